@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The clock that needs no timer of its own (docs/boot-flow.md): while anybody holds it, the guest's own interrupts exit
+ * (SVM) or the preemption timer runs (VMX), and every registered tick is called, at most once a millisecond.
+ * With nobody holding it nothing is intercepted and an idle guest causes no exit.
+ *
+ * Calls only from the owning CPU, outside NMI handlers.  Holds nest.
+ */
+#ifndef VENEER_CLOCK_H
+#define VENEER_CLOCK_H
+
+#include <veneer/types.h>
+
+void clock_hold(void);
+void clock_release(void);
+
+/* @tick is called for ever; 0 or -ERR_NOMEM.  Start only. */
+int clock_register(void (*tick)(void *ctx, uint64_t now_us), void *ctx);
+
+#endif

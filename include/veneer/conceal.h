@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The composition root, as hv calls it. */
+#ifndef VENEER_CONCEAL_H
+#define VENEER_CONCEAL_H
+
+#include <veneer/types.h>
+
+/*
+ * Name every PCI network and storage device in the log; take over those that the configuration selects, hide them, and make their
+ * twins.  After PCI enumeration, before the guest is loaded.  Never fails as a whole: what cannot be taken over is
+ * hidden or left as the log says, and the guest starts all the same.
+ */
+void conceal_start(void);
+
+/* The machine goes down: stop DMA, flush disks, every controller.  Bounded. */
+void conceal_shutdown(void);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The run-time configuration, parsed from the device tree blob at start (docs/configuration.md), or the built-in default.
+ */
+#ifndef VENEER_CONFIG_H
+#define VENEER_CONFIG_H
+
+#include <veneer/log.h>
+#include <veneer/pci.h>
+#include <veneer/types.h>
+
+#define CONFIG_MAX_RULES	32u
+
+enum config_action { ACTION_DEFAULT, ACTION_CONCEAL, ACTION_LEAVE };
+enum config_match { MATCH_BDF, MATCH_SERIAL, MATCH_ID, MATCH_CLASS };	/* strongest first */
+enum config_crash { CRASH_REBOOT, CRASH_HALT, CRASH_WAIT };
+
+/* One node under /policy. */
+struct config_rule {
+	char node[32];			/* its name, for messages */
+	enum config_match match;
+	uint16_t bdf, vendor, device;
+	uint32_t class_code, class_mask;
+	char serial[41];		/* a disk's serial number; such a rule concerns disks alone */
+	enum config_action action;
+	bool writable, modern_only;
+	bool has_slot, has_mac, has_timeout;
+	uint8_t slot;			/* 1..31 */
+	uint8_t mac[6];
+	uint32_t timeout_ms;		/* of disk requests */
+	bool used;			/* it matched something; the log names those that never did */
+};
+
+struct config {
+	enum log_level log_level;
+	bool serial_on, screen_on;
+	uint16_t serial_port;		/* I/O base */
+	uint32_t serial_baud;
+	uint16_t debug_exit_port;	/* 0, or an isa-debug-exit port: 120 is written when the guest crashes, 121 on a panic */
+	enum config_action default_action;
+	bool default_writable;		/* only what the built-in default says; never true from a blob */
+	unsigned nrules;
+	struct config_rule rule[CONFIG_MAX_RULES];
+	char bootargs[1024];
+	enum config_crash on_crash;
+	bool ap_trap_always;
+	uint8_t cpus;			/* 0: all that this build can start */
+};
+
+/* The one configuration of this run. */
+extern struct config config;
+
+/* Fill @c with the built-in default (Kconfig). */
+void config_default(struct config *c);
+
+/*
+ * Parse @blob of @size bytes over the defaults.  0, or -ERR_INVAL after one log line that names node, property, value and
+ * what was expected: unknown nodes and properties and ones that this build does not implement are errors, too.
+ * @blob is 8-byte aligned.
+ */
+int config_parse(struct config *c, const void *blob, size_t size);
+
+/* The strongest rule for a PCI function, or NULL. */
+struct config_rule *config_find_dev(struct config *c, const struct pci_dev *pci);
+
+/* The strongest rule for a disk: by the address of its controller, its serial, the id or class of its controller, or NULL. */
+struct config_rule *config_find_disk(struct config *c, const struct pci_dev *pci, const char *serial);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The only door to guest memory.  Guest-physical = host-physical, so an address that passes here can go to hardware as
+ * it stands.  Guest RAM is what the firmware's map calls usable, less Veneer's own range; MMIO, holes and reserved
+ * memory never pass.
+ */
+#ifndef VENEER_GMEM_H
+#define VENEER_GMEM_H
+
+#include <veneer/types.h>
+
+/* Whether every byte of [@gpa, @gpa + @len) is guest RAM.  Wrapping ranges are not; an empty range is when @gpa is. */
+bool gmem_valid(uint64_t gpa, uint64_t len);
+
+/*
+ * A pointer to guest RAM, or NULL when the range is not wholly guest RAM.  The guest may change what it points at
+ * at any moment: read each field once into a local copy, check the copy, use the copy.
+ */
+void *gmem_ptr(uint64_t gpa, uint64_t len);
+
+#endif

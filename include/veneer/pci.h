@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Real PCI functions, as the drivers in hw/ see them (PCI 3.0, PCI Express 4.0 chapter 7).
+ * struct pci_dev is filled and owned by hv; drivers hold pointers to it for ever.
+ */
+#ifndef VENEER_PCI_H
+#define VENEER_PCI_H
+
+#include <veneer/types.h>
+
+/* Bus, device and function in the usual 16 bits: bus << 8 | device << 3 | function.  Segment 0 only. */
+#define PCI_BDF(bus, dev, fn)	((uint16_t)((bus) << 8 | (dev) << 3 | (fn)))
+#define PCI_BUS(bdf)		((bdf) >> 8)
+#define PCI_SLOT(bdf)		(((bdf) >> 3) & 31)
+#define PCI_FN(bdf)		((bdf) & 7)
+#define PCI_FMT			"%02x:%02x.%u"
+#define PCI_ARGS(bdf)		PCI_BUS(bdf), PCI_SLOT(bdf), PCI_FN(bdf)
+
+#define PCI_VENDOR_ID		0x00
+#define PCI_DEVICE_ID		0x02
+#define PCI_COMMAND		0x04
+#define  PCI_CMD_IO		BIT(0)
+#define  PCI_CMD_MEM		BIT(1)
+#define  PCI_CMD_MASTER		BIT(2)
+#define  PCI_CMD_INTX_OFF	BIT(10)
+#define PCI_STATUS		0x06
+#define  PCI_STATUS_INTX	BIT(3)
+#define  PCI_STATUS_CAPS	BIT(4)
+#define PCI_REVISION		0x08
+#define PCI_CLASS		0x09		/* programming interface, subclass, class */
+#define PCI_HEADER_TYPE		0x0e
+#define  PCI_HEADER_MULTI	BIT(7)
+#define PCI_BAR(n)		(0x10 + 4 * (n))
+#define PCI_SUBSYS_VENDOR	0x2c
+#define PCI_SUBSYS_ID		0x2e
+#define PCI_ROM			0x30
+#define PCI_CAP_PTR		0x34
+#define PCI_INT_LINE		0x3c
+#define PCI_INT_PIN		0x3d
+
+#define PCI_CAP_PM		0x01
+#define PCI_CAP_MSI		0x05
+#define PCI_CAP_VENDOR		0x09
+#define PCI_CAP_EXP		0x10
+#define PCI_CAP_MSIX		0x11
+#define PCI_CAP_SATA		0x12
+
+struct pci_bar {
+	uint64_t addr;		/* 0 when unassigned */
+	uint64_t size;		/* 0 when there is no such BAR */
+	bool io;
+	bool is64;		/* takes the next index, too, which then reads size 0 */
+};
+
+struct pci_dev {
+	uint16_t bdf;
+	uint16_t vendor, device;
+	uint16_t subsys_vendor, subsys;
+	uint8_t revision;
+	uint32_t class_code;	/* 24 bits: class << 16 | subclass << 8 | programming interface */
+	uint8_t header_type;	/* without the multifunction bit */
+	uint8_t int_pin, int_line;
+	struct pci_bar bar[6];
+	uint8_t cap_pm, cap_msi, cap_msix, cap_exp;	/* config offsets, 0 when absent */
+	uint16_t parent;	/* BDF of the bridge above; 0xffff on a root bus */
+};
+
+/* Real configuration space.  @off is aligned to the width.  Any CPU, also inside an exit. */
+uint8_t pci_read8(const struct pci_dev *dev, uint16_t off);
+uint16_t pci_read16(const struct pci_dev *dev, uint16_t off);
+uint32_t pci_read32(const struct pci_dev *dev, uint16_t off);
+void pci_write8(const struct pci_dev *dev, uint16_t off, uint8_t v);
+void pci_write16(const struct pci_dev *dev, uint16_t off, uint16_t v);
+void pci_write32(const struct pci_dev *dev, uint16_t off, uint32_t v);
+
+/* Offset of the first capability @id, or 0.  The walk is bounded. */
+uint8_t pci_find_cap(const struct pci_dev *dev, uint8_t id);
+
+/* Map memory BAR @n uncached; NULL (with a log line) when it is no assigned memory BAR or shorter than @min_size. */
+volatile void *pci_map_bar(const struct pci_dev *dev, unsigned n, uint64_t min_size);
+
+/* Decode and bus mastering on; INTx stays as it is.  And bus mastering off. */
+void pci_enable(const struct pci_dev *dev);
+void pci_master_off(const struct pci_dev *dev);
+
+/* Out of D1-D3 by the power management capability, with the 10 ms of PCI PM 1.2 section 5.6.1.  Start only. */
+void pci_power_on(const struct pci_dev *dev);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Guest accesses that Veneer answers itself: I/O ports and memory pages.
+ *
+ * A handler sees accesses of 1, 2, 4 or 8 bytes (8 for memory only) at the offset within its range, as the guest made
+ * them: not split, perhaps not aligned.  An access that runs over the end of the range is cut off by the dispatcher.
+ */
+#ifndef VENEER_TRAP_H
+#define VENEER_TRAP_H
+
+#include <veneer/types.h>
+
+struct trap_ops {
+	uint64_t (*read)(void *ctx, uint32_t off, unsigned width);
+	void (*write)(void *ctx, uint32_t off, unsigned width, uint64_t value);
+};
+
+struct trap;
+
+/*
+ * Create a trap, disabled and nowhere.  @size for memory: a multiple of 4096; for ports: 1..65536.  NULL when the table is full.
+ * Start only; traps live for ever.
+ */
+struct trap *trap_new_mmio(const char *name, uint32_t size, const struct trap_ops *ops, void *ctx);
+struct trap *trap_new_pio(const char *name, uint32_t size, const struct trap_ops *ops, void *ctx);
+
+/*
+ * Put it at @base (memory: page-aligned) or take it away.  Any time.  A range that another trap already has, that is
+ * Veneer's, RAM or the LAPIC/IOAPIC page is refused: the trap is then off, and -ERR_BUSY returned.
+ */
+int trap_place(struct trap *t, uint64_t base);
+void trap_remove(struct trap *t);
+
+#endif

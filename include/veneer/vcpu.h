@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One virtual CPU, and what SVM and VMX must give alike.  hv/cpu/exit.c sees this header and no vendor.
+ */
+#ifndef VENEER_VCPU_H
+#define VENEER_VCPU_H
+
+#include <veneer/types.h>
+
+enum gpr { GPR_RAX, GPR_RCX, GPR_RDX, GPR_RBX, GPR_RSP, GPR_RBP, GPR_RSI, GPR_RDI,
+	   GPR_R8, GPR_R9, GPR_R10, GPR_R11, GPR_R12, GPR_R13, GPR_R14, GPR_R15, GPR_COUNT };
+
+/* Numbered as x86 segment overrides are. */
+enum seg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR, SEG_COUNT };
+
+struct vcpu_seg {
+	uint16_t selector;
+	uint16_t attr;		/* descriptor bits 40-47 in 0-7, 52-55 in 8-11, as in the VMCB (APM vol. 2, 15.5.1) */
+	uint32_t limit;
+	uint64_t base;
+};
+
+#define SEG_ATTR_L	BIT(9)
+#define SEG_ATTR_DB	BIT(10)
+
+#define RFLAGS_CF	BIT(0)
+#define RFLAGS_PF	BIT(2)
+#define RFLAGS_AF	BIT(4)
+#define RFLAGS_ZF	BIT(6)
+#define RFLAGS_SF	BIT(7)
+#define RFLAGS_TF	BIT(8)
+#define RFLAGS_IF	BIT(9)
+#define RFLAGS_DF	BIT(10)
+#define RFLAGS_OF	BIT(11)
+#define RFLAGS_VM	BIT(17)
+
+#define CR0_PE		BIT(0)
+#define CR0_PG		BIT(31)
+#define CR4_PSE		BIT(4)
+#define CR4_PAE		BIT(5)
+#define CR4_LA57	BIT(12)
+#define CR4_OSXSAVE	BIT(18)
+#define CR4_PKE		BIT(22)
+#define EFER_SCE	BIT(0)
+#define EFER_LME	BIT(8)
+#define EFER_LMA	BIT(10)
+#define EFER_NXE	BIT(11)
+#define EFER_SVME	BIT(12)
+
+/* The guest's state as neutral code sees it: loaded from the vendor's structure on demand, by vcpu_ops. */
+struct vcpu_regs {
+	uint64_t gpr[GPR_COUNT];
+	uint64_t rip, rflags;
+	uint64_t cr0, cr2, cr3, cr4, efer;
+	struct vcpu_seg seg[SEG_COUNT];
+	struct { uint64_t base; uint16_t limit; } gdtr, idtr;
+	uint8_t cpl;
+};
+
+enum vmexit_kind {
+	EXIT_INVALID,		/* the entry itself failed; code and info say how */
+	EXIT_NMI,
+	EXIT_INTR,		/* a physical interrupt, pending, not taken */
+	EXIT_CPUID,
+	EXIT_RDMSR, EXIT_WRMSR,
+	EXIT_PIO,
+	EXIT_NPF,		/* nested page fault or EPT violation */
+	EXIT_HYPERCALL,
+	EXIT_SHUTDOWN,
+	EXIT_UD,		/* an instruction that this guest does not have */
+	EXIT_INVD, EXIT_XSETBV,
+	EXIT_IRET,		/* the guest leaves its NMI handler */
+	EXIT_INIT,
+	EXIT_OTHER,
+	EXIT_KINDS
+};
+
+struct vmexit {
+	enum vmexit_kind kind;
+	uint64_t code, info1, info2;	/* the vendor's own, for messages */
+	uint64_t next_rip;		/* 0: unknown, decode */
+	union {
+		struct { uint64_t gpa; bool write, fetch; } npf;
+		struct { uint16_t port; uint8_t width; bool in, string, rep; } pio;
+	};
+};
+
+#define VCPU_EVENT_NMI		2	/* as a vector */
+#define VCPU_EVENT_UD		6
+#define VCPU_EVENT_GP		13
+
+struct vcpu;
+
+struct vcpu_ops {
+	const char *name;		/* "AMD SVM" */
+
+	/* Whether this CPU can: 0, or -ERR_NOTSUP with *@why for the user ("switched off by the firmware: ..."). */
+	int (*probe)(const char **why);
+
+	/* Switch virtualization on for the calling CPU / off again. */
+	int (*cpu_on)(void);
+	void (*cpu_off)(void);
+
+	/* A vCPU with reset-like state. NULL when out of memory. */
+	struct vcpu *(*vcpu_new)(void);
+
+	/* Read and write all guest registers.  set() marks all of them dirty. */
+	void (*get)(struct vcpu *v, struct vcpu_regs *out);
+	void (*set)(struct vcpu *v, const struct vcpu_regs *in);
+
+	/* Run the guest until its next exit. */
+	void (*run)(struct vcpu *v, struct vmexit *out);
+
+	/* Inject an exception (with error code 0 where it has one) at the coming entry. */
+	void (*inject_exception)(struct vcpu *v, uint8_t vector, bool has_error);
+	/* Inject an external interrupt that has been acknowledged at the physical controller. */
+	void (*inject_interrupt)(struct vcpu *v, uint8_t vector);
+	/* Deliver an NMI when the guest can take one. */
+	void (*inject_nmi)(struct vcpu *v);
+
+	/* Make physical interrupts exit, or not. */
+	void (*intercept_intr)(struct vcpu *v, bool on);
+
+	/* Skip the current instruction: set RIP and end the interrupt shadow. */
+	void (*skip)(struct vcpu *v, uint64_t next_rip);
+};
+
+#endif

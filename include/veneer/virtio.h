@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Virtio devices, as conceal makes them (virtio 1.2; legacy interface by its sections 4.1.4.10 and 2.7.3 and by the rules of
+ * docs/guests).  A device is a type (net or blk) behind the PCI transport; the transport answers in the twin's
+ * configuration space and in its BARs and owns the queues.
+ *
+ *   BAR0 I/O: legacy registers            (absent when modern_only)
+ *   BAR1 32-bit memory, 4 KiB: MSI-X table at 0, PBA at 0x800
+ *   BAR4 32-bit memory, 16 KiB: common 0x0000, ISR 0x1000, device 0x2000, notify 0x3000 (multiplier 4)
+ */
+#ifndef VENEER_VIRTIO_H
+#define VENEER_VIRTIO_H
+
+#include <veneer/types.h>
+
+struct nic;
+struct disk;
+struct virtio_dev;
+
+#define VIRTIO_BAR0_SIZE_NET	64u
+#define VIRTIO_BAR0_SIZE_BLK	128u
+#define VIRTIO_BAR1_SIZE	4096u
+#define VIRTIO_BAR4_SIZE	16384u
+
+/* Where and how a twin shows itself. */
+struct virtio_place {
+	uint16_t bdf;
+	bool modern_only;
+	bool multifunction;		/* header type bit 7 */
+	uint16_t io_base;		/* BAR0, aligned to its size; 0 with modern_only */
+	uint32_t bar1, bar4;		/* aligned to their sizes, in a window that the bridges above forward */
+	uint8_t int_line, int_pin;	/* 0x3c, 0x3d; pin 0 when the function has none */
+	uint16_t command;		/* the command register as firmware would leave it (decoding on) */
+};
+
+struct virtio_net_conf {
+	struct nic *nic;
+	const uint8_t *mac;		/* overrides the NIC's own when not NULL */
+};
+
+struct virtio_blk_conf {
+	struct disk *disk;
+	bool writable;
+};
+
+/*
+ * Make a device, register its counters, configuration space (vpci_set) and BAR traps.  NULL with a log line on failure.
+ * Start only; devices live for ever.
+ */
+struct virtio_dev *virtio_net_new(const char *name, const struct virtio_net_conf *conf, const struct virtio_place *place);
+struct virtio_dev *virtio_blk_new(const char *name, const struct virtio_blk_conf *conf, const struct virtio_place *place);
+
+#endif
