@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the boot loader told us, copied out of its structures into Veneer's own memory before anything else is
+ * touched (multiboot2 1.6/2.0 section 3.6; GRUB may put the information and modules below 1 MiB).
+ */
+#ifndef HV_BOOTINFO_H
+#define HV_BOOTINFO_H
+
+#include <veneer/types.h>
+
+#define BOOT_MAX_RANGES		160u
+#define BOOT_MAX_MODULES	16u
+#define BOOT_MAX_CMDLINE	1024u
+#define BOOT_MAX_EFI_MAP	16384u
+
+enum mem_type { MEM_USABLE = 1, MEM_RESERVED = 2, MEM_ACPI = 3, MEM_NVS = 4, MEM_BAD = 5 };	/* E820's numbers */
+
+struct mem_range {
+	uint64_t base, size;
+	enum mem_type type;
+};
+
+struct boot_module {
+	uint64_t addr, size;
+	char cmdline[BOOT_MAX_CMDLINE];
+};
+
+struct boot_info {
+	struct mem_range range[BOOT_MAX_RANGES];	/* sorted, without overlaps, unknown types reserved */
+	unsigned nranges;
+	struct boot_module module[BOOT_MAX_MODULES];
+	unsigned nmodules;
+	char cmdline[BOOT_MAX_CMDLINE];
+	char loader_name[64];
+
+	uint64_t rsdp;		/* physical address of the firmware's RSDP where found, else of our copy in rsdp_copy; 0 none */
+	uint8_t rsdp_copy[36];
+	uint8_t rsdp_size;
+
+	bool has_fb;
+	struct {
+		uint64_t addr;
+		uint32_t pitch, width, height;
+		uint8_t bpp, type;		/* 0 indexed, 1 RGB, 2 EGA text */
+		uint8_t red_pos, red_size, green_pos, green_size, blue_pos, blue_size;
+	} fb;
+
+	bool efi;
+	uint64_t efi_systab;
+	uint32_t efi_map_size, efi_desc_size, efi_desc_version;
+	uint8_t efi_map[BOOT_MAX_EFI_MAP];
+	bool has_bootdev;
+	uint32_t bootdev, bootdev_part, bootdev_sub;
+
+	/* Veneer's own range; already cut out of range[] as MEM_RESERVED by boot_info_hide(). */
+	uint64_t self_base, self_size;
+};
+
+/*
+ * Copy what the multiboot2 information at @info says into @b (zeroed by this function).  Bounded by its total_size and by our
+ * tables.  0, or -ERR_INVAL after a log line.
+ */
+int boot_info_parse(struct boot_info *b, const void *info);
+
+/*
+ * Mark [base, base + size) reserved in the map (and in the EFI map copy); -ERR_INVAL when it is not wholly usable.
+ * In the EFI map the descriptor is split, the piece becomes EfiReservedMemoryType; only conventional, loader code or
+ * loader data memory may be taken.
+ */
+int boot_info_hide(struct boot_info *b, uint64_t base, uint64_t size);
+
+/* Lowest-first search for @size usable bytes aligned to @align in [@min, @max), clear of the modules and of @avoid; 0: none. */
+uint64_t boot_info_find(const struct boot_info *b, uint64_t size, uint64_t align, uint64_t min, uint64_t max,
+			const struct mem_range *avoid, unsigned navoid);
+
+#endif

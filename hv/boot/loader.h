@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Guest loaders: put the kernel and its modules where they belong in guest memory and say how the guest's first CPU starts.
+ * One struct guest_format per boot protocol; the formats are tried in order.
+ */
+#ifndef HV_LOADER_H
+#define HV_LOADER_H
+
+#include <veneer/vcpu.h>
+#include "hv/boot/bootinfo.h"
+
+struct guest_image {
+	const uint8_t *data;		/* the kernel module, where the boot loader left it */
+	uint64_t size;
+	const char *cmdline;		/* without the word "kernel" */
+	const struct boot_module *const *module;	/* the guest's own further modules */
+	unsigned nmodules;
+};
+
+struct guest_format {
+	const char *name;		/* "multiboot1", "Linux bzImage" */
+	/* Whether the image is of this format. */
+	bool (*detect)(const struct guest_image *img);
+	/*
+	 * Load.  On return the memory of image and modules at their old places belongs to the guest.  @regs arrives in
+	 * the 32-bit flat protected-mode state of loader_flat32() and may be changed.  0, or negative after a log line that says
+	 * what does not fit where.
+	 */
+	int (*load)(const struct guest_image *img, struct boot_info *b, struct vcpu_regs *regs);
+};
+
+extern const struct guest_format guest_multiboot1, guest_multiboot2, guest_linux;
+
+/*
+ * Find the kernel among the modules (first word "kernel", else the first of a known format that is not "config"), load it.
+ * 0, or negative after a log line: no kernel module; a format nobody knows (with the ones known and the bytes seen).
+ */
+int loader_start_guest(struct boot_info *b, const char *default_cmdline, struct vcpu_regs *regs);
+
+/* The configuration blob among the modules (first word "config"), or NULL. */
+const struct boot_module *loader_find_config(const struct boot_info *b);
+
+/* The state multiboot asks for: paging off, flat 4 GiB segments, A20 on, interrupts off. */
+void loader_flat32(struct vcpu_regs *regs);
+
+/* A list of moves and fills that may overlap each other's sources: planned first, then carried out in a safe order. */
+struct load_plan;
+
+#endif
