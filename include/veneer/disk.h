@@ -109,6 +109,15 @@ struct disk {
 	struct disk_limits limits;
 	uint32_t timeout_us;		/* deadline of a command; from the configuration, 30 s when that is silent */
 	void *queue;			/* hw/disk.c's own */
+
+	/*
+	 * The client's, may be NULL: called by disk_run() at the end of a poll or tick in which requests completed, so that the
+	 * client interrupts once per batch.  It may submit and kick.  A done() from inside disk_submit() needs no such
+	 * call: the client knows.
+	 */
+	void (*client_batch_end)(struct disk *disk);
+	void *client_ctx;
+
 	uint64_t cnt_commands, cnt_splits, cnt_bounced, cnt_bounced_bytes, cnt_errors, cnt_timeouts;
 };
 
