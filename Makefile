@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Veneer's build.  "make help" lists the targets.
+# Veneer's build.  "make help" lists the targets; "make CC=clang" and "make BUILD=dir" work with each.
 
 BUILD	?= build
-CC	?= gcc
 ifeq ($(origin CC),default)
 CC	:= gcc
 endif
@@ -12,14 +11,19 @@ HOSTCC	?= gcc
 
 .DEFAULT_GOAL := all
 
-# Configuration: .config is the user's; auto.conf and autoconf.h are made from it (scripts/kconfig.mk).
-include scripts/kconfig.mk
--include $(BUILD)/auto.conf
+# These targets install what they lack (scripts/install-deps), before anything else is looked at.
+EARLY_DEPS := $(if $(filter run check check-all,$(MAKECMDGOALS)),deps)
 
+include scripts/kconfig.mk
+ifneq ($(filter-out clean help deps check-style check-deps $(KCONFIG_TARGETS),$(or $(MAKECMDGOALS),all)),)
+include $(BUILD)/auto.conf
+endif
+
+# A directory's build.mk adds the objects it gives to the image: obj-$(CONFIG_NVME) += hw/nvme/nvme.o
 DIRS := hv hv/boot hv/cpu hv/mem hv/dev virtio virtio/net virtio/blk hw hw/nic hw/ahci hw/nvme conceal
 obj-y :=
 include $(wildcard $(DIRS:%=%/build.mk))
-OBJS := $(obj-y:%=$(BUILD)/%)
+OBJS := $(obj-y:%=$(BUILD)/%) $(BUILD)/version.o
 
 WARN	 := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter \
 	    -Wno-missing-field-initializers
@@ -29,25 +33,60 @@ CFLAGS	 := -std=gnu11 -O2 -g -ffreestanding -fno-builtin-printf -fpie -fvisibili
 CPPFLAGS := -Iinclude -I. -include $(BUILD)/autoconf.h
 LDFLAGS	 := -static -pie --no-dynamic-linker -z text -z noexecstack -z max-page-size=4096 --no-warn-rwx-segments \
 	    -T hv/boot/veneer.lds --build-id=none
-LIBFDT	 := $(shell $(CC) -print-file-name=libfdt.a)
+LIBFDT	  = $(shell $(CC) -print-file-name=libfdt.a)
 
-all: $(BUILD)/veneer.elf ## Build the hypervisor image
+all: $(BUILD)/veneer.elf ## Build the hypervisor, build/veneer.elf (the default)
 
-$(BUILD)/veneer.elf: $(OBJS) hv/boot/veneer.lds
+# The flags of the last build: another compiler or another option builds everything anew.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(CC) $(CPPFLAGS) $(CFLAGS)' '$(LD) $(LDFLAGS)' >$@.$$$$; \
+		if cmp -s $@.$$$$ $@; then rm -f $@.$$$$; else mv -f $@.$$$$ $@; fi
+
+# What this build calls itself: tag, commits since, commit, and whether the tree was changed.
+$(BUILD)/version.c: FORCE
+	@mkdir -p $(@D)
+	@v=$$(git --no-optional-locks -C $(CURDIR) describe --tags --always --dirty 2>/dev/null) || v=unknown; \
+		printf '#include <veneer/build.h>\n\nconst char veneer_version[] = "%s";\n' "$$v" >$@.$$$$; \
+		if cmp -s $@.$$$$ $@; then rm -f $@.$$$$; else mv -f $@.$$$$ $@; fi
+
+$(BUILD)/version.o: $(BUILD)/version.c $(BUILD)/autoconf.h $(BUILD)/flags
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# The list of objects: a driver that was switched off must leave the image although nothing became newer.
+$(BUILD)/objects: FORCE
+	@mkdir -p $(@D)
+	@echo '$(OBJS)' >$@.$$$$; if cmp -s $@.$$$$ $@; then rm -f $@.$$$$; else mv -f $@.$$$$ $@; fi
+
+$(BUILD)/veneer.elf: $(OBJS) $(BUILD)/objects hv/boot/veneer.lds
 	$(LD) $(LDFLAGS) -o $@.full $(OBJS) $(LIBFDT)
 	$(OBJCOPY) --strip-debug $@.full $@
 
-$(BUILD)/%.o: %.c $(BUILD)/autoconf.h
+$(BUILD)/%.o: %.c $(BUILD)/autoconf.h $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/%.o: %.S $(BUILD)/autoconf.h
+$(BUILD)/%.o: %.S $(BUILD)/autoconf.h $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -D__ASSEMBLY__ -MMD -MP -c -o $@ $<
 
 -include $(OBJS:.o=.d)
 
+# The guests: the example system and the probes of tests/guest.  Each build.mk adds to GUESTS what it can build.
+GUESTS :=
+-include examples/hobby-os/build.mk
+-include tests/guest/build.mk
+
+guests: $(GUESTS) ## Build the hobby OS and the guests of the tests
+
 include scripts/tests.mk
+
+RUN_ENV = BUILD='$(BUILD)'
+run: all guests | deps ## Try it in an emulator: the hobby OS, or KERNEL=file CMDLINE='...'
+	@$(RUN_ENV) KERNEL='$(KERNEL)' CMDLINE='$(subst ','\'',$(CMDLINE))' scripts/run
+
+deps: ## Install the Debian packages that are missing
+	@scripts/install-deps --check --quiet || scripts/install-deps
 
 clean: ## Remove everything that was built (keeps .config)
 	rm -rf $(BUILD)
@@ -55,5 +94,6 @@ clean: ## Remove everything that was built (keeps .config)
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: all clean help
+FORCE:
+.PHONY: all guests run deps clean help FORCE
 .DELETE_ON_ERROR:

@@ -11,11 +11,32 @@ $(BUILD)/unit/%: tests/unit/%.c tests/unit/host/host.c tests/unit/host/host.h $(
 	@$(HOSTCC) $(UNIT_CFLAGS) -o $@ $< tests/unit/host/host.c \
 		$$(sed -n 's|^/\* sources: \(.*\) \*/|\1|p' $<) $$(sed -n 's|^/\* libs: \(.*\) \*/|\1|p' $<)
 
+.PRECIOUS: $(BUILD)/unit/%
+
 # "make unit" builds and runs all; "make unit-nvme" one.
 unit-%: $(BUILD)/unit/test_%
 	$<
 
 unit: $(UNIT_TESTS:test_%=unit-%) ## Run the unit tests on the host (ASan, UBSan)
 
-FORCE:
-.PHONY: unit FORCE
+# The suites that scripts/run-tests runs; it builds what they need and sums up what they report.
+RUN_TESTS = BUILD='$(BUILD)' CC='$(CC)' MAKE='$(MAKE)' scripts/run-tests $(TESTARGS)
+check: | deps ## Run all tests but the slow ones (about 20 minutes); ends with "N passed, N failed"
+	+@$(RUN_TESTS) unit tools vm
+
+check-all: | deps ## Run all tests
+	+@$(RUN_TESTS) --slow unit tools vm
+
+check-tools: ## Run the tests of the scripts and the build
+	+@$(RUN_TESTS) tools
+
+check-vm: ## Run the tests on emulated machines (TESTARGS='--filter REGEX' chooses)
+	+@$(RUN_TESTS) vm
+
+check-style: ## Measure the sources against the house style
+	@scripts/check-style
+
+check-deps: ## Prove that hv, virtio and hw do not know each other
+	@scripts/check-deps
+
+.PHONY: unit check check-all check-tools check-vm check-style check-deps
