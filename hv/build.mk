@@ -1,0 +1,2 @@
+obj-y += hv/string.o
+obj-y += hv/fmt.o
