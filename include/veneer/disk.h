@@ -125,6 +125,9 @@ struct disk {
 int disk_init(struct disk *disk);
 void disk_fini(struct disk *disk);	/* undoes disk_init() in an unwind */
 
+/* Register the cnt_ fields under the disk's name, once the disk is there for good.  A second call does nothing. */
+void disk_counters(struct disk *disk);
+
 /* For drivers: a command is over.  Status as in disk_req.done.  Completes, and starts what waits. */
 void disk_cmd_done(struct disk *disk, struct disk_cmd *cmd, int status);
 
