@@ -32,6 +32,7 @@ struct vcpu_seg {
 #define RFLAGS_IF	BIT(9)
 #define RFLAGS_DF	BIT(10)
 #define RFLAGS_OF	BIT(11)
+#define RFLAGS_RF	BIT(16)
 #define RFLAGS_VM	BIT(17)
 
 #define CR0_PE		BIT(0)
