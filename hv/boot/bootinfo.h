@@ -11,7 +11,7 @@
 #define BOOT_MAX_RANGES		160u
 #define BOOT_MAX_MODULES	16u
 #define BOOT_MAX_CMDLINE	1024u
-#define BOOT_MAX_EFI_MAP	16384u
+#define BOOT_MAX_EFI_MAP	32768u
 
 enum mem_type { MEM_USABLE = 1, MEM_RESERVED = 2, MEM_ACPI = 3, MEM_NVS = 4, MEM_BAD = 5 };	/* E820's numbers */
 
@@ -36,6 +36,7 @@ struct boot_info {
 	uint64_t rsdp;		/* physical address of the firmware's RSDP where found, else of our copy in rsdp_copy; 0 none */
 	uint8_t rsdp_copy[36];
 	uint8_t rsdp_size;
+	uint64_t ebda;			/* start of the extended BIOS data area, 0 unknown */
 
 	bool has_fb;
 	struct {
@@ -46,6 +47,7 @@ struct boot_info {
 	} fb;
 
 	bool efi;
+	bool efi32;			/* the firmware is a 32-bit one */
 	uint64_t efi_systab;
 	uint32_t efi_map_size, efi_desc_size, efi_desc_version;
 	uint8_t efi_map[BOOT_MAX_EFI_MAP];
@@ -63,14 +65,37 @@ struct boot_info {
 int boot_info_parse(struct boot_info *b, const void *info);
 
 /*
- * Mark [base, base + size) reserved in the map (and in the EFI map copy); -ERR_INVAL when it is not wholly usable.
+ * Look where the firmware keeps its RSDP, by the EFI system table or as ACPI 6.4 section 5.2.5.1 says, and where its extended
+ * BIOS data area begins.  @phys points to where physical address 0 is mapped, and all RAM behind it: call before page 0
+ * goes away.  What is not found leaves b->rsdp as it was.
+ */
+void boot_info_find_rsdp(struct boot_info *b, const uint8_t *phys);
+
+/*
+ * Mark [base, base + size) reserved in the map (and in the EFI map copy); -ERR_INVAL when it is not wholly usable or not
+ * page-aligned; nothing has changed then.  The first call also sets self_base and self_size.
  * In the EFI map the descriptor is split, the piece becomes EfiReservedMemoryType; only conventional, loader code or
  * loader data memory may be taken.
  */
 int boot_info_hide(struct boot_info *b, uint64_t base, uint64_t size);
 
-/* Lowest-first search for @size usable bytes aligned to @align in [@min, @max), clear of the modules and of @avoid; 0: none. */
+/*
+ * Lowest-first search for @size usable bytes aligned to @align in [@min, @max), clear of the modules and of @avoid; 0: none.
+ * With an EFI map only memory that boot_info_hide() could take is found, so nothing that runtime calls may touch.
+ */
 uint64_t boot_info_find(const struct boot_info *b, uint64_t size, uint64_t align, uint64_t min, uint64_t max,
 			const struct mem_range *avoid, unsigned navoid);
+
+/* The same with a choice: the highest place instead of the lowest; places where modules lie now allowed. */
+#define BOOT_FIND_HIGH		BIT(0)
+#define BOOT_FIND_OVER_MODULES	BIT(1)
+uint64_t boot_info_find_as(const struct boot_info *b, unsigned how, uint64_t size, uint64_t align, uint64_t min, uint64_t max,
+			   const struct mem_range *avoid, unsigned navoid);
+
+/*
+ * Whether all of [base, base + size) is usable memory.  If not, *@blocker is the range that begins lowest of those in the way
+ * (type 0: nothing at all is known about that place, it is a hole).
+ */
+bool boot_info_usable(const struct boot_info *b, uint64_t base, uint64_t size, struct mem_range *blocker);
 
 #endif

@@ -1,0 +1,2 @@
+obj-y += hv/boot/mbi.o
+obj-y += hv/boot/memmap.o

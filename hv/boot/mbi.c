@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The multiboot2 information (Multiboot2 Specification 2.0, section 3.6), copied out. */
+#include <veneer/err.h>
+#include <veneer/log.h>
+#include <veneer/string.h>
+#include "hv/boot/bootinfo.h"
+#include "hv/boot/multiboot2.h"
+
+/* A tag's payload, bounded. */
+struct tag {
+	uint32_t type;
+	const uint8_t *data;
+	uint32_t size;
+};
+
+/* What the ranges are made of, as the boot loader lists it: in any order, overlapping. */
+static struct mem_range raw[BOOT_MAX_RANGES];
+static unsigned nraw;
+
+static uint32_t get32(const struct tag *t, uint32_t off)
+{
+	uint32_t v = 0;
+
+	if (off + sizeof(v) <= t->size)
+		memcpy(&v, t->data + off, sizeof(v));
+	return v;
+}
+
+static uint64_t get64(const struct tag *t, uint32_t off)
+{
+	return get32(t, off) | (uint64_t)get32(t, off + 4) << 32;
+}
+
+static void copy_string(char *dst, size_t room, const struct tag *t, uint32_t off, const char *what)
+{
+	size_t len = off < t->size ? strnlen((const char *)t->data + off, t->size - off) : 0;
+
+	if (len >= room) {
+		log_warn("boot: %s of %zu characters is cut to %zu", what, len, room - 1);
+		len = room - 1;
+	}
+	if (len)
+		memcpy(dst, t->data + off, len);
+	dst[len] = 0;
+}
+
+static int parse_module(struct boot_info *b, const struct tag *t)
+{
+	struct boot_module *m = &b->module[b->nmodules];
+	uint32_t start = get32(t, 0), end = get32(t, 4);
+
+	if (b->nmodules == BOOT_MAX_MODULES) {
+		log_err("boot: more than %u modules", BOOT_MAX_MODULES);
+		return -ERR_INVAL;
+	}
+	if (end < start) {
+		log_err("boot: module %u ends at %#x, before its start %#x", b->nmodules, end, start);
+		return -ERR_INVAL;
+	}
+	m->addr = start;
+	m->size = end - start;
+	copy_string(m->cmdline, sizeof(m->cmdline), t, 8, "a module's command line");
+	b->nmodules++;
+	return 0;
+}
+
+static int add_raw(uint64_t base, uint64_t size, uint32_t type)
+{
+	bool known = type >= MEM_USABLE && type <= MEM_BAD;
+
+	if (!size)
+		return 0;
+	if (nraw == BOOT_MAX_RANGES) {
+		log_err("boot: the memory map has more than %u entries", BOOT_MAX_RANGES);
+		return -ERR_INVAL;
+	}
+	/* The last page of the address space is given up, so that an end is always a number. */
+	if (base > ~0ull - PAGE_SIZE)
+		return 0;
+	raw[nraw].base = base;
+	raw[nraw].size = MIN(size, ALIGN_DOWN(~0ull, PAGE_SIZE) - base);
+	raw[nraw++].type = known ? (enum mem_type)type : MEM_RESERVED;
+	return 0;
+}
+
+static int parse_mmap(const struct tag *t)
+{
+	uint32_t stride = get32(t, 0);
+
+	nraw = 0;
+	if (stride < 20 || stride > 4096) {
+		log_err("boot: memory map entries of %u bytes", stride);
+		return -ERR_INVAL;
+	}
+	for (uint32_t off = 8; off + 20 <= t->size; off += stride) {
+		int err = add_raw(get64(t, off), get64(t, off + 8), get32(t, off + 16));
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static void parse_framebuffer(struct boot_info *b, const struct tag *t)
+{
+	if (t->size < 22)
+		return;
+	b->has_fb = true;
+	b->fb.addr = get64(t, 0);
+	b->fb.pitch = get32(t, 8);
+	b->fb.width = get32(t, 12);
+	b->fb.height = get32(t, 16);
+	b->fb.bpp = t->data[20];
+	b->fb.type = t->data[21];
+	if (b->fb.type != MB2_FB_RGB || t->size < 30)
+		return;
+	b->fb.red_pos = t->data[24];
+	b->fb.red_size = t->data[25];
+	b->fb.green_pos = t->data[26];
+	b->fb.green_size = t->data[27];
+	b->fb.blue_pos = t->data[28];
+	b->fb.blue_size = t->data[29];
+}
+
+/* The newer of the two counts, in whatever order they come (ACPI 6.4 table 5.3: 20 bytes, since 2.0 36). */
+static void parse_rsdp(struct boot_info *b, const struct tag *t)
+{
+	uint8_t size = t->type == MB2_TAG_ACPI_NEW ? 36 : 20;
+
+	if (t->size < size || size < b->rsdp_size || memcmp(t->data, "RSD PTR ", 8))
+		return;
+	memcpy(b->rsdp_copy, t->data, size);
+	b->rsdp_size = size;
+	b->rsdp = (uintptr_t)b->rsdp_copy;
+}
+
+static void parse_efi_map(struct boot_info *b, const struct tag *t)
+{
+	uint32_t desc = get32(t, 0), size = t->size < 8 ? 0 : t->size - 8;
+
+	if (desc < EFI_DESC_MIN || desc > 512 || desc % 8) {
+		log_warn("boot: EFI memory map with descriptors of %u bytes: ignored", desc);
+		return;
+	}
+	size -= size % desc;
+	/* Hiding Veneer splits a descriptor into three, a trampoline page likewise. */
+	if (size > sizeof(b->efi_map) - 4 * desc) {
+		log_warn("boot: EFI memory map of %u bytes is too long: the guest gets no EFI runtime services", size);
+		return;
+	}
+	memcpy(b->efi_map, t->data + 8, size);
+	b->efi_map_size = size;
+	b->efi_desc_size = desc;
+	b->efi_desc_version = get32(t, 4);
+}
+
+static void parse_small(struct boot_info *b, const struct tag *t)
+{
+	switch (t->type) {
+	case MB2_TAG_CMDLINE:
+		copy_string(b->cmdline, sizeof(b->cmdline), t, 0, "the command line");
+		break;
+	case MB2_TAG_LOADER:
+		copy_string(b->loader_name, sizeof(b->loader_name), t, 0, "the boot loader's name");
+		break;
+	case MB2_TAG_BOOTDEV:
+		b->has_bootdev = t->size >= 12;
+		b->bootdev = get32(t, 0);
+		b->bootdev_part = get32(t, 4);
+		b->bootdev_sub = get32(t, 8);
+		break;
+	case MB2_TAG_EFI32:
+		b->efi = b->efi32 = true;
+		b->efi_systab = get32(t, 0);
+		break;
+	case MB2_TAG_EFI64:
+		b->efi = true;
+		b->efi_systab = get64(t, 0);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Without a map: the two sizes that the BIOS knew before E820. */
+static int parse_meminfo(const struct tag *t)
+{
+	if (nraw)
+		return 0;
+	return add_raw(0, (uint64_t)get32(t, 0) << 10, MEM_USABLE) ?:
+	       add_raw(1 << 20, (uint64_t)get32(t, 4) << 10, MEM_USABLE);
+}
+
+static int parse_tag(struct boot_info *b, const struct tag *t, bool have_mmap)
+{
+	switch (t->type) {
+	case MB2_TAG_MODULE:
+		return parse_module(b, t);
+	case MB2_TAG_MMAP:
+		return parse_mmap(t);
+	case MB2_TAG_MEMINFO:
+		return have_mmap ? 0 : parse_meminfo(t);
+	case MB2_TAG_FRAMEBUFFER:
+		parse_framebuffer(b, t);
+		return 0;
+	case MB2_TAG_ACPI_OLD:
+	case MB2_TAG_ACPI_NEW:
+		parse_rsdp(b, t);
+		return 0;
+	case MB2_TAG_EFI_MMAP:
+		parse_efi_map(b, t);
+		return 0;
+	default:
+		parse_small(b, t);
+		return 0;
+	}
+}
+
+/* The tag at *@off, and *@off behind it: 1, 0 at the end tag, or negative. */
+static int next_tag(const uint8_t *info, uint32_t total, uint32_t *off, struct tag *t)
+{
+	uint32_t head[2];
+
+	if (*off > total || total - *off < sizeof(head)) {
+		log_err("boot: multiboot2 information of %u bytes has no end tag", total);
+		return -ERR_INVAL;
+	}
+	memcpy(head, info + *off, sizeof(head));
+	if (head[0] == MB2_TAG_END)
+		return 0;
+	if (head[1] < sizeof(head) || head[1] > total - *off) {
+		log_err("boot: multiboot2 information: tag %u at %#x has length %u of %u", head[0], *off, head[1], total - *off);
+		return -ERR_INVAL;
+	}
+	t->type = head[0];
+	t->data = info + *off + sizeof(head);
+	t->size = head[1] - (uint32_t)sizeof(head);
+	*off += MIN(ALIGN_UP((uint64_t)head[1], 8), total - *off);
+	return 1;
+}
+
+/* How strongly a type forbids; where entries overlap the strongest wins. */
+static unsigned strength(enum mem_type type)
+{
+	static const uint8_t order[] = { [MEM_USABLE] = 1, [MEM_ACPI] = 2, [MEM_NVS] = 3, [MEM_RESERVED] = 4, [MEM_BAD] = 5 };
+
+	return order[type];
+}
+
+/* The strongest type at @at (0: no entry covers it), and in *@end the next address where that may change. */
+static unsigned type_at(uint64_t at, uint64_t *end)
+{
+	unsigned type = 0;
+
+	*end = ~0ull;
+	for (unsigned i = 0; i < nraw; i++) {
+		uint64_t base = raw[i].base, stop = base + raw[i].size;
+
+		if (base > at)
+			*end = MIN(*end, base);
+		else if (stop > at) {
+			*end = MIN(*end, stop);
+			if (!type || strength(raw[i].type) > strength((enum mem_type)type))
+				type = raw[i].type;
+		}
+	}
+	return type;
+}
+
+/* Append to the sorted map; neighbours of one type become one.  False when the map is full. */
+static bool append(struct boot_info *b, uint64_t base, uint64_t end, enum mem_type type)
+{
+	struct mem_range *last = b->nranges ? &b->range[b->nranges - 1] : NULL;
+
+	if (base >= end)
+		return true;
+	if (last && last->type == type && last->base + last->size == base) {
+		last->size += end - base;
+		return true;
+	}
+	if (b->nranges == BOOT_MAX_RANGES)
+		return false;
+	b->range[b->nranges++] = (struct mem_range){ base, end - base, type };
+	return true;
+}
+
+/* Usable memory counts by whole pages: the guest, and nested paging, know nothing smaller. */
+static void trim_usable(struct boot_info *b)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < b->nranges; i++) {
+		struct mem_range r = b->range[i];
+
+		if (r.type == MEM_USABLE) {
+			uint64_t base = ALIGN_UP(r.base, PAGE_SIZE), end = ALIGN_DOWN(r.base + r.size, PAGE_SIZE);
+
+			if (base >= end)
+				continue;
+			r.base = base;
+			r.size = end - base;
+		}
+		b->range[n++] = r;
+	}
+	b->nranges = n;
+}
+
+static int build_ranges(struct boot_info *b)
+{
+	uint64_t at = 0, end;
+
+	b->nranges = 0;
+	do {
+		unsigned type = type_at(at, &end);
+
+		if (type && !append(b, at, end, (enum mem_type)type)) {
+			log_err("boot: the memory map has more than %u ranges", BOOT_MAX_RANGES);
+			return -ERR_INVAL;
+		}
+		at = end;
+	} while (end != ~0ull);
+	trim_usable(b);
+	for (unsigned i = 0; i < b->nranges; i++)
+		if (b->range[i].type == MEM_USABLE)
+			return 0;
+	log_err("boot: the boot loader gave no memory map with usable memory");
+	return -ERR_INVAL;
+}
+
+static int parse_all(struct boot_info *b, const uint8_t *info, uint32_t total)
+{
+	bool have_mmap = false;
+	uint32_t off = 8;
+	struct tag t;
+	int more;
+
+	nraw = 0;
+	while ((more = next_tag(info, total, &off, &t)) > 0) {
+		int err = parse_tag(b, &t, have_mmap);
+
+		if (err)
+			return err;
+		have_mmap = have_mmap || t.type == MB2_TAG_MMAP;
+	}
+	return more;
+}
+
+int boot_info_parse(struct boot_info *b, const void *info)
+{
+	uint32_t total;
+	int err;
+
+	memset(b, 0, sizeof(*b));
+	memcpy(&total, info, sizeof(total));
+	err = total < 16 ? -ERR_INVAL : 0;
+	if (err)
+		log_err("boot: multiboot2 information of %u bytes", total);
+	return err ?: parse_all(b, info, total) ?: build_ranges(b);
+}

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Work on the memory map that the boot loader gave: hiding a range, finding room, finding the firmware's tables. */
+#include <veneer/err.h>
+#include <veneer/log.h>
+#include <veneer/string.h>
+#include "hv/boot/bootinfo.h"
+#include "hv/boot/multiboot2.h"
+
+static uint64_t range_end(const struct mem_range *r)
+{
+	return r->base + r->size;
+}
+
+static bool overlap(uint64_t a, uint64_t asize, uint64_t b, uint64_t bsize)
+{
+	return a < b + bsize && b < a + asize;
+}
+
+/* --- the EFI map --- */
+
+static unsigned efi_count(const struct boot_info *b)
+{
+	return b->efi_map_size ? b->efi_map_size / b->efi_desc_size : 0;
+}
+
+static struct efi_desc efi_get(const struct boot_info *b, unsigned i)
+{
+	struct efi_desc d;
+
+	memcpy(&d, b->efi_map + (size_t)i * b->efi_desc_size, sizeof(d));
+	/* A descriptor that wraps would spoil every comparison. */
+	d.pages = MIN(d.pages, (~0ull - d.phys) / PAGE_SIZE);
+	return d;
+}
+
+static void efi_put(struct boot_info *b, unsigned i, const struct efi_desc *d)
+{
+	memcpy(b->efi_map + (size_t)i * b->efi_desc_size, d, sizeof(*d));
+}
+
+/* Boot services memory is not: SetVirtualAddressMap of many firmwares still touches it. */
+static bool efi_takeable(uint32_t type)
+{
+	return type == EFI_CONVENTIONAL || type == EFI_LOADER_CODE || type == EFI_LOADER_DATA;
+}
+
+/* Make room for a copy of descriptor @i in front of it. */
+static void efi_double(struct boot_info *b, unsigned i)
+{
+	uint8_t *at = b->efi_map + (size_t)i * b->efi_desc_size;
+
+	memmove(at + b->efi_desc_size, at, b->efi_map_size - (size_t)i * b->efi_desc_size);
+	b->efi_map_size += b->efi_desc_size;
+}
+
+/* Cut descriptor @i in two at @at, which lies inside it. */
+static void efi_split(struct boot_info *b, unsigned i, uint64_t at)
+{
+	struct efi_desc low = efi_get(b, i), high = low;
+
+	low.pages = (at - low.phys) / PAGE_SIZE;
+	high.phys = at;
+	high.virt += high.virt ? at - low.phys : 0;
+	high.pages -= low.pages;
+	efi_double(b, i);
+	efi_put(b, i, &low);
+	efi_put(b, i + 1, &high);
+}
+
+static int efi_check(const struct boot_info *b, uint64_t base, uint64_t size)
+{
+	for (unsigned i = 0; i < efi_count(b); i++) {
+		struct efi_desc d = efi_get(b, i);
+
+		if (!overlap(base, size, d.phys, d.pages * PAGE_SIZE) || efi_takeable(d.type))
+			continue;
+		log_err("boot: %#llx-%#llx cannot be taken: EFI memory of type %u at %#llx", (unsigned long long)base,
+			(unsigned long long)(base + size), d.type, (unsigned long long)d.phys);
+		return -ERR_INVAL;
+	}
+	if (b->efi_map_size && b->efi_map_size + 2 * b->efi_desc_size > sizeof(b->efi_map)) {
+		log_err("boot: no room in the EFI memory map for another range");
+		return -ERR_INVAL;
+	}
+	return 0;
+}
+
+static void efi_hide(struct boot_info *b, uint64_t base, uint64_t size)
+{
+	for (unsigned i = 0; i < efi_count(b); i++) {
+		struct efi_desc d = efi_get(b, i);
+		uint64_t end = d.phys + d.pages * PAGE_SIZE;
+
+		if (!overlap(base, size, d.phys, d.pages * PAGE_SIZE))
+			continue;
+		if (d.phys < base) {
+			efi_split(b, i, base);
+			continue;	/* the upper part comes next */
+		}
+		if (end > base + size)
+			efi_split(b, i, base + size);
+		d = efi_get(b, i);
+		d.type = EFI_RESERVED;
+		efi_put(b, i, &d);
+	}
+}
+
+/* --- the ranges --- */
+
+bool boot_info_usable(const struct boot_info *b, uint64_t base, uint64_t size, struct mem_range *blocker)
+{
+	uint64_t at = base, end = base + size;
+
+	*blocker = (struct mem_range){ base, size, (enum mem_type)0 };
+	if (end < base)
+		return false;
+	for (unsigned i = 0; i < b->nranges && at < end; i++) {
+		const struct mem_range *r = &b->range[i];
+
+		if (range_end(r) <= at)
+			continue;
+		if (r->base > at) {
+			*blocker = (struct mem_range){ at, MIN(r->base, end) - at, (enum mem_type)0 };
+			return false;
+		}
+		if (r->type != MEM_USABLE) {
+			*blocker = *r;
+			return false;
+		}
+		at = range_end(r);
+	}
+	blocker->base = at;
+	blocker->size = end - MIN(at, end);
+	return at >= end;
+}
+
+/* Replace entry @i by up to three: what lies before the hidden part, it, and what lies behind. */
+static void cut(struct boot_info *b, unsigned i, uint64_t base, uint64_t size)
+{
+	struct mem_range old = b->range[i], part[3];
+	unsigned n = 0;
+
+	if (old.base < base)
+		part[n++] = (struct mem_range){ old.base, base - old.base, MEM_USABLE };
+	part[n++] = (struct mem_range){ base, size, MEM_RESERVED };
+	if (range_end(&old) > base + size)
+		part[n++] = (struct mem_range){ base + size, range_end(&old) - base - size, MEM_USABLE };
+	memmove(&b->range[i + n], &b->range[i + 1], (b->nranges - i - 1) * sizeof(b->range[0]));
+	memcpy(&b->range[i], part, n * sizeof(part[0]));
+	b->nranges += n - 1;
+}
+
+int boot_info_hide(struct boot_info *b, uint64_t base, uint64_t size)
+{
+	struct mem_range blocker;
+	unsigned i = 0;
+
+	if (!size || !IS_ALIGNED(base | size, PAGE_SIZE) || !boot_info_usable(b, base, size, &blocker)) {
+		log_err("boot: %#llx-%#llx is not wholly usable memory", (unsigned long long)base,
+			(unsigned long long)(base + size));
+		return -ERR_INVAL;
+	}
+	if (b->nranges + 2 > BOOT_MAX_RANGES) {
+		log_err("boot: no room in the memory map for another range");
+		return -ERR_INVAL;
+	}
+	int err = efi_check(b, base, size);
+
+	if (err)
+		return err;
+	/* Usable neighbours are one entry, so a usable range lies in one. */
+	while (range_end(&b->range[i]) <= base)
+		i++;
+	cut(b, i, base, size);
+	efi_hide(b, base, size);
+	if (!b->self_size) {
+		b->self_base = base;
+		b->self_size = size;
+	}
+	return 0;
+}
+
+/* --- finding room --- */
+
+struct search {
+	const struct boot_info *b;
+	unsigned how;
+	uint64_t size, align;
+	const struct mem_range *avoid;
+	unsigned navoid;
+};
+
+/* Something in the way of a place at @at. */
+static bool conflict(const struct search *s, uint64_t at, struct mem_range *hit)
+{
+	const struct boot_info *b = s->b;
+
+	for (unsigned i = 0; i < s->navoid; i++) {
+		*hit = s->avoid[i];
+		if (hit->size && overlap(at, s->size, hit->base, hit->size))
+			return true;
+	}
+	for (unsigned i = 0; i < b->nmodules && !(s->how & BOOT_FIND_OVER_MODULES); i++) {
+		*hit = (struct mem_range){ b->module[i].addr, b->module[i].size, MEM_USABLE };
+		if (hit->size && overlap(at, s->size, hit->base, hit->size))
+			return true;
+	}
+	for (unsigned i = 0; i < efi_count(b); i++) {
+		struct efi_desc d = efi_get(b, i);
+
+		*hit = (struct mem_range){ d.phys, d.pages * PAGE_SIZE, MEM_RESERVED };
+		if (hit->size && !efi_takeable(d.type) && overlap(at, s->size, hit->base, hit->size))
+			return true;
+	}
+	return false;
+}
+
+/* Within [@lo, @hi), all usable.  Each round steps over at least one obstacle, so it ends. */
+static uint64_t find_low(const struct search *s, uint64_t lo, uint64_t hi)
+{
+	struct mem_range hit;
+	uint64_t at = ALIGN_UP(lo, s->align);
+
+	while (at >= lo && at < hi && hi - at >= s->size) {
+		if (!conflict(s, at, &hit))
+			return at;
+		lo = range_end(&hit);
+		at = ALIGN_UP(lo, s->align);
+	}
+	return 0;
+}
+
+static uint64_t find_high(const struct search *s, uint64_t lo, uint64_t hi)
+{
+	struct mem_range hit;
+
+	while (hi > lo && hi - lo >= s->size) {
+		uint64_t at = ALIGN_DOWN(hi - s->size, s->align);
+
+		if (at < lo)
+			return 0;
+		if (!conflict(s, at, &hit))
+			return at;
+		hi = hit.base;
+	}
+	return 0;
+}
+
+uint64_t boot_info_find_as(const struct boot_info *b, unsigned how, uint64_t size, uint64_t align, uint64_t min, uint64_t max,
+			   const struct mem_range *avoid, unsigned navoid)
+{
+	struct search s = { b, how, size, MAX(align, 1ull), avoid, navoid };
+
+	if (!size)
+		return 0;
+	/* The page at 0 holds the real-mode vectors and the BIOS data, and stands for "none" here. */
+	min = MAX(min, (uint64_t)PAGE_SIZE);
+	for (unsigned i = 0; i < b->nranges; i++) {
+		const struct mem_range *r = &b->range[how & BOOT_FIND_HIGH ? b->nranges - 1 - i : i];
+		uint64_t lo = MAX(r->base, min), hi = MIN(range_end(r), max), at;
+
+		if (r->type != MEM_USABLE || lo >= hi)
+			continue;
+		at = how & BOOT_FIND_HIGH ? find_high(&s, lo, hi) : find_low(&s, lo, hi);
+		if (at)
+			return at;
+	}
+	return 0;
+}
+
+uint64_t boot_info_find(const struct boot_info *b, uint64_t size, uint64_t align, uint64_t min, uint64_t max,
+			const struct mem_range *avoid, unsigned navoid)
+{
+	return boot_info_find_as(b, 0, size, align, min, max, avoid, navoid);
+}
+
+/* --- the firmware's tables --- */
+
+static uint64_t read_at(const uint8_t *phys, uint64_t addr, unsigned bytes)
+{
+	uint64_t v = 0;
+
+	memcpy(&v, phys + addr, bytes);
+	return v;
+}
+
+/* Whether the memory map knows the address: nothing else is read. */
+static bool known(const struct boot_info *b, uint64_t addr, uint64_t len)
+{
+	for (unsigned i = 0; i < b->nranges; i++)
+		if (addr >= b->range[i].base && addr < range_end(&b->range[i]) && len <= range_end(&b->range[i]) - addr)
+			return true;
+	return false;
+}
+
+/* ACPI 6.4 section 5.2.5.3: signature and checksum over 20 bytes; and the boot loader's copy must agree. */
+static bool take_rsdp(struct boot_info *b, const uint8_t *phys, uint64_t addr)
+{
+	uint8_t sum = 0, size;
+
+	if (memcmp(phys + addr, "RSD PTR ", 8))
+		return false;
+	for (unsigned i = 0; i < 20; i++)
+		sum = (uint8_t)(sum + phys[addr + i]);
+	if (sum || (b->rsdp_size && memcmp(phys + addr, b->rsdp_copy, b->rsdp_size)))
+		return false;
+	size = phys[addr + 15] >= 2 ? 36 : 20;
+	if (!b->rsdp_size) {
+		memcpy(b->rsdp_copy, phys + addr, size);
+		b->rsdp_size = size;
+	}
+	b->rsdp = addr;
+	return true;
+}
+
+static bool scan_rsdp(struct boot_info *b, const uint8_t *phys, uint64_t base, uint64_t size)
+{
+	for (uint64_t at = base; at + 36 <= base + size; at += 16)
+		if (take_rsdp(b, phys, at))
+			return true;
+	return false;
+}
+
+static void find_bios(struct boot_info *b, const uint8_t *phys)
+{
+	uint64_t ebda = read_at(phys, 0x40e, 2) << 4;
+
+	if (ebda >= 0x80000 && ebda < 0xa0000)
+		b->ebda = ebda;
+	if (!b->ebda || !scan_rsdp(b, phys, b->ebda, 1024))
+		scan_rsdp(b, phys, 0xe0000, 0x20000);
+}
+
+/* UEFI 2.9 sections 4.3 and 4.6: the configuration table's entries are a GUID and a pointer. */
+static void find_efi(struct boot_info *b, const uint8_t *phys)
+{
+	static const uint8_t acpi[2][16] = {
+		{ 0x71, 0xe8, 0x68, 0x88, 0xf1, 0xe4, 0xd3, 0x11, 0xbc, 0x22, 0x00, 0x80, 0xc7, 0x3c, 0x88, 0x81 },	/* 2.0 */
+		{ 0x30, 0x2d, 0x9d, 0xeb, 0x88, 0x2d, 0xd3, 0x11, 0x9a, 0x16, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d },	/* 1.0 */
+	};
+	unsigned word = b->efi32 ? 4 : 8, stride = 16 + word;
+	uint64_t count, table, addr;
+
+	if (!known(b, b->efi_systab, 0x78) || memcmp(phys + b->efi_systab, "IBI SYST", 8))
+		return;
+	count = read_at(phys, b->efi_systab + (b->efi32 ? 0x40 : 0x68), word);
+	table = read_at(phys, b->efi_systab + (b->efi32 ? 0x44 : 0x70), word);
+	if (count > 256 || !known(b, table, count * stride))
+		return;
+	for (unsigned pass = 0; pass < ARRAY_SIZE(acpi); pass++) {
+		for (unsigned i = 0; i < count; i++) {
+			addr = read_at(phys, table + i * stride + 16, word);
+			if (!memcmp(phys + table + i * stride, acpi[pass], 16) && known(b, addr, 36) && take_rsdp(b, phys, addr))
+				return;
+		}
+	}
+}
+
+void boot_info_find_rsdp(struct boot_info *b, const uint8_t *phys)
+{
+	if (b->efi)
+		find_efi(b, phys);
+	else
+		find_bios(b, phys);
+}
