@@ -83,6 +83,15 @@ volatile void *pci_map_bar(const struct pci_dev *dev, unsigned n, uint64_t min_s
 void pci_enable(const struct pci_dev *dev);
 void pci_master_off(const struct pci_dev *dev);
 
+/* All functions found at start; @n from 0, NULL behind the last. */
+const struct pci_dev *pci_get(unsigned n);
+
+/*
+ * Free space for a twin's BAR of @size (a power of two) on the bus of @bdf: a range that no BAR, bridge window or RAM has and that
+ * the bridges above forward; it is reserved from now on.  0 when there is none.  Start only.
+ */
+uint64_t pci_alloc_bar(uint16_t bdf, bool io, uint32_t size);
+
 /* Out of D1-D3 by the power management capability, with the 10 ms of PCI PM 1.2 section 5.6.1.  Start only. */
 void pci_power_on(const struct pci_dev *dev);
 

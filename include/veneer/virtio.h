@@ -31,6 +31,14 @@ struct virtio_place {
 	uint32_t bar1, bar4;		/* aligned to their sizes, in a window that the bridges above forward */
 	uint8_t int_line, int_pin;	/* 0x3c, 0x3d; pin 0 when the function has none */
 	uint16_t command;		/* the command register as firmware would leave it (decoding on) */
+
+	/*
+	 * The INTx line: called at each change of what the twin drives: true when ISR became non-zero with MSI-X and the
+	 * command register's INTx disable off, false when the guest read ISR, reset the device, or turned INTx off.  What is
+	 * driven stands in the status register (bit 3) also when this is NULL: nothing is delivered then.
+	 */
+	void (*intx)(void *ctx, bool level);
+	void *intx_ctx;
 };
 
 struct virtio_net_conf {

@@ -20,4 +20,12 @@ struct vpci_ops {
  */
 int vpci_set(uint16_t bdf, const struct vpci_ops *ops, void *ctx);
 
+struct pci_dev;
+
+/*
+ * The guest may read this function's configuration space but not change it: bridges above a concealed device, whose bus numbers,
+ * windows and link must stay as they are.  Start only.
+ */
+void vpci_freeze(const struct pci_dev *dev);
+
 #endif

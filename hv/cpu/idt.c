@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Veneer's own GDT, TSS and IDT, and what happens at an exception of its own: a report and a stop. */
+#include <veneer/log.h>
+#include <veneer/string.h>
+#include "hv/cpu/entry.h"
+#include "hv/hv.h"
+#include "hv/x86.h"
+
+#define IST_STACK	4096u
+#define SEL_TSS		0x18
+
+enum { IST_NMI = 1, IST_DF, IST_MC, IST_COUNT };
+
+struct gate {
+	uint16_t off0, sel;
+	uint8_t ist, type;
+	uint16_t off16;
+	uint32_t off32, zero;
+} PACKED;
+
+struct tss {
+	uint32_t zero0;
+	uint64_t rsp[3], zero1, ist[7], zero2;
+	uint16_t zero3, iopb;
+} PACKED;
+
+static struct gate idt[256] ALIGNED(16);
+static struct tss tss ALIGNED(16);
+static uint64_t gdt[5] ALIGNED(16) = { 0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0, 0 };
+static uint8_t ist_stack[IST_COUNT][IST_STACK] ALIGNED(16);
+
+volatile uint64_t nmi_count;
+
+static void set_gate(unsigned vector, uint64_t target, uint8_t ist)
+{
+	idt[vector] = (struct gate){ (uint16_t)target, 8, ist, 0x8e, (uint16_t)(target >> 16), (uint32_t)(target >> 32), 0 };
+}
+
+static void load_tables(void)
+{
+	struct { uint16_t limit; uint64_t base; } PACKED gdtr = { sizeof(gdt) - 1, (uintptr_t)gdt },
+		idtr = { sizeof(idt) - 1, (uintptr_t)idt };
+	uint64_t base = (uintptr_t)&tss;
+
+	gdt[3] = (sizeof(tss) - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
+	gdt[4] = base >> 32;
+	__asm__ volatile("lgdt %0" : : "m"(gdtr));
+	__asm__ volatile("pushq $8; leaq 1f(%%rip), %%rax; pushq %%rax; lretq; 1:" : : : "rax", "memory");
+	__asm__ volatile("movl %0, %%ds; movl %0, %%es; movl %0, %%ss" : : "r"(16) : "memory");
+	__asm__ volatile("ltr %w0" : : "r"(SEL_TSS));
+	__asm__ volatile("lidt %0" : : "m"(idtr));
+}
+
+void idt_init(void)
+{
+	for (unsigned i = 0; i < 256; i++)
+		set_gate(i, (uintptr_t)trap_stubs + i * TRAP_STUB_SIZE, 0);
+	set_gate(2, (uintptr_t)nmi_entry, IST_NMI);
+	idt[8].ist = IST_DF;
+	idt[18].ist = IST_MC;
+	for (unsigned i = IST_NMI; i < IST_COUNT; i++)
+		tss.ist[i - 1] = (uintptr_t)ist_stack[i] + IST_STACK;
+	tss.iopb = sizeof(tss);
+	load_tables();
+}
+
+void host_exception(const struct trap_frame *f)
+{
+	panic("host exception %lu error %#lx at rip %#lx (image + %#lx), cr2 %#lx, rsp %#lx, rax %#lx rdi %#lx rsi %#lx",
+	      f->vector, f->error, f->rip, f->rip - (uintptr_t)veneer_start, read_cr2(), f->rsp, f->rax, f->rdi, f->rsi);
+}
+
+void panic(const char *fmt, ...)
+{
+	static bool again;
+	char line[224];
+	va_list ap;
+
+	if (again)
+		halt_forever();
+	again = true;
+	va_start(ap, fmt);
+	fmt_vstring(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	log_err("%s", line);
+	log_err("stopped.  Please report this line.");
+	debug_exit(DEBUG_EXIT_PANIC);
+	halt_forever();
+}

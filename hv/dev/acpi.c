@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <veneer/io.h>
+#include <veneer/log.h>
+#include <veneer/string.h>
+#include "hv/dev/acpi.h"
+#include "hv/mem/mem_internal.h"
+
+struct acpi_info acpi;
+
+struct sdt {
+	char signature[4];
+	uint32_t length;
+	uint8_t revision, checksum;
+	char oem[6], oem_table[8];
+	uint32_t oem_revision, creator, creator_revision;
+} PACKED;
+
+struct gas {
+	uint8_t space, bits, offset, access;
+	uint64_t addr;
+} PACKED;
+
+#define GAS_SPACE_IO	1
+
+#define MADT_LAPIC	0
+#define MADT_IOAPIC	1
+#define MADT_X2APIC	9
+#define  MADT_ENABLED	BIT(0)
+
+/* FADT byte offsets (ACPI 6.4, 5.2.9) */
+#define FADT_DSDT		40
+#define FADT_PM1A_CNT		64
+#define FADT_PM1B_CNT		68
+#define FADT_PM_TMR		76
+#define FADT_FLAGS		112
+#define  FADT_TMR_VAL_EXT	BIT(8)
+#define  FADT_RESET_REG_SUP	BIT(10)
+#define FADT_RESET_REG		116
+#define FADT_RESET_VALUE	128
+#define FADT_X_DSDT		140
+
+#define MAX_TABLE	0x100000u
+
+/* Tables may be unaligned: every field comes out by copy. */
+static uint64_t field(const void *table, unsigned off, unsigned width)
+{
+	uint64_t v = 0;
+
+	memcpy(&v, (const uint8_t *)table + off, width);
+	return v;
+}
+
+/* A table at @addr, its length and checksum in order; NULL otherwise. */
+static const struct sdt *table_at(uint64_t addr)
+{
+	const struct sdt *t = (const struct sdt *)(uintptr_t)addr;
+	uint8_t sum = 0;
+
+	if (!addr || addr >= MAX(gmem_top(), 1ull << 32) - sizeof(*t))
+		return NULL;
+	if (t->length < sizeof(*t) || t->length > MAX_TABLE) {
+		log_warn("acpi: table at %#lx has a length of %u, left out", addr, t->length);
+		return NULL;
+	}
+	for (uint32_t i = 0; i < t->length; i++)
+		sum += ((const uint8_t *)t)[i];
+	if (sum)
+		log_warn("acpi: table %.4s at %#lx has a bad checksum, used all the same", t->signature, addr);
+	return t;
+}
+
+static void parse_madt(const struct sdt *t)
+{
+	const uint8_t *p = (const uint8_t *)t;
+
+	acpi.ncpus = 0;
+	acpi.lapic_addr = (uint32_t)field(t, 36, 4);
+	for (uint32_t at = 44; at + 2 <= t->length && p[at + 1] >= 2 && at + p[at + 1] <= t->length; at += p[at + 1]) {
+		const uint8_t *e = p + at;
+
+		if (e[0] == MADT_LAPIC && e[1] >= 8)
+			acpi.ncpus += field(e, 4, 4) & MADT_ENABLED;
+		else if (e[0] == MADT_X2APIC && e[1] >= 16)
+			acpi.ncpus += field(e, 8, 4) & MADT_ENABLED;
+		else if (e[0] == MADT_IOAPIC && e[1] >= 12 && acpi.nioapics < ACPI_MAX_IOAPICS) {
+			acpi.ioapic[acpi.nioapics].addr = (uint32_t)field(e, 4, 4);
+			acpi.ioapic[acpi.nioapics++].gsi_base = (uint32_t)field(e, 8, 4);
+		}
+	}
+}
+
+static void parse_mcfg(const struct sdt *t)
+{
+	for (uint32_t at = 44; at + 16 <= t->length && acpi.necam < ACPI_MAX_ECAM; at += 16) {
+		const uint8_t *e = (const uint8_t *)t + at;
+
+		if (field(e, 8, 2) != 0)
+			continue;
+		acpi.ecam[acpi.necam].addr = field(e, 0, 8);
+		acpi.ecam[acpi.necam].bus_first = e[10];
+		acpi.ecam[acpi.necam++].bus_last = e[11];
+	}
+}
+
+/* One AML integer: ZeroOp, OneOp or a byte constant are what firmware writes into _S5 (ACPI 6.4, 20.2.3). */
+static bool aml_byte(const uint8_t **p, const uint8_t *end, uint8_t *out)
+{
+	if (*p < end && (**p == 0 || **p == 1)) {
+		*out = *(*p)++;
+		return true;
+	}
+	if (*p + 1 < end && **p == 0x0a) {
+		*out = (*p)[1];
+		*p += 2;
+		return true;
+	}
+	return false;
+}
+
+/* Name (_S5, Package (n) { a, b, ... }): found by its bytes, since we interpret no AML. */
+static void find_s5(const struct sdt *dsdt)
+{
+	const uint8_t *p = (const uint8_t *)dsdt + sizeof(*dsdt), *end = (const uint8_t *)dsdt + dsdt->length;
+
+	for (; p + 12 < end; p++) {
+		if (memcmp(p, "_S5_", 4) != 0 || p[4] != 0x12)
+			continue;
+		const uint8_t *q = p + 5;
+		q += 1 + (*q >> 6);		/* package length */
+		q++;				/* number of elements */
+		if (aml_byte(&q, end, &acpi.s5_typ_a) && aml_byte(&q, end, &acpi.s5_typ_b)) {
+			acpi.has_s5 = true;
+			return;
+		}
+	}
+	log_warn("acpi: no _S5 in the DSDT: a soft-off by the guest will not be recognized");
+}
+
+static void parse_fadt(const struct sdt *t)
+{
+	uint64_t dsdt = 0;
+	uint32_t flags;
+
+	if (t->length < FADT_FLAGS + 4)
+		return;
+	flags = (uint32_t)field(t, FADT_FLAGS, 4);
+	acpi.pm1a_cnt = (uint16_t)field(t, FADT_PM1A_CNT, 4);
+	acpi.pm1b_cnt = (uint16_t)field(t, FADT_PM1B_CNT, 4);
+	acpi.pm_timer = (uint16_t)field(t, FADT_PM_TMR, 4);
+	acpi.pm_timer_32bit = flags & FADT_TMR_VAL_EXT;
+	if ((flags & FADT_RESET_REG_SUP) && t->length > FADT_RESET_VALUE) {
+		struct gas g;
+
+		memcpy(&g, (const uint8_t *)t + FADT_RESET_REG, sizeof(g));
+		if (g.space == GAS_SPACE_IO && g.addr < 0x10000) {
+			acpi.reset_port = (uint16_t)g.addr;
+			acpi.reset_value = (uint8_t)field(t, FADT_RESET_VALUE, 1);
+		}
+	}
+	if (t->length >= FADT_X_DSDT + 8)
+		dsdt = field(t, FADT_X_DSDT, 8);
+	if (!dsdt)
+		dsdt = field(t, FADT_DSDT, 4);
+	const struct sdt *d = table_at(dsdt);
+	if (d)
+		find_s5(d);
+}
+
+static void parse_table(uint64_t addr)
+{
+	const struct sdt *t = table_at(addr);
+
+	if (!t)
+		return;
+	if (!memcmp(t->signature, "APIC", 4))
+		parse_madt(t);
+	else if (!memcmp(t->signature, "MCFG", 4))
+		parse_mcfg(t);
+	else if (!memcmp(t->signature, "FACP", 4))
+		parse_fadt(t);
+	else if (!memcmp(t->signature, "DMAR", 4))
+		acpi.has_dmar = true;
+	else if (!memcmp(t->signature, "IVRS", 4))
+		acpi.has_ivrs = true;
+}
+
+void acpi_init(uint64_t rsdp)
+{
+	const uint8_t *r = (const uint8_t *)(uintptr_t)rsdp;
+	unsigned width = 4;
+	const struct sdt *root = NULL;
+
+	acpi.ncpus = 1;
+	acpi.lapic_addr = 0xfee00000;
+	if (!rsdp) {
+		log_warn("acpi: the boot loader handed over no RSDP: assuming one CPU, no ECAM, no IOAPIC");
+		return;
+	}
+	if (r[15] >= 2 && field(r, 24, 8)) {
+		root = table_at(field(r, 24, 8));
+		width = 8;
+	}
+	if (!root) {
+		root = table_at(field(r, 16, 4));
+		width = 4;
+	}
+	if (!root) {
+		log_warn("acpi: no usable RSDT or XSDT");
+		return;
+	}
+	for (uint32_t at = sizeof(*root); at + width <= root->length; at += width)
+		parse_table(field(root, at, width));
+	log_info("acpi: %u CPUs, %u IOAPICs, %u ECAM ranges, PM timer %#x, PM1a %#x%s", acpi.ncpus, acpi.nioapics,
+		 acpi.necam, acpi.pm_timer, acpi.pm1a_cnt, acpi.has_dmar || acpi.has_ivrs ? ", an IOMMU (not used)" : "");
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The few facts that Veneer takes from the firmware's ACPI tables (ACPI 6.4).  The tables themselves stay the guest's. */
+#ifndef HV_ACPI_H
+#define HV_ACPI_H
+
+#include <veneer/types.h>
+
+#define ACPI_MAX_IOAPICS	8u
+#define ACPI_MAX_ECAM		4u
+
+struct acpi_info {
+	unsigned ncpus;				/* enabled processors in the MADT; 1 without one */
+	unsigned nioapics;
+	struct { uint32_t addr, gsi_base; } ioapic[ACPI_MAX_IOAPICS];
+	uint32_t lapic_addr;
+	unsigned necam;
+	struct { uint64_t addr; uint8_t bus_first, bus_last; } ecam[ACPI_MAX_ECAM];	/* segment 0 only */
+	uint16_t pm_timer;			/* port, 0 when absent */
+	bool pm_timer_32bit;
+	uint16_t pm1a_cnt, pm1b_cnt;		/* ports, 0 when absent */
+	bool has_s5;
+	uint8_t s5_typ_a, s5_typ_b;		/* SLP_TYP for soft off, from the DSDT */
+	uint16_t reset_port;			/* FADT reset register when in I/O space */
+	uint8_t reset_value;
+	bool has_dmar, has_ivrs;
+};
+
+extern struct acpi_info acpi;
+
+/* Walk the tables from the RSDP at @rsdp (0: none).  Bad tables are skipped with a line in the log. */
+void acpi_init(uint64_t rsdp);
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The exit loop's side of <veneer/clock.h>. */
+#ifndef HV_CLOCK_INTERNAL_H
+#define HV_CLOCK_INTERNAL_H
+
+#include <veneer/types.h>
+
+bool clock_held(void);
+
+/* Call the registered ticks when a millisecond has passed and somebody holds the clock. */
+void clock_check(void);
+
+#endif

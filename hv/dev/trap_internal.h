@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The dispatcher's side of <veneer/trap.h>, for the exit handlers. */
+#ifndef HV_TRAP_INTERNAL_H
+#define HV_TRAP_INTERNAL_H
+
+#include <veneer/trap.h>
+
+/* The trap that answers at a guest-physical address or port, with the offset in it, or NULL. */
+struct trap *trap_find_mmio(uint64_t gpa, uint32_t *off);
+struct trap *trap_find_pio(uint16_t port, uint32_t *off);
+
+/* Accesses that run over the end of the trap are cut: the rest reads as ones and is not written. */
+uint64_t trap_read(struct trap *t, uint32_t off, unsigned width);
+void trap_write(struct trap *t, uint32_t off, unsigned width, uint64_t value);
+
+/* Ports: the intercept bitmap that the vendor's code shows to the processor (4 KiB for 64 Ki ports, 3 pages with SVM). */
+void trap_set_io_bitmap(uint8_t *bitmap);
+/* Make ports exit that no trap covers: the exit handlers know them. */
+void trap_intercept_ports(uint16_t base, unsigned n);
+
+#endif

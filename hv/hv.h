@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the pieces of hv share among themselves. */
+#ifndef HV_H
+#define HV_H
+
+#include <veneer/vcpu.h>
+#include "hv/boot/bootinfo.h"
+
+void time_init(void);
+
+/* Console: serial and screen.  console_init() after the configuration is known; before it, a default serial port. */
+void console_early(void);
+void console_init(const struct boot_info *b);
+void console_write(const char *s, size_t len);
+
+/* From here on the guest runs: only errors go to the console. */
+void log_guest_runs(void);
+/* Copy of the log ring from @off on; returns the bytes copied. */
+size_t log_read(size_t off, char *buf, size_t size);
+
+/* Descriptor tables and the handlers of Veneer's own exceptions. */
+void idt_init(void);
+extern volatile uint64_t nmi_count;	/* NMIs that the host handler took */
+
+/* Let one pending physical interrupt in and return its vector, or -1 when none was (hv/cpu/entry). */
+int intr_acknowledge(void);
+
+/* The machine is about to go down by the guest's will: stop DMA and flush disks, once.  And then reset it ourselves. */
+void machine_stopping(void);
+NORETURN void machine_reset(void);
+
+/* The guest died or Veneer did: tells an isa-debug-exit device if the configuration names one. */
+void debug_exit(uint8_t value);
+
+NORETURN void veneer_main(uint64_t magic, const void *info);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The log: a ring in memory, and by level the console. */
+#include <veneer/config.h>
+#include <veneer/log.h>
+#include <veneer/string.h>
+#include "hv/hv.h"
+
+#define RING_SIZE	32768u
+#define LINE_MAX	256
+
+static char ring[RING_SIZE];
+static uint64_t ring_head;		/* bytes ever written */
+static bool guest_runs;
+
+static const char *const level_word[] = { "error: ", "warning: ", "", "" };
+
+static void ring_put(const char *s, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		ring[(ring_head + i) % RING_SIZE] = s[i];
+	ring_head += len;
+}
+
+static void emit(bool to_console, const char *s, size_t len)
+{
+	ring_put(s, len);
+	if (to_console)
+		console_write(s, len);
+}
+
+void log_at(enum log_level level, const char *fmt, ...)
+{
+	char line[LINE_MAX];
+	va_list ap;
+	bool to_console = level <= config.log_level && (!guest_runs || level == LOG_ERR);
+
+	va_start(ap, fmt);
+	int n = fmt_vstring(line, sizeof(line) - 1, fmt, ap);
+	va_end(ap);
+	size_t len = MIN((size_t)n, sizeof(line) - 2);
+	line[len++] = '\n';
+	emit(to_console, "veneer: ", 8);
+	emit(to_console, level_word[level], strlen(level_word[level]));
+	emit(to_console, line, len);
+}
+
+void log_guest_runs(void)
+{
+	guest_runs = true;
+}
+
+size_t log_read(size_t off, char *buf, size_t size)
+{
+	uint64_t start = ring_head > RING_SIZE ? ring_head - RING_SIZE : 0, at = start + off;
+	size_t n = 0;
+
+	while (at < ring_head && n < size)
+		buf[n++] = ring[at++ % RING_SIZE];
+	return n;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* hv's own view of memory: heap, host page tables, nested page tables, the map of guest RAM. */
+#ifndef HV_MEM_INTERNAL_H
+#define HV_MEM_INTERNAL_H
+
+#include <veneer/types.h>
+#include "hv/boot/bootinfo.h"
+
+extern char veneer_start[], veneer_rodata[], veneer_relro[], veneer_data[], veneer_heap[], veneer_end[];
+
+void heap_init(void *base, size_t size);
+uint64_t heap_in_use(void);
+
+/* --- trees of page tables, host's and nested alike --- */
+
+/* What a mapping allows. */
+#define MAP_R	BIT(0)
+#define MAP_W	BIT(1)
+#define MAP_X	BIT(2)
+#define MAP_UC	BIT(3)
+
+/* How a vendor encodes it.  Bit 7 marks a large leaf and bits 0-2 all zero an absent entry in every format known. */
+struct pt_format {
+	uint64_t table;				/* bits of an entry that points to a table */
+	uint64_t (*leaf)(unsigned map);		/* bits of a leaf, less the large bit */
+};
+
+struct pt_tree {
+	const struct pt_format *format;
+	uint64_t *root;				/* 4 levels */
+	unsigned max_level;			/* of a leaf: 2 for 2 MiB, 3 for 1 GiB */
+	unsigned tables;			/* pages in use */
+};
+
+/* Both 4 KiB aligned; all of [base, base + size), with the largest pages that fit; map 0 unmaps.  0 or -ERR_NOMEM. */
+int pt_set(struct pt_tree *t, uint64_t base, uint64_t size, unsigned map);
+/* The leaf entry that covers @addr, 0 when absent. */
+uint64_t pt_get(const struct pt_tree *t, uint64_t addr);
+int pt_tree_init(struct pt_tree *t, const struct pt_format *format, bool pages_1g);
+
+extern const struct pt_format pt_format_x86;
+
+/* --- host --- */
+
+/* Build and load the W^X tables: all of [0, top), Veneer's image by section, page 0 absent. */
+int paging_init(const struct boot_info *b);
+
+/* --- nested paging --- */
+
+/* Everything identity-mapped but Veneer's own range.  @format from the vendor. */
+int nested_init(const struct boot_info *b, const struct pt_format *format);
+uint64_t nested_root(void);
+
+/*
+ * Take [gpa, gpa + size) away from the guest, or give it back, or make it read-only: the tables, and a flush before the
+ * guest runs again.  0 or -ERR_NOMEM.
+ */
+int nested_hide(uint64_t gpa, uint64_t size);
+int nested_show(uint64_t gpa, uint64_t size);
+int nested_readonly(uint64_t gpa, uint64_t size);
+bool nested_is_hidden(uint64_t gpa);
+
+/* Map what lies beyond the RAM on first use; hidden ranges in the same block stay hidden.  0, or -ERR_NOMEM. */
+int nested_map_on_demand(uint64_t gpa);
+
+/* Whether the tables changed since the last call: the vendor's run() flushes then. */
+bool nested_take_flush(void);
+
+/* --- guest RAM --- */
+
+void gmem_init(const struct boot_info *b);
+uint64_t gmem_top(void);		/* end of the highest RAM range */
+uint64_t phys_limit(void);		/* 1 << physical address bits */
+
+#endif
