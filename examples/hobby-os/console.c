@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The console: COM1 at 115200 8n1, the VGA text screen, the PS/2 keyboard; all polled. */
+#include "hobby.h"
+
+#define COM1		0x3f8
+#define COM_DATA	(COM1 + 0)
+#define COM_IER		(COM1 + 1)
+#define COM_FCR		(COM1 + 2)
+#define COM_LCR		(COM1 + 3)
+#define COM_MCR		(COM1 + 4)
+#define COM_LSR		(COM1 + 5)
+#define COM_SCRATCH	(COM1 + 7)
+#define LSR_DATA	0x01
+#define LSR_THR_EMPTY	0x20
+
+#define KBD_DATA	0x60
+#define KBD_STATUS	0x64
+#define KBD_OUTPUT_FULL	0x01
+#define KBD_FROM_MOUSE	0x20
+
+#define VGA_TEXT	((volatile uint16_t *)0xb8000)
+#define COLUMNS		80
+#define ROWS		25
+#define COLOUR		0x0700
+
+static bool have_serial, have_screen;
+static unsigned int row, column;
+
+static void serial_init(void)
+{
+	outb(COM_SCRATCH, 0x5a);
+	have_serial = inb(COM_SCRATCH) == 0x5a;	/* nothing there reads all ones */
+	if (!have_serial)
+		return;
+	outb(COM_IER, 0);
+	outb(COM_LCR, 0x80);
+	outb(COM_DATA, 1);			/* divisor 1: 115200 */
+	outb(COM_IER, 0);
+	outb(COM_LCR, 0x03);
+	outb(COM_FCR, 0x07);
+	outb(COM_MCR, 0x03);
+}
+
+static void serial_putc(char c)
+{
+	/* A line whose other end stopped listening must not stop the machine: about a second, then the character is lost. */
+	for (unsigned int i = 0; !(inb(COM_LSR) & LSR_THR_EMPTY) && i < 1000000; i++)
+		pause();
+	outb(COM_DATA, c);
+}
+
+static void screen_newline(void)
+{
+	column = 0;
+	if (++row < ROWS)
+		return;
+	row = ROWS - 1;
+	for (unsigned int i = 0; i < COLUMNS * (ROWS - 1); i++)
+		VGA_TEXT[i] = VGA_TEXT[i + COLUMNS];
+	for (unsigned int i = 0; i < COLUMNS; i++)
+		VGA_TEXT[COLUMNS * (ROWS - 1) + i] = COLOUR | ' ';
+}
+
+static void screen_putc(char c)
+{
+	if (c == '\n') {
+		screen_newline();
+	} else if (c == '\b') {
+		column -= column > 0;
+	} else if (c != '\r') {
+		VGA_TEXT[row * COLUMNS + column] = COLOUR | (uint8_t)c;
+		if (++column == COLUMNS)
+			screen_newline();
+	}
+}
+
+void console_init(bool text_screen)
+{
+	serial_init();
+	have_screen = text_screen;
+	for (unsigned int i = 0; have_screen && i < COLUMNS * ROWS; i++)
+		VGA_TEXT[i] = COLOUR | ' ';
+}
+
+void console_putc(char c)
+{
+	if (have_serial && c == '\n')
+		serial_putc('\r');
+	if (have_serial)
+		serial_putc(c);
+	if (have_screen)
+		screen_putc(c);
+}
+
+/* Scan code set 1, as the controller translates it for everybody; US layout, no more than a command line needs. */
+static const char keys[0x3a] = {
+	0, 27, '1', '2', '3', '4', '5', '6', '7', '8', '9', '0', '-', '=', '\b', '\t',
+	'q', 'w', 'e', 'r', 't', 'y', 'u', 'i', 'o', 'p', '[', ']', '\n', 0, 'a', 's',
+	'd', 'f', 'g', 'h', 'j', 'k', 'l', ';', '\'', '`', 0, '\\', 'z', 'x', 'c', 'v',
+	'b', 'n', 'm', ',', '.', '/', 0, '*', 0, ' ',
+};
+
+static const char shifted[0x3a] = {
+	0, 27, '!', '@', '#', '$', '%', '^', '&', '*', '(', ')', '_', '+', '\b', '\t',
+	'Q', 'W', 'E', 'R', 'T', 'Y', 'U', 'I', 'O', 'P', '{', '}', '\n', 0, 'A', 'S',
+	'D', 'F', 'G', 'H', 'J', 'K', 'L', ':', '"', '~', 0, '|', 'Z', 'X', 'C', 'V',
+	'B', 'N', 'M', '<', '>', '?', 0, '*', 0, ' ',
+};
+
+static int keyboard_getc(void)
+{
+	static bool shift;
+	uint8_t status = inb(KBD_STATUS), code;
+
+	if (status == 0xff || !(status & KBD_OUTPUT_FULL))	/* all ones: no controller */
+		return -1;
+	code = inb(KBD_DATA);
+	if (status & KBD_FROM_MOUSE)
+		return -1;
+	if ((code & 0x7f) == 0x2a || (code & 0x7f) == 0x36) {
+		shift = !(code & 0x80);
+		return -1;
+	}
+	if (code >= sizeof(keys) || !keys[code])
+		return -1;
+	return shift ? shifted[code] : keys[code];
+}
+
+int console_getc(void)
+{
+	if (have_serial && (inb(COM_LSR) & LSR_DATA)) {
+		int c = inb(COM_DATA);
+
+		return c == '\r' ? '\n' : c == 0x7f ? '\b' : c;
+	}
+	return keyboard_getc();
+}

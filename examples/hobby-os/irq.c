@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The interrupt descriptor table: exceptions end in a message, vectors from 0x40 belong to whoever asked for one. */
+#include "hobby.h"
+
+#define FIRST_VECTOR	0x40
+#define LAST_VECTOR	0xef
+#define PIC1_DATA	0x21
+#define PIC2_DATA	0xa1
+#define STUB_SIZE	16
+#define TICK_HZ		100
+
+struct gate {
+	uint16_t low, selector, attr, high;
+};
+
+struct idt_pointer {
+	uint16_t limit;
+	uint32_t base;
+} __attribute__((packed));
+
+extern const uint8_t irq_stubs[];
+
+enum irq_mode irq_mode;
+
+static struct gate idt[256];
+static struct { irq_handler handler; void *ctx; } handlers[256];
+static unsigned int next_vector = FIRST_VECTOR;
+static volatile bool something_happened;
+
+static void tick(void *ctx)
+{
+	/* irq_wait() ends, somebody looks at a deadline. */
+}
+
+void irq_init(enum irq_mode mode)
+{
+	struct idt_pointer p = { sizeof(idt) - 1, (uint32_t)idt };
+
+	for (unsigned int i = 0; i < 256; i++) {
+		uint32_t stub = (uint32_t)irq_stubs + i * STUB_SIZE;
+
+		idt[i] = (struct gate){ stub & 0xffff, 0x08, 0x8e00, stub >> 16 };
+	}
+	__asm__ volatile("lidt %0" : : "m"(p));
+	outb(PIC1_DATA, 0xff);		/* the 8259s stay silent: their vectors would look like exceptions */
+	outb(PIC2_DATA, 0xff);
+	irq_mode = mode;
+	if (mode == IRQ_POLL)
+		return;
+	irq_tick();
+	__asm__ volatile("sti");
+}
+
+void irq_tick(void)
+{
+	apic_timer_periodic(TICK_HZ, tick, NULL);
+}
+
+uint8_t irq_alloc(irq_handler handler, void *ctx)
+{
+	if (next_vector > LAST_VECTOR)
+		return 0;
+	handlers[next_vector].handler = handler;
+	handlers[next_vector].ctx = ctx;
+	return next_vector++;
+}
+
+void irq_wait(void)
+{
+	if (irq_mode == IRQ_POLL) {
+		pause();
+		return;
+	}
+	/* sti takes effect after the next instruction, so no interrupt fits between the look and the hlt. */
+	__asm__ volatile("cli");
+	if (something_happened)
+		__asm__ volatile("sti");
+	else
+		__asm__ volatile("sti; hlt");
+	something_happened = false;
+}
+
+static void exception(const struct irq_frame *f)
+{
+	uint32_t cr2;
+
+	__asm__ volatile("movl %%cr2, %0" : "=r"(cr2));
+	printf("\nexception %u error %x at %02x:%08x eflags %08x cr2 %08x\n", f->vector, f->error, f->cs, f->eip, f->eflags, cr2);
+	printf("eax %08x ebx %08x ecx %08x edx %08x esi %08x edi %08x ebp %08x\n", f->eax, f->ebx, f->ecx, f->edx, f->esi,
+	       f->edi, f->ebp);
+	for (;;)
+		__asm__ volatile("cli; hlt");
+}
+
+void irq_dispatch(struct irq_frame *f)
+{
+	if (f->vector == 2) {
+		printf("irq: an NMI that nothing here explains\n");
+		return;
+	}
+	if (f->vector < 32)
+		exception(f);
+	something_happened = true;
+	if (!handlers[f->vector].handler)
+		return;			/* the APIC's spurious vector: no EOI for it */
+	handlers[f->vector].handler(handlers[f->vector].ctx);
+	apic_eoi();
+}
