@@ -50,10 +50,7 @@ int msix_enable(struct virtio_dev *d)
 	bar = pci_memory_bar(d->bdf, table & 7);
 	if (!bar)
 		return -1;
-	if ((control & MSIX_CONTROL_SIZE) + 1u < VIRTIO_QUEUES) {
-		printf("%s: only %u MSI-X vectors\n", d->name, (control & MSIX_CONTROL_SIZE) + 1u);
-		return -1;
-	}
+	d->msix_entries = (control & MSIX_CONTROL_SIZE) + 1;
 	d->msix_table = (volatile uint32_t *)(bar + (table & ~7u));
 	pci_write16(d->bdf, cap + MSIX_CONTROL, (control | MSIX_CONTROL_ENABLE) & ~MSIX_CONTROL_MASK_ALL);
 	vector = irq_alloc(config_interrupt, d);
@@ -65,14 +62,20 @@ int msix_enable(struct virtio_dev *d)
 	return 0;
 }
 
-void msix_queue_vector(struct virtq *q)
+int msix_queue_vector(struct virtq *q)
 {
 	struct virtio_dev *d = q->dev;
+	uint16_t entry = q->index + 1;
 	uint8_t vector = irq_alloc(queue_interrupt, q);
 
-	if (!vector)
-		printf("%s: queue %u gets no vector\n", d->name, q->index);
-	set_entry(d, q->index + 1, vector);
-	if (virtio_set_queue_entry(d, q->index, q->index + 1) != q->index + 1)
-		printf("%s: queue %u: MSI-X entry %u refused\n", d->name, q->index, q->index + 1);
+	if (!vector || entry >= d->msix_entries) {
+		printf("%s: queue %u gets no vector, the device has %u\n", d->name, q->index, d->msix_entries);
+		return -1;
+	}
+	set_entry(d, entry, vector);
+	if (virtio_set_queue_entry(d, q->index, entry) != entry) {
+		printf("%s: queue %u: MSI-X entry %u refused\n", d->name, q->index, entry);
+		return -1;
+	}
+	return 0;
 }

@@ -309,13 +309,15 @@ void net_poll(void)
 	if (inside)
 		return;				/* an answer that waits for ARP would come back here */
 	inside = true;
-	for (unsigned int i = 0; i < nic_count; i++)
+	for (unsigned int i = 0; i < nic_count; i++) {
+		nic_watch(&nics[i]);
 		for (unsigned int budget = 32; budget && (len = nic_receive(&nics[i], frame)); budget--) {
 			if (len >= ETH_HEADER && get16(frame + 12) == ETH_IP)
 				ip_receive(&netifs[i], frame, frame + ETH_HEADER, len - ETH_HEADER);
 			else if (len >= ETH_HEADER && get16(frame + 12) == ETH_ARP)
 				arp_receive(&netifs[i], frame + ETH_HEADER, len - ETH_HEADER);
 		}
+	}
 	inside = false;
 }
 

@@ -246,9 +246,7 @@ int virtq_init(struct virtio_dev *d, uint16_t index)
 		printf("%s: no queue %u (size %u)\n", d->name, index, q->size);
 		return -1;
 	}
-	if (d->msix_table)
-		msix_queue_vector(q);
-	return 0;
+	return d->msix_table ? msix_queue_vector(q) : 0;
 }
 
 uint16_t virtio_set_queue_entry(struct virtio_dev *d, uint16_t index, uint16_t entry)

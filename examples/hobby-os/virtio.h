@@ -70,6 +70,7 @@ struct virtio_dev {
 	volatile uint8_t *common, *config, *notify;	/* modern */
 	uint32_t notify_multiplier;
 	volatile uint32_t *msix_table;		/* NULL: MSI-X is off */
+	unsigned int msix_entries;
 	volatile bool config_changed;
 	struct virtq vq[VIRTIO_QUEUES];
 };
@@ -116,9 +117,9 @@ void virtq_kick(struct virtq *q);
 /* The head of a chain that came back, -1 when none did.  @len: bytes that the device wrote. */
 int virtq_done(struct virtq *q, uint32_t *len);
 
-/* msix.c: route every queue, and changes of the configuration, to a vector of its own.  0, or -1 after a message. */
+/* msix.c: route changes of the configuration / a queue to a vector of its own.  0, or -1 after a message. */
 int msix_enable(struct virtio_dev *d);
-void msix_queue_vector(struct virtq *q);
+int msix_queue_vector(struct virtq *q);
 
 /* virtio.c, for msix.c: tell the device the table entry of a queue / of configuration changes; what it read back. */
 uint16_t virtio_set_queue_entry(struct virtio_dev *d, uint16_t index, uint16_t entry);

@@ -102,6 +102,14 @@ bool nic_link_up(struct nic *n)
 	return !(n->dev.features & NET_F_STATUS) || (virtio_config16(&n->dev, NET_CONFIG_STATUS) & NET_STATUS_LINK_UP);
 }
 
+void nic_watch(struct nic *n)
+{
+	if (!n->dev.config_changed)
+		return;
+	n->dev.config_changed = false;
+	printf("%s: link %s\n", n->dev.name, nic_link_up(n) ? "up" : "down");
+}
+
 static int nic_init(struct nic *n, pci_bdf bdf)
 {
 	struct virtio_dev *d = &n->dev;

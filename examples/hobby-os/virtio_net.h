@@ -26,6 +26,8 @@ extern unsigned int nic_count;
 /* Bring up every virtio-net device. */
 void nic_init_all(void);
 bool nic_link_up(struct nic *n);
+/* Print a change of the link, if the device has interrupted for one. */
+void nic_watch(struct nic *n);
 /* Copies @frame.  0, or -1 (with a message) when the device takes none within a second. */
 int nic_send(struct nic *n, const void *frame, uint32_t len);
 /* Puts the next frame into @frame (2048 bytes).  Its length, 0 when none is there. */
