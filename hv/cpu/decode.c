@@ -25,9 +25,11 @@ enum form {
 #define F_NO_PREFIX	BIT(5)	/* 66, F2 or F3 make another instruction of it, or none */
 #define F_NO_REP	BIT(6)	/* F2 or F3 do */
 #define F_NO_16		BIT(7)	/* no 16-bit form that all vendors agree on */
+#define F_MIN32		BIT(8)	/* 32-bit operands also in 16-bit mode */
 
 struct opcode {
-	uint8_t op, form, flags;
+	uint8_t op, form;
+	uint16_t flags;
 };
 
 enum group { GROUP_1, GROUP_3, GROUP_5, GROUP_8, GROUP_11 };
@@ -89,7 +91,7 @@ static const struct opcode map_0f[256] = {
 	[0xbe] = { INSN_MOVSX, FORM_RM, F_MEM8 },
 	[0xbf] = { INSN_MOVSX, FORM_RM, F_MEM16 },
 	PAIR(0xc0, INSN_XADD, FORM_MR),
-	[0xc3] = { INSN_MOV, FORM_MR, F_NO_PREFIX },
+	[0xc3] = { INSN_MOV, FORM_MR, F_NO_PREFIX | F_MIN32 },
 };
 
 static const struct opcode map_0f38[256] = {
@@ -319,7 +321,7 @@ static void set_reg(const struct decoder *d, struct insn *insn, unsigned reg)
 		insn->reg -= 4;
 }
 
-static void fetch_imm(struct decoder *d, struct insn *insn, uint8_t flags)
+static void fetch_imm(struct decoder *d, struct insn *insn, uint16_t flags)
 {
 	insn->operand = OPERAND_IMM;
 	insn->imm = fetch_signed(d, flags & F_IMM8 ? 1 : MIN(insn->size, 4));
@@ -333,7 +335,7 @@ static int decode_modrm(struct decoder *d, struct insn *insn, struct opcode o, u
 	if (modrm >> 6 == 3)		/* no memory operand */
 		return -ERR_NOTSUP;
 	if (o.form == FORM_GROUP) {
-		uint8_t flags = o.flags;
+		uint16_t flags = o.flags;
 
 		o = groups[o.op][reg];
 		o.flags |= flags;
@@ -435,7 +437,7 @@ static void set_access(struct insn *insn)
 	}
 }
 
-static bool prefixes_fit(const struct decoder *d, const struct insn *insn, uint8_t flags)
+static bool prefixes_fit(const struct decoder *d, const struct insn *insn, uint16_t flags)
 {
 	if ((flags & F_NO_PREFIX) && (insn->rep || d->op_size))
 		return false;
@@ -460,6 +462,8 @@ int insn_decode(struct insn *out, enum cpu_mode mode, const uint8_t *bytes, unsi
 	set_sizes(&d, out);
 	if (o.flags & F_BYTE)
 		out->size = 1;
+	if (o.flags & F_MIN32)
+		out->size = MAX(out->size, 4);
 	out->reg_size = out->size;
 	if (o.flags & (F_MEM8 | F_MEM16 | F_MEM32))
 		out->size = o.flags & F_MEM8 ? 1 : o.flags & F_MEM16 ? 2 : 4;

@@ -54,7 +54,7 @@ struct insn {
 	int64_t disp;
 
 	uint8_t operand;	/* enum insn_operand */
-	bool to_reg;		/* the register operand is the destination */
+	bool to_reg;		/* the register operand is the destination; of CMP: the minuend */
 	bool high;		/* the register operand is AH, CH, DH, BH of reg 0-3 */
 	uint8_t reg;		/* enum gpr */
 	int64_t imm;		/* sign-extended; for INSN_IN and INSN_OUT with OPERAND_IMM the port (unsigned), else it is in DX */
