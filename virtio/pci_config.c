@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The configuration space of a twin, and the traps behind its BARs.
+ *
+ * st.pci holds what reads give, pci_mask which bits writes reach; nothing of the real device is in either.  After each write
+ * that concerns decoding, the traps are put where command register and BARs now say.
+ */
+#include <veneer/err.h>
+#include <veneer/log.h>
+#include <veneer/pci.h>
+#include <veneer/string.h>
+#include <veneer/trap.h>
+#include <veneer/vpci.h>
+#include "transport.h"
+
+/* The capabilities, in the order of their list. */
+#define CAP_MSIX	0x40
+#define CAP_COMMON	0x50
+#define CAP_ISR		0x60
+#define CAP_DEVICE	0x70
+#define CAP_NOTIFY	0x80
+#define CAP_WINDOW	0x98		/* 20 bytes; the last four are the window's data */
+#define WINDOW_DATA	(CAP_WINDOW + VCAP_EXTRA)
+
+#define CACHE_LINE	0x0c
+#define LATENCY		0x0d
+
+static const unsigned bar_index[VIRTIO_NBARS] = { 0, 1, 4 };
+
+static uint8_t *pci(struct virtio_dev *dev, unsigned off)
+{
+	return &dev->st.pci[off];
+}
+
+static uint32_t get(const struct virtio_dev *dev, unsigned off, unsigned width)
+{
+	return bytes_get(dev->st.pci, sizeof(dev->st.pci), off, width);
+}
+
+static void put(struct virtio_dev *dev, unsigned off, unsigned width, uint32_t v)
+{
+	bytes_set(dev->st.pci, sizeof(dev->st.pci), off, width, v);
+}
+
+static void writable(struct virtio_dev *dev, unsigned off, unsigned width, uint32_t mask)
+{
+	bytes_set(dev->pci_mask, sizeof(dev->pci_mask), off, width, mask);
+}
+
+uint16_t virtio_pci_command(const struct virtio_dev *dev)
+{
+	return (uint16_t)get(dev, PCI_COMMAND, 2);
+}
+
+uint16_t virtio_msix_ctrl(const struct virtio_dev *dev)
+{
+	return (uint16_t)get(dev, CAP_MSIX + MSIX_CTRL, 2);
+}
+
+/* --- the BARs --- */
+
+/*
+ * Where a BAR's trap belongs now, or 0: decoding off, never set, out of the ports' reach, or all ones, which is the question
+ * for the size.
+ */
+static uint64_t bar_base(const struct virtio_dev *dev, enum virtio_bar i)
+{
+	bool io = i == VIRTIO_BAR_IO;
+	uint32_t flags = io ? 3 : 15, size = dev->bar[i].size, v = get(dev, PCI_BAR(bar_index[i]), 4) & ~flags;
+
+	if (!(virtio_pci_command(dev) & (io ? PCI_CMD_IO : PCI_CMD_MEM)))
+		return 0;
+	if (v == (uint32_t)-(int32_t)size || (io && v + size > 0x10000))
+		return 0;
+	return v;
+}
+
+void virtio_pci_place(struct virtio_dev *dev)
+{
+	for (unsigned i = 0; i < VIRTIO_NBARS; i++) {
+		struct virtio_bar_trap *b = &dev->bar[i];
+		uint64_t base = b->trap ? bar_base(dev, i) : 0;
+
+		if (!b->trap || base == b->base)
+			continue;
+		b->base = base;
+		if (!base)
+			trap_remove(b->trap);
+		else if (trap_place(b->trap, base) < 0)
+			log_warn("%s: BAR%u cannot be at %#llx: it is off until it is moved", dev->name, bar_index[i],
+				 (unsigned long long)base);
+	}
+}
+
+/* --- the window of capability type 5 (4.1.4.9) --- */
+
+/* The trap operations of the BAR that the window looks at, or NULL when the access is not one it can make. */
+static const struct trap_ops *window(struct virtio_dev *dev, uint32_t *off, unsigned *width)
+{
+	static const struct trap_ops *const ops[VIRTIO_NBARS] = {
+		[VIRTIO_BAR_IO] = IS_ENABLED(CONFIG_VIRTIO_LEGACY) ? &virtio_legacy_ops : NULL,
+		[VIRTIO_BAR_MSIX] = &virtio_msix_ops,
+		[VIRTIO_BAR_MODERN] = IS_ENABLED(CONFIG_VIRTIO_MODERN) ? &virtio_modern_ops : NULL,
+	};
+	uint8_t bar = *pci(dev, CAP_WINDOW + VCAP_BAR);
+
+	*off = get(dev, CAP_WINDOW + VCAP_OFFSET, 4);
+	*width = get(dev, CAP_WINDOW + VCAP_LENGTH, 4);
+	if (*width != 1 && *width != 2 && *width != 4)
+		return NULL;
+	for (unsigned i = 0; i < VIRTIO_NBARS; i++)
+		if (bar_index[i] == bar && dev->bar[i].trap && *off < dev->bar[i].size && *width <= dev->bar[i].size - *off)
+			return ops[i];
+	return NULL;
+}
+
+static void window_read(struct virtio_dev *dev)
+{
+	unsigned width;
+	uint32_t off;
+	const struct trap_ops *ops = window(dev, &off, &width);
+
+	put(dev, WINDOW_DATA, 4, ops ? (uint32_t)ops->read(dev, off, width) : 0);
+}
+
+static void window_write(struct virtio_dev *dev)
+{
+	unsigned width;
+	uint32_t off;
+	const struct trap_ops *ops = window(dev, &off, &width);
+
+	if (ops)
+		ops->write(dev, off, width, get(dev, WINDOW_DATA, 4) & width_mask(width));
+}
+
+/* --- accesses --- */
+
+static bool touches(uint16_t off, unsigned width, unsigned start, unsigned len)
+{
+	return off < start + len && off + width > start;
+}
+
+static bool is_window(const struct virtio_dev *dev, uint16_t off, unsigned width)
+{
+	return IS_ENABLED(CONFIG_VIRTIO_MODERN) && touches(off, width, WINDOW_DATA, 4);
+}
+
+static uint32_t config_read(void *ctx, uint16_t off, unsigned width)
+{
+	struct virtio_dev *dev = ctx;
+	uint32_t v;
+
+	/* One access to the data is one access through the window: the bytes of a dword read singly make several. */
+	if (is_window(dev, off, width))
+		window_read(dev);
+	v = get(dev, off, width);
+	if (touches(off, width, PCI_STATUS, 1) && dev->st.isr && !virtio_msix_on(dev))
+		v |= PCI_STATUS_INTX << (8 * (PCI_STATUS - off));
+	return v;
+}
+
+static void config_write(void *ctx, uint16_t off, unsigned width, uint32_t v)
+{
+	struct virtio_dev *dev = ctx;
+	uint32_t mask = bytes_get(dev->pci_mask, sizeof(dev->pci_mask), off, width);
+
+	if (off >= sizeof(dev->st.pci))
+		return;
+	put(dev, off, width, (get(dev, off, width) & ~mask) | (v & mask));
+	if (touches(off, width, PCI_COMMAND, 2)) {
+		virtio_pci_place(dev);
+		virtio_intx_update(dev);
+	}
+	if (touches(off, width, PCI_BAR(0), 6 * 4))
+		virtio_pci_place(dev);
+	if (touches(off, width, CAP_MSIX + MSIX_CTRL, 2)) {
+		virtio_intx_update(dev);
+		virtio_msix_deliver(dev);
+	}
+	if (is_window(dev, off, width))
+		window_write(dev);
+}
+
+static const struct vpci_ops config_ops = { .read = config_read, .write = config_write };
+
+/* --- what it says --- */
+
+static void put_header(struct virtio_dev *dev, const struct virtio_place *place)
+{
+	uint16_t id = dev->type->id;
+
+	put(dev, PCI_VENDOR_ID, 2, VIRTIO_PCI_VENDOR);
+	put(dev, PCI_DEVICE_ID, 2, (dev->modern_only ? VIRTIO_PCI_MODERN : VIRTIO_PCI_TRANSITIONAL) + id);
+	put(dev, PCI_COMMAND, 2, place->command & (PCI_CMD_IO | PCI_CMD_MEM | PCI_CMD_MASTER | PCI_CMD_INTX_OFF));
+	put(dev, PCI_STATUS, 2, PCI_STATUS_CAPS);
+	put(dev, PCI_REVISION, 1, dev->modern_only ? 1 : 0);
+	put(dev, PCI_CLASS, 3, dev->type->class_code);
+	put(dev, PCI_HEADER_TYPE, 1, place->multifunction ? PCI_HEADER_MULTI : 0);
+	put(dev, PCI_SUBSYS_VENDOR, 2, VIRTIO_PCI_VENDOR);
+	put(dev, PCI_SUBSYS_ID, 2, id);
+	put(dev, PCI_CAP_PTR, 1, CAP_MSIX);
+	put(dev, PCI_INT_LINE, 1, place->int_line);
+	put(dev, PCI_INT_PIN, 1, place->int_pin);
+
+	writable(dev, PCI_COMMAND, 2, PCI_CMD_IO | PCI_CMD_MEM | PCI_CMD_MASTER | PCI_CMD_INTX_OFF);
+	writable(dev, CACHE_LINE, 1, 0xff);
+	writable(dev, LATENCY, 1, 0xff);
+	writable(dev, PCI_INT_LINE, 1, 0xff);
+}
+
+static void put_bar(struct virtio_dev *dev, enum virtio_bar i, uint32_t base, uint32_t size)
+{
+	dev->bar[i].size = size;
+	put(dev, PCI_BAR(bar_index[i]), 4, base | (i == VIRTIO_BAR_IO ? 1 : 0));
+	writable(dev, PCI_BAR(bar_index[i]), 4, ~(size - 1));
+}
+
+static void put_vendor_cap(struct virtio_dev *dev, unsigned at, unsigned next, unsigned type, uint32_t offset, uint32_t len)
+{
+	bool extra = type == VIRTIO_CAP_NOTIFY || type == VIRTIO_CAP_PCI;
+
+	put(dev, at, 1, PCI_CAP_VENDOR);
+	put(dev, at + 1, 1, next);
+	put(dev, at + VCAP_LEN, 1, VCAP_EXTRA + (extra ? 4 : 0));
+	put(dev, at + VCAP_TYPE, 1, type);
+	put(dev, at + VCAP_BAR, 1, bar_index[VIRTIO_BAR_MODERN]);
+	put(dev, at + VCAP_OFFSET, 4, offset);
+	put(dev, at + VCAP_LENGTH, 4, len);
+}
+
+static void put_caps(struct virtio_dev *dev)
+{
+	bool modern = IS_ENABLED(CONFIG_VIRTIO_MODERN);
+	unsigned bir = bar_index[VIRTIO_BAR_MSIX];
+
+	put(dev, CAP_MSIX, 1, PCI_CAP_MSIX);
+	put(dev, CAP_MSIX + 1, 1, modern ? CAP_COMMON : 0);
+	put(dev, CAP_MSIX + MSIX_CTRL, 2, VIRTIO_MSIX_VECTORS - 1);
+	put(dev, CAP_MSIX + 4, 4, bir);
+	put(dev, CAP_MSIX + 8, 4, MSIX_PBA | bir);
+	writable(dev, CAP_MSIX + MSIX_CTRL, 2, MSIX_CTRL_ENABLE | MSIX_CTRL_FUNC_MASK);
+	if (!modern)
+		return;
+
+	put_vendor_cap(dev, CAP_COMMON, CAP_ISR, VIRTIO_CAP_COMMON, BAR4_COMMON, BAR4_PART_SIZE);
+	put_vendor_cap(dev, CAP_ISR, CAP_DEVICE, VIRTIO_CAP_ISR, BAR4_ISR, BAR4_PART_SIZE);
+	put_vendor_cap(dev, CAP_DEVICE, CAP_NOTIFY, VIRTIO_CAP_DEVICE, BAR4_DEVICE, BAR4_PART_SIZE);
+	put_vendor_cap(dev, CAP_NOTIFY, CAP_WINDOW, VIRTIO_CAP_NOTIFY, BAR4_NOTIFY, BAR4_PART_SIZE);
+	put(dev, CAP_NOTIFY + VCAP_EXTRA, 4, NOTIFY_MULTIPLIER);
+	put_vendor_cap(dev, CAP_WINDOW, 0, VIRTIO_CAP_PCI, 0, 0);
+	put(dev, CAP_WINDOW + VCAP_BAR, 1, 0);
+	writable(dev, CAP_WINDOW + VCAP_BAR, 1, 0xff);
+	writable(dev, CAP_WINDOW + VCAP_OFFSET, 4, ~0u);
+	writable(dev, CAP_WINDOW + VCAP_LENGTH, 4, ~0u);
+	writable(dev, WINDOW_DATA, 4, ~0u);
+}
+
+static int make_traps(struct virtio_dev *dev, const struct virtio_place *place)
+{
+	struct virtio_bar_trap *b = dev->bar;
+
+	if (!dev->modern_only) {
+		put_bar(dev, VIRTIO_BAR_IO, place->io_base, dev->type->io_size);
+		b[VIRTIO_BAR_IO].trap = trap_new_pio(dev->name, dev->type->io_size, &virtio_legacy_ops, dev);
+		if (!b[VIRTIO_BAR_IO].trap)
+			return -ERR_NOMEM;
+	}
+	put_bar(dev, VIRTIO_BAR_MSIX, place->bar1, VIRTIO_BAR1_SIZE);
+	b[VIRTIO_BAR_MSIX].trap = trap_new_mmio(dev->name, VIRTIO_BAR1_SIZE, &virtio_msix_ops, dev);
+	if (!b[VIRTIO_BAR_MSIX].trap)
+		return -ERR_NOMEM;
+	if (IS_ENABLED(CONFIG_VIRTIO_MODERN)) {
+		put_bar(dev, VIRTIO_BAR_MODERN, place->bar4, VIRTIO_BAR4_SIZE);
+		b[VIRTIO_BAR_MODERN].trap = trap_new_mmio(dev->name, VIRTIO_BAR4_SIZE, &virtio_modern_ops, dev);
+		if (!b[VIRTIO_BAR_MODERN].trap)
+			return -ERR_NOMEM;
+	}
+	return 0;
+}
+
+int virtio_pci_init(struct virtio_dev *dev, const struct virtio_place *place)
+{
+	int err;
+
+	if (dev->modern_only && !IS_ENABLED(CONFIG_VIRTIO_MODERN)) {
+		log_err("%s: asked to be modern-only, which this build has no interface for", dev->name);
+		return -ERR_NOTSUP;
+	}
+	put_header(dev, place);
+	put_caps(dev);
+	err = make_traps(dev, place);
+	if (!err)
+		err = vpci_set(place->bdf, &config_ops, dev);
+	if (err) {
+		log_err("%s: no room for its registers (%s)", dev->name, err_name(err));
+		return err;
+	}
+	virtio_pci_place(dev);
+	return 0;
+}

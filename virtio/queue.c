@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <veneer/gmem.h>
+#include <veneer/io.h>
+#include <veneer/string.h>
+#include "queue.h"
+
+/*
+ * The rings are written by the guest while we read: each access is one load or store of its full width, never repeated by
+ * the compiler.  avail and used are at even addresses (virtq_start), the descriptors wherever the guest likes.
+ */
+typedef uint64_t __attribute__((aligned(1), may_alias)) any64;
+
+static uint16_t load16(const uint16_t *p)
+{
+	return *(const volatile uint16_t *)p;
+}
+
+static void store16(uint16_t *p, uint16_t v)
+{
+	*(volatile uint16_t *)p = v;
+}
+
+static void fetch(struct vring_desc *d, const struct vring_desc *from)
+{
+	const volatile any64 *src = (const volatile any64 *)from;
+	uint64_t second = src[1];
+
+	d->addr = src[0];
+	d->len = (uint32_t)second;
+	d->flags = (uint16_t)(second >> 32);
+	d->next = (uint16_t)(second >> 48);
+}
+
+static uint16_t *avail_event(struct virtq *q)
+{
+	return (uint16_t *)&q->used->ring[q->st.size];
+}
+
+static bool is_busy(const struct virtq *q, unsigned head)
+{
+	return q->st.busy[head / 64] >> (head % 64) & 1;
+}
+
+static bool dead(struct virtq *q, const char *why)
+{
+	q->live = false;
+	q->avail_idx = q->st.last_avail;
+	q->host->broken(q, why);
+	return false;
+}
+
+void virtq_reset(struct virtq *q)
+{
+	memset(&q->st, 0, sizeof(q->st));
+	q->st.size = VIRTQ_MAX_SIZE;
+	q->st.vector = VIRTIO_NO_VECTOR;
+	q->live = false;
+	q->event_idx = false;
+	q->kicks_off = false;
+	q->avail_idx = 0;
+	q->desc = NULL;
+	q->avail = NULL;
+	q->used = NULL;
+}
+
+bool virtq_start(struct virtq *q, bool event_idx)
+{
+	const struct virtq_state *st = &q->st;
+	uint64_t n = st->size;
+
+	q->avail_idx = st->last_avail;
+	if (st->avail % 2 || st->used % 2)
+		return dead(q, "a ring at an odd address");
+	q->desc = gmem_ptr(st->desc, n * sizeof(*q->desc));
+	q->avail = gmem_ptr(st->avail, sizeof(*q->avail) + (n + 1) * sizeof(q->avail->ring[0]));
+	q->used = gmem_ptr(st->used, sizeof(*q->used) + n * sizeof(q->used->ring[0]) + sizeof(uint16_t));
+	if (!q->desc || !q->avail || !q->used)
+		return dead(q, "a ring outside guest RAM");
+
+	q->live = true;
+	q->event_idx = event_idx;
+	q->kicks_off = false;
+	store16(&q->used->flags, 0);
+	if (event_idx)
+		store16(avail_event(q), st->last_avail);
+	return true;
+}
+
+/* How many chains wait. */
+static bool more(struct virtq *q)
+{
+	uint16_t idx;
+
+	if (!q->live)
+		return false;
+	idx = load16(&q->avail->idx);
+	if ((uint16_t)(idx - q->st.last_avail) > q->st.size)
+		return dead(q, "avail index beyond the queue");
+	q->avail_idx = idx;
+	dma_rmb();	/* the index before the entries that it covers */
+	return idx != q->st.last_avail;
+}
+
+/* One descriptor's piece into the chain; NULL or what is wrong. */
+static const char *add_piece(struct virtq_chain *c, const struct vring_desc *d)
+{
+	unsigned n = c->nout + c->nin;
+
+	if (!d->len)
+		return NULL;
+	if (n == VIRTQ_MAX_SEGS)
+		return "a chain of too many descriptors";
+	if (!gmem_valid(d->addr, d->len))
+		return "a buffer outside guest RAM";
+	c->sg[n].addr = d->addr;
+	c->sg[n].len = d->len;
+	if (d->flags & VRING_DESC_WRITE) {
+		c->nin++;
+		c->in_len += d->len;
+	} else {
+		if (c->nin)
+			return "a readable descriptor after a writable one";
+		c->nout++;
+		c->out_len += d->len;
+	}
+	return NULL;
+}
+
+static const char *check_indirect(const struct vring_desc *d)
+{
+	if (d->flags & VRING_DESC_NEXT)
+		return "an indirect descriptor with a next one";
+	if (!d->len || d->len % sizeof(*d) || d->len / sizeof(*d) > VIRTQ_MAX_SEGS)
+		return "an indirect table of bad length";
+	return NULL;
+}
+
+/* Copy the chain at @head; NULL or what is wrong. */
+static const char *walk(struct virtq *q, unsigned head, struct virtq_chain *c)
+{
+	const struct vring_desc *table = q->desc;
+	unsigned n = q->st.size, left = n, i = head;
+	struct vring_desc d;
+	const char *bad;
+
+	c->head = (uint16_t)head;
+	c->nout = c->nin = 0;
+	c->out_len = c->in_len = 0;
+	c->out = c->sg;
+	for (;;) {
+		fetch(&d, &table[i]);
+		if (d.flags & VRING_DESC_INDIRECT) {
+			if (table != q->desc)
+				return "an indirect table in an indirect table";
+			bad = check_indirect(&d);
+			if (bad)
+				return bad;
+			table = gmem_ptr(d.addr, d.len);
+			if (!table)
+				return "an indirect table outside guest RAM";
+			n = left = d.len / sizeof(d);
+			i = 0;
+			continue;
+		}
+		bad = add_piece(c, &d);
+		if (bad)
+			return bad;
+		if (!(d.flags & VRING_DESC_NEXT))
+			break;
+		i = d.next;
+		if (i >= n)
+			return "a next index outside the table";
+		if (--left == 0)
+			return "a chain that loops";
+	}
+	c->in = c->sg + c->nout;
+	return NULL;
+}
+
+bool virtq_pop(struct virtq *q, struct virtq_chain *c)
+{
+	const char *bad;
+	uint16_t head;
+
+	if (q->st.last_avail == q->avail_idx && !more(q))
+		return false;
+	head = load16(&q->avail->ring[q->st.last_avail & (q->st.size - 1)]);
+	if (head >= q->st.size)
+		return dead(q, "an avail entry outside the table");
+	if (is_busy(q, head))
+		return dead(q, "a chain given twice");
+	bad = walk(q, head, c);
+	if (bad)
+		return dead(q, bad);
+	q->st.busy[head / 64] |= BIT64(head % 64);
+	q->st.last_avail++;
+	return true;
+}
+
+void virtq_unpop(struct virtq *q, const struct virtq_chain *c)
+{
+	q->st.busy[c->head / 64] &= ~BIT64(c->head % 64);
+	q->st.last_avail--;
+}
+
+bool virtq_refetch(struct virtq *q, uint16_t head, struct virtq_chain *c)
+{
+	const char *bad;
+
+	if (!q->live)
+		return false;
+	bad = walk(q, head, c);
+	return bad ? dead(q, bad) : true;
+}
+
+void virtq_push(struct virtq *q, uint16_t head, uint32_t len)
+{
+	struct vring_used_elem *e;
+
+	if (!q->live)
+		return;
+	e = &q->used->ring[q->st.used_idx & (q->st.size - 1)];
+	e->id = head;
+	e->len = len;
+	q->st.used_idx++;
+	q->st.busy[head / 64] &= ~BIT64(head % 64);
+}
+
+/* Whether the guest wants an interrupt for the entries from @old to @new (2.7.7.2, 2.7.10). */
+static bool wanted(const struct virtq *q, uint16_t old, uint16_t new)
+{
+	if (q->event_idx)
+		return (uint16_t)(new - load16(&q->avail->ring[q->st.size]) - 1) < (uint16_t)(new - old);
+	return !(load16(&q->avail->flags) & VRING_AVAIL_NO_INTERRUPT);
+}
+
+void virtq_flush(struct virtq *q)
+{
+	uint16_t old = q->st.published, new = q->st.used_idx;
+
+	if (old == new || !q->live)
+		return;
+	dma_wmb();	/* the entries, and the data, before the index */
+	store16(&q->used->idx, new);
+	q->st.published = new;
+	full_mb();	/* the index before the guest's wish is read: it writes the wish, then looks at the index */
+	if (!wanted(q, old, new))
+		return;
+	q->cnt_interrupts++;
+	q->host->interrupt(q);
+}
+
+void virtq_kicks_off(struct virtq *q)
+{
+	if (q->kicks_off || !q->live)
+		return;
+	q->kicks_off = true;
+	/* With EVENT_IDX avail_event lies behind the guest's index already: it kicks no more until told to. */
+	if (!q->event_idx)
+		store16(&q->used->flags, VRING_USED_NO_NOTIFY);
+}
+
+bool virtq_kicks_on(struct virtq *q)
+{
+	if (!q->live)
+		return false;
+	if (q->event_idx)
+		store16(avail_event(q), q->st.last_avail);
+	else if (q->kicks_off)
+		store16(&q->used->flags, 0);
+	q->kicks_off = false;
+	full_mb();	/* the wish before the index is read: the guest writes the index, then looks at the wish */
+	return more(q);
+}
+
+void virtq_chain_skip(struct virtq_chain *c, uint32_t len)
+{
+	c->out_len -= len;
+	while (c->nout && len >= c->out->len) {
+		len -= c->out->len;
+		c->out++;
+		c->nout--;
+	}
+	if (len) {
+		c->out->addr += len;
+		c->out->len -= len;
+	}
+}

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <veneer/counters.h>
+#include <veneer/err.h>
+#include <veneer/log.h>
+#include <veneer/pci.h>
+#include <veneer/string.h>
+#include "transport.h"
+
+uint32_t bytes_get(const uint8_t *buf, uint32_t size, uint32_t off, unsigned width)
+{
+	uint32_t v = 0;
+
+	for (unsigned i = 0; i < width && i < 4; i++)
+		if (off + i < size)
+			v |= (uint32_t)buf[off + i] << (8 * i);
+	return v;
+}
+
+void bytes_set(uint8_t *buf, uint32_t size, uint32_t off, unsigned width, uint32_t v)
+{
+	for (unsigned i = 0; i < width && i < 4; i++)
+		if (off + i < size)
+			buf[off + i] = (uint8_t)(v >> (8 * i));
+}
+
+uint64_t bytes_merge(uint64_t old, unsigned shift, unsigned width, uint64_t v)
+{
+	uint64_t mask = (width >= 8 ? ~0ull : BIT64(8 * width) - 1) << (8 * shift);
+
+	return (old & ~mask) | ((v << (8 * shift)) & mask);
+}
+
+/* --- interrupts --- */
+
+void virtio_intx_update(struct virtio_dev *dev)
+{
+	bool level = dev->st.isr && !virtio_msix_on(dev) && !(virtio_pci_command(dev) & PCI_CMD_INTX_OFF);
+
+	if (level == dev->intx_level)
+		return;
+	dev->intx_level = level;
+	if (dev->intx)
+		dev->intx(dev->intx_ctx, level);
+}
+
+static void raise(struct virtio_dev *dev, uint16_t vector, uint8_t isr)
+{
+	if (virtio_msix_on(dev)) {
+		virtio_msix_raise(dev, vector);
+		return;
+	}
+	dev->st.isr |= isr;
+	virtio_intx_update(dev);
+}
+
+uint8_t virtio_isr_read(struct virtio_dev *dev)
+{
+	uint8_t v = dev->st.isr;
+
+	dev->st.isr = 0;
+	virtio_intx_update(dev);
+	return v;
+}
+
+static void queue_interrupt(struct virtq *q)
+{
+	raise(q->dev, q->st.vector, VIRTIO_ISR_QUEUE);
+}
+
+static void config_interrupt(struct virtio_dev *dev)
+{
+	dev->cnt_config_interrupts++;
+	raise(dev, dev->st.config_vector, VIRTIO_ISR_CONFIG);
+}
+
+void virtio_config_changed(struct virtio_dev *dev)
+{
+	dev->st.generation++;
+	if (dev->st.running && !dev->broken)
+		config_interrupt(dev);
+}
+
+/* --- what went wrong --- */
+
+/* 2.1.2: say it in the status, and by a configuration interrupt once the driver runs. */
+void virtio_needs_reset(struct virtio_dev *dev, const char *why)
+{
+	if (dev->broken)
+		return;
+	dev->broken = true;
+	dev->cnt_violations++;
+	if (dev->complaints < VIRTIO_MAX_COMPLAINTS) {
+		dev->complaints++;
+		log_err("%s: stopped until the guest resets it: %s", dev->name, why);
+	}
+	for (unsigned i = 0; i < dev->type->nqueues; i++) {
+		dev->vq[i].live = false;
+		dev->vq[i].avail_idx = dev->vq[i].st.last_avail;
+	}
+	dev->st.status |= VIRTIO_STATUS_NEEDS_RESET;
+	if (dev->st.status & VIRTIO_STATUS_DRIVER_OK)
+		config_interrupt(dev);
+}
+
+static void queue_broken(struct virtq *q, const char *why)
+{
+	char line[96];
+
+	fmt_string(line, sizeof(line), "queue %u: %s", q->index, why);
+	virtio_needs_reset(q->dev, line);
+}
+
+static const struct virtq_host queue_host = { .broken = queue_broken, .interrupt = queue_interrupt };
+
+/* --- features --- */
+
+uint32_t virtio_features_get(const struct virtio_dev *dev, unsigned window, bool legacy)
+{
+	uint64_t f = dev->offered;
+
+	if (!legacy)
+		f &= ~VIRTIO_F_ANY_LAYOUT;
+	return window < 2 ? (uint32_t)(f >> (32 * window)) : 0;
+}
+
+void virtio_features_set(struct virtio_dev *dev, unsigned window, uint32_t v)
+{
+	uint64_t all;
+
+	if (window >= 2)
+		return;
+	all = bytes_merge(dev->st.driver_features | dev->st.refused, 4 * window, 4, v);
+	dev->st.driver_features = all & dev->offered;
+	dev->st.refused = all & ~dev->offered;
+}
+
+/* --- life --- */
+
+static bool queue_start(struct virtio_dev *dev, struct virtq *q)
+{
+	return virtq_start(q, virtio_has(dev, VIRTIO_F_EVENT_IDX));
+}
+
+/* DRIVER_OK.  Kicks that came before were not lost: every queue is looked at. */
+static void start(struct virtio_dev *dev)
+{
+	unsigned n = dev->type->nqueues;
+
+	for (unsigned i = 0; i < n; i++)
+		if (dev->vq[i].st.enabled && !queue_start(dev, &dev->vq[i]))
+			return;
+	if (dev->type->start(dev) < 0) {
+		virtio_needs_reset(dev, "the hardware did not start");
+		return;
+	}
+	dev->st.running = true;
+	for (unsigned i = 0; i < n && !dev->broken; i++)
+		dev->type->run(dev, i);
+}
+
+void virtio_reset(struct virtio_dev *dev)
+{
+	struct virtio_state *st = &dev->st;
+
+	if (st->running)
+		dev->type->stop(dev);
+	dev->cnt_resets++;
+	dev->broken = false;
+	st->running = false;
+	st->driver_features = st->refused = 0;
+	st->device_select = st->driver_select = 0;
+	st->queue_select = 0;
+	st->config_vector = VIRTIO_NO_VECTOR;
+	st->isr = 0;
+	st->pba = 0;
+	for (unsigned i = 0; i < dev->type->nqueues; i++)
+		virtq_reset(&dev->vq[i]);
+	dev->type->reset(dev);
+	virtio_intx_update(dev);
+	st->status = 0;
+}
+
+/*
+ * Any sequence of bits will do, also one at a time (1, 2, 4).  FEATURES_OK does not stick when a feature was taken that
+ * was never offered (2.2.2); VERSION_1 may be missing.
+ */
+void virtio_status_set(struct virtio_dev *dev, uint8_t v)
+{
+	struct virtio_state *st = &dev->st;
+
+	if (!v) {
+		virtio_reset(dev);
+		return;
+	}
+	if ((v & VIRTIO_STATUS_FEATURES_OK) && st->refused) {
+		log_warn("%s: the guest took features that are not offered: %#llx", dev->name, (unsigned long long)st->refused);
+		v &= (uint8_t)~VIRTIO_STATUS_FEATURES_OK;
+	}
+	st->status = v | (st->status & VIRTIO_STATUS_NEEDS_RESET);
+	if ((v & VIRTIO_STATUS_DRIVER_OK) && !st->running && !dev->broken)
+		start(dev);
+}
+
+/* --- queues --- */
+
+struct virtq *virtio_selected(struct virtio_dev *dev)
+{
+	return dev->st.queue_select < dev->type->nqueues ? &dev->vq[dev->st.queue_select] : NULL;
+}
+
+void virtio_queue_enable(struct virtio_dev *dev, struct virtq *q)
+{
+	q->st.enabled = true;
+	if (!dev->st.running || dev->broken || q->live)
+		return;
+	if (queue_start(dev, q))
+		dev->type->run(dev, q->index);
+}
+
+void virtio_kick(struct virtio_dev *dev, unsigned index)
+{
+	dev->cnt_kicks++;
+	if (index < dev->type->nqueues && dev->vq[index].live && dev->st.running)
+		dev->type->run(dev, index);
+}
+
+/* 4.1.5.1.2: a vector that cannot be had reads back as none. */
+uint16_t virtio_vector(uint32_t v)
+{
+	return (uint16_t)(v < VIRTIO_MSIX_VECTORS ? v : VIRTIO_NO_VECTOR);
+}
+
+/* --- device configuration --- */
+
+uint32_t virtio_config_read(struct virtio_dev *dev, uint32_t off, unsigned width)
+{
+	if (dev->type->config_refresh)
+		dev->type->config_refresh(dev);
+	return bytes_get(dev->st.cfg, dev->type->cfg_len, off, width);
+}
+
+void virtio_config_write(struct virtio_dev *dev, uint32_t off, unsigned width, uint32_t v)
+{
+	if (off < dev->type->cfg_len)
+		dev->type->config_write(dev, off, width, v);
+}
+
+/* --- snapshot --- */
+
+void virtio_save(const struct virtio_dev *dev, struct virtio_image *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->version = VIRTIO_IMAGE_VERSION;
+	out->id = dev->type->id;
+	out->nqueues = (uint16_t)dev->type->nqueues;
+	out->dev = dev->st;
+	for (unsigned i = 0; i < dev->type->nqueues; i++)
+		out->q[i] = dev->vq[i].st;
+	if (dev->type_state)
+		memcpy(out->type, dev->type_state, dev->type_state_size);
+}
+
+static bool image_sane(const struct virtio_dev *dev, const struct virtio_image *in)
+{
+	if (in->version != VIRTIO_IMAGE_VERSION || in->id != dev->type->id || in->nqueues != dev->type->nqueues)
+		return false;
+	if (in->dev.driver_features & ~dev->offered)
+		return false;
+	for (unsigned i = 0; i < in->nqueues; i++) {
+		uint16_t size = in->q[i].size;
+
+		if (!size || size > VIRTQ_MAX_SIZE || (size & (size - 1)))
+			return false;
+	}
+	return true;
+}
+
+int virtio_load(struct virtio_dev *dev, const struct virtio_image *in)
+{
+	if (!image_sane(dev, in))
+		return -ERR_INVAL;
+	virtio_reset(dev);
+	dev->st = in->dev;
+	dev->st.running = false;
+	for (unsigned i = 0; i < dev->type->nqueues; i++)
+		dev->vq[i].st = in->q[i];
+	if (dev->type_state)
+		memcpy(dev->type_state, in->type, dev->type_state_size);
+	virtio_pci_place(dev);
+	virtio_intx_update(dev);
+	if (in->dev.running)
+		start(dev);
+	return 0;
+}
+
+/* --- start --- */
+
+static void register_counters(struct virtio_dev *dev)
+{
+	static const char *const interrupts[VIRTIO_MAX_QUEUES] = { "q0_interrupts", "q1_interrupts", "q2_interrupts" };
+
+	counter_register(dev->name, "kicks", &dev->cnt_kicks);
+	counter_register(dev->name, "resets", &dev->cnt_resets);
+	counter_register(dev->name, "violations", &dev->cnt_violations);
+	counter_register(dev->name, "config_interrupts", &dev->cnt_config_interrupts);
+	for (unsigned i = 0; i < dev->type->nqueues; i++)
+		counter_register(dev->name, interrupts[i], &dev->vq[i].cnt_interrupts);
+}
+
+int virtio_dev_init(struct virtio_dev *dev, const char *name, const struct virtio_place *place)
+{
+	int err;
+
+	dev->name = name;
+	dev->bdf = place->bdf;
+	dev->intx = place->int_pin ? place->intx : NULL;
+	dev->intx_ctx = place->intx_ctx;
+	dev->modern_only = place->modern_only || !IS_ENABLED(CONFIG_VIRTIO_LEGACY);
+	dev->st.config_vector = VIRTIO_NO_VECTOR;
+	dev->offered |= VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX;
+	if (!dev->modern_only)
+		dev->offered |= VIRTIO_F_ANY_LAYOUT;
+	if (IS_ENABLED(CONFIG_VIRTIO_MODERN))
+		dev->offered |= VIRTIO_F_VERSION_1;
+	for (unsigned i = 0; i < dev->type->nqueues; i++) {
+		dev->vq[i].host = &queue_host;
+		dev->vq[i].dev = dev;
+		dev->vq[i].index = i;
+		virtq_reset(&dev->vq[i]);
+	}
+	virtio_msix_init(dev);
+	dev->type->reset(dev);
+	err = virtio_pci_init(dev, place);
+	if (err)
+		return err;
+	register_counters(dev);
+	return 0;
+}
