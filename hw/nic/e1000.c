@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What is peculiar to 8254x, the NICs for PCI and PCI-X: reset, and registers that PCI Express chips do not have or want.
+ * Emulated 82540EM often ignores CTRL.RST altogether, so nothing here or in intel_nic.c relies on reset values.
+ */
+#include <veneer/err.h>
+#include <veneer/log.h>
+#include <veneer/time.h>
+#include "e1000.h"
+
+#define SETTLE_US	10000u	/* outstanding bus transactions end, 8254x SDM 14.3 asks for some time */
+#define RELOAD_US	20000u	/* EEPROM reload: 5 ms on most, 20 ms on 82541 */
+
+/* Write CTRL by the way on which this chip survives its own reset. */
+static void write_reset(struct intel_nic *n, uint32_t ctrl)
+{
+	if (intel_quirk(n, INTEL_Q_DUP_RESET)) {
+		intel_wr(n, REG_CTRL_DUP, ctrl);
+		return;
+	}
+	for (unsigned i = 0; intel_quirk(n, INTEL_Q_IO_RESET) && i < ARRAY_SIZE(n->pci->bar); i++) {
+		const struct pci_bar *b = &n->pci->bar[i];
+
+		if (b->io && b->addr && b->size >= 8) {
+			pio_write32((uint16_t)b->addr, REG_CTRL);	/* IOADDR, then IODATA: 8254x SDM 13.2.2 */
+			pio_write32((uint16_t)(b->addr + 4), ctrl);
+			return;
+		}
+	}
+	intel_wr(n, REG_CTRL, ctrl);
+}
+
+static int e1000_reset(struct intel_nic *n)
+{
+	uint32_t ctrl = 0;
+
+	intel_wr(n, REG_IMC, ~0u);
+	intel_wr(n, REG_RCTL, 0);
+	intel_wr(n, REG_TCTL, TCTL_PSP);
+	intel_flush(n);
+	delay_us(SETTLE_US);
+
+	write_reset(n, intel_rd(n, REG_CTRL) | CTRL_RST);
+	delay_us(RELOAD_US);
+	if (!wait_until(!((ctrl = intel_rd(n, REG_CTRL)) & CTRL_RST), RELOAD_US)) {
+		log_err("%s: reset does not end, CTRL %08x", n->hw.name, ctrl);
+		intel_dump(n);
+		return -ERR_TIMEOUT;
+	}
+	intel_wr(n, REG_IMC, ~0u);
+	intel_wr(n, REG_RCTL, 0);
+	(void)intel_rd(n, REG_ICR);
+	return 0;
+}
+
+static void e1000_setup(struct intel_nic *n)
+{
+	intel_wr(n, REG_TIPG, TIPG_8254X_COPPER);
+	intel_wr(n, REG_VET, 0x8100);
+	intel_set(n, REG_MANC, MANC_ARP_EN, 0);
+}
+
+const struct intel_family e1000_family = {
+	.name = "e1000",
+	.level = true,
+	.rars = 15,		/* the 16th is the management firmware's where there is one */
+	.reset = e1000_reset,
+	.setup = e1000_setup,
+};

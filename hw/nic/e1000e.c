@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What is peculiar to the PCI Express chips: 82574 and 82583, and the MACs inside PCH chipsets (82579, I217, I218, I219).
+ *
+ * Never run on silicon by us: everything under INTEL_Q_PCH, INTEL_Q_ULP, INTEL_Q_FLUSH and INTEL_Q_SPT, and the MDIO
+ * ownership and GCR settings of the 82574, which emulators accept without effect.
+ */
+#include <veneer/err.h>
+#include <veneer/log.h>
+#include <veneer/mem.h>
+#include <veneer/time.h>
+#include "e1000.h"
+
+#define MASTER_OFF_US		80000u
+#define SETTLE_US		10000u
+#define RESET_US		1000u
+#define RESET_PCH_US		20000u
+#define RESET_END_US		20000u
+#define AUTO_READ_US		100000u
+#define FLUSH_US		250u
+#define FLUSH_LEN		512u
+#define VET_VLAN		0x8100u
+
+/* With this the chip starts no further request and says when the last one is answered: 82574 datasheet 3.1.3.10. */
+static void master_off(struct intel_nic *n)
+{
+	uint32_t status = 0;
+
+	intel_set(n, REG_CTRL, 0, CTRL_GIO_MASTER_OFF);
+	if (wait_until(!((status = intel_rd(n, REG_STATUS)) & STATUS_GIO_MASTER), MASTER_OFF_US))
+		return;
+	log_warn("%s: bus requests do not end within %u ms, STATUS %08x; resetting all the same", n->hw.name,
+		 MASTER_OFF_US / 1000, status);
+	delay_us(SETTLE_US);
+}
+
+static bool flush_needed(const struct intel_nic *n)
+{
+	return pci_read16(n->pci, PCI_DESC_RING_STATUS) & DESC_RING_FLUSH;
+}
+
+/* One more descriptor, with no end of frame, pushes those out that are stuck in the chip. */
+static void flush_tx(struct intel_nic *n)
+{
+	uint64_t ring = mem_phys(n->tx.desc);
+	uint32_t tail = intel_rd(n, REG_TDT);
+
+	if (intel_rd(n, REG_TDBAL) != (uint32_t)ring || intel_rd(n, REG_TDBAH) != (uint32_t)(ring >> 32) ||
+	    tail >= INTEL_RING_SIZE) {
+		/* Firmware's ring, whose memory is no longer anybody's to write. */
+		intel_wr(n, REG_TDBAL, (uint32_t)ring);
+		intel_wr(n, REG_TDBAH, (uint32_t)(ring >> 32));
+		intel_wr(n, REG_TDLEN, INTEL_RING_SIZE * sizeof(struct intel_desc));
+		intel_wr(n, REG_TDH, 0);
+		intel_wr(n, REG_TDT, 0);
+		tail = 0;
+	}
+	intel_set(n, REG_TCTL, 0, TCTL_EN);
+	n->tx.desc[tail].q[0] = ring;
+	n->tx.desc[tail].q[1] = FIELD_PREP(TXD_LENGTH, FLUSH_LEN) | TXD_IFCS;
+	dma_wmb();
+	intel_wr(n, REG_TDT, (tail + 1) % INTEL_RING_SIZE);
+	intel_flush(n);
+	delay_us(FLUSH_US);
+	intel_set(n, REG_TCTL, TCTL_EN, 0);
+}
+
+static void flush_rx(struct intel_nic *n)
+{
+	intel_set(n, REG_RCTL, RCTL_EN, 0);
+	intel_flush(n);
+	delay_us(FLUSH_US);
+	intel_set(n, REG_RXDCTL, RXDCTL_THRESHOLDS,
+		  FIELD_PREP(RXDCTL_PTHRESH, 31) | FIELD_PREP(RXDCTL_HTHRESH, 1) | RXDCTL_GRAN);
+	/* The thresholds count from the moment the receiver runs. */
+	intel_set(n, REG_RCTL, 0, RCTL_EN);
+	intel_flush(n);
+	delay_us(FLUSH_US);
+	intel_set(n, REG_RCTL, RCTL_EN, 0);
+}
+
+static void flush_rings(struct intel_nic *n)
+{
+	if (!intel_quirk(n, INTEL_Q_FLUSH))
+		return;
+	intel_set(n, REG_FEXTNVM11, 0, FEXTNVM11_MULR_FIX_OFF);
+	if (!intel_rd(n, REG_TDLEN) || !flush_needed(n))
+		return;
+	log_debug("%s: descriptors stuck, flushing", n->hw.name);
+	flush_tx(n);
+	if (flush_needed(n))
+		flush_rx(n);
+}
+
+static void units_off(struct intel_nic *n)
+{
+	intel_wr(n, REG_IMC, ~0u);
+	intel_set(n, REG_RCTL, RCTL_EN, 0);
+	intel_set(n, REG_TCTL, TCTL_EN, 0);
+	intel_flush(n);
+}
+
+/* The PHY is never reset here: the link stays, and so does what a management engine keeps in the PHY. */
+static void pulse_reset(struct intel_nic *n)
+{
+	uint32_t ctrl = intel_rd(n, REG_CTRL) | CTRL_RST;
+
+	(void)intel_swflag_take(n);	/* it has logged a failure; reset all the same, or DMA would go on */
+	intel_wr(n, REG_CTRL, ctrl);
+	/* On PCH a register access meanwhile, even a read, hangs the chip. */
+	delay_us(intel_quirk(n, INTEL_Q_PCH) ? RESET_PCH_US : RESET_US);
+	intel_swflag_give(n);
+}
+
+static int e1000e_reset(struct intel_nic *n)
+{
+	uint32_t r = 0;
+
+	units_off(n);
+	flush_rings(n);
+	master_off(n);
+	pulse_reset(n);
+	if (!wait_until(!((r = intel_rd(n, REG_CTRL)) & CTRL_RST), RESET_END_US)) {
+		log_err("%s: reset does not end, CTRL %08x", n->hw.name, r);
+		intel_dump(n);
+		return -ERR_TIMEOUT;
+	}
+	if (intel_quirk(n, INTEL_Q_82574) && !wait_until((r = intel_rd(n, REG_EECD)) & EECD_AUTO_RD, AUTO_READ_US))
+		log_warn("%s: EEPROM is not read after reset, EECD %08x", n->hw.name, r);
+	units_off(n);
+	(void)intel_rd(n, REG_ICR);
+	if (intel_quirk(n, INTEL_Q_PCH))
+		intel_set(n, REG_KABGTXD, 0, KABGTXD_BGSQLBIAS);
+	return 0;
+}
+
+static void setup_82574(struct intel_nic *n)
+{
+	/* Errata of the completion timeout and of the transmit unit; the bits have no name in the datasheet. */
+	intel_set(n, REG_GCR, 0, GCR_82574_FIX);
+	intel_set(n, REG_GCR2, 0, GCR2_82574_FIX);
+	intel_set(n, REG_CTRL_EXT, BIT(23), BIT(22));
+}
+
+static void setup_pch(struct intel_nic *n)
+{
+	intel_set(n, REG_CTRL_EXT, 0, BIT(22) | CTRL_EXT_RO_DIS);
+	intel_set(n, REG_TARC0, 0, BIT(23) | BIT(24) | BIT(26) | BIT(27));
+	intel_set(n, REG_RFCTL, 0, RFCTL_NFSW_DIS | RFCTL_NFSR_DIS);
+	if (intel_quirk(n, INTEL_Q_SPT)) {
+		/* Two instead of three requests under way: a third can overrun the transmit buffer. */
+		intel_set(n, REG_IOSFPC, 0, IOSFPC_HANG_FIX);
+		intel_set(n, REG_TARC0, TARC0_REQUESTS, FIELD_PREP(TARC0_REQUESTS, 2));
+	}
+}
+
+static void e1000e_setup(struct intel_nic *n)
+{
+	/* ICR reads must not mask by themselves: the causes stay enabled, so that the next one is a new MSI. */
+	intel_set(n, REG_CTRL_EXT, CTRL_EXT_IAME, CTRL_EXT_DRV_LOAD);
+	intel_wr(n, REG_IAM, 0);
+	intel_wr(n, REG_VET, VET_VLAN);
+	intel_set(n, REG_RFCTL, RFCTL_EXSTEN, 0);
+	/* Prefetch up to 31, write each finished descriptor back at once. */
+	intel_set(n, REG_TXDCTL, TXDCTL_PTHRESH | TXDCTL_WTHRESH,
+		  FIELD_PREP(TXDCTL_PTHRESH, 31) | FIELD_PREP(TXDCTL_WTHRESH, 1) | TXDCTL_GRAN | TXDCTL_COUNT_DESC);
+	if (intel_quirk(n, INTEL_Q_82574))
+		setup_82574(n);
+	if (intel_quirk(n, INTEL_Q_PCH))
+		setup_pch(n);
+}
+
+const struct intel_family e1000e_family = {
+	.name = "e1000e",
+	.pcie = true,
+	.rars = 15,
+	.rars_pch = 1,		/* RAR 1.. belong to the management engine, the shared ones may be locked by it */
+	.reset = e1000e_reset,
+	.setup = e1000e_setup,
+	.wake_phy = intel_ulp_off,
+};

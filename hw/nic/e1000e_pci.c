@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* 82574, 82583 and the PHY-only NICs of PCH chipsets. */
+#include "e1000.h"
+
+/* I218-LM and -V of the second kind (15a0, 15a1) and I217 have no ULP. */
+#define I217	INTEL_Q_PCH
+#define I218	(INTEL_Q_PCH | INTEL_Q_ULP)
+#define I219	(I218 | INTEL_Q_FLUSH)
+#define I219_1	(I219 | INTEL_Q_SPT)
+#define ID(dev, name, q) { .vendor = 0x8086, .device = dev, .model = name, .quirks = q }
+
+static const struct hw_id ids[] = {
+	ID(0x10d3, "82574L", INTEL_Q_82574),
+	ID(0x10f6, "82574LA", INTEL_Q_82574),
+	ID(0x150c, "82583V", INTEL_Q_82574),
+	ID(0x1502, "82579LM", INTEL_Q_PCH),
+	ID(0x1503, "82579V", INTEL_Q_PCH),
+	ID(0x153a, "I217-LM", I217),
+	ID(0x153b, "I217-V", I217),
+	ID(0x155a, "I218-LM", I218),
+	ID(0x1559, "I218-V", I218),
+	ID(0x15a0, "I218-LM (2)", I217),
+	ID(0x15a1, "I218-V (2)", I217),
+	ID(0x15a2, "I218-LM (3)", I218),
+	ID(0x15a3, "I218-V (3)", I218),
+	ID(0x156f, "I219-LM", I219_1),
+	ID(0x1570, "I219-V", I219_1),
+	ID(0x15b7, "I219-LM (2)", I219_1),
+	ID(0x15b8, "I219-V (2)", I219_1),
+	ID(0x15b9, "I219-LM (3)", I219_1),
+	ID(0x15d7, "I219-LM (4)", I219_1),
+	ID(0x15d8, "I219-V (4)", I219_1),
+	ID(0x15e3, "I219-LM (5)", I219_1),
+	ID(0x15d6, "I219-V (5)", I219_1),
+	ID(0x15bd, "I219-LM (6)", I219),
+	ID(0x15be, "I219-V (6)", I219),
+	ID(0x15bb, "I219-LM (7)", I219),
+	ID(0x15bc, "I219-V (7)", I219),
+	ID(0x15df, "I219-LM (8)", I219),
+	ID(0x15e0, "I219-V (8)", I219),
+	ID(0x15e1, "I219-LM (9)", I219),
+	ID(0x15e2, "I219-V (9)", I219),
+	ID(0x0d4e, "I219-LM (10)", I219),
+	ID(0x0d4f, "I219-V (10)", I219),
+	ID(0x0d4c, "I219-LM (11)", I219),
+	ID(0x0d4d, "I219-V (11)", I219),
+	ID(0x0d53, "I219-LM (12)", I219),
+	ID(0x0d55, "I219-V (12)", I219),
+	ID(0x15fb, "I219-LM (13)", I219),
+	ID(0x15fc, "I219-V (13)", I219),
+	ID(0x15f9, "I219-LM (14)", I219),
+	ID(0x15fa, "I219-V (14)", I219),
+	ID(0x15f4, "I219-LM (15)", I219),
+	ID(0x15f5, "I219-V (15)", I219),
+	ID(0x1a1e, "I219-LM (16)", I219),
+	ID(0x1a1f, "I219-V (16)", I219),
+	ID(0x1a1c, "I219-LM (17)", I219),
+	ID(0x1a1d, "I219-V (17)", I219),
+	ID(0x550a, "I219-LM (18)", I219),
+	ID(0x550b, "I219-V (18)", I219),
+	ID(0x550c, "I219-LM (19)", I219),
+	ID(0x550d, "I219-V (19)", I219),
+	ID(0x550e, "I219-LM (20)", I219),
+	ID(0x550f, "I219-V (20)", I219),
+	ID(0x5510, "I219-LM (21)", I219),
+	ID(0x5511, "I219-V (21)", I219),
+	ID(0x0dc7, "I219-LM (22)", I219),
+	ID(0x0dc8, "I219-V (22)", I219),
+	ID(0x0dc5, "I219-LM (23)", I219),
+	ID(0x0dc6, "I219-V (23)", I219),
+};
+
+static int e1000e_probe(const struct pci_dev *pci, const struct hw_id *id, unsigned unit, struct hw_dev **out)
+{
+	return intel_probe(pci, id, unit, &e1000e_family, out);
+}
+
+static const struct hw_driver e1000e_driver = {
+	.name = "e1000e",
+	.class = HW_NIC,
+	.ids = ids,
+	.nids = ARRAY_SIZE(ids),
+	.probe = e1000e_probe,
+};
+
+HW_DRIVER(e1000e_driver);

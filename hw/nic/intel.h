@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One Intel NIC.  intel_nic.c implements nic_ops and hw_dev_ops for all of them; e1000.c and e1000e.c give what differs
+ * between the families (struct intel_family), the tables in *_pci.c what differs between chips (the quirks).
+ */
+#ifndef INTEL_H
+#define INTEL_H
+
+#include <veneer/hwdev.h>
+#include <veneer/io.h>
+#include <veneer/nic.h>
+#include "intel_regs.h"
+#include "intel_ring.h"
+
+/* hw_id.quirks */
+#define INTEL_Q_64K		BIT(0)	/* no memory access may cross 64 KiB (82545EM/82546EB, erratum 23) */
+#define INTEL_Q_EERD_8254X	BIT(1)	/* EERD has its done bit at 4 and the address at 8 */
+#define INTEL_Q_IO_RESET	BIT(2)	/* cannot acknowledge a 64-bit write that resets: reset through the I/O BAR */
+#define INTEL_Q_DUP_RESET	BIT(3)	/* reset through the shadow of CTRL */
+#define INTEL_Q_82574		BIT(4)	/* MDIO ownership around a reset, GCR and CTRL_EXT fixes */
+#define INTEL_Q_PCH		BIT(5)	/* shares PHY, NVM and register path with a management engine */
+#define INTEL_Q_ULP		BIT(6)	/* the PHY may be left in ultra low power mode */
+#define INTEL_Q_FLUSH		BIT(7)	/* rings are flushed before a reset, or the chip hangs (I219) */
+#define INTEL_Q_SPT		BIT(8)	/* first I219 generation: transmit hang and corruption errata */
+
+/*
+ * Interrupt moderation.  Each doorbell costs a VM exit, so the chip collects: at most 20000 a second, and a transmit
+ * completion waits for more of its kind, 33 us after the last and 66 us after the first frame.  No longer: with
+ * EVENT_IDX the guest's next frames may be waiting for that doorbell.
+ */
+#define INTEL_ITR		195u	/* x 256 ns = 50 us */
+#define INTEL_TIDV		32u	/* x 1.024 us */
+#define INTEL_TADV		64u
+
+#define INTEL_CAUSES		(INT_TXDW | INT_LSC | INT_RXT0)
+#define INTEL_TX_HANG_US	2000000u
+#define INTEL_MAX_RARS		16u
+
+struct intel_nic;
+
+struct intel_family {
+	const char *name;
+	bool level;		/* rings by an INTx line that must fall before it rings again */
+	bool pcie;
+	unsigned rars, rars_pch;	/* address registers that are surely ours, own address included */
+
+	/*
+	 * Stop all DMA and reset the MAC: on return receiver, transmitter and interrupts are off.  0, or negative with a log
+	 * line.  Sleeps up to some 30 ms; the link stays.  Works from any state.
+	 */
+	int (*reset)(struct intel_nic *n);
+
+	/* What the chip wants after a reset beyond the common registers, receiver and transmitter still off. */
+	void (*setup)(struct intel_nic *n);
+
+	/* Once at probe, before the first reset: make the PHY reachable and awake.  May be NULL. */
+	void (*wake_phy)(struct intel_nic *n);
+};
+
+struct intel_filter {
+	uint32_t rctl;				/* UPE, MPE, BAM, VFE */
+	bool own;				/* the own address is accepted */
+	unsigned nmac;
+	uint8_t mac[INTEL_MAX_RARS - 1][6];	/* for RAR 1.. */
+	uint32_t mta[MTA_WORDS];
+	uint32_t vfta[VFTA_WORDS];
+};
+
+struct intel_counters {
+	uint64_t tx_packets, tx_bytes, tx_busy, tx_invalid, tx_hangs;
+	uint64_t rx_packets, rx_bytes, rx_dropped, polls;
+};
+
+struct intel_nic {
+	struct hw_dev hw;
+	struct nic nic;
+	const struct pci_dev *pci;
+	const struct hw_id *id;
+	const struct intel_family *fam;
+	volatile uint8_t *regs;
+	struct intel_tx_ring tx;
+	struct intel_rx_ring rx;
+	struct intel_filter filter;
+	uint8_t mac[6];			/* as last set; nic.mac is the permanent one */
+	bool irq_on;
+	bool running;			/* between start() and stop() */
+	bool broken;			/* a reset failed: bus mastering is off */
+	bool recovering;		/* tokens are being given back, nothing is taken */
+	bool rx_skip;			/* dropping a frame up to its last descriptor */
+	bool clock_held;
+	bool me_arbiter;		/* tail writes may get lost while the management engine is at the registers */
+	bool gone_said, length_said, tail_said;
+	bool shut;			/* for good */
+	bool tx_watched;		/* frames were under way at the last tick */
+	uint64_t tx_seen, tx_seen_us;	/* frames sent by then, and since when that stands */
+	struct intel_counters count;
+};
+
+static inline uint32_t intel_rd(const struct intel_nic *n, uint32_t reg)
+{
+	return mmio_read32(n->regs + reg);
+}
+
+static inline void intel_wr(struct intel_nic *n, uint32_t reg, uint32_t v)
+{
+	mmio_write32(n->regs + reg, v);
+}
+
+static inline void intel_set(struct intel_nic *n, uint32_t reg, uint32_t clear, uint32_t set)
+{
+	intel_wr(n, reg, (intel_rd(n, reg) & ~clear) | set);
+}
+
+/* Push posted writes out: a read from the same chip. */
+static inline void intel_flush(const struct intel_nic *n)
+{
+	(void)intel_rd(n, REG_STATUS);
+}
+
+static inline bool intel_quirk(const struct intel_nic *n, uint32_t q)
+{
+	return n->id->quirks & q;
+}
+
+/* intel_nic.c: everything of a probe, see struct hw_driver. */
+int intel_probe(const struct pci_dev *pci, const struct hw_id *id, unsigned unit, const struct intel_family *fam,
+		struct hw_dev **out);
+
+/* intel_mac.c */
+unsigned intel_rars(const struct intel_nic *n);
+unsigned intel_mta_words(const struct intel_nic *n);
+bool intel_mac_valid(const uint8_t mac[6]);
+void intel_rar_read(const struct intel_nic *n, unsigned i, uint8_t mac[6]);
+int intel_eerd(struct intel_nic *n, unsigned word, uint16_t *v);
+int intel_mac_read(struct intel_nic *n, const uint8_t before[6]);	/* into nic.mac; @before: RAR 0 before the reset */
+void intel_filter_default(struct intel_filter *f);
+void intel_filter_make(const struct intel_nic *n, struct intel_filter *out, const struct nic_rx_filter *f);
+void intel_filter_write(struct intel_nic *n);		/* all but RCTL */
+uint32_t intel_rctl(const struct intel_nic *n);		/* RCTL for the present filter, without EN */
+void intel_link_read(const struct intel_nic *n, struct nic_link *out);
+void intel_dump(const struct intel_nic *n);		/* registers by name to the log; no side effects */
+
+/* intel_phy.c.  0 or -ERR_TIMEOUT, -ERR_IO. */
+int intel_phy_read(struct intel_nic *n, uint32_t reg, uint16_t *v);
+int intel_phy_write(struct intel_nic *n, uint32_t reg, uint16_t v);
+int intel_phy_power_up(struct intel_nic *n);
+int intel_swflag_take(struct intel_nic *n);		/* PCH: PHY and NVM, 82574: MDIO; others have none */
+void intel_swflag_give(struct intel_nic *n);
+void intel_ulp_off(struct intel_nic *n);
+
+#endif

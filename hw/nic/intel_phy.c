@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * PHY access through MDIC, and what it takes on PCH chipsets, where a management engine shares the PHY: the software
+ * flag, and waking a PHY that was left in ultra low power mode (ULP).  Called at probe only.
+ *
+ * Not done here, because we hold no document or board to check it against: toggling LANPHYPC for a PHY that does not
+ * answer, the K1 (MAC-PHY power state) settings per speed, inter-packet gap per speed on I217 and later, EEE and LTR.
+ * The reset values of chip and NVM stand.
+ */
+#include <veneer/err.h>
+#include <veneer/log.h>
+#include <veneer/time.h>
+#include "intel.h"
+
+#define MDIC_TIMEOUT_US		10000u
+#define SWFLAG_FREE_US		100000u
+#define SWFLAG_TAKE_US		1000000u
+#define ULP_ENGINE_US		2500000u
+#define PHY_RESET_US		50000u
+
+#define PHY_ADDR		1u	/* 8254x, 82574; PCH: pages from 768 */
+#define PHY_ADDR_PCH		2u	/* PCH: the lower pages */
+#define PHY_PAGE_HIGH		768u
+
+static unsigned phy_addr(const struct intel_nic *n, uint32_t reg)
+{
+	if (intel_quirk(n, INTEL_Q_PCH) && FIELD_GET(PHY_PAGE, reg) < PHY_PAGE_HIGH)
+		return PHY_ADDR_PCH;
+	return PHY_ADDR;
+}
+
+static int mdic(struct intel_nic *n, unsigned addr, unsigned reg, uint32_t op, uint16_t *v)
+{
+	uint32_t r = 0;
+
+	intel_wr(n, REG_MDIC, FIELD_PREP(MDIC_PHY, addr) | FIELD_PREP(MDIC_REG, reg) | FIELD_PREP(MDIC_DATA, *v) | op);
+	if (!wait_until((r = intel_rd(n, REG_MDIC)) & MDIC_READY, MDIC_TIMEOUT_US)) {
+		log_warn("%s: PHY %u register %u did not answer within %u ms, MDIC %08x", n->hw.name, addr, reg,
+			 MDIC_TIMEOUT_US / 1000, r);
+		return -ERR_TIMEOUT;
+	}
+	if (r & MDIC_ERROR)
+		return -ERR_IO;
+	*v = (uint16_t)FIELD_GET(MDIC_DATA, r);
+	return 0;
+}
+
+/* Registers 0 to 15 are the same on every page. */
+static int phy_select(struct intel_nic *n, uint32_t reg)
+{
+	uint16_t page = (uint16_t)(reg & PHY_PAGE);
+
+	if (FIELD_GET(PHY_REG, reg) < 16)
+		return 0;
+	return mdic(n, phy_addr(n, reg), PHY_PAGE_SELECT, MDIC_OP_WRITE, &page);
+}
+
+int intel_phy_read(struct intel_nic *n, uint32_t reg, uint16_t *v)
+{
+	int err = phy_select(n, reg);
+
+	*v = 0;
+	return err ? err : mdic(n, phy_addr(n, reg), FIELD_GET(PHY_REG, reg), MDIC_OP_READ, v);
+}
+
+int intel_phy_write(struct intel_nic *n, uint32_t reg, uint16_t v)
+{
+	int err = phy_select(n, reg);
+
+	return err ? err : mdic(n, phy_addr(n, reg), FIELD_GET(PHY_REG, reg), MDIC_OP_WRITE, &v);
+}
+
+int intel_swflag_take(struct intel_nic *n)
+{
+	uint32_t r = 0;
+
+	if (!intel_quirk(n, INTEL_Q_PCH | INTEL_Q_82574))
+		return 0;
+	if (intel_quirk(n, INTEL_Q_PCH) && !wait_until(!((r = intel_rd(n, REG_EXTCNF_CTRL)) & EXTCNF_SWFLAG), SWFLAG_FREE_US)) {
+		log_warn("%s: the software flag stays taken, EXTCNF_CTRL %08x", n->hw.name, r);
+		return -ERR_TIMEOUT;
+	}
+	/* The bit reads 1 only when the firmware has let us have it. */
+	intel_set(n, REG_EXTCNF_CTRL, 0, EXTCNF_SWFLAG);
+	if (wait_until((r = intel_rd(n, REG_EXTCNF_CTRL)) & EXTCNF_SWFLAG, SWFLAG_TAKE_US))
+		return 0;
+	log_warn("%s: firmware does not give the software flag, EXTCNF_CTRL %08x, FWSM %08x", n->hw.name, r,
+		 intel_rd(n, REG_FWSM));
+	intel_wr(n, REG_EXTCNF_CTRL, r & ~EXTCNF_SWFLAG);
+	return -ERR_TIMEOUT;
+}
+
+void intel_swflag_give(struct intel_nic *n)
+{
+	if (!intel_quirk(n, INTEL_Q_PCH | INTEL_Q_82574))
+		return;
+
+	uint32_t r = intel_rd(n, REG_EXTCNF_CTRL);
+
+	if (r & EXTCNF_SWFLAG)		/* a reset has already cleared it */
+		intel_wr(n, REG_EXTCNF_CTRL, r & ~EXTCNF_SWFLAG);
+}
+
+/* Whoever had the NIC before may have powered the PHY down: no link would ever come. */
+int intel_phy_power_up(struct intel_nic *n)
+{
+	uint16_t v;
+	int err = intel_swflag_take(n);
+
+	if (err)
+		return err;
+	err = intel_phy_read(n, PHY_BMCR, &v);
+	if (!err && (v & BMCR_POWER_DOWN)) {
+		log_info("%s: PHY was powered down, BMCR %04x", n->hw.name, v);
+		err = intel_phy_write(n, PHY_BMCR, (uint16_t)((v & ~BMCR_POWER_DOWN) | BMCR_AN_ENABLE | BMCR_AN_RESTART));
+	}
+	intel_swflag_give(n);
+	return err;
+}
+
+/* With the management engine running, it takes the PHY out of ULP when asked; the PHY itself is not ours to touch. */
+static void ulp_off_by_engine(struct intel_nic *n)
+{
+	uint32_t r = 0;
+
+	intel_set(n, REG_H2ME, H2ME_ULP, H2ME_ENFORCE);
+	if (!wait_until(!((r = intel_rd(n, REG_FWSM)) & FWSM_ULP_CFG_DONE), ULP_ENGINE_US))
+		log_warn("%s: the management engine does not end ULP, FWSM %08x", n->hw.name, r);
+	intel_set(n, REG_H2ME, H2ME_ENFORCE, 0);
+}
+
+static int ulp_clear(struct intel_nic *n)
+{
+	const uint16_t clear = ULP_IND | ULP_STICKY | ULP_INBAND_EXIT | ULP_WOL_HOST | ULP_RESET_TO_SMBUS | ULP_EN_LANPHYPC |
+			       ULP_STICKY_ON_PERST | ULP_SMB_PERST_OFF;
+	uint16_t v;
+	int err = intel_phy_read(n, PHY_ULP_CONFIG1, &v);
+
+	if (err || !(v & clear))
+		return err;
+	v &= (uint16_t)~clear;
+	err = intel_phy_write(n, PHY_ULP_CONFIG1, v);
+	if (!err)
+		err = intel_phy_write(n, PHY_ULP_CONFIG1, v | ULP_START);
+	intel_set(n, REG_FEXTNVM7, FEXTNVM7_SMB_PERST_OFF, 0);
+	return err ? err : 1;
+}
+
+/* A PHY in ULP answers over SMBus only: move MAC and PHY back to the fast path.  1 when something was changed. */
+static int ulp_off_by_phy(struct intel_nic *n)
+{
+	uint16_t v;
+	int changed = 0, err = intel_phy_read(n, PHY_SMB_CTRL, &v);
+
+	if (err) {
+		intel_set(n, REG_CTRL_EXT, 0, CTRL_EXT_FORCE_SMBUS);
+		intel_flush(n);
+		delay_us(PHY_RESET_US);
+		err = intel_phy_read(n, PHY_SMB_CTRL, &v);
+		changed = 1;
+	}
+	if (!err && (v & SMB_CTRL_FORCE)) {
+		err = intel_phy_write(n, PHY_SMB_CTRL, (uint16_t)(v & ~SMB_CTRL_FORCE));
+		changed = 1;
+	}
+	intel_set(n, REG_CTRL_EXT, CTRL_EXT_FORCE_SMBUS, 0);
+	if (err)
+		return err;
+	err = ulp_clear(n);
+	return err ? err : changed;
+}
+
+void intel_ulp_off(struct intel_nic *n)
+{
+	if (!intel_quirk(n, INTEL_Q_ULP))
+		return;
+	if (intel_rd(n, REG_FWSM) & FWSM_FW_VALID) {
+		ulp_off_by_engine(n);
+		return;
+	}
+	if (intel_swflag_take(n))
+		return;
+
+	int changed = ulp_off_by_phy(n);
+
+	if (changed < 0)
+		log_warn("%s: cannot reach the PHY to end ULP: %s", n->hw.name, err_name(changed));
+	if (changed > 0) {
+		/* The new mode counts from the next PHY reset; no engine is there whose state it could lose. */
+		intel_set(n, REG_CTRL, 0, CTRL_PHY_RST);
+		delay_us(PHY_RESET_US);
+	}
+	intel_swflag_give(n);
+}

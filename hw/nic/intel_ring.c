@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <veneer/err.h>
+#include <veneer/io.h>
+#include <veneer/mem.h>
+#include <veneer/string.h>
+#include "intel_regs.h"
+#include "intel_ring.h"
+
+#define RING_MASK	(INTEL_RING_SIZE - 1)
+#define RING_BYTES	(INTEL_RING_SIZE * sizeof(struct intel_desc))
+#define CSUM_OFFSET_TCP	16u
+
+static unsigned ring_next(unsigned i)
+{
+	return (i + 1) & RING_MASK;
+}
+
+static unsigned ring_room(unsigned head, unsigned tail)
+{
+	return (head - tail - 1) & RING_MASK;
+}
+
+/* --- the format of 8254x and its descendants --- */
+
+static void legacy_tx_data(struct intel_desc *d, const struct intel_tx_piece *p)
+{
+	uint64_t cmd = FIELD_PREP(TXD_LENGTH, p->len) | FIELD_PREP(TXD_DTYP, TXD_DTYP_DATA) | TXD_DEXT | TXD_IFCS;
+
+	if (p->last)
+		cmd |= TXD_EOP | TXD_RS | TXD_IDE;
+	if (p->csum)
+		cmd |= TXD_TXSM;
+	d->q[0] = p->addr;
+	d->q[1] = cmd;
+}
+
+static void legacy_tx_context(struct intel_desc *d, uint8_t csum_start, uint8_t csum_at, bool tcp)
+{
+	d->q[0] = FIELD_PREP(TXC_TUCSS, csum_start) | FIELD_PREP(TXC_TUCSO, csum_at) | FIELD_PREP(TXC_TUCSE, 0);
+	d->q[1] = FIELD_PREP(TXD_DTYP, TXD_DTYP_CONTEXT) | TXD_DEXT | (tcp ? TXD_TUCMD_TCP : 0);
+}
+
+static bool legacy_tx_done(const struct intel_desc *d)
+{
+	return d->q[1] & TXD_DD;
+}
+
+static void legacy_rx_give(struct intel_desc *d, uint64_t addr)
+{
+	d->q[0] = addr;
+	d->q[1] = 0;
+}
+
+static bool legacy_rx_done(const struct intel_desc *d)
+{
+	return d->q[1] & RXD_DD;
+}
+
+static void legacy_rx_read(const struct intel_desc *d, struct intel_rx_status *s)
+{
+	uint64_t q = d->q[1];
+
+	s->len = (uint32_t)FIELD_GET(RXD_LENGTH, q);
+	s->last = q & RXD_EOP;
+	s->bad = q & (RXD_CE | RXD_SE | RXD_SEQ | RXD_CXE | RXD_RXE);
+	s->csum_ok = (q & RXD_TCPCS) && !(q & (RXD_IXSM | RXD_TCPE | RXD_IPE));
+}
+
+const struct intel_desc_ops intel_desc_legacy = {
+	.tx_data = legacy_tx_data,
+	.tx_context = legacy_tx_context,
+	.tx_done = legacy_tx_done,
+	.rx_give = legacy_rx_give,
+	.rx_done = legacy_rx_done,
+	.rx_read = legacy_rx_read,
+};
+
+/* --- memory --- */
+
+/* Page alignment keeps a ring within one 64 KiB block, which the boundary erratum asks of descriptors, too. */
+int intel_tx_alloc(struct intel_tx_ring *r, const struct intel_desc_ops *fmt)
+{
+	r->desc = mem_alloc(RING_BYTES + INTEL_PAD_LEN, PAGE_SIZE);
+	if (!r->desc)
+		return -ERR_NOMEM;
+	r->slot = mem_alloc(INTEL_RING_SIZE * sizeof(*r->slot), 16);
+	if (!r->slot)
+		goto free_desc;
+	r->fmt = fmt;
+	r->pad = mem_phys(r->desc + INTEL_RING_SIZE);
+	intel_tx_forget(r);
+	return 0;
+
+free_desc:
+	mem_free(r->desc);
+	r->desc = NULL;
+	return -ERR_NOMEM;
+}
+
+int intel_rx_alloc(struct intel_rx_ring *r, const struct intel_desc_ops *fmt)
+{
+	r->desc = mem_alloc(RING_BYTES, PAGE_SIZE);
+	if (!r->desc)
+		return -ERR_NOMEM;
+	r->slot = mem_alloc(INTEL_RING_SIZE * sizeof(*r->slot), 16);
+	if (!r->slot)
+		goto free_desc;
+	r->fmt = fmt;
+	intel_rx_forget(r);
+	return 0;
+
+free_desc:
+	mem_free(r->desc);
+	r->desc = NULL;
+	return -ERR_NOMEM;
+}
+
+void intel_tx_free(struct intel_tx_ring *r)
+{
+	mem_free(r->slot);
+	mem_free(r->desc);
+	r->slot = NULL;
+	r->desc = NULL;
+}
+
+void intel_rx_free(struct intel_rx_ring *r)
+{
+	mem_free(r->slot);
+	mem_free(r->desc);
+	r->slot = NULL;
+	r->desc = NULL;
+}
+
+void intel_tx_forget(struct intel_tx_ring *r)
+{
+	memset((void *)r->desc, 0, RING_BYTES);
+	r->head = r->tail = r->kicked = 0;
+	r->context = TX_NO_CONTEXT;	/* the chip forgets its context with a reset */
+}
+
+void intel_rx_forget(struct intel_rx_ring *r)
+{
+	memset((void *)r->desc, 0, RING_BYTES);
+	r->head = r->tail = r->kicked = 0;
+}
+
+/* --- transmit --- */
+
+/* How much of @len bytes at @addr one descriptor may carry. */
+static uint32_t piece_len(const struct intel_tx_ring *r, uint64_t addr, uint32_t len)
+{
+	if (!r->boundary)
+		return len;
+	return MIN(len, r->boundary - (uint32_t)(addr & (r->boundary - 1)));
+}
+
+/* The data descriptors that @pkt needs, or -ERR_INVAL. */
+static int tx_pieces(const struct intel_tx_ring *r, const struct nic_tx *pkt)
+{
+	uint64_t total = 0;
+	int n = 0;
+
+	if (pkt->nfrag < 1 || pkt->nfrag > NIC_MAX_FRAGS || pkt->len < NIC_FRAME_MIN || pkt->len > NIC_FRAME_MAX)
+		return -ERR_INVAL;
+	for (unsigned i = 0; i < pkt->nfrag; i++) {
+		uint64_t addr = pkt->frag[i].addr;
+		uint32_t len = pkt->frag[i].len;
+
+		if (!len || len > pkt->len || addr > r->dma_mask || len - 1 > r->dma_mask - addr)
+			return -ERR_INVAL;
+		total += len;
+		for (uint32_t part; len; addr += part, len -= part, n++)
+			part = piece_len(r, addr, len);
+	}
+	if (total != pkt->len)
+		return -ERR_INVAL;
+	return n + (pkt->len < INTEL_PAD_LEN);
+}
+
+static void tx_put(struct intel_tx_ring *r, const struct intel_tx_piece *p)
+{
+	r->fmt->tx_data(&r->desc[r->tail], p);
+	r->tail = (uint16_t)ring_next(r->tail);
+}
+
+static void tx_put_context(struct intel_tx_ring *r, const struct nic_tx *pkt, uint32_t context)
+{
+	r->fmt->tx_context(&r->desc[r->tail], (uint8_t)pkt->csum_start, (uint8_t)(pkt->csum_start + pkt->csum_offset),
+			   pkt->csum_offset == CSUM_OFFSET_TCP);
+	r->tail = (uint16_t)ring_next(r->tail);
+	r->context = context;
+}
+
+static void tx_put_data(struct intel_tx_ring *r, const struct nic_tx *pkt, int pieces)
+{
+	struct intel_tx_piece p = { .csum = pkt->flags & NIC_TX_CSUM };
+
+	for (unsigned i = 0; i < pkt->nfrag; i++) {
+		uint32_t left = pkt->frag[i].len;
+
+		for (p.addr = pkt->frag[i].addr; left; p.addr += p.len, left -= p.len) {
+			p.len = piece_len(r, p.addr, left);
+			p.last = --pieces == 0;
+			tx_put(r, &p);
+		}
+	}
+	/*
+	 * The chip's own padding needs 17 bytes to start from, and 8254x on PCI may pad with garbage.  Zeros after the
+	 * frame do not change a checksum that runs to its end.
+	 */
+	if (pkt->len < INTEL_PAD_LEN) {
+		p.addr = r->pad;
+		p.len = INTEL_PAD_LEN - pkt->len;
+		p.last = true;
+		tx_put(r, &p);
+	}
+}
+
+int intel_tx_add(struct intel_tx_ring *r, const struct nic_tx *pkt)
+{
+	int pieces = tx_pieces(r, pkt);
+	bool csum = pkt->flags & NIC_TX_CSUM;
+	uint32_t context = (uint32_t)pkt->csum_start << 16 | pkt->csum_offset;
+	unsigned first = r->tail;
+
+	if (pieces < 0)
+		return pieces;
+	if (csum && ((uint32_t)pkt->csum_start + pkt->csum_offset > TXC_CSUM_REACH ||
+		     (uint32_t)pkt->csum_start + pkt->csum_offset + 2 > pkt->len))
+		return -ERR_INVAL;
+	bool new_context = csum && context != r->context;
+
+	if (ring_room(r->head, r->tail) < (unsigned)pieces + new_context)
+		return -ERR_BUSY;
+	if (new_context)
+		tx_put_context(r, pkt, context);
+	tx_put_data(r, pkt, pieces);
+	r->slot[first].token = pkt->token;
+	r->slot[first].last = (uint16_t)((r->tail - 1) & RING_MASK);
+	return 0;
+}
+
+bool intel_tx_ready(const struct intel_tx_ring *r)
+{
+	return r->head != r->tail && r->fmt->tx_done(&r->desc[r->slot[r->head].last]);
+}
+
+bool intel_tx_take(struct intel_tx_ring *r, bool force, void **token)
+{
+	struct intel_tx_slot *s = &r->slot[r->head];
+
+	if (r->head == r->tail || !(force || intel_tx_ready(r)))
+		return false;
+	dma_rmb();
+	*token = s->token;
+	s->token = NULL;
+	r->head = (uint16_t)ring_next(s->last);
+	return true;
+}
+
+/* --- receive --- */
+
+static void rx_put(struct intel_rx_ring *r)
+{
+	r->fmt->rx_give(&r->desc[r->tail], r->slot[r->tail].addr);
+	r->tail = (uint16_t)ring_next(r->tail);
+}
+
+int intel_rx_add(struct intel_rx_ring *r, uint64_t addr, uint32_t len, void *token)
+{
+	if (len < NIC_FRAME_MAX || addr > r->dma_mask || NIC_FRAME_MAX - 1 > r->dma_mask - addr)
+		return -ERR_INVAL;
+	if (r->boundary && (addr & (r->boundary - 1)) + NIC_FRAME_MAX > r->boundary)
+		return -ERR_INVAL;
+	if (!ring_room(r->head, r->tail))
+		return -ERR_BUSY;
+	r->slot[r->tail] = (struct intel_rx_slot) { .addr = addr, .len = len, .token = token };
+	rx_put(r);
+	return 0;
+}
+
+bool intel_rx_ready(const struct intel_rx_ring *r)
+{
+	return r->head != r->tail && r->fmt->rx_done(&r->desc[r->head]);
+}
+
+bool intel_rx_take(struct intel_rx_ring *r, struct intel_rx_slot *slot, struct intel_rx_status *s)
+{
+	if (!intel_rx_ready(r))
+		return false;
+	dma_rmb();
+	r->fmt->rx_read(&r->desc[r->head], s);
+	*slot = r->slot[r->head];
+	r->slot[r->head].token = NULL;
+	r->head = (uint16_t)ring_next(r->head);
+	return true;
+}
+
+static void reverse(struct intel_rx_slot *slot, unsigned from, unsigned to)
+{
+	for (; from + 1 < to; from++, to--) {
+		struct intel_rx_slot t = slot[from];
+
+		slot[from] = slot[to - 1];
+		slot[to - 1] = t;
+	}
+}
+
+void intel_rx_renew(struct intel_rx_ring *r)
+{
+	unsigned n = (r->tail - r->head) & RING_MASK;
+
+	/* Rotate left by head, in place: reverse both parts, then the whole. */
+	reverse(r->slot, 0, r->head);
+	reverse(r->slot, r->head, INTEL_RING_SIZE);
+	reverse(r->slot, 0, INTEL_RING_SIZE);
+	intel_rx_forget(r);
+	for (unsigned i = 0; i < n; i++)
+		rx_put(r);
+}
