@@ -57,7 +57,7 @@ struct insn {
 	bool to_reg;		/* the register operand is the destination; of CMP: the minuend */
 	bool high;		/* the register operand is AH, CH, DH, BH of reg 0-3 */
 	uint8_t reg;		/* enum gpr */
-	int64_t imm;		/* sign-extended; for INSN_IN and INSN_OUT with OPERAND_IMM the port (unsigned), else it is in DX */
+	int64_t imm;		/* sign-extended; of INSN_IN and INSN_OUT: the port, unsigned (with OPERAND_REG it is in DX) */
 };
 
 /* The mode that the code segment gives. */

@@ -220,7 +220,7 @@ static void compare_other(const struct insn *insn)
 static void compare_accepted(const struct insn *insn)
 {
 	if (!now.z_valid)
-		host_fail(__FILE__, __LINE__, "%s: accepted as operation %u, Zydis knows no such instruction", now_text(), insn->op);
+		host_fail(__FILE__, __LINE__, "%s: accepted as operation %u, invalid in Zydis", now_text(), insn->op);
 	AGREE(insn->op, op_of(&now.z));
 	AGREE(insn->len, now.z.length);
 	AGREE(insn->lock, !!(now.z.attributes & ZYDIS_ATTRIB_HAS_LOCK));
@@ -258,7 +258,8 @@ static void compare_refused(int err)
 {
 	AGREE(err, -ERR_NOTSUP);	/* 15 bytes are always enough to tell */
 	if (now.z_valid && op_of(&now.z) >= 0 && has_memory() && !left_out())
-		host_fail(__FILE__, __LINE__, "%s: not accepted, is a %s", now_text(), ZydisMnemonicGetString(now.z.mnemonic));
+		host_fail(__FILE__, __LINE__, "%s: not accepted, is a %s", now_text(),
+			  ZydisMnemonicGetString(now.z.mnemonic));
 }
 
 /* Cut short anywhere it asks for more; with exactly its bytes it is complete and the same. */
@@ -276,11 +277,14 @@ static void random_encoding(void)
 {
 	static const uint8_t prefixes[] = { 0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65 };
 	static const uint8_t opcodes[] = {
-		0x6c, 0x6d, 0x6e, 0x6f, 0x80, 0x81, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8b, 0xa0, 0xa1, 0xa2, 0xa3,
-		0xa4, 0xa5, 0xaa, 0xab, 0xac, 0xad, 0xc6, 0xc7, 0xe4, 0xe5, 0xe6, 0xe7, 0xec, 0xed, 0xee, 0xef, 0xf6, 0xf7,
-		0xfe, 0xff, 0x63, 0xf4 };
+		0x6c, 0x6d, 0x6e, 0x6f, 0x80, 0x81, 0x83, 0x84, 0x85, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8b, 0xa0, 0xa1, 0xa2,
+		0xa3, 0xa4, 0xa5, 0xaa, 0xab, 0xac, 0xad, 0xc6, 0xc7, 0xe4, 0xe5, 0xe6, 0xe7, 0xec, 0xed, 0xee, 0xef, 0xf6,
+		0xf7, 0xfe, 0xff, 0x63, 0xf4,
+	};
 	static const uint8_t opcodes_0f[] = {
-		0xa3, 0xab, 0xb3, 0xbb, 0xba, 0xb0, 0xb1, 0xb6, 0xb7, 0xbe, 0xbf, 0xc0, 0xc1, 0xc3, 0x38, 0x01, 0xa2, 0x30, 0x32, 8 };
+		0xa3, 0xab, 0xb3, 0xbb, 0xba, 0xb0, 0xb1, 0xb6, 0xb7, 0xbe, 0xbf, 0xc0, 0xc1, 0xc3, 0x38, 0x01, 0xa2, 0x30,
+		0x32, 8,
+	};
 	unsigned n = 0, kind = rnd() % 8;
 	bool rex = now.mode == MODE_64 || rnd() % 16 == 0;
 
@@ -335,33 +339,38 @@ TEST(random_encodings_agree_with_zydis)
 /* bytes, 64-bit mode; the ModRM byte is the memory form [rbx + disp8]. */
 #define MODRM(reg)	(0x43 | (reg) << 3), 0x10
 static const struct { enum insn_op op; uint8_t size; uint8_t bytes[12]; } must[] = {
-	{ INSN_MOV, 1, { 0x88, MODRM(1) } }, { INSN_MOV, 4, { 0x89, MODRM(1) } }, { INSN_MOV, 2, { 0x66, 0x89, MODRM(1) } },
-	{ INSN_MOV, 8, { 0x48, 0x89, MODRM(1) } }, { INSN_MOV, 1, { 0x8a, MODRM(1) } }, { INSN_MOV, 4, { 0x8b, MODRM(1) } },
+	{ INSN_MOV, 1, { 0x88, MODRM(1) } }, { INSN_MOV, 4, { 0x89, MODRM(1) } },
+	{ INSN_MOV, 2, { 0x66, 0x89, MODRM(1) } }, { INSN_MOV, 8, { 0x48, 0x89, MODRM(1) } },
+	{ INSN_MOV, 1, { 0x8a, MODRM(1) } }, { INSN_MOV, 4, { 0x8b, MODRM(1) } },
 	{ INSN_MOV, 1, { 0xc6, MODRM(0), 1 } }, { INSN_MOV, 4, { 0xc7, MODRM(0), 1, 2, 3, 4 } },
 	{ INSN_MOV, 2, { 0x66, 0xc7, MODRM(0), 1, 2 } }, { INSN_MOV, 8, { 0x48, 0xc7, MODRM(0), 1, 2, 3, 4 } },
-	{ INSN_MOV, 1, { 0xa0 } }, { INSN_MOV, 4, { 0xa1 } }, { INSN_MOV, 1, { 0xa2 } }, { INSN_MOV, 8, { 0x48, 0xa3 } },
-	{ INSN_MOV, 4, { 0x0f, 0xc3, MODRM(1) } }, { INSN_MOV, 8, { 0x48, 0x0f, 0xc3, MODRM(1) } },
-	{ INSN_MOVZX, 1, { 0x0f, 0xb6, MODRM(1) } }, { INSN_MOVZX, 2, { 0x0f, 0xb7, MODRM(1) } },
-	{ INSN_MOVSX, 1, { 0x0f, 0xbe, MODRM(1) } }, { INSN_MOVSX, 2, { 0x48, 0x0f, 0xbf, MODRM(1) } },
-	{ INSN_MOVSX, 4, { 0x48, 0x63, MODRM(1) } }, { INSN_MOVBE, 4, { 0x0f, 0x38, 0xf0, MODRM(1) } },
-	{ INSN_MOVBE, 4, { 0x0f, 0x38, 0xf1, MODRM(1) } },
-	{ INSN_AND, 4, { 0x83, MODRM(4), 0xfe } }, { INSN_OR, 4, { 0x81, MODRM(1), 1, 0, 0, 0 } }, { INSN_XOR, 1, { 0x80, MODRM(6), 1 } },
-	{ INSN_ADD, 4, { 0x01, MODRM(1) } }, { INSN_SUB, 4, { 0x2b, MODRM(1) } }, { INSN_ADC, 1, { 0x10, MODRM(1) } },
-	{ INSN_SBB, 1, { 0x1a, MODRM(1) } }, { INSN_CMP, 1, { 0x80, MODRM(7), 1 } }, { INSN_CMP, 4, { 0x39, MODRM(1) } },
+	{ INSN_MOV, 1, { 0xa0 } }, { INSN_MOV, 4, { 0xa1 } }, { INSN_MOV, 1, { 0xa2 } },
+	{ INSN_MOV, 8, { 0x48, 0xa3 } }, { INSN_MOV, 4, { 0x0f, 0xc3, MODRM(1) } },
+	{ INSN_MOV, 8, { 0x48, 0x0f, 0xc3, MODRM(1) } }, { INSN_MOVZX, 1, { 0x0f, 0xb6, MODRM(1) } },
+	{ INSN_MOVZX, 2, { 0x0f, 0xb7, MODRM(1) } }, { INSN_MOVSX, 1, { 0x0f, 0xbe, MODRM(1) } },
+	{ INSN_MOVSX, 2, { 0x48, 0x0f, 0xbf, MODRM(1) } }, { INSN_MOVSX, 4, { 0x48, 0x63, MODRM(1) } },
+	{ INSN_MOVBE, 4, { 0x0f, 0x38, 0xf0, MODRM(1) } }, { INSN_MOVBE, 4, { 0x0f, 0x38, 0xf1, MODRM(1) } },
+	{ INSN_AND, 4, { 0x83, MODRM(4), 0xfe } }, { INSN_OR, 4, { 0x81, MODRM(1), 1, 0, 0, 0 } },
+	{ INSN_XOR, 1, { 0x80, MODRM(6), 1 } }, { INSN_ADD, 4, { 0x01, MODRM(1) } },
+	{ INSN_SUB, 4, { 0x2b, MODRM(1) } }, { INSN_ADC, 1, { 0x10, MODRM(1) } }, { INSN_SBB, 1, { 0x1a, MODRM(1) } },
+	{ INSN_CMP, 1, { 0x80, MODRM(7), 1 } }, { INSN_CMP, 4, { 0x39, MODRM(1) } },
 	{ INSN_OR, 4, { 0xf0, 0x09, MODRM(1) } }, { INSN_TEST, 1, { 0xf6, MODRM(0), 1 } },
-	{ INSN_TEST, 4, { 0xf7, MODRM(0), 1, 0, 0, 0 } }, { INSN_TEST, 1, { 0x84, MODRM(1) } }, { INSN_TEST, 4, { 0x85, MODRM(1) } },
-	{ INSN_NOT, 4, { 0xf7, MODRM(2) } }, { INSN_NEG, 1, { 0xf6, MODRM(3) } }, { INSN_INC, 4, { 0xff, MODRM(0) } },
-	{ INSN_DEC, 1, { 0xfe, MODRM(1) } }, { INSN_XCHG, 4, { 0x87, MODRM(1) } }, { INSN_XCHG, 1, { 0xf0, 0x86, MODRM(1) } },
-	{ INSN_XADD, 4, { 0xf0, 0x0f, 0xc1, MODRM(1) } }, { INSN_CMPXCHG, 8, { 0xf0, 0x48, 0x0f, 0xb1, MODRM(1) } },
-	{ INSN_BT, 4, { 0x0f, 0xa3, MODRM(1) } }, { INSN_BTS, 4, { 0x0f, 0xab, MODRM(1) } }, { INSN_BTR, 4, { 0x0f, 0xb3, MODRM(1) } },
-	{ INSN_BTC, 4, { 0x0f, 0xbb, MODRM(1) } }, { INSN_BT, 4, { 0x0f, 0xba, MODRM(4), 3 } }, { INSN_BTS, 4, { 0x0f, 0xba, MODRM(5), 3 } },
-	{ INSN_BTR, 2, { 0x66, 0x0f, 0xba, MODRM(6), 3 } }, { INSN_BTC, 4, { 0x0f, 0xba, MODRM(7), 3 } },
-	{ INSN_MOVS, 1, { 0xf3, 0xa4 } }, { INSN_MOVS, 8, { 0xf3, 0x48, 0xa5 } }, { INSN_STOS, 1, { 0xaa } }, { INSN_STOS, 4, { 0xf3, 0xab } },
-	{ INSN_LODS, 1, { 0xac } }, { INSN_LODS, 4, { 0xad } }, { INSN_INS, 1, { 0x6c } }, { INSN_INS, 2, { 0xf3, 0x66, 0x6d } },
-	{ INSN_OUTS, 1, { 0x6e } }, { INSN_OUTS, 4, { 0xf3, 0x6f } }, { INSN_OUTS, 4, { 0x48, 0x6f } },
-	{ INSN_IN, 1, { 0xe4, 0x60 } }, { INSN_IN, 4, { 0xed } }, { INSN_OUT, 2, { 0x66, 0xef } }, { INSN_OUT, 1, { 0xe6, 0x80 } },
-	{ INSN_CPUID, 0, { 0x0f, 0xa2 } }, { INSN_RDMSR, 0, { 0x0f, 0x32 } }, { INSN_WRMSR, 0, { 0x0f, 0x30 } },
-	{ INSN_INVD, 0, { 0x0f, 0x08 } }, { INSN_XSETBV, 0, { 0x0f, 0x01, 0xd1 } }, { INSN_VMCALL, 0, { 0x0f, 0x01, 0xc1 } },
+	{ INSN_TEST, 4, { 0xf7, MODRM(0), 1, 0, 0, 0 } }, { INSN_TEST, 1, { 0x84, MODRM(1) } },
+	{ INSN_TEST, 4, { 0x85, MODRM(1) } }, { INSN_NOT, 4, { 0xf7, MODRM(2) } }, { INSN_NEG, 1, { 0xf6, MODRM(3) } },
+	{ INSN_INC, 4, { 0xff, MODRM(0) } }, { INSN_DEC, 1, { 0xfe, MODRM(1) } }, { INSN_XCHG, 4, { 0x87, MODRM(1) } },
+	{ INSN_XCHG, 1, { 0xf0, 0x86, MODRM(1) } }, { INSN_XADD, 4, { 0xf0, 0x0f, 0xc1, MODRM(1) } },
+	{ INSN_CMPXCHG, 8, { 0xf0, 0x48, 0x0f, 0xb1, MODRM(1) } }, { INSN_BT, 4, { 0x0f, 0xa3, MODRM(1) } },
+	{ INSN_BTS, 4, { 0x0f, 0xab, MODRM(1) } }, { INSN_BTR, 4, { 0x0f, 0xb3, MODRM(1) } },
+	{ INSN_BTC, 4, { 0x0f, 0xbb, MODRM(1) } }, { INSN_BT, 4, { 0x0f, 0xba, MODRM(4), 3 } },
+	{ INSN_BTS, 4, { 0x0f, 0xba, MODRM(5), 3 } }, { INSN_BTR, 2, { 0x66, 0x0f, 0xba, MODRM(6), 3 } },
+	{ INSN_BTC, 4, { 0x0f, 0xba, MODRM(7), 3 } }, { INSN_MOVS, 1, { 0xf3, 0xa4 } },
+	{ INSN_MOVS, 8, { 0xf3, 0x48, 0xa5 } }, { INSN_STOS, 1, { 0xaa } }, { INSN_STOS, 4, { 0xf3, 0xab } },
+	{ INSN_LODS, 1, { 0xac } }, { INSN_LODS, 4, { 0xad } }, { INSN_INS, 1, { 0x6c } },
+	{ INSN_INS, 2, { 0xf3, 0x66, 0x6d } }, { INSN_OUTS, 1, { 0x6e } }, { INSN_OUTS, 4, { 0xf3, 0x6f } },
+	{ INSN_OUTS, 4, { 0x48, 0x6f } }, { INSN_IN, 1, { 0xe4, 0x60 } }, { INSN_IN, 4, { 0xed } },
+	{ INSN_OUT, 2, { 0x66, 0xef } }, { INSN_OUT, 1, { 0xe6, 0x80 } }, { INSN_CPUID, 0, { 0x0f, 0xa2 } },
+	{ INSN_RDMSR, 0, { 0x0f, 0x32 } }, { INSN_WRMSR, 0, { 0x0f, 0x30 } }, { INSN_INVD, 0, { 0x0f, 0x08 } },
+	{ INSN_XSETBV, 0, { 0x0f, 0x01, 0xd1 } }, { INSN_VMCALL, 0, { 0x0f, 0x01, 0xc1 } },
 	{ INSN_VMMCALL, 0, { 0x0f, 0x01, 0xd9 } }, { INSN_HLT, 0, { 0xf4 } },
 };
 
