@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash disable=SC2034 # variables for the tests
+# For tests/vm/*.bats: start a guest, wait for what it says, end it.  "load ../lib/guest" and call guest_teardown in teardown.
+#
+# Set NATIVE=1 in the environment to try a test without Veneer (the guest then drives the real controllers itself).
+
+ROOT=$(realpath "${BATS_TEST_DIRNAME:-.}/../..")
+BUILD=${BUILD:-build}
+[[ $BUILD = /* ]] || BUILD=$ROOT/$BUILD
+export BUILD
+LIB=$ROOT/tests/lib
+LINUX=$BUILD/linux
+WRITABLE=$LIB/writable.dts
+GUEST_PID=
+HTTP_PID=
+
+# What the guest's serial port said, in the current test.
+serial() { echo "$BATS_TEST_TMPDIR/serial.log"; }
+
+# guest_start ARGS...: veneer-qemu in the background, its serial port in a file, a QMP socket beside it.
+guest_start() {
+	GUEST_STATUS=
+	: >"$(serial)"
+	"$ROOT/scripts/veneer-qemu" --serial "$(serial)" --qmp "$BATS_TEST_TMPDIR/qmp" --timeout "${GUEST_TIMEOUT:-300}" \
+		${NATIVE:+--native} "$@" </dev/null >"$BATS_TEST_TMPDIR/qemu.log" 2>&1 3>&- &
+	GUEST_PID=$!
+}
+
+# linux_start SCRIPT "CMDLINE" ARGS...: the Linux guest that runs tests/lib/linux-guest.d/SCRIPT.sh.
+linux_start() {
+	local script=$1 cmdline=${2:+ $2}
+	shift 2
+	guest_start --kernel "$LINUX/vmlinuz" --initrd "$LINUX/initrd.gz" \
+		--cmdline "console=ttyS0 panic=-1 loglevel=4 veneer.run=$script${NATIVE:+ veneer.native=1}$cmdline" "$@"
+}
+
+# guest_wait_for REGEX SECONDS: fails at the deadline, and when the guest ended without having said it.
+guest_wait_for() {
+	local end=$((SECONDS + $2)) alive=y
+	while :; do
+		grep -qaE -- "$1" "$(serial)" && return 0
+		[ -n "$alive" ] || break
+		[ $SECONDS -lt $end ] || break
+		# One more look after the end: the last lines may have come meanwhile.
+		kill -0 "$GUEST_PID" 2>/dev/null || alive=
+		sleep 0.2
+	done
+	echo "not seen${alive:+ within $2 s}: $1"
+	return 1
+}
+
+# shellcheck disable=SC2120 # the tests give it
+# guest_end [STATUS]: wait for the guest's own end and check its exit code (0 unless given).  veneer-qemu has the deadline.
+guest_end() {
+	GUEST_STATUS=0
+	wait "$GUEST_PID" || GUEST_STATUS=$?
+	GUEST_PID=
+	[ "$GUEST_STATUS" = "${1:-0}" ] && return 0
+	echo "the guest ended with $GUEST_STATUS, expected ${1:-0}"
+	return 1
+}
+
+# guest_run ARGS...: start and wait for the end, exit code 0.
+guest_run() {
+	guest_start "$@"
+	guest_end 0
+}
+
+linux_run() {
+	linux_start "$@"
+	guest_end 0
+}
+
+# What the guest's script reported: said REGEX, or a value: reported PREFIX gives the rest of the line.
+said() {
+	grep -qaE -- "^GUEST: $1" "$(serial)" && return 0
+	echo "the guest did not say: $1"
+	return 1
+}
+
+not_said() {
+	! said "$1" >/dev/null && return 0
+	echo "the guest said: $1"
+	return 1
+}
+
+reported() {
+	grep -aE -- "^GUEST: $1" "$(serial)" | head -n 1 | sed -E "s/^GUEST: $1 ?//" | tr -d '\r'
+}
+
+qmp() {
+	"$LIB/qmp" "$BATS_TEST_TMPDIR/qmp" "$@"
+}
+
+# http_start: a server for the guest; HTTP_URL as the guest sees it, files in HTTP_DIR.
+http_start() {
+	HTTP_DIR=$BATS_TEST_TMPDIR/http
+	mkdir -p "$HTTP_DIR"
+	"$LIB/http-server" "$HTTP_DIR" "$BATS_TEST_TMPDIR/port" </dev/null >"$BATS_TEST_TMPDIR/http.log" 2>&1 3>&- &
+	HTTP_PID=$!
+	local tries=0
+	until [ -e "$BATS_TEST_TMPDIR/port" ]; do
+		tries=$((tries + 1))
+		[ $tries -lt 100 ] || { cat "$BATS_TEST_TMPDIR/http.log"; return 1; }
+		sleep 0.1
+	done
+	HTTP_URL=http://10.0.2.2:$(cat "$BATS_TEST_TMPDIR/port")
+}
+
+sha_of() {
+	sha256sum "$1" | cut -d ' ' -f 1
+}
+
+# check_patterns IMAGE...: each image holds a sound file system and one of the patterns that the guest says it wrote (random
+# data, so which image holds which one needs no names), and the guest wrote no others.
+check_patterns() {
+	local image sum seen=' '
+	PATH=$PATH:/usr/sbin:/sbin
+	for image in "$@"; do
+		e2fsck -fn "$image" || return 1
+		debugfs -R "dump /pattern $BATS_TEST_TMPDIR/pattern" "$image" 2>/dev/null
+		sum=$(sha_of "$BATS_TEST_TMPDIR/pattern")
+		rm -f "$BATS_TEST_TMPDIR/pattern"
+		said "pattern [a-z0-9]+ $sum" || { echo "$image holds something else"; return 1; }
+		[[ $seen != *" $sum "* ]] || { echo "$image: the same pattern twice"; return 1; }
+		seen+="$sum "
+	done
+	[ "$(grep -caE '^GUEST: pattern ' "$(serial)")" = $# ] || { echo "the guest wrote another number of patterns"; return 1; }
+}
+
+# check_transfers N: the N cards of the guest each got HTTP_DIR/down as it is, and what they sent arrived as it was.
+check_transfers() {
+	local i
+	for ((i = 0; i < $1; i++)); do
+		[ "$(reported "download $i")" = "$(sha_of "$HTTP_DIR/down")" ] || { echo "card $i: download differs"; return 1; }
+		[ "$(reported "upload $i")" = "$(sha_of "$HTTP_DIR/up$i")" ] || { echo "card $i: upload differs"; return 1; }
+	done
+}
+
+# random_file FILE MIB
+random_file() {
+	head -c $(($2 << 20)) /dev/urandom >"$1"
+}
+
+# For tests of what only Veneer does.
+veneer_only() {
+	[ -z "${NATIVE:-}" ] || skip "NATIVE is set"
+}
+
+guest_stop() {
+	[ -z "$GUEST_PID" ] || { kill "$GUEST_PID" 2>/dev/null; wait "$GUEST_PID" 2>/dev/null; }
+	[ -z "$HTTP_PID" ] || { kill "$HTTP_PID" 2>/dev/null; wait "$HTTP_PID" 2>/dev/null; }
+	GUEST_PID='' HTTP_PID=''
+	return 0
+}
+
+# Ends everything and shows, where the test failed, what the guest said last.
+guest_teardown() {
+	guest_stop
+	[ "${BATS_TEST_COMPLETED:-}" != 1 ] || return 0
+	if [ -e "$(serial)" ]; then
+		echo "--- serial"
+		tail -n 60 "$(serial)" | tr -d '\r\033'
+		echo "--- veneer-qemu"
+		tail -n 20 "$BATS_TEST_TMPDIR/qemu.log"
+	fi
+	return 0
+}

@@ -1,0 +1,52 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# Disks that fail: an unreadable sector, and a request that never ends.
+load ../lib/guest
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return 1
+	cat >bad.conf <<-'END'
+		[inject-error]
+		event = "read_aio"
+		errno = "5"
+		sector = "20000"
+	END
+}
+
+teardown() { guest_teardown; }
+
+@test "fault: an unreadable sector of a SATA disk fails alone, with other requests in flight" {
+	linux_run readerror "veneer.bad=20000" --config "$WRITABLE" --disk ahci:blkdebug:bad.conf:sata,size=64M
+	said "ok: [a-z0-9]+: I/O error"
+}
+
+@test "fault: an unreadable sector of an NVMe disk fails alone, with other requests in flight" {
+	linux_run readerror "veneer.bad=20000" --config "$WRITABLE" --disk nvme:blkdebug:bad.conf:nvme,size=64M
+	said "ok: [a-z0-9]+: I/O error"
+}
+
+# A rate limit holds the second request back for about a minute.  (A request that blkdebug suspends would do as well for the
+# driver, but QEMU itself waits for it for ever when the controller is reset.)
+limit() { # limit DRIVE BYTES-PER-SECOND
+	qmp block_set_io_throttle "{\"device\": \"$1\", \"bps\": $2, \"bps_rd\": 0, \"bps_wr\": 0, \"iops\": 0, \"iops_rd\": 0,
+		\"iops_wr\": 0}"
+}
+
+stuck() { # stuck SERIAL DRIVE
+	veneer_only
+	linux_start stuck "veneer.stuck=$1 veneer.deadline=5" --config "$LIB/deadline.dts" --disk ahci:sata,size=64M,serial=SATA \
+		--disk nvme:nvme,size=64M,serial=NVME
+	guest_wait_for 'GUEST: waiting for the fault' 120
+	limit "$2" 70
+	guest_wait_for 'GUEST: waiting for the repair' 200
+	limit "$2" 0
+	guest_end
+}
+
+@test "fault: a SATA request that does not end fails by its deadline, and the NVMe disk works meanwhile" {
+	stuck SATA disk0
+}
+
+@test "fault: an NVMe request that does not end fails by its deadline, and the SATA disk works meanwhile" {
+	stuck NVME nvme0n1
+}

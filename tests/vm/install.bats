@@ -1,0 +1,47 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# Installed disks: they start by BIOS and UEFI from SATA and NVMe, and Veneer does not let the guest write to them.
+load ../lib/guest
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return 1
+}
+
+teardown() { guest_teardown; }
+
+installed() { # installed [nvme:]FIRMWARE
+	local before kind=${1%%:*}
+	cat >config.dts <<-'END'
+		#include "default.dts"
+		/ { chosen { veneer,debug-exit-port = <0xf4>; }; };
+	END
+	cp "$ROOT/configs/default.dts" .
+	"$ROOT/installer/veneer-install" image disk.img --kernel "$LINUX/vmlinuz" --module "$LINUX/initrd.gz" --menu-timeout 0 \
+		--config config.dts --cmdline "console=ttyS0 panic=-1 loglevel=4 veneer.run=readonly" \
+		--veneer "$BUILD/veneer.elf"
+	before=$(sha_of disk.img)
+	guest_run --image "$kind:disk.img" --firmware "$2" --nic e1000e
+	said "vda: ro 1"
+	said "end with 0 failures"
+	[ "$(sha_of disk.img)" = "$before" ]
+}
+
+@test "installed SATA disk: starts by BIOS and is unhurt" {
+	veneer_only
+	installed ahci bios
+}
+
+@test "installed SATA disk: starts by UEFI and is unhurt" {
+	veneer_only
+	installed ahci uefi
+}
+
+@test "installed NVMe disk: starts by BIOS and is unhurt" {
+	veneer_only
+	installed nvme bios
+}
+
+@test "installed NVMe disk: starts by UEFI and is unhurt" {
+	veneer_only
+	installed nvme uefi
+}

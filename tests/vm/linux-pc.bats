@@ -1,0 +1,36 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# Linux on machine "pc": an e1000, which has no message-signalled interrupts, and an AHCI controller in a slot.
+load ../lib/guest
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return 1
+	# shellcheck disable=SC2054 # the commas are QEMU's
+	machine=(--machine pc --config "$WRITABLE" --nic e1000 --disk ahci:sata,size=512M)
+}
+
+teardown() { guest_teardown; }
+
+@test "pc: Linux sees virtio devices in the places of the real ones and nothing of those" {
+	veneer_only
+	linux_run lspci "" "${machine[@]}"
+	said "intel-conf1: 00:03.0 1af4:1000"
+	said "intel-conf1: 00:11.0 1af4:1001"
+	not_said "(lspci|intel-conf1|linux-sysfs): .*(8086:100e|8086:2922)"
+	said "bound to e1000: 0"
+	said "bound to ahci: 0"
+}
+
+@test "pc: DHCP, 64 MiB down and up by HTTP arrive unharmed through the e1000" {
+	http_start
+	random_file "$HTTP_DIR/down" 64
+	linux_run net "veneer.url=$HTTP_URL" "${machine[@]}"
+	said "cards: 1"
+	check_transfers 1
+}
+
+@test "pc: 256 MiB on the disk are what the host finds in the image" {
+	linux_run disks "" "${machine[@]}"
+	said "disks: 1"
+	check_patterns sata
+}

@@ -1,0 +1,43 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# Linux on the machine of the first goal: q35 with e1000e, one SATA and one NVMe disk.
+load ../lib/guest
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return 1
+	# shellcheck disable=SC2054 # the commas are QEMU's
+	machine=(--config "$WRITABLE" --nic e1000e --disk ahci:sata,size=512M --disk nvme:nvme,size=512M)
+}
+
+teardown() { guest_teardown; }
+
+@test "q35: Linux sees virtio devices in the places of the real ones and nothing of those" {
+	veneer_only
+	linux_run lspci "" "${machine[@]}"
+	# Transitional devices at the addresses of the card, the NVMe and the AHCI controller, by both ways to the config space.
+	for way in intel-conf1 linux-sysfs; do
+		said "$way: 00:03.0 1af4:1000"
+		said "$way: 00:08.0 1af4:1001"
+		said "$way: 00:1f.2 1af4:1001"
+		not_said "$way: .* (8086:10d3|8086:2922|1b36:0010)"
+	done
+	not_said "lspci: .*\[(8086:10d3|8086:2922|1b36:0010)\]"
+	for driver in e1000 e1000e ahci nvme; do
+		said "bound to $driver: 0"
+	done
+	said "disks: 2 cards: 1"
+}
+
+@test "q35: DHCP, 64 MiB down and up by HTTP arrive unharmed through the e1000e" {
+	http_start
+	random_file "$HTTP_DIR/down" 64
+	linux_run net "veneer.url=$HTTP_URL" "${machine[@]}" --mem 512M
+	said "cards: 1"
+	check_transfers 1
+}
+
+@test "q35: 256 MiB on a file system on each disk are what the host finds in the images" {
+	linux_run disks "" "${machine[@]}"
+	said "disks: 2"
+	check_patterns sata nvme
+}
