@@ -47,7 +47,7 @@ static const uint8_t *find_rsdp(void)
 	return rsdp ? rsdp : find_rsdp_in(0xe0000, 0x100000);
 }
 
-static const uint8_t *find_table(const char *signature)
+const uint8_t *acpi_table(const char *signature)
 {
 	const uint8_t *rsdp = find_rsdp(), *rsdt;
 	uint32_t length;
@@ -108,7 +108,7 @@ static void acpi_enable(const uint8_t *fadt, uint16_t control)
 
 void acpi_poweroff(void)
 {
-	const uint8_t *fadt = find_table("FACP"), *dsdt = fadt ? (const uint8_t *)read32(fadt + FADT_DSDT) : NULL;
+	const uint8_t *fadt = acpi_table("FACP"), *dsdt = fadt ? (const uint8_t *)read32(fadt + FADT_DSDT) : NULL;
 	uint16_t control_a, control_b;
 	uint8_t type_a, type_b;
 

@@ -96,6 +96,7 @@ bool parse_ip(const char *s, uint32_t *out);
 
 /* %d %u %x %c %s %%, ll, width and zero padding; %I: an IPv4 address, %M: a pointer to a MAC address. */
 void printf(const char *format, ...);
+void vprintf(const char *format, va_list ap);
 
 static inline uint16_t swap16(uint16_t v) { return v << 8 | v >> 8; }
 static inline uint32_t swap32(uint32_t v) { return __builtin_bswap32(v); }
@@ -153,6 +154,9 @@ void apic_timer_once(uint32_t ms, irq_handler handler, void *ctx);
 void apic_timer_stop(void);
 
 /* --- acpi.c ---------------------------------------------------------------------------------------------------------- */
+
+/* The table with this signature, by the RSDT; NULL when there is none. */
+const uint8_t *acpi_table(const char *signature);
 
 /* S5.  Comes back, with a message, when that was not possible. */
 void acpi_poweroff(void);

@@ -221,11 +221,11 @@ static void print_conversion(char conversion, bool longlong, int width, char fil
 	}
 }
 
-void printf(const char *f, ...)
+void vprintf(const char *f, va_list ap)
 {
-	va_list ap;
+	va_list rest;
 
-	va_start(ap, f);
+	va_copy(rest, ap);
 	for (; *f; f++) {
 		int width = 0;
 		char fill = ' ';
@@ -244,7 +244,16 @@ void printf(const char *f, ...)
 			longlong = true;
 		if (!*f)
 			break;
-		print_conversion(*f, longlong, width, fill, &ap);
+		print_conversion(*f, longlong, width, fill, &rest);
 	}
+	va_end(rest);
+}
+
+void printf(const char *f, ...)
+{
+	va_list ap;
+
+	va_start(ap, f);
+	vprintf(f, ap);
 	va_end(ap);
 }

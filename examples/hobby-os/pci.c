@@ -54,13 +54,13 @@ volatile uint8_t *pci_memory_bar(pci_bdf bdf, unsigned int n)
 {
 	uint32_t bar = pci_read32(bdf, PCI_BAR0 + 4 * n);
 
+	if (!(bar & BAR_IO) && (bar & BAR_64BIT) && pci_read32(bdf, PCI_BAR0 + 4 * n + 4)) {
+		printf("pci %02x:%02x.%x: BAR%u lies above 4 GiB\n", BUS(bdf), DEVICE(bdf), FUNCTION(bdf), n);
+		return NULL;
+	}
 	if ((bar & BAR_IO) || !(bar & ~0xfu)) {
 		printf("pci %02x:%02x.%x: BAR%u is no memory BAR with an address: %08x\n", BUS(bdf), DEVICE(bdf), FUNCTION(bdf),
 		       n, bar);
-		return NULL;
-	}
-	if ((bar & BAR_64BIT) && pci_read32(bdf, PCI_BAR0 + 4 * n + 4)) {
-		printf("pci %02x:%02x.%x: BAR%u lies above 4 GiB\n", BUS(bdf), DEVICE(bdf), FUNCTION(bdf), n);
 		return NULL;
 	}
 	return (volatile uint8_t *)(bar & ~0xfu);

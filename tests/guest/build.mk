@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Probe kernels: 32-bit multiboot programs that look from the guest's side.  They share the basics (entry, printf, time, PCI
+# ports, LAPIC) with examples/hobby-os, whose build.mk must be included too; alone:
+#   make -f tests/guest/build.mk BUILD=build guest
+BUILD		?= build
+
+ifndef HOBBY_CFLAGS
+include examples/hobby-os/build.mk
+endif
+
+GUEST_PROBES	:= $(patsubst tests/guest/%.c,$(BUILD)/guest/%.elf,$(wildcard tests/guest/probe-*.c))
+GUEST_LIB	:= $(patsubst tests/guest/lib/%.c,$(BUILD)/guest/lib/%.o,$(wildcard tests/guest/lib/*.c)) \
+		   $(addprefix $(BUILD)/hobby-os/,boot.o lib.o console.o time.o multiboot.o acpi.o pci.o apic.o veneer.o)
+GUEST_CFLAGS	:= $(HOBBY_CFLAGS) -Iexamples/hobby-os -Itests/guest/lib
+
+guest: $(GUEST_PROBES) ## Build the probe kernels
+
+$(BUILD)/guest/%.elf: $(BUILD)/guest/%.o $(GUEST_LIB) examples/hobby-os/hobby.lds
+	$(LD) -m elf_i386 -static -z noexecstack --no-warn-rwx-segments --build-id=none -T examples/hobby-os/hobby.lds \
+		-o $@ $(filter %.o,$^)
+
+$(BUILD)/guest/%.o: tests/guest/%.c
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
+
+-include $(GUEST_PROBES:.elf=.d) $(wildcard $(BUILD)/guest/lib/*.d)
+
+.PHONY: guest
+.SECONDARY: $(GUEST_PROBES:.elf=.o) $(GUEST_LIB)
