@@ -6,3 +6,7 @@ obj-y += hv/dev/pci.o
 obj-y += hv/dev/pci_space.o
 obj-y += hv/dev/trap.o
 obj-y += hv/dev/vpci.o
+obj-y += hv/dev/doorbell.o
+obj-y += hv/dev/ioapic.o
+obj-y += hv/dev/pic.o
+obj-y += hv/dev/power.o

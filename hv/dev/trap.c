@@ -92,6 +92,11 @@ int trap_place(struct trap *t, uint64_t base)
 		log_warn("%s: cannot answer at %#lx: the range is in use", t->name, base);
 		return -ERR_BUSY;
 	}
+	return trap_place_system(t, base);
+}
+
+int trap_place_system(struct trap *t, uint64_t base)
+{
 	if (t->pio)
 		mark_ports(base, t->size, true);
 	else if (nested_hide(base, t->size))

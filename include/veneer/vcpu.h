@@ -72,6 +72,7 @@ enum vmexit_kind {
 	EXIT_INVD, EXIT_XSETBV,
 	EXIT_IRET,		/* the guest leaves its NMI handler */
 	EXIT_INIT,
+	EXIT_DOUBLE_FAULT,	/* the guest's #DF, before its handler: the last moment its state is whole */
 	EXIT_OTHER,
 	EXIT_KINDS
 };
@@ -81,7 +82,7 @@ struct vmexit {
 	uint64_t code, info1, info2;	/* the vendor's own, for messages */
 	uint64_t next_rip;		/* 0: unknown, decode */
 	union {
-		struct { uint64_t gpa; bool write, fetch; } npf;
+		struct { uint64_t gpa; bool write, fetch, walk; } npf;	/* walk: the processor read the guest's page tables */
 		struct { uint16_t port; uint8_t width; bool in, string, rep; } pio;
 	};
 };
@@ -90,7 +91,16 @@ struct vmexit {
 #define VCPU_EVENT_UD		6
 #define VCPU_EVENT_GP		13
 
-struct vcpu;
+/*
+ * The part of a vCPU that every exit handler needs, always current between run()s and written back by run().
+ * The vendor's structure begins with it.
+ */
+struct vcpu {
+	uint64_t gpr[GPR_COUNT];
+	uint64_t rip, rflags;
+};
+
+struct pt_format;
 
 struct vcpu_ops {
 	const char *name;		/* "AMD SVM" */
@@ -102,8 +112,11 @@ struct vcpu_ops {
 	int (*cpu_on)(void);
 	void (*cpu_off)(void);
 
-	/* A vCPU with reset-like state. NULL when out of memory. */
-	struct vcpu *(*vcpu_new)(void);
+	/* The format of this vendor's nested page tables. */
+	const struct pt_format *nested_format;
+
+	/* A vCPU, its registers still to be set().  NULL when out of memory. */
+	struct vcpu *(*vcpu_new)(uint64_t nested_root);
 
 	/* Read and write all guest registers.  set() marks all of them dirty. */
 	void (*get)(struct vcpu *v, struct vcpu_regs *out);
@@ -113,7 +126,7 @@ struct vcpu_ops {
 	void (*run)(struct vcpu *v, struct vmexit *out);
 
 	/* Inject an exception (with error code 0 where it has one) at the coming entry. */
-	void (*inject_exception)(struct vcpu *v, uint8_t vector, bool has_error);
+	void (*inject_exception)(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error);
 	/* Inject an external interrupt that has been acknowledged at the physical controller. */
 	void (*inject_interrupt)(struct vcpu *v, uint8_t vector);
 	/* Deliver an NMI when the guest can take one. */
@@ -122,8 +135,21 @@ struct vcpu_ops {
 	/* Make physical interrupts exit, or not. */
 	void (*intercept_intr)(struct vcpu *v, bool on);
 
+	/* After EXIT_INTR: acknowledge the interrupt at its controller; its vector, or -1 when it went away. */
+	int (*acknowledge_interrupt)(void);
+
 	/* Skip the current instruction: set RIP and end the interrupt shadow. */
 	void (*skip)(struct vcpu *v, uint64_t next_rip);
+
+	/* Instruction bytes that the processor gave with the exit; 0 when it gave none. */
+	unsigned (*insn_bytes)(struct vcpu *v, const uint8_t **bytes);
+
+	/* Let writes to an MSR exit (or not). */
+	void (*trap_msr_write)(struct vcpu *v, uint32_t msr, bool on);
+
+	/* Guest TSC = host TSC + offset. */
+	uint64_t (*get_tsc_offset)(struct vcpu *v);
+	void (*set_tsc_offset)(struct vcpu *v, uint64_t offset);
 };
 
 #endif

@@ -1,0 +1,3 @@
+obj-y += conceal/conceal.o
+obj-y += conceal/classify.o
+obj-y += conceal/hide.o

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The composition root: for each real device that the configuration selects, take it over, hide it, and put virtio twins in its
+ * place.  Only this directory knows drivers and virtio together.
+ */
+#include <veneer/clock.h>
+#include <veneer/conceal.h>
+#include <veneer/config.h>
+#include <veneer/disk.h>
+#include <veneer/err.h>
+#include <veneer/irq.h>
+#include <veneer/log.h>
+#include <veneer/nic.h>
+#include <veneer/string.h>
+#include <veneer/virtio.h>
+#include "conceal/conceal_internal.h"
+
+#define MAX_DEVICES	32u
+#define MAX_TWINS	48u
+
+static struct hw_dev *devices[MAX_DEVICES];
+static unsigned ndevices, ntwins, nnet, nblk;
+static uint16_t taken_bdf[MAX_TWINS];
+static char twin_name[MAX_TWINS][8];
+
+/* --- where twins go --- */
+
+static bool bdf_taken(uint16_t bdf)
+{
+	const struct pci_dev *d;
+
+	for (unsigned i = 0; (d = pci_get(i)); i++)
+		if (d->bdf == bdf)
+			return true;
+	for (unsigned i = 0; i < ntwins; i++)
+		if (taken_bdf[i] == bdf)
+			return true;
+	return false;
+}
+
+static bool slot_empty(unsigned slot)
+{
+	for (unsigned fn = 0; fn < 8; fn++)
+		if (bdf_taken(PCI_BDF(0, slot, fn)))
+			return false;
+	return true;
+}
+
+/* The @n-th disk of a controller: its own place, then its sibling functions, then free slots of bus 0.  0xffff: none is left. */
+static uint16_t twin_bdf(const struct pci_dev *pci, unsigned n)
+{
+	if (!n)
+		return pci->bdf;
+	for (unsigned fn = 1; fn < 8; fn++) {
+		uint16_t bdf = (uint16_t)((pci->bdf & ~7) | fn);
+
+		if (!bdf_taken(bdf))
+			return bdf;
+	}
+	for (unsigned slot = 1; slot < 32; slot++)
+		if (slot_empty(slot))
+			return PCI_BDF(0, slot, 0);
+	return 0xffff;
+}
+
+static bool real_multifunction(const struct pci_dev *pci)
+{
+	return pci_read8(pci, PCI_HEADER_TYPE) & PCI_HEADER_MULTI;
+}
+
+/* Everything but the BDF and the multifunction bit.  False when the bus has no room for the BARs. */
+static bool find_place(const struct pci_dev *pci, struct virtio_place *place, bool modern_only, uint32_t io_size)
+{
+	place->modern_only = modern_only || !IS_ENABLED(CONFIG_VIRTIO_LEGACY);
+	if (!place->modern_only) {
+		place->io_base = (uint16_t)pci_alloc_bar(place->bdf, true, io_size);
+		if (!place->io_base) {
+			log_warn("pci " PCI_FMT ": no I/O window reaches this bus: modern-only", PCI_ARGS(place->bdf));
+			place->modern_only = true;
+		}
+	}
+	place->bar1 = (uint32_t)pci_alloc_bar(place->bdf, false, VIRTIO_BAR1_SIZE);
+	place->bar4 = (uint32_t)pci_alloc_bar(place->bdf, false, VIRTIO_BAR4_SIZE);
+	place->int_line = pci->int_line;
+	place->int_pin = pci->int_pin ? pci->int_pin : 1;
+	place->command = PCI_CMD_IO | PCI_CMD_MEM | PCI_CMD_MASTER;
+	if (!place->bar1 || !place->bar4)
+		log_err("pci " PCI_FMT ": no free memory window for a twin", PCI_ARGS(place->bdf));
+	return place->bar1 && place->bar4;
+}
+
+static const char *next_name(const char *kind, unsigned n)
+{
+	fmt_string(twin_name[ntwins], sizeof(twin_name[0]), "%s%u", kind, n);
+	return twin_name[ntwins];
+}
+
+static void remember_twin(const struct virtio_place *place)
+{
+	taken_bdf[ntwins++] = place->bdf;
+}
+
+/* --- twins --- */
+
+static void make_net(struct hw_dev *dev, const struct config_rule *rule)
+{
+	struct virtio_place place = { .bdf = dev->pci->bdf, .multifunction = real_multifunction(dev->pci) };
+	struct virtio_net_conf conf = { .nic = dev->nic, .mac = rule && rule->has_mac ? rule->mac : NULL };
+
+	if (ntwins == MAX_TWINS || !find_place(dev->pci, &place, rule && rule->modern_only, VIRTIO_BAR0_SIZE_NET))
+		return;
+	const char *name = next_name("net", nnet);
+	if (!virtio_net_new(name, &conf, &place))
+		return;
+	nnet++;
+	remember_twin(&place);
+	log_info("%s: virtio-net at " PCI_FMT " for %s%s", name, PCI_ARGS(place.bdf), dev->name,
+		 place.modern_only ? ", modern-only" : "");
+}
+
+static void make_blk(struct hw_dev *dev, unsigned n, bool multifunction)
+{
+	struct disk *disk = dev->disk[n];
+	struct config_rule *rule = config_find_disk(&config, dev->pci, disk->serial);
+	struct virtio_place place = { .bdf = twin_bdf(dev->pci, n), .multifunction = multifunction };
+	struct virtio_blk_conf conf = { .disk = disk, .writable = rule ? rule->writable : config.default_writable };
+
+	if (rule)
+		rule->used = true;
+	disk->timeout_us = 1000 * (rule && rule->has_timeout ? rule->timeout_ms : CONFIG_DISK_TIMEOUT_MS);
+	if (ntwins == MAX_TWINS || place.bdf == 0xffff) {
+		log_err("%s: no free PCI function is left for its twin: hidden", disk->name);
+		return;
+	}
+	if (!find_place(dev->pci, &place, rule && rule->modern_only, VIRTIO_BAR0_SIZE_BLK))
+		return;
+	const char *name = next_name("blk", nblk);
+	if (!virtio_blk_new(name, &conf, &place))
+		return;
+	nblk++;
+	remember_twin(&place);
+	log_info("%s: virtio-blk at " PCI_FMT " for %s \"%s\" serial \"%s\", %lu blocks of %u, %s%s", name, PCI_ARGS(place.bdf),
+		 disk->name, disk->model, disk->serial, disk->nblocks, disk->block_size,
+		 conf.writable && !disk->hw_read_only ? "writable" : "read-only", place.modern_only ? ", modern-only" : "");
+}
+
+static void make_twins(struct hw_dev *dev, const struct config_rule *rule)
+{
+	if (dev->nic)
+		make_net(dev, rule);
+	for (unsigned i = 0; i < dev->ndisk; i++)
+		make_blk(dev, i, dev->ndisk > 1 || real_multifunction(dev->pci));
+	if (!dev->nic && !dev->ndisk)
+		log_info("%s: no disk found: hidden", dev->name);
+}
+
+static void tick(void *ctx, uint64_t now_us)
+{
+	struct hw_dev *dev = ctx;
+
+	dev->ops->tick(dev, now_us);
+}
+
+/* The unit number of a driver's next device. */
+static unsigned next_unit(const struct hw_driver *driver)
+{
+	static struct { const struct hw_driver *driver; unsigned n; } units[16];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(units); i++) {
+		if (units[i].driver && units[i].driver != driver)
+			continue;
+		units[i].driver = driver;
+		return units[i].n++;
+	}
+	return ndevices;
+}
+
+static void take_over(const struct pci_dev *pci, const struct verdict *v)
+{
+	struct hw_dev *dev = NULL;
+
+	if (ndevices == MAX_DEVICES) {
+		log_err("pci " PCI_FMT ": more than %u controllers: hidden", PCI_ARGS(pci->bdf), MAX_DEVICES);
+		return;
+	}
+	pci_power_on(pci);
+	if (v->driver->probe(pci, v->id, next_unit(v->driver), &dev)) {
+		/* Not given back: a disk controller in the guest's hands would undo "read-only unless named writable". */
+		log_err("pci " PCI_FMT ": %s could not start it: hidden from the guest", PCI_ARGS(pci->bdf), v->driver->name);
+		pci_master_off(pci);
+		return;
+	}
+	if (doorbell_attach(dev)) {
+		log_err("%s: cannot ring: hidden from the guest", dev->name);
+		dev->ops->shutdown(dev);
+		return;
+	}
+	if (dev->ops->tick && clock_register(tick, dev))
+		log_err("%s: no room for its clock: timeouts will not be noticed", dev->name);
+	devices[ndevices++] = dev;
+	make_twins(dev, v->rule);
+	dev->ops->irq_enable(dev, true);
+}
+
+static void report_unused_rules(void)
+{
+	for (unsigned i = 0; i < config.nrules; i++)
+		if (!config.rule[i].used)
+			log_warn("config: policy/%s matches no device of this machine", config.rule[i].node);
+}
+
+void conceal_start(void)
+{
+	const struct pci_dev *pci;
+	static struct verdict verdicts[256];
+
+	/* All are hidden before the first is touched: a twin's place must not be a device that goes away later. */
+	for (unsigned i = 0; (pci = pci_get(i)) && i < ARRAY_SIZE(verdicts); i++) {
+		verdicts[i] = classify(pci);
+		if (verdicts[i].fate == FATE_CONCEAL && hide_function(pci))
+			verdicts[i].fate = FATE_LEAVE;
+	}
+	for (unsigned i = 0; (pci = pci_get(i)) && i < ARRAY_SIZE(verdicts); i++)
+		if (verdicts[i].fate == FATE_CONCEAL)
+			take_over(pci, &verdicts[i]);
+	report_unused_rules();
+	if (!nnet && !nblk)
+		log_warn("no supported network or storage device found: the guest starts without one");
+}
+
+void conceal_shutdown(void)
+{
+	for (unsigned i = 0; i < ndevices; i++)
+		devices[i]->ops->shutdown(devices[i]);
+}

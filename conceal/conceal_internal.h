@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the three files of conceal/ share. */
+#ifndef CONCEAL_INTERNAL_H
+#define CONCEAL_INTERNAL_H
+
+#include <veneer/config.h>
+#include <veneer/hwdev.h>
+
+/* What becomes of one PCI network or storage function. */
+enum fate {
+	FATE_IGNORE,		/* neither network nor storage */
+	FATE_CONCEAL,		/* a driver of this build takes it */
+	FATE_LEAVE,		/* the configuration leaves it to the guest */
+	FATE_UNSUPPORTED,	/* no driver: the guest sees it as it is */
+};
+
+struct verdict {
+	enum fate fate;
+	const struct hw_driver *driver;
+	const struct hw_id *id;
+	const struct config_rule *rule;		/* NULL: the default */
+};
+
+/* Decide, and say so in one log line. */
+struct verdict classify(const struct pci_dev *pci);
+
+/*
+ * Take a function out of the guest's reach: its configuration space (until a twin answers there), its memory and I/O BARs,
+ * and the bridges above against changes.  0 or negative after a log line.
+ */
+int hide_function(const struct pci_dev *pci);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <veneer/err.h>
+#include <veneer/log.h>
+#include <veneer/trap.h>
+#include <veneer/vpci.h>
+#include "conceal/conceal_internal.h"
+#include "hv/mem/mem_internal.h"
+
+static uint64_t ones_read(void *ctx, uint32_t off, unsigned width)
+{
+	return ~0ull;
+}
+
+static void ones_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
+{
+}
+
+static const struct trap_ops nothing = { ones_read, ones_write };
+
+static int hide_io(const struct pci_bar *b)
+{
+	struct trap *t = trap_new_pio("hidden", (uint32_t)b->size, &nothing, NULL);
+
+	return t ? trap_place(t, b->addr) : -ERR_NOMEM;
+}
+
+/* Whole pages: what else lies in a page with a small BAR (PCI asks for 4 KiB apart, but firmware may pack) is hidden with it. */
+static int hide_memory(const struct pci_bar *b)
+{
+	uint64_t base = ALIGN_DOWN(b->addr, (uint64_t)PAGE_SIZE), end = ALIGN_UP(b->addr + b->size, (uint64_t)PAGE_SIZE);
+
+	return nested_hide(base, end - base);
+}
+
+static void freeze_bridges(const struct pci_dev *pci)
+{
+	const struct pci_dev *d;
+
+	for (uint16_t up = pci->parent; up != 0xffff; ) {
+		uint16_t next = 0xffff;
+
+		for (unsigned i = 0; (d = pci_get(i)); i++) {
+			if (d->bdf == up) {
+				vpci_freeze(d);
+				next = d->parent;
+			}
+		}
+		up = next;
+	}
+}
+
+int hide_function(const struct pci_dev *pci)
+{
+	int err = vpci_set(pci->bdf, NULL, NULL);
+
+	for (unsigned n = 0; !err && n < 6; n++) {
+		const struct pci_bar *b = &pci->bar[n];
+
+		if (!b->size || !b->addr)
+			continue;
+		err = b->io ? hide_io(b) : hide_memory(b);
+	}
+	if (err) {
+		log_err("pci " PCI_FMT ": cannot be hidden (%d): its registers stay reachable", PCI_ARGS(pci->bdf), err);
+		return err;
+	}
+	freeze_bridges(pci);
+	return 0;
+}

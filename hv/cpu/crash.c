@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The end of a guest: its registers for the person who wrote it. */
+#include <veneer/config.h>
+#include <veneer/log.h>
+#include <veneer/time.h>
+#include "hv/cpu/entry.h"
+#include "hv/cpu/vendor.h"
+#include "hv/hv.h"
+#include "hv/x86.h"
+
+#define REBOOT_AFTER_US	5000000u
+
+static struct vcpu_regs at_double_fault;
+static bool remembered;
+
+void guest_crash_remember(struct vcpu *v)
+{
+	vendor->get(v, &at_double_fault);
+	remembered = true;
+}
+
+static void print_segments(const struct vcpu_regs *r)
+{
+	static const char *const name[SEG_COUNT] = { "es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr" };
+
+	for (unsigned i = 0; i < SEG_COUNT; i++)
+		log_err("guest: %-4s %04x base %016lx limit %08x attr %03x", name[i], r->seg[i].selector, r->seg[i].base,
+			r->seg[i].limit, r->seg[i].attr);
+	log_err("guest: gdtr base %016lx limit %04x   idtr base %016lx limit %04x", r->gdtr.base, r->gdtr.limit, r->idtr.base,
+		r->idtr.limit);
+}
+
+static void print_registers(const struct vcpu_regs *r)
+{
+	const uint64_t *g = r->gpr;
+	uint8_t b[16] = { 0 };
+	uint64_t linear = r->rip + (r->efer & EFER_LMA && r->seg[SEG_CS].attr & SEG_ATTR_L ? 0 : r->seg[SEG_CS].base);
+	unsigned n = guest_read_linear(r, linear, b, sizeof(b));
+
+	log_err("guest: rip %016lx rflags %08lx cpl %u", r->rip, r->rflags, r->cpl);
+	log_err("guest: rax %016lx rbx %016lx rcx %016lx rdx %016lx", g[GPR_RAX], g[GPR_RBX], g[GPR_RCX], g[GPR_RDX]);
+	log_err("guest: rsi %016lx rdi %016lx rbp %016lx rsp %016lx", g[GPR_RSI], g[GPR_RDI], g[GPR_RBP], g[GPR_RSP]);
+	log_err("guest: r8  %016lx r9  %016lx r10 %016lx r11 %016lx", g[8], g[9], g[10], g[11]);
+	log_err("guest: r12 %016lx r13 %016lx r14 %016lx r15 %016lx", g[12], g[13], g[14], g[15]);
+	log_err("guest: cr0 %08lx cr2 %016lx cr3 %016lx cr4 %08lx efer %04lx", r->cr0, r->cr2, r->cr3, r->cr4, r->efer);
+	print_segments(r);
+	if (n)
+		log_err("guest: code %02x %02x %02x %02x %02x %02x %02x %02x %02x %02x %02x %02x %02x %02x %02x %02x", b[0], b[1],
+			b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+	else
+		log_err("guest: the code at rip cannot be read");
+}
+
+void guest_crash(struct vcpu *v, const char *why)
+{
+	struct vcpu_regs now;
+
+	log_err("guest: died by %s", why);
+	vendor->get(v, &now);
+	print_registers(remembered ? &at_double_fault : &now);
+	machine_stopping();
+	debug_exit(DEBUG_EXIT_CRASH);
+	if (config.on_crash == CRASH_REBOOT) {
+		log_err("guest: rebooting in 5 seconds (veneer,on-crash)");
+		delay_us(REBOOT_AFTER_US);
+		machine_reset();
+	}
+	log_err("guest: stopped here (veneer,on-crash); reset or switch off the machine");
+	halt_forever();
+}

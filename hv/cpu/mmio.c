@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Memory that Veneer answers for: twins' registers, ECAM pages, the local APIC while INIT and SIPI are watched, the IOAPIC while a
+ * pin is borrowed, and hidden ranges, which read as ones and ignore writes.
+ */
+#include <veneer/err.h>
+#include <veneer/gmem.h>
+#include <veneer/io.h>
+#include <veneer/log.h>
+#include <veneer/string.h>
+#include "hv/cpu/emulate.h"
+#include "hv/cpu/vendor.h"
+#include "hv/dev/lapic.h"
+#include "hv/dev/trap_internal.h"
+#include "hv/mem/mem_internal.h"
+
+/* One access of an emulated instruction, through the bus callbacks. */
+struct access {
+	const struct vcpu_regs *regs;
+};
+
+static bool is_lapic(uint64_t gpa)
+{
+	return ALIGN_DOWN(gpa, (uint64_t)PAGE_SIZE) == lapic_addr();
+}
+
+static uint64_t phys_read(uint64_t gpa, unsigned len)
+{
+	uint32_t off;
+	struct trap *t = trap_find_mmio(gpa, &off);
+	volatile void *p = (volatile void *)(uintptr_t)gpa;
+
+	if (t)
+		return trap_read(t, off, len);
+	if (nested_is_hidden(gpa))
+		return ~0ull;
+	/* The machine's own: reached only as the other operand of a string move. */
+	return len == 1 ? mmio_read8(p) : len == 2 ? mmio_read16(p) : len == 4 ? mmio_read32(p) : mmio_read64(p);
+}
+
+static void phys_write(uint64_t gpa, unsigned len, uint64_t v)
+{
+	uint32_t off;
+	struct trap *t = trap_find_mmio(gpa, &off);
+	volatile void *p = (volatile void *)(uintptr_t)gpa;
+
+	if (t)
+		trap_write(t, off, len, v);
+	else if (is_lapic(gpa))
+		lapic_guest_write((uint32_t)(gpa & (PAGE_SIZE - 1)), (uint32_t)v);
+	else if (nested_is_hidden(gpa))
+		return;
+	else if (len == 1)
+		mmio_write8(p, (uint8_t)v);
+	else if (len == 2)
+		mmio_write16(p, (uint16_t)v);
+	else if (len == 4)
+		mmio_write32(p, (uint32_t)v);
+	else
+		mmio_write64(p, v);
+}
+
+/* Only addresses that the host has mapped are touched: below 4 GiB or RAM. */
+static bool reachable(uint64_t gpa)
+{
+	uint32_t off;
+
+	return gpa < 0x100000000ull - 8 || gmem_valid(gpa, 8) || trap_find_mmio(gpa, &off) || nested_is_hidden(gpa);
+}
+
+static int bus_read(void *ctx, uint64_t linear, void *buf, unsigned len)
+{
+	const struct access *a = ctx;
+	uint64_t gpa, v;
+
+	if (!guest_translate(a->regs, linear, &gpa) || !reachable(gpa))
+		return -ERR_FAULT;
+	/* Page-crossing RAM operands of a string move come byte by byte. */
+	if ((gpa & (PAGE_SIZE - 1)) + len > PAGE_SIZE) {
+		for (unsigned i = 0; i < len; i++)
+			if (bus_read(ctx, linear + i, (uint8_t *)buf + i, 1))
+				return -ERR_FAULT;
+		return 0;
+	}
+	v = phys_read(gpa, len);
+	memcpy(buf, &v, len);
+	return 0;
+}
+
+static int bus_write(void *ctx, uint64_t linear, const void *buf, unsigned len)
+{
+	const struct access *a = ctx;
+	uint64_t gpa, v = 0;
+
+	if (!guest_translate(a->regs, linear, &gpa) || !reachable(gpa))
+		return -ERR_FAULT;
+	if ((gpa & (PAGE_SIZE - 1)) + len > PAGE_SIZE) {
+		for (unsigned i = 0; i < len; i++)
+			if (bus_write(ctx, linear + i, (const uint8_t *)buf + i, 1))
+				return -ERR_FAULT;
+		return 0;
+	}
+	memcpy(&v, buf, len);
+	phys_write(gpa, len, v);
+	return 0;
+}
+
+static void refuse(struct vcpu *v, const struct vcpu_regs *r, uint64_t gpa, const uint8_t *b, unsigned n)
+{
+	static bool said;
+	uint32_t off;
+	struct trap *t = trap_find_mmio(gpa, &off);
+
+	/* On a twin's registers an unknown instruction is a report; on a hidden range it is the guest's fault alone. */
+	if (t && n)
+		log_err_once(said, "guest: instruction not known at a device register: gpa %#lx rip %#lx bytes %02x %02x %02x %02x "
+			     "%02x %02x %02x %02x", gpa, r->rip, b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]);
+	vendor->inject_exception(v, VCPU_EVENT_GP, true, 0);
+}
+
+/* Whether the instruction's operand is the address that the processor reported: else it was changed under us. */
+static bool same_address(const struct insn *insn, const struct vcpu_regs *r, uint64_t gpa)
+{
+	uint64_t a;
+
+	if (insn_is_string(insn)) {
+		if (guest_translate(r, insn_ea_dst(insn, r), &a) && ALIGN_DOWN(a ^ gpa, (uint64_t)PAGE_SIZE) == 0)
+			return true;
+		return guest_translate(r, insn_ea_src(insn, r), &a) && ALIGN_DOWN(a ^ gpa, (uint64_t)PAGE_SIZE) == 0;
+	}
+	uint64_t ea = insn_ea(insn, r);
+
+	if (guest_translate(r, ea, &a) && ALIGN_DOWN(a ^ gpa, (uint64_t)PAGE_SIZE) == 0)
+		return true;
+	/* An operand across the page's end faults on its second half. */
+	return guest_translate(r, ea + insn->size - 1, &a) && ALIGN_DOWN(a ^ gpa, (uint64_t)PAGE_SIZE) == 0;
+}
+
+static void emulate(struct vcpu *v, const struct vmexit *x)
+{
+	struct vcpu_regs r;
+	struct access a = { &r };
+	struct insn_bus bus = { .read = bus_read, .write = bus_write, .ctx = &a };
+	struct insn insn;
+	uint8_t own[INSN_MAX_LEN + 1] = { 0 };
+	const uint8_t *bytes = own;
+	uint64_t mismatch_rip;
+
+	vendor->get(v, &r);
+	unsigned n = vendor->insn_bytes(v, &bytes);
+	if (!n) {
+		uint64_t linear = r.rip + (insn_mode(&r) == MODE_64 ? 0 : r.seg[SEG_CS].base);
+
+		bytes = own;
+		n = guest_read_linear(&r, linear, own, INSN_MAX_LEN);
+	}
+	if (x->npf.fetch || x->npf.walk || insn_decode(&insn, insn_mode(&r), bytes, n)) {
+		refuse(v, &r, x->npf.gpa, bytes, n);
+		return;
+	}
+	mismatch_rip = r.rip;
+	if (!same_address(&insn, &r, x->npf.gpa)) {
+		/* Execute again: another CPU rewrote the instruction.  The same twice is a form that we read wrongly. */
+		static uint64_t last;
+
+		if (last == mismatch_rip)
+			refuse(v, &r, x->npf.gpa, bytes, n);
+		last = last == mismatch_rip ? 0 : mismatch_rip;
+		return;
+	}
+	if (insn_execute(&insn, &r, &bus)) {
+		refuse(v, &r, x->npf.gpa, bytes, n);
+		return;
+	}
+	memcpy(v->gpr, r.gpr, sizeof(v->gpr));
+	v->rflags = r.rflags;
+	vendor->skip(v, r.rip);
+}
+
+void exit_mmio(struct vcpu *v, const struct vmexit *x)
+{
+	uint64_t gpa = x->npf.gpa;
+	uint32_t off;
+
+	if (trap_find_mmio(gpa, &off) || nested_is_hidden(gpa) || (is_lapic(gpa) && x->npf.write)) {
+		emulate(v, x);
+		return;
+	}
+	if (gpa >= phys_limit() || nested_map_on_demand(gpa))
+		vendor->inject_exception(v, VCPU_EVENT_GP, true, 0);
+}

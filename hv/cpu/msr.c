@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The few MSRs that exit.  A guest reads what a processor without SVM would say; writes that would move RAM, MMIO, SMM or the local
+ * APIC under Veneer are ignored.
+ */
+#include <veneer/log.h>
+#include "hv/cpu/svm_regs.h"
+#include "hv/cpu/vendor.h"
+#include "hv/dev/lapic.h"
+#include "hv/x86.h"
+
+#define EFER_KNOWN	(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | BIT64(13) | BIT64(14) | BIT64(15))
+#define MSR_IGNNE	0xc0010115u
+#define AMD_LOW		0xc0010000u
+#define AMD_HIGH	0xc0011fffu
+
+static uint64_t tsc_adjust;
+
+void exit_msr_init(struct vcpu *v, bool trap_ipis)
+{
+	if (trap_ipis)
+		vendor->trap_msr_write(v, MSR_X2APIC_ICR, true);
+}
+
+bool exit_rdmsr(struct vcpu *v)
+{
+	uint32_t msr = (uint32_t)v->gpr[GPR_RCX];
+	struct vcpu_regs r;
+	uint64_t value;
+
+	switch (msr) {
+	case MSR_EFER:
+		vendor->get(v, &r);
+		value = r.efer;
+		break;
+	case MSR_VM_CR:
+		value = VM_CR_SVMDIS | 0x08;	/* switched off and locked: there is nothing to switch on */
+		break;
+	case MSR_TSC_ADJUST:
+		value = tsc_adjust;
+		break;
+	case MSR_IGNNE:
+		value = 0;
+		break;
+	default:
+		return false;
+	}
+	v->gpr[GPR_RAX] = (uint32_t)value;
+	v->gpr[GPR_RDX] = value >> 32;
+	return true;
+}
+
+/* APM vol. 2, 3.1.7: reserved bits and a change of LME under paging are #GP; LMA is the processor's. */
+static bool write_efer(struct vcpu *v, uint64_t value)
+{
+	struct vcpu_regs r;
+
+	vendor->get(v, &r);
+	if (value & ~(uint64_t)EFER_KNOWN)
+		return false;
+	if ((r.cr0 & CR0_PG) && ((value ^ r.efer) & EFER_LME))
+		return false;
+	r.efer = (value & ~(uint64_t)EFER_LMA) | (r.efer & EFER_LMA);
+	vendor->set(v, &r);
+	return true;
+}
+
+/* The page stays where it is and switched on: an ordinary guest only reads it back or turns on x2APIC. */
+static bool write_apic_base(uint64_t value)
+{
+	static bool said;
+	uint64_t now = rdmsr(MSR_APIC_BASE), modes = APIC_BASE_ENABLE | APIC_BASE_X2APIC;
+
+	if ((value ^ now) & ~(modes | APIC_BASE_BSP))
+		log_err_once(said, "msr: the guest would move the local APIC from %#lx to %#lx: ignored", now, value);
+	if ((value & APIC_BASE_X2APIC) && !(now & APIC_BASE_X2APIC) && (value & APIC_BASE_ENABLE))
+		wrmsr(MSR_APIC_BASE, now | APIC_BASE_X2APIC);
+	return true;
+}
+
+bool exit_wrmsr(struct vcpu *v)
+{
+	uint32_t msr = (uint32_t)v->gpr[GPR_RCX];
+	uint64_t value = (uint32_t)v->gpr[GPR_RAX] | v->gpr[GPR_RDX] << 32;
+
+	switch (msr) {
+	case MSR_EFER:
+		return write_efer(v, value);
+	case MSR_APIC_BASE:
+		return write_apic_base(value);
+	case MSR_TSC:
+		vendor->set_tsc_offset(v, value - rdtsc());
+		return true;
+	case MSR_TSC_ADJUST:
+		/* The host's TSC is Veneer's clock: the adjustment becomes the guest's offset. */
+		vendor->set_tsc_offset(v, vendor->get_tsc_offset(v) + value - tsc_adjust);
+		tsc_adjust = value;
+		return true;
+	case MSR_X2APIC_ICR:
+		if (lapic_guest_x2apic_icr(value))
+			wrmsr(MSR_X2APIC_ICR, value);
+		return true;
+	case MSR_VM_CR:
+	case MSR_VM_HSAVE_PA:
+		return false;
+	default:
+		/* SYSCFG, TOP_MEM, IORRs, SMM and microcode: as if written.  Anything outside the map is not there. */
+		return msr >= AMD_LOW && msr <= AMD_HIGH;
+	}
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Port accesses that exit: configuration ports, twins' legacy registers, sleep and reset. */
+#include <veneer/err.h>
+#include <veneer/gmem.h>
+#include <veneer/io.h>
+#include <veneer/log.h>
+#include <veneer/string.h>
+#include "hv/cpu/emulate.h"
+#include "hv/cpu/vendor.h"
+#include "hv/dev/pci_internal.h"
+#include "hv/dev/power.h"
+#include "hv/dev/trap_internal.h"
+#include "hv/mem/mem_internal.h"
+
+#define CONFIG_FIRST	0xcf8
+#define CONFIG_LAST	0xcff
+
+static uint32_t port_read(uint16_t port, unsigned width)
+{
+	uint32_t off;
+	struct trap *t = trap_find_pio(port, &off);
+
+	if (t)
+		return (uint32_t)trap_read(t, off, width);
+	if (port >= CONFIG_FIRST && port <= CONFIG_LAST)
+		return vpci_port_read(port, width);
+	return width == 1 ? pio_read8(port) : width == 2 ? pio_read16(port) : pio_read32(port);
+}
+
+static void port_write(uint16_t port, unsigned width, uint32_t value)
+{
+	uint32_t off;
+	struct trap *t = trap_find_pio(port, &off);
+
+	if (t)
+		trap_write(t, off, width, value);
+	else if (port >= CONFIG_FIRST && port <= CONFIG_LAST)
+		vpci_port_write(port, width, value);
+	else if (!power_port_write(port, width, value))
+		return;
+	else if (width == 1)
+		pio_write8(port, (uint8_t)value);
+	else if (width == 2)
+		pio_write16(port, (uint16_t)value);
+	else
+		pio_write32(port, value);
+}
+
+/* --- string forms, by the decoder: emulated processors do not say address size and segment --- */
+
+struct access {
+	const struct vcpu_regs *regs;
+};
+
+static int mem_copy(const struct access *a, uint64_t linear, void *buf, unsigned len, bool write)
+{
+	for (unsigned i = 0; i < len; i++) {
+		uint64_t gpa;
+		uint8_t *p;
+
+		if (!guest_translate(a->regs, linear + i, &gpa))
+			return -ERR_FAULT;
+		p = gmem_ptr(gpa, 1);
+		if (!p)
+			return -ERR_FAULT;
+		if (write)
+			*p = ((uint8_t *)buf)[i];
+		else
+			((uint8_t *)buf)[i] = *p;
+	}
+	return 0;
+}
+
+static int bus_read(void *ctx, uint64_t linear, void *buf, unsigned len)
+{
+	return mem_copy(ctx, linear, buf, len, false);
+}
+
+static int bus_write(void *ctx, uint64_t linear, const void *buf, unsigned len)
+{
+	return mem_copy(ctx, linear, (void *)(uintptr_t)buf, len, true);
+}
+
+static int bus_in(void *ctx, uint16_t port, unsigned width, uint32_t *value)
+{
+	*value = port_read(port, width);
+	return 0;
+}
+
+static int bus_out(void *ctx, uint16_t port, unsigned width, uint32_t value)
+{
+	port_write(port, width, value);
+	return 0;
+}
+
+static void string_io(struct vcpu *v)
+{
+	struct vcpu_regs r;
+	struct access a = { &r };
+	struct insn_bus bus = { bus_read, bus_write, bus_in, bus_out, &a, 0 };
+	uint8_t bytes[INSN_MAX_LEN];
+	struct insn insn;
+
+	vendor->get(v, &r);
+	unsigned n = guest_read_linear(&r, r.rip + (insn_mode(&r) == MODE_64 ? 0 : r.seg[SEG_CS].base), bytes, sizeof(bytes));
+
+	/* Memory that is absent: #GP instead of the #PF that hardware gives; no guest moves device registers by INS into a hole. */
+	if (insn_decode(&insn, insn_mode(&r), bytes, n) || !insn_is_port(&insn) || insn_execute(&insn, &r, &bus)) {
+		vendor->inject_exception(v, VCPU_EVENT_GP, true, 0);
+		return;
+	}
+	memcpy(v->gpr, r.gpr, sizeof(v->gpr));
+	vendor->skip(v, r.rip);
+}
+
+void exit_pio(struct vcpu *v, const struct vmexit *x)
+{
+	unsigned width = x->pio.width;
+	uint64_t mask = width == 4 ? 0xffffffffull : (1ull << (8 * width)) - 1;
+
+	if (x->pio.string || !x->next_rip) {
+		string_io(v);
+		return;
+	}
+	if (x->pio.in) {
+		uint64_t value = port_read(x->pio.port, width) & mask;
+
+		/* A 32-bit result clears the upper half, narrower ones keep the rest. */
+		v->gpr[GPR_RAX] = width == 4 ? value : (v->gpr[GPR_RAX] & ~mask) | value;
+	} else {
+		port_write(x->pio.port, width, (uint32_t)(v->gpr[GPR_RAX] & mask));
+	}
+	vendor->skip(v, x->next_rip);
+}

@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * AMD SVM behind vcpu_ops (AMD APM vol. 2, chapter 15).  GIF stays 0 from the first entry on; it is opened for a moment at an
+ * NMI exit, so that the pending NMI is taken by the host's handler, which only counts.
+ */
+#include <veneer/err.h>
+#include <veneer/log.h>
+#include <veneer/mem.h>
+#include <veneer/string.h>
+#include <veneer/vcpu.h>
+#include "hv/cpu/svm_regs.h"
+#include "hv/cpu/vendor.h"
+#include "hv/dev/trap_internal.h"
+#include "hv/hv.h"
+#include "hv/mem/mem_internal.h"
+#include "hv/x86.h"
+
+#define IOPM_SIZE	(3 * PAGE_SIZE)
+#define MSRPM_SIZE	(2 * PAGE_SIZE)
+
+struct svm_vcpu {
+	struct vcpu v;			/* first */
+	struct vmcb *vmcb;
+	uint8_t *msrpm;
+	uint64_t pending_event;		/* for eventinj */
+	bool nmi_wanted, nmi_blocked;	/* the guest's own NMIs */
+	bool nrips, decode;
+	bool dirty_all;
+};
+
+static struct vmcb *host_vmcb;
+
+void svm_enter(uint64_t gpr[GPR_COUNT], uint64_t vmcb, uint64_t host);
+
+static struct svm_vcpu *svm(struct vcpu *v)
+{
+	return container_of(v, struct svm_vcpu, v);
+}
+
+/* --- switching on --- */
+
+static int svm_probe(const char **why)
+{
+	struct cpuid_regs ext = cpuid(0x80000000, 0);
+
+	*why = "this processor has no AMD SVM";
+	if (ext.eax < CPUID_SVM || !(cpuid(0x80000001, 0).ecx & BIT(2)))
+		return -ERR_NOTSUP;
+	if (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS) {
+		*why = (cpuid(CPUID_SVM, 0).edx & SVM_EDX_SVML) ?
+			"SVM is switched off by the firmware: enable \"SVM Mode\" (or \"Virtualization\") in the firmware setup" :
+			"SVM is switched off by the firmware and cannot be switched on";
+		return -ERR_NOTSUP;
+	}
+	if (!(cpuid(CPUID_SVM, 0).edx & SVM_EDX_NP)) {
+		*why = "this processor's SVM has no nested paging, which Veneer needs";
+		return -ERR_NOTSUP;
+	}
+	return 0;
+}
+
+static int svm_cpu_on(void)
+{
+	void *hsave = mem_alloc(PAGE_SIZE, PAGE_SIZE);
+
+	host_vmcb = mem_alloc(PAGE_SIZE, PAGE_SIZE);
+	if (!hsave || !host_vmcb)
+		return -ERR_NOMEM;
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
+	wrmsr(MSR_VM_HSAVE_PA, mem_phys(hsave));
+	/* INIT becomes #SX (15.28): emulators ignore the bit, silicon must not reset this CPU past Veneer. */
+	wrmsr(MSR_VM_CR, rdmsr(MSR_VM_CR) | VM_CR_R_INIT);
+	__asm__ volatile("clgi" : : : "memory");
+	__asm__ volatile("vmsave %0" : : "a"(mem_phys(host_vmcb)) : "memory");
+	return 0;
+}
+
+static void svm_cpu_off(void)
+{
+	__asm__ volatile("stgi" : : : "memory");
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~EFER_SVME);
+}
+
+/* --- MSR permission map (15.11): two bits an MSR, read then write --- */
+
+static int msrpm_bit(uint32_t msr)
+{
+	if (msr < 0x2000)
+		return (int)(msr * 2);
+	if (msr >= 0xc0000000 && msr < 0xc0002000)
+		return (int)(0x800 * 8 + (msr - 0xc0000000) * 2);
+	if (msr >= 0xc0010000 && msr < 0xc0012000)
+		return (int)(0x1000 * 8 + (msr - 0xc0010000) * 2);
+	return -1;
+}
+
+static void msr_trap(uint8_t *map, uint32_t msr, bool read, bool write)
+{
+	int bit = msrpm_bit(msr);
+
+	if (bit < 0)
+		return;
+	map[bit / 8] = (uint8_t)((map[bit / 8] & ~(3u << (bit % 8))) | ((unsigned)read | (unsigned)write << 1) << (bit % 8));
+}
+
+static void svm_trap_msr_write(struct vcpu *v, uint32_t msr, bool on)
+{
+	msr_trap(svm(v)->msrpm, msr, false, on);
+	svm(v)->dirty_all = true;
+}
+
+/* What a guest must not read (its own switch of SVM) or must not write (where RAM, MMIO and SMM are): APM vol. 2, appendix A. */
+static void msrpm_policy(uint8_t *map)
+{
+	static const uint32_t both[] = { MSR_EFER, MSR_VM_CR, MSR_VM_HSAVE_PA, 0xc0010115, 0xc0010116, 0xc0010118, 0xc0010119,
+		0xc001011a, MSR_TSC_ADJUST };
+	static const uint32_t writes[] = { MSR_TSC, MSR_APIC_BASE, 0xc0010010, 0xc0010015, 0xc0010016,
+		0xc0010017, 0xc0010018, 0xc0010019, 0xc001001a, 0xc001001d, 0xc0010020, 0xc0010058, 0xc0010111, 0xc0010112,
+		0xc0010113 };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(both); i++)
+		msr_trap(map, both[i], true, true);
+	for (unsigned i = 0; i < ARRAY_SIZE(writes); i++)
+		msr_trap(map, writes[i], false, true);
+}
+
+/* --- a vCPU --- */
+
+static uint64_t nested_leaf(unsigned map)
+{
+	/* The nested walk is a user access (15.25.5). */
+	return pt_format_x86.leaf(map) | BIT64(2);
+}
+
+static const struct pt_format nested_format = { 0x27, nested_leaf };
+
+static void init_vmcb(struct vmcb *c, uint64_t iopm, uint64_t msrpm, uint64_t ncr3)
+{
+	c->exc_icpt = BIT(8) | BIT(30);		/* #DF for the crash report, #SX for redirected INITs */
+	c->intercept1 = ICPT_NMI | ICPT_INIT | ICPT_CPUID | ICPT_INVD | ICPT_INVLPGA | ICPT_IOIO | ICPT_MSR | ICPT_SHUTDOWN;
+	c->intercept2 = ICPT_VMRUN | ICPT_VMMCALL | ICPT_VMLOAD | ICPT_VMSAVE | ICPT_STGI | ICPT_CLGI | ICPT_SKINIT;
+	c->iopm = iopm;
+	c->msrpm = msrpm;
+	c->asid = 1;
+	c->tlb_control = TLB_FLUSH_ALL;
+	c->np_enable = 1;
+	c->ncr3 = ncr3;
+	c->gpat = 0x0007040600070406ull;	/* the reset value; the guest's PAT is its own under nested paging */
+	c->dr6 = 0xffff0ff0;
+	c->dr7 = 0x400;
+	c->efer = EFER_SVME;
+}
+
+static struct vcpu *svm_vcpu_new(uint64_t root)
+{
+	struct svm_vcpu *s = mem_alloc(sizeof(*s), 64);
+	uint8_t *iopm = mem_alloc(IOPM_SIZE, PAGE_SIZE);
+
+	if (!s || !iopm)
+		return NULL;
+	s->vmcb = mem_alloc(PAGE_SIZE, PAGE_SIZE);
+	s->msrpm = mem_alloc(MSRPM_SIZE, PAGE_SIZE);
+	if (!s->vmcb || !s->msrpm)
+		return NULL;
+	trap_set_io_bitmap(iopm);
+	msrpm_policy(s->msrpm);
+	init_vmcb(s->vmcb, mem_phys(iopm), mem_phys(s->msrpm), root);
+	s->nrips = cpuid(CPUID_SVM, 0).edx & SVM_EDX_NRIPS;
+	s->decode = cpuid(CPUID_SVM, 0).edx & SVM_EDX_DECODE;
+	s->dirty_all = true;
+	return &s->v;
+}
+
+static struct vmcb_seg *segment(struct vmcb *c, unsigned i)
+{
+	struct vmcb_seg *const segs[SEG_COUNT] = { &c->es, &c->cs, &c->ss, &c->ds, &c->fs, &c->gs, &c->ldtr, &c->tr };
+
+	return segs[i];
+}
+
+static void svm_get(struct vcpu *v, struct vcpu_regs *r)
+{
+	struct vmcb *c = svm(v)->vmcb;
+
+	memcpy(r->gpr, v->gpr, sizeof(r->gpr));
+	r->rip = v->rip;
+	r->rflags = v->rflags;
+	r->cr0 = c->cr0;
+	r->cr2 = c->cr2;
+	r->cr3 = c->cr3;
+	r->cr4 = c->cr4;
+	r->efer = c->efer & ~(uint64_t)EFER_SVME;
+	for (unsigned i = 0; i < SEG_COUNT; i++) {
+		const struct vmcb_seg *s = segment(c, i);
+
+		r->seg[i] = (struct vcpu_seg){ s->selector, s->attr, s->limit, s->base };
+	}
+	r->gdtr.base = c->gdtr.base;
+	r->gdtr.limit = (uint16_t)c->gdtr.limit;
+	r->idtr.base = c->idtr.base;
+	r->idtr.limit = (uint16_t)c->idtr.limit;
+	r->cpl = c->cpl;
+}
+
+static void svm_set(struct vcpu *v, const struct vcpu_regs *r)
+{
+	struct vmcb *c = svm(v)->vmcb;
+
+	memcpy(v->gpr, r->gpr, sizeof(r->gpr));
+	v->rip = r->rip;
+	v->rflags = r->rflags;
+	c->cr0 = r->cr0;
+	c->cr2 = r->cr2;
+	c->cr3 = r->cr3;
+	c->cr4 = r->cr4;
+	c->efer = r->efer | EFER_SVME;
+	for (unsigned i = 0; i < SEG_COUNT; i++)
+		*segment(c, i) = (struct vmcb_seg){ r->seg[i].selector, r->seg[i].attr, r->seg[i].limit, r->seg[i].base };
+	c->gdtr.base = r->gdtr.base;
+	c->gdtr.limit = r->gdtr.limit;
+	c->idtr.base = r->idtr.base;
+	c->idtr.limit = r->idtr.limit;
+	c->cpl = r->cpl;
+	svm(v)->dirty_all = true;
+}
+
+/* --- events --- */
+
+static uint64_t make_event(unsigned type, uint8_t vector)
+{
+	return EVENT_VALID | FIELD_PREP(EVENT_TYPE, type) | vector;
+}
+
+static void svm_inject_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
+{
+	svm(v)->pending_event = make_event(EVENT_EXCEPTION, vector) |
+		(has_error ? EVENT_HAS_ERROR | FIELD_PREP(EVENT_ERROR, error) : 0);
+}
+
+static void svm_inject_interrupt(struct vcpu *v, uint8_t vector)
+{
+	svm(v)->pending_event = make_event(EVENT_INTR, vector);
+}
+
+static void svm_inject_nmi(struct vcpu *v)
+{
+	svm(v)->nmi_wanted = true;
+}
+
+/*
+ * What was being delivered when the exit came goes in again (15.20).  Software interrupts are executed again instead: RIP is
+ * still before the INT.  Emulators label everything as type 3: the vector tells.
+ */
+static void keep_interrupted_event(struct svm_vcpu *s)
+{
+	uint64_t e = s->vmcb->exitintinfo;
+	uint8_t vector = (uint8_t)FIELD_GET(EVENT_VECTOR, e);
+	unsigned type = (unsigned)FIELD_GET(EVENT_TYPE, e);
+
+	if (!(e & EVENT_VALID) || type == EVENT_SOFT)
+		return;
+	if (type == EVENT_EXCEPTION && vector >= 32)
+		e = make_event(EVENT_INTR, vector);
+	else if (vector == 2 && type != EVENT_INTR)
+		e = make_event(EVENT_NMI, 2);
+	else if (type == EVENT_EXCEPTION && (vector == 3 || vector == 4))
+		return;
+	s->pending_event = e;
+}
+
+/* One NMI at a time: blocked from the injection until the guest's IRET (15.20, 15.9). */
+static void choose_event(struct svm_vcpu *s)
+{
+	struct vmcb *c = s->vmcb;
+
+	if (!s->pending_event && s->nmi_wanted && !s->nmi_blocked) {
+		s->pending_event = make_event(EVENT_NMI, 2);
+		s->nmi_wanted = false;
+		s->nmi_blocked = true;
+		c->intercept1 |= ICPT_IRET;
+		c->clean &= ~CLEAN_INTERCEPTS;
+	}
+	c->eventinj = s->pending_event;
+	s->pending_event = 0;
+}
+
+/* --- the run --- */
+
+static void decode_ioio(const struct vmcb *c, struct vmexit *x)
+{
+	uint32_t info = (uint32_t)c->exitinfo1;
+
+	x->kind = EXIT_PIO;
+	x->pio.port = (uint16_t)FIELD_GET(IOIO_PORT, info);
+	x->pio.width = (uint8_t)FIELD_GET(IOIO_SZ, info);
+	x->pio.in = info & IOIO_IN;
+	x->pio.string = info & IOIO_STR;
+	x->pio.rep = info & IOIO_REP;
+	x->next_rip = c->exitinfo2;
+}
+
+static void decode_npf(const struct vmcb *c, struct vmexit *x)
+{
+	x->kind = EXIT_NPF;
+	x->npf.gpa = c->exitinfo2;
+	x->npf.write = c->exitinfo1 & NPF_WRITE;
+	x->npf.fetch = c->exitinfo1 & NPF_FETCH;
+	x->npf.walk = c->exitinfo1 & NPF_WALK;
+}
+
+static enum vmexit_kind kind_of(uint64_t code)
+{
+	switch (code) {
+	case VMEXIT_NMI:		return EXIT_NMI;
+	case VMEXIT_INTR:		return EXIT_INTR;
+	case VMEXIT_INIT:
+	case VMEXIT_EXCP + 30:		return EXIT_INIT;
+	case VMEXIT_EXCP + 8:		return EXIT_DOUBLE_FAULT;
+	case VMEXIT_CPUID:		return EXIT_CPUID;
+	case VMEXIT_IRET:		return EXIT_IRET;
+	case VMEXIT_INVD:		return EXIT_INVD;
+	case VMEXIT_SHUTDOWN:		return EXIT_SHUTDOWN;
+	case VMEXIT_VMMCALL:		return EXIT_HYPERCALL;
+	case VMEXIT_INVLPGA:
+	case VMEXIT_VMRUN:
+	case VMEXIT_VMLOAD:
+	case VMEXIT_VMSAVE:
+	case VMEXIT_STGI:
+	case VMEXIT_CLGI:
+	case VMEXIT_SKINIT:		return EXIT_UD;
+	default:			return EXIT_OTHER;
+	}
+}
+
+static void decode_exit(struct svm_vcpu *s, struct vmexit *x)
+{
+	const struct vmcb *c = s->vmcb;
+
+	x->code = c->exitcode;
+	x->info1 = c->exitinfo1;
+	x->info2 = c->exitinfo2;
+	x->next_rip = s->nrips ? c->nrip : 0;
+	if ((uint32_t)c->exitcode == VMEXIT_INVALID)
+		x->kind = EXIT_INVALID;
+	else if (c->exitcode == VMEXIT_IOIO)
+		decode_ioio(c, x);
+	else if (c->exitcode == VMEXIT_NPF)
+		decode_npf(c, x);
+	else if (c->exitcode == VMEXIT_MSR)
+		x->kind = c->exitinfo1 ? EXIT_WRMSR : EXIT_RDMSR;
+	else
+		x->kind = kind_of(c->exitcode);
+}
+
+static void svm_run(struct vcpu *v, struct vmexit *x)
+{
+	struct svm_vcpu *s = svm(v);
+	struct vmcb *c = s->vmcb;
+
+	/* One ASID: a flush of everything where the nested tables changed.  Emulators flush always, silicon only here. */
+	c->tlb_control = nested_take_flush() ? TLB_FLUSH_ALL : TLB_FLUSH_NONE;
+	if (s->dirty_all)
+		c->clean = 0;
+	choose_event(s);
+	c->rax = v->gpr[GPR_RAX];
+	c->rsp = v->gpr[GPR_RSP];
+	c->rip = v->rip;
+	c->rflags = v->rflags;
+	svm_enter(v->gpr, mem_phys(c), mem_phys(host_vmcb));
+	v->gpr[GPR_RAX] = c->rax;
+	v->gpr[GPR_RSP] = c->rsp;
+	v->rip = c->rip;
+	v->rflags = c->rflags;
+	s->dirty_all = false;
+	c->clean = CLEAN_ALL;
+	decode_exit(s, x);
+	keep_interrupted_event(s);
+	if (x->kind == EXIT_NMI)
+		__asm__ volatile("stgi; nop; clgi" : : : "memory");
+	if (x->kind == EXIT_IRET) {
+		s->nmi_blocked = false;
+		c->intercept1 &= ~ICPT_IRET;
+		c->clean &= ~CLEAN_INTERCEPTS;
+	}
+}
+
+static void svm_intercept_intr(struct vcpu *v, bool on)
+{
+	struct vmcb *c = svm(v)->vmcb;
+
+	if (!!(c->intercept1 & ICPT_INTR) == on)
+		return;
+	c->intercept1 ^= ICPT_INTR;
+	c->clean &= ~CLEAN_INTERCEPTS;
+}
+
+static void svm_skip(struct vcpu *v, uint64_t next_rip)
+{
+	v->rip = next_rip;
+	svm(v)->vmcb->shadow = 0;
+}
+
+static unsigned svm_insn_bytes(struct vcpu *v, const uint8_t **bytes)
+{
+	struct vmcb *c = svm(v)->vmcb;
+
+	if (!svm(v)->decode || c->exitcode != VMEXIT_NPF)
+		return 0;
+	*bytes = c->bytes;
+	return MIN(c->nbytes, sizeof(c->bytes));
+}
+
+static uint64_t svm_get_tsc_offset(struct vcpu *v)
+{
+	return svm(v)->vmcb->tsc_offset;
+}
+
+static void svm_set_tsc_offset(struct vcpu *v, uint64_t offset)
+{
+	svm(v)->vmcb->tsc_offset = offset;
+	svm(v)->dirty_all = true;
+}
+
+/* INTR exits come with GIF = 0: the acknowledgement needs the global flag and IF, both for a moment. */
+static int svm_acknowledge_interrupt(void)
+{
+	int vector;
+
+	__asm__ volatile("stgi" : : : "memory");
+	vector = intr_acknowledge();
+	__asm__ volatile("clgi" : : : "memory");
+	return vector;
+}
+
+const struct vcpu_ops svm_ops = {
+	.name = "AMD SVM",
+	.probe = svm_probe,
+	.cpu_on = svm_cpu_on,
+	.cpu_off = svm_cpu_off,
+	.nested_format = &nested_format,
+	.vcpu_new = svm_vcpu_new,
+	.get = svm_get,
+	.set = svm_set,
+	.run = svm_run,
+	.inject_exception = svm_inject_exception,
+	.inject_interrupt = svm_inject_interrupt,
+	.inject_nmi = svm_inject_nmi,
+	.intercept_intr = svm_intercept_intr,
+	.acknowledge_interrupt = svm_acknowledge_interrupt,
+	.skip = svm_skip,
+	.insn_bytes = svm_insn_bytes,
+	.trap_msr_write = svm_trap_msr_write,
+	.get_tsc_offset = svm_get_tsc_offset,
+	.set_tsc_offset = svm_set_tsc_offset,
+};

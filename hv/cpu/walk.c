@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The guest's own page tables, walked in software for the emulation of one instruction (APM vol. 2, chapter 5). */
+#include <veneer/gmem.h>
+#include <veneer/string.h>
+#include "hv/cpu/vendor.h"
+
+#define PTE_P		BIT64(0)
+#define PTE_PS		BIT64(7)
+#define PTE_ADDR	GENMASK64(51, 12)
+
+/* Guest tables may lie in any RAM; outside it there is nothing to walk. */
+static bool read_entry(uint64_t gpa, unsigned width, uint64_t *e)
+{
+	const void *p = gmem_ptr(gpa, width);
+
+	*e = 0;
+	if (!p)
+		return false;
+	memcpy(e, p, width);
+	return *e & PTE_P;
+}
+
+static bool walk_32(const struct vcpu_regs *r, uint32_t linear, uint64_t *gpa)
+{
+	uint64_t e;
+
+	if (!read_entry((r->cr3 & 0xfffff000) + (linear >> 22) * 4, 4, &e))
+		return false;
+	if ((e & PTE_PS) && (r->cr4 & CR4_PSE)) {
+		/* PSE-36: bits 20-13 are address bits 39-32. */
+		*gpa = (e & 0xffc00000) | FIELD_GET(GENMASK64(20, 13), e) << 32 | (linear & 0x3fffff);
+		return true;
+	}
+	if (!read_entry((e & 0xfffff000) + (linear >> 12 & 0x3ff) * 4, 4, &e))
+		return false;
+	*gpa = (e & 0xfffff000) | (linear & 0xfff);
+	return true;
+}
+
+/* PAE and the long modes: 512 entries a table, @level tables from the top. */
+static bool walk_64(uint64_t table, unsigned level, uint64_t linear, uint64_t *gpa)
+{
+	for (;; level--) {
+		unsigned shift = 12 + 9 * (level - 1);
+		uint64_t e;
+
+		if (!read_entry(table + (linear >> shift & 511) * 8, 8, &e))
+			return false;
+		if (level == 1 || (level <= 3 && (e & PTE_PS))) {
+			uint64_t offset = linear & ((1ull << shift) - 1);
+
+			*gpa = (e & PTE_ADDR & ~((1ull << shift) - 1)) | offset;
+			return true;
+		}
+		table = e & PTE_ADDR;
+	}
+}
+
+bool guest_translate(const struct vcpu_regs *r, uint64_t linear, uint64_t *gpa)
+{
+	uint64_t e;
+
+	if (!(r->cr0 & CR0_PG)) {
+		*gpa = linear & 0xffffffff;
+		return true;
+	}
+	if (!(r->cr4 & CR4_PAE))
+		return walk_32(r, (uint32_t)linear, gpa);
+	if (r->efer & EFER_LMA)
+		return walk_64(r->cr3 & PTE_ADDR, r->cr4 & CR4_LA57 ? 5 : 4, linear, gpa);
+	/* PAE: four pointers, then two levels. */
+	if (!read_entry((r->cr3 & 0xffffffe0) + (linear >> 30 & 3) * 8, 8, &e))
+		return false;
+	return walk_64(e & PTE_ADDR, 2, (uint32_t)linear, gpa);
+}
+
+unsigned guest_read_linear(const struct vcpu_regs *r, uint64_t linear, void *buf, unsigned len)
+{
+	unsigned done = 0;
+
+	while (done < len) {
+		uint64_t gpa, at = linear + done;
+		unsigned n = MIN(len - done, PAGE_SIZE - (unsigned)(at & (PAGE_SIZE - 1)));
+		const void *p;
+
+		if (!guest_translate(r, at, &gpa))
+			break;
+		p = gmem_ptr(gpa, n);
+		/* Code below 1 MiB may run from the firmware's ROM. */
+		if (!p && gpa < 0x100000 && gpa >= 0xa0000)
+			p = (const void *)(uintptr_t)gpa;
+		if (!p)
+			break;
+		memcpy((uint8_t *)buf + done, p, n);
+		done += n;
+	}
+	return done;
+}

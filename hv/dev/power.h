@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Sleep, soft-off and reset by the guest: devices are stopped first (docs/threat-model.md). */
+#ifndef HV_POWER_H
+#define HV_POWER_H
+
+#include <veneer/types.h>
+
+/* Trap the ports that ACPI names. */
+void power_init(void);
+
+/* The guest writes a trapped port that no device has: true lets the write go to the hardware. */
+bool power_port_write(uint16_t port, unsigned width, uint32_t value);
+
+#endif

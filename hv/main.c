@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From the boot loader's hands to the guest's first instruction, in the order of docs/boot-flow.md. */
+#include <veneer/build.h>
+#include <veneer/conceal.h>
+#include <veneer/config.h>
+#include <veneer/log.h>
+#include <veneer/mem.h>
+#include <veneer/string.h>
+#include "hv/boot/bootinfo.h"
+#include "hv/boot/loader.h"
+#include "hv/cpu/vendor.h"
+#include "hv/dev/acpi.h"
+#include "hv/dev/doorbell.h"
+#include "hv/dev/ioapic.h"
+#include "hv/dev/lapic.h"
+#include "hv/dev/pci_internal.h"
+#include "hv/dev/power.h"
+#include "hv/hv.h"
+#include "hv/mem/mem_internal.h"
+#include "hv/x86.h"
+
+#define MB2_LOADER_MAGIC	0x36d76289u
+#define MAX_CONFIG_SIZE		65536u
+
+static struct boot_info boot;
+
+/* The user did something that we can name: nothing has been touched, so stopping is safe. */
+NORETURN static void stop(const char *advice)
+{
+	log_err("stopped: %s", advice);
+	debug_exit(2);
+	halt_forever();
+}
+
+static void read_config(void)
+{
+	const struct boot_module *m = loader_find_config(&boot);
+	void *copy;
+
+	if (!m) {
+		log_info("config: no blob, using the built-in default: supported devices are concealed, disks read-only");
+		return;
+	}
+	if (m->size > MAX_CONFIG_SIZE)
+		stop("the configuration blob is larger than 64 KiB: it is none");
+	copy = mem_alloc(m->size, 8);
+	if (!copy)
+		stop("no memory for the configuration blob");
+	memcpy(copy, (const void *)(uintptr_t)m->addr, m->size);
+	if (config_parse(&config, copy, m->size))
+		stop("the configuration blob cannot be used; correct it and install it again");
+	mem_free(copy);
+}
+
+static void own_range(void)
+{
+	uint64_t base = mem_phys(veneer_start), size = (uint64_t)(veneer_end - veneer_start);
+
+	if (boot_info_hide(&boot, base, size)) {
+		log_err("memory: %#lx+%#lx, where the boot loader put Veneer, is not wholly usable memory", base, size);
+		stop("use GRUB 2.06 or later, which can move Veneer to a free place");
+	}
+	boot.self_base = base;
+	boot.self_size = size;
+	log_info("memory: Veneer at %#lx-%#lx (%lu KiB, %lu KiB of it image)", base, base + size, size / 1024,
+		 (mem_phys(veneer_heap) - base) / 1024);
+}
+
+/* With more CPUs than the guest's one, INIT and SIPI must not get out: they would run outside Veneer. */
+static void watch_ap_startup(struct vcpu *v)
+{
+	bool trap = acpi.ncpus > 1 || config.ap_trap_always;
+
+	exit_msr_init(v, trap);
+	if (!trap)
+		return;
+	log_info("cpu: %u processors, the guest gets one; the others stay as firmware left them", acpi.ncpus);
+	if (nested_readonly(lapic_addr(), PAGE_SIZE))
+		stop("no memory to watch the local APIC");
+}
+
+static void start_guest(void)
+{
+	struct vcpu_regs regs;
+	struct vcpu *v;
+
+	if (vendor->cpu_on())
+		stop("virtualization cannot be switched on: no memory");
+	v = vendor->vcpu_new(nested_root());
+	if (!v)
+		stop("no memory for the virtual CPU");
+	memset(&regs, 0, sizeof(regs));
+	loader_flat32(&regs);
+	if (loader_start_guest(&boot, config.bootargs, &regs))
+		stop("the guest cannot be started; see the line above");
+	vendor->set(v, &regs);
+	watch_ap_startup(v);
+	ioapic_watch();
+	log_info("guest: starts at %#lx; %lu KiB of heap in use", regs.rip, heap_in_use() / 1024);
+	log_guest_runs();
+	exit_loop(v);
+}
+
+static void start_machine(void)
+{
+	acpi_init(boot.rsdp);
+	time_init();
+	lapic_init(acpi.lapic_addr);
+	ioapic_init();
+	pci_space_init(&boot);
+	pci_init();
+	vpci_init();
+	power_init();
+	doorbell_init();
+}
+
+void veneer_main(uint64_t magic, const void *info)
+{
+	heap_init(veneer_heap, (size_t)(veneer_end - veneer_heap));
+	config_default(&config);
+	console_early();
+	if ((uint32_t)magic != MB2_LOADER_MAGIC) {
+		log_err("boot: not started by a multiboot2 boot loader (magic %#lx)", magic);
+		stop("start Veneer with GRUB 2: multiboot2 /veneer/veneer.elf");
+	}
+	if (boot_info_parse(&boot, info))
+		stop("the boot loader's information is broken");
+	console_init(&boot);
+	read_config();
+	console_init(&boot);
+	log_info("%s, started by %s on %s", veneer_version, boot.loader_name, boot.efi ? "UEFI" : "BIOS");
+	idt_init();
+	own_range();
+	gmem_init(&boot);
+	if (paging_init(&boot))
+		stop("no memory for page tables: the machine has more RAM than this build can map");
+	if (vendor_choose())
+		stop("Veneer needs AMD SVM with nested paging, switched on in the firmware setup");
+	log_info("cpu: %s", vendor->name);
+	if (nested_init(&boot, vendor->nested_format))
+		stop("no memory for nested page tables");
+	start_machine();
+	conceal_start();
+	start_guest();
+	halt_forever();
+}
