@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-2-Clause
+obj-y += virtio/blk/blk.o virtio/blk/request.o

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Requests: from the ring to the disk and back. */
+#include <veneer/clock.h>
+#include <veneer/err.h>
+#include <veneer/string.h>
+#include "blk.h"
+
+static void list_init(struct vblk_list *l)
+{
+	l->first = NULL;
+	l->end = &l->first;
+}
+
+static void list_add(struct vblk_list *l, struct vblk_req *r)
+{
+	r->next = NULL;
+	*l->end = r;
+	l->end = &r->next;
+}
+
+void vblk_forget(struct vblk *vb)
+{
+	vb->free = NULL;
+	for (unsigned i = VBLK_REQS; i--; ) {
+		vb->reqs[i].vb = vb;
+		vb->reqs[i].next = vb->free;
+		vb->free = &vb->reqs[i];
+	}
+	vb->inflight = 0;
+	vb->flush_busy = false;
+	list_init(&vb->unstable);
+	list_init(&vb->flushing);
+	if (vb->clock_held)
+		clock_release();
+	vb->clock_held = false;
+}
+
+/* --- completion --- */
+
+static uint8_t to_status(int err)
+{
+	if (!err)
+		return VIRTIO_BLK_S_OK;
+	return err == -ERR_NOTSUP ? VIRTIO_BLK_S_UNSUPP : VIRTIO_BLK_S_IOERR;
+}
+
+/* Answer a request and take it back.  The guest hears of it at the next flush of the queue. */
+static void finish(struct vblk_req *r, int err)
+{
+	struct vblk *vb = r->vb;
+
+	if (err)
+		vb->cnt_errors++;
+	*(volatile uint8_t *)r->status = to_status(err);
+	virtq_push(&vb->vq, r->head, r->in_len);
+	r->next = vb->free;
+	vb->free = r;
+	if (--vb->inflight == 0 && vb->clock_held) {
+		vb->clock_held = false;
+		clock_release();
+	}
+}
+
+static void done(struct disk_req *d, int err)
+{
+	struct vblk_req *r = container_of(d, struct vblk_req, disk);
+	bool changes = d->op == DISK_WRITE || d->op == DISK_WRITE_ZEROES || d->op == DISK_DISCARD;
+
+	if (!err && changes && r->vb->write_through)
+		list_add(&r->vb->unstable, r);
+	else
+		finish(r, err);
+}
+
+static void flush_done(struct disk_req *d, int err)
+{
+	struct vblk *vb = container_of(d, struct vblk, flush);
+	struct vblk_req *r = vb->flushing.first, *next;
+
+	list_init(&vb->flushing);
+	vb->flush_busy = false;
+	for (; r; r = next) {
+		next = r->next;
+		finish(r, err);
+	}
+}
+
+/* Make what was written stable: one flush for all writes that are done.  Returns whether the disk is to be kicked. */
+static bool make_stable(struct vblk *vb)
+{
+	bool any = false;
+
+	while (vb->unstable.first && !vb->flush_busy) {
+		vb->flushing.first = vb->unstable.first;
+		vb->flushing.end = vb->unstable.end;
+		list_init(&vb->unstable);
+		vb->flush_busy = true;
+		vb->flush = (struct disk_req){ .op = DISK_FLUSH, .done = flush_done };
+		disk_submit(vb->disk, 0, &vb->flush);	/* may call flush_done() from inside */
+		any = true;
+	}
+	return any;
+}
+
+/* --- submission --- */
+
+static void submit(struct vblk *vb, struct vblk_req *r)
+{
+	r->disk.done = done;
+	disk_submit(vb->disk, 0, &r->disk);
+}
+
+/* A range of sectors, as the guest says it, into the request.  False when the disk has no such blocks. */
+static bool set_range(const struct vblk *vb, struct disk_req *d, uint64_t sector, uint64_t n)
+{
+	uint32_t unit = vb->sector_blocks;
+
+	if (!n || sector > vb->capacity || n > vb->capacity - sector)
+		return false;
+	if ((sector | n) & (unit - 1))
+		return false;
+	d->lba = sector / unit;
+	d->nblocks = (uint32_t)(n / unit);
+	return n / unit <= UINT32_MAX;
+}
+
+/* @sg: the data in the chain; @bytes of it.  0 when the disk has it now. */
+static int transfer(struct vblk *vb, struct vblk_req *r, uint64_t sector, const struct sg *sg, unsigned nsg, uint64_t bytes)
+{
+	if (r->disk.op == DISK_WRITE && !vb->writable)
+		return -ERR_ROFS;
+	if (nsg > DISK_MAX_SEGS || bytes % VIRTIO_BLK_SECTOR || !set_range(vb, &r->disk, sector, bytes / VIRTIO_BLK_SECTOR))
+		return -ERR_INVAL;
+	for (unsigned i = 0; i < nsg; i++)
+		r->sg[i] = sg[i];
+	r->disk.sg = r->sg;
+	r->disk.nsg = nsg;
+	submit(vb, r);
+	return 0;
+}
+
+/* A disk without a cache has nothing to flush, and every write is stable already. */
+static int flush(struct vblk *vb, struct vblk_req *r)
+{
+	if (!vb->disk->flush) {
+		if (vb->disk->write_cache)
+			return -ERR_NOTSUP;
+		finish(r, 0);
+		return 0;
+	}
+	r->disk.op = DISK_FLUSH;
+	submit(vb, r);
+	return 0;
+}
+
+static int get_id(struct vblk *vb, struct vblk_req *r, const struct virtq_chain *c)
+{
+	char id[VIRTIO_BLK_ID_BYTES] = { 0 };
+
+	memcpy(id, vb->disk->serial, strnlen(vb->disk->serial, sizeof(id)));
+	sg_copy_to(c->in, c->nin, 0, id, MIN(c->in_len, (uint64_t)sizeof(id)));
+	finish(r, 0);
+	return 0;
+}
+
+/* DISCARD and WRITE_ZEROES, of the one range that max_discard_seg and max_write_zeroes_seg allow (5.2.6). */
+static int range(struct vblk *vb, struct vblk_req *r, const struct virtq_chain *c, uint32_t max, bool zeroes)
+{
+	struct virtio_blk_range seg;
+
+	if (!max)
+		return -ERR_NOTSUP;
+	if (!vb->writable)
+		return -ERR_ROFS;
+	if (c->out_len != sizeof(seg))
+		return -ERR_INVAL;
+	sg_copy_from(c->out, c->nout, 0, &seg, sizeof(seg));
+	if (seg.flags & ~(zeroes ? VIRTIO_BLK_RANGE_UNMAP : 0u))
+		return -ERR_NOTSUP;
+	if (!set_range(vb, &r->disk, seg.sector, seg.num_sectors))
+		return -ERR_INVAL;
+	r->disk.unmap = seg.flags & VIRTIO_BLK_RANGE_UNMAP;
+	submit(vb, r);
+	return 0;
+}
+
+/* What the header asks for.  0, or negative: not begun, to be answered so. */
+static int begin(struct vblk *vb, struct vblk_req *r, const struct virtio_blk_hdr *hdr, const struct virtq_chain *c)
+{
+	switch (hdr->type) {
+	case VIRTIO_BLK_T_IN:
+		vb->cnt_reads++;
+		r->disk.op = DISK_READ;
+		return transfer(vb, r, hdr->sector, c->in, c->nin, c->in_len);
+	case VIRTIO_BLK_T_OUT:
+		vb->cnt_writes++;
+		r->disk.op = DISK_WRITE;
+		return transfer(vb, r, hdr->sector, c->out, c->nout, c->out_len);
+	case VIRTIO_BLK_T_FLUSH:
+		vb->cnt_flushes++;
+		return flush(vb, r);
+	}
+	vb->cnt_other++;
+	switch (hdr->type) {
+	case VIRTIO_BLK_T_GET_ID:
+		return get_id(vb, r, c);
+	case VIRTIO_BLK_T_DISCARD:
+		r->disk.op = DISK_DISCARD;
+		return range(vb, r, c, vb->disk->limits.max_discard_blocks, false);
+	case VIRTIO_BLK_T_WRITE_ZEROES:
+		r->disk.op = DISK_WRITE_ZEROES;
+		return range(vb, r, c, vb->disk->limits.max_zero_blocks, true);
+	}
+	return -ERR_NOTSUP;
+}
+
+/* The last writable byte is the status; the rest of the writable pieces is data. */
+static uint8_t *split_status(struct virtq_chain *c)
+{
+	struct sg *last = &c->in[c->nin - 1];
+
+	c->in_len--;
+	if (--last->len == 0)
+		c->nin--;
+	return (uint8_t *)(uintptr_t)(last->addr + last->len);
+}
+
+static void serve(struct vblk *vb, struct virtq_chain *c)
+{
+	struct vblk_req *r = vb->free;
+	struct virtio_blk_hdr hdr;
+	int err;
+
+	if (!c->nin || c->out_len < sizeof(hdr)) {
+		virtio_needs_reset(&vb->dev, "a block request without header or status");
+		return;
+	}
+	if (c->out->len >= sizeof(hdr))
+		__builtin_memcpy(&hdr, (const void *)(uintptr_t)c->out->addr, sizeof(hdr));
+	else
+		sg_copy_from(c->out, c->nout, 0, &hdr, sizeof(hdr));
+	virtq_chain_skip(c, sizeof(hdr));
+
+	vb->free = r->next;
+	vb->inflight++;
+	r->head = c->head;
+	r->in_len = (uint32_t)MIN(c->in_len, (uint64_t)UINT32_MAX);
+	r->status = split_status(c);
+	r->disk.unmap = false;
+	r->disk.sg = NULL;
+	r->disk.nsg = 0;
+	r->disk.lba = 0;
+	r->disk.nblocks = 0;
+	if (!vb->clock_held) {
+		vb->clock_held = true;
+		clock_hold();
+	}
+	err = begin(vb, r, &hdr, c);
+	if (err)
+		finish(r, err);
+}
+
+/*
+ * With several requests in flight their completions bring us here again, and kicks are off; with few they are on, so that
+ * a request need not wait for the end of another, and the ring is looked at once more.
+ */
+void vblk_run(struct vblk *vb)
+{
+	struct virtq *q = &vb->vq;
+	bool kick = false;
+
+	if (vb->running)
+		return;
+	vb->running = true;
+	do {
+		while (vb->free && virtq_pop(q, &q->chain)) {
+			serve(vb, &q->chain);
+			kick = true;
+		}
+		kick |= make_stable(vb);
+	} while (vb->inflight < VBLK_KICKS_OFF_AT && virtq_kicks_on(q));
+	if (vb->inflight >= VBLK_KICKS_OFF_AT)
+		virtq_kicks_off(q);
+	if (kick)
+		disk_kick(vb->disk, 0);
+	virtq_flush(q);
+	vb->running = false;
+}
+
+void vblk_batch_end(struct disk *disk)
+{
+	struct vblk *vb = disk->client_ctx;
+
+	if (vb->dev.st.running)
+		vblk_run(vb);
+}

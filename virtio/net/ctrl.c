@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The control virtqueue (virtio 1.2 section 5.1.6.5), and the receive filter that it sets. */
+#include <veneer/err.h>
+#include <veneer/string.h>
+#include "net.h"
+
+/*
+ * Until the driver says otherwise everything is let through.  Most drivers know no CTRL_RX; the device they were written
+ * against passes all frames then, and some run with an address of their own making or need multicast (IPv6).
+ * They drop what is not theirs.  Drivers that know CTRL_RX narrow the filter first thing.
+ */
+void vnet_filter_reset(struct vnet *vn)
+{
+	memset(&vn->st, 0, sizeof(vn->st));
+	memcpy(vn->st.mac, vn->default_mac, sizeof(vn->st.mac));
+	memcpy(vn->dev.st.cfg + NETCFG_MAC, vn->st.mac, sizeof(vn->st.mac));
+	vn->st.promisc = 1;
+	vn->soft_filter = false;
+}
+
+void vnet_filter_apply(struct vnet *vn)
+{
+	const struct vnet_state *st = &vn->st;
+	struct nic_rx_filter f = {
+		.promisc = st->promisc || st->alluni || st->mac_overflow,
+		.allmulti = st->allmulti || st->mcast_overflow,
+		.nobcast = st->nobcast,
+		.nouni = st->nouni,
+		.nomulti = st->nomulti,
+		.nmac = st->nmac,
+		.nmcast = st->nmcast,
+		.mac = st->macs,
+		.mcast = st->mcast,
+		.vlan = virtio_has(&vn->dev, VIRTIO_NET_F_CTRL_VLAN) ? st->vlan : NULL,
+	};
+
+	vn->soft_filter = st->nobcast || st->nouni || st->nomulti;
+	vn->nic->ops->set_filter(vn->nic, &f);
+}
+
+void vnet_set_mac(struct vnet *vn, const uint8_t mac[6])
+{
+	memcpy(vn->st.mac, mac, sizeof(vn->st.mac));
+	memcpy(vn->dev.st.cfg + NETCFG_MAC, mac, sizeof(vn->st.mac));
+	vn->nic->ops->set_mac(vn->nic, mac);
+}
+
+/* The command's data; false when there is less. */
+static bool take(const struct virtq_chain *c, uint64_t at, void *to, uint32_t len)
+{
+	return at + len <= c->out_len && sg_copy_from(c->out, c->nout, at, to, len) == len;
+}
+
+static bool set_rx_mode(struct vnet *vn, uint8_t cmd, const struct virtq_chain *c)
+{
+	uint8_t *const mode[] = {
+		[CTRL_RX_PROMISC] = &vn->st.promisc, [CTRL_RX_ALLMULTI] = &vn->st.allmulti,
+		[CTRL_RX_ALLUNI] = &vn->st.alluni, [CTRL_RX_NOMULTI] = &vn->st.nomulti,
+		[CTRL_RX_NOUNI] = &vn->st.nouni, [CTRL_RX_NOBCAST] = &vn->st.nobcast,
+	};
+	uint8_t on;
+
+	if (cmd >= ARRAY_SIZE(mode) || !take(c, 0, &on, sizeof(on)))
+		return false;
+	*mode[cmd] = on != 0;
+	vnet_filter_apply(vn);
+	return true;
+}
+
+/* Two tables, unicast and multicast, each a count and that many addresses. */
+static bool set_mac_table(struct vnet *vn, const struct virtq_chain *c)
+{
+	struct vnet_state *st = &vn->st;
+	uint32_t nmac, nmcast;
+	uint64_t second;
+
+	if (!take(c, 0, &nmac, sizeof(nmac)))
+		return false;
+	second = sizeof(nmac) + 6ull * nmac;
+	if (!take(c, second, &nmcast, sizeof(nmcast)) || second + sizeof(nmcast) + 6ull * nmcast > c->out_len)
+		return false;
+
+	st->mac_overflow = nmac > NIC_MAX_MACS;
+	st->nmac = st->mac_overflow ? 0 : (uint8_t)nmac;
+	take(c, sizeof(nmac), st->macs, 6u * st->nmac);
+	st->mcast_overflow = nmcast > VNET_MCAST_MAX;
+	st->nmcast = st->mcast_overflow ? 0 : (uint8_t)nmcast;
+	take(c, second + sizeof(nmcast), st->mcast, 6u * st->nmcast);
+	vnet_filter_apply(vn);
+	return true;
+}
+
+static bool set_mac(struct vnet *vn, uint8_t cmd, const struct virtq_chain *c)
+{
+	uint8_t mac[6];
+
+	if (cmd == CTRL_MAC_TABLE_SET)
+		return set_mac_table(vn, c);
+	if (cmd != CTRL_MAC_ADDR_SET || !take(c, 0, mac, sizeof(mac)))
+		return false;
+	vnet_set_mac(vn, mac);
+	return true;
+}
+
+static bool set_vlan(struct vnet *vn, uint8_t cmd, const struct virtq_chain *c)
+{
+	uint16_t id;
+
+	if (cmd > CTRL_VLAN_DEL || !take(c, 0, &id, sizeof(id)) || id >= 4096)
+		return false;
+	if (cmd == CTRL_VLAN_ADD)
+		vn->st.vlan[id / 32] |= BIT(id % 32);
+	else
+		vn->st.vlan[id / 32] &= ~BIT(id % 32);
+	vnet_filter_apply(vn);
+	return true;
+}
+
+static bool obey(struct vnet *vn, struct virtq_chain *c)
+{
+	uint8_t hdr[2];		/* class and command */
+
+	if (!take(c, 0, hdr, sizeof(hdr)))
+		return false;
+	virtq_chain_skip(c, sizeof(hdr));
+	switch (hdr[0]) {
+	case VIRTIO_NET_CTRL_RX:
+		return set_rx_mode(vn, hdr[1], c);
+	case VIRTIO_NET_CTRL_MAC:
+		return set_mac(vn, hdr[1], c);
+	case VIRTIO_NET_CTRL_VLAN:
+		return set_vlan(vn, hdr[1], c);
+	}
+	return false;
+}
+
+void vnet_ctrl_run(struct vnet *vn)
+{
+	struct virtq *q = &vn->vq[VNET_CTRL];
+	struct virtq_chain *c = &q->chain;
+	uint8_t ack;
+
+	do {
+		while (virtq_pop(q, c)) {
+			ack = obey(vn, c) ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
+			virtq_push(q, c->head, (uint32_t)sg_copy_to(c->in, c->nin, 0, &ack, sizeof(ack)));
+		}
+	} while (virtq_kicks_on(q));
+	virtq_flush(q);
+}

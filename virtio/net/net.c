@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The device: made, started, stopped; its configuration. */
+#include <veneer/counters.h>
+#include <veneer/err.h>
+#include <veneer/log.h>
+#include <veneer/mem.h>
+#include <veneer/string.h>
+#include "net.h"
+
+#define CLASS_ETHERNET	0x020000u
+#define MTU		(NIC_FRAME_MAX - 18u)	/* without header and VLAN tag */
+
+void vnet_pool_reset(struct vnet_pool *p, unsigned n)
+{
+	p->nfree = 0;
+	while (n)
+		vnet_pool_put(p, --n);
+}
+
+static void read_link(struct vnet *vn)
+{
+	struct nic_link link = { 0 };
+
+	vn->nic->ops->link(vn->nic, &link);
+	bytes_set(vn->dev.st.cfg, NETCFG_SIZE, NETCFG_STATUS, 2, link.up ? VIRTIO_NET_S_LINK_UP : 0);
+}
+
+static void link_changed(void *ctx)
+{
+	struct vnet *vn = ctx;
+
+	read_link(vn);
+	virtio_config_changed(&vn->dev);
+}
+
+/* The end of a poll: tell the guest what came, then use the room that it left. */
+static void flush(void *ctx, unsigned queue)
+{
+	struct vnet *vn = ctx;
+
+	virtq_flush(&vn->vq[VNET_RX]);
+	vnet_rx_run(vn);
+	vnet_tx_run(vn);
+}
+
+static const struct nic_client_ops client_ops = {
+	.tx_done = vnet_tx_done,
+	.rx_done = vnet_rx_done,
+	.rx_frame = vnet_rx_frame,
+	.flush = flush,
+	.link_changed = link_changed,
+};
+
+static void forget(struct vnet *vn)
+{
+	vn->tx_inflight = 0;
+	vn->rx_posted = 0;
+	memset(vn->tx_bounce, 0, sizeof(vn->tx_bounce));
+	vnet_pool_reset(&vn->tx_pool, VNET_TX_BOUNCE);
+	vnet_pool_reset(&vn->rx_pool, vn->rx_pool.mem ? VNET_RX_BOUNCE : 0);
+}
+
+static int vnet_start(struct virtio_dev *dev)
+{
+	struct vnet *vn = to_vnet(dev);
+	struct nic *nic = vn->nic;
+
+	vn->hdr_len = virtio_has(dev, VIRTIO_F_VERSION_1) ? VIRTIO_NET_HDR_MODERN : VIRTIO_NET_HDR_LEGACY;
+	vn->tx_csum = virtio_has(dev, VIRTIO_NET_F_CSUM);
+	vn->rx_csum = virtio_has(dev, VIRTIO_NET_F_GUEST_CSUM);
+	vn->rx_low = MAX(MIN(nic->rx_slots, vn->vq[VNET_RX].st.size) / 2, 1u);
+	forget(vn);
+	nic->ops->set_mac(nic, vn->st.mac);
+	vnet_filter_apply(vn);
+	read_link(vn);
+	return nic->ops->start(nic);
+}
+
+static void vnet_stop(struct virtio_dev *dev)
+{
+	struct vnet *vn = to_vnet(dev);
+
+	vn->nic->ops->stop(vn->nic);
+	forget(vn);
+}
+
+static void vnet_reset(struct virtio_dev *dev)
+{
+	struct vnet *vn = to_vnet(dev);
+
+	vnet_filter_reset(vn);
+	read_link(vn);
+}
+
+static void vnet_run(struct virtio_dev *dev, unsigned q)
+{
+	struct vnet *vn = to_vnet(dev);
+
+	if (q == VNET_TX)
+		vnet_tx_run(vn);
+	else if (q == VNET_RX)
+		vnet_rx_run(vn);
+	else
+		vnet_ctrl_run(vn);
+}
+
+/* A driver may wait for the link before it starts; from then on changes come by link_changed(). */
+static void vnet_config_refresh(struct virtio_dev *dev)
+{
+	if (!dev->st.running)
+		read_link(to_vnet(dev));
+}
+
+/* The address alone can be written, by drivers of the legacy interface, byte by byte (5.1.4.1). */
+static void vnet_config_write(struct virtio_dev *dev, uint32_t off, unsigned width, uint32_t v)
+{
+	struct vnet *vn = to_vnet(dev);
+	uint8_t mac[6];
+
+	if (virtio_has(dev, VIRTIO_F_VERSION_1 | VIRTIO_NET_F_CTRL_MAC_ADDR))
+		return;
+	memcpy(mac, vn->st.mac, sizeof(mac));
+	bytes_set(mac, sizeof(mac), off - NETCFG_MAC, width, v);
+	if (memcmp(mac, vn->st.mac, sizeof(mac)))
+		vnet_set_mac(vn, mac);
+}
+
+static const struct virtio_type net_type = {
+	.id = VIRTIO_ID_NET,
+	.class_code = CLASS_ETHERNET,
+	.nqueues = VNET_QUEUES,
+	.io_size = VIRTIO_BAR0_SIZE_NET,
+	.cfg_len = NETCFG_SIZE,
+	.start = vnet_start,
+	.stop = vnet_stop,
+	.reset = vnet_reset,
+	.run = vnet_run,
+	.config_refresh = vnet_config_refresh,
+	.config_write = vnet_config_write,
+};
+
+static uint64_t features(const struct nic *nic)
+{
+	uint64_t f = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MTU | VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_RX |
+		     VIRTIO_NET_F_CTRL_RX_EXTRA | VIRTIO_NET_F_CTRL_VLAN | VIRTIO_NET_F_CTRL_MAC_ADDR;
+
+	if (nic->caps & NIC_CAP_TX_CSUM)
+		f |= VIRTIO_NET_F_CSUM;
+	if (nic->caps & NIC_CAP_RX_CSUM)
+		f |= VIRTIO_NET_F_GUEST_CSUM;
+	return f;
+}
+
+static void register_counters(const struct vnet *vn, const char *name)
+{
+	counter_register(name, "tx_zero_copy", &vn->cnt_tx_zero_copy);
+	counter_register(name, "tx_bounced", &vn->cnt_tx_bounced);
+	counter_register(name, "tx_bounced_bytes", &vn->cnt_tx_bounced_bytes);
+	counter_register(name, "tx_dropped", &vn->cnt_tx_dropped);
+	counter_register(name, "rx_zero_copy", &vn->cnt_rx_zero_copy);
+	counter_register(name, "rx_bounced", &vn->cnt_rx_bounced);
+	counter_register(name, "rx_bounced_bytes", &vn->cnt_rx_bounced_bytes);
+	counter_register(name, "rx_dropped", &vn->cnt_rx_dropped);
+}
+
+static void setup(struct vnet *vn, const struct virtio_net_conf *conf)
+{
+	uint8_t *cfg = vn->dev.st.cfg;
+
+	vn->nic = conf->nic;
+	memcpy(vn->default_mac, conf->mac ? conf->mac : conf->nic->mac, sizeof(vn->default_mac));
+	vn->dev.type = &net_type;
+	vn->dev.vq = vn->vq;
+	vn->dev.offered = features(conf->nic);
+	vn->dev.type_state = &vn->st;
+	vn->dev.type_state_size = sizeof(vn->st);
+	bytes_set(cfg, NETCFG_SIZE, NETCFG_MAX_PAIRS, 2, 1);
+	bytes_set(cfg, NETCFG_SIZE, NETCFG_MTU, 2, MTU);
+}
+
+struct virtio_dev *virtio_net_new(const char *name, const struct virtio_net_conf *conf, const struct virtio_place *place)
+{
+	bool copies = conf->nic->caps & NIC_CAP_RX_COPY;
+	struct vnet *vn;
+
+	vn = mem_alloc(sizeof(*vn), 64);
+	if (!vn)
+		goto fail;
+	vn->tx_pool.mem = mem_alloc(VNET_TX_BOUNCE * VNET_BOUNCE_SIZE, VNET_BOUNCE_SIZE);
+	if (!vn->tx_pool.mem)
+		goto fail_vn;
+	if (!copies) {
+		vn->rx_pool.mem = mem_alloc(VNET_RX_BOUNCE * VNET_BOUNCE_SIZE, VNET_BOUNCE_SIZE);
+		if (!vn->rx_pool.mem)
+			goto fail_tx_pool;
+	}
+	setup(vn, conf);
+	if (virtio_dev_init(&vn->dev, name, place))
+		goto fail_rx_pool;
+	conf->nic->client_ctx = vn;
+	conf->nic->client = &client_ops;
+	register_counters(vn, name);
+	return &vn->dev;
+
+fail_rx_pool:
+	mem_free(vn->rx_pool.mem);
+fail_tx_pool:
+	mem_free(vn->tx_pool.mem);
+fail_vn:
+	mem_free(vn);
+fail:
+	log_err("%s: no virtio-net device could be made", name);
+	return NULL;
+}

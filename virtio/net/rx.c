@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Frames to the guest. */
+#include <veneer/err.h>
+#include <veneer/string.h>
+#include "net.h"
+
+/*
+ * Whether the hardware can write the frame where the guest will read it: the header in one piece, and after it, in the same
+ * piece or the next, room for the largest frame.
+ */
+static bool in_place(const struct vnet *vn, const struct virtq_chain *c, struct vnet_rx_slot *s)
+{
+	const struct sg *data = c->in;
+	uint32_t skip = vn->hdr_len;
+
+	if (data->len < skip)
+		return false;
+	if (data->len == skip && c->nin > 1) {
+		data++;
+		skip = 0;
+	}
+	if (data->len - skip < NIC_FRAME_MAX || !vnet_reaches(vn->nic, data->addr, data->len))
+		return false;
+	s->hdr = (uint8_t *)(uintptr_t)c->in->addr;
+	s->buf = (uint8_t *)(uintptr_t)(data->addr + skip);
+	s->room = data->len - skip;
+	s->bounce = false;
+	return true;
+}
+
+static int post(struct vnet *vn, struct vnet_rx_slot *s)
+{
+	int err = vn->nic->ops->rx_post(vn->nic, 0, (uintptr_t)s->buf, s->room, s);
+
+	if (!err)
+		vn->rx_posted++;
+	return err;
+}
+
+static int post_bounced(struct vnet *vn, struct vnet_rx_slot *s)
+{
+	int i = vnet_pool_get(&vn->rx_pool), err;
+
+	if (i < 0)
+		return -ERR_BUSY;
+	s->buf = vnet_pool_buf(&vn->rx_pool, (unsigned)i);
+	s->room = VNET_BOUNCE_SIZE;
+	s->bounce = true;
+	err = post(vn, s);
+	if (err)
+		vnet_pool_put(&vn->rx_pool, (unsigned)i);
+	return err;
+}
+
+/* 0, or negative when the chain has to wait. */
+static int give(struct vnet *vn, struct virtq *q, const struct virtq_chain *c)
+{
+	struct vnet_rx_slot *s = &vn->rx_slot[c->head];
+	int err = -ERR_INVAL;
+
+	if (c->in_len < vn->hdr_len + NIC_FRAME_MIN) {
+		/* No frame will ever fit. */
+		virtq_push(q, c->head, 0);
+		return 0;
+	}
+	s->head = c->head;
+	if (in_place(vn, c, s))
+		err = post(vn, s);
+	if (err == -ERR_INVAL)
+		err = post_bounced(vn, s);
+	return err;
+}
+
+/* Give the NIC what waits; true when it, or the pool, can take no more. */
+static bool refill(struct vnet *vn, struct virtq *q)
+{
+	struct virtq_chain *c = &q->chain;
+	unsigned before = vn->rx_posted;
+	bool full = false;
+
+	while (!full && virtq_pop(q, c)) {
+		full = give(vn, q, c) < 0;
+		if (full)
+			virtq_unpop(q, c);
+	}
+	if (vn->rx_posted != before)
+		vn->nic->ops->rx_kick(vn->nic, 0);
+	return full;
+}
+
+/*
+ * With enough buffers in the hardware the next frames will bring us here, and kicks are off.  When they run low nobody else
+ * would: kicks are on, and the ring is looked at once more.
+ */
+void vnet_rx_run(struct vnet *vn)
+{
+	struct virtq *q = &vn->vq[VNET_RX];
+	bool full = false;
+
+	if (vn->rx_running)
+		return;
+	if (vn->nic->caps & NIC_CAP_RX_COPY) {
+		/* The NIC asks for a buffer when it has a frame. */
+		virtq_kicks_off(q);
+		return;
+	}
+	vn->rx_running = true;
+	do {
+		full = refill(vn, q);
+	} while (!full && vn->rx_posted < vn->rx_low && virtq_kicks_on(q));
+	if (vn->rx_posted >= vn->rx_low || (full && vn->rx_posted))
+		virtq_kicks_off(q);
+	else if (full)
+		virtq_kicks_on(q);
+	virtq_flush(q);
+	vn->rx_running = false;
+}
+
+static void put_header(const struct vnet *vn, uint8_t *to, uint32_t flags)
+{
+	struct virtio_net_hdr hdr = { .num_buffers = 1 };
+
+	if (vn->rx_csum && (flags & NIC_RX_CSUM_OK))
+		hdr.flags = VIRTIO_NET_HDR_F_DATA_VALID;
+	__builtin_memcpy(to, &hdr, VIRTIO_NET_HDR_LEGACY);
+	if (vn->hdr_len == VIRTIO_NET_HDR_MODERN)
+		__builtin_memcpy(to + VIRTIO_NET_HDR_LEGACY, &hdr.num_buffers, sizeof(hdr.num_buffers));
+}
+
+/* What the driver does not want and hardware may let through. */
+static bool unwanted(const struct vnet *vn, const uint8_t *frame)
+{
+	static const uint8_t bcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+
+	if (!vn->soft_filter)
+		return false;
+	if (!(frame[0] & 1))
+		return vn->st.nouni;
+	return memcmp(frame, bcast, sizeof(bcast)) ? vn->st.nomulti : vn->st.nobcast;
+}
+
+/* Copy a frame into a chain and return it; false when it does not fit. */
+static bool copy_out(struct vnet *vn, struct virtq *q, const struct virtq_chain *c, const void *frame, uint32_t len,
+		     uint32_t flags)
+{
+	uint8_t hdr[VIRTIO_NET_HDR_MODERN];
+
+	if (c->in_len < vn->hdr_len + (uint64_t)len)
+		return false;
+	put_header(vn, hdr, flags);
+	sg_copy_to(c->in, c->nin, 0, hdr, vn->hdr_len);
+	sg_copy_to(c->in, c->nin, vn->hdr_len, frame, len);
+	virtq_push(q, c->head, vn->hdr_len + len);
+	vn->cnt_rx_bounced++;
+	vn->cnt_rx_bounced_bytes += len;
+	return true;
+}
+
+/* The frame is not for this buffer: the buffer waits for the next one. */
+static void drop(struct vnet *vn, struct virtq *q, struct vnet_rx_slot *s)
+{
+	vn->cnt_rx_dropped++;
+	if (!post(vn, s)) {
+		vn->nic->ops->rx_kick(vn->nic, 0);
+		return;
+	}
+	if (s->bounce)
+		vnet_pool_put(&vn->rx_pool, (unsigned)((s->buf - vn->rx_pool.mem) / VNET_BOUNCE_SIZE));
+	virtq_push(q, s->head, 0);
+}
+
+void vnet_rx_done(void *ctx, unsigned queue, void *token, uint32_t len, uint32_t flags)
+{
+	struct vnet *vn = ctx;
+	struct virtq *q = &vn->vq[VNET_RX];
+	struct vnet_rx_slot *s = token;
+
+	vn->rx_posted--;
+	if (len > s->room || unwanted(vn, s->buf)) {
+		drop(vn, q, s);
+		return;
+	}
+	if (!s->bounce) {
+		put_header(vn, s->hdr, flags);
+		virtq_push(q, s->head, vn->hdr_len + len);
+		vn->cnt_rx_zero_copy++;
+		return;
+	}
+	/* The chain is not remembered piece by piece: it is read, and checked, again. */
+	if (virtq_refetch(q, s->head, &q->chain) && !copy_out(vn, q, &q->chain, s->buf, len, flags)) {
+		drop(vn, q, s);
+		return;
+	}
+	vnet_pool_put(&vn->rx_pool, (unsigned)((s->buf - vn->rx_pool.mem) / VNET_BOUNCE_SIZE));
+}
+
+bool vnet_rx_frame(void *ctx, unsigned queue, const void *frame, uint32_t len, uint32_t flags)
+{
+	struct vnet *vn = ctx;
+	struct virtq *q = &vn->vq[VNET_RX];
+	struct virtq_chain *c = &q->chain;
+
+	if (unwanted(vn, frame)) {
+		vn->cnt_rx_dropped++;
+		return true;
+	}
+	while (virtq_pop(q, c)) {
+		if (c->in_len < vn->hdr_len + NIC_FRAME_MIN) {
+			virtq_push(q, c->head, 0);
+			continue;
+		}
+		if (copy_out(vn, q, c, frame, len, flags))
+			return true;
+		virtq_unpop(q, c);
+		break;
+	}
+	vn->cnt_rx_dropped++;
+	return false;
+}
