@@ -161,8 +161,8 @@ void *mem_alloc(size_t size, size_t align)
 		char *raw = mmap(NULL, map, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 		if (raw == MAP_FAILED)
 			return NULL;
-		char *end = raw + map - PAGE_SIZE;
-		mprotect((char *)ALIGN_DOWN((uintptr_t)end, (uintptr_t)PAGE_SIZE), PAGE_SIZE, PROT_NONE);
+		char *end = (char *)ALIGN_DOWN((uintptr_t)(raw + map - PAGE_SIZE), (uintptr_t)PAGE_SIZE);
+		mprotect(end, PAGE_SIZE, PROT_NONE);
 		char *p = (char *)ALIGN_DOWN((uintptr_t)(end - body), (uintptr_t)align);
 		allocs[i].raw = raw;
 		allocs[i].map = map;
