@@ -48,6 +48,7 @@ struct queue {
 	struct req_list waiting, finished;
 	bool finishing;			/* done() runs further up the stack */
 	bool rings;			/* started, not kicked */
+	bool completed;			/* a done() since disk_run() last told the client */
 	unsigned outstanding;
 };
 
@@ -84,6 +85,7 @@ static void finish(struct queue *q, struct disk_req *req, int status)
 {
 	req->priv.status = status;
 	list_add(&q->finished, req);
+	q->completed = true;
 	if (q->finishing)
 		return;
 	q->finishing = true;
@@ -513,11 +515,16 @@ void disk_kick(struct disk *disk, unsigned q)
 void disk_run(struct disk *disk)
 {
 	struct disk_queues *qs = disk->queue;
+	bool completed = false;
 
 	for (unsigned i = 0; i < qs->n; i++) {
 		queue_run(&qs->q[i]);
 		queue_kick(&qs->q[i]);
+		completed |= qs->q[i].completed;
+		qs->q[i].completed = false;
 	}
+	if (completed && disk->client_batch_end)
+		disk->client_batch_end(disk);
 }
 
 static void queue_forget(struct queue *q)
@@ -531,7 +538,7 @@ static void queue_forget(struct queue *q)
 	q->parked = NULL;
 	q->chunks_busy = 0;
 	q->waiting = q->finished = (struct req_list) { NULL, NULL };
-	q->rings = false;
+	q->rings = q->completed = false;
 	q->outstanding = 0;
 }
 
