@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The NVMe driver's state and what its files call in each other.
+ *
+ *   nvme_pci.c       matching, probe, taking apart
+ *   nvme_identify.c  what the controller and its namespaces say of themselves; namespaces become disks
+ *   nvme.c           queues: commands in, completions out, interrupts
+ *   nvme_recover.c   the state machine that brings a controller up, again and again; deadlines; shutdown
+ *
+ * One I/O queue pair serves all namespaces.  A command identifier is the index of a slot; a slot keeps a copy of its
+ * entry and its PRP list, so that a reset can put it into the queue again.
+ *
+ * Completions are reaped (completion queue -> slot -> list of finished slots) and delivered (disk_cmd_done()) in
+ * separate steps: abort_all() and shutdown() must reap without calling anybody back.
+ */
+#ifndef NVME_H
+#define NVME_H
+
+#include <veneer/disk.h>
+#include <veneer/hwdev.h>
+#include "nvme_regs.h"
+
+/* Quirks: flags in the ID table. */
+#define NVME_Q_DELAY_RDY	BIT(0)	/* do not look at CSTS.RDY for 2.3 s after a disable */
+#define NVME_Q_STRIPE		BIT(1)	/* commands should not cross boundaries of the largest transfer */
+#define NVME_Q_QDEPTH_2		BIT(2)	/* loses data with more than one command in the I/O queue */
+#define NVME_Q_MQES_LIES	BIT(3)	/* CAP.MQES = 0 means 64 entries */
+#define NVME_Q_MEDIUM_PRIO	BIT(4)	/* the I/O submission queue must have medium priority */
+#define NVME_Q_NO_WRITE_ZEROES	BIT(5)	/* announces a Write Zeroes that does not work */
+#define NVME_Q_NO_NS_LIST	BIT(6)	/* knows no CNS but 0 and 1 */
+#define NVME_Q_DRAINS		BIT(7)	/* CC.EN = 0 waits for hung commands, inside the register write, for ever */
+
+#define NVME_MAX_DISKS		16u
+#define NVME_IO_ENTRIES		64u
+#define NVME_ADMIN_ENTRIES	16u
+#define NVME_ADMIN_CMDS		4u
+#define NVME_PRP_LIST		256u	/* entries; with PRP1 this is 1 MiB from any first offset */
+#define NVME_MAX_BYTES		(NVME_PRP_LIST * 4096u)
+#define NVME_NO_SLOT		0xffffu
+
+#define NVME_ADMIN_US		10000000u	/* an admin command; no specification bounds it */
+#define NVME_ABORT_US		1000000u	/* patience with Abort before the controller is reset */
+#define NVME_NOT_READY_US	100000u		/* pause before a namespace that is not ready yet is asked again */
+#define NVME_MAX_RESUBMITS	3u		/* resets that a command may survive: it may be their cause */
+
+struct nvme;
+
+struct nvme_queue {
+	struct nvme_sqe *sq;
+	volatile struct nvme_cqe *cq;
+	volatile void *sq_db, *cq_db;
+	uint16_t size;			/* of both, entries */
+	uint16_t tail, rung;		/* next entry to fill; tail as the controller knows it */
+	uint16_t head, acked;		/* next entry to look at; head as the controller knows it */
+	uint32_t phase;			/* NVME_DW3_PHASE or 0: what a new entry carries */
+};
+
+/* One namespace. */
+struct nvme_ns {
+	struct disk disk;
+	struct nvme *n;
+	bool deac;			/* Write Zeroes may deallocate and still reads zeroes */
+	bool fua;			/* the client wants no volatile cache: every write carries FUA */
+	bool flush_due, flushing;	/* an own Flush, after which there is nothing volatile from before */
+};
+
+enum nvme_slot_state {
+	SLOT_FREE,
+	SLOT_HW,			/* in the queue: the controller may do DMA for it */
+	SLOT_HELD,			/* waits to be put into the queue (again) */
+	SLOT_DONE,			/* over, in the list of finished slots */
+};
+
+struct nvme_slot {
+	struct nvme_sqe sqe;
+	struct nvme_ns *ns;
+	struct disk_cmd *cmd;		/* NULL: the driver's own Flush, or forgotten by its client */
+	uint64_t *prp;			/* NVME_PRP_LIST entries, not crossing a page */
+	uint64_t deadline_us;
+	uint64_t not_before_us;		/* SLOT_HELD */
+	int status;			/* SLOT_DONE */
+	enum nvme_slot_state state;
+	uint8_t resubmits;
+	bool own;			/* the driver's Flush */
+	bool timed_out;
+};
+
+/* An admin command under way; done() may submit others. */
+struct nvme_admin {
+	void (*done)(struct nvme *n, unsigned status, uint32_t dw0);	/* NULL: free */
+	uint64_t deadline_us;
+};
+
+enum nvme_state {
+	NVME_DISABLING,			/* CC.EN is 0, CSTS.RDY = 0 is awaited */
+	NVME_ENABLING,			/* CC.EN is 1, CSTS.RDY = 1 is awaited */
+	NVME_SETUP,			/* admin commands create the I/O queues */
+	NVME_LIVE,
+	NVME_STOPPED,			/* by shutdown() */
+	NVME_GONE,			/* removed or beyond recovery */
+};
+
+struct nvme {
+	struct hw_dev dev;
+	volatile uint8_t *regs;
+	uint64_t cap;
+	uint32_t vs, quirks, page_size, cc;
+	uint64_t ready_us;		/* the most that CSTS.RDY may take, from CAP.TO */
+	struct nvme_queue admin, io;
+	struct nvme_admin admin_cmd[NVME_ADMIN_CMDS];
+	void *id_buf;			/* 4 KiB for Identify */
+
+	struct nvme_slot *slot;
+	unsigned nslots;
+	uint64_t *prp_mem;
+	uint16_t finished[NVME_IO_ENTRIES];	/* ring of SLOT_DONE slots */
+	unsigned fin_head, fin_tail;
+
+	enum nvme_state state;
+	unsigned setup_step;
+	uint64_t check_after_us, state_deadline_us;
+	uint64_t settled_us;		/* until then Namespace Not Ready is no verdict on a command */
+	bool master_is_off;
+	bool was_live;
+	bool offer;			/* a start() was refused: offer again */
+	struct {
+		uint16_t cid;		/* NVME_NO_SLOT: none */
+		bool busy;		/* the Abort itself is under way */
+		uint64_t until_us;
+	} abort;
+	struct {
+		bool done;
+		unsigned status;
+		uint32_t dw0;
+	} sync;				/* nvme_admin_sync() */
+	bool vwc, vwc_due, vwc_busy;	/* has a volatile write cache; Set Features is due; is under way */
+	bool irq_on, irq_pin, irq_msix;
+	bool said_bad_cqe, said_bad_prp;
+
+	uint64_t max_bytes;		/* of one command, from MDTS */
+	uint32_t rtd3e_us, nn;
+	uint16_t oncs;
+	uint32_t dsm_blocks;		/* in one range, 0 unlimited */
+	char serial[21], model[41], firmware[9];
+	struct nvme_ns *ns[NVME_MAX_DISKS];
+	struct disk *disks[NVME_MAX_DISKS];
+};
+
+static inline struct nvme *nvme_of(struct hw_dev *dev)
+{
+	return container_of(dev, struct nvme, dev);
+}
+
+/* --- nvme.c --- */
+
+extern const struct disk_ops nvme_disk_ops, nvme_disk_ops_nocache;
+
+uint32_t nvme_read(const struct nvme *n, uint32_t reg);
+void nvme_write(struct nvme *n, uint32_t reg, uint32_t v);
+uint64_t nvme_read_64(const struct nvme *n, uint32_t reg);
+void nvme_write_64(struct nvme *n, uint32_t reg, uint64_t v);
+
+/* Empty both rings of a queue pair; the controller must be disabled or not know the pair yet. */
+void nvme_queue_clear(struct nvme_queue *q);
+
+/*
+ * Submit and ring an admin command; @sqe's CID is filled in.  @done is called when it completes, from poll or tick, and
+ * not at all when a reset takes the command along.  0 or -ERR_BUSY.
+ */
+int nvme_admin_submit(struct nvme *n, struct nvme_sqe *sqe, void (*done)(struct nvme *n, unsigned status, uint32_t dw0));
+
+/* Start only: submit and wait.  0, -ERR_IO (with @n->sync.status) or -ERR_TIMEOUT, each with a line that says @what. */
+int nvme_admin_sync(struct nvme *n, struct nvme_sqe *sqe, const char *what);
+
+/* Take completions from both queues.  Calls no client.  Returns their number. */
+unsigned nvme_reap(struct nvme *n);
+
+/* The same for the I/O queue of a disabled controller: its doorbells are left alone. */
+void nvme_reap_disabled(struct nvme *n);
+
+/* Call disk_cmd_done() for every finished slot.  Returns their number. */
+unsigned nvme_deliver(struct nvme *n);
+
+/* A slot is over with @status: to be delivered. */
+void nvme_slot_finish(struct nvme *n, struct nvme_slot *s, int status);
+
+/* Put a slot into the queue, not rung; ring. */
+void nvme_slot_push(struct nvme *n, struct nvme_slot *s);
+void nvme_ring(struct nvme_queue *q);
+
+/* Send what the driver itself has to send: Flush and Set Features for set_cache. */
+void nvme_background(struct nvme *n);
+
+/* Set Features (Volatile Write Cache) to what the clients want now. */
+int nvme_send_vwc(struct nvme *n, void (*done)(struct nvme *n, unsigned status, uint32_t dw0));
+
+/* Offer waiting commands on every disk. */
+void nvme_run_disks(struct nvme *n);
+
+unsigned nvme_poll(struct hw_dev *dev);
+void nvme_irq_enable(struct hw_dev *dev, bool on);
+void nvme_intx_test(struct hw_dev *dev, bool assert);
+
+/* --- nvme_recover.c --- */
+
+/* CC.EN to 0 and the state machine to its beginning. */
+void nvme_disable(struct nvme *n, uint64_t now);
+
+/* One look at the state machine.  Never waits. */
+void nvme_advance(struct nvme *n, uint64_t now);
+
+/* Start only: advance until @state.  0 or negative, the state machine has said why. */
+int nvme_wait_state(struct nvme *n, enum nvme_state state);
+
+/* Next command of NVME_SETUP. */
+void nvme_setup_next(struct nvme *n);
+
+/* The controller is lost: no DMA any more, every command fails. */
+void nvme_give_up(struct nvme *n);
+
+void nvme_abort_all(struct disk *disk);
+void nvme_tick(struct hw_dev *dev, uint64_t now);
+void nvme_shutdown(struct hw_dev *dev);
+
+/* --- nvme_identify.c --- */
+
+/* Fill in the controller's part of @n, the admin queue being up. */
+int nvme_identify_ctrl(struct nvme *n);
+
+/* Make a disk of each usable namespace, without disk_init().  0, -ERR_NODEV when there is none, or another error. */
+int nvme_scan(struct nvme *n);
+
+#endif

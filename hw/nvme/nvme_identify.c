@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What an NVMe controller says of itself; its namespaces become disks.  Start only. */
+#include <veneer/err.h>
+#include <veneer/log.h>
+#include <veneer/mem.h>
+#include <veneer/string.h>
+#include "nvme.h"
+
+#define MAX_NSIDS		1024u		/* in one active namespace list */
+#define MAX_DISCARD_BYTES	0x40000000u	/* a command: more could take longer than its deadline */
+#define MAX_PHYS_BYTES		4096u		/* file systems choose their sectors by it */
+
+static int identify(struct nvme *n, uint32_t cns, uint32_t nsid, uint32_t cdw11, const char *what)
+{
+	struct nvme_sqe sqe = {
+		.cdw0 = NVME_ADM_IDENTIFY,
+		.nsid = nsid,
+		.prp1 = mem_phys(n->id_buf),
+		.cdw10 = cns,
+		.cdw11 = cdw11,
+	};
+
+	memset(n->id_buf, 0, 4096);
+	return nvme_admin_sync(n, &sqe, what);
+}
+
+/* Blank-padded ASCII, if the firmware keeps to the specification. */
+static void copy_text(char *dst, const char *src, size_t len)
+{
+	size_t begin = 0;
+
+	while (len && (src[len - 1] == ' ' || !src[len - 1]))
+		len--;
+	while (begin < len && src[begin] == ' ')
+		begin++;
+	for (; begin < len; begin++)
+		*dst++ = src[begin] >= ' ' && src[begin] <= '~' ? src[begin] : '?';
+	*dst = 0;
+}
+
+/* --- the controller --- */
+
+/* MDTS counts pages of CAP.MPSMIN, whatever CC.MPS is. */
+static uint64_t max_bytes(const struct nvme *n, uint8_t mdts)
+{
+	uint64_t min_page = 4096ull << FIELD_GET(NVME_CAP_MPSMIN, n->cap);
+
+	return mdts && mdts < 32 ? MIN(min_page << mdts, (uint64_t)NVME_MAX_BYTES) : NVME_MAX_BYTES;
+}
+
+static int check_ctrl(const struct nvme *n, const struct nvme_id_ctrl *id)
+{
+	if (id->cntrltype > NVME_CNTRLTYPE_IO) {
+		log_warn("%s: controller type %u has no disks, left out", n->dev.name, id->cntrltype);
+		return -ERR_NODEV;
+	}
+	if ((id->sqes & 0xf) > NVME_SQES || (id->cqes & 0xf) > NVME_CQES) {
+		log_err("%s: needs queue entries of another size (SQES %02x CQES %02x)", n->dev.name, id->sqes, id->cqes);
+		return -ERR_NOTSUP;
+	}
+	return 0;
+}
+
+static int read_vwc(struct nvme *n, bool *on)
+{
+	struct nvme_sqe sqe = { .cdw0 = NVME_ADM_GET_FEATURES, .cdw10 = NVME_FEAT_VWC };
+	int err = nvme_admin_sync(n, &sqe, "Get Features (volatile write cache)");
+
+	*on = err == -ERR_IO || (n->sync.dw0 & NVME_VWC_WCE);	/* not said: assume the worse */
+	return err == -ERR_IO ? 0 : err;
+}
+
+/* Only 1.4 and later know it, and not all of them. */
+static int read_dsm_limit(struct nvme *n)
+{
+	const struct nvme_id_nvm_ctrl *id = n->id_buf;
+	int err;
+
+	if (n->vs < NVME_VS_1_4 || !(n->oncs & NVME_ONCS_DSM))
+		return 0;
+	err = identify(n, NVME_CNS_CSI_CTRL, 0, 0, "Identify (NVM command set limits)");
+	if (!err)
+		n->dsm_blocks = id->dmrsl;
+	return err == -ERR_IO ? 0 : err;
+}
+
+int nvme_identify_ctrl(struct nvme *n)
+{
+	const struct nvme_id_ctrl *id = n->id_buf;
+	int err = identify(n, NVME_CNS_CTRL, 0, 0, "Identify Controller");
+
+	if (err)
+		return err;
+	err = check_ctrl(n, id);
+	if (err)
+		return err;
+	copy_text(n->serial, id->sn, sizeof(id->sn));
+	copy_text(n->model, id->mn, sizeof(id->mn));
+	copy_text(n->firmware, id->fr, sizeof(id->fr));
+	n->max_bytes = max_bytes(n, id->mdts);
+	n->rtd3e_us = id->rtd3e;
+	n->nn = id->nn;
+	n->oncs = id->oncs;
+	n->vwc = id->vwc & NVME_VWC_PRESENT;
+	if (n->quirks & NVME_Q_NO_WRITE_ZEROES)
+		n->oncs &= (uint16_t)~NVME_ONCS_WRITE_ZEROES;
+	log_info("%s: \"%s\" serial \"%s\" firmware \"%s\", NVMe %u.%u, up to %u KiB a command, write cache %s", n->dev.name,
+		 n->model, n->serial, n->firmware, n->vs >> 16, (n->vs >> 8) & 0xff, (unsigned)(n->max_bytes / 1024),
+		 n->vwc ? "present" : "absent");
+	return read_dsm_limit(n);
+}
+
+/* --- namespaces --- */
+
+static uint32_t lba_format(const struct nvme_id_ns *id)
+{
+	unsigned i = FIELD_GET(NVME_FLBAS_LOW, id->flbas);
+
+	if (id->nlbaf >= 16)
+		i |= FIELD_GET(NVME_FLBAS_HIGH, id->flbas) << 4;
+	return id->lbaf[i];
+}
+
+/* Why a namespace cannot be a disk, or NULL. */
+static const char *unusable(const struct nvme_id_ns *id, uint32_t lbaf)
+{
+	unsigned lbads = FIELD_GET(NVME_LBAF_LBADS, lbaf);
+
+	if (!id->nsze)
+		return "it is not active";
+	if (FIELD_GET(NVME_LBAF_MS, lbaf) || FIELD_GET(NVME_DPS_PIT, id->dps))
+		return "its blocks carry metadata or protection information";
+	if (lbads < 9 || lbads > 12)
+		return "its block size is not 512 to 4096";
+	if (id->nsze >> (63 - lbads))
+		return "its size is nonsense";
+	return NULL;
+}
+
+/* Topology hints, section 5.8.2.  All in logical blocks. */
+static void set_hints(const struct nvme *n, struct disk *d, const struct nvme_id_ns *id)
+{
+	if (id->nsfeat & NVME_NSFEAT_OPTPERF) {
+		d->min_io_blocks = id->npwg + 1u;
+		d->opt_io_blocks = id->nows ? id->nows + 1u : 0;
+		while (!(d->min_io_blocks & ((2u << d->phys_exp) - 1)) && d->block_size << (d->phys_exp + 1) <= MAX_PHYS_BYTES)
+			d->phys_exp++;
+	}
+	if (!d->opt_io_blocks)
+		d->opt_io_blocks = id->noiob;
+	if (!d->opt_io_blocks && (n->quirks & NVME_Q_STRIPE))
+		d->opt_io_blocks = (uint32_t)(n->max_bytes / d->block_size);
+}
+
+static void set_limits(const struct nvme *n, struct disk *d)
+{
+	struct disk_limits *l = &d->limits;
+
+	l->max_bytes = (uint32_t)n->max_bytes;
+	l->max_segs = DISK_MAX_SEGS;
+	l->max_seg_len = MAX(l->max_bytes, 2 * n->page_size);
+	l->addr_align = 4;
+	l->len_align = 4;
+	l->page_rule = n->page_size;
+	l->dma_mask = ~0ull;
+	if (n->oncs & NVME_ONCS_DSM) {
+		l->max_discard_blocks = MAX_DISCARD_BYTES / d->block_size;
+		if (n->dsm_blocks)
+			l->max_discard_blocks = MIN(l->max_discard_blocks, n->dsm_blocks);
+	}
+	/* MDTS is not said to bind Write Zeroes, but there is firmware that behaves as if it did. */
+	if (n->oncs & NVME_ONCS_WRITE_ZEROES)
+		l->max_zero_blocks = MIN(l->max_bytes / d->block_size, NVME_MAX_NLB);
+}
+
+static void fill_disk(struct nvme *n, struct disk *d, uint32_t nsid, const struct nvme_id_ns *id)
+{
+	d->ctrl = &n->dev;
+	d->index = nsid;
+	fmt_string(d->name, sizeof(d->name), "%sn%u", n->dev.name, nsid);
+	memcpy(d->serial, n->serial, sizeof(d->serial));
+	memcpy(d->model, n->model, sizeof(d->model));
+	memcpy(d->firmware, n->firmware, sizeof(d->firmware));
+	d->block_size = 1u << FIELD_GET(NVME_LBAF_LBADS, lba_format(id));
+	d->nblocks = id->nsze;
+	d->flush = true;	/* mandatory, and without a volatile cache it does nothing */
+	d->can_set_cache = n->vwc;
+	d->ops = n->vwc ? &nvme_disk_ops : &nvme_disk_ops_nocache;
+	d->hw_read_only = id->nsattr & NVME_NSATTR_WP;
+	d->nqueues = 1;
+	set_hints(n, d, id);
+	set_limits(n, d);
+}
+
+static int add_ns(struct nvme *n, uint32_t nsid)
+{
+	const struct nvme_id_ns *id = n->id_buf;
+	struct nvme_ns *ns;
+	const char *why;
+	int err = identify(n, NVME_CNS_NS, nsid, 0, "Identify Namespace");
+
+	if (err)
+		return err == -ERR_IO ? 0 : err;
+	why = unusable(id, lba_format(id));
+	if (!why && n->dev.ndisk == NVME_MAX_DISKS)
+		why = "too many namespaces";
+	if (why) {
+		if (id->nsze)
+			log_warn("%s: namespace %u left out: %s", n->dev.name, nsid, why);
+		return 0;
+	}
+	ns = mem_alloc(sizeof(*ns), 16);
+	if (!ns) {
+		log_err("%s: no memory for namespace %u", n->dev.name, nsid);
+		return -ERR_NOMEM;
+	}
+	ns->n = n;
+	ns->deac = (id->dlfeat & NVME_DLFEAT_WZ_DEAC) && FIELD_GET(NVME_DLFEAT_READS, id->dlfeat) == NVME_DLFEAT_READS_0;
+	fill_disk(n, &ns->disk, nsid, id);
+	n->ns[n->dev.ndisk] = ns;
+	n->disks[n->dev.ndisk++] = &ns->disk;
+	return 0;
+}
+
+/* Before 1.1 there is no list: every number up to NN may be a namespace, and an inactive one has size 0. */
+static int scan_numbers(struct nvme *n)
+{
+	int err = 0;
+
+	for (uint32_t nsid = 1; !err && nsid <= MIN(n->nn, MAX_NSIDS); nsid++)
+		err = add_ns(n, nsid);
+	return err;
+}
+
+static int scan_list(struct nvme *n)
+{
+	uint32_t *list = mem_alloc(MAX_NSIDS * sizeof(*list), 16);
+	int err = 0;
+
+	if (!list) {
+		log_err("%s: no memory for the list of namespaces", n->dev.name);
+		return -ERR_NOMEM;
+	}
+	memcpy(list, n->id_buf, MAX_NSIDS * sizeof(*list));	/* add_ns() needs the buffer */
+	for (unsigned i = 0; !err && i < MAX_NSIDS && list[i] && list[i] <= n->nn; i++)
+		if (!i || list[i] > list[i - 1])
+			err = add_ns(n, list[i]);
+	mem_free(list);
+	return err;
+}
+
+/* One hardware queue serves all, so its slots are shared out: a namespace that hangs does not take them all. */
+static int share_out(struct nvme *n)
+{
+	bool cache_on = false;
+	int err = n->vwc ? read_vwc(n, &cache_on) : 0;
+
+	for (unsigned i = 0; i < n->dev.ndisk; i++) {
+		n->disks[i]->write_cache = cache_on;
+		n->disks[i]->limits.tags = (uint16_t)MAX(n->nslots / n->dev.ndisk, 1u);
+	}
+	return err;
+}
+
+int nvme_scan(struct nvme *n)
+{
+	int err = -ERR_IO;
+
+	if (n->vs >= NVME_VS_1_1 && !(n->quirks & NVME_Q_NO_NS_LIST))
+		err = identify(n, NVME_CNS_ACTIVE_NS, 0, 0, "Identify (active namespaces)");
+	if (!err)
+		err = scan_list(n);
+	else if (err == -ERR_IO)
+		err = scan_numbers(n);
+	if (!err && !n->dev.ndisk) {
+		log_warn("%s: no usable namespace", n->dev.name);
+		err = -ERR_NODEV;
+	}
+	return err ? err : share_out(n);
+}

@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Bringing a controller up, at the start and after failures; deadlines; abort; shutdown.
+ *
+ *   DISABLING -> ENABLING -> SETUP -> LIVE,   LIVE -> DISABLING on a reset,   any -> GONE when a step fails.
+ *
+ * The machine advances in poll and tick only.  Ticks come while requests are outstanding; a reset that nobody waits
+ * for rests until the next request, which start() refuses with -ERR_BUSY until the machine is LIVE again.
+ *
+ * A command past its deadline: Abort is tried for NVME_ABORT_US, which costs nobody else anything.  Then the controller
+ * is reset.  Only when CSTS.RDY reads 0 the controller does no DMA any more (section 7.3.2), so only then the command
+ * fails; the innocent ones go into the new queue.
+ */
+#include <veneer/err.h>
+#include <veneer/io.h>
+#include <veneer/log.h>
+#include <veneer/mem.h>
+#include <veneer/string.h>
+#include <veneer/time.h>
+#include "nvme.h"
+
+#define DELAY_RDY_US	2300000u	/* NVME_Q_DELAY_RDY */
+#define DRAIN_US	250000u		/* inside an exit: what a healthy drive finishes its commands in */
+#define SHUTDOWN_US	5000000u	/* each of: drain, flush, and CC.SHN where RTD3E is silent */
+#define RTD3E_MAX_US	30000000u
+
+/* --- losing the controller --- */
+
+static void master_off(struct nvme *n)
+{
+	pci_master_off(n->dev.pci);
+	/* The answer to a read comes behind all that the device had written (PCI Express 4.0 section 2.4.1). */
+	(void)pci_read16(n->dev.pci, PCI_COMMAND);
+	n->master_is_off = true;
+}
+
+void nvme_give_up(struct nvme *n)
+{
+	if (n->state == NVME_GONE)
+		return;
+	log_err("%s: given up; its disks are gone", n->dev.name);
+	master_off(n);
+	n->state = NVME_GONE;
+	memset(n->admin_cmd, 0, sizeof(n->admin_cmd));
+	for (unsigned i = 0; i < n->dev.ndisk; i++) {
+		n->ns[i]->disk.gone = true;
+		n->ns[i]->flush_due = false;
+	}
+	for (unsigned i = 0; i < n->nslots; i++) {
+		struct nvme_slot *s = &n->slot[i];
+
+		if (s->state == SLOT_HW || s->state == SLOT_HELD)
+			nvme_slot_finish(n, s, s->timed_out ? -ERR_TIMEOUT : -ERR_NODEV);
+	}
+	n->offer = true;
+}
+
+/* --- the state machine --- */
+
+void nvme_disable(struct nvme *n, uint64_t now)
+{
+	n->state = NVME_DISABLING;
+	n->check_after_us = now + (n->quirks & NVME_Q_DELAY_RDY ? DELAY_RDY_US : 0);
+	n->state_deadline_us = n->check_after_us + n->ready_us;
+	memset(n->admin_cmd, 0, sizeof(n->admin_cmd));
+	n->abort.cid = NVME_NO_SLOT;
+	n->abort.busy = n->vwc_busy = false;
+	nvme_write(n, NVME_CC, nvme_read(n, NVME_CC) & ~(NVME_CC_EN | NVME_CC_SHN));
+	(void)nvme_read(n, NVME_CSTS);		/* posted: now it is there */
+}
+
+/* CSTS.RDY is 0: no command is the controller's any more. */
+static void sort_out_slots(struct nvme *n, uint64_t now)
+{
+	nvme_reap_disabled(n);		/* completions from before the reset stand */
+	for (unsigned i = 0; i < n->nslots; i++) {
+		struct nvme_slot *s = &n->slot[i];
+
+		if (s->state != SLOT_HW)
+			continue;
+		if (!s->cmd && !s->own) {
+			s->state = SLOT_FREE;
+		} else if (s->timed_out) {
+			nvme_slot_finish(n, s, -ERR_TIMEOUT);
+		} else if (s->resubmits++ == NVME_MAX_RESUBMITS) {
+			log_err("%s: opcode %02x was there in %u resets, not sent again", s->ns->disk.name,
+				FIELD_GET(NVME_CDW0_OPC, s->sqe.cdw0), NVME_MAX_RESUBMITS + 1);
+			nvme_slot_finish(n, s, -ERR_IO);
+		} else {
+			s->state = SLOT_HELD;
+			s->not_before_us = now;
+		}
+	}
+}
+
+static void enable(struct nvme *n, uint64_t now)
+{
+	sort_out_slots(n, now);
+	memset(n->admin_cmd, 0, sizeof(n->admin_cmd));
+	if (n->master_is_off)
+		pci_enable(n->dev.pci);
+	n->master_is_off = false;
+	nvme_queue_clear(&n->admin);
+	nvme_queue_clear(&n->io);
+	nvme_write(n, NVME_AQA, FIELD_PREP(NVME_AQA_ASQS, n->admin.size - 1) | FIELD_PREP(NVME_AQA_ACQS, n->admin.size - 1));
+	nvme_write_64(n, NVME_ASQ, mem_phys(n->admin.sq));
+	nvme_write_64(n, NVME_ACQ, mem_phys(n->admin.cq));
+	dma_wmb();
+	nvme_write(n, NVME_CC, n->cc | NVME_CC_EN);
+	n->state = NVME_ENABLING;
+	n->state_deadline_us = now + n->ready_us;
+}
+
+static void await_disabled(struct nvme *n, uint64_t now, uint32_t csts)
+{
+	if (now < n->check_after_us)
+		return;
+	if (!(csts & NVME_CSTS_RDY)) {
+		enable(n, now);
+	} else if (now >= n->state_deadline_us) {
+		log_err("%s: CSTS.RDY = 0 awaited for %u ms after CC.EN = 0, CSTS %08x", n->dev.name,
+			(unsigned)(n->ready_us / 1000), csts);
+		nvme_give_up(n);
+	}
+}
+
+static void await_enabled(struct nvme *n, uint64_t now, uint32_t csts)
+{
+	if (csts & NVME_CSTS_CFS) {
+		log_err("%s: fatal status while it was enabled, CSTS %08x", n->dev.name, csts);
+		nvme_give_up(n);
+	} else if (csts & NVME_CSTS_RDY) {
+		/* A reset has unmasked the vectors (section 7.3.2).  At the start Identify comes first: nvme_wait_state() stops here. */
+		nvme_irq_enable(&n->dev, n->irq_on);
+		n->state = NVME_SETUP;
+		n->setup_step = 0;
+		if (n->dev.disk)
+			nvme_setup_next(n);
+	} else if (now >= n->state_deadline_us) {
+		log_err("%s: CSTS.RDY = 1 awaited for %u ms after CC.EN = 1, CSTS %08x", n->dev.name,
+			(unsigned)(n->ready_us / 1000), csts);
+		nvme_give_up(n);
+	}
+}
+
+static bool admin_overdue(const struct nvme *n, uint64_t now)
+{
+	for (unsigned i = 0; i < NVME_ADMIN_CMDS; i++)
+		if (n->admin_cmd[i].done && now >= n->admin_cmd[i].deadline_us)
+			return true;
+	return false;
+}
+
+static void reset(struct nvme *n, uint64_t now, const char *why, uint32_t csts)
+{
+	log_err("%s: %s, CSTS %08x: controller reset", n->dev.name, why, csts);
+	nvme_disable(n, now);
+}
+
+static void check_deadlines(struct nvme *n, uint64_t now, uint32_t csts);
+
+static void resubmit(struct nvme *n, uint64_t now)
+{
+	for (unsigned i = 0; i < n->nslots; i++) {
+		struct nvme_slot *s = &n->slot[i];
+
+		if (s->state != SLOT_HELD)
+			continue;
+		if (now >= s->deadline_us)
+			nvme_slot_finish(n, s, -ERR_TIMEOUT);
+		else if (now >= s->not_before_us)
+			nvme_slot_push(n, s);
+	}
+	nvme_ring(&n->io);
+}
+
+static void live(struct nvme *n, uint64_t now, uint32_t csts)
+{
+	nvme_reap(n);
+	if (csts & NVME_CSTS_CFS)
+		reset(n, now, "fatal status", csts);
+	else if (admin_overdue(n, now))
+		reset(n, now, "an admin command was not completed", csts);
+	else
+		check_deadlines(n, now, csts);
+	if (n->state == NVME_LIVE)
+		resubmit(n, now);
+}
+
+static void setting_up(struct nvme *n, uint64_t now, uint32_t csts)
+{
+	nvme_reap(n);
+	if (n->state == NVME_SETUP && ((csts & NVME_CSTS_CFS) || admin_overdue(n, now))) {
+		log_err("%s: creating the I/O queues, step %u not completed, CSTS %08x", n->dev.name, n->setup_step, csts);
+		nvme_give_up(n);
+	}
+}
+
+void nvme_advance(struct nvme *n, uint64_t now)
+{
+	uint32_t csts;
+
+	if (n->state == NVME_GONE || n->state == NVME_STOPPED)
+		return;
+	csts = nvme_read(n, NVME_CSTS);
+	if (csts == NVME_ALL_ONES) {
+		log_err("%s: removed: its registers read as all ones", n->dev.name);
+		nvme_give_up(n);
+	} else if (n->state == NVME_DISABLING) {
+		await_disabled(n, now, csts);
+	} else if (n->state == NVME_ENABLING) {
+		await_enabled(n, now, csts);
+	} else if (n->state == NVME_SETUP) {
+		setting_up(n, now, csts);
+	} else {
+		live(n, now, csts);
+	}
+}
+
+static bool reached(struct nvme *n, enum nvme_state state)
+{
+	nvme_advance(n, time_us());
+	return n->state == state || n->state == NVME_GONE;
+}
+
+int nvme_wait_state(struct nvme *n, enum nvme_state state)
+{
+	/* Each state has its own deadline, so this ends; the limit here is only the sum of them. */
+	(void)wait_until(reached(n, state), 2 * n->ready_us + DELAY_RDY_US + 4ull * NVME_ADMIN_US);
+	return n->state == state ? 0 : n->state == NVME_GONE ? -ERR_NODEV : -ERR_TIMEOUT;
+}
+
+/* --- setup: the I/O queues --- */
+
+static void setup_done(struct nvme *n, unsigned status, uint32_t dw0);
+
+static void go_live(struct nvme *n)
+{
+	uint64_t now = time_us();
+	unsigned again = 0;
+
+	for (unsigned i = 0; i < n->nslots; i++) {
+		struct nvme_slot *s = &n->slot[i];
+
+		if (s->state != SLOT_HELD)
+			continue;
+		s->deadline_us = now + s->ns->disk.timeout_us;	/* the reset was not its fault */
+		again++;
+	}
+	n->state = NVME_LIVE;
+	n->settled_us = now + n->ready_us;
+	n->offer = true;
+	if (n->was_live)
+		log_info("%s: ready after the reset, %u commands sent again", n->dev.name, again);
+	n->was_live = true;
+	resubmit(n, now);
+}
+
+static int setup_num_queues(struct nvme *n)
+{
+	struct nvme_sqe sqe = { .cdw0 = NVME_ADM_SET_FEATURES, .cdw10 = NVME_FEAT_NUM_QUEUES };
+
+	return nvme_admin_submit(n, &sqe, setup_done);
+}
+
+static int setup_cq(struct nvme *n)
+{
+	struct nvme_sqe sqe = {
+		.cdw0 = NVME_ADM_CREATE_CQ,
+		.prp1 = (uint64_t)(uintptr_t)n->io.cq,
+		.cdw10 = FIELD_PREP(NVME_QUEUE_QID, 1) | FIELD_PREP(NVME_QUEUE_QSIZE, n->io.size - 1),
+		.cdw11 = NVME_CQ_PC | NVME_CQ_IEN | FIELD_PREP(NVME_CQ_IV, 0),
+	};
+
+	return nvme_admin_submit(n, &sqe, setup_done);
+}
+
+static int setup_sq(struct nvme *n)
+{
+	uint32_t prio = n->quirks & NVME_Q_MEDIUM_PRIO ? NVME_QPRIO_MEDIUM : 0;
+	struct nvme_sqe sqe = {
+		.cdw0 = NVME_ADM_CREATE_SQ,
+		.prp1 = mem_phys(n->io.sq),
+		.cdw10 = FIELD_PREP(NVME_QUEUE_QID, 1) | FIELD_PREP(NVME_QUEUE_QSIZE, n->io.size - 1),
+		.cdw11 = NVME_SQ_PC | FIELD_PREP(NVME_SQ_QPRIO, prio) | FIELD_PREP(NVME_SQ_CQID, 1),
+	};
+
+	return nvme_admin_submit(n, &sqe, setup_done);
+}
+
+/* A reset puts the feature back to its saved value. */
+static int setup_vwc(struct nvme *n)
+{
+	n->vwc_due = false;
+	return nvme_send_vwc(n, setup_done);
+}
+
+static const struct {
+	int (*send)(struct nvme *n);
+	const char *what;
+	bool optional;
+} setup_steps[] = {
+	{ setup_num_queues, "Set Features (number of queues)", false },
+	{ setup_cq, "Create I/O Completion Queue", false },
+	{ setup_sq, "Create I/O Submission Queue", false },
+	{ setup_vwc, "Set Features (volatile write cache)", true },
+};
+
+void nvme_setup_next(struct nvme *n)
+{
+	bool skip_vwc = !n->vwc || !n->was_live;	/* the first time it is as the disks were told */
+
+	if (n->setup_step == ARRAY_SIZE(setup_steps) - skip_vwc)
+		go_live(n);
+	else
+		(void)setup_steps[n->setup_step].send(n);	/* a slot is free: one admin command at a time */
+}
+
+static void setup_done(struct nvme *n, unsigned status, uint32_t dw0)
+{
+	if (status) {
+		log_err("%s: %s failed, status %03x", n->dev.name, setup_steps[n->setup_step].what, status);
+		if (!setup_steps[n->setup_step].optional) {
+			nvme_give_up(n);
+			return;
+		}
+	}
+	n->setup_step++;
+	nvme_setup_next(n);
+}
+
+/* --- deadlines --- */
+
+static void abort_done(struct nvme *n, unsigned status, uint32_t dw0)
+{
+	n->abort.busy = false;
+	if (status || (dw0 & NVME_ABORT_NOT))
+		n->abort.until_us = 0;
+}
+
+static void send_abort(struct nvme *n, struct nvme_slot *s, uint64_t now)
+{
+	uint32_t cid = (uint32_t)(s - n->slot);
+	struct nvme_sqe sqe = {
+		.cdw0 = NVME_ADM_ABORT,
+		.cdw10 = FIELD_PREP(NVME_ABORT_SQID, 1) | FIELD_PREP(NVME_ABORT_CID, cid),
+	};
+
+	n->abort.cid = (uint16_t)cid;
+	n->abort.until_us = now + NVME_ABORT_US;
+	n->abort.busy = !nvme_admin_submit(n, &sqe, abort_done);
+}
+
+/* The commands past their deadline are marked; the first of them is returned. */
+static struct nvme_slot *find_overdue(struct nvme *n, uint64_t now)
+{
+	struct nvme_slot *first = NULL, *news = NULL;
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < n->nslots; i++) {
+		struct nvme_slot *s = &n->slot[i];
+
+		if (s->state != SLOT_HW || now < s->deadline_us)
+			continue;
+		if (!first)
+			first = s;
+		if (s->timed_out)
+			continue;
+		s->timed_out = true;
+		count++;
+		if (!news)
+			news = s;
+	}
+	if (news)
+		log_err("%s: opcode %02x lba %u:%08x and %u more not completed by their deadline", news->ns->disk.name,
+			FIELD_GET(NVME_CDW0_OPC, news->sqe.cdw0), news->sqe.cdw11, news->sqe.cdw10, count - 1);
+	return first;
+}
+
+/*
+ * One Abort at a time: ACL may be 0.  A controller that drains when it is disabled (NVME_Q_DRAINS) would hold this CPU for
+ * as long as the command hangs, so there the loss of the controller is the lesser evil.
+ */
+static void check_deadlines(struct nvme *n, uint64_t now, uint32_t csts)
+{
+	struct nvme_slot *s = find_overdue(n, now);
+
+	if (!s)
+		return;
+	if (n->abort.cid != s - n->slot && !n->abort.busy)
+		send_abort(n, s, now);
+	else if (now < n->abort.until_us)
+		return;
+	else if (n->quirks & NVME_Q_DRAINS)
+		nvme_give_up(n);
+	else
+		reset(n, now, "Abort did not help", csts);
+}
+
+void nvme_tick(struct hw_dev *dev, uint64_t now)
+{
+	struct nvme *n = nvme_of(dev);
+
+	nvme_advance(n, now);
+	nvme_deliver(n);
+	nvme_background(n);
+	if (n->state != NVME_STOPPED)
+		nvme_run_disks(n);
+}
+
+/* --- abort --- */
+
+/* Whether the controller has commands: any at all, or with @ns of its client. */
+static bool in_hw(const struct nvme *n, const struct nvme_ns *ns)
+{
+	for (unsigned i = 0; i < n->nslots; i++) {
+		const struct nvme_slot *s = &n->slot[i];
+
+		if (s->state == SLOT_HW && (!ns || (s->ns == ns && !s->own)))
+			return true;
+	}
+	return false;
+}
+
+static void forget(struct nvme *n, const struct nvme_ns *ns)
+{
+	for (unsigned i = 0; i < n->nslots; i++) {
+		struct nvme_slot *s = &n->slot[i];
+
+		if (s->ns != ns || s->own)
+			continue;
+		s->cmd = NULL;
+		if (s->state == SLOT_HELD)
+			s->state = SLOT_FREE;
+	}
+}
+
+static bool drained(struct nvme *n, const struct nvme_ns *ns)
+{
+	nvme_reap(n);
+	return !in_hw(n, ns);
+}
+
+static bool off_or_removed(const struct nvme *n)
+{
+	uint32_t csts = nvme_read(n, NVME_CSTS);
+
+	return csts == NVME_ALL_ONES || (!(csts & NVME_CSTS_RDY) && time_us() >= n->check_after_us);
+}
+
+/*
+ * Inside an exit, so three bounded steps, each stronger than the one before.  First the commands get the time in which a
+ * healthy drive finishes them: nobody else notices.  Then the controller is disabled, which the others survive.  If CSTS.RDY
+ * takes long, bus mastering goes off: then nothing can reach memory, whatever the controller is doing, and the
+ * state machine waits for the rest.  Deleting the submission queue would be no better: it is an admin command
+ * that may take as long as it likes, and it hits all namespaces alike.
+ *
+ * Nobody is called back: completions of other disks stay in the list of finished slots until the next poll or tick.
+ */
+void nvme_abort_all(struct disk *disk)
+{
+	struct nvme_ns *ns = container_of(disk, struct nvme_ns, disk);
+	struct nvme *n = ns->n;
+
+	forget(n, ns);
+	if (!in_hw(n, ns) || n->state == NVME_GONE || n->state == NVME_STOPPED)
+		return;
+	if (n->state == NVME_LIVE && wait_until(drained(n, ns), DRAIN_US))
+		return;
+	if (n->state == NVME_LIVE && (n->quirks & NVME_Q_DRAINS)) {
+		log_err("%s: commands do not end and cannot be taken back", disk->name);
+		nvme_give_up(n);
+		return;
+	}
+	if (n->state == NVME_LIVE)
+		reset(n, time_us(), "commands to forget do not end", nvme_read(n, NVME_CSTS));
+	if (!wait_until(off_or_removed(n), DRAIN_US) && !n->master_is_off) {
+		log_warn("%s: CSTS.RDY = 0 awaited for %u ms, CSTS %08x: bus mastering off meanwhile", n->dev.name,
+			 DRAIN_US / 1000, nvme_read(n, NVME_CSTS));
+		master_off(n);
+	}
+}
+
+/* --- shutdown --- */
+
+static void drop_finished(struct nvme *n)
+{
+	for (; n->fin_head != n->fin_tail; n->fin_head++)
+		n->slot[n->finished[n->fin_head % ARRAY_SIZE(n->finished)]].state = SLOT_FREE;
+}
+
+static bool flushes_over(struct nvme *n)
+{
+	bool waiting = false;
+
+	drop_finished(n);
+	nvme_background(n);
+	nvme_reap(n);
+	for (unsigned i = 0; i < n->dev.ndisk; i++)
+		waiting |= n->ns[i]->flush_due;
+	return !waiting && !in_hw(n, NULL);
+}
+
+static bool shutdown_over(const struct nvme *n)
+{
+	uint32_t csts = nvme_read(n, NVME_CSTS);
+
+	return csts == NVME_ALL_ONES || FIELD_GET(NVME_CSTS_SHST, csts) == NVME_SHST_DONE;
+}
+
+static void notify(struct nvme *n)
+{
+	uint64_t us = n->rtd3e_us ? MIN(n->rtd3e_us, RTD3E_MAX_US) : SHUTDOWN_US;
+	uint32_t cc = nvme_read(n, NVME_CC) & ~NVME_CC_SHN;
+
+	nvme_write(n, NVME_CC, cc | FIELD_PREP(NVME_CC_SHN, NVME_SHN_NORMAL));
+	if (!wait_until(shutdown_over(n), us))
+		log_err("%s: CSTS.SHST = %u awaited for %u ms, CSTS %08x", n->dev.name, NVME_SHST_DONE, (unsigned)(us / 1000),
+			nvme_read(n, NVME_CSTS));
+}
+
+/*
+ * Section 7.6.2, for a power-off: the commands end, the caches are flushed, the controller is told.  A drive that hangs is not told: its
+ * flush would not end, either.  No client is called; nothing is started afterwards.
+ */
+void nvme_shutdown(struct hw_dev *dev)
+{
+	struct nvme *n = nvme_of(dev);
+
+	if (n->state == NVME_GONE || n->state == NVME_STOPPED)
+		return;
+	if (n->state == NVME_LIVE && wait_until(drained(n, NULL), SHUTDOWN_US)) {
+		for (unsigned i = 0; i < n->dev.ndisk; i++)
+			n->ns[i]->flush_due = n->vwc;
+		if (!wait_until(flushes_over(n), SHUTDOWN_US))
+			log_err("%s: Flush not completed within %u ms", dev->name, SHUTDOWN_US / 1000);
+		notify(n);
+	} else {
+		log_err("%s: commands do not end; shut down without a flush", dev->name);
+	}
+	master_off(n);
+	n->state = NVME_STOPPED;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A model of an NVMe 1.4 controller with namespaces 1 (512 bytes), 2 (with metadata) and 3 (4096 bytes, write
+ * protected), for unit tests.  Stricter than any real one: whatever the specification leaves undefined ends the test.
+ * Nothing happens by itself: model_run() does what is due at host_now_us.
+ */
+#ifndef NVME_MODEL_H
+#define NVME_MODEL_H
+
+#include <veneer/pci.h>
+#include <veneer/types.h>
+
+#define MODEL_BLOCKS	4096u
+#define MODEL_SCRIBBLE	0xa5a5a5a5a5a5a5a5ull	/* what a hung read writes when the controller goes off */
+
+enum model_abort { MODEL_NOT_ABORTED, MODEL_ABORTS, MODEL_ABORT_HANGS };
+
+struct model {
+	/* registers */
+	uint64_t cap, asq, acq;
+	uint32_t vs, intm, cc, csts, aqa;
+	uint64_t event_us;		/* when CSTS.RDY follows CC.EN; 0: nothing pending */
+
+	/* behaviour, for the test to set */
+	uint64_t rdy_delay_us, off_delay_us, latency_us, not_ready_until_us;
+	bool never_ready, never_off, cfs_on_enable, removed, cfs, never_shut, no_namespaces, hang_all, auto_ring;
+	uint64_t fail_lba, hang_lba, cfs_lba;
+	unsigned fail_status, fail_admin, hang_admin;	/* opcodes; 0 none */
+	enum model_abort abort_mode;
+	uint16_t oncs;
+	uint8_t vwc, cntrltype;
+
+	/* what was seen */
+	bool rang, vwc_on;
+	unsigned resets, sq_rings, cq_rings, int_writes, aborts, shutdowns;
+	unsigned reads, writes, fua, flushes, flushed_before_write, dsms, deac;
+	uint64_t dsm_blocks;
+};
+
+extern struct model model;
+
+/* As out of reset; @pci's BAR 0 is set. */
+void model_init(struct pci_dev *pci);
+void model_firmware_enabled(void);
+void model_run(void);
+bool model_line(void);			/* INTx */
+uint8_t *model_data(uint32_t nsid);
+
+/* Post an entry that belongs to no command. */
+void model_post_raw(unsigned qid, uint16_t cid, uint16_t sqid, unsigned status);
+
+#endif
