@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 obj-y += hv/cpu/entry.o
 obj-y += hv/cpu/idt.o
 obj-y += hv/cpu/decode.o
