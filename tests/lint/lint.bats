@@ -15,7 +15,7 @@ setup() {
 	header hv/hv.h HV_H '#include <veneer/hypercall.h>'
 	header virtio/queue.h VIRTIO_QUEUE_H '#include <veneer/virtio.h>'
 	header hw/nic/chip.h HW_CHIP_H '#include <veneer/nic.h>'
-	c_source hw/nic/chip.c '#include "hw/nic/chip.h"' '/* a virtio twin hides this */' 'const char *chip_name = "no virtio";'
+	c_source hw/nic/chip.c '#include "hw/nic/chip.h"' '/* a virtio twin hides it */' 'const char *chip = "no virtio";'
 	c_source conceal/bind.c '#include "hv/hv.h"' '#include "virtio/queue.h"' '#include "hw/nic/chip.h"'
 	c_source examples/os/main.c '#include <veneer/hypercall.h>'
 	printf '%s\n' '#!/bin/bash' '# SPDX-License-Identifier: BSD-2-Clause' 'echo "$1"' >"$tree"/tool
