@@ -26,7 +26,7 @@ static void master_off(struct intel_nic *n)
 {
 	uint32_t status = 0;
 
-	intel_set(n, REG_CTRL, 0, CTRL_GIO_MASTER_OFF);
+	intel_set(n, REG_CTRL, CTRL_RST | CTRL_PHY_RST, CTRL_GIO_MASTER_OFF);
 	if (wait_until(!((status = intel_rd(n, REG_STATUS)) & STATUS_GIO_MASTER), MASTER_OFF_US))
 		return;
 	log_warn("%s: bus requests do not end within %u ms, STATUS %08x; resetting all the same", n->hw.name,

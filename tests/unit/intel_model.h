@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A model of Intel's gigabit NICs at the level of registers and descriptors in memory, as strict as the datasheets: it fetches
+ * receive descriptors ahead and forgets them only in a reset, acknowledges causes as the family does, and fails the
+ * test on what would hang or corrupt silicon.
+ */
+#ifndef INTEL_MODEL_H
+#define INTEL_MODEL_H
+
+#include <string.h>
+#include <veneer/hwdev.h>
+#include <veneer/nic.h>
+#include "host/host.h"
+#include "hw/nic/intel.h"
+
+#define CHIP_SPACE	0x20000
+#define PREFETCH	8u
+#define MAX_SENT	1024
+
+struct sent {
+	uint32_t len;
+	uint8_t data[NIC_FRAME_MAX + 64];
+};
+
+struct chip {
+	/* what it is */
+	bool pcie, pch, needs_mdio, eerd_old, boundary, io_reset, dup_reset;
+	uint8_t nvm_mac[6];
+	uint16_t phy[3][32];			/* by PHY address; what a page selects is in paged */
+	uint16_t paged[1024][32];
+	/* what is wrong with it */
+	bool reset_stuck, master_stuck, no_autoload, eerd_dead, tx_hang, tx_lost_irq, mdic_dead, swflag_denied, gone;
+	unsigned lose_tails;			/* so many tail writes have no effect */
+	uint64_t rx_status;			/* these bits on top, per frame */
+	uint32_t rx_claim;			/* this length instead of the real one */
+	bool rx_no_eop;
+	bool link, half;
+	unsigned speed;
+	/* state */
+	uint32_t r[CHIP_SPACE / 4];
+	uint64_t quiet_until;			/* no register access before */
+	uint64_t cache[PREFETCH];
+	unsigned ncached;
+	uint32_t msi_pending, ioaddr, eerd;
+	bool line;
+	uint64_t context;
+	uint8_t frame[16384];
+	uint32_t frame_len;
+	bool frame_csum;
+	/* seen */
+	unsigned resets, phy_resets, edges, msis, tdt_writes, rdt_writes, contexts, missed, descs, ulp_asked;
+	uint64_t ulp_until;
+	struct sent sent[MAX_SENT];
+	unsigned nsent;
+	struct pci_dev *pci;
+	uint8_t *cfg;
+	uint64_t bar;
+};
+
+static uint32_t *chip_reg(struct chip *c, uint32_t off) { return &c->r[off / 4]; }
+#define R(off) (*chip_reg(c, off))
+
+static bool chip_master(struct chip *c)
+{
+	return (c->cfg[PCI_COMMAND] & PCI_CMD_MASTER) && !(c->pcie && (R(REG_CTRL) & CTRL_GIO_MASTER_OFF));
+}
+
+static void chip_irq(struct chip *c)
+{
+	uint32_t causes = R(REG_ICR) & R(REG_IMS);
+
+	if (c->pcie) {
+		c->msi_pending &= causes;
+		if (causes & ~c->msi_pending)
+			c->msis++;
+		c->msi_pending |= causes;
+	} else {
+		if (causes && !c->line)
+			c->edges++;
+		c->line = causes;
+	}
+}
+
+static void chip_cause(struct chip *c, uint32_t bits) { R(REG_ICR) |= bits; chip_irq(c); }
+
+static void chip_reset(struct chip *c)
+{
+	uint32_t ext = R(REG_CTRL_EXT) & CTRL_EXT_FORCE_SMBUS, fwsm = R(REG_FWSM);
+
+	if (c->needs_mdio && !(R(REG_EXTCNF_CTRL) & EXTCNF_SWFLAG))
+		host_fail(__FILE__, __LINE__, "reset of an 82574 without MDIO ownership");
+	if (c->pch && !c->swflag_denied && !(R(REG_EXTCNF_CTRL) & EXTCNF_SWFLAG))
+		host_fail(__FILE__, __LINE__, "reset of a PCH NIC without the software flag");
+	if (pci_read16(c->pci, PCI_DESC_RING_STATUS) & DESC_RING_FLUSH)
+		host_fail(__FILE__, __LINE__, "reset of an I219 with descriptors stuck");
+	memset(c->r, 0, sizeof(c->r));
+	R(REG_CTRL_EXT) = ext;
+	R(REG_FWSM) = fwsm;
+	R(REG_EECD) = EECD_AUTO_RD;
+	if (!c->no_autoload) {
+		memcpy(chip_reg(c, REG_RAL(0)), c->nvm_mac, 4);
+		R(REG_RAH(0)) = c->nvm_mac[4] | c->nvm_mac[5] << 8 | RAH_AV;
+	}
+	c->ncached = 0;
+	c->msi_pending = 0;
+	c->line = false;
+	c->frame_len = 0;
+	c->context = 0;
+	c->resets++;
+	if (c->pch)
+		c->quiet_until = host_now_us + 20000;
+}
+
+static struct intel_desc *chip_desc(struct chip *c, uint32_t base, uint32_t index)
+{
+	uint64_t ring = R(base) | (uint64_t)R(base + 4) << 32;
+	uint32_t len = R(base + 8);
+
+	if ((ring & 15) || (len & 127) || !len || index >= len / 16)
+		host_fail(__FILE__, __LINE__, "ring base %#llx length %u index %u", (unsigned long long)ring, len, index);
+	return (struct intel_desc *)(uintptr_t)(ring + 16ull * index);
+}
+
+static uint32_t chip_next(struct chip *c, uint32_t base, uint32_t i) { return (i + 1) % (R(base + 8) / 16); }
+
+static void chip_cross(struct chip *c, uint64_t addr, uint32_t len)
+{
+	if (c->boundary && (addr >> 16) != ((addr + len - 1) >> 16))
+		host_fail(__FILE__, __LINE__, "%u bytes at %#llx cross 64 KiB", len, (unsigned long long)addr);
+}
+
+static void chip_csum(struct chip *c)
+{
+	unsigned start = FIELD_GET(TXC_TUCSS, c->context), at = FIELD_GET(TXC_TUCSO, c->context);
+	uint32_t sum = 0;
+
+	if (FIELD_GET(TXC_TUCSE, c->context) || at + 2 > c->frame_len)
+		host_fail(__FILE__, __LINE__, "checksum context %#llx", (unsigned long long)c->context);
+	for (unsigned i = start; i < c->frame_len; i++)
+		sum += (i - start) & 1 ? c->frame[i] : c->frame[i] << 8;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	c->frame[at] = (uint8_t)(~sum >> 8);
+	c->frame[at + 1] = (uint8_t)~sum;
+}
+
+static void chip_send_one(struct chip *c, struct intel_desc *d)
+{
+	uint64_t q = d->q[1];
+	uint32_t len = FIELD_GET(TXD_LENGTH, q);
+
+	c->descs++;
+	if ((q & TXD_DEXT) && FIELD_GET(TXD_DTYP, q) == TXD_DTYP_CONTEXT) {
+		c->context = d->q[0];
+		c->contexts++;
+		return;
+	}
+	if (!len || c->frame_len + len > sizeof(c->frame))
+		host_fail(__FILE__, __LINE__, "data descriptor of %u bytes", len);
+	chip_cross(c, d->q[0], len);
+	if (!c->frame_len)
+		c->frame_csum = q & TXD_TXSM;
+	memcpy(c->frame + c->frame_len, (void *)(uintptr_t)d->q[0], len);
+	c->frame_len += len;
+	if (q & TXD_EOP) {
+		if (c->frame_len < 17 || !(q & TXD_IFCS))
+			host_fail(__FILE__, __LINE__, "frame of %u bytes, command %#llx", c->frame_len, (unsigned long long)q);
+		if (c->frame_csum)
+			chip_csum(c);
+		if (c->nsent < MAX_SENT) {
+			c->sent[c->nsent].len = c->frame_len;
+			memcpy(c->sent[c->nsent++].data, c->frame, MIN(c->frame_len, sizeof(c->sent[0].data)));
+		}
+		c->frame_len = 0;
+	}
+	if (q & TXD_RS)
+		d->q[1] = q | TXD_DD;
+}
+
+static void chip_send(struct chip *c)
+{
+	bool some = false;
+
+	if (!(R(REG_TCTL) & TCTL_EN) || !chip_master(c) || c->tx_hang || !c->link)
+		return;
+	for (; R(REG_TDH) != R(REG_TDT); some = true) {
+		chip_send_one(c, chip_desc(c, REG_TDBAL, R(REG_TDH)));
+		R(REG_TDH) = chip_next(c, REG_TDBAL, R(REG_TDH));
+	}
+	if (some && !c->tx_lost_irq)
+		chip_cause(c, INT_TXDW | INT_TXQE);
+	/* the stuck ring of an I219 is free again */
+	c->cfg[PCI_DESC_RING_STATUS + 1] = 0;
+}
+
+static void chip_prefetch(struct chip *c)
+{
+	if (!(R(REG_RCTL) & RCTL_EN) || !chip_master(c))
+		return;
+	uint32_t i = R(REG_RDH);
+
+	for (unsigned k = 0; k < PREFETCH && i != R(REG_RDT); k++, i = chip_next(c, REG_RDBAL, i))
+		if (k >= c->ncached)
+			c->cache[c->ncached++] = chip_desc(c, REG_RDBAL, i)->q[0];
+}
+
+static bool chip_accepts(struct chip *c, const uint8_t *f)
+{
+	static const uint8_t bcast[6] = { 255, 255, 255, 255, 255, 255 };
+	uint32_t rctl = R(REG_RCTL);
+
+	if (f[12] == 0x81 && f[13] == 0 && (rctl & RCTL_VFE)) {
+		unsigned vid = (f[14] & 15) << 8 | f[15];
+
+		if (!(R(REG_VFTA(vid / 32)) & BIT(vid % 32)))
+			return false;
+	}
+	if (!memcmp(f, bcast, 6) && (rctl & RCTL_BAM))
+		return true;
+	if (f[0] & 1) {
+		unsigned h = c->pch ? ((f[4] | f[5] << 8) >> 6) & 0x3ff : ((f[4] | f[5] << 8) >> 4) & 0xfff;
+
+		return (rctl & RCTL_MPE) || (R(REG_MTA(h / 32)) & BIT(h % 32));
+	}
+	for (unsigned i = 0; i < 16; i++)
+		if ((R(REG_RAH(i)) & RAH_AV) && !memcmp(chip_reg(c, REG_RAL(i)), f, 4) &&
+		    (R(REG_RAH(i)) & RAH_ADDR) == (uint32_t)(f[4] | f[5] << 8))
+			return true;
+	return rctl & RCTL_UPE;
+}
+
+/* A frame from the wire.  Whether it went into memory. */
+static bool chip_receive(struct chip *c, const void *frame, uint32_t len)
+{
+	if (!(R(REG_RCTL) & RCTL_EN) || !chip_master(c) || !chip_accepts(c, frame))
+		return false;
+	if (!(R(REG_RCTL) & RCTL_SECRC) || (R(REG_RCTL) & (RCTL_LPE | RCTL_SBP | RCTL_BSIZE)))
+		host_fail(__FILE__, __LINE__, "RCTL %08x lets the chip write beyond a buffer", R(REG_RCTL));
+	chip_prefetch(c);
+	if (!c->ncached) {
+		c->missed++;
+		return false;
+	}
+	chip_cross(c, c->cache[0], NIC_FRAME_MAX);
+	memcpy((void *)(uintptr_t)c->cache[0], frame, len);
+	memmove(c->cache, c->cache + 1, --c->ncached * sizeof(c->cache[0]));
+	chip_desc(c, REG_RDBAL, R(REG_RDH))->q[1] = (c->rx_claim ? c->rx_claim : len) | RXD_DD |
+		(c->rx_no_eop ? 0 : RXD_EOP) | c->rx_status;
+	R(REG_RDH) = chip_next(c, REG_RDBAL, R(REG_RDH));
+	chip_prefetch(c);
+	chip_cause(c, INT_RXT0);
+	return true;
+}
+
+static void chip_link(struct chip *c, bool up) { c->link = up; chip_cause(c, INT_LSC); chip_send(c); }
+
+static uint16_t *chip_phy(struct chip *c, uint32_t v)
+{
+	unsigned addr = FIELD_GET(MDIC_PHY, v), reg = FIELD_GET(MDIC_REG, v);
+
+	if (addr < 1 || addr > (c->pch ? 2u : 1u))
+		host_fail(__FILE__, __LINE__, "no PHY at address %u", addr);
+	if (c->pch && reg > 15 && reg != PHY_PAGE_SELECT)
+		return &c->paged[c->phy[addr][PHY_PAGE_SELECT] >> 5][reg];
+	return &c->phy[addr][reg];
+}
+
+static void chip_mdic(struct chip *c, uint32_t v)
+{
+	if (c->mdic_dead)
+		return;
+	if ((c->pch || c->needs_mdio) && !(R(REG_EXTCNF_CTRL) & EXTCNF_SWFLAG))
+		host_fail(__FILE__, __LINE__, "MDIC without ownership");
+	if (v & MDIC_OP_WRITE)
+		*chip_phy(c, v) = (uint16_t)v;
+	R(REG_MDIC) = (v & ~MDIC_DATA) | *chip_phy(c, v) | MDIC_READY;
+}
+
+static uint64_t chip_read(void *ctx, uint32_t off, unsigned width)
+{
+	struct chip *c = ctx;
+	uint32_t v = R(off);
+
+	if (host_now_us < c->quiet_until)
+		host_fail(__FILE__, __LINE__, "register %#x read while the chip resets", off);
+	if (width != 4)
+		host_fail(__FILE__, __LINE__, "access of %u bytes", width);
+	if (c->gone)
+		return 0xffffffff;
+	switch (off) {
+	case REG_STATUS:
+		v = (c->link ? STATUS_LU : 0) | (c->half ? 0 : STATUS_FD) | FIELD_PREP(STATUS_SPEED, c->speed);
+		if (c->pcie && (c->master_stuck || !(R(REG_CTRL) & CTRL_GIO_MASTER_OFF)))
+			v |= STATUS_GIO_MASTER;
+		return v;
+	case REG_ICR:
+		if (c->pcie && (v & R(REG_IMS)))
+			v |= INT_ASSERTED;
+		if (!c->pcie || !R(REG_IMS) || (v & INT_ASSERTED))
+			R(REG_ICR) = 0;
+		chip_irq(c);
+		return v;
+	case REG_EERD:
+		if (!c->eerd_dead)
+			R(off) |= c->eerd_old ? EERD_DONE_8254X : EERD_DONE;
+		return v;
+	case REG_FWSM:
+		return c->ulp_until > host_now_us ? v | FWSM_ULP_CFG_DONE : v;
+	}
+	return v;
+}
+
+static void chip_write_ctrl(struct chip *c, uint32_t v)
+{
+	if (v & CTRL_PHY_RST) {
+		c->phy_resets++;
+		if (!(R(REG_FWSM) & FWSM_RSPCIPHY))
+			host_fail(__FILE__, __LINE__, "PHY reset that the management engine forbids");
+	}
+	R(REG_CTRL) = v & ~CTRL_PHY_RST;
+	if ((v & CTRL_RST) && !c->reset_stuck)
+		chip_reset(c);
+}
+
+static void chip_eerd(struct chip *c, uint32_t v)
+{
+	unsigned word = c->eerd_old ? FIELD_GET(EERD_ADDR_8254X, v) : FIELD_GET(EERD_ADDR, v);
+
+	if (!(v & EERD_START) || word > 2)
+		host_fail(__FILE__, __LINE__, "EERD %08x", v);
+	R(REG_EERD) = (v & 0xffff) | (uint32_t)(c->nvm_mac[2 * word] | c->nvm_mac[2 * word + 1] << 8) << 16;
+}
+
+static bool chip_loses(struct chip *c)
+{
+	if (!c->lose_tails)
+		return false;
+	c->lose_tails--;
+	return true;
+}
+
+static void chip_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
+{
+	struct chip *c = ctx;
+	uint32_t v = (uint32_t)value;
+
+	if (host_now_us < c->quiet_until || width != 4)
+		host_fail(__FILE__, __LINE__, "register %#x written while the chip resets, or with width %u", off, width);
+	switch (off) {
+	case REG_CTRL:
+		if ((v & CTRL_RST) && (c->io_reset || c->dup_reset))
+			host_fail(__FILE__, __LINE__, "this chip does not survive a reset through CTRL");
+		chip_write_ctrl(c, v);
+		return;
+	case REG_CTRL_DUP:
+		if (!c->dup_reset)
+			host_fail(__FILE__, __LINE__, "there is no CTRL_DUP here");
+		chip_write_ctrl(c, v);
+		return;
+	case REG_ICS:
+		chip_cause(c, v);
+		return;
+	case REG_IMS:
+		R(REG_IMS) |= v;
+		chip_irq(c);
+		return;
+	case REG_IMC:
+		R(REG_IMS) &= ~v;
+		chip_irq(c);
+		return;
+	case REG_EERD:
+		chip_eerd(c, v);
+		return;
+	case REG_MDIC:
+		R(REG_MDIC) = v;
+		chip_mdic(c, v);
+		return;
+	case REG_EXTCNF_CTRL:
+		R(off) = c->swflag_denied ? v & ~EXTCNF_SWFLAG : v;
+		return;
+	case REG_H2ME:
+		if ((v & H2ME_ENFORCE) && !(v & H2ME_ULP)) {
+			c->ulp_asked++;
+			c->ulp_until = host_now_us + 1000;
+		}
+		R(off) = v;
+		return;
+	case REG_TDT:
+		if (chip_loses(c))
+			return;
+		R(off) = v;
+		c->tdt_writes++;
+		chip_send(c);
+		return;
+	case REG_RDT:
+		if (chip_loses(c))
+			return;
+		R(off) = v;
+		c->rdt_writes++;
+		chip_prefetch(c);
+		return;
+	}
+	R(off) = v;
+}
+
+static uint64_t chip_io_read(void *ctx, uint32_t off, unsigned width) { return 0; }
+
+static void chip_io_write(void *ctx, uint32_t off, unsigned width, uint64_t v)
+{
+	struct chip *c = ctx;
+
+	if (off == 0)
+		c->ioaddr = (uint32_t)v;
+	else if (off == 4 && c->ioaddr == REG_CTRL)
+		chip_write_ctrl(c, (uint32_t)v);
+}
+
+#undef R
+
+static const struct host_model chip_model = { chip_read, chip_write };
+static const struct host_model chip_io_model = { chip_io_read, chip_io_write };
+
+#endif
