@@ -11,6 +11,7 @@
 
 struct guest_image {
 	const uint8_t *data;		/* the kernel module, where the boot loader left it */
+	uint64_t addr;			/* the same as a physical address */
 	uint64_t size;
 	const char *cmdline;		/* without the word "kernel" */
 	const struct boot_module *const *module;	/* the guest's own further modules */
@@ -42,8 +43,5 @@ const struct boot_module *loader_find_config(const struct boot_info *b);
 
 /* The state multiboot asks for: paging off, flat 4 GiB segments, A20 on, interrupts off. */
 void loader_flat32(struct vcpu_regs *regs);
-
-/* A list of moves and fills that may overlap each other's sources: planned first, then carried out in a safe order. */
-struct load_plan;
 
 #endif
