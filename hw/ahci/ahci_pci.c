@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* AHCI controllers on PCI. */
+#include <veneer/err.h>
+#include <veneer/log.h>
+#include <veneer/mem.h>
+#include "hw/ahci/ahci.h"
+
+#define CLASS_AHCI	0x010601
+#define CLASS_ALL	0xffffff
+
+/* Devices are named for their quirks only; the last line takes every controller that says it speaks AHCI. */
+static const struct hw_id ahci_ids[] = {
+	{ 0x1002, 0x4380, CLASS_AHCI, CLASS_ALL, "ATI SB600", AHCI_QUIRK_32BIT },
+	{ 0x1106, 0x3349, CLASS_AHCI, CLASS_ALL, "VIA VT8251", AHCI_QUIRK_NO_NCQ },
+	{ 0x1b21, 0x0611, CLASS_AHCI, CLASS_ALL, "ASMedia ASM1061", AHCI_QUIRK_43BIT },
+	{ 0x1b21, 0x0612, CLASS_AHCI, CLASS_ALL, "ASMedia ASM1062", AHCI_QUIRK_43BIT },
+	{ 0x8086, 0x2922, CLASS_AHCI, CLASS_ALL, "Intel ICH9", 0 },
+	{ HW_ANY, HW_ANY, CLASS_AHCI, CLASS_ALL, "AHCI 1.x", 0 },
+};
+
+/* Intel's "RST" mode hides NVMe drives behind this controller (its registers 0xa4 and 0x800). */
+#define RST_VSCAP		0xa4
+#define  RST_VSCAP_PRESENT	BIT(0)
+#define RST_REMAP_CAP		0x800
+#define  RST_REMAP_DEVICES	GENMASK(2, 0)
+#define RST_MIN_BAR		(512u << 10)
+
+static void warn_of_remapping(const struct ahci *h)
+{
+	const struct pci_dev *pci = h->dev.pci;
+
+	if (pci->vendor != 0x8086 || pci->bar[AHCI_BAR].size < RST_MIN_BAR || !(ahci_read(h, RST_VSCAP) & RST_VSCAP_PRESENT))
+		return;
+	if (ahci_read(h, RST_REMAP_CAP) & RST_REMAP_DEVICES)
+		log_warn("%s: hides NVMe drives (Intel RST): set the SATA mode to AHCI in the firmware's setup to use them", h->dev.name);
+}
+
+static int ahci_probe(const struct pci_dev *pci, const struct hw_id *id, unsigned unit, struct hw_dev **out)
+{
+	struct ahci *h = mem_alloc(sizeof(*h), 16);
+	int n = -ERR_NODEV;
+
+	if (!h) {
+		log_err("ahci%u: no memory for the controller", unit);
+		return -ERR_NOMEM;
+	}
+	fmt_string(h->dev.name, sizeof(h->dev.name), "ahci%u", unit);
+	h->dev.ops = &ahci_dev_ops;
+	h->dev.pci = pci;
+	h->quirks = id->quirks;
+	pci_power_on(pci);
+	h->regs = pci_map_bar(pci, AHCI_BAR, AHCI_PORT(1));
+	if (!h->regs)
+		goto no_regs;
+	/* Bus mastering follows when the ports that firmware left running have been stopped. */
+	pci_write16(pci, PCI_COMMAND, pci_read16(pci, PCI_COMMAND) | PCI_CMD_MEM);
+	n = ahci_init(h);
+	if (n <= 0)
+		goto no_disks;
+	warn_of_remapping(h);
+	for (unsigned i = 0; i < h->dev.ndisk; i++)
+		disk_counters(h->dev.disk[i]);
+	log_info("%s: %s at " PCI_FMT ", version %x.%x, ports %08x, %d disks", h->dev.name, id->model, PCI_ARGS(pci->bdf),
+		 FIELD_GET(AHCI_VS_MAJOR, ahci_read(h, AHCI_VS)), FIELD_GET(AHCI_VS_MINOR, ahci_read(h, AHCI_VS)), h->pi, n);
+	*out = &h->dev;
+	return 0;
+
+no_disks:
+	if (!n)
+		log_info("%s: no disk at " PCI_FMT "; left alone", h->dev.name, PCI_ARGS(pci->bdf));
+	ahci_fini(h);
+no_regs:
+	mem_free(h);
+	return n ? n : -ERR_NODEV;
+}
+
+const struct hw_driver ahci_driver = {
+	.name = "ahci",
+	.class = HW_STORAGE,
+	.ids = ahci_ids,
+	.nids = ARRAY_SIZE(ahci_ids),
+	.probe = ahci_probe,
+};
+HW_DRIVER(ahci_driver);
