@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: hw/disk.c hw/sg.c */
+#include <string.h>
+#include <veneer/disk.h>
+#include <veneer/err.h>
+#include "host/host.h"
+
+#define BS	512u
+#define MEDIA	4096u		/* blocks */
+
+/* A controller that keeps what it was given, checks it against the limits, and completes when the test says so. */
+static struct disk disk;
+static struct disk_cmd *given[64];
+static unsigned ngiven, kicks, most_busy;
+static int refuse;			/* start() answers this */
+static uint8_t *media;
+
+static void check_conforming(const struct disk_cmd *c)
+{
+	const struct disk_limits *l = &disk.limits;
+	uint64_t sum = 0;
+
+	CHECK(c->tag < l->tags);
+	for (unsigned i = 0; i < ngiven; i++)
+		CHECK(given[i]->tag != c->tag);
+	if (c->op != DISK_READ && c->op != DISK_WRITE)
+		return;
+	CHECK(c->nsg >= 1 && c->nsg <= l->max_segs);
+	for (unsigned i = 0; i < c->nsg; i++) {
+		const struct sg *s = &c->sg[i];
+
+		CHECK(s->len && s->len <= l->max_seg_len);
+		CHECK(IS_ALIGNED(s->addr, l->addr_align) && IS_ALIGNED(s->len, l->len_align));
+		CHECK(s->addr + s->len - 1 <= l->dma_mask);
+		if (l->page_rule && i)
+			CHECK(IS_ALIGNED(s->addr, l->page_rule));
+		if (l->page_rule && i + 1 < c->nsg)
+			CHECK(IS_ALIGNED(s->addr + s->len, l->page_rule));
+		sum += s->len;
+	}
+	CHECK_EQ(sum, (uint64_t)c->nblocks * disk.block_size);
+	CHECK(sum <= l->max_bytes);
+}
+
+static int fake_start(struct disk *d, unsigned q, struct disk_cmd *c)
+{
+	if (refuse)
+		return refuse;
+	check_conforming(c);
+	CHECK(c->deadline_us == host_now_us + d->timeout_us);
+	given[ngiven++] = c;
+	most_busy = MAX(most_busy, ngiven);
+	return 0;
+}
+
+static void fake_kick(struct disk *d, unsigned q) { kicks++; }
+static void fake_abort(struct disk *d) { ngiven = 0; }
+static const struct disk_ops ops = { .start = fake_start, .kick = fake_kick, .abort_all = fake_abort };
+
+static void complete(unsigned i, int status)
+{
+	struct disk_cmd *c = given[i];
+
+	memmove(&given[i], &given[i + 1], (--ngiven - i) * sizeof(given[0]));
+	if (!status && c->op == DISK_READ)
+		sg_copy_to(c->sg, c->nsg, 0, media + c->lba * disk.block_size, c->nblocks * disk.block_size);
+	if (!status && c->op == DISK_WRITE)
+		sg_copy_from(c->sg, c->nsg, 0, media + c->lba * disk.block_size, c->nblocks * disk.block_size);
+	disk_cmd_done(&disk, c, status);
+}
+
+static void complete_all(void)
+{
+	while (ngiven)
+		complete(0, 0);
+}
+
+static void setup(void)
+{
+	disk = (struct disk) {
+		.ops = &ops, .name = "fake0", .block_size = BS, .nblocks = MEDIA, .flush = true, .nqueues = 1, .write_cache = true,
+		.limits = { .max_bytes = 65536, .max_segs = 16, .max_seg_len = 32768, .addr_align = 2, .len_align = 2,
+			    .dma_mask = 0xffffffff, .max_discard_blocks = 100, .tags = 4 },
+	};
+	ngiven = kicks = most_busy = 0;
+	refuse = 0;
+	media = (uint8_t *)(uintptr_t)host_guest_ram(MEDIA * 4096);
+	for (unsigned i = 0; i < MEDIA * BS; i++)
+		media[i] = (uint8_t)(i * 7 + i / 251);
+}
+
+struct test_req {
+	struct disk_req r;
+	struct sg sg[DISK_MAX_SEGS];
+	int status;
+	unsigned done;
+};
+
+static void on_done(struct disk_req *r, int status)
+{
+	struct test_req *t = container_of(r, struct test_req, r);
+
+	t->status = status;
+	t->done++;
+}
+
+static void submit(struct test_req *t, enum disk_op op, uint64_t lba, uint32_t n, unsigned nsg)
+{
+	t->r.op = op;
+	t->r.lba = lba;
+	t->r.nblocks = n;
+	t->r.sg = t->sg;
+	t->r.nsg = nsg;
+	t->r.done = on_done;
+	t->done = 0;
+	t->status = 99;
+	disk_submit(&disk, 0, &t->r);
+}
+
+TEST(one_command_goes_as_it_is)
+{
+	static struct test_req t;
+	uint64_t buf;
+
+	setup();
+	CHECK_EQ(disk_init(&disk), 0);
+	buf = host_guest_ram(8192);
+	t.sg[0] = (struct sg) { buf, 8192 };
+	submit(&t, DISK_READ, 3, 16, 1);
+	CHECK_EQ(ngiven, 1);
+	CHECK_EQ(given[0]->sg[0].addr, buf);
+	CHECK_EQ(kicks, 0);
+	disk_kick(&disk, 0);
+	disk_kick(&disk, 0);
+	CHECK_EQ(kicks, 1);
+	CHECK_EQ(disk_outstanding(&disk), 1);
+	complete_all();
+	CHECK_EQ(t.done, 1);
+	CHECK_EQ(t.status, 0);
+	CHECK_EQ(disk_outstanding(&disk), 0);
+	CHECK(!memcmp((void *)(uintptr_t)buf, media + 3 * BS, 8192));
+	CHECK_EQ(disk.cnt_bounced, 0);
+	disk_fini(&disk);
+	CHECK_EQ(host_heap_used(), 0);
+}
+
+TEST(long_requests_are_cut_at_blocks)
+{
+	static struct test_req t;
+	uint64_t buf;
+
+	setup();
+	CHECK_EQ(disk_init(&disk), 0);
+	buf = host_guest_ram(1 << 20);
+	t.sg[0] = (struct sg) { buf, 1 << 19 };
+	t.sg[1] = (struct sg) { buf + (1 << 19) + 4096, 1 << 19 };
+	submit(&t, DISK_READ, 0, 2048, 1);
+	CHECK_EQ(t.status, -ERR_INVAL);
+	submit(&t, DISK_READ, 0, 1024, 1);
+	CHECK_EQ(ngiven, 4);		/* all tags */
+	complete_all();
+	CHECK_EQ(t.status, 0);
+	CHECK_EQ(disk.cnt_commands, 8);
+	CHECK_EQ(disk.cnt_splits, 7);
+	CHECK(!memcmp((void *)(uintptr_t)buf, media, 1 << 19));
+	disk_fini(&disk);
+}
+
+/* Blocks that straddle odd pieces have no cut; the even ones around them go directly. */
+TEST(only_what_no_cut_helps_is_bounced)
+{
+	static struct test_req t;
+	uint64_t buf;
+	uint8_t *at;
+
+	setup();
+	CHECK_EQ(disk_init(&disk), 0);
+	buf = host_guest_ram(65536);
+	t.sg[0] = (struct sg) { buf, 512 * 4 + 101 };		/* four blocks, then one that is cut at an odd place */
+	t.sg[1] = (struct sg) { buf + 8192, 411 + 512 * 2 };	/* rest of it at an even address, then two at an odd one */
+	t.sg[2] = (struct sg) { buf + 16384, 512 };
+	submit(&t, DISK_WRITE, 10, 8, 3);
+	at = (uint8_t *)(uintptr_t)buf;
+	(void)at;
+	complete_all();
+	CHECK_EQ(t.status, 0);
+	CHECK_EQ(disk.cnt_bounced_bytes, 3 * 512);
+	CHECK(!memcmp(media + 10 * BS, at, 4 * 512 + 101));
+	CHECK(!memcmp(media + 10 * BS + 4 * 512 + 101, at + 8192, 411 + 1024));
+	CHECK(!memcmp(media + 17 * BS, at + 16384, 512));
+	disk_fini(&disk);
+}
+
+TEST(bounced_reads_arrive)
+{
+	static struct test_req t;
+	uint64_t buf;
+
+	setup();
+	CHECK_EQ(disk_init(&disk), 0);
+	buf = host_guest_ram(256 * 1024);
+	t.sg[0] = (struct sg) { buf + 1, 128 * 1024 };		/* more than all bounce memory */
+	submit(&t, DISK_READ, 7, 256, 1);
+	CHECK(ngiven >= 1);
+	complete_all();
+	CHECK_EQ(t.done, 1);
+	CHECK_EQ(t.status, 0);
+	CHECK_EQ(disk.cnt_bounced_bytes, 128 * 1024);
+	CHECK(!memcmp((void *)(uintptr_t)(buf + 1), media + 7 * BS, 128 * 1024));
+	disk_fini(&disk);
+}
+
+TEST(page_rule_is_kept_by_cutting_first)
+{
+	static struct test_req t;
+	uint64_t buf;
+	uint8_t *p;
+
+	setup();
+	disk.limits.page_rule = 4096;
+	disk.limits.addr_align = disk.limits.len_align = 4;
+	CHECK_EQ(disk_init(&disk), 0);
+	buf = host_guest_ram(65536);
+	p = (uint8_t *)(uintptr_t)buf;
+	t.sg[0] = (struct sg) { buf + 512, 3584 + 4096 };	/* conforming as a first and middle */
+	t.sg[1] = (struct sg) { buf + 16384, 1024 };		/* ends inside a page: cut after it */
+	t.sg[2] = (struct sg) { buf + 24576 + 1024, 2048 };
+	submit(&t, DISK_READ, 1, 15 + 2 + 4, 3);
+	CHECK_EQ(ngiven, 2);
+	complete_all();
+	CHECK_EQ(t.status, 0);
+	CHECK_EQ(disk.cnt_bounced, 0);
+	CHECK(!memcmp(p + 512, media + BS, 7680));
+	CHECK(!memcmp(p + 16384, media + 16 * BS, 1024));
+	CHECK(!memcmp(p + 25600, media + 18 * BS, 2048));
+	/* A block across two pieces that do not meet at a page has no cut. */
+	t.sg[0] = (struct sg) { buf, 256 };
+	t.sg[1] = (struct sg) { buf + 4096, 256 };
+	submit(&t, DISK_READ, 1, 1, 2);
+	complete_all();
+	CHECK_EQ(disk.cnt_bounced_bytes, 512);
+	CHECK(!memcmp(p + 4096, media + BS + 256, 256));
+	disk_fini(&disk);
+}
+
+/* Random lists against the checks in fake_start() and the data. */
+TEST(random_lists_keep_every_rule)
+{
+	static struct test_req t;
+	uint64_t buf;
+	uint32_t seed = 12345;
+
+	setup();
+	disk.limits.page_rule = 4096;
+	disk.limits.addr_align = disk.limits.len_align = 4;
+	CHECK_EQ(disk_init(&disk), 0);
+	buf = host_guest_ram(1 << 20);
+	for (unsigned round = 0; round < 3000; round++) {
+		uint64_t at = buf, total = 0;
+		unsigned n = 0, pieces = 1 + round % 20;
+
+		for (; n < pieces; n++) {
+			seed = seed * 1103515245 + 12345;
+			uint32_t len = round & 1 ? 1 + (seed >> 16) % 6000 : 256 * (1 + (seed >> 16) % 24);
+
+			at += (seed >> 8) % 3 ? 0 : round & 2 ? 4096 - at % 4096 : (seed >> 20) % 64;
+			t.sg[n] = (struct sg) { at, len };
+			at += len;
+			total += len;
+		}
+		if (total % BS)
+			t.sg[n++] = (struct sg) { at + 12, BS - (uint32_t)(total % BS) };
+		total = ALIGN_UP(total, BS);
+		memset((void *)(uintptr_t)buf, 0, 1 << 20);
+		submit(&t, DISK_READ, round % 100, (uint32_t)(total / BS), n);
+		while (ngiven)
+			complete((seed >> 3) % ngiven, 0);
+		CHECK_EQ(t.done, 1);
+		CHECK_EQ(t.status, 0);
+		for (uint64_t i = 0, off = 0; i < n; off += t.sg[i++].len)
+			CHECK(!memcmp((void *)(uintptr_t)t.sg[i].addr, media + round % 100 * BS + off, t.sg[i].len));
+	}
+	disk_fini(&disk);
+}
+
+TEST(memory_beyond_the_mask_is_bounced)
+{
+	static struct test_req t;
+
+	setup();
+	CHECK_EQ(disk_init(&disk), 0);
+	t.sg[0] = (struct sg) { 0xfffff800, 4096 };	/* never touched: the commands are not completed */
+	submit(&t, DISK_READ, 0, 8, 1);
+	CHECK_EQ(ngiven, 2);
+	CHECK_EQ(given[0]->sg[0].addr, 0xfffff800);
+	CHECK_EQ(given[0]->nblocks, 4);
+	CHECK_EQ(disk.cnt_bounced_bytes, 2048);
+	disk_reset(&disk);
+	disk_fini(&disk);
+}
+
+TEST(requests_that_must_not_pass)
+{
+	static struct test_req t;
+
+	setup();
+	CHECK_EQ(disk_init(&disk), 0);
+	t.sg[0] = (struct sg) { host_guest_ram(4096), 512 };
+	submit(&t, DISK_READ, MEDIA, 1, 1);
+	CHECK_EQ(t.status, -ERR_INVAL);
+	submit(&t, DISK_READ, ~0ull, 1, 1);
+	CHECK_EQ(t.status, -ERR_INVAL);
+	submit(&t, DISK_DISCARD, MEDIA - 1, 2, 0);
+	CHECK_EQ(t.status, -ERR_INVAL);
+	submit(&t, DISK_DISCARD, 1, ~0u, 0);
+	CHECK_EQ(t.status, -ERR_INVAL);
+	submit(&t, DISK_READ, 0, 0, 0);
+	CHECK_EQ(t.status, -ERR_INVAL);
+	submit(&t, DISK_READ, 0, 2, 1);
+	CHECK_EQ(t.status, -ERR_INVAL);
+	submit(&t, DISK_WRITE_ZEROES, 0, 2, 0);
+	CHECK_EQ(t.status, -ERR_NOTSUP);
+	submit(&t, (enum disk_op)77, 0, 2, 0);
+	CHECK_EQ(t.status, -ERR_NOTSUP);
+	disk.hw_read_only = true;
+	submit(&t, DISK_WRITE, 0, 1, 1);
+	CHECK_EQ(t.status, -ERR_ROFS);
+	disk.flush = false;
+	submit(&t, DISK_FLUSH, 0, 0, 0);
+	CHECK_EQ(t.status, -ERR_NOTSUP);
+	disk.write_cache = false;
+	submit(&t, DISK_FLUSH, 0, 0, 0);
+	CHECK_EQ(t.status, 0);
+	CHECK_EQ(ngiven, 0);
+	CHECK_EQ(disk_outstanding(&disk), 0);
+	disk_fini(&disk);
+}
+
+TEST(discards_are_cut_too)
+{
+	static struct test_req t;
+
+	setup();
+	CHECK_EQ(disk_init(&disk), 0);
+	submit(&t, DISK_DISCARD, 5, 250, 0);
+	CHECK_EQ(ngiven, 3);
+	CHECK_EQ(given[2]->lba, 205);
+	CHECK_EQ(given[2]->nblocks, 50);
+	complete_all();
+	CHECK_EQ(t.status, 0);
+	disk_fini(&disk);
+}
+
+TEST(first_failure_ends_a_request_once)
+{
+	static struct test_req t;
+
+	setup();
+	CHECK_EQ(disk_init(&disk), 0);
+	t.sg[0] = (struct sg) { host_guest_ram(1 << 19), 1 << 19 };
+	submit(&t, DISK_READ, 0, 1024, 1);
+	CHECK_EQ(ngiven, 4);
+	complete(1, -ERR_IO);
+	CHECK_EQ(t.done, 0);
+	CHECK_EQ(ngiven, 3);		/* no more of it is started */
+	complete(0, -ERR_TIMEOUT);
+	complete_all();
+	CHECK_EQ(t.done, 1);
+	CHECK_EQ(t.status, -ERR_IO);
+	CHECK_EQ(disk.cnt_errors, 2);
+	CHECK_EQ(disk.cnt_timeouts, 1);
+	CHECK_EQ(disk_outstanding(&disk), 0);
+	disk_fini(&disk);
+}
+
+TEST(order_is_kept_while_busy)
+{
+	static struct test_req a, b;
+
+	setup();
+	CHECK_EQ(disk_init(&disk), 0);
+	a.sg[0] = b.sg[0] = (struct sg) { host_guest_ram(4096), 512 };
+	refuse = -ERR_BUSY;
+	submit(&a, DISK_FLUSH, 0, 0, 0);
+	submit(&b, DISK_READ, 0, 1, 1);
+	CHECK_EQ(ngiven, 0);
+	refuse = 0;
+	disk_run(&disk);
+	CHECK_EQ(ngiven, 2);
+	CHECK_EQ(given[0]->op, DISK_FLUSH);
+	CHECK_EQ(kicks, 1);
+	complete_all();
+	CHECK(a.done == 1 && b.done == 1);
+	/* A driver that refuses for good fails the request. */
+	refuse = -ERR_NODEV;
+	submit(&b, DISK_READ, 0, 1, 1);
+	CHECK_EQ(b.status, -ERR_NODEV);
+	disk_fini(&disk);
+}
+
+TEST(a_disk_that_is_gone_fails_what_waits)
+{
+	static struct test_req a, b;
+
+	setup();
+	CHECK_EQ(disk_init(&disk), 0);
+	a.sg[0] = b.sg[0] = (struct sg) { host_guest_ram(4096), 512 };
+	refuse = -ERR_BUSY;
+	submit(&a, DISK_READ, 0, 1, 1);
+	submit(&b, DISK_READ, 0, 1, 1);
+	disk.gone = true;
+	disk_run(&disk);
+	CHECK(a.status == -ERR_NODEV && b.status == -ERR_NODEV);
+	submit(&a, DISK_READ, 0, 1, 1);
+	CHECK_EQ(a.status, -ERR_NODEV);
+	disk_fini(&disk);
+}
+
+TEST(reset_forgets_silently)
+{
+	static struct test_req t[8];
+
+	setup();
+	CHECK_EQ(disk_init(&disk), 0);
+	for (unsigned i = 0; i < 8; i++) {
+		t[i].sg[0] = (struct sg) { host_guest_ram(4096) + 1, 512 };
+		submit(&t[i], DISK_READ, i, 1, 1);
+	}
+	CHECK_EQ(disk_outstanding(&disk), 8);
+	disk_reset(&disk);
+	CHECK_EQ(disk_outstanding(&disk), 0);
+	for (unsigned i = 0; i < 8; i++)
+		CHECK_EQ(t[i].done, 0);
+	for (unsigned i = 0; i < 8; i++)
+		submit(&t[i], DISK_READ, i, 1, 1);
+	CHECK_EQ(ngiven, 4);
+	complete_all();
+	CHECK_EQ(t[7].done, 1);
+	disk_fini(&disk);
+}
+
+static unsigned again, depth, deepest;
+static void resubmit(struct disk_req *r, int status)
+{
+	depth++;
+	deepest = MAX(deepest, depth);
+	if (again-- > 1)
+		disk_submit(&disk, 0, r);
+	depth--;
+}
+
+/* A client that submits rubbish from its own done(), as a guest might make it, uses no stack for it. */
+TEST(done_that_submits_does_not_nest)
+{
+	static struct test_req t;
+
+	setup();
+	CHECK_EQ(disk_init(&disk), 0);
+	again = 100000;
+	t.r = (struct disk_req) { .op = DISK_READ, .done = resubmit };
+	disk_submit(&disk, 0, &t.r);
+	CHECK_EQ(again, 0);
+	CHECK_EQ(deepest, 1);
+	disk_fini(&disk);
+}
+
+static void reset_in_done(struct disk_req *r, int status)
+{
+	on_done(r, status);
+	disk_reset(&disk);
+}
+
+TEST(done_may_reset)
+{
+	static struct test_req t[6];
+
+	setup();
+	CHECK_EQ(disk_init(&disk), 0);
+	for (unsigned i = 0; i < 6; i++) {
+		t[i].sg[0] = (struct sg) { host_guest_ram(4096), 512 };
+		submit(&t[i], DISK_READ, i, 1, 1);
+	}
+	t[0].r.done = reset_in_done;
+	complete(0, 0);
+	CHECK_EQ(t[0].done, 1);
+	CHECK_EQ(ngiven, 0);
+	CHECK_EQ(disk_outstanding(&disk), 0);
+	disk_fini(&disk);
+}
+
+TEST(no_memory_leaves_nothing)
+{
+	for (unsigned n = 1; n <= 5; n++) {
+		setup();
+		disk.nqueues = 2;
+		host_heap_fail_at(n);
+		CHECK_EQ(disk_init(&disk), -ERR_NOMEM);
+		CHECK_EQ(host_heap_used(), 0);
+	}
+	host_heap_fail_at(6);
+	CHECK_EQ(disk_init(&disk), 0);
+	host_heap_fail_at(0);
+	CHECK(host_heap_used() <= 128 * 1024);
+	disk_fini(&disk);
+	CHECK_EQ(host_heap_used(), 0);
+}
+
+TEST(sg_slices)
+{
+	struct sg list[3] = { { 0x1000, 100 }, { 0x2000, 200 }, { 0x3000, 300 } }, out[3];
+
+	CHECK_EQ(sg_bytes(list, 3), 600);
+	CHECK_EQ(sg_slice(list, 3, 50, 300, out, 3), 3);
+	CHECK(out[0].addr == 0x1032 && out[0].len == 50 && out[1].len == 200 && out[2].addr == 0x3000 && out[2].len == 50);
+	CHECK_EQ(sg_slice(list, 3, 100, 200, out, 1), 1);
+	CHECK_EQ(sg_slice(list, 3, 50, 300, out, 2), -ERR_NOMEM);
+	CHECK_EQ(sg_slice(list, 3, 500, 101, out, 3), -ERR_INVAL);
+}
+
+TEST_MAIN
