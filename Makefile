@@ -23,7 +23,8 @@ endif
 DIRS := hv hv/boot hv/cpu hv/mem hv/dev virtio virtio/net virtio/blk hw hw/nic hw/ahci hw/nvme conceal
 obj-y :=
 include $(wildcard $(DIRS:%=%/build.mk))
-OBJS := $(obj-y:%=$(BUILD)/%) $(BUILD)/version.o
+# Sorted: an object that two lists name is linked once.
+OBJS := $(sort $(obj-y:%=$(BUILD)/%)) $(BUILD)/version.o
 
 WARN	 := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter \
 	    -Wno-missing-field-initializers
@@ -60,7 +61,8 @@ $(BUILD)/objects: FORCE
 
 $(BUILD)/veneer.elf: $(OBJS) $(BUILD)/objects hv/boot/veneer.lds
 	$(LD) $(LDFLAGS) -o $@.full $(OBJS) $(LIBFDT)
-	$(OBJCOPY) --strip-debug $@.full $@
+	$(OBJCOPY) --strip-all $@.full $@
+	scripts/elf-grub-fix $@
 
 $(BUILD)/%.o: %.c $(BUILD)/autoconf.h $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -72,18 +74,17 @@ $(BUILD)/%.o: %.S $(BUILD)/autoconf.h $(BUILD)/flags
 
 -include $(OBJS:.o=.d)
 
-# The guests: the example system and the probes of tests/guest.  Each build.mk adds to GUESTS what it can build.
-GUESTS :=
+# The guests: the example system, and the probes of tests/guest (GUEST_PROBES).
 -include examples/hobby-os/build.mk
 -include tests/guest/build.mk
 
-guests: $(GUESTS) ## Build the hobby OS and the guests of the tests
+guests: $(BUILD)/hobby-os.elf $(GUEST_PROBES) ## Build the hobby OS and the guests of the tests
 
 include scripts/tests.mk
 
-RUN_ENV = BUILD='$(BUILD)'
-run: all guests | deps ## Try it in an emulator: the hobby OS, or KERNEL=file CMDLINE='...'
-	@$(RUN_ENV) KERNEL='$(KERNEL)' CMDLINE='$(subst ','\'',$(CMDLINE))' scripts/run
+run: all guests | deps ## Try it in an emulator: the hobby OS, or KERNEL=file INITRD=file CMDLINE='...'
+	@BUILD='$(BUILD)' KERNEL='$(KERNEL)' INITRD='$(INITRD)' TIMEOUT='$(TIMEOUT)' \
+		CMDLINE='$(subst ','\'',$(value CMDLINE))' scripts/run
 
 deps: ## Install the Debian packages that are missing
 	@scripts/install-deps --check --quiet || scripts/install-deps

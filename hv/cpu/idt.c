@@ -70,6 +70,14 @@ void host_exception(const struct trap_frame *f)
 	      f->vector, f->error, f->rip, f->rip - (uintptr_t)veneer_start, read_cr2(), f->rsp, f->rax, f->rdi, f->rsi);
 }
 
+/* The compiler's name for a canary that was overwritten. */
+NORETURN void __stack_chk_fail(void);
+
+void __stack_chk_fail(void)
+{
+	panic("stack smashed, found by the function that returns to %p", __builtin_return_address(0));
+}
+
 void panic(const char *fmt, ...)
 {
 	static bool again;
