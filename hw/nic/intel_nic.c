@@ -475,7 +475,12 @@ static void filter_apply(struct intel_nic *n)
 	if (n->broken || n->shut)
 		return;		/* written by the next reset */
 	intel_filter_write(n);
-	intel_wr(n, REG_RCTL, intel_rctl(n) | (n->running ? RCTL_EN : 0));
+
+	/* Only when it changes: an emulated 82540EM receives nothing for a second after each write to RCTL. */
+	uint32_t rctl = intel_rctl(n) | (n->running ? RCTL_EN : 0);
+
+	if (intel_rd(n, REG_RCTL) != rctl)
+		intel_wr(n, REG_RCTL, rctl);
 	intel_flush(n);
 }
 

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A client and a NIC of any Intel kind, for the tests of the drivers; one program per set of tests includes it. */
+#ifndef INTEL_FIXTURE_H
+#define INTEL_FIXTURE_H
+
+#include <veneer/clock.h>
+#include "intel_model.h"
+
+static struct chip chip, *const c = &chip;
+static struct hw_dev *hw;
+static struct nic *nic;
+static int clock_holds;
+
+#define R(off)	(*chip_reg(c, off))
+#define DEV_82540	0x100e
+#define DEV_82545EM	0x100f
+#define DEV_82545GM	0x1026
+#define DEV_82541	0x107c
+#define DEV_82574	0x10d3
+#define DEV_I217	0x153a
+#define DEV_I218	0x155a
+#define DEV_I219	0x156f
+#define DEV_I219_16	0x1a1e
+
+void clock_hold(void) { clock_holds++; }
+void clock_release(void) { clock_holds--; }
+
+/* --- the client --- */
+
+static struct {
+	void *tx[4096], *rx[4096];
+	uint32_t rx_len[4096], rx_flags[4096];
+	unsigned ntx, nrx, flushes, links;
+	void (*in_rx)(void), (*in_tx)(void);
+} got;
+
+static void on_tx(void *ctx, unsigned q, void *token)
+{
+	got.tx[got.ntx++] = token;
+	if (got.in_tx)
+		got.in_tx();
+}
+
+static void on_rx(void *ctx, unsigned q, void *token, uint32_t len, uint32_t flags)
+{
+	got.rx_len[got.nrx] = len;
+	got.rx_flags[got.nrx] = flags;
+	got.rx[got.nrx++] = token;
+	if (got.in_rx)
+		got.in_rx();
+}
+
+static void on_flush(void *ctx, unsigned q) { got.flushes++; }
+static void on_link(void *ctx) { got.links++; }
+
+static const struct nic_client_ops client = {
+	.tx_done = on_tx, .rx_done = on_rx, .flush = on_flush, .link_changed = on_link,
+};
+
+/* --- making a NIC --- */
+
+extern const struct hw_driver *const __start_veneer_drivers[], *const __stop_veneer_drivers[];
+
+static const struct hw_driver *find(uint16_t device, const struct hw_id **id)
+{
+	for (const struct hw_driver *const *d = __start_veneer_drivers; d < __stop_veneer_drivers; d++)
+		for (unsigned i = 0; i < (*d)->nids; i++)
+			if ((*d)->ids[i].vendor == 0x8086 && (*d)->ids[i].device == device) {
+				*id = &(*d)->ids[i];
+				return *d;
+			}
+	host_fail(__FILE__, __LINE__, "no driver for %04x", device);
+}
+
+static void make(uint16_t device)
+{
+	static const uint8_t mac[6] = { 0x52, 0x54, 0x00, 0x12, 0x34, 0x56 };
+	static struct pci_dev functions[32];
+	static unsigned nfunctions;
+	const struct hw_id *id;
+
+	(void)find(device, &id);
+	memset(c, 0, sizeof(*c));
+	uint16_t io = (uint16_t)(0xc000 + 64 * (nfunctions % ARRAY_SIZE(functions)));
+
+	c->pci = &functions[nfunctions++ % ARRAY_SIZE(functions)];
+	memset(c->pci, 0, sizeof(*c->pci));
+	memset(&got, 0, sizeof(got));
+	clock_holds = 0;
+	memcpy(c->nvm_mac, mac, 6);
+	c->pci->vendor = 0x8086;
+	c->pci->device = device;
+	c->pci->bdf = PCI_BDF(0, 2, 0);
+	c->bar = host_mmio_new(CHIP_SPACE, &chip_model, c);
+	c->pci->bar[0] = (struct pci_bar) { .addr = c->bar, .size = CHIP_SPACE };
+	c->pci->bar[2] = (struct pci_bar) { .addr = io, .size = 64, .io = true };
+	host_pio_model(io, 64, &chip_io_model, c);
+	c->cfg = host_pci_config(c->pci);
+	c->eerd_old = id->quirks & INTEL_Q_EERD_8254X;
+	c->boundary = id->quirks & INTEL_Q_64K;
+	c->io_reset = id->quirks & INTEL_Q_IO_RESET;
+	c->dup_reset = id->quirks & INTEL_Q_DUP_RESET;
+	c->needs_mdio = id->quirks & INTEL_Q_82574;
+	c->pch = id->quirks & INTEL_Q_PCH;
+	c->pcie = c->pch || c->needs_mdio;
+	c->link = true;
+	c->speed = 2;
+	R(REG_RCTL) = RCTL_EN;		/* as a boot ROM leaves it */
+	R(REG_TCTL) = TCTL_EN;
+	R(REG_IMS) = INTEL_CAUSES;
+}
+
+static int probe(void)
+{
+	const struct hw_id *id;
+	const struct hw_driver *d = find(c->pci->device, &id);
+	int err = d->probe(c->pci, id, 0, &hw);
+
+	nic = err ? NULL : hw->nic;
+	if (nic)
+		nic->client = &client;
+	return err;
+}
+
+static void up(uint16_t device)
+{
+	make(device);
+	CHECK_EQ(probe(), 0);
+	CHECK_EQ(nic->ops->start(nic), 0);
+	hw->ops->irq_enable(hw, true);
+}
+
+#define TOKEN(i) ((void *)(uintptr_t)(0x1000 + (i)))
+
+static void frame_to(uint8_t *f, const uint8_t mac[6], uint32_t len, uint8_t seed)
+{
+	for (uint32_t i = 0; i < len; i++)
+		f[i] = (uint8_t)(i * 7 + seed);
+	memcpy(f, mac, 6);
+	f[12] = 8;
+	f[13] = 0;
+}
+
+static bool wire(uint32_t len, uint8_t seed)
+{
+	uint8_t f[NIC_FRAME_MAX];
+
+	frame_to(f, nic->mac, len, seed);
+	return chip_receive(c, f, len);
+}
+
+static int send_at(uint64_t addr, uint32_t len, unsigned token)
+{
+	struct sg sg = { addr, len };
+	struct nic_tx t = { .frag = &sg, .nfrag = 1, .len = len, .token = TOKEN(token) };
+
+	return nic->ops->tx(nic, 0, &t);
+}
+
+static void post(uint64_t base, unsigned from, unsigned n)
+{
+	for (unsigned i = from; i < from + n; i++)
+		CHECK_EQ(nic->ops->rx_post(nic, 0, base + 2048ull * i + i % 3, NIC_FRAME_MAX, TOKEN(i)), 0);
+	nic->ops->rx_kick(nic, 0);
+}
+
+static const uint16_t all_kinds[] = { DEV_82540, DEV_82545EM, DEV_82545GM, DEV_82541, DEV_82574, DEV_I217, DEV_I218, DEV_I219,
+	DEV_I219_16 };
+
+#endif

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: hw/nic/intel_ring.c hw/nic/intel_mac.c hw/nic/intel_phy.c hw/nic/intel_nic.c hw/nic/e1000.c hw/nic/e1000_pci.c hw/nic/e1000e.c hw/nic/e1000e_pci.c */
+#include <veneer/err.h>
+#include "intel_fixture.h"
+
+/* --- stop --- */
+
+TEST(nothing_is_touched_after_stop)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(all_kinds); i++) {
+		uint64_t ram = host_guest_ram(2048 * 64), fresh = host_guest_ram(2048 * 4);
+
+		up(all_kinds[i]);
+		nic->ops->rx_post(nic, 0, ALIGN_UP(ram, 4096ull), 2048, TOKEN(1));
+		nic->ops->rx_post(nic, 0, ALIGN_UP(ram, 4096ull) + 4096, 2048, TOKEN(2));
+		nic->ops->rx_kick(nic, 0);
+		CHECK(c->ncached > 0);
+		c->tx_hang = true;
+		CHECK_EQ(send_at(ram, 64, 3), 0);
+		nic->ops->tx_kick(nic, 0);
+		nic->ops->stop(nic);
+		host_guest_ram_drop();		/* from here on a stray access faults */
+		CHECK(!wire(64, 1));
+		c->tx_hang = false;
+		chip_send(c);
+		CHECK_EQ(c->nsent, 0);
+		CHECK_EQ(hw->ops->poll(hw), 0);
+		CHECK_EQ(got.ntx + got.nrx, 0);		/* forgotten, not returned */
+		CHECK_EQ(nic->ops->rx_post(nic, 0, ram, 2048, NULL), -ERR_BUSY);
+		fresh = host_guest_ram(2048 * 4);
+		CHECK_EQ(nic->ops->start(nic), 0);
+		CHECK(R(REG_IMS) == INTEL_CAUSES);
+		CHECK_EQ(nic->ops->rx_post(nic, 0, fresh, 2048, TOKEN(4)), 0);
+		nic->ops->rx_kick(nic, 0);
+		CHECK(wire(64, 1));
+		CHECK_EQ(hw->ops->poll(hw), 1);
+		CHECK_EQ((uintptr_t)got.rx[0], (uintptr_t)TOKEN(4));
+	}
+}
+
+TEST(stop_ends_whatever_is_stuck)
+{
+	uint64_t ram = host_guest_ram(8192);
+
+	up(DEV_82574);
+	c->master_stuck = true;
+	uint64_t t = host_now_us;
+
+	nic->ops->stop(nic);
+	CHECK(host_now_us - t < 200000);
+	CHECK(host_log_has("bus requests do not end"));
+	CHECK_EQ(nic->ops->start(nic), 0);
+	post(ram, 0, 2);
+	c->reset_stuck = true;
+	t = host_now_us;
+	nic->ops->stop(nic);
+	CHECK(host_now_us - t < 300000);
+	CHECK(!chip_master(c));
+	CHECK_EQ(nic->ops->start(nic), -ERR_TIMEOUT);
+	CHECK(!chip_master(c));
+	c->reset_stuck = c->master_stuck = false;
+	CHECK_EQ(nic->ops->start(nic), 0);
+	post(ram, 0, 2);
+	CHECK(wire(64, 0));
+}
+
+static void stop_it(void)
+{
+	nic->ops->stop(nic);
+}
+
+TEST(client_may_stop_in_a_callback)
+{
+	uint64_t ram = host_guest_ram(2048 * 16);
+
+	up(DEV_82574);
+	post(ram, 0, 16);
+	for (unsigned i = 0; i < 8; i++) {
+		CHECK(wire(64, 0));
+		CHECK_EQ(send_at(ram, 64, i), 0);
+	}
+	nic->ops->tx_kick(nic, 0);
+	got.in_rx = stop_it;
+	hw->ops->poll(hw);
+	CHECK_EQ(got.nrx, 1);
+	CHECK_EQ(got.ntx, 0);
+	CHECK_EQ(got.flushes, 0);
+}
+
+TEST(shutdown_hands_over_to_firmware)
+{
+	uint64_t ram = host_guest_ram(8192);
+
+	up(DEV_82574);
+	post(ram, 0, 2);
+	hw->ops->shutdown(hw);
+	CHECK(!(R(REG_CTRL_EXT) & CTRL_EXT_DRV_LOAD));
+	CHECK(!chip_master(c));
+	CHECK_EQ(R(REG_IMS), 0);
+	CHECK(!wire(64, 0));
+	unsigned n = c->resets;
+
+	hw->ops->shutdown(hw);
+	nic->ops->stop(nic);
+	CHECK_EQ(c->resets, n);
+	CHECK_EQ(nic->ops->start(nic), -ERR_NODEV);
+}
+
+/* --- a transmitter that hangs --- */
+
+static void tick(unsigned ms)
+{
+	for (unsigned i = 0; i < ms; i += 4) {
+		host_now_us += 4000;
+		hw->ops->tick(hw, host_now_us);
+	}
+}
+
+static void hang(uint16_t device)
+{
+	uint64_t ram = host_guest_ram(2048 * 256);
+
+	up(device);
+	for (unsigned i = 0; i < 10; i++) {		/* so that the rings do not stand at 0 */
+		post(ram, 200, 1);
+		CHECK(wire(64, 0));
+		CHECK_EQ(hw->ops->poll(hw), 1);
+	}
+	got.nrx = 0;
+	post(ram, 0, 50);
+	c->tx_hang = true;
+	for (unsigned i = 0; i < 20; i++)
+		CHECK_EQ(send_at(ram, 64, i), 0);
+	nic->ops->tx_kick(nic, 0);
+	unsigned resets = c->resets;
+
+	tick(1500);
+	CHECK_EQ(c->resets, resets);
+	if (c->pch)
+		c->cfg[PCI_DESC_RING_STATUS + 1] = 1, c->tx_hang = false;
+	else
+		c->tx_hang = false;
+	tick(1000);
+	CHECK_EQ(c->resets, resets + 1);
+	CHECK(host_log_has("transmitter hangs"));
+	CHECK_EQ(got.ntx, 20);
+	for (unsigned i = 0; i < 20; i++)
+		CHECK_EQ((uintptr_t)got.tx[i], (uintptr_t)TOKEN(i));
+	CHECK_EQ(c->ncached, PREFETCH);
+	for (unsigned i = 0; i < 50; i++)
+		CHECK(wire(64, 0));
+	CHECK_EQ(send_at(ram, 64, 99), 0);
+	nic->ops->tx_kick(nic, 0);
+	CHECK_EQ(hw->ops->poll(hw), 51);
+	for (unsigned i = 0; i < 50; i++)
+		CHECK_EQ((uintptr_t)got.rx[i], (uintptr_t)TOKEN(i));
+}
+
+TEST(a_hung_transmitter_is_reset_on_8254x) { hang(DEV_82540); }
+TEST(a_hung_transmitter_is_reset_on_82574) { hang(DEV_82574); }
+TEST(a_hung_transmitter_is_flushed_and_reset_on_i219) { hang(DEV_I219); }
+
+TEST(what_is_no_hang)
+{
+	uint64_t ram = host_guest_ram(8192);
+
+	up(DEV_82574);
+	unsigned resets = c->resets;
+
+	chip_link(c, false);
+	CHECK(hw->ops->poll(hw) > 0);
+	CHECK_EQ(send_at(ram, 64, 0), 0);
+	nic->ops->tx_kick(nic, 0);
+	tick(5000);				/* no link: the frame waits */
+	CHECK_EQ(c->resets, resets);
+	chip_link(c, true);
+	CHECK_EQ(hw->ops->poll(hw), 1);
+	CHECK_EQ(send_at(ram, 64, 1), 0);	/* never kicked */
+	tick(5000);
+	CHECK_EQ(c->resets, resets);
+	c->tx_lost_irq = true;
+	nic->ops->tx_kick(nic, 0);
+	tick(5000);				/* done, but the interrupt got lost */
+	CHECK_EQ(c->resets, resets);
+	CHECK_EQ(got.ntx, 2);
+	CHECK(host_log_has("without an interrupt"));
+}
+
+TEST(stop_in_the_callback_of_a_recovery)
+{
+	uint64_t ram = host_guest_ram(8192);
+
+	up(DEV_82574);
+	c->tx_hang = true;
+	for (unsigned i = 0; i < 4; i++)
+		CHECK_EQ(send_at(ram, 64, i), 0);
+	nic->ops->tx_kick(nic, 0);
+	got.in_tx = stop_it;
+	tick(3000);
+	CHECK_EQ(got.ntx, 1);
+	CHECK(!(R(REG_RCTL) & RCTL_EN));
+	CHECK_EQ(nic->ops->start(nic), 0);
+}
+
+/* --- PCH --- */
+
+TEST(ulp_is_ended_by_the_engine)
+{
+	make(DEV_I219);
+	R(REG_FWSM) = FWSM_FW_VALID;
+	R(REG_H2ME) = H2ME_ULP;
+	CHECK_EQ(probe(), 0);
+	CHECK_EQ(c->ulp_asked, 1);
+	CHECK_EQ(c->phy_resets, 0);		/* the engine's PHY is not reset */
+	make(DEV_I217);
+	R(REG_FWSM) = FWSM_FW_VALID;
+	CHECK_EQ(probe(), 0);
+	CHECK_EQ(c->ulp_asked, 0);
+}
+
+TEST(ulp_is_ended_in_the_phy)
+{
+	make(DEV_I219);
+	R(REG_FWSM) = FWSM_RSPCIPHY;
+	c->paged[769][23] = SMB_CTRL_FORCE | 0x100;
+	c->paged[779][16] = ULP_STICKY | ULP_IND | 2;
+	CHECK_EQ(probe(), 0);
+	CHECK_EQ(c->paged[769][23], 0x100);
+	CHECK_EQ(c->paged[779][16], ULP_START | 2);
+	CHECK_EQ(c->phy_resets, 1);
+	make(DEV_I219);
+	CHECK_EQ(probe(), 0);
+	CHECK_EQ(c->phy_resets, 0);		/* nothing to end, the link stays */
+}
+
+TEST(a_dead_phy_or_engine_is_said_and_survived)
+{
+	make(DEV_I219);
+	c->mdic_dead = true;
+	R(REG_FWSM) = FWSM_RSPCIPHY;
+	CHECK_EQ(probe(), 0);
+	CHECK(host_log_has("did not answer"));
+	CHECK(host_log_has("cannot reach the PHY"));
+	make(DEV_I219);
+	c->swflag_denied = true;
+	CHECK_EQ(probe(), 0);
+	CHECK(host_log_has("does not give the software flag"));
+}
+
+TEST(phy_power_down_is_undone)
+{
+	static const uint16_t kinds[] = { DEV_82540, DEV_82574, DEV_I217 };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
+		make(kinds[i]);
+		uint16_t *bmcr = &c->phy[c->pch ? 2 : 1][PHY_BMCR];
+
+		*bmcr = BMCR_POWER_DOWN | 0x40;
+		CHECK_EQ(probe(), 0);
+		CHECK_EQ(*bmcr, BMCR_AN_ENABLE | BMCR_AN_RESTART | 0x40);
+	}
+}
+
+TEST(lost_tail_writes_are_repeated)
+{
+	uint64_t ram = host_guest_ram(8192);
+
+	make(DEV_I219);
+	R(REG_FWSM) = FWSM_FW_VALID;
+	CHECK_EQ(probe(), 0);
+	CHECK_EQ(nic->ops->start(nic), 0);
+	c->lose_tails = 3;
+	CHECK_EQ(send_at(ram, 64, 0), 0);
+	nic->ops->tx_kick(nic, 0);
+	CHECK_EQ(c->nsent, 1);
+	c->lose_tails = 1000;
+	CHECK_EQ(send_at(ram, 64, 1), 0);
+	nic->ops->tx_kick(nic, 0);
+	CHECK_EQ(c->nsent, 1);
+	CHECK(host_log_has("does not take the value"));
+	CHECK_EQ(clock_holds, 1);		/* a tick will come */
+	c->lose_tails = 0;
+	tick(4);
+	CHECK_EQ(c->nsent, 2);
+}
+
+TEST_MAIN
