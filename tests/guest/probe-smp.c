@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Tries to start the second CPU of a guest that has only one: nothing may run at the trampoline.  A CPU that starts there
- * would be one that the hypervisor does not hold.
+ * Tries to start further CPUs of a guest that has only one: nothing may run at the trampoline.  A CPU that starts there
+ * would be one that the hypervisor does not hold.  Option: cpus=N, how many APIC ids to try (4).
  */
 #include "guest.h"
 
@@ -54,8 +54,8 @@ void probe(void)
 	__asm__("" : "+r"(trampoline));
 	apic_init();
 	memcpy(trampoline, code, sizeof(code));
-	*flag() = 0;
 	for (uint32_t id = 1; id < others; id++) {
+		*flag() = 0;
 		icr(id, ICR_INIT);
 		delay_us(10000);
 		for (unsigned int i = 0; i < 2; i++) {
