@@ -197,7 +197,7 @@ static bool take_baud(const char *s, uint32_t *baud)
 	while (*s >= '0' && *s <= '9' && v <= 115200)
 		v = v * 10 + (uint32_t)(*s++ - '0');
 	*baud = v;
-	return v && 115200 % v == 0 && (!*s || !strcmp(s, "n8"));
+	return v >= 300 && 115200 % v == 0 && (!*s || !strcmp(s, "n8"));
 }
 
 static int set_serial(struct parse *p, const char *s)

@@ -129,8 +129,8 @@ int layout_check_entry(const struct kernel_layout *k)
 	for (unsigned i = 0; i < k->nseg; i++)
 		if (k->entry >= k->seg[i].paddr && k->entry - k->seg[i].paddr < k->seg[i].memsz)
 			return 0;
-	log_err("guest: the kernel's entry point %#llx lies outside of what is loaded (%#llx-%#llx)", ULL(k->entry), ULL(k->base),
-		ULL(k->end));
+	log_err("guest: the kernel's entry point %#llx lies outside of what is loaded (%#llx-%#llx)", ULL(k->entry),
+		ULL(k->base), ULL(k->end));
 	return -ERR_INVAL;
 }
 

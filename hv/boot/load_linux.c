@@ -122,8 +122,8 @@ static int check_header(const struct guest_image *img, const struct linux_kernel
 	uint64_t stated = get(img, HDR_SYSSIZE, 4) * 16;
 
 	if (l->version < 0x206) {
-		log_err("guest: the Linux kernel has boot protocol %u.%02u; 2.06 (Linux 2.6.22) or later is needed", l->version >> 8,
-			l->version & 0xff);
+		log_err("guest: the Linux kernel has boot protocol %u.%02u; 2.06 (Linux 2.6.22) or later is needed",
+			l->version >> 8, l->version & 0xff);
 		return -ERR_NOTSUP;
 	}
 	if (!(get(img, HDR_LOADFLAGS, 1) & LOADED_HIGH)) {
@@ -438,8 +438,8 @@ static int load(const struct guest_image *img, struct boot_info *b, struct vcpu_
 	zp = blob_add(&o, NULL, PAGE_SIZE, PAGE_SIZE);
 	fill_zero_page(o.buf + zp, &o, img, b, &l);
 	set_regs(regs, &o, &l, o.gpa + zp);
-	log_debug("guest: Linux %u.%02u protocol, %s entry, kernel at %#llx, initrd %#llx+%#llx", l.version >> 8, l.version & 0xff,
-		  l.entry64 ? "64-bit" : "32-bit", ULL(l.place), ULL(l.initrd), ULL(l.initrd_size));
+	log_debug("guest: Linux %u.%02u protocol, %s entry, kernel at %#llx, initrd %#llx+%#llx", l.version >> 8,
+		  l.version & 0xff, l.entry64 ? "64-bit" : "32-bit", ULL(l.place), ULL(l.initrd), ULL(l.initrd_size));
 	return blob_finish(&o, &plan, 0, what);
 }
 

@@ -72,7 +72,8 @@ static int check_relocatable(const struct wishes *w)
 {
 	if (w->align && !(w->align & (w->align - 1)) && w->max > w->min)
 		return 0;
-	log_err("guest: the multiboot2 header's relocatable tag is wrong: min %#x, max %#x, alignment %#x", w->min, w->max, w->align);
+	log_err("guest: the multiboot2 header's relocatable tag is wrong: min %#x, max %#x, alignment %#x", w->min, w->max,
+		w->align);
 	return -ERR_INVAL;
 }
 
@@ -300,7 +301,8 @@ static void add_framebuffer(struct load_blob *o, const struct boot_info *b)
 
 static void add_firmware(struct load_blob *o, const struct boot_info *b)
 {
-	uint32_t format[2] = { b->efi_desc_size, b->efi_desc_version }, dev[3] = { b->bootdev, b->bootdev_part, b->bootdev_sub };
+	uint32_t format[2] = { b->efi_desc_size, b->efi_desc_version };
+	uint32_t dev[3] = { b->bootdev, b->bootdev_part, b->bootdev_sub };
 	uint32_t systab32 = (uint32_t)b->efi_systab, at;
 
 	if (b->has_bootdev)

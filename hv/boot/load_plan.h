@@ -57,7 +57,7 @@ int load_no_room(const char *what, uint64_t size, uint64_t max);
 int load_copy(struct load_plan *p, uint64_t dst, uint64_t src, uint64_t len, const char *what);
 int load_fill(struct load_plan *p, uint64_t dst, uint64_t len, const char *what);
 
-/* Carry everything out.  0, or negative after a line: then the guest cannot be started, for its memory may have changed already. */
+/* Carry everything out.  0, or negative after a line: the guest cannot be started then, its memory may have changed. */
 int load_plan_run(struct load_plan *p);
 
 /*

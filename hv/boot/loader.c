@@ -105,8 +105,8 @@ static const struct boot_module *find_kernel(const struct boot_info *b, const st
 		img->cmdline = found->cmdline;
 	}
 	if (!found)
-		log_err("guest: no kernel: none of the %u modules has a line that begins with \"kernel\" or is a kernel of a known "
-			"format", b->nmodules);
+		log_err("guest: no kernel: none of the %u modules has a line that begins with \"kernel\" or is a kernel of a "
+			"known format", b->nmodules);
 	return found;
 }
 
@@ -115,10 +115,11 @@ static int unknown_format(const struct guest_image *img)
 	uint8_t seen[8] = { 0 };
 
 	memcpy(seen, img->data, MIN(img->size, sizeof(seen)));
-	log_err("guest: the kernel (%llu bytes, beginning %02x %02x %02x %02x %02x %02x %02x %02x) is of no known format; this build "
-		"starts%s%s%s", (unsigned long long)img->size, seen[0], seen[1], seen[2], seen[3], seen[4], seen[5], seen[6],
-		seen[7], IS_ENABLED(CONFIG_BOOT_MULTIBOOT1) ? " [multiboot1]" : "",
-		IS_ENABLED(CONFIG_BOOT_MULTIBOOT2) ? " [multiboot2]" : "", IS_ENABLED(CONFIG_BOOT_LINUX) ? " [Linux bzImage]" : "");
+	log_err("guest: the kernel (%llu bytes, beginning %02x %02x %02x %02x %02x %02x %02x %02x) is of no known format; this "
+		"build starts%s%s%s", (unsigned long long)img->size, seen[0], seen[1], seen[2], seen[3], seen[4], seen[5],
+		seen[6], seen[7], IS_ENABLED(CONFIG_BOOT_MULTIBOOT1) ? " [multiboot1]" : "",
+		IS_ENABLED(CONFIG_BOOT_MULTIBOOT2) ? " [multiboot2]" : "",
+		IS_ENABLED(CONFIG_BOOT_LINUX) ? " [Linux bzImage]" : "");
 	return -ERR_NOTSUP;
 }
 

@@ -8,6 +8,7 @@
 #include <veneer/io.h>
 #include <veneer/irq.h>
 #include <veneer/log.h>
+#include <veneer/time.h>
 #include "hv/dev/doorbell.h"
 #include "hv/dev/ioapic.h"
 #include "hv/dev/lapic.h"
@@ -39,10 +40,15 @@
 #define MSI_ADDRESS	0xfee00000u
 #define MSI_DATA_NMI	0x400u
 
-#define MAX_CREDITS	16u
+/*
+ * An NMI whose work somebody has done already is on its way for microseconds, not longer: it waits in the processor while GIF is 0 and
+ * comes at the next entry.  Later ones are the guest's.
+ */
+#define CREDIT_US	1000u
 
 static struct hw_dev *devices[MAX_DOORBELLS];
-static unsigned ndevices, credits;
+static unsigned ndevices;
+static uint64_t credit_until;
 static bool pins;
 static uint64_t cnt_rings, cnt_spurious, cnt_credited;
 
@@ -138,8 +144,7 @@ int doorbell_attach(struct hw_dev *dev)
 
 void doorbell_credit(void)
 {
-	if (credits < MAX_CREDITS)
-		credits++;
+	credit_until = time_us() + CREDIT_US;
 }
 
 bool doorbell_uses_pins(void)
@@ -167,10 +172,13 @@ static unsigned poll_all(void)
 bool doorbell_ring(void)
 {
 	cnt_rings++;
-	if (poll_all())
+	/* While one NMI is handled a second one can be latched, whose work is then done, too. */
+	if (poll_all()) {
+		doorbell_credit();
 		return true;
-	if (credits) {
-		credits--;
+	}
+	if (time_us() < credit_until) {
+		credit_until = 0;
 		cnt_credited++;
 		return true;
 	}

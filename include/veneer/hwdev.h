@@ -21,7 +21,8 @@ struct hw_dev_ops {
 	 * Look at the device and complete what is done.  Called at the doorbell and after an exit that may have
 	 * found work.  Acknowledges the device's interrupt cause FIRST and drains afterwards, so that what comes
 	 * later rings again (an MSI is an edge).  Bounded by the sizes of the rings; a driver that stops with work left
-	 * makes the device interrupt again.  Returns the number of completions: 0 says that this device did not ring.
+	 * makes the device interrupt again.  Returns the number of completions, or 1 when there were none but the device says
+	 * that it interrupted (link change, port change): 0 says that this device did not ring.
 	 */
 	unsigned (*poll)(struct hw_dev *dev);
 

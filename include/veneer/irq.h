@@ -16,8 +16,8 @@
 int doorbell_attach(struct hw_dev *dev);
 
 /*
- * The number of polls of a device outside its doorbell leaves a credit for the NMI that may already be under way: call this after
- * such a poll that found something.
+ * Work of a device was done outside its doorbell (a tick, a reset): the NMI for it may already be under way, and the next
+ * one within a millisecond that nothing explains is taken for it.
  */
 void doorbell_credit(void);
 
