@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: virtio/transport.c virtio/pci_config.c virtio/msix.c virtio/legacy.c virtio/modern.c virtio/queue.c hw/sg.c tests/unit/host/twin.c */
+#include <string.h>
+#include <veneer/err.h>
+#include <veneer/pci.h>
+#include "host/host.h"
+#include "host/twin.h"
+#include "virtio/transport.h"
+
+/* A device type that does nothing but count. */
+static unsigned starts, stops, resets, runs[2], config_writes;
+static int start_result;
+static uint32_t written;
+static struct virtio_dev dev;
+static struct virtq vqs[2];
+static struct ring rings[2];
+
+static int on_start(struct virtio_dev *d) { starts++; return start_result; }
+static void on_reset(struct virtio_dev *d) { resets++; }
+static void on_config_write(struct virtio_dev *d, uint32_t off, unsigned width, uint32_t v) { config_writes++; written = v; }
+
+static void on_stop(struct virtio_dev *d)
+{
+	stops++;
+	CHECK(d->st.status != 0);	/* the guest still reads that the device runs */
+}
+
+static void on_run(struct virtio_dev *d, unsigned q)
+{
+	struct virtq_chain *c = &d->vq[q].chain;
+
+	runs[q]++;
+	while (virtq_pop(&d->vq[q], c))
+		virtq_push(&d->vq[q], c->head, 1);
+	virtq_flush(&d->vq[q]);
+}
+
+static const struct virtio_type type = {
+	.id = VIRTIO_ID_BLK, .class_code = 0x010000, .nqueues = 2, .io_size = 64, .cfg_len = 8,
+	.start = on_start, .stop = on_stop, .reset = on_reset, .run = on_run, .config_write = on_config_write,
+};
+
+static void make(bool modern_only)
+{
+	struct virtio_place place = twin_place();
+
+	twin_reset();
+	starts = stops = resets = config_writes = 0;
+	runs[0] = runs[1] = 0;
+	start_result = 0;
+	memset(&dev, 0, sizeof(dev));
+	memset(vqs, 0, sizeof(vqs));
+	dev.type = &type;
+	dev.vq = vqs;
+	dev.offered = BIT64(3);
+	for (unsigned i = 0; i < 8; i++)
+		dev.st.cfg[i] = (uint8_t)(0x10 + i);
+	place.modern_only = modern_only;
+	CHECK_EQ(virtio_dev_init(&dev, "t0", &place), 0);
+}
+
+static uint64_t common(unsigned off, unsigned width) { return guest_read(TWIN_BAR4 + off, width); }
+static void set_common(unsigned off, unsigned width, uint64_t v) { guest_write(TWIN_BAR4 + off, width, v); }
+static uint64_t leg(unsigned off, unsigned width) { return guest_in((uint16_t)(TWIN_IO + off), width); }
+static void set_leg(unsigned off, unsigned width, uint32_t v) { guest_out((uint16_t)(TWIN_IO + off), width, v); }
+static void offer(struct ring *r) { ring_add(r, (struct piece[]) { { guest_alloc(64), 10, true } }, 1); }
+
+TEST(identity)
+{
+	make(false);
+	CHECK_EQ(cfg_read(0, 4), 0x10011af4);
+	CHECK_EQ(cfg_read(PCI_REVISION, 4), 0x01000000);
+	CHECK_EQ(cfg_read(PCI_SUBSYS_VENDOR, 4), 0x00021af4);
+	CHECK_EQ(cfg_read(PCI_INT_LINE, 2), 0x010b);
+	CHECK_EQ(cfg_read(PCI_HEADER_TYPE, 1), 0);
+	CHECK_EQ(cfg_read(0x100, 4), 0);
+	CHECK_EQ(cfg_read(0xffc, 4), 0);
+	CHECK_EQ(cfg_read(PCI_ROM, 4), 0);
+	make(true);
+	CHECK_EQ(cfg_read(0, 4), 0x10421af4);
+	CHECK_EQ(cfg_read(PCI_REVISION, 1), 1);
+	CHECK_EQ(cfg_read(PCI_BAR(0), 4), 0);
+	CHECK_EQ(leg(0, 4), 0xffffffff);
+}
+
+TEST(widths_agree)
+{
+	make(false);
+	for (unsigned off = 0; off < 256; off += 4) {
+		uint32_t v = cfg_read(off, 4);
+
+		CHECK_EQ(cfg_read(off, 2) | cfg_read(off + 2, 2) << 16, v);
+		for (unsigned i = 0; i < 4; i++)
+			CHECK_EQ(cfg_read(off + i, 1), v >> (8 * i) & 0xff);
+	}
+}
+
+TEST(read_only_stays)
+{
+	make(false);
+	for (unsigned off = 0; off < 0x400; off += 4)
+		if (off != PCI_COMMAND && off != 0x0c && off != PCI_INT_LINE && (off < 0x10 || off > 0x20) && off < 0x98) {
+			uint32_t v = cfg_read(off, 4);
+
+			cfg_write(off, 4, off == 0x40 ? ~0xc0000000u : ~0u);
+			CHECK_EQ(cfg_read(off, 4), v);
+		}
+	cfg_write(PCI_COMMAND, 4, ~0u);
+	CHECK_EQ(cfg_read(PCI_COMMAND, 4), 0x00100407);
+}
+
+TEST(capabilities)
+{
+	unsigned seen = 0, msix = 0, n = 0;
+
+	make(false);
+	CHECK(cfg_read(PCI_STATUS, 2) & PCI_STATUS_CAPS);
+	for (unsigned at = cfg_read(PCI_CAP_PTR, 1); at; at = cfg_read(at + 1, 1)) {
+		CHECK(at >= 0x40 && n++ < 10);
+		if (cfg_read(at, 1) == PCI_CAP_MSIX) {
+			msix++;
+			CHECK((cfg_read(at + 2, 2) & 0x7ff) + 1 >= 4);
+			CHECK_EQ(cfg_read(at + 4, 4), 1);
+			CHECK_EQ(cfg_read(at + 8, 4), 0x801);
+			continue;
+		}
+		CHECK_EQ(cfg_read(at, 1), PCI_CAP_VENDOR);
+		unsigned t = cfg_read(at + 3, 1);
+
+		seen |= BIT(t);
+		if (t == 5)
+			continue;
+		CHECK_EQ(cfg_read(at + 4, 1), 4);
+		CHECK_EQ(cfg_read(at + 8, 4), t == 1 ? 0 : t == 3 ? 0x1000u : t == 4 ? 0x2000u : 0x3000u);
+		if (t == 2)
+			CHECK_EQ(cfg_read(at + 16, 4), 4);
+	}
+	CHECK_EQ(seen, 0x3e);
+	CHECK_EQ(msix, 1);
+}
+
+TEST(bars_are_sized_and_moved)
+{
+	make(false);
+	unsigned places = twin_places;
+
+	CHECK_EQ(places, 3);
+	cfg_write(PCI_BAR(4), 4, ~0u);		/* with decoding on, as some do */
+	CHECK_EQ(cfg_read(PCI_BAR(4), 4), ~(VIRTIO_BAR4_SIZE - 1));
+	CHECK_EQ(twin_places, places);		/* nowhere for that moment */
+	CHECK_EQ(common(COMMON_NUM_QUEUES, 2), 0xffff);
+	cfg_write(PCI_BAR(4), 4, 0xfd000000);
+	CHECK_EQ(guest_read(0xfd000000 + COMMON_NUM_QUEUES, 2), 2);
+	cfg_write(PCI_BAR(1), 4, ~0u);
+	CHECK_EQ(cfg_read(PCI_BAR(1), 4), 0xfffff000);
+	cfg_write(PCI_BAR(1), 4, TWIN_BAR1);
+	cfg_write(PCI_BAR(0), 4, ~0u);
+	CHECK_EQ(cfg_read(PCI_BAR(0), 4), 0xffffffc1);
+	cfg_write(PCI_BAR(0), 4, 0x1000);
+	CHECK_EQ(cfg_read(PCI_BAR(0), 4), 0x1001);
+	CHECK_EQ(guest_in(0x1000 + LEGACY_QUEUE_SIZE, 2), 256);
+	CHECK_EQ(leg(0, 4), 0xffffffff);
+	cfg_write(PCI_COMMAND, 2, PCI_CMD_MEM);
+	CHECK_EQ(guest_in(0x1000, 4), 0xffffffff);
+	CHECK_EQ(guest_read(0xfd000000 + COMMON_NUM_QUEUES, 2), 2);
+	cfg_write(PCI_COMMAND, 2, 0);
+	CHECK_EQ(guest_read(0xfd000000, 4), 0xffffffff);
+	cfg_write(PCI_COMMAND, 1, 3);
+	CHECK_EQ(guest_in(0x1000 + LEGACY_QUEUE_SIZE, 2), 256);
+	CHECK_EQ(cfg_read(PCI_BAR(2), 4), 0);
+	cfg_write(PCI_BAR(2), 4, ~0u);
+	CHECK_EQ(cfg_read(PCI_BAR(2), 4), 0);
+}
+
+TEST(a_refused_bar_is_off_until_it_moves)
+{
+	make(false);
+	twin_refuse_place = true;
+	cfg_write(PCI_BAR(4), 4, 0x100000);
+	CHECK(host_log_has("BAR4"));
+	CHECK_EQ(guest_read(0x100000, 4), 0xffffffff);
+	twin_refuse_place = false;
+	cfg_write(PCI_BAR(4), 4, 0xfd000000);
+	CHECK_EQ(guest_read(0xfd000000 + COMMON_NUM_QUEUES, 2), 2);
+}
+
+TEST(modern_life)
+{
+	make(false);
+	modern_up(rings, 2, ~0ull & ~VIRTIO_F_EVENT_IDX, 16);
+	CHECK_EQ(modern_status(), 15);
+	CHECK_EQ(starts, 1);
+	CHECK_EQ(common(COMMON_QUEUE_SIZE, 2), 16);
+	CHECK_EQ(common(COMMON_QUEUE_NOTIFY_OFF, 2), 1);
+	offer(&rings[1]);
+	modern_kick(1);
+	CHECK(ring_take(&rings[1], NULL, NULL));
+	set_common(COMMON_STATUS, 1, 0);
+	CHECK_EQ(modern_status(), 0);
+	CHECK_EQ(stops, 1);
+	set_common(COMMON_STATUS, 1, 0);
+	CHECK_EQ(stops, 1);
+	CHECK_EQ(dev.st.driver_features, 0);
+	CHECK_EQ(common(COMMON_QUEUE_SELECT, 2), 0);
+	CHECK_EQ(common(COMMON_QUEUE_SIZE, 2), 256);
+	CHECK_EQ(common(COMMON_QUEUE_ENABLE, 2), 0);
+	CHECK_EQ(common(COMMON_QUEUE_DESC, 8), 0);
+}
+
+TEST(legacy_life)
+{
+	make(false);
+	CHECK_EQ(leg(LEGACY_DEVICE_FEATURES, 4), BIT64(3) | BIT64(27) | BIT64(28) | BIT64(29));
+	legacy_up(rings, 2, 0);
+	CHECK_EQ(starts, 1);
+	CHECK_EQ(leg(LEGACY_QUEUE_PFN, 4), (uintptr_t)rings[1].desc / 4096);
+	offer(&rings[0]);
+	set_leg(LEGACY_QUEUE_NOTIFY, 2, 0);
+	CHECK(ring_take(&rings[0], NULL, NULL));
+	set_leg(LEGACY_QUEUE_SELECT, 2, 7);
+	CHECK_EQ(leg(LEGACY_QUEUE_SIZE, 2), 0);
+	CHECK_EQ(leg(20, 4), 0x13121110);
+	CHECK_EQ(leg(21, 1), 0x11);
+	CHECK_EQ(leg(22, 2), 0x1312);
+	CHECK_EQ(leg(28, 1), 0);
+	set_leg(LEGACY_QUEUE_SELECT, 2, 0);
+	set_leg(LEGACY_QUEUE_PFN, 4, 0);	/* takes its ring back: all stops */
+	CHECK_EQ(stops, 1);
+	CHECK_EQ(leg(LEGACY_STATUS, 1), 0);
+}
+
+TEST(features_and_what_was_not_offered)
+{
+	make(false);
+	set_common(COMMON_DEVICE_FEATURE_SELECT, 4, 1);
+	CHECK_EQ(common(COMMON_DEVICE_FEATURE, 4), 1);
+	set_common(COMMON_DEVICE_FEATURE_SELECT, 4, 2);
+	CHECK_EQ(common(COMMON_DEVICE_FEATURE, 4), 0);
+	set_common(COMMON_DEVICE_FEATURE_SELECT, 1, 0);
+	CHECK_EQ(common(COMMON_DEVICE_FEATURE, 4), BIT64(3) | BIT64(28) | BIT64(29));	/* no ANY_LAYOUT here */
+	set_common(COMMON_STATUS, 1, 3);
+	set_common(COMMON_DRIVER_FEATURE, 4, BIT64(3) | BIT64(15));
+	set_common(COMMON_STATUS, 1, 11);
+	CHECK_EQ(modern_status(), 3);
+	set_common(COMMON_DRIVER_FEATURE, 4, BIT64(3));
+	set_common(COMMON_STATUS, 1, 11);	/* without VERSION_1 */
+	CHECK_EQ(modern_status(), 11);
+	CHECK_EQ(dev.st.driver_features, BIT64(3));
+	CHECK_EQ(common(COMMON_DRIVER_FEATURE, 1), 8);
+}
+
+TEST(accesses_concern_the_register_at_their_first_byte)
+{
+	make(false);
+	set_common(COMMON_QUEUE_SELECT, 4, 1);		/* not the queue's size, too */
+	CHECK_EQ(common(COMMON_QUEUE_SIZE, 4), 256);	/* nor does reading give the vector */
+	set_common(COMMON_CONFIG_VECTOR, 4, 2);
+	CHECK_EQ(common(COMMON_CONFIG_VECTOR, 2), 2);
+	CHECK_EQ(common(COMMON_STATUS, 4), 0);
+	set_common(COMMON_QUEUE_DESC + 4, 4, 0x12);
+	set_common(COMMON_QUEUE_DESC, 4, 0x34560000);
+	CHECK_EQ(common(COMMON_QUEUE_DESC, 8), 0x1234560000);
+	set_common(COMMON_QUEUE_DESC + 1, 1, 0x99);
+	CHECK_EQ(common(COMMON_QUEUE_DESC, 8), 0x1234569900);
+	set_common(COMMON_SIZE, 4, ~0u);
+	CHECK_EQ(common(COMMON_SIZE, 4), 0);
+	set_common(COMMON_QUEUE_SIZE, 2, 100);		/* no power of two */
+	set_common(COMMON_QUEUE_SIZE, 2, 512);
+	set_common(COMMON_QUEUE_SIZE, 2, 0);
+	CHECK_EQ(common(COMMON_QUEUE_SIZE, 2), 256);
+	set_common(COMMON_QUEUE_SIZE, 1, 64 & 0xff);	/* merges to 320, which is none either */
+	CHECK_EQ(common(COMMON_QUEUE_SIZE, 2), 256);
+	set_leg(LEGACY_QUEUE_NOTIFY, 4, 0);		/* a wide kick is no write of the status */
+	CHECK_EQ(resets, 1);
+}
+
+TEST(kicks_before_driver_ok_are_served_after)
+{
+	make(false);
+	set_leg(LEGACY_STATUS, 1, 1);		/* not cumulative */
+	set_leg(LEGACY_STATUS, 1, 2);
+	ring_new(&rings[0], 0, 256);
+	set_leg(LEGACY_QUEUE_PFN, 4, (uint32_t)((uintptr_t)rings[0].desc / 4096));
+	offer(&rings[0]);
+	set_leg(LEGACY_QUEUE_NOTIFY, 2, 0);
+	CHECK(!ring_take(&rings[0], NULL, NULL));
+	set_leg(LEGACY_STATUS, 1, 4);
+	CHECK_EQ(leg(LEGACY_STATUS, 1), 4);
+	CHECK(ring_take(&rings[0], NULL, NULL));
+	/* And a queue that comes late is served when it comes. */
+	ring_new(&rings[1], 1, 256);
+	offer(&rings[1]);
+	set_leg(LEGACY_QUEUE_SELECT, 2, 1);
+	set_leg(LEGACY_QUEUE_PFN, 4, (uint32_t)((uintptr_t)rings[1].desc / 4096));
+	CHECK(ring_take(&rings[1], NULL, NULL));
+}
+
+TEST(bus_mastering_off_stops_nothing)
+{
+	make(false);
+	legacy_up(rings, 1, 0);
+	cfg_write(PCI_COMMAND, 2, PCI_CMD_IO);
+	offer(&rings[0]);
+	set_leg(LEGACY_QUEUE_NOTIFY, 1, 0);
+	CHECK(ring_take(&rings[0], NULL, NULL));
+}
+
+TEST(kicks_by_address_and_by_value)
+{
+	make(false);
+	modern_up(rings, 2, ~0ull, 64);
+	runs[0] = runs[1] = 0;
+	guest_write(TWIN_BAR4 + BAR4_NOTIFY + 4, 1, 1);
+	CHECK_EQ(runs[1], 1);
+	guest_write(TWIN_BAR4 + BAR4_NOTIFY, 2, 1);	/* one that knows no multiplier */
+	CHECK_EQ(runs[1], 2);
+	guest_write(TWIN_BAR4 + BAR4_NOTIFY + 4, 4, 0);
+	CHECK_EQ(runs[1], 3);
+	guest_write(TWIN_BAR4 + BAR4_NOTIFY + 0x800, 2, 999);
+	CHECK_EQ(runs[1], 3);
+}
+
+TEST(intx_and_isr)
+{
+	make(false);
+	legacy_up(rings, 1, 0);
+	offer(&rings[0]);
+	set_leg(LEGACY_QUEUE_NOTIFY, 2, 0);
+	CHECK(twin_line);
+	CHECK(cfg_read(PCI_STATUS, 2) & PCI_STATUS_INTX);
+	CHECK(cfg_read(PCI_COMMAND, 4) >> 16 & PCI_STATUS_INTX);
+	CHECK_EQ(leg(LEGACY_ISR, 1), 1);
+	CHECK(!twin_line);
+	CHECK_EQ(leg(LEGACY_ISR, 1), 0);
+	virtio_config_changed(&dev);
+	CHECK_EQ(guest_read(TWIN_BAR4 + BAR4_ISR, 4), 2);
+	virtio_config_changed(&dev);
+	CHECK(twin_line);
+	cfg_write(PCI_COMMAND, 2, 7 | PCI_CMD_INTX_OFF);
+	CHECK(!twin_line);
+	CHECK(cfg_read(PCI_STATUS, 2) & PCI_STATUS_INTX);
+	cfg_write(PCI_COMMAND, 2, 7);
+	CHECK(twin_line);
+	set_leg(LEGACY_STATUS, 1, 0);
+	CHECK(!twin_line);
+	CHECK_EQ(twin_msis, 0);
+}
+
+static void msix_entry(unsigned i, uint32_t addr, uint32_t data, uint32_t ctrl)
+{
+	guest_write(TWIN_BAR1 + 16 * i, 8, addr);
+	guest_write(TWIN_BAR1 + 16 * i + 8, 4, data);
+	guest_write(TWIN_BAR1 + 16 * i + 12, 4, ctrl);
+}
+
+TEST(msix)
+{
+	make(false);
+	CHECK_EQ(guest_read(TWIN_BAR1 + 12, 4), 1);		/* masked at first */
+	msix_entry(2, 0xfee01000, 0x4041, 0);
+	CHECK_EQ(guest_read(TWIN_BAR1 + 32, 8), 0xfee01000);
+	CHECK_EQ(guest_read(TWIN_BAR1 + 40, 8), 0x4041);
+	cfg_write(0x42, 2, MSIX_CTRL_ENABLE);
+	legacy_up(rings, 1, 0);
+	set_leg(LEGACY_QUEUE_VECTOR, 2, 2);
+	CHECK_EQ(leg(LEGACY_QUEUE_VECTOR, 2), 2);
+	set_leg(LEGACY_CONFIG_VECTOR, 2, 77);
+	CHECK_EQ(leg(LEGACY_CONFIG_VECTOR, 2), 0xffff);
+	CHECK_EQ(leg(24, 4), 0x13121110);			/* the configuration has moved */
+	offer(&rings[0]);
+	set_leg(LEGACY_QUEUE_NOTIFY, 2, 0);
+	CHECK_EQ(twin_msis, 1);
+	CHECK_EQ(twin_msi_addr, 0xfee01000);
+	CHECK_EQ(twin_msi_data, 0x4041);
+	CHECK(!twin_line);
+	virtio_config_changed(&dev);				/* has no vector */
+	CHECK_EQ(twin_msis, 1);
+
+	guest_write(TWIN_BAR1 + 44, 4, ~0u);			/* mask */
+	CHECK_EQ(guest_read(TWIN_BAR1 + 44, 4), 1);
+	offer(&rings[0]);
+	set_leg(LEGACY_QUEUE_NOTIFY, 2, 0);
+	CHECK_EQ(twin_msis, 1);
+	CHECK_EQ(guest_read(TWIN_BAR1 + 0x800, 8), 4);
+	guest_write(TWIN_BAR1 + 0x800, 4, 0);			/* read-only */
+	guest_write(TWIN_BAR1 + 44, 1, 0);
+	CHECK_EQ(twin_msis, 2);
+	CHECK_EQ(guest_read(TWIN_BAR1 + 0x800, 1), 0);
+
+	cfg_write(0x42, 2, MSIX_CTRL_ENABLE | MSIX_CTRL_FUNC_MASK);
+	offer(&rings[0]);
+	set_leg(LEGACY_QUEUE_NOTIFY, 2, 0);
+	CHECK_EQ(twin_msis, 2);
+	cfg_write(0x43, 1, MSIX_CTRL_ENABLE >> 8);
+	CHECK_EQ(twin_msis, 3);
+	CHECK_EQ(cfg_read(0x42, 2), MSIX_CTRL_ENABLE | 3);
+}
+
+TEST(the_window_of_capability_5)
+{
+	make(false);
+	cfg_write(0x98 + VCAP_BAR, 1, 4);
+	cfg_write(0x98 + VCAP_OFFSET, 4, COMMON_NUM_QUEUES);
+	cfg_write(0x98 + VCAP_LENGTH, 4, 2);
+	CHECK_EQ(cfg_read(0xa8, 4), 2);
+	cfg_write(0x98 + VCAP_OFFSET, 4, COMMON_QUEUE_SELECT);
+	cfg_write(0xa8, 4, 1);
+	CHECK_EQ(common(COMMON_QUEUE_SELECT, 2), 1);
+	cfg_write(0x98 + VCAP_LENGTH, 4, 3);
+	CHECK_EQ(cfg_read(0xa8, 4), 0);
+	cfg_write(0x98 + VCAP_LENGTH, 4, 4);
+	cfg_write(0x98 + VCAP_OFFSET, 4, VIRTIO_BAR4_SIZE - 2);
+	CHECK_EQ(cfg_read(0xa8, 4), 0);
+	cfg_write(0x98 + VCAP_OFFSET, 4, ~0u);
+	cfg_write(0xa8, 4, 1);
+	cfg_write(0x98 + VCAP_BAR, 1, 9);
+	CHECK_EQ(cfg_read(0xa8, 4), 0);
+	cfg_write(0x98 + VCAP_BAR, 1, 0);
+	cfg_write(0x98 + VCAP_OFFSET, 4, LEGACY_QUEUE_SIZE);
+	cfg_write(0x98 + VCAP_LENGTH, 4, 2);
+	CHECK_EQ(cfg_read(0xa8, 2), 256);
+}
+
+TEST(a_violation_stops_this_device_until_reset)
+{
+	make(false);
+	modern_up(rings, 2, ~0ull & ~VIRTIO_F_EVENT_IDX, 16);
+	rings[0].avail->idx = 100;
+	modern_kick(0);
+	CHECK_EQ(modern_status(), 15 | VIRTIO_STATUS_NEEDS_RESET);
+	CHECK(host_log_has("t0: stopped until the guest resets it: queue 0: avail index beyond"));
+	CHECK_EQ(guest_read(TWIN_BAR4 + BAR4_ISR, 1), VIRTIO_ISR_CONFIG);
+	offer(&rings[1]);
+	modern_kick(1);
+	CHECK(!ring_take(&rings[1], NULL, NULL));
+	set_common(COMMON_STATUS, 1, 15);
+	CHECK_EQ(modern_status(), 15 | VIRTIO_STATUS_NEEDS_RESET);
+	CHECK_EQ(dev.cnt_violations, 1);
+	modern_up(rings, 2, ~0ull, 16);
+	CHECK_EQ(modern_status(), 15);
+	offer(&rings[1]);
+	modern_kick(1);
+	CHECK(ring_take(&rings[1], NULL, NULL));
+	CHECK_EQ(starts, 2);
+	CHECK_EQ(stops, 1);
+}
+
+TEST(the_log_is_not_flooded)
+{
+	make(false);
+	for (unsigned i = 0; i < 40; i++) {
+		modern_up(rings, 1, 0, 16);
+		host_log_clear();
+		rings[0].avail->idx = 100;
+		modern_kick(0);
+		CHECK_EQ(host_log_has("stopped"), i < VIRTIO_MAX_COMPLAINTS);
+		host_guest_ram_drop();
+	}
+	CHECK_EQ(dev.cnt_violations, 40);
+}
+
+TEST(rings_outside_ram)
+{
+	make(false);
+	set_leg(LEGACY_QUEUE_PFN, 4, ~0u);
+	set_leg(LEGACY_STATUS, 1, 4);
+	CHECK_EQ(leg(LEGACY_STATUS, 1), 4 | VIRTIO_STATUS_NEEDS_RESET);
+	CHECK_EQ(starts, 0);
+}
+
+TEST(hardware_that_does_not_start)
+{
+	make(false);
+	start_result = -ERR_IO;
+	set_leg(LEGACY_STATUS, 1, 4);
+	CHECK(leg(LEGACY_STATUS, 1) & VIRTIO_STATUS_NEEDS_RESET);
+	set_leg(LEGACY_STATUS, 1, 0);
+	CHECK_EQ(stops, 0);
+}
+
+TEST(config_writes)
+{
+	make(false);
+	guest_write(TWIN_BAR4 + BAR4_DEVICE + 2, 2, 0x1234);
+	CHECK_EQ(config_writes, 1);
+	CHECK_EQ(written, 0x1234);
+	guest_write(TWIN_BAR4 + BAR4_DEVICE + 8, 4, 1);
+	CHECK_EQ(config_writes, 1);
+	uint64_t g = common(COMMON_GENERATION, 1);
+
+	virtio_config_changed(&dev);
+	CHECK(common(COMMON_GENERATION, 1) != g);
+}
+
+TEST(saved_and_loaded)
+{
+	struct virtio_image image;
+
+	make(false);
+	modern_up(rings, 2, ~0ull & ~VIRTIO_F_EVENT_IDX, 16);
+	for (unsigned i = 0; i < 5; i++) {
+		offer(&rings[0]);
+		modern_kick(0);
+	}
+	virtio_save(&dev, &image);
+	make(false);
+	image.version++;
+	CHECK_EQ(virtio_load(&dev, &image), -ERR_INVAL);
+	image.version--;
+	image.q[0].size = 3;
+	CHECK_EQ(virtio_load(&dev, &image), -ERR_INVAL);
+	image.q[0].size = 16;
+	CHECK_EQ(virtio_load(&dev, &image), 0);
+	CHECK_EQ(starts, 1);
+	CHECK_EQ(modern_status(), 15);
+	CHECK_EQ(rings[0].used->idx, 5);
+	offer(&rings[0]);
+	modern_kick(0);
+	CHECK_EQ(rings[0].used->idx, 6);
+	CHECK_EQ(dev.broken, false);
+}
+
+TEST_MAIN
