@@ -299,8 +299,8 @@ static int set_bdf(struct parse *p)
 	uint32_t seg, bus, dev, fn;
 
 	if (!s || !take_number(&s, 16, 4, 0xffff, &seg) || !take_char(&s, ':') || !take_number(&s, 16, 2, 0xff, &bus) ||
-	    !take_char(&s, ':') || !take_number(&s, 16, 2, 31, &dev) || !take_char(&s, '.') || !take_number(&s, 16, 1, 7, &fn) ||
-	    *s)
+	    !take_char(&s, ':') || !take_number(&s, 16, 2, 31, &dev) || !take_char(&s, '.') ||
+	    !take_number(&s, 16, 1, 7, &fn) || *s)
 		return expected(p, "an address as lspci -D prints it, \"0000:00:02.0\"");
 	if (seg)
 		return expected(p, "segment 0000: others are not supported");
@@ -523,14 +523,15 @@ static int check_rule(struct parse *p)
 	if (p->matches != 1)
 		return bad_node(p, "expected exactly one of veneer,bdf, veneer,pci-id, veneer,pci-class, veneer,serial");
 	if (r->match == MATCH_SERIAL && r->action == ACTION_LEAVE)
-		return bad_node(p, "veneer,action = \"leave\" cannot be chosen by veneer,serial: a disk can only be left with its "
-				   "controller; expected veneer,bdf or veneer,pci-id");
+		return bad_node(p, "veneer,action = \"leave\" cannot be chosen by veneer,serial: a disk can only be left with "
+				   "its controller; expected veneer,bdf or veneer,pci-id");
 	if (r->match == MATCH_SERIAL && r->has_mac)
 		return bad_node(p, "local-mac-address in a rule by veneer,serial, which concerns a disk");
 	for (unsigned i = 0; i < p->c->nrules; i++) {
 		if (!same_match(r, &p->c->rule[i]))
 			continue;
-		log_err("config: %s: matches the same as the rule \"%s\"; expected one rule for each", p->node, p->c->rule[i].node);
+		log_err("config: %s: matches the same as the rule \"%s\"; expected one rule for each", p->node,
+			p->c->rule[i].node);
 		return -ERR_INVAL;
 	}
 	return 0;
@@ -623,7 +624,8 @@ int config_parse(struct config *c, const void *blob, size_t size)
 	config_default(c);
 	err = size < FDT_V1_SIZE || !IS_ALIGNED((uintptr_t)blob, 8) ? -FDT_ERR_TRUNCATED : fdt_check_full(blob, size);
 	if (err) {
-		log_err("config: the blob (%zu bytes) is no valid device tree: %s; expected what dtc makes", size, fdt_strerror(err));
+		log_err("config: the blob (%zu bytes) is no valid device tree: %s; expected what dtc makes", size,
+			fdt_strerror(err));
 		return -ERR_INVAL;
 	}
 	return parse_root(&p);

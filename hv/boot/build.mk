@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 obj-y += hv/boot/mbi.o
 obj-y += hv/boot/memmap.o
 obj-y += hv/boot/loader.o

@@ -229,7 +229,8 @@ static int next_tag(const uint8_t *info, uint32_t total, uint32_t *off, struct t
 	if (head[0] == MB2_TAG_END)
 		return 0;
 	if (head[1] < sizeof(head) || head[1] > total - *off) {
-		log_err("boot: multiboot2 information: tag %u at %#x has length %u of %u", head[0], *off, head[1], total - *off);
+		log_err("boot: multiboot2 information: tag %u at %#x has length %u of %u", head[0], *off, head[1],
+			total - *off);
 		return -ERR_INVAL;
 	}
 	t->type = head[0];

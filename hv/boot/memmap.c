@@ -334,9 +334,9 @@ static void find_bios(struct boot_info *b, const uint8_t *phys)
 /* UEFI 2.9 sections 4.3 and 4.6: the configuration table's entries are a GUID and a pointer. */
 static void find_efi(struct boot_info *b, const uint8_t *phys)
 {
-	static const uint8_t acpi[2][16] = {
-		{ 0x71, 0xe8, 0x68, 0x88, 0xf1, 0xe4, 0xd3, 0x11, 0xbc, 0x22, 0x00, 0x80, 0xc7, 0x3c, 0x88, 0x81 },	/* 2.0 */
-		{ 0x30, 0x2d, 0x9d, 0xeb, 0x88, 0x2d, 0xd3, 0x11, 0x9a, 0x16, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d },	/* 1.0 */
+	static const uint8_t acpi[2][16] = {	/* ACPI 2.0, ACPI 1.0 */
+		{ 0x71, 0xe8, 0x68, 0x88, 0xf1, 0xe4, 0xd3, 0x11, 0xbc, 0x22, 0x00, 0x80, 0xc7, 0x3c, 0x88, 0x81 },
+		{ 0x30, 0x2d, 0x9d, 0xeb, 0x88, 0x2d, 0xd3, 0x11, 0x9a, 0x16, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d },
 	};
 	unsigned word = b->efi32 ? 4 : 8, stride = 16 + word;
 	uint64_t count, table, addr;
@@ -349,8 +349,10 @@ static void find_efi(struct boot_info *b, const uint8_t *phys)
 		return;
 	for (unsigned pass = 0; pass < ARRAY_SIZE(acpi); pass++) {
 		for (unsigned i = 0; i < count; i++) {
+			if (memcmp(phys + table + i * stride, acpi[pass], 16))
+				continue;
 			addr = read_at(phys, table + i * stride + 16, word);
-			if (!memcmp(phys + table + i * stride, acpi[pass], 16) && known(b, addr, 36) && take_rsdp(b, phys, addr))
+			if (known(b, addr, 36) && take_rsdp(b, phys, addr))
 				return;
 		}
 	}

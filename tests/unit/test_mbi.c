@@ -216,7 +216,8 @@ TEST(hostile_information)
 /* Each prefix and each byte flip is survived: ASan watches a heap copy of exactly total_size bytes. */
 TEST(truncated_and_flipped)
 {
-	uint32_t fb[8] = { 0xfd000000, 0, 4096, 1024, 768, 0x0120, 0x08080810, 0x0800 }, efi[2 + 12] = { 48, 1, 7, 0, 0x100000 };
+	uint32_t fb[8] = { 0xfd000000, 0, 4096, 1024, 768, 0x0120, 0x08080810, 0x0800 };
+	uint32_t efi[2 + 12] = { 48, 1, 7, 0, 0x100000 };
 
 	begin();
 	tag(MB2_TAG_CMDLINE, "cmdline", 8);
@@ -369,7 +370,8 @@ TEST(finding_room)
 	CHECK_EQ(boot_info_find_as(&b, BOOT_FIND_HIGH, 0x1000, 0x1000, 0, 0x100000000, NULL, 0), 0x3ffdf000);
 	CHECK_EQ(boot_info_find_as(&b, BOOT_FIND_HIGH, 0x1000, 0x1000, 0, 0x300000, NULL, 0), 0x2ff000);
 	CHECK_EQ(boot_info_find_as(&b, BOOT_FIND_HIGH, 0x100000, 0x1000, 0, 0x300000, NULL, 0), 0);
-	CHECK_EQ(boot_info_find_as(&b, BOOT_FIND_HIGH | BOOT_FIND_OVER_MODULES, 0x100000, 0x1000, 0, 0x300000, NULL, 0), 0x200000);
+	CHECK_EQ(boot_info_find_as(&b, BOOT_FIND_HIGH | BOOT_FIND_OVER_MODULES, 0x100000, 0x1000, 0, 0x300000, NULL, 0),
+		 0x200000);
 	efi_machine();
 	CHECK_EQ(boot_info_find(&b, 0x1000000, 0x1000, 0x100000, ~0ull, NULL, 0), 0x2000000);
 }
@@ -437,7 +439,8 @@ TEST(the_rsdp_of_a_bios)
 
 TEST(the_rsdp_of_efi)
 {
-	static const uint8_t guid[16] = { 0x71, 0xe8, 0x68, 0x88, 0xf1, 0xe4, 0xd3, 0x11, 0xbc, 0x22, 0, 0x80, 0xc7, 0x3c, 0x88, 0x81 };
+	static const uint8_t guid[16] = { 0x71, 0xe8, 0x68, 0x88, 0xf1, 0xe4, 0xd3, 0x11,
+					  0xbc, 0x22, 0x00, 0x80, 0xc7, 0x3c, 0x88, 0x81 };
 	uint64_t systab = 0x20000, table = 0x21000, count = 2, rsdp = 0x22014;
 
 	memset(low, 0, sizeof(low));

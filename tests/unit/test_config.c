@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: hv/config.c hv/fmt.c */
+/* libs: -lfdt */
+#include <string.h>
+#include <unistd.h>
+#include <veneer/config.h>
+#include <veneer/err.h>
+#include "host/host.h"
+
+static struct config c;
+static char *blob;
+static size_t blob_size;
+
+/* Compile a source with dtc, labels kept, as users' blobs are made. */
+static void compile(const char *source)
+{
+	char dts[] = "/tmp/veneer-config-XXXXXX", dtb[64], cmd[256];
+	int fd = mkstemp(dts);
+	FILE *f = fdopen(fd, "w");
+
+	snprintf(dtb, sizeof(dtb), "%s.dtb", dts);
+	fprintf(f, "/dts-v1/;\n%s", source);
+	fclose(f);
+	snprintf(cmd, sizeof(cmd), "dtc -q -@ -I dts -O dtb -o %s %s", dtb, dts);
+	int rc = system(cmd);
+	unlink(dts);
+	if (rc)
+		host_fail(__FILE__, __LINE__, "dtc: %s", source);
+	f = fopen(dtb, "rb");
+	free(blob);
+	blob = malloc(65536);
+	blob_size = fread(blob, 1, 65536, f);
+	fclose(f);
+	unlink(dtb);
+	blob = realloc(blob, blob_size);
+}
+
+static int parse(const char *source)
+{
+	compile(source);
+	host_log_clear();
+	return config_parse(&c, blob, blob_size);
+}
+
+#define HEAD	"compatible = \"veneer,config\"; veneer,config-version = <1>;"
+
+/* The whole source around a part of it. */
+static int root(const char *body)
+{
+	char s[4096];
+
+	snprintf(s, sizeof(s), "/ { " HEAD " %s };", body);
+	return parse(s);
+}
+
+static int in(const char *node, const char *compatible, const char *body)
+{
+	char s[3072];
+
+	snprintf(s, sizeof(s), "%s { %s %s };", node, compatible, body);
+	return root(s);
+}
+
+static int chosen(const char *body) { return in("chosen", "", body); }
+static int policy(const char *body) { return in("policy", "compatible = \"veneer,policy\";", body); }
+static int guest(const char *body) { return in("guest", "compatible = \"veneer,guest\";", body); }
+
+static int rule(const char *body)
+{
+	char s[2048];
+
+	snprintf(s, sizeof(s), "r { %s };", body);
+	return policy(s);
+}
+
+#define OK(call) do { if (call) host_fail(__FILE__, __LINE__, "refused: %s", #call); } while (0)
+#define REFUSED(call, line) do { \
+	CHECK_EQ(call, -ERR_INVAL); \
+	if (!host_log_has(line)) host_fail(__FILE__, __LINE__, "no line with: %s", line); \
+	} while (0)
+
+static const char full[] =
+	"/ { " HEAD
+	"chosen { stdout-path = \"serial1:9600n8\"; veneer,log-level = \"debug\"; veneer,debug-exit-port = <0xf4>; };"
+	"policy { compatible = \"veneer,policy\"; veneer,default = \"leave\";"
+	"  nic: pci@00,02,0 { veneer,bdf = \"0000:00:1f.6\"; veneer,action = \"conceal\"; veneer,modern-only;"
+	"                local-mac-address = [02 00 00 12 34 56]; };"
+	"  pci-10ec-8168 { veneer,pci-id = <0x10ec 0x8168>; veneer,action = \"leave\"; };"
+	"  disk { veneer,serial = \" S3Z NX0 \"; veneer,writable; veneer,timeout-ms = <5000>; };"
+	"  class-0108 { veneer,pci-class = <0x010802 0xffffff>; veneer,writable; };"
+	"  class-01 { veneer,pci-class = <0x010000 0xff0000>; };"
+	"};"
+	"guest { compatible = \"veneer,guest\"; veneer,boot = \"kernel\"; bootargs = \"console=ttyS0 quiet\";"
+	"  veneer,on-crash = \"reboot\"; veneer,ap-trap = \"always\"; veneer,cpus = <2>; nic = <&nic>; };"
+	"};";
+
+TEST(the_default)
+{
+	config_default(&c);
+	CHECK_EQ(c.log_level, CONFIG_LOG_LEVEL);
+	CHECK_EQ(c.serial_port, CONFIG_CONSOLE_SERIAL_PORT);
+	CHECK_EQ(c.nrules, 0);
+	CHECK(!c.default_writable && !c.ap_trap_always && !c.cpus && !c.debug_exit_port);
+	OK(root(""));
+	CHECK_EQ(c.serial_baud, CONFIG_CONSOLE_SERIAL_BAUD);
+	CHECK_EQ(c.default_action, IS_ENABLED(CONFIG_DEFAULT_CONCEAL) ? ACTION_CONCEAL : ACTION_LEAVE);
+	CHECK(!strcmp(c.bootargs, CONFIG_DEFAULT_BOOTARGS));
+}
+
+TEST(everything)
+{
+	char s[sizeof(full)];
+	char *extra;
+
+	REFUSED(parse(full), "config: /guest: nic = [");
+	memcpy(s, full, sizeof(s));
+	extra = strstr(s, "nic = <&nic>;");
+	memset(extra, ' ', strlen("nic = <&nic>;"));
+	OK(parse(s));
+	CHECK(c.serial_on && !c.screen_on);
+	CHECK_EQ(c.serial_port, 0x2f8);
+	CHECK_EQ(c.serial_baud, 9600);
+	CHECK_EQ(c.log_level, LOG_DEBUG);
+	CHECK_EQ(c.debug_exit_port, 0xf4);
+	CHECK_EQ(c.default_action, ACTION_LEAVE);
+	CHECK(!c.default_writable);
+	CHECK_EQ(c.nrules, 5);
+	CHECK(!strcmp(c.rule[0].node, "pci@00,02,0"));
+	CHECK_EQ(c.rule[0].bdf, PCI_BDF(0, 0x1f, 6));
+	CHECK(c.rule[0].modern_only && c.rule[0].has_mac && !c.rule[0].writable);
+	CHECK_EQ(c.rule[0].mac[5], 0x56);
+	CHECK_EQ(c.rule[1].device, 0x8168);
+	CHECK_EQ(c.rule[1].action, ACTION_LEAVE);
+	CHECK(!strcmp(c.rule[2].serial, "S3Z NX0"));
+	CHECK(c.rule[2].has_timeout && c.rule[2].timeout_ms == 5000);
+	CHECK_EQ(c.rule[3].timeout_ms, CONFIG_DISK_TIMEOUT_MS);
+	CHECK_EQ(c.rule[3].class_mask, 0xffffff);
+	CHECK_EQ(c.on_crash, CRASH_REBOOT);
+	CHECK(c.ap_trap_always);
+	CHECK_EQ(c.cpus, 2);
+	CHECK(!strcmp(c.bootargs, "console=ttyS0 quiet"));
+
+	/* The strongest rule wins: address, serial number, id, class; of the classes the closer one. */
+	struct pci_dev d = { .bdf = PCI_BDF(0, 0x1f, 6), .vendor = 0x10ec, .device = 0x8168, .class_code = 0x010802 };
+	CHECK(config_find_disk(&c, &d, "S3Z NX0") == &c.rule[0]);
+	d.bdf = 8;
+	CHECK(config_find_disk(&c, &d, "   S3Z NX0   ") == &c.rule[2]);
+	CHECK(config_find_disk(&c, &d, "S3Z NX01") == &c.rule[1]);
+	CHECK(config_find_disk(&c, &d, "") == &c.rule[1]);
+	CHECK(config_find_dev(&c, &d) == &c.rule[1]);
+	d.vendor = 0x8086;
+	CHECK(config_find_disk(&c, &d, NULL) == &c.rule[3]);
+	CHECK(config_find_dev(&c, &d) == &c.rule[3]);
+	d.class_code = 0x010601;
+	CHECK(config_find_dev(&c, &d) == &c.rule[4]);
+	d.class_code = 0x020000;
+	CHECK(config_find_dev(&c, &d) == NULL);
+	for (unsigned i = 0; i < c.nrules; i++)
+		CHECK(c.rule[i].used);
+}
+
+TEST(unused_rules_show)
+{
+	struct pci_dev d = { .bdf = 0x10 };
+
+	OK(policy("a { veneer,bdf = \"0000:00:02.0\"; }; b { veneer,serial = \"x\"; };"));
+	CHECK(config_find_dev(&c, &d) == &c.rule[0]);
+	CHECK(c.rule[0].used && !c.rule[1].used);
+}
+
+TEST(the_root)
+{
+	REFUSED(parse("/ { compatible = \"other\"; veneer,config-version = <1>; };"), "expected \"veneer,config\"");
+	REFUSED(parse("/ { veneer,config-version = <1>; };"), "expected \"veneer,config\"");
+	REFUSED(parse("/ { compatible = \"veneer,config\"; };"), "veneer,config-version is missing");
+	REFUSED(parse("/ { compatible = \"veneer,config\"; veneer,config-version = <2>; };"),
+		"config: /: veneer,config-version = [00 00 00 02]: expected <1>");
+	REFUSED(root("devices { };"), "unknown node /devices; known are /chosen, /policy and /guest");
+	REFUSED(root("chosen { more { }; };"), "/chosen: unknown node \"more\"");
+	REFUSED(root("policy { };"), "/policy: compatible: expected \"veneer,policy\"");
+	REFUSED(root("guest { compatible = \"guest\"; };"), "/guest: compatible: expected \"veneer,guest\"");
+	REFUSED(guest("sub { };"), "/guest: unknown node \"sub\"");
+	REFUSED(policy("r { veneer,serial = \"x\"; sub { }; };"), "/policy/r: unknown node \"sub\"");
+}
+
+TEST(the_console)
+{
+	OK(chosen("stdout-path = \"serial0\";"));
+	CHECK_EQ(c.serial_port, 0x3f8);
+	OK(chosen("stdout-path = \"serial3:115200\";"));
+	CHECK_EQ(c.serial_port, 0x2e8);
+	OK(chosen("stdout-path = \"screen\";"));
+	CHECK(c.screen_on && !c.serial_on);
+	OK(chosen("stdout-path = \"serial0:38400n8\", \"screen\";"));
+	CHECK(c.screen_on && c.serial_on);
+	OK(chosen("stdout-path = \"none\";"));
+	CHECK(!c.screen_on && !c.serial_on);
+	static const char *const bad[] = { "serial", "serial4", "serial0:", "serial0:100", "serial0:115200e7", "serial0x",
+					   "serial0:99999999999999", "tty", "", "serial0:115200n81" };
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		char s[100];
+		snprintf(s, sizeof(s), "stdout-path = \"%s\";", bad[i]);
+		REFUSED(chosen(s), "/chosen: stdout-path = ");
+	}
+	REFUSED(chosen("stdout-path = [41 42];"), "stdout-path = [41 42]: expected");
+	REFUSED(chosen("stdout-path;"), "stdout-path = (empty): expected");
+	REFUSED(chosen("veneer,log-level = \"loud\";"), "veneer,log-level = \"loud\": expected \"error\", \"warning\"");
+	REFUSED(chosen("veneer,debug-exit-port = <0>;"), "expected an I/O port");
+	REFUSED(chosen("veneer,debug-exit-port = <0x10000>;"), "expected an I/O port");
+	REFUSED(chosen("veneer,loglevel = \"info\";"), "unknown property; known here are stdout-path veneer,log-level");
+}
+
+TEST(the_guest)
+{
+	REFUSED(guest("veneer,boot = \"disk\";"), "/guest: veneer,boot = \"disk\" is not implemented in this build");
+	REFUSED(guest("veneer,boot = \"net\";"), "expected \"kernel\"");
+	REFUSED(guest("veneer,on-crash = \"panic\";"), "expected \"halt\", \"reboot\" or \"wait\"");
+	REFUSED(guest("veneer,ap-trap = \"never\";"), "expected \"always\" or \"auto\"");
+	REFUSED(guest("veneer,cpus = <0>;"), "expected a number of processors");
+	REFUSED(guest("veneer,cpus = <1 2>;"), "expected a number of processors");
+	REFUSED(guest("bootargs = \"a\", \"b\";"), "expected one string");
+	REFUSED(guest("bootargs;"), "expected one string");
+	OK(guest("bootargs = \"\"; veneer,ap-trap = \"auto\"; veneer,on-crash = \"wait\";"));
+	CHECK_EQ(c.on_crash, CRASH_WAIT);
+	CHECK(!c.ap_trap_always);
+
+	char s[1200] = "bootargs = \"";
+	memset(s + 12, 'x', 1023);
+	strcpy(s + 12 + 1023, "\";");
+	OK(guest(s));
+	CHECK_EQ(strlen(c.bootargs), 1023);
+	strcpy(s + 12 + 1023, "x\";");
+	REFUSED(guest(s), "at most 1023 characters");
+}
+
+TEST(rules_are_checked)
+{
+	static const char *const bdf[] = { "00:02.0", "0000:00:20.0", "0000:00:02.8", "0000:00:2.0", "0000:00:02.0 ", "", "0000:00:02",
+					   "000g:00:02.0" };
+	for (unsigned i = 0; i < ARRAY_SIZE(bdf); i++) {
+		char s[100];
+		snprintf(s, sizeof(s), "veneer,bdf = \"%s\";", bdf[i]);
+		REFUSED(rule(s), "/policy/r: veneer,bdf = ");
+	}
+	REFUSED(rule("veneer,bdf = \"0001:00:02.0\";"), "expected segment 0000");
+	OK(rule("veneer,bdf = \"0000:fF:1f.7\";"));
+	CHECK_EQ(c.rule[0].bdf, 0xffff);
+	REFUSED(rule("veneer,pci-id = <0x8086>;"), "expected <vendor device>");
+	REFUSED(rule("veneer,pci-id = <0x8086 0x10000>;"), "expected <vendor device>");
+	REFUSED(rule("veneer,pci-id = <0xffff 1>;"), "expected <vendor device>");
+	REFUSED(rule("veneer,pci-class = <0x010802 0xff0000>;"), "no class bit outside");
+	REFUSED(rule("veneer,pci-class = <0 0>;"), "<class mask>");
+	REFUSED(rule("veneer,pci-class = <0 0x1000000>;"), "<class mask>");
+	REFUSED(rule("veneer,serial = \"   \";"), "1 to 40 characters");
+	REFUSED(rule("veneer,serial = \"12345678901234567890123456789012345678901\";"), "1 to 40 characters");
+	OK(rule("veneer,serial = \"1234567890123456789012345678901234567890\";"));
+	REFUSED(rule("veneer,action = \"conceal\";"), "expected exactly one of veneer,bdf");
+	REFUSED(rule("veneer,serial = \"x\"; veneer,pci-id = <1 2>;"), "expected exactly one of veneer,bdf");
+	REFUSED(rule("veneer,serial = \"x\"; veneer,action = \"leave\";"), "cannot be chosen by veneer,serial");
+	REFUSED(rule("veneer,serial = \"x\"; local-mac-address = [02 00 00 00 00 01];"), "concerns a disk");
+	REFUSED(rule("veneer,pci-id = <1 2>; veneer,action = \"hide\";"), "veneer,action = \"hide\": expected \"conceal\" or \"leave\"");
+	REFUSED(rule("veneer,pci-id = <1 2>; veneer,writable = <1>;"), "expected no value");
+	REFUSED(rule("veneer,pci-id = <1 2>; veneer,writeable;"), "veneer,writeable = (empty): unknown property");
+	REFUSED(rule("veneer,pci-id = <1 2>; local-mac-address = [01 00 00 00 00 01];"), "expected six bytes");
+	REFUSED(rule("veneer,pci-id = <1 2>; local-mac-address = [00 00 00 00 00 00];"), "expected six bytes");
+	REFUSED(rule("veneer,pci-id = <1 2>; local-mac-address = [02 00 00 00 01];"), "expected six bytes");
+	REFUSED(rule("veneer,pci-id = <1 2>; veneer,timeout-ms = <999>;"), "expected milliseconds");
+	REFUSED(rule("veneer,pci-id = <1 2>; veneer,slot = <5>;"), "/policy/r: veneer,slot = [00 00 00 05] is not implemented in this build");
+	REFUSED(rule("veneer,pci-id = <1 2>; veneer,window = <0 0 0 1>;"), "is not implemented in this build");
+	REFUSED(policy("veneer,default = \"ask\";"), "veneer,default = \"ask\"");
+}
+
+TEST(rules_that_contradict)
+{
+	REFUSED(policy("a { veneer,bdf = \"0000:00:02.0\"; }; b { veneer,bdf = \"0000:00:02.0\"; };"),
+		"config: /policy/b: matches the same as the rule \"a\"");
+	REFUSED(policy("a { veneer,serial = \"x \"; }; b { veneer,serial = \" x\"; };"), "matches the same");
+	REFUSED(policy("a { veneer,pci-id = <1 2>; }; b { veneer,pci-id = <1 2>; };"), "matches the same");
+	REFUSED(policy("a { veneer,pci-class = <0 1>; }; b { veneer,pci-class = <0 1>; };"), "matches the same");
+	OK(policy("a { veneer,pci-class = <0 1>; }; b { veneer,pci-class = <1 1>; };"));
+
+	char s[3000] = "";
+	for (unsigned i = 0; i <= CONFIG_MAX_RULES; i++)
+		snprintf(s + strlen(s), sizeof(s) - strlen(s), "r%u { veneer,pci-id = <1 %u>; };", i, i);
+	REFUSED(policy(s), "more than 32 rules");
+}
+
+/* Each prefix, and each byte flipped, in memory that ends where the blob ends. */
+TEST(damaged_blobs)
+{
+	static const uint8_t flip[] = { 0xff, 0x01, 0x80, 0x04 };
+	char s[sizeof(full)];
+	unsigned taken = 0;
+
+	memcpy(s, full, sizeof(s));
+	memset(strstr(s, "nic = <&nic>;"), ' ', strlen("nic = <&nic>;"));
+	compile(s);
+	CHECK_EQ(config_parse(&c, blob, blob_size), 0);
+	for (size_t n = 0; n < blob_size; n++) {
+		char *p = malloc(n ? n : 1);
+
+		memcpy(p, blob, n);
+		host_log_clear();
+		CHECK_EQ(config_parse(&c, p, n), -ERR_INVAL);
+		CHECK(host_log_has("is no valid device tree"));
+		free(p);
+	}
+	for (size_t at = 0; at < blob_size; at++) {
+		for (unsigned k = 0; k < ARRAY_SIZE(flip); k++) {
+			char *p = malloc(blob_size);
+
+			memcpy(p, blob, blob_size);
+			p[at] = (char)(p[at] ^ flip[k]);
+			host_log_clear();
+			if (config_parse(&c, p, blob_size))
+				CHECK(host_log_has("config: "));
+			else
+				taken++;
+			free(p);
+		}
+	}
+	CHECK(taken > 0 && taken < 4 * blob_size);
+
+	char *odd = malloc(blob_size + 8);
+	memcpy(odd + 4, blob, blob_size);
+	CHECK_EQ(config_parse(&c, odd + 4, blob_size), -ERR_INVAL);
+	free(odd);
+	free(blob);
+	blob = NULL;
+}
+
+TEST_MAIN
