@@ -57,8 +57,8 @@ static int check_pattern(const struct disk *d, struct disk_slot *s, uint32_t pat
 
 	for (uint32_t i = 0; i < s->sectors * per_sector; i++)
 		if (words[i] != first + i) {
-			printf("%s: sector %llu word %u is %08x, not %08x\n", d->dev.name, s->lba + i / per_sector, i % per_sector,
-			       words[i], first + i);
+			printf("%s: sector %llu word %u is %08x, not %08x\n", d->dev.name, s->lba + i / per_sector,
+			       i % per_sector, words[i], first + i);
 			return -1;
 		}
 	return 0;
@@ -230,7 +230,8 @@ static int cmd_bench(int argc, char **argv)
 	if (stream_run(d, &st))
 		return -1;
 	us = time_us() - us;
-	printf("bench: %s %s %llu requests depth %llu, %llu bytes in %llu us\n", d->dev.name, argv[2], requests, depth, bytes, us);
+	printf("bench: %s %s %llu requests depth %llu, %llu bytes in %llu us\n", d->dev.name, argv[2], requests, depth,
+	       bytes, us);
 	veneer_print_changes("bench");
 	return 0;
 }

@@ -5,8 +5,8 @@
 static int cmd_net(int argc, char **argv)
 {
 	for (unsigned int i = 0; i < nic_count; i++)
-		printf("%s: %M address %I link %s, %llu frames sent, %llu received\n", nics[i].dev.name, nics[i].mac, netifs[i].ip,
-		       nic_link_up(&nics[i]) ? "up" : "down", nics[i].sent, nics[i].received);
+		printf("%s: %M address %I link %s, %llu frames sent, %llu received\n", nics[i].dev.name, nics[i].mac,
+		       netifs[i].ip, nic_link_up(&nics[i]) ? "up" : "down", nics[i].sent, nics[i].received);
 	return 0;
 }
 

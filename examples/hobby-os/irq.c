@@ -85,7 +85,8 @@ static void exception(const struct irq_frame *f)
 	uint32_t cr2;
 
 	__asm__ volatile("movl %%cr2, %0" : "=r"(cr2));
-	printf("\nexception %u error %x at %02x:%08x eflags %08x cr2 %08x\n", f->vector, f->error, f->cs, f->eip, f->eflags, cr2);
+	printf("\nexception %u error %x at %02x:%08x eflags %08x cr2 %08x\n", f->vector, f->error, f->cs, f->eip,
+	       f->eflags, cr2);
 	printf("eax %08x ebx %08x ecx %08x edx %08x esi %08x edi %08x ebp %08x\n", f->eax, f->ebx, f->ecx, f->edx, f->esi,
 	       f->edi, f->ebp);
 	for (;;)

@@ -194,8 +194,8 @@ void virtio_go(struct virtio_dev *d)
 /* One memory block, laid out as a legacy device wants it; a modern one is told the three addresses. */
 static int lay_out(struct virtq *q)
 {
-	uint32_t used = (sizeof(struct vring_desc) * q->size + sizeof(struct vring_avail) + 2 * q->size + 2 + LEGACY_ALIGN - 1) &
-			~(LEGACY_ALIGN - 1);
+	uint32_t first = sizeof(struct vring_desc) * q->size + sizeof(struct vring_avail) + 2 * q->size + 2;
+	uint32_t used = (first + LEGACY_ALIGN - 1) & ~(LEGACY_ALIGN - 1);
 	uint8_t *p = page_alloc(used + sizeof(struct vring_used) + 8 * q->size + 2);
 
 	if (!p)

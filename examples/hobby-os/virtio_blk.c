@@ -133,7 +133,8 @@ static int disk_init(struct disk *d, pci_bdf bdf)
 {
 	uint64_t capacity;
 
-	if (virtio_find(&d->dev, bdf) || virtio_start(&d->dev, BLK_F_RO | BLK_F_BLK_SIZE | BLK_F_FLUSH) || virtq_init(&d->dev, 0))
+	if (virtio_find(&d->dev, bdf) || virtio_start(&d->dev, BLK_F_RO | BLK_F_BLK_SIZE | BLK_F_FLUSH) ||
+	    virtq_init(&d->dev, 0))
 		return -1;
 	if (d->dev.vq[0].size > ARRAY_SIZE(d->slot_of)) {
 		printf("%s: a ring of more than %u\n", d->dev.name, ARRAY_SIZE(d->slot_of));

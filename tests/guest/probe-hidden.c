@@ -74,7 +74,8 @@ static void scan_ecam(void)
 
 		real += is_forbidden(id) || is_forbidden(read16(ecam(b, 0)) | (uint32_t)read16(ecam(b, 2)) << 16);
 		if (id != pci_read32(b, 0)) {
-			note("hidden: %02x:%02x.%x is %08x by ECAM, %08x by CF8", BUS(b), DEVICE(b), FUNCTION(b), id, pci_read32(b, 0));
+			note("hidden: %02x:%02x.%x is %08x by ECAM, %08x by CF8", BUS(b), DEVICE(b), FUNCTION(b), id,
+			     pci_read32(b, 0));
 			odd++;
 		}
 	}
@@ -101,7 +102,8 @@ static void compare_twin(const struct vio *v)
 	for (uint32_t off = 0; off < 256; off++)
 		odd += read8(ecam(v->bdf, off)) != pci_read8(v->bdf, off);
 	for (uint32_t off = 0; off < 256; off += 4)
-		odd += read32(ecam(v->bdf, off)) != pci_read32(v->bdf, off) || read16(ecam(v->bdf, off + 2)) != pci_read16(v->bdf, off + 2);
+		odd += read32(ecam(v->bdf, off)) != pci_read32(v->bdf, off) ||
+		       read16(ecam(v->bdf, off + 2)) != pci_read16(v->bdf, off + 2);
 	check(odd, 0, "hidden: %s: ECAM and CF8 are one space", vio_name(v));
 	/* No extended capability of the real device: all is zero, or all ones where there is nothing. */
 	for (uint32_t off = 256; off < 4096; off += 4)
@@ -182,8 +184,8 @@ static void check_hidden_functions(void)
 	while (take_bdf(&p, &b)) {
 		uint16_t vendor = pci_read16(b, 0);
 
-		check(vendor == 0xffff || vendor == 0x1af4, true, "hidden: %02x:%02x.%x is a twin or nothing (%04x)", BUS(b), DEVICE(b),
-		      FUNCTION(b), vendor);
+		check(vendor == 0xffff || vendor == 0x1af4, true, "hidden: %02x:%02x.%x is a twin or nothing (%04x)", BUS(b),
+		      DEVICE(b), FUNCTION(b), vendor);
 		scribble(b);
 		if (*p++ != ',')
 			break;
@@ -285,14 +287,12 @@ static void check_veneer_memory(void)
 
 static void read_all_ports(void)
 {
-	volatile uint32_t sum = 0;
-
 	for (uint16_t port = CONFIG_ADDRESS; port < CONFIG_ADDRESS + 8; port++)
-		sum += inb(port);
+		inb(port);
 	for (uint16_t port = CONFIG_ADDRESS; port < CONFIG_ADDRESS + 8; port++)
-		sum += inw(port);
+		inw(port);
 	for (uint16_t port = CONFIG_ADDRESS; port < CONFIG_ADDRESS + 8; port++)
-		sum += inl(port);
+		inl(port);
 	check(1, 1, "hidden: CF8 to CFF can be read in every width");
 }
 
@@ -326,13 +326,13 @@ static void check_ports(void)
  */
 static void check_misaligned(pci_bdf b)
 {
-	uint32_t id = pci_read32(b, 0), shifted = id >> 8 | (uint32_t)pci_read8(b, 4) << 24, address = ENABLE | (uint32_t)b << 8;
-	uint32_t got;
+	uint32_t id = pci_read32(b, 0), shifted = id >> 8 | (uint32_t)pci_read8(b, 4) << 24;
+	uint32_t address = ENABLE | (uint32_t)b << 8, got;
 
 	outl(CONFIG_ADDRESS, address);
 	got = inw(CONFIG_DATA + 1);
-	check(got == (shifted & 0xffff) || got == 0xffff || !got, true, "hidden: %02x:%02x.%x: word at CFD (%x)", BUS(b), DEVICE(b),
-	      FUNCTION(b), got);
+	check(got == (shifted & 0xffff) || got == 0xffff || !got, true, "hidden: %02x:%02x.%x: word at CFD (%x)", BUS(b),
+	      DEVICE(b), FUNCTION(b), got);
 	outl(CONFIG_ADDRESS, address | 1);
 	got = inl(CONFIG_DATA);
 	check(got == id || got == shifted || got == ONES || !got, true, "hidden: %02x:%02x.%x: low bits in CF8 (%x)", BUS(b),
@@ -415,8 +415,8 @@ static void check_call(uint32_t function, uint32_t b, uint32_t c, const char *wh
 	uint32_t a = VENEER_CALL | function;
 	int vector = try_hypercall(&a, &b, &c);
 
-	check(vector == TRAP_UD || (vector == NO_TRAP && (int32_t)a < 0), true, "hidden: hypercall with %s is refused (%d, %x)", what,
-	      vector, a);
+	check(vector == TRAP_UD || (vector == NO_TRAP && (int32_t)a < 0), true, "hidden: hypercall with %s is refused (%d, %x)",
+	      what, vector, a);
 }
 
 static void check_hypercalls(void)

@@ -41,7 +41,8 @@ static void check_after(unsigned int n, const char *what)
 		if (veneer_counter(i, &now) || strncmp(now.name, "exit.", 5))
 			continue;
 		seen++;
-		check((uint32_t)(now.value - before[i].value), strcmp(now.name, HYPERCALL) ? 0 : n, "idle: %s: %s", what, now.name);
+		check((uint32_t)(now.value - before[i].value), strcmp(now.name, HYPERCALL) ? 0 : n, "idle: %s: %s", what,
+		      now.name);
 	}
 	check(seen > 1, true, "idle: %s: there are counters of exits", what);
 }

@@ -43,6 +43,30 @@ static bool queues(struct vio *v, uint16_t size)
 	return vio_queue(v, 0, size) && (v->type == VIO_BLK || vio_queue(v, 1, size));
 }
 
+/* A good request in descriptors 0 to 2, handed over without a kick. */
+static void lay_request(struct vio *v)
+{
+	struct vioq *q = main_queue(v);
+	uint32_t n = vio_arp_frame(v, v->data + 64);
+
+	memset(v->data, 0, 16);
+	v->data[16] = 0xff;
+	vio_desc_set(q, 0, (uint32_t)v->data, v->type == VIO_BLK ? 16 : vio_header_size(v), D_NEXT, 1);
+	if (v->type == VIO_BLK)
+		vio_desc_set(q, 1, (uint32_t)v->data + 4096, SECTOR, D_WRITE | D_NEXT, 2);
+	else
+		vio_desc_set(q, 1, (uint32_t)v->data + 64, n, 0, 0);
+	vio_desc_set(q, 2, (uint32_t)v->data + 16, 1, D_WRITE, 0);
+	vio_put(q, 0);
+}
+
+static bool comes_back(struct vio *v)
+{
+	uint32_t id, len;
+
+	return vio_wait(main_queue(v), 1000, &id, &len) && id == 0 && (v->type == VIO_NET || v->data[16] == BLK_S_OK);
+}
+
 /* --- status, features, reset --- */
 
 static bool without_bus_master(struct vio *v)
@@ -159,11 +183,7 @@ static bool reset_under_load(struct vio *v)
 
 		if (!restart(v))
 			return false;
-		vio_desc_set(q, 0, (uint32_t)v->data, 16, D_NEXT, 1);
-		vio_desc_set(q, 1, (uint32_t)v->data + 4096, SECTOR, (v->type == VIO_BLK ? D_NEXT | D_WRITE : 0), 2);
-		vio_desc_set(q, 2, (uint32_t)v->data + 16, 1, D_WRITE, 0);
-		memset(v->data, 0, 64);
-		vio_put(q, 0);
+		lay_request(v);
 		vio_kick(q);
 		vio_set_status(v, 0);
 		seen = q->used->idx;
@@ -180,43 +200,23 @@ static bool reset_under_load(struct vio *v)
 /* Buffers and kick first, DRIVER_OK afterwards: served all the same, without another kick. */
 static bool kick_before_driver_ok(struct vio *v)
 {
-	struct vioq *q = main_queue(v);
-	uint32_t id, len, n = vio_arp_frame(v, v->data + 64);
-
 	if (!vio_begin(v, 0) || !queues(v, 0))
 		return false;
-	memset(v->data, 0, 32);
-	vio_desc_set(q, 0, (uint32_t)v->data, v->type == VIO_BLK ? 16 : vio_header_size(v), D_NEXT, 1);
-	if (v->type == VIO_BLK)
-		vio_desc_set(q, 1, (uint32_t)v->data + 4096, SECTOR, D_WRITE | D_NEXT, 2);
-	else
-		vio_desc_set(q, 1, (uint32_t)v->data + 64, n, 0, 0);
-	vio_desc_set(q, 2, (uint32_t)v->data + 16, 1, D_WRITE, 0);
-	vio_put(q, 0);
-	vio_kick(q);
+	lay_request(v);
+	vio_kick(main_queue(v));
 	delay_us(2000);
 	vio_go(v);
-	return vio_wait(q, 1000, &id, &len) && id == 0;
+	return comes_back(v);
 }
 
 /* A request whose notification is made by @kick. */
 static bool request_with(struct vio *v, void (*kick)(struct vioq *q))
 {
-	struct vioq *q = main_queue(v);
-	uint32_t id, len, n = vio_arp_frame(v, v->data + 64);
-
 	if (!restart(v))
 		return false;
-	memset(v->data, 0, 32);
-	vio_desc_set(q, 0, (uint32_t)v->data, v->type == VIO_BLK ? 16 : vio_header_size(v), D_NEXT, 1);
-	if (v->type == VIO_BLK)
-		vio_desc_set(q, 1, (uint32_t)v->data + 4096, SECTOR, D_WRITE | D_NEXT, 2);
-	else
-		vio_desc_set(q, 1, (uint32_t)v->data + 64, n, 0, 0);
-	vio_desc_set(q, 2, (uint32_t)v->data + 16, 1, D_WRITE, 0);
-	vio_put(q, 0);
-	kick(q);
-	return vio_wait(q, 1000, &id, &len) && id == 0;
+	lay_request(v);
+	kick(main_queue(v));
+	return comes_back(v);
 }
 
 static void kick8(struct vioq *q)
@@ -379,7 +379,8 @@ static bool common_in_all_widths(struct vio *v)
 	good = good && read16(v->common + M_DEVICE_FEATURE) == (features & 0xffff);
 	good = good && read8(v->common + M_DEVICE_FEATURE) == (features & 0xff);
 	write16(v->common + M_QUEUE_SELECT, 0);
-	good = good && read32(v->common + M_STATUS) >> 16 == 0 && read8(v->common + M_QUEUE_SIZE) == (read16(v->common + M_QUEUE_SIZE) & 0xff);
+	good = good && read32(v->common + M_STATUS) >> 16 == 0;
+	good = good && read8(v->common + M_QUEUE_SIZE) == (read16(v->common + M_QUEUE_SIZE) & 0xff);
 	return good && restart(v) && vio_request(v) == 0;
 }
 
@@ -487,7 +488,8 @@ static bool blk_framed(struct vio *v, const uint32_t *header, const uint32_t *da
 		return false;
 	/* The same sector in one piece must read the same. */
 	memcpy(v->data + 1024, payload, SECTOR);
-	return vio_blk(v, BLK_IN, SCRATCH_SECTOR, v->data + 4096, SECTOR) == 0 && !memcmp(v->data + 1024, v->data + 4096, SECTOR);
+	return vio_blk(v, BLK_IN, SCRATCH_SECTOR, v->data + 4096, SECTOR) == 0 &&
+	       !memcmp(v->data + 1024, v->data + 4096, SECTOR);
 }
 
 static bool blk_header_split(struct vio *v)
@@ -533,15 +535,14 @@ static bool blk_write_merged(struct vio *v)
 
 static bool tx_framed(struct vio *v, const uint32_t *pieces)
 {
-	uint32_t n, header;
+	uint32_t header;
 	uint16_t last;
 
 	if (!restart(v))
 		return false;
 	header = vio_header_size(v);
 	memset(v->data, 0, header);
-	n = vio_arp_frame(v, v->data + header);
-	(void)n;
+	vio_arp_frame(v, v->data + header);
 	last = chain(&v->q[NET_TX], 0, v->data, pieces, 0);
 	return send_chain(&v->q[NET_TX], last);
 }
@@ -553,7 +554,8 @@ static bool net_merged_and_split(struct vio *v)
 	const uint32_t merged[] = { h + 60, 0 }, split[] = { 3, h - 3, 60, 0 }, across[] = { h - 2, 12, 50, 0 };
 	const uint32_t into_frame[] = { h + 14, 46, 0 }, small[] = { 1, h - 1, 1, 13, 20, 26, 0 };
 
-	return tx_framed(v, merged) && tx_framed(v, split) && tx_framed(v, across) && tx_framed(v, into_frame) && tx_framed(v, small);
+	return tx_framed(v, merged) && tx_framed(v, split) && tx_framed(v, across) && tx_framed(v, into_frame) &&
+	       tx_framed(v, small);
 }
 
 /* An ARP answer must arrive, header and frame in pieces as @first says. */

@@ -114,9 +114,11 @@ static void indirect_and_next(struct vioq *q)
 static void indirect_too_long(struct vioq *q)
 {
 	move_to_table(q, sizeof(table));
-	for (unsigned int i = DATA; i < ARRAY_SIZE(table); i++)
-		entry(&table[i], q->desc[DATA].addr, 16, (q->desc[DATA].flags & D_WRITE) | (i + 1 < ARRAY_SIZE(table) ? D_NEXT : 0),
-		      i + 1);
+	for (unsigned int i = DATA; i < ARRAY_SIZE(table); i++) {
+		uint16_t next = i + 1 < ARRAY_SIZE(table) ? D_NEXT : 0;
+
+		entry(&table[i], q->desc[DATA].addr, 16, (q->desc[DATA].flags & D_WRITE) | next, i + 1);
+	}
 }
 
 /* --- addresses and lengths --- */
@@ -373,7 +375,8 @@ static void run_queue_at(struct vio *v, const char *name, uint64_t desc, uint64_
 		   vio_name(v), name))
 		return;
 	lay_good(q, v->type == VIO_NET ? ON_TX : ON_BLK);
-	vio_set_queue(v, index, desc ? desc : (uint32_t)q->desc, avail ? avail : (uint32_t)q->avail, used ? used : (uint32_t)q->used);
+	vio_set_queue(v, index, desc ? desc : (uint32_t)q->desc, avail ? avail : (uint32_t)q->avail,
+		      used ? used : (uint32_t)q->used);
 	vio_go(v);
 	vio_put(q, 0);
 	vio_kick(q);

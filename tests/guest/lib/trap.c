@@ -54,7 +54,7 @@ uint8_t irq_alloc(irq_handler handler, void *ctx)
 static void exception(struct irq_frame *f)
 {
 	if (!trap_resume) {
-		check(f->vector, (uint32_t)NO_TRAP, "exception at %08x, error %x, after which nothing can go on", f->eip, f->error);
+		check(f->vector, (uint32_t)NO_TRAP, "exception at %08x, error %x: the probe cannot go on", f->eip, f->error);
 		probe_exit();
 	}
 	trap_last.vector = f->vector;
