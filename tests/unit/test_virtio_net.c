@@ -1,0 +1,705 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: virtio/net/net.c virtio/net/tx.c virtio/net/rx.c virtio/net/ctrl.c virtio/transport.c virtio/pci_config.c virtio/msix.c virtio/legacy.c virtio/modern.c virtio/queue.c hw/sg.c tests/unit/host/twin.c */
+#include <string.h>
+#include <veneer/err.h>
+#include <veneer/nic.h>
+#include "host/host.h"
+#include "host/twin.h"
+#include "virtio/net/net.h"
+
+/* --- a NIC that keeps what it is given --- */
+
+#define SLOTS	64
+
+static struct {
+	struct nic nic;
+	bool running, sync, link, no_rx;
+	unsigned starts, stops, tx_kicks, rx_kicks;
+	unsigned ntx, room;
+	void *tx_token[SLOTS];
+	uint8_t frame[2048];
+	struct nic_tx last;
+	struct sg frag[NIC_MAX_FRAGS];
+	unsigned nrx;
+	struct { uint64_t addr; uint32_t len; void *token; } rx[SLOTS];
+	uint32_t align;
+	struct nic_rx_filter filter;
+	uint8_t mac[6], mcast0[6], mac0[6];
+	bool vlan5;
+} hw;
+
+static int nic_start(struct nic *n)
+{
+	CHECK(!hw.running);
+	hw.running = true;
+	hw.starts++;
+	return 0;
+}
+
+static void nic_stop(struct nic *n)
+{
+	CHECK(hw.running);
+	hw.running = false;
+	hw.ntx = hw.nrx = 0;
+	hw.stops++;
+}
+
+static int nic_tx(struct nic *n, unsigned q, const struct nic_tx *p)
+{
+	CHECK(hw.running && p->nfrag && p->nfrag <= NIC_MAX_FRAGS);
+	CHECK_EQ(sg_bytes(p->frag, p->nfrag), p->len);
+	CHECK(p->len >= NIC_FRAME_MIN && p->len <= NIC_FRAME_MAX);
+	for (unsigned i = 0; i < p->nfrag; i++)
+		CHECK(p->frag[i].addr + p->frag[i].len - 1 <= hw.nic.dma_mask);
+	if (hw.ntx == hw.room)
+		return -ERR_BUSY;
+	if (hw.align && p->frag[0].addr % hw.align)
+		return -ERR_INVAL;
+	hw.last = *p;
+	memcpy(hw.frag, p->frag, p->nfrag * sizeof(*p->frag));
+	sg_copy_from(p->frag, p->nfrag, 0, hw.frame, p->len);
+	hw.tx_token[hw.ntx++] = p->token;
+	return 0;
+}
+
+static void tx_complete(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		hw.nic.client->tx_done(hw.nic.client_ctx, 0, hw.tx_token[i]);
+	hw.ntx -= n;
+	memmove(hw.tx_token, hw.tx_token + n, hw.ntx * sizeof(hw.tx_token[0]));
+	hw.nic.client->flush(hw.nic.client_ctx, 0);
+}
+
+static void nic_tx_kick(struct nic *n, unsigned q)
+{
+	hw.tx_kicks++;
+	if (hw.sync)
+		tx_complete(hw.ntx);
+}
+
+static int nic_rx_post(struct nic *n, unsigned q, uint64_t addr, uint32_t len, void *token)
+{
+	CHECK(hw.running && len >= NIC_FRAME_MAX);
+	if (hw.nrx == hw.nic.rx_slots)
+		return -ERR_BUSY;
+	if (hw.align && addr % hw.align)
+		return -ERR_INVAL;
+	hw.rx[hw.nrx].addr = addr;
+	hw.rx[hw.nrx].len = len;
+	hw.rx[hw.nrx++].token = token;
+	return 0;
+}
+
+static void nic_rx_kick(struct nic *n, unsigned q) { hw.rx_kicks++; }
+
+static void nic_link(struct nic *n, struct nic_link *l)
+{
+	*l = (struct nic_link) { .up = hw.link };
+}
+
+static void nic_set_mac(struct nic *n, const uint8_t mac[6]) { memcpy(hw.mac, mac, 6); }
+
+static void nic_set_filter(struct nic *n, const struct nic_rx_filter *f)
+{
+	hw.filter = *f;
+	if (f->nmac)
+		memcpy(hw.mac0, f->mac[0], 6);
+	if (f->nmcast)
+		memcpy(hw.mcast0, f->mcast[0], 6);
+	hw.vlan5 = f->vlan && f->vlan[0] & BIT(5);
+}
+
+static const struct nic_ops ops = {
+	.start = nic_start, .stop = nic_stop, .tx = nic_tx, .tx_kick = nic_tx_kick, .rx_post = nic_rx_post,
+	.rx_kick = nic_rx_kick, .link = nic_link, .set_mac = nic_set_mac, .set_filter = nic_set_filter,
+};
+
+/* A frame comes in for the oldest buffer. */
+static void receive(const void *frame, uint32_t len, uint32_t flags)
+{
+	void *token = hw.rx[0].token;
+
+	CHECK(hw.nrx > 0);
+	memcpy((void *)(uintptr_t)hw.rx[0].addr, frame, len);
+	hw.nrx--;
+	memmove(hw.rx, hw.rx + 1, hw.nrx * sizeof(hw.rx[0]));
+	hw.nic.client->rx_done(hw.nic.client_ctx, 0, token, len, flags);
+}
+
+static void nic_flush(void) { hw.nic.client->flush(hw.nic.client_ctx, 0); }
+
+/* --- */
+
+static struct vnet *vn;
+static struct ring rings[3];
+static uint8_t *mem;
+static uint8_t frame[1600];
+
+static void make(uint32_t caps)
+{
+	struct virtio_place place = twin_place();
+	struct virtio_net_conf conf = { .nic = &hw.nic };
+
+	twin_reset();
+	memset(&hw, 0, sizeof(hw));
+	hw.nic = (struct nic) { .ops = &ops, .name = "fake0", .mac = { 2, 0, 0, 0, 0, 9 }, .caps = caps, .dma_mask = ~0ull,
+				.nqueues = 1, .tx_slots = SLOTS, .rx_slots = 32 };
+	hw.room = SLOTS;
+	hw.link = true;
+	struct virtio_dev *dev = virtio_net_new("net0", &conf, &place);
+
+	CHECK(dev != NULL);
+	vn = container_of(dev, struct vnet, dev);
+	mem = guest_alloc(1 << 20);
+	for (unsigned i = 0; i < sizeof(frame); i++)
+		frame[i] = (uint8_t)(i * 7);
+	frame[0] = 2;
+}
+
+#define NO_EVENT	(~0ull & ~VIRTIO_F_EVENT_IDX)
+static void up(uint32_t caps) { make(caps); modern_up(rings, 3, NO_EVENT, 64); }
+static void up_legacy(uint32_t caps) { make(caps); legacy_up(rings, 3, ~(uint32_t)VIRTIO_F_EVENT_IDX); }
+
+/* A frame of @len bytes in one descriptor with its header. */
+static unsigned send(unsigned at, unsigned len)
+{
+	memset(mem + at, 0, 12);
+	memcpy(mem + at + 12, frame, len);
+	return ring_add(&rings[1], (struct piece[]) { { mem + at, 12 + len } }, 1);
+}
+
+TEST(configuration)
+{
+	make(NIC_CAP_TX_CSUM);
+	CHECK_EQ(guest_in(TWIN_IO + 20, 1), 2);
+	CHECK_EQ(guest_in(TWIN_IO + 25, 1), 9);
+	CHECK_EQ(guest_in(TWIN_IO + 26, 2), 1);
+	hw.link = false;
+	CHECK_EQ(guest_read(TWIN_BAR4 + BAR4_DEVICE + 6, 2), 0);
+	CHECK_EQ(guest_read(TWIN_BAR4 + BAR4_DEVICE + NETCFG_MTU, 2), 1500);
+	CHECK_EQ(cfg_read(0, 4), 0x10001af4);
+	CHECK_EQ(cfg_read(8, 4), 0x02000000);
+	uint32_t f = (uint32_t)guest_in(TWIN_IO, 4);
+
+	CHECK_EQ(f, 0x38000000 | BIT(0) | BIT(3) | BIT(5) | BIT(16) | BIT(17) | BIT(18) | BIT(19) | BIT(20) | BIT(23));
+	CHECK_EQ(guest_read(TWIN_BAR4 + COMMON_NUM_QUEUES, 2), 3);
+}
+
+TEST(sends_from_the_guests_pages_in_any_framing)
+{
+	static const unsigned cuts[][3] = { { 12, 0, 0 }, { 5, 12, 0 }, { 1, 2, 3 }, { 12, 26, 100 }, { 11, 13, 90 }, { 30, 60, 0 } };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cuts); i++) {
+		struct piece p[4];
+		unsigned n = 0, at = 0;
+
+		up(0);
+		memcpy(mem + 12, frame, 1000);
+		for (unsigned k = 0; k < 3; k++)
+			if (cuts[i][k]) {
+				p[n++] = (struct piece) { mem + at, cuts[i][k] - at };
+				at = cuts[i][k];
+			}
+		p[n++] = (struct piece) { mem + at, 1012 - at };
+		unsigned head = ring_add(&rings[1], p, n), got;
+
+		modern_kick(1);
+		CHECK_EQ(hw.ntx, 1);
+		CHECK_EQ(hw.last.len, 1000);
+		CHECK_EQ(memcmp(hw.frame, frame, 1000), 0);
+		CHECK_EQ(hw.frag[0].addr, (uintptr_t)mem + 12);
+		CHECK_EQ(vn->cnt_tx_zero_copy, 1);
+		CHECK(!ring_take(&rings[1], &got, NULL));
+		tx_complete(1);
+		CHECK(ring_take(&rings[1], &got, NULL));
+		CHECK_EQ(got, head);
+		host_guest_ram_drop();
+	}
+}
+
+TEST(legacy_headers_have_10_bytes)
+{
+	up_legacy(0);
+	memcpy(mem + 10, frame, 60);
+	ring_add(&rings[1], (struct piece[]) { { mem, 70 } }, 1);
+	guest_out(TWIN_IO + LEGACY_QUEUE_NOTIFY, 2, 1);
+	CHECK_EQ(hw.last.len, 60);
+	CHECK_EQ(memcmp(hw.frame, frame, 60), 0);
+	/* Also on the modern transport without VERSION_1. */
+	make(0);
+	modern_up(rings, 3, NO_EVENT & ~VIRTIO_F_VERSION_1, 64);
+	memcpy(mem + 10, frame, 60);
+	ring_add(&rings[1], (struct piece[]) { { mem, 70 } }, 1);
+	modern_kick(1);
+	CHECK_EQ(memcmp(hw.frame, frame, 60), 0);
+	CHECK_EQ(hw.last.len, 60);
+}
+
+TEST(one_doorbell_a_batch_and_no_kick_while_in_flight)
+{
+	up(0);
+	for (unsigned i = 0; i < 5; i++)
+		send(i * 2048, 100);
+	modern_kick(1);
+	CHECK_EQ(hw.ntx, 5);
+	CHECK_EQ(hw.tx_kicks, 1);
+	CHECK_EQ(rings[1].used->flags, VRING_USED_NO_NOTIFY);
+	send(6 * 2048, 100);		/* no kick */
+	tx_complete(3);
+	CHECK_EQ(hw.ntx, 3);		/* found all the same */
+	CHECK_EQ(rings[1].used->flags, VRING_USED_NO_NOTIFY);
+	tx_complete(3);
+	CHECK_EQ(rings[1].used->flags, 0);
+	CHECK_EQ(rings[1].used->idx, 6);
+	CHECK_EQ(vn->vq[VNET_TX].cnt_interrupts, 2);
+}
+
+TEST(a_full_ring_keeps_the_order)
+{
+	up(0);
+	hw.room = 2;
+	for (unsigned i = 0; i < 5; i++)
+		send(i * 2048, 100 + i);
+	modern_kick(1);
+	for (unsigned i = 2; i < 5; i++) {
+		CHECK_EQ(hw.ntx, 2);
+		CHECK_EQ(hw.last.len, 99 + i);
+		tx_complete(1);
+	}
+	CHECK_EQ(hw.last.len, 104);
+	tx_complete(2);
+	CHECK_EQ(rings[1].used->idx, 5);
+}
+
+TEST(a_nic_that_completes_at_once)
+{
+	up(0);
+	hw.room = 2;
+	hw.sync = true;
+	for (unsigned i = 0; i < 7; i++)
+		send(i * 2048, 100);
+	modern_kick(1);
+	CHECK_EQ(rings[1].used->idx, 7);
+	CHECK_EQ(rings[1].used->flags, 0);
+}
+
+TEST(an_idle_nic_without_room_is_tried_again_at_the_next_kick)
+{
+	up(0);
+	hw.room = 0;
+	send(0, 100);
+	modern_kick(1);
+	CHECK_EQ(rings[1].used->flags, 0);
+	hw.room = 4;
+	modern_kick(1);
+	CHECK_EQ(hw.ntx, 1);
+}
+
+TEST(what_cannot_be_sent_is_dropped_and_returned)
+{
+	up(NIC_CAP_TX_CSUM);
+	send(0, 13);
+	send(2048, 1519);
+	send(4096, 100);
+	mem[4096 + 1] = 1;		/* segmentation, never offered */
+	ring_add(&rings[1], (struct piece[]) { { mem, 3 } }, 1);
+	ring_add(&rings[1], (struct piece[]) { { mem, 100, true } }, 1);
+	send(8192, 100);
+	mem[8192] = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	mem[8192 + 6] = 99;		/* csum_start 99, offset 0: two bytes do not fit */
+	send(12288, 1518);
+	modern_kick(1);
+	CHECK_EQ(hw.ntx, 1);
+	CHECK_EQ(vn->cnt_tx_dropped, 6);
+	CHECK_EQ(rings[1].used->idx, 6);
+	CHECK_EQ(modern_status(), 15);
+}
+
+TEST(checksums_are_passed_on)
+{
+	up(NIC_CAP_TX_CSUM);
+	send(0, 100);
+	mem[0] = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	mem[6] = 34;
+	mem[8] = 16;
+	modern_kick(1);
+	CHECK_EQ(hw.last.flags, NIC_TX_CSUM);
+	CHECK_EQ(hw.last.csum_start, 34);
+	CHECK_EQ(hw.last.csum_offset, 16);
+}
+
+TEST(too_many_pieces_are_copied_once)
+{
+	struct piece p[32];
+
+	up(0);
+	memcpy(mem + 12, frame, 300);
+	for (unsigned i = 0; i < 31; i++)
+		p[i] = (struct piece) { mem + 10 * i, 10 };
+	ring_add(&rings[1], p, 31);
+	modern_kick(1);
+	CHECK_EQ(hw.last.nfrag, 1);
+	CHECK_EQ(hw.last.len, 298);
+	CHECK_EQ(memcmp(hw.frame, frame, 298), 0);
+	CHECK_EQ(vn->cnt_tx_bounced, 1);
+	CHECK_EQ(vn->cnt_tx_bounced_bytes, 298);
+	tx_complete(1);
+	CHECK_EQ(rings[1].used->idx, 1);
+}
+
+TEST(the_bounce_pool_is_bounded_and_comes_back)
+{
+	up(0);
+	hw.align = 64;
+	for (unsigned i = 0; i < 40; i++)
+		send(i * 2048, 60 + i);
+	modern_kick(1);
+	CHECK_EQ(hw.ntx, VNET_TX_BOUNCE);
+	while (hw.ntx)
+		tx_complete(1);
+	CHECK_EQ(rings[1].used->idx, 40);
+	CHECK_EQ(hw.last.len, 99);
+	CHECK_EQ(vn->cnt_tx_bounced, 40);
+	CHECK_EQ(vn->tx_pool.nfree, VNET_TX_BOUNCE);
+}
+
+TEST(pieces_out_of_reach_are_copied)
+{
+	uint8_t *a = guest_alloc(8192), *low;
+
+	up(0);
+	low = vn->tx_pool.mem;
+	uint8_t *b = guest_alloc(8192);
+
+	/* Whichever of the two the host put above our own memory. */
+	mem = a > low ? a : b;
+	hw.nic.dma_mask = (uintptr_t)mem - 1;
+	CHECK(mem > low);
+	send(0, 100);
+	modern_kick(1);
+	CHECK_EQ(hw.ntx, 1);
+	CHECK_EQ(vn->cnt_tx_bounced, 1);
+	CHECK_EQ(memcmp(hw.frame, frame, 100), 0);
+}
+
+/* --- receive --- */
+
+static unsigned give(unsigned at, unsigned len)
+{
+	memset(mem + at, 0xee, len);
+	return ring_add(&rings[0], (struct piece[]) { { mem + at, len, true } }, 1);
+}
+
+TEST(receives_in_place)
+{
+	unsigned head, got;
+	uint32_t len;
+
+	up(NIC_CAP_RX_CSUM);
+	head = give(0, 1530);
+	modern_kick(0);
+	CHECK_EQ(hw.nrx, 1);
+	CHECK_EQ(hw.rx[0].addr, (uintptr_t)mem + 12);
+	CHECK_EQ(hw.rx[0].len, 1518);
+	receive(frame, 777, NIC_RX_CSUM_OK);
+	nic_flush();
+	CHECK(ring_take(&rings[0], &got, &len));
+	CHECK_EQ(got, head);
+	CHECK_EQ(len, 789);
+	CHECK_EQ(mem[0], VIRTIO_NET_HDR_F_DATA_VALID);
+	CHECK_EQ(mem[1], 0);
+	CHECK_EQ(mem[10], 1);
+	CHECK_EQ(memcmp(mem + 12, frame, 777), 0);
+	CHECK_EQ(vn->cnt_rx_zero_copy, 1);
+}
+
+TEST(receives_in_place_behind_a_header_of_its_own)
+{
+	uint32_t len;
+
+	up_legacy(0);
+	memset(mem, 0xee, 4096);
+	ring_add(&rings[0], (struct piece[]) { { mem, 10, true }, { mem + 2048, 1518, true } }, 2);
+	guest_out(TWIN_IO + LEGACY_QUEUE_NOTIFY, 2, 0);
+	CHECK_EQ(hw.rx[0].addr, (uintptr_t)mem + 2048);
+	receive(frame, 60, NIC_RX_CSUM_OK);	/* not negotiated: not told */
+	nic_flush();
+	CHECK(ring_take(&rings[0], NULL, &len));
+	CHECK_EQ(len, 70);
+	CHECK_EQ(mem[0], 0);
+	CHECK_EQ(mem[9], 0);
+	CHECK_EQ(mem[10], 0xee);
+	CHECK_EQ(memcmp(mem + 2048, frame, 60), 0);
+}
+
+TEST(receives_by_copy_into_any_framing)
+{
+	static const unsigned cuts[][3] = { { 12, 100, 0 }, { 5, 12, 1514 }, { 1, 2, 3 }, { 700, 0, 0 } };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cuts); i++) {
+		struct piece p[4];
+		unsigned n = 0, at = 0;
+		uint32_t len;
+
+		up(0);
+		for (unsigned k = 0; k < 3; k++)
+			if (cuts[i][k]) {
+				p[n++] = (struct piece) { mem + at, cuts[i][k] - at, true };
+				at = cuts[i][k];
+			}
+		p[n++] = (struct piece) { mem + at, 1526 - at, true };
+		ring_add(&rings[0], p, n);
+		modern_kick(0);
+		CHECK_EQ(hw.nrx, 1);
+		receive(frame, 1514, 0);
+		nic_flush();
+		CHECK(ring_take(&rings[0], NULL, &len));
+		CHECK_EQ(len, 1526);
+		CHECK_EQ(memcmp(mem + 12, frame, 1514), 0);
+		CHECK_EQ(vn->cnt_rx_bounced, 1);
+		CHECK_EQ(vn->rx_pool.nfree, VNET_RX_BOUNCE);
+		host_guest_ram_drop();
+	}
+}
+
+TEST(a_frame_too_long_for_its_buffer_is_dropped_and_the_buffer_kept)
+{
+	uint32_t len;
+
+	up(0);
+	give(0, 300);
+	modern_kick(0);
+	receive(frame, 500, 0);
+	nic_flush();
+	CHECK(!ring_take(&rings[0], NULL, NULL));
+	CHECK_EQ(vn->cnt_rx_dropped, 1);
+	CHECK_EQ(mem[0], 0xee);
+	CHECK_EQ(hw.nrx, 1);
+	receive(frame, 288, 0);
+	nic_flush();
+	CHECK(ring_take(&rings[0], NULL, &len));
+	CHECK_EQ(len, 300);
+}
+
+TEST(receive_kicks_are_on_while_buffers_run_low)
+{
+	up(0);
+	for (unsigned i = 0; i < 8; i++)
+		give(i * 2048, 2048);
+	modern_kick(0);
+	CHECK_EQ(hw.nrx, 8);
+	CHECK_EQ(rings[0].used->flags, 0);
+	for (unsigned i = 8; i < 40; i++)
+		give(i * 2048, 2048);
+	modern_kick(0);
+	CHECK_EQ(hw.nrx, 32);			/* as many as the NIC takes; 8 wait */
+	CHECK_EQ(rings[0].used->flags, VRING_USED_NO_NOTIFY);
+	receive(frame, 60, 0);
+	receive(frame, 60, 0);
+	nic_flush();
+	CHECK_EQ(hw.nrx, 32);
+	CHECK_EQ(rings[0].used->idx, 2);
+	CHECK_EQ(vn->vq[VNET_RX].cnt_interrupts, 1);
+	for (unsigned i = 0; i < 24; i++)
+		receive(frame, 60, 0);
+	nic_flush();
+	CHECK_EQ(hw.nrx, 14);
+	CHECK_EQ(rings[0].used->flags, 0);
+}
+
+TEST(a_nic_that_always_copies)
+{
+	uint32_t len;
+
+	up(NIC_CAP_RX_COPY);
+	CHECK(!hw.nic.client->rx_frame(hw.nic.client_ctx, 0, frame, 100, 0));
+	ring_add(&rings[0], (struct piece[]) { { mem, 12, true }, { mem + 100, 50, true }, { mem + 200, 1600, true } }, 3);
+	give(8192, 60);
+	modern_kick(0);
+	CHECK_EQ(hw.nrx, 0);
+	CHECK(hw.nic.client->rx_frame(hw.nic.client_ctx, 0, frame, 1000, 0));
+	CHECK(!hw.nic.client->rx_frame(hw.nic.client_ctx, 0, frame, 1000, 0));	/* too long for the next */
+	CHECK(hw.nic.client->rx_frame(hw.nic.client_ctx, 0, frame, 48, 0));
+	nic_flush();
+	CHECK(ring_take(&rings[0], NULL, &len));
+	CHECK_EQ(len, 1012);
+	CHECK_EQ(memcmp(mem + 100, frame, 50), 0);
+	CHECK_EQ(memcmp(mem + 200, frame + 50, 950), 0);
+	CHECK(ring_take(&rings[0], NULL, &len));
+	CHECK_EQ(len, 60);
+}
+
+TEST(a_chain_changed_while_its_frame_is_copied)
+{
+	up(0);
+	unsigned head = give(0, 300);
+
+	modern_kick(0);
+	rings[0].desc[head].addr = 0x1000;
+	receive(frame, 100, 0);
+	nic_flush();
+	CHECK(modern_status() & VIRTIO_STATUS_NEEDS_RESET);
+	CHECK_EQ(vn->rx_pool.nfree, VNET_RX_BOUNCE);
+	modern_up(rings, 3, NO_EVENT, 64);
+	CHECK_EQ(hw.stops, 1);
+	CHECK_EQ(modern_status(), 15);
+}
+
+/* --- control --- */
+
+static uint8_t command(const void *cmd, unsigned len)
+{
+	memcpy(mem, cmd, len);
+	mem[4096] = 0xaa;
+	/* Header and data cut in an odd place. */
+	ring_add(&rings[2], (struct piece[]) { { mem, 1 }, { mem + 1, len - 1 }, { mem + 4096, 1, true } }, 3);
+	modern_kick(2);
+	CHECK(ring_take(&rings[2], NULL, NULL));
+	return mem[4096];
+}
+
+TEST(the_filter_is_open_until_the_driver_narrows_it)
+{
+	up(0);
+	CHECK(hw.filter.promisc);
+	CHECK_EQ(command((uint8_t[]) { 0, 0, 0 }, 3), VIRTIO_NET_OK);
+	CHECK(!hw.filter.promisc && !hw.filter.allmulti);
+	CHECK_EQ(command((uint8_t[]) { 0, 1, 1 }, 3), VIRTIO_NET_OK);
+	CHECK(hw.filter.allmulti);
+	CHECK_EQ(command((uint8_t[]) { 0, 2, 1 }, 3), VIRTIO_NET_OK);
+	CHECK(hw.filter.promisc);
+	CHECK_EQ(command((uint8_t[]) { 0, 5, 1 }, 3), VIRTIO_NET_OK);
+	CHECK(hw.filter.nobcast);
+	guest_write(TWIN_BAR4 + COMMON_STATUS, 1, 0);
+	modern_up(rings, 3, NO_EVENT, 64);
+	CHECK(hw.filter.promisc && !hw.filter.allmulti && !hw.filter.nobcast);
+}
+
+TEST(frames_of_an_unwanted_kind_are_dropped)
+{
+	uint8_t bcast[60] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+
+	up(0);
+	CHECK_EQ(command((uint8_t[]) { 0, 5, 1 }, 3), VIRTIO_NET_OK);
+	give(8192, 2048);
+	modern_kick(0);
+	receive(bcast, 60, 0);
+	receive(frame, 60, 0);
+	nic_flush();
+	CHECK_EQ(rings[0].used->idx, 1);
+	CHECK_EQ(vn->cnt_rx_dropped, 1);
+}
+
+TEST(address_tables)
+{
+	uint8_t cmd[2 + 4 + 6 + 4 + 12] = { 1, 0, 1, 0, 0, 0, 2, 3, 4, 5, 6, 7, 2, 0, 0, 0, 1, 0, 0x5e, 0, 0, 1 };
+	uint8_t many[2 + 4 + 16 * 6 + 4] = { 1, 0, 16 };
+
+	up(0);
+	CHECK_EQ(command(cmd, sizeof(cmd)), VIRTIO_NET_OK);
+	CHECK_EQ(hw.filter.nmac, 1);
+	CHECK_EQ(hw.filter.nmcast, 2);
+	CHECK_EQ(memcmp(hw.mac0, cmd + 6, 6), 0);
+	CHECK_EQ(memcmp(hw.mcast0, cmd + 16, 6), 0);
+	CHECK_EQ(command((uint8_t[]) { 0, 0, 0 }, 3), VIRTIO_NET_OK);
+	CHECK(!hw.filter.promisc);
+	CHECK_EQ(command(many, sizeof(many)), VIRTIO_NET_OK);
+	CHECK(hw.filter.promisc);		/* wider, never narrower */
+	CHECK_EQ(command(cmd, sizeof(cmd) - 1), VIRTIO_NET_ERR);
+	cmd[2] = cmd[3] = cmd[4] = cmd[5] = 0xff;
+	CHECK_EQ(command(cmd, sizeof(cmd)), VIRTIO_NET_ERR);
+	CHECK_EQ(command((uint8_t[]) { 1, 1, 2, 0, 0, 0, 0, 5 }, 8), VIRTIO_NET_OK);
+	CHECK_EQ(hw.mac[5], 5);
+	CHECK_EQ(guest_read(TWIN_BAR4 + BAR4_DEVICE + 5, 1), 5);
+	guest_write(TWIN_BAR4 + COMMON_STATUS, 1, 0);
+	CHECK_EQ(guest_read(TWIN_BAR4 + BAR4_DEVICE + 5, 1), 9);
+}
+
+TEST(vlans)
+{
+	up(0);
+	CHECK_EQ(command((uint8_t[]) { 2, 0, 5, 0 }, 4), VIRTIO_NET_OK);
+	CHECK(hw.vlan5);
+	CHECK_EQ(command((uint8_t[]) { 2, 1, 5, 0 }, 4), VIRTIO_NET_OK);
+	CHECK(hw.filter.vlan && !hw.vlan5);
+	CHECK_EQ(command((uint8_t[]) { 2, 0, 0, 0x10 }, 4), VIRTIO_NET_ERR);
+	make(0);
+	modern_up(rings, 3, NO_EVENT & ~VIRTIO_NET_F_CTRL_VLAN, 64);
+	CHECK(!hw.filter.vlan);
+}
+
+TEST(malformed_commands)
+{
+	up(0);
+	CHECK_EQ(command((uint8_t[]) { 9, 0, 0 }, 3), VIRTIO_NET_ERR);
+	CHECK_EQ(command((uint8_t[]) { 0, 6, 0 }, 3), VIRTIO_NET_ERR);
+	CHECK_EQ(command((uint8_t[]) { 0, 0 }, 2), VIRTIO_NET_ERR);
+	CHECK_EQ(command((uint8_t[]) { 1, 1, 0, 0 }, 4), VIRTIO_NET_ERR);
+	CHECK_EQ(command((uint8_t[]) { 1, 7, 0, 0, 0, 0 }, 6), VIRTIO_NET_ERR);
+	CHECK_EQ(command((uint8_t[]) { 2, 2, 0, 0 }, 4), VIRTIO_NET_ERR);
+	ring_add(&rings[2], (struct piece[]) { { mem, 1 } }, 1);	/* nowhere to answer */
+	modern_kick(2);
+	CHECK(ring_take(&rings[2], NULL, NULL));
+	CHECK_EQ(modern_status(), 15);
+}
+
+TEST(a_legacy_driver_writes_its_address)
+{
+	up_legacy(0);
+	guest_out(TWIN_IO + LEGACY_STATUS, 1, 0);
+	for (unsigned i = 0; i < 6; i++)
+		guest_out((uint16_t)(TWIN_IO + 20 + i), 1, 0x20 + i);
+	CHECK_EQ(memcmp(hw.mac, (uint8_t[]) { 0x20, 0x21, 0x22, 0x23, 0x24, 0x25 }, 6), 0);
+	guest_out(TWIN_IO + 26, 2, 0);		/* the status is no one's to write */
+	CHECK_EQ(guest_in(TWIN_IO + 26, 2), 1);
+}
+
+TEST(the_link)
+{
+	up(0);
+	hw.link = false;
+	hw.nic.client->link_changed(hw.nic.client_ctx);
+	CHECK_EQ(guest_read(TWIN_BAR4 + BAR4_ISR, 1), VIRTIO_ISR_CONFIG);
+	CHECK_EQ(guest_read(TWIN_BAR4 + BAR4_DEVICE + 6, 2), 0);
+}
+
+TEST(reset_stops_the_nic_first)
+{
+	up(0);
+	send(0, 100);
+	modern_kick(1);
+	give(8192, 2048);
+	modern_kick(0);
+	guest_write(TWIN_BAR4 + COMMON_STATUS, 1, 0);
+	CHECK_EQ(modern_status(), 0);
+	CHECK_EQ(hw.stops, 1);
+	modern_up(rings, 3, NO_EVENT, 64);
+	send(0, 100);
+	modern_kick(1);
+	CHECK_EQ(hw.ntx, 1);
+	tx_complete(1);
+	CHECK_EQ(rings[1].used->idx, 1);
+}
+
+TEST(nothing_stays_allocated_when_making_fails)
+{
+	struct virtio_place place = twin_place();
+	struct virtio_net_conf conf = { .nic = &hw.nic };
+	unsigned n = 1;
+
+	make(0);
+	size_t before = host_heap_used();
+
+	for (;; n++) {
+		twin_reset();
+		host_heap_fail_at(n);
+		if (virtio_net_new("net1", &conf, &place))
+			break;
+		CHECK_EQ(host_heap_used(), before);
+		CHECK(host_log_has("net1: no virtio-net"));
+	}
+	CHECK_EQ(n, 4);
+}
+
+TEST_MAIN
