@@ -1,0 +1,508 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: virtio/blk/blk.c virtio/blk/request.c virtio/transport.c virtio/pci_config.c virtio/msix.c virtio/legacy.c virtio/modern.c virtio/queue.c hw/sg.c hw/disk.c tests/unit/host/twin.c */
+#include <string.h>
+#include <veneer/disk.h>
+#include <veneer/err.h>
+#include "host/host.h"
+#include "host/twin.h"
+#include "virtio/blk/blk.h"
+
+/* --- a drive that keeps commands until it is told to do them --- */
+
+#define BLOCKS	4096u
+
+static struct {
+	struct disk disk;
+	struct disk_cmd *cmd[64];
+	unsigned ncmd, kicks, aborts, flushes;
+	uint8_t data[BLOCKS * 512];
+	uint8_t stable[BLOCKS * 512];		/* as of the last flush */
+	enum disk_op last_op;
+	bool last_unmap;
+	uint64_t last_lba;
+	uint32_t last_n;
+} hw;
+
+static int drive_start(struct disk *d, unsigned q, struct disk_cmd *cmd)
+{
+	if (hw.ncmd == ARRAY_SIZE(hw.cmd))
+		return -ERR_BUSY;
+	hw.cmd[hw.ncmd++] = cmd;
+	return 0;
+}
+
+static void drive_kick(struct disk *d, unsigned q) { hw.kicks++; }
+static void drive_abort(struct disk *d) { hw.ncmd = 0; hw.aborts++; }
+
+static const struct disk_ops ops = { .start = drive_start, .kick = drive_kick, .abort_all = drive_abort };
+
+static void perform(struct disk_cmd *c)
+{
+	uint8_t *at = hw.data + c->lba * hw.disk.block_size;
+	size_t len = (size_t)c->nblocks * hw.disk.block_size;
+
+	hw.last_op = c->op;
+	hw.last_unmap = c->unmap;
+	hw.last_lba = c->lba;
+	hw.last_n = c->nblocks;
+	if (c->op == DISK_READ)
+		sg_copy_to(c->sg, c->nsg, 0, at, len);
+	else if (c->op == DISK_WRITE)
+		sg_copy_from(c->sg, c->nsg, 0, at, len);
+	else if (c->op == DISK_WRITE_ZEROES)
+		memset(at, 0, len);
+	else if (c->op == DISK_FLUSH) {
+		hw.flushes++;
+		memcpy(hw.stable, hw.data, sizeof(hw.data));
+	}
+}
+
+/* One poll that finds the first @n commands done. */
+static void complete(unsigned n, int status)
+{
+	struct disk_cmd *cmd[64];
+
+	CHECK(n <= hw.ncmd);
+	memcpy(cmd, hw.cmd, n * sizeof(cmd[0]));
+	hw.ncmd -= n;
+	memmove(hw.cmd, hw.cmd + n, hw.ncmd * sizeof(hw.cmd[0]));
+	for (unsigned i = 0; i < n; i++) {
+		if (!status)
+			perform(cmd[i]);
+		disk_cmd_done(&hw.disk, cmd[i], status);
+	}
+	disk_run(&hw.disk);
+}
+
+/* --- */
+
+static struct vblk *vb;
+static struct ring ring;
+static uint8_t *mem;
+static struct virtio_blk_hdr *hdr;
+static volatile uint8_t *status;
+
+static void make_disk(uint32_t block_size)
+{
+	memset(&hw, 0, sizeof(hw));
+	hw.disk = (struct disk) {
+		.ops = &ops, .name = "fake0", .serial = "SERIAL-0123456789", .block_size = block_size,
+		.nblocks = BLOCKS * 512 / block_size, .write_cache = true, .flush = true, .nqueues = 1, .phys_exp = 3,
+		.limits = { .max_bytes = 1 << 20, .max_segs = 128, .max_seg_len = 1 << 22, .addr_align = 2, .len_align = 2,
+			    .dma_mask = ~0ull, .max_discard_blocks = 1024, .max_zero_blocks = 512, .tags = 32 },
+	};
+	CHECK_EQ(disk_init(&hw.disk), 0);
+	for (unsigned i = 0; i < sizeof(hw.data); i++)
+		hw.data[i] = (uint8_t)(i / 512 * 3 + i);
+}
+
+static void make(bool writable)
+{
+	struct virtio_place place = twin_place();
+	struct virtio_blk_conf conf = { .disk = &hw.disk, .writable = writable };
+
+	twin_reset();
+	struct virtio_dev *dev = virtio_blk_new("blk0", &conf, &place);
+
+	CHECK(dev != NULL);
+	vb = container_of(dev, struct vblk, dev);
+	mem = guest_alloc(1 << 20);
+	hdr = (struct virtio_blk_hdr *)(void *)(mem + (1 << 20) - 4096);
+	status = mem + (1 << 20) - 2048;
+	*status = 0xaa;
+}
+
+#define NO_EVENT	(~0ull & ~VIRTIO_F_EVENT_IDX)
+static void up(uint64_t features)
+{
+	make_disk(512);
+	make(true);
+	modern_up(&ring, 1, features, 256);
+}
+
+/* Header, data, status in descriptors of their own; not kicked. */
+static void request(uint32_t type, uint64_t sector, void *data, uint32_t len, bool in)
+{
+	*hdr = (struct virtio_blk_hdr) { .type = type, .sector = sector };
+	*status = 0xaa;
+	ring_add(&ring, (struct piece[]) { { hdr, 16 }, { data, len, in }, { status, 1, true } }, 3);
+}
+
+static void quick(uint32_t type, uint64_t sector, uint32_t len, bool in)
+{
+	request(type, sector, mem, len, in);
+	modern_kick(0);
+	if (hw.ncmd)
+		complete(hw.ncmd, 0);
+}
+
+static uint64_t cfg(unsigned off, unsigned width) { return guest_read(TWIN_BAR4 + BAR4_DEVICE + off, width); }
+
+TEST(configuration)
+{
+	up(NO_EVENT);
+	CHECK_EQ(cfg_read(0, 4), 0x10011af4);
+	CHECK_EQ(cfg_read(8, 4), 0x01000000);
+	CHECK_EQ(cfg(BLKCFG_CAPACITY, 8), BLOCKS);
+	CHECK_EQ(cfg(BLKCFG_SEG_MAX, 4), 128);
+	CHECK_EQ(cfg(BLKCFG_SIZE_MAX, 4), 1 << 22);
+	CHECK_EQ(cfg(BLKCFG_BLK_SIZE, 4), 512);
+	CHECK_EQ(cfg(BLKCFG_PHYS_EXP, 1), 3);
+	CHECK_EQ(cfg(BLKCFG_WRITEBACK, 1), 1);
+	CHECK_EQ(cfg(BLKCFG_MAX_DISCARD, 4), 1024);
+	CHECK_EQ(cfg(BLKCFG_MAX_ZEROES, 4), 512);
+	CHECK_EQ(cfg(BLKCFG_ZEROES_UNMAP, 1), 1);
+	CHECK_EQ((uint32_t)guest_in(TWIN_IO, 4), 0x38000000 | BIT(1) | BIT(2) | BIT(6) | BIT(9) | BIT(10) | BIT(11) | BIT(13) | BIT(14));
+	CHECK_EQ(guest_in(TWIN_IO + 20, 4), BLOCKS);
+}
+
+TEST(reads_and_writes_in_any_framing)
+{
+	static const unsigned cuts[][3] = { { 16, 0, 0 }, { 3, 16, 200 }, { 16, 270, 300 }, { 8, 20, 600 } };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cuts); i++) {
+		struct piece p[8];
+		unsigned n = 0, at = 0;
+		uint32_t len;
+
+		up(NO_EVENT);
+		/* One stretch of memory: header, 1024 bytes, status. */
+		*(struct virtio_blk_hdr *)(void *)mem = (struct virtio_blk_hdr) { .type = VIRTIO_BLK_T_OUT, .sector = 7 };
+		for (unsigned k = 16; k < 1040; k++)
+			mem[k] = (uint8_t)(k ^ i);
+		for (unsigned k = 0; k < 3; k++)
+			if (cuts[i][k]) {
+				p[n++] = (struct piece) { mem + at, cuts[i][k] - at };
+				at = cuts[i][k];
+			}
+		p[n++] = (struct piece) { mem + at, 1040 - at };
+		p[n++] = (struct piece) { mem + 1040, 1, true };
+		mem[1040] = 0xaa;
+		ring_add(&ring, p, n);
+		modern_kick(0);
+		CHECK_EQ(mem[1040], 0xaa);
+		CHECK_EQ(twin_clock_holds, 1);
+		CHECK_EQ(hw.kicks, 1);
+		complete(1, 0);
+		CHECK_EQ(mem[1040], VIRTIO_BLK_S_OK);
+		CHECK_EQ(twin_clock_holds, 0);
+		CHECK_EQ(memcmp(hw.data + 7 * 512, mem + 16, 1024), 0);
+		CHECK(ring_take(&ring, NULL, &len));
+		CHECK_EQ(len, 1);
+
+		/* Back: the status in the last piece behind the data. */
+		memset(mem + 4096, 0, 2048);
+		mem[4096 + 1024] = 0xaa;
+		*hdr = (struct virtio_blk_hdr) { .type = VIRTIO_BLK_T_IN, .sector = 7 };
+		ring_add(&ring, (struct piece[]) { { hdr, 16 }, { mem + 4096, cuts[i][0], true },
+						   { mem + 4096 + cuts[i][0], 1025 - cuts[i][0], true } }, 3);
+		modern_kick(0);
+		complete(hw.ncmd, 0);
+		CHECK_EQ(memcmp(mem + 4096, mem + 16, 1024), 0);
+		CHECK_EQ(mem[4096 + 1024], VIRTIO_BLK_S_OK);
+		CHECK(ring_take(&ring, NULL, &len));
+		CHECK_EQ(len, 1025);
+		host_guest_ram_drop();
+	}
+}
+
+TEST(the_hardware_gets_the_guests_pages)
+{
+	up(NO_EVENT);
+	request(VIRTIO_BLK_T_IN, 0, mem, 4096, true);
+	modern_kick(0);
+	CHECK_EQ(hw.cmd[0]->nsg, 1);
+	CHECK_EQ(hw.cmd[0]->sg[0].addr, (uintptr_t)mem);
+	CHECK_EQ(hw.cmd[0]->sg[0].len, 4096);
+}
+
+static void refuses(uint32_t type, uint64_t sector, uint32_t len, bool in, uint8_t want)
+{
+	quick(type, sector, len, in);
+	CHECK_EQ(*status, want);
+	CHECK_EQ(vb->inflight, 0);
+	CHECK_EQ(twin_clock_holds, 0);
+	CHECK_EQ(modern_status(), 15);
+}
+
+TEST(ranges_are_checked)
+{
+	up(NO_EVENT);
+	refuses(VIRTIO_BLK_T_IN, BLOCKS - 1, 512, true, VIRTIO_BLK_S_OK);
+	refuses(VIRTIO_BLK_T_IN, BLOCKS - 1, 1024, true, VIRTIO_BLK_S_IOERR);
+	refuses(VIRTIO_BLK_T_IN, BLOCKS, 512, true, VIRTIO_BLK_S_IOERR);
+	refuses(VIRTIO_BLK_T_OUT, ~0ull, 512, false, VIRTIO_BLK_S_IOERR);
+	refuses(VIRTIO_BLK_T_OUT, ~0ull - 1, 1024, false, VIRTIO_BLK_S_IOERR);
+	refuses(VIRTIO_BLK_T_IN, 0, 0, true, VIRTIO_BLK_S_IOERR);
+	refuses(VIRTIO_BLK_T_IN, 0, 100, true, VIRTIO_BLK_S_IOERR);
+	refuses(VIRTIO_BLK_T_OUT, 0, 513, false, VIRTIO_BLK_S_IOERR);
+	refuses(2, 0, 512, true, VIRTIO_BLK_S_UNSUPP);
+	refuses(0xffffffff, 0, 512, true, VIRTIO_BLK_S_UNSUPP);
+}
+
+TEST(large_blocks_are_not_cut)
+{
+	make_disk(4096);
+	make(true);
+	modern_up(&ring, 1, NO_EVENT, 256);
+	CHECK_EQ(cfg(BLKCFG_CAPACITY, 8), BLOCKS);
+	CHECK_EQ(cfg(BLKCFG_BLK_SIZE, 4), 4096);
+	CHECK_EQ(cfg(BLKCFG_MAX_DISCARD, 4), 8192);
+	CHECK_EQ(cfg(BLKCFG_DISCARD_ALIGN, 4), 8);
+	refuses(VIRTIO_BLK_T_IN, 8, 8192, true, VIRTIO_BLK_S_OK);
+	CHECK_EQ(hw.last_lba, 1);
+	CHECK_EQ(hw.last_n, 2);
+	refuses(VIRTIO_BLK_T_IN, 4, 4096, true, VIRTIO_BLK_S_IOERR);
+	refuses(VIRTIO_BLK_T_IN, 8, 512, true, VIRTIO_BLK_S_IOERR);
+}
+
+TEST(read_only_disks_stay_as_they_are)
+{
+	static uint8_t before[sizeof(hw.data)];
+
+	make_disk(512);
+	make(false);
+	modern_up(&ring, 1, NO_EVENT & ~VIRTIO_BLK_F_RO, 256);	/* the driver does not even know */
+	CHECK(guest_in(TWIN_IO, 4) & BIT(5));
+	CHECK(!(guest_in(TWIN_IO, 4) & (BIT(13) | BIT(14))));
+	memcpy(before, hw.data, sizeof(before));
+	refuses(VIRTIO_BLK_T_OUT, 0, 512, false, VIRTIO_BLK_S_IOERR);
+	*(struct virtio_blk_range *)(void *)mem = (struct virtio_blk_range) { 0, 8, 0 };
+	refuses(VIRTIO_BLK_T_DISCARD, 0, 16, false, VIRTIO_BLK_S_IOERR);
+	refuses(VIRTIO_BLK_T_WRITE_ZEROES, 0, 16, false, VIRTIO_BLK_S_IOERR);
+	refuses(VIRTIO_BLK_T_IN, 0, 512, true, VIRTIO_BLK_S_OK);
+	CHECK_EQ(hw.disk.cnt_commands, 1);
+	CHECK_EQ(memcmp(before, hw.data, sizeof(before)), 0);
+	make_disk(512);
+	hw.disk.hw_read_only = true;
+	make(true);
+	CHECK(guest_in(TWIN_IO, 4) & BIT(5));
+}
+
+TEST(the_identity)
+{
+	up(NO_EVENT);
+	memset(mem, 0xee, 32);
+	refuses(VIRTIO_BLK_T_GET_ID, 0, 20, true, VIRTIO_BLK_S_OK);
+	CHECK_EQ(memcmp(mem, "SERIAL-0123456789\0\0\0\xee", 21), 0);
+	refuses(VIRTIO_BLK_T_GET_ID, 0, 4, true, VIRTIO_BLK_S_OK);
+}
+
+TEST(discard_and_write_zeroes)
+{
+	struct virtio_blk_range *r;
+
+	up(NO_EVENT);
+	r = (struct virtio_blk_range *)(void *)mem;
+	r[0] = r[1] = (struct virtio_blk_range) { 8, 16, 0 };
+	refuses(VIRTIO_BLK_T_DISCARD, 0, 16, false, VIRTIO_BLK_S_OK);
+	CHECK_EQ(hw.last_op, DISK_DISCARD);
+	CHECK_EQ(hw.last_n, 16);
+	refuses(VIRTIO_BLK_T_DISCARD, 0, 32, false, VIRTIO_BLK_S_IOERR);
+	refuses(VIRTIO_BLK_T_DISCARD, 0, 15, false, VIRTIO_BLK_S_IOERR);
+	r->flags = 1;
+	refuses(VIRTIO_BLK_T_DISCARD, 0, 16, false, VIRTIO_BLK_S_UNSUPP);
+	refuses(VIRTIO_BLK_T_WRITE_ZEROES, 0, 16, false, VIRTIO_BLK_S_OK);
+	CHECK(hw.last_unmap);
+	CHECK_EQ(hw.data[8 * 512 + 5], 0);
+	r->flags = 2;
+	refuses(VIRTIO_BLK_T_WRITE_ZEROES, 0, 16, false, VIRTIO_BLK_S_UNSUPP);
+	*r = (struct virtio_blk_range) { BLOCKS - 1, 2, 0 };
+	refuses(VIRTIO_BLK_T_WRITE_ZEROES, 0, 16, false, VIRTIO_BLK_S_IOERR);
+}
+
+TEST(a_flush_is_a_flush)
+{
+	up(NO_EVENT);
+	*hdr = (struct virtio_blk_hdr) { .type = VIRTIO_BLK_T_FLUSH };
+	ring_add(&ring, (struct piece[]) { { hdr, 16 }, { status, 1, true } }, 2);
+	modern_kick(0);
+	CHECK_EQ(*status, 0xaa);
+	complete(1, 0);
+	CHECK_EQ(*status, VIRTIO_BLK_S_OK);
+	CHECK_EQ(hw.flushes, 1);
+	ring_add(&ring, (struct piece[]) { { hdr, 16 }, { status, 1, true } }, 2);
+	modern_kick(0);
+	complete(1, -ERR_TIMEOUT);
+	CHECK_EQ(*status, VIRTIO_BLK_S_IOERR);
+}
+
+TEST(errors_reach_the_guest)
+{
+	up(NO_EVENT);
+	request(VIRTIO_BLK_T_OUT, 0, mem, 512, false);
+	modern_kick(0);
+	complete(1, -ERR_IO);
+	CHECK_EQ(*status, VIRTIO_BLK_S_IOERR);
+	hw.disk.gone = true;
+	refuses(VIRTIO_BLK_T_IN, 0, 512, true, VIRTIO_BLK_S_IOERR);
+	CHECK_EQ(vb->cnt_errors, 2);
+}
+
+/* Writes of a driver that knows no FLUSH. */
+TEST(without_flush_a_write_is_stable_when_done)
+{
+	make_disk(512);
+	make(true);
+	legacy_up(&ring, 1, 0);
+	for (unsigned i = 0; i < 3; i++) {
+		*hdr = (struct virtio_blk_hdr) { .type = VIRTIO_BLK_T_OUT, .sector = 5 };
+		mem[i] = (uint8_t)(0x40 + i);
+		ring_add(&ring, (struct piece[]) { { hdr, 16 }, { mem, 512 }, { status, 1, true } }, 3);
+	}
+	guest_out(TWIN_IO + LEGACY_QUEUE_NOTIFY, 2, 0);
+	CHECK_EQ(cfg(BLKCFG_WRITEBACK, 1), 0);
+	complete(2, 0);
+	CHECK_EQ(*status, 0xaa);
+	CHECK_EQ(ring.used->idx, 0);
+	complete(1, 0);			/* the third write; a flush for the first two waits or runs */
+	while (hw.ncmd) {
+		CHECK_EQ(hw.cmd[0]->op, DISK_FLUSH);
+		complete(1, 0);
+	}
+	CHECK_EQ(ring.used->idx, 3);
+	CHECK_EQ(*status, VIRTIO_BLK_S_OK);
+	CHECK_EQ(hw.flushes, 2);
+	CHECK_EQ(memcmp(hw.stable + 5 * 512, mem, 512), 0);
+	CHECK_EQ(twin_clock_holds, 0);
+	/* A flush that fails is a write that failed. */
+	*hdr = (struct virtio_blk_hdr) { .type = VIRTIO_BLK_T_OUT, .sector = 5 };
+	ring_add(&ring, (struct piece[]) { { hdr, 16 }, { mem, 512 }, { status, 1, true } }, 3);
+	guest_out(TWIN_IO + LEGACY_QUEUE_NOTIFY, 2, 0);
+	complete(1, 0);
+	complete(1, -ERR_IO);
+	CHECK_EQ(*status, VIRTIO_BLK_S_IOERR);
+}
+
+TEST(the_cache_mode_can_be_chosen)
+{
+	up(NO_EVENT);
+	guest_write(TWIN_BAR4 + BAR4_DEVICE + BLKCFG_WRITEBACK, 1, 0);
+	CHECK_EQ(cfg(BLKCFG_WRITEBACK, 1), 0);
+	quick(VIRTIO_BLK_T_OUT, 0, 512, false);
+	CHECK_EQ(*status, 0xaa);
+	complete(1, 0);
+	CHECK_EQ(*status, VIRTIO_BLK_S_OK);
+	guest_write(TWIN_BAR4 + BAR4_DEVICE + BLKCFG_WRITEBACK, 1, 1);
+	quick(VIRTIO_BLK_T_OUT, 0, 512, false);
+	CHECK_EQ(*status, VIRTIO_BLK_S_OK);
+	CHECK_EQ(hw.flushes, 1);
+}
+
+TEST(a_batch_interrupts_once_and_kicks_go_off_at_depth)
+{
+	up(NO_EVENT);
+	for (unsigned i = 0; i < 80; i++)
+		request(VIRTIO_BLK_T_IN, i, mem, 512, true);
+	modern_kick(0);
+	CHECK_EQ(vb->inflight, VBLK_REQS);	/* the others wait in the ring */
+	CHECK_EQ(ring.used->flags, VRING_USED_NO_NOTIFY);
+	CHECK_EQ(hw.kicks, 1);
+	complete(20, 0);
+	CHECK_EQ(vb->vq.cnt_interrupts, 1);
+	CHECK_EQ(ring.used->idx, 20);
+	CHECK_EQ(vb->inflight, 60);
+	while (hw.ncmd)
+		complete(hw.ncmd, 0);
+	CHECK_EQ(ring.used->idx, 80);
+	CHECK_EQ(ring.used->flags, 0);
+	CHECK_EQ(twin_clock_holds, 0);
+	request(VIRTIO_BLK_T_IN, 0, mem, 512, true);
+	modern_kick(0);
+	CHECK_EQ(ring.used->flags, 0);		/* with one in flight a second begins at once */
+}
+
+TEST(too_many_pieces)
+{
+	struct vring_desc *t;
+
+	up(NO_EVENT);
+	t = (struct vring_desc *)(void *)(mem + 65536);
+	*hdr = (struct virtio_blk_hdr) { .type = VIRTIO_BLK_T_IN };
+	for (unsigned n = 128; n <= 256; n += 128) {
+		t[0] = (struct vring_desc) { (uintptr_t)hdr, 16, VRING_DESC_NEXT, 1 };
+		for (unsigned i = 1; i <= n; i++)
+			t[i] = (struct vring_desc) { (uintptr_t)mem, 512 * 128 / n, VRING_DESC_NEXT | VRING_DESC_WRITE, (uint16_t)(i + 1) };
+		if (n == 256)
+			t[254].flags = VRING_DESC_WRITE;
+		else
+			t[n + 1] = (struct vring_desc) { (uintptr_t)status, 1, VRING_DESC_WRITE, 0 };
+		*status = 0xaa;
+		ring.desc[n % 256] = (struct vring_desc) { (uintptr_t)t, (n == 256 ? 256 : n + 2) * 16, VRING_DESC_INDIRECT, 0 };
+		ring_offer(&ring, n % 256);
+		modern_kick(0);
+		if (hw.ncmd)
+			complete(hw.ncmd, 0);
+	}
+	CHECK_EQ(ring.used->idx, 2);
+	CHECK_EQ(vb->cnt_errors, 1);
+	CHECK_EQ(modern_status(), 15);
+}
+
+TEST(requests_without_header_or_status)
+{
+	up(NO_EVENT);
+	ring_add(&ring, (struct piece[]) { { hdr, 16 } }, 1);
+	modern_kick(0);
+	CHECK(modern_status() & VIRTIO_STATUS_NEEDS_RESET);
+	modern_up(&ring, 1, NO_EVENT, 256);
+	ring_add(&ring, (struct piece[]) { { hdr, 15 }, { status, 1, true } }, 2);
+	modern_kick(0);
+	CHECK(modern_status() & VIRTIO_STATUS_NEEDS_RESET);
+	CHECK(host_log_has("without header or status"));
+}
+
+TEST(reset_forgets_what_is_in_flight)
+{
+	up(NO_EVENT);
+	for (unsigned i = 0; i < 10; i++)
+		request(VIRTIO_BLK_T_IN, i, mem, 512, true);
+	modern_kick(0);
+	guest_write(TWIN_BAR4 + COMMON_STATUS, 1, 0);
+	CHECK_EQ(modern_status(), 0);
+	CHECK_EQ(hw.aborts, 1);
+	CHECK_EQ(twin_clock_holds, 0);
+	CHECK_EQ(disk_outstanding(&hw.disk), 0);
+	CHECK_EQ(*status, 0xaa);
+	modern_up(&ring, 1, NO_EVENT, 256);
+	quick(VIRTIO_BLK_T_IN, 0, 512, true);
+	CHECK_EQ(*status, VIRTIO_BLK_S_OK);
+	CHECK_EQ(ring.used->idx, 1);
+}
+
+TEST(a_violation_with_requests_in_flight)
+{
+	up(NO_EVENT);
+	for (unsigned i = 0; i < 4; i++)
+		request(VIRTIO_BLK_T_IN, i, mem, 512, true);
+	modern_kick(0);
+	ring.avail->idx += 1000;
+	modern_kick(0);
+	CHECK(modern_status() & VIRTIO_STATUS_NEEDS_RESET);
+	complete(4, 0);
+	CHECK_EQ(ring.used->idx, 0);
+	CHECK_EQ(vb->inflight, 0);
+	CHECK_EQ(twin_clock_holds, 0);
+}
+
+TEST(nothing_stays_allocated_when_making_fails)
+{
+	struct virtio_place place = twin_place();
+	struct virtio_blk_conf conf = { .disk = &hw.disk };
+	unsigned n = 1;
+
+	make_disk(512);
+	size_t before = host_heap_used();
+
+	for (;; n++) {
+		twin_reset();
+		host_heap_fail_at(n);
+		if (virtio_blk_new("blk1", &conf, &place))
+			break;
+		CHECK_EQ(host_heap_used(), before);
+		CHECK(host_log_has("blk1: no virtio-blk"));
+	}
+	CHECK_EQ(n, 3);
+}
+
+TEST_MAIN
