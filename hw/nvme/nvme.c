@@ -175,12 +175,14 @@ void nvme_slot_finish(struct nvme *n, struct nvme_slot *s, int status)
 static struct nvme_slot *slot_get(struct nvme *n, struct nvme_ns *ns)
 {
 	for (unsigned i = 0; i < n->nslots; i++) {
-		struct nvme_slot *s = &n->slot[i];
+		unsigned cid = n->next_slot;
+		struct nvme_slot *s = &n->slot[cid];
 
+		n->next_slot = (cid + 1) % n->nslots;
 		if (s->state != SLOT_FREE)
 			continue;
 		memset(&s->sqe, 0, sizeof(s->sqe));
-		s->sqe.cdw0 = FIELD_PREP(NVME_CDW0_CID, i);
+		s->sqe.cdw0 = FIELD_PREP(NVME_CDW0_CID, cid);
 		s->sqe.nsid = ns->disk.index;
 		s->ns = ns;
 		s->cmd = NULL;
@@ -192,9 +194,9 @@ static struct nvme_slot *slot_get(struct nvme *n, struct nvme_ns *ns)
 }
 
 /*
- * Physical Region Pages, section 4.3: the first entry may have an offset (dword aligned), all others are whole pages; two entries
- * stand in the command, more in a list.  hw/disk.c cuts so that this holds; it is checked all the same, because a wrong
- * entry is a write to somebody's memory.
+ * Physical Region Pages, section 4.3: the first entry may have an offset (dword aligned), all others are whole pages;
+ * two entries stand in the command, more in a list.  hw/disk.c cuts so that this holds; it is checked all the same,
+ * because a wrong entry is a write to somebody's memory.
  */
 static int fill_prps(const struct nvme *n, struct nvme_slot *s, const struct disk_cmd *cmd)
 {
@@ -504,7 +506,7 @@ void nvme_background(struct nvme *n)
 	if (n->state != NVME_LIVE)
 		return;
 	for (unsigned i = 0; i < n->dev.ndisk; i++)
-		if (n->ns[i]->flush_due)
+		if (n->ns[i]->flush_due && !n->ns[i]->flushing)
 			send_flush(n, n->ns[i]);
 	if (n->vwc_due && !n->vwc_busy && !nvme_send_vwc(n, vwc_done)) {
 		n->vwc_due = false;

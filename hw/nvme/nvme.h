@@ -112,6 +112,7 @@ struct nvme {
 
 	struct nvme_slot *slot;
 	unsigned nslots;
+	unsigned next_slot;		/* where the search for a free one begins: the longest unused identifier */
 	uint64_t *prp_mem;
 	uint16_t finished[NVME_IO_ENTRIES];	/* ring of SLOT_DONE slots */
 	unsigned fin_head, fin_tail;

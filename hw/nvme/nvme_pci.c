@@ -73,7 +73,7 @@ static int read_cap(struct nvme *n)
 	unsigned mps = (unsigned)FIELD_GET(NVME_CAP_MPSMIN, n->cap);
 	uint64_t stride = 4ull << FIELD_GET(NVME_CAP_DSTRD, n->cap);
 
-	if ((n->cap & NVME_CAP_CSS_NOIO) || mps > MPS_MAX) {
+	if ((n->cap & (NVME_CAP_CSS_NVM | NVME_CAP_CSS_NOIO)) == NVME_CAP_CSS_NOIO || mps > MPS_MAX) {
 		log_err("%s: no disks or pages of %u KiB, CAP %016llx", name, 4u << mps, (unsigned long long)n->cap);
 		return -ERR_NOTSUP;
 	}
@@ -148,8 +148,8 @@ static bool ready_or_failed(const struct nvme *n)
 }
 
 /*
- * Out of the state that firmware left.  CC.EN must not go to 0 while a controller is on its way to ready (section 3.1.5), so that
- * is waited for first.
+ * Out of the state that firmware left.  CC.EN must not go to 0 while a controller is on its way to ready (section
+ * 3.1.5), so that is waited for first.
  */
 static int bring_up(struct nvme *n)
 {

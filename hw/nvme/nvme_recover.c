@@ -130,7 +130,7 @@ static void await_enabled(struct nvme *n, uint64_t now, uint32_t csts)
 		log_err("%s: fatal status while it was enabled, CSTS %08x", n->dev.name, csts);
 		nvme_give_up(n);
 	} else if (csts & NVME_CSTS_RDY) {
-		/* A reset has unmasked the vectors (section 7.3.2).  At the start Identify comes first: nvme_wait_state() stops here. */
+		/* A reset has unmasked the vectors (section 7.3.2).  At the start nvme_wait_state() stops here for Identify. */
 		nvme_irq_enable(&n->dev, n->irq_on);
 		n->state = NVME_SETUP;
 		n->setup_step = 0;
@@ -485,8 +485,13 @@ void nvme_abort_all(struct disk *disk)
 
 static void drop_finished(struct nvme *n)
 {
-	for (; n->fin_head != n->fin_tail; n->fin_head++)
-		n->slot[n->finished[n->fin_head % ARRAY_SIZE(n->finished)]].state = SLOT_FREE;
+	for (; n->fin_head != n->fin_tail; n->fin_head++) {
+		struct nvme_slot *s = &n->slot[n->finished[n->fin_head % ARRAY_SIZE(n->finished)]];
+
+		s->state = SLOT_FREE;
+		if (s->own)
+			s->ns->flushing = false;
+	}
 }
 
 static bool flushes_over(struct nvme *n)
@@ -520,8 +525,8 @@ static void notify(struct nvme *n)
 }
 
 /*
- * Section 7.6.2, for a power-off: the commands end, the caches are flushed, the controller is told.  A drive that hangs is not told: its
- * flush would not end, either.  No client is called; nothing is started afterwards.
+ * Section 7.6.2, for a power-off: the commands end, the caches are flushed, the controller is told.  A drive
+ * that hangs is not told: its flush would not end, either.  No client is called; nothing is started afterwards.
  */
 void nvme_shutdown(struct hw_dev *dev)
 {

@@ -14,7 +14,8 @@
 #define  NVME_CAP_CQR		BIT64(16)
 #define  NVME_CAP_TO		GENMASK64(31, 24)	/* of 500 ms */
 #define  NVME_CAP_DSTRD		GENMASK64(35, 32)	/* 4 << DSTRD bytes from doorbell to doorbell */
-#define  NVME_CAP_CSS_NOIO	BIT64(44)		/* admin commands only */
+#define  NVME_CAP_CSS_NVM	BIT64(37)
+#define  NVME_CAP_CSS_NOIO	BIT64(44)		/* can do with admin commands only */
 #define  NVME_CAP_MPSMIN	GENMASK64(51, 48)	/* 4 KiB << MPSMIN */
 #define  NVME_CAP_MPSMAX	GENMASK64(55, 52)
 #define  NVME_CAP_CRWMS		BIT64(59)		/* 2.0: CRTO is there */

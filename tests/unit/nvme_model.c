@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <string.h>
-#include "host.h"
+#include "host/host.h"
 #include "nvme_model.h"
 
 #define NQ	2
@@ -19,6 +19,7 @@ static struct { bool on; uint64_t base; unsigned size, head, tail; uint16_t phas
 static struct { bool used, hung; unsigned qid; uint64_t due; struct sqe e; } cmd[MAX_CMDS];
 static uint8_t disk[3][MODEL_BLOCKS * 4096];
 static uint64_t bar_base;
+static uint64_t enabled_us;
 
 static uint32_t page_size(void) { return 4096u << ((model.cc >> 7) & 15); }
 static bool master(void) { return pci_read16(fn, PCI_COMMAND) & PCI_CMD_MASTER; }
@@ -387,9 +388,10 @@ static void write_cc(uint32_t v)
 		STRICT((v >> 7 & 15) >= (model.cap >> 48 & 15) && (v >> 7 & 15) <= (model.cap >> 52 & 15), "CC.MPS");
 		STRICT(!((model.asq | model.acq) & (page_size() - 1)) && model.asq && model.acq, "ASQ, ACQ");
 		STRICT((model.aqa & 0xfff) && (model.aqa >> 16), "AQA");
+		enabled_us = host_now_us;
 		model.event_us = model.never_ready ? 0 : host_now_us + model.rdy_delay_us + 1;
 	} else if (!(v & 1) && (old & 1)) {
-		STRICT(model.csts & 3, "CC.EN cleared while CSTS.RDY is 0");
+		STRICT((model.csts & 3) || host_now_us - enabled_us >= 2000000, "CC.EN cleared while CSTS.RDY is 0");
 		model.resets++;
 		model.event_us = model.never_off ? 0 : host_now_us + model.off_delay_us + 1;
 	} else if ((v & 1) && (v >> 14 & 3) && !(old >> 14 & 3)) {
@@ -480,7 +482,8 @@ void model_init(struct pci_dev *pci)
 	memset(sq, 0, sizeof(sq));
 	memset(cq, 0, sizeof(cq));
 	memset(disk, 0, sizeof(disk));
-	model.cap = 1023 | 1ull << 16 | 4ull << 24 | 1ull << 37 | 4ull << 52;	/* 2 s to be ready, 4 to 64 KiB pages */
+	/* 2 s to be ready, 4 to 64 KiB pages */
+	model.cap = 1023 | 1ull << 16 | 4ull << 24 | 1ull << 37 | 1ull << 44 | 4ull << 52;
 	model.vs = 0x00010400;
 	model.latency_us = 1000;
 	model.fail_lba = model.hang_lba = model.cfs_lba = ~0ull;
@@ -495,6 +498,7 @@ void model_init(struct pci_dev *pci)
 
 void model_firmware_enabled(void)
 {
+	enabled_us = host_now_us;
 	model.cc = 0x00460001;
 	model.csts = 1;
 }
