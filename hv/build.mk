@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 obj-y += hv/string.o
 obj-y += hv/fmt.o
 obj-y += hv/console.o

@@ -66,8 +66,8 @@ int boot_info_parse(struct boot_info *b, const void *info);
 
 /*
  * Look where the firmware keeps its RSDP, by the EFI system table or as ACPI 6.4 section 5.2.5.1 says, and where its extended
- * BIOS data area begins.  @phys points to where physical address 0 is mapped, and all RAM behind it: call before page 0
- * goes away.  What is not found leaves b->rsdp as it was.
+ * BIOS data area begins.  @phys points to where physical address 0 is mapped, and all memory below 4 GiB behind it: call
+ * before page 0 goes away.  What is not found, or lies higher, leaves b->rsdp as it was.
  */
 void boot_info_find_rsdp(struct boot_info *b, const uint8_t *phys);
 

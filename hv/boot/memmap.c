@@ -284,9 +284,11 @@ static uint64_t read_at(const uint8_t *phys, uint64_t addr, unsigned bytes)
 	return v;
 }
 
-/* Whether the memory map knows the address: nothing else is read. */
+/* Whether the memory map knows the address, and the first page tables map it: nothing else is read. */
 static bool known(const struct boot_info *b, uint64_t addr, uint64_t len)
 {
+	if (addr >= 1ull << 32 || len > (1ull << 32) - addr)
+		return false;
 	for (unsigned i = 0; i < b->nranges; i++)
 		if (addr >= b->range[i].base && addr < range_end(&b->range[i]) && len <= range_end(&b->range[i]) - addr)
 			return true;
