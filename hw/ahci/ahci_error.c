@@ -48,10 +48,13 @@ static void port_hold_clock(struct ahci_port *p)
 
 /* --- a fault --- */
 
-/* The commands in the hardware that did not complete.  PxSACT is lost when ST falls, so now is the time to look. */
-static uint32_t port_unfinished(struct ahci_port *p)
+/*
+ * The commands in the hardware that did not complete.  PxSACT is lost when ST falls, so now is the time to look; after a
+ * change of the link it is not worth a look: a bit that fell then need not be a completion.
+ */
+static uint32_t port_unfinished(struct ahci_port *p, bool trust)
 {
-	uint32_t done = p->queued ? p->issued & ~port_read(p, AHCI_PXSACT) : 0;
+	uint32_t done = p->queued && trust ? p->issued & ~port_read(p, AHCI_PXSACT) : 0;
 	uint32_t rest = p->issued & ~done;
 
 	ahci_port_over(p, done, 0);
@@ -69,7 +72,7 @@ void ahci_port_fault(struct ahci_port *p, enum ahci_fault fault)
 			 p->issued, p->events, port_read(p, AHCI_PXTFD), port_read(p, AHCI_PXSSTS), port_read(p, AHCI_PXSERR));
 	p->fault = fault;
 	p->unjudged = true;
-	p->victims = port_unfinished(p);
+	p->victims = port_unfinished(p, fault != AHCI_FAULT_LINK);
 	p->requeue |= p->fresh;
 	p->fresh = 0;
 	if (p->internal)
@@ -435,7 +438,7 @@ void ahci_port_before_reset(struct ahci_port *p)
 		return;
 	if (p->state == AHCI_RUN) {
 		/* Nobody here is to blame. */
-		p->requeue |= port_unfinished(p) | p->fresh;
+		p->requeue |= port_unfinished(p, true) | p->fresh;
 		p->fresh = 0;
 		p->wants |= p->internal & ~AHCI_WANT_LOG;
 		p->internal = 0;
