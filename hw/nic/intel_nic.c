@@ -422,6 +422,8 @@ static void intel_tick(struct hw_dev *hw, uint64_t now_us)
 	}
 	if (!n->running || intel_tx_empty(&n->tx)) {
 		n->tx_watched = false;
+		if (n->rx.kicked == n->rx.tail)
+			hold_clock(n, false);
 		return;
 	}
 	if (!n->tx_watched || n->tx_seen != n->count.tx_packets) {

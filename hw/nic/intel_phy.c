@@ -185,8 +185,10 @@ void intel_ulp_off(struct intel_nic *n)
 
 	if (changed < 0)
 		log_warn("%s: cannot reach the PHY to end ULP: %s", n->hw.name, err_name(changed));
-	if (changed > 0) {
-		/* The new mode counts from the next PHY reset; no engine is there whose state it could lose. */
+	if (changed > 0 && !(intel_rd(n, REG_FWSM) & FWSM_RSPCIPHY)) {
+		log_warn("%s: PHY left ULP, but resets of it are forbidden, FWSM %08x", n->hw.name, intel_rd(n, REG_FWSM));
+	} else if (changed > 0) {
+		/* The new mode counts from the next PHY reset. */
 		intel_set(n, REG_CTRL, 0, CTRL_PHY_RST);
 		delay_us(PHY_RESET_US);
 	}

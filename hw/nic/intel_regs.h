@@ -105,7 +105,7 @@ struct intel_bit {
 #define  RCTL_SBP		BIT(2)
 #define  RCTL_UPE		BIT(3)
 #define  RCTL_MPE		BIT(4)
-#define  RCTL_LPE		BIT(5)		/* never set: with it clear, nothing beyond 1522 bytes on the wire is received */
+#define  RCTL_LPE		BIT(5)		/* never set: without it nothing beyond 1522 bytes on the wire is received */
 #define  RCTL_MO		GENMASK(13, 12)
 #define  RCTL_BAM		BIT(15)
 #define  RCTL_BSIZE		GENMASK(17, 16)

@@ -42,7 +42,7 @@ struct chip {
 	uint64_t cache[PREFETCH];
 	unsigned ncached;
 	uint32_t msi_pending, ioaddr, eerd;
-	bool line;
+	bool line, low_seen;
 	uint64_t context;
 	uint8_t frame[16384];
 	uint32_t frame_len;
@@ -75,8 +75,11 @@ static void chip_irq(struct chip *c)
 			c->msis++;
 		c->msi_pending |= causes;
 	} else {
+		/* An I/O APIC sees an edge only after a low that lasted; until the next access to the chip is long enough. */
 		if (causes && !c->line)
-			c->edges++;
+			c->edges += c->low_seen;
+		if (causes || c->line)
+			c->low_seen = false;
 		c->line = causes;
 	}
 }
@@ -260,6 +263,8 @@ static uint16_t *chip_phy(struct chip *c, uint32_t v)
 
 	if (addr < 1 || addr > (c->pch ? 2u : 1u))
 		host_fail(__FILE__, __LINE__, "no PHY at address %u", addr);
+	if (c->pch && reg == PHY_PAGE_SELECT && (FIELD_GET(MDIC_DATA, v) >> 5 >= 768) != (addr == 1))
+		host_fail(__FILE__, __LINE__, "page %u at PHY address %u", FIELD_GET(MDIC_DATA, v) >> 5, addr);
 	if (c->pch && reg > 15 && reg != PHY_PAGE_SELECT)
 		return &c->paged[c->phy[addr][PHY_PAGE_SELECT] >> 5][reg];
 	return &c->phy[addr][reg];
@@ -287,6 +292,7 @@ static uint64_t chip_read(void *ctx, uint32_t off, unsigned width)
 		host_fail(__FILE__, __LINE__, "access of %u bytes", width);
 	if (c->gone)
 		return 0xffffffff;
+	c->low_seen |= !c->line;
 	switch (off) {
 	case REG_STATUS:
 		v = (c->link ? STATUS_LU : 0) | (c->half ? 0 : STATUS_FD) | FIELD_PREP(STATUS_SPEED, c->speed);
@@ -346,6 +352,7 @@ static void chip_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 
 	if (host_now_us < c->quiet_until || width != 4)
 		host_fail(__FILE__, __LINE__, "register %#x written while the chip resets, or with width %u", off, width);
+	c->low_seen |= !c->line;
 	switch (off) {
 	case REG_CTRL:
 		if ((v & CTRL_RST) && (c->io_reset || c->dup_reset))
