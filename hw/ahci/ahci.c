@@ -391,7 +391,8 @@ static void port_shutdown(struct ahci_port *p)
 		if (!err)
 			err = ahci_exec(p, ATA_STANDBY_IMMEDIATE, 0, 0, 0, false, AHCI_FLUSH_US);
 		if (err)
-			log_err("%s: flush and standby failed (%s), PxTFD %08x", p->name, err_name(err), port_read(p, AHCI_PXTFD));
+			log_err("%s: flush and standby failed (%s), PxTFD %08x", p->name, err_name(err),
+				port_read(p, AHCI_PXTFD));
 	} else {
 		log_err("%s: shut down without a flush: recovering, or commands hang, PxCI %08x PxSACT %08x", p->name,
 			port_read(p, AHCI_PXCI), port_read(p, AHCI_PXSACT));

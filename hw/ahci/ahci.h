@@ -4,8 +4,8 @@
  * hardware or one other command, never both (Serial ATA 3.2 section 13.6).
  *
  * A command that the driver owns stands in exactly one of the slot masks of struct ahci_port.  Completions are only
- * marked (over) while the port's state changes and delivered at the end of the pass (ahci_port_deliver), because done() may submit, and
- * may reset the disk.
+ * marked (over) while the port's state changes and delivered at the end of the pass (ahci_port_deliver), because done()
+ * may submit, and may reset the disk.
  */
 #ifndef HW_AHCI_H
 #define HW_AHCI_H

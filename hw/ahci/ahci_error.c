@@ -317,7 +317,8 @@ static void verify_end(struct ahci_port *p, bool ok)
 {
 	if (ok && ahci_identify_same(p, p->mem->data))
 		return;
-	log_err("%s: after a reset %s", p->name, ok ? "another disk answers: it must not get this one's writes" : "IDENTIFY fails");
+	log_err("%s: after a reset %s", p->name,
+		ok ? "another disk answers: it must not get this one's writes" : "IDENTIFY fails");
 	p->need_gone = true;
 }
 

@@ -59,8 +59,11 @@ static int parse_geometry(struct ahci_port *p, const uint16_t *id)
 	uint16_t per_phys = (uint16_t)BIT(d->phys_exp);
 
 	/* The word says how far LBA 0 lies inside its physical block; the first aligned one completes it. */
-	if (id_valid(id[ID_ALIGNMENT]))
-		d->align_offset = (uint16_t)((per_phys - FIELD_GET(ID_ALIGNMENT_OFFSET, id[ID_ALIGNMENT]) % per_phys) % per_phys);
+	if (id_valid(id[ID_ALIGNMENT])) {
+		unsigned inside = FIELD_GET(ID_ALIGNMENT_OFFSET, id[ID_ALIGNMENT]) % per_phys;
+
+		d->align_offset = (uint16_t)((per_phys - inside) % per_phys);
+	}
 	d->min_io_blocks = d->phys_exp ? per_phys : 0;
 	d->nblocks = p->lba48 ? id_number(&id[ID_SECTORS48], 4) & ATA_TRIM_LBA : id_number(&id[ID_SECTORS28], 2);
 	if (!d->nblocks) {

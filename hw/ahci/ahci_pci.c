@@ -32,7 +32,8 @@ static void warn_of_remapping(const struct ahci *h)
 	if (pci->vendor != 0x8086 || pci->bar[AHCI_BAR].size < RST_MIN_BAR || !(ahci_read(h, RST_VSCAP) & RST_VSCAP_PRESENT))
 		return;
 	if (ahci_read(h, RST_REMAP_CAP) & RST_REMAP_DEVICES)
-		log_warn("%s: hides NVMe drives (Intel RST): set the SATA mode to AHCI in the firmware's setup to use them", h->dev.name);
+		log_warn("%s: hides NVMe drives (Intel RST): set the SATA mode to AHCI in the firmware's setup to use them",
+			 h->dev.name);
 }
 
 static int ahci_probe(const struct pci_dev *pci, const struct hw_id *id, unsigned unit, struct hw_dev **out)

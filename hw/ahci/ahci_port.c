@@ -222,9 +222,10 @@ static void port_announce(const struct ahci_port *p)
 	const struct disk *d = &p->disk;
 
 	log_info("%s: %s, serial %s, firmware %s", p->name, d->model, d->serial, d->firmware);
-	log_info("%s: %llu blocks of %u bytes (physical %u), %s depth %u, cache %s%s%s", p->name, (unsigned long long)d->nblocks,
-		 d->block_size, d->block_size << d->phys_exp, p->ncq ? "NCQ" : p->lba48 ? "LBA48" : "LBA28", d->limits.tags,
-		 d->write_cache ? "on" : "off", d->limits.max_discard_blocks ? ", TRIM" : "", d->removable ? ", removable" : "");
+	log_info("%s: %llu blocks of %u bytes (physical %u), %s depth %u, cache %s%s%s", p->name,
+		 (unsigned long long)d->nblocks, d->block_size, d->block_size << d->phys_exp,
+		 p->ncq ? "NCQ" : p->lba48 ? "LBA48" : "LBA28", d->limits.tags, d->write_cache ? "on" : "off",
+		 d->limits.max_discard_blocks ? ", TRIM" : "", d->removable ? ", removable" : "");
 }
 
 int ahci_port_attach(struct ahci_port *p)

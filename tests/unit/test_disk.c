@@ -78,7 +78,8 @@ static void complete_all(void)
 static void setup(void)
 {
 	disk = (struct disk) {
-		.ops = &ops, .name = "fake0", .block_size = BS, .nblocks = MEDIA, .flush = true, .nqueues = 1, .write_cache = true,
+		.ops = &ops, .name = "fake0", .block_size = BS, .nblocks = MEDIA, .flush = true, .nqueues = 1,
+		.write_cache = true,
 		.limits = { .max_bytes = 65536, .max_segs = 16, .max_seg_len = 32768, .addr_align = 2, .len_align = 2,
 			    .dma_mask = 0xffffffff, .max_discard_blocks = 100, .tags = 4 },
 	};
