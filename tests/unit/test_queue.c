@@ -198,7 +198,8 @@ TEST(indirect_tables)
 	up(16, false);
 	t = (struct vring_desc *)(void *)(mem + 4096 + 8);	/* any alignment */
 	for (unsigned i = 0; i < 20; i++)			/* longer than the queue: the limit is the table's */
-		t[i] = (struct vring_desc) { (uintptr_t)mem + i, 1, i < 19 ? VRING_DESC_NEXT : VRING_DESC_WRITE, (uint16_t)(i + 1) };
+		t[i] = (struct vring_desc) { (uintptr_t)mem + i, 1, i < 19 ? VRING_DESC_NEXT : VRING_DESC_WRITE,
+					     (uint16_t)(i + 1) };
 	ring.desc[0] = (struct vring_desc) { (uintptr_t)mem + 99, 1, VRING_DESC_NEXT, 1 };
 	ring.desc[1] = (struct vring_desc) { (uintptr_t)t, 20 * 16, VRING_DESC_INDIRECT, 0 };
 	ring_offer(&ring, 0);

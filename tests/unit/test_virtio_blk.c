@@ -152,7 +152,7 @@ TEST(configuration)
 	CHECK_EQ(cfg(BLKCFG_MAX_DISCARD, 4), 1024);
 	CHECK_EQ(cfg(BLKCFG_MAX_ZEROES, 4), 512);
 	CHECK_EQ(cfg(BLKCFG_ZEROES_UNMAP, 1), 1);
-	CHECK_EQ((uint32_t)guest_in(TWIN_IO, 4), 0x38000000 | BIT(1) | BIT(2) | BIT(6) | BIT(9) | BIT(10) | BIT(11) | BIT(13) | BIT(14));
+	CHECK_EQ(guest_in(TWIN_IO, 4), 0x38000000 | BIT(1) | BIT(2) | BIT(6) | BIT(9) | BIT(10) | BIT(11) | BIT(13) | BIT(14));
 	CHECK_EQ(guest_in(TWIN_IO + 20, 4), BLOCKS);
 }
 
@@ -422,13 +422,14 @@ TEST(too_many_pieces)
 	for (unsigned n = 128; n <= 256; n += 128) {
 		t[0] = (struct vring_desc) { (uintptr_t)hdr, 16, VRING_DESC_NEXT, 1 };
 		for (unsigned i = 1; i <= n; i++)
-			t[i] = (struct vring_desc) { (uintptr_t)mem, 512 * 128 / n, VRING_DESC_NEXT | VRING_DESC_WRITE, (uint16_t)(i + 1) };
+			t[i] = (struct vring_desc) { (uintptr_t)mem, 512 * 128 / n, VRING_DESC_NEXT | VRING_DESC_WRITE,
+						     (uint16_t)(i + 1) };
 		if (n == 256)
 			t[254].flags = VRING_DESC_WRITE;
 		else
 			t[n + 1] = (struct vring_desc) { (uintptr_t)status, 1, VRING_DESC_WRITE, 0 };
 		*status = 0xaa;
-		ring.desc[n % 256] = (struct vring_desc) { (uintptr_t)t, (n == 256 ? 256 : n + 2) * 16, VRING_DESC_INDIRECT, 0 };
+		ring.desc[n % 256] = (struct vring_desc) { (uintptr_t)t, MIN(n + 2, 256u) * 16, VRING_DESC_INDIRECT, 0 };
 		ring_offer(&ring, n % 256);
 		modern_kick(0);
 		if (hw.ncmd)

@@ -188,7 +188,9 @@ TEST(configuration)
 
 TEST(sends_from_the_guests_pages_in_any_framing)
 {
-	static const unsigned cuts[][3] = { { 12, 0, 0 }, { 5, 12, 0 }, { 1, 2, 3 }, { 12, 26, 100 }, { 11, 13, 90 }, { 30, 60, 0 } };
+	static const unsigned cuts[][3] = {
+		{ 12, 0, 0 }, { 5, 12, 0 }, { 1, 2, 3 }, { 12, 26, 100 }, { 11, 13, 90 }, { 30, 60, 0 },
+	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(cuts); i++) {
 		struct piece p[4];
@@ -360,6 +362,14 @@ TEST(the_bounce_pool_is_bounded_and_comes_back)
 		tx_complete(1);
 	CHECK_EQ(rings[1].used->idx, 40);
 	CHECK_EQ(hw.last.len, 99);
+	CHECK_EQ(vn->cnt_tx_bounced, 40);
+	CHECK_EQ(vn->tx_pool.nfree, VNET_TX_BOUNCE);
+	/* The same heads again, in place: they own no buffer any more. */
+	hw.align = 0;
+	for (unsigned i = 0; i < 40; i++)
+		send(i * 2048, 60 + i);
+	modern_kick(1);
+	tx_complete(40);
 	CHECK_EQ(vn->cnt_tx_bounced, 40);
 	CHECK_EQ(vn->tx_pool.nfree, VNET_TX_BOUNCE);
 }
