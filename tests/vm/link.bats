@@ -11,9 +11,9 @@ teardown() { guest_teardown; }
 
 pull_and_put_back() {
 	linux_start link "" --nic "$1" "${@:2}"
-	guest_wait_for 'GUEST: carrier 1' 120
+	guest_wait_for 'GUEST: the carrier is there' 120
 	qmp set_link '{"name": "net0", "up": false}'
-	guest_wait_for 'GUEST: carrier 0' 30
+	guest_wait_for 'GUEST: the carrier is lost' 30
 	qmp set_link '{"name": "net0", "up": true}'
 	guest_end
 }

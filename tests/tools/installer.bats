@@ -1,0 +1,252 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# veneer-install: what it makes, and what it refuses.  No emulator.
+
+# shellcheck disable=SC2016 # dollar signs that are meant
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	# A kernel with a Multiboot 2 header, and one with a Multiboot 1 header.
+	cd "$BATS_FILE_TMPDIR" || return 1
+	printf '.section .a,"a"\n.align 8\nh: .long 0xe85250d6,0,e-h,-(0xe85250d6+e-h)\n.short 0,0\n.long 8\ne:\n' >mb2.S
+	printf '.text\n.globl _start\n_start: hlt\n' >>mb2.S
+	printf '.section .a,"a"\n.align 4\n.long 0x1badb002,0,-0x1badb002\n.text\n.globl _start\n_start: hlt\n' >mb1.S
+	for name in mb1 mb2; do
+		gcc -m32 -c -o $name.o $name.S
+		ld -m elf_i386 -N --no-warn-rwx-segments -Ttext 0x200000 -z noexecstack --build-id=none -o $name $name.o
+	done
+	truncate -s 32M big
+}
+
+setup() {
+	bats_load_library bats-support
+	bats_load_library bats-assert
+	ROOT=$(realpath "$BATS_TEST_DIRNAME/../..")
+	cd "$BATS_TEST_TMPDIR" || return 1
+	K=$BATS_FILE_TMPDIR
+	PATH=$PATH:/usr/sbin:/sbin
+}
+
+teardown() {
+	[ -z "${LOOP:-}" ] || { umount "$LOOP" 2>/dev/null; losetup -d "$LOOP"; }
+}
+
+install() {
+	run -"$1" "$ROOT/installer/veneer-install" "${@:2}"
+}
+
+image() {
+	install "$1" image disk.img --veneer "$K/mb2" "${@:2}"
+}
+
+grub_cfg() {
+	mtype -i disk.img@@2M ::/boot/grub/grub.cfg
+}
+
+property() { # property NODE NAME: of the configuration on the image
+	mcopy -n -i disk.img@@2M ::/veneer/config.dtb - >installed.dtb
+	fdtget installed.dtb "$1" "$2"
+}
+
+@test "help names the exit codes" {
+	install 0 --help
+	assert_output --partial "Exit codes:"
+}
+
+@test "wrong use: no command, unknown command, option without value, no kernel, two targets" {
+	install 2
+	install 2 frobnicate
+	assert_output --partial "unknown command 'frobnicate'"
+	image 2 --kernel
+	assert_output --partial "--kernel needs a value"
+	image 2
+	assert_output --partial "--kernel is missing"
+	image 2 --kernel "$K/mb1" other.img
+	assert_output --partial "two targets"
+	image 2 --kernel "$K/mb1" --bogus
+	assert_output --partial "unknown option '--bogus'"
+	image 2 --kernel "$K/mb1" --yes
+	image 2 --kernel "$K/mb1" --size 1.5G
+	assert_output --partial "--size 1.5G"
+	assert [ ! -e disk.img ]
+}
+
+@test "an image has a sound GPT with both partitions, boot code, and all files" {
+	image 0 --kernel "$K/mb1" --module "$K/mb2" --cmdline "root=disk0 debug"
+	run -0 sfdisk --verify disk.img
+	assert_output --partial "No errors detected"
+	run -0 sfdisk --dump disk.img
+	assert_output --regexp "start= +2048, size= +2048, type=21686148-6449-6E6F-744E-656564454649"
+	assert_output --regexp "start= +4096, size= +69632, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
+	[ "$(od -An -tx1 -j 510 -N 2 disk.img | tr -d ' ')" = 55aa ]
+	[ "$(od -An -tu8 -j 92 -N 8 disk.img | tr -d ' ')" = 2048 ]
+	dd if=disk.img of=esp bs=1M skip=2 count=34 status=none
+	run -0 fsck.vfat -n esp
+	mcopy -i disk.img@@2M ::/veneer/kernel ::/veneer/module0 ::/veneer/veneer.elf ::/EFI/BOOT/BOOTX64.EFI .
+	cmp kernel "$K/mb1"
+	cmp module0 "$K/mb2"
+	cmp veneer.elf "$K/mb2"
+	grub_cfg | grep -x "	module2 --nounzip /veneer/kernel kernel root=disk0 debug"
+	grub_cfg | grep -x "	module2 --nounzip /veneer/module0 mb2"
+	grub_cfg >cfg
+	grub-script-check cfg
+	[ "$(property / compatible)" = veneer,config ]
+	[ "$(property /policy veneer,default)" = conceal ]
+}
+
+@test "a command line with quotes goes into the configuration, unchanged" {
+	image 0 --kernel "$K/mb1" --cmdline 'run="exit 0; x"  a\b $c'
+	grub_cfg | grep -x "	module2 --nounzip /veneer/kernel kernel"
+	[ "$(property /guest bootargs)" = 'run="exit 0; x"  a\b $c' ]
+}
+
+@test "special characters that GRUB can pass are quoted for it" {
+	image 0 --kernel "$K/mb1" --cmdline 'a;b $(c) {d}'
+	grub_cfg | grep -xF "	module2 --nounzip /veneer/kernel kernel 'a;b' '\$(c)' '{d}'"
+	grub_cfg >cfg
+	grub-script-check cfg
+}
+
+@test "a command line that is too long is refused" {
+	image 2 --kernel "$K/mb1" --cmdline "$(printf %01024d 0)"
+	assert_output --partial "at most 1023"
+}
+
+@test "kernels: unknown formats are refused by what they are; missing and empty files, too" {
+	echo "#!/bin/sh" >script
+	image 2 --kernel script
+	assert_output --partial "Multiboot 1, Multiboot 2, Linux bzImage"
+	assert_output --partial "a script"
+	image 2 --kernel "$K/mb1.o"
+	assert_output --partial "an ELF object file"
+	cp /bin/true elf
+	image 2 --kernel elf
+	assert_output --partial "a 64-bit ELF file without a Multiboot header"
+	gzip -c "$K/mb1" >mb1.gz
+	image 2 --kernel mb1.gz
+	assert_output --partial "gzip data"
+	image 2 --kernel nothing
+	assert_output --partial "nothing: no such file"
+	: >empty
+	image 2 --kernel empty
+	assert_output --partial "the file is empty"
+	image 2 --kernel .
+	assert_output --partial "cannot be read"
+	assert [ ! -e disk.img ]
+}
+
+@test "modules: arguments, and names that are Veneer's own" {
+	cp "$K/mb2" kernel
+	image 2 --kernel "$K/mb1" --module kernel
+	assert_output --partial "marks Veneer's own modules"
+	image 0 --kernel "$K/mb1" --module "kernel initrd one two"
+	grub_cfg | grep -x "	module2 --nounzip /veneer/module0 initrd one two"
+	image 2 --kernel "$K/mb1" --module "missing"
+	assert_output --partial "missing: no such file"
+}
+
+@test "configurations: errors name the file and line" {
+	printf '/dts-v1/;\n/ {\n\tfoo = ;\n};\n' >bad.dts
+	image 2 --kernel "$K/mb1" --config bad.dts
+	assert_output --regexp "bad.dts:3"
+	printf '#include "missing.h"\n/dts-v1/;\n/ { };\n' >inc.dts
+	image 2 --kernel "$K/mb1" --config inc.dts
+	assert_output --partial "missing.h"
+	printf '/dts-v1/;\n/ { };\n' >foreign.dts
+	image 2 --kernel "$K/mb1" --config foreign.dts
+	assert_output --partial "not a configuration of Veneer"
+	printf '/dts-v1/;\n/ { compatible = "veneer,config"; veneer,config-version = <2>; };\n' >new.dts
+	image 2 --kernel "$K/mb1" --config new.dts
+	assert_output --partial "veneer,config-version is 2"
+	image 2 --kernel "$K/mb1" --config missing.dts
+	assert_output --partial "no such file"
+}
+
+@test "configurations: the compiled form works as the source does" {
+	install 0 config "$ROOT/configs/example.dts" example.dtb
+	assert_output ""
+	image 0 --kernel "$K/mb1" --config example.dtb
+	[ "$(property /guest veneer,on-crash)" = halt ]
+	install 2 config "$ROOT/configs/example.dts"
+}
+
+@test "a file that is no image of ours is not overwritten; an earlier image and --force are" {
+	echo precious >disk.img
+	image 3 --kernel "$K/mb1"
+	assert_output --partial "--force"
+	[ "$(cat disk.img)" = precious ]
+	image 0 --kernel "$K/mb1" --force
+	image 0 --kernel "$K/mb2"
+}
+
+@test "a failure leaves an earlier image as it was and no rubbish beside it" {
+	image 0 --kernel "$K/mb1"
+	before=$(sha256sum disk.img)
+	image 2 --kernel "$K/mb1" --module "$K/big" --size 36M
+	assert_output --regexp "36 MiB are too small; [0-9]+ MiB are needed"
+	[ "$(sha256sum disk.img)" = "$before" ]
+	[ "$(ls)" = disk.img ]
+}
+
+@test "sizes: --size is exact, and large modules make the image larger" {
+	image 0 --kernel "$K/mb1" --size 100M
+	[ "$(stat -c %s disk.img)" = 104857600 ]
+	run -0 sfdisk --verify disk.img
+	image 0 --kernel "$K/mb1" --module "$K/big" --module "$K/big"
+	mdir -i disk.img@@2M ::/veneer/module1
+}
+
+@test "targets that are no files: a directory, a path into nowhere" {
+	install 2 image . --kernel "$K/mb1" --veneer "$K/mb2"
+	assert_output --partial "is a directory"
+	install 2 image no/where.img --kernel "$K/mb1" --veneer "$K/mb2"
+	assert_output --partial "cannot write to no"
+}
+
+@test "what is given as the hypervisor must be one" {
+	cp /bin/true elf
+	install 2 image disk.img --kernel "$K/mb1" --veneer elf
+	assert_output --partial "not Veneer"
+	install 2 image disk.img --kernel "$K/mb1" --veneer missing
+	assert_output --partial "no such file"
+}
+
+@test "native: GRUB starts the kernel itself" {
+	install 0 image disk.img --native --kernel "$K/mb1" --module "$K/mb2" --cmdline "a b"
+	grub_cfg | grep -x "	multiboot /veneer/kernel a b"
+	grub_cfg | grep -x "	module --nounzip /veneer/module0 mb2"
+	run ! mdir -i disk.img@@2M ::/veneer/veneer.elf
+}
+
+@test "disk: files, missing devices and unconfirmed disks are refused" {
+	echo precious >file
+	install 2 disk file --kernel "$K/mb1" --veneer "$K/mb2" --yes
+	assert_output --partial "is not a disk"
+	[ "$(cat file)" = precious ]
+	install 2 disk /dev/nonexistent --kernel "$K/mb1" --veneer "$K/mb2" --yes
+	assert_output --partial "no such device"
+}
+
+@test "disk: written and verified on a loop device; refused without confirmation, when mounted, and when too small" {
+	[ "$(id -u)" = 0 ] || skip "needs root for a loop device"
+	truncate -s 64M backing
+	LOOP=$(losetup --show -f backing) || skip "no loop devices"
+	install 3 disk "$LOOP" --kernel "$K/mb1" --veneer "$K/mb2" </dev/null
+	assert_output --partial "was not confirmed"
+	[ "$(tr -d '\0' <backing | wc -c)" = 0 ]
+	install 0 disk "$LOOP" --kernel "$K/mb1" --veneer "$K/mb2" --yes
+	assert_output --partial "written and verified"
+	sync
+	run -0 sfdisk --verify backing
+	mdir -i backing@@2M ::/veneer/veneer.elf
+	mkfs.ext4 -q -F "$LOOP"
+	mkdir mnt
+	mount "$LOOP" mnt
+	before=$(sha256sum <"$LOOP")
+	install 3 disk "$LOOP" --kernel "$K/mb1" --veneer "$K/mb2" --yes
+	assert_output --partial "is mounted at"
+	[ "$(sha256sum <"$LOOP")" = "$before" ]
+	umount mnt
+	install 2 disk "$LOOP" --kernel "$K/mb1" --module "$K/big" --module "$K/big" --veneer "$K/mb2" --yes
+	assert_output --partial "are needed"
+}

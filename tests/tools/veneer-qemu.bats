@@ -1,0 +1,242 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# veneer-qemu: what it refuses, and which emulator it would start.  A script stands in for QEMU.
+bats_require_minimum_version 1.5.0
+
+setup() {
+	bats_load_library bats-support
+	bats_load_library bats-assert
+	ROOT=$(realpath "$BATS_TEST_DIRNAME/../..")
+	cd "$BATS_TEST_TMPDIR" || return 1
+	printf '.section .a,"a"\n.align 4\n.long 0x1badb002,0,-0x1badb002\n.text\n.globl _start\n_start: hlt\n' >k.S
+	gcc -m32 -c -o k.o k.S
+	ld -m elf_i386 -N --no-warn-rwx-segments -Ttext 0x200000 -z noexecstack --build-id=none -o k k.o
+	# What the installer takes for the hypervisor.
+	printf '.section .a,"a"\n.align 8\nh: .long 0xe85250d6,0,e-h,-(0xe85250d6+e-h)\n.short 0,0\n.long 8\ne:\n' >v.S
+	gcc -m32 -c -o v.o v.S
+	ld -m elf_i386 -N --no-warn-rwx-segments -e h -z noexecstack --build-id=none -o v v.o
+	cp "$ROOT/configs/default.dts" .
+	# Answers QMP as QEMU does, prints its arguments, sleeps as long as the file "duration" says, ends with the file "status".
+	cat >qemu <<-'END'
+		#!/usr/bin/python3
+		import os, socket, sys, time
+		print("\n".join(sys.argv[1:]), flush=True)
+		open("pid", "w").write(str(os.getpid()))
+		if os.path.exists("no-start"):
+		    sys.exit("qemu: no such device")
+		path = [a for a in sys.argv if a.endswith("server=on,wait=off")][0].split(":", 1)[1].split(",")[0]
+		server = socket.socket(socket.AF_UNIX)
+		server.bind(path)
+		server.listen()
+		connection = server.accept()[0]
+		connection.sendall(b'{"QMP": {}}\n')
+		connection.recv(1000)
+		connection.sendall(b'{"return": {}}\n')
+		connection.recv(1000)
+		if os.path.exists("event"):
+		    connection.sendall(open("event", "rb").read())
+		time.sleep(float(open("duration").read()) if os.path.exists("duration") else 0.1)
+		sys.exit(int(open("status").read()) if os.path.exists("status") else 0)
+	END
+	chmod +x qemu
+}
+
+vq() { # vq STATUS ARGS...
+	run -"$1" "$ROOT/scripts/veneer-qemu" "${@:2}"
+}
+
+start() { # start STATUS ARGS...: with the stand-in for QEMU
+	vq "$1" --native --kernel k --qemu ./qemu "${@:2}"
+}
+
+refused() { # refused MESSAGE ARGS...: exit code 2 and one line
+	vq 2 "${@:2}"
+	assert_output --partial "$1"
+	[ "${#lines[@]}" = 1 ]
+}
+
+@test "help shows disks and exit codes" {
+	vq 0 --help
+	assert_output --partial "exit code:"
+	assert_output --partial "nvme:A+B"
+}
+
+@test "wrong use ends with 2 and one line" {
+	refused "one of --kernel and --image"
+	refused "one of --kernel and --image" --kernel k --image i
+	refused "unrecognized arguments: --bogus" --kernel k --bogus
+	refused "go with --kernel" --image k --cmdline x
+	refused "--smp" --kernel k --smp 0
+	refused "--smp" --kernel k --smp two
+	refused "--mem 0" --kernel k --mem 0
+	refused "invalid choice" --kernel k --machine vax
+	refused "no such program" --kernel k --qemu ./missing
+	refused "need a --nic" --kernel k --capture x.pcap
+	refused "no such directory" --kernel k --nic e1000e --tftp missing
+}
+
+@test "disks: wrong descriptions end with 2 and one line, and no file is made" {
+	refused "expected ahci:FILE" --native --kernel k --disk ide:x
+	refused "expected ahci:FILE" --native --kernel k --disk ahci:
+	refused "no such file" --native --kernel k --disk ahci:x
+	refused "'bogus=1' is not known" --native --kernel k --disk ahci:x,bogus=1
+	refused "512-byte sectors only" --native --kernel k --disk ahci:x,size=1M,sector=4096
+	refused "sector=123" --native --kernel k --disk nvme:x,size=1M,sector=123
+	refused "phys= is smaller" --native --kernel k --disk nvme:x,size=1M,sector=4096,phys=512
+	refused "ns=3, but 2 files" --native --kernel k --disk nvme:x+y,size=1M,ns=3
+	refused "an AHCI disk is one file" --native --kernel k --disk ahci:x+y,size=1M
+	refused "size=big" --native --kernel k --disk ahci:x,size=big
+	refused "conf: no such file" --native --kernel k --disk ahci:blkdebug:conf:x,size=1M
+	refused "at most 6 ahci disks" --native --kernel k --disk ahci:a --disk ahci:b --disk ahci:c --disk ahci:d --disk ahci:e \
+		--disk ahci:f --disk ahci:g
+	refused "expected FILE=CONF" --native --kernel k --disk ahci:x,size=1M --blkdebug y=conf
+	assert [ ! -e x ]
+}
+
+@test "errors of the boot medium come through" {
+	vq 2 --native --kernel missing
+	assert_output --partial "missing: no such file"
+	vq 2 --native --kernel default.dts
+	assert_output --partial "not a kernel that Veneer can start"
+	echo '/dts-v1/; / { x = ; };' >bad.dts
+	vq 2 --kernel k --veneer v --config bad.dts
+	assert_output --regexp "bad.dts:1"
+}
+
+@test "the machine: disks, sectors, namespaces, cards" {
+	touch conf
+	start 0 --nic e1000e --nic e1000,mac=52:54:00:00:00:09 --disk ahci:a,size=1M,phys=4096,serial=S1 --disk ahci:blkdebug:conf:b,size=1M \
+		--disk nvme:n,size=1M,ns=2 --disk nvme:m,size=1M,sector=4096 --smp 2 --mem 1G --snapshot --no-reboot
+	assert_line "q35,smm=off"
+	assert_line --regexp "^ide-hd,.*drive=disk0,bus=ide.0,serial=S1,logical_block_size=512,physical_block_size=4096"
+	assert_line --regexp "^ide-hd,.*drive=disk1,bus=ide.1,"
+	assert_line --regexp "file=blkdebug:conf:b,.*snapshot=on"
+	assert_line --regexp "^nvme,id=nvme0,serial=NVME0"
+	assert_line --regexp "^nvme-ns,bus=nvme0,nsid=2,drive=nvme0n2"
+	assert_line --regexp "^nvme-ns,bus=nvme1,nsid=1,drive=nvme1n1,logical_block_size=4096"
+	assert_line --regexp "^e1000e,id=nic0,netdev=net0"
+	assert_line --regexp "^e1000,id=nic1,netdev=net1,addr=0x4,mac=52:54:00:00:00:09"
+	assert_line "isa-debug-exit,iobase=0xf4,iosize=4"
+	assert_line --regexp "id=stick,.*read-only=on"
+	assert_line "-no-reboot"
+	[ "$(stat -c %s a n n.ns2 m | sort -u)" = 1048576 ]
+}
+
+@test "the machine pc gets an AHCI controller of its own; UEFI gets private variables" {
+	start 0 --machine pc --firmware uefi --disk ahci:a,size=1M
+	assert_line "pc,smm=off"
+	assert_line --regexp "^ich9-ahci,id=ahci"
+	assert_line --regexp "bus=ahci.0"
+	assert_line --regexp "readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd"
+	refute_output --partial "file=/usr/share/OVMF/OVMF_VARS"
+}
+
+@test "an installed image is the first disk of its kind" {
+	truncate -s 1M i
+	vq 0 --image nvme:i --disk nvme:n,size=1M --disk ahci:a,size=1M --qemu ./qemu
+	assert_line --regexp "^nvme-ns,bus=nvme0,.*drive=nvme0n1.*bootindex=1"
+	assert_line --regexp "^if=none,id=nvme0n1,format=raw,file=i,"
+	refute_output --partial "id=stick"
+	vq 0 --image i --disk ahci:a --qemu ./qemu
+	assert_line --regexp "^if=none,id=disk0,format=raw,file=i,"
+}
+
+@test "QEMU's own options follow --, a user's port forwards and boot files reach the first card" {
+	mkdir tftp
+	start 0 --nic e1000e --forward tcp::5555-:80 --tftp tftp --capture c.pcap -- -d int
+	assert_line --regexp "^user,id=net0,hostfwd=tcp::5555-:80,tftp=.*/tftp$"
+	assert_line "filter-dump,id=capture,netdev=net0,file=c.pcap"
+	assert_line --partial "-d"
+	[ "${lines[-1]}" = int ]
+}
+
+@test "the exit code is the value that the guest wrote" {
+	echo 1 >status
+	start 0
+	echo 43 >status
+	start 21
+	echo 241 >status
+	start 120
+	echo 243 >status
+	start 121
+	echo 0 >status
+	start 0
+	echo '{"event": "SHUTDOWN", "data": {"guest": true, "reason": "guest-reset"}}' >event
+	start 122 --no-reboot
+}
+
+@test "QEMU that does not start is an error of ours, not a value of the guest" {
+	touch no-start
+	start 2
+	assert_output --partial "QEMU did not start"
+}
+
+@test "a timeout ends with 124, shows the serial port's last lines, and leaves nothing behind" {
+	echo 60 >duration
+	seq 1 30 >log
+	start 124 --timeout 1 --serial log
+	assert_output --partial "no end after 1 s"
+	assert_line "  30"
+	refute_line "  10"
+	run ! kill -0 "$(cat pid)"
+}
+
+@test "a signal ends QEMU and removes the temporary files" {
+	echo 60 >duration
+	mkdir tmp
+	for number in TERM INT HUP; do
+		rm -f pid
+		# A background job of a script ignores SIGINT unless it is told otherwise.
+		env --default-signal=INT TMPDIR="$PWD/tmp" "$ROOT/scripts/veneer-qemu" --native --kernel k --qemu ./qemu >/dev/null 2>&1 3>&- &
+		pid=$!
+		for ((i = 0; i < 100; i++)); do
+			[ ! -s pid ] || break
+			sleep 0.1
+		done
+		sleep 0.3
+		kill -$number $pid
+		status=0
+		wait $pid || status=$?
+		[ "$status" -gt 128 ]
+		run ! kill -0 "$(cat pid)"
+		[ -z "$(ls tmp)" ]
+	done
+}
+
+@test "killed outright it takes QEMU with it" {
+	echo 60 >duration
+	"$ROOT/scripts/veneer-qemu" --native --kernel k --qemu ./qemu >/dev/null 2>&1 3>&- &
+	pid=$!
+	for ((i = 0; i < 100; i++)); do
+		[ ! -s pid ] || break
+		sleep 0.1
+	done
+	kill -KILL $pid
+	wait $pid || true
+	for ((i = 0; i < 50; i++)); do
+		kill -0 "$(cat pid)" 2>/dev/null || return 0
+		sleep 0.1
+	done
+	false
+}
+
+@test "a closed stdin is no problem" {
+	start 0 <&-
+}
+
+@test "the configuration gets the debug exit port, and start-up traps for several processors, unless it has its own" {
+	cat >qemu2 <<-'END'
+		#!/bin/bash
+		image=$(printf '%s\n' "$@" | sed -n 's/.*id=stick.*file=//p')
+		mcopy -n -i "$image@@2M" ::/veneer/config.dtb used.dtb
+		exec ./qemu "$@"
+	END
+	chmod +x qemu2
+	sed 's/guest {/chosen { veneer,debug-exit-port = <0x501>; };\n\tguest {/' default.dts >own.dts
+	vq 0 --kernel k --veneer v --qemu ./qemu2 --smp 2
+	[ "$(fdtget -t x used.dtb /chosen veneer,debug-exit-port)" = f4 ]
+	[ "$(fdtget used.dtb /guest veneer,ap-trap)" = always ]
+	vq 0 --kernel k --veneer v --qemu ./qemu2 --config own.dts
+	[ "$(fdtget -t x used.dtb /chosen veneer,debug-exit-port)" = 501 ]
+	run ! fdtget used.dtb /guest veneer,ap-trap
+}

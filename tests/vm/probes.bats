@@ -1,0 +1,75 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# The probe kernels of tests/guest: guests that look for what is hidden, break the rules, or want nothing.
+load ../lib/guest
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return 1
+	veneer_only
+	truncate -s 16M sata nvme
+	# shellcheck disable=SC2054 # the commas are QEMU's
+	machine=(--nic e1000e --disk ahci:sata --disk nvme:nvme)
+}
+
+teardown() { guest_teardown; }
+
+# The memory BARs of the concealed functions on this machine, as firmware places them: ADDR+SIZE,... from QEMU's own view of
+# the same machine without Veneer.
+real_bars() {
+	guest_start --native --kernel "$BUILD/hobby-os.elf" "${machine[@]}"
+	guest_wait_for 'hobby>' 60 >/dev/null || return 1
+	qmp hmp 'info pci' | python3 -c '
+import re, sys
+hidden, bars = False, []
+for line in sys.stdin:
+    place = re.search(r"Bus +(\d+), device +(\d+), function (\d+)", line)
+    if place:
+        hidden = place.group(1) == "0" and (int(place.group(2)), int(place.group(3))) in ((3, 0), (8, 0), (31, 2))
+    bar = re.search(r"BAR\d: \d+ bit (?:prefetchable )?memory at (0x[0-9a-f]+) \[(0x[0-9a-f]+)\]", line)
+    if bar and hidden and int(bar.group(1), 16):
+        first, last = (int(text, 16) for text in bar.groups())
+        bars.append("%x+%x" % (first, last - first + 1))
+print(",".join(bars))'
+	guest_stop
+}
+
+probe() { # probe NAME CMDLINE ARGS...
+	local name=$1 cmdline=$2
+	shift 2
+	guest_run --kernel "$BUILD/guest/$name.elf" --cmdline "$cmdline" "$@"
+	grep -aE '^ok ' "$(serial)"
+	! grep -aE '^not ok' "$(serial)"
+}
+
+@test "probe-hidden: neither real devices nor Veneer can be found" {
+	bars=$(real_bars)
+	echo "BARs: $bars"
+	[[ $bars =~ ^[0-9a-f]+\+[0-9a-f]+(,[0-9a-f]+\+[0-9a-f]+)+$ ]]
+	probe probe-hidden "hidden=18,40,fa bars=$bars" --config "$WRITABLE" "${machine[@]}"
+}
+
+@test "probe-hidden: the same started by UEFI" {
+	probe probe-hidden "hidden=18,40,fa" --firmware uefi --config "$WRITABLE" "${machine[@]}"
+}
+
+@test "probe-ring: a hostile driver harms only its own device" {
+	before=$(sha_of sata)
+	probe probe-ring "" --config "$ROOT/configs/default.dts" "${machine[@]}"
+	[ "$(sha_of sata)" = "$before" ]
+}
+
+@test "probe-ring: the same with writable disks" {
+	probe probe-ring "" --config "$WRITABLE" "${machine[@]}"
+}
+
+@test "probe-quirks: the sloppy ways of drivers in the field work" {
+	probe probe-quirks "" --config "$WRITABLE" "${machine[@]}"
+}
+
+@test "probe-idle: an idle guest causes no exits" {
+	probe probe-idle "" --config "$WRITABLE" "${machine[@]}"
+}
+
+@test "probe-smp: no second processor runs" {
+	probe probe-smp "" --smp 2 --config "$WRITABLE" "${machine[@]}"
+}

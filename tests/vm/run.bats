@@ -1,0 +1,42 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# "make run" as a person would use it, without a terminal.
+load ../lib/guest
+
+setup() {
+	cd "$ROOT" || return 1
+	veneer_only
+}
+
+teardown() { guest_teardown; }
+
+run_make() {
+	env -u MAKEFLAGS -u MAKELEVEL timeout -k 5 200 make -s --no-print-directory run BUILD="$BUILD" "$@" </dev/null \
+		>"$(serial)" 2>"$BATS_TEST_TMPDIR/qemu.log" 3>&-
+}
+
+@test "make run: the hobby OS starts from the installed disk, gets an address, writes its data disk and ends" {
+	run_make CMDLINE='net=dhcp run="disks; write disk0 0 7 16; verify disk0 0 7 16; exit 0"'
+	grep -a "on Veneer" "$(serial)"
+	grep -a "lease 10.0.2.15" "$(serial)"
+	grep -aE "verify: disk[0-9] 16 sectors from 0 are as written" "$(serial)"
+}
+
+@test "make run: without a terminal and with nothing said it reaches the shell and ends by a timeout" {
+	run run_make TIMEOUT=40
+	[ "$status" -ne 0 ]
+	grep -a "hobby>" "$(serial)"
+	grep -a "no end after 40 s" "$BATS_TEST_TMPDIR/qemu.log"
+}
+
+@test "make run: another kernel by KERNEL=, INITRD= and CMDLINE=" {
+	run_make KERNEL="$LINUX/vmlinuz" INITRD="$LINUX/initrd.gz" CMDLINE="console=ttyS0 veneer.run=lspci"
+	said "disks: 2 cards: 1"
+	said "bound to e1000e: 0"
+}
+
+@test "make run: the exit code of the guest comes through" {
+	run run_make CMDLINE='run="exit 9"'
+	[ "$status" -ne 0 ]
+	grep -aE "Error 9" "$BATS_TEST_TMPDIR/qemu.log"
+}
