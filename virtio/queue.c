@@ -36,11 +36,6 @@ static uint16_t *avail_event(struct virtq *q)
 	return (uint16_t *)&q->used->ring[q->st.size];
 }
 
-static bool is_busy(const struct virtq *q, unsigned head)
-{
-	return q->st.busy[head / 64] >> (head % 64) & 1;
-}
-
 static bool dead(struct virtq *q, const char *why)
 {
 	q->live = false;
@@ -135,22 +130,19 @@ static const char *check_indirect(const struct vring_desc *d)
 	return NULL;
 }
 
-/* Copy the chain at @head; NULL or what is wrong. */
-static const char *walk(struct virtq *q, unsigned head, struct virtq_chain *c)
+/* The rest of a chain that begins with the descriptor @d; NULL or what is wrong.  Kept out of the short way's registers. */
+static __attribute__((noinline)) const char *walk(struct virtq *q, struct vring_desc d, struct virtq_chain *c)
 {
 	const struct vring_desc *table = q->desc;
-	unsigned n = q->st.size, left = n, i = head;
-	struct vring_desc d;
+	unsigned n = q->st.size, left = n, i;
+	bool nested = false;	/* not to be told from the table's address: the guest may name its own ring */
 	const char *bad;
 
-	c->head = (uint16_t)head;
 	c->nout = c->nin = 0;
 	c->out_len = c->in_len = 0;
-	c->out = c->sg;
-	for (;;) {
-		fetch(&d, &table[i]);
+	for (;; fetch(&d, &table[i])) {
 		if (d.flags & VRING_DESC_INDIRECT) {
-			if (table != q->desc)
+			if (nested)
 				return "an indirect table in an indirect table";
 			bad = check_indirect(&d);
 			if (bad)
@@ -159,6 +151,7 @@ static const char *walk(struct virtq *q, unsigned head, struct virtq_chain *c)
 			if (!table)
 				return "an indirect table outside guest RAM";
 			n = left = d.len / sizeof(d);
+			nested = true;
 			i = 0;
 			continue;
 		}
@@ -177,6 +170,29 @@ static const char *walk(struct virtq *q, unsigned head, struct virtq_chain *c)
 	return NULL;
 }
 
+/* Copy the chain at @head; NULL or what is wrong.  Most frames are one descriptor, header and all: that is the short way. */
+static const char *copy_chain(struct virtq *q, uint16_t head, struct virtq_chain *c)
+{
+	struct vring_desc d;
+	bool in;
+
+	fetch(&d, &q->desc[head]);
+	c->head = head;
+	c->out = c->in = c->sg;
+	if ((d.flags & (VRING_DESC_NEXT | VRING_DESC_INDIRECT)) || !d.len)
+		return walk(q, d, c);
+	if (!gmem_valid(d.addr, d.len))
+		return "a buffer outside guest RAM";
+	in = d.flags & VRING_DESC_WRITE;
+	c->sg[0].addr = d.addr;
+	c->sg[0].len = d.len;
+	c->nout = !in;
+	c->nin = in;
+	c->out_len = in ? 0 : d.len;
+	c->in_len = in ? d.len : 0;
+	return NULL;
+}
+
 bool virtq_pop(struct virtq *q, struct virtq_chain *c)
 {
 	const char *bad;
@@ -187,19 +203,19 @@ bool virtq_pop(struct virtq *q, struct virtq_chain *c)
 	head = load16(&q->avail->ring[q->st.last_avail & (q->st.size - 1)]);
 	if (head >= q->st.size)
 		return dead(q, "an avail entry outside the table");
-	if (is_busy(q, head))
+	if (q->st.busy[head])
 		return dead(q, "a chain given twice");
-	bad = walk(q, head, c);
+	bad = copy_chain(q, head, c);
 	if (bad)
 		return dead(q, bad);
-	q->st.busy[head / 64] |= BIT64(head % 64);
+	q->st.busy[head] = 1;
 	q->st.last_avail++;
 	return true;
 }
 
 void virtq_unpop(struct virtq *q, const struct virtq_chain *c)
 {
-	q->st.busy[c->head / 64] &= ~BIT64(c->head % 64);
+	q->st.busy[c->head] = 0;
 	q->st.last_avail--;
 }
 
@@ -209,7 +225,7 @@ bool virtq_refetch(struct virtq *q, uint16_t head, struct virtq_chain *c)
 
 	if (!q->live)
 		return false;
-	bad = walk(q, head, c);
+	bad = copy_chain(q, head, c);
 	return bad ? dead(q, bad) : true;
 }
 
@@ -223,7 +239,7 @@ void virtq_push(struct virtq *q, uint16_t head, uint32_t len)
 	e->id = head;
 	e->len = len;
 	q->st.used_idx++;
-	q->st.busy[head / 64] &= ~BIT64(head % 64);
+	q->st.busy[head] = 0;
 }
 
 /* Whether the guest wants an interrupt for the entries from @old to @new (2.7.7.2, 2.7.10). */

@@ -45,7 +45,7 @@ struct virtq_state {
 	uint16_t published;		/* what the guest sees as used->idx */
 	uint8_t enabled;
 	uint8_t pad[5];
-	uint64_t busy[VIRTQ_MAX_SIZE / 64];	/* heads taken and not yet returned */
+	uint8_t busy[VIRTQ_MAX_SIZE];	/* by head: taken and not yet returned */
 };
 
 struct virtq {

@@ -337,6 +337,14 @@ TEST(hostile_indirect_nested)
 	violates("in an indirect table");
 }
 
+TEST(hostile_indirect_into_the_ring_itself)
+{
+	up(16, false);
+	ring.desc[0] = (struct vring_desc) { (uintptr_t)ring.desc, 16, VRING_DESC_INDIRECT, 0 };
+	ring_offer(&ring, 0);
+	violates("in an indirect table");
+}
+
 TEST(hostile_indirect_loop)
 {
 	up(16, false);
