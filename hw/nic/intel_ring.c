@@ -205,8 +205,8 @@ static void tx_put_data(struct intel_tx_ring *r, const struct nic_tx *pkt, int p
 		}
 	}
 	/*
-	 * The chip's own padding needs 17 bytes to start from, and 8254x on PCI may pad with garbage.  Zeros after the
-	 * frame do not change a checksum that runs to its end.
+	 * The chip's own padding (TCTL.PSP) needs 17 bytes to start from.  No more than those: emulators take the length for
+	 * TCP's pseudo header from what they are given, where silicon takes it from the sum that the guest put there.
 	 */
 	if (pkt->len < INTEL_PAD_LEN) {
 		p.addr = r->pad;

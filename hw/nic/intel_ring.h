@@ -13,7 +13,7 @@
 #include <veneer/types.h>
 
 #define INTEL_RING_SIZE	256u		/* descriptors; RDLEN and TDLEN are multiples of 128 bytes, 8 descriptors */
-#define INTEL_PAD_LEN	60u		/* a frame without FCS has at least this many bytes on the wire */
+#define INTEL_PAD_LEN	17u		/* the least that TCTL.PSP can pad to what the wire wants */
 
 /* All formats have 16 bytes. */
 struct intel_desc {

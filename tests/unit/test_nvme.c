@@ -484,6 +484,7 @@ TEST(ignores_completions_of_nothing)
 	model_post_raw(1, 0, 1, 0x80);	/* the same once more */
 	run(10 * MS);
 	CHECK_EQ(io->done, 1);
+	CHECK(!host_log_has("completed twice"));
 }
 
 /* --- the write cache --- */
@@ -631,6 +632,47 @@ static void hang_then_reset(enum model_abort mode)
 	good = io_rw(1, d1, DISK_WRITE, 51, 1, 512);
 	run(10 * MS);
 	CHECK(good->done == 1 && good->status == 0);
+}
+
+TEST(each_hung_command_gets_its_abort)
+{
+	new_machine();
+	model.cap = (model.cap & ~0xffffull) | 1;	/* one slot: always the same identifier */
+	CHECK_EQ(probe(), 0);
+	model.hang_lba = 50;
+	model.abort_mode = MODEL_ABORTS;
+	for (unsigned i = 1; i < 4; i++) {
+		struct io *io = io_rw(0, d1, DISK_READ, 50, 1, 0);
+
+		run(31 * SECOND);
+		CHECK(io->done == 1 && io->status == -ERR_TIMEOUT);
+		CHECK_EQ(model.aborts, i);
+	}
+	CHECK_EQ(model.resets, 0);
+}
+
+/* One write ends after CC.EN = 0 and before CSTS.RDY = 0, one read's deadline passes in that time. */
+TEST(innocent_commands_around_a_reset)
+{
+	start_two();
+	model.hang_lba = 50;
+	model.off_delay_us = 800 * MS;
+	struct io *bad = io_rw(0, d1, DISK_READ, 50, 1, 0);
+
+	run(500 * MS);
+	model.latency_us = 60 * SECOND;
+	struct io *late = io_rw(1, d1, DISK_READ, 51, 1, 512);
+
+	run(29400 * MS);
+	model.latency_us = 500 * MS;
+	struct io *write = io_rw(2, d1, DISK_WRITE, 52, 1, 1024);
+
+	run(2 * SECOND);
+	CHECK(bad->done == 1 && bad->status == -ERR_TIMEOUT);
+	CHECK(late->done == 1 && late->status == 0);
+	CHECK(write->done == 1 && write->status == 0);
+	CHECK_EQ(model.writes, 1);
+	CHECK_EQ(model.resets, 1);
 }
 
 TEST(abort_refused_then_reset) { hang_then_reset(MODEL_NOT_ABORTED); }
