@@ -184,7 +184,13 @@ static void take_over(const struct pci_dev *pci, const struct verdict *v)
 		return;
 	}
 	pci_power_on(pci);
-	if (v->driver->probe(pci, v->id, next_unit(v->driver), &dev)) {
+	int err = v->driver->probe(pci, v->id, next_unit(v->driver), &dev);
+	if (err == -ERR_NODEV) {
+		log_info("pci " PCI_FMT ": nothing is connected: hidden", PCI_ARGS(pci->bdf));
+		pci_master_off(pci);
+		return;
+	}
+	if (err) {
 		/* Not given back: a disk controller in the guest's hands would undo "read-only unless named writable". */
 		log_err("pci " PCI_FMT ": %s could not start it: hidden from the guest", PCI_ARGS(pci->bdf), v->driver->name);
 		pci_master_off(pci);

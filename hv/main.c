@@ -125,6 +125,8 @@ void veneer_main(uint64_t magic, const void *info)
 	}
 	if (boot_info_parse(&boot, info))
 		stop("the boot loader's information is broken");
+	/* Reads page 0, which goes away with our own page tables. */
+	boot_info_find_rsdp(&boot, (const uint8_t *)0);
 	console_init(&boot);
 	read_config();
 	console_init(&boot);

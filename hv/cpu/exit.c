@@ -191,6 +191,8 @@ void exit_loop(struct vcpu *v)
 	for (unsigned i = 0; i < EXIT_KINDS; i++)
 		if (kind_names[i])
 			counter_register("exit", kind_names[i], &exit_count[i]);
+	/* Rings since the devices were started went to the host's own handler: look once. */
+	doorbell_ring();
 	for (;;) {
 		vendor->intercept_intr(v, clock_held());
 		vendor->run(v, &x);
