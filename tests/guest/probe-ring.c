@@ -10,7 +10,7 @@
 #define ON_RX		2u
 #define ON_TX		4u
 #define ON_ALL		(ON_BLK | ON_RX | ON_TX)
-#define NOT_NATIVE	8u		/* QEMU's own device aborts the emulator, writes to itself or sends an NMI */
+#define NOT_NATIVE	8u		/* QEMU's own device aborts or hangs the emulator, or sends an NMI */
 
 /* What may come of a case. */
 #define O_RESET		1u		/* DEVICE_NEEDS_RESET */
