@@ -125,15 +125,17 @@ check_patterns() {
 		[[ $seen != *" $sum "* ]] || { echo "$image: the same pattern twice"; return 1; }
 		seen+="$sum "
 	done
-	[ "$(grep -caE '^GUEST: pattern ' "$(serial)")" = $# ] || { echo "the guest wrote another number of patterns"; return 1; }
+	[ "$(grep -caE '^GUEST: pattern ' "$(serial)")" = $# ] && return 0
+	echo "the guest wrote another number of patterns"
+	return 1
 }
 
 # check_transfers N: the N cards of the guest each got HTTP_DIR/down as it is, and what they sent arrived as it was.
 check_transfers() {
 	local i
 	for ((i = 0; i < $1; i++)); do
-		[ "$(reported "download $i")" = "$(sha_of "$HTTP_DIR/down")" ] || { echo "card $i: download differs"; return 1; }
-		[ "$(reported "upload $i")" = "$(sha_of "$HTTP_DIR/up$i")" ] || { echo "card $i: upload differs"; return 1; }
+		[ "$(reported "download $i")" = "$(sha_of "$HTTP_DIR/down")" ] || { echo "download $i differs"; return 1; }
+		[ "$(reported "upload $i")" = "$(sha_of "$HTTP_DIR/up$i")" ] || { echo "upload $i differs"; return 1; }
 	done
 }
 

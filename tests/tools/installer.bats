@@ -241,7 +241,8 @@ property() { # property NODE NAME: of the configuration on the image
 	mdir -i backing@@2M ::/veneer/veneer.elf
 	mkfs.ext4 -q -F "$LOOP"
 	mkdir mnt
-	mount "$LOOP" mnt
+	# Read-only, so that the file system itself writes nothing meanwhile.
+	mount -o ro "$LOOP" mnt
 	before=$(sha256sum <"$LOOP")
 	install 3 disk "$LOOP" --kernel "$K/mb1" --veneer "$K/mb2" --yes
 	assert_output --partial "is mounted at"

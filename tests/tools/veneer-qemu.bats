@@ -16,7 +16,7 @@ setup() {
 	gcc -m32 -c -o v.o v.S
 	ld -m elf_i386 -N --no-warn-rwx-segments -e h -z noexecstack --build-id=none -o v v.o
 	cp "$ROOT/configs/default.dts" .
-	# Answers QMP as QEMU does, prints its arguments, sleeps as long as the file "duration" says, ends with the file "status".
+	# Answers QMP as QEMU does, prints its arguments, sleeps as the file "duration" says, ends as the file "status" says.
 	cat >qemu <<-'END'
 		#!/usr/bin/python3
 		import os, socket, sys, time
@@ -87,8 +87,8 @@ refused() { # refused MESSAGE ARGS...: exit code 2 and one line
 	refused "an AHCI disk is one file" --native --kernel k --disk ahci:x+y,size=1M
 	refused "size=big" --native --kernel k --disk ahci:x,size=big
 	refused "conf: no such file" --native --kernel k --disk ahci:blkdebug:conf:x,size=1M
-	refused "at most 6 ahci disks" --native --kernel k --disk ahci:a --disk ahci:b --disk ahci:c --disk ahci:d --disk ahci:e \
-		--disk ahci:f --disk ahci:g
+	refused "at most 6 ahci disks" --native --kernel k --disk ahci:a --disk ahci:b --disk ahci:c --disk ahci:d \
+		--disk ahci:e --disk ahci:f --disk ahci:g
 	refused "expected FILE=CONF" --native --kernel k --disk ahci:x,size=1M --blkdebug y=conf
 	assert [ ! -e x ]
 }
@@ -105,8 +105,8 @@ refused() { # refused MESSAGE ARGS...: exit code 2 and one line
 
 @test "the machine: disks, sectors, namespaces, cards" {
 	touch conf
-	start 0 --nic e1000e --nic e1000,mac=52:54:00:00:00:09 --disk ahci:a,size=1M,phys=4096,serial=S1 --disk ahci:blkdebug:conf:b,size=1M \
-		--disk nvme:n,size=1M,ns=2 --disk nvme:m,size=1M,sector=4096 --smp 2 --mem 1G --snapshot --no-reboot
+	start 0 --nic e1000e --nic e1000,mac=52:54:00:00:00:09 --disk ahci:a,size=1M,phys=4096,serial=S1 \
+		--disk ahci:blkdebug:conf:b,size=1M --disk nvme:n,size=1M,ns=2 --disk nvme:m,size=1M,sector=4096 --smp 2 --mem 1G --snapshot --no-reboot
 	assert_line "q35,smm=off"
 	assert_line --regexp "^ide-hd,.*drive=disk0,bus=ide.0,serial=S1,logical_block_size=512,physical_block_size=4096"
 	assert_line --regexp "^ide-hd,.*drive=disk1,bus=ide.1,"
@@ -187,7 +187,8 @@ refused() { # refused MESSAGE ARGS...: exit code 2 and one line
 	for number in TERM INT HUP; do
 		rm -f pid
 		# A background job of a script ignores SIGINT unless it is told otherwise.
-		env --default-signal=INT TMPDIR="$PWD/tmp" "$ROOT/scripts/veneer-qemu" --native --kernel k --qemu ./qemu >/dev/null 2>&1 3>&- &
+		env --default-signal=INT TMPDIR="$PWD/tmp" "$ROOT/scripts/veneer-qemu" --native --kernel k --qemu ./qemu \
+			>/dev/null 2>&1 3>&- &
 		pid=$!
 		for ((i = 0; i < 100; i++)); do
 			[ ! -s pid ] || break

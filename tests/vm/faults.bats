@@ -34,8 +34,8 @@ limit() { # limit DRIVE BYTES-PER-SECOND
 
 stuck() { # stuck SERIAL DRIVE
 	veneer_only
-	linux_start stuck "veneer.stuck=$1 veneer.deadline=5" --config "$LIB/deadline.dts" --disk ahci:sata,size=64M,serial=SATA \
-		--disk nvme:nvme,size=64M,serial=NVME
+	linux_start stuck "veneer.stuck=$1 veneer.deadline=5" --config "$LIB/deadline.dts" \
+		--disk ahci:sata,size=64M,serial=SATA --disk nvme:nvme,size=64M,serial=NVME
 	guest_wait_for 'GUEST: waiting for the fault' 120
 	limit "$2" 70
 	guest_wait_for 'GUEST: waiting for the repair' 200

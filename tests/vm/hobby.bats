@@ -31,7 +31,8 @@ hobby_native() { # hobby_native OPTIONS COMMANDS
 hobby() {
 	local options=$1 run
 	shift
-	run="tftp 10.0.2.2 file; ping 10.0.2.2 3; write disk0 2048 0x1234 8192; verify disk0 2048 0x1234 8192; read disk0 0; exit 0"
+	run="tftp 10.0.2.2 file; ping 10.0.2.2 3; write disk0 2048 0x1234 8192; verify disk0 2048 0x1234 8192"
+	run+="; read disk0 0; exit 0"
 	if [ -n "${NATIVE:-}" ]; then
 		hobby_native "$options" "$run"
 	else

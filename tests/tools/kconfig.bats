@@ -1,0 +1,94 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# The configuration of the build: Kconfig, scripts/kconfig and what make does with it.
+bats_require_minimum_version 1.5.0
+
+setup() {
+	bats_load_library bats-support
+	bats_load_library bats-assert
+	ROOT=$(realpath "$BATS_TEST_DIRNAME/../..")
+	cd "$ROOT" || return 1
+	T=$BATS_TEST_TMPDIR
+	unset MAKEFLAGS MAKELEVEL MFLAGS
+}
+
+kconfig() {
+	run -"$1" scripts/kconfig "${@:2}"
+}
+
+mk() {
+	make -s --no-print-directory BUILD="$T/build" KCONFIG_CONFIG="$T/config" "$@"
+}
+
+@test "a missing .config means defconfig" {
+	mk "$T/build/autoconf.h"
+	cmp "$T/config" <(scripts/kconfig defconfig "$T/other" && cat "$T/other")
+	grep -x '#define CONFIG_SVM 1' "$T/build/autoconf.h"
+	grep -x '#define CONFIG_LOG_LEVEL 2' "$T/build/autoconf.h"
+	grep -x '#define CONFIG_DISK_TIMEOUT_MS 30000' "$T/build/autoconf.h"
+	grep -x '#define CONFIG_DEFAULT_BOOTARGS ""' "$T/build/autoconf.h"
+	run ! grep NIC_SKELETON "$T/build/autoconf.h"
+}
+
+@test "autoconf.h is written only when something in it changed" {
+	mk "$T/build/autoconf.h"
+	touch -d '2001-01-01' "$T/build/autoconf.h"
+	touch "$T/config"
+	mk "$T/build/auto.conf"
+	[ "$(stat -c %Y "$T/build/autoconf.h")" -lt 1000000000 ]
+	sed -i 's/^CONFIG_NVME=y/# CONFIG_NVME is not set/' "$T/config"
+	mk "$T/build/auto.conf"
+	[ "$(stat -c %Y "$T/build/autoconf.h")" -gt 1000000000 ]
+	run ! grep -w CONFIG_NVME "$T/build/autoconf.h"
+}
+
+@test "settings that are not possible are named, not dropped silently" {
+	scripts/kconfig defconfig "$T/config"
+	sed -i 's/TIMEOUT_MS=.*/TIMEOUT_MS=5/' "$T/config"
+	echo "CONFIG_FROBNICATE=y" >>"$T/config"
+	kconfig 0 sync "$T/config" "$T/build"
+	assert_output --partial "CONFIG_DISK_TIMEOUT_MS=5 is not possible, it is now: CONFIG_DISK_TIMEOUT_MS=30000"
+	assert_output --partial "CONFIG_FROBNICATE=y is not possible"
+	grep -x 'CONFIG_DISK_TIMEOUT_MS=30000' "$T/build/auto.conf"
+}
+
+@test "all on and all off; the saved form brings a configuration back" {
+	kconfig 0 allyesconfig "$T/config"
+	grep -x CONFIG_NIC_SKELETON=y "$T/config"
+	kconfig 0 allnoconfig "$T/config"
+	run ! grep -E '^CONFIG_(SVM|AHCI|NVME|NIC_E1000E?|CONSOLE_SERIAL)=' "$T/config"
+	FILE=$T/saved kconfig 0 savedefconfig "$T/config"
+	FILE=$T/saved kconfig 0 defconfig "$T/again"
+	cmp "$T/config" "$T/again"
+}
+
+@test "configs/defconfig is what savedefconfig writes" {
+	scripts/kconfig defconfig "$T/config"
+	FILE=$T/saved kconfig 0 savedefconfig "$T/config"
+	cmp "$T/saved" configs/defconfig
+}
+
+@test "the menus need a terminal and say so at once" {
+	run -2 timeout 10 scripts/kconfig menuconfig "$T/config" </dev/null
+	assert_output --partial "needs a terminal"
+	run -2 timeout 10 scripts/kconfig nconfig "$T/config" </dev/null
+	kconfig 2 bogus "$T/config"
+	kconfig 2
+}
+
+@test "every question has a help text" {
+	run awk '
+		/^(config|choice|menu|endmenu|endchoice|mainmenu)/ { if (asked && !help) print name; name = $0; asked = help = 0 }
+		/^\t(bool|int|hex|string|prompt) "/ { asked = 1 }
+		/^\thelp/ { help = 1 }' Kconfig
+	assert_output ""
+}
+
+@test "symbols that the sources use exist" {
+	used=$(git ls-files '*.c' '*.h' '*.S' '*build.mk' | xargs grep -hoE '(IS_ENABLED\(|\$\()CONFIG_[A-Z0-9_]+' |
+		grep -oE 'CONFIG_[A-Z0-9_]+' | sort -u | grep -vxE 'CONFIG_(X|SOMETHING|NOTHING)')
+	[ -n "$used" ]
+	for symbol in $used; do
+		grep -qx "config ${symbol#CONFIG_}" Kconfig || { echo "$symbol"; false; }
+	done
+}

@@ -1,0 +1,161 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# The scripts around the tests, and the style of everything.
+bats_require_minimum_version 1.5.0
+
+setup() {
+	bats_load_library bats-support
+	bats_load_library bats-assert
+	ROOT=$(realpath "$BATS_TEST_DIRNAME/../..")
+	T=$BATS_TEST_TMPDIR
+	cd "$ROOT" || return 1
+	unset MAKEFLAGS MAKELEVEL MFLAGS
+}
+
+# A copy of run-tests with suites of its own.
+project() {
+	mkdir -p "$T/p/scripts" "$T/p/tests/tools"
+	cp scripts/run-tests "$T/p/scripts/"
+	# BATS takes its own marker for a test wherever a line begins with it.
+	sed 's/^TEST/@test/' >"$T/p/tests/tools/a.bats"
+}
+
+@test "install-deps: the list, what is missing, wrong use" {
+	run -0 scripts/install-deps --list
+	assert_line kconfig-frontends
+	assert_line qemu-system-x86
+	run -0 scripts/install-deps --check
+	assert_output ""
+	run -2 scripts/install-deps --bogus
+	run -0 scripts/install-deps --help
+}
+
+@test "install-deps: a missing package is named, and without apt-get there is a clear message" {
+	sed 's|^deps=(|&\n\tno-such-package:/no/such/file|' scripts/install-deps >"$T/install-deps"
+	run -1 bash "$T/install-deps" --check
+	assert_output "missing packages: no-such-package"
+	run -1 bash "$T/install-deps" --check --quiet
+	assert_output ""
+	bash=$(command -v bash)
+	PATH=$T run -1 "$bash" "$T/install-deps"
+	assert_output --partial "no apt-get"
+	assert_output --partial "no-such-package"
+}
+
+@test "run-tests: sums up, and the last line says it" {
+	project <<-'END'
+		TEST "good" { true; }
+		TEST "bad" { false; }
+		TEST "left out" { skip; }
+	END
+	run -1 "$T/p/scripts/run-tests" tools
+	assert_line "not ok tools/a.bats: bad"
+	[ "${lines[-1]}" = "1 passed, 1 failed, 1 skipped" ]
+}
+
+@test "run-tests: all good is exit code 0; slow tests only on request; a filter" {
+	project <<-'END'
+		TEST "good" { true; }
+		# bats test_tags=slow
+		TEST "slow" { true; }
+	END
+	run -0 "$T/p/scripts/run-tests" tools
+	[ "${lines[-1]}" = "1 passed, 0 failed" ]
+	run -0 "$T/p/scripts/run-tests" --slow tools
+	[ "${lines[-1]}" = "2 passed, 0 failed" ]
+	run -0 "$T/p/scripts/run-tests" --slow --filter slow tools
+	[ "${lines[-1]}" = "1 passed, 0 failed" ]
+}
+
+@test "run-tests: tests that never ran count as failed" {
+	project <<-'END'
+		TEST "good" { true; }
+		TEST "kills BATS" { kill -KILL $PPID; sleep 1; }
+		TEST "never" { true; }
+	END
+	run -1 "$T/p/scripts/run-tests" tools
+	[[ ${lines[-1]} =~ ^[12]\ passed,\ [12]\ failed$ ]]
+}
+
+@test "run-tests: a file that is no test and a suite without files fail" {
+	project <<-'END'
+		TEST "unfinished" {
+	END
+	run -1 "$T/p/scripts/run-tests" tools
+	[[ ${lines[-1]} =~ ^0\ passed,\ [1-9]+\ failed$ ]]
+	rm "$T/p/tests/tools/a.bats"
+	run -1 "$T/p/scripts/run-tests" tools
+	[ "${lines[-1]}" = "0 passed, 1 failed" ]
+	run -2 "$T/p/scripts/run-tests" bogus
+	run -2 "$T/p/scripts/run-tests"
+}
+
+@test "http-server: gives files, keeps posts, knows no others" {
+	mkdir "$T/www"
+	echo hello >"$T/www/file"
+	tests/lib/http-server "$T/www" "$T/port" 3>&- &
+	pid=$!
+	for ((i = 0; i < 100; i++)); do
+		[ ! -e "$T/port" ] || break
+		sleep 0.1
+	done
+	url=http://127.0.0.1:$(cat "$T/port")
+	got=$(busybox wget -q -O - "$url/file")
+	seq 1 100000 >"$T/up"
+	busybox wget -q -O /dev/null --post-file="$T/up" "$url/posted"
+	missing=0
+	busybox wget -q -O /dev/null "$url/missing" || missing=$?
+	kill $pid
+	[ "$got" = hello ]
+	cmp "$T/up" "$T/www/posted"
+	[ "$missing" != 0 ]
+}
+
+@test "shell scripts: shellcheck is content, BATS files included" {
+	run -0 bash -c "git ls-files | xargs grep -lE '^#!.*(bash|sh)\$' | grep -v '^tests/lib/linux-guest.d/' | xargs shellcheck"
+	run -0 shellcheck -s bash tests/tools/*.bats tests/vm/*.bats tests/lib/guest.bash
+	assert_output ""
+}
+
+@test "python scripts compile" {
+	run -0 bash -c "git ls-files | xargs grep -lE '^#!.*python3\$' | PYTHONDONTWRITEBYTECODE=1 xargs -n 1 python3 -c \
+		'import sys; compile(open(sys.argv[1]).read(), sys.argv[1], \"exec\")'"
+}
+
+@test "configurations: the hypervisor itself accepts every one of configs/ and of the tests" {
+	cat >"$T/check.c" <<-'END'
+		#include <stdio.h>
+		#include <stdlib.h>
+		#include <veneer/config.h>
+		#include "host/host.h"
+
+		int main(int argc, char **argv)
+		{
+			static struct config c;
+			static uint64_t blob[8192];
+			FILE *f = fopen(argv[1], "rb");
+			size_t n = f ? fread(blob, 1, sizeof(blob), f) : 0;
+
+			config_default(&c);
+			return config_parse(&c, blob, n) ? 1 : 0;
+		}
+	END
+	make -s --no-print-directory BUILD="$T/build" KCONFIG_CONFIG="$T/config" "$T/build/autoconf.h"
+	gcc -std=gnu11 -Itests/unit/include -Itests/unit -Iinclude -I. -include "$T/build/autoconf.h" -o "$T/check" "$T/check.c" \
+		tests/unit/host/host.c hv/config.c hv/fmt.c -lfdt
+	for source in configs/*.dts tests/lib/*.dts; do
+		installer/veneer-install config "$source" "$T/blob"
+		"$T/check" "$T/blob" || { echo "$source is not accepted"; false; }
+	done
+	# And it can say no.
+	fdtput -t s "$T/blob" /policy veneer,bogus x
+	run -1 "$T/check" "$T/blob"
+}
+
+@test "check-style finds nothing" {
+	scripts/check-style
+}
+
+@test "check-deps finds nothing" {
+	scripts/check-deps
+}
