@@ -106,7 +106,8 @@ refused() { # refused MESSAGE ARGS...: exit code 2 and one line
 @test "the machine: disks, sectors, namespaces, cards" {
 	touch conf
 	start 0 --nic e1000e --nic e1000,mac=52:54:00:00:00:09 --disk ahci:a,size=1M,phys=4096,serial=S1 \
-		--disk ahci:blkdebug:conf:b,size=1M --disk nvme:n,size=1M,ns=2 --disk nvme:m,size=1M,sector=4096 --smp 2 --mem 1G --snapshot --no-reboot
+		--disk ahci:blkdebug:conf:b,size=1M --disk nvme:n,size=1M,ns=2 --disk nvme:m,size=1M,sector=4096 \
+		--smp 2 --mem 1G --snapshot --no-reboot
 	assert_line "q35,smm=off"
 	assert_line --regexp "^ide-hd,.*drive=disk0,bus=ide.0,serial=S1,logical_block_size=512,physical_block_size=4096"
 	assert_line --regexp "^ide-hd,.*drive=disk1,bus=ide.1,"
