@@ -10,3 +10,4 @@ obj-y += hv/dev/doorbell.o
 obj-y += hv/dev/ioapic.o
 obj-y += hv/dev/pic.o
 obj-y += hv/dev/power.o
+obj-y += hv/dev/pirq.o

@@ -10,6 +10,7 @@
 #include "hv/dev/ioapic.h"
 #include "hv/dev/lapic.h"
 #include "hv/dev/pic.h"
+#include "hv/dev/pirq.h"
 #include "hv/dev/trap_internal.h"
 #include "hv/hv.h"
 #include "hv/mem/mem_internal.h"
@@ -207,8 +208,10 @@ void ioapic_watch(void)
 			log_err("ioapic at %#x: cannot be watched; the guest may silence a doorbell", io->addr);
 		io->watched = true;
 	}
-	if (nborrowed)
+	if (nborrowed) {
 		pic_watch();
+		pirq_keep();
+	}
 }
 
 bool ioapic_forward_shared(void)
