@@ -184,13 +184,17 @@ static void take_over(const struct pci_dev *pci, const struct verdict *v)
 		return;
 	}
 	pci_power_on(pci);
-	int err = v->driver->probe(pci, v->id, next_unit(v->driver), &dev);
+	int err = doorbell_prepare(pci);
+	if (!err)
+		err = v->driver->probe(pci, v->id, next_unit(v->driver), &dev);
 	if (err == -ERR_NODEV) {
 		log_info("pci " PCI_FMT ": nothing is connected: hidden", PCI_ARGS(pci->bdf));
+		doorbell_silence(pci);
 		pci_master_off(pci);
 		return;
 	}
 	if (err) {
+		doorbell_silence(pci);
 		/* Not given back: a disk controller in the guest's hands would undo "read-only unless named writable". */
 		log_err("pci " PCI_FMT ": %s could not start it: hidden from the guest", PCI_ARGS(pci->bdf), v->driver->name);
 		pci_master_off(pci);
@@ -204,6 +208,8 @@ static void take_over(const struct pci_dev *pci, const struct verdict *v)
 	if (dev->ops->tick && clock_register(tick, dev))
 		log_err("%s: no room for its clock: timeouts will not be noticed", dev->name);
 	devices[ndevices++] = dev;
+	for (unsigned i = 0; i < dev->ndisk; i++)
+		disk_counters(dev->disk[i]);
 	make_twins(dev, v->rule);
 	dev->ops->irq_enable(dev, true);
 }

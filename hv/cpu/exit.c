@@ -3,6 +3,7 @@
 #include <veneer/counters.h>
 #include <veneer/gmem.h>
 #include <veneer/hypercall.h>
+#include <veneer/irq.h>
 #include <veneer/log.h>
 #include <veneer/string.h>
 #include "hv/cpu/decode.h"
@@ -193,6 +194,7 @@ void exit_loop(struct vcpu *v)
 			counter_register("exit", kind_names[i], &exit_count[i]);
 	/* Rings since the devices were started went to the host's own handler: look once. */
 	doorbell_ring();
+	doorbell_credit();
 	for (;;) {
 		vendor->intercept_intr(v, clock_held());
 		vendor->run(v, &x);

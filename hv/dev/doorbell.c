@@ -41,10 +41,10 @@
 #define MSI_DATA_NMI	0x400u
 
 /*
- * An NMI whose work somebody has done already is on its way for microseconds, not longer: it waits in the processor while GIF is 0 and
- * comes at the next entry.  Later ones are the guest's.
+ * An NMI whose work somebody has done already comes within microseconds on silicon, where the message follows the completion over the
+ * same link; an emulator may take as long as its threads wait for a processor.  Later ones are the guest's.
  */
-#define CREDIT_US	1000u
+#define CREDIT_US	100000u
 
 static struct hw_dev *devices[MAX_DOORBELLS];
 static unsigned ndevices;
@@ -123,6 +123,21 @@ static int pin_on(struct hw_dev *dev)
 	return 0;
 }
 
+int doorbell_prepare(const struct pci_dev *pci)
+{
+	msi_off(pci);
+	if (pci->cap_msi)
+		msi_on(pci);
+	else if (pci->cap_msix)
+		return msix_on(pci);
+	return 0;
+}
+
+void doorbell_silence(const struct pci_dev *pci)
+{
+	msi_off(pci);
+}
+
 int doorbell_attach(struct hw_dev *dev)
 {
 	const struct pci_dev *p = dev->pci;
@@ -130,12 +145,7 @@ int doorbell_attach(struct hw_dev *dev)
 
 	if (ndevices == MAX_DOORBELLS)
 		return -ERR_NOMEM;
-	msi_off(p);
-	if (p->cap_msi)
-		msi_on(p);
-	else if (p->cap_msix)
-		err = msix_on(p);
-	else
+	if (!p->cap_msi && !p->cap_msix)
 		err = pin_on(dev);
 	if (!err)
 		devices[ndevices++] = dev;

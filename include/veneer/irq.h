@@ -9,15 +9,21 @@
 #include <veneer/types.h>
 
 /*
- * Doorbells.  Make @dev ring by NMI: by MSI, else MSI-X entry 0, else by its IOAPIC pin, which is learned with
- * ops->intx_test.  At each ring @dev->ops->poll is called.  Start only; call irq_enable afterwards.
- * 0, or negative with a log line when the device cannot ring.
+ * Doorbells: a device rings by NMI, by MSI, else MSI-X entry 0, else its IOAPIC pin.  Start only.
+ *
+ * doorbell_prepare() programs MSI or MSI-X, before the driver's probe: emulated NVMe looks at a vector only if MSI-X was on when
+ * the completion queue was made.  Nothing for devices with neither.  doorbell_silence() undoes it.
+ *
+ * doorbell_attach() makes each ring call @dev->ops->poll, and learns the pin of a device without MSI by ops->intx_test.
+ * Call irq_enable afterwards.  Both: 0, or negative with a log line when the device cannot ring.
  */
+int doorbell_prepare(const struct pci_dev *pci);
+void doorbell_silence(const struct pci_dev *pci);
 int doorbell_attach(struct hw_dev *dev);
 
 /*
  * Work of a device was done outside its doorbell (a tick, a reset): the NMI for it may already be under way, and the next
- * one within a millisecond that nothing explains is taken for it.
+ * one within a tenth of a second that nothing explains is taken for it.
  */
 void doorbell_credit(void);
 
