@@ -8,10 +8,15 @@
 
 void time_init(void);
 
-/* Console: serial and screen.  console_init() after the configuration is known; before it, a default serial port. */
+/*
+ * Console: serial and screen.  console_early(): the serial port only.  console_init(): after paging_init(), as the
+ * configuration says; again when that has changed.
+ */
 void console_early(void);
 void console_init(const struct boot_info *b);
 void console_write(const char *s, size_t len);
+/* Whether there was something from the keyboard's controller (a key, not the mouse) or the serial port; takes it from there. */
+bool console_key(void);
 
 /* From here on the guest runs: only errors go to the console. */
 void log_guest_runs(void);

@@ -127,15 +127,16 @@ void veneer_main(uint64_t magic, const void *info)
 		stop("the boot loader's information is broken");
 	/* Reads page 0, which goes away with our own page tables. */
 	boot_info_find_rsdp(&boot, (const uint8_t *)0);
+	idt_init();
+	if (paging_init(&boot))
+		stop("no memory for page tables: the machine has more RAM than this build can map");
+	/* Twice: what is wrong with the configuration is for the screen, too, and the screen may lie above 4 GiB. */
 	console_init(&boot);
 	read_config();
 	console_init(&boot);
 	log_info("%s, started by %s on %s", veneer_version, boot.loader_name, boot.efi ? "UEFI" : "BIOS");
-	idt_init();
 	own_range();
 	gmem_init(&boot);
-	if (paging_init(&boot))
-		stop("no memory for page tables: the machine has more RAM than this build can map");
 	if (vendor_choose())
 		stop("Veneer needs AMD SVM with nested paging, switched on in the firmware setup");
 	log_info("cpu: %s", vendor->name);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The end of a guest: its registers for the person who wrote it. */
+/* The end of a guest: its registers for the person who wrote it, on a text screen of 80 by 25 all at once. */
 #include <veneer/config.h>
 #include <veneer/log.h>
 #include <veneer/time.h>
@@ -32,23 +32,35 @@ static void print_segments(const struct vcpu_regs *r)
 
 static void print_registers(const struct vcpu_regs *r)
 {
-	const uint64_t *g = r->gpr;
+	static const char *const name[GPR_COUNT] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10",
+						     "r11", "r12", "r13", "r14", "r15" };
 	uint8_t b[16] = { 0 };
 	uint64_t linear = r->rip + (r->efer & EFER_LMA && r->seg[SEG_CS].attr & SEG_ATTR_L ? 0 : r->seg[SEG_CS].base);
 	unsigned n = guest_read_linear(r, linear, b, sizeof(b));
 
 	log_err("guest: rip %016lx rflags %08lx cpl %u", r->rip, r->rflags, r->cpl);
-	log_err("guest: rax %016lx rbx %016lx rcx %016lx rdx %016lx", g[GPR_RAX], g[GPR_RBX], g[GPR_RCX], g[GPR_RDX]);
-	log_err("guest: rsi %016lx rdi %016lx rbp %016lx rsp %016lx", g[GPR_RSI], g[GPR_RDI], g[GPR_RBP], g[GPR_RSP]);
-	log_err("guest: r8  %016lx r9  %016lx r10 %016lx r11 %016lx", g[8], g[9], g[10], g[11]);
-	log_err("guest: r12 %016lx r13 %016lx r14 %016lx r15 %016lx", g[12], g[13], g[14], g[15]);
-	log_err("guest: cr0 %08lx cr2 %016lx cr3 %016lx cr4 %08lx efer %04lx", r->cr0, r->cr2, r->cr3, r->cr4, r->efer);
+	for (unsigned i = 0; i < GPR_COUNT; i += 2)
+		log_err("guest: %-3s %016lx %-3s %016lx", name[i], r->gpr[i], name[i + 1], r->gpr[i + 1]);
+	log_err("guest: cr0 %08lx cr2 %016lx cr3 %016lx", r->cr0, r->cr2, r->cr3);
+	log_err("guest: cr4 %08lx efer %04lx", r->cr4, r->efer);
 	print_segments(r);
 	if (n)
 		log_err("guest: code %02x %02x %02x %02x %02x %02x %02x %02x %02x %02x %02x %02x %02x %02x %02x %02x", b[0], b[1],
 			b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
 	else
 		log_err("guest: the code at rip cannot be read");
+}
+
+/* What was typed at the guest while it died does not count. */
+static void wait_for_key(void)
+{
+	log_err("guest: press a key, here or on the serial port, to reboot (veneer,on-crash)");
+	for (unsigned i = 0; i < 50; i++) {
+		delay_us(10000);
+		console_key();
+	}
+	while (!console_key())
+		delay_us(10000);
 }
 
 void guest_crash(struct vcpu *v, const char *why)
@@ -65,6 +77,10 @@ void guest_crash(struct vcpu *v, const char *why)
 		delay_us(REBOOT_AFTER_US);
 		machine_reset();
 	}
-	log_err("guest: stopped here (veneer,on-crash); reset or switch off the machine");
+	if (config.on_crash == CRASH_WAIT) {
+		wait_for_key();
+		machine_reset();
+	}
+	log_err("guest: stopped (veneer,on-crash); reset or switch off the machine");
 	halt_forever();
 }
