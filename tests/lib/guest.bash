@@ -30,7 +30,8 @@ guest_start() {
 linux_start() {
 	local script=$1 cmdline=${2:+ $2}
 	shift 2
-	guest_start --kernel "$LINUX/vmlinuz" --initrd "$LINUX/initrd.gz" \
+	# A kernel that panics resets the machine (panic=-1): that shall end the test, not start it again.
+	guest_start --no-reboot --kernel "$LINUX/vmlinuz" --initrd "$LINUX/initrd.gz" \
 		--cmdline "console=ttyS0 panic=-1 loglevel=4 veneer.run=$script${NATIVE:+ veneer.native=1}$cmdline" "$@"
 }
 

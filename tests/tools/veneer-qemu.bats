@@ -35,7 +35,8 @@ setup() {
 		connection.recv(1000)
 		if os.path.exists("event"):
 		    connection.sendall(open("event", "rb").read())
-		time.sleep(float(open("duration").read()) if os.path.exists("duration") else 0.1)
+		if os.path.exists("duration"):
+		    time.sleep(float(open("duration").read()))
 		sys.exit(int(open("status").read()) if os.path.exists("status") else 0)
 	END
 	chmod +x qemu

@@ -25,8 +25,9 @@ for line in sys.stdin:
     place = re.search(r"Bus +(\d+), device +(\d+), function (\d+)", line)
     if place:
         hidden = place.group(1) == "0" and (int(place.group(2)), int(place.group(3))) in ((3, 0), (8, 0), (31, 2))
+    # A BAR that firmware left alone is shown at the end of the address space.
     bar = re.search(r"BAR\d: \d+ bit (?:prefetchable )?memory at (0x[0-9a-f]+) \[(0x[0-9a-f]+)\]", line)
-    if bar and hidden and int(bar.group(1), 16):
+    if bar and hidden and 0 < int(bar.group(1), 16) < 1 << 40:
         first, last = (int(text, 16) for text in bar.groups())
         bars.append("%x+%x" % (first, last - first + 1))
 print(",".join(bars))'
@@ -37,8 +38,7 @@ probe() { # probe NAME CMDLINE ARGS...
 	local name=$1 cmdline=$2
 	shift 2
 	guest_run --kernel "$BUILD/guest/$name.elf" --cmdline "$cmdline" "$@"
-	grep -aE '^ok ' "$(serial)"
-	! grep -aE '^not ok' "$(serial)"
+	grep -aE "^$name: [1-9][0-9]* passed, 0 failed" "$(serial)"
 }
 
 @test "probe-hidden: neither real devices nor Veneer can be found" {
