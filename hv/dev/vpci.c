@@ -200,15 +200,34 @@ static unsigned clip(uint16_t port, unsigned width)
 	return MIN(width, 4u - (port & 3));
 }
 
+/*
+ * The function that the data port reaches, when that is ours.  For all others the guest's address goes into the chipset's
+ * latch before each access, also one without the enable bit: there Veneer's own last address stands, of a hidden function.
+ */
+static struct vfunction *addressed(void)
+{
+	return address & CONFIG_ENABLE ? lookup((uint16_t)(address >> 8)) : NULL;
+}
+
+/* Such an access would reach the data port with whatever the latch holds. */
+static bool crosses_into_data(uint16_t port, unsigned width)
+{
+	return port < CONFIG_DATA && port + width > CONFIG_DATA;
+}
+
 uint32_t vpci_port_read(uint16_t port, unsigned width)
 {
+	struct vfunction *f = addressed();
+
+	if (crosses_into_data(port, width)) {
+		uint32_t v = 0;
+
+		for (unsigned i = 0; i < width; i++)
+			v |= vpci_port_read((uint16_t)(port + i), 1) << (8 * i);
+		return v;
+	}
 	if (port < CONFIG_DATA)
 		return address_read(port, width);
-	uint16_t bdf = (uint16_t)(address >> 8);
-	struct vfunction *f = lookup(bdf);
-
-	if (!(address & CONFIG_ENABLE))
-		return real_port_read(port, width);
 	if (!f) {
 		pio_write32(CONFIG_ADDRESS, address);
 		return real_port_read(port, width);
@@ -222,18 +241,19 @@ uint32_t vpci_port_read(uint16_t port, unsigned width)
 
 void vpci_port_write(uint16_t port, unsigned width, uint32_t v)
 {
+	struct vfunction *f = addressed();
+
+	if (crosses_into_data(port, width)) {
+		for (unsigned i = 0; i < width; i++)
+			vpci_port_write((uint16_t)(port + i), 1, v >> (8 * i) & 0xff);
+		return;
+	}
 	if (port < CONFIG_DATA) {
 		address_write(port, width, v);
 		return;
 	}
-	struct vfunction *f = lookup((uint16_t)(address >> 8));
-
-	if (!(address & CONFIG_ENABLE)) {
-		real_port_write(port, width, v);
-		return;
-	}
 	if (!f) {
-		if (!write_denied((uint16_t)(address >> 8))) {
+		if (!(address & CONFIG_ENABLE) || !write_denied((uint16_t)(address >> 8))) {
 			pio_write32(CONFIG_ADDRESS, address);
 			real_port_write(port, width, v);
 		}
