@@ -13,8 +13,10 @@
 static struct pt_tree nested;
 static bool flush_wanted = true;
 
-#define MAX_HIDDEN	128u
-static struct { uint64_t base, size; } hidden[MAX_HIDDEN];
+/* What is not mapped as all else is.  Ranges may be here twice and overlap: each goes by its own nested_show(). */
+#define MAX_SPECIAL	256u
+static struct { uint64_t base, size; unsigned map; } special[MAX_SPECIAL];
+static unsigned nspecial;
 
 /* RAM, and everything below 4 GiB, is there from the start. */
 int nested_init(const struct boot_info *b, const struct pt_format *format)
@@ -44,56 +46,74 @@ static int change(uint64_t gpa, uint64_t size, unsigned map)
 	return err;
 }
 
-int nested_hide(uint64_t gpa, uint64_t size)
+static bool in_special(unsigned i, uint64_t base, uint64_t size)
 {
-	for (unsigned i = 0; i < MAX_HIDDEN; i++) {
-		if (!hidden[i].size) {
-			hidden[i].base = gpa;
-			hidden[i].size = size;
-			return change(gpa, size, 0);
-		}
-	}
-	log_err("nested: no room to remember that %#lx+%#lx is hidden", gpa, size);
-	return -ERR_NOMEM;
+	return special[i].base < base + size && special[i].base + special[i].size > base;
 }
 
-/* After a range became visible: what somebody else hid in it stays hidden. */
-static int hide_again(uint64_t base, uint64_t size)
+/*
+ * Make a range visible, but for what is special in it.  Where tables run out in the middle all of it goes away again, which needs
+ * none: a hidden register must not show because the guest has used up the heap.
+ */
+static int show(uint64_t base, uint64_t size)
 {
-	int err = 0;
+	int err = change(base, size, MAP_R | MAP_W | MAP_X);
 
-	for (unsigned i = 0; !err && i < MAX_HIDDEN; i++)
-		if (hidden[i].size && hidden[i].base < base + size && hidden[i].base + hidden[i].size > base)
-			err = change(hidden[i].base, hidden[i].size, 0);
+	for (unsigned i = 0; !err && i < nspecial; i++)
+		if (in_special(i, base, size) && special[i].map)
+			err = change(special[i].base, special[i].size, special[i].map);
+	for (unsigned i = 0; !err && i < nspecial; i++)
+		if (in_special(i, base, size) && !special[i].map)
+			err = change(special[i].base, special[i].size, 0);
+	if (err)
+		change(base, size, 0);
 	return err;
 }
 
+static int make_special(uint64_t gpa, uint64_t size, unsigned map)
+{
+	if (nspecial == MAX_SPECIAL) {
+		log_err("nested: no room to remember that %#lx+%#lx is hidden", gpa, size);
+		return -ERR_NOMEM;
+	}
+	int err = change(gpa, size, map);
+
+	if (err)
+		return err;
+	special[nspecial].base = gpa;
+	special[nspecial].size = size;
+	special[nspecial++].map = map;
+	return 0;
+}
+
+int nested_hide(uint64_t gpa, uint64_t size) { return make_special(gpa, size, 0); }
+int nested_readonly(uint64_t gpa, uint64_t size) { return make_special(gpa, size, MAP_R | MAP_X); }
+
 int nested_show(uint64_t gpa, uint64_t size)
 {
-	for (unsigned i = 0; i < MAX_HIDDEN; i++)
-		if (hidden[i].size == size && hidden[i].base == gpa)
-			hidden[i].size = 0;
-	int err = change(gpa, size, MAP_R | MAP_W | MAP_X);
-	return err ? err : hide_again(gpa, size);
+	/* One entry alone: a twin's BAR may have lain exactly over the hidden one of a real device. */
+	for (unsigned i = 0; i < nspecial; i++) {
+		if (special[i].size != size || special[i].base != gpa || special[i].map)
+			continue;
+		special[i] = special[--nspecial];
+		return show(gpa, size);
+	}
+	return -ERR_INVAL;
 }
 
 bool nested_is_hidden(uint64_t gpa)
 {
-	for (unsigned i = 0; i < MAX_HIDDEN; i++)
-		if (gpa >= hidden[i].base && gpa - hidden[i].base < hidden[i].size)
+	for (unsigned i = 0; i < nspecial; i++)
+		if (!special[i].map && gpa >= special[i].base && gpa - special[i].base < special[i].size)
 			return true;
 	return false;
 }
 
-int nested_readonly(uint64_t gpa, uint64_t size) { return change(gpa, size, MAP_R | MAP_X); }
-
 int nested_map_on_demand(uint64_t gpa)
 {
 	uint64_t size = nested.max_level == 3 ? GIB : 0x200000;
-	uint64_t base = ALIGN_DOWN(gpa, size);
-	int err = change(base, size, MAP_R | MAP_W | MAP_X);
 
-	return err ? err : hide_again(base, size);
+	return show(ALIGN_DOWN(gpa, size), size);
 }
 
 bool nested_take_flush(void)
