@@ -12,9 +12,12 @@ static unsigned nram, last;
 void gmem_init(const struct boot_info *b)
 {
 	for (unsigned i = 0; i < b->nranges; i++) {
-		uint64_t base = b->range[i].base, end = base + b->range[i].size;
+		/* Page 0 is absent from our own tables: nothing that a guest points to may lie there. */
+		uint64_t base = MAX(b->range[i].base, (uint64_t)PAGE_SIZE), end = b->range[i].base + b->range[i].size;
 
 		if (b->range[i].type != MEM_USABLE && b->range[i].type != MEM_ACPI)
+			continue;
+		if (end <= base)
 			continue;
 		if (nram && ram[nram - 1].end == base)
 			ram[nram - 1].end = end;
@@ -34,7 +37,8 @@ uint64_t phys_limit(void)
 {
 	unsigned bits = cpuid(0x80000000, 0).eax >= 0x80000008 ? cpuid(0x80000008, 0).eax & 0xff : 36;
 
-	return 1ull << MIN(bits, 52u);
+	/* Four levels of nested tables reach no further. */
+	return 1ull << MIN(bits, 48u);
 }
 
 static bool in_range(unsigned i, uint64_t gpa, uint64_t len)

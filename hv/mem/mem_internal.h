@@ -70,6 +70,6 @@ bool nested_take_flush(void);
 
 void gmem_init(const struct boot_info *b);
 uint64_t gmem_top(void);		/* end of the highest RAM range */
-uint64_t phys_limit(void);		/* 1 << physical address bits */
+uint64_t phys_limit(void);		/* 1 << physical address bits, 48 at most */
 
 #endif

@@ -7,6 +7,7 @@
 #include "hv/x86.h"
 
 #define GIB		0x40000000ull
+#define HOST_LIMIT	(1ull << 47)	/* virtual = physical: the lower canonical half */
 #define CPUID_1G_PAGES	BIT(26)		/* 80000001h EDX */
 
 static struct pt_tree host;
@@ -52,7 +53,7 @@ volatile void *mem_map_mmio(uint64_t phys, uint64_t size)
 {
 	uint64_t base = ALIGN_DOWN(phys, PAGE_SIZE), end = ALIGN_UP(phys + size, PAGE_SIZE);
 
-	if (end <= base || end > phys_limit() || pt_set(&host, base, end - base, MAP_R | MAP_W | MAP_UC))
+	if (end <= base || end > MIN(phys_limit(), HOST_LIMIT) || pt_set(&host, base, end - base, MAP_R | MAP_W | MAP_UC))
 		return NULL;
 	/* Old translations of this range go: all of them, this is the start. */
 	write_cr3(mem_phys(host.root));
