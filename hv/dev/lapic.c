@@ -74,6 +74,16 @@ void lapic_send(uint32_t dest, uint32_t low)
 	mmio_write32(page + LAPIC_ICR_HIGH, high);
 }
 
+static void send_self(uint32_t low)
+{
+	if (x2apic()) {
+		wrmsr(MSR_X2APIC_ICR, low);
+		return;
+	}
+	wait_idle();		/* an IPI of the guest's may be on its way */
+	mmio_write32(page + LAPIC_ICR_LOW, low);
+}
+
 /*
  * Lowest-priority delivery does not exist in the ICR of recent processors; with one guest CPU running it is fixed delivery to
  * that CPU.  INIT, SMI, NMI and ExtINT from a guest's table would be sent by Veneer itself, so they never are.
@@ -90,32 +100,34 @@ void irq_send_msi(uint64_t addr, uint32_t data)
 	uint32_t low = vector | ICR_ASSERT | FIELD_PREP(ICR_MODE, ICR_MODE_FIXED);
 
 	cnt_sent++;
-	if (mode == ICR_MODE_LOWEST || !(addr & MSI_ADDR_LOGICAL)) {
-		/* To ourselves by shorthand where it is us: no destination register is touched. */
-		if (mode == ICR_MODE_LOWEST || dest == lapic_id()) {
-			low |= FIELD_PREP(ICR_SHORTHAND, ICR_SELF);
-			if (x2apic())
-				wrmsr(MSR_X2APIC_ICR, low);
-			else
-				mmio_write32(page + LAPIC_ICR_LOW, low);
-			return;
-		}
-	} else {
-		low |= ICR_LOGICAL;
-	}
-	lapic_send(dest, low);
+	/*
+	 * A set of processors means the guest's one: logical addresses of x2APIC mode do not fit into 8 bits, and a broadcast
+	 * would reach processors that are not the guest's.  By shorthand no destination register is touched.
+	 */
+	if (mode == ICR_MODE_LOWEST || (addr & MSI_ADDR_LOGICAL) || dest == 0xff || dest == lapic_id())
+		send_self(low | FIELD_PREP(ICR_SHORTHAND, ICR_SELF));
+	else
+		lapic_send(dest, low);
 }
 
-static bool startup_ipi(uint32_t low)
+/*
+ * INIT and SIPI would start a processor outside Veneer, and so would an NMI for one that idles in the firmware's code, by
+ * descriptor tables in memory that is the guest's by now.  An NMI for the guest's own processor is its own business.
+ */
+static bool swallowed(uint32_t low, uint32_t dest)
 {
-	uint32_t mode = FIELD_GET(ICR_MODE, low);
+	uint32_t mode = FIELD_GET(ICR_MODE, low), shorthand = FIELD_GET(ICR_SHORTHAND, low);
+	bool self = shorthand == ICR_SELF || (!shorthand && !(low & ICR_LOGICAL) && dest == lapic_id());
 
-	return mode == ICR_MODE_INIT || mode == ICR_MODE_SIPI;
+	return mode == ICR_MODE_INIT || mode == ICR_MODE_SIPI || (mode == ICR_MODE_NMI && !self);
 }
 
-void lapic_guest_write(uint32_t off, uint32_t value)
+void lapic_guest_write(uint32_t off, unsigned width, uint32_t value)
 {
-	if (off == LAPIC_ICR_LOW && startup_ipi(value)) {
+	/* Registers stand 16 bytes apart and are written as aligned dwords; what other accesses do, chips decide differently. */
+	if (width != 4 || off % LAPIC_STRIDE)
+		return;
+	if (off == LAPIC_ICR_LOW && swallowed(value, mmio_read32(page + LAPIC_ICR_HIGH) >> 24)) {
 		cnt_swallowed++;
 		return;
 	}
@@ -124,8 +136,14 @@ void lapic_guest_write(uint32_t off, uint32_t value)
 
 bool lapic_guest_x2apic_icr(uint64_t value)
 {
-	if (!startup_ipi((uint32_t)value))
-		return true;
-	cnt_swallowed++;
-	return false;
+	uint32_t mode = FIELD_GET(ICR_MODE, (uint32_t)value);
+
+	/* Where the guest would get #GP the write must not be ours. */
+	if (!x2apic() || (value & ICR_X2_RESERVED) || mode == ICR_MODE_RESERVED || mode == ICR_MODE_EXTINT)
+		return false;
+	if (swallowed((uint32_t)value, value >> 32))
+		cnt_swallowed++;
+	else
+		wrmsr(MSR_X2APIC_ICR, value);
+	return true;
 }

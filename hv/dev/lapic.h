@@ -6,6 +6,7 @@
 #include <veneer/types.h>
 #include <veneer/vcpu.h>
 
+#define LAPIC_STRIDE		0x010u
 #define LAPIC_ID		0x020
 #define LAPIC_EOI		0x0b0
 #define LAPIC_SVR		0x0f0
@@ -15,9 +16,12 @@
 #define  ICR_MODE		GENMASK(10, 8)
 #define   ICR_MODE_FIXED	0u
 #define   ICR_MODE_LOWEST	1u
+#define   ICR_MODE_RESERVED	3u
 #define   ICR_MODE_NMI		4u
 #define   ICR_MODE_INIT		5u
 #define   ICR_MODE_SIPI		6u
+#define   ICR_MODE_EXTINT	7u
+#define  ICR_X2_RESERVED	0xfff33000ull	/* a wrmsr that sets one of these is #GP (x2APIC: no delivery status) */
 #define  ICR_LOGICAL		BIT(11)
 #define  ICR_PENDING		BIT(12)
 #define  ICR_ASSERT		BIT(14)
@@ -33,10 +37,10 @@ uint32_t lapic_addr(void);
 void lapic_send(uint32_t dest, uint32_t low);
 
 /*
- * A guest write that was trapped: ICR writes with INIT or SIPI to another CPU are swallowed, all the rest goes to the
- * hardware.  xAPIC by page offset, x2APIC by MSR (the whole 64 bits).
+ * A guest write that was trapped: ICR writes with INIT or SIPI, or with an NMI for another CPU, are swallowed, all the rest
+ * goes to the hardware.  xAPIC by page offset, x2APIC by MSR (the whole 64 bits).
  */
-void lapic_guest_write(uint32_t off, uint32_t value);
-bool lapic_guest_x2apic_icr(uint64_t value);	/* true: let it go out */
+void lapic_guest_write(uint32_t off, unsigned width, uint32_t value);
+bool lapic_guest_x2apic_icr(uint64_t value);	/* false: #GP for the guest */
 
 #endif
