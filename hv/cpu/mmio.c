@@ -47,7 +47,7 @@ static void phys_write(uint64_t gpa, unsigned len, uint64_t v)
 	if (t)
 		trap_write(t, off, len, v);
 	else if (is_lapic(gpa))
-		lapic_guest_write((uint32_t)(gpa & (PAGE_SIZE - 1)), (uint32_t)v);
+		lapic_guest_write((uint32_t)(gpa & (PAGE_SIZE - 1)), len, (uint32_t)v);
 	else if (nested_is_hidden(gpa))
 		return;
 	else if (len == 1)
@@ -60,12 +60,14 @@ static void phys_write(uint64_t gpa, unsigned len, uint64_t v)
 		mmio_write64(p, v);
 }
 
-/* Only addresses that the host has mapped are touched: below 4 GiB or RAM. */
-static bool reachable(uint64_t gpa)
+/* Only addresses that the host has mapped are touched: below 4 GiB but for page 0, or RAM. */
+static bool reachable(uint64_t gpa, unsigned len)
 {
 	uint32_t off;
 
-	return gpa < 0x100000000ull - 8 || gmem_valid(gpa, 8) || trap_find_mmio(gpa, &off) || nested_is_hidden(gpa);
+	if (gpa < 0x100000000ull)
+		return gpa >= PAGE_SIZE;
+	return gmem_valid(gpa, len) || trap_find_mmio(gpa, &off) || nested_is_hidden(gpa);
 }
 
 static int bus_read(void *ctx, uint64_t linear, void *buf, unsigned len)
@@ -73,15 +75,15 @@ static int bus_read(void *ctx, uint64_t linear, void *buf, unsigned len)
 	const struct access *a = ctx;
 	uint64_t gpa, v;
 
-	if (!guest_translate(a->regs, linear, &gpa) || !reachable(gpa))
-		return -ERR_FAULT;
-	/* Page-crossing RAM operands of a string move come byte by byte. */
-	if ((gpa & (PAGE_SIZE - 1)) + len > PAGE_SIZE) {
+	/* Page-crossing operands come byte by byte. */
+	if ((linear & (PAGE_SIZE - 1)) + len > PAGE_SIZE) {
 		for (unsigned i = 0; i < len; i++)
 			if (bus_read(ctx, linear + i, (uint8_t *)buf + i, 1))
 				return -ERR_FAULT;
 		return 0;
 	}
+	if (!guest_translate(a->regs, linear, &gpa) || !reachable(gpa, len))
+		return -ERR_FAULT;
 	v = phys_read(gpa, len);
 	memcpy(buf, &v, len);
 	return 0;
@@ -92,14 +94,14 @@ static int bus_write(void *ctx, uint64_t linear, const void *buf, unsigned len)
 	const struct access *a = ctx;
 	uint64_t gpa, v = 0;
 
-	if (!guest_translate(a->regs, linear, &gpa) || !reachable(gpa))
-		return -ERR_FAULT;
-	if ((gpa & (PAGE_SIZE - 1)) + len > PAGE_SIZE) {
+	if ((linear & (PAGE_SIZE - 1)) + len > PAGE_SIZE) {
 		for (unsigned i = 0; i < len; i++)
 			if (bus_write(ctx, linear + i, (const uint8_t *)buf + i, 1))
 				return -ERR_FAULT;
 		return 0;
 	}
+	if (!guest_translate(a->regs, linear, &gpa) || !reachable(gpa, len))
+		return -ERR_FAULT;
 	memcpy(&v, buf, len);
 	phys_write(gpa, len, v);
 	return 0;
@@ -154,7 +156,8 @@ static void emulate(struct vcpu *v, const struct vmexit *x)
 		bytes = own;
 		n = guest_read_linear(&r, linear, own, INSN_MAX_LEN);
 	}
-	if (x->npf.fetch || x->npf.walk || insn_decode(&insn, insn_mode(&r), bytes, n)) {
+	/* Only what has a memory operand has an address to compare, and can be the cause. */
+	if (x->npf.fetch || x->npf.walk || insn_decode(&insn, insn_mode(&r), bytes, n) || (!insn.reads && !insn.writes)) {
 		refuse(v, &r, x->npf.gpa, bytes, n);
 		return;
 	}

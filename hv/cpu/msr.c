@@ -9,7 +9,7 @@
 #include "hv/dev/lapic.h"
 #include "hv/x86.h"
 
-#define EFER_KNOWN	(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | BIT64(13) | BIT64(14) | BIT64(15))
+#define CPUID_X2APIC	BIT(21)		/* 1h ECX */
 #define MSR_IGNNE	0xc0010115u
 #define AMD_LOW		0xc0010000u
 #define AMD_HIGH	0xc0011fffu
@@ -50,13 +50,34 @@ bool exit_rdmsr(struct vcpu *v)
 	return true;
 }
 
+/*
+ * What this processor has: a bit that it does not know makes the next VMRUN fail (APM vol. 2, 15.5.1), where the guest should
+ * get #GP.  LMSLE is never there: newer processors have it no more, and hypervisors never had.
+ */
+static uint64_t efer_known(void)
+{
+	uint32_t max = cpuid(0x80000000, 0).eax;
+	struct cpuid_regs c = cpuid(0x80000001, 0);
+	uint64_t known = EFER_SCE | EFER_LME | EFER_LMA;
+
+	if (c.edx & BIT(20))
+		known |= EFER_NXE;
+	if (c.edx & BIT(25))
+		known |= EFER_FFXSR;
+	if (c.ecx & BIT(17))
+		known |= EFER_TCE;
+	if (max >= 0x80000021 && (cpuid(0x80000021, 0).eax & BIT(8)))
+		known |= EFER_AUTOIBRS;
+	return known;
+}
+
 /* APM vol. 2, 3.1.7: reserved bits and a change of LME under paging are #GP; LMA is the processor's. */
 static bool write_efer(struct vcpu *v, uint64_t value)
 {
 	struct vcpu_regs r;
 
 	vendor->get(v, &r);
-	if (value & ~(uint64_t)EFER_KNOWN)
+	if (value & ~efer_known())
 		return false;
 	if ((r.cr0 & CR0_PG) && ((value ^ r.efer) & EFER_LME))
 		return false;
@@ -73,7 +94,9 @@ static bool write_apic_base(uint64_t value)
 
 	if ((value ^ now) & ~(modes | APIC_BASE_BSP))
 		log_err_once(said, "msr: the guest would move the local APIC from %#lx to %#lx: ignored", now, value);
-	if ((value & APIC_BASE_X2APIC) && !(now & APIC_BASE_X2APIC) && (value & APIC_BASE_ENABLE))
+	if ((value & APIC_BASE_X2APIC) && !(cpuid(1, 0).ecx & CPUID_X2APIC))
+		return false;
+	if ((value & modes) == modes && (now & modes) == APIC_BASE_ENABLE)
 		wrmsr(MSR_APIC_BASE, now | APIC_BASE_X2APIC);
 	return true;
 }
@@ -97,9 +120,7 @@ bool exit_wrmsr(struct vcpu *v)
 		tsc_adjust = value;
 		return true;
 	case MSR_X2APIC_ICR:
-		if (lapic_guest_x2apic_icr(value))
-			wrmsr(MSR_X2APIC_ICR, value);
-		return true;
+		return lapic_guest_x2apic_icr(value);
 	case MSR_VM_CR:
 	case MSR_VM_HSAVE_PA:
 		return false;

@@ -47,6 +47,9 @@ struct vcpu_seg {
 #define EFER_LMA	BIT(10)
 #define EFER_NXE	BIT(11)
 #define EFER_SVME	BIT(12)
+#define EFER_FFXSR	BIT(14)
+#define EFER_TCE	BIT(15)
+#define EFER_AUTOIBRS	BIT(21)
 
 /* The guest's state as neutral code sees it: loaded from the vendor's structure on demand, by vcpu_ops. */
 struct vcpu_regs {
