@@ -15,11 +15,44 @@
 #define CONFIG_FIRST	0xcf8
 #define CONFIG_LAST	0xcff
 
+/* Whether an access begins at a port that is nobody's and runs into one that is: then each byte goes its own way. */
+static bool runs_into(uint16_t port, unsigned width)
+{
+	uint32_t off;
+
+	if (trap_find_pio(port, &off) || trap_port_is_fixed(port))
+		return false;
+	for (unsigned i = 1; i < width; i++)
+		if (trap_find_pio((uint16_t)(port + i), &off) || trap_port_is_fixed((uint16_t)(port + i)))
+			return true;
+	return false;
+}
+
+static uint32_t port_read(uint16_t port, unsigned width);
+static void port_write(uint16_t port, unsigned width, uint32_t value);
+
+static uint32_t read_bytes(uint16_t port, unsigned width)
+{
+	uint32_t v = 0;
+
+	for (unsigned i = 0; i < width; i++)
+		v |= port_read((uint16_t)(port + i), 1) << (8 * i);
+	return v;
+}
+
+static void write_bytes(uint16_t port, unsigned width, uint32_t value)
+{
+	for (unsigned i = 0; i < width; i++)
+		port_write((uint16_t)(port + i), 1, value >> (8 * i) & 0xff);
+}
+
 static uint32_t port_read(uint16_t port, unsigned width)
 {
 	uint32_t off;
 	struct trap *t = trap_find_pio(port, &off);
 
+	if (runs_into(port, width))
+		return read_bytes(port, width);
 	if (t)
 		return (uint32_t)trap_read(t, off, width);
 	if (port >= CONFIG_FIRST && port <= CONFIG_LAST)
@@ -32,7 +65,9 @@ static void port_write(uint16_t port, unsigned width, uint32_t value)
 	uint32_t off;
 	struct trap *t = trap_find_pio(port, &off);
 
-	if (t)
+	if (runs_into(port, width))
+		write_bytes(port, width, value);
+	else if (t)
 		trap_write(t, off, width, value);
 	else if (port >= CONFIG_FIRST && port <= CONFIG_LAST)
 		vpci_port_write(port, width, value);

@@ -10,6 +10,7 @@
 #include "hv/mem/mem_internal.h"
 
 #define MAX_TRAPS	160u
+#define MAX_FIXED	8u
 
 struct trap {
 	const char *name;
@@ -20,6 +21,8 @@ struct trap {
 	bool pio, on;
 };
 
+static struct { uint16_t base; unsigned n; } fixed[MAX_FIXED];
+static unsigned nfixed;
 static struct trap traps[MAX_TRAPS];
 static unsigned ntraps;
 static struct trap *last_mmio, *last_pio;
@@ -68,11 +71,20 @@ static void mark_ports(uint64_t base, uint32_t size, bool on)
 	}
 }
 
+/* A BAR that came and went would take the intercept with it: configuration, sleep and reset ports have to keep theirs. */
+static bool meets_fixed(uint64_t base, uint32_t size)
+{
+	for (unsigned i = 0; i < nfixed; i++)
+		if (base < fixed[i].base + fixed[i].n && fixed[i].base < base + size)
+			return true;
+	return false;
+}
+
 /* RAM, Veneer, the local APIC and the IOAPIC's neighbourhood are no place for a BAR. */
 static bool forbidden(const struct trap *t, uint64_t base)
 {
 	if (t->pio)
-		return base + t->size > 0x10000 || (base < 0xd00 && base + t->size > 0xcf8);
+		return base >= 0x10000 || base + t->size > 0x10000 || meets_fixed(base, t->size);
 	if (!IS_ALIGNED(base, (uint64_t)PAGE_SIZE) || base + t->size < base || base + t->size > phys_limit())
 		return true;
 	if (base < 0x100000 || (base < 0xfef00000 && base + t->size > 0xfec00000))
@@ -172,5 +184,14 @@ void trap_set_io_bitmap(uint8_t *b)
 
 void trap_intercept_ports(uint16_t base, unsigned n)
 {
+	if (nfixed == MAX_FIXED)
+		panic("ports %#x+%u: no room to intercept them", base, n);
+	fixed[nfixed].base = base;
+	fixed[nfixed++].n = n;
 	mark_ports(base, n, true);
+}
+
+bool trap_port_is_fixed(uint16_t port)
+{
+	return meets_fixed(port, 1);
 }

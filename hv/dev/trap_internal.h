@@ -18,7 +18,8 @@ int trap_place_system(struct trap *t, uint64_t base);
 
 /* Ports: the intercept bitmap that the vendor's code shows to the processor (4 KiB for 64 Ki ports, 3 pages with SVM). */
 void trap_set_io_bitmap(uint8_t *bitmap);
-/* Make ports exit that no trap covers: the exit handlers know them. */
+/* Make ports exit for ever that no trap covers, since the exit handlers know them.  No BAR may go there. */
 void trap_intercept_ports(uint16_t base, unsigned n);
+bool trap_port_is_fixed(uint16_t port);
 
 #endif
