@@ -115,13 +115,25 @@ static void exit_hypercall(struct vcpu *v, const struct vmexit *x)
 	skip(v, x);
 }
 
-/* The clock's exit: acknowledge the interrupt and hand it to the guest, whose IF was 1 or it would not have come. */
+static void exit_nmi(struct vcpu *v)
+{
+	if (!doorbell_ring())
+		vendor->inject_nmi(v);
+}
+
+/*
+ * The clock's exit: acknowledge the interrupt and hand it to the guest, whose IF was 1 or it would not have come.  An NMI that
+ * comes while interrupts are open is taken by Veneer's own handler, which only counts.
+ */
 static void exit_intr(struct vcpu *v)
 {
+	uint64_t nmis = nmi_count;
 	int vector = vendor->acknowledge_interrupt();
 
 	if (vector >= 0)
 		vendor->inject_interrupt(v, (uint8_t)vector);
+	if (nmi_count != nmis)
+		exit_nmi(v);
 }
 
 static void exit_msr(struct vcpu *v, const struct vmexit *x, bool (*access)(struct vcpu *))
@@ -136,8 +148,7 @@ static void dispatch(struct vcpu *v, const struct vmexit *x)
 {
 	switch (x->kind) {
 	case EXIT_NMI:
-		if (!doorbell_ring())
-			vendor->inject_nmi(v);
+		exit_nmi(v);
 		break;
 	case EXIT_INTR:
 		exit_intr(v);
