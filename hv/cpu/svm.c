@@ -17,6 +17,7 @@
 
 #define IOPM_SIZE	(3 * PAGE_SIZE)
 #define MSRPM_SIZE	(2 * PAGE_SIZE)
+#define NO_RIP		~0ull
 
 struct svm_vcpu {
 	struct vcpu v;			/* first */
@@ -24,6 +25,7 @@ struct svm_vcpu {
 	uint8_t *msrpm;
 	uint64_t pending_event;		/* for eventinj */
 	bool nmi_wanted, nmi_blocked;	/* the guest's own NMIs */
+	uint64_t iret_rip;		/* of the IRET that ends the blocking, until it is done */
 	bool nrips, decode;
 	bool dirty_all;
 };
@@ -167,6 +169,7 @@ static struct vcpu *svm_vcpu_new(uint64_t root)
 	init_vmcb(s->vmcb, mem_phys(iopm), mem_phys(s->msrpm), root);
 	s->nrips = cpuid(CPUID_SVM, 0).edx & SVM_EDX_NRIPS;
 	s->decode = cpuid(CPUID_SVM, 0).edx & SVM_EDX_DECODE;
+	s->iret_rip = NO_RIP;
 	s->dirty_all = true;
 	return &s->v;
 }
@@ -268,12 +271,31 @@ static void keep_interrupted_event(struct svm_vcpu *s)
 	s->pending_event = e;
 }
 
+/*
+ * The IRET exits before it is executed.  A virtual interrupt that exits as soon as the guest could take it, which in an NMI
+ * handler is after the IRET, tells that it is done.
+ */
+static bool iret_done(struct svm_vcpu *s)
+{
+	struct vmcb *c = s->vmcb;
+	bool done = s->v.rip != s->iret_rip;
+
+	if (done)
+		s->iret_rip = NO_RIP;
+	if (done == !(c->vintr & VINTR_IRQ))
+		return done;
+	c->vintr ^= VINTR_IRQ | VINTR_IGN_TPR;
+	c->intercept1 ^= ICPT_VINTR;
+	c->clean &= ~(CLEAN_INTERCEPTS | CLEAN_VINTR);
+	return done;
+}
+
 /* One NMI at a time: blocked from the injection until the guest's IRET (15.20, 15.9). */
 static void choose_event(struct svm_vcpu *s)
 {
 	struct vmcb *c = s->vmcb;
 
-	if (!s->pending_event && s->nmi_wanted && !s->nmi_blocked) {
+	if (!s->pending_event && s->nmi_wanted && !s->nmi_blocked && iret_done(s)) {
 		s->pending_event = make_event(EVENT_NMI, 2);
 		s->nmi_wanted = false;
 		s->nmi_blocked = true;
@@ -317,6 +339,7 @@ static enum vmexit_kind kind_of(uint64_t code)
 	case VMEXIT_EXCP + 30:		return EXIT_INIT;
 	case VMEXIT_EXCP + 8:		return EXIT_DOUBLE_FAULT;
 	case VMEXIT_CPUID:		return EXIT_CPUID;
+	case VMEXIT_VINTR:
 	case VMEXIT_IRET:		return EXIT_IRET;
 	case VMEXIT_INVD:		return EXIT_INVD;
 	case VMEXIT_SHUTDOWN:		return EXIT_SHUTDOWN;
@@ -377,8 +400,9 @@ static void svm_run(struct vcpu *v, struct vmexit *x)
 	keep_interrupted_event(s);
 	if (x->kind == EXIT_NMI)
 		__asm__ volatile("stgi; nop; clgi" : : : "memory");
-	if (x->kind == EXIT_IRET) {
+	if (c->exitcode == VMEXIT_IRET) {
 		s->nmi_blocked = false;
+		s->iret_rip = v->rip;
 		c->intercept1 &= ~ICPT_IRET;
 		c->clean &= ~CLEAN_INTERCEPTS;
 	}

@@ -28,6 +28,7 @@
 #define ICPT_INTR		BIT(0)
 #define ICPT_NMI		BIT(1)
 #define ICPT_INIT		BIT(3)
+#define ICPT_VINTR		BIT(4)
 #define ICPT_CPUID		BIT(18)
 #define ICPT_IRET		BIT(20)
 #define ICPT_INVD		BIT(22)
@@ -49,6 +50,7 @@
 #define VMEXIT_NMI		0x61u
 #define VMEXIT_SMI		0x62u
 #define VMEXIT_INIT		0x63u
+#define VMEXIT_VINTR		0x64u
 #define VMEXIT_CPUID		0x72u
 #define VMEXIT_IRET		0x74u
 #define VMEXIT_INVD		0x76u
@@ -89,11 +91,16 @@
 #define EVENT_VALID		BIT64(31)
 #define EVENT_ERROR		GENMASK64(63, 32)
 
+/* vmcb.vintr (15.21.4) */
+#define VINTR_IRQ		BIT64(8)
+#define VINTR_IGN_TPR		BIT64(20)
+
 #define TLB_FLUSH_NONE		0
 #define TLB_FLUSH_ALL		1
 
 /* vmcb.clean (15.15.1): a set bit lets the processor use what it has cached */
 #define CLEAN_INTERCEPTS	BIT(0)
+#define CLEAN_VINTR		BIT(3)
 #define CLEAN_ALL		0x3ffu
 
 struct vmcb_seg {
