@@ -159,6 +159,8 @@ static void tick(void *ctx, uint64_t now_us)
 	struct hw_dev *dev = ctx;
 
 	dev->ops->tick(dev, now_us);
+	/* It may have completed what a doorbell is still on its way for. */
+	doorbell_credit();
 }
 
 /* The unit number of a driver's next device. */

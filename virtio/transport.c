@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <veneer/counters.h>
 #include <veneer/err.h>
+#include <veneer/irq.h>
 #include <veneer/log.h>
 #include <veneer/pci.h>
 #include <veneer/string.h>
@@ -164,6 +165,8 @@ void virtio_reset(struct virtio_dev *dev)
 
 	if (st->running)
 		dev->type->stop(dev);
+	/* Stopping the device took away what a doorbell may still be on its way for. */
+	doorbell_credit();
 	dev->cnt_resets++;
 	dev->broken = false;
 	st->running = false;

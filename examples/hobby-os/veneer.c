@@ -6,11 +6,13 @@
 
 static uint64_t marked[COUNTERS_MAX];
 
+/* Asked once: CPUID makes an exit of its own. */
 static bool cpu_is_amd(void)
 {
-	uint32_t r[4];
+	static uint32_t r[4];
 
-	cpuid(0, r);
+	if (!r[1])
+		cpuid(0, r);
 	return r[1] == 0x68747541 || r[1] == 0x6f677948;	/* "Auth", "Hygo" */
 }
 
