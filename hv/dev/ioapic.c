@@ -17,6 +17,7 @@
 
 #define IOREGSEL		0x00
 #define IOWIN			0x10
+#define IOEOI			0x40	/* from version 20h on */
 #define IOAPIC_VERSION		0x01
 #define  VERSION_MAX_ENTRY	GENMASK(23, 16)
 #define IOAPIC_ENTRY(n)		(0x10 + 2 * (n))
@@ -170,7 +171,7 @@ static uint64_t page_read(void *ctx, uint32_t off, unsigned width)
 	if (off == IOREGSEL)
 		return io->select;
 	if (off != IOWIN)
-		return mmio_read32(io->reg + (off & ~3u));
+		return 0;
 	struct borrowed *b = lookup(io, io->select);
 	if (b)
 		return io->select & 1 ? b->high : b->low;
@@ -182,10 +183,13 @@ static void page_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 	struct ioapic *io = ctx;
 	struct borrowed *b = lookup(io, io->select);
 
+	/* Elsewhere chips decode the two registers again: there the borrowed entry would be reached. */
 	if (off == IOREGSEL)
 		io->select = (uint32_t)value & 0xff;
+	else if (off == IOEOI)
+		mmio_write32(io->reg + IOEOI, (uint32_t)value);
 	else if (off != IOWIN)
-		mmio_write32(io->reg + (off & ~3u), (uint32_t)value);
+		return;
 	else if (!b)
 		io_write(io, io->select, (uint32_t)value);
 	else if (io->select & 1)

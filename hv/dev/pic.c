@@ -29,14 +29,13 @@ static uint64_t pic_read(void *ctx, uint32_t off, unsigned width)
 {
 	struct pic *p = ctx;
 
-	return off ? p->mask : pio_read8(p->port);
+	if (off)
+		return p->mask;
+	return pio_read8(p->port) | (width > 1 ? (uint32_t)p->mask << 8 : 0);
 }
 
-static void pic_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
+static void write_byte(struct pic *p, uint32_t off, uint8_t v)
 {
-	struct pic *p = ctx;
-	uint8_t v = (uint8_t)value;
-
 	if (!off) {
 		if (v & ICW1_INIT)
 			p->init_left = (uint8_t)(1 + !(v & ICW1_SINGLE) + !!(v & ICW1_NEEDS_ICW4));
@@ -52,6 +51,13 @@ static void pic_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 		p->mask = v;
 		pio_write8(p->port + 1, v | p->forced);
 	}
+}
+
+/* A wider access is one to each port: ISA has 8 bits here. */
+static void pic_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
+{
+	for (unsigned i = 0; i < width && off + i < 2; i++)
+		write_byte(ctx, off + i, (uint8_t)(value >> (8 * i)));
 }
 
 static const struct trap_ops pic_ops = { pic_read, pic_write };
