@@ -54,11 +54,13 @@ static uint64_t field(const void *table, unsigned off, unsigned width)
 static const struct sdt *table_at(uint64_t addr)
 {
 	const struct sdt *t = (const struct sdt *)(uintptr_t)addr;
+	uint64_t limit = MAX(gmem_top(), 1ull << 32);
 	uint8_t sum = 0;
 
-	if (!addr || addr >= MAX(gmem_top(), 1ull << 32) - sizeof(*t))
+	/* Only what the host has mapped. */
+	if (addr < PAGE_SIZE || addr >= limit - sizeof(*t))
 		return NULL;
-	if (t->length < sizeof(*t) || t->length > MAX_TABLE) {
+	if (t->length < sizeof(*t) || t->length > MAX_TABLE || t->length > limit - addr) {
 		log_warn("acpi: table at %#lx has a length of %u, left out", addr, t->length);
 		return NULL;
 	}
@@ -73,6 +75,8 @@ static void parse_madt(const struct sdt *t)
 {
 	const uint8_t *p = (const uint8_t *)t;
 
+	if (t->length < 44)
+		return;
 	acpi.ncpus = 0;
 	acpi.lapic_addr = (uint32_t)field(t, 36, 4);
 	for (uint32_t at = 44; at + 2 <= t->length && p[at + 1] >= 2 && at + p[at + 1] <= t->length; at += p[at + 1]) {
@@ -94,7 +98,8 @@ static void parse_mcfg(const struct sdt *t)
 	for (uint32_t at = 44; at + 16 <= t->length && acpi.necam < ACPI_MAX_ECAM; at += 16) {
 		const uint8_t *e = (const uint8_t *)t + at;
 
-		if (field(e, 8, 2) != 0)
+		/* The address is that of bus 0, whatever the first bus is (PCI Firmware 3.0, 4.1.2). */
+		if (field(e, 8, 2) != 0 || e[10] > e[11] || !field(e, 0, 8) || !IS_ALIGNED(field(e, 0, 8), 1ull << 20))
 			continue;
 		acpi.ecam[acpi.necam].addr = field(e, 0, 8);
 		acpi.ecam[acpi.necam].bus_first = e[10];

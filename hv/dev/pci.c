@@ -27,7 +27,7 @@ uint64_t pci_ecam_page(uint16_t bdf)
 {
 	for (unsigned i = 0; i < acpi.necam; i++)
 		if (PCI_BUS(bdf) >= acpi.ecam[i].bus_first && PCI_BUS(bdf) <= acpi.ecam[i].bus_last)
-			return acpi.ecam[i].addr + ((uint64_t)(bdf - (acpi.ecam[i].bus_first << 8)) << 12);
+			return acpi.ecam[i].addr + ((uint64_t)bdf << 12);
 	return 0;
 }
 
@@ -124,7 +124,7 @@ static void size_bar(struct pci_dev *d, unsigned n)
 		size_high = pci_read32(d, PCI_BAR(n + 1));
 		pci_write32(d, PCI_BAR(n + 1), high);
 	}
-	if (!(size_low & mask))
+	if (!(size_low & mask) && !(b->is64 && size_high))
 		return;
 	uint64_t size = ~((uint64_t)size_high << 32 | (size_low & mask)) + 1;
 	if (b->io)
@@ -198,8 +198,9 @@ static void find_parents(void)
 			continue;
 		uint8_t secondary = pci_read8(&functions[i], PCI_SECONDARY);
 
+		/* Buses are numbered downwards: anything else is no configuration, and would be a loop. */
 		for (unsigned k = 0; k < nfunctions; k++)
-			if (secondary && PCI_BUS(functions[k].bdf) == secondary)
+			if (secondary > PCI_BUS(functions[i].bdf) && PCI_BUS(functions[k].bdf) == secondary)
 				functions[k].parent = functions[i].bdf;
 	}
 }
@@ -207,9 +208,12 @@ static void find_parents(void)
 void pci_init(void)
 {
 	ecam_mapped = acpi.necam;
-	for (unsigned i = 0; i < acpi.necam; i++)
-		if (!mem_map_mmio(acpi.ecam[i].addr, (uint64_t)(acpi.ecam[i].bus_last - acpi.ecam[i].bus_first + 1) << 20))
+	for (unsigned i = 0; i < acpi.necam; i++) {
+		uint64_t first = acpi.ecam[i].bus_first, last = acpi.ecam[i].bus_last;
+
+		if (!mem_map_mmio(acpi.ecam[i].addr + (first << 20), (last - first + 1) << 20))
 			ecam_mapped = false;
+	}
 	/* All buses: peer root bridges have numbers that only ACPI's AML tells. */
 	for (unsigned bus = 0; bus < 256; bus++)
 		for (unsigned slot = 0; slot < 32; slot++)
