@@ -67,8 +67,12 @@ static bool sleep_allowed(uint32_t pm1)
 {
 	uint32_t typ = FIELD_GET(PM1_SLP_TYP, pm1);
 
-	if (acpi.has_s5 && typ != acpi.s5_typ_a && typ != acpi.s5_typ_b) {
-		/* A machine that wakes up would run the guest without Veneer. */
+	/* A machine that wakes up would run the guest without Veneer.  Not knowing which type soft-off is we trust none. */
+	if (!acpi.has_s5) {
+		log_err("power: the guest asked for sleep type %u, refused: the firmware's tables do not say what it is", typ);
+		return false;
+	}
+	if (typ != acpi.s5_typ_a && typ != acpi.s5_typ_b) {
 		log_err("power: the guest asked for sleep type %u, refused: only soft-off (type %u) is supported", typ, acpi.s5_typ_a);
 		return false;
 	}
