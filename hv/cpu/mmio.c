@@ -171,11 +171,15 @@ static void emulate(struct vcpu *v, const struct vmexit *x)
 		last = last == mismatch_rip ? 0 : mismatch_rip;
 		return;
 	}
-	if (insn_execute(&insn, &r, &bus)) {
-		refuse(v, &r, x->npf.gpa, bytes, n);
-		return;
-	}
+	int err = insn_execute(&insn, &r, &bus);
+	bool progress = !err || r.gpr[GPR_RCX] != v->gpr[GPR_RCX];
+
+	/* What a string move has done is done: the rest is executed again, and meets its own fault. */
 	memcpy(v->gpr, r.gpr, sizeof(v->gpr));
+	if (!progress)
+		refuse(v, &r, x->npf.gpa, bytes, n);
+	if (err)
+		return;
 	v->rflags = r.rflags;
 	vendor->skip(v, r.rip);
 }

@@ -140,12 +140,18 @@ static void string_io(struct vcpu *v)
 	unsigned n = guest_read_linear(&r, r.rip + (insn_mode(&r) == MODE_64 ? 0 : r.seg[SEG_CS].base), bytes, sizeof(bytes));
 
 	/* Memory that is absent: #GP instead of the #PF that hardware gives; no guest moves device registers by INS into a hole. */
-	if (insn_decode(&insn, insn_mode(&r), bytes, n) || !insn_is_port(&insn) || insn_execute(&insn, &r, &bus)) {
+	if (insn_decode(&insn, insn_mode(&r), bytes, n) || !insn_is_port(&insn)) {
 		vendor->inject_exception(v, VCPU_EVENT_GP, true, 0);
 		return;
 	}
+	bool err = insn_execute(&insn, &r, &bus);
+	bool progress = !err || r.gpr[GPR_RCX] != v->gpr[GPR_RCX];
+
 	memcpy(v->gpr, r.gpr, sizeof(v->gpr));
-	vendor->skip(v, r.rip);
+	if (!progress)
+		vendor->inject_exception(v, VCPU_EVENT_GP, true, 0);
+	else if (!err)
+		vendor->skip(v, r.rip);
 }
 
 void exit_pio(struct vcpu *v, const struct vmexit *x)
