@@ -11,17 +11,20 @@
 #define SUB_SATA	0x0106
 #define SUB_NVM		0x0108
 #define INTEL		0x8086
+#define AMD		0x1022
 
 /* Why a storage function without a driver has none: what the user can do about it. */
 static const char *storage_hint(const struct pci_dev *p)
 {
 	switch (p->class_code >> 8) {
 	case SUB_RAID:
-		return p->vendor == INTEL ?
-			"RAID or VMD mode: switch the controller to AHCI (and VMD off) in the firmware setup" :
-			"RAID mode: switch the controller to AHCI in the firmware setup";
+		if (p->vendor == INTEL)
+			return "RAID or VMD mode: switch the controller to AHCI (and VMD off) in the firmware setup";
+		if (p->vendor == AMD)
+			return "RAID mode: switch the controller to AHCI in the firmware setup";
+		return "a RAID controller: no driver";
 	case SUB_IDE:
-		return "IDE mode: switch the controller to AHCI in the firmware setup";
+		return "IDE mode: switch the controller to AHCI if the firmware setup offers that";
 	case SUB_SATA:
 		return "a SATA controller without AHCI interface, or AHCI is not in this build";
 	case SUB_NVM:
