@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "host/host.h"
+#include "host/cpu.h"
+
+#define MAX_LEAVES	32
+#define MAX_MSRS	16
+
+static struct { uint32_t leaf; struct cpuid_regs r; } leaves[MAX_LEAVES];
+static unsigned nleaves;
+static struct { uint32_t msr; uint64_t v; } msrs[MAX_MSRS];
+static unsigned nmsrs;
+
+unsigned host_wrmsrs;
+
+/* Veneer's own image, two pages of it. */
+__asm__(".data\n.balign 4096\n.globl veneer_start\nveneer_start: .skip 8192\n.globl veneer_end\nveneer_end: .skip 8\n.text");
+
+void host_cpu_reset(void)
+{
+	nleaves = nmsrs = host_wrmsrs = 0;
+	host_cpuid_set(0x80000000, (struct cpuid_regs){ .eax = 0x80000021 });
+	host_cpuid_set(0x80000008, (struct cpuid_regs){ .eax = 48 });
+}
+
+void host_cpuid_set(uint32_t leaf, struct cpuid_regs r)
+{
+	unsigned i = 0;
+
+	while (i < nleaves && leaves[i].leaf != leaf)
+		i++;
+	if (i == MAX_LEAVES)
+		abort();
+	nleaves = MAX(nleaves, i + 1);
+	leaves[i].leaf = leaf;
+	leaves[i].r = r;
+}
+
+struct cpuid_regs cpuid(uint32_t leaf, uint32_t sub)
+{
+	(void)sub;
+	for (unsigned i = 0; i < nleaves; i++)
+		if (leaves[i].leaf == leaf)
+			return leaves[i].r;
+	return (struct cpuid_regs){ 0 };
+}
+
+static uint64_t *find_msr(uint32_t msr)
+{
+	for (unsigned i = 0; i < nmsrs; i++)
+		if (msrs[i].msr == msr)
+			return &msrs[i].v;
+	return NULL;
+}
+
+void host_msr_set(uint32_t msr, uint64_t v)
+{
+	uint64_t *p = find_msr(msr);
+
+	if (!p && nmsrs == MAX_MSRS)
+		abort();
+	if (!p) {
+		msrs[nmsrs].msr = msr;
+		p = &msrs[nmsrs++].v;
+	}
+	*p = v;
+}
+
+uint64_t host_msr(uint32_t msr)
+{
+	return rdmsr(msr);
+}
+
+uint64_t rdmsr(uint32_t msr)
+{
+	uint64_t *p = find_msr(msr);
+
+	if (!p)
+		host_fail("rdmsr", 0, "MSR %#x: #GP in the host", msr);
+	return *p;
+}
+
+void wrmsr(uint32_t msr, uint64_t v)
+{
+	uint64_t *p = find_msr(msr);
+
+	if (!p)
+		host_fail("wrmsr", 0, "MSR %#x = %#llx: #GP in the host", msr, (unsigned long long)v);
+	*p = v;
+	host_wrmsrs++;
+}
+
+void write_cr3(uint64_t v) { (void)v; }
+void wbinvd(void) { }
+void halt_forever(void) { host_fail("halt", 0, "the machine halted"); }

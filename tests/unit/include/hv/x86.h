@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Shadows hv/x86.h under the unit tests: what is privileged goes to tests/unit/host/cpu.c, the rest is the real header's. */
+#ifndef HOST_HV_X86_H
+#define HOST_HV_X86_H
+
+#define cpuid native_cpuid
+#define rdmsr native_rdmsr
+#define wrmsr native_wrmsr
+#define write_cr3 native_write_cr3
+#define wbinvd native_wbinvd
+#define halt_forever native_halt_forever
+#include "../../../../hv/x86.h"
+#undef cpuid
+#undef rdmsr
+#undef wrmsr
+#undef write_cr3
+#undef wbinvd
+#undef halt_forever
+
+struct cpuid_regs cpuid(uint32_t leaf, uint32_t sub);
+uint64_t rdmsr(uint32_t msr);
+void wrmsr(uint32_t msr, uint64_t v);
+void write_cr3(uint64_t v);
+void wbinvd(void);
+NORETURN void halt_forever(void);
+
+#endif
