@@ -197,7 +197,7 @@ static void check_hidden_functions(void)
 static void check_word(uint32_t at)
 {
 	volatile uint8_t *p = (volatile uint8_t *)at;
-	uint32_t copy[4] = { 0 };
+	uint32_t copy[4] = { 0 }, to = at, from = at, out = (uint32_t)copy, count = 4;
 
 	write32(p, 0x11223344);
 	check(read32(p), ONES, "hidden: dword at %08x", at);
@@ -205,8 +205,9 @@ static void check_word(uint32_t at)
 	check(read16(p + 2), 0xffff, "hidden: word at %08x", at + 2);
 	write8(p + 1, 0x77);
 	check(read8(p + 1), 0xff, "hidden: byte at %08x", at + 1);
-	__asm__ volatile("rep stosl" : : "D"(p), "c"(4), "a"(0) : "memory");
-	__asm__ volatile("rep movsl" : : "D"(copy), "S"(p), "c"(4) : "memory");
+	__asm__ volatile("rep stosl" : "+D"(to), "+c"(count) : "a"(0) : "memory");
+	count = 4;
+	__asm__ volatile("rep movsl" : "+D"(out), "+S"(from), "+c"(count) : : "memory");
 	check(copy[0] & copy[1] & copy[2] & copy[3], ONES, "hidden: string instructions at %08x", at);
 	__asm__ volatile("lock; orl $0, (%0); xchgl %%eax, 4(%0)" : : "r"(p), "a"(0) : "memory");
 	check(read32(p + 4), ONES, "hidden: read and write at once at %08x", at + 4);
