@@ -29,12 +29,18 @@ static uint64_t phys_read(uint64_t gpa, unsigned len)
 	uint32_t off;
 	struct trap *t = trap_find_mmio(gpa, &off);
 	volatile void *p = (volatile void *)(uintptr_t)gpa;
+	const void *ram = gmem_ptr(gpa, len);
+	uint64_t v = 0;
 
 	if (t)
 		return trap_read(t, off, len);
 	if (nested_is_hidden(gpa))
 		return ~0ull;
 	/* The machine's own: reached only as the other operand of a string move. */
+	if (ram) {
+		memcpy(&v, ram, len);
+		return v;
+	}
 	return len == 1 ? mmio_read8(p) : len == 2 ? mmio_read16(p) : len == 4 ? mmio_read32(p) : mmio_read64(p);
 }
 
@@ -43,6 +49,7 @@ static void phys_write(uint64_t gpa, unsigned len, uint64_t v)
 	uint32_t off;
 	struct trap *t = trap_find_mmio(gpa, &off);
 	volatile void *p = (volatile void *)(uintptr_t)gpa;
+	void *ram = gmem_ptr(gpa, len);
 
 	if (t)
 		trap_write(t, off, len, v);
@@ -50,6 +57,8 @@ static void phys_write(uint64_t gpa, unsigned len, uint64_t v)
 		lapic_guest_write((uint32_t)(gpa & (PAGE_SIZE - 1)), len, (uint32_t)v);
 	else if (nested_is_hidden(gpa))
 		return;
+	else if (ram)
+		memcpy(ram, &v, len);
 	else if (len == 1)
 		mmio_write8(p, (uint8_t)v);
 	else if (len == 2)
