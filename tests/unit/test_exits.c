@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: hv/cpu/mmio.c hv/cpu/pio.c hv/cpu/walk.c hv/cpu/decode.c hv/cpu/emulate.c hv/dev/trap.c hv/mem/nested.c hv/mem/ptree.c tests/unit/host/cpu.c */
+/* Accesses that exit, from the guest's instruction to the trap's handler, with a vendor that only remembers. */
+#include <string.h>
+#include "host/cpu.h"
+#include "host/host.h"
+#include "hv/cpu/vendor.h"
+#include "hv/dev/pci_internal.h"
+#include "hv/dev/power.h"
+#include "hv/dev/trap_internal.h"
+#include "hv/mem/mem_internal.h"
+
+#define BAR		0xfeb00000u
+#define HIDDEN		0xfea00000u
+#define PORT		0xc040u
+#define PM1		0x604u
+#define LAPIC		0xfee00000u
+#define CODE_RIP	(ram + 0x100)
+
+static uint64_t ram;
+static struct vcpu vcpu;
+static struct vcpu_regs regs;
+static int exception;		/* vector, or -1 */
+static bool skipped;
+
+/* --- the vendor --- */
+
+static void get(struct vcpu *v, struct vcpu_regs *out)
+{
+	memcpy(regs.gpr, v->gpr, sizeof(regs.gpr));
+	regs.rip = v->rip;
+	regs.rflags = v->rflags;
+	*out = regs;
+}
+
+static void inject(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
+{
+	CHECK_EQ(exception, -1);
+	CHECK(has_error == (vector == 13));
+	exception = vector;
+}
+
+static void skip(struct vcpu *v, uint64_t next) { v->rip = next; skipped = true; }
+static unsigned no_bytes(struct vcpu *v, const uint8_t **b) { return 0; }
+static const struct vcpu_ops ops = { .get = get, .inject_exception = inject, .skip = skip, .insn_bytes = no_bytes };
+const struct vcpu_ops *vendor = &ops;
+
+/* --- the machine --- */
+
+static uint8_t dev[0x2000], iodev[64];
+static unsigned dev_writes, raw_ports, lapic_writes, config_accesses;
+static uint32_t power_value;
+static struct trap *mem_trap, *io_trap;
+
+static uint64_t dev_read(void *ctx, uint32_t off, unsigned width)
+{
+	uint64_t v = 0;
+
+	memcpy(&v, (uint8_t *)ctx + off, width);
+	return v;
+}
+
+static void dev_write(void *ctx, uint32_t off, unsigned width, uint64_t v)
+{
+	dev_writes++;
+	memcpy((uint8_t *)ctx + off, &v, width);
+}
+
+static const struct trap_ops dev_ops = { dev_read, dev_write };
+
+uint64_t phys_limit(void) { return 1ull << 40; }
+uint64_t gmem_top(void) { return 0x80000000; }
+uint32_t lapic_addr(void) { return LAPIC; }
+void lapic_guest_write(uint32_t off, unsigned width, uint32_t v) { CHECK(off == 0xb0 && width == 4 && !v); lapic_writes++; }
+uint32_t vpci_port_read(uint16_t port, unsigned width) { config_accesses++; return 0x11223344; }
+void vpci_port_write(uint16_t port, unsigned width, uint32_t v) { config_accesses++; }
+
+bool power_port_write(uint16_t port, unsigned width, uint32_t v)
+{
+	bool pm1 = port == PM1 || port == PM1 + 1;
+
+	if (pm1)
+		power_value = v;
+	return !pm1;
+}
+
+static uint64_t raw_read(void *ctx, uint32_t off, unsigned width) { raw_ports++; return 0; }
+static void raw_write(void *ctx, uint32_t off, unsigned width, uint64_t v) { raw_ports++; }
+static const struct host_model raw = { raw_read, raw_write };
+
+static void start(void)
+{
+	static bool done;
+	static const struct boot_info boot = { .self_base = 0x7000000, .self_size = 0x400000 };
+
+	host_cpu_reset();
+	ram = host_guest_ram(16 * PAGE_SIZE);
+	CHECK_EQ(nested_init(&boot, &pt_format_x86), 0);
+	if (!done) {
+		mem_trap = trap_new_mmio("dev", sizeof(dev), &dev_ops, dev);
+		io_trap = trap_new_pio("dev", sizeof(iodev), &dev_ops, iodev);
+		trap_intercept_ports(PM1, 2);
+		trap_intercept_ports(0xcf8, 8);
+	}
+	done = true;
+	trap_remove(mem_trap);
+	trap_remove(io_trap);
+	CHECK_EQ(trap_place(mem_trap, BAR), 0);
+	CHECK_EQ(trap_place(io_trap, PORT), 0);
+	CHECK_EQ(nested_hide(HIDDEN, PAGE_SIZE), 0);
+	host_pio_model(0xc000, 0x100, &raw, NULL);
+	host_pio_model(0x600, 16, &raw, NULL);
+	for (unsigned i = 0; i < sizeof(dev); i++)
+		dev[i] = (uint8_t)(i * 3 + 1);
+	for (unsigned i = 0; i < sizeof(iodev); i++)
+		iodev[i] = (uint8_t)(i + 0x80);
+	dev_writes = raw_ports = lapic_writes = config_accesses = power_value = 0;
+	exception = -1;
+	skipped = false;
+	regs = (struct vcpu_regs){ .cr0 = CR0_PE };
+	for (unsigned i = 0; i < SEG_COUNT; i++)
+		regs.seg[i] = (struct vcpu_seg){ .attr = SEG_ATTR_DB, .limit = ~0u };
+	vcpu = (struct vcpu){ .rip = CODE_RIP, .rflags = 2 };
+}
+
+static void code(const char *bytes, unsigned n)
+{
+	memcpy((void *)(uintptr_t)CODE_RIP, bytes, n);
+}
+
+static void fault(uint64_t gpa, bool write)
+{
+	struct vmexit x = { .kind = EXIT_NPF, .npf = { .gpa = gpa, .write = write } };
+
+	exit_mmio(&vcpu, &x);
+}
+
+#define INSN(s) code(s, sizeof(s) - 1)
+
+/* --- memory --- */
+
+TEST(load_and_store)
+{
+	start();
+	INSN("\x8b\x03");			/* mov eax, [ebx] */
+	vcpu.gpr[GPR_RBX] = BAR + 0x10;
+	vcpu.gpr[GPR_RAX] = ~0ull;
+	fault(BAR + 0x10, false);
+	CHECK_EQ(vcpu.gpr[GPR_RAX], dev_read(dev, 0x10, 4));
+	CHECK(skipped && exception == -1);
+	CHECK_EQ(vcpu.rip, CODE_RIP + 2);
+	start();
+	INSN("\x66\x89\x43\x02");		/* mov [ebx + 2], ax */
+	vcpu.gpr[GPR_RBX] = BAR + 0x20;
+	vcpu.gpr[GPR_RAX] = 0x1234abcd;
+	fault(BAR + 0x22, true);
+	CHECK_EQ(dev_read(dev, 0x22, 2), 0xabcd);
+	CHECK_EQ(dev_writes, 1);
+	CHECK_EQ(vcpu.rip, CODE_RIP + 4);
+}
+
+TEST(hidden_reads_as_ones_and_takes_writes)
+{
+	start();
+	INSN("\x8b\x03");
+	vcpu.gpr[GPR_RBX] = HIDDEN + 8;
+	fault(HIDDEN + 8, false);
+	CHECK_EQ(vcpu.gpr[GPR_RAX], 0xffffffff);
+	start();
+	INSN("\x89\x03");
+	vcpu.gpr[GPR_RBX] = HIDDEN + 8;
+	fault(HIDDEN + 8, true);
+	CHECK(skipped && exception == -1);
+}
+
+TEST(veneer_itself_is_hidden_also_as_the_other_operand)
+{
+	start();
+	INSN("\xa5");				/* movsd */
+	vcpu.gpr[GPR_RSI] = 0x7000010;
+	vcpu.gpr[GPR_RDI] = BAR;
+	fault(BAR, true);
+	CHECK_EQ(dev_read(dev, 0, 4), 0xffffffff);
+	start();
+	INSN("\xa5");
+	vcpu.gpr[GPR_RDI] = 0x7000010;
+	vcpu.gpr[GPR_RSI] = BAR;
+	fault(BAR, false);			/* a write there would fault in this process */
+	CHECK(skipped);
+}
+
+TEST(unknown_instructions_fetches_and_walks_are_gp)
+{
+	start();
+	INSN("\x0f\x29\x03");			/* movaps [ebx], xmm0 */
+	vcpu.gpr[GPR_RBX] = BAR;
+	fault(BAR, true);
+	CHECK_EQ(exception, 13);
+	CHECK(host_log_has("not known at a device register"));
+	for (unsigned kind = 0; kind < 2; kind++) {
+		start();
+		INSN("\x8b\x03");
+		vcpu.gpr[GPR_RBX] = BAR;
+		struct vmexit x = { .kind = EXIT_NPF, .npf = { .gpa = BAR, .fetch = !kind, .walk = kind } };
+		exit_mmio(&vcpu, &x);
+		CHECK(exception == 13 && !skipped);
+	}
+}
+
+TEST(no_operand_where_the_host_maps_nothing)
+{
+	static const uint32_t odd[] = { 0, 1, 0xffc, 0xfff };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(odd); i++) {
+		start();
+		INSN("\xa4");			/* movsb */
+		vcpu.gpr[GPR_RSI] = odd[i];
+		vcpu.gpr[GPR_RDI] = BAR;
+		fault(BAR, true);
+		CHECK_EQ(exception, 13);
+		CHECK_EQ(dev_writes, 0);
+	}
+}
+
+TEST(instructions_without_operand_are_never_the_cause)
+{
+	static const char plain[][4] = { "\x0f\xa2", "\x0f\x30", "\xf4", "\xec", "\xee", "\xe4\x60", "\x0f\x01\xd9", "\x6d", "\x6f" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(plain); i++) {
+		start();
+		code(plain[i], 3);
+		for (unsigned n = 0; n < 3 && exception == -1; n++)
+			fault(BAR, false);
+		CHECK(exception == 13 && !skipped);
+		CHECK_EQ(dev_writes, 0);
+	}
+}
+
+TEST(another_address_is_executed_again_once)
+{
+	start();
+	INSN("\x8b\x03");
+	vcpu.gpr[GPR_RBX] = BAR + 0x1000;
+	fault(BAR, false);
+	CHECK(exception == -1 && !skipped);
+	CHECK_EQ(vcpu.rip, CODE_RIP);
+	fault(BAR, false);
+	CHECK_EQ(exception, 13);
+}
+
+TEST(operand_across_pages)
+{
+	start();
+	INSN("\x8b\x03");
+	vcpu.gpr[GPR_RBX] = BAR + 0xffe;
+	fault(BAR + 0xffe, false);
+	CHECK_EQ(vcpu.gpr[GPR_RAX], dev_read(dev, 0xffe, 4));
+	/* Only the second half is ours: the first belongs to RAM; the fault names the second page. */
+	start();
+	CHECK_EQ(nested_hide(ram + 2 * PAGE_SIZE, PAGE_SIZE), 0);
+	INSN("\x8b\x03");
+	memcpy((void *)(uintptr_t)(ram + 2 * PAGE_SIZE - 2), "\x34\x12\x99\x99", 4);
+	vcpu.gpr[GPR_RBX] = ram + 2 * PAGE_SIZE - 2;
+	fault(ram + 2 * PAGE_SIZE, false);
+	CHECK_EQ(vcpu.gpr[GPR_RAX], 0xffff1234);
+	CHECK_EQ(nested_show(ram + 2 * PAGE_SIZE, PAGE_SIZE), 0);
+}
+
+TEST(string_move_both_ways_and_its_bound)
+{
+	uint32_t *buf;
+
+	start();
+	buf = (uint32_t *)(uintptr_t)(ram + PAGE_SIZE);
+	INSN("\xf3\xa5");			/* rep movsd */
+	vcpu.gpr[GPR_RSI] = BAR;
+	vcpu.gpr[GPR_RDI] = ram + PAGE_SIZE;
+	vcpu.gpr[GPR_RCX] = 0x80000001;
+	fault(BAR, false);
+	CHECK(!memcmp(buf, dev, 64 * 4));
+	/* Bounded: the guest can be interrupted, and comes back for the rest. */
+	CHECK_EQ(vcpu.gpr[GPR_RCX], 0x80000001 - 64);
+	CHECK_EQ(vcpu.rip, CODE_RIP);
+	start();
+	buf = (uint32_t *)(uintptr_t)(ram + PAGE_SIZE);
+	for (unsigned i = 0; i < 16; i++)
+		buf[i] = 0xcafe0000 + i;
+	INSN("\xf3\xa5");
+	vcpu.gpr[GPR_RSI] = ram + PAGE_SIZE;
+	vcpu.gpr[GPR_RDI] = BAR + 0x100;
+	vcpu.gpr[GPR_RCX] = 16;
+	fault(BAR + 0x100, true);
+	CHECK(!memcmp(dev + 0x100, buf, 64));
+	CHECK(!vcpu.gpr[GPR_RCX] && vcpu.rip == CODE_RIP + 2);
+}
+
+TEST(string_move_that_meets_a_hole_keeps_what_it_did)
+{
+	start();
+	INSN("\xf3\xa5");
+	vcpu.rflags |= RFLAGS_DF;
+	vcpu.gpr[GPR_RSI] = PAGE_SIZE + 8;	/* no RAM model there: hidden, so that it reads as ones, down to page 0 */
+	CHECK_EQ(nested_hide(PAGE_SIZE, PAGE_SIZE), 0);
+	vcpu.gpr[GPR_RDI] = BAR + 0x100;
+	vcpu.gpr[GPR_RCX] = 10;
+	fault(BAR + 0x100, true);
+	CHECK_EQ(dev_writes, 3);
+	CHECK_EQ(vcpu.gpr[GPR_RCX], 7);
+	CHECK_EQ(vcpu.gpr[GPR_RDI], BAR + 0x100 - 12);
+	CHECK(exception == -1 && vcpu.rip == CODE_RIP);
+	fault(BAR + 0x100 - 12, true);
+	CHECK_EQ(exception, 13);
+	CHECK_EQ(vcpu.gpr[GPR_RCX], 7);
+	CHECK_EQ(nested_show(PAGE_SIZE, PAGE_SIZE), 0);
+}
+
+TEST(local_apic_writes)
+{
+	start();
+	INSN("\x89\x03");
+	vcpu.gpr[GPR_RBX] = LAPIC + 0xb0;
+	fault(LAPIC + 0xb0, true);
+	CHECK_EQ(lapic_writes, 1);
+	CHECK(skipped);
+}
+
+TEST(addresses_beyond_the_bus_are_gp)
+{
+	start();
+	fault(1ull << 40, false);
+	CHECK_EQ(exception, 13);
+	start();
+	fault(0x8000000000ull - 0x1000, false);
+	CHECK(exception == -1 && !skipped);	/* mapped on first use */
+}
+
+/* --- ports --- */
+
+static void port_exit(uint16_t port, unsigned width, bool in, uint64_t next)
+{
+	struct vmexit x = { .kind = EXIT_PIO, .next_rip = next, .pio = { .port = port, .width = (uint8_t)width, .in = in } };
+
+	exit_pio(&vcpu, &x);
+}
+
+TEST(in_keeps_the_rest_of_rax)
+{
+	static const uint64_t want[] = { 0, 0x1122334455667790ull, 0x1122334455669190ull, 0, 0x93929190ull };
+
+	for (unsigned width = 1; width <= 4; width *= 2) {
+		start();
+		vcpu.gpr[GPR_RAX] = 0x1122334455667788ull;
+		port_exit(PORT + 0x10, width, true, CODE_RIP + 1);
+		CHECK_EQ(vcpu.gpr[GPR_RAX], want[width]);
+		CHECK_EQ(vcpu.rip, CODE_RIP + 1);
+	}
+	start();
+	vcpu.gpr[GPR_RAX] = ~0ull;
+	port_exit(PORT, 2, false, CODE_RIP + 1);
+	CHECK_EQ(iodev[0] & iodev[1], 0xff);
+	CHECK_EQ(iodev[2], 0x82);
+}
+
+TEST(an_access_from_below_does_not_reach_behind)
+{
+	start();
+	vcpu.gpr[GPR_RAX] = 0xdcbbaa99;
+	port_exit(PORT - 2, 4, false, CODE_RIP + 1);
+	CHECK_EQ(raw_ports, 2);
+	CHECK_EQ(iodev[0] | iodev[1] << 8, 0xdcbb);
+	start();
+	port_exit(PORT - 1, 4, true, CODE_RIP + 1);
+	CHECK_EQ(raw_ports, 1);
+	CHECK_EQ(vcpu.gpr[GPR_RAX], 0x82818000);
+	start();
+	vcpu.gpr[GPR_RAX] = 0x20000000;		/* SLP_EN by a dword that begins two ports below */
+	port_exit(PM1 - 2, 4, false, CODE_RIP + 1);
+	CHECK_EQ(power_value, 0x20);
+	start();
+	port_exit(0xcf6, 4, false, CODE_RIP + 1);
+	CHECK_EQ(config_accesses, 2);
+}
+
+TEST(string_ports)
+{
+	struct vmexit x = { .kind = EXIT_PIO, .next_rip = 1, .pio = { .port = PORT, .width = 1, .in = true, .string = true } };
+
+	start();
+	INSN("\xf3\x6c");			/* rep insb */
+	vcpu.gpr[GPR_RDX] = PORT + 1;
+	vcpu.gpr[GPR_RDI] = ram + PAGE_SIZE - 2;
+	vcpu.gpr[GPR_RCX] = 5;
+	exit_pio(&vcpu, &x);
+	CHECK(!memcmp((void *)(uintptr_t)(ram + PAGE_SIZE - 2), "\x81\x81\x81\x81\x81", 5));
+	CHECK(!vcpu.gpr[GPR_RCX] && vcpu.rip == CODE_RIP + 2);
+	/* To the end of RAM: what fits is there, then #GP. */
+	start();
+	INSN("\xf3\x6c");
+	vcpu.gpr[GPR_RDX] = PORT + 1;
+	vcpu.gpr[GPR_RDI] = ram + 16 * PAGE_SIZE - 3;
+	vcpu.gpr[GPR_RCX] = 5;
+	exit_pio(&vcpu, &x);
+	CHECK_EQ(vcpu.gpr[GPR_RCX], 2);
+	CHECK(exception == -1 && !skipped);
+	exit_pio(&vcpu, &x);
+	CHECK_EQ(exception, 13);
+	/* An instruction that is no port access at all. */
+	start();
+	INSN("\x8b\x03");
+	exit_pio(&vcpu, &x);
+	CHECK(exception == 13 && !skipped);
+}
+
+TEST_MAIN
