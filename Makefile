@@ -28,9 +28,14 @@ OBJS := $(sort $(obj-y:%=$(BUILD)/%)) $(BUILD)/version.o
 
 WARN	 := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter \
 	    -Wno-missing-field-initializers
-CFLAGS	 := -std=gnu11 -O2 -g -ffreestanding -fno-builtin-printf -fpie -fvisibility=hidden -m64 -march=x86-64 -mno-red-zone \
+CFLAGS	 := -std=gnu11 -g -ffreestanding -fno-builtin-printf -fpie -fvisibility=hidden -m64 -march=x86-64 -mno-red-zone \
 	    -mgeneral-regs-only -fno-strict-aliasing -fno-asynchronous-unwind-tables -fcf-protection=none \
 	    -fstack-protector-strong -fno-delete-null-pointer-checks $(WARN)
+# Small, but for what runs for every packet and every request.
+OPT	 := -Os
+HOT	 := virtio/% hw/nic/intel_ring.o hw/nic/intel_nic.o hw/disk.o hw/sg.o hw/ahci/ahci.o hw/ahci/ahci_cmd.o hw/nvme/nvme.o \
+	    hv/mem/gmem.o hv/dev/trap.o hv/dev/doorbell.o hv/dev/lapic.o hv/cpu/svm.o hv/cpu/exit.o hv/cpu/mmio.o hv/cpu/pio.o \
+	    hv/cpu/walk.o hv/cpu/decode.o hv/cpu/emulate.o
 CPPFLAGS := -Iinclude -I. -include $(BUILD)/autoconf.h
 LDFLAGS	 := -static -pie --no-dynamic-linker -z text -z noexecstack -z max-page-size=4096 --no-warn-rwx-segments \
 	    -T hv/boot/veneer.lds --build-id=none
@@ -66,7 +71,7 @@ $(BUILD)/veneer.elf: $(OBJS) $(BUILD)/objects hv/boot/veneer.lds
 
 $(BUILD)/%.o: %.c $(BUILD)/autoconf.h $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(if $(filter $(HOT),$*.o),-O2,$(OPT)) -MMD -MP -c -o $@ $<
 
 $(BUILD)/%.o: %.S $(BUILD)/autoconf.h $(BUILD)/flags
 	@mkdir -p $(@D)
