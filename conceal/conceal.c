@@ -223,7 +223,7 @@ static void report_unused_rules(void)
 			log_warn("config: policy/%s matches no device of this machine", config.rule[i].node);
 }
 
-void conceal_start(void)
+int conceal_start(void)
 {
 	const struct pci_dev *pci;
 	static struct verdict verdicts[256];
@@ -231,8 +231,9 @@ void conceal_start(void)
 	/* All are hidden before the first is touched: a twin's place must not be a device that goes away later. */
 	for (unsigned i = 0; (pci = pci_get(i)) && i < ARRAY_SIZE(verdicts); i++) {
 		verdicts[i] = classify(pci);
+		/* Half hidden, a disk would be writable behind the configuration's back. */
 		if (verdicts[i].fate == FATE_CONCEAL && hide_function(pci))
-			verdicts[i].fate = FATE_LEAVE;
+			return -ERR_NOMEM;
 	}
 	for (unsigned i = 0; (pci = pci_get(i)) && i < ARRAY_SIZE(verdicts); i++)
 		if (verdicts[i].fate == FATE_CONCEAL)
@@ -240,6 +241,7 @@ void conceal_start(void)
 	report_unused_rules();
 	if (!nnet && !nblk)
 		log_warn("no supported network or storage device found: the guest starts without one");
+	return 0;
 }
 
 void conceal_shutdown(void)

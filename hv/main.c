@@ -143,7 +143,8 @@ void veneer_main(uint64_t magic, const void *info)
 	if (nested_init(&boot, vendor->nested_format))
 		stop("no memory for nested page tables");
 	start_machine();
-	conceal_start();
+	if (conceal_start())
+		stop("a device cannot be hidden from the guest; leave it to the guest in the configuration (veneer,action)");
 	start_guest();
 	halt_forever();
 }

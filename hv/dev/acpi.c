@@ -215,6 +215,8 @@ void acpi_init(uint64_t rsdp)
 	}
 	for (uint32_t at = sizeof(*root); at + width <= root->length; at += width)
 		parse_table(field(root, at, width));
-	log_info("acpi: %u CPUs, %u IOAPICs, %u ECAM ranges, PM timer %#x, PM1a %#x%s", acpi.ncpus, acpi.nioapics,
-		 acpi.necam, acpi.pm_timer, acpi.pm1a_cnt, acpi.has_dmar || acpi.has_ivrs ? ", an IOMMU (not used)" : "");
+	log_info("acpi: %u CPUs, %u IOAPICs, %u ECAM ranges, PM timer %#x, PM1a %#x", acpi.ncpus, acpi.nioapics, acpi.necam,
+		 acpi.pm_timer, acpi.pm1a_cnt);
+	log_warn("iommu: %s: devices that are left to the guest can reach all memory by DMA, Veneer's too",
+		 acpi.has_dmar || acpi.has_ivrs ? "present, but this build does not use it" : "none");
 }

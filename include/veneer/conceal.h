@@ -7,10 +7,10 @@
 
 /*
  * Name every PCI network and storage device in the log; take over those that the configuration selects, hide them, and make their
- * twins.  After PCI enumeration, before the guest is loaded.  Never fails as a whole: what cannot be taken over is
- * hidden or left as the log says, and the guest starts all the same.
+ * twins.  After PCI enumeration, before the guest is loaded.  What cannot be taken over is hidden or left as the log says, and
+ * the guest starts all the same.  0; negative, with nothing touched yet, when a device cannot be hidden.
  */
-void conceal_start(void);
+int conceal_start(void);
 
 /* The machine goes down: stop DMA, flush disks, every controller.  Bounded. */
 void conceal_shutdown(void);
