@@ -73,7 +73,7 @@ stops() {
 	truncate -s 16M other
 	before=$(sha_of disk.img)
 	guest_start --image disk.img --disk nvme:other --nic e1000e
-	guest_wait_for "^veneer: error: stopped: " 60
+	guest_wait_for "veneer: error: stopped: " 60
 	guest_end 2
 	[ "$(sha_of disk.img)" = "$before" ]
 	cmp -n $((16 << 20)) other /dev/zero
@@ -85,7 +85,7 @@ stops_and_stays() {
 	local before
 	before=$(sha_of disk.img)
 	guest_start --image disk.img
-	guest_wait_for "^veneer: error: stopped: " 60
+	guest_wait_for "veneer: error: stopped: " 60
 	guest_stop || :
 	[ "$(sha_of disk.img)" = "$before" ]
 	not_logged "(guest: starts|pci ).*"
