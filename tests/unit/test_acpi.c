@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: hv/dev/acpi.c */
+/* The firmware's tables: whole, cut short, and with each byte wrong. */
+#include <string.h>
+#include "host/host.h"
+#include "hv/dev/acpi.h"
+#include "hv/mem/mem_internal.h"
+
+#define AREA	(4u << 20)	/* a length that lies ends before it does */
+#define RSDP	0x100u
+#define XSDT	0xa00u	/* last: what a length that lies takes in are zeros */
+#define MADT	0x300u
+#define MCFG	0x500u
+#define FADT	0x600u
+#define DSDT	0x800u
+#define FADT_LEN	244u
+
+static uint64_t ram;
+static uint8_t *mem;
+
+uint64_t gmem_top(void) { return 0x80000000; }
+
+static void put(uint32_t off, uint64_t v, unsigned width) { memcpy(mem + off, &v, width); }
+
+static void seal(uint32_t at)
+{
+	uint32_t len;
+	uint8_t sum = 0;
+
+	memcpy(&len, mem + at + 4, 4);
+	mem[at + 9] = 0;
+	for (uint32_t i = 0; i < len; i++)
+		sum += mem[at + i];
+	mem[at + 9] = (uint8_t)-sum;
+}
+
+static void table(uint32_t at, const char *sig, uint32_t len)
+{
+	memcpy(mem + at, sig, 4);
+	put(at + 4, len, 4);
+}
+
+static void build_madt(void)
+{
+	uint32_t at = MADT + 44;
+
+	put(MADT + 36, 0xfee00000, 4);
+	for (unsigned i = 0; i < 4; i++, at += 8) {
+		put(at, 0x0800, 2);
+		put(at + 4, i < 3, 4);		/* the fourth is disabled */
+	}
+	put(at, 0x1009, 2);
+	put(at + 8, 1, 4);
+	at += 16;
+	for (unsigned i = 0; i < 2; i++, at += 12) {
+		put(at, 0x0c01, 2);
+		put(at + 4, 0xfec00000 + i * 0x1000, 4);
+		put(at + 8, i * 24, 4);
+	}
+	table(MADT, "APIC", at - MADT);
+	seal(MADT);
+}
+
+static void build_mcfg(void)
+{
+	put(MCFG + 44, 0xe0000000, 8);
+	put(MCFG + 44 + 11, 0xff, 1);
+	put(MCFG + 60, 0x7000000000ull, 8);
+	put(MCFG + 60 + 8, 1, 2);		/* segment 1 is not ours */
+	put(MCFG + 60 + 11, 0xff, 1);
+	table(MCFG, "MCFG", 76);
+	seal(MCFG);
+}
+
+static void build_fadt(void)
+{
+	put(FADT + 40, 0x10, 4);		/* overridden by X_DSDT */
+	put(FADT + 64, 0x1804, 4);
+	put(FADT + 76, 0x1808, 4);
+	put(FADT + 112, BIT(8) | BIT(10), 4);
+	put(FADT + 116, 0x0801, 2);		/* I/O space, 8 bits */
+	put(FADT + 120, 0xcf9, 8);
+	put(FADT + 128, 6, 1);
+	put(FADT + 140, ram + DSDT, 8);
+	table(FADT, "FACP", FADT_LEN);
+	seal(FADT);
+	memcpy(mem + DSDT + 60, "\x08_S5_\x12\x06\x04\x0a\x05\x0a\x07\x00\x00", 14);
+	table(DSDT, "DSDT", 100);
+	seal(DSDT);
+}
+
+static void build(void)
+{
+	ram = host_guest_ram(AREA);
+	mem = (uint8_t *)(uintptr_t)ram;
+	memcpy(mem + RSDP, "RSD PTR ", 8);
+	mem[RSDP + 15] = 2;
+	put(RSDP + 20, 36, 4);
+	put(RSDP + 24, ram + XSDT, 8);
+	put(XSDT + 36, ram + MADT, 8);
+	put(XSDT + 44, ram + MCFG, 8);
+	put(XSDT + 52, ram + FADT, 8);
+	table(XSDT, "XSDT", 60);
+	build_madt();
+	build_mcfg();
+	build_fadt();
+	seal(XSDT);
+	memset(&acpi, 0, sizeof(acpi));
+}
+
+static void init(void)
+{
+	memset(&acpi, 0, sizeof(acpi));
+	host_log_clear();
+	acpi_init(ram + RSDP);
+}
+
+TEST(whole)
+{
+	build();
+	init();
+	CHECK(!host_log_has("checksum"));
+	CHECK_EQ(acpi.ncpus, 4);
+	CHECK_EQ(acpi.nioapics, 2);
+	CHECK(acpi.ioapic[1].addr == 0xfec01000 && acpi.ioapic[1].gsi_base == 24);
+	CHECK_EQ(acpi.necam, 1);
+	CHECK(acpi.ecam[0].addr == 0xe0000000 && acpi.ecam[0].bus_last == 255);
+	CHECK(acpi.pm1a_cnt == 0x1804 && acpi.pm_timer == 0x1808 && !acpi.pm1b_cnt);
+	CHECK(acpi.reset_port == 0xcf9 && acpi.reset_value == 6);
+	CHECK(acpi.has_s5 && acpi.s5_typ_a == 5 && acpi.s5_typ_b == 7);
+}
+
+TEST(none)
+{
+	build();
+	memset(&acpi, 0, sizeof(acpi));
+	acpi_init(0);
+	CHECK(acpi.ncpus == 1 && acpi.lapic_addr == 0xfee00000);
+	CHECK(host_log_has("no RSDP"));
+}
+
+TEST(version_1_and_its_rsdt)
+{
+	build();
+	mem[RSDP + 15] = 0;
+	table(XSDT, "RSDT", 48);
+	put(XSDT + 36, ram + MADT, 4);
+	put(XSDT + 40, ram + FADT, 4);
+	put(XSDT + 44, 0, 4);
+	seal(XSDT);
+	put(RSDP + 16, ram + XSDT, 4);
+	init();
+	CHECK_EQ(acpi.ncpus, 4);
+	CHECK(acpi.has_s5);
+}
+
+TEST(pointers_to_nowhere)
+{
+	static const uint64_t odd[] = { 0, 1, 0xfff, 0xfffffff0, 0x100000000ull, ~0ull, ~0ull - 40 };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(odd); i++) {
+		build();
+		put(XSDT + 36, odd[i], 8);
+		init();
+		CHECK(acpi.ncpus == 1 && acpi.necam == 1);
+		build();
+		put(RSDP + 24, odd[i], 8);
+		init();
+		CHECK(acpi.ncpus == 1 && host_log_has("no usable RSDT"));
+	}
+}
+
+TEST(mcfg_that_makes_no_sense)
+{
+	build();
+	put(MCFG + 44 + 10, 0x10ff, 2);		/* buses 255 to 16 */
+	init();
+	CHECK_EQ(acpi.necam, 0);
+	build();
+	put(MCFG + 44, 0xe0001000, 8);
+	init();
+	CHECK_EQ(acpi.necam, 0);
+}
+
+/* What must hold whatever the tables say. */
+static void check_sane(void)
+{
+	CHECK(acpi.nioapics <= ACPI_MAX_IOAPICS && acpi.necam <= ACPI_MAX_ECAM);
+	for (unsigned i = 0; i < acpi.necam; i++) {
+		CHECK(acpi.ecam[i].bus_first <= acpi.ecam[i].bus_last && acpi.ecam[i].addr);
+		CHECK(IS_ALIGNED(acpi.ecam[i].addr, 1ull << 20));
+	}
+}
+
+static bool is_pointer(uint32_t off)
+{
+	return (off >= RSDP + 16 && off < RSDP + 36) || (off >= XSDT + 36 && off < XSDT + 60) ||
+	       (off >= FADT + 40 && off < FADT + 44) || (off >= FADT + 140 && off < FADT + 148);
+}
+
+TEST(each_byte_wrong)
+{
+	static const uint8_t flips[] = { 0x01, 0x02, 0x10, 0x80, 0xff };
+
+	build();
+	for (uint32_t off = RSDP; off < XSDT + 60; off++) {
+		if (is_pointer(off) || off == RSDP + 15)
+			continue;
+		for (unsigned i = 0; i < ARRAY_SIZE(flips); i++) {
+			mem[off] ^= flips[i];
+			init();
+			check_sane();
+			mem[off] ^= flips[i];
+		}
+	}
+	init();
+	CHECK(acpi.ncpus == 4 && acpi.has_s5);
+}
+
+/* A table right before unmapped memory, of each length: nothing behind its end may be read. */
+TEST(cut_short)
+{
+	static const struct { uint32_t at, len; unsigned slot; } cut[] = { { MADT, 116, 36 }, { MCFG, 76, 44 }, { FADT, FADT_LEN, 52 } };
+
+	for (unsigned t = 0; t < ARRAY_SIZE(cut); t++) {
+		build();
+		uint64_t edge = host_guest_ram(PAGE_SIZE) + PAGE_SIZE;
+		for (uint32_t len = 36; len <= cut[t].len; len++) {
+			uint8_t *p = (uint8_t *)(uintptr_t)(edge - len);
+
+			memcpy(p, mem + cut[t].at, len);
+			memcpy(p + 4, &len, 4);
+			put(XSDT + cut[t].slot, edge - len, 8);
+			init();
+			check_sane();
+		}
+	}
+}
+
+TEST(s5_at_the_end_of_the_dsdt)
+{
+	build();
+	for (uint32_t len = 36; len < 80; len++) {
+		uint64_t edge = host_guest_ram(PAGE_SIZE) + PAGE_SIZE;
+		uint8_t *p = (uint8_t *)(uintptr_t)(edge - len);
+
+		memcpy(p, mem + DSDT, len);
+		memcpy(p + 4, &len, 4);
+		put(FADT + 140, edge - len, 8);
+		init();
+		/* The two types end at 72; two more elements follow in any package that firmware writes. */
+		CHECK(!acpi.has_s5 || len >= 72);
+		CHECK(acpi.has_s5 || len < 74);
+		host_guest_ram_drop();
+		build();
+	}
+}
+
+TEST_MAIN
