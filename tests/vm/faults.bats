@@ -32,9 +32,9 @@ limit() { # limit DRIVE BYTES-PER-SECOND
 		\"iops_wr\": 0}"
 }
 
-stuck() { # stuck SERIAL DRIVE
+stuck() { # stuck SERIAL DRIVE [CMDLINE]
 	veneer_only
-	linux_start stuck "veneer.stuck=$1 veneer.deadline=5" --config "$LIB/deadline.dts" \
+	linux_start stuck "veneer.stuck=$1 veneer.deadline=5${3:+ $3}" --config "$LIB/deadline.dts" \
 		--disk ahci:sata,size=64M,serial=SATA --disk nvme:nvme,size=64M,serial=NVME
 	guest_wait_for 'GUEST: waiting for the fault' 120
 	limit "$2" 70
@@ -48,5 +48,6 @@ stuck() { # stuck SERIAL DRIVE
 }
 
 @test "fault: an NVMe request that does not end fails by its deadline, and the SATA disk works meanwhile" {
-	stuck NVME nvme0n1
+	# In a reset QEMU's NVMe stops the whole emulator until the request ends (hw/nvme, NVME_Q_DRAINS): given up instead.
+	stuck NVME nvme0n1 veneer.gone=1
 }

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# An address by DHCP, a download and an upload of veneer.mib= (64) MiB on every card; veneer.url= is the server.
+url=$(arg url)
+mib=$(arg mib)
+say "cards: $(cards | wc -l)"
+number=0
+for card in $(cards); do
+	if ! dhcp "$card"; then
+		fail "$card: no address by DHCP"
+		continue
+	fi
+	say "ok: $card has $(ip -4 addr show dev "$card" | sed -n 's/.*inet \([0-9.]*\).*/\1/p')"
+	say "download $number $(wget -q -O - "$url/down" | sha)"
+	# busybox's wget ends what it posts at the first NUL.
+	pattern ${mib:-64} "$card" >/tmp/up
+	say "upload $number $(sha </tmp/up)"
+	wget -q -O /dev/null --post-file=/tmp/up "$url/up$number" || fail "$card: upload"
+	rm /tmp/up
+	say "irqs of $card: $(grep -E "virtio[0-9]+-(input|output)|$card" /proc/interrupts | tr -s ' ' | tr '\n' ';')"
+	ip link set "$card" down
+	ip addr flush dev "$card"
+	number=$((number + 1))
+done
