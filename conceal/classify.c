@@ -60,8 +60,8 @@ struct verdict classify(const struct pci_dev *p)
 	}
 	if (!v.driver) {
 		v.fate = FATE_UNSUPPORTED;
-		log_warn("pci " PCI_FMT ": %04x:%04x %s: %s: left to the guest as it is", PCI_ARGS(p->bdf), p->vendor, p->device,
-			 what, class == CLASS_NET ? "no driver in this build" : storage_hint(p));
+		log_warn("pci " PCI_FMT ": %04x:%04x %s: %s: left to the guest as it is", PCI_ARGS(p->bdf), p->vendor,
+			 p->device, what, class == CLASS_NET ? "no driver in this build" : storage_hint(p));
 	} else if (action == ACTION_LEAVE) {
 		v.fate = FATE_LEAVE;
 		log_info("pci " PCI_FMT ": %04x:%04x %s: left to the guest by the configuration", PCI_ARGS(p->bdf), p->vendor,

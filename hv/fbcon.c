@@ -87,7 +87,8 @@ static bool format_ok(const struct boot_info *b)
 
 	if (!b->has_fb || b->fb.type != 1 || bytes < 2 || bytes > 4 || b->fb.bpp < 15)
 		return false;
-	if (b->fb.width < 40 * FONT_WIDTH || b->fb.height < 4 * FONT_HEIGHT || b->fb.width > MAX_SIDE || b->fb.height > MAX_SIDE)
+	if (b->fb.width < 40 * FONT_WIDTH || b->fb.width > MAX_SIDE || b->fb.height < 4 * FONT_HEIGHT ||
+	    b->fb.height > MAX_SIDE)
 		return false;
 	return b->fb.pitch >= b->fb.width * bytes && b->fb.pitch <= MAX_SIDE * 8 &&
 	       color_ok(b->fb.red_pos, b->fb.red_size, b->fb.bpp) && color_ok(b->fb.green_pos, b->fb.green_size, b->fb.bpp) &&

@@ -45,8 +45,8 @@ static void print_registers(const struct vcpu_regs *r)
 	log_err("guest: cr4 %08lx efer %04lx", r->cr4, r->efer);
 	print_segments(r);
 	if (n)
-		log_err("guest: code %02x %02x %02x %02x %02x %02x %02x %02x %02x %02x %02x %02x %02x %02x %02x %02x", b[0], b[1],
-			b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+		log_err("guest: code %02x %02x %02x %02x %02x %02x %02x %02x %02x %02x %02x %02x %02x %02x %02x %02x", b[0],
+			b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
 	else
 		log_err("guest: the code at rip cannot be read");
 }

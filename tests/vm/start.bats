@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# The start: each thing that can be wrong with it has its message and hurts no disk, and the log says what became of each device.
+# The start: each thing that can be wrong with it has its message and hurts no disk; the log says what became of each device.
 load ../lib/guest
 bats_require_minimum_version 1.5.0
 
@@ -36,7 +36,8 @@ listed() {
 
 # function_at ADDRESS: the function of the hobby OS that it lies in
 function_at() {
-	nm "$BUILD/hobby-os.elf" | sort | awk -v at="$1" '$2 ~ /[tT]/ && $1 <= substr(at, 17 - length($1)) { name = $3 } END { print name }'
+	nm "$BUILD/hobby-os.elf" | sort |
+		awk -v at="$1" '$2 ~ /[tT]/ && $1 <= substr(at, 17 - length($1)) { name = $3 } END { print name }'
 }
 
 # config NAME SED-EXPRESSION: a configuration with the marks CHOSEN, RULES, CRASH and BOOT replaced
@@ -127,7 +128,7 @@ wrong_blob() { # wrong_blob SED-EXPRESSION
 	printf 'no kernel at all %.0s' {1..999} >wrong
 	mcopy -o -i "$esp" wrong ::/veneer/kernel
 	stops
-	logged "error: guest: the kernel \(16983 bytes, beginning 6e 6f 20 6b .*\) is of no known format; this build starts .*bzImage.*"
+	logged "error: guest: the kernel \(16983 bytes, beginning 6e 6f 20 6b .*\) is of no known format; .*bzImage.*"
 }
 
 @test "start: a broken configuration blob" {
