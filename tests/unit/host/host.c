@@ -149,7 +149,7 @@ __attribute__((weak)) void counter_register(const char *o, const char *w, const 
 
 /* --- memory --- */
 
-void *mem_alloc(size_t size, size_t align)
+__attribute__((weak)) void *mem_alloc(size_t size, size_t align)
 {
 	if (fail_at && --fail_at == 0)
 		return NULL;
@@ -175,7 +175,7 @@ void *mem_alloc(size_t size, size_t align)
 	return NULL;
 }
 
-void mem_free(void *p)
+__attribute__((weak)) void mem_free(void *p)
 {
 	if (!p)
 		return;

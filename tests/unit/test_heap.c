@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: hv/mem/heap.c */
+/* Veneer's heap in the place of the harness's: alignment, zeroes, reuse, joining, and a random life. */
+#include <string.h>
+#include <veneer/mem.h>
+#include "host/host.h"
+#include "hv/mem/mem_internal.h"
+
+#define SIZE	(1u << 20)
+#define SLOTS	64u
+
+static uint8_t arena[SIZE + 64] ALIGNED(4096);
+
+static void start(void)
+{
+	static uint64_t before;
+
+	memset(arena, 0xa5, sizeof(arena));
+	heap_init(arena, SIZE);
+	CHECK_EQ(heap_in_use(), before);
+}
+
+static bool filled(const uint8_t *p, size_t n, uint8_t v)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i] != v)
+			return false;
+	return true;
+}
+
+TEST(aligned_zeroed_and_inside)
+{
+	start();
+	for (size_t align = 1; align <= 65536; align *= 2) {
+		uint8_t *p = mem_alloc(100, align);
+
+		CHECK(p && IS_ALIGNED((uintptr_t)p, MAX(align, 16)));
+		CHECK(p >= arena && p + 100 <= arena + SIZE);
+		CHECK(filled(p, 100, 0));
+		memset(p, 0x5a, 100);
+		mem_free(p);
+	}
+	CHECK_EQ(heap_in_use(), 0);
+}
+
+TEST(full_and_all_of_it_again)
+{
+	void *p[300];
+	unsigned n = 0;
+
+	start();
+	while (n < ARRAY_SIZE(p) && (p[n] = mem_alloc(4000, 32)))
+		n++;
+	CHECK(n > 250 && n < 262);
+	CHECK(!mem_alloc(4000, 32));
+	/* Freed in an order that joins before, behind, and on both sides. */
+	for (unsigned i = 0; i < n; i += 3)
+		mem_free(p[i]);
+	for (unsigned i = 1; i < n; i += 3)
+		mem_free(p[i]);
+	for (unsigned i = 2; i < n; i += 3)
+		mem_free(p[i]);
+	CHECK_EQ(heap_in_use(), 0);
+	void *all = mem_alloc(SIZE - 64, 32);
+	CHECK(all);
+	mem_free(all);
+}
+
+TEST(sizes_that_cannot_be)
+{
+	start();
+	CHECK(!mem_alloc(SIZE, 32));
+	CHECK(!mem_alloc(2 * SIZE, 4096));
+	CHECK(!mem_alloc(1, 64u << 20) || IS_ALIGNED((uintptr_t)arena, 64u << 20));
+	mem_free(NULL);
+	CHECK_EQ(heap_in_use(), 0);
+}
+
+static uint32_t rng = 12345;
+
+static uint32_t rnd(uint32_t n)
+{
+	rng = rng * 1664525 + 1013904223;
+	return (rng >> 8) % n;
+}
+
+TEST(random_life)
+{
+	struct { uint8_t *p; size_t size; uint8_t tag; } slot[SLOTS] = { 0 };
+
+	start();
+	for (unsigned round = 0; round < 20000; round++) {
+		unsigned i = rnd(SLOTS);
+
+		if (slot[i].p) {
+			CHECK(filled(slot[i].p, slot[i].size, slot[i].tag));
+			mem_free(slot[i].p);
+			slot[i].p = NULL;
+			continue;
+		}
+		slot[i].size = 1 + rnd(rnd(8) ? 3000 : 60000);
+		slot[i].p = mem_alloc(slot[i].size, 1u << rnd(14));
+		slot[i].tag = (uint8_t)round;
+		if (slot[i].p) {
+			CHECK(filled(slot[i].p, slot[i].size, 0));
+			memset(slot[i].p, slot[i].tag, slot[i].size);
+		}
+	}
+	for (unsigned i = 0; i < SLOTS; i++)
+		mem_free(slot[i].p);
+	CHECK_EQ(heap_in_use(), 0);
+	CHECK(filled(arena + SIZE, 64, 0xa5));
+}
+
+static unsigned panics;
+
+/* panic() does not return: back into the test by the harness, which would call it failed; so jump ourselves. */
+static void *jump[5];
+
+void panic(const char *fmt, ...)
+{
+	panics++;
+	__builtin_longjmp(jump, 1);
+}
+
+TEST(a_free_of_something_else_stops_veneer)
+{
+	start();
+	uint8_t *p = mem_alloc(256, 32);
+
+	panics = 0;
+	if (!__builtin_setjmp(jump))
+		mem_free(p + 64);
+	CHECK_EQ(panics, 1);
+	mem_free(p);
+	if (!__builtin_setjmp(jump))
+		mem_free(p);
+	CHECK_EQ(panics, 2);
+}
+
+TEST_MAIN
