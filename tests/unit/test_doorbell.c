@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: hv/dev/doorbell.c */
+/* MSI and MSI-X as doorbells, and whose an NMI is. */
+#include <string.h>
+#include <veneer/err.h>
+#include <veneer/irq.h>
+#include "host/host.h"
+#include "hv/dev/doorbell.h"
+#include "hv/dev/ioapic.h"
+
+#define OWN_ID	6u
+#define ADDRESS	(0xfee00000 | OWN_ID << 12)
+#define NMI	0x400u
+#define MSI	0x50
+#define MSIX	0x70
+
+static unsigned work, polls, forwards, pins_asked;
+static bool forward;
+static int gsi;
+
+uint32_t lapic_id(void) { return OWN_ID; }
+bool ioapic_forward_shared(void) { forwards++; return forward; }
+int ioapic_learn_pin(struct hw_dev *dev) { pins_asked++; return gsi; }
+
+static unsigned poll(struct hw_dev *dev)
+{
+	unsigned n = work;
+
+	polls++;
+	work = 0;
+	return n;
+}
+
+static void intx_test(struct hw_dev *dev, bool on) { }
+static const struct hw_dev_ops ops = { .poll = poll, .intx_test = intx_test }, no_line = { .poll = poll };
+
+static uint32_t get(const uint8_t *c, unsigned off, unsigned width)
+{
+	uint32_t v = 0;
+
+	memcpy(&v, c + off, width);
+	return v;
+}
+
+static void put(uint8_t *c, unsigned off, uint32_t v, unsigned width) { memcpy(c + off, &v, width); }
+
+/* Once is enough for all tests that ring: doorbell.c has no way back. */
+static struct pci_dev pci[8];
+static struct hw_dev devs[8];
+static unsigned ndevs;
+
+static struct hw_dev *new_dev(uint8_t **cfg, bool msi, bool msix)
+{
+	struct pci_dev *p = &pci[ndevs];
+
+	devs[ndevs] = (struct hw_dev){ .ops = &ops, .pci = p, .name = "dev" };
+	*p = (struct pci_dev){ .int_pin = 1, .cap_msi = msi ? MSI : 0, .cap_msix = msix ? MSIX : 0 };
+	*cfg = host_pci_config(p);
+	return &devs[ndevs++];
+}
+
+static int attach(struct hw_dev *d)
+{
+	int err = doorbell_prepare(d->pci);
+
+	return err ? err : doorbell_attach(d);
+}
+
+TEST(msi_of_each_layout)
+{
+	for (unsigned layout = 0; layout < 4; layout++) {
+		bool is64 = layout & 1, maskable = layout & 2;
+		uint8_t *c;
+		struct hw_dev *d = new_dev(&c, true, true);
+
+		put(c, MSI + 2, (is64 ? BIT(7) : 0) | (maskable ? BIT(8) : 0) | 3 << 4, 2);
+		put(c, MSIX + 2, BIT(15) | 3, 2);
+		put(c, MSI + 8, 0xffffffff, 4);
+		put(c, MSI + 12, 0xffffffff, 4);
+		put(c, MSI + 16, 0xffffffff, 4);
+		CHECK_EQ(attach(d), 0);
+		CHECK_EQ(get(c, MSI + 4, 4), ADDRESS);
+		CHECK_EQ(get(c, MSI + (is64 ? 12 : 8), 2), NMI);
+		if (is64)
+			CHECK_EQ(get(c, MSI + 8, 4), 0);
+		if (maskable)
+			CHECK_EQ(get(c, MSI + (is64 ? 16 : 12), 4), 0);
+		/* One vector, on; and never both kinds. */
+		CHECK_EQ(get(c, MSI + 2, 2) & 0x71, 1);
+		CHECK_EQ(get(c, MSIX + 2, 2) & BIT(15), 0);
+		doorbell_silence(d->pci);
+		CHECK_EQ(get(c, MSI + 2, 2) & 1, 0);
+	}
+}
+
+static uint32_t table[4][4];
+
+static uint64_t table_read(void *ctx, uint32_t off, unsigned width)
+{
+	CHECK(off >= 0x2000 && off < 0x2040 && width == 4);
+	return table[(off - 0x2000) / 16][off / 4 % 4];
+}
+
+static void table_write(void *ctx, uint32_t off, unsigned width, uint64_t v)
+{
+	CHECK(off >= 0x2000 && off < 0x2040 && width == 4);
+	table[(off - 0x2000) / 16][off / 4 % 4] = (uint32_t)v;
+}
+
+static const struct host_model table_model = { table_read, table_write };
+
+TEST(msix_entry_0)
+{
+	uint8_t *c;
+	struct hw_dev *d = new_dev(&c, false, true);
+	struct pci_dev *p = (struct pci_dev *)(uintptr_t)d->pci;
+
+	p->bar[2] = (struct pci_bar){ .addr = host_mmio_new(0x4000, &table_model, NULL), .size = 0x4000 };
+	memset(table, 0, sizeof(table));
+	put(c, MSIX + 2, 3 | BIT(14), 2);
+	put(c, MSIX + 4, 0x2000 | 2, 4);
+	CHECK_EQ(attach(d), 0);
+	CHECK(table[0][0] == ADDRESS && !table[0][1] && table[0][2] == NMI && !table[0][3]);
+	for (unsigned i = 1; i < 4; i++)
+		CHECK_EQ(table[i][3] & 1, 1);
+	CHECK_EQ(get(c, MSIX + 2, 2) & 0xc000, BIT(15));
+	CHECK_EQ(get(c, PCI_COMMAND, 2) & PCI_CMD_MEM, PCI_CMD_MEM);
+}
+
+TEST(msix_tables_that_are_nowhere)
+{
+	static const uint32_t where[] = { 0x2000 | 7, 0x2000 | 6, 0x2000 | 1, 0x3fd0 | 2, 0xfffffff0 | 2 };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(where); i++) {
+		uint8_t *c;
+		struct hw_dev *d = new_dev(&c, false, true);
+		struct pci_dev *p = (struct pci_dev *)(uintptr_t)d->pci;
+
+		p->bar[2] = (struct pci_bar){ .addr = host_mmio_new(0x4000, &table_model, NULL), .size = 0x4000 };
+		put(c, MSIX + 2, 3, 2);
+		put(c, MSIX + 4, where[i], 4);
+		CHECK_EQ(attach(d), -ERR_NOTSUP);
+		ndevs--;
+	}
+}
+
+TEST(an_nmi_is_ours_with_work_once_more_after_it_and_then_the_guests)
+{
+	work = 1;
+	CHECK(doorbell_ring());
+	CHECK_EQ(forwards, 0);
+	/* A second one may have been latched while the first was handled. */
+	CHECK(doorbell_ring());
+	CHECK_EQ(forwards, 0);
+	CHECK(!doorbell_ring());
+	CHECK_EQ(forwards, 1);
+	forward = true;
+	CHECK(doorbell_ring());
+	forward = false;
+}
+
+TEST(a_credit_is_for_one_and_ends)
+{
+	doorbell_credit();
+	CHECK(doorbell_ring());
+	CHECK(!doorbell_ring());
+	doorbell_credit();
+	host_now_us += 1000000;
+	CHECK(!doorbell_ring());
+}
+
+/* Last, since from the first pin on each ring polls until nobody has work. */
+TEST(pins)
+{
+	uint8_t *c;
+	struct hw_dev *d = new_dev(&c, false, false);
+
+	put(c, PCI_COMMAND, PCI_CMD_INTX_OFF | PCI_CMD_MEM, 2);
+	gsi = -ERR_NODEV;
+	CHECK_EQ(attach(d), -ERR_NODEV);
+	CHECK(!doorbell_uses_pins());
+	CHECK(host_log_has("cannot ring"));
+	d->ops = &no_line;
+	CHECK_EQ(attach(d), -ERR_NOTSUP);
+	d->ops = &ops;
+	pci[ndevs - 1].int_pin = 0;
+	CHECK_EQ(attach(d), -ERR_NOTSUP);
+	CHECK_EQ(pins_asked, 1);
+	pci[ndevs - 1].int_pin = 1;
+	gsi = 21;
+	CHECK_EQ(attach(d), 0);
+	CHECK(doorbell_uses_pins());
+	CHECK_EQ(get(c, PCI_COMMAND, 2) & PCI_CMD_INTX_OFF, 0);
+	work = 1;
+	polls = 0;
+	CHECK(doorbell_ring());
+	CHECK(polls == 2 * ndevs);
+}
+
+TEST_MAIN
