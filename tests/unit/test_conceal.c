@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: conceal/classify.c conceal/conceal.c conceal/hide.c */
+/* A machine of fake controllers: what is taken, what is hidden, where the twins stand. */
+#include <string.h>
+#include <veneer/clock.h>
+#include <veneer/conceal.h>
+#include <veneer/disk.h>
+#include <veneer/err.h>
+#include <veneer/irq.h>
+#include <veneer/nic.h>
+#include <veneer/trap.h>
+#include <veneer/virtio.h>
+#include <veneer/vpci.h>
+#include "conceal/conceal_internal.h"
+#include "host/host.h"
+
+#define NIC		PCI_BDF(3, 0, 0)
+#define AHCI		PCI_BDF(0, 31, 2)
+#define NVME_FAILS	PCI_BDF(0, 8, 0)
+#define NIC_LEFT	PCI_BDF(0, 9, 0)
+#define NVME_EMPTY	PCI_BDF(0, 10, 0)
+#define DISKS		9u
+
+struct config config;
+
+static struct pci_dev pci[] = {
+	{ .bdf = PCI_BDF(0, 0, 0), .class_code = 0x060000, .parent = 0xffff },
+	{ .bdf = PCI_BDF(0, 1, 0), .class_code = 0x060400, .header_type = 1, .parent = 0xffff },
+	{ .bdf = PCI_BDF(2, 0, 0), .class_code = 0x060400, .header_type = 1, .parent = PCI_BDF(0, 1, 0) },
+	{ .bdf = NIC, .class_code = 0x020000, .vendor = 1, .parent = PCI_BDF(2, 0, 0), .int_pin = 2, .int_line = 11,
+	  .bar = { { .addr = 0xfe400800, .size = 0x1000 }, { .addr = 0xd020, .size = 32, .io = true }, { .size = 0x1000 } } },
+	{ .bdf = NVME_FAILS, .class_code = 0x010802, .vendor = 1, .parent = 0xffff },
+	{ .bdf = NIC_LEFT, .class_code = 0x020000, .vendor = 1, .parent = 0xffff },
+	{ .bdf = NVME_EMPTY, .class_code = 0x010802, .vendor = 1, .parent = 0xffff },
+	{ .bdf = PCI_BDF(0, 11, 0), .class_code = 0x010400, .vendor = 0x8086, .parent = 0xffff },
+	{ .bdf = PCI_BDF(0, 12, 0), .class_code = 0x030000, .vendor = 1, .parent = 0xffff },
+	{ .bdf = PCI_BDF(0, 31, 0), .class_code = 0x060100, .parent = 0xffff },
+	{ .bdf = AHCI, .class_code = 0x010601, .vendor = 1, .parent = 0xffff },
+};
+
+const struct pci_dev *pci_get(unsigned n) { return n < ARRAY_SIZE(pci) ? &pci[n] : NULL; }
+
+/* --- the driver --- */
+
+static unsigned shut, irqs;
+static struct nic the_nic;
+static struct disk disk[DISKS], *disks[DISKS];
+static void irq_enable(struct hw_dev *d, bool on) { irqs += on; }
+static void shutdown(struct hw_dev *d) { shut++; }
+static const struct hw_dev_ops ops = { .irq_enable = irq_enable, .shutdown = shutdown };
+static struct hw_dev net_dev = { .ops = &ops, .pci = &pci[3], .name = "nic0", .nic = &the_nic };
+static struct hw_dev disk_dev = { .ops = &ops, .pci = &pci[10], .name = "ahci0", .disk = disks, .ndisk = DISKS };
+
+static int probe(const struct pci_dev *p, const struct hw_id *id, unsigned unit, struct hw_dev **out)
+{
+	*out = p->bdf == NIC ? &net_dev : &disk_dev;
+	return p->bdf == NVME_FAILS ? -ERR_TIMEOUT : p->bdf == NVME_EMPTY ? -ERR_NODEV : 0;
+}
+
+static const struct hw_id ids = { .model = "model" };
+static const struct hw_driver driver = { .name = "driver", .probe = probe };
+
+const struct hw_driver *hw_match(const struct pci_dev *p, const struct hw_id **id)
+{
+	*id = &ids;
+	return p->vendor == 1 ? &driver : NULL;
+}
+
+/* --- the rest of the machine --- */
+
+static struct { uint16_t bdf; bool frozen; } seen[32];
+static unsigned nseen, mastered_off, alloc_io;
+static struct { uint64_t base, size; } hid[8];
+static unsigned nhid, nports;
+static uint64_t port_base;
+
+int vpci_set(uint16_t bdf, const struct vpci_ops *o, void *ctx) { CHECK(!o); seen[nseen++].bdf = bdf; return 0; }
+void vpci_freeze(const struct pci_dev *d) { seen[nseen].bdf = d->bdf; seen[nseen++].frozen = true; }
+int nested_hide(uint64_t base, uint64_t size) { hid[nhid].base = base; hid[nhid++].size = size; return 0; }
+struct trap *trap_new_pio(const char *n, uint32_t size, const struct trap_ops *o, void *ctx)
+{
+	CHECK(size == 32 && (uint32_t)o->read(ctx, 0, 4) == ~0u);
+	nports++;
+	return (struct trap *)&port_base;
+}
+struct trap *trap_new_mmio(const char *n, uint32_t size, const struct trap_ops *o, void *ctx) { return NULL; }
+int trap_place(struct trap *t, uint64_t base) { port_base = base; return 0; }
+int doorbell_prepare(const struct pci_dev *p) { return 0; }
+void doorbell_silence(const struct pci_dev *p) { }
+int doorbell_attach(struct hw_dev *d) { return 0; }
+int clock_register(void (*tick)(void *, uint64_t), void *ctx) { return 0; }
+void disk_counters(struct disk *d) { }
+void pci_master_off(const struct pci_dev *d) { mastered_off++; }
+
+uint64_t pci_alloc_bar(uint16_t bdf, bool io, uint32_t size)
+{
+	static uint64_t next = 0xfe000000;
+
+	/* No I/O window behind the bridge. */
+	if (io && PCI_BUS(bdf))
+		return 0;
+	return io ? 0xc000 + 128 * alloc_io++ : (next += 0x4000);
+}
+
+struct config_rule *config_find_dev(struct config *c, const struct pci_dev *p)
+{
+	for (unsigned i = 0; i < c->nrules; i++)
+		if (c->rule[i].match == MATCH_BDF && c->rule[i].bdf == p->bdf)
+			return &c->rule[i];
+	return NULL;
+}
+
+struct config_rule *config_find_disk(struct config *c, const struct pci_dev *p, const char *serial)
+{
+	for (unsigned i = 0; i < c->nrules; i++)
+		if (c->rule[i].match == MATCH_SERIAL && !strcmp(c->rule[i].serial, serial))
+			return &c->rule[i];
+	return NULL;
+}
+
+static struct { struct virtio_place place; bool net, writable; const struct disk *disk; } twin[16];
+static unsigned ntwins;
+
+static struct virtio_dev *new_twin(const struct virtio_place *place, bool net)
+{
+	twin[ntwins].place = *place;
+	twin[ntwins].net = net;
+	return (struct virtio_dev *)&twin[ntwins++];
+}
+
+struct virtio_dev *virtio_net_new(const char *name, const struct virtio_net_conf *c, const struct virtio_place *place)
+{
+	CHECK(c->nic == &the_nic && !strcmp(name, "net0"));
+	return new_twin(place, true);
+}
+
+struct virtio_dev *virtio_blk_new(const char *name, const struct virtio_blk_conf *c, const struct virtio_place *place)
+{
+	twin[ntwins].writable = c->writable;
+	twin[ntwins].disk = c->disk;
+	return new_twin(place, false);
+}
+
+static void check_hidden(void)
+{
+	static const struct { uint16_t bdf; bool frozen; } want[] = {
+		{ NIC, false }, { PCI_BDF(2, 0, 0), true }, { PCI_BDF(0, 1, 0), true },
+		{ NVME_FAILS, false }, { NVME_EMPTY, false }, { AHCI, false },
+	};
+
+	CHECK_EQ(nseen, ARRAY_SIZE(want));
+	for (unsigned i = 0; i < ARRAY_SIZE(want); i++)
+		CHECK(seen[i].bdf == want[i].bdf && seen[i].frozen == want[i].frozen);
+	/* Whole pages, and no BAR that is not assigned. */
+	CHECK(nhid == 1 && hid[0].base == 0xfe400000 && hid[0].size == 0x2000);
+	CHECK(nports == 1 && port_base == 0xd020);
+}
+
+static void check_net(void)
+{
+	CHECK(twin[0].net && twin[0].place.bdf == NIC);
+	CHECK(twin[0].place.modern_only && !twin[0].place.io_base);
+	CHECK(twin[0].place.int_pin == 2 && twin[0].place.int_line == 11 && !twin[0].place.multifunction);
+	CHECK(twin[0].place.bar1 && twin[0].place.bar4 && twin[0].place.bar1 != twin[0].place.bar4);
+}
+
+/* 31.2 itself, its free siblings 1 and 3-7, and then the first device numbers that are empty. */
+static void check_disks(void)
+{
+	static const uint16_t want[DISKS] = {
+		AHCI, PCI_BDF(0, 31, 1), PCI_BDF(0, 31, 3), PCI_BDF(0, 31, 4), PCI_BDF(0, 31, 5), PCI_BDF(0, 31, 6),
+		PCI_BDF(0, 31, 7), PCI_BDF(0, 2, 0), PCI_BDF(0, 3, 0),
+	};
+
+	CHECK_EQ(ntwins, 1 + DISKS);
+	for (unsigned i = 0; i < DISKS; i++) {
+		CHECK_EQ(twin[1 + i].place.bdf, want[i]);
+		CHECK(twin[1 + i].disk == &disk[i] && twin[1 + i].place.multifunction && twin[1 + i].place.io_base);
+		/* Read-only unless named. */
+		CHECK_EQ(twin[1 + i].writable, i == 4);
+		CHECK_EQ(disk[i].timeout_us, i == 4 ? 7000000 : 1000 * CONFIG_DISK_TIMEOUT_MS);
+	}
+}
+
+TEST(a_machine)
+{
+	config.default_action = ACTION_CONCEAL;
+	config.nrules = 3;
+	config.rule[0] = (struct config_rule){ .node = "left", .match = MATCH_BDF, .bdf = NIC_LEFT, .action = ACTION_LEAVE };
+	config.rule[1] = (struct config_rule){ .node = "disk", .match = MATCH_SERIAL, .serial = "S4", .writable = true,
+					       .has_timeout = true, .timeout_ms = 7000 };
+	config.rule[2] = (struct config_rule){ .node = "nobody", .match = MATCH_SERIAL, .serial = "ZZ" };
+	for (unsigned i = 0; i < DISKS; i++) {
+		disks[i] = &disk[i];
+		disk[i].serial[0] = 'S';
+		disk[i].serial[1] = (char)('0' + i);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(pci); i++)
+		host_pci_config(&pci[i]);
+	CHECK_EQ(conceal_start(), 0);
+	check_hidden();
+	check_net();
+	check_disks();
+	CHECK_EQ(mastered_off, 2);
+	CHECK_EQ(irqs, 2);
+	CHECK(host_log_has("left to the guest by the configuration"));
+	CHECK(host_log_has("could not start it: hidden"));
+	CHECK(host_log_has("nothing is connected: hidden"));
+	CHECK(host_log_has("policy/nobody matches no device"));
+	CHECK(!host_log_has("policy/disk matches") && !host_log_has("policy/left matches"));
+	CHECK(host_log_has("no I/O window reaches this bus"));
+	conceal_shutdown();
+	CHECK_EQ(shut, 2);
+}
+
+TEST(what_has_no_driver_is_named_and_stays)
+{
+	CHECK_EQ(classify(&pci[7]).fate, FATE_UNSUPPORTED);
+	CHECK(host_log_has("00:0b.0"));
+	host_log_clear();
+	CHECK_EQ(classify(&pci[8]).fate, FATE_IGNORE);
+	CHECK(!host_log_has("0c.0"));
+	config.default_action = ACTION_LEAVE;
+	CHECK_EQ(classify(&pci[10]).fate, FATE_LEAVE);
+	config.rule[0].action = ACTION_CONCEAL;
+	CHECK_EQ(classify(&pci[5]).fate, FATE_CONCEAL);
+}
+
+TEST_MAIN
