@@ -252,6 +252,20 @@ void pci_master_off(const struct pci_dev *dev)
 	pci_write16(dev, PCI_COMMAND, pci_read16(dev, PCI_COMMAND) & (uint16_t)~PCI_CMD_MASTER);
 }
 
+/* D3hot to D0 may be a reset, which clears them (PCI PM 1.2, 5.4.1). */
+static void restore_bars(const struct pci_dev *dev)
+{
+	for (unsigned n = 0; n < 6; n++) {
+		const struct pci_bar *b = &dev->bar[n];
+
+		if (!b->size)
+			continue;
+		pci_write32(dev, PCI_BAR(n), (uint32_t)b->addr);
+		if (b->is64)
+			pci_write32(dev, PCI_BAR(n + 1), (uint32_t)(b->addr >> 32));
+	}
+}
+
 void pci_power_on(const struct pci_dev *dev)
 {
 	if (!dev->cap_pm)
@@ -263,4 +277,5 @@ void pci_power_on(const struct pci_dev *dev)
 	log_info("pci " PCI_FMT ": waking from D%u", PCI_ARGS(dev->bdf), (unsigned)(pmcsr & PM_STATE));
 	pci_write16(dev, dev->cap_pm + PM_CTRL, pmcsr & (uint16_t)~PM_STATE);
 	delay_us(10000);
+	restore_bars(dev);
 }

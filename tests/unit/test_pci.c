@@ -193,6 +193,29 @@ TEST(capabilities)
 	CHECK_EQ(pci_find_cap(d, PCI_CAP_PM), 0);
 }
 
+TEST(waking_restores_the_bars)
+{
+	start();
+	struct fn *f = add(PCI_BDF(0, 4, 0), 0x020000, 0);
+	bar(f, 0, 0xfeb80000, 0x20000);
+	bar(f, 2, 0x0000000c, 0x4000);
+	put32(f, PCI_BAR(3), 0x38);
+	f->bar_mask[3] = ~0u;
+	put16(f, PCI_STATUS, PCI_STATUS_CAPS);
+	f->cfg[PCI_CAP_PTR] = 0x40;
+	f->cfg[0x40] = PCI_CAP_PM;
+	const struct pci_dev *d = scan(1);
+	/* In D0 nothing is touched. */
+	put32(f, PCI_BAR(0), 0);
+	pci_power_on(d);
+	CHECK_EQ(f->cfg[0x13], 0);
+	f->cfg[0x44] = 3;
+	put32(f, PCI_BAR(3), 0);
+	pci_power_on(d);
+	CHECK_EQ(f->cfg[0x44] & 3, 0);
+	CHECK(f->cfg[0x13] == 0xfe && f->cfg[0x12] == 0xb8 && f->cfg[0x1c] == 0x38);
+}
+
 TEST(parents)
 {
 	start();
