@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 obj-y += conceal/conceal.o
 obj-y += conceal/classify.o
 obj-y += conceal/hide.o

@@ -46,7 +46,9 @@ static bool slot_empty(unsigned slot)
 	return true;
 }
 
-/* The @n-th disk of a controller: its own place, then its sibling functions, then free slots of bus 0.  0xffff: none is left. */
+/*
+ * The @n-th disk of a controller: its own place, then its sibling functions, then free slots of bus 0.  0xffff: none is left.
+ */
 static uint16_t twin_bdf(const struct pci_dev *pci, unsigned n)
 {
 	if (!n)

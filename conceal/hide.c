@@ -24,7 +24,9 @@ static int hide_io(const struct pci_bar *b)
 	return t ? trap_place(t, b->addr) : -ERR_NOMEM;
 }
 
-/* Whole pages: what else lies in a page with a small BAR (PCI asks for 4 KiB apart, but firmware may pack) is hidden with it. */
+/*
+ * Whole pages: what else lies in a page with a small BAR (PCI asks for 4 KiB apart, but firmware may pack) is hidden with it.
+ */
 static int hide_memory(const struct pci_bar *b)
 {
 	uint64_t base = ALIGN_DOWN(b->addr, (uint64_t)PAGE_SIZE), end = ALIGN_UP(b->addr + b->size, (uint64_t)PAGE_SIZE);

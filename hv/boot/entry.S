@@ -188,7 +188,7 @@ entry64:
 
 	.section .rodata
 no_long_mode_text:
-	.asciz "Veneer: this processor has no 64-bit mode or no execute-disable: it cannot run Veneer. Start your kernel without it.\r\n"
+	.asciz "Veneer: this processor has no 64-bit mode or no execute-disable. Start your kernel without Veneer.\r\n"
 
 	.data
 	.balign 16

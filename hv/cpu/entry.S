@@ -70,7 +70,9 @@ nmi_entry:
 	lock incq nmi_count(%rip)
 	iretq
 
-	/* int intr_acknowledge(void): the physical interrupt that is pending, through the 8259's or the LAPIC's own protocol. */
+	/*
+	 * int intr_acknowledge(void): the physical interrupt that is pending, through the 8259's or the LAPIC's own protocol.
+	 */
 	.balign 16
 intr_acknowledge:
 	movq $-1, intr_vector(%rip)

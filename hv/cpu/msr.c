@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The few MSRs that exit.  A guest reads what a processor without SVM would say; writes that would move RAM, MMIO, SMM or the local
- * APIC under Veneer are ignored.
+ * The few MSRs that exit.  A guest reads what a processor without SVM would say; writes that would move RAM, MMIO, SMM or the
+ * local APIC under Veneer are ignored.
  */
 #include <veneer/log.h>
 #include "hv/cpu/svm_regs.h"

@@ -139,7 +139,10 @@ static void string_io(struct vcpu *v)
 	vendor->get(v, &r);
 	unsigned n = guest_read_linear(&r, r.rip + (insn_mode(&r) == MODE_64 ? 0 : r.seg[SEG_CS].base), bytes, sizeof(bytes));
 
-	/* Memory that is absent: #GP instead of the #PF that hardware gives; no guest moves device registers by INS into a hole. */
+	/*
+	 * Memory that is absent: #GP instead of the #PF that hardware gives; no guest moves device registers by INS into a
+	 * hole.
+	 */
 	if (insn_decode(&insn, insn_mode(&r), bytes, n) || !insn_is_port(&insn)) {
 		vendor->inject_exception(v, VCPU_EVENT_GP, true, 0);
 		return;

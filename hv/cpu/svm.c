@@ -50,7 +50,7 @@ static int svm_probe(const char **why)
 		return -ERR_NOTSUP;
 	if (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS) {
 		*why = (cpuid(CPUID_SVM, 0).edx & SVM_EDX_SVML) ?
-			"SVM is switched off by the firmware: enable \"SVM Mode\" (or \"Virtualization\") in the firmware setup" :
+			"SVM is switched off by the firmware: enable \"SVM Mode\" (\"Virtualization\") in its setup" :
 			"SVM is switched off by the firmware and cannot be switched on";
 		return -ERR_NOTSUP;
 	}
@@ -111,7 +111,9 @@ static void svm_trap_msr_write(struct vcpu *v, uint32_t msr, bool on)
 	svm(v)->dirty_all = true;
 }
 
-/* What a guest must not read (its own switch of SVM) or must not write (where RAM, MMIO and SMM are): APM vol. 2, appendix A. */
+/*
+ * What a guest must not read (its own switch of SVM) or must not write (where RAM, MMIO and SMM are): APM vol. 2, appendix A.
+ */
 static void msrpm_policy(uint8_t *map)
 {
 	static const uint32_t both[] = { MSR_EFER, MSR_VM_CR, MSR_VM_HSAVE_PA, 0xc0010115, 0xc0010116, 0xc0010118, 0xc0010119,

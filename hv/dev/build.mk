@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 obj-y += hv/dev/acpi.o
 obj-y += hv/dev/clock.o
 obj-y += hv/dev/counters.o

@@ -41,8 +41,8 @@
 #define MSI_DATA_NMI	0x400u
 
 /*
- * An NMI whose work somebody has done already comes within microseconds on silicon, where the message follows the completion over the
- * same link; an emulator may take as long as its threads wait for a processor.  Later ones are the guest's.
+ * An NMI whose work somebody has done already comes within microseconds on silicon, where the message follows the completion
+ * over the same link; an emulator may take as long as its threads wait for a processor.  Later ones are the guest's.
  */
 #define CREDIT_US	100000u
 
@@ -163,8 +163,8 @@ bool doorbell_uses_pins(void)
 }
 
 /*
- * All devices on one pin are drained until nobody has work: while the line stays asserted a pin gives no further edge.  Bounded, since
- * a device that always has work would keep the guest from running.
+ * All devices on one pin are drained until nobody has work: while the line stays asserted a pin gives no further edge.
+ * Bounded, since a device that always has work would keep the guest from running.
  */
 static unsigned poll_all(void)
 {

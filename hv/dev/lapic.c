@@ -124,7 +124,9 @@ static bool swallowed(uint32_t low, uint32_t dest)
 
 void lapic_guest_write(uint32_t off, unsigned width, uint32_t value)
 {
-	/* Registers stand 16 bytes apart and are written as aligned dwords; what other accesses do, chips decide differently. */
+	/*
+	 * Registers stand 16 bytes apart and are written as aligned dwords; what other accesses do, chips decide differently.
+	 */
 	if (width != 4 || off % LAPIC_STRIDE)
 		return;
 	if (off == LAPIC_ICR_LOW && swallowed(value, mmio_read32(page + LAPIC_ICR_HIGH) >> 24)) {

@@ -120,7 +120,10 @@ static struct window root_window(uint16_t bdf, bool io)
 		}
 	}
 	if (io) {
-		/* Firmware assigns I/O upwards from some base; the rest of the port space above 0xc000 is the root's nearly everywhere. */
+		/*
+		 * Firmware assigns I/O upwards from some base; the rest of the port space above 0xc000 is the root's nearly
+		 * everywhere.
+		 */
 		w.base = MIN(w.base, 0xc000ull);
 		w.end = 0x10000;
 	} else if (!w.end) {

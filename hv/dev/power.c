@@ -73,7 +73,8 @@ static bool sleep_allowed(uint32_t pm1)
 		return false;
 	}
 	if (typ != acpi.s5_typ_a && typ != acpi.s5_typ_b) {
-		log_err("power: the guest asked for sleep type %u, refused: only soft-off (type %u) is supported", typ, acpi.s5_typ_a);
+		log_err("power: the guest asked for sleep type %u, refused: only soft-off (type %u) is supported", typ,
+			acpi.s5_typ_a);
 		return false;
 	}
 	machine_stopping();

@@ -233,8 +233,9 @@ uint32_t vpci_port_read(uint16_t port, unsigned width)
 		return real_port_read(port, width);
 	}
 	unsigned n = clip(port, width);
-	uint32_t v = n == 3 ? function_read(f, data_offset(port), 1) | function_read(f, (uint16_t)(data_offset(port) + 1), 2) << 8 :
-		     function_read(f, data_offset(port), n);
+	uint16_t off = data_offset(port);
+	uint32_t v = n == 3 ? function_read(f, off, 1) | function_read(f, (uint16_t)(off + 1), 2) << 8 :
+		     function_read(f, off, n);
 
 	return n == width ? v : (mask_of(width) & ~mask_of(n)) | v;
 }

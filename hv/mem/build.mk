@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 obj-y += hv/mem/heap.o
 obj-y += hv/mem/ptree.o
 obj-y += hv/mem/paging.o

@@ -52,8 +52,8 @@ static bool in_special(unsigned i, uint64_t base, uint64_t size)
 }
 
 /*
- * Make a range visible, but for what is special in it.  Where tables run out in the middle all of it goes away again, which needs
- * none: a hidden register must not show because the guest has used up the heap.
+ * Make a range visible, but for what is special in it.  Where tables run out in the middle all of it goes away again, which
+ * needs none: a hidden register must not show because the guest has used up the heap.
  */
 static int show(uint64_t base, uint64_t size)
 {

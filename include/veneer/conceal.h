@@ -6,9 +6,9 @@
 #include <veneer/types.h>
 
 /*
- * Name every PCI network and storage device in the log; take over those that the configuration selects, hide them, and make their
- * twins.  After PCI enumeration, before the guest is loaded.  What cannot be taken over is hidden or left as the log says, and
- * the guest starts all the same.  0; negative, with nothing touched yet, when a device cannot be hidden.
+ * Name every PCI network and storage device in the log; take over those that the configuration selects, hide them, and make
+ * their twins.  After PCI enumeration, before the guest is loaded.  What cannot be taken over is hidden or left as the log
+ * says, and the guest starts all the same.  0; negative, with nothing touched yet, when a device cannot be hidden.
  */
 int conceal_start(void);
 

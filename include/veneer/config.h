@@ -36,7 +36,7 @@ struct config {
 	bool serial_on, screen_on;
 	uint16_t serial_port;		/* I/O base */
 	uint32_t serial_baud;
-	uint16_t debug_exit_port;	/* 0, or an isa-debug-exit port: 120 is written when the guest crashes, 121 on a panic */
+	uint16_t debug_exit_port;	/* 0, or an isa-debug-exit port: gets 120 when the guest crashes, 121 on a panic */
 	enum config_action default_action;
 	bool default_writable;		/* only what the built-in default says; never true from a blob */
 	unsigned nrules;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The only door to guest memory.  Guest-physical = host-physical, so an address that passes here can go to hardware as
- * it stands.  Guest RAM is what the firmware's map calls usable or ACPI-reclaimable, less Veneer's own range and page 0; MMIO, holes
- * and reserved memory never pass.
+ * it stands.  Guest RAM is what the firmware's map calls usable or ACPI-reclaimable, less Veneer's own range and page 0; MMIO,
+ * holes and reserved memory never pass.
  */
 #ifndef VENEER_GMEM_H
 #define VENEER_GMEM_H

@@ -11,8 +11,8 @@
 /*
  * Doorbells: a device rings by NMI, by MSI, else MSI-X entry 0, else its IOAPIC pin.  Start only.
  *
- * doorbell_prepare() programs MSI or MSI-X, before the driver's probe: emulated NVMe looks at a vector only if MSI-X was on when
- * the completion queue was made.  Nothing for devices with neither.  doorbell_silence() undoes it.
+ * doorbell_prepare() programs MSI or MSI-X, before the driver's probe: emulated NVMe looks at a vector only if MSI-X was on
+ * when the completion queue was made.  Nothing for devices with neither.  doorbell_silence() undoes it.
  *
  * doorbell_attach() makes each ring call @dev->ops->poll, and learns the pin of a device without MSI by ops->intx_test.
  * Call irq_enable afterwards.  Both: 0, or negative with a log line when the device cannot ring.

@@ -87,8 +87,8 @@ void pci_master_off(const struct pci_dev *dev);
 const struct pci_dev *pci_get(unsigned n);
 
 /*
- * Free space for a twin's BAR of @size (a power of two) on the bus of @bdf: a range that no BAR, bridge window or RAM has and that
- * the bridges above forward; it is reserved from now on.  0 when there is none.  Start only.
+ * Free space for a twin's BAR of @size (a power of two) on the bus of @bdf: a range that no BAR, bridge window or RAM has and
+ * that the bridges above forward; it is reserved from now on.  0 when there is none.  Start only.
  */
 uint64_t pci_alloc_bar(uint16_t bdf, bool io, uint32_t size);
 

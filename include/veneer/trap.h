@@ -18,8 +18,8 @@ struct trap_ops {
 struct trap;
 
 /*
- * Create a trap, disabled and nowhere.  @size for memory: a multiple of 4096; for ports: 1..65536.  NULL when the table is full.
- * Start only; traps live for ever.
+ * Create a trap, disabled and nowhere.  @size for memory: a multiple of 4096; for ports: 1..65536.  NULL when the table is
+ * full. Start only; traps live for ever.
  */
 struct trap *trap_new_mmio(const char *name, uint32_t size, const struct trap_ops *ops, void *ctx);
 struct trap *trap_new_pio(const char *name, uint32_t size, const struct trap_ops *ops, void *ctx);

@@ -15,16 +15,16 @@ struct vpci_ops {
 };
 
 /*
- * Let @ops answer for @bdf from now on.  Whatever is really there is unreachable for the guest.  @ops NULL hides it.  Start only.
- * 0 or -ERR_NOMEM.
+ * Let @ops answer for @bdf from now on.  Whatever is really there is unreachable for the guest.  @ops NULL hides it.  Start
+ * only. 0 or -ERR_NOMEM.
  */
 int vpci_set(uint16_t bdf, const struct vpci_ops *ops, void *ctx);
 
 struct pci_dev;
 
 /*
- * The guest may read this function's configuration space but not change it: bridges above a concealed device, whose bus numbers,
- * windows and link must stay as they are.  Start only.
+ * The guest may read this function's configuration space but not change it: bridges above a concealed device, whose bus
+ * numbers, windows and link must stay as they are.  Start only.
  */
 void vpci_freeze(const struct pci_dev *dev);
 

@@ -236,7 +236,8 @@ TEST(the_guest)
 
 TEST(rules_are_checked)
 {
-	static const char *const bdf[] = { "00:02.0", "0000:00:20.0", "0000:00:02.8", "0000:00:2.0", "0000:00:02.0 ", "", "0000:00:02",
+	static const char *const bdf[] = { "00:02.0", "0000:00:20.0", "0000:00:02.8", "0000:00:2.0", "0000:00:02.0 ", "",
+		"0000:00:02",
 					   "000g:00:02.0" };
 	for (unsigned i = 0; i < ARRAY_SIZE(bdf); i++) {
 		char s[100];
@@ -259,14 +260,16 @@ TEST(rules_are_checked)
 	REFUSED(rule("veneer,serial = \"x\"; veneer,pci-id = <1 2>;"), "expected exactly one of veneer,bdf");
 	REFUSED(rule("veneer,serial = \"x\"; veneer,action = \"leave\";"), "cannot be chosen by veneer,serial");
 	REFUSED(rule("veneer,serial = \"x\"; local-mac-address = [02 00 00 00 00 01];"), "concerns a disk");
-	REFUSED(rule("veneer,pci-id = <1 2>; veneer,action = \"hide\";"), "veneer,action = \"hide\": expected \"conceal\" or \"leave\"");
+	REFUSED(rule("veneer,pci-id = <1 2>; veneer,action = \"hide\";"),
+		"veneer,action = \"hide\": expected \"conceal\" or \"leave\"");
 	REFUSED(rule("veneer,pci-id = <1 2>; veneer,writable = <1>;"), "expected no value");
 	REFUSED(rule("veneer,pci-id = <1 2>; veneer,writeable;"), "veneer,writeable = (empty): unknown property");
 	REFUSED(rule("veneer,pci-id = <1 2>; local-mac-address = [01 00 00 00 00 01];"), "expected six bytes");
 	REFUSED(rule("veneer,pci-id = <1 2>; local-mac-address = [00 00 00 00 00 00];"), "expected six bytes");
 	REFUSED(rule("veneer,pci-id = <1 2>; local-mac-address = [02 00 00 00 01];"), "expected six bytes");
 	REFUSED(rule("veneer,pci-id = <1 2>; veneer,timeout-ms = <999>;"), "expected milliseconds");
-	REFUSED(rule("veneer,pci-id = <1 2>; veneer,slot = <5>;"), "/policy/r: veneer,slot = [00 00 00 05] is not implemented in this build");
+	REFUSED(rule("veneer,pci-id = <1 2>; veneer,slot = <5>;"),
+		"/policy/r: veneer,slot = [00 00 00 05] is not implemented in this build");
 	REFUSED(rule("veneer,pci-id = <1 2>; veneer,window = <0 0 0 1>;"), "is not implemented in this build");
 	REFUSED(policy("veneer,default = \"ask\";"), "veneer,default = \"ask\"");
 }

@@ -158,7 +158,9 @@ __attribute__((weak)) void *mem_alloc(size_t size, size_t align)
 	for (unsigned i = 0; i < MAX_ALLOCS; i++) {
 		if (allocs[i].p)
 			continue;
-		/* Each block in its own mapping, below 2 GiB, its end at a page that faults as near as the alignment lets it. */
+		/*
+		 * Each block in its own mapping, below 2 GiB, its end at a page that faults as near as the alignment lets it.
+		 */
 		size_t body = ALIGN_UP(size, align), map = ALIGN_UP(body, (size_t)PAGE_SIZE) + align + 2 * PAGE_SIZE;
 		char *raw = mmap(NULL, map, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 		if (raw == MAP_FAILED)
