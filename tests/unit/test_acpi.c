@@ -220,7 +220,9 @@ TEST(each_byte_wrong)
 /* A table right before unmapped memory, of each length: nothing behind its end may be read. */
 TEST(cut_short)
 {
-	static const struct { uint32_t at, len; unsigned slot; } cut[] = { { MADT, 116, 36 }, { MCFG, 76, 44 }, { FADT, FADT_LEN, 52 } };
+	static const struct { uint32_t at, len; unsigned slot; } cut[] = {
+		{ MADT, 116, 36 }, { MCFG, 76, 44 }, { FADT, FADT_LEN, 52 },
+	};
 
 	for (unsigned t = 0; t < ARRAY_SIZE(cut); t++) {
 		build();

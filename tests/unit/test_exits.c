@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/cpu/mmio.c hv/cpu/pio.c hv/cpu/walk.c hv/cpu/decode.c hv/cpu/emulate.c hv/dev/trap.c hv/mem/nested.c hv/mem/ptree.c tests/unit/host/cpu.c */
+/* sources: hv/cpu/mmio.c hv/cpu/pio.c hv/cpu/walk.c hv/cpu/decode.c hv/cpu/emulate.c */
+/* sources: hv/dev/trap.c hv/mem/nested.c hv/mem/ptree.c tests/unit/host/cpu.c */
 /* Accesses that exit, from the guest's instruction to the trap's handler, with a vendor that only remembers. */
 #include <string.h>
 #include "host/cpu.h"
@@ -224,7 +225,9 @@ TEST(no_operand_where_the_host_maps_nothing)
 
 TEST(instructions_without_operand_are_never_the_cause)
 {
-	static const char plain[][4] = { "\x0f\xa2", "\x0f\x30", "\xf4", "\xec", "\xee", "\xe4\x60", "\x0f\x01\xd9", "\x6d", "\x6f" };
+	static const char plain[][4] = {
+		"\x0f\xa2", "\x0f\x30", "\xf4", "\xec", "\xee", "\xe4\x60", "\x0f\x01\xd9", "\x6d", "\x6f",
+	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(plain); i++) {
 		start();

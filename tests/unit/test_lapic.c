@@ -39,7 +39,9 @@ static void set_tsc_offset(struct vcpu *v, uint64_t o) { }
 static struct vcpu_regs regs;
 static void get(struct vcpu *v, struct vcpu_regs *out) { *out = regs; }
 static void set(struct vcpu *v, const struct vcpu_regs *in) { regs = *in; }
-static const struct vcpu_ops ops = { .get = get, .set = set, .get_tsc_offset = get_tsc_offset, .set_tsc_offset = set_tsc_offset };
+static const struct vcpu_ops ops = {
+	.get = get, .set = set, .get_tsc_offset = get_tsc_offset, .set_tsc_offset = set_tsc_offset,
+};
 const struct vcpu_ops *vendor = &ops;
 
 static void start(bool x2)
@@ -207,7 +209,9 @@ TEST(efer_takes_what_the_processor_has)
 
 TEST(machine_msrs_seem_written)
 {
-	static const uint32_t ignored[] = { 0xc0010010, 0xc0010015, 0xc001001a, 0xc001001d, 0xc0010020, 0xc0010058, 0xc0010111 };
+	static const uint32_t ignored[] = {
+		0xc0010010, 0xc0010015, 0xc001001a, 0xc001001d, 0xc0010020, 0xc0010058, 0xc0010111,
+	};
 
 	start(false);
 	for (unsigned i = 0; i < ARRAY_SIZE(ignored); i++)
