@@ -124,7 +124,7 @@ static void refuse(struct vcpu *v, const struct vcpu_regs *r, uint64_t gpa, cons
 
 	/* On a twin's registers an unknown instruction is a report; on a hidden range it is the guest's fault alone. */
 	if (t && n)
-		log_err_once(said, "guest: unknown instruction at a device register: gpa %#lx rip %#lx: %02x %02x %02x %02x "
+		log_err_once(said, "guest: instruction not known at a device register: gpa %#lx rip %#lx: %02x %02x %02x %02x "
 			     "%02x %02x %02x %02x", gpa, r->rip, b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]);
 	vendor->inject_exception(v, VCPU_EVENT_GP, true, 0);
 }
