@@ -112,8 +112,8 @@ sha_of() {
 	sha256sum "$1" | cut -d ' ' -f 1
 }
 
-# check_patterns IMAGE...: each image holds a sound file system and one of the patterns that the guest says it wrote (random
-# data, so which image holds which one needs no names), and the guest wrote no others.
+# check_patterns IMAGE...: each image holds a sound file system and one of the patterns that the guest says it wrote (no two
+# are alike, so which image holds which one needs no names), and the guest wrote no others.
 check_patterns() {
 	local image sum seen=' '
 	PATH=$PATH:/usr/sbin:/sbin

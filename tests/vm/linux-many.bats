@@ -4,6 +4,10 @@
 # NVMe disk with 4096-byte sectors.
 load ../lib/guest
 
+setup_file() {
+	export BATS_TEST_TIMEOUT=1000 GUEST_TIMEOUT=900
+}
+
 setup() {
 	cd "$BATS_TEST_TMPDIR" || return 1
 	# shellcheck disable=SC2054 # the commas are QEMU's
@@ -33,11 +37,20 @@ teardown() { guest_teardown; }
 	check_transfers 2
 }
 
-@test "many: every disk has its own data, with the sector sizes of the real one" {
-	linux_run disks "" "${machine[@]}"
+each_disk_has_its_data() { # each_disk_has_its_data MIB
+	linux_run disks "veneer.mib=$1" "${machine[@]}"
 	said "disks: 5"
 	[ "$(grep -acE '^GUEST: [a-z0-9]+: 1048576 sectors, logical 4096 physical 4096' "$(serial)")" = 1 ]
 	[ "$(grep -acE '^GUEST: [a-z0-9]+: 1048576 sectors, logical 512 physical 4096' "$(serial)")" = 1 ]
 	[ "$(grep -acE '^GUEST: [a-z0-9]+: 1048576 sectors, logical 512 physical 512' "$(serial)")" = 3 ]
 	check_patterns sata1 sata2 ns1 ns2 big
+}
+
+@test "many: every disk has its own data, with the sector sizes of the real one (64 MiB)" {
+	each_disk_has_its_data 64
+}
+
+# bats test_tags=slow
+@test "many: every disk has its own data, with the sector sizes of the real one (256 MiB)" {
+	each_disk_has_its_data 256
 }

@@ -58,6 +58,7 @@ probe() { # probe NAME CMDLINE ARGS...
 	[ "$(sha_of sata)" = "$before" ]
 }
 
+# bats test_tags=slow
 @test "probe-ring: the same with writable disks" {
 	probe probe-ring "" --config "$WRITABLE" "${machine[@]}"
 }
