@@ -78,7 +78,11 @@ mk() {
 
 @test "every question has a help text" {
 	run awk '
-		/^(config|choice|menu|endmenu|endchoice|mainmenu)/ { if (asked && !help) print name; name = $0; asked = help = 0 }
+		/^(config|choice|menu|endmenu|endchoice|mainmenu)/ {
+			if (asked && !help) print name
+			name = $0
+			asked = help = 0
+		}
 		/^\t(bool|int|hex|string|prompt) "/ { asked = 1 }
 		/^\thelp/ { help = 1 }' Kconfig
 	assert_output ""

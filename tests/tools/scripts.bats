@@ -112,7 +112,8 @@ project() {
 }
 
 @test "shell scripts: shellcheck is content, BATS files included" {
-	run -0 bash -c "git ls-files | xargs grep -lE '^#!.*(bash|sh)\$' | grep -v '^tests/lib/linux-guest.d/' | xargs shellcheck"
+	run -0 bash -c "git ls-files | xargs grep -lE '^#!.*(bash|sh)\$' | grep -v '^tests/lib/linux-guest.d/' |
+		xargs shellcheck"
 	run -0 shellcheck -s bash tests/tools/*.bats tests/vm/*.bats tests/lib/guest.bash
 	assert_output ""
 }
@@ -141,8 +142,8 @@ project() {
 		}
 	END
 	make -s --no-print-directory BUILD="$T/build" KCONFIG_CONFIG="$T/config" "$T/build/autoconf.h"
-	gcc -std=gnu11 -Itests/unit/include -Itests/unit -Iinclude -I. -include "$T/build/autoconf.h" -o "$T/check" "$T/check.c" \
-		tests/unit/host/host.c hv/config.c hv/fmt.c -lfdt
+	gcc -std=gnu11 -Itests/unit/include -Itests/unit -Iinclude -I. -include "$T/build/autoconf.h" -o "$T/check" \
+		"$T/check.c" tests/unit/host/host.c hv/config.c hv/fmt.c -lfdt
 	for source in configs/*.dts tests/lib/*.dts; do
 		installer/veneer-install config "$source" "$T/blob"
 		"$T/check" "$T/blob" || { echo "$source is not accepted"; false; }
