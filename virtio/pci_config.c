@@ -259,7 +259,7 @@ static int make_traps(struct virtio_dev *dev, const struct virtio_place *place)
 {
 	struct virtio_bar_trap *b = dev->bar;
 
-	if (!dev->modern_only) {
+	if (IS_ENABLED(CONFIG_VIRTIO_LEGACY) && !dev->modern_only) {
 		put_bar(dev, VIRTIO_BAR_IO, place->io_base, dev->type->io_size);
 		b[VIRTIO_BAR_IO].trap = trap_new_pio(dev->name, dev->type->io_size, &virtio_legacy_ops, dev);
 		if (!b[VIRTIO_BAR_IO].trap)
