@@ -20,18 +20,18 @@ unit-%: $(BUILD)/unit/test_%
 unit: $(UNIT_TESTS:test_%=unit-%) ## Run the unit tests on the host (ASan, UBSan)
 
 # The suites that scripts/run-tests runs; it builds what they need and sums up what they report.
-RUN_TESTS = BUILD='$(BUILD)' CC='$(CC)' MAKE='$(MAKE)' scripts/run-tests $(TESTARGS)
+RUN_TESTS = BUILD='$(BUILD)' CC='$(CC)' KCONFIG_CONFIG='$(KCONFIG_CONFIG)' scripts/run-tests $(TESTARGS)
 check: | deps ## Run all tests but the slow ones (about 20 minutes); ends with "N passed, N failed"
-	+@$(RUN_TESTS) unit lint tools vm
+	@$(RUN_TESTS) unit lint tools vm
 
 check-all: | deps ## Run all tests
-	+@$(RUN_TESTS) --slow unit lint tools vm
+	@$(RUN_TESTS) --slow unit lint tools vm
 
 check-tools: ## Run the tests of the scripts and the build
-	+@$(RUN_TESTS) lint tools
+	@$(RUN_TESTS) lint tools
 
 check-vm: ## Run the tests on emulated machines (TESTARGS='--filter REGEX' chooses)
-	+@$(RUN_TESTS) vm
+	@$(RUN_TESTS) vm
 
 check-style: ## Measure the sources against the house style
 	@scripts/check-style
