@@ -76,7 +76,7 @@ static void set(struct virtio_dev *dev, uint32_t off, uint32_t v)
 		dev->st.queue_select = (uint16_t)v;
 		break;
 	case LEGACY_QUEUE_NOTIFY:
-		virtio_kick(dev, v & 0xffff);
+		virtio_kick_legacy(dev, v & 0xffff);
 		break;
 	case LEGACY_STATUS:
 		virtio_status_set(dev, (uint8_t)v);

@@ -227,6 +227,20 @@ void virtio_kick(struct virtio_dev *dev, unsigned index)
 		dev->type->run(dev, index);
 }
 
+/*
+ * Drivers from before virtio 1.0 wait for answers before they set DRIVER_OK (3.1.2): Linux until 3.17 reads the partition table,
+ * FreeBSD until 10 the serial number.  The first kick of such a queue starts the device.
+ */
+void virtio_kick_legacy(struct virtio_dev *dev, unsigned index)
+{
+	const struct virtio_state *st = &dev->st;
+
+	if (index < dev->type->nqueues && (dev->type->early & BIT(index)) && dev->vq[index].st.enabled && st->status &&
+	    !st->running && !dev->broken)
+		start(dev);
+	virtio_kick(dev, index);
+}
+
 /* 4.1.5.1.2: a vector that cannot be had reads back as none. */
 uint16_t virtio_vector(uint32_t v)
 {

@@ -32,6 +32,7 @@ struct virtio_type {
 	unsigned nqueues;
 	uint32_t io_size;		/* of BAR0 */
 	unsigned cfg_len;
+	unsigned early;			/* BIT(q): queues that drivers of the legacy interface use before DRIVER_OK */
 
 	/* The driver is ready: features and queues stand.  Negative when the device cannot: it then needs a reset. */
 	int (*start)(struct virtio_dev *dev);
@@ -123,6 +124,7 @@ void virtio_status_set(struct virtio_dev *dev, uint8_t v);
 struct virtq *virtio_selected(struct virtio_dev *dev);
 void virtio_queue_enable(struct virtio_dev *dev, struct virtq *q);
 void virtio_kick(struct virtio_dev *dev, unsigned index);
+void virtio_kick_legacy(struct virtio_dev *dev, unsigned index);
 uint16_t virtio_vector(uint32_t v);
 uint8_t virtio_isr_read(struct virtio_dev *dev);
 uint32_t virtio_config_read(struct virtio_dev *dev, uint32_t off, unsigned width);

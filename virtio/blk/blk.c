@@ -83,6 +83,7 @@ static const struct virtio_type blk_type = {
 	.nqueues = 1,
 	.io_size = VIRTIO_BAR0_SIZE_BLK,
 	.cfg_len = BLKCFG_SIZE,
+	.early = BIT(0),
 	.start = vblk_start,
 	.stop = vblk_stop,
 	.reset = vblk_reset,

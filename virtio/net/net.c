@@ -131,6 +131,7 @@ static const struct virtio_type net_type = {
 	.nqueues = VNET_QUEUES,
 	.io_size = VIRTIO_BAR0_SIZE_NET,
 	.cfg_len = NETCFG_SIZE,
+	.early = BIT(VNET_CTRL),
 	.start = vnet_start,
 	.stop = vnet_stop,
 	.reset = vnet_reset,
