@@ -78,3 +78,14 @@ symbols() {
 	[ -e "$T/config" ]
 	[ ! -e "$T/build" ]
 }
+
+# bats test_tags=slow
+@test "every choice can be left out: the image links without it" {
+	for symbol in VIRTIO_LEGACY VIRTIO_MODERN AHCI NVME NIC_E1000 NIC_E1000E BOOT_LINUX BOOT_MULTIBOOT1 CONSOLE_SCREEN; do
+		echo "without $symbol"
+		rm -f "$T/config"
+		mk defconfig
+		sed -i "s/^CONFIG_$symbol=y/# CONFIG_$symbol is not set/" "$T/config"
+		mk
+	done
+}

@@ -68,7 +68,7 @@ probe() { # probe NAME CMDLINE ARGS...
 }
 
 @test "probe-idle: an idle guest causes no exits" {
-	probe probe-idle "" --config "$WRITABLE" "${machine[@]}"
+	probe probe-idle "seconds=10" --config "$WRITABLE" "${machine[@]}"
 }
 
 @test "probe-smp: no second processor runs" {
