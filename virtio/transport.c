@@ -228,8 +228,8 @@ void virtio_kick(struct virtio_dev *dev, unsigned index)
 }
 
 /*
- * Drivers from before virtio 1.0 wait for answers before they set DRIVER_OK (3.1.2): Linux until 3.17 reads the partition table,
- * FreeBSD until 10 the serial number.  The first kick of such a queue starts the device.
+ * Drivers from before virtio 1.0 wait for answers before they set DRIVER_OK (3.1.2): Linux until 3.17 reads the partition
+ * table, FreeBSD until 10 the serial number.  The first kick of such a queue starts the device.
  */
 void virtio_kick_legacy(struct virtio_dev *dev, unsigned index)
 {

@@ -421,6 +421,42 @@ TEST(the_cache_mode_can_be_chosen)
 	CHECK_EQ(hw.flushes, 1);
 }
 
+/* A driver that turns the cache off sends no more flushes, for what it wrote before either. */
+TEST(what_was_written_before_the_cache_went_off_becomes_stable)
+{
+	up(NO_EVENT);
+	memset(mem, 0x5a, 512);
+	quick(VIRTIO_BLK_T_OUT, 9, 512, false);
+	CHECK_EQ(*status, VIRTIO_BLK_S_OK);
+	CHECK_EQ(hw.flushes, 0);
+	guest_write(TWIN_BAR4 + BAR4_DEVICE + BLKCFG_WRITEBACK, 1, 0);
+	CHECK_EQ(hw.ncmd, 1);
+	CHECK_EQ(twin_clock_holds, 1);
+	/* A write meanwhile gets a flush of its own. */
+	request(VIRTIO_BLK_T_OUT, 10, mem, 512, false);
+	modern_kick(0);
+	complete(1, 0);
+	CHECK_EQ(hw.flushes, 1);
+	CHECK_EQ(memcmp(hw.stable + 9 * 512, mem, 512), 0);
+	CHECK_EQ(*status, 0xaa);
+	while (hw.ncmd)
+		complete(hw.ncmd, 0);
+	CHECK_EQ(hw.flushes, 2);
+	CHECK_EQ(*status, VIRTIO_BLK_S_OK);
+	CHECK_EQ(twin_clock_holds, 0);
+	CHECK_EQ(vb->inflight, 0);
+	/* Nothing is written, nothing to flush; and a reset forgets a flush that runs. */
+	guest_write(TWIN_BAR4 + BAR4_DEVICE + BLKCFG_WRITEBACK, 1, 1);
+	guest_write(TWIN_BAR4 + BAR4_DEVICE + BLKCFG_WRITEBACK, 1, 0);
+	CHECK_EQ(hw.ncmd, 0);
+	guest_write(TWIN_BAR4 + BAR4_DEVICE + BLKCFG_WRITEBACK, 1, 1);
+	quick(VIRTIO_BLK_T_OUT, 9, 512, false);
+	guest_write(TWIN_BAR4 + BAR4_DEVICE + BLKCFG_WRITEBACK, 1, 0);
+	CHECK_EQ(hw.ncmd, 1);
+	guest_write(TWIN_BAR4 + COMMON_STATUS, 1, 0);
+	CHECK_EQ(twin_clock_holds, 0);
+}
+
 TEST(a_batch_interrupts_once_and_kicks_go_off_at_depth)
 {
 	up(NO_EVENT);

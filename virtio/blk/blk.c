@@ -66,15 +66,23 @@ static void vblk_kicked(struct virtio_dev *dev, unsigned q)
 	vblk_run(to_vblk(dev));
 }
 
-/* Only the cache mode can be written (5.2.5.2).  Writes under way keep the mode that they complete in. */
+/*
+ * Only the cache mode can be written (5.2.5.2).  Writes under way keep the mode that they complete in.  Of those that are done
+ * the driver believes from now on that they need no flush: one is sent behind them.
+ */
 static void vblk_config_write(struct virtio_dev *dev, uint32_t off, unsigned width, uint32_t v)
 {
 	struct vblk *vb = to_vblk(dev);
+	bool was = vb->write_through;
 
 	if (off != BLKCFG_WRITEBACK || !virtio_has(dev, VIRTIO_BLK_F_CONFIG_WCE))
 		return;
 	vb->write_through = !(v & 0xff);
 	show_writeback(vb);
+	if (vb->write_through && !was && vb->disk->write_cache && vb->cached && dev->st.running) {
+		vb->flush_due = true;
+		vblk_run(vb);
+	}
 }
 
 static const struct virtio_type blk_type = {

@@ -49,6 +49,8 @@ struct vblk {
 	struct vblk_list unstable, flushing;
 	struct disk_req flush;
 	bool flush_busy;
+	bool flush_due;		/* for writes that are done already: the cache mode changed behind them */
+	bool cached;		/* writes are done that no flush was sent for */
 
 	uint64_t cnt_reads, cnt_writes, cnt_flushes, cnt_other, cnt_errors;
 	struct virtq vq;

@@ -27,7 +27,7 @@ void vblk_forget(struct vblk *vb)
 		vb->free = &vb->reqs[i];
 	}
 	vb->inflight = 0;
-	vb->flush_busy = false;
+	vb->flush_busy = vb->flush_due = false;
 	list_init(&vb->unstable);
 	list_init(&vb->flushing);
 	if (vb->clock_held)
@@ -44,6 +44,24 @@ static uint8_t to_status(int err)
 	return err == -ERR_NOTSUP ? VIRTIO_BLK_S_UNSUPP : VIRTIO_BLK_S_IOERR;
 }
 
+/* Something is with the disk: a request, or our own flush.  Deadlines need the clock. */
+static void begun(struct vblk *vb)
+{
+	vb->inflight++;
+	if (vb->clock_held)
+		return;
+	vb->clock_held = true;
+	clock_hold();
+}
+
+static void ended(struct vblk *vb)
+{
+	if (--vb->inflight || !vb->clock_held)
+		return;
+	vb->clock_held = false;
+	clock_release();
+}
+
 /* Answer a request and take it back.  The guest hears of it at the next flush of the queue. */
 static void finish(struct vblk_req *r, int err)
 {
@@ -55,10 +73,7 @@ static void finish(struct vblk_req *r, int err)
 	virtq_push(&vb->vq, r->head, r->in_len);
 	r->next = vb->free;
 	vb->free = r;
-	if (--vb->inflight == 0 && vb->clock_held) {
-		vb->clock_held = false;
-		clock_release();
-	}
+	ended(vb);
 }
 
 static void done(struct disk_req *d, int err)
@@ -66,10 +81,13 @@ static void done(struct disk_req *d, int err)
 	struct vblk_req *r = container_of(d, struct vblk_req, disk);
 	bool changes = d->op == DISK_WRITE || d->op == DISK_WRITE_ZEROES || d->op == DISK_DISCARD;
 
-	if (!err && changes && r->vb->write_through)
+	if (!err && changes && r->vb->write_through) {
 		list_add(&r->vb->unstable, r);
-	else
-		finish(r, err);
+		return;
+	}
+	if (changes || (d->op == DISK_FLUSH && err))
+		r->vb->cached = true;
+	finish(r, err);
 }
 
 static void flush_done(struct disk_req *d, int err)
@@ -79,10 +97,13 @@ static void flush_done(struct disk_req *d, int err)
 
 	list_init(&vb->flushing);
 	vb->flush_busy = false;
+	if (err)
+		vb->cached = true;
 	for (; r; r = next) {
 		next = r->next;
 		finish(r, err);
 	}
+	ended(vb);
 }
 
 /* Make what was written stable: one flush for all writes that are done.  Returns whether the disk is to be kicked. */
@@ -90,11 +111,13 @@ static bool make_stable(struct vblk *vb)
 {
 	bool any = false;
 
-	while (vb->unstable.first && !vb->flush_busy) {
+	while ((vb->unstable.first || vb->flush_due) && !vb->flush_busy) {
 		vb->flushing.first = vb->unstable.first;
 		vb->flushing.end = vb->unstable.end;
 		list_init(&vb->unstable);
+		vb->flush_due = vb->cached = false;
 		vb->flush_busy = true;
+		begun(vb);
 		vb->flush = (struct disk_req){ .op = DISK_FLUSH, .done = flush_done };
 		disk_submit(vb->disk, 0, &vb->flush);	/* may call flush_done() from inside */
 		any = true;
@@ -149,6 +172,7 @@ static int flush(struct vblk *vb, struct vblk_req *r)
 		return 0;
 	}
 	r->disk.op = DISK_FLUSH;
+	vb->cached = false;
 	submit(vb, r);
 	return 0;
 }
@@ -242,7 +266,7 @@ static void serve(struct vblk *vb, struct virtq_chain *c)
 	virtq_chain_skip(c, sizeof(hdr));
 
 	vb->free = r->next;
-	vb->inflight++;
+	begun(vb);
 	r->head = c->head;
 	r->in_len = (uint32_t)MIN(c->in_len, (uint64_t)UINT32_MAX);
 	r->status = split_status(c);
@@ -251,10 +275,6 @@ static void serve(struct vblk *vb, struct virtq_chain *c)
 	r->disk.nsg = 0;
 	r->disk.lba = 0;
 	r->disk.nblocks = 0;
-	if (!vb->clock_held) {
-		vb->clock_held = true;
-		clock_hold();
-	}
 	err = begin(vb, r, &hdr, c);
 	if (err)
 		finish(r, err);
