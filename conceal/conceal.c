@@ -21,9 +21,18 @@
 static struct hw_dev *devices[MAX_DEVICES];
 static unsigned ndevices, ntwins, nnet, nblk;
 static uint16_t taken_bdf[MAX_TWINS];
+static struct verdict verdicts[256];	/* by pci_get()'s index */
 static char twin_name[MAX_TWINS][8];
 
 /* --- where twins go --- */
+
+static bool twin_at(uint16_t bdf)
+{
+	for (unsigned i = 0; i < ntwins; i++)
+		if (taken_bdf[i] == bdf)
+			return true;
+	return false;
+}
 
 static bool bdf_taken(uint16_t bdf)
 {
@@ -32,10 +41,22 @@ static bool bdf_taken(uint16_t bdf)
 	for (unsigned i = 0; (d = pci_get(i)); i++)
 		if (d->bdf == bdf)
 			return true;
-	for (unsigned i = 0; i < ntwins; i++)
-		if (taken_bdf[i] == bdf)
-			return true;
-	return false;
+	return twin_at(bdf);
+}
+
+/*
+ * Guests look for functions 1 to 7 only behind a function 0.  Where that one is hidden and got no twin (two SATA controllers in
+ * one device, the disk at the second), the next function's twin takes its place.
+ */
+static uint16_t own_bdf(const struct pci_dev *pci)
+{
+	uint16_t first = (uint16_t)(pci->bdf & ~7);
+	const struct pci_dev *d;
+
+	for (unsigned i = 0; (d = pci_get(i)) && i < ARRAY_SIZE(verdicts); i++)
+		if (d->bdf == first && verdicts[i].fate == FATE_CONCEAL && !twin_at(first))
+			return first;
+	return pci->bdf;
 }
 
 static bool slot_empty(unsigned slot)
@@ -52,7 +73,7 @@ static bool slot_empty(unsigned slot)
 static uint16_t twin_bdf(const struct pci_dev *pci, unsigned n)
 {
 	if (!n)
-		return pci->bdf;
+		return own_bdf(pci);
 	for (unsigned fn = 1; fn < 8; fn++) {
 		uint16_t bdf = (uint16_t)((pci->bdf & ~7) | fn);
 
@@ -65,9 +86,10 @@ static uint16_t twin_bdf(const struct pci_dev *pci, unsigned n)
 	return 0xffff;
 }
 
+/* A function other than 0 says it by its number. */
 static bool real_multifunction(const struct pci_dev *pci)
 {
-	return pci_read8(pci, PCI_HEADER_TYPE) & PCI_HEADER_MULTI;
+	return (pci->bdf & 7) || (pci_read8(pci, PCI_HEADER_TYPE) & PCI_HEADER_MULTI);
 }
 
 /* Everything but the BDF and the multifunction bit.  False when the bus has no room for the BARs. */
@@ -106,7 +128,7 @@ static void remember_twin(const struct virtio_place *place)
 
 static void make_net(struct hw_dev *dev, const struct config_rule *rule)
 {
-	struct virtio_place place = { .bdf = dev->pci->bdf, .multifunction = real_multifunction(dev->pci) };
+	struct virtio_place place = { .bdf = own_bdf(dev->pci), .multifunction = real_multifunction(dev->pci) };
 	struct virtio_net_conf conf = { .nic = dev->nic, .mac = rule && rule->has_mac ? rule->mac : NULL };
 
 	if (ntwins == MAX_TWINS || !find_place(dev->pci, &place, rule && rule->modern_only, VIRTIO_BAR0_SIZE_NET))
@@ -228,7 +250,6 @@ static void report_unused_rules(void)
 int conceal_start(void)
 {
 	const struct pci_dev *pci;
-	static struct verdict verdicts[256];
 
 	/* All are hidden before the first is touched: a twin's place must not be a device that goes away later. */
 	for (unsigned i = 0; (pci = pci_get(i)) && i < ARRAY_SIZE(verdicts); i++) {

@@ -19,6 +19,8 @@
 #define NVME_FAILS	PCI_BDF(0, 8, 0)
 #define NIC_LEFT	PCI_BDF(0, 9, 0)
 #define NVME_EMPTY	PCI_BDF(0, 10, 0)
+#define EMPTY_FN0	PCI_BDF(0, 13, 0)
+#define ONE_DISK_FN1	PCI_BDF(0, 13, 1)
 #define DISKS		9u
 
 struct config config;
@@ -36,6 +38,8 @@ static struct pci_dev pci[] = {
 	{ .bdf = PCI_BDF(0, 12, 0), .class_code = 0x030000, .vendor = 1, .parent = 0xffff },
 	{ .bdf = PCI_BDF(0, 31, 0), .class_code = 0x060100, .parent = 0xffff },
 	{ .bdf = AHCI, .class_code = 0x010601, .vendor = 1, .parent = 0xffff },
+	{ .bdf = EMPTY_FN0, .class_code = 0x010601, .vendor = 1, .parent = 0xffff },
+	{ .bdf = ONE_DISK_FN1, .class_code = 0x010601, .vendor = 1, .parent = 0xffff },
 };
 
 const struct pci_dev *pci_get(unsigned n) { return n < ARRAY_SIZE(pci) ? &pci[n] : NULL; }
@@ -50,11 +54,13 @@ static void shutdown(struct hw_dev *d) { shut++; }
 static const struct hw_dev_ops ops = { .irq_enable = irq_enable, .shutdown = shutdown };
 static struct hw_dev net_dev = { .ops = &ops, .pci = &pci[3], .name = "nic0", .nic = &the_nic };
 static struct hw_dev disk_dev = { .ops = &ops, .pci = &pci[10], .name = "ahci0", .disk = disks, .ndisk = DISKS };
+static struct disk one_disk, *one_disks = &one_disk;
+static struct hw_dev one_disk_dev = { .ops = &ops, .pci = &pci[12], .name = "ahci1", .disk = &one_disks, .ndisk = 1 };
 
 static int probe(const struct pci_dev *p, const struct hw_id *id, unsigned unit, struct hw_dev **out)
 {
-	*out = p->bdf == NIC ? &net_dev : &disk_dev;
-	return p->bdf == NVME_FAILS ? -ERR_TIMEOUT : p->bdf == NVME_EMPTY ? -ERR_NODEV : 0;
+	*out = p->bdf == NIC ? &net_dev : p->bdf == ONE_DISK_FN1 ? &one_disk_dev : &disk_dev;
+	return p->bdf == NVME_FAILS ? -ERR_TIMEOUT : p->bdf == NVME_EMPTY || p->bdf == EMPTY_FN0 ? -ERR_NODEV : 0;
 }
 
 static const struct hw_id ids = { .model = "model" };
@@ -145,7 +151,7 @@ static void check_hidden(void)
 {
 	static const struct { uint16_t bdf; bool frozen; } want[] = {
 		{ NIC, false }, { PCI_BDF(2, 0, 0), true }, { PCI_BDF(0, 1, 0), true },
-		{ NVME_FAILS, false }, { NVME_EMPTY, false }, { AHCI, false },
+		{ NVME_FAILS, false }, { NVME_EMPTY, false }, { AHCI, false }, { EMPTY_FN0, false }, { ONE_DISK_FN1, false },
 	};
 
 	CHECK_EQ(nseen, ARRAY_SIZE(want));
@@ -172,7 +178,7 @@ static void check_disks(void)
 		PCI_BDF(0, 31, 7), PCI_BDF(0, 2, 0), PCI_BDF(0, 3, 0),
 	};
 
-	CHECK_EQ(ntwins, 1 + DISKS);
+	CHECK_EQ(ntwins, 2 + DISKS);
 	for (unsigned i = 0; i < DISKS; i++) {
 		CHECK_EQ(twin[1 + i].place.bdf, want[i]);
 		CHECK(twin[1 + i].disk == &disk[i] && twin[1 + i].place.multifunction && twin[1 + i].place.io_base);
@@ -180,6 +186,14 @@ static void check_disks(void)
 		CHECK_EQ(twin[1 + i].writable, i == 4);
 		CHECK_EQ(disk[i].timeout_us, i == 4 ? 7000000 : 1000 * CONFIG_DISK_TIMEOUT_MS);
 	}
+}
+
+/* Guests look for functions 1 to 7 only behind a function 0, and that one is gone. */
+static void check_function_0(void)
+{
+	CHECK(twin[1 + DISKS].disk == &one_disk);
+	CHECK_EQ(twin[1 + DISKS].place.bdf, EMPTY_FN0);
+	CHECK(twin[1 + DISKS].place.multifunction);
 }
 
 TEST(a_machine)
@@ -201,8 +215,9 @@ TEST(a_machine)
 	check_hidden();
 	check_net();
 	check_disks();
-	CHECK_EQ(mastered_off, 2);
-	CHECK_EQ(irqs, 2);
+	check_function_0();
+	CHECK_EQ(mastered_off, 3);
+	CHECK_EQ(irqs, 3);
 	CHECK(host_log_has("left to the guest by the configuration"));
 	CHECK(host_log_has("could not start it: hidden"));
 	CHECK(host_log_has("nothing is connected: hidden"));
@@ -210,7 +225,7 @@ TEST(a_machine)
 	CHECK(!host_log_has("policy/disk matches") && !host_log_has("policy/left matches"));
 	CHECK(host_log_has("no I/O window reaches this bus"));
 	conceal_shutdown();
-	CHECK_EQ(shut, 2);
+	CHECK_EQ(shut, 3);
 }
 
 TEST(what_has_no_driver_is_named_and_stays)
