@@ -280,8 +280,9 @@ bool virtq_kicks_on(struct virtq *q)
 {
 	if (!q->live)
 		return false;
+	/* The guest's index, not ours: a caller that has no room for what waits wants to hear of the next chain. */
 	if (q->event_idx)
-		store16(avail_event(q), q->st.last_avail);
+		store16(avail_event(q), load16(&q->avail->idx));
 	else if (q->kicks_off)
 		store16(&q->used->flags, 0);
 	q->kicks_off = false;

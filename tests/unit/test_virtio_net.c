@@ -298,6 +298,22 @@ TEST(an_idle_nic_without_room_is_tried_again_at_the_next_kick)
 	CHECK_EQ(hw.ntx, 1);
 }
 
+TEST(an_idle_nic_without_room_hears_the_next_kick_by_avail_event)
+{
+	make(NIC_CAP_TX_CSUM);
+	modern_up(rings, 3, ~0ull, 64);
+	hw.room = 0;
+	send(0, 100);
+	modern_kick(1);
+	CHECK_EQ(hw.ntx, 0);
+	/* What the next frame's index must be for a driver to kick (2.7.7.2). */
+	CHECK_EQ(*ring_avail_event(&rings[1]), rings[1].avail->idx);
+	hw.room = SLOTS;
+	send(4096, 100);
+	modern_kick(1);
+	CHECK_EQ(hw.ntx, 2);
+}
+
 TEST(what_cannot_be_sent_is_dropped_and_returned)
 {
 	up(NIC_CAP_TX_CSUM);
