@@ -197,7 +197,7 @@ static void put_header(struct virtio_dev *dev, const struct virtio_place *place)
 	put(dev, PCI_CLASS, 3, dev->type->class_code);
 	put(dev, PCI_HEADER_TYPE, 1, place->multifunction ? PCI_HEADER_MULTI : 0);
 	put(dev, PCI_SUBSYS_VENDOR, 2, VIRTIO_PCI_VENDOR);
-	put(dev, PCI_SUBSYS_ID, 2, id);
+	put(dev, PCI_SUBSYS_ID, 2, dev->modern_only ? VIRTIO_PCI_MODERN_SUBSYS : id);
 	put(dev, PCI_CAP_PTR, 1, CAP_MSIX);
 	put(dev, PCI_INT_LINE, 1, place->int_line);
 	put(dev, PCI_INT_PIN, 1, place->int_pin);

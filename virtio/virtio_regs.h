@@ -126,6 +126,7 @@ struct vring_used {
 #define VIRTIO_PCI_VENDOR		0x1af4
 #define VIRTIO_PCI_TRANSITIONAL		0x0fff		/* + device type */
 #define VIRTIO_PCI_MODERN		0x1040		/* + device type */
+#define VIRTIO_PCI_MODERN_SUBSYS	0x1100		/* 4.1.2.1: 40h or more; this one stands in drivers' tables */
 
 #define VIRTIO_ID_NET			1
 #define VIRTIO_ID_BLK			2

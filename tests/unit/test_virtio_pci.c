@@ -79,6 +79,7 @@ TEST(identity)
 	make(true);
 	CHECK_EQ(cfg_read(0, 4), 0x10421af4);
 	CHECK_EQ(cfg_read(PCI_REVISION, 1), 1);
+	CHECK_EQ(cfg_read(PCI_SUBSYS_VENDOR, 4), 0x11001af4);
 	CHECK_EQ(cfg_read(PCI_BAR(0), 4), 0);
 	CHECK_EQ(leg(0, 4), 0xffffffff);
 }
