@@ -37,7 +37,7 @@ HOT	 := virtio/% hw/nic/intel_ring.o hw/nic/intel_nic.o hw/disk.o hw/sg.o hw/ahc
 	    hv/mem/gmem.o hv/dev/trap.o hv/dev/doorbell.o hv/dev/lapic.o hv/cpu/svm.o hv/cpu/exit.o hv/cpu/mmio.o hv/cpu/pio.o \
 	    hv/cpu/walk.o hv/cpu/decode.o hv/cpu/emulate.o
 CPPFLAGS := -Iinclude -I. -include $(BUILD)/autoconf.h
-LDFLAGS	 := -static -pie --no-dynamic-linker -z text -z noexecstack -z max-page-size=4096 --no-warn-rwx-segments \
+LDFLAGS	 := -static -pie --no-dynamic-linker -z text -z pack-relative-relocs -z noexecstack -z max-page-size=4096 --no-warn-rwx-segments \
 	    -T hv/boot/veneer.lds --build-id=none
 LIBFDT	  = $(shell $(CC) -print-file-name=libfdt.a)
 
@@ -66,8 +66,8 @@ $(BUILD)/objects: FORCE
 
 $(BUILD)/veneer.elf: $(OBJS) $(BUILD)/objects hv/boot/veneer.lds
 	$(LD) $(LDFLAGS) -o $@.full $(OBJS) $(LIBFDT)
-	$(OBJCOPY) --strip-all $@.full $@
-	scripts/elf-grub-fix $@
+	@if readelf -rW $@.full | grep R_X86_64; then echo "$@: relocations that entry.S does not apply" >&2; exit 1; fi
+	$(OBJCOPY) --strip-all --remove-section .rela.dyn $@.full $@
 
 $(BUILD)/%.o: %.c $(BUILD)/autoconf.h $(BUILD)/flags
 	@mkdir -p $(@D)

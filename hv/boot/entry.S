@@ -151,18 +151,33 @@ entry64:
 	movl %ebx, %ebx
 	movl %esi, %r12d			/* magic */
 
-	/* Relocations: R_X86_64_RELATIVE only, the linker script and -z text see to it. */
-	leaq veneer_rela(%rip), %rdi
-	leaq veneer_rela_end(%rip), %rsi
+	/*
+	 * Relocations in the generic ABI's RELR form: an even word is an address to relocate, an odd one a bitmap of the 63 words
+	 * that follow the last.  Each such word holds an address as linked, and gets the distance to where we are.
+	 */
+	leaq veneer_relr(%rip), %rdi
+	leaq veneer_relr_end(%rip), %rsi
 	leaq veneer_start(%rip), %rdx
 	subq $0x200000, %rdx			/* load address - link address */
 7:	cmpq %rsi, %rdi
 	jae 8f
 	movq (%rdi), %rax
-	movq 16(%rdi), %rcx
-	addq %rdx, %rcx
-	movq %rcx, (%rdx, %rax)
-	addq $24, %rdi
+	addq $8, %rdi
+	testb $1, %al
+	jnz 10f
+	leaq (%rax, %rdx), %rcx
+	addq %rdx, (%rcx)
+	addq $8, %rcx				/* rcx: the word that the next bitmap begins with */
+	jmp 7b
+10:	movq %rcx, %r8
+11:	shrq $1, %rax
+	jz 13f
+	testb $1, %al
+	jz 12f
+	addq %rdx, (%r8)
+12:	addq $8, %r8
+	jmp 11b
+13:	addq $63 * 8, %rcx
 	jmp 7b
 8:
 	/* The stack protector reads its canary at %fs:0x28. */
