@@ -24,6 +24,12 @@ struct tss {
 	uint16_t zero3, iopb;
 } PACKED;
 
+/* What LGDT and LIDT read starts at the limit; the padding aligns the address, as packed relocations need it. */
+struct table {
+	uint16_t padding[3], limit;
+	uint64_t base;
+};
+
 static struct gate idt[256] ALIGNED(16);
 static struct tss tss ALIGNED(16);
 static uint64_t gdt[5] ALIGNED(16) = { 0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0, 0 };
@@ -38,17 +44,17 @@ static void set_gate(unsigned vector, uint64_t target, uint8_t ist)
 
 static void load_tables(void)
 {
-	struct { uint16_t limit; uint64_t base; } PACKED gdtr = { sizeof(gdt) - 1, (uintptr_t)gdt },
-		idtr = { sizeof(idt) - 1, (uintptr_t)idt };
+	struct table gdtr = { .limit = sizeof(gdt) - 1, .base = (uintptr_t)gdt };
+	struct table idtr = { .limit = sizeof(idt) - 1, .base = (uintptr_t)idt };
 	uint64_t base = (uintptr_t)&tss;
 
 	gdt[3] = (sizeof(tss) - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
 	gdt[4] = base >> 32;
-	__asm__ volatile("lgdt %0" : : "m"(gdtr));
+	__asm__ volatile("lgdt %0" : : "m"(gdtr.limit), "m"(gdtr.base));
 	__asm__ volatile("pushq $8; leaq 1f(%%rip), %%rax; pushq %%rax; lretq; 1:" : : : "rax", "memory");
 	__asm__ volatile("movl %0, %%ds; movl %0, %%es; movl %0, %%ss" : : "r"(16) : "memory");
 	__asm__ volatile("ltr %w0" : : "r"(SEL_TSS));
-	__asm__ volatile("lidt %0" : : "m"(idtr));
+	__asm__ volatile("lidt %0" : : "m"(idtr.limit), "m"(idtr.base));
 }
 
 void idt_init(void)
