@@ -17,6 +17,7 @@ struct trap {
 	const struct trap_ops *ops;
 	void *ctx;
 	uint64_t base;
+	uint64_t wanted;	/* where it goes when that is free; 0: nowhere */
 	uint32_t size;
 	bool pio, on;
 };
@@ -100,8 +101,11 @@ int trap_place(struct trap *t, uint64_t base)
 	if (t->on && t->base == base)
 		return 0;
 	trap_remove(t);
-	if (forbidden(t, base) || taken(t, base)) {
+	bool never = forbidden(t, base);
+
+	if (never || taken(t, base)) {
 		log_warn("%s: cannot answer at %#lx: the range is in use", t->name, base);
+		t->wanted = never ? 0 : base;
 		return -ERR_BUSY;
 	}
 	return trap_place_system(t, base);
@@ -118,8 +122,23 @@ int trap_place_system(struct trap *t, uint64_t base)
 	return 0;
 }
 
+/* A range came free: a trap may wait for it. */
+static void place_waiting(void)
+{
+	for (struct trap *t = traps; t < traps + ntraps; t++) {
+		uint64_t base = t->wanted;
+
+		if (!base || taken(t, base))
+			continue;
+		t->wanted = 0;
+		if (trap_place_system(t, base))
+			log_warn("%s: cannot answer at %#lx", t->name, base);
+	}
+}
+
 void trap_remove(struct trap *t)
 {
+	t->wanted = 0;
 	if (!t->on)
 		return;
 	t->on = false;
@@ -127,6 +146,7 @@ void trap_remove(struct trap *t)
 		mark_ports(t->base, t->size, false);
 	else
 		nested_show(t->base, t->size);
+	place_waiting();
 }
 
 static struct trap *find(struct trap **last, bool pio, uint64_t addr, uint32_t *off)

@@ -26,7 +26,8 @@ struct trap *trap_new_pio(const char *name, uint32_t size, const struct trap_ops
 
 /*
  * Put it at @base (memory: page-aligned) or take it away.  Any time.  A range that another trap already has, that is
- * Veneer's, RAM or the LAPIC/IOAPIC page is refused: the trap is then off, and -ERR_BUSY returned.
+ * Veneer's, RAM or the LAPIC/IOAPIC page is refused: the trap is then off, and -ERR_BUSY returned.  Where it was another
+ * trap's, it is put there once that one goes, unless it was placed or removed again meanwhile.
  */
 int trap_place(struct trap *t, uint64_t base);
 void trap_remove(struct trap *t);

@@ -323,6 +323,32 @@ TEST(bars_keep_off_what_is_not_theirs)
 	CHECK(!trap_find_mmio(0xfeb02000, &off));
 }
 
+/* Guests that deal BARs out anew write one after the other: for a moment two may lie in one place. */
+TEST(a_bar_waits_for_one_that_moves_away)
+{
+	struct trap *t = trap_new_mmio("bar", 0x2000, &nothing, NULL), *u = trap_new_mmio("bar", 0x1000, &nothing, NULL);
+	uint32_t off;
+
+	start();
+	CHECK_EQ(trap_place(t, 0xfeb00000), 0);
+	CHECK_EQ(trap_place(u, 0xfeb01000), -ERR_BUSY);
+	CHECK(trap_find_mmio(0xfeb01000, &off) == t);
+	CHECK_EQ(trap_place(t, 0xfeb04000), 0);
+	CHECK(trap_find_mmio(0xfeb01000, &off) == u && trap_find_mmio(0xfeb04000, &off) == t);
+	CHECK(nested_is_hidden(0xfeb01000) && !nested_is_hidden(0xfeb00000));
+	/* Not one that went elsewhere, or away, meanwhile. */
+	CHECK_EQ(trap_place(u, 0xfeb05000), -ERR_BUSY);
+	CHECK(!nested_is_hidden(0xfeb01000));
+	trap_remove(u);
+	CHECK_EQ(trap_place(t, 0xfeb00000), 0);
+	CHECK(!trap_find_mmio(0xfeb05000, &off));
+	CHECK_EQ(trap_place(u, 0xfeb00000), -ERR_BUSY);
+	CHECK_EQ(trap_place(u, 0xfeb08000), 0);
+	trap_remove(t);
+	CHECK(!trap_find_mmio(0xfeb00000, &off) && trap_find_mmio(0xfeb08000, &off) == u);
+	trap_remove(u);
+}
+
 TEST(a_bar_over_a_hidden_one_uncovers_nothing)
 {
 	struct trap *t = trap_new_mmio("bar", 0x4000, &nothing, NULL);
