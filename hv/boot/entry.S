@@ -152,8 +152,8 @@ entry64:
 	movl %esi, %r12d			/* magic */
 
 	/*
-	 * Relocations in the generic ABI's RELR form: an even word is an address to relocate, an odd one a bitmap of the 63 words
-	 * that follow the last.  Each such word holds an address as linked, and gets the distance to where we are.
+	 * Relocations in the generic ABI's RELR form: an even word is an address to relocate, an odd one a bitmap of the 63
+	 * words that follow the last.  Each such word holds an address as linked, and gets the distance to where we are.
 	 */
 	leaq veneer_relr(%rip), %rdi
 	leaq veneer_relr_end(%rip), %rsi

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: virtio/net/net.c virtio/net/tx.c virtio/net/rx.c virtio/net/ctrl.c virtio/blk/blk.c virtio/blk/request.c virtio/transport.c virtio/pci_config.c virtio/msix.c virtio/legacy.c virtio/modern.c virtio/queue.c hw/sg.c hw/disk.c tests/unit/host/twin.c */
+/* sources: virtio/net/net.c virtio/net/tx.c virtio/net/rx.c virtio/net/ctrl.c virtio/blk/blk.c virtio/blk/request.c */
+/* sources: virtio/transport.c virtio/pci_config.c virtio/msix.c virtio/legacy.c virtio/modern.c virtio/queue.c hw/sg.c */
+/* sources: hw/disk.c tests/unit/host/twin.c */
 /*
  * A guest that does anything: random registers, random rings, memory changed under the device's hands.  Addresses outside guest
  * RAM fault (guard pages), counts are checked, and after a reset the device must work.
@@ -271,7 +273,8 @@ TEST(blk_survives)
 	twin_reset();
 	ncmd = 0;
 	disk = (struct disk) {
-		.ops = &dops, .name = "fake0", .block_size = 512, .nblocks = 1500, .write_cache = true, .flush = true, .nqueues = 1,
+		.ops = &dops, .name = "fake0", .block_size = 512, .nblocks = 1500, .write_cache = true, .flush = true,
+		.nqueues = 1,
 		.limits = { .max_bytes = 65536, .max_segs = 16, .max_seg_len = 65536, .addr_align = 2, .len_align = 2,
 			    .dma_mask = ~0ull, .max_discard_blocks = 100, .max_zero_blocks = 100, .tags = 8 },
 	};
