@@ -376,6 +376,7 @@ TEST(io_bars_and_their_intercepts)
 	CHECK_EQ(trap_place(t, 0xc040), 0);
 	CHECK(intercepted(0xc040) && intercepted(0xc07f) && !intercepted(0xc03f) && !intercepted(0xc080));
 	CHECK_EQ(trap_place(u, 0xc040), -ERR_BUSY);
+	trap_remove(u);
 	CHECK(trap_find_pio(0xc07f, &off) == t && off == 63);
 	/* Over the ports that must exit for ever: refused, or a move away would end it. */
 	static const uint64_t bad[] = { 0x5c5, 0x600, 0x605, 0xcc0, 0xcff, 0xffc1, 0x10000, 0xffffffc0 };
