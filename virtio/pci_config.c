@@ -86,7 +86,7 @@ void virtio_pci_place(struct virtio_dev *dev)
 		b->base = base;
 		if (!base)
 			trap_remove(b->trap);
-		else if (trap_place(b->trap, base) < 0)
+		else if (trap_place(b->trap, base) < 0 && virtio_may_complain(dev))
 			log_warn("%s: BAR%u cannot be at %#llx: it is off until it is moved", dev->name, bar_index[i],
 				 (unsigned long long)base);
 	}

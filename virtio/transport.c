@@ -90,10 +90,8 @@ void virtio_needs_reset(struct virtio_dev *dev, const char *why)
 		return;
 	dev->broken = true;
 	dev->cnt_violations++;
-	if (dev->complaints < VIRTIO_MAX_COMPLAINTS) {
-		dev->complaints++;
+	if (virtio_may_complain(dev))
 		log_err("%s: stopped until the guest resets it: %s", dev->name, why);
-	}
 	for (unsigned i = 0; i < dev->type->nqueues; i++) {
 		dev->vq[i].live = false;
 		dev->vq[i].avail_idx = dev->vq[i].st.last_avail;
@@ -196,7 +194,9 @@ void virtio_status_set(struct virtio_dev *dev, uint8_t v)
 		return;
 	}
 	if ((v & VIRTIO_STATUS_FEATURES_OK) && st->refused) {
-		log_warn("%s: the guest took features that are not offered: %#llx", dev->name, (unsigned long long)st->refused);
+		if (virtio_may_complain(dev))
+			log_warn("%s: the guest took features that are not offered: %#llx", dev->name,
+				 (unsigned long long)st->refused);
 		v &= (uint8_t)~VIRTIO_STATUS_FEATURES_OK;
 	}
 	st->status = v | (st->status & VIRTIO_STATUS_NEEDS_RESET);

@@ -21,7 +21,7 @@
 #define VIRTIO_MSIX_VECTORS	4u
 #define VIRTIO_CFG_MAX		64u
 #define VIRTIO_TYPE_STATE_MAX	1024u
-#define VIRTIO_MAX_COMPLAINTS	16u	/* violations told in the log, per device; all are counted */
+#define VIRTIO_MAX_COMPLAINTS	16u	/* lines in the log about what the guest does, per device; violations are counted */
 
 struct trap;
 
@@ -113,6 +113,12 @@ static inline bool virtio_has(const struct virtio_dev *dev, uint64_t feature)
 
 /* The device configuration changed: tell the driver, when there is one. */
 void virtio_config_changed(struct virtio_dev *dev);
+
+/* Whether one more line about what the guest does may go to the log. */
+static inline bool virtio_may_complain(struct virtio_dev *dev)
+{
+	return dev->complaints < VIRTIO_MAX_COMPLAINTS && ++dev->complaints;
+}
 
 /* The device or the driver went wrong: DEVICE_NEEDS_RESET; nothing is served until then. */
 void virtio_needs_reset(struct virtio_dev *dev, const char *why);

@@ -11,6 +11,7 @@
 
 #define MAX_TRAPS	160u
 #define MAX_FIXED	8u
+#define MAX_COMPLAINTS	16u
 
 struct trap {
 	const char *name;
@@ -20,6 +21,7 @@ struct trap {
 	uint64_t wanted;	/* where it goes when that is free; 0: nowhere */
 	uint32_t size;
 	bool pio, on;
+	unsigned complaints;	/* the guest can have as many as it likes */
 };
 
 static struct { uint16_t base; unsigned n; } fixed[MAX_FIXED];
@@ -104,7 +106,8 @@ int trap_place(struct trap *t, uint64_t base)
 	bool never = forbidden(t, base);
 
 	if (never || taken(t, base)) {
-		log_warn("%s: cannot answer at %#lx: the range is in use", t->name, base);
+		if (t->complaints++ < MAX_COMPLAINTS)
+			log_warn("%s: cannot answer at %#lx: the range is in use", t->name, base);
 		t->wanted = never ? 0 : base;
 		return -ERR_BUSY;
 	}

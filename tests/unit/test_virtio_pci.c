@@ -461,6 +461,30 @@ TEST(the_log_is_not_flooded)
 	CHECK_EQ(dev.cnt_violations, 40);
 }
 
+TEST(nor_by_features_or_places_that_are_refused)
+{
+	make(false);
+	for (unsigned i = 0; i < VIRTIO_MAX_COMPLAINTS + 4; i++) {
+		set_common(COMMON_STATUS, 1, 0);
+		set_common(COMMON_DRIVER_FEATURE, 4, BIT(7));
+		host_log_clear();
+		set_common(COMMON_STATUS, 1, VIRTIO_STATUS_FEATURES_OK);
+		CHECK_EQ(common(COMMON_STATUS, 1), 0);
+		CHECK_EQ(host_log_has("not offered"), i < VIRTIO_MAX_COMPLAINTS);
+	}
+	twin_refuse_place = true;
+	host_log_clear();
+	cfg_write(PCI_BAR(4), 4, 0x100000);
+	CHECK(!host_log_has("BAR4"));
+	make(false);
+	twin_refuse_place = true;
+	for (unsigned i = 0; i < VIRTIO_MAX_COMPLAINTS + 4; i++) {
+		host_log_clear();
+		cfg_write(PCI_BAR(4), 4, (i + 1) * VIRTIO_BAR4_SIZE);
+		CHECK_EQ(host_log_has("BAR4"), i < VIRTIO_MAX_COMPLAINTS);
+	}
+}
+
 TEST(rings_outside_ram)
 {
 	make(false);
