@@ -39,6 +39,7 @@
 
 #define MSI_ADDRESS	0xfee00000u
 #define MSI_DATA_NMI	0x400u
+#define CLASS_NVME	0x010802u
 
 /*
  * An NMI whose work somebody has done already comes within microseconds on silicon, where the message follows the completion
@@ -123,13 +124,25 @@ static int pin_on(struct hw_dev *dev)
 	return 0;
 }
 
+/*
+ * NVMe drives are used with MSI-X by everybody, and the MSI of some (WD SN530, SN550) does not work.  All others ring by MSI:
+ * with MSI-X a NIC wants its causes mapped to vectors.
+ */
+static bool prefers_msix(const struct pci_dev *pci)
+{
+	return pci->cap_msix && (!pci->cap_msi || pci->class_code == CLASS_NVME);
+}
+
 int doorbell_prepare(const struct pci_dev *pci)
 {
+	int err = -ERR_NOTSUP;
+
 	msi_off(pci);
-	if (pci->cap_msi)
-		msi_on(pci);
-	else if (pci->cap_msix)
-		return msix_on(pci);
+	if (prefers_msix(pci))
+		err = msix_on(pci);
+	if (!err || !pci->cap_msi)
+		return pci->cap_msix ? err : 0;
+	msi_on(pci);
 	return 0;
 }
 

@@ -127,6 +127,31 @@ TEST(msix_entry_0)
 	CHECK_EQ(get(c, PCI_COMMAND, 2) & PCI_CMD_MEM, PCI_CMD_MEM);
 }
 
+TEST(nvme_rings_by_msix_where_it_has_both)
+{
+	uint8_t *c;
+	struct hw_dev *d = new_dev(&c, true, true);
+	struct pci_dev *p = (struct pci_dev *)(uintptr_t)d->pci;
+
+	p->class_code = 0x010802;
+	p->bar[2] = (struct pci_bar){ .addr = host_mmio_new(0x4000, &table_model, NULL), .size = 0x4000 };
+	put(c, MSIX + 2, 3, 2);
+	put(c, MSIX + 4, 0x2000 | 2, 4);
+	CHECK_EQ(attach(d), 0);
+	CHECK_EQ(get(c, MSIX + 2, 2) & 0xc000, BIT(15));
+	CHECK_EQ(get(c, MSI + 2, 2) & 1, 0);
+
+	p->class_code = 0x020000;		/* a NIC would have to map its causes */
+	CHECK_EQ(doorbell_prepare(p), 0);
+	CHECK_EQ(get(c, MSIX + 2, 2) & BIT(15), 0);
+	CHECK_EQ(get(c, MSI + 2, 2) & 1, 1);
+
+	p->class_code = 0x010802;
+	put(c, MSIX + 4, 0x2000 | 6, 4);	/* a table that is nowhere */
+	CHECK_EQ(doorbell_prepare(p), 0);
+	CHECK_EQ(get(c, MSI + 2, 2) & 1, 1);
+}
+
 TEST(msix_tables_that_are_nowhere)
 {
 	static const uint32_t where[] = { 0x2000 | 7, 0x2000 | 6, 0x2000 | 1, 0x3fd0 | 2, 0xfffffff0 | 2 };
