@@ -19,6 +19,7 @@
 #define AHCI_QUIRK_NO_NCQ	BIT(0)
 #define AHCI_QUIRK_32BIT	BIT(1)	/* claims 64-bit addressing that does not work */
 #define AHCI_QUIRK_43BIT	BIT(2)
+#define AHCI_QUIRK_255		BIT(3)	/* commands of 256 blocks and more fail */
 
 /* Deadlines, microseconds */
 #define AHCI_HANDOFF_US		25000u		/* AHCI 1.3.1 section 10.6.3: the BIOS says BB within 25 ms, */

@@ -96,6 +96,8 @@ static void parse_limits(struct ahci_port *p, const uint16_t *id)
 	p->ncq = p->lba48 && (sata & ID_SATA_NCQ) && (h->cap & AHCI_CAP_SNCQ) && !(h->quirks & AHCI_QUIRK_NO_NCQ);
 	l->tags = p->ncq ? (uint16_t)MIN(depth, h->nslots) : 1;
 	l->max_bytes = MIN(AHCI_MAX_BYTES, (p->lba48 ? 65536u : 256u) * p->disk.block_size);
+	if (h->quirks & AHCI_QUIRK_255)
+		l->max_bytes = MIN(l->max_bytes, 255 * p->disk.block_size);
 	l->max_segs = DISK_MAX_SEGS;
 	l->max_seg_len = AHCI_PRD_MAX;
 	l->addr_align = 2;

@@ -10,10 +10,15 @@
 
 /* Devices are named for their quirks only; the last line takes every controller that says it speaks AHCI. */
 static const struct hw_id ahci_ids[] = {
-	{ 0x1002, 0x4380, CLASS_AHCI, CLASS_ALL, "ATI SB600", AHCI_QUIRK_32BIT },
+	{ 0x1002, 0x4380, CLASS_AHCI, CLASS_ALL, "ATI SB600", AHCI_QUIRK_32BIT | AHCI_QUIRK_255 },
 	{ 0x1106, 0x3349, CLASS_AHCI, CLASS_ALL, "VIA VT8251", AHCI_QUIRK_NO_NCQ },
+	{ 0x1b21, 0x0601, CLASS_AHCI, CLASS_ALL, "ASMedia ASM1060", AHCI_QUIRK_43BIT },
+	{ 0x1b21, 0x0602, CLASS_AHCI, CLASS_ALL, "ASMedia ASM1060", AHCI_QUIRK_43BIT },
 	{ 0x1b21, 0x0611, CLASS_AHCI, CLASS_ALL, "ASMedia ASM1061", AHCI_QUIRK_43BIT },
 	{ 0x1b21, 0x0612, CLASS_AHCI, CLASS_ALL, "ASMedia ASM1062", AHCI_QUIRK_43BIT },
+	{ 0x1b21, 0x0621, CLASS_AHCI, CLASS_ALL, "ASMedia ASM1061R", AHCI_QUIRK_43BIT },
+	{ 0x1b21, 0x0622, CLASS_AHCI, CLASS_ALL, "ASMedia ASM1062R", AHCI_QUIRK_43BIT },
+	{ 0x1b21, 0x0624, CLASS_AHCI, CLASS_ALL, "ASMedia ASM1062 with JMB575", AHCI_QUIRK_43BIT },
 	{ 0x8086, 0x2922, CLASS_AHCI, CLASS_ALL, "Intel ICH9", 0 },
 	{ HW_ANY, HW_ANY, CLASS_AHCI, CLASS_ALL, "AHCI 1.x", 0 },
 };
@@ -56,9 +61,10 @@ static int ahci_probe(const struct pci_dev *pci, const struct hw_id *id, unsigne
 	/* Bus mastering follows when the ports that firmware left running have been stopped. */
 	pci_write16(pci, PCI_COMMAND, pci_read16(pci, PCI_COMMAND) | PCI_CMD_MEM);
 	n = ahci_init(h);
+	if (n >= 0)
+		warn_of_remapping(h);	/* also, and above all, when nothing else is there */
 	if (n <= 0)
 		goto no_disks;
-	warn_of_remapping(h);
 	for (unsigned i = 0; i < h->dev.ndisk; i++)
 		disk_counters(h->dev.disk[i]);
 	log_info("%s: %s at " PCI_FMT ", version %x.%x, ports %08x, %d disks", h->dev.name, id->model, PCI_ARGS(pci->bdf),

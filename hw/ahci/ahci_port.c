@@ -175,7 +175,7 @@ static int port_identify_once(struct ahci_port *p)
 	return ahci_exec(p, ATA_IDENTIFY, 0, 0, 0, true, AHCI_IDENTIFY_US);
 }
 
-/* Power-up in standby (ACS-3 section 4.18): the disk wants to be told to spin up, and knows little of itself before. */
+/* Power-up in standby (ACS-3, IDENTIFY word 2): the disk wants to be told to spin up, and knows little of itself before. */
 static int port_spin_up(struct ahci_port *p)
 {
 	uint16_t specific = p->mem->data[ID_SPECIFIC];
@@ -230,6 +230,8 @@ static void port_announce(const struct ahci_port *p)
 
 int ahci_port_attach(struct ahci_port *p)
 {
+	/* The COMINIT after the reset set PxSERR.DIAG.X; with it set some HBAs do not take the device's first FIS into PxTFD. */
+	port_write(p, AHCI_PXSERR, ~0u);
 	if (!port_await_ready(p) && !port_override_busy(p) && !port_comreset(p))
 		return -ERR_NODEV;
 	if (!port_has_ata(p) || port_identify(p) || ahci_identify_parse(p, p->mem->data))

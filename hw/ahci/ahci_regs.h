@@ -206,8 +206,8 @@ _Static_assert(sizeof(struct fis_h2d) == 20, "register FIS");
 #define  ID_GENERAL_REMOVABLE	BIT(7)
 #define ID_SPECIFIC		2
 #define  ID_SPECIFIC_SF_PARTIAL	0x37c8		/* in standby: SET FEATURES needed, this data incomplete */
-#define  ID_SPECIFIC_PARTIAL	0x738c
-#define  ID_SPECIFIC_SF_FULL	0x8c73
+#define  ID_SPECIFIC_SF_FULL	0x738c		/* SET FEATURES needed, this data complete */
+#define  ID_SPECIFIC_PARTIAL	0x8c73		/* spins up by itself, this data incomplete */
 #define ID_SERIAL		10
 #define ID_FIRMWARE		23
 #define ID_MODEL		27

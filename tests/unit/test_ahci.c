@@ -110,6 +110,33 @@ TEST(staggered_spin_up_and_slow_disks)
 	CHECK_EQ(model.p[2].seen[ATA_IDENTIFY], 2);
 }
 
+/* Word 2 as ACS-3 gives it: whether SET FEATURES must spin the disk up, and whether what it said so far is complete. */
+TEST(power_up_in_standby)
+{
+	static const struct {
+		uint16_t word;
+		unsigned features, identify;
+	} cases[] = { { 0x37c8, 1, 2 }, { 0x738c, 1, 1 }, { 0x8c73, 0, 2 }, { 0xc837, 0, 1 }, { 0, 0, 1 } };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		setup();
+		model.p[0].id[ID_SPECIFIC] = cases[i].word;
+		CHECK_EQ(probe(), 0);
+		CHECK_EQ(model.p[0].seen[ATA_SET_FEATURES], cases[i].features);
+		CHECK_EQ(model.p[0].seen[ATA_IDENTIFY], cases[i].identify);
+	}
+}
+
+TEST(sb600_takes_255_blocks)
+{
+	setup();
+	pci.vendor = 0x1002;
+	pci.device = 0x4380;
+	CHECK_EQ(probe(), 0);
+	CHECK_EQ(dev->disk[0]->limits.max_bytes, 255 * 512);
+	CHECK_EQ(dev->disk[0]->limits.dma_mask, 0xffffffff);
+}
+
 TEST(identify_gets_a_second_chance)
 {
 	setup();

@@ -317,7 +317,8 @@ static void model_settle(struct model_port *p)
 		p->cmd &= ~AHCI_PXCMD_CR;
 		p->cr_off_at = 0;
 	}
-	if (p->kind != MODEL_NONE && host_now_us >= p->ready_at && (p->tfd & 0xff) == 0x80 && (p->cmd & AHCI_PXCMD_FRE)) {
+	if (p->kind != MODEL_NONE && host_now_us >= p->ready_at && (p->tfd & 0xff) == 0x80 && (p->cmd & AHCI_PXCMD_FRE) &&
+	    !(p->serr & BIT(26))) {
 		p->tfd = 0x50;
 		p->sig = p->kind == MODEL_ATA ? AHCI_SIG_ATA : p->kind == MODEL_ATAPI ? AHCI_SIG_ATAPI : AHCI_SIG_PM;
 	}
