@@ -141,7 +141,8 @@ struct nvme {
 	uint64_t max_bytes;		/* of one command, from MDTS */
 	uint32_t rtd3e_us, nn;
 	uint16_t oncs;
-	uint32_t dsm_blocks;		/* in one range, 0 unlimited */
+	uint32_t dsm_blocks;		/* of one Dataset Management command, 0 unlimited */
+	uint64_t zero_bytes;		/* of one Write Zeroes command */
 	char serial[21], model[41], firmware[9];
 	struct nvme_ns *ns[NVME_MAX_DISKS];
 	struct disk *disks[NVME_MAX_DISKS];

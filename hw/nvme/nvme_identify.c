@@ -71,16 +71,20 @@ static int read_vwc(struct nvme *n, bool *on)
 }
 
 /* Only 1.4 and later know it, and not all of them. */
-static int read_dsm_limit(struct nvme *n)
+static int read_nvm_limits(struct nvme *n)
 {
 	const struct nvme_id_nvm_ctrl *id = n->id_buf;
 	int err;
 
-	if (n->vs < NVME_VS_1_4 || !(n->oncs & NVME_ONCS_DSM))
+	if (n->vs < NVME_VS_1_4 || !(n->oncs & (NVME_ONCS_DSM | NVME_ONCS_WRITE_ZEROES)))
 		return 0;
 	err = identify(n, NVME_CNS_CSI_CTRL, 0, 0, "Identify (NVM command set limits)");
-	if (!err)
+	if (!err) {
 		n->dsm_blocks = id->dmrsl;
+		if (id->dmsl && (!n->dsm_blocks || id->dmsl < n->dsm_blocks))
+			n->dsm_blocks = (uint32_t)MIN(id->dmsl, 0xffffffffull);
+		n->zero_bytes = MIN(n->zero_bytes, max_bytes(n, id->wzsl));
+	}
 	return err == -ERR_IO ? 0 : err;
 }
 
@@ -107,7 +111,8 @@ int nvme_identify_ctrl(struct nvme *n)
 	log_info("%s: \"%s\" serial \"%s\" firmware \"%s\", NVMe %u.%u, up to %u KiB a command, write cache %s", n->dev.name,
 		 n->model, n->serial, n->firmware, n->vs >> 16, (n->vs >> 8) & 0xff, (unsigned)(n->max_bytes / 1024),
 		 n->vwc ? "present" : "absent");
-	return read_dsm_limit(n);
+	n->zero_bytes = n->max_bytes;	/* MDTS is not said to bind it, but there is firmware that behaves as if it did */
+	return read_nvm_limits(n);
 }
 
 /* --- namespaces --- */
@@ -137,7 +142,7 @@ static const char *unusable(const struct nvme_id_ns *id, uint32_t lbaf)
 	return NULL;
 }
 
-/* Topology hints, section 5.8.2.  All in logical blocks. */
+/* Topology hints: all in logical blocks. */
 static void set_hints(const struct nvme *n, struct disk *d, const struct nvme_id_ns *id)
 {
 	if (id->nsfeat & NVME_NSFEAT_OPTPERF) {
@@ -168,9 +173,8 @@ static void set_limits(const struct nvme *n, struct disk *d)
 		if (n->dsm_blocks)
 			l->max_discard_blocks = MIN(l->max_discard_blocks, n->dsm_blocks);
 	}
-	/* MDTS is not said to bind Write Zeroes, but there is firmware that behaves as if it did. */
 	if (n->oncs & NVME_ONCS_WRITE_ZEROES)
-		l->max_zero_blocks = MIN(l->max_bytes / d->block_size, NVME_MAX_NLB);
+		l->max_zero_blocks = (uint32_t)MIN(n->zero_bytes / d->block_size, (uint64_t)NVME_MAX_NLB);
 }
 
 static void fill_disk(struct nvme *n, struct disk *d, uint32_t nsid, const struct nvme_id_ns *id)

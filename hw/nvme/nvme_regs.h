@@ -204,9 +204,11 @@ _Static_assert(sizeof(struct nvme_id_ns) == 4096 && offsetof(struct nvme_id_ns, 
 
 /* I/O command set specific Identify Controller for the NVM command set, figure 101 of its specification 1.0. */
 struct nvme_id_nvm_ctrl {
-	uint8_t vsl, wzsl, wusl, dmrl;
+	uint8_t vsl;
+	uint8_t wzsl;			/* Write Zeroes, in MDTS's unit; 0: no limit */
+	uint8_t wusl, dmrl;
 	uint32_t dmrsl;			/* blocks in one range of Dataset Management; 0: not said */
-	uint64_t dmsl;
+	uint64_t dmsl;			/* blocks in all ranges of one command; 0: not said */
 	uint8_t rsvd16[4080];
 } PACKED;
 
