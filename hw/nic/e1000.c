@@ -8,7 +8,7 @@
 #include <veneer/time.h>
 #include "e1000.h"
 
-#define SETTLE_US	10000u	/* outstanding bus transactions end, 8254x SDM 14.3 asks for some time */
+#define SETTLE_US	10000u	/* outstanding bus transactions end */
 #define RELOAD_US	20000u	/* EEPROM reload: 5 ms on most, 20 ms on 82541 */
 
 /* Write CTRL by the way on which this chip survives its own reset. */
@@ -22,7 +22,7 @@ static void write_reset(struct intel_nic *n, uint32_t ctrl)
 		const struct pci_bar *b = &n->pci->bar[i];
 
 		if (b->io && b->addr && b->size >= 8) {
-			pio_write32((uint16_t)b->addr, REG_CTRL);	/* IOADDR, then IODATA: 8254x SDM 13.2.2 */
+			pio_write32((uint16_t)b->addr, REG_CTRL);	/* IOADDR, then IODATA */
 			pio_write32((uint16_t)(b->addr + 4), ctrl);
 			return;
 		}

@@ -21,7 +21,7 @@
 #define FLUSH_LEN		512u
 #define VET_VLAN		0x8100u
 
-/* With this the chip starts no further request and says when the last one is answered: 82574 datasheet 3.1.3.10. */
+/* With this the chip starts no further request and says when the last one is answered. */
 static void master_off(struct intel_nic *n)
 {
 	uint32_t status = 0;
@@ -136,10 +136,12 @@ static int e1000e_reset(struct intel_nic *n)
 
 static void setup_82574(struct intel_nic *n)
 {
-	/* Errata of the completion timeout and of the transmit unit; the bits have no name in the datasheet. */
+	/* Errata of the completion timeout and of the transmit unit; these bits have no name in the datasheet. */
 	intel_set(n, REG_GCR, 0, GCR_82574_FIX);
 	intel_set(n, REG_GCR2, 0, GCR2_82574_FIX);
 	intel_set(n, REG_CTRL_EXT, BIT(23), BIT(22));
+	intel_set(n, REG_CTRL, BIT(29), 0);
+	intel_set(n, REG_TARC0, GENMASK(30, 27), BIT(26));
 }
 
 static void setup_pch(struct intel_nic *n)
@@ -162,12 +164,35 @@ static void e1000e_setup(struct intel_nic *n)
 	intel_wr(n, REG_VET, VET_VLAN);
 	intel_set(n, REG_RFCTL, RFCTL_EXSTEN, 0);
 	/* Prefetch up to 31, write each finished descriptor back at once. */
-	intel_set(n, REG_TXDCTL, TXDCTL_PTHRESH | TXDCTL_WTHRESH,
-		  FIELD_PREP(TXDCTL_PTHRESH, 31) | FIELD_PREP(TXDCTL_WTHRESH, 1) | TXDCTL_GRAN | TXDCTL_COUNT_DESC);
+	intel_set(n, REG_TXDCTL, TXDCTL_PTHRESH | TXDCTL_HTHRESH | TXDCTL_WTHRESH,
+		  FIELD_PREP(TXDCTL_PTHRESH, 31) | FIELD_PREP(TXDCTL_HTHRESH, 1) | FIELD_PREP(TXDCTL_WTHRESH, 1) |
+		  TXDCTL_GRAN | TXDCTL_COUNT_DESC);
 	if (intel_quirk(n, INTEL_Q_82574))
 		setup_82574(n);
 	if (intel_quirk(n, INTEL_Q_PCH))
 		setup_pch(n);
+}
+
+/*
+ * The 82574 is known to stop receiving or sending where its link may sleep (L0s or L1), and firmware likes to let it.  L1 is
+ * the device's to ask for; the L0s of the other direction is the port's above and stays as it is.
+ */
+static void aspm_off(struct intel_nic *n)
+{
+	uint16_t at = n->pci->cap_exp + EXP_LINK_CONTROL;
+	uint16_t v = n->pci->cap_exp ? pci_read16(n->pci, at) : 0;
+
+	if (!(v & LINK_ASPM))
+		return;
+	pci_write16(n->pci, at, (uint16_t)(v & ~LINK_ASPM));
+	log_info("%s: ASPM off, Link Control was %04x", n->hw.name, v);
+}
+
+static void e1000e_prepare(struct intel_nic *n)
+{
+	if (intel_quirk(n, INTEL_Q_82574))
+		aspm_off(n);
+	intel_ulp_off(n);
 }
 
 const struct intel_family e1000e_family = {
@@ -177,5 +202,5 @@ const struct intel_family e1000e_family = {
 	.rars_pch = 1,		/* RAR 1.. belong to the management engine, the shared ones may be locked by it */
 	.reset = e1000e_reset,
 	.setup = e1000e_setup,
-	.wake_phy = intel_ulp_off,
+	.prepare = e1000e_prepare,
 };

@@ -53,8 +53,8 @@ struct intel_family {
 	/* What the chip wants after a reset beyond the common registers, receiver and transmitter still off. */
 	void (*setup)(struct intel_nic *n);
 
-	/* Once at probe, before the first reset: make the PHY reachable and awake.  May be NULL. */
-	void (*wake_phy)(struct intel_nic *n);
+	/* Once at probe, before the first reset: link power saving, PHY reachable and awake.  May be NULL. */
+	void (*prepare)(struct intel_nic *n);
 };
 
 struct intel_filter {
@@ -88,7 +88,7 @@ struct intel_nic {
 	bool recovering;		/* tokens are being given back, nothing is taken */
 	bool rx_skip;			/* dropping a frame up to its last descriptor */
 	bool clock_held;
-	bool me_arbiter;		/* tail writes may get lost while the management engine is at the registers */
+	bool me_arbiter;		/* register writes may get lost while the management engine is at the registers */
 	bool gone_said, length_said, tail_said;
 	bool shut;			/* for good */
 	bool tx_watched;		/* frames were under way at the last tick */
@@ -101,8 +101,13 @@ static inline uint32_t intel_rd(const struct intel_nic *n, uint32_t reg)
 	return mmio_read32(n->regs + reg);
 }
 
+/* Wait, at most half a millisecond, until the management engine is not at the registers.  intel_mac.c. */
+void intel_arbiter_wait(const struct intel_nic *n);
+
 static inline void intel_wr(struct intel_nic *n, uint32_t reg, uint32_t v)
 {
+	if (n->me_arbiter)
+		intel_arbiter_wait(n);
 	mmio_write32(n->regs + reg, v);
 }
 

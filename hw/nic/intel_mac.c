@@ -7,6 +7,14 @@
 #include "intel.h"
 
 #define EERD_TIMEOUT_US	100000u
+#define ARBITER_WAIT_US	500u
+
+void intel_arbiter_wait(const struct intel_nic *n)
+{
+	uint32_t r;
+
+	(void)wait_until(!((r = intel_rd(n, REG_FWSM)) & FWSM_PCIM2PCI) || r == ~0u, ARBITER_WAIT_US);
+}
 
 /* --- the permanent address --- */
 

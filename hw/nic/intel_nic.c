@@ -16,8 +16,7 @@
 #include "intel.h"
 
 #define POLL_ROUNDS		16u	/* looks at ICR per poll of a level-triggered line */
-#define ARBITER_WAIT_US		50u
-#define ARBITER_TRIES		10u
+#define TAIL_TRIES		10u
 #define CTRL_UNWANTED		(CTRL_GIO_MASTER_OFF | CTRL_LRST | CTRL_ILOS | CTRL_FRCSPD | CTRL_FRCDPX | CTRL_RST | \
 				 CTRL_RFCE | CTRL_TFCE | CTRL_VME | CTRL_PHY_RST)
 
@@ -46,13 +45,13 @@ static void hold_clock(struct intel_nic *n, bool hold)
 /* --- tails --- */
 
 /*
- * On PCH chipsets a write may get lost while the management engine is at the registers: wait for it, read back, and
- * write again.  Bounded to half a millisecond; a tail that is still wrong is written with the next kick or tick.
+ * On PCH chipsets a write may get lost while the management engine is at the registers.  intel_wr() waits for it; a tail is
+ * read back, too, and written again.  Bounded to some milliseconds; a tail that is still wrong is written with the next
+ * kick or tick.
  */
 static bool write_tail_checked(struct intel_nic *n, uint32_t reg, uint32_t tail)
 {
-	for (unsigned i = 0; i < ARBITER_TRIES; i++) {
-		(void)wait_until(!(intel_rd(n, REG_FWSM) & FWSM_PCIM2PCI), ARBITER_WAIT_US);
+	for (unsigned i = 0; i < TAIL_TRIES; i++) {
 		intel_wr(n, reg, tail);
 		if (intel_rd(n, reg) == tail)
 			return true;
@@ -570,8 +569,8 @@ static int take_over(struct intel_nic *n)
 	}
 	intel_rar_read(n, 0, before);
 	n->me_arbiter = intel_quirk(n, INTEL_Q_PCH) && (intel_rd(n, REG_FWSM) & FWSM_FW_VALID);
-	if (n->fam->wake_phy)
-		n->fam->wake_phy(n);
+	if (n->fam->prepare)
+		n->fam->prepare(n);
 	err = n->fam->reset(n);
 	if (!err)
 		err = intel_mac_read(n, before);

@@ -16,6 +16,10 @@
 #define SWFLAG_FREE_US		100000u
 #define SWFLAG_TAKE_US		1000000u
 #define ULP_ENGINE_US		2500000u
+#define MDIO_TAKE_US		50000u
+#define MDIO_RETRY_US		2000u
+#define MDIC_PAUSE_US		100u
+#define PHY_RESET_PULSE_US	1000u
 #define PHY_RESET_US		50000u
 
 #define PHY_ADDR		1u	/* 8254x, 82574; PCH: pages from 768 */
@@ -39,7 +43,10 @@ static int mdic(struct intel_nic *n, unsigned addr, unsigned reg, uint32_t op, u
 			 MDIC_TIMEOUT_US / 1000, r);
 		return -ERR_TIMEOUT;
 	}
-	if (r & MDIC_ERROR)
+	/* The next transaction may else give this one's data; and what came is looked at, whose it is. */
+	if (intel_quirk(n, INTEL_Q_PCH))
+		delay_us(MDIC_PAUSE_US);
+	if ((r & MDIC_ERROR) || FIELD_GET(MDIC_REG, r) != reg)
 		return -ERR_IO;
 	*v = (uint16_t)FIELD_GET(MDIC_DATA, r);
 	return 0;
@@ -70,13 +77,36 @@ int intel_phy_write(struct intel_nic *n, uint32_t reg, uint16_t v)
 	return err ? err : mdic(n, phy_addr(n, reg), FIELD_GET(PHY_REG, reg), MDIC_OP_WRITE, &v);
 }
 
+/* 82574: while firmware has the bus the bit does not stick, and is not remembered either: it must be written again. */
+static bool mdio_request(struct intel_nic *n, uint32_t *r)
+{
+	intel_set(n, REG_EXTCNF_CTRL, 0, EXTCNF_SWFLAG);
+	*r = intel_rd(n, REG_EXTCNF_CTRL);
+	if (!(*r & EXTCNF_SWFLAG))
+		delay_us(MDIO_RETRY_US);
+	return *r & EXTCNF_SWFLAG;
+}
+
+static int mdio_take(struct intel_nic *n)
+{
+	uint32_t r = 0;
+
+	if (wait_until(mdio_request(n, &r), MDIO_TAKE_US))
+		return 0;
+	log_warn("%s: firmware does not give the MDIO bus, EXTCNF_CTRL %08x", n->hw.name, r);
+	intel_wr(n, REG_EXTCNF_CTRL, r & ~EXTCNF_SWFLAG);
+	return -ERR_TIMEOUT;
+}
+
 int intel_swflag_take(struct intel_nic *n)
 {
 	uint32_t r = 0;
 
-	if (!intel_quirk(n, INTEL_Q_PCH | INTEL_Q_82574))
+	if (intel_quirk(n, INTEL_Q_82574))
+		return mdio_take(n);
+	if (!intel_quirk(n, INTEL_Q_PCH))
 		return 0;
-	if (intel_quirk(n, INTEL_Q_PCH) && !wait_until(!((r = intel_rd(n, REG_EXTCNF_CTRL)) & EXTCNF_SWFLAG), SWFLAG_FREE_US)) {
+	if (!wait_until(!((r = intel_rd(n, REG_EXTCNF_CTRL)) & EXTCNF_SWFLAG), SWFLAG_FREE_US)) {
 		log_warn("%s: the software flag stays taken, EXTCNF_CTRL %08x", n->hw.name, r);
 		return -ERR_TIMEOUT;
 	}
@@ -129,6 +159,15 @@ static void ulp_off_by_engine(struct intel_nic *n)
 	intel_set(n, REG_H2ME, H2ME_ENFORCE, 0);
 }
 
+/* Going into ULP the hardware has switched K1, the idle state between MAC and PHY, off. */
+static int k1_on(struct intel_nic *n)
+{
+	uint16_t v;
+	int err = intel_phy_read(n, PHY_PM_CTRL, &v);
+
+	return err ? err : intel_phy_write(n, PHY_PM_CTRL, v | PM_CTRL_K1);
+}
+
 static int ulp_clear(struct intel_nic *n)
 {
 	const uint16_t clear = ULP_IND | ULP_STICKY | ULP_INBAND_EXIT | ULP_WOL_HOST | ULP_RESET_TO_SMBUS | ULP_EN_LANPHYPC |
@@ -139,7 +178,9 @@ static int ulp_clear(struct intel_nic *n)
 	if (err || !(v & clear))
 		return err;
 	v &= (uint16_t)~clear;
-	err = intel_phy_write(n, PHY_ULP_CONFIG1, v);
+	err = k1_on(n);
+	if (!err)
+		err = intel_phy_write(n, PHY_ULP_CONFIG1, v);
 	if (!err)
 		err = intel_phy_write(n, PHY_ULP_CONFIG1, v | ULP_START);
 	intel_set(n, REG_FEXTNVM7, FEXTNVM7_SMB_PERST_OFF, 0);
@@ -188,8 +229,12 @@ void intel_ulp_off(struct intel_nic *n)
 	if (changed > 0 && !(intel_rd(n, REG_FWSM) & FWSM_RSPCIPHY)) {
 		log_warn("%s: PHY left ULP, but resets of it are forbidden, FWSM %08x", n->hw.name, intel_rd(n, REG_FWSM));
 	} else if (changed > 0) {
-		/* The new mode counts from the next PHY reset. */
+		/* The new mode counts from the next PHY reset; the bit does not fall by itself. */
 		intel_set(n, REG_CTRL, 0, CTRL_PHY_RST);
+		intel_flush(n);
+		delay_us(PHY_RESET_PULSE_US);
+		intel_set(n, REG_CTRL, CTRL_PHY_RST, 0);
+		intel_flush(n);
 		delay_us(PHY_RESET_US);
 	}
 	intel_swflag_give(n);

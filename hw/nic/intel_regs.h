@@ -157,6 +157,7 @@ struct intel_bit {
 #define REG_TIDV		0x03820		/* 1.024 us */
 #define REG_TXDCTL		0x03828
 #define  TXDCTL_PTHRESH		GENMASK(5, 0)
+#define  TXDCTL_HTHRESH		GENMASK(13, 8)	/* must not be 0 where PTHRESH is not */
 #define  TXDCTL_WTHRESH		GENMASK(21, 16)
 #define  TXDCTL_COUNT_DESC	BIT(22)		/* PCI Express: must be 1 */
 #define  TXDCTL_GRAN		BIT(24)		/* thresholds count descriptors, not cache lines */
@@ -204,6 +205,10 @@ struct intel_bit {
 
 #define REG_SPACE		0x06000u	/* what the driver needs of BAR 0 */
 
+/* PCI Express capability: Link Control. */
+#define EXP_LINK_CONTROL	0x10
+#define  LINK_ASPM		GENMASK(1, 0)
+
 /* Configuration space of PCH with I219: says that descriptors are stuck on the chip. */
 #define PCI_DESC_RING_STATUS	0xe4
 #define  DESC_RING_FLUSH	BIT(8)
@@ -217,6 +222,8 @@ struct intel_bit {
 #define PHY_PAGED(page, reg)	((uint32_t)(page) << 5 | (reg))
 #define PHY_PAGE		GENMASK(15, 5)
 #define PHY_REG			GENMASK(4, 0)
+#define PHY_PM_CTRL		PHY_PAGED(770, 17)
+#define  PM_CTRL_K1		BIT(14)
 #define PHY_SMB_CTRL		PHY_PAGED(769, 23)
 #define  SMB_CTRL_FORCE		BIT(0)
 #define PHY_ULP_CONFIG1		PHY_PAGED(779, 16)

@@ -31,6 +31,9 @@ struct chip {
 	/* what is wrong with it */
 	bool reset_stuck, master_stuck, no_autoload, eerd_dead, tx_hang, tx_lost_irq, mdic_dead, swflag_denied, gone;
 	unsigned lose_tails;			/* so many tail writes have no effect */
+	unsigned mdio_refusals;			/* so many times the firmware does not give the MDIO bus */
+	bool engine_busy;			/* after each write the engine is at the registers for 10 us */
+	uint64_t engine_until;
 	uint64_t rx_status;			/* these bits on top, per frame */
 	uint32_t rx_claim;			/* this length instead of the real one */
 	bool rx_no_eop;
@@ -96,6 +99,8 @@ static void chip_reset(struct chip *c)
 		host_fail(__FILE__, __LINE__, "reset of a PCH NIC without the software flag");
 	if (pci_read16(c->pci, PCI_DESC_RING_STATUS) & DESC_RING_FLUSH)
 		host_fail(__FILE__, __LINE__, "reset of an I219 with descriptors stuck");
+	if (R(REG_CTRL) & CTRL_PHY_RST)
+		host_fail(__FILE__, __LINE__, "the PHY is still held in reset");
 	memset(c->r, 0, sizeof(c->r));
 	R(REG_CTRL_EXT) = ext;
 	R(REG_FWSM) = fwsm;
@@ -276,6 +281,8 @@ static void chip_mdic(struct chip *c, uint32_t v)
 		return;
 	if ((c->pch || c->needs_mdio) && !(R(REG_EXTCNF_CTRL) & EXTCNF_SWFLAG))
 		host_fail(__FILE__, __LINE__, "MDIC without ownership");
+	if (R(REG_CTRL) & CTRL_PHY_RST)
+		host_fail(__FILE__, __LINE__, "MDIC while the PHY is held in reset");
 	if (v & MDIC_OP_WRITE)
 		*chip_phy(c, v) = (uint16_t)v;
 	R(REG_MDIC) = (v & ~MDIC_DATA) | *chip_phy(c, v) | MDIC_READY;
@@ -311,6 +318,8 @@ static uint64_t chip_read(void *ctx, uint32_t off, unsigned width)
 			R(off) |= c->eerd_old ? EERD_DONE_8254X : EERD_DONE;
 		return v;
 	case REG_FWSM:
+		if (c->engine_until > host_now_us)
+			v |= FWSM_PCIM2PCI;
 		return c->ulp_until > host_now_us ? v | FWSM_ULP_CFG_DONE : v;
 	}
 	return v;
@@ -323,7 +332,7 @@ static void chip_write_ctrl(struct chip *c, uint32_t v)
 		if (!(R(REG_FWSM) & FWSM_RSPCIPHY))
 			host_fail(__FILE__, __LINE__, "PHY reset that the management engine forbids");
 	}
-	R(REG_CTRL) = v & ~CTRL_PHY_RST;
+	R(REG_CTRL) = v;
 	if ((v & CTRL_RST) && !c->reset_stuck)
 		chip_reset(c);
 }
@@ -352,6 +361,11 @@ static void chip_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 
 	if (host_now_us < c->quiet_until || width != 4)
 		host_fail(__FILE__, __LINE__, "register %#x written while the chip resets, or with width %u", off, width);
+	if (c->engine_busy) {
+		if (c->engine_until > host_now_us)
+			host_fail(__FILE__, __LINE__, "register %#x written while the engine is at the registers", off);
+		c->engine_until = host_now_us + 10;
+	}
 	c->low_seen |= !c->line;
 	switch (off) {
 	case REG_CTRL:
@@ -383,7 +397,16 @@ static void chip_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 		chip_mdic(c, v);
 		return;
 	case REG_EXTCNF_CTRL:
+		if ((v & EXTCNF_SWFLAG) && c->mdio_refusals) {
+			c->mdio_refusals--;
+			v &= ~EXTCNF_SWFLAG;
+		}
 		R(off) = c->swflag_denied ? v & ~EXTCNF_SWFLAG : v;
+		return;
+	case REG_TXDCTL:
+		if ((v & TXDCTL_PTHRESH) && !(v & TXDCTL_HTHRESH))
+			host_fail(__FILE__, __LINE__, "TXDCTL %08x: PTHRESH without HTHRESH", v);
+		R(off) = v;
 		return;
 	case REG_H2ME:
 		if ((v & H2ME_ENFORCE) && !(v & H2ME_ULP)) {

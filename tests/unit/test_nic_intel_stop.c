@@ -228,6 +228,7 @@ TEST(ulp_is_ended_in_the_phy)
 	CHECK_EQ(probe(), 0);
 	CHECK_EQ(c->paged[769][23], 0x100);
 	CHECK_EQ(c->paged[779][16], ULP_START | 2);
+	CHECK_EQ(c->paged[770][17], PM_CTRL_K1);
 	CHECK_EQ(c->phy_resets, 1);
 	make(DEV_I219);
 	CHECK_EQ(probe(), 0);
@@ -251,6 +252,40 @@ TEST(a_dead_phy_or_engine_is_said_and_survived)
 	c->swflag_denied = true;
 	CHECK_EQ(probe(), 0);
 	CHECK(host_log_has("does not give the software flag"));
+}
+
+TEST(mdio_is_asked_for_until_firmware_gives_it)
+{
+	make(DEV_82574);
+	c->mdio_refusals = 5;
+	CHECK_EQ(probe(), 0);			/* the model fails on a reset without it */
+	CHECK_EQ(c->mdio_refusals, 0);
+	CHECK(!(R(REG_EXTCNF_CTRL) & EXTCNF_SWFLAG));
+}
+
+TEST(no_write_while_the_engine_is_at_the_registers)
+{
+	make(DEV_I219);
+	R(REG_FWSM) = FWSM_FW_VALID;
+	c->engine_busy = true;			/* the model fails on a write then */
+	CHECK_EQ(probe(), 0);
+	CHECK_EQ(nic->ops->start(nic), 0);
+	nic->ops->stop(nic);
+}
+
+TEST(aspm_is_off_on_82574)
+{
+	make(DEV_82574);
+	c->pci->cap_exp = 0xe0;
+	c->cfg[0xe0 + EXP_LINK_CONTROL] = 0x43;
+	CHECK_EQ(probe(), 0);
+	CHECK_EQ(c->cfg[0xe0 + EXP_LINK_CONTROL], 0x40);
+	CHECK_EQ(R(REG_TARC0), BIT(26));
+	make(DEV_I217);
+	c->pci->cap_exp = 0xe0;
+	c->cfg[0xe0 + EXP_LINK_CONTROL] = 0x43;
+	CHECK_EQ(probe(), 0);
+	CHECK_EQ(c->cfg[0xe0 + EXP_LINK_CONTROL], 0x43);
 }
 
 TEST(phy_power_down_is_undone)
