@@ -5,7 +5,7 @@
  *
  *   a fault  ->  engine stopped  ->  [COMRESET -> link -> ready]  ->  engine started  ->  own commands  ->  commands again
  *
- * Who is guilty (AHCI 1.3.1 section 6.2.2; ACS-3, NCQ Command Error log): the only command in the hardware, if it was alone; else the
+ * Who is guilty (AHCI 1.3.1 section 6.2.2; ACS-3, NCQ error log): the only command in the hardware, if it was alone; else the
  * one that the NCQ error log names; where there is no log, each is issued again alone, and the one that then fails
  * is it.  A guilty command fails and is never retried.  All the others are issued again.
  */

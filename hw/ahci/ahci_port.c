@@ -230,7 +230,7 @@ static void port_announce(const struct ahci_port *p)
 
 int ahci_port_attach(struct ahci_port *p)
 {
-	/* The COMINIT after the reset set PxSERR.DIAG.X; with it set some HBAs do not take the device's first FIS into PxTFD. */
+	/* The COMINIT set PxSERR.DIAG.X; while that stands, some HBAs do not take the device's first FIS into PxTFD. */
 	port_write(p, AHCI_PXSERR, ~0u);
 	if (!port_await_ready(p) && !port_override_busy(p) && !port_comreset(p))
 		return -ERR_NODEV;
