@@ -74,7 +74,7 @@ static int ahci_probe(const struct pci_dev *pci, const struct hw_id *id, unsigne
 
 no_disks:
 	if (!n)
-		log_info("%s: no disk at " PCI_FMT "; left alone", h->dev.name, PCI_ARGS(pci->bdf));
+		log_info("%s: no disk at " PCI_FMT, h->dev.name, PCI_ARGS(pci->bdf));
 	ahci_fini(h);
 no_regs:
 	mem_free(h);
