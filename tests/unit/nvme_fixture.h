@@ -12,6 +12,8 @@
 #include "host/host.h"
 #include "nvme_model.h"
 
+extern const struct hw_driver *const __start_veneer_drivers[], *const __stop_veneer_drivers[];
+
 static struct pci_dev pci;
 static uint8_t *cfg;
 static struct hw_dev *dev;
