@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hw/nvme/nvme*.c hw/disk.c hw/sg.c tests/unit/nvme_model.c */
-
-extern const struct hw_driver *const __start_veneer_drivers[], *const __stop_veneer_drivers[];
 #include "nvme_fixture.h"
 
 TEST(comes_up)
