@@ -33,6 +33,7 @@
 
 #define MAX_PINS		8u
 #define SETTLE_US		200u
+#define CONFIRM_US		200000u
 
 struct ioapic {
 	volatile uint8_t *reg;
@@ -87,24 +88,25 @@ static void arm(struct ioapic *io, unsigned pin)
 	io_write(io, IOAPIC_ENTRY(pin), FIELD_PREP(RTE_MODE, MODE_NMI) | RTE_ACTIVE_LOW);
 }
 
-static bool rang(uint64_t before)
+/* At start GIF is 1: the host's handler counts. */
+static bool rings_within(uint64_t before, uint32_t us)
 {
-	/* At start GIF is 1: the host's handler has counted by now. */
-	delay_us(SETTLE_US);
-	return nmi_count != before;
+	return wait_until(nmi_count != before, us);
 }
 
-/* An edge at each of two assertions and none between them: it is this device's line and no timer's. */
-static bool pin_follows(struct hw_dev *dev)
+/*
+ * An edge at each of two assertions and none between them: it is this device's line and no timer's.  The first may take
+ * @patience_us; the second has all the time, for a card's interrupt moderation may hold it back.
+ */
+static bool pin_follows(struct hw_dev *dev, uint32_t patience_us)
 {
 	for (unsigned round = 0; round < 2; round++) {
+		if (rings_within(nmi_count, SETTLE_US))
+			return false;
 		uint64_t before = nmi_count;
 
-		if (rang(before))
-			return false;
-		before = nmi_count;
 		dev->ops->intx_test(dev, true);
-		bool up = rang(before);
+		bool up = rings_within(before, round ? CONFIRM_US : patience_us);
 		dev->ops->intx_test(dev, false);
 		delay_us(SETTLE_US);
 		if (!up)
@@ -131,11 +133,11 @@ static int borrow(struct hw_dev *dev, struct ioapic *io, unsigned pin, uint32_t 
 	return (int)(io->gsi_base + pin);
 }
 
-int ioapic_learn_pin(struct hw_dev *dev)
+static int learn(struct hw_dev *dev, uint32_t patience_us)
 {
 	/* Another device on a pin that is borrowed already? */
 	for (unsigned i = 0; i < nborrowed; i++)
-		if (pin_follows(dev))
+		if (pin_follows(dev, patience_us))
 			return (int)(borrowed[i].io->gsi_base + borrowed[i].pin);
 	for (struct ioapic *io = ioapics; io < ioapics + nioapics; io++) {
 		for (unsigned pin = 0; pin < io->npins; pin++) {
@@ -144,7 +146,7 @@ int ioapic_learn_pin(struct hw_dev *dev)
 			if (!candidate(io->gsi_base + pin))
 				continue;
 			arm(io, pin);
-			if (pin_follows(dev))
+			if (pin_follows(dev, patience_us))
 				return borrow(dev, io, pin, low, high);
 			io_write(io, IOAPIC_ENTRY(pin), RTE_MASKED);
 			io_write(io, IOAPIC_ENTRY(pin) + 1, high);
@@ -152,6 +154,17 @@ int ioapic_learn_pin(struct hw_dev *dev)
 		}
 	}
 	return -ERR_NODEV;
+}
+
+int ioapic_learn_pin(struct hw_dev *dev)
+{
+	/* Silicon answers in microseconds.  An emulator on a busy machine may not: once more, and once more, slower. */
+	static const uint32_t patience_us[] = { SETTLE_US, 5000, 50000 };
+	int gsi = -ERR_NODEV;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(patience_us) && gsi < 0; i++)
+		gsi = learn(dev, patience_us[i]);
+	return gsi;
 }
 
 /* --- the guest's view --- */
