@@ -3,10 +3,6 @@
 # The build: what is in the image, and what is built anew when.
 bats_require_minimum_version 1.5.0
 
-setup_file() {
-	export BATS_TEST_TIMEOUT=900
-}
-
 setup() {
 	bats_load_library bats-support
 	bats_load_library bats-assert
