@@ -8,6 +8,7 @@
 #include "hv/cpu/emulate.h"
 #include "hv/cpu/vendor.h"
 #include "hv/dev/pci_internal.h"
+#include "hv/dev/ports.h"
 #include "hv/dev/power.h"
 #include "hv/dev/trap_internal.h"
 #include "hv/mem/mem_internal.h"
@@ -57,7 +58,7 @@ static uint32_t port_read(uint16_t port, unsigned width)
 		return (uint32_t)trap_read(t, off, width);
 	if (port >= CONFIG_FIRST && port <= CONFIG_LAST)
 		return vpci_port_read(port, width);
-	return width == 1 ? pio_read8(port) : width == 2 ? pio_read16(port) : pio_read32(port);
+	return port_in(port, width);
 }
 
 static void port_write(uint16_t port, unsigned width, uint32_t value)
@@ -73,12 +74,8 @@ static void port_write(uint16_t port, unsigned width, uint32_t value)
 		vpci_port_write(port, width, value);
 	else if (!power_port_write(port, width, value))
 		return;
-	else if (width == 1)
-		pio_write8(port, (uint8_t)value);
-	else if (width == 2)
-		pio_write16(port, (uint16_t)value);
 	else
-		pio_write32(port, value);
+		port_out(port, width, value);
 }
 
 /* --- string forms, by the decoder: emulated processors do not say address size and segment --- */

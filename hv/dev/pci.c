@@ -6,6 +6,7 @@
 #include <veneer/time.h>
 #include "hv/dev/acpi.h"
 #include "hv/dev/pci_internal.h"
+#include "hv/dev/ports.h"
 
 #define CONFIG_ADDRESS	0xcf8
 #define CONFIG_DATA	0xcfc
@@ -54,7 +55,7 @@ uint32_t pci_cfg_read(uint16_t bdf, uint16_t off, unsigned width)
 	pio_write32(CONFIG_ADDRESS, CONFIG_ENABLE | (uint32_t)bdf << 8 | (off & 0xfcu));
 	uint16_t port = (uint16_t)(CONFIG_DATA + (off & 3));
 
-	return width == 1 ? pio_read8(port) : width == 2 ? pio_read16(port) : pio_read32(port);
+	return port_in(port, width);
 }
 
 void pci_cfg_write(uint16_t bdf, uint16_t off, unsigned width, uint32_t v)
@@ -73,12 +74,7 @@ void pci_cfg_write(uint16_t bdf, uint16_t off, unsigned width, uint32_t v)
 		return;
 	}
 	pio_write32(CONFIG_ADDRESS, CONFIG_ENABLE | (uint32_t)bdf << 8 | (off & 0xfcu));
-	if (width == 1)
-		pio_write8(port, (uint8_t)v);
-	else if (width == 2)
-		pio_write16(port, (uint16_t)v);
-	else
-		pio_write32(port, v);
+	port_out(port, width, v);
 }
 
 uint8_t pci_read8(const struct pci_dev *d, uint16_t off) { return (uint8_t)pci_cfg_read(d->bdf, off, 1); }

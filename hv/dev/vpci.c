@@ -5,6 +5,7 @@
 #include <veneer/log.h>
 #include <veneer/vpci.h>
 #include "hv/dev/pci_internal.h"
+#include "hv/dev/ports.h"
 #include "hv/dev/trap_internal.h"
 #include "hv/hv.h"
 
@@ -153,27 +154,12 @@ void vpci_freeze(const struct pci_dev *dev)
 
 /* --- ports 0xCF8-0xCFF --- */
 
-static uint32_t real_port_read(uint16_t port, unsigned width)
-{
-	return width == 1 ? pio_read8(port) : width == 2 ? pio_read16(port) : pio_read32(port);
-}
-
-static void real_port_write(uint16_t port, unsigned width, uint32_t v)
-{
-	if (width == 1)
-		pio_write8(port, (uint8_t)v);
-	else if (width == 2)
-		pio_write16(port, (uint16_t)v);
-	else
-		pio_write32(port, v);
-}
-
 /* Bytes and words of 0xCF8-0xCFB are ordinary ports of the chipset; 0xCF9 is its reset control. */
 static uint32_t address_read(uint16_t port, unsigned width)
 {
 	if (port == CONFIG_ADDRESS && width == 4)
 		return address;
-	return real_port_read(port, width);
+	return port_in(port, width);
 }
 
 static void address_write(uint16_t port, unsigned width, uint32_t v)
@@ -186,7 +172,7 @@ static void address_write(uint16_t port, unsigned width, uint32_t v)
 
 	if (reset & RESET_CPU)
 		machine_stopping();
-	real_port_write(port, width, v);
+	port_out(port, width, v);
 }
 
 static uint16_t data_offset(uint16_t port)
@@ -230,7 +216,7 @@ uint32_t vpci_port_read(uint16_t port, unsigned width)
 		return address_read(port, width);
 	if (!f) {
 		pio_write32(CONFIG_ADDRESS, address);
-		return real_port_read(port, width);
+		return port_in(port, width);
 	}
 	unsigned n = clip(port, width);
 	uint16_t off = data_offset(port);
@@ -256,7 +242,7 @@ void vpci_port_write(uint16_t port, unsigned width, uint32_t v)
 	if (!f) {
 		if (!(address & CONFIG_ENABLE) || !write_denied((uint16_t)(address >> 8))) {
 			pio_write32(CONFIG_ADDRESS, address);
-			real_port_write(port, width, v);
+			port_out(port, width, v);
 		}
 		return;
 	}
