@@ -35,8 +35,7 @@ static void print_registers(const struct vcpu_regs *r)
 	static const char *const name[GPR_COUNT] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9",
 						     "r10", "r11", "r12", "r13", "r14", "r15" };
 	uint8_t b[16] = { 0 };
-	uint64_t linear = r->rip + (r->efer & EFER_LMA && r->seg[SEG_CS].attr & SEG_ATTR_L ? 0 : r->seg[SEG_CS].base);
-	unsigned n = guest_read_linear(r, linear, b, sizeof(b));
+	unsigned n = guest_read_code(r, b, sizeof(b));
 
 	log_err("guest: rip %016lx rflags %08lx cpl %u", r->rip, r->rflags, r->cpl);
 	for (unsigned i = 0; i < GPR_COUNT; i += 2)

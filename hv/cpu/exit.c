@@ -50,7 +50,7 @@ uint64_t exit_next_rip(struct vcpu *v, const struct vmexit *x)
 	if (x->next_rip)
 		return x->next_rip;
 	vendor->get(v, &r);
-	unsigned n = guest_read_linear(&r, r.rip + (insn_mode(&r) == MODE_64 ? 0 : r.seg[SEG_CS].base), bytes, sizeof(bytes));
+	unsigned n = guest_read_code(&r, bytes, sizeof(bytes));
 	if (insn_decode(&insn, insn_mode(&r), bytes, n))
 		return 0;
 	return r.rip + insn.len;

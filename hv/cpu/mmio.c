@@ -160,10 +160,8 @@ static void emulate(struct vcpu *v, const struct vmexit *x)
 	vendor->get(v, &r);
 	unsigned n = vendor->insn_bytes(v, &bytes);
 	if (!n) {
-		uint64_t linear = r.rip + (insn_mode(&r) == MODE_64 ? 0 : r.seg[SEG_CS].base);
-
 		bytes = own;
-		n = guest_read_linear(&r, linear, own, INSN_MAX_LEN);
+		n = guest_read_code(&r, own, INSN_MAX_LEN);
 	}
 	/* Only what has a memory operand has an address to compare, and can be the cause. */
 	if (x->npf.fetch || x->npf.walk || insn_decode(&insn, insn_mode(&r), bytes, n) || (!insn.reads && !insn.writes)) {

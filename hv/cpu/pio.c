@@ -134,7 +134,7 @@ static void string_io(struct vcpu *v)
 	struct insn insn;
 
 	vendor->get(v, &r);
-	unsigned n = guest_read_linear(&r, r.rip + (insn_mode(&r) == MODE_64 ? 0 : r.seg[SEG_CS].base), bytes, sizeof(bytes));
+	unsigned n = guest_read_code(&r, bytes, sizeof(bytes));
 
 	/*
 	 * Memory that is absent: #GP instead of the #PF that hardware gives; no guest moves device registers by INS into a

@@ -36,6 +36,9 @@ uint64_t exit_next_rip(struct vcpu *v, const struct vmexit *x);
 /* Copy guest memory by linear address; bytes copied before a page was absent or not RAM. */
 unsigned guest_read_linear(const struct vcpu_regs *r, uint64_t linear, void *buf, unsigned len);
 
+/* The same from the current instruction on, by the code segment's base where the mode has one. */
+unsigned guest_read_code(const struct vcpu_regs *r, void *buf, unsigned len);
+
 /* Linear to guest-physical through the guest's own tables; false when absent. */
 bool guest_translate(const struct vcpu_regs *r, uint64_t linear, uint64_t *gpa);
 

@@ -96,3 +96,10 @@ unsigned guest_read_linear(const struct vcpu_regs *r, uint64_t linear, void *buf
 	}
 	return done;
 }
+
+unsigned guest_read_code(const struct vcpu_regs *r, void *buf, unsigned len)
+{
+	bool flat = (r->efer & EFER_LMA) && (r->seg[SEG_CS].attr & SEG_ATTR_L);
+
+	return guest_read_linear(r, r->rip + (flat ? 0 : r->seg[SEG_CS].base), buf, len);
+}
