@@ -40,9 +40,11 @@ bool clock_held(void)
 
 void clock_check(void)
 {
+	if (!holds)
+		return;
 	uint64_t now = time_us();
 
-	if (!holds || now - last_us < TICK_US)
+	if (now - last_us < TICK_US)
 		return;
 	last_us = now;
 	for (unsigned i = 0; i < nticks; i++)
