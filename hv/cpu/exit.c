@@ -23,6 +23,7 @@ static const char *const kind_names[EXIT_KINDS] = {
 	[EXIT_INVALID] = "invalid", [EXIT_NMI] = "nmi", [EXIT_INTR] = "intr", [EXIT_CPUID] = "cpuid", [EXIT_RDMSR] = "rdmsr",
 	[EXIT_WRMSR] = "wrmsr", [EXIT_PIO] = "pio", [EXIT_NPF] = "npf", [EXIT_HYPERCALL] = "hypercall",
 	[EXIT_SHUTDOWN] = "shutdown", [EXIT_UD] = "ud", [EXIT_INVD] = "invd", [EXIT_XSETBV] = "xsetbv", [EXIT_IRET] = "iret",
+	[EXIT_WINDOW] = "window",
 	[EXIT_INIT] = "init", [EXIT_DOUBLE_FAULT] = "double_fault", [EXIT_OTHER] = "other",
 };
 
@@ -185,6 +186,7 @@ static void dispatch(struct vcpu *v, const struct vmexit *x)
 		vendor->inject_exception(v, 8, true, 0);
 		break;
 	case EXIT_IRET:
+	case EXIT_WINDOW:
 		break;
 	case EXIT_INIT:
 		log_err("guest: INIT on the boot processor: resetting the machine");

@@ -26,6 +26,7 @@ struct svm_vcpu {
 	uint64_t pending_event;		/* for eventinj */
 	bool nmi_wanted, nmi_blocked;	/* the guest's own NMIs */
 	uint64_t iret_rip;		/* of the IRET that ends the blocking, until it is done */
+	bool window;			/* exit as soon as the guest can take an interrupt */
 	bool nrips, decode;
 	bool dirty_all;
 };
@@ -273,37 +274,50 @@ static void keep_interrupted_event(struct svm_vcpu *s)
 	s->pending_event = e;
 }
 
-/*
- * The IRET exits before it is executed.  A virtual interrupt that exits as soon as the guest could take it, which in an NMI
- * handler is after the IRET, tells that it is done.
- */
-static bool iret_done(struct svm_vcpu *s)
+static bool svm_can_interrupt(struct vcpu *v)
+{
+	return (v->rflags & RFLAGS_IF) && !(svm(v)->vmcb->shadow & SHADOW_INTERRUPT) && !svm(v)->pending_event;
+}
+
+static void svm_interrupt_window(struct vcpu *v, bool on)
+{
+	svm(v)->window = on;
+}
+
+/* A virtual interrupt that exits as soon as the guest could take it (15.21.4), whatever the TPR. */
+static void place_window(struct svm_vcpu *s, bool wanted)
 {
 	struct vmcb *c = s->vmcb;
-	bool done = s->v.rip != s->iret_rip;
 
-	if (done)
-		s->iret_rip = NO_RIP;
-	if (done == !(c->vintr & VINTR_IRQ))
-		return done;
+	if (wanted == !!(c->vintr & VINTR_IRQ))
+		return;
 	c->vintr ^= VINTR_IRQ | VINTR_IGN_TPR;
 	c->intercept1 ^= ICPT_VINTR;
 	c->clean &= ~(CLEAN_INTERCEPTS | CLEAN_VINTR);
-	return done;
+}
+
+/* The IRET exits before it is executed.  A window, which in an NMI handler opens after the IRET, tells that it is done. */
+static bool iret_done(struct svm_vcpu *s)
+{
+	if (s->v.rip != s->iret_rip)
+		s->iret_rip = NO_RIP;
+	return s->iret_rip == NO_RIP;
 }
 
 /* One NMI at a time: blocked from the injection until the guest's IRET (15.20, 15.9). */
 static void choose_event(struct svm_vcpu *s)
 {
 	struct vmcb *c = s->vmcb;
+	bool nmi = !s->pending_event && s->nmi_wanted && !s->nmi_blocked, done = !nmi || iret_done(s);
 
-	if (!s->pending_event && s->nmi_wanted && !s->nmi_blocked && iret_done(s)) {
+	if (nmi && done) {
 		s->pending_event = make_event(EVENT_NMI, 2);
 		s->nmi_wanted = false;
 		s->nmi_blocked = true;
 		c->intercept1 |= ICPT_IRET;
 		c->clean &= ~CLEAN_INTERCEPTS;
 	}
+	place_window(s, s->window || !done);
 	c->eventinj = s->pending_event;
 	s->pending_event = 0;
 }
@@ -341,7 +355,7 @@ static enum vmexit_kind kind_of(uint64_t code)
 	case VMEXIT_EXCP + 30:		return EXIT_INIT;
 	case VMEXIT_EXCP + 8:		return EXIT_DOUBLE_FAULT;
 	case VMEXIT_CPUID:		return EXIT_CPUID;
-	case VMEXIT_VINTR:
+	case VMEXIT_VINTR:		return EXIT_WINDOW;
 	case VMEXIT_IRET:		return EXIT_IRET;
 	case VMEXIT_INVD:		return EXIT_INVD;
 	case VMEXIT_SHUTDOWN:		return EXIT_SHUTDOWN;
@@ -470,6 +484,8 @@ const struct vcpu_ops svm_ops = {
 	.run = svm_run,
 	.inject_exception = svm_inject_exception,
 	.inject_interrupt = svm_inject_interrupt,
+	.can_interrupt = svm_can_interrupt,
+	.interrupt_window = svm_interrupt_window,
 	.inject_nmi = svm_inject_nmi,
 	.intercept_intr = svm_intercept_intr,
 	.acknowledge_interrupt = svm_acknowledge_interrupt,

@@ -91,6 +91,9 @@
 #define EVENT_VALID		BIT64(31)
 #define EVENT_ERROR		GENMASK64(63, 32)
 
+/* vmcb.shadow (15.21.5) */
+#define SHADOW_INTERRUPT	BIT64(0)
+
 /* vmcb.vintr (15.21.4) */
 #define VINTR_IRQ		BIT64(8)
 #define VINTR_IGN_TPR		BIT64(20)

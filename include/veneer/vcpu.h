@@ -74,6 +74,7 @@ enum vmexit_kind {
 	EXIT_UD,		/* an instruction that this guest does not have */
 	EXIT_INVD, EXIT_XSETBV,
 	EXIT_IRET,		/* the guest leaves its NMI handler */
+	EXIT_WINDOW,		/* the guest can take an interrupt: interrupt_window() asked for it */
 	EXIT_INIT,
 	EXIT_DOUBLE_FAULT,	/* the guest's #DF, before its handler: the last moment its state is whole */
 	EXIT_OTHER,
@@ -130,8 +131,19 @@ struct vcpu_ops {
 
 	/* Inject an exception (with error code 0 where it has one) at the coming entry. */
 	void (*inject_exception)(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error);
-	/* Inject an external interrupt that has been acknowledged at the physical controller. */
+	/* Inject an external interrupt that has been acknowledged at its controller, the physical or the virtual one. */
 	void (*inject_interrupt)(struct vcpu *v, uint8_t vector);
+	/*
+	 * Whether inject_interrupt() may be called now for an interrupt that could as well wait: RFLAGS.IF is 1, no interrupt
+	 * shadow (STI, MOV SS), and nothing else goes in at the coming entry.  TPR does not matter: it is as with ExtINT.
+	 */
+	bool (*can_interrupt)(struct vcpu *v);
+	/*
+	 * While on, the guest exits (EXIT_WINDOW) before the first instruction at which can_interrupt() holds; also out of HLT
+	 * with IF = 1.  SVM: a virtual interrupt with its intercept; VMX: interrupt-window exiting.  It stays on until it is
+	 * switched off, and then exits again at once where nothing was injected.
+	 */
+	void (*interrupt_window)(struct vcpu *v, bool on);
 	/* Deliver an NMI when the guest can take one. */
 	void (*inject_nmi)(struct vcpu *v);
 
