@@ -23,12 +23,14 @@ void log_guest_runs(void);
 /* Copy of the log ring from @off on; returns the bytes copied. */
 size_t log_read(size_t off, char *buf, size_t size);
 
-/* Descriptor tables and the handlers of Veneer's own exceptions. */
+/* The table of the handlers of Veneer's own exceptions, one for all processors. */
 void idt_init(void);
-extern volatile uint64_t nmi_count;	/* NMIs that the host handler took */
 
 /* Let one pending physical interrupt in and return its vector, or -1 when none was (hv/cpu/entry). */
 int intr_acknowledge(void);
+
+/* Sleep in the host until an NMI comes, unless *@wake is set; see hv/cpu/entry.S. */
+void host_sleep(const volatile uint32_t *wake);
 
 /* The machine is about to go down by the guest's will: stop DMA and flush disks, once.  And then reset it ourselves. */
 void machine_stopping(void);

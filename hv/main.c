@@ -8,6 +8,7 @@
 #include <veneer/string.h>
 #include "hv/boot/bootinfo.h"
 #include "hv/boot/loader.h"
+#include "hv/cpu/smp.h"
 #include "hv/cpu/vendor.h"
 #include "hv/dev/acpi.h"
 #include "hv/dev/doorbell.h"
@@ -67,13 +68,13 @@ static void own_range(void)
 }
 
 /* With more CPUs than the guest's one, INIT and SIPI must not get out: they would run outside Veneer. */
-static void watch_ap_startup(struct vcpu *v)
+static void watch_ap_startup(void)
 {
 	bool trap = acpi.ncpus > 1 || config.ap_trap_always;
 
-	exit_msr_init(v, trap);
 	if (!trap)
 		return;
+	vendor->trap_msr_write(MSR_X2APIC_ICR, true);
 	log_info("cpu: %u processors, the guest gets one; the others stay as firmware left them", acpi.ncpus);
 	if (nested_readonly(lapic_addr(), PAGE_SIZE))
 		stop("no memory to watch the local APIC");
@@ -93,12 +94,14 @@ static void start_guest(void)
 	loader_flat32(&regs);
 	if (loader_start_guest(&boot, config.bootargs, &regs))
 		stop("the guest cannot be started; see the line above");
+	this_cpu()->v = v;
 	vendor->set(v, &regs);
-	watch_ap_startup(v);
+	watch_ap_startup();
 	ioapic_watch();
 	log_info("guest: starts at %#lx; %lu KiB of heap in use", regs.rip, heap_in_use() / 1024);
 	log_guest_runs();
-	exit_loop(v);
+	exit_init();
+	exit_loop();
 }
 
 static void start_machine(void)
@@ -106,6 +109,7 @@ static void start_machine(void)
 	acpi_init(boot.rsdp);
 	time_init();
 	lapic_init(acpi.lapic_addr);
+	smp_init();
 	ioapic_init();
 	pci_space_init(&boot);
 	pci_init();
@@ -117,6 +121,7 @@ static void start_machine(void)
 void veneer_main(uint64_t magic, const void *info)
 {
 	heap_init(veneer_heap, (size_t)(veneer_end - veneer_heap));
+	smp_boot_cpu();
 	config_default(&config);
 	console_early();
 	if ((uint32_t)magic != MB2_LOADER_MAGIC) {
@@ -127,7 +132,6 @@ void veneer_main(uint64_t magic, const void *info)
 		stop("the boot loader's information is broken");
 	/* Reads page 0, which goes away with our own page tables. */
 	boot_info_find_rsdp(&boot, (const uint8_t *)0);
-	idt_init();
 	if (paging_init(&boot))
 		stop("no memory for page tables: the machine has more RAM than this build can map");
 	/* Twice: what is wrong with the configuration is for the screen, too, and the screen may lie above 4 GiB. */

@@ -17,6 +17,7 @@
 #define MSR_X2APIC_ICR		0x830u
 #define MSR_EFER		0xc0000080u
 #define MSR_FS_BASE		0xc0000100u
+#define MSR_GS_BASE		0xc0000101u
 
 struct cpuid_regs { uint32_t eax, ebx, ecx, edx; };
 
@@ -56,6 +57,15 @@ static inline uint64_t read_cr4(void) { uint64_t v; __asm__ volatile("mov %%cr4,
 static inline void write_cr3(uint64_t v) { __asm__ volatile("mov %0, %%cr3" : : "r"(v) : "memory"); }
 static inline void invlpg(uint64_t va) { __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory"); }
 static inline void wbinvd(void) { __asm__ volatile("wbinvd" : : : "memory"); }
+
+/* The first word behind the GS base, which points to itself (hv/cpu/percpu.h). */
+static inline void *gs_self(void)
+{
+	void *p;
+
+	__asm__("movq %%gs:0, %0" : "=r"(p));
+	return p;
+}
 
 NORETURN static inline void halt_forever(void)
 {

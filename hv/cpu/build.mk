@@ -11,6 +11,7 @@ obj-y += hv/cpu/exit.o
 obj-y += hv/cpu/mmio.o
 obj-y += hv/cpu/msr.o
 obj-y += hv/cpu/pio.o
+obj-y += hv/cpu/smp.o
 obj-$(CONFIG_SVM) += hv/cpu/svm.o
 obj-$(CONFIG_SVM) += hv/cpu/svm_entry.o
 obj-y += hv/cpu/walk.o

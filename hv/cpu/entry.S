@@ -4,10 +4,11 @@
  * 8259 those are 8 to 15, where else #DF and its neighbours live, so the vector number alone cannot tell.
  */
 #include "hv/cpu/entry.h"
+#include "hv/cpu/percpu.h"
 
 	.text
-	.globl trap_stubs, nmi_entry, intr_acknowledge
-	.hidden trap_stubs, nmi_entry, intr_acknowledge
+	.globl trap_stubs, nmi_entry, sx_entry, intr_acknowledge, host_sleep
+	.hidden trap_stubs, nmi_entry, sx_entry, intr_acknowledge, host_sleep
 
 	.balign 16
 trap_stubs:
@@ -21,7 +22,7 @@ trap_stubs:
 
 	.balign 16
 trap_common:
-	cmpb $0, intr_window(%rip)
+	cmpb $0, %gs:CPU_INTR_WINDOW
 	jne window
 	/* Vectors that push an error code: 8, 10-14, 17, 21, 29, 30. */
 	pushq %rax
@@ -59,42 +60,66 @@ trap_common:
 
 	/* vector, rip, cs, rflags, rsp, ss: remember the vector, return with interrupts off. */
 window:
-	popq intr_vector(%rip)
+	popq %gs:CPU_INTR_VECTOR
 	andl $~0x200, 16(%rsp)
-	movb $0, intr_window(%rip)
+	movb $0, %gs:CPU_INTR_WINDOW
 	iretq
 
-	/* Counts, and nothing else: it takes no lock and touches no register. */
+	/* Counts, ends host_sleep(), and nothing else: it takes no lock and touches no register. */
 	.balign 16
 nmi_entry:
-	lock incq nmi_count(%rip)
+	incq %gs:CPU_NMI_COUNT
+awake:	pushq %rax
+	leaq host_sleep(%rip), %rax
+	cmpq %rax, 8(%rsp)
+	jb 1f
+	leaq sleep_end(%rip), %rax
+	cmpq %rax, 8(%rsp)
+	ja 1f
+	movq %rax, 8(%rsp)
+1:	popq %rax
 	iretq
+
+	/* #SX with its error code: an INIT that the processor has redirected (VM_CR.R_INIT).  Remembered for the exit loop. */
+	.balign 16
+sx_entry:
+	cmpb $0, %gs:CPU_INTR_WINDOW
+	jne trap_stubs + 30 * TRAP_STUB_SIZE	/* a device's interrupt by this number */
+	addq $8, %rsp
+	movq $1, %gs:CPU_INIT_SEEN
+	jmp awake
+
+	/*
+	 * void host_sleep(const volatile uint32_t *wake): sleep, with ordinary interrupts off, until the next NMI, unless
+	 * *wake is not 0.  Whoever sets *wake sends an NMI afterwards; the handler takes one that comes after the look past
+	 * the HLT.
+	 */
+	.balign 16
+host_sleep:
+	cmpl $0, (%rdi)
+	jne sleep_end
+	hlt
+sleep_end:
+	ret
 
 	/*
 	 * int intr_acknowledge(void): the physical interrupt that is pending, through the 8259's or the LAPIC's own protocol.
 	 */
 	.balign 16
 intr_acknowledge:
-	movq $-1, intr_vector(%rip)
-	movb $1, intr_window(%rip)
+	movq $-1, %gs:CPU_INTR_VECTOR
+	movb $1, %gs:CPU_INTR_WINDOW
 	sti
 	nop
 	nop
 	cli
-	movb $0, intr_window(%rip)
-	movl intr_vector(%rip), %eax
+	movb $0, %gs:CPU_INTR_WINDOW
+	movl %gs:CPU_INTR_VECTOR, %eax
 	ret
 
 	.section .rodata
 	.balign 8
 errors:
 	.quad 0x60227d00
-
-	.bss
-	.balign 8
-intr_vector:
-	.skip 8
-intr_window:
-	.skip 8
 
 	.section .note.GNU-stack, "", @progbits

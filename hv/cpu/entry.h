@@ -13,7 +13,7 @@
 #include <veneer/types.h>
 
 extern char veneer_start[];
-extern const char trap_stubs[], nmi_entry[];
+extern const char trap_stubs[], nmi_entry[], sx_entry[];
 
 struct trap_frame {
 	uint64_t r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax;

@@ -7,6 +7,7 @@
 #include <veneer/log.h>
 #include <veneer/string.h>
 #include "hv/cpu/decode.h"
+#include "hv/cpu/smp.h"
 #include "hv/cpu/vendor.h"
 #include "hv/dev/clock_internal.h"
 #include "hv/dev/counters_internal.h"
@@ -24,7 +25,7 @@ static const char *const kind_names[EXIT_KINDS] = {
 	[EXIT_WRMSR] = "wrmsr", [EXIT_PIO] = "pio", [EXIT_NPF] = "npf", [EXIT_HYPERCALL] = "hypercall",
 	[EXIT_SHUTDOWN] = "shutdown", [EXIT_UD] = "ud", [EXIT_INVD] = "invd", [EXIT_XSETBV] = "xsetbv", [EXIT_IRET] = "iret",
 	[EXIT_WINDOW] = "window",
-	[EXIT_INIT] = "init", [EXIT_DOUBLE_FAULT] = "double_fault", [EXIT_OTHER] = "other",
+	[EXIT_INIT] = "init", [EXIT_SIPI] = "sipi", [EXIT_DOUBLE_FAULT] = "double_fault", [EXIT_OTHER] = "other",
 };
 
 int vendor_choose(void)
@@ -118,7 +119,9 @@ static void exit_hypercall(struct vcpu *v, const struct vmexit *x)
 
 static void exit_nmi(struct vcpu *v)
 {
-	if (!doorbell_ring())
+	bool poked = smp_take_poke(this_cpu());
+
+	if (!doorbell_ring() && !poked)
 		vendor->inject_nmi(v);
 }
 
@@ -128,12 +131,12 @@ static void exit_nmi(struct vcpu *v)
  */
 static void exit_intr(struct vcpu *v)
 {
-	uint64_t nmis = nmi_count;
+	uint64_t nmis = this_cpu()->nmi_count;
 	int vector = vendor->acknowledge_interrupt();
 
 	if (vector >= 0)
 		vendor->inject_interrupt(v, (uint8_t)vector);
-	if (nmi_count != nmis)
+	if (this_cpu()->nmi_count != nmis)
 		exit_nmi(v);
 }
 
@@ -198,21 +201,31 @@ static void dispatch(struct vcpu *v, const struct vmexit *x)
 	}
 }
 
-void exit_loop(struct vcpu *v)
+void exit_init(void)
 {
-	struct vmexit x;
-
 	for (unsigned i = 0; i < EXIT_KINDS; i++)
 		if (kind_names[i])
 			counter_register("exit", kind_names[i], &exit_count[i]);
+}
+
+void exit_loop(void)
+{
+	struct cpu *c = this_cpu();
+	struct vmexit x;
+
 	/* Rings since the devices were started went to the host's own handler: look once. */
 	doorbell_ring();
 	doorbell_credit();
 	for (;;) {
-		vendor->intercept_intr(v, clock_held());
-		vendor->run(v, &x);
-		exit_count[x.kind]++;
-		dispatch(v, &x);
+		vendor->intercept_intr(c->v, clock_held());
+		if (!smp_enter(c)) {
+			smp_serve(c);
+			continue;
+		}
+		vendor->run(c->v, &x);
+		smp_left(c);
+		counter_add(&exit_count[x.kind], 1);
+		dispatch(c->v, &x);
 		clock_check();
 	}
 }

@@ -3,25 +3,21 @@
 #include <veneer/log.h>
 #include <veneer/string.h>
 #include "hv/cpu/entry.h"
+#include "hv/cpu/smp.h"
 #include "hv/hv.h"
 #include "hv/x86.h"
 
-#define IST_STACK	4096u
 #define SEL_TSS		0x18
 
-enum { IST_NMI = 1, IST_DF, IST_MC, IST_COUNT };
+/* The NMI's handler pushes one register; the other two are the end in any case, and share a stack. */
+enum { IST_NMI = 1, IST_FATAL };
+#define NMI_STACK	512u
 
 struct gate {
 	uint16_t off0, sel;
 	uint8_t ist, type;
 	uint16_t off16;
 	uint32_t off32, zero;
-} PACKED;
-
-struct tss {
-	uint32_t zero0;
-	uint64_t rsp[3], zero1, ist[7], zero2;
-	uint16_t zero3, iopb;
 } PACKED;
 
 /* What LGDT and LIDT read starts at the limit; the padding aligns the address, as packed relocations need it. */
@@ -31,25 +27,21 @@ struct table {
 };
 
 static struct gate idt[256] ALIGNED(16);
-static struct tss tss ALIGNED(16);
-static uint64_t gdt[5] ALIGNED(16) = { 0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0, 0 };
-static uint8_t ist_stack[IST_COUNT][IST_STACK] ALIGNED(16);
-
-volatile uint64_t nmi_count;
-
 static void set_gate(unsigned vector, uint64_t target, uint8_t ist)
 {
 	idt[vector] = (struct gate){ (uint16_t)target, 8, ist, 0x8e, (uint16_t)(target >> 16), (uint32_t)(target >> 32), 0 };
 }
 
-static void load_tables(void)
+static void load_tables(struct cpu *c)
 {
-	struct table gdtr = { .limit = sizeof(gdt) - 1, .base = (uintptr_t)gdt };
+	static const uint64_t flat[3] = { 0, 0x00af9b000000ffff, 0x00cf93000000ffff };
+	struct table gdtr = { .limit = sizeof(c->gdt) - 1, .base = (uintptr_t)c->gdt };
 	struct table idtr = { .limit = sizeof(idt) - 1, .base = (uintptr_t)idt };
-	uint64_t base = (uintptr_t)&tss;
+	uint64_t base = (uintptr_t)&c->tss;
 
-	gdt[3] = (sizeof(tss) - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
-	gdt[4] = base >> 32;
+	memcpy(c->gdt, flat, sizeof(flat));
+	c->gdt[3] = (sizeof(c->tss) - 1) | (base & 0xffffff) << 16 | 0x89ull << 40 | (base >> 24 & 0xff) << 56;
+	c->gdt[4] = base >> 32;
 	__asm__ volatile("lgdt %0" : : "m"(gdtr.limit), "m"(gdtr.base));
 	__asm__ volatile("pushq $8; leaq 1f(%%rip), %%rax; pushq %%rax; lretq; 1:" : : : "rax", "memory");
 	__asm__ volatile("movl %0, %%ds; movl %0, %%es; movl %0, %%ss" : : "r"(16) : "memory");
@@ -57,17 +49,23 @@ static void load_tables(void)
 	__asm__ volatile("lidt %0" : : "m"(idtr.limit), "m"(idtr.base));
 }
 
+void cpu_tables_load(struct cpu *c, uint8_t *exception_stacks)
+{
+	c->self = c;
+	c->tss.ist[IST_NMI - 1] = (uintptr_t)exception_stacks + NMI_STACK;
+	c->tss.ist[IST_FATAL - 1] = (uintptr_t)exception_stacks + EXCEPTION_STACKS;
+	c->tss.iopb = sizeof(c->tss);
+	load_tables(c);
+	wrmsr(MSR_GS_BASE, (uintptr_t)c);
+}
+
 void idt_init(void)
 {
 	for (unsigned i = 0; i < 256; i++)
 		set_gate(i, (uintptr_t)trap_stubs + i * TRAP_STUB_SIZE, 0);
 	set_gate(2, (uintptr_t)nmi_entry, IST_NMI);
-	idt[8].ist = IST_DF;
-	idt[18].ist = IST_MC;
-	for (unsigned i = IST_NMI; i < IST_COUNT; i++)
-		tss.ist[i - 1] = (uintptr_t)ist_stack[i] + IST_STACK;
-	tss.iopb = sizeof(tss);
-	load_tables();
+	set_gate(30, (uintptr_t)sx_entry, 0);
+	idt[8].ist = idt[18].ist = IST_FATAL;
 }
 
 void host_exception(const struct trap_frame *f)

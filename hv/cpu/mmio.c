@@ -9,6 +9,7 @@
 #include <veneer/log.h>
 #include <veneer/string.h>
 #include "hv/cpu/emulate.h"
+#include "hv/cpu/percpu.h"
 #include "hv/cpu/vendor.h"
 #include "hv/dev/lapic.h"
 #include "hv/dev/trap_internal.h"
@@ -155,7 +156,7 @@ static void emulate(struct vcpu *v, const struct vmexit *x)
 	struct insn insn;
 	uint8_t own[INSN_MAX_LEN + 1] = { 0 };
 	const uint8_t *bytes = own;
-	uint64_t mismatch_rip;
+	uint64_t *last = &this_cpu()->mismatch_rip;
 
 	vendor->get(v, &r);
 	unsigned n = vendor->insn_bytes(v, &bytes);
@@ -168,14 +169,11 @@ static void emulate(struct vcpu *v, const struct vmexit *x)
 		refuse(v, &r, x->npf.gpa, bytes, n);
 		return;
 	}
-	mismatch_rip = r.rip;
 	if (!same_address(&insn, &r, x->npf.gpa)) {
 		/* Execute again: another CPU rewrote the instruction.  The same twice is a form that we read wrongly. */
-		static uint64_t last;
-
-		if (last == mismatch_rip)
+		if (*last == r.rip)
 			refuse(v, &r, x->npf.gpa, bytes, n);
-		last = last == mismatch_rip ? 0 : mismatch_rip;
+		*last = *last == r.rip ? 0 : r.rip;
 		return;
 	}
 	int err = insn_execute(&insn, &r, &bus);

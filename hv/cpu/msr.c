@@ -4,23 +4,15 @@
  * local APIC under Veneer are ignored.
  */
 #include <veneer/log.h>
+#include "hv/cpu/percpu.h"
 #include "hv/cpu/svm_regs.h"
 #include "hv/cpu/vendor.h"
 #include "hv/dev/lapic.h"
-#include "hv/x86.h"
 
 #define CPUID_X2APIC	BIT(21)		/* 1h ECX */
 #define MSR_IGNNE	0xc0010115u
 #define AMD_LOW		0xc0010000u
 #define AMD_HIGH	0xc0011fffu
-
-static uint64_t tsc_adjust;
-
-void exit_msr_init(struct vcpu *v, bool trap_ipis)
-{
-	if (trap_ipis)
-		vendor->trap_msr_write(v, MSR_X2APIC_ICR, true);
-}
 
 bool exit_rdmsr(struct vcpu *v)
 {
@@ -37,7 +29,7 @@ bool exit_rdmsr(struct vcpu *v)
 		value = VM_CR_SVMDIS | 0x08;	/* switched off and locked: there is nothing to switch on */
 		break;
 	case MSR_TSC_ADJUST:
-		value = tsc_adjust;
+		value = this_cpu()->tsc_adjust;
 		break;
 	case MSR_IGNNE:
 		value = 0;
@@ -116,8 +108,8 @@ bool exit_wrmsr(struct vcpu *v)
 		return true;
 	case MSR_TSC_ADJUST:
 		/* The host's TSC is Veneer's clock: the adjustment becomes the guest's offset. */
-		vendor->set_tsc_offset(v, vendor->get_tsc_offset(v) + value - tsc_adjust);
-		tsc_adjust = value;
+		vendor->set_tsc_offset(v, vendor->get_tsc_offset(v) + value - this_cpu()->tsc_adjust);
+		this_cpu()->tsc_adjust = value;
 		return true;
 	case MSR_X2APIC_ICR:
 		return lapic_guest_x2apic_icr(value);

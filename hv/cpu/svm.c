@@ -8,6 +8,7 @@
 #include <veneer/mem.h>
 #include <veneer/string.h>
 #include <veneer/vcpu.h>
+#include "hv/cpu/percpu.h"
 #include "hv/cpu/svm_regs.h"
 #include "hv/cpu/vendor.h"
 #include "hv/dev/trap_internal.h"
@@ -22,16 +23,17 @@
 struct svm_vcpu {
 	struct vcpu v;			/* first */
 	struct vmcb *vmcb;
-	uint8_t *msrpm;
 	uint64_t pending_event;		/* for eventinj */
 	bool nmi_wanted, nmi_blocked;	/* the guest's own NMIs */
 	uint64_t iret_rip;		/* of the IRET that ends the blocking, until it is done */
 	bool window;			/* exit as soon as the guest can take an interrupt */
 	bool nrips, decode;
 	bool dirty_all;
+	bool flush;			/* the TLB, at the next run */
 };
 
-static struct vmcb *host_vmcb;
+/* One for all processors: what is trapped on one is trapped on each. */
+static uint8_t *iopm, *msrpm;
 
 void svm_enter(uint64_t gpr[GPR_COUNT], uint64_t vmcb, uint64_t host);
 
@@ -64,11 +66,11 @@ static int svm_probe(const char **why)
 
 static int svm_cpu_on(void)
 {
-	void *hsave = mem_alloc(PAGE_SIZE, PAGE_SIZE);
+	void *hsave = mem_alloc(PAGE_SIZE, PAGE_SIZE), *host_vmcb = mem_alloc(PAGE_SIZE, PAGE_SIZE);
 
-	host_vmcb = mem_alloc(PAGE_SIZE, PAGE_SIZE);
 	if (!hsave || !host_vmcb)
 		return -ERR_NOMEM;
+	this_cpu()->vendor = host_vmcb;
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
 	wrmsr(MSR_VM_HSAVE_PA, mem_phys(hsave));
 	/* INIT becomes #SX (15.28): emulators ignore the bit, silicon must not reset this CPU past Veneer. */
@@ -106,10 +108,9 @@ static void msr_trap(uint8_t *map, uint32_t msr, bool read, bool write)
 	map[bit / 8] = (uint8_t)((map[bit / 8] & ~(3u << (bit % 8))) | ((unsigned)read | (unsigned)write << 1) << (bit % 8));
 }
 
-static void svm_trap_msr_write(struct vcpu *v, uint32_t msr, bool on)
+static void svm_trap_msr_write(uint32_t msr, bool on)
 {
-	msr_trap(svm(v)->msrpm, msr, false, on);
-	svm(v)->dirty_all = true;
+	msr_trap(msrpm, msr, false, on);
 }
 
 /*
@@ -139,13 +140,13 @@ static uint64_t nested_leaf(unsigned map)
 
 static const struct pt_format nested_format = { 0x27, nested_leaf };
 
-static void init_vmcb(struct vmcb *c, uint64_t iopm, uint64_t msrpm, uint64_t ncr3)
+static void init_vmcb(struct vmcb *c, uint64_t ncr3)
 {
 	c->exc_icpt = BIT(8) | BIT(30);		/* #DF for the crash report, #SX for redirected INITs */
 	c->intercept1 = ICPT_NMI | ICPT_INIT | ICPT_CPUID | ICPT_INVD | ICPT_INVLPGA | ICPT_IOIO | ICPT_MSR | ICPT_SHUTDOWN;
 	c->intercept2 = ICPT_VMRUN | ICPT_VMMCALL | ICPT_VMLOAD | ICPT_VMSAVE | ICPT_STGI | ICPT_CLGI | ICPT_SKINIT;
-	c->iopm = iopm;
-	c->msrpm = msrpm;
+	c->iopm = mem_phys(iopm);
+	c->msrpm = mem_phys(msrpm);
 	c->asid = 1;
 	c->tlb_control = TLB_FLUSH_ALL;
 	c->np_enable = 1;
@@ -156,25 +157,76 @@ static void init_vmcb(struct vmcb *c, uint64_t iopm, uint64_t msrpm, uint64_t nc
 	c->efer = EFER_SVME;
 }
 
+static int make_maps(void)
+{
+	if (msrpm)
+		return 0;
+	iopm = mem_alloc(IOPM_SIZE, PAGE_SIZE);
+	msrpm = mem_alloc(MSRPM_SIZE, PAGE_SIZE);
+	if (!iopm || !msrpm)
+		return -ERR_NOMEM;
+	trap_set_io_bitmap(iopm);
+	msrpm_policy(msrpm);
+	return 0;
+}
+
 static struct vcpu *svm_vcpu_new(uint64_t root)
 {
 	struct svm_vcpu *s = mem_alloc(sizeof(*s), 64);
-	uint8_t *iopm = mem_alloc(IOPM_SIZE, PAGE_SIZE);
 
-	if (!s || !iopm)
+	if (!s || make_maps())
 		return NULL;
 	s->vmcb = mem_alloc(PAGE_SIZE, PAGE_SIZE);
-	s->msrpm = mem_alloc(MSRPM_SIZE, PAGE_SIZE);
-	if (!s->vmcb || !s->msrpm)
+	if (!s->vmcb)
 		return NULL;
-	trap_set_io_bitmap(iopm);
-	msrpm_policy(s->msrpm);
-	init_vmcb(s->vmcb, mem_phys(iopm), mem_phys(s->msrpm), root);
+	init_vmcb(s->vmcb, root);
 	s->nrips = cpuid(CPUID_SVM, 0).edx & SVM_EDX_NRIPS;
 	s->decode = cpuid(CPUID_SVM, 0).edx & SVM_EDX_DECODE;
 	s->iret_rip = NO_RIP;
-	s->dirty_all = true;
+	s->dirty_all = s->flush = true;
 	return &s->v;
+}
+
+/* After INIT nothing is pending, nothing blocked, and the debug registers are as after a reset (APM vol. 2, 14.1.3). */
+static void svm_init_state(struct vcpu *v)
+{
+	struct svm_vcpu *s = svm(v);
+	struct vmcb *c = s->vmcb;
+
+	s->pending_event = 0;
+	s->nmi_wanted = s->nmi_blocked = false;
+	s->iret_rip = NO_RIP;
+	c->intercept1 &= ~(ICPT_IRET | ICPT_VINTR);
+	c->vintr = 0;
+	c->shadow = 0;
+	c->exitintinfo = 0;
+	c->dr6 = 0xffff0ff0;
+	c->dr7 = 0x400;
+	s->dirty_all = true;
+}
+
+/* Silicon turns INIT into #SX, which exits; emulators ignore the bit, and reset the processor. */
+static bool svm_init_is_safe(void)
+{
+	return rdmsr(MSR_VM_CR) & VM_CR_R_INIT;
+}
+
+static bool svm_wait_for_sipi(struct vcpu *v)
+{
+	return false;
+}
+
+/* The host's state is this processor's at every stop of the guest, and GIF is 0: opened for the sleep alone. */
+static void svm_sleep(const volatile uint32_t *wake)
+{
+	__asm__ volatile("stgi" : : : "memory");
+	host_sleep(wake);
+	__asm__ volatile("clgi" : : : "memory");
+}
+
+static void svm_flush(struct vcpu *v)
+{
+	svm(v)->flush = svm(v)->dirty_all = true;
 }
 
 static struct vmcb_seg *segment(struct vmcb *c, unsigned i)
@@ -397,7 +449,8 @@ static void svm_run(struct vcpu *v, struct vmexit *x)
 	struct vmcb *c = s->vmcb;
 
 	/* One ASID: a flush of everything where the nested tables changed.  Emulators flush always, silicon only here. */
-	c->tlb_control = nested_take_flush() ? TLB_FLUSH_ALL : TLB_FLUSH_NONE;
+	c->tlb_control = s->flush ? TLB_FLUSH_ALL : TLB_FLUSH_NONE;
+	s->flush = false;
 	if (s->dirty_all)
 		c->clean = 0;
 	choose_event(s);
@@ -405,7 +458,7 @@ static void svm_run(struct vcpu *v, struct vmexit *x)
 	c->rsp = v->gpr[GPR_RSP];
 	c->rip = v->rip;
 	c->rflags = v->rflags;
-	svm_enter(v->gpr, mem_phys(c), mem_phys(host_vmcb));
+	svm_enter(v->gpr, mem_phys(c), mem_phys(this_cpu()->vendor));
 	v->gpr[GPR_RAX] = c->rax;
 	v->gpr[GPR_RSP] = c->rsp;
 	v->rip = c->rip;
@@ -479,6 +532,11 @@ const struct vcpu_ops svm_ops = {
 	.cpu_off = svm_cpu_off,
 	.nested_format = &nested_format,
 	.vcpu_new = svm_vcpu_new,
+	.init_state = svm_init_state,
+	.init_is_safe = svm_init_is_safe,
+	.wait_for_sipi = svm_wait_for_sipi,
+	.sleep = svm_sleep,
+	.flush = svm_flush,
 	.get = svm_get,
 	.set = svm_set,
 	.run = svm_run,

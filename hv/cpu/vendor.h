@@ -13,14 +13,16 @@ extern const struct vcpu_ops *vendor;
 /* Choose by probe().  0, or -ERR_NOTSUP after a line for the user. */
 int vendor_choose(void);
 
-/* Run the guest for ever. */
-NORETURN void exit_loop(struct vcpu *v);
+/* Register the counters of exits. */
+void exit_init(void);
+
+/* Run the guest on this processor for ever. */
+NORETURN void exit_loop(void);
 
 /* exit handlers of their own files */
 void exit_cpuid(struct vcpu *v);
 bool exit_rdmsr(struct vcpu *v);	/* false: #GP */
 bool exit_wrmsr(struct vcpu *v);
-void exit_msr_init(struct vcpu *v, bool trap_ipis);
 
 /*
  * Emulate the instruction at RIP, which touched memory that Veneer answers for (mmio.c).  @gpa is what the processor reported.

@@ -6,6 +6,7 @@
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/time.h>
+#include "hv/cpu/percpu.h"
 #include "hv/dev/acpi.h"
 #include "hv/dev/ioapic.h"
 #include "hv/dev/lapic.h"
@@ -91,7 +92,7 @@ static void arm(struct ioapic *io, unsigned pin)
 /* At start GIF is 1: the host's handler counts. */
 static bool rings_within(uint64_t before, uint32_t us)
 {
-	return wait_until(nmi_count != before, us);
+	return wait_until(this_cpu()->nmi_count != before, us);
 }
 
 /*
@@ -101,9 +102,9 @@ static bool rings_within(uint64_t before, uint32_t us)
 static bool pin_follows(struct hw_dev *dev, uint32_t patience_us)
 {
 	for (unsigned round = 0; round < 2; round++) {
-		if (rings_within(nmi_count, SETTLE_US))
+		if (rings_within(this_cpu()->nmi_count, SETTLE_US))
 			return false;
-		uint64_t before = nmi_count;
+		uint64_t before = this_cpu()->nmi_count;
 
 		dev->ops->intx_test(dev, true);
 		bool up = rings_within(before, round ? CONFIRM_US : patience_us);

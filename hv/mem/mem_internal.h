@@ -52,19 +52,17 @@ int nested_init(const struct boot_info *b, const struct pt_format *format);
 uint64_t nested_root(void);
 
 /*
- * Take [gpa, gpa + size) away from the guest, or give it back, or make it read-only: the tables, and a flush before the
- * guest runs again.  0 or -ERR_NOMEM.
+ * Take [gpa, gpa + size) away from the guest, or give it back; make it read-only, or writable again.  No processor runs the
+ * guest meanwhile, and each flushes before it does again (hv/cpu/smp.h).  0 or -ERR_NOMEM.
  */
 int nested_hide(uint64_t gpa, uint64_t size);
 int nested_show(uint64_t gpa, uint64_t size);
 int nested_readonly(uint64_t gpa, uint64_t size);
+int nested_writable(uint64_t gpa, uint64_t size);
 bool nested_is_hidden(uint64_t gpa);
 
 /* Map what lies beyond the RAM on first use; hidden ranges in the same block stay hidden.  0, or -ERR_NOMEM. */
 int nested_map_on_demand(uint64_t gpa);
-
-/* Whether the tables changed since the last call: the vendor's run() flushes then. */
-bool nested_take_flush(void);
 
 /* --- guest RAM --- */
 

@@ -4,14 +4,16 @@
  * What lies beyond RAM and 4 GiB is mapped on first use.
  */
 #include <veneer/err.h>
+#include <veneer/lock.h>
 #include <veneer/log.h>
+#include "hv/cpu/smp.h"
 #include "hv/mem/mem_internal.h"
 #include "hv/x86.h"
 
 #define GIB	0x40000000ull
 
 static struct pt_tree nested;
-static bool flush_wanted = true;
+static struct lock lock;
 
 /* What is not mapped as all else is.  Ranges may be here twice and overlap: each goes by its own nested_show(). */
 #define MAX_SPECIAL	256u
@@ -40,7 +42,6 @@ static int change(uint64_t gpa, uint64_t size, unsigned map)
 {
 	int err = pt_set(&nested, gpa, size, map);
 
-	flush_wanted = true;
 	if (err)
 		log_err("nested: out of page tables for %#lx+%#lx", gpa, size);
 	return err;
@@ -86,14 +87,11 @@ static int make_special(uint64_t gpa, uint64_t size, unsigned map)
 	return 0;
 }
 
-int nested_hide(uint64_t gpa, uint64_t size) { return make_special(gpa, size, 0); }
-int nested_readonly(uint64_t gpa, uint64_t size) { return make_special(gpa, size, MAP_R | MAP_X); }
-
-int nested_show(uint64_t gpa, uint64_t size)
+/* One entry alone: a twin's BAR may have lain exactly over the hidden one of a real device. */
+static int end_special(uint64_t gpa, uint64_t size, bool hidden)
 {
-	/* One entry alone: a twin's BAR may have lain exactly over the hidden one of a real device. */
 	for (unsigned i = 0; i < nspecial; i++) {
-		if (special[i].size != size || special[i].base != gpa || special[i].map)
+		if (special[i].size != size || special[i].base != gpa || !special[i].map != hidden)
 			continue;
 		special[i] = special[--nspecial];
 		return show(gpa, size);
@@ -101,25 +99,59 @@ int nested_show(uint64_t gpa, uint64_t size)
 	return -ERR_INVAL;
 }
 
+/* No processor runs the guest while the tables are between two states: a hidden page must not show for a moment. */
+static void begin(void)
+{
+	lock_acquire(&lock);
+	guest_pause();
+}
+
+static int end(int err)
+{
+	guest_resume();
+	lock_release(&lock);
+	return err;
+}
+
+int nested_hide(uint64_t gpa, uint64_t size)
+{
+	begin();
+	return end(make_special(gpa, size, 0));
+}
+
+int nested_readonly(uint64_t gpa, uint64_t size)
+{
+	begin();
+	return end(make_special(gpa, size, MAP_R | MAP_X));
+}
+
+int nested_show(uint64_t gpa, uint64_t size)
+{
+	begin();
+	return end(end_special(gpa, size, true));
+}
+
+int nested_writable(uint64_t gpa, uint64_t size)
+{
+	begin();
+	return end(end_special(gpa, size, false));
+}
+
 bool nested_is_hidden(uint64_t gpa)
 {
-	for (unsigned i = 0; i < nspecial; i++)
-		if (!special[i].map && gpa >= special[i].base && gpa - special[i].base < special[i].size)
-			return true;
-	return false;
+	bool hidden = false;
+
+	lock_acquire(&lock);
+	for (unsigned i = 0; !hidden && i < nspecial; i++)
+		hidden = !special[i].map && gpa >= special[i].base && gpa - special[i].base < special[i].size;
+	lock_release(&lock);
+	return hidden;
 }
 
 int nested_map_on_demand(uint64_t gpa)
 {
 	uint64_t size = nested.max_level == 3 ? GIB : 0x200000;
 
-	return show(ALIGN_DOWN(gpa, size), size);
-}
-
-bool nested_take_flush(void)
-{
-	bool was = flush_wanted;
-
-	flush_wanted = false;
-	return was;
+	begin();
+	return end(show(ALIGN_DOWN(gpa, size), size));
 }

@@ -75,7 +75,8 @@ enum vmexit_kind {
 	EXIT_INVD, EXIT_XSETBV,
 	EXIT_IRET,		/* the guest leaves its NMI handler */
 	EXIT_WINDOW,		/* the guest can take an interrupt: interrupt_window() asked for it */
-	EXIT_INIT,
+	EXIT_INIT,		/* an INIT came that the processor handed over: it has not been reset */
+	EXIT_SIPI,		/* in the state of wait_for_sipi(): one came, vmexit.sipi */
 	EXIT_DOUBLE_FAULT,	/* the guest's #DF, before its handler: the last moment its state is whole */
 	EXIT_OTHER,
 	EXIT_KINDS
@@ -88,6 +89,7 @@ struct vmexit {
 	union {
 		struct { uint64_t gpa; bool write, fetch, walk; } npf;	/* walk: the processor read the guest's page tables */
 		struct { uint16_t port; uint8_t width; bool in, string, rep; } pio;
+		struct { uint8_t vector; } sipi;
 	};
 };
 
@@ -112,21 +114,67 @@ struct vcpu_ops {
 	/* Whether this CPU can: 0, or -ERR_NOTSUP with *@why for the user ("switched off by the firmware: ..."). */
 	int (*probe)(const char **why);
 
-	/* Switch virtualization on for the calling CPU / off again. */
+	/*
+	 * Switch virtualization on for the calling CPU / off again.  cpu_on() comes once on each CPU, the boot CPU first and
+	 * one at a time, with this_cpu() working; what it needs of its own it keeps in this_cpu()->vendor.  Afterwards the
+	 * host's NMIs are held back (GIF = 0) or taken by a handler that counts in this_cpu()->nmi_count, and wake sleep().
+	 * 0, or -ERR_NOMEM.
+	 */
 	int (*cpu_on)(void);
 	void (*cpu_off)(void);
 
 	/* The format of this vendor's nested page tables. */
 	const struct pt_format *nested_format;
 
-	/* A vCPU, its registers still to be set().  NULL when out of memory. */
+	/*
+	 * The calling CPU's vCPU, its registers still to be set().  On that CPU, after cpu_on(), once.  NULL when out of
+	 * memory. All other operations with a vCPU come on its own CPU only.
+	 */
 	struct vcpu *(*vcpu_new)(uint64_t nested_root);
+
+	/*
+	 * What INIT does beside the registers that set() sets (the caller does that): no event is pending, NMIs are not
+	 * blocked, debug registers as after a reset.  Intercepts and the TSC's offset stay.
+	 */
+	void (*init_state)(struct vcpu *v);
+
+	/*
+	 * Whether a guest may send real INITs: the processor hands each over as EXIT_INIT (or, while the host runs, holds it or
+	 * tells this_cpu()->init_seen) instead of resetting a CPU past Veneer.  Then the local APIC need not be watched once
+	 * all CPUs run.  Of the calling CPU, after cpu_on().
+	 */
+	bool (*init_is_safe)(void);
+
+	/*
+	 * Put the vCPU into the processor's own wait-for-SIPI state: run() then ends with EXIT_SIPI, and needs no watching of
+	 * the local APIC.  Called only while that is not watched.  False where there is no such state: it then waits by
+	 * sleep().
+	 */
+	bool (*wait_for_sipi)(struct vcpu *v);
+
+	/*
+	 * Sleep in the host until an NMI comes, or return at once when *@wake is set.  One that comes between the look and the
+	 * sleep ends it, too (host_sleep() in hv/cpu/entry.S does this).  The NMI is counted in this_cpu()->nmi_count and
+	 * is not reported by run() again.
+	 */
+	void (*sleep)(const volatile uint32_t *wake);
+
+	/*
+	 * The nested tables, the I/O bitmap or the MSR bitmap changed (all are common to all vCPUs): the next run() uses
+	 * nothing that the processor has cached of them (SVM: TLB and clean bits; VMX: INVEPT).
+	 */
+	void (*flush)(struct vcpu *v);
 
 	/* Read and write all guest registers.  set() marks all of them dirty. */
 	void (*get)(struct vcpu *v, struct vcpu_regs *out);
 	void (*set)(struct vcpu *v, const struct vcpu_regs *in);
 
-	/* Run the guest until its next exit. */
+	/*
+	 * Run the guest until its next exit.  An NMI that came at any time since the last look at this_cpu()->requests ends
+	 * the run at once: with GIF = 0 it is pending and exits; without a GIF the host's handler took it, and run() has to
+	 * find that nmi_count moved, in the end by an entry that exits (preemption timer 0, NMI window).  Either way it is
+	 * EXIT_NMI, once for each NMI that the processor took.
+	 */
 	void (*run)(struct vcpu *v, struct vmexit *out);
 
 	/* Inject an exception (with error code 0 where it has one) at the coming entry. */
@@ -159,8 +207,8 @@ struct vcpu_ops {
 	/* Instruction bytes that the processor gave with the exit; 0 when it gave none. */
 	unsigned (*insn_bytes)(struct vcpu *v, const uint8_t **bytes);
 
-	/* Let writes to an MSR exit (or not). */
-	void (*trap_msr_write)(struct vcpu *v, uint32_t msr, bool on);
+	/* Let writes to an MSR exit (or not), on all CPUs: each after its next flush(). */
+	void (*trap_msr_write)(uint32_t msr, bool on);
 
 	/* Guest TSC = host TSC + offset. */
 	uint64_t (*get_tsc_offset)(struct vcpu *v);

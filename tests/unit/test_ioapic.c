@@ -4,6 +4,7 @@
 #include <string.h>
 #include "host/cpu.h"
 #include "host/host.h"
+#include "hv/cpu/percpu.h"
 #include "hv/dev/acpi.h"
 #include "hv/dev/ioapic.h"
 #include "hv/dev/pic.h"
@@ -17,7 +18,6 @@
 #define NMI		(4u << 8)
 
 struct acpi_info acpi;
-volatile uint64_t nmi_count;
 
 /* --- the chips --- */
 
@@ -63,7 +63,7 @@ static void edge(unsigned gsi)
 	const uint32_t *e = chips[gsi / PINS].entry[gsi % PINS];
 
 	if (!(e[0] & MASKED) && (e[0] & 0x700) == NMI && !(e[0] & BIT(15)) && e[1] >> 24 == OWN_ID)
-		nmi_count++;
+		this_cpu()->nmi_count++;
 }
 
 static void noise(void)

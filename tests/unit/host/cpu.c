@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "host/host.h"
 #include "host/cpu.h"
+#include "hv/cpu/percpu.h"
 
 #define MAX_LEAVES	32
 #define MAX_MSRS	16
@@ -11,6 +12,18 @@ static struct { uint32_t msr; uint64_t v; } msrs[MAX_MSRS];
 static unsigned nmsrs;
 
 unsigned host_wrmsrs;
+
+/* Each thread is a processor. */
+__thread struct cpu host_cpu;
+
+void *gs_self(void)
+{
+	return &host_cpu;
+}
+
+/* No other processor runs the guest. */
+__attribute__((weak)) void guest_pause(void) { }
+__attribute__((weak)) void guest_resume(void) { }
 
 /* Veneer's own image, two pages of it. */
 __asm__(".data\n.balign 4096\n.globl veneer_start\nveneer_start: .skip 8192\n.globl veneer_end\nveneer_end: .skip 8\n.text");

@@ -9,6 +9,7 @@
 #define write_cr3 native_write_cr3
 #define wbinvd native_wbinvd
 #define halt_forever native_halt_forever
+#define gs_self native_gs_self
 #include "../../../../hv/x86.h"
 #undef cpuid
 #undef rdmsr
@@ -16,6 +17,7 @@
 #undef write_cr3
 #undef wbinvd
 #undef halt_forever
+#undef gs_self
 
 struct cpuid_regs cpuid(uint32_t leaf, uint32_t sub);
 uint64_t rdmsr(uint32_t msr);
@@ -23,5 +25,6 @@ void wrmsr(uint32_t msr, uint64_t v);
 void write_cr3(uint64_t v);
 void wbinvd(void);
 NORETURN void halt_forever(void);
+void *gs_self(void);
 
 #endif

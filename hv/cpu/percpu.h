@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What each processor has of its own.  this_cpu() reads it by the host's GS base, which every processor loads before
+ * anything else of Veneer's runs on it: SVM restores it with VMLOAD of the host's VMCB, VMX by HOST_GS_BASE (which the vendor's
+ * code sets to its this_cpu()).  FS stays with the stack protector's canary.
+ *
+ * Fields without a word are the processor's own; "shared" ones are read and written by others, by __atomic_ builtins.
+ */
+#ifndef HV_PERCPU_H
+#define HV_PERCPU_H
+
+/* what entry.S knows */
+#define CPU_SELF		0
+#define CPU_NMI_COUNT		8
+#define CPU_INTR_VECTOR		16
+#define CPU_INTR_WINDOW		24
+#define CPU_INIT_SEEN		32
+
+#ifndef __ASSEMBLER__
+
+#include <veneer/types.h>
+#include <veneer/vcpu.h>
+#include "hv/x86.h"
+
+#define MAX_CPUS	64u
+
+struct tss {
+	uint32_t zero0;
+	uint64_t rsp[3], zero1, ist[7], zero2;
+	uint16_t zero3, iopb;
+} PACKED;
+
+/* Of a guest processor, as the guest sees it. */
+enum cpu_state {
+	CPU_RUNS,
+	CPU_WAITS,		/* after INIT: for a SIPI */
+	CPU_ABSENT,		/* not the guest's: INIT and SIPI for it do nothing */
+};
+
+/* cpu.requests: what others want of a processor, looked at before each entry. */
+#define REQ_FLUSH		BIT(0)	/* nested tables or bitmaps changed */
+#define REQ_INIT		BIT(1)	/* the guest sent INIT */
+#define REQ_NMI			BIT(2)	/* the guest sent an NMI */
+
+struct cpu {
+	struct cpu *self;
+	volatile uint64_t nmi_count;	/* NMIs that the host's handler took */
+	uint64_t intr_vector, intr_window;
+	volatile uint64_t init_seen;	/* #SX came while the host ran: an INIT that the processor redirected */
+
+	unsigned index;			/* 0: the boot processor */
+	uint32_t apic_id;
+	struct vcpu *v;			/* NULL until cpu_on() and vcpu_new() ran here */
+	void *vendor;			/* the vendor's own: SVM's host VMCB, VMX's region */
+	uint64_t tsc_adjust;		/* the guest's */
+	uint64_t mismatch_rip;		/* mmio.c */
+
+	uint32_t requests;		/* shared: REQ_* */
+	uint32_t in_guest;		/* shared: between smp_enter() and smp_left() */
+	uint32_t poke;			/* shared: an NMI from another processor is on its way or latched */
+	uint32_t state;			/* shared: enum cpu_state */
+
+	uint64_t gdt[5] ALIGNED(16);
+	struct tss tss ALIGNED(16);
+};
+
+_Static_assert(offsetof(struct cpu, nmi_count) == CPU_NMI_COUNT, "entry.S");
+_Static_assert(offsetof(struct cpu, intr_vector) == CPU_INTR_VECTOR, "entry.S");
+_Static_assert(offsetof(struct cpu, intr_window) == CPU_INTR_WINDOW, "entry.S");
+_Static_assert(offsetof(struct cpu, init_seen) == CPU_INIT_SEEN, "entry.S");
+
+static inline struct cpu *this_cpu(void)
+{
+	return gs_self();
+}
+
+/* Those that are known: cpus[0] is the boot processor. */
+extern struct cpu *cpus[MAX_CPUS];
+extern unsigned ncpus;
+
+#endif
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Several processors: who they are, how one makes another leave the guest, and how all of them do.
+ *
+ * A processor is either in the guest (between smp_enter() and smp_left()) or in the host.  What one wants of another
+ * it writes into requests and pokes: an NMI makes the other leave the guest, and no processor enters with a request pending.
+ * So nobody waits for a processor that is in the host, whatever that spins for.
+ */
+#ifndef HV_SMP_H
+#define HV_SMP_H
+
+#include "hv/cpu/percpu.h"
+
+/* At the very start, on the boot processor: this_cpu() works from here on.  Panics when out of memory. */
+void smp_boot_cpu(void);
+
+/* The boot processor's APIC id, once the local APIC can be read. */
+void smp_init(void);
+
+/*
+ * About to run the guest.  False when there is a request: then nothing has begun, and smp_serve() comes first.  Waits while
+ * guest_pause() holds.
+ */
+bool smp_enter(struct cpu *c);
+void smp_left(struct cpu *c);
+
+/* Carry out what others want of this processor. */
+void smp_serve(struct cpu *c);
+
+/* Want something of @c, which may be this processor. */
+void smp_request(struct cpu *c, uint32_t what);
+
+/* At an NMI exit: whether an NMI of smp_request() or guest_pause() was under way to this processor.  It is so once. */
+bool smp_take_poke(struct cpu *c);
+
+/*
+ * Make all other processors leave the guest and stay out until guest_resume(), which makes each drop what it has cached of
+ * the nested tables and bitmaps.  Locks may be held.  Bounded: a processor that does not come is a panic.
+ */
+void guest_pause(void);
+void guest_resume(void);
+
+/*
+ * The end: the other processors leave the guest and never come back.  Bounded; those that do not come are ignored.  What they
+ * do in the host they finish first.  Any number of times, also from a panic.
+ */
+void smp_stop_others(void);
+
+/* Descriptor tables of @c with two stacks for exceptions, and GS (idt.c).  On the processor itself. */
+#define EXCEPTION_STACKS	4608u
+void cpu_tables_load(struct cpu *c, uint8_t *exception_stacks);
+
+#endif
