@@ -107,7 +107,8 @@ static void skel_rx_kick(struct nic *nic, unsigned q)
 
 /*
  * Step 7, interrupt.  Acknowledge first, drain afterwards: what comes between rings again.  A line (INTx) must have fallen when
- * this returns.  At most one ring's worth per call; flush() once when any token went back.
+ * this returns.  At most one ring's worth per call; flush() once when any token went back.  A chip without MSI also needs
+ * hw_dev_ops.intx_test, and one whose transmitter can hang (step 8) hw_dev_ops.tick.
  */
 static unsigned skel_poll(struct hw_dev *hw)
 {
@@ -118,7 +119,7 @@ static void skel_irq_enable(struct hw_dev *hw, bool on)
 {
 }
 
-/* Step 8, filter.  What the hardware cannot hold makes it wider, never narrower; a reset must not lose it. */
+/* Step 9, filter.  What the hardware cannot hold makes it wider, never narrower; a reset must not lose it. */
 static void skel_set_mac(struct nic *nic, const uint8_t mac[6])
 {
 	memcpy(from_nic(nic)->mac, mac, 6);
@@ -128,7 +129,7 @@ static void skel_set_filter(struct nic *nic, const struct nic_rx_filter *f)
 {
 }
 
-/* Step 9, close.  Twice is harmless. */
+/* Step 10, close.  Twice is harmless. */
 static void skel_shutdown(struct hw_dev *hw)
 {
 	(void)skel_reset(from_hw(hw));

@@ -111,6 +111,7 @@ struct nic_ops {
 #define NIC_CAP_RX_CSUM		BIT(1)
 #define NIC_CAP_RX_COPY		BIT(2)	/* always copies: rx_post() is never called, rx_frame() is */
 #define NIC_CAP_VLAN_FILTER	BIT(3)
+#define NIC_CAP_TX_COPY		BIT(4)	/* tx() copies the frame: from any address, and for the client to count as copied */
 
 struct nic {
 	const struct nic_ops *ops;

@@ -421,6 +421,18 @@ TEST(pieces_out_of_reach_are_copied)
 	CHECK_EQ(vn->cnt_tx_bounced, 2);
 }
 
+TEST(a_nic_that_copies_what_it_sends_is_counted_so)
+{
+	up(NIC_CAP_TX_COPY);
+	send(0, 100);
+	modern_kick(1);
+	CHECK_EQ(hw.ntx, 1);
+	tx_complete(1);
+	CHECK_EQ(vn->cnt_tx_zero_copy, 0);
+	CHECK_EQ(vn->cnt_tx_bounced, 1);
+	CHECK_EQ(vn->cnt_tx_bounced_bytes, 100);
+}
+
 /* --- receive --- */
 
 static unsigned give(unsigned at, unsigned len)

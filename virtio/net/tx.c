@@ -64,6 +64,16 @@ static bool direct(const struct vnet *vn, const struct virtq_chain *c)
 	return true;
 }
 
+static void count_direct(struct vnet *vn, const struct nic_tx *pkt)
+{
+	if (!(vn->nic->caps & NIC_CAP_TX_COPY)) {
+		vn->cnt_tx_zero_copy++;
+		return;
+	}
+	vn->cnt_tx_bounced++;
+	vn->cnt_tx_bounced_bytes += pkt->len;
+}
+
 /* 0: the frame is under way, or dropped and returned.  -ERR_BUSY: no room; the chain has not been touched. */
 static int send(struct vnet *vn, struct virtq *q, struct virtq_chain *c)
 {
@@ -78,7 +88,7 @@ static int send(struct vnet *vn, struct virtq *q, struct virtq_chain *c)
 	if (direct(vn, c)) {
 		err = vn->nic->ops->tx(vn->nic, 0, &pkt);
 		if (!err) {
-			vn->cnt_tx_zero_copy++;
+			count_direct(vn, &pkt);
 			return 0;
 		}
 	}

@@ -1,0 +1,775 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: hw/nic/rtl8139.c hw/nic/rtl8139_pci.c hw/sg.c */
+#include <veneer/clock.h>
+#include <veneer/err.h>
+#include "rtl8139_model.h"
+
+static struct chip chip, *const c = &chip;
+static struct hw_dev *hw;
+static struct nic *nic;
+static int clock_holds;
+
+void clock_hold(void) { clock_holds++; }
+void clock_release(void) { clock_holds--; }
+
+/* --- the client --- */
+
+static struct {
+	void *tx[512];
+	unsigned ntx, nrx, flushes, links;
+	uint32_t rx_len[2048];
+	uint32_t rx_sum[2048];
+	bool refuse;
+	void (*in_rx)(void), (*in_tx)(void);
+} got;
+
+static uint32_t sum_of(const uint8_t *p, uint32_t len)
+{
+	uint32_t s = len;
+
+	while (len--)
+		s = s * 31 + *p++;
+	return s;
+}
+
+static void on_tx(void *ctx, unsigned q, void *token)
+{
+	got.tx[got.ntx++] = token;
+	if (got.in_tx)
+		got.in_tx();
+}
+
+static bool on_frame(void *ctx, unsigned q, const void *frame, uint32_t len, uint32_t flags)
+{
+	CHECK_EQ(flags, 0);
+	if (got.refuse)
+		return false;
+	got.rx_len[got.nrx] = len;
+	got.rx_sum[got.nrx++] = sum_of(frame, len);
+	if (got.in_rx)
+		got.in_rx();
+	return true;
+}
+
+static void on_flush(void *ctx, unsigned q) { got.flushes++; }
+static void on_link(void *ctx) { got.links++; }
+
+static const struct nic_client_ops client = {
+	.tx_done = on_tx, .rx_frame = on_frame, .flush = on_flush, .link_changed = on_link,
+};
+
+/* --- making a NIC --- */
+
+extern const struct hw_driver *const __start_veneer_drivers[];
+
+static void make(void)
+{
+	static const uint8_t mac[6] = { 0x52, 0x54, 0x00, 0x12, 0x34, 0x56 };
+	static struct pci_dev functions[48];
+	static unsigned nfunctions;
+
+	memset(c, 0, sizeof(*c));
+	memset(&got, 0, sizeof(got));
+	clock_holds = 0;
+	c->pci = &functions[nfunctions++ % ARRAY_SIZE(functions)];
+	memset(c->pci, 0, sizeof(*c->pci));
+	c->pci->vendor = 0x10ec;
+	c->pci->device = 0x8139;
+	c->pci->revision = 0x10;
+	c->pci->bdf = PCI_BDF(0, 3, 0);
+	c->pci->bar[0] = (struct pci_bar) { .addr = 0xc000, .size = 256, .io = true };
+	c->pci->bar[1] = (struct pci_bar) { .addr = host_mmio_new(RTL_REG_SPACE, &chip_model, c), .size = RTL_REG_SPACE };
+	c->cfg = host_pci_config(c->pci);
+	c->version = 0x74000000;
+	c->link = true;
+	memcpy(c->eeprom_mac, mac, 6);
+	memcpy(c->r + RTL_IDR, mac, 6);
+	chip_reset(c);
+	c->resets = 0;
+	/* as a boot ROM leaves it */
+	c->r[RTL_CR] = CR_RE | CR_TE;
+	chip_put(c, RTL_IMR, 2, 0x7f);
+}
+
+static int probe(void)
+{
+	const struct hw_driver *d = __start_veneer_drivers[0];
+	int err = d->probe(c->pci, &d->ids[0], 0, &hw);
+
+	nic = err ? NULL : hw->nic;
+	if (nic)
+		nic->client = &client;
+	return err;
+}
+
+static void start(void)
+{
+	CHECK_EQ(probe(), 0);
+	CHECK_EQ(nic->ops->start(nic), 0);
+	hw->ops->irq_enable(hw, true);
+}
+
+static void up(void)
+{
+	make();
+	start();
+}
+
+#define TOKEN(i) ((void *)(uintptr_t)(0x1000 + (i)))
+
+static uint8_t *frame_to(const uint8_t mac[6], uint32_t len, unsigned seed)
+{
+	static uint8_t f[8192];
+
+	for (uint32_t i = 0; i < len; i++)
+		f[i] = (uint8_t)(i * 7 + seed * 13);
+	memcpy(f, mac, 6);
+	return f;
+}
+
+static bool wire(uint32_t len, unsigned seed)
+{
+	return chip_receive(c, frame_to(nic->mac, len, seed), len);
+}
+
+static int send_at(uint64_t addr, uint32_t len, unsigned token)
+{
+	struct sg sg = { addr, len };
+	struct nic_tx t = { .frag = &sg, .nfrag = 1, .len = len, .token = TOKEN(token) };
+
+	return nic->ops->tx(nic, 0, &t);
+}
+
+static void kick(void) { nic->ops->tx_kick(nic, 0); }
+
+/* --- probe --- */
+
+TEST(probe_takes_it_over)
+{
+	make();
+	CHECK_EQ(probe(), 0);
+	CHECK_EQ(c->resets, 1);
+	CHECK(!memcmp(nic->mac, c->eeprom_mac, 6));
+	CHECK_EQ(chip_get(c, RTL_IMR, 2), 0);
+	CHECK_EQ(c->r[RTL_CR], 0);
+	CHECK_EQ(chip_get(c, RTL_MULINT, 2), 0);
+	CHECK_EQ(nic->caps, NIC_CAP_RX_COPY | NIC_CAP_TX_COPY);
+	CHECK(host_heap_used() < 48 * 1024);
+	CHECK(host_log_has("rtl8139-0: RTL8139 at 00:03.0, version 74000000, MAC 52:54:00:12:34:56, link up 100 Mb/s full"));
+}
+
+TEST(ids_are_known_once)
+{
+	const struct hw_driver *d = __start_veneer_drivers[0];
+
+	for (unsigned i = 0; i < d->nids; i++)
+		for (unsigned k = 0; k < i; k++)
+			CHECK(d->ids[i].vendor != d->ids[k].vendor || d->ids[i].device != d->ids[k].device);
+}
+
+TEST(registers_are_found_whatever_the_bar)
+{
+	make();
+	c->pci->bar[0] = c->pci->bar[1];
+	c->pci->bar[1] = (struct pci_bar) { .addr = 0xc000, .size = 256, .io = true };
+	CHECK_EQ(probe(), 0);
+	make();
+	c->pci->bar[1].addr = 0;
+	CHECK_EQ(probe(), -ERR_NODEV);
+	c->pci->bar[1].size = 0;
+	CHECK_EQ(probe(), -ERR_NODEV);
+}
+
+TEST(probe_fails_cleanly)
+{
+	for (unsigned n = 1; n <= 3; n++) {
+		make();
+		host_heap_fail_at(n);
+		CHECK_EQ(probe(), -ERR_NOMEM);
+		host_heap_fail_at(0);
+		CHECK_EQ(host_heap_used(), 0);
+	}
+	make();
+	c->reset_stuck = true;
+	CHECK_EQ(probe(), -ERR_TIMEOUT);
+	CHECK_EQ(host_heap_used(), 0);
+	CHECK(!chip_master(c));
+	CHECK_EQ(chip_get(c, RTL_IMR, 2), 0);
+	CHECK(host_log_has("rtl8139-0: reset does not end, CR 1d"));
+	make();
+	c->gone = true;
+	CHECK_EQ(probe(), -ERR_NODEV);
+	CHECK_EQ(host_heap_used(), 0);
+}
+
+TEST(mac_is_loaded_from_the_eeprom_when_it_is_missing)
+{
+	make();
+	memset(c->r + RTL_IDR, 0, 6);
+	CHECK_EQ(probe(), 0);
+	CHECK_EQ(c->autoloads, 1);
+	CHECK(!memcmp(nic->mac, c->eeprom_mac, 6));
+	make();
+	c->r[RTL_IDR] |= 1;
+	c->autoload_stuck = true;
+	CHECK_EQ(probe(), -ERR_INVAL);
+	CHECK(host_log_has("the EEPROM is not read, 9346CR 40"));
+	CHECK(host_log_has("no valid MAC address (IDR 12005453 00005634)"));
+}
+
+TEST(an_old_chip_is_woken)
+{
+	make();
+	c->version = HWVER_8139A;
+	c->sleeping = true;
+	c->r[RTL_CONFIG1] = CONFIG1_SLEEP | CONFIG1_PWRDN | 0x0c;
+	CHECK_EQ(probe(), 0);
+	CHECK(!c->sleeping);
+	make();
+	c->r[RTL_CONFIG1] = BIT(0);		/* power management on a later one: not touched, the model would say so */
+	CHECK_EQ(probe(), 0);
+}
+
+TEST(a_cplus_chip_is_put_into_classic_mode)
+{
+	make();
+	c->pci->revision = 0x20;
+	CHECK_EQ(probe(), 0);
+	CHECK_EQ(c->cpcr_writes, 0);
+	make();
+	c->pci->revision = 0x20;
+	c->cplus_stays = true;
+	chip_put(c, RTL_CPCR, 2, CPCR_TX | CPCR_RX);
+	CHECK_EQ(probe(), 0);
+	CHECK_EQ(c->cpcr_writes, 1);
+	CHECK_EQ(chip_get(c, RTL_CPCR, 2), 0);
+}
+
+TEST(link_is_decoded)
+{
+	struct nic_link l;
+
+	up();
+	nic->ops->link(nic, &l);
+	CHECK(l.up && l.full_duplex && l.mbps == 100);
+	c->slow = true;
+	nic->ops->link(nic, &l);
+	CHECK(l.up && l.full_duplex && l.mbps == 10);
+	c->slow = false;
+	c->partner_half = true;
+	nic->ops->link(nic, &l);
+	CHECK(l.up && !l.full_duplex);
+	c->partner_half = false;
+	c->partner_mute = true;
+	nic->ops->link(nic, &l);
+	CHECK(l.up && !l.full_duplex);
+	chip_put(c, RTL_BMCR, 2, BMCR_FULL);
+	nic->ops->link(nic, &l);
+	CHECK(l.full_duplex);
+	c->link = false;
+	nic->ops->link(nic, &l);
+	CHECK(!l.up && !l.mbps);
+}
+
+TEST(a_link_change_is_told_once)
+{
+	up();
+	chip_link(c, false);
+	CHECK(c->line);
+	CHECK_EQ(hw->ops->poll(hw), 1);
+	CHECK(!c->line);
+	CHECK_EQ(got.links, 1);
+	CHECK(host_log_has("rtl8139-0: link down"));
+	chip_cause(c, INT_PUN);			/* the same cause, for a CAPR that was written to an empty ring */
+	CHECK_EQ(hw->ops->poll(hw), 1);
+	CHECK_EQ(got.links, 1);
+	chip_link(c, true);
+	hw->ops->poll(hw);
+	CHECK_EQ(got.links, 2);
+	CHECK_EQ(got.flushes, 0);
+}
+
+/* --- transmit --- */
+
+TEST(frames_of_many_fragments_go_out_whole)
+{
+	uint64_t ram = host_guest_ram(1 << 16);
+	uint8_t *p = (uint8_t *)(uintptr_t)ram, want[NIC_FRAME_MAX];
+
+	for (unsigned i = 0; i < 1 << 16; i++)
+		p[i] = (uint8_t)(i * 31 >> 3);
+	up();
+	for (unsigned round = 0; round < 200; round++) {
+		unsigned n = 1 + round % NIC_MAX_FRAGS;
+		struct sg sg[NIC_MAX_FRAGS];
+		uint32_t len = 0;
+
+		for (unsigned i = 0; i < n; i++) {
+			sg[i] = (struct sg) { ram + (round * 977 + i * 1501) % 60000, i ? 1 + (round * i) % 70 : 14 + round };
+			memcpy(want + len, (void *)(uintptr_t)sg[i].addr, sg[i].len);
+			len += sg[i].len;
+		}
+		struct nic_tx t = { .frag = sg, .nfrag = n, .len = len, .token = TOKEN(round) };
+
+		CHECK_EQ(nic->ops->tx(nic, 0, &t), 0);
+		CHECK_EQ(c->nsent, round);		/* nothing before the kick */
+		kick();
+		CHECK_EQ(c->nsent, round + 1);
+		CHECK_EQ(c->sent[round].len, MAX(len, 60u));
+		CHECK(!memcmp(c->sent[round].data, want, len));
+		for (uint32_t i = len; i < 60; i++)
+			CHECK_EQ(c->sent[round].data[i], 0);
+		hw->ops->poll(hw);
+		CHECK_EQ(got.ntx, round + 1);
+		CHECK(got.tx[round] == TOKEN(round));
+	}
+}
+
+TEST(a_full_ring_is_busy_and_frees_in_order)
+{
+	uint64_t ram = host_guest_ram(4096);
+	unsigned sent = 0;
+
+	up();
+	for (unsigned round = 0; round < 40; round++) {
+		c->tx_hang = true;
+		while (!send_at(ram, 100, sent))
+			sent++;
+		CHECK_EQ(sent - got.ntx, RTL_TX_SLOTS);
+		CHECK_EQ(clock_holds, 1);
+		kick();
+		hw->ops->poll(hw);
+		CHECK_EQ(got.ntx, round * RTL_TX_SLOTS);
+		c->tx_hang = false;
+		chip_send(c);
+		CHECK(hw->ops->poll(hw) == RTL_TX_SLOTS);
+		CHECK_EQ(clock_holds, 0);
+	}
+	for (unsigned i = 0; i < sent; i++)
+		CHECK(got.tx[i] == TOKEN(i));
+	CHECK_EQ(got.flushes, 40);
+}
+
+TEST(bad_frames_are_refused)
+{
+	uint64_t ram = host_guest_ram(4096);
+	struct sg two[2] = { { ram, 60 }, { ram, 60 } };
+	struct nic_tx t = { .frag = two, .nfrag = 2, .len = 119, .token = TOKEN(0) };
+
+	up();
+	CHECK_EQ(send_at(ram, 13, 0), -ERR_INVAL);
+	CHECK_EQ(send_at(ram, NIC_FRAME_MAX + 1, 0), -ERR_INVAL);
+	CHECK_EQ(nic->ops->tx(nic, 0, &t), -ERR_INVAL);
+	t.len = 120;
+	t.flags = NIC_TX_CSUM;
+	CHECK_EQ(nic->ops->tx(nic, 0, &t), -ERR_INVAL);
+	t.flags = 0;
+	CHECK_EQ(nic->ops->tx(nic, 0, &t), 0);
+	kick();
+	CHECK_EQ(c->nsent, 1);
+	nic->ops->stop(nic);
+	CHECK_EQ(send_at(ram, 60, 0), -ERR_BUSY);
+}
+
+TEST(an_aborted_frame_is_sent_again)
+{
+	uint64_t ram = host_guest_ram(4096);
+
+	up();
+	c->aborts = 3;
+	for (unsigned i = 0; i < 3; i++)
+		CHECK_EQ(send_at(ram, 200 + i, i), 0);
+	kick();
+	CHECK_EQ(c->nsent, 0);
+	for (unsigned i = 0; i < 4; i++)
+		hw->ops->poll(hw);
+	CHECK_EQ(c->retries, 3);
+	CHECK_EQ(c->nsent, 3);
+	CHECK_EQ(got.ntx, 3);
+	for (unsigned i = 0; i < 3; i++)
+		CHECK_EQ(c->sent[i].len, 200 + i);
+}
+
+TEST(underruns_raise_the_threshold)
+{
+	uint64_t ram = host_guest_ram(4096);
+
+	up();
+	c->underrun = true;
+	for (unsigned i = 0; i < 5; i++) {
+		CHECK_EQ(send_at(ram, 1000, i), 0);
+		kick();
+		hw->ops->poll(hw);
+		CHECK_EQ(got.ntx, i + 1);
+	}
+	CHECK_EQ(c->nsent, 4);		/* one got lost, as frames may */
+}
+
+TEST(a_hanging_transmitter_is_reset_and_gives_its_tokens_back)
+{
+	uint64_t ram = host_guest_ram(4096);
+
+	up();
+	c->tx_hang = true;
+	for (unsigned i = 0; i < 5; i++)
+		(void)send_at(ram, 100, i);
+	kick();
+	hw->ops->tick(hw, host_now_us);
+	hw->ops->tick(hw, host_now_us + RTL_TX_HANG_US - 1);
+	CHECK_EQ(got.ntx, 0);
+	hw->ops->tick(hw, host_now_us + RTL_TX_HANG_US);
+	CHECK_EQ(got.ntx, 4);
+	CHECK_EQ(clock_holds, 0);
+	CHECK(host_log_has("transmitter hangs: TSD0 00080064"));
+	c->tx_hang = false;
+	CHECK_EQ(send_at(ram, 100, 9), 0);
+	kick();
+	CHECK_EQ(c->nsent, 1);
+	CHECK(wire(100, 1));
+	CHECK_EQ(hw->ops->poll(hw), 2);
+	CHECK_EQ(got.nrx, 1);
+}
+
+TEST(a_lost_interrupt_and_a_missing_link_are_no_hang)
+{
+	uint64_t ram = host_guest_ram(4096);
+
+	up();
+	c->tx_lost_irq = true;
+	CHECK_EQ(send_at(ram, 100, 0), 0);
+	kick();
+	hw->ops->tick(hw, host_now_us);
+	hw->ops->tick(hw, host_now_us + 2 * RTL_TX_HANG_US);
+	CHECK_EQ(got.ntx, 1);
+	CHECK(host_log_has("stood there without an interrupt"));
+	c->tx_lost_irq = false;
+	chip_link(c, false);
+	hw->ops->poll(hw);
+	unsigned resets = c->resets;
+	CHECK_EQ(send_at(ram, 100, 1), 0);
+	kick();
+	hw->ops->tick(hw, host_now_us);
+	hw->ops->tick(hw, host_now_us + 2 * RTL_TX_HANG_US);
+	CHECK_EQ(c->resets, resets);
+	chip_link(c, true);
+	hw->ops->poll(hw);
+	CHECK_EQ(got.ntx, 2);
+}
+
+/* --- receive --- */
+
+TEST(frames_arrive_in_order_around_the_ring)
+{
+	unsigned n = 0;
+
+	up();
+	for (unsigned round = 0; round < 150; round++) {
+		for (unsigned i = 0; i < 1 + round % 12; i++, n++)
+			CHECK(wire(60 + (n * 397) % (NIC_FRAME_MAX - 59), n));
+		hw->ops->poll(hw);
+		CHECK_EQ(got.nrx, n);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		uint32_t len = 60 + (i * 397) % (NIC_FRAME_MAX - 59);
+
+		CHECK_EQ(got.rx_len[i], len);
+		CHECK_EQ(got.rx_sum[i], sum_of(frame_to(nic->mac, len, i), len));
+	}
+	CHECK_EQ(c->missed, 0);
+	CHECK_EQ(c->restarts, 1);
+}
+
+TEST(an_overflow_is_recovered_from)
+{
+	up();
+	for (unsigned round = 0; round < 10; round++) {
+		unsigned before = got.nrx, n = 0;
+
+		while (wire(1000, n))
+			n++;
+		CHECK(n > 30);
+		CHECK_EQ(hw->ops->poll(hw), n);
+		CHECK_EQ(got.nrx, before + n);
+		CHECK_EQ(chip_get(c, RTL_ISR, 2) & RTL_CAUSES, 0);
+		CHECK(!c->line);
+	}
+	CHECK_EQ(c->missed, 10);
+}
+
+TEST(a_bad_header_restarts_the_receiver)
+{
+	static const uint16_t bad[][2] = {
+		{ RX_ROK, 5 }, { RX_ROK, 0x7000 }, { 0x0003, 64 }, { 0, 64 }, { RX_ROK | BIT(2), 100 },
+	};
+
+	for (unsigned kind = 0; kind < 2; kind++) {
+		make();
+		c->emulated = kind;
+		start();
+		for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+			unsigned before = got.nrx, restarts = c->restarts;
+
+			CHECK(wire(100, i));
+			c->bad_status = bad[i][0];
+			c->bad_len = bad[i][1];
+			CHECK(wire(200, i));
+			CHECK(wire(300, i));
+			hw->ops->poll(hw);
+			CHECK_EQ(got.nrx, before + 1);
+			CHECK_EQ(c->restarts, restarts + 1);
+			CHECK(wire(400, i));
+			hw->ops->poll(hw);
+			CHECK_EQ(got.nrx, before + 2);
+			CHECK_EQ(got.rx_len[got.nrx - 1], 400);
+		}
+	}
+	CHECK(host_log_has("no frame at 0x"));
+}
+
+TEST(an_unfinished_frame_waits)
+{
+	up();
+	c->bad_status = RX_ROK;
+	c->bad_len = RX_UNFINISHED;
+	CHECK(wire(100, 1));
+	hw->ops->poll(hw);
+	CHECK_EQ(got.nrx, 0);
+	CHECK_EQ(c->restarts, 1);
+	((uint16_t *)(uintptr_t)chip_get(c, RTL_RBSTART, 4))[1] = 104;
+	host_now_us += 100;
+	chip_time(c);
+	CHECK(c->line);			/* the poll asked to be rung again */
+	hw->ops->poll(hw);
+	CHECK_EQ(got.nrx, 1);
+}
+
+TEST(frames_too_long_for_the_client_are_dropped_whole)
+{
+	up();
+	for (unsigned i = 0; i < 100; i++) {
+		CHECK(wire(i & 1 ? 100 : 1519 + i * 25, i));
+		hw->ops->poll(hw);
+	}
+	CHECK_EQ(got.nrx, 50);
+	CHECK_EQ(c->restarts, 1);
+}
+
+TEST(a_client_without_buffers_loses_frames_only)
+{
+	up();
+	got.refuse = true;
+	for (unsigned i = 0; i < 200; i++) {
+		CHECK(wire(1000, i));
+		hw->ops->poll(hw);
+	}
+	got.refuse = false;
+	CHECK(wire(1000, 0));
+	hw->ops->poll(hw);
+	CHECK_EQ(got.nrx, 1);
+}
+
+/* --- the line --- */
+
+TEST(a_line_has_fallen_after_every_poll)
+{
+	uint64_t ram = host_guest_ram(4096);
+
+	up();
+	for (unsigned i = 0; i < 50; i++) {
+		unsigned edges = c->edges;
+
+		CHECK(wire(100, i));
+		CHECK_EQ(c->edges, edges + 1);
+		CHECK_EQ(send_at(ram, 100, i), 0);
+		kick();
+		CHECK(hw->ops->poll(hw) > 0);
+		CHECK(!c->line);
+		CHECK_EQ(hw->ops->poll(hw), 0);
+	}
+}
+
+static unsigned storm;
+
+static void more_frames(void)
+{
+	if (storm) {
+		storm--;
+		wire(64, 1);
+	}
+}
+
+TEST(a_storm_ends_a_poll_that_rings_again)
+{
+	up();
+	storm = 3000;
+	got.in_rx = more_frames;
+	CHECK(wire(64, 1));
+	unsigned polls = 0;
+
+	while (storm || c->line) {
+		unsigned edges = c->edges;
+
+		CHECK(hw->ops->poll(hw) <= 3 * 256);
+		host_now_us += 100;
+		chip_time(c);
+		CHECK(!storm || c->edges > edges);	/* else the doorbell would stay silent for ever */
+		got.nrx = 0;
+		CHECK(++polls < 100);
+	}
+}
+
+TEST(the_line_can_be_tried)
+{
+	up();
+	hw->ops->irq_enable(hw, false);
+	for (unsigned i = 0; i < 3; i++) {
+		unsigned edges = c->edges;
+
+		hw->ops->intx_test(hw, true);
+		chip_time(c);
+		CHECK(c->line);
+		CHECK_EQ(c->edges, edges + 1);
+		hw->ops->intx_test(hw, false);
+		CHECK(!c->line);
+	}
+	host_now_us += 100000;
+	chip_time(c);
+	CHECK_EQ(chip_get(c, RTL_ISR, 2), 0);
+	CHECK_EQ(chip_get(c, RTL_IMR, 2), 0);
+}
+
+/* --- filter --- */
+
+static bool passes(const uint8_t mac[6])
+{
+	unsigned before = got.nrx;
+
+	if (!chip_receive(c, frame_to(mac, 100, 1), 100))
+		return false;
+	hw->ops->poll(hw);
+	CHECK_EQ(got.nrx, before + 1);
+	return true;
+}
+
+TEST(filters_are_wider_never_narrower)
+{
+	static const uint8_t other[6] = { 2, 0, 0, 0, 0, 9 }, bcast[6] = { 255, 255, 255, 255, 255, 255 };
+	static const uint8_t mcast[3][6] = {
+		{ 1, 0, 0x5e, 0, 0, 1 }, { 0x33, 0x33, 0, 0, 0, 1 }, { 1, 0x80, 0xc2, 0, 0, 0x0e },
+	};
+
+	for (unsigned kind = 0; kind < 2; kind++) {
+		make();
+		c->emulated = kind;
+		start();
+		CHECK(passes(nic->mac) && passes(bcast) && !passes(other) && !passes(mcast[0]));
+
+		nic->ops->set_filter(nic, &(struct nic_rx_filter) { .nmcast = 3, .mcast = mcast });
+		for (unsigned i = 0; i < 3; i++)
+			CHECK(passes(mcast[i]));
+		CHECK(passes(nic->mac) && passes(bcast) && !passes(other));
+
+		nic->ops->set_filter(nic, &(struct nic_rx_filter) { .promisc = true });
+		CHECK(passes(mcast[0]) && passes(other));
+		nic->ops->set_filter(nic, &(struct nic_rx_filter) { .allmulti = true });
+		CHECK(passes(mcast[1]) && !passes(other));
+		nic->ops->set_filter(nic, &(struct nic_rx_filter) { .nmac = 1, .mac = &other });
+		CHECK(passes(other));
+		nic->ops->set_filter(nic, &(struct nic_rx_filter) { .nobcast = true, .nouni = true, .nomulti = true });
+		CHECK(!passes(bcast) && !passes(nic->mac) && !passes(mcast[0]));
+
+		/* It stands after a reset, and so does the address. */
+		nic->ops->set_filter(nic, &(struct nic_rx_filter) { .nmcast = 1, .mcast = mcast });
+		nic->ops->set_mac(nic, other);
+		nic->ops->stop(nic);
+		CHECK_EQ(nic->ops->start(nic), 0);
+		CHECK(passes(mcast[0]) && passes(other) && !passes(nic->mac));
+	}
+}
+
+/* --- close --- */
+
+TEST(nothing_is_touched_after_stop)
+{
+	uint64_t ram = host_guest_ram(4096);
+
+	up();
+	for (unsigned i = 0; i < 3; i++)
+		CHECK_EQ(send_at(ram, 100, i), 0);
+	CHECK(wire(100, 1));
+	nic->ops->stop(nic);
+	CHECK(!wire(100, 1));
+	CHECK_EQ(c->nsent, 0);
+	kick();
+	hw->ops->poll(hw);
+	CHECK_EQ(got.ntx + got.nrx + got.flushes, 0);
+	CHECK_EQ(nic->ops->start(nic), 0);
+	CHECK(wire(100, 1));
+	CHECK_EQ(send_at(ram, 100, 7), 0);
+	kick();
+	CHECK(c->line);
+	CHECK_EQ(hw->ops->poll(hw), 2);
+	CHECK(got.tx[0] == TOKEN(7));
+}
+
+TEST(stop_ends_a_chip_that_does_not_reset)
+{
+	up();
+	c->reset_stuck = true;
+	nic->ops->stop(nic);
+	CHECK(!chip_master(c));
+	CHECK(host_log_has("stopped by taking it off the bus"));
+	CHECK_EQ(nic->ops->start(nic), -ERR_TIMEOUT);
+	CHECK(!chip_master(c));
+	c->reset_stuck = false;
+	c->r[RTL_CR] = 0;
+	CHECK_EQ(nic->ops->start(nic), 0);
+	CHECK(chip_master(c));
+	CHECK(wire(100, 1));
+}
+
+static void stop_it(void) { nic->ops->stop(nic); }
+
+TEST(a_client_may_stop_from_its_callbacks)
+{
+	uint64_t ram = host_guest_ram(4096);
+
+	up();
+	CHECK(wire(100, 1) && wire(100, 2));
+	got.in_rx = stop_it;
+	hw->ops->poll(hw);
+	CHECK_EQ(got.nrx, 1);
+	got.in_rx = NULL;
+	got.in_tx = stop_it;
+	CHECK_EQ(nic->ops->start(nic), 0);
+	for (unsigned i = 0; i < 3; i++)
+		CHECK_EQ(send_at(ram, 100, i), 0);
+	kick();
+	hw->ops->poll(hw);
+	CHECK_EQ(got.ntx, 1);
+	CHECK(wire(100, 1) == false);
+}
+
+TEST(shutdown_is_for_good)
+{
+	up();
+	hw->ops->shutdown(hw);
+	hw->ops->shutdown(hw);
+	CHECK(!chip_master(c));
+	CHECK_EQ(c->r[RTL_CR], 0);
+	CHECK_EQ(nic->ops->start(nic), -ERR_NODEV);
+	CHECK_EQ(hw->ops->poll(hw), 0);
+}
+
+TEST(a_device_that_is_gone_does_not_hang)
+{
+	up();
+	c->gone = true;
+	hw->ops->poll(hw);
+	hw->ops->poll(hw);
+	CHECK(host_log_has("registers read all ones: the device is gone"));
+	nic->ops->stop(nic);
+	CHECK(host_log_has("reset does not end"));
+}
+
+TEST_MAIN
