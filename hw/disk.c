@@ -10,6 +10,7 @@
 #include <veneer/counters.h>
 #include <veneer/disk.h>
 #include <veneer/err.h>
+#include <veneer/hwdev.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/string.h>
@@ -319,14 +320,15 @@ static uint32_t op_max_blocks(const struct disk *disk, enum disk_op op)
 static bool slot_build(struct slot *s, struct disk_req *req)
 {
 	struct queue *q = s->q;
-	uint32_t bs = q->disk->block_size;
-	uint64_t blocks = MIN(req->nblocks - req->priv.issued_blocks, (uint64_t)op_max_blocks(q->disk, req->op));
+	struct disk *disk = q->disk;
+	uint32_t bs = disk->block_size;
+	uint64_t blocks = MIN(req->nblocks - req->priv.issued_blocks, (uint64_t)op_max_blocks(disk, req->op));
 
 	s->req = req;
 	s->skip = req->priv.issued_blocks * bs;
 	s->cmd.op = req->op;
 	s->cmd.unmap = req->unmap;
-	s->cmd.lba = req->lba + req->priv.issued_blocks;
+	s->cmd.lba = disk->first_block + req->lba + req->priv.issued_blocks;
 	s->cmd.sg = s->sg;
 	s->cmd.nsg = 0;
 	if (req->op == DISK_READ || req->op == DISK_WRITE) {
@@ -549,6 +551,55 @@ void disk_reset(struct disk *disk)
 	disk->ops->abort_all(disk);
 	for (unsigned i = 0; i < qs->n; i++)
 		queue_forget(&qs->q[i]);
+}
+
+int disk_set_window(struct disk *disk, uint64_t first, uint64_t n)
+{
+	uint32_t phys = 1u << disk->phys_exp;
+
+	if (!n || first >= disk->nblocks || n > disk->nblocks - first)
+		return -ERR_INVAL;
+	disk->first_block = first;
+	disk->nblocks = n;
+	/* What is aligned on the disk lies elsewhere in the window. */
+	disk->align_offset = (uint16_t)((disk->align_offset + phys - first % phys) % phys);
+	return 0;
+}
+
+struct waiter {
+	struct disk_req req;
+	bool done;
+	int status;
+};
+
+static void waiter_done(struct disk_req *req, int status)
+{
+	struct waiter *w = container_of(req, struct waiter, req);
+
+	w->done = true;
+	w->status = status;
+}
+
+int disk_read_now(struct disk *disk, uint64_t lba, void *buf, uint32_t n)
+{
+	struct sg sg = { mem_phys(buf), n * disk->block_size };
+	struct waiter w = { .req = { .op = DISK_READ, .lba = lba, .nblocks = n, .sg = &sg, .nsg = 1, .done = waiter_done } };
+	/* The driver has its own deadline, and recovers after it; this one is for what never comes. */
+	uint64_t end = time_us() + 2ull * disk->timeout_us;
+
+	disk_submit(disk, 0, &w.req);
+	disk_kick(disk, 0);
+	while (!w.done && time_us() < end) {
+		disk->ctrl->ops->poll(disk->ctrl);
+		if (!w.done && disk->ctrl->ops->tick)
+			disk->ctrl->ops->tick(disk->ctrl, time_us());
+	}
+	if (!w.done) {
+		log_err("%s: a read of block %#lx was not done within %u ms", disk->name, lba, 2 * (disk->timeout_us / 1000));
+		disk_reset(disk);
+		return -ERR_TIMEOUT;
+	}
+	return w.status;
 }
 
 unsigned disk_outstanding(const struct disk *disk)

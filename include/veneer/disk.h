@@ -98,7 +98,8 @@ struct disk {
 	uint8_t phys_exp;		/* log2(logical blocks per physical block) */
 	uint16_t align_offset;		/* first aligned logical block */
 	uint32_t opt_io_blocks, min_io_blocks;	/* 0 unknown */
-	uint64_t nblocks;
+	uint64_t nblocks;		/* of the window, where there is one */
+	uint64_t first_block;		/* of the window; 0: the disk begins where it begins.  See disk_set_window() */
 	bool write_cache;		/* volatile cache present and on */
 	bool can_set_cache;
 	bool flush;			/* has a flush command */
@@ -140,6 +141,19 @@ void disk_kick(struct disk *disk, unsigned q);
 
 /* For the client: drop all its requests without done(); see disk_ops.abort_all. */
 void disk_reset(struct disk *disk);
+
+/*
+ * From now on the disk is [@first, @first + @n) of what it was: every request of every client is checked against that and
+ * moved by @first, here and nowhere else.  0, or -ERR_INVAL when that is not inside the disk or empty.  Once per disk, while
+ * nothing is outstanding.  Flushes still concern the whole disk.
+ */
+int disk_set_window(struct disk *disk, uint64_t first, uint64_t n);
+
+/*
+ * Read @n blocks and wait for them by polling.  For the start, before the disk has a client and while its controller's
+ * interrupts are off; @buf is of mem_alloc().  0 or negative; bounded by the disk's timeout.
+ */
+int disk_read_now(struct disk *disk, uint64_t lba, void *buf, uint32_t n);
 
 /* Requests accepted and not yet done; the client's clock depends on it. */
 unsigned disk_outstanding(const struct disk *disk);

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <veneer/disk.h>
 #include <veneer/err.h>
+#include <veneer/hwdev.h>
 #include "host/host.h"
 
 #define BS	512u
@@ -516,6 +517,85 @@ TEST(sg_slices)
 	CHECK_EQ(sg_slice(list, 3, 100, 200, out, 1), 1);
 	CHECK_EQ(sg_slice(list, 3, 50, 300, out, 2), -ERR_NOMEM);
 	CHECK_EQ(sg_slice(list, 3, 500, 101, out, 3), -ERR_INVAL);
+}
+
+/* Whatever a client asks for, no command leaves the window. */
+TEST(window)
+{
+	static const struct { uint64_t lba; uint32_t n; } outside[] = {
+		{ 100, 1 }, { 99, 2 }, { 0, 101 }, { 1, 100 }, { ~0ull, 1 }, { ~0ull, 2 }, { ~0ull - 999, 1000 }, { 0, ~0u },
+		{ 1ull << 55, 1 }, { 0ull - 1000, 1 },
+	};
+	static const enum disk_op ops_to_try[] = { DISK_READ, DISK_WRITE, DISK_DISCARD, DISK_WRITE_ZEROES };
+	static struct test_req t;
+	uint64_t buf;
+
+	setup();
+	disk.limits.max_zero_blocks = 100;
+	disk.phys_exp = 3;
+	disk.align_offset = 1;
+	CHECK_EQ(disk_init(&disk), 0);
+	CHECK_EQ(disk_set_window(&disk, MEDIA, 1), -ERR_INVAL);
+	CHECK_EQ(disk_set_window(&disk, 1000, MEDIA - 999), -ERR_INVAL);
+	CHECK_EQ(disk_set_window(&disk, 1000, ~0ull), -ERR_INVAL);
+	CHECK_EQ(disk_set_window(&disk, 1000, 0), -ERR_INVAL);
+	CHECK_EQ(disk_set_window(&disk, 1002, 100), 0);
+	CHECK_EQ(disk.nblocks, 100);
+	CHECK_EQ(disk.align_offset, 7);
+	buf = host_guest_ram(512 * 100);
+	for (unsigned op = 0; op < ARRAY_SIZE(ops_to_try); op++) {
+		for (unsigned i = 0; i < ARRAY_SIZE(outside); i++) {
+			t.sg[0] = (struct sg) { buf, outside[i].n * 512 };
+			submit(&t, ops_to_try[op], outside[i].lba, outside[i].n, 1);
+			CHECK_EQ(t.done, 1);
+			CHECK_EQ(t.status, -ERR_INVAL);
+		}
+	}
+	CHECK_EQ(ngiven, 0);
+	/* All of it, cut into several commands that follow each other. */
+	for (unsigned op = 0; op < ARRAY_SIZE(ops_to_try); op++) {
+		uint64_t next = 1002;
+
+		disk.limits.max_bytes = 16384;
+		t.sg[0] = (struct sg) { buf, 51200 };
+		submit(&t, ops_to_try[op], 0, 100, 1);
+		while (ngiven) {
+			CHECK_EQ(given[0]->lba, next);
+			next += given[0]->nblocks;
+			complete(0, 0);
+		}
+		CHECK_EQ(next, 1102);
+		CHECK_EQ(t.status, 0);
+	}
+	disk_fini(&disk);
+}
+
+/* A controller that is only polled. */
+static unsigned polls, ticks;
+static unsigned fake_poll(struct hw_dev *d) { return ++polls < 3 ? 0 : (complete_all(), 1); }
+static unsigned dead_poll(struct hw_dev *d) { return 0; }
+static void fake_tick(struct hw_dev *d, uint64_t now) { ticks++; host_now_us += 1000; }
+
+TEST(read_now)
+{
+	static const struct hw_dev_ops polled = { .poll = fake_poll, .tick = fake_tick };
+	static const struct hw_dev_ops dead = { .poll = dead_poll, .tick = fake_tick };
+	struct hw_dev ctrl = { .ops = &polled };
+	uint8_t *buf;
+
+	setup();
+	CHECK_EQ(disk_init(&disk), 0);
+	disk.ctrl = &ctrl;
+	buf = (uint8_t *)(uintptr_t)host_guest_ram(4096);
+	CHECK_EQ(disk_read_now(&disk, 5, buf, 2), 0);
+	CHECK(!memcmp(buf, media + 5 * BS, 2 * BS));
+	CHECK(polls == 3 && ticks == 2 && kicks == 1);
+	CHECK_EQ(disk_read_now(&disk, MEDIA, buf, 1), -ERR_INVAL);
+	ctrl.ops = &dead;
+	CHECK_EQ(disk_read_now(&disk, 5, buf, 1), -ERR_TIMEOUT);
+	CHECK_EQ(disk_outstanding(&disk), 0);
+	CHECK(host_log_has("fake0: a read of block 0x5 was not done"));
+	disk_fini(&disk);
 }
 
 TEST_MAIN

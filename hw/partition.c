@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <veneer/err.h>
+#include <veneer/log.h>
+#include <veneer/partition.h>
+#include <veneer/string.h>
+
+/* The GPT header and its entries: offsets. */
+#define HDR_SIGNATURE	0
+#define HDR_SIZE	12
+#define HDR_CRC		16
+#define HDR_MY_LBA	24
+#define HDR_FIRST	40
+#define HDR_LAST	48
+#define HDR_ENTRIES	72
+#define HDR_COUNT	80
+#define HDR_ENTRY_SIZE	84
+#define HDR_ENTRIES_CRC	88
+#define HDR_MIN_SIZE	92u
+#define ENTRY_TYPE	0
+#define ENTRY_UUID	16
+#define ENTRY_FIRST	32
+#define ENTRY_LAST	40
+#define ENTRY_NAME	56
+#define ENTRY_SIZE	128u
+#define LABEL_CHARS	36u
+#define MAX_ENTRIES	1024u
+
+#define MBR_DISK_ID	440
+#define MBR_ENTRIES	446
+#define MBR_MAGIC	510
+#define MBR_PROTECTIVE	0xee
+
+struct scan {
+	const struct partition_disk *d;
+	const struct partition_want *want;
+	uint8_t *buf;
+	const char **why;
+	uint64_t usable_first, usable_last, entries;
+	uint32_t count, entry_size, entries_crc;
+	unsigned hits;
+	uint64_t first, last;			/* of the last hit */
+};
+
+static uint64_t le(const uint8_t *p, unsigned bytes)
+{
+	uint64_t v = 0;
+
+	while (bytes--)
+		v = v << 8 | p[bytes];
+	return v;
+}
+
+/* CRC-32 as in UEFI and zip: reflected, polynomial EDB88320h. */
+static uint32_t crc32(uint32_t crc, const uint8_t *p, size_t n)
+{
+	crc = ~crc;
+	while (n--) {
+		crc ^= *p++;
+		for (unsigned bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
+	}
+	return ~crc;
+}
+
+static int fail(struct scan *s, int err, const char *why)
+{
+	*s->why = why;
+	return err;
+}
+
+static int read(struct scan *s, uint64_t lba)
+{
+	int err = s->d->read(s->d->ctx, lba, s->buf);
+
+	return err ? fail(s, err, "its partition table cannot be read") : 0;
+}
+
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+}
+
+static bool same_uuid(const char *a, const char *b)
+{
+	for (; *a && lower(*a) == lower(*b); a++, b++)
+		;
+	return !*a && !*b;
+}
+
+/* --- GPT --- */
+
+/* A good header at @lba; its fields into @s. */
+static bool read_header(struct scan *s, uint64_t lba)
+{
+	uint8_t *h = s->buf;
+
+	if (read(s, lba) || memcmp(h + HDR_SIGNATURE, "EFI PART", 8))
+		return false;
+	uint32_t size = (uint32_t)le(h + HDR_SIZE, 4), crc = (uint32_t)le(h + HDR_CRC, 4);
+
+	if (size < HDR_MIN_SIZE || size > s->d->block_size || le(h + HDR_MY_LBA, 8) != lba)
+		return false;
+	memset(h + HDR_CRC, 0, 4);
+	if (crc32(0, h, size) != crc)
+		return false;
+	s->usable_first = le(h + HDR_FIRST, 8);
+	s->usable_last = le(h + HDR_LAST, 8);
+	s->entries = le(h + HDR_ENTRIES, 8);
+	s->count = (uint32_t)le(h + HDR_COUNT, 4);
+	s->entry_size = (uint32_t)le(h + HDR_ENTRY_SIZE, 4);
+	s->entries_crc = (uint32_t)le(h + HDR_ENTRIES_CRC, 4);
+	return s->usable_first <= s->usable_last && s->usable_last < s->d->nblocks && s->count && s->count <= MAX_ENTRIES &&
+	       s->entry_size >= ENTRY_SIZE && s->entry_size <= s->d->block_size &&
+	       !(s->entry_size & (s->entry_size - 1)) && s->entries >= 1 && s->entries < s->d->nblocks;
+}
+
+/* The fields of a GUID are little endian but for the last two (UEFI 2.10, appendix A). */
+static void uuid_text(const uint8_t *u, char *out, size_t size)
+{
+	fmt_string(out, size, "%08x-%04x-%04x-%02x%02x-%02x%02x%02x%02x%02x%02x", (unsigned)le(u, 4), (unsigned)le(u + 4, 2),
+		   (unsigned)le(u + 6, 2), u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
+}
+
+static bool same_label(const uint8_t *name, const char *want)
+{
+	for (unsigned i = 0; i < LABEL_CHARS; i++) {
+		uint64_t c = le(name + 2 * i, 2);
+
+		if (c != (uint8_t)want[i])
+			return false;
+		if (!c)
+			return true;
+	}
+	return !want[LABEL_CHARS];
+}
+
+static bool wanted(const struct partition_want *w, const uint8_t *entry, uint32_t number)
+{
+	char uuid[40];
+
+	switch (w->by) {
+	case PARTITION_NUMBER:
+		return w->number == number;
+	case PARTITION_UUID:
+		uuid_text(entry + ENTRY_UUID, uuid, sizeof(uuid));
+		return same_uuid(uuid, w->name);
+	case PARTITION_LABEL:
+		return same_label(entry + ENTRY_NAME, w->name);
+	}
+	return false;
+}
+
+static void look_at_entry(struct scan *s, const uint8_t *entry, uint32_t number)
+{
+	static const uint8_t unused[16];
+
+	if (!memcmp(entry + ENTRY_TYPE, unused, sizeof(unused)) || !wanted(s->want, entry, number))
+		return;
+	s->hits++;
+	s->first = le(entry + ENTRY_FIRST, 8);
+	s->last = le(entry + ENTRY_LAST, 8);
+}
+
+/* Whether the entries are what the header's checksum says; hits are counted on the way. */
+static bool read_entries(struct scan *s)
+{
+	uint32_t per_block = s->d->block_size / s->entry_size, crc = 0;
+
+	s->hits = 0;
+	for (uint32_t i = 0; i < s->count; i++) {
+		uint64_t block = s->entries + i / per_block;
+
+		if (i % per_block == 0 && (block >= s->d->nblocks || read(s, block)))
+			return false;
+		const uint8_t *entry = s->buf + (size_t)(i % per_block) * s->entry_size;
+
+		crc = crc32(crc, entry, s->entry_size);
+		look_at_entry(s, entry, i + 1);
+	}
+	return crc == s->entries_crc;
+}
+
+static int check_hit(struct scan *s, struct partition *out)
+{
+	if (!s->hits)
+		return fail(s, -ERR_NODEV, "there is no such partition");
+	if (s->hits > 1)
+		return fail(s, -ERR_INVAL, "more than one partition is called that");
+	if (s->first < s->usable_first || s->last > s->usable_last || s->first > s->last)
+		return fail(s, -ERR_INVAL, "the partition's bounds are not inside the disk's usable blocks");
+	out->first = s->first;
+	out->nblocks = s->last - s->first + 1;
+	return 0;
+}
+
+/* --- MBR --- */
+
+/* A table, not the boot sector of a file system without partitions: each entry is marked active (80h) or not (0). */
+static bool is_mbr(const uint8_t *b)
+{
+	for (unsigned i = 0; i < 4; i++)
+		if (b[MBR_ENTRIES + 16 * i] & 0x7f)
+			return false;
+	return b[MBR_MAGIC] == 0x55 && b[MBR_MAGIC + 1] == 0xaa;
+}
+
+static bool is_protective(const uint8_t *b)
+{
+	for (unsigned i = 0; i < 4; i++)
+		if (b[MBR_ENTRIES + 16 * i + 4] == MBR_PROTECTIVE)
+			return true;
+	return false;
+}
+
+static bool wanted_mbr(const struct partition_want *w, const uint8_t *b, unsigned number)
+{
+	char uuid[16];
+
+	fmt_string(uuid, sizeof(uuid), "%08x-%02x", (unsigned)le(b + MBR_DISK_ID, 4), number);
+	return w->by == PARTITION_NUMBER ? w->number == number : w->by == PARTITION_UUID && same_uuid(uuid, w->name);
+}
+
+static int find_mbr(struct scan *s, struct partition *out)
+{
+	const uint8_t *b = s->buf;
+
+	for (unsigned i = 0; i < 4; i++) {
+		const uint8_t *entry = b + MBR_ENTRIES + 16 * i;
+		uint64_t first = le(entry + 8, 4), n = le(entry + 12, 4);
+
+		if (!entry[4] || !wanted_mbr(s->want, b, i + 1))
+			continue;
+		if (entry[4] == 0x05 || entry[4] == 0x0f || entry[4] == 0x85)
+			return fail(s, -ERR_INVAL, "that is an extended partition: give the logical one by veneer,window");
+		if (!first || !n || first >= s->d->nblocks || n > s->d->nblocks - first)
+			return fail(s, -ERR_INVAL, "the partition's bounds are not inside the disk");
+		out->first = first;
+		out->nblocks = n;
+		return 0;
+	}
+	if (s->want->by == PARTITION_NUMBER && s->want->number > 4)
+		return fail(s, -ERR_INVAL, "the disk has an MBR, and logical partitions are not looked up: give it by veneer,window");
+	return fail(s, -ERR_NODEV, "there is no such partition");
+}
+
+int partition_find(const struct partition_disk *d, const struct partition_want *want, void *buf, struct partition *out,
+		   const char **why)
+{
+	struct scan s = { .d = d, .want = want, .buf = buf, .why = why };
+	int err;
+
+	*why = "";
+	if (d->nblocks < 3 || d->block_size < 512)
+		return fail(&s, -ERR_NODEV, "it is too small for a partition table");
+	err = read(&s, 0);
+	if (err)
+		return err;
+	/* As Linux does it: a GPT counts only behind a protective MBR, or what an earlier use left at the end would. */
+	if (!is_mbr(buf))
+		return fail(&s, -ERR_NODEV, "it has no partition table");
+	if (!is_protective(buf))
+		return find_mbr(&s, out);
+	if (read_header(&s, 1) && read_entries(&s))
+		return check_hit(&s, out);
+	if (!read_header(&s, d->nblocks - 1) || !read_entries(&s))
+		return fail(&s, -ERR_INVAL, "its GPT is damaged, the backup at its end as well");
+	err = check_hit(&s, out);
+	if (!err)
+		*why = "its GPT is damaged, the backup at its end was used";
+	return err;
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: hw/partition.c hv/fmt.c */
+/* Tables are made here from the UEFI specification's text, not by the code under test. */
+#include <string.h>
+#include <veneer/err.h>
+#include <veneer/partition.h>
+#include "host/host.h"
+
+#define BLOCKS	4096u
+
+static uint8_t *media, *buf;
+static uint32_t bs;
+static unsigned bad_block;		/* 0: none */
+static struct partition_disk d;
+static struct partition got;
+static const char *why;
+
+static int read_block(void *ctx, uint64_t lba, void *out)
+{
+	CHECK(ctx == &d && lba < BLOCKS);
+	if (bad_block && lba == bad_block)
+		return -ERR_IO;
+	memcpy(out, media + lba * bs, bs);
+	return 0;
+}
+
+static void put(uint8_t *p, uint64_t v, unsigned n)
+{
+	for (; n--; v >>= 8)
+		*p++ = (uint8_t)v;
+}
+
+static uint32_t crc(const uint8_t *p, size_t n)
+{
+	uint32_t table[256], c = ~0u;
+
+	for (uint32_t i = 0; i < 256; i++) {
+		table[i] = i;
+		for (int k = 0; k < 8; k++)
+			table[i] = table[i] & 1 ? 0xedb88320u ^ table[i] >> 1 : table[i] >> 1;
+	}
+	while (n--)
+		c = table[(c ^ *p++) & 255] ^ c >> 8;
+	return ~c;
+}
+
+static uint8_t *header(unsigned lba) { return media + (size_t)lba * bs; }
+static uint8_t *entry(unsigned n, unsigned lba) { return media + (size_t)lba * bs + 128 * (n - 1); }
+
+static void seal(unsigned at, unsigned entries)
+{
+	uint8_t *h = header(at);
+
+	put(h + 88, crc(media + (size_t)entries * bs, 128 * 128), 4);
+	put(h + 16, 0, 4);
+	put(h + 16, crc(h, 92), 4);
+}
+
+static void write_header(unsigned at, unsigned other, unsigned entries)
+{
+	uint8_t *h = header(at);
+	uint32_t n = 128 * 128 / bs;
+
+	memcpy(h, "EFI PART\0\0\1\0", 12);
+	put(h + 12, 92, 4);
+	put(h + 24, at, 8);
+	put(h + 32, other, 8);
+	put(h + 40, 2 + n, 8);
+	put(h + 48, BLOCKS - 2 - n, 8);
+	put(h + 72, entries, 8);
+	put(h + 80, 128, 4);
+	put(h + 84, 128, 4);
+	seal(at, entries);
+}
+
+static void set_entry(unsigned n, uint64_t first, uint64_t last, const char *label)
+{
+	unsigned at[] = { 2, BLOCKS - 1 - 128 * 128 / bs };
+
+	for (unsigned i = 0; i < 2; i++) {
+		uint8_t *e = entry(n, at[i]);
+
+		memset(e, 0x11, 16);
+		for (unsigned k = 0; k < 16; k++)
+			e[16 + k] = (uint8_t)(0xa0 + k + (n - 1) * 16);
+		put(e + 32, first, 8);
+		put(e + 40, last, 8);
+		for (unsigned k = 0; label[k]; k++)
+			put(e + 56 + 2 * k, (uint8_t)label[k], 2);
+	}
+	write_header(1, BLOCKS - 1, at[0]);
+	write_header(BLOCKS - 1, 1, at[1]);
+}
+
+static void setup(uint32_t block_size)
+{
+	bs = block_size;
+	bad_block = 0;
+	free(media);
+	free(buf);
+	media = calloc(BLOCKS, bs);
+	buf = malloc(bs);
+	d = (struct partition_disk) { .read = read_block, .ctx = &d, .block_size = bs, .nblocks = BLOCKS };
+	media[510] = 0x55;
+	media[511] = 0xaa;
+	media[446 + 4] = 0xee;
+	set_entry(1, 100, 199, "one");
+	set_entry(3, 200, 200, "a label of thirty-six characters ...");
+	set_entry(128, 3000, 3500, "last");
+}
+
+static int by_number(uint32_t n)
+{
+	struct partition_want w = { .by = PARTITION_NUMBER, .number = n };
+
+	return partition_find(&d, &w, buf, &got, &why);
+}
+
+static int by(enum partition_by how, const char *name)
+{
+	struct partition_want w = { .by = how, .name = name };
+
+	return partition_find(&d, &w, buf, &got, &why);
+}
+
+TEST(found_by_number_label_and_uuid)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		setup(i ? 4096 : 512);
+		CHECK_EQ(by_number(1), 0);
+		CHECK(got.first == 100 && got.nblocks == 100 && !*why);
+		CHECK_EQ(by(PARTITION_LABEL, "a label of thirty-six characters ..."), 0);
+		CHECK(got.first == 200 && got.nblocks == 1);
+		CHECK_EQ(by_number(128), 0);
+		CHECK_EQ(got.nblocks, 501);
+		CHECK_EQ(by(PARTITION_UUID, "a3a2A1a0-a5a4-a7a6-a8a9-aaabacadaeaf"), 0);
+		CHECK_EQ(got.first, 100);
+	}
+}
+
+TEST(not_found)
+{
+	setup(512);
+	CHECK_EQ(by_number(2), -ERR_NODEV);
+	CHECK_EQ(by_number(129), -ERR_NODEV);
+	CHECK_EQ(by(PARTITION_LABEL, "on"), -ERR_NODEV);
+	CHECK_EQ(by(PARTITION_LABEL, "one2"), -ERR_NODEV);
+	CHECK_EQ(by(PARTITION_LABEL, "a label of thirty-six characters ....."), -ERR_NODEV);
+	CHECK_EQ(by(PARTITION_UUID, "a3a2a1a0-a5a4-a7a6-a8a9-aaabacadaeaf0"), -ERR_NODEV);
+	CHECK(!strcmp(why, "there is no such partition"));
+	memset(media, 0, BLOCKS * bs);
+	CHECK_EQ(by_number(1), -ERR_NODEV);
+	CHECK(!strcmp(why, "it has no partition table"));
+	d.nblocks = 2;
+	CHECK_EQ(by_number(1), -ERR_NODEV);
+}
+
+TEST(twice_the_same_label)
+{
+	setup(512);
+	set_entry(2, 300, 400, "one");
+	CHECK_EQ(by(PARTITION_LABEL, "one"), -ERR_INVAL);
+	CHECK(!strcmp(why, "more than one partition is called that"));
+}
+
+/* Each broken byte of header or entries means the backup; both broken means no partition at all. */
+TEST(broken_primary_then_backup)
+{
+	static const unsigned at[] = { 0, 8, 12, 16, 24, 40, 48, 72, 80, 84, 88, 91 };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(at); i++) {
+		setup(512);
+		header(1)[at[i]] ^= 1;
+		CHECK_EQ(by_number(1), 0);
+		CHECK(got.first == 100 && !strcmp(why, "its GPT is damaged, the backup at its end was used"));
+		header(BLOCKS - 1)[at[i]] ^= 1;
+		CHECK_EQ(by_number(1), -ERR_INVAL);
+		CHECK(!strcmp(why, "its GPT is damaged, the backup at its end as well"));
+	}
+	setup(512);
+	entry(77, 2)[3] ^= 0x80;
+	CHECK_EQ(by_number(1), 0);
+	CHECK(*why);
+	setup(512);
+	bad_block = 1;
+	CHECK_EQ(by_number(1), 0);
+	bad_block = 2;
+	CHECK_EQ(by_number(1), 0);
+	bad_block = 0;
+	put(entry(1, 2) + 32, 5, 8);	/* sealed by nobody: the entry moved onto the table */
+	CHECK_EQ(by_number(1), 0);
+	CHECK_EQ(got.first, 100);
+}
+
+/* Good checksums over values that no reader may follow. */
+TEST(sealed_nonsense)
+{
+	static const struct { unsigned off; uint64_t v; unsigned n; } bad[] = {
+		{ 72, ~0ull, 8 }, { 72, 0, 8 }, { 72, BLOCKS, 8 }, { 80, 0, 4 }, { 80, 0xffffffff, 4 }, { 84, 0, 4 },
+		{ 84, 127, 4 }, { 84, 192, 4 }, { 84, 1u << 31, 4 }, { 40, ~0ull, 8 }, { 48, ~0ull, 8 }, { 48, 1, 8 },
+		{ 12, 91, 4 }, { 12, 0xffffffff, 4 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		setup(512);
+		memset(header(BLOCKS - 1), 0, 512);
+		put(header(1) + bad[i].off, bad[i].v, bad[i].n);
+		put(header(1) + 16, 0, 4);
+		put(header(1) + 16, crc(header(1), 92), 4);
+		CHECK_EQ(by_number(1), -ERR_INVAL);
+	}
+}
+
+TEST(partitions_outside_of_the_disk)
+{
+	static const uint64_t bad[][2] = { { 1, 50 }, { 100, BLOCKS }, { 100, ~0ull }, { 200, 100 }, { ~0ull, ~0ull }, { 0, 0 } };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		setup(512);
+		set_entry(5, bad[i][0], bad[i][1], "bad");
+		CHECK_EQ(by_number(5), -ERR_INVAL);
+		CHECK_EQ(by_number(1), 0);
+	}
+}
+
+static void mbr_entry(unsigned n, uint8_t type, uint32_t first, uint32_t count)
+{
+	uint8_t *e = media + 446 + 16 * (n - 1);
+
+	e[4] = type;
+	put(e + 8, first, 4);
+	put(e + 12, count, 4);
+}
+
+TEST(mbr)
+{
+	setup(512);
+	put(media + 440, 0xdeadbeef, 4);
+	mbr_entry(1, 0x83, 64, 100);
+	media[446] = 0x80;
+	mbr_entry(2, 0x0f, 200, 100);
+	mbr_entry(3, 0x83, BLOCKS - 1, 2);
+	/* The GPT is still there, but nothing protects it: it is an earlier use's. */
+	CHECK_EQ(by_number(1), 0);
+	CHECK(got.first == 64 && got.nblocks == 100);
+	CHECK_EQ(by(PARTITION_UUID, "DEADBEEF-01"), 0);
+	CHECK_EQ(by(PARTITION_UUID, "deadbeef-04"), -ERR_NODEV);
+	CHECK_EQ(by(PARTITION_LABEL, "one"), -ERR_NODEV);
+	CHECK_EQ(by_number(2), -ERR_INVAL);
+	CHECK_EQ(by_number(3), -ERR_INVAL);
+	CHECK_EQ(by_number(4), -ERR_NODEV);
+	CHECK_EQ(by_number(5), -ERR_INVAL);
+	/* A FAT boot sector has the same magic, and code where the entries would be. */
+	media[446] = 0x33;
+	CHECK_EQ(by_number(1), -ERR_NODEV);
+	media[510] = 0;
+	CHECK_EQ(by_number(1), -ERR_NODEV);
+}
+
+TEST_MAIN
