@@ -2,3 +2,4 @@
 obj-y += conceal/conceal.o
 obj-y += conceal/classify.o
 obj-y += conceal/hide.o
+obj-y += conceal/window.o

@@ -23,6 +23,7 @@ static unsigned ndevices, ntwins, nnet, nblk;
 static uint16_t taken_bdf[MAX_TWINS];
 static struct verdict verdicts[256];	/* by pci_get()'s index */
 static char twin_name[MAX_TWINS][8];
+static bool refused;			/* the configuration asks for what this machine has not */
 
 /* --- where twins go --- */
 
@@ -151,6 +152,10 @@ static void make_blk(struct hw_dev *dev, unsigned n, bool multifunction)
 
 	if (rule)
 		rule->used = true;
+	if (window_place(disk, rule, &conf.writable)) {
+		refused = true;
+		return;
+	}
 	disk->timeout_us = 1000 * (rule && rule->has_timeout ? rule->timeout_ms : CONFIG_DISK_TIMEOUT_MS);
 	if (ntwins == MAX_TWINS || place.bdf == 0xffff) {
 		log_err("%s: no free PCI function is left for its twin: hidden", disk->name);
@@ -261,6 +266,10 @@ int conceal_start(void)
 	for (unsigned i = 0; (pci = pci_get(i)) && i < ARRAY_SIZE(verdicts); i++)
 		if (verdicts[i].fate == FATE_CONCEAL)
 			take_over(pci, &verdicts[i]);
+	if (refused) {
+		conceal_shutdown();
+		return -ERR_INVAL;
+	}
 	report_unused_rules();
 	if (!nnet && !nblk)
 		log_warn("no supported network or storage device found: the guest starts without one");

@@ -30,4 +30,10 @@ struct verdict classify(const struct pci_dev *pci);
  */
 int hide_function(const struct pci_dev *pci);
 
+/*
+ * Cut @disk to the window that @rule (may be NULL) names.  A whole disk that Veneer itself starts from is not *@writable.
+ * 0, or negative after a log line: the guest must not get the disk, and the start ends.
+ */
+int window_place(struct disk *disk, const struct config_rule *rule, bool *writable);
+
 #endif

@@ -6,6 +6,7 @@ obj-y += hv/log.o
 obj-y += hv/main.o
 obj-y += hv/time.o
 obj-y += hv/config.o
+obj-y += hv/guess.o
 obj-$(CONFIG_CONSOLE_SCREEN) += hv/fbcon.o hv/font.o
 
 # "Fixed" of the X Window System, which is in the public domain.

@@ -8,6 +8,7 @@
 #include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/string.h>
+#include "hv/guess.h"
 
 struct config config;
 
@@ -86,14 +87,35 @@ static int bad_node(const struct parse *p, const char *what)
 
 static int unknown_property(const struct parse *p, const struct prop *known)
 {
-	char list[320] = "", value[80];
+	char list[360] = "", value[80];
+	struct guess g = { .word = p->prop };
 	int n = 0;
 
-	for (; known->name && n < (int)sizeof(list); known++)
-		if (known->set)
-			n += fmt_string(list + n, sizeof(list) - (size_t)n, " %s", known->name);
+	for (; known->name && n < (int)sizeof(list); known++) {
+		if (!known->set)
+			continue;
+		guess_try(&g, known->name);
+		n += fmt_string(list + n, sizeof(list) - (size_t)n, " %s", known->name);
+	}
 	describe(p, value, sizeof(value));
-	log_err("config: %s: %s = %s: unknown property; known here are%s", p->node, p->prop, value, list);
+	log_err("config: %s: %s = %s: unknown property%s%s%s", p->node, p->prop, value, g.best ? "; did you mean " : "",
+		g.best ?: "", g.best ? "?" : "");
+	if (!g.best)
+		log_err("config: %s: known here are%s", p->node, list);
+	return -ERR_INVAL;
+}
+
+static int unknown_node(const char *name)
+{
+	static const char *const known[] = { "chosen", "policy", "guest" };
+	struct guess g = { .word = name };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
+		guess_try(&g, known[i]);
+	if (g.best)
+		log_err("config: unknown node /%.40s; did you mean /%s?  Known are /chosen, /policy and /guest", name, g.best);
+	else
+		log_err("config: unknown node /%.40s; known are /chosen, /policy and /guest", name);
 	return -ERR_INVAL;
 }
 
@@ -385,11 +407,60 @@ static int set_timeout(struct parse *p)
 	return 0;
 }
 
+static int one_window(struct parse *p)
+{
+	return p->rule->window == WINDOW_NONE ? 0 :
+	       bad_node(p, "expected one of veneer,window and veneer,partition, not both");
+}
+
+/* The window's last block must have a number, or the sum that finds it would wrap. */
+static int set_window(struct parse *p)
+{
+	static const char *const form = "<first-high first-low count-high count-low> or /bits/ 64 <first count>, in logical "
+					"blocks, the count not 0";
+	struct config_rule *r = p->rule;
+
+	if (p->len != 16)
+		return expected(p, form);
+	r->window_first = (uint64_t)cell(p, 0) << 32 | cell(p, 1);
+	r->window_blocks = (uint64_t)cell(p, 2) << 32 | cell(p, 3);
+	if (!r->window_blocks || r->window_blocks - 1 > UINT64_MAX - r->window_first)
+		return expected(p, form);
+	int err = one_window(p);
+
+	r->window = WINDOW_BLOCKS;
+	return err;
+}
+
+static int set_partition(struct parse *p)
+{
+	static const char *const form = "a number, <1> to <1024>, \"PARTUUID=...\" or \"PARTLABEL=...\"";
+	struct config_rule *r = p->rule;
+	enum config_window window = WINDOW_NUMBER;
+	const char *s = one_string(p);
+
+	if (one_cell(p, 1, 1024)) {
+		r->partition = cell(p, 0);
+	} else if (!s || !printable(p->val, p->len)) {
+		return expected(p, form);
+	} else {
+		window = !strncmp(s, "PARTUUID=", 9) ? WINDOW_UUID : !strncmp(s, "PARTLABEL=", 10) ? WINDOW_LABEL : WINDOW_NONE;
+		s += window == WINDOW_UUID ? 9 : 10;
+		if (window == WINDOW_NONE || !*s || strlen(s) >= sizeof(r->part_name))
+			return expected(p, form);
+		fmt_string(r->part_name, sizeof(r->part_name), "%s", s);
+	}
+	int err = one_window(p);
+
+	r->window = window;
+	return err;
+}
+
 static const struct prop rule_props[] = {
 	{ "veneer,bdf", set_bdf }, { "veneer,pci-id", set_id }, { "veneer,pci-class", set_class },
 	{ "veneer,serial", set_serial_number }, { "veneer,action", set_action }, { "veneer,writable", set_writable },
 	{ "veneer,modern-only", set_modern_only }, { "local-mac-address", set_mac }, { "veneer,timeout-ms", set_timeout },
-	{ "veneer,slot", NULL }, { "veneer,window", NULL }, { NULL, NULL }
+	{ "veneer,window", set_window }, { "veneer,partition", set_partition }, { "veneer,slot", NULL }, { NULL, NULL }
 };
 
 /* --- /guest --- */
@@ -481,11 +552,16 @@ static int parse_properties(struct parse *p, int node, const struct prop *known)
 	return 0;
 }
 
-static int check_compatible(const struct parse *p, int node, const char *want)
+static int check_compatible(struct parse *p, int node, const char *want)
 {
+	char value[80] = "(missing)";
+
 	if (!fdt_node_check_compatible(p->fdt, node, want))
 		return 0;
-	log_err("config: %s: compatible: expected \"%s\"", p->node, want);
+	p->val = fdt_getprop(p->fdt, node, "compatible", &p->len);
+	if (p->val)
+		describe(p, value, sizeof(value));
+	log_err("config: %s: compatible = %s: expected \"%s\"", p->node, value, want);
 	return -ERR_INVAL;
 }
 
@@ -525,6 +601,12 @@ static int check_rule(struct parse *p)
 	if (r->match == MATCH_SERIAL && r->action == ACTION_LEAVE)
 		return bad_node(p, "veneer,action = \"leave\" cannot be chosen by veneer,serial: a disk can only be left with "
 				   "its controller; expected veneer,bdf or veneer,pci-id");
+	if (r->window && (r->action == ACTION_LEAVE || (r->match != MATCH_SERIAL && r->action == ACTION_DEFAULT &&
+							p->c->default_action == ACTION_LEAVE)))
+		return bad_node(p, "a window of a disk whose controller is left to the guest, which can reach all of it then; "
+				   "expected veneer,action = \"conceal\"");
+	if (r->window && r->has_mac)
+		return bad_node(p, "local-mac-address and a window: expected one of them, no device is both card and disk");
 	if (r->match == MATCH_SERIAL && r->has_mac)
 		return bad_node(p, "local-mac-address in a rule by veneer,serial, which concerns a disk");
 	for (unsigned i = 0; i < p->c->nrules; i++) {
@@ -581,8 +663,7 @@ static int parse_node(struct parse *p, int node, const char *name)
 	/* Symbols and fixups, from dtc -@. */
 	if (name[0] == '_' && name[1] == '_')
 		return 0;
-	log_err("config: unknown node /%.40s; known are /chosen, /policy and /guest", name);
-	return -ERR_INVAL;
+	return unknown_node(name);
 }
 
 static int parse_root(struct parse *p)

@@ -3,6 +3,7 @@
 #include <veneer/build.h>
 #include <veneer/conceal.h>
 #include <veneer/config.h>
+#include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/string.h>
@@ -147,7 +148,11 @@ void veneer_main(uint64_t magic, const void *info)
 	if (nested_init(&boot, vendor->nested_format))
 		stop("no memory for nested page tables");
 	start_machine();
-	if (conceal_start())
+	int err = conceal_start();
+
+	if (err == -ERR_INVAL)
+		stop("the configuration does not fit this machine's disks; correct it and install it again");
+	if (err)
 		stop("a device cannot be hidden from the guest; leave it to the guest in the configuration (veneer,action)");
 	start_guest();
 	halt_forever();

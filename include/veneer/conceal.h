@@ -8,7 +8,8 @@
 /*
  * Name every PCI network and storage device in the log; take over those that the configuration selects, hide them, and make
  * their twins.  After PCI enumeration, before the guest is loaded.  What cannot be taken over is hidden or left as the log
- * says, and the guest starts all the same.  0; negative, with nothing touched yet, when a device cannot be hidden.
+ * says, and the guest starts all the same.  0; -ERR_NOMEM, with nothing touched yet, when a device cannot be hidden;
+ * -ERR_INVAL, with all devices stopped again and nothing written, when a window of the configuration does not fit its disk.
  */
 int conceal_start(void);
 

@@ -13,6 +13,8 @@
 
 enum config_action { ACTION_DEFAULT, ACTION_CONCEAL, ACTION_LEAVE };
 enum config_match { MATCH_BDF, MATCH_SERIAL, MATCH_ID, MATCH_CLASS };	/* strongest first */
+/* What part of a disk a rule means. */
+enum config_window { WINDOW_NONE, WINDOW_BLOCKS, WINDOW_NUMBER, WINDOW_UUID, WINDOW_LABEL };
 enum config_crash { CRASH_REBOOT, CRASH_HALT, CRASH_WAIT };
 
 /* One node under /policy. */
@@ -28,6 +30,10 @@ struct config_rule {
 	uint8_t slot;			/* 1..31 */
 	uint8_t mac[6];
 	uint32_t timeout_ms;		/* of disk requests */
+	enum config_window window;	/* the guest's disk is only this part of the real one */
+	uint64_t window_first, window_blocks;	/* WINDOW_BLOCKS, logical blocks; the sum does not wrap */
+	uint32_t partition;		/* WINDOW_NUMBER, from 1 */
+	char part_name[40];		/* WINDOW_UUID, WINDOW_LABEL */
 	bool used;			/* it matched something; the log names those that never did */
 };
 

@@ -124,7 +124,7 @@ struct config_rule *config_find_disk(struct config *c, const struct pci_dev *p, 
 	return NULL;
 }
 
-static struct { struct virtio_place place; bool net, writable; const struct disk *disk; } twin[16];
+static struct { struct virtio_place place; bool net, writable; const struct disk *disk; } twin[32];
 static unsigned ntwins;
 
 static struct virtio_dev *new_twin(const struct virtio_place *place, bool net)
@@ -136,7 +136,7 @@ static struct virtio_dev *new_twin(const struct virtio_place *place, bool net)
 
 struct virtio_dev *virtio_net_new(const char *name, const struct virtio_net_conf *c, const struct virtio_place *place)
 {
-	CHECK(c->nic == &the_nic && !strcmp(name, "net0"));
+	CHECK(c->nic == &the_nic && !strncmp(name, "net", 3));
 	return new_twin(place, true);
 }
 
@@ -145,6 +145,14 @@ struct virtio_dev *virtio_blk_new(const char *name, const struct virtio_blk_conf
 	twin[ntwins].writable = c->writable;
 	twin[ntwins].disk = c->disk;
 	return new_twin(place, false);
+}
+
+static const struct config_rule *windowed;
+int window_place(struct disk *d, const struct config_rule *rule, bool *writable)
+{
+	if (rule && rule->window)
+		windowed = rule;
+	return rule && rule->window ? -ERR_INVAL : 0;
 }
 
 static void check_hidden(void)
@@ -239,6 +247,21 @@ TEST(what_has_no_driver_is_named_and_stays)
 	CHECK_EQ(classify(&pci[10]).fate, FATE_LEAVE);
 	config.rule[0].action = ACTION_CONCEAL;
 	CHECK_EQ(classify(&pci[5]).fate, FATE_CONCEAL);
+}
+
+/* A guest must not start with another disk than the configuration says; what was started is stopped. */
+TEST(a_window_that_does_not_fit_stops_the_start)
+{
+	nseen = nhid = nports = ntwins = shut = 0;
+	config.default_action = ACTION_CONCEAL;
+	config.rule[1].window = WINDOW_NUMBER;
+	for (unsigned i = 0; i < ARRAY_SIZE(pci); i++)
+		host_pci_config(&pci[i]);
+	CHECK_EQ(conceal_start(), -ERR_INVAL);
+	CHECK(windowed == &config.rule[1]);
+	for (unsigned i = 0; i < ntwins; i++)
+		CHECK(twin[i].disk != &disk[4]);
+	CHECK(shut >= 3);
 }
 
 TEST_MAIN

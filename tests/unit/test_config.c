@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/config.c hv/fmt.c */
+/* sources: hv/config.c hv/guess.c hv/fmt.c */
 /* libs: -lfdt */
 #include <string.h>
 #include <unistd.h>
@@ -177,8 +177,8 @@ TEST(the_root)
 		"config: /: veneer,config-version = [00 00 00 02]: expected <1>");
 	REFUSED(root("devices { };"), "unknown node /devices; known are /chosen, /policy and /guest");
 	REFUSED(root("chosen { more { }; };"), "/chosen: unknown node \"more\"");
-	REFUSED(root("policy { };"), "/policy: compatible: expected \"veneer,policy\"");
-	REFUSED(root("guest { compatible = \"guest\"; };"), "/guest: compatible: expected \"veneer,guest\"");
+	REFUSED(root("policy { };"), "/policy: compatible = (missing): expected \"veneer,policy\"");
+	REFUSED(root("guest { compatible = \"guest\"; };"), "/guest: compatible = \"guest\": expected \"veneer,guest\"");
 	REFUSED(guest("sub { };"), "/guest: unknown node \"sub\"");
 	REFUSED(policy("r { veneer,serial = \"x\"; sub { }; };"), "/policy/r: unknown node \"sub\"");
 }
@@ -207,7 +207,7 @@ TEST(the_console)
 	REFUSED(chosen("veneer,log-level = \"loud\";"), "veneer,log-level = \"loud\": expected \"error\", \"warning\"");
 	REFUSED(chosen("veneer,debug-exit-port = <0>;"), "expected an I/O port");
 	REFUSED(chosen("veneer,debug-exit-port = <0x10000>;"), "expected an I/O port");
-	REFUSED(chosen("veneer,loglevel = \"info\";"), "unknown property; known here are stdout-path veneer,log-level");
+	REFUSED(chosen("veneer,loglevel = \"info\";"), "unknown property; did you mean veneer,log-level?");
 }
 
 TEST(the_guest)
@@ -270,7 +270,6 @@ TEST(rules_are_checked)
 	REFUSED(rule("veneer,pci-id = <1 2>; veneer,timeout-ms = <999>;"), "expected milliseconds");
 	REFUSED(rule("veneer,pci-id = <1 2>; veneer,slot = <5>;"),
 		"/policy/r: veneer,slot = [00 00 00 05] is not implemented in this build");
-	REFUSED(rule("veneer,pci-id = <1 2>; veneer,window = <0 0 0 1>;"), "is not implemented in this build");
 	REFUSED(policy("veneer,default = \"ask\";"), "veneer,default = \"ask\"");
 }
 
@@ -331,6 +330,58 @@ TEST(damaged_blobs)
 	free(odd);
 	free(blob);
 	blob = NULL;
+}
+
+TEST(hints)
+{
+	REFUSED(root("polcy { };"), "unknown node /polcy; did you mean /policy?");
+	REFUSED(rule("veneer,pci-id = <1 2>; veneer,writeable;"), "did you mean veneer,writable?");
+	REFUSED(rule("veneer,pci-id = <1 2>; writable;"), "did you mean veneer,writable?");
+	REFUSED(guest("veneer,oncrash = \"halt\";"),
+		"veneer,oncrash = \"halt\": unknown property; did you mean veneer,on-crash?");
+	REFUSED(guest("frobnicate;"), "/guest: known here are compatible veneer,boot");
+	CHECK(!host_log_has("did you mean"));
+	REFUSED(rule("veneer,a-name-that-is-longer-than-any-word-that-is-known-here;"), "unknown property");
+	REFUSED(in("policy", "compatible = \"veneer,polic\";", ""),
+		"/policy: compatible = \"veneer,polic\": expected \"veneer,policy\"");
+}
+
+#define DISK	"veneer,serial = \"A\"; "
+
+TEST(windows)
+{
+	OK(rule(DISK "veneer,window = <1 0x800 0 0x1000>;"));
+	CHECK_EQ(c.rule[0].window, WINDOW_BLOCKS);
+	CHECK_EQ(c.rule[0].window_first, 0x100000800);
+	CHECK_EQ(c.rule[0].window_blocks, 0x1000);
+	OK(rule(DISK "veneer,window = /bits/ 64 <2048 4096>;"));
+	CHECK_EQ(c.rule[0].window_first, 2048);
+	/* The last block that has a number; one further would wrap. */
+	OK(rule(DISK "veneer,window = /bits/ 64 <0xfffffffffffffff0 16>;"));
+	REFUSED(rule(DISK "veneer,window = /bits/ 64 <0xfffffffffffffff0 17>;"), "/policy/r: veneer,window = [ff ff");
+	OK(rule(DISK "veneer,window = /bits/ 64 <1 0xffffffffffffffff>; veneer,writable;"));
+	REFUSED(rule(DISK "veneer,window = /bits/ 64 <5 0>;"), "the count not 0");
+	REFUSED(rule(DISK "veneer,window = <5 6>;"), "expected <first-high first-low count-high count-low>");
+	OK(rule(DISK "veneer,partition = <3>;"));
+	CHECK(c.rule[0].window == WINDOW_NUMBER && c.rule[0].partition == 3);
+	OK(rule(DISK "veneer,partition = \"PARTUUID=a3a2a1a0-a5a4-a7a6-a8a9-aaabacadaeaf\";"));
+	CHECK(c.rule[0].window == WINDOW_UUID && !strcmp(c.rule[0].part_name, "a3a2a1a0-a5a4-a7a6-a8a9-aaabacadaeaf"));
+	OK(rule(DISK "veneer,partition = \"PARTLABEL=root of the test\";"));
+	CHECK(c.rule[0].window == WINDOW_LABEL && !strcmp(c.rule[0].part_name, "root of the test"));
+	REFUSED(rule(DISK "veneer,partition = <0>;"), "veneer,partition = [00 00 00 00]: expected a number");
+	REFUSED(rule(DISK "veneer,partition = \"root\";"), "veneer,partition = \"root\": expected a number");
+	REFUSED(rule(DISK "veneer,partition = \"PARTLABEL=\";"), "expected a number");
+	REFUSED(rule(DISK "veneer,partition = \"PARTLABEL=1234567890123456789012345678901234567890\";"), "expected a number");
+	REFUSED(rule(DISK "veneer,partition = <1>; veneer,window = <0 1 0 1>;"), "not both");
+	/* Left to the guest, the whole disk would be its own. */
+	REFUSED(rule("veneer,pci-id = <1 2>; veneer,partition = <1>; veneer,action = \"leave\";"),
+		"whose controller is left to the guest");
+	REFUSED(policy("veneer,default = \"leave\"; r { veneer,pci-id = <1 2>; veneer,partition = <1>; };"),
+		"is left to the guest");
+	OK(policy("veneer,default = \"leave\";"
+		  "r { veneer,pci-id = <1 2>; veneer,partition = <1>; veneer,action = \"conceal\"; };"));
+	REFUSED(rule("veneer,pci-id = <1 2>; veneer,partition = <1>; local-mac-address = [02 00 00 00 00 01];"),
+		"local-mac-address");
 }
 
 TEST_MAIN

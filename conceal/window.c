@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What of a disk the guest gets: all of it, or the window that a rule names. */
+#include <veneer/disk.h>
+#include <veneer/err.h>
+#include <veneer/log.h>
+#include <veneer/mem.h>
+#include <veneer/partition.h>
+#include "conceal/conceal_internal.h"
+
+/* The installer's name for the partition that Veneer starts from. */
+#define BOOT_LABEL	"veneer-boot"
+
+static int read_block(void *ctx, uint64_t lba, void *buf)
+{
+	return disk_read_now(ctx, lba, buf, 1);
+}
+
+static int find(struct disk *disk, const struct partition_want *want, struct partition *out, const char **why)
+{
+	struct partition_disk d = {
+		.read = read_block, .ctx = disk, .block_size = disk->block_size, .nblocks = disk->nblocks,
+	};
+	void *buf = mem_alloc(disk->block_size, disk->block_size);
+	int err = -ERR_NOMEM;
+
+	*why = "no memory";
+	if (buf)
+		err = partition_find(&d, want, buf, out, why);
+	mem_free(buf);
+	return err;
+}
+
+static int find_partition(struct disk *disk, const struct config_rule *rule, struct partition *out)
+{
+	struct partition_want want = {
+		.by = rule->window == WINDOW_NUMBER ? PARTITION_NUMBER :
+		      rule->window == WINDOW_UUID ? PARTITION_UUID : PARTITION_LABEL,
+		.number = rule->partition, .name = rule->part_name,
+	};
+	char value[56];
+	const char *why;
+	int err = find(disk, &want, out, &why);
+
+	if (rule->window == WINDOW_NUMBER)
+		fmt_string(value, sizeof(value), "<%u>", rule->partition);
+	else
+		fmt_string(value, sizeof(value), "\"%s=%s\"", rule->window == WINDOW_UUID ? "PARTUUID" : "PARTLABEL",
+			   rule->part_name);
+	if (err)
+		log_err("config: /policy/%s: veneer,partition = %s: expected a partition of %s \"%s\" serial \"%s\": %s (%s)",
+			rule->node, value, disk->name, disk->model, disk->serial, why, err_name(err));
+	else if (*why)
+		log_warn("%s: %s", disk->name, why);
+	return err ? -ERR_INVAL : 0;
+}
+
+static bool is_boot_disk(struct disk *disk)
+{
+	struct partition_want want = { .by = PARTITION_LABEL, .name = BOOT_LABEL };
+	struct partition part;
+	const char *why;
+
+	return !find(disk, &want, &part, &why);
+}
+
+int window_place(struct disk *disk, const struct config_rule *rule, bool *writable)
+{
+	struct partition part;
+	int err;
+
+	if (!rule || rule->window == WINDOW_NONE) {
+		if (*writable && is_boot_disk(disk)) {
+			log_warn("%s: has a partition \"" BOOT_LABEL "\": the disk that Veneer starts from is read-only, but for a "
+				 "window of it (veneer,partition)", disk->name);
+			*writable = false;
+		}
+		return 0;
+	}
+	if (rule->window == WINDOW_BLOCKS) {
+		part.first = rule->window_first;
+		part.nblocks = rule->window_blocks;
+	} else {
+		err = find_partition(disk, rule, &part);
+		if (err)
+			return err;
+	}
+	uint64_t whole = disk->nblocks;
+
+	err = disk_set_window(disk, part.first, part.nblocks);
+	if (err)
+		log_err("config: /policy/%s: veneer,window = first block %#lx, %#lx blocks: expected less, %s \"%s\" has %#lx blocks "
+			"of %u bytes", rule->node, part.first, part.nblocks, disk->name, disk->model, whole, disk->block_size);
+	else
+		log_info("%s: the guest gets blocks %#lx to %#lx of %#lx", disk->name, part.first, part.first + part.nblocks - 1,
+			 whole);
+	return err;
+}

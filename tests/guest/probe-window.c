@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A driver that wants more of a disk than the window it was given.  Inside every sector begins with 'W' (the test made it so) and
+ * can be written; outside nothing can be read, written, discarded or zeroed, by whatever numbers.  The test compares the disk
+ * afterwards on the host.
+ * Options: disks=N block devices; of each sectors0=N first0=N (sectors1 ...): its size and where its window begins on the real disk, in
+ * sectors of 512 bytes.
+ */
+#include "vio.h"
+
+#define F_BLK_FLUSH	(1ull << 9)
+#define BLK_DISCARD	11
+#define BLK_ZEROES	13
+#define CHUNK		(64u * 512)
+#define SECTORS(n)	((n) * 512u)
+
+const char probe_name[] = "probe-window";
+
+static uint8_t buf[CHUNK] __attribute__((aligned(4096)));
+
+struct range_req { uint64_t sector; uint32_t count, flags; } __attribute__((packed));
+
+static uint64_t capacity(struct vio *v)
+{
+	uint32_t low, high;
+
+	if (v->transport == VIO_LEGACY) {
+		low = inl(v->io + L_CONFIG);
+		high = inl(v->io + L_CONFIG + 4);
+	} else {
+		low = read32(v->config);
+		high = read32(v->config + 4);
+	}
+	return (uint64_t)high << 32 | low;
+}
+
+/* Bytes of the buffer that are not @c. */
+static uint32_t others(uint8_t c, uint32_t len)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < len; i++)
+		n += buf[i] != c;
+	return n;
+}
+
+static void refused(struct vio *v, uint64_t sector, uint32_t sectors, const char *what)
+{
+	static const uint32_t ranged[] = { BLK_DISCARD, BLK_ZEROES };
+
+	if (sectors <= CHUNK / 512) {
+		memset(buf, 0x5a, CHUNK);
+		check(vio_blk(v, BLK_IN, sector, buf, SECTORS(sectors)) > BLK_S_OK, true, "%s: read %s", vio_name(v), what);
+		check(others(0x5a, CHUNK), 0, "%s: read %s leaves the buffer alone", vio_name(v), what);
+		check(vio_blk(v, BLK_OUT, sector, buf, SECTORS(sectors)) > BLK_S_OK, true, "%s: write %s", vio_name(v), what);
+	}
+	for (unsigned int i = 0; i < 2; i++) {
+		struct range_req *r = (void *)buf;
+
+		for (uint32_t flags = 0; flags < 2; flags++) {
+			*r = (struct range_req){ sector, sectors, flags };
+			check(vio_blk(v, ranged[i], 0, r, sizeof(*r)) > BLK_S_OK, true, "%s: %s %s", vio_name(v),
+			      i ? "zero" : "discard", what);
+		}
+	}
+}
+
+/* What does not begin in the window, does not end in it, or only seems to when the sum or the product wraps. */
+static void outside(struct vio *v, uint64_t size, uint64_t first)
+{
+	refused(v, size, 8, "the first behind the end");
+	refused(v, size - 8, 16, "over the end");
+	refused(v, size + 8, 8, "further behind");
+	refused(v, 0ull - 8, 8, "just below 2^64");
+	refused(v, 0ull - 8, 16, "round 2^64 to the beginning");
+	refused(v, 0ull - first, 8, "the real disk's first by a wrap");
+	refused(v, 8 - first, 8, "the real disk's second by a wrap");
+	refused(v, 1ull << 55, 8, "2^64 bytes");
+	refused(v, 1ull << 61, 8, "2^61");
+	refused(v, 1ull << 63, 8, "2^63");
+	refused(v, (1ull << 32) + 0, 8, "2^32");
+	refused(v, 0, 0xffffffff & ~7u, "the longest range");
+	refused(v, 8, 0xfffffff8, "a range that wraps 32 bits");
+	refused(v, size, 0, "nothing behind the end");
+}
+
+static void inside(struct vio *v, uint64_t size)
+{
+	uint32_t bad = 0, strange = 0;
+
+	for (uint64_t at = 0; at < size; at += CHUNK / 512) {
+		uint32_t n = size - at < CHUNK / 512 ? (uint32_t)(size - at) : CHUNK / 512;
+
+		bad += vio_blk(v, BLK_IN, at, buf, SECTORS(n)) != BLK_S_OK;
+		for (uint32_t i = 0; i < n; i++)
+			strange += buf[SECTORS(i)] != 'W';
+	}
+	check(bad, 0, "%s: all can be read", vio_name(v));
+	check(strange, 0, "%s: and all is the window's", vio_name(v));
+}
+
+static void fill(struct vio *v, uint64_t size)
+{
+	uint32_t bad = 0;
+
+	memset(buf, 'G', CHUNK);
+	for (uint64_t at = 0; at < size; at += CHUNK / 512) {
+		uint32_t n = size - at < CHUNK / 512 ? (uint32_t)(size - at) : CHUNK / 512;
+
+		bad += vio_blk(v, BLK_OUT, at, buf, SECTORS(n)) != BLK_S_OK;
+	}
+	check(bad, 0, "%s: all can be written", vio_name(v));
+	check(vio_blk(v, 4, 0, buf, 512), BLK_S_OK, "%s: flush", vio_name(v));
+}
+
+static void one_disk(struct vio *v, unsigned int n)
+{
+	static const char *const names[][2] = { { "sectors0", "first0" }, { "sectors1", "first1" }, { "sectors2", "first2" } };
+	uint64_t size = n < 3 ? option_number(names[n][0], 0) : 0;
+	uint64_t first = n < 3 ? option_number(names[n][1], 0) : 0;
+
+	if (!check(size && first, true, "disk %u: options", n))
+		return;
+	for (unsigned int t = 0; t < 2; t++) {
+		if (!check(vio_start(v, t ? VIO_MODERN : VIO_LEGACY, F_BLK_FLUSH), true, "%s: starts", vio_name(v)))
+			continue;
+		check((uint32_t)capacity(v), (uint32_t)size, "%s: capacity", vio_name(v));
+		check((uint32_t)(capacity(v) >> 32), 0, "%s: capacity's upper half", vio_name(v));
+		if (!t)
+			inside(v, size);
+		outside(v, size, first);
+	}
+	fill(v, size);
+	vio_reset(v);
+}
+
+void probe(void)
+{
+	unsigned int n = 0;
+
+	vio_scan();
+	for (unsigned int i = 0; i < vio_count; i++)
+		if (vios[i].type == VIO_BLK)
+			one_disk(&vios[i], n++);
+	check(n, option_number("disks", 1), "number of disks");
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: conceal/window.c hw/partition.c hv/fmt.c */
+/* What of a disk a rule gives to the guest; test_partition.c has the tables, test_disk.c the requests. */
+#include <string.h>
+#include <veneer/config.h>
+#include <veneer/disk.h>
+#include <veneer/err.h>
+#include "conceal/conceal_internal.h"
+#include "host/host.h"
+
+static uint8_t mbr[512];
+static struct disk disk;
+static int read_status, set_status;
+static uint64_t set_first, set_n;
+
+int disk_read_now(struct disk *d, uint64_t lba, void *buf, uint32_t n)
+{
+	CHECK(d == &disk && n == 1);
+	memset(buf, 0, 512);
+	if (!lba)
+		memcpy(buf, mbr, sizeof(mbr));
+	return read_status;
+}
+
+int disk_set_window(struct disk *d, uint64_t first, uint64_t n)
+{
+	set_first = first;
+	set_n = n;
+	return set_status;
+}
+
+static void setup(void)
+{
+	disk = (struct disk){ .name = "fake0", .model = "Model", .serial = "S1", .block_size = 512, .nblocks = 0x10000 };
+	memset(mbr, 0, sizeof(mbr));
+	mbr[510] = 0x55;
+	mbr[511] = 0xaa;
+	memcpy(mbr + 446 + 16, (uint8_t[]){ 0, 0, 0, 0, 0x83, 0, 0, 0, 0, 8, 0, 0, 0, 0x10, 0, 0 }, 16);
+	read_status = set_status = 0;
+	set_first = set_n = 0;
+}
+
+TEST(no_window)
+{
+	struct config_rule r = { .node = "r" };
+	bool writable = true;
+
+	setup();
+	CHECK_EQ(window_place(&disk, &r, &writable), 0);
+	CHECK_EQ(window_place(&disk, NULL, &writable), 0);
+	CHECK(writable && !set_n);
+	/* Whether it is the boot disk cannot be told: it is none of ours then, for ours had been read. */
+	read_status = -ERR_IO;
+	CHECK_EQ(window_place(&disk, &r, &writable), 0);
+	CHECK(writable);
+	CHECK_EQ(host_heap_used(), 0);
+}
+
+TEST(a_partition)
+{
+	struct config_rule r = { .node = "r", .window = WINDOW_NUMBER, .partition = 2 };
+	bool writable = true;
+
+	setup();
+	CHECK_EQ(window_place(&disk, &r, &writable), 0);
+	CHECK(writable && set_first == 0x800 && set_n == 0x1000);
+	CHECK(host_log_has("fake0: the guest gets blocks 0x800 to 0x17ff of 0x10000"));
+	r.partition = 3;
+	CHECK_EQ(window_place(&disk, &r, &writable), -ERR_INVAL);
+	CHECK(host_log_has("/policy/r: veneer,partition = <3>: expected a partition of fake0 \"Model\" serial \"S1\": there is no such"));
+	r.window = WINDOW_UUID;
+	strcpy(r.part_name, "00000000-02");
+	CHECK_EQ(window_place(&disk, &r, &writable), 0);
+	r.window = WINDOW_LABEL;
+	CHECK_EQ(window_place(&disk, &r, &writable), -ERR_INVAL);
+	CHECK(host_log_has("\"PARTLABEL=00000000-02\""));
+	read_status = -ERR_TIMEOUT;
+	CHECK_EQ(window_place(&disk, &r, &writable), -ERR_INVAL);
+	CHECK(host_log_has("cannot be read"));
+	host_heap_fail_at(1);
+	CHECK_EQ(window_place(&disk, &r, &writable), -ERR_INVAL);
+	CHECK_EQ(host_heap_used(), 0);
+}
+
+TEST(blocks)
+{
+	struct config_rule r = { .node = "r", .window = WINDOW_BLOCKS, .window_first = 5, .window_blocks = 6 };
+	bool writable = false;
+
+	setup();
+	CHECK_EQ(window_place(&disk, &r, &writable), 0);
+	CHECK(set_first == 5 && set_n == 6 && !writable);
+	set_status = -ERR_INVAL;
+	CHECK_EQ(window_place(&disk, &r, &writable), -ERR_INVAL);
+	CHECK(host_log_has("/policy/r: veneer,window = first block 0x5, 0x6 blocks: expected less, fake0 \"Model\" has 0x10000 blocks"));
+}
+
+TEST_MAIN
