@@ -41,7 +41,7 @@ LDFLAGS	 := -static -pie --no-dynamic-linker -z text -z pack-relative-relocs -z 
 	    --no-warn-rwx-segments -T hv/boot/veneer.lds --build-id=none
 LIBFDT	  = $(shell $(CC) -print-file-name=libfdt.a)
 
-all: $(BUILD)/veneer.elf ## Build the hypervisor, build/veneer.elf (the default)
+all: $(BUILD)/veneer.elf tools ## Build the hypervisor, build/veneer.elf, and what the installer needs (the default)
 
 # The flags of the last build: another compiler or another option builds everything anew.
 $(BUILD)/flags: FORCE
@@ -84,6 +84,8 @@ $(BUILD)/%.o: %.S $(BUILD)/autoconf.h $(BUILD)/flags
 -include tests/guest/build.mk
 
 guests: $(BUILD)/hobby-os.elf $(GUEST_PROBES) ## Build the hobby OS and the guests of the tests
+
+-include installer/build.mk
 
 include scripts/tests.mk
 

@@ -1,0 +1,94 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# veneer-config: the hypervisor's own parser, on the host.  What it refuses is in tests/unit/test_config.c.
+bats_require_minimum_version 1.5.0
+
+setup() {
+	bats_load_library bats-support
+	bats_load_library bats-assert
+	ROOT=$(realpath "$BATS_TEST_DIRNAME/../..")
+	export BUILD=${BUILD:-$ROOT/build}
+	[[ $BUILD = /* ]] || BUILD=$ROOT/$BUILD
+	cd "$BATS_TEST_TMPDIR" || return 1
+	[ -x "$BUILD/config-check" ] || make -s -C "$ROOT" BUILD="$BUILD" tools
+}
+
+config() {
+	run -"$1" "$ROOT/installer/veneer-config" "${@:2}"
+}
+
+source_of() { # source_of RULES: a whole configuration around them
+	printf '/dts-v1/;\n/ { compatible = "veneer,config"; veneer,config-version = <1>;\n'
+	printf 'policy { compatible = "veneer,policy"; %s };\n' "$1"
+	printf 'guest { compatible = "veneer,guest"; veneer,boot = "kernel"; }; };\n'
+}
+
+@test "every configuration of the repository is good, as source and compiled" {
+	for file in "$ROOT"/configs/*.dts "$ROOT"/tests/lib/*.dts; do
+		config 0 check "$file"
+		assert_output "$file: good"
+		config 0 compile "$file" out.dtb
+		config 0 check out.dtb
+		fdtget out.dtb / veneer,config-version
+	done
+}
+
+@test "complaints name node, property, value and what was expected" {
+	while IFS='|' read -r rule words; do
+		source_of "$rule" >bad.dts
+		config 1 check bad.dts
+		assert_output --partial "bad.dts: Veneer would not start with it:"
+		assert_output --partial "config: $words"
+		config 1 compile bad.dts out.dtb
+		[ ! -e out.dtb ]
+	done <<-'END'
+		r { veneer,bdf = "00:02.0"; };|/policy/r: veneer,bdf = "00:02.0": expected an address as lspci -D prints it
+		r { veneer,serial = "A"; veneer,writeable; };|/policy/r: veneer,writeable = (empty): unknown property; did you mean veneer,writable?
+		r { veneer,serial = "A"; veneer,partition = "sda1"; };|/policy/r: veneer,partition = "sda1": expected a number
+		r { veneer,serial = "A"; veneer,timeout-ms = <5>; };|/policy/r: veneer,timeout-ms = [00 00 00 05]: expected milliseconds
+		r { veneer,writable; };|/policy/r: expected exactly one of veneer,bdf
+		}; gest {|unknown node /gest; did you mean /guest?
+		veneer,default = "hide";|/policy: veneer,default = "hide": expected "conceal" or "leave"
+	END
+}
+
+@test "what is no configuration at all" {
+	echo "/dts-v1/; / { x = <1> };" >bad.dts
+	config 1 check bad.dts
+	assert_output --partial "dtc says:"
+	assert_output --partial "bad.dts:1."
+	echo '#include "nowhere.h"' >bad.dts
+	config 1 check bad.dts
+	assert_output --partial "the preprocessor says:"
+	printf '\xd0\x0d\xfe\xed garbage' >bad.dtb
+	config 1 check bad.dtb
+	assert_output --partial "is no valid device tree"
+	: >empty
+	config 1 check empty
+	assert_output "empty: the file is empty"
+	{ printf '\xd0\x0d\xfe\xed'; head -c 70000 /dev/zero; } >big.dtb
+	config 1 check big.dtb
+	assert_output --partial "more than 65536 bytes"
+}
+
+@test "wrong use" {
+	config 2
+	config 2 frob
+	assert_output --partial "unknown command 'frob'"
+	config 2 check
+	config 2 check a b
+	config 2 compile a
+	config 2 check nowhere.dts
+	assert_output --partial "nowhere.dts: no such file"
+	config 2 check .
+	config 2 compile "$ROOT/configs/default.dts" .
+	config 2 compile "$ROOT/configs/default.dts" no/such/place
+	config 0 --help
+	assert_output --partial "Exit codes:"
+}
+
+@test "show prints what remains after macros" {
+	{ echo '#define WHO "S1"'; source_of 'r { veneer,serial = WHO; };'; } >macro.dts
+	config 0 show macro.dts
+	assert_output --partial 'veneer,serial = "S1";'
+}
