@@ -70,8 +70,8 @@ int window_place(struct disk *disk, const struct config_rule *rule, bool *writab
 
 	if (!rule || rule->window == WINDOW_NONE) {
 		if (*writable && is_boot_disk(disk)) {
-			log_warn("%s: has a partition \"" BOOT_LABEL "\": the disk that Veneer starts from is read-only, but for a "
-				 "window of it (veneer,partition)", disk->name);
+			log_warn("%s: has a partition \"" BOOT_LABEL "\": the disk that Veneer starts from is read-only, "
+				 "but for a window of it (veneer,partition)", disk->name);
 			*writable = false;
 		}
 		return 0;
@@ -88,10 +88,11 @@ int window_place(struct disk *disk, const struct config_rule *rule, bool *writab
 
 	err = disk_set_window(disk, part.first, part.nblocks);
 	if (err)
-		log_err("config: /policy/%s: veneer,window = first block %#lx, %#lx blocks: expected less, %s \"%s\" has %#lx blocks "
-			"of %u bytes", rule->node, part.first, part.nblocks, disk->name, disk->model, whole, disk->block_size);
+		log_err("config: /policy/%s: veneer,window = first block %#lx, %#lx blocks: expected less, %s \"%s\" has %#lx "
+			"blocks of %u bytes", rule->node, part.first, part.nblocks, disk->name, disk->model, whole,
+			disk->block_size);
 	else
-		log_info("%s: the guest gets blocks %#lx to %#lx of %#lx", disk->name, part.first, part.first + part.nblocks - 1,
-			 whole);
+		log_info("%s: the guest gets blocks %#lx to %#lx of %#lx", disk->name, part.first,
+			 part.first + part.nblocks - 1, whole);
 	return err;
 }

@@ -239,7 +239,7 @@ static int find_mbr(struct scan *s, struct partition *out)
 		return 0;
 	}
 	if (s->want->by == PARTITION_NUMBER && s->want->number > 4)
-		return fail(s, -ERR_INVAL, "the disk has an MBR, and logical partitions are not looked up: give it by veneer,window");
+		return fail(s, -ERR_INVAL, "of an MBR the logical partitions are not looked up: give it by veneer,window");
 	return fail(s, -ERR_NODEV, "there is no such partition");
 }
 

@@ -28,7 +28,8 @@ int main(int argc, char **argv)
 	FILE *f = argc == 2 ? fopen(argv[1], "rb") : NULL;
 
 	if (argc != 2 || !f || !blob) {
-		fprintf(stderr, argc == 2 ? "config-check: %s cannot be read\n" : "usage: config-check FILE.dtb%.0s\n", argv[argc - 1]);
+		fprintf(stderr, argc == 2 ? "config-check: %s cannot be read\n" : "usage: config-check FILE.dtb%.0s\n",
+			argv[argc - 1]);
 		return 2;
 	}
 	size_t size = fread(blob, 1, MAX_BLOB + 1, f);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A driver that wants more of a disk than the window it was given.  Inside every sector begins with 'W' (the test made it so) and
+ * A driver that wants more of a disk than the window it was given.  Inside every sector begins with 'W' (by the test) and
  * can be written; outside nothing can be read, written, discarded or zeroed, by whatever numbers.  The test compares the disk
  * afterwards on the host.
- * Options: disks=N block devices; of each sectors0=N first0=N (sectors1 ...): its size and where its window begins on the real disk, in
- * sectors of 512 bytes.
+ * Options: disks=N block devices; of each sectors0=N first0=N (sectors1 ...): its size and where its window begins on the real
+ * disk, in sectors of 512 bytes.
  */
 #include "vio.h"
 

@@ -213,7 +213,9 @@ TEST(sealed_nonsense)
 
 TEST(partitions_outside_of_the_disk)
 {
-	static const uint64_t bad[][2] = { { 1, 50 }, { 100, BLOCKS }, { 100, ~0ull }, { 200, 100 }, { ~0ull, ~0ull }, { 0, 0 } };
+	static const uint64_t bad[][2] = {
+		{ 1, 50 }, { 100, BLOCKS }, { 100, ~0ull }, { 200, 100 }, { ~0ull, ~0ull }, { 0, 0 },
+	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
 		setup(512);
