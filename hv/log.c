@@ -28,20 +28,34 @@ static void emit(bool to_console, const char *s, size_t len)
 		console_write(s, len);
 }
 
-void log_at(enum log_level level, const char *fmt, ...)
+static void log_line(bool to_console, const char *word, const char *fmt, va_list ap)
 {
 	char line[LINE_MAX];
-	va_list ap;
-	bool to_console = level <= config.log_level && (!guest_runs || level == LOG_ERR);
-
-	va_start(ap, fmt);
 	int n = fmt_vstring(line, sizeof(line) - 1, fmt, ap);
-	va_end(ap);
 	size_t len = MIN((size_t)n, sizeof(line) - 2);
+
 	line[len++] = '\n';
 	emit(to_console, "veneer: ", 8);
-	emit(to_console, level_word[level], strlen(level_word[level]));
+	emit(to_console, word, strlen(word));
 	emit(to_console, line, len);
+}
+
+void log_at(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_line(level <= config.log_level && (!guest_runs || level == LOG_ERR), level_word[level], fmt, ap);
+	va_end(ap);
+}
+
+void log_report(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_line(true, "", fmt, ap);
+	va_end(ap);
 }
 
 void log_guest_runs(void)

@@ -4,6 +4,7 @@ obj-y += hv/boot/memmap.o
 obj-y += hv/boot/loader.o
 obj-y += hv/boot/load_plan.o
 obj-y += hv/boot/load_elf.o
+obj-y += hv/boot/symbols.o
 obj-$(CONFIG_BOOT_MULTIBOOT1) += hv/boot/load_multiboot1.o
 obj-$(CONFIG_BOOT_MULTIBOOT2) += hv/boot/load_multiboot2.o
 obj-$(CONFIG_BOOT_LINUX) += hv/boot/load_linux.o

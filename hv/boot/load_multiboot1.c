@@ -4,6 +4,7 @@
 #include <veneer/log.h>
 #include <veneer/string.h>
 #include "hv/boot/elf.h"
+#include "hv/boot/symbols.h"
 
 /* The header, section 3.1. */
 #define MB1_SEARCH		8192u
@@ -222,6 +223,7 @@ static int load(const struct guest_image *img, struct boot_info *b, struct vcpu_
 	err = err ?: blob_new(&info, &plan, info_size(img, b, &k), what);
 	if (err)
 		return err;
+	symbols_keep(img, &k, 0);
 	build_info(&info, img, b, &k, place);
 	err = blob_finish(&info, &plan, 0, what);
 	regs->rip = k.entry;

@@ -5,6 +5,7 @@
 #include <veneer/string.h>
 #include "hv/boot/elf.h"
 #include "hv/boot/multiboot2.h"
+#include "hv/boot/symbols.h"
 
 #define ULL(x)	((unsigned long long)(x))
 
@@ -382,6 +383,7 @@ static int load(const struct guest_image *img, struct boot_info *b, struct vcpu_
 	err = err ?: blob_new(&info, &plan, info_size(img, b, &k), what);
 	if (err)
 		return err;
+	symbols_keep(img, &k, delta);
 	build_info(&info, img, b, &w, &k, place, delta);
 	err = blob_finish(&info, &plan, 0, what);
 	regs->rip = k.entry + delta;

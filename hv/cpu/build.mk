@@ -5,6 +5,7 @@ obj-y += hv/cpu/decode.o
 obj-y += hv/cpu/emulate.o
 obj-y += hv/cpu/cpuid.o
 obj-y += hv/cpu/crash.o
+obj-y += hv/cpu/crash_tables.o
 obj-y += hv/cpu/decode.o
 obj-y += hv/cpu/emulate.o
 obj-y += hv/cpu/exit.o

@@ -185,7 +185,7 @@ static void dispatch(struct vcpu *v, const struct vmexit *x)
 		vendor->inject_exception(v, VCPU_EVENT_UD, false, 0);
 		break;
 	case EXIT_DOUBLE_FAULT:
-		guest_crash_remember(v);
+		guest_crash_remember(v, x);
 		vendor->inject_exception(v, 8, true, 0);
 		break;
 	case EXIT_IRET:
@@ -195,7 +195,7 @@ static void dispatch(struct vcpu *v, const struct vmexit *x)
 		log_err("guest: INIT on the boot processor: resetting the machine");
 		machine_reset();
 	case EXIT_SHUTDOWN:
-		guest_crash(v, "triple fault");
+		guest_crash(v, x, "triple fault");
 	default:
 		panic("exit %#lx (info %#lx %#lx) at guest rip %#lx: not expected", x->code, x->info1, x->info2, v->rip);
 	}

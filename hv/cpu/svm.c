@@ -398,6 +398,16 @@ static void decode_npf(const struct vmcb *c, struct vmexit *x)
 	x->npf.walk = c->exitinfo1 & NPF_WALK;
 }
 
+static struct vcpu_event delivered_event(const struct vmcb *c)
+{
+	uint64_t e = c->exitintinfo;
+
+	return (struct vcpu_event){
+		.valid = e & EVENT_VALID, .has_error = e & EVENT_HAS_ERROR,
+		.vector = (uint8_t)FIELD_GET(EVENT_VECTOR, e), .error = (uint32_t)FIELD_GET(EVENT_ERROR, e),
+	};
+}
+
 static enum vmexit_kind kind_of(uint64_t code)
 {
 	switch (code) {
@@ -441,6 +451,8 @@ static void decode_exit(struct svm_vcpu *s, struct vmexit *x)
 		x->kind = c->exitinfo1 ? EXIT_WRMSR : EXIT_RDMSR;
 	else
 		x->kind = kind_of(c->exitcode);
+	if (x->kind == EXIT_DOUBLE_FAULT || x->kind == EXIT_SHUTDOWN)
+		x->delivered = delivered_event(c);
 }
 
 static void svm_run(struct vcpu *v, struct vmexit *x)

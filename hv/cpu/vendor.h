@@ -44,10 +44,18 @@ unsigned guest_read_code(const struct vcpu_regs *r, void *buf, unsigned len);
 /* Linear to guest-physical through the guest's own tables; false when absent. */
 bool guest_translate(const struct vcpu_regs *r, uint64_t linear, uint64_t *gpa);
 
-/* The guest is dead: registers on serial and screen, then what the configuration says. */
-NORETURN void guest_crash(struct vcpu *v, const char *why);
+/* The same, and each table's entry on the way, from the top; the last one is where it ended. */
+struct guest_walk_step { uint64_t gpa, entry; bool ram; };	/* @ram: not so, and there was nothing to read */
+struct guest_walk {
+	unsigned n;
+	struct guest_walk_step step[5];
+};
+bool guest_walk(const struct vcpu_regs *r, uint64_t linear, uint64_t *gpa, struct guest_walk *w);
+
+/* The guest is dead: a report on serial and screen (docs/debugging.md), then what the configuration says. */
+NORETURN void guest_crash(struct vcpu *v, const struct vmexit *x, const char *why);
 /* The state at a #DF, for the report of a triple fault that follows (the VMCB is undefined after SHUTDOWN). */
-void guest_crash_remember(struct vcpu *v);
+void guest_crash_remember(struct vcpu *v, const struct vmexit *x);
 
 extern uint64_t exit_count[EXIT_KINDS];
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The guest's own page tables, walked in software for the emulation of one instruction (APM vol. 2, chapter 5). */
+/* The guest's own page tables, walked in software: to emulate an instruction, for a crash report (APM vol. 2, chapter 5). */
 #include <veneer/gmem.h>
 #include <veneer/string.h>
 #include "hv/cpu/vendor.h"
@@ -9,42 +9,43 @@
 #define PTE_ADDR	GENMASK64(51, 12)
 
 /* Guest tables may lie in any RAM; outside it there is nothing to walk. */
-static bool read_entry(uint64_t gpa, unsigned width, uint64_t *e)
+static bool read_entry(uint64_t gpa, unsigned width, uint64_t *e, struct guest_walk *w)
 {
 	const void *p = gmem_ptr(gpa, width);
 
 	*e = 0;
-	if (!p)
-		return false;
-	memcpy(e, p, width);
+	if (p)
+		memcpy(e, p, width);
+	if (w && w->n < ARRAY_SIZE(w->step))
+		w->step[w->n++] = (struct guest_walk_step){ gpa, *e, p != NULL };
 	return *e & PTE_P;
 }
 
-static bool walk_32(const struct vcpu_regs *r, uint32_t linear, uint64_t *gpa)
+static bool walk_32(const struct vcpu_regs *r, uint32_t linear, uint64_t *gpa, struct guest_walk *w)
 {
 	uint64_t e;
 
-	if (!read_entry((r->cr3 & 0xfffff000) + (linear >> 22) * 4, 4, &e))
+	if (!read_entry((r->cr3 & 0xfffff000) + (linear >> 22) * 4, 4, &e, w))
 		return false;
 	if ((e & PTE_PS) && (r->cr4 & CR4_PSE)) {
 		/* PSE-36: bits 20-13 are address bits 39-32. */
 		*gpa = (e & 0xffc00000) | FIELD_GET(GENMASK64(20, 13), e) << 32 | (linear & 0x3fffff);
 		return true;
 	}
-	if (!read_entry((e & 0xfffff000) + (linear >> 12 & 0x3ff) * 4, 4, &e))
+	if (!read_entry((e & 0xfffff000) + (linear >> 12 & 0x3ff) * 4, 4, &e, w))
 		return false;
 	*gpa = (e & 0xfffff000) | (linear & 0xfff);
 	return true;
 }
 
 /* PAE and the long modes: 512 entries a table, @level tables from the top. */
-static bool walk_64(uint64_t table, unsigned level, uint64_t linear, uint64_t *gpa)
+static bool walk_64(uint64_t table, unsigned level, uint64_t linear, uint64_t *gpa, struct guest_walk *w)
 {
 	for (;; level--) {
 		unsigned shift = 12 + 9 * (level - 1);
 		uint64_t e;
 
-		if (!read_entry(table + (linear >> shift & 511) * 8, 8, &e))
+		if (!read_entry(table + (linear >> shift & 511) * 8, 8, &e, w))
 			return false;
 		if (level == 1 || (level <= 3 && (e & PTE_PS))) {
 			uint64_t offset = linear & ((1ull << shift) - 1);
@@ -56,22 +57,29 @@ static bool walk_64(uint64_t table, unsigned level, uint64_t linear, uint64_t *g
 	}
 }
 
-bool guest_translate(const struct vcpu_regs *r, uint64_t linear, uint64_t *gpa)
+bool guest_walk(const struct vcpu_regs *r, uint64_t linear, uint64_t *gpa, struct guest_walk *w)
 {
 	uint64_t e;
 
+	if (w)
+		w->n = 0;
 	if (!(r->cr0 & CR0_PG)) {
 		*gpa = linear & 0xffffffff;
 		return true;
 	}
 	if (!(r->cr4 & CR4_PAE))
-		return walk_32(r, (uint32_t)linear, gpa);
+		return walk_32(r, (uint32_t)linear, gpa, w);
 	if (r->efer & EFER_LMA)
-		return walk_64(r->cr3 & PTE_ADDR, r->cr4 & CR4_LA57 ? 5 : 4, linear, gpa);
+		return walk_64(r->cr3 & PTE_ADDR, r->cr4 & CR4_LA57 ? 5 : 4, linear, gpa, w);
 	/* PAE: four pointers, then two levels. */
-	if (!read_entry((r->cr3 & 0xffffffe0) + (linear >> 30 & 3) * 8, 8, &e))
+	if (!read_entry((r->cr3 & 0xffffffe0) + (linear >> 30 & 3) * 8, 8, &e, w))
 		return false;
-	return walk_64(e & PTE_ADDR, 2, (uint32_t)linear, gpa);
+	return walk_64(e & PTE_ADDR, 2, (uint32_t)linear, gpa, w);
+}
+
+bool guest_translate(const struct vcpu_regs *r, uint64_t linear, uint64_t *gpa)
+{
+	return guest_walk(r, linear, gpa, NULL);
 }
 
 unsigned guest_read_linear(const struct vcpu_regs *r, uint64_t linear, void *buf, unsigned len)

@@ -82,6 +82,13 @@ enum vmexit_kind {
 	EXIT_KINDS
 };
 
+/* An exception or interrupt whose delivery an exit cut short. */
+struct vcpu_event {
+	bool valid, has_error;
+	uint8_t vector;
+	uint32_t error;
+};
+
 struct vmexit {
 	enum vmexit_kind kind;
 	uint64_t code, info1, info2;	/* the vendor's own, for messages */
@@ -90,6 +97,7 @@ struct vmexit {
 		struct { uint64_t gpa; bool write, fetch, walk; } npf;	/* walk: the processor read the guest's page tables */
 		struct { uint16_t port; uint8_t width; bool in, string, rep; } pio;
 		struct { uint8_t vector; } sipi;
+		struct vcpu_event delivered;	/* EXIT_DOUBLE_FAULT, EXIT_SHUTDOWN: what was on its way before */
 	};
 };
 

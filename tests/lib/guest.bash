@@ -93,6 +93,15 @@ qmp() {
 	"$LIB/qmp" "$BATS_TEST_TMPDIR/qmp" "$@"
 }
 
+# What stands on the text screen of 80 by 25.
+text_screen() {
+	rm -f "$BATS_TEST_TMPDIR/vga"
+	qmp pmemsave "{\"val\": 753664, \"size\": 4000, \"filename\": \"$BATS_TEST_TMPDIR/vga\"}" >/dev/null
+	python3 -c 'import sys
+cells = open(sys.argv[1], "rb").read()[::2].decode("latin-1")
+print(*(cells[i:i + 80].rstrip() for i in range(0, 2000, 80)), sep="\n")' "$BATS_TEST_TMPDIR/vga"
+}
+
 # http_start: a server for the guest; HTTP_URL as the guest sees it, files in HTTP_DIR.
 http_start() {
 	HTTP_DIR=$BATS_TEST_TMPDIR/http

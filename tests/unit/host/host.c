@@ -98,20 +98,35 @@ void host_fail(const char *file, int line, const char *fmt, ...)
 
 /* --- log --- */
 
-void log_at(enum log_level level, const char *fmt, ...)
+static void log_line(const char *fmt, va_list ap)
 {
-	va_list ap;
 	size_t room = sizeof(log_text) - log_used;
-
-	va_start(ap, fmt);
 	int n = vsnprintf(log_text + log_used, room, fmt, ap);
-	va_end(ap);
+
 	if (n > 0 && (size_t)n + 2 < room) {
 		log_used += (size_t)n;
 		log_text[log_used++] = '\n';
 		log_text[log_used] = 0;
 	}
+}
+
+void log_at(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_line(fmt, ap);
+	va_end(ap);
 	(void)level;
+}
+
+void log_report(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_line(fmt, ap);
+	va_end(ap);
 }
 
 bool host_log_has(const char *needle) { return strstr(log_text, needle) != NULL; }
