@@ -6,6 +6,7 @@
  * that concerns decoding, the traps are put where command register and BARs now say.
  */
 #include <veneer/err.h>
+#include <veneer/irq.h>
 #include <veneer/log.h>
 #include <veneer/pci.h>
 #include <veneer/string.h>
@@ -21,6 +22,7 @@
 #define CAP_NOTIFY	0x80
 #define CAP_WINDOW	0x98		/* 20 bytes; the last four are the window's data */
 #define WINDOW_DATA	(CAP_WINDOW + VCAP_EXTRA)
+#define CAP_MSI		0xb0
 
 #define CACHE_LINE	0x0c
 #define LATENCY		0x0d
@@ -55,6 +57,17 @@ uint16_t virtio_pci_command(const struct virtio_dev *dev)
 uint16_t virtio_msix_ctrl(const struct virtio_dev *dev)
 {
 	return (uint16_t)get(dev, CAP_MSIX + MSIX_CTRL, 2);
+}
+
+/* A function must not be set to use both (PCI 3.0, 6.8); MSI-X then holds. */
+bool virtio_msi_on(const struct virtio_dev *dev)
+{
+	return (get(dev, CAP_MSI + MSI_CTRL, 2) & MSI_CTRL_ENABLE) && !virtio_msix_on(dev);
+}
+
+void virtio_msi_raise(struct virtio_dev *dev)
+{
+	irq_send_msi(get(dev, CAP_MSI + MSI_ADDR, 4), get(dev, CAP_MSI + MSI_DATA, 2));
 }
 
 /* --- the BARs --- */
@@ -154,7 +167,7 @@ static uint32_t config_read(void *ctx, uint16_t off, unsigned width)
 	if (is_window(dev, off, width))
 		window_read(dev);
 	v = get(dev, off, width);
-	if (touches(off, width, PCI_STATUS, 1) && dev->st.isr && !virtio_msix_on(dev))
+	if (touches(off, width, PCI_STATUS, 1) && dev->st.isr && !virtio_message_on(dev))
 		v |= PCI_STATUS_INTX << (8 * (PCI_STATUS - off));
 	return v;
 }
@@ -177,6 +190,8 @@ static void config_write(void *ctx, uint16_t off, unsigned width, uint32_t v)
 		virtio_intx_update(dev);
 		virtio_msix_deliver(dev);
 	}
+	if (touches(off, width, CAP_MSI + MSI_CTRL, 2))
+		virtio_intx_update(dev);
 	if (is_window(dev, off, width))
 		window_write(dev);
 }
@@ -228,17 +243,27 @@ static void put_vendor_cap(struct virtio_dev *dev, unsigned at, unsigned next, u
 	put(dev, at + VCAP_LENGTH, 4, len);
 }
 
+/* One message of 32 address bits: drivers that know MSI at all know this form. */
+static void put_msi(struct virtio_dev *dev)
+{
+	put(dev, CAP_MSI, 1, PCI_CAP_MSI);
+	writable(dev, CAP_MSI + MSI_CTRL, 2, MSI_CTRL_ENABLE);
+	writable(dev, CAP_MSI + MSI_ADDR, 4, ~3u);
+	writable(dev, CAP_MSI + MSI_DATA, 2, 0xffff);
+}
+
 static void put_caps(struct virtio_dev *dev)
 {
 	bool modern = IS_ENABLED(CONFIG_VIRTIO_MODERN);
 	unsigned bir = bar_index[VIRTIO_BAR_MSIX];
 
 	put(dev, CAP_MSIX, 1, PCI_CAP_MSIX);
-	put(dev, CAP_MSIX + 1, 1, modern ? CAP_COMMON : 0);
+	put(dev, CAP_MSIX + 1, 1, modern ? CAP_COMMON : CAP_MSI);
 	put(dev, CAP_MSIX + MSIX_CTRL, 2, VIRTIO_MSIX_VECTORS - 1);
 	put(dev, CAP_MSIX + 4, 4, bir);
 	put(dev, CAP_MSIX + 8, 4, MSIX_PBA | bir);
 	writable(dev, CAP_MSIX + MSIX_CTRL, 2, MSIX_CTRL_ENABLE | MSIX_CTRL_FUNC_MASK);
+	put_msi(dev);
 	if (!modern)
 		return;
 
@@ -247,7 +272,7 @@ static void put_caps(struct virtio_dev *dev)
 	put_vendor_cap(dev, CAP_DEVICE, CAP_NOTIFY, VIRTIO_CAP_DEVICE, BAR4_DEVICE, BAR4_PART_SIZE);
 	put_vendor_cap(dev, CAP_NOTIFY, CAP_WINDOW, VIRTIO_CAP_NOTIFY, BAR4_NOTIFY, BAR4_PART_SIZE);
 	put(dev, CAP_NOTIFY + VCAP_EXTRA, 4, NOTIFY_MULTIPLIER);
-	put_vendor_cap(dev, CAP_WINDOW, 0, VIRTIO_CAP_PCI, 0, 0);
+	put_vendor_cap(dev, CAP_WINDOW, CAP_MSI, VIRTIO_CAP_PCI, 0, 0);
 	put(dev, CAP_WINDOW + VCAP_BAR, 1, 0);
 	writable(dev, CAP_WINDOW + VCAP_BAR, 1, 0xff);
 	writable(dev, CAP_WINDOW + VCAP_OFFSET, 4, ~0u);

@@ -35,7 +35,7 @@ uint64_t bytes_merge(uint64_t old, unsigned shift, unsigned width, uint64_t v)
 
 void virtio_intx_update(struct virtio_dev *dev)
 {
-	bool level = dev->st.isr && !virtio_msix_on(dev) && !(virtio_pci_command(dev) & PCI_CMD_INTX_OFF);
+	bool level = dev->st.isr && !virtio_message_on(dev) && !(virtio_pci_command(dev) & PCI_CMD_INTX_OFF);
 
 	if (level == dev->intx_level)
 		return;
@@ -51,7 +51,10 @@ static void raise(struct virtio_dev *dev, uint16_t vector, uint8_t isr)
 		return;
 	}
 	dev->st.isr |= isr;
-	virtio_intx_update(dev);
+	if (virtio_msi_on(dev))
+		virtio_msi_raise(dev);
+	else
+		virtio_intx_update(dev);
 }
 
 uint8_t virtio_isr_read(struct virtio_dev *dev)

@@ -137,7 +137,7 @@ uint32_t virtio_config_read(struct virtio_dev *dev, uint32_t off, unsigned width
 void virtio_config_write(struct virtio_dev *dev, uint32_t off, unsigned width, uint32_t v);
 void virtio_reset(struct virtio_dev *dev);
 
-/* The INTx line follows ISR, MSI-X enable and the command register; call after any of them changed. */
+/* The INTx line follows ISR, MSI and MSI-X enable and the command register; call after any of them changed. */
 void virtio_intx_update(struct virtio_dev *dev);
 
 /* Little-endian bytes out of and into a plain buffer of @size; what lies beyond reads 0 and is not written. */
@@ -169,6 +169,19 @@ void virtio_pci_place(struct virtio_dev *dev);	/* put the traps where command re
 static inline bool virtio_msix_on(const struct virtio_dev *dev)
 {
 	return virtio_msix_ctrl(dev) & MSIX_CTRL_ENABLE;
+}
+
+/*
+ * Plain MSI, for drivers that know no MSI-X: one message for everything, whatever the vectors say.  ISR is kept as with INTx, for
+ * drivers that read it to learn why, but a message comes for each cause, for drivers that never do.
+ */
+bool virtio_msi_on(const struct virtio_dev *dev);
+void virtio_msi_raise(struct virtio_dev *dev);
+
+/* The device sends messages: its INTx line stays low. */
+static inline bool virtio_message_on(const struct virtio_dev *dev)
+{
+	return virtio_msix_on(dev) || virtio_msi_on(dev);
 }
 
 /* msix.c */

@@ -123,6 +123,12 @@ struct vring_used {
 #define  MSIX_CTRL_ENABLE		BIT(15)
 #define MSIX_PBA			0x800u		/* in BAR1 */
 
+/* PCI 3.0, 6.8.1 MSI, in the form with 32 address bits; offsets in the capability */
+#define MSI_CTRL			2
+#define  MSI_CTRL_ENABLE		BIT(0)
+#define MSI_ADDR			4
+#define MSI_DATA			8
+
 #define VIRTIO_PCI_VENDOR		0x1af4
 #define VIRTIO_PCI_TRANSITIONAL		0x0fff		/* + device type */
 #define VIRTIO_PCI_MODERN		0x1040		/* + device type */

@@ -113,7 +113,7 @@ TEST(read_only_stays)
 
 TEST(capabilities)
 {
-	unsigned seen = 0, msix = 0, n = 0;
+	unsigned seen = 0, msix = 0, msi = 0, n = 0;
 
 	make(false);
 	CHECK(cfg_read(PCI_STATUS, 2) & PCI_STATUS_CAPS);
@@ -124,6 +124,11 @@ TEST(capabilities)
 			CHECK((cfg_read(at + 2, 2) & 0x7ff) + 1 >= 4);
 			CHECK_EQ(cfg_read(at + 4, 4), 1);
 			CHECK_EQ(cfg_read(at + 8, 4), 0x801);
+			continue;
+		}
+		if (cfg_read(at, 1) == PCI_CAP_MSI) {
+			msi++;
+			CHECK_EQ(cfg_read(at + 2, 2), 0);		/* one message, 32 address bits, no mask */
 			continue;
 		}
 		CHECK_EQ(cfg_read(at, 1), PCI_CAP_VENDOR);
@@ -139,6 +144,7 @@ TEST(capabilities)
 	}
 	CHECK_EQ(seen, 0x3e);
 	CHECK_EQ(msix, 1);
+	CHECK_EQ(msi, 1);
 }
 
 TEST(bars_are_sized_and_moved)
@@ -396,6 +402,53 @@ TEST(msix)
 	cfg_write(0x43, 1, MSIX_CTRL_ENABLE >> 8);
 	CHECK_EQ(twin_msis, 3);
 	CHECK_EQ(cfg_read(0x42, 2), MSIX_CTRL_ENABLE | 3);
+}
+
+#define MSI	0xb0u
+
+TEST(plain_msi)
+{
+	make(false);
+	cfg_write(MSI + 4, 4, 0xfee01003);
+	CHECK_EQ(cfg_read(MSI + 4, 4), 0xfee01000);
+	cfg_write(MSI + 8, 4, 0xabcd4061);
+	CHECK_EQ(cfg_read(MSI + 8, 4), 0x4061);
+	legacy_up(rings, 1, 0);
+	offer(&rings[0]);
+	set_leg(LEGACY_QUEUE_NOTIFY, 2, 0);
+	CHECK(twin_line && !twin_msis);				/* not enabled yet */
+	cfg_write(MSI + 2, 2, 0xffff);
+	CHECK_EQ(cfg_read(MSI + 2, 2), 1);
+	CHECK(!twin_line);
+	CHECK(!(cfg_read(PCI_STATUS, 2) & PCI_STATUS_INTX));
+
+	/* A message for each cause, whether ISR was read or not; ISR says why; the configuration stays at +20. */
+	for (unsigned i = 1; i <= 3; i++) {
+		offer(&rings[0]);
+		set_leg(LEGACY_QUEUE_NOTIFY, 2, 0);
+		CHECK_EQ(twin_msis, i);
+	}
+	CHECK(twin_msi_addr == 0xfee01000 && twin_msi_data == 0x4061);
+	virtio_config_changed(&dev);
+	CHECK_EQ(twin_msis, 4);
+	CHECK_EQ(leg(LEGACY_ISR, 1), 3);
+	CHECK_EQ(leg(LEGACY_ISR, 1), 0);
+	CHECK_EQ(leg(20, 4), 0x13121110);
+	/* The command register's bit is about the line alone. */
+	cfg_write(PCI_COMMAND, 2, 7 | PCI_CMD_INTX_OFF);
+	virtio_config_changed(&dev);
+	CHECK_EQ(twin_msis, 5);
+	cfg_write(PCI_COMMAND, 2, 7);
+
+	/* Both on is forbidden: MSI-X holds, and there this queue has no vector. */
+	cfg_write(0x42, 2, MSIX_CTRL_ENABLE);
+	virtio_config_changed(&dev);
+	CHECK_EQ(twin_msis, 5);
+	cfg_write(0x42, 2, 0);
+	cfg_write(MSI + 2, 2, 0);
+	CHECK(twin_line);					/* ISR still says what nobody has read */
+	CHECK_EQ(leg(LEGACY_ISR, 1), 2);
+	CHECK(!twin_line);
 }
 
 TEST(the_window_of_capability_5)
