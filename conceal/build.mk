@@ -2,4 +2,5 @@
 obj-y += conceal/conceal.o
 obj-y += conceal/classify.o
 obj-y += conceal/hide.o
+obj-y += conceal/slot.o
 obj-y += conceal/window.o

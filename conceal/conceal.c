@@ -65,32 +65,47 @@ static bool slot_empty(unsigned slot)
 	for (unsigned fn = 0; fn < 8; fn++)
 		if (bdf_taken(PCI_BDF(0, slot, fn)))
 			return false;
-	return true;
+	return !slot_wanted(slot);
+}
+
+/* A free function of the device at @bdf, from @fn on; 0xffff: none. */
+static uint16_t free_function(uint16_t bdf, unsigned fn)
+{
+	for (; fn < 8; fn++)
+		if (!bdf_taken((uint16_t)((bdf & ~7) | fn)))
+			return (uint16_t)((bdf & ~7) | fn);
+	return 0xffff;
 }
 
 /*
- * The @n-th disk of a controller: its own place, then its sibling functions, then free slots of bus 0.  0xffff: none is left.
+ * Where the next twin of a controller goes: to the slot that @rule asks for, if it does; else to the controller's own place,
+ * then its sibling functions.  Last come free slots of bus 0.  0xffff: none is left.
  */
-static uint16_t twin_bdf(const struct pci_dev *pci, unsigned n)
+static uint16_t twin_bdf(const struct pci_dev *pci, const struct config_rule *rule)
 {
-	if (!n)
-		return own_bdf(pci);
-	for (unsigned fn = 1; fn < 8; fn++) {
-		uint16_t bdf = (uint16_t)((pci->bdf & ~7) | fn);
+	bool moved = rule && rule->has_slot;
+	uint16_t bdf = own_bdf(pci);
 
-		if (!bdf_taken(bdf))
-			return bdf;
-	}
+	if (!moved && !twin_at(bdf))
+		return bdf;
+	bdf = moved ? free_function(PCI_BDF(0, rule->slot, 0), 0) : free_function(pci->bdf, 1);
+	if (bdf != 0xffff)
+		return bdf;
 	for (unsigned slot = 1; slot < 32; slot++)
 		if (slot_empty(slot))
 			return PCI_BDF(0, slot, 0);
 	return 0xffff;
 }
 
-/* A function other than 0 says it by its number. */
-static bool real_multifunction(const struct pci_dev *pci)
+/*
+ * Whether guests have to look for further functions beside a twin.  In place there may be real ones: a function other than 0 says
+ * it by its number.  In a slot of its own there are siblings alone: @several disks, or whatever else has the serial number.
+ */
+static bool multifunction(const struct pci_dev *pci, const struct config_rule *rule, bool several)
 {
-	return (pci->bdf & 7) || (pci_read8(pci, PCI_HEADER_TYPE) & PCI_HEADER_MULTI);
+	if (rule && rule->has_slot)
+		return several || rule->match == MATCH_SERIAL;
+	return several || (pci->bdf & 7) || (pci_read8(pci, PCI_HEADER_TYPE) & PCI_HEADER_MULTI);
 }
 
 /* Everything but the BDF and the multifunction bit.  False when the bus has no room for the BARs. */
@@ -129,7 +144,7 @@ static void remember_twin(const struct virtio_place *place)
 
 static void make_net(struct hw_dev *dev, const struct config_rule *rule)
 {
-	struct virtio_place place = { .bdf = own_bdf(dev->pci), .multifunction = real_multifunction(dev->pci) };
+	struct virtio_place place = { .bdf = twin_bdf(dev->pci, rule), .multifunction = multifunction(dev->pci, rule, false) };
 	struct virtio_net_conf conf = { .nic = dev->nic, .mac = rule && rule->has_mac ? rule->mac : NULL };
 
 	if (ntwins == MAX_TWINS || !find_place(dev->pci, &place, rule && rule->modern_only, VIRTIO_BAR0_SIZE_NET))
@@ -143,11 +158,12 @@ static void make_net(struct hw_dev *dev, const struct config_rule *rule)
 		 place.modern_only ? ", modern-only" : "");
 }
 
-static void make_blk(struct hw_dev *dev, unsigned n, bool multifunction)
+static void make_blk(struct hw_dev *dev, unsigned n)
 {
 	struct disk *disk = dev->disk[n];
 	struct config_rule *rule = config_find_disk(&config, dev->pci, disk->serial);
-	struct virtio_place place = { .bdf = twin_bdf(dev->pci, n), .multifunction = multifunction };
+	struct virtio_place place = { .bdf = twin_bdf(dev->pci, rule),
+				      .multifunction = multifunction(dev->pci, rule, dev->ndisk > 1) };
 	struct virtio_blk_conf conf = { .disk = disk, .writable = rule ? rule->writable : config.default_writable };
 
 	if (rule)
@@ -178,7 +194,7 @@ static void make_twins(struct hw_dev *dev, const struct config_rule *rule)
 	if (dev->nic)
 		make_net(dev, rule);
 	for (unsigned i = 0; i < dev->ndisk; i++)
-		make_blk(dev, i, dev->ndisk > 1 || real_multifunction(dev->pci));
+		make_blk(dev, i);
 	if (!dev->nic && !dev->ndisk)
 		log_info("%s: no disk found: hidden", dev->name);
 }
@@ -256,13 +272,17 @@ int conceal_start(void)
 {
 	const struct pci_dev *pci;
 
-	/* All are hidden before the first is touched: a twin's place must not be a device that goes away later. */
-	for (unsigned i = 0; (pci = pci_get(i)) && i < ARRAY_SIZE(verdicts); i++) {
+	for (unsigned i = 0; (pci = pci_get(i)) && i < ARRAY_SIZE(verdicts); i++)
 		verdicts[i] = classify(pci);
-		/* Half hidden, a disk would be writable behind the configuration's back. */
+	if (slot_check(verdicts, ARRAY_SIZE(verdicts)))
+		return -ERR_INVAL;
+	/*
+	 * All are hidden before the first is touched: a twin's place must not be a device that goes away later.  Half hidden, a
+	 * disk would be writable behind the configuration's back.
+	 */
+	for (unsigned i = 0; (pci = pci_get(i)) && i < ARRAY_SIZE(verdicts); i++)
 		if (verdicts[i].fate == FATE_CONCEAL && hide_function(pci))
 			return -ERR_NOMEM;
-	}
 	for (unsigned i = 0; (pci = pci_get(i)) && i < ARRAY_SIZE(verdicts); i++)
 		if (verdicts[i].fate == FATE_CONCEAL)
 			take_over(pci, &verdicts[i]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the three files of conceal/ share. */
+/* What the files of conceal/ share. */
 #ifndef CONCEAL_INTERNAL_H
 #define CONCEAL_INTERNAL_H
 
@@ -35,5 +35,12 @@ int hide_function(const struct pci_dev *pci);
  * 0, or negative after a log line: the guest must not get the disk, and the start ends.
  */
 int window_place(struct disk *disk, const struct config_rule *rule, bool *writable);
+
+/*
+ * Whether each device number that a rule asks for is free, and asked for by one controller.  @verdict of @n functions, by
+ * pci_get()'s index.  0 or -ERR_INVAL after a line that names the property.
+ */
+int slot_check(const struct verdict *verdict, unsigned n);
+bool slot_wanted(unsigned slot);
 
 #endif

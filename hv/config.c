@@ -456,11 +456,28 @@ static int set_partition(struct parse *p)
 	return err;
 }
 
+static int set_slot(struct parse *p)
+{
+	char what[80];
+
+	if (!one_cell(p, 1, 31))
+		return expected(p, "a device number of bus 0, <1> to <31>");
+	p->rule->slot = (uint8_t)cell(p, 0);
+	p->rule->has_slot = true;
+	for (unsigned i = 0; i < p->c->nrules; i++) {
+		if (!p->c->rule[i].has_slot || p->c->rule[i].slot != p->rule->slot)
+			continue;
+		fmt_string(what, sizeof(what), "another device number than the rule \"%s\" has", p->c->rule[i].node);
+		return expected(p, what);
+	}
+	return 0;
+}
+
 static const struct prop rule_props[] = {
 	{ "veneer,bdf", set_bdf }, { "veneer,pci-id", set_id }, { "veneer,pci-class", set_class },
 	{ "veneer,serial", set_serial_number }, { "veneer,action", set_action }, { "veneer,writable", set_writable },
 	{ "veneer,modern-only", set_modern_only }, { "local-mac-address", set_mac }, { "veneer,timeout-ms", set_timeout },
-	{ "veneer,window", set_window }, { "veneer,partition", set_partition }, { "veneer,slot", NULL }, { NULL, NULL }
+	{ "veneer,window", set_window }, { "veneer,partition", set_partition }, { "veneer,slot", set_slot }, { NULL, NULL }
 };
 
 /* --- /guest --- */
@@ -609,6 +626,8 @@ static int check_rule(struct parse *p)
 		return bad_node(p, "local-mac-address and a window: expected one of them, no device is both card and disk");
 	if (r->match == MATCH_SERIAL && r->has_mac)
 		return bad_node(p, "local-mac-address in a rule by veneer,serial, which concerns a disk");
+	if (r->has_slot && r->action == ACTION_LEAVE)
+		return bad_node(p, "veneer,slot with veneer,action = \"leave\": a device that is left stays where it is");
 	for (unsigned i = 0; i < p->c->nrules; i++) {
 		if (!same_match(r, &p->c->rule[i]))
 			continue;

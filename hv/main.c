@@ -151,7 +151,7 @@ void veneer_main(uint64_t magic, const void *info)
 	int err = conceal_start();
 
 	if (err == -ERR_INVAL)
-		stop("the configuration does not fit this machine's disks; correct it and install it again");
+		stop("the configuration does not fit this machine, as the line above says; correct it and install it again");
 	if (err)
 		stop("a device cannot be hidden from the guest; leave it to the guest in the configuration (veneer,action)");
 	start_guest();

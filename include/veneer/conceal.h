@@ -9,7 +9,8 @@
  * Name every PCI network and storage device in the log; take over those that the configuration selects, hide them, and make
  * their twins.  After PCI enumeration, before the guest is loaded.  What cannot be taken over is hidden or left as the log
  * says, and the guest starts all the same.  0; -ERR_NOMEM, with nothing touched yet, when a device cannot be hidden;
- * -ERR_INVAL, with all devices stopped again and nothing written, when a window of the configuration does not fit its disk.
+ * -ERR_INVAL, with all devices stopped again and nothing written, when the configuration does not fit: a window its disk, a
+ * slot this machine.
  */
 int conceal_start(void);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: conceal/classify.c conceal/conceal.c conceal/hide.c */
+/* sources: conceal/classify.c conceal/conceal.c conceal/hide.c conceal/slot.c */
 /* A machine of fake controllers: what is taken, what is hidden, where the twins stand. */
 #include <string.h>
 #include <veneer/clock.h>
@@ -178,12 +178,12 @@ static void check_net(void)
 	CHECK(twin[0].place.bar1 && twin[0].place.bar4 && twin[0].place.bar1 != twin[0].place.bar4);
 }
 
-/* 31.2 itself, its free siblings 1 and 3-7, and then the first device numbers that are empty. */
+/* 31.2 itself, its free siblings 1 and 3-7, and then the first device numbers that are empty; one that was wanted elsewhere. */
 static void check_disks(void)
 {
 	static const uint16_t want[DISKS] = {
 		AHCI, PCI_BDF(0, 31, 1), PCI_BDF(0, 31, 3), PCI_BDF(0, 31, 4), PCI_BDF(0, 31, 5), PCI_BDF(0, 31, 6),
-		PCI_BDF(0, 31, 7), PCI_BDF(0, 2, 0), PCI_BDF(0, 3, 0),
+		PCI_BDF(0, 20, 0), PCI_BDF(0, 31, 7), PCI_BDF(0, 3, 0),
 	};
 
 	CHECK_EQ(ntwins, 2 + DISKS);
@@ -207,11 +207,16 @@ static void check_function_0(void)
 TEST(a_machine)
 {
 	config.default_action = ACTION_CONCEAL;
-	config.nrules = 3;
+	config.nrules = 5;
 	config.rule[0] = (struct config_rule){ .node = "left", .match = MATCH_BDF, .bdf = NIC_LEFT, .action = ACTION_LEAVE };
 	config.rule[1] = (struct config_rule){ .node = "disk", .match = MATCH_SERIAL, .serial = "S4", .writable = true,
 					       .has_timeout = true, .timeout_ms = 7000 };
 	config.rule[2] = (struct config_rule){ .node = "nobody", .match = MATCH_SERIAL, .serial = "ZZ" };
+	config.rule[3] = (struct config_rule){ .node = "moved", .match = MATCH_SERIAL, .serial = "S6", .has_slot = true,
+					       .slot = 20 };
+	/* Wanted by somebody who is not there: free for nobody else. */
+	config.rule[4] = (struct config_rule){ .node = "absent", .match = MATCH_BDF, .bdf = PCI_BDF(7, 0, 0), .has_slot = true,
+					       .slot = 2 };
 	for (unsigned i = 0; i < DISKS; i++) {
 		disks[i] = &disk[i];
 		disk[i].serial[0] = 'S';
@@ -262,6 +267,36 @@ TEST(a_window_that_does_not_fit_stops_the_start)
 	for (unsigned i = 0; i < ntwins; i++)
 		CHECK(twin[i].disk != &disk[4]);
 	CHECK(shut >= 3);
+}
+
+/* A rule alone, on a machine that has not been started. */
+static int slot_of(struct config_rule r, const uint16_t *bdf, unsigned n)
+{
+	struct verdict v[ARRAY_SIZE(pci)] = { 0 };
+
+	config.nrules = 1;
+	config.rule[0] = r;
+	for (unsigned i = 0; i < ARRAY_SIZE(pci); i++)
+		for (unsigned k = 0; k < n; k++)
+			if (pci[i].bdf == bdf[k])
+				v[i] = (struct verdict){ .fate = FATE_CONCEAL, .rule = &config.rule[0] };
+	return slot_check(v, ARRAY_SIZE(v));
+}
+
+TEST(a_slot_that_cannot_be_is_refused)
+{
+	const struct config_rule r = { .node = "lan", .match = MATCH_ID, .has_slot = true, .slot = 6 };
+	struct config_rule taken = r, hidden = r;
+
+	taken.slot = 12;
+	hidden.slot = 8;
+	CHECK_EQ(slot_of(r, (uint16_t[]) { NIC }, 1), 0);
+	CHECK_EQ(slot_of(taken, (uint16_t[]) { NIC }, 1), -ERR_INVAL);
+	CHECK(host_log_has("config: /policy/lan: veneer,slot = <12>: expected a free device number, but there is 00:0c.0"));
+	CHECK_EQ(slot_of(hidden, (uint16_t[]) { NIC, NVME_FAILS }, 1), -ERR_INVAL);
+	CHECK_EQ(slot_of(r, (uint16_t[]) { NVME_FAILS, NVME_EMPTY }, 2), -ERR_INVAL);
+	CHECK(host_log_has("config: /policy/lan: veneer,slot = <6>: expected a rule that matches one controller, but it also "
+			   "matches 00:0a.0"));
 }
 
 TEST_MAIN

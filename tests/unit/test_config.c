@@ -268,8 +268,13 @@ TEST(rules_are_checked)
 	REFUSED(rule("veneer,pci-id = <1 2>; local-mac-address = [00 00 00 00 00 00];"), "expected six bytes");
 	REFUSED(rule("veneer,pci-id = <1 2>; local-mac-address = [02 00 00 00 01];"), "expected six bytes");
 	REFUSED(rule("veneer,pci-id = <1 2>; veneer,timeout-ms = <999>;"), "expected milliseconds");
-	REFUSED(rule("veneer,pci-id = <1 2>; veneer,slot = <5>;"),
-		"/policy/r: veneer,slot = [00 00 00 05] is not implemented in this build");
+	OK(rule("veneer,pci-id = <1 2>; veneer,slot = <5>;"));
+	CHECK(c.rule[0].has_slot && c.rule[0].slot == 5);
+	REFUSED(rule("veneer,pci-id = <1 2>; veneer,slot = <0>;"),
+		"/policy/r: veneer,slot = [00 00 00 00]: expected a device number of bus 0, <1> to <31>");
+	REFUSED(rule("veneer,pci-id = <1 2>; veneer,slot = <32>;"), "expected a device number");
+	REFUSED(rule("veneer,pci-id = <1 2>; veneer,slot = <5 6>;"), "expected a device number");
+	REFUSED(rule("veneer,pci-id = <1 2>; veneer,slot = <5>; veneer,action = \"leave\";"), "stays where it is");
 	REFUSED(policy("veneer,default = \"ask\";"), "veneer,default = \"ask\"");
 }
 
@@ -281,6 +286,9 @@ TEST(rules_that_contradict)
 	REFUSED(policy("a { veneer,pci-id = <1 2>; }; b { veneer,pci-id = <1 2>; };"), "matches the same");
 	REFUSED(policy("a { veneer,pci-class = <0 1>; }; b { veneer,pci-class = <0 1>; };"), "matches the same");
 	OK(policy("a { veneer,pci-class = <0 1>; }; b { veneer,pci-class = <1 1>; };"));
+	OK(policy("a { veneer,pci-id = <1 2>; veneer,slot = <5>; }; b { veneer,pci-id = <1 3>; veneer,slot = <6>; };"));
+	REFUSED(policy("a { veneer,pci-id = <1 2>; veneer,slot = <5>; }; b { veneer,pci-id = <1 3>; veneer,slot = <5>; };"),
+		"/policy/b: veneer,slot = [00 00 00 05]: expected another device number than the rule \"a\" has");
 
 	char s[3000] = "";
 	for (unsigned i = 0; i <= CONFIG_MAX_RULES; i++)
