@@ -98,8 +98,8 @@ static uint16_t twin_bdf(const struct pci_dev *pci, const struct config_rule *ru
 }
 
 /*
- * Whether guests have to look for further functions beside a twin.  In place there may be real ones: a function other than 0 says
- * it by its number.  In a slot of its own there are siblings alone: @several disks, or whatever else has the serial number.
+ * Whether guests have to look for further functions beside a twin.  In place there may be real ones: a function other than 0
+ * says it by its number.  In a slot of its own there are siblings alone: @several disks, or what else has the serial number.
  */
 static bool multifunction(const struct pci_dev *pci, const struct config_rule *rule, bool several)
 {

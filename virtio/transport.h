@@ -172,8 +172,8 @@ static inline bool virtio_msix_on(const struct virtio_dev *dev)
 }
 
 /*
- * Plain MSI, for drivers that know no MSI-X: one message for everything, whatever the vectors say.  ISR is kept as with INTx, for
- * drivers that read it to learn why, but a message comes for each cause, for drivers that never do.
+ * Plain MSI, for drivers that know no MSI-X: one message for everything, whatever the vectors say.  ISR is kept as with INTx,
+ * for drivers that read it to learn why, but a message comes for each cause, for drivers that never do.
  */
 bool virtio_msi_on(const struct virtio_dev *dev);
 void virtio_msi_raise(struct virtio_dev *dev);

@@ -146,12 +146,18 @@ wrong_blob() { # wrong_blob SED-EXPRESSION
 
 @test "start: properties that this build does not implement" {
 	make_image
-	wrong_blob 's/RULES/a { veneer,pci-id = <1 2>; veneer,slot = <3>; };/'
-	logged 'error: config: /policy/a: veneer,slot = \[00 00 00 03\] is not implemented in this build'
 	wrong_blob 's/RULES/a { veneer,pci-id = <1 2>; veneer,window = <3 4>; };/'
 	logged 'error: config: /policy/a: veneer,window = .* is not implemented in this build'
 	wrong_blob 's/BOOT/disk/'
 	logged 'error: config: /guest: veneer,boot = "disk" is not implemented in this build'
+}
+
+@test "start: a slot that is taken, or wanted twice" {
+	make_image
+	wrong_blob 's/RULES/a { veneer,pci-id = <1 2>; veneer,slot = <31>; };/'
+	logged 'error: config: /policy/a: veneer,slot = <31>: expected a free device number, but there is 00:1f.0'
+	wrong_blob 's/RULES/a { veneer,pci-id = <1 2>; veneer,slot = <5>; }; b { veneer,pci-id = <1 3>; veneer,slot = <5>; };/'
+	logged 'error: config: /policy/b: veneer,slot = .* expected another device number than the rule "a" has'
 }
 
 @test "start: a module that does not fit into the memory" {
@@ -183,18 +189,18 @@ wrong_blob() { # wrong_blob SED-EXPRESSION
 }
 
 @test "start: the log names each network and storage device and its fate" {
-	guest_start "${EXIT3[@]}" --machine pc --nic rtl8139 --nic e1000 --disk nvme:n,size=16M --disk ahci:a,size=16M -- \
+	guest_start "${EXIT3[@]}" --machine pc --nic pcnet --nic e1000 --disk nvme:n,size=16M --disk ahci:a,size=16M -- \
 		-device megasas,addr=6 -device lsi,addr=7
 	guest_end 3
 	logged "warning: pci 00:01.1: 8086:7010 storage: IDE mode: .*: left to the guest as it is"
-	logged "warning: pci 00:03.0: 10ec:8139 network: no driver in this build: left to the guest as it is"
+	logged "warning: pci 00:03.0: 1022:2000 network: no driver in this build: left to the guest as it is"
 	logged "warning: pci 00:06.0: 1000:0060 storage: a RAID controller: no driver: left to the guest as it is"
 	logged "warning: pci 00:07.0: 1000:0012 storage: no driver: left to the guest as it is"
 	logged "pci 00:04.0: 8086:100e .*: taken over by e1000"
 	logged "pci 00:08.0: 1b36:0010 .*: taken over by nvme"
 	logged "pci 00:11.0: 8086:2922 .*: taken over by ahci"
 	listed 00:01.1 8086:7010
-	listed 00:03.0 10ec:8139
+	listed 00:03.0 1022:2000
 	listed 00:06.0 1000:0060
 	listed 00:04.0 1af4:1000
 	listed 00:08.0 1af4:1001
