@@ -86,12 +86,12 @@ stops_and_stays() {
 	not_logged "(guest: starts|pci ).*"
 }
 
-wrong_blob() { # wrong_blob SED-EXPRESSION
+wrong_blob() { # wrong_blob SED-EXPRESSION [WHY]
 	config wrong.dts "$1"
 	dtc -q -I dts -O dtb -o wrong.dtb wrong.dts
 	mcopy -o -i "$esp" wrong.dtb ::/veneer/config.dtb
 	stops
-	logged "error: stopped: the configuration blob cannot be used; correct it and install it again"
+	logged "error: stopped: ${2:-the configuration blob cannot be used}; correct it and install it again"
 }
 
 # --- what stops the start ---
@@ -154,7 +154,8 @@ wrong_blob() { # wrong_blob SED-EXPRESSION
 
 @test "start: a slot that is taken, or wanted twice" {
 	make_image
-	wrong_blob 's/RULES/a { veneer,pci-id = <1 2>; veneer,slot = <31>; };/'
+	wrong_blob 's/RULES/a { veneer,pci-id = <1 2>; veneer,slot = <31>; };/' \
+		"the configuration does not fit this machine, as the line above says"
 	logged 'error: config: /policy/a: veneer,slot = <31>: expected a free device number, but there is 00:1f.0'
 	wrong_blob 's/RULES/a { veneer,pci-id = <1 2>; veneer,slot = <5>; }; b { veneer,pci-id = <1 3>; veneer,slot = <5>; };/'
 	logged 'error: config: /policy/b: veneer,slot = .* expected another device number than the rule "a" has'
