@@ -74,3 +74,13 @@ probe() { # probe NAME CMDLINE ARGS...
 @test "probe-smp: no second processor runs" {
 	probe probe-smp "" --smp 2 --config "$WRITABLE" "${machine[@]}"
 }
+
+@test "probe-msix: messages go where the tables say, and no others" {
+	probe probe-msix "" "${machine[@]}"
+}
+
+@test "probe-msix: the same with the local APIC in x2APIC mode" {
+	"$LIB/qemu10" "$BUILD/qemu10"
+	QEMU=$BUILD/qemu10/qemu-system-x86_64 probe probe-msix "x2apic=1" "${machine[@]}"
+	grep -a "PASS msix: the local APIC is in x2APIC mode" "$(serial)"
+}

@@ -23,6 +23,8 @@ enum vio_transport { VIO_LEGACY, VIO_MODERN };
 #define L_STATUS		18
 #define L_ISR			19
 #define L_CONFIG		20
+#define L_CONFIG_VECTOR		20		/* the two with MSI-X on */
+#define L_QUEUE_VECTOR		22
 #define L_CONFIG_MSIX		24
 
 /* The common structure. */
