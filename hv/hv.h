@@ -7,6 +7,7 @@
 #include "hv/boot/bootinfo.h"
 
 void time_init(void);
+uint64_t time_cycles(uint32_t us);	/* of the TSC */
 
 /*
  * Console: serial and screen.  console_early(): the serial port only.  console_init(): after paging_init(), as the

@@ -87,7 +87,7 @@ static void start_guest(void)
 	struct vcpu *v;
 
 	if (vendor->cpu_on())
-		stop("virtualization cannot be switched on: no memory");
+		stop("virtualization cannot be switched on: no memory, or the line above says why");
 	v = vendor->vcpu_new(nested_root());
 	if (!v)
 		stop("no memory for the virtual CPU");
@@ -143,9 +143,9 @@ void veneer_main(uint64_t magic, const void *info)
 	own_range();
 	gmem_init(&boot);
 	if (vendor_choose())
-		stop("Veneer needs AMD SVM with nested paging, switched on in the firmware setup");
+		stop("Veneer needs AMD SVM or Intel VMX with nested paging, switched on in the firmware setup");
 	log_info("cpu: %s", vendor->name);
-	if (nested_init(&boot, vendor->nested_format))
+	if (nested_init(&boot, vendor->nested_format, vendor->nested_1g()))
 		stop("no memory for nested page tables");
 	start_machine();
 	int err = conceal_start();

@@ -81,9 +81,14 @@ uint64_t time_us(void)
 	return (uint64_t)((unsigned __int128)rdtsc() * us_per_tsc_32 >> 32);
 }
 
+uint64_t time_cycles(uint32_t us)
+{
+	return us * tsc_per_ms / 1000;
+}
+
 void delay_us(uint32_t us)
 {
-	uint64_t start = rdtsc(), cycles = us * tsc_per_ms / 1000;
+	uint64_t start = rdtsc(), cycles = time_cycles(us);
 
 	while (rdtsc() - start < cycles)
 		cpu_relax();

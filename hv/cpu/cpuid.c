@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* CPUID: the processor's own, less virtualization, plus the leaf by which a guest finds Veneer. */
+/*
+ * CPUID: the processor's own, less virtualization and what goes around it, plus the leaf by which a guest finds Veneer.
+ * XSETBV, which VMX cannot let through.
+ */
 #include <veneer/string.h>
 #include "hv/cpu/vendor.h"
 #include "hv/x86.h"
@@ -9,7 +12,7 @@
 
 static void fix_feature_leaf(struct cpuid_regs *c, const struct vcpu_regs *r)
 {
-	c->ecx &= ~BIT(5);			/* VMX */
+	c->ecx &= ~(BIT(5) | BIT(6));		/* VMX, SMX */
 	c->ecx |= BIT(31);			/* a hypervisor is there */
 	c->ecx &= ~BIT(27);			/* OSXSAVE follows the guest's CR4, not ours */
 	if (r->cr4 & CR4_OSXSAVE)
@@ -30,10 +33,16 @@ void exit_cpuid(struct vcpu *v)
 	case 7:
 		vendor->get(v, &r);
 		if (sub == 0) {
+			c.ebx &= ~BIT(25);	/* Intel PT: its output goes past nested paging */
+			c.edx &= ~BIT(18);	/* PCONFIG: keys of all memory */
 			c.ecx &= ~BIT(4);	/* OSPKE */
 			if (r.cr4 & CR4_PKE)
 				c.ecx |= BIT(4);
 		}
+		break;
+	case 0x14:			/* Intel PT */
+	case 0x1b:			/* PCONFIG */
+		c = (struct cpuid_regs){ 0 };
 		break;
 	case LEAF_HYPERVISOR:
 		c.eax = LEAF_HYPERVISOR_MAX;
@@ -56,4 +65,40 @@ void exit_cpuid(struct vcpu *v)
 	v->gpr[GPR_RBX] = c.ebx;
 	v->gpr[GPR_RCX] = c.ecx;
 	v->gpr[GPR_RDX] = c.edx;
+}
+
+#define XCR0_X87	BIT64(0)
+#define XCR0_SSE	BIT64(1)
+#define XCR0_AVX	BIT64(2)
+#define XCR0_BOUNDS	(BIT64(3) | BIT64(4))
+#define XCR0_AVX512	(BIT64(5) | BIT64(6) | BIT64(7))
+#define XCR0_AMX	(BIT64(17) | BIT64(18))
+
+/* All of @group or nothing of it. */
+static bool split(uint64_t value, uint64_t group)
+{
+	return (value & group) && (value & group) != group;
+}
+
+/* What the processor would take (SDM vol. 1, 13.3): in the host it must not fault. */
+static bool xcr0_valid(uint64_t value)
+{
+	struct cpuid_regs c = cpuid(0xd, 0);
+
+	if (value & ~(c.eax | (uint64_t)c.edx << 32) || !(value & XCR0_X87))
+		return false;
+	if (split(value, XCR0_BOUNDS) || split(value, XCR0_AVX512) || split(value, XCR0_AMX))
+		return false;
+	return !((value & XCR0_AVX) && !(value & XCR0_SSE)) && !((value & XCR0_AVX512) && !(value & XCR0_AVX));
+}
+
+/* CPL and CR4.OSXSAVE were looked at by the processor before it exited (26.1.1). */
+bool exit_xsetbv(struct vcpu *v)
+{
+	uint64_t value = (uint32_t)v->gpr[GPR_RAX] | v->gpr[GPR_RDX] << 32;
+
+	if ((uint32_t)v->gpr[GPR_RCX] || !xcr0_valid(value))
+		return false;
+	xsetbv(0, value);
+	return true;
 }

@@ -65,11 +65,25 @@ window:
 	movb $0, %gs:CPU_INTR_WINDOW
 	iretq
 
-	/* Counts, ends host_sleep(), and nothing else: it takes no lock and touches no register. */
+	/*
+	 * Counts, ends host_sleep(), keeps a VM entry from beginning that was about to (vmx_entry.S), and nothing else: it
+	 * takes no lock and touches no register.
+	 */
 	.balign 16
 nmi_entry:
 	incq %gs:CPU_NMI_COUNT
 awake:	pushq %rax
+#ifdef CONFIG_VMX
+	leaq vmx_window(%rip), %rax
+	cmpq %rax, 8(%rsp)
+	jb 2f
+	leaq vmx_window_end(%rip), %rax
+	cmpq %rax, 8(%rsp)
+	jae 2f
+	leaq vmx_window_left(%rip), %rax
+	movq %rax, 8(%rsp)
+2:
+#endif
 	leaq host_sleep(%rip), %rax
 	cmpq %rax, 8(%rsp)
 	jb 1f

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The single switch over exits.  No vendor is known here. */
 #include <veneer/counters.h>
+#include <veneer/err.h>
 #include <veneer/gmem.h>
 #include <veneer/hypercall.h>
 #include <veneer/irq.h>
@@ -16,31 +17,40 @@
 #include "hv/x86.h"
 
 #define HYPERCALL_ABI	1
+#define ADVICE		" (see \"Processor\" in make menuconfig)"
 
 const struct vcpu_ops *vendor;
 uint64_t exit_count[EXIT_KINDS];
 
 static const char *const kind_names[EXIT_KINDS] = {
-	[EXIT_INVALID] = "invalid", [EXIT_NMI] = "nmi", [EXIT_INTR] = "intr", [EXIT_CPUID] = "cpuid", [EXIT_RDMSR] = "rdmsr",
-	[EXIT_WRMSR] = "wrmsr", [EXIT_PIO] = "pio", [EXIT_NPF] = "npf", [EXIT_HYPERCALL] = "hypercall",
-	[EXIT_SHUTDOWN] = "shutdown", [EXIT_UD] = "ud", [EXIT_INVD] = "invd", [EXIT_XSETBV] = "xsetbv", [EXIT_IRET] = "iret",
-	[EXIT_WINDOW] = "window",
-	[EXIT_INIT] = "init", [EXIT_SIPI] = "sipi", [EXIT_DOUBLE_FAULT] = "double_fault", [EXIT_OTHER] = "other",
+	[EXIT_INVALID] = "invalid", [EXIT_NMI] = "nmi", [EXIT_INTR] = "intr", [EXIT_CLOCK] = "clock", [EXIT_CPUID] = "cpuid",
+	[EXIT_RDMSR] = "rdmsr", [EXIT_WRMSR] = "wrmsr", [EXIT_PIO] = "pio", [EXIT_NPF] = "npf",
+	[EXIT_HYPERCALL] = "hypercall", [EXIT_SHUTDOWN] = "shutdown", [EXIT_UD] = "ud", [EXIT_INVD] = "invd",
+	[EXIT_XSETBV] = "xsetbv", [EXIT_IRET] = "iret", [EXIT_WINDOW] = "window", [EXIT_CR] = "cr",
+	[EXIT_TASK_SWITCH] = "task_switch", [EXIT_INIT] = "init", [EXIT_SIPI] = "sipi",
+	[EXIT_DOUBLE_FAULT] = "double_fault", [EXIT_OTHER] = "other",
 };
 
 int vendor_choose(void)
 {
-	static const struct vcpu_ops *const all[] = { IS_ENABLED(CONFIG_SVM) ? &svm_ops : NULL };
-	const char *why = "this build supports no processor (see make menuconfig)";
+	static const struct vcpu_ops *const all[] = {
+		IS_ENABLED(CONFIG_SVM) ? &svm_ops : NULL,
+		IS_ENABLED(CONFIG_VMX) ? &vmx_ops : NULL,
+	};
+	const char *why = NULL, *reason;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(all); i++) {
-		if (!all[i] || all[i]->probe(&why))
-			continue;
-		vendor = all[i];
-		return 0;
+		int err = all[i] ? all[i]->probe(&reason) : -ERR_NODEV;
+
+		if (!err) {
+			vendor = all[i];
+			return 0;
+		}
+		if (err != -ERR_NODEV)
+			why = reason;
 	}
-	log_err("cpu: %s", why);
-	return -1;
+	log_err("cpu: %s", why ? why : "this processor has no virtualization that this build knows" ADVICE);
+	return -ERR_NOTSUP;
 }
 
 uint64_t exit_next_rip(struct vcpu *v, const struct vmexit *x)
@@ -140,7 +150,8 @@ static void exit_intr(struct vcpu *v)
 		exit_nmi(v);
 }
 
-static void exit_msr(struct vcpu *v, const struct vmexit *x, bool (*access)(struct vcpu *))
+/* An instruction that is carried out, or that this guest may not execute so. */
+static void exit_checked(struct vcpu *v, const struct vmexit *x, bool (*access)(struct vcpu *))
 {
 	if (access(v))
 		skip(v, x);
@@ -162,10 +173,10 @@ static void dispatch(struct vcpu *v, const struct vmexit *x)
 		skip(v, x);
 		break;
 	case EXIT_RDMSR:
-		exit_msr(v, x, exit_rdmsr);
+		exit_checked(v, x, exit_rdmsr);
 		break;
 	case EXIT_WRMSR:
-		exit_msr(v, x, exit_wrmsr);
+		exit_checked(v, x, exit_wrmsr);
 		break;
 	case EXIT_PIO:
 		exit_pio(v, x);
@@ -181,6 +192,9 @@ static void dispatch(struct vcpu *v, const struct vmexit *x)
 		wbinvd();
 		skip(v, x);
 		break;
+	case EXIT_XSETBV:
+		exit_checked(v, x, exit_xsetbv);
+		break;
 	case EXIT_UD:
 		vendor->inject_exception(v, VCPU_EVENT_UD, false, 0);
 		break;
@@ -190,7 +204,11 @@ static void dispatch(struct vcpu *v, const struct vmexit *x)
 		break;
 	case EXIT_IRET:
 	case EXIT_WINDOW:
+	case EXIT_CLOCK:
+	case EXIT_CR:
 		break;
+	case EXIT_TASK_SWITCH:
+		guest_crash(v, x, "a hardware task switch, which Veneer does not carry out on this processor");
 	case EXIT_INIT:
 		log_err("guest: INIT on the boot processor: resetting the machine");
 		machine_reset();
@@ -217,7 +235,7 @@ void exit_loop(void)
 	doorbell_ring();
 	doorbell_credit();
 	for (;;) {
-		vendor->intercept_intr(c->v, clock_held());
+		vendor->clock_exits(c->v, clock_held());
 		if (!smp_enter(c)) {
 			smp_serve(c);
 			continue;

@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The few MSRs that exit.  A guest reads what a processor without SVM would say; writes that would move RAM, MMIO, SMM or the
- * local APIC under Veneer are ignored.
+ * MSRs that exit and that all vendors have; what differs is theirs (vcpu_ops).  A guest reads what a processor without
+ * virtualization would say, and does not move the local APIC.
  */
 #include <veneer/log.h>
 #include "hv/cpu/percpu.h"
-#include "hv/cpu/svm_regs.h"
 #include "hv/cpu/vendor.h"
 #include "hv/dev/lapic.h"
 
 #define CPUID_X2APIC	BIT(21)		/* 1h ECX */
-#define MSR_IGNNE	0xc0010115u
-#define AMD_LOW		0xc0010000u
-#define AMD_HIGH	0xc0011fffu
 
 bool exit_rdmsr(struct vcpu *v)
 {
@@ -25,17 +21,13 @@ bool exit_rdmsr(struct vcpu *v)
 		vendor->get(v, &r);
 		value = r.efer;
 		break;
-	case MSR_VM_CR:
-		value = VM_CR_SVMDIS | 0x08;	/* switched off and locked: there is nothing to switch on */
-		break;
 	case MSR_TSC_ADJUST:
 		value = this_cpu()->tsc_adjust;
 		break;
-	case MSR_IGNNE:
-		value = 0;
-		break;
 	default:
-		return false;
+		if (!vendor->rdmsr(v, msr, &value))
+			return false;
+		break;
 	}
 	v->gpr[GPR_RAX] = (uint32_t)value;
 	v->gpr[GPR_RDX] = value >> 32;
@@ -113,11 +105,7 @@ bool exit_wrmsr(struct vcpu *v)
 		return true;
 	case MSR_X2APIC_ICR:
 		return lapic_guest_x2apic_icr(value);
-	case MSR_VM_CR:
-	case MSR_VM_HSAVE_PA:
-		return false;
 	default:
-		/* SYSCFG, TOP_MEM, IORRs, SMM and microcode: as if written.  Anything outside the map is not there. */
-		return msr >= AMD_LOW && msr <= AMD_HIGH;
+		return vendor->wrmsr(v, msr, value);
 	}
 }

@@ -9,7 +9,7 @@
 #include <veneer/string.h>
 #include <veneer/vcpu.h>
 #include "hv/cpu/percpu.h"
-#include "hv/cpu/svm_regs.h"
+#include "hv/cpu/svm.h"
 #include "hv/cpu/vendor.h"
 #include "hv/dev/trap_internal.h"
 #include "hv/hv.h"
@@ -48,9 +48,8 @@ static int svm_probe(const char **why)
 {
 	struct cpuid_regs ext = cpuid(0x80000000, 0);
 
-	*why = "this processor has no AMD SVM";
 	if (ext.eax < CPUID_SVM || !(cpuid(0x80000001, 0).ecx & BIT(2)))
-		return -ERR_NOTSUP;
+		return -ERR_NODEV;
 	if (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS) {
 		*why = (cpuid(CPUID_SVM, 0).edx & SVM_EDX_SVML) ?
 			"SVM is switched off by the firmware: enable \"SVM Mode\" (\"Virtualization\") in its setup" :
@@ -86,50 +85,6 @@ static void svm_cpu_off(void)
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~EFER_SVME);
 }
 
-/* --- MSR permission map (15.11): two bits an MSR, read then write --- */
-
-static int msrpm_bit(uint32_t msr)
-{
-	if (msr < 0x2000)
-		return (int)(msr * 2);
-	if (msr >= 0xc0000000 && msr < 0xc0002000)
-		return (int)(0x800 * 8 + (msr - 0xc0000000) * 2);
-	if (msr >= 0xc0010000 && msr < 0xc0012000)
-		return (int)(0x1000 * 8 + (msr - 0xc0010000) * 2);
-	return -1;
-}
-
-static void msr_trap(uint8_t *map, uint32_t msr, bool read, bool write)
-{
-	int bit = msrpm_bit(msr);
-
-	if (bit < 0)
-		return;
-	map[bit / 8] = (uint8_t)((map[bit / 8] & ~(3u << (bit % 8))) | ((unsigned)read | (unsigned)write << 1) << (bit % 8));
-}
-
-static void svm_trap_msr_write(uint32_t msr, bool on)
-{
-	msr_trap(msrpm, msr, false, on);
-}
-
-/*
- * What a guest must not read (its own switch of SVM) or must not write (where RAM, MMIO and SMM are): APM vol. 2, appendix A.
- */
-static void msrpm_policy(uint8_t *map)
-{
-	static const uint32_t both[] = { MSR_EFER, MSR_VM_CR, MSR_VM_HSAVE_PA, 0xc0010115, 0xc0010116, 0xc0010118, 0xc0010119,
-		0xc001011a, MSR_TSC_ADJUST };
-	static const uint32_t writes[] = { MSR_TSC, MSR_APIC_BASE, 0xc0010010, 0xc0010015, 0xc0010016,
-		0xc0010017, 0xc0010018, 0xc0010019, 0xc001001a, 0xc001001d, 0xc0010020, 0xc0010058, 0xc0010111, 0xc0010112,
-		0xc0010113 };
-
-	for (unsigned i = 0; i < ARRAY_SIZE(both); i++)
-		msr_trap(map, both[i], true, true);
-	for (unsigned i = 0; i < ARRAY_SIZE(writes); i++)
-		msr_trap(map, writes[i], false, true);
-}
-
 /* --- a vCPU --- */
 
 static uint64_t nested_leaf(unsigned map)
@@ -139,6 +94,11 @@ static uint64_t nested_leaf(unsigned map)
 }
 
 static const struct pt_format nested_format = { 0x27, nested_leaf };
+
+static bool svm_nested_1g(void)
+{
+	return cpuid(0x80000001, 0).edx & BIT(26);
+}
 
 static void init_vmcb(struct vmcb *c, uint64_t ncr3)
 {
@@ -166,7 +126,7 @@ static int make_maps(void)
 	if (!iopm || !msrpm)
 		return -ERR_NOMEM;
 	trap_set_io_bitmap(iopm);
-	msrpm_policy(msrpm);
+	svm_msr_policy(msrpm);
 	return 0;
 }
 
@@ -489,7 +449,13 @@ static void svm_run(struct vcpu *v, struct vmexit *x)
 	}
 }
 
-static void svm_intercept_intr(struct vcpu *v, bool on)
+static void svm_trap_msr_write(uint32_t msr, bool on)
+{
+	svm_msr_trap(msrpm, msr, false, on);
+}
+
+/* The guest's own timer is the clock: its interrupts exit. */
+static void svm_clock_exits(struct vcpu *v, bool on)
 {
 	struct vmcb *c = svm(v)->vmcb;
 
@@ -543,6 +509,7 @@ const struct vcpu_ops svm_ops = {
 	.cpu_on = svm_cpu_on,
 	.cpu_off = svm_cpu_off,
 	.nested_format = &nested_format,
+	.nested_1g = svm_nested_1g,
 	.vcpu_new = svm_vcpu_new,
 	.init_state = svm_init_state,
 	.init_is_safe = svm_init_is_safe,
@@ -557,10 +524,12 @@ const struct vcpu_ops svm_ops = {
 	.can_interrupt = svm_can_interrupt,
 	.interrupt_window = svm_interrupt_window,
 	.inject_nmi = svm_inject_nmi,
-	.intercept_intr = svm_intercept_intr,
+	.clock_exits = svm_clock_exits,
 	.acknowledge_interrupt = svm_acknowledge_interrupt,
 	.skip = svm_skip,
 	.insn_bytes = svm_insn_bytes,
+	.rdmsr = svm_rdmsr,
+	.wrmsr = svm_wrmsr,
 	.trap_msr_write = svm_trap_msr_write,
 	.get_tsc_offset = svm_get_tsc_offset,
 	.set_tsc_offset = svm_set_tsc_offset,

@@ -5,8 +5,12 @@
 
 #define MSR_VM_CR		0xc0010114
 #define  VM_CR_R_INIT		0x02
+#define  VM_CR_LOCK		0x08
 #define  VM_CR_SVMDIS		0x10
 #define MSR_VM_HSAVE_PA		0xc0010117
+#define MSR_IGNNE		0xc0010115u
+#define MSR_AMD_FIRST		0xc0010000u	/* the second range of the permission map */
+#define MSR_AMD_LAST		0xc0011fffu
 
 #define CPUID_SVM		0x8000000a
 #define  SVM_EDX_NP		0x00000001

@@ -5,7 +5,7 @@
 
 #include <veneer/vcpu.h>
 
-extern const struct vcpu_ops svm_ops;
+extern const struct vcpu_ops svm_ops, vmx_ops;
 
 /* The vendor of this machine; set once by vendor_choose(). */
 extern const struct vcpu_ops *vendor;
@@ -21,6 +21,7 @@ NORETURN void exit_loop(void);
 
 /* exit handlers of their own files */
 void exit_cpuid(struct vcpu *v);
+bool exit_xsetbv(struct vcpu *v);	/* false: #GP */
 bool exit_rdmsr(struct vcpu *v);	/* false: #GP */
 bool exit_wrmsr(struct vcpu *v);
 

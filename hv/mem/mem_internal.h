@@ -18,11 +18,16 @@ uint64_t heap_in_use(void);
 #define MAP_W	BIT(1)
 #define MAP_X	BIT(2)
 #define MAP_UC	BIT(3)
+#define MAP_TYPE	GENMASK(6, 4)	/* enum cache_type; of formats with typed entries */
+
+/* As MTRRs and EPT number them (SDM vol. 3, 12.11). */
+enum cache_type { CACHE_UC = 0, CACHE_WC = 1, CACHE_WT = 4, CACHE_WP = 5, CACHE_WB = 6 };
 
 /* How a vendor encodes it.  Bit 7 marks a large leaf and bits 0-2 all zero an absent entry in every format known. */
 struct pt_format {
 	uint64_t table;				/* bits of an entry that points to a table */
 	uint64_t (*leaf)(unsigned map);		/* bits of a leaf, less the large bit */
+	bool typed;				/* its leaves hold a memory type, and MAP_R, _W, _X as they are */
 };
 
 struct pt_tree {
@@ -36,6 +41,8 @@ struct pt_tree {
 int pt_set(struct pt_tree *t, uint64_t base, uint64_t size, unsigned map);
 /* The leaf entry that covers @addr, 0 when absent. */
 uint64_t pt_get(const struct pt_tree *t, uint64_t addr);
+/* The first leaf that ends behind *@addr: its entry, with *@addr and *@size made its own.  0 when there is none. */
+uint64_t pt_next(const struct pt_tree *t, uint64_t *addr, uint64_t *size);
 int pt_tree_init(struct pt_tree *t, const struct pt_format *format, bool pages_1g);
 
 extern const struct pt_format pt_format_x86;
@@ -47,8 +54,8 @@ int paging_init(const struct boot_info *b);
 
 /* --- nested paging --- */
 
-/* Everything identity-mapped but Veneer's own range.  @format from the vendor. */
-int nested_init(const struct boot_info *b, const struct pt_format *format);
+/* Everything identity-mapped but Veneer's own range.  @format and the use of 1 GiB pages from the vendor. */
+int nested_init(const struct boot_info *b, const struct pt_format *format, bool pages_1g);
 uint64_t nested_root(void);
 
 /*
@@ -63,6 +70,26 @@ bool nested_is_hidden(uint64_t gpa);
 
 /* Map what lies beyond the RAM on first use; hidden ranges in the same block stay hidden.  0, or -ERR_NOMEM. */
 int nested_map_on_demand(uint64_t gpa);
+
+/* The memory types have changed: all that is mapped gets its new one, in smaller pages where it has to be. */
+void nested_retype(void);
+
+/* --- memory type range registers: a copy that is the guest's (mtrr.c) --- */
+
+#define MSR_MTRR_PHYS_FIRST	0x200u		/* base and mask in turn */
+#define MSR_MTRR_PHYS_LAST	0x21fu
+#define MSR_MTRR_FIX64K		0x250u
+#define MSR_MTRR_FIX16K		0x258u		/* 2 of them */
+#define MSR_MTRR_FIX4K		0x268u		/* 8 */
+#define MSR_MTRR_DEF_TYPE	0x2ffu
+
+/* Start with what firmware set up. */
+void mtrr_init(void);
+/* The type at @gpa, and in *@end how far it reaches at least. */
+unsigned mtrr_type(uint64_t gpa, uint64_t *end);
+/* The guest's accesses; false is #GP. */
+bool mtrr_read(uint32_t msr, uint64_t *value);
+bool mtrr_write(uint32_t msr, uint64_t value);
 
 /* --- guest RAM --- */
 

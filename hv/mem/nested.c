@@ -20,14 +20,39 @@ static struct lock lock;
 static struct { uint64_t base, size; unsigned map; } special[MAX_SPECIAL];
 static unsigned nspecial;
 
-/* RAM, and everything below 4 GiB, is there from the start. */
-int nested_init(const struct boot_info *b, const struct pt_format *format)
+/* Piece by piece as the memory type changes, where entries hold one. */
+static int set_typed(uint64_t gpa, uint64_t size, unsigned map)
 {
-	bool pages_1g = cpuid(0x80000001, 0).edx & BIT(26);
+	int err = 0;
+
+	while (size && !err) {
+		uint64_t end, type = mtrr_type(gpa, &end), n = MIN(size, end - gpa);
+
+		err = pt_set(&nested, gpa, n, map | (unsigned)FIELD_PREP(MAP_TYPE, type));
+		gpa += n;
+		size -= n;
+	}
+	return err;
+}
+
+static int change(uint64_t gpa, uint64_t size, unsigned map)
+{
+	int err = map && nested.format->typed ? set_typed(gpa, size, map) : pt_set(&nested, gpa, size, map);
+
+	if (err)
+		log_err("nested: out of page tables for %#lx+%#lx", gpa, size);
+	return err;
+}
+
+/* RAM, and everything below 4 GiB, is there from the start. */
+int nested_init(const struct boot_info *b, const struct pt_format *format, bool pages_1g)
+{
 	int err = pt_tree_init(&nested, format, pages_1g);
 
+	if (format->typed)
+		mtrr_init();
 	if (!err)
-		err = pt_set(&nested, 0, ALIGN_UP(MAX(gmem_top(), 4 * GIB), GIB), MAP_R | MAP_W | MAP_X);
+		err = change(0, ALIGN_UP(MAX(gmem_top(), 4 * GIB), GIB), MAP_R | MAP_W | MAP_X);
 	if (!err)
 		err = nested_hide(b->self_base, b->self_size);
 	return err;
@@ -36,15 +61,6 @@ int nested_init(const struct boot_info *b, const struct pt_format *format)
 uint64_t nested_root(void)
 {
 	return (uint64_t)(uintptr_t)nested.root;
-}
-
-static int change(uint64_t gpa, uint64_t size, unsigned map)
-{
-	int err = pt_set(&nested, gpa, size, map);
-
-	if (err)
-		log_err("nested: out of page tables for %#lx+%#lx", gpa, size);
-	return err;
 }
 
 static bool in_special(unsigned i, uint64_t base, uint64_t size)
@@ -154,4 +170,23 @@ int nested_map_on_demand(uint64_t gpa)
 
 	begin();
 	return end(show(ALIGN_DOWN(gpa, size), size));
+}
+
+static int retype_all(void)
+{
+	uint64_t at = 0, size, entry;
+	int err = 0;
+
+	while (!err && (entry = pt_next(&nested, &at, &size))) {
+		err = change(at, size, entry & (MAP_R | MAP_W | MAP_X));
+		at += size;
+	}
+	return err;
+}
+
+/* Where page tables run out the rest keeps its old type. */
+void nested_retype(void)
+{
+	begin();
+	end(retype_all());
 }

@@ -122,6 +122,30 @@ int pt_set(struct pt_tree *t, uint64_t base, uint64_t size, unsigned map)
 	return 0;
 }
 
+uint64_t pt_next(const struct pt_tree *t, uint64_t *addr, uint64_t *size)
+{
+	uint64_t a = *addr;
+
+	while (a < level_size(5)) {
+		const uint64_t *table = t->root;
+		unsigned level = 4;
+		uint64_t e;
+
+		while (is_table(e = table[level_index(a, level)], level)) {
+			table = (const uint64_t *)(uintptr_t)(e & PT_ADDR);
+			level--;
+		}
+		a = ALIGN_DOWN(a, level_size(level));
+		if (e & PT_PRESENT) {
+			*addr = a;
+			*size = level_size(level);
+			return e;
+		}
+		a += level_size(level);
+	}
+	return 0;
+}
+
 uint64_t pt_get(const struct pt_tree *t, uint64_t addr)
 {
 	const uint64_t *table = t->root;

@@ -40,6 +40,8 @@ struct vcpu_seg {
 #define CR4_PSE		BIT(4)
 #define CR4_PAE		BIT(5)
 #define CR4_LA57	BIT(12)
+#define CR4_VMXE	BIT(13)
+#define CR4_SMXE	BIT(14)
 #define CR4_OSXSAVE	BIT(18)
 #define CR4_PKE		BIT(22)
 #define EFER_SCE	BIT(0)
@@ -65,6 +67,7 @@ enum vmexit_kind {
 	EXIT_INVALID,		/* the entry itself failed; code and info say how */
 	EXIT_NMI,
 	EXIT_INTR,		/* a physical interrupt, pending, not taken */
+	EXIT_CLOCK,		/* the vendor's own timer, while the clock is held */
 	EXIT_CPUID,
 	EXIT_RDMSR, EXIT_WRMSR,
 	EXIT_PIO,
@@ -75,6 +78,8 @@ enum vmexit_kind {
 	EXIT_INVD, EXIT_XSETBV,
 	EXIT_IRET,		/* the guest leaves its NMI handler */
 	EXIT_WINDOW,		/* the guest can take an interrupt: interrupt_window() asked for it */
+	EXIT_CR,		/* a control register write that the vendor has answered already */
+	EXIT_TASK_SWITCH,	/* by a TSS or task gate, in 32-bit mode */
 	EXIT_INIT,		/* an INIT came that the processor handed over: it has not been reset */
 	EXIT_SIPI,		/* in the state of wait_for_sipi(): one came, vmexit.sipi */
 	EXIT_DOUBLE_FAULT,	/* the guest's #DF, before its handler: the last moment its state is whole */
@@ -119,7 +124,10 @@ struct pt_format;
 struct vcpu_ops {
 	const char *name;		/* "AMD SVM" */
 
-	/* Whether this CPU can: 0, or -ERR_NOTSUP with *@why for the user ("switched off by the firmware: ..."). */
+	/*
+	 * Whether this CPU can: 0; -ERR_NODEV where it is not this vendor's or too old; -ERR_NOTSUP with *@why for the user
+	 * where something could be done about it ("switched off by the firmware: ...").
+	 */
 	int (*probe)(const char **why);
 
 	/*
@@ -131,8 +139,9 @@ struct vcpu_ops {
 	int (*cpu_on)(void);
 	void (*cpu_off)(void);
 
-	/* The format of this vendor's nested page tables. */
+	/* The format of this vendor's nested page tables, and whether 1 GiB pages may be in them (after probe()). */
 	const struct pt_format *nested_format;
+	bool (*nested_1g)(void);
 
 	/*
 	 * The calling CPU's vCPU, its registers still to be set().  On that CPU, after cpu_on(), once.  NULL when out of
@@ -203,10 +212,13 @@ struct vcpu_ops {
 	/* Deliver an NMI when the guest can take one. */
 	void (*inject_nmi)(struct vcpu *v);
 
-	/* Make physical interrupts exit, or not. */
-	void (*intercept_intr)(struct vcpu *v, bool on);
+	/* Make EXIT_INTR or EXIT_CLOCK come about every millisecond as long as the guest lets it, or not. */
+	void (*clock_exits)(struct vcpu *v, bool on);
 
-	/* After EXIT_INTR: acknowledge the interrupt at its controller; its vector, or -1 when it went away. */
+	/*
+	 * After EXIT_INTR: acknowledge the interrupt at its controller; its vector, or -1 when it went away.  NULL where that
+	 * exit does not exist.
+	 */
 	int (*acknowledge_interrupt)(void);
 
 	/* Skip the current instruction: set RIP and end the interrupt shadow. */
@@ -214,6 +226,10 @@ struct vcpu_ops {
 
 	/* Instruction bytes that the processor gave with the exit; 0 when it gave none. */
 	unsigned (*insn_bytes)(struct vcpu *v, const uint8_t **bytes);
+
+	/* MSRs that are not alike on all vendors, and that exited.  False: #GP. */
+	bool (*rdmsr)(struct vcpu *v, uint32_t msr, uint64_t *value);
+	bool (*wrmsr)(struct vcpu *v, uint32_t msr, uint64_t value);
 
 	/* Let writes to an MSR exit (or not), on all CPUs: each after its next flush(). */
 	void (*trap_msr_write)(uint32_t msr, bool on);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/cpu/mmio.c hv/cpu/pio.c hv/cpu/walk.c hv/cpu/decode.c hv/cpu/emulate.c */
-/* sources: hv/dev/trap.c hv/mem/nested.c hv/mem/ptree.c tests/unit/host/cpu.c */
+/* sources: hv/dev/trap.c hv/mem/nested.c hv/mem/mtrr.c hv/mem/ptree.c tests/unit/host/cpu.c */
 /* Accesses that exit, from the guest's instruction to the trap's handler, with a vendor that only remembers. */
 #include <string.h>
 #include "host/cpu.h"
@@ -96,7 +96,7 @@ static void start(void)
 
 	host_cpu_reset();
 	ram = host_guest_ram(16 * PAGE_SIZE);
-	CHECK_EQ(nested_init(&boot, &pt_format_x86), 0);
+	CHECK_EQ(nested_init(&boot, &pt_format_x86, false), 0);
 	if (!done) {
 		mem_trap = trap_new_mmio("dev", sizeof(dev), &dev_ops, dev);
 		io_trap = trap_new_pio("dev", sizeof(iodev), &dev_ops, iodev);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/dev/ioapic.c hv/dev/pic.c hv/dev/trap.c hv/mem/nested.c hv/mem/ptree.c tests/unit/host/cpu.c */
+/* sources: hv/dev/ioapic.c hv/dev/pic.c hv/dev/trap.c hv/mem/nested.c hv/mem/mtrr.c hv/mem/ptree.c tests/unit/host/cpu.c */
 /* Learning a device's pin from a model of two IOAPICs, the guest's view of a borrowed pin, and the 8259s. */
 #include <string.h>
 #include "host/cpu.h"
@@ -114,7 +114,7 @@ static void start(void)
 	static const struct boot_info boot = { .self_base = 0x7000000, .self_size = 0x400000 };
 
 	host_cpu_reset();
-	CHECK_EQ(nested_init(&boot, &pt_format_x86), 0);
+	CHECK_EQ(nested_init(&boot, &pt_format_x86, false), 0);
 	for (unsigned i = 0; i < 2; i++) {
 		chips[i].base = host_mmio_new(PAGE_SIZE, &chip_model, &chips[i]);
 		host_pio_model((uint16_t)(i ? 0xa0 : 0x20), 2, &pic_model, &imr[i]);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/dev/lapic.c hv/cpu/msr.c tests/unit/host/cpu.c */
+/* sources: hv/dev/lapic.c hv/cpu/msr.c hv/cpu/svm_msr.c tests/unit/host/cpu.c */
 /* What reaches the real local APIC, and what a guest's MSR accesses do to the host. */
 #include <string.h>
 #include <veneer/irq.h>
 #include "host/cpu.h"
 #include "host/host.h"
-#include "hv/cpu/svm_regs.h"
+#include "hv/cpu/svm.h"
 #include "hv/cpu/vendor.h"
 #include "hv/dev/lapic.h"
 
@@ -41,6 +41,7 @@ static void get(struct vcpu *v, struct vcpu_regs *out) { *out = regs; }
 static void set(struct vcpu *v, const struct vcpu_regs *in) { regs = *in; }
 static const struct vcpu_ops ops = {
 	.get = get, .set = set, .get_tsc_offset = get_tsc_offset, .set_tsc_offset = set_tsc_offset,
+	.rdmsr = svm_rdmsr, .wrmsr = svm_wrmsr,
 };
 const struct vcpu_ops *vendor = &ops;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/mem/ptree.c hv/mem/nested.c hv/mem/gmem.c tests/unit/host/cpu.c */
+/* sources: hv/mem/ptree.c hv/mem/nested.c hv/mem/mtrr.c hv/mem/gmem.c tests/unit/host/cpu.c */
 /* Page tables of the host and of the guest: largest pages, splits, holes that stay holes. */
 #include <string.h>
 #include <veneer/err.h>
@@ -133,11 +133,10 @@ static void start(void)
 	static bool done;
 
 	host_cpu_reset();
-	host_cpuid_set(0x80000001, (struct cpuid_regs){ .edx = BIT(26) });
 	if (!done)
 		gmem_init(&boot);
 	done = true;
-	CHECK_EQ(nested_init(&boot, &pt_format_x86), 0);
+	CHECK_EQ(nested_init(&boot, &pt_format_x86, true), 0);
 	view = (struct pt_tree){ .format = &pt_format_x86, .root = (uint64_t *)(uintptr_t)nested_root(), .max_level = 3 };
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/dev/vpci.c hv/dev/trap.c hv/mem/nested.c hv/mem/ptree.c hv/mem/gmem.c tests/unit/host/cpu.c */
+/* sources: hv/dev/vpci.c hv/dev/trap.c hv/mem/nested.c hv/mem/mtrr.c hv/mem/ptree.c hv/mem/gmem.c tests/unit/host/cpu.c */
 /* What a guest can see and touch of configuration space, by ports and by ECAM, and where traps may be put. */
 #include <string.h>
 #include <veneer/err.h>
@@ -127,7 +127,7 @@ static void start(void)
 		host_cpu_reset();
 		gmem_init(&boot);
 	}
-	CHECK_EQ(nested_init(&boot, &pt_format_x86), 0);
+	CHECK_EQ(nested_init(&boot, &pt_format_x86, false), 0);
 	if (!done) {
 		vpci_init();
 		CHECK_EQ(vpci_set(HIDDEN, NULL, NULL), 0);

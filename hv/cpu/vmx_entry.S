@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * int vmx_enter(uint64_t gpr[16], bool launched, uint64_t nmis): one VM entry, unless the host has taken an NMI since @nmis
+ * were counted.  VMX_EXITED, VMX_FAILED (the entry instruction refused) or VMX_NMI (not entered).
+ * The order of gpr[] is that of enum gpr; RSP travels in the VMCS.
+ *
+ * There is no GIF: an NMI between the last look for work and the entry is taken by the host's handler, and the work would
+ * wait for the next exit.  The handler (entry.S) sends a return into this window to vmx_window_left instead.  One that comes
+ * during the entry itself is pending when the guest runs, and exits at once.
+ */
+#include "hv/cpu/percpu.h"
+#include "hv/cpu/vmx_entry.h"
+#include "hv/cpu/vmx_regs.h"
+
+	.text
+	.globl vmx_enter, vmx_window, vmx_window_end, vmx_window_left, vmx_exited
+	.hidden vmx_enter, vmx_window, vmx_window_end, vmx_window_left, vmx_exited
+	.balign 16
+vmx_enter:
+	pushq %rbx
+	pushq %rbp
+	pushq %r12
+	pushq %r13
+	pushq %r14
+	pushq %r15
+	pushq %rdi
+	movl $VMCS_HOST_RSP, %eax
+	vmwrite %rsp, %rax
+vmx_window:
+	cmpq %gs:CPU_NMI_COUNT, %rdx
+	jne vmx_window_left
+	testl %esi, %esi
+	movq (%rdi), %rax			/* no MOV changes the flags */
+	movq 8(%rdi), %rcx
+	movq 16(%rdi), %rdx
+	movq 24(%rdi), %rbx
+	movq 40(%rdi), %rbp
+	movq 48(%rdi), %rsi
+	movq 64(%rdi), %r8
+	movq 72(%rdi), %r9
+	movq 80(%rdi), %r10
+	movq 88(%rdi), %r11
+	movq 96(%rdi), %r12
+	movq 104(%rdi), %r13
+	movq 112(%rdi), %r14
+	movq 120(%rdi), %r15
+	movq 56(%rdi), %rdi
+	jz 1f
+	vmresume
+	jmp 2f
+1:	vmlaunch
+2:
+vmx_window_end:
+	movl $VMX_FAILED, %eax
+	jmp 3f
+
+vmx_window_left:
+	movl $VMX_NMI, %eax
+	jmp 3f
+
+	.balign 16
+vmx_exited:
+	pushq %rdi
+	movq 8(%rsp), %rdi
+	movq %rax, (%rdi)
+	movq %rcx, 8(%rdi)
+	movq %rdx, 16(%rdi)
+	movq %rbx, 24(%rdi)
+	movq %rbp, 40(%rdi)
+	movq %rsi, 48(%rdi)
+	popq 56(%rdi)
+	movq %r8, 64(%rdi)
+	movq %r9, 72(%rdi)
+	movq %r10, 80(%rdi)
+	movq %r11, 88(%rdi)
+	movq %r12, 96(%rdi)
+	movq %r13, 104(%rdi)
+	movq %r14, 112(%rdi)
+	movq %r15, 120(%rdi)
+	movl $VMX_EXITED, %eax
+3:	popq %rdi
+	popq %r15
+	popq %r14
+	popq %r13
+	popq %r12
+	popq %rbp
+	popq %rbx
+	ret
+
+	.section .note.GNU-stack, "", @progbits
