@@ -148,7 +148,8 @@ int vmx_allowed(const char **why)
 	feature = rdmsr(MSR_FEATURE_CONTROL);
 	if (!(feature & FEATURE_LOCK) || (feature & FEATURE_VMX))
 		return 0;
-	*why = "VT-x is switched off and locked by the firmware: enable \"Intel Virtualization Technology\" (\"VT-x\", \"VMX\") in its setup";
+	*why = "VT-x is switched off and locked by the firmware: enable \"Intel Virtualization Technology\" (\"VT-x\", "
+		"\"VMX\") in its setup";
 	return -ERR_NOTSUP;
 }
 

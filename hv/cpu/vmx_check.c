@@ -11,6 +11,7 @@
 
 #define INSN_ERROR_CONTROLS	7u	/* VM-instruction errors (31.4) */
 #define INSN_ERROR_HOST		8u
+#define HAVE_ERROR_CODES	0x00227d00u	/* 8, 10 to 14, 17, 21 */
 #define EFER_KNOWN		(EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE)
 
 enum part { CONTROLS = INSN_ERROR_CONTROLS, HOST = INSN_ERROR_HOST, GUEST = REASON_BAD_GUEST };
@@ -115,8 +116,9 @@ static bool event_type(void)
 static bool event_error(void)
 {
 	unsigned vector = FIELD_GET(EVENT_INFO_VECTOR, event());
-	bool has = event_is(EVENT_TYPE_EXCEPTION) && (get(VMCS_GUEST_CR0) & CR0_PE) && vector < 32 && (BIT(vector) & 0x00227d00);
+	bool has = vector < 32 && (BIT(vector) & HAVE_ERROR_CODES) && (get(VMCS_GUEST_CR0) & CR0_PE);
 
+	has = has && event_is(EVENT_TYPE_EXCEPTION);
 	return (event() & EVENT_INFO_VALID) && !!(event() & EVENT_INFO_ERROR) != has;
 }
 

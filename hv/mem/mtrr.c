@@ -149,11 +149,10 @@ static bool valid(uint32_t msr, uint64_t value)
 
 	if (msr == MSR_MTRR_DEF_TYPE)
 		return valid_type(value & DEF_TYPE) && !(value & ~(DEF_TYPE | DEF_FIXED | DEF_ENABLE));
-	if (msr < MSR_MTRR_FIX64K) {
-		if (value & beyond)
-			return false;
-		return msr & 1 ? !(value & ~(MTRR_ADDR | MASK_VALID)) : valid_type(value & DEF_TYPE) && !(value & GENMASK64(11, 8));
-	}
+	if (msr < MSR_MTRR_FIX64K && (msr & 1))
+		return !(value & beyond) && !(value & ~(MTRR_ADDR | MASK_VALID));
+	if (msr < MSR_MTRR_FIX64K)
+		return !(value & beyond) && valid_type(value & DEF_TYPE) && !(value & GENMASK64(11, 8));
 	for (unsigned i = 0; i < 64; i += 8)
 		if (!valid_type(value >> i & 0xff))
 			return false;
