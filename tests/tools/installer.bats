@@ -39,12 +39,13 @@ image() {
 	install "$1" image disk.img --veneer "$K/mb2" "${@:2}"
 }
 
-grub_cfg() {
-	mtype -i disk.img@@2M ::/boot/grub/grub.cfg
+# The ESP is at 2 MiB, slot a at 36 MiB.
+entry() { # what GRUB does for the guest mb1
+	mtype -i disk.img@@36M ::/veneer/guests/mb1/entry.cfg
 }
 
 property() { # property NODE NAME: of the configuration on the image
-	mcopy -n -i disk.img@@2M ::/veneer/config.dtb - >installed.dtb
+	mcopy -n -i disk.img@@36M ::/veneer/guests/mb1/config.dtb - >installed.dtb
 	fdtget installed.dtb "$1" "$2"
 }
 
@@ -77,18 +78,23 @@ property() { # property NODE NAME: of the configuration on the image
 	assert_output --partial "No errors detected"
 	run -0 sfdisk --dump disk.img
 	assert_output --regexp "start= +2048, size= +2048, type=21686148-6449-6E6F-744E-656564454649"
-	assert_output --regexp "start= +4096, size= +69632, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
+	assert_output --regexp "start= +4096, size= +69632, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B.*name=\"veneer-boot\""
+	assert_output --partial 'name="veneer-a"'
+	assert_output --partial 'name="veneer-b"'
 	[ "$(od -An -tx1 -j 510 -N 2 disk.img | tr -d ' ')" = 55aa ]
 	[ "$(od -An -tu8 -j 92 -N 8 disk.img | tr -d ' ')" = 2048 ]
 	dd if=disk.img of=esp bs=1M skip=2 count=34 status=none
 	run -0 fsck.vfat -n esp
-	mcopy -i disk.img@@2M ::/veneer/kernel ::/veneer/module0 ::/veneer/veneer.elf ::/EFI/BOOT/BOOTX64.EFI .
+	mcopy -i disk.img@@2M ::/EFI/BOOT/BOOTX64.EFI ::/boot/grub/grub.cfg .
+	grub-script-check grub.cfg
+	mcopy -i disk.img@@36M ::/veneer/guests/mb1/kernel ::/veneer/guests/mb1/module0 ::/veneer/veneer.elf ::/veneer/menu.cfg .
+	grub-script-check menu.cfg
 	cmp kernel "$K/mb1"
 	cmp module0 "$K/mb2"
 	cmp veneer.elf "$K/mb2"
-	grub_cfg | grep -x "	module2 --nounzip /veneer/kernel kernel root=disk0 debug"
-	grub_cfg | grep -x "	module2 --nounzip /veneer/module0 mb2"
-	grub_cfg >cfg
+	entry | grep -xF 'module2 --nounzip $veneer_dir/guests/mb1/kernel kernel root=disk0 debug'
+	entry | grep -xF 'module2 --nounzip $veneer_dir/guests/mb1/module0 mb2'
+	entry >cfg
 	grub-script-check cfg
 	[ "$(property / compatible)" = veneer,config ]
 	[ "$(property /policy veneer,default)" = conceal ]
@@ -96,14 +102,14 @@ property() { # property NODE NAME: of the configuration on the image
 
 @test "a command line with quotes goes into the configuration, unchanged" {
 	image 0 --kernel "$K/mb1" --cmdline 'run="exit 0; x"  a\b $c'
-	grub_cfg | grep -x "	module2 --nounzip /veneer/kernel kernel"
+	entry | grep -xF 'module2 --nounzip $veneer_dir/guests/mb1/kernel kernel'
 	[ "$(property /guest bootargs)" = 'run="exit 0; x"  a\b $c' ]
 }
 
 @test "special characters that GRUB can pass are quoted for it" {
 	image 0 --kernel "$K/mb1" --cmdline 'a;b $(c) {d}'
-	grub_cfg | grep -xF "	module2 --nounzip /veneer/kernel kernel 'a;b' '\$(c)' '{d}'"
-	grub_cfg >cfg
+	entry | grep -xF 'module2 --nounzip $veneer_dir/guests/mb1/kernel kernel '"'a;b' '\$(c)' '{d}'"
+	entry >cfg
 	grub-script-check cfg
 }
 
@@ -140,7 +146,7 @@ property() { # property NODE NAME: of the configuration on the image
 	image 2 --kernel "$K/mb1" --module kernel
 	assert_output --partial "marks Veneer's own modules"
 	image 0 --kernel "$K/mb1" --module "kernel initrd one two"
-	grub_cfg | grep -x "	module2 --nounzip /veneer/module0 initrd one two"
+	entry | grep -xF 'module2 --nounzip $veneer_dir/guests/mb1/module0 initrd one two'
 	image 2 --kernel "$K/mb1" --module "missing"
 	assert_output --partial "missing: no such file"
 }
@@ -193,7 +199,7 @@ property() { # property NODE NAME: of the configuration on the image
 	[ "$(stat -c %s disk.img)" = 104857600 ]
 	run -0 sfdisk --verify disk.img
 	image 0 --kernel "$K/mb1" --module "$K/big" --module "$K/big"
-	mdir -i disk.img@@2M ::/veneer/module1
+	mdir -i disk.img@@36M ::/veneer/guests/mb1/module1
 }
 
 @test "targets that are no files: a directory, a path into nowhere" {
@@ -213,9 +219,9 @@ property() { # property NODE NAME: of the configuration on the image
 
 @test "native: GRUB starts the kernel itself" {
 	install 0 image disk.img --native --kernel "$K/mb1" --module "$K/mb2" --cmdline "a b"
-	grub_cfg | grep -x "	multiboot /veneer/kernel a b"
-	grub_cfg | grep -x "	module --nounzip /veneer/module0 mb2"
-	run ! mdir -i disk.img@@2M ::/veneer/veneer.elf
+	entry | grep -xF 'multiboot $veneer_dir/guests/mb1/kernel a b'
+	entry | grep -xF 'module --nounzip $veneer_dir/guests/mb1/module0 mb2'
+	run ! mdir -i disk.img@@36M ::/veneer/veneer.elf
 }
 
 @test "disk: files, missing devices and unconfirmed disks are refused" {
@@ -238,7 +244,7 @@ property() { # property NODE NAME: of the configuration on the image
 	assert_output --partial "written and verified"
 	sync
 	run -0 sfdisk --verify backing
-	mdir -i backing@@2M ::/veneer/veneer.elf
+	mdir -i backing@@36M ::/veneer/veneer.elf
 	mkfs.ext4 -q -F "$LOOP"
 	mkdir mnt
 	# Read-only, so that the file system itself writes nothing meanwhile.

@@ -231,7 +231,7 @@ refused() { # refused MESSAGE ARGS...: exit code 2 and one line
 	cat >qemu2 <<-'END'
 		#!/bin/bash
 		image=$(printf '%s\n' "$@" | sed -n 's/.*id=stick.*file=//p')
-		mcopy -n -i "$image@@2M" ::/veneer/config.dtb used.dtb
+		mcopy -n -i "$image@@36M" ::/veneer/guests/k/config.dtb used.dtb
 		exec ./qemu "$@"
 	END
 	chmod +x qemu2

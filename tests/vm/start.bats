@@ -52,14 +52,14 @@ config() {
 make_image() {
 	config config.dts ''
 	"$ROOT/installer/veneer-install" image disk.img --kernel "$BUILD/hobby-os.elf" --menu-timeout 0 --config config.dts \
-		--cmdline 'run="exit 3"' --veneer "$BUILD/veneer.elf"
-	esp=disk.img@@$((512 * $(sfdisk -d disk.img | sed -nE '/C12A7328/s/.*start= *([0-9]+).*/\1/p')))
+		--cmdline 'run="exit 3"' --veneer "$BUILD/veneer.elf" --name os
+	slot=disk.img@@$((512 * $(sfdisk -d disk.img | sed -nE '/veneer-a/s/.*start= *([0-9]+).*/\1/p')))
 }
 
 edit_menu() { # edit_menu SED-EXPRESSION
-	mcopy -n -i "$esp" ::/boot/grub/grub.cfg grub.cfg
-	sed -i "$1" grub.cfg
-	mcopy -o -i "$esp" grub.cfg ::/boot/grub/grub.cfg
+	mcopy -n -i "$slot" ::/veneer/guests/os/entry.cfg entry.cfg
+	sed -i "$1" entry.cfg
+	mcopy -o -i "$slot" entry.cfg ::/veneer/guests/os/entry.cfg
 }
 
 # stops: the machine starts from the image, stops by a message, and the disks are what they were.
@@ -89,7 +89,7 @@ stops_and_stays() {
 wrong_blob() { # wrong_blob SED-EXPRESSION [WHY]
 	config wrong.dts "$1"
 	dtc -q -I dts -O dtb -o wrong.dtb wrong.dts
-	mcopy -o -i "$esp" wrong.dtb ::/veneer/config.dtb
+	mcopy -o -i "$slot" wrong.dtb ::/veneer/guests/os/config.dtb
 	stops
 	logged "error: stopped: ${2:-the configuration blob cannot be used}; correct it and install it again"
 }
@@ -112,7 +112,7 @@ wrong_blob() { # wrong_blob SED-EXPRESSION [WHY]
 
 @test "start: no kernel module" {
 	make_image
-	edit_menu '/veneer\/kernel/d'
+	edit_menu '/os\/kernel/d'
 	stops
 	logged "error: guest: no kernel: none of the 1 modules .*"
 }
@@ -120,20 +120,20 @@ wrong_blob() { # wrong_blob SED-EXPRESSION [WHY]
 @test "start: a kernel of unknown format" {
 	make_image
 	printf 'no kernel at all %.0s' {1..999} >wrong
-	mcopy -o -i "$esp" wrong ::/veneer/kernel
+	mcopy -o -i "$slot" wrong ::/veneer/guests/os/kernel
 	stops
 	logged "error: guest: the kernel \(16983 bytes, beginning 6e 6f 20 6b .*\) is of no known format; .*bzImage.*"
 }
 
 @test "start: a broken configuration blob" {
 	make_image
-	mcopy -n -i "$esp" ::/veneer/config.dtb good.dtb
+	mcopy -n -i "$slot" ::/veneer/guests/os/config.dtb good.dtb
 	head -c 100 good.dtb >wrong.dtb
-	mcopy -o -i "$esp" wrong.dtb ::/veneer/config.dtb
+	mcopy -o -i "$slot" wrong.dtb ::/veneer/guests/os/config.dtb
 	stops_and_stays
 	logged "error: config: the blob \(100 bytes\) is no valid device tree: .*; expected what dtc makes"
 	head -c 65537 /dev/zero >wrong.dtb
-	mcopy -o -i "$esp" wrong.dtb ::/veneer/config.dtb
+	mcopy -o -i "$slot" wrong.dtb ::/veneer/guests/os/config.dtb
 	stops_and_stays
 	logged "error: stopped: the configuration blob is larger than 64 KiB: it is none"
 }

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
+# veneer-install: messages, the log, exit codes, tools, the lock, and what is left when it ends.
+
+readonly SECTOR=512
+# shellcheck disable=SC2034 # named in full, also where not all are used
+readonly EX_FAIL=1 EX_USE=2 EX_REFUSED=3 EX_TOOL=4 EX_VERIFY=5 EX_BUSY=6
+
+log_file=
+log() { [ -z "$log_file" ] || printf '%s [%d] %s\n' "$(date '+%F %T')" $$ "$*" >>"$log_file"; }
+say() { echo "veneer-install: $*" >&2; log "$@"; }
+tell() { [ -n "${opt[quiet]}" ] || echo "veneer-install: $*" >&2; log "$@"; }
+note() { [ -z "${opt[verbose]}" ] || echo "veneer-install: $*" >&2; log "$@"; }
+leave() { # leave STATUS MESSAGE...
+	say "${@:2}"
+	exit "$1"
+}
+fail() { leave $EX_FAIL "$@"; }
+die() { leave $EX_USE "$@"; }
+refuse() { leave $EX_REFUSED "$@"; }
+
+open_log() {
+	local file=${opt[log]} dir
+	if [ -z "$file" ] && [ "$mode" != image ] && [ "$(id -u)" = 0 ] && [ -z "${opt[dry-run]}" ]; then
+		case $mode in
+		disk | system | upgrade | rollback | uninstall) file=${opt[root]%/}/var/log/veneer-install.log ;;
+		esac
+		[ -d "${file%/*}" ] || file=
+	fi
+	[ -n "$file" ] || return 0
+	dir=$(dirname -- "$file")
+	if [ ! -d "$dir" ] || [ -d "$file" ] || ! : 2>/dev/null >>"$file"; then die "--log $file: cannot be written"; fi
+	log_file=$file
+	log "started: veneer-install ${command_line[*]}"
+}
+
+# --- the end ---
+
+work=
+partial=
+undo=
+cleanup() {
+	local status=$?
+	trap '' INT TERM HUP
+	[ -z "$undo" ] || "$undo" || :
+	[ -z "$work" ] || rm -rf -- "$work"
+	[ -z "$partial" ] || rm -f -- "$partial"
+	log "ended with exit code $status"
+}
+
+make_work() {
+	work=$(mktemp -d) || fail "no temporary directory can be made"
+	tree=$work/tree
+}
+
+# --- tools: missing ones are named together, with the packages of Debian that have them ---
+
+package_of() {
+	case $1 in
+	sfdisk) echo fdisk ;;
+	mkfs.vfat) echo dosfstools ;;
+	mcopy | mmd | mshowfat | mtype) echo mtools ;;
+	grub-mkimage | grub-file | grub-script-check) echo grub-common ;;
+	dtc | fdtget | fdtput) echo device-tree-compiler ;;
+	blockdev | flock | lsblk | findmnt | unshare) echo util-linux ;;
+	cmp) echo diffutils ;;
+	efibootmgr | perl | cpp) echo "$1" ;;
+	i386-pc) echo grub-pc-bin ;;
+	x86_64-efi) echo grub-efi-amd64-bin ;;
+	*) echo coreutils ;;
+	esac
+}
+
+need_tools() {
+	local tool missing='' packages=''
+	for tool in "$@"; do
+		case $tool in
+		i386-pc | x86_64-efi) [ ! -e "/usr/lib/grub/$tool/multiboot2.mod" ] || continue ;;
+		*) ! command -v "$tool" >/dev/null || continue ;;
+		esac
+		missing+=" $tool"
+		[[ " $packages " == *" $(package_of "$tool") "* ]] || packages+=" $(package_of "$tool")"
+	done
+	[ -z "$missing" ] || leave $EX_TOOL "missing:$missing; in Debian the packages are:$packages"
+}
+
+# The name of a program that some distributions call grub2-... instead of grub-...
+grub_program() {
+	local name
+	for name in "grub-$1" "grub2-$1"; do
+		if command -v "$name" >/dev/null; then
+			echo "$name"
+			return
+		fi
+	done
+	echo "grub-$1"
+}
+
+# --- one installation at a time: the lock is on the target itself, so that no file of its own remains ---
+
+lock() {
+	local fd
+	exec {fd}<"$1" || fail "$1: cannot be opened"
+	flock -n "$fd" || leave $EX_BUSY "$1: another installation is at work there; try again when it has ended"
+}
+
+# --- numbers and files ---
+
+readable() {
+	[ -e "$2" ] || die "$1: $2: no such file"
+	if [ ! -f "$2" ] || [ ! -r "$2" ]; then die "$1: $2: cannot be read"; fi
+	[ -s "$2" ] || die "$1: $2: the file is empty"
+}
+
+# The sectors of a size with K, M or G.
+sectors_of() { # sectors_of OPTION VALUE
+	[[ $2 =~ ^(0|[1-9][0-9]{0,9})([KMG]?)$ ]] || die "$1 $2: a number with K, M or G"
+	local n=${BASH_REMATCH[1]}
+	case ${BASH_REMATCH[2]} in
+	K) n=$((n << 10)) ;;
+	M) n=$((n << 20)) ;;
+	G) n=$((n << 30)) ;;
+	esac
+	sectors=$((n / SECTOR))
+}
+
+round_mib() { echo $((($1 + 2047) / 2048 * 2048)); }
+
+hex_of() { # hex_of FILE OFFSET BYTES
+	od -An -v -tx1 -j "$2" -N "$3" -- "$1" | tr -d ' \n'
+}
+
+number_at() { # number_at FILE OFFSET BYTES: unsigned, little endian
+	od -An -v "-tu$3" -j "$2" -N "$3" -- "$1" | tr -d ' \n'
+}
+
+le() { # le VALUE BYTES: little endian
+	local v=$1 i
+	for ((i = 0; i < $2; i++)); do
+		# shellcheck disable=SC2059 # the format is the byte
+		printf "\\x$(printf %02x $((v >> (8 * i) & 255)))"
+	done
+}
+
+put_at() { # put_at FILE OFFSET, data from stdin
+	dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+
+random_id() { od -An -tx4 -N 4 /dev/urandom | tr -d ' \n' | tr a-f A-F; }
+
+# --- progress: a line that is drawn over on a terminal, "progress PERCENT WHAT" on stdout with --progress ---
+
+progress() { # progress DONE TOTAL WHAT
+	local percent=$((100 * $1 / ($2 > 0 ? $2 : 1)))
+	[ -z "${opt[progress]}" ] || echo "progress $percent $3"
+	if [ -z "${opt[quiet]}${opt[progress]}" ] && [ -t 2 ]; then
+		printf '\r%s: %3d %%' "$3" $percent >&2
+		[ $percent -lt 100 ] || echo >&2
+	fi
+}
+
+# --- the firmware ---
+
+# VENEER_EFI stands in for /sys/firmware/efi in tests.
+efi_dir() { echo "${VENEER_EFI:-/sys/firmware/efi}"; }
+
+secure_boot() {
+	local var
+	var=$(efi_dir)/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c
+	[ -r "$var" ] && [ "$(number_at "$var" 4 1)" = 1 ]
+}
+
+readonly SECURE_BOOT_TEXT="Secure Boot is on in this machine.  A GRUB that it trusts refuses to load Veneer (multiboot2 is \
+locked), and it does not trust another GRUB.  Switch Secure Boot off in the firmware setup, or sign a GRUB with keys of your own"

@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
+# veneer-install: the files of one installed version (a "slot"): Veneer, the guests, what GRUB has to do to start each.
+#
+#   veneer.elf  info  manifest  menu.cfg  guests/NAME/{kernel,config.dtb,module0...,cmdline,modules,format,entry.cfg}
+#
+# They are put together in $tree; where they go is the business of others.
+
+# What a file that is no kernel looks like, for the message.
+describe() {
+	local head
+	head=$(hex_of "$1" 0 64)
+	case $head in
+	7f454c4601*) echo "a 32-bit ELF file without a Multiboot header" ;;
+	7f454c4602*) echo "a 64-bit ELF file without a Multiboot header" ;;
+	4d5a*) echo "a PE file (UEFI or Windows program)" ;;
+	1f8b*) echo "gzip data (decompress it first)" ;;
+	fd377a585a*) echo "xz data" ;;
+	28b52ffd*) echo "zstd data" ;;
+	2321*) echo "a script" ;;
+	d00dfeed*) echo "a compiled device tree" ;;
+	*) echo "data that starts with ${head:0:16}" ;;
+	esac
+}
+
+no_kernel() {
+	die "$1: not a kernel that Veneer can start (Multiboot 1, Multiboot 2, Linux bzImage), but $(describe "$1")"
+}
+
+kernel_format() {
+	local f grub_file
+	grub_file=$(grub_program file)
+	# GRUB's tool looks through compression, and for nothing but the header, which an object file has as well (ELF's e_type,
+	# at 16, is 1).
+	case $(hex_of "$1" 0 18) in
+	7f454c46*0100) die "$1: not a kernel, but an ELF object file that was not linked" ;;
+	1f8b* | fd377a585a* | 28b52ffd* | 894c5a4f*) no_kernel "$1" ;;
+	esac
+	for f in multiboot2 multiboot linux; do
+		if "$grub_file" "--is-x86-$f" "$1"; then
+			echo "$f"
+			return
+		fi
+	done
+	no_kernel "$1"
+}
+
+# --- the configuration ---
+
+# Compile $1 to $2.  cpp's line marks make dtc's messages name the source file.
+compile_config() {
+	local out
+	if [ "$(hex_of "$1" 0 4)" = d00dfeed ]; then
+		cp -- "$1" "$2"
+	else
+		out=$(cpp -nostdinc -undef -D__DTS__ -x assembler-with-cpp -I "$(dirname -- "$1")" "$1" 2>&1 \
+			>"$work/config.pp") || die "$1: the preprocessor says:"$'\n'"$out"
+		out=$(dtc -I dts -O dtb -W no-unit_address_vs_reg -W no-unit_address_format \
+			-W no-chosen_node_stdout_path -o "$2" "$work/config.pp" 2>&1) || die "$1: dtc says:"$'\n'"$out"
+		[ -z "$out" ] || say "$1: dtc says:"$'\n'"$out"
+	fi
+	check_config "$1" "$2"
+}
+
+check_config() { # check_config SOURCE BLOB
+	local out
+	out=$(fdtget "$2" / compatible 2>/dev/null) || out=nothing
+	[ "$out" = veneer,config ] || die "$1: not a configuration of Veneer: / has compatible \"$out\", not \"veneer,config\""
+	out=$(fdtget "$2" / veneer,config-version 2>/dev/null) || out=nothing
+	[ "$out" = 1 ] || die "$1: veneer,config-version is $out; this program knows 1"
+}
+
+# --- command lines ---
+
+# GRUB joins the words of a line by single spaces and adds quotes and backslashes of its own to these characters.
+grub_can_pass() {
+	[[ $1 != *[\'\"\\]* && $1 != *'  '* && $1 != ' '* && $1 != *' ' && $1 != *[![:print:]]* ]]
+}
+
+# The words of $1 as a GRUB script has to have them.
+grub_words() {
+	local word out=''
+	local -a words
+	read -r -a words <<<"$1"
+	for word in ${words[@]+"${words[@]}"}; do
+		[[ $word =~ ^[A-Za-z0-9_.,:/=+@%-]+$ ]] || word="'$word'"
+		out+=" $word"
+	done
+	printf '%s' "$out"
+}
+
+check_cmdline() {
+	[ ${#1} -lt 1024 ] || die "--cmdline: ${#1} characters; at most 1023"
+	[[ $1 != *$'\n'* ]] || die "--cmdline: more than one line"
+	[ -z "${opt[native]}" ] || grub_can_pass "$1" ||
+		die "--cmdline: GRUB cannot pass on quotes, backslashes and repeated spaces"
+}
+
+# The kernel's command line goes on GRUB's line, or into the configuration where GRUB would change it.
+place_cmdline() { # place_cmdline GUEST-DIR CMDLINE
+	local out blob=$1/config.dtb
+	[ ! -e "$1/cmdline" ] || grub_can_pass "$(cat "$1/cmdline")" || fdtput -d "$blob" /guest bootargs || fail "fdtput failed"
+	printf '%s' "$2" >"$1/cmdline"
+	grub_can_pass "$2" && return
+	out=$(fdtput -c "$blob" /guest 2>&1) || [[ $out == *FDT_ERR_EXISTS* ]] || fail "fdtput: $out"
+	fdtput -t s "$blob" /guest bootargs "$2" || fail "fdtput failed"
+}
+
+# Split "FILE ARGS" unless a file has the whole name.
+collect_modules() {
+	local m file args
+	module_files=() module_args=()
+	for m in ${modules[@]+"${modules[@]}"}; do
+		file=$m args=
+		if [ ! -e "$m" ] && [[ $m == *' '* ]]; then
+			file=${m%% *}
+			args=${m#* }
+		fi
+		readable --module "$file"
+		[ -n "$args" ] || args=$(basename -- "$file" | tr -c 'A-Za-z0-9_.,:/=+@%\n-' _)
+		grub_can_pass "$args" || die "--module $m: GRUB cannot pass on quotes, backslashes and repeated spaces"
+		case ${args%% *} in
+		config | kernel) die "--module $m: the word '${args%% *}' marks Veneer's own modules; put another behind it" ;;
+		esac
+		module_files+=("$file")
+		module_args+=("$args")
+	done
+}
+
+# --- what GRUB has to do: entry.cfg, which finds its slot's directory in $veneer_dir ---
+
+native_entry() { # native_entry NAME FORMAT CMDLINE, modules' arguments from stdin
+	local i mod=module2 dir="\$veneer_dir/guests/$1"
+	local -a args
+	mapfile -t args
+	[ "$2" != multiboot ] || mod=module
+	printf '%s %s/kernel%s\n' "$2" "$dir" "$(grub_words "$3")"
+	for i in "${!args[@]}"; do
+		case $2 in
+		linux) [ "$i" != 0 ] || printf initrd; printf ' %s/module%d' "$dir" "$i" ;;
+		*) printf '%s --nounzip %s/module%d%s\n' $mod "$dir" "$i" "$(grub_words "${args[i]}")" ;;
+		esac
+	done
+	echo
+}
+
+veneer_entry() { # veneer_entry NAME CMDLINE, modules' arguments from stdin
+	local i=0 args dir="\$veneer_dir/guests/$1"
+	# shellcheck disable=SC2016 # GRUB expands it
+	echo 'multiboot2 $veneer_dir/veneer.elf'
+	printf 'module2 --nounzip %s/config.dtb config\n' "$dir"
+	printf 'module2 --nounzip %s/kernel kernel%s\n' "$dir" "$(grub_words "$2")"
+	while read -r args; do
+		printf 'module2 --nounzip %s/module%d%s\n' "$dir" $i "$(grub_words "$args")"
+		i=$((i + 1))
+	done
+}
+
+write_entry() { # write_entry NAME
+	local dir=$tree/guests/$1 cmdline
+	cmdline=$(cat "$dir/cmdline")
+	grub_can_pass "$cmdline" || cmdline=
+	if [ -n "${opt[native]}" ]; then
+		native_entry "$1" "$(cat "$dir/format")" "$cmdline" <"$dir/modules"
+	else
+		veneer_entry "$1" "$cmdline" <"$dir/modules"
+	fi >"$dir/entry.cfg"
+}
+
+# --- putting it together ---
+
+guest_name() {
+	local name=${opt[name]}
+	if [ -z "$name" ]; then
+		name=$(basename -- "${opt[kernel]}" | tr -cd 'A-Za-z0-9_.+-')
+		name=${name:0:60}
+		name=${name#"${name%%[!.-]*}"}
+		name=${name:-kernel}
+	fi
+	[[ $name =~ ^[A-Za-z0-9_+][A-Za-z0-9_.+-]{0,59}$ ]] ||
+		die "--name $name: letters, digits and _ . + - only, at most 60, and neither . nor - first"
+	echo "$name"
+}
+
+guests() { # the names of the guests in the slot's directory $1
+	local dir
+	for dir in "$1"/guests/*/; do
+		[ ! -e "$dir/kernel" ] || basename -- "$dir"
+	done
+}
+
+put_veneer() {
+	local elf=${opt[veneer]} place
+	for place in "$here/../build/veneer.elf" "$here/../veneer.elf"; do
+		[ -n "$elf" ] || [ ! -e "$place" ] || elf=$place
+	done
+	[ -n "$elf" ] || die "$here/../build/veneer.elf: no such file (build it by make, or use --veneer)"
+	readable --veneer "$elf"
+	"$(grub_program file)" --is-x86-multiboot2 "$elf" || die "--veneer: $elf: not Veneer, but $(describe "$elf")"
+	cp -- "$elf" "$tree/veneer.elf" || fail "no room in $work"
+}
+
+put_config() { # put_config GUEST-DIR
+	local config=${opt[config]} place
+	[ -n "$config" ] || [ ! -e "$1/config.dtb" ] || return 0
+	for place in "$here/../configs/default.dts" "$here/../default.dts"; do
+		[ -n "$config" ] || [ ! -e "$place" ] || config=$place
+	done
+	readable --config "$config"
+	compile_config "$config" "$work/config.dtb"
+	cp -- "$work/config.dtb" "$1/config.dtb"
+}
+
+put_modules() { # put_modules GUEST-DIR
+	local i
+	collect_modules
+	rm -f -- "$1"/module[0-9]*
+	: >"$1/modules"
+	for i in "${!module_files[@]}"; do
+		cp -- "${module_files[i]}" "$1/module$i" || fail "no room in $work"
+		echo "${module_args[i]}" >>"$1/modules"
+	done
+}
+
+# A new guest, or what the options change in an old one.
+put_guest() { # put_guest NAME
+	local dir=$tree/guests/$1 old='' cmdline
+	[ ! -e "$dir/cmdline" ] || old=$(cat "$dir/cmdline")
+	mkdir -p "$dir"
+	if [ -n "${opt[kernel]}" ]; then
+		readable --kernel "${opt[kernel]}"
+		kernel_format "${opt[kernel]}" >"$dir/format"
+		cp -- "${opt[kernel]}" "$dir/kernel" || fail "no room in $work"
+	fi
+	if [ ${#modules[@]} -gt 0 ] || [ ! -e "$dir/modules" ]; then put_modules "$dir"; fi
+	cmdline=$old
+	[ -z "${given[cmdline]}" ] || cmdline=${opt[cmdline]}
+	check_cmdline "$cmdline"
+	if [ -n "${opt[native]}" ]; then
+		printf '%s' "$cmdline" >"$dir/cmdline"
+	else
+		# What was put into the old configuration is not in a new one.
+		[ -z "${opt[config]}" ] || rm -f -- "$dir/cmdline"
+		put_config "$dir"
+		place_cmdline "$dir" "$cmdline"
+	fi
+	write_entry "$1"
+}
+
+# The last two files: what this is, and the check sums of everything.
+finish_tree() {
+	local elf=none
+	[ ! -e "$tree/veneer.elf" ] || elf=$(sha256sum "$tree/veneer.elf" | cut -c 1-12)
+	printf 'veneer %s\ninstalled %s\n' "$elf" "$(date -u '+%F %T')" >"$tree/info"
+	(cd "$tree" && find . -type f ! -name manifest -print0 | LC_ALL=C sort -z | xargs -0 sha256sum --) >"$tree/manifest"
+}
+
+# Bytes that the tree takes where a file takes whole blocks of 4 KiB.
+tree_bytes() {
+	find "$1" -printf '%s\n' | awk '{ sum += int(($1 + 4095) / 4096) * 4096 + 4096 } END { print sum + 65536 }'
+}

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
+# veneer-install: what upgrade, verify and list do with a slot's files, wherever these lie.
+
+# The guest that the options are about.
+upgraded_guest() {
+	local names
+	names=$(guests "$tree")
+	if [ -n "${opt[name]}" ]; then
+		grep -qxF -- "${opt[name]}" <<<"$names" || die "--name ${opt[name]}: there is no such guest, but: ${names//$'\n'/ }"
+		echo "${opt[name]}"
+		return
+	fi
+	[[ $names != *$'\n'* ]] || die "which guest? --name and one of: ${names//$'\n'/ }"
+	echo "$names"
+}
+
+changes_guest() {
+	[ -n "${opt[kernel]}${given[cmdline]}${opt[config]}" ] || [ ${#modules[@]} -gt 0 ]
+}
+
+# $tree holds the present version; make the new one of it.
+upgrade_tree() {
+	local name
+	if [ -e "$tree/veneer.elf" ]; then
+		put_veneer
+	else
+		opt[native]=y
+	fi
+	if changes_guest; then
+		name=$(upgraded_guest)
+		put_guest "$name"
+	fi
+}
+
+differences=0
+differs() {
+	say "$*"
+	differences=$((differences + 1))
+}
+
+verify_tree() { # verify_tree DIRECTORY WHAT
+	local line
+	if [ ! -s "$1/manifest" ]; then
+		differs "$2: the manifest is missing"
+		return
+	fi
+	while read -r line; do
+		differs "$2: ${line#./}"
+	done < <(cd "$1" && LC_ALL=C sha256sum --check --quiet manifest 2>/dev/null || true)
+	while read -r line; do
+		differs "$2: $line: a file that was not installed"
+	done < <(cd "$1" && find . -type f ! -name manifest -printf '%P\n' | LC_ALL=C sort |
+		comm -23 - <(sed 's/^[0-9a-f]*  \.\///' manifest | LC_ALL=C sort))
+}
+
+verify_end() { # verify_end WHAT
+	[ "$differences" = 0 ] || leave $EX_VERIFY "$1: $differences differences"
+	say "$1: as installed"
+}
+
+list_tree() { # list_tree SLOT DIRECTORY
+	local name dir
+	if [ "$1" = "$slot" ]; then printf 'slot %s: starts' "$1"; else printf 'slot %s: previous version' "$1"; fi
+	printf ', Veneer %s, installed %s\n' "$(sed -n 's/^veneer //p' "$2/info" 2>/dev/null)" \
+		"$(sed -n 's/^installed //p' "$2/info" 2>/dev/null)"
+	for name in $(guests "$2"); do
+		dir=$2/guests/$name
+		printf '  guest %s: %s, %d bytes, %d modules, command line "%s"\n' "$name" "$(cat "$dir/format")" \
+			"$(stat -c %s "$dir/kernel")" "$(wc -l <"$dir/modules")" "$(cat "$dir/cmdline")"
+	done
+}

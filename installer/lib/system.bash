@@ -1,0 +1,432 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
+# veneer-install: Veneer in a distribution's own boot menu: system, and upgrade, rollback, uninstall, verify, list of that.
+#
+#   /boot/veneer/{a,b}     the two slots     /boot/veneer/state     which one starts
+#   /boot/veneer/saved     what uninstall needs: grub.cfg as it was, and what was made here
+#   /etc/grub.d/42_veneer  /etc/default/veneer
+
+readonly SCRIPT=/etc/grub.d/42_veneer DEFAULTS=/etc/default/veneer
+
+# --- the distribution ---
+
+os_release() { # os_release KEY
+	sed -n "s/^$1=//p" "$root/etc/os-release" 2>/dev/null | tr -d "\"'" | head -n 1
+}
+
+grub_package() {
+	case " $(os_release ID) $(os_release ID_LIKE) " in
+	*" debian "*) echo "grub2-common with grub-pc or grub-efi-amd64" ;;
+	*" fedora "* | *" rhel "*) echo "grub2-tools with grub2-pc or grub2-efi-x64, and grub2-efi-x64-modules" ;;
+	*" arch "*) echo "grub" ;;
+	*" alpine "*) echo "grub with grub-bios or grub-efi" ;;
+	*) echo "GRUB 2" ;;
+	esac
+}
+
+other_loader() {
+	local place
+	for place in boot/extlinux.conf:extlinux boot/syslinux/syslinux.cfg:syslinux boot/loader/loader.conf:systemd-boot \
+		efi/loader/loader.conf:systemd-boot boot/efi/loader/loader.conf:systemd-boot boot/refind_linux.conf:rEFInd \
+		boot/limine.conf:Limine; do
+		[ ! -e "$root/${place%%:*}" ] || echo "; there is ${place##*:} (${place%%:*})"
+	done | head -n 1
+}
+
+# Prints the path of a program of the system that is installed to, seen from inside.
+inside() { # inside NAME...
+	local name dir
+	for name in "$@"; do
+		for dir in /usr/sbin /usr/bin /sbin /bin /usr/local/sbin; do
+			if [ -x "$root$dir/$name" ]; then
+				echo "$dir/$name"
+				return
+			fi
+		done
+	done
+}
+
+# Older Fedora and RHEL have the real file on the ESP when they start by UEFI; newer ones have three lines there that lead to
+# /boot/grub2, and a full file in their place would be wrong.
+find_grub_cfg() {
+	local file vendor
+	for file in /boot/grub2/grub.cfg /boot/grub/grub.cfg; do
+		[ ! -f "$root$file" ] || { grub_cfg=$file; break; }
+	done
+	[ -n "$grub_cfg" ] && [ -e "$root/etc/grub2-efi.cfg" ] || [ -z "$grub_cfg" ] || return 0
+	for vendor in fedora redhat centos rocky almalinux; do
+		file=/boot/efi/EFI/$vendor/grub.cfg
+		if [ -f "$root$file" ] && ! grep -q '^configfile' "$root$file"; then
+			grub_cfg=$file
+			return
+		fi
+	done
+}
+
+# Sets mkconfig, script_check and grub_cfg, paths from inside.
+detect_layout() {
+	[ -d "$root" ] || die "--root $root: no such directory"
+	if [ ! -d "$root/etc" ] || [ ! -d "$root/boot" ]; then die "--root $root: not a system: no /etc or no /boot in it"; fi
+	mkconfig=$(inside grub-mkconfig grub2-mkconfig)
+	script_check=$(inside grub-script-check grub2-script-check)
+	grub_cfg=
+	find_grub_cfg
+	[ -n "$mkconfig" ] && [ -n "$script_check" ] || leave $EX_TOOL \
+		"$root has no grub-mkconfig$(other_loader).  Install $(grub_package), or use 'veneer-install disk' for a disk of its own"
+	[ -n "$grub_cfg" ] || die "$root has GRUB's tools, but no grub.cfg in /boot/grub or /boot/grub2$(other_loader)"
+	[ -d "$root/etc/grub.d" ] || die "$root/etc/grub.d: no such directory"
+	note "$(os_release ID): $mkconfig, $grub_cfg"
+}
+
+# Run a program of the system that is installed to.  The mounts are in a namespace of their own and end with it.
+in_root() {
+	if [ "$root" = / ] || [ -z "$root" ]; then
+		"$@"
+		return
+	fi
+	# shellcheck disable=SC2016 # for the inner shell
+	unshare --mount --propagation private sh -c 'root=$1; shift
+		for dir in dev proc sys; do [ ! -d "$root/$dir" ] || mount --rbind "/$dir" "$root/$dir"; done
+		PATH=/usr/sbin:/usr/bin:/sbin:/bin exec chroot "$root" "$@"' sh "$root" "$@"
+}
+
+# --- grub.cfg ---
+
+sum_of() { sha256sum <"$1" | cut -d ' ' -f 1; }
+
+# The distribution's own program writes over the old file while it runs; ours goes beside it, is checked, and takes its place
+# by rename().
+make_grub_cfg() { # make_grub_cfg [WITHOUT]
+	local file new out
+	file=$(realpath -- "$root$grub_cfg")
+	new=$grub_cfg.veneer
+	rm -f -- "$root$new" "$root$new.new"
+	partial=$root$new
+	out=$(in_root "$mkconfig" -o "$new" 2>&1) || fail "$mkconfig failed:"$'\n'"$out"
+	log "$out"
+	out=$(in_root "$script_check" "$new" 2>&1) || fail "$script_check finds fault with what $mkconfig made:"$'\n'"$out"
+	[ -n "${1:-}" ] || grep -q "BEGIN $SCRIPT" "$root$new" || fail "$mkconfig left out $SCRIPT"
+	# From here on the menu leads to what was installed, so that has to stay.
+	undo=
+	replace_file "$root$new" "$file"
+	partial=
+}
+
+# NEW takes the place, the owner and the mode of OLD.
+replace_file() { # replace_file NEW OLD
+	if [ -e "$2" ]; then
+		chown --reference="$2" -- "$1" 2>/dev/null || true
+		chmod --reference="$2" -- "$1"
+	fi
+	sync -- "$1"
+	mv -fT -- "$1" "$2"
+	sync -- "$(dirname -- "$2")"
+}
+
+# A file that appears under its name only when it is whole.  The name before begins with a dot: grub-mkconfig does not run it.
+put_file() { # put_file SOURCE DEST MODE
+	local dir new
+	dir=$(dirname -- "$2")
+	new=$(mktemp -- "$dir/.veneer.XXXXXX") || fail "$dir: cannot be written"
+	partial=$new
+	cat -- "$1" >"$new" || fail "$2: cannot be written"
+	chmod "$3" -- "$new"
+	sync -- "$new"
+	mv -fT -- "$new" "$2"
+	partial=
+	sync -- "$dir"
+}
+
+# --- slots ---
+
+# GRUB reads a file system without its journal: what is only there does not exist for it after a power cut.  Freezing for a
+# moment makes the file system put everything into its place.  One process does both, and nothing can end it between.
+settle() {
+	sync -f "$1"
+	perl -e '$SIG{$_} = "IGNORE" for qw(INT TERM HUP); open(F, "<", $ARGV[0]) or exit 1;
+		ioctl(F, 0xC0045877, 0) or exit 1; ioctl(F, 0xC0045878, 0) or exit 1;' "$1" 2>/dev/null ||
+		note "$1: this file system cannot be frozen; it was only synchronized"
+}
+
+put_slot() { # put_slot SLOT
+	local dir=$veneer/$1 file done=0 total_bytes
+	rm -rf -- "$dir"
+	mkdir -p -- "$dir"
+	total_bytes=$(du -sb "$tree" | cut -f 1)
+	(cd "$tree" && find . -mindepth 1 -type d -printf '%P\n') | while read -r file; do mkdir -p -- "$dir/$file"; done
+	while read -r file; do
+		cat -- "$tree/$file" >"$dir/$file" || fail "$dir/$file: cannot be written"
+		done=$((done + $(stat -c %s -- "$tree/$file")))
+		progress $done "$total_bytes" writing
+	done < <(cd "$tree" && find . -type f -printf '%P\n' | LC_ALL=C sort)
+	settle "$veneer"
+	(cd "$dir" && sha256sum --check --quiet --strict manifest >/dev/null 2>&1) ||
+		fail "$dir: what was read back differs from what was written"
+}
+
+check_room() {
+	local free need
+	need=$(tree_bytes "$tree")
+	free=$(($(stat -f -c '%a * %S' "$root/boot")))
+	[ "$free" -gt "$need" ] || die "$root/boot: $((free >> 20)) MiB are free, $(((need >> 20) + 1)) MiB are needed"
+}
+
+open_system() {
+	root=$(realpath -e -- "${opt[root]}" 2>/dev/null) || die "--root ${opt[root]}: no such directory"
+	[ "$root" != / ] || root=
+	veneer=$root/boot/veneer
+	[ -d "$root/boot" ] || die "--root ${root:-/}: not a system: no /boot in it"
+	case $mode in
+	list | verify) ;;
+	*) [ "$(id -u)" = 0 ] || die "a system is changed by root only" ;;
+	esac
+	lock "$root/boot"
+	make_work
+}
+
+need_system_tools() {
+	need_tools "$(grub_program file)" cpp dtc fdtget fdtput od cmp flock dd perl unshare sha256sum
+}
+
+# An installation that was begun and ended has its state; else there is at most rubbish.
+is_installed() { [ -s "$veneer/state" ]; }
+
+need_installed() {
+	is_installed || die "${root:-/}: Veneer is not installed there$([ ! -e "$veneer" ] || echo " (an installation was begun \
+and not ended; 'uninstall' removes what is left)")"
+	state_read "$veneer/state" || say "note: $veneer/state is damaged; GRUB starts slot $slot"
+}
+
+# --- system ---
+
+check_secure_boot() {
+	[ -z "$root" ] && secure_boot || return 0
+	[ -n "${opt[force]}" ] || refuse "$SECURE_BOOT_TEXT.  (--force installs all the same.)"
+	say "note: $SECURE_BOOT_TEXT"
+}
+
+check_grub_modules() {
+	local place
+	for place in /boot/grub /boot/grub2 /usr/lib/grub /usr/lib/grub2; do
+		for place in "$root$place"/*/multiboot2.mod; do [ ! -e "$place" ] || return 0; done
+	done
+	say "note: multiboot2.mod is nowhere in $root/boot and $root/usr/lib/grub; if the entries say that multiboot2 is unknown," \
+		"install $(grub_package)"
+}
+
+first_system() {
+	local file
+	[ -n "${opt[kernel]}" ] || die "--kernel is missing: the first installation needs a guest"
+	[ ! -e "$root$SCRIPT" ] || cmp -s "$here/42_veneer" "$root$SCRIPT" ||
+		refuse "$root$SCRIPT exists and is not of this program; move it away first"
+	put_guest "$(guest_name)"
+	put_veneer
+	finish_tree
+	check_room
+	[ -z "${opt[dry-run]}" ] || return 0
+	undo=undo_first
+	rm -rf -- "$veneer"
+	mkdir -p -- "$veneer/saved"
+	cp -p -- "$(realpath -- "$root$grub_cfg")" "$veneer/saved/grub.cfg"
+	for file in "$root/etc/default" "$root$DEFAULTS"; do
+		[ -e "$file" ] || echo "${file#"$root"}" >>"$veneer/saved/made"
+	done
+	put_slot a
+	[ -d "$root/etc/default" ] || mkdir -- "$root/etc/default"
+	[ -e "$root$DEFAULTS" ] || put_file "$here/veneer.default" "$root$DEFAULTS" 644
+	put_file "$here/42_veneer" "$root$SCRIPT" 755
+	seq=0
+	state_text a '' 1 >"$work/state"
+	put_file "$work/state" "$veneer/state" 644
+	slot=a previous=
+}
+
+# Interrupted before grub.cfg was there: as if nothing had been.
+undo_first() {
+	rm -f -- "$veneer/state" "$root$SCRIPT"
+	forget_made
+	rm -rf -- "$veneer"
+}
+
+forget_made() {
+	[ ! -e "$veneer/saved/made" ] || ! grep -qx "$DEFAULTS" "$veneer/saved/made" || rm -f -- "$root$DEFAULTS"
+	[ ! -e "$veneer/saved/made" ] || ! grep -qx /etc/default "$veneer/saved/made" ||
+		rmdir -- "$root/etc/default" 2>/dev/null || true
+}
+
+# A new version beside the old one, then the switch.
+next_system() {
+	finish_tree
+	check_room
+	[ -z "${opt[dry-run]}" ] || return 0
+	state_write "$veneer/state" 0 "$slot" ''
+	put_slot "$other"
+	state_write "$veneer/state" 0 "$other" "$slot"
+	settle "$veneer"
+}
+
+more_system() {
+	state_read "$veneer/state" || true
+	cp -R -- "$veneer/$slot" "$tree" || fail "$veneer/$slot: cannot be copied"
+	if [ -n "${opt[remove]}" ]; then
+		[ -d "$tree/guests/${opt[remove]}" ] || die "--remove ${opt[remove]}: there is no such guest"
+		[ "$(guests "$tree" | wc -l)" -gt 1 ] || die "--remove ${opt[remove]}: it is the only guest; use 'uninstall'"
+		rm -rf -- "$tree/guests/${opt[remove]}"
+	elif [ -n "${opt[kernel]}" ]; then
+		put_guest "$(guest_name)"
+	elif changes_guest; then
+		die "--kernel is missing (to change a guest use 'upgrade')"
+	fi
+	[ -z "${opt[veneer]}" ] || put_veneer
+	next_system
+}
+
+set_default() {
+	local name
+	[ -n "${opt[default]}" ] || return 0
+	name=${opt[name]}
+	[ -z "${opt[kernel]}" ] || name=$(guest_name)
+	[ -n "$name" ] || name=$(guests "$veneer/$slot" | head -n 1)
+	[ -e "$veneer/$slot/guests/$name/kernel" ] || die "--default: there is no guest $name"
+	grep -v '^VENEER_DEFAULT=' "$root$DEFAULTS" >"$work/default" || true
+	echo "VENEER_DEFAULT=$name" >>"$work/default"
+	put_file "$work/default" "$root$DEFAULTS" 644
+}
+
+system_done() {
+	make_grub_cfg
+	sum_of "$root$grub_cfg" >"$work/sum"
+	put_file "$work/sum" "$veneer/saved/sum" 644
+	settle "$veneer"
+}
+
+cmd_system() {
+	need_system_tools
+	open_system
+	detect_layout
+	check_secure_boot
+	check_grub_modules
+	if is_installed; then
+		more_system
+	else
+		[ -z "${opt[remove]}" ] || die "--remove ${opt[remove]}: Veneer is not installed in ${root:-/}"
+		mkdir -p "$tree"
+		first_system
+	fi
+	if [ -n "${opt[dry-run]}" ]; then
+		system_plan
+		return
+	fi
+	set_default
+	system_done
+	say "${root:-/}: installed in slot $slot; the menu has: $(guests "$veneer/$slot" | tr '\n' ' ')"
+}
+
+system_plan() {
+	printf 'would put these files into %s:\n' "$veneer"
+	(cd "$tree" && find . -type f -printf '  %P, %s bytes\n' | LC_ALL=C sort)
+	printf 'would write %s, %s, and %s by %s\n' "$SCRIPT" "$DEFAULTS" "$grub_cfg" "$mkconfig"
+}
+
+# --- upgrade, rollback ---
+
+system_upgrade() {
+	need_system_tools
+	open_system
+	need_installed
+	detect_layout
+	check_secure_boot
+	cp -R -- "$veneer/$slot" "$tree" || fail "$veneer/$slot: cannot be copied"
+	upgrade_tree
+	next_system
+	if [ -n "${opt[dry-run]}" ]; then
+		system_plan
+		return
+	fi
+	put_script
+	system_done
+	say "${root:-/}: the new version is in slot $slot; the old one is the previous version in the menu"
+}
+
+# The script of this version, unless the administrator has changed it: "verify" tells.
+put_script() {
+	cmp -s "$here/42_veneer" "$root$SCRIPT" || put_file "$here/42_veneer" "$root$SCRIPT" 755
+}
+
+system_rollback() {
+	need_system_tools
+	open_system
+	need_installed
+	detect_layout
+	[ -n "$previous" ] || die "${root:-/}: there is no previous version"
+	if [ -n "${opt[dry-run]}" ]; then
+		echo "would let slot $previous start again"
+		return
+	fi
+	state_write "$veneer/state" 0 "$other" "$slot"
+	settle "$veneer"
+	system_done
+	say "${root:-/}: slot $slot starts again"
+}
+
+# --- uninstall ---
+
+# grub.cfg as it was before, if nobody has made it anew since; else the distribution makes it anew, without Veneer.
+restore_grub_cfg() {
+	local file saved=$veneer/saved/grub.cfg
+	file=$(realpath -- "$root$grub_cfg")
+	if [ -e "$saved" ] && { cmp -s "$saved" "$file" || [ "$(cat "$veneer/saved/sum" 2>/dev/null)" = "$(sum_of "$file")" ]; }; then
+		partial=$file.veneer
+		cp -p -- "$saved" "$partial"
+		sync -- "$partial"
+		mv -fT -- "$partial" "$file"
+		partial=
+		sync -- "$(dirname -- "$file")"
+	elif grep -q "BEGIN $SCRIPT" "$file"; then
+		make_grub_cfg without
+	fi
+}
+
+system_uninstall() {
+	need_tools flock perl unshare
+	open_system
+	[ -e "$veneer" ] || [ -e "$root$SCRIPT" ] || die "${root:-/}: Veneer is not installed there"
+	detect_layout
+	if [ -n "${opt[dry-run]}" ]; then
+		printf 'would remove %s, %s and %s, and restore %s\n' "$SCRIPT" "$DEFAULTS" /boot/veneer "$grub_cfg"
+		return
+	fi
+	# The menu first: while it has Veneer's entries their files are there.
+	rm -f -- "$root$SCRIPT"
+	restore_grub_cfg
+	settle "$root/boot"
+	rm -rf -- "$veneer/state" "$veneer/a" "$veneer/b"
+	forget_made
+	rm -rf -- "$veneer"
+	sync -f "$root/boot"
+	say "${root:-/}: uninstalled"
+}
+
+# --- verify and list ---
+
+system_verify() {
+	need_tools sha256sum comm
+	open_system
+	need_installed
+	state_read "$veneer/state" || differs "$veneer/state is damaged"
+	verify_tree "$veneer/$slot" "slot $slot"
+	[ -z "$previous" ] || verify_tree "$veneer/$previous" "slot $previous"
+	cmp -s "$here/42_veneer" "$root$SCRIPT" || differs "$SCRIPT is missing or not of this version"
+	[ -x "$root$SCRIPT" ] || differs "$SCRIPT cannot be executed"
+	grub_cfg=
+	find_grub_cfg
+	[ -n "$grub_cfg" ] && grep -q "BEGIN $SCRIPT" "$root$grub_cfg" || differs "grub.cfg has no entries of Veneer"
+	verify_end "${root:-/}"
+}
+
+system_list() {
+	local which
+	open_system
+	need_installed
+	for which in "$slot" $previous; do list_tree "$which" "$veneer/$which"; done
+}
