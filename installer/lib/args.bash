@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # veneer-install: the command line, into mode, target, opt[], given[] and modules.
 
-readonly GUEST="kernel module cmdline config veneer name"
+readonly GUEST="kernel module cmdline config no-check veneer name"
 readonly COMMON="help dry-run verbose quiet log progress"
 declare -rA ALLOWED=(
 	[image]="$GUEST menu-timeout native size slot-size data force"
@@ -20,7 +20,8 @@ readonly WITH_VALUE=" kernel module cmdline config veneer name menu-timeout size
 mode='' target='' source=''
 modules=()
 # shellcheck disable=SC2034 # used by the other parts
-declare -A opt=([kernel]='' [cmdline]='' [config]='' [veneer]='' [name]='' [menu-timeout]=3 [size]='' [slot-size]='' [data]=''
+declare -A opt=([kernel]='' [cmdline]='' [config]='' [no-check]='' [veneer]='' [name]='' [menu-timeout]=3 [size]=''
+	[slot-size]='' [data]=''
 	[root]=/ [log]='' [remove]='' [native]='' [force]='' [yes]='' [i-know]='' [nvram]='' [no-nvram]='' [default]=''
 	[dry-run]='' [verbose]='' [quiet]='' [progress]='') given=([cmdline]='' [menu-timeout]='' [root]='')
 

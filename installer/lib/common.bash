@@ -170,5 +170,6 @@ secure_boot() {
 	[ -r "$var" ] && [ "$(number_at "$var" 4 1)" = 1 ]
 }
 
-readonly SECURE_BOOT_TEXT="Secure Boot is on in this machine.  A GRUB that it trusts refuses to load Veneer (multiboot2 is \
-locked), and it does not trust another GRUB.  Switch Secure Boot off in the firmware setup, or sign a GRUB with keys of your own"
+# shellcheck disable=SC2034 # used by the other parts
+readonly SECURE_BOOT_TEXT="Secure Boot is on in this machine.  A GRUB that it trusts refuses to load Veneer (multiboot2 \
+is locked), and it does not trust another GRUB.  Switch Secure Boot off in the firmware setup, or sign a GRUB with your keys"

@@ -42,7 +42,7 @@ check_disk() {
 	[ "$(cat "$sys/ro")" = 0 ] || refuse "$target is write-protected"
 	[ -w "$target" ] || die "$target: no permission to write (root?)"
 	[ "$(blockdev --getss "$target")" = $SECTOR ] ||
-		die "$target has sectors of $(blockdev --getss "$target") bytes; this program can only write disks with $SECTOR"
+		die "$target has sectors of $(blockdev --getss "$target") bytes; this program writes disks with $SECTOR only"
 	total=$(blockdev --getsz "$target")
 }
 
@@ -50,7 +50,8 @@ check_free() {
 	local users out part
 	part=$(system_part_on "$disk_name")
 	if [ -n "$part" ]; then
-		[ -n "${opt[i-know]}" ] || refuse "$target is the disk that this system runs from ($part); --i-know goes on all the same"
+		[ -n "${opt[i-know]}" ] ||
+			refuse "$target is the disk that this system runs from ($part); --i-know overwrites it"
 		return 0
 	fi
 	users=$(users_of "$disk_name")
@@ -77,8 +78,8 @@ write_range() { # write_range SOURCE FROM TO COUNT: sectors of SOURCE from FROM 
 	local done=0 n
 	while [ $done -lt "$4" ]; do
 		n=$(($4 - done < CHUNK ? $4 - done : CHUNK))
-		dd if="$1" of="$target" bs=1M iflag=skip_bytes,count_bytes oflag=seek_bytes conv=notrunc,nocreat,fsync status=none \
-			skip=$((($2 + done) * SECTOR)) seek=$((($3 + done) * SECTOR)) count=$((n * SECTOR)) ||
+		dd if="$1" of="$target" bs=1M iflag=skip_bytes,count_bytes oflag=seek_bytes conv=notrunc,nocreat,fsync \
+			status=none skip=$((($2 + done) * SECTOR)) seek=$((($3 + done) * SECTOR)) count=$((n * SECTOR)) ||
 			fail "$target: writing failed at sector $(($3 + done))"
 		done=$((done + n)) written=$((written + n))
 		progress "$written" "$to_write" writing

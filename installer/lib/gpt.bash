@@ -4,7 +4,7 @@
 #
 #   veneer-bios  GRUB's core image for BIOS
 #   veneer-boot  the ESP: GRUB for UEFI, grub.cfg, and the sector that names the slot (/veneer/state)
-#   veneer-a, veneer-b   the two slots: FAT, each with one installed version.  One is never touched while it is the one that starts
+#   veneer-a, veneer-b   the two slots: FAT, each with one installed version; never touched while it is the one that starts
 #   veneer-data  the rest: for the guest, left as it is
 
 readonly BIOS_START=2048 BIOS_SECTORS=2048 ESP_START=4096 ESP_SECTORS=69632 GPT_HEAD=34 GPT_TAIL=33

@@ -68,6 +68,16 @@ check_config() { # check_config SOURCE BLOB
 	[ "$out" = veneer,config ] || die "$1: not a configuration of Veneer: / has compatible \"$out\", not \"veneer,config\""
 	out=$(fdtget "$2" / veneer,config-version 2>/dev/null) || out=nothing
 	[ "$out" = 1 ] || die "$1: veneer,config-version is $out; this program knows 1"
+	if [ "$mode" = config ] || [ -n "${opt[no-check]}" ]; then return; fi
+	# The hypervisor's own parser, where it was built.
+	for out in ${BUILD:+"$BUILD/config-check"} "$here/../build/config-check" "$here/../lib/veneer/config-check"; do
+		[ ! -x "$out" ] || { ask_parser "$1" "$2" "$out"; return; }
+	done
+}
+
+ask_parser() { # ask_parser SOURCE BLOB CHECKER
+	local out
+	out=$("$3" "$2" 2>&1) || die "$1: Veneer would not start with it:"$'\n'"$out"
 }
 
 # --- command lines ---
@@ -99,7 +109,8 @@ check_cmdline() {
 # The kernel's command line goes on GRUB's line, or into the configuration where GRUB would change it.
 place_cmdline() { # place_cmdline GUEST-DIR CMDLINE
 	local out blob=$1/config.dtb
-	[ ! -e "$1/cmdline" ] || grub_can_pass "$(cat "$1/cmdline")" || fdtput -d "$blob" /guest bootargs || fail "fdtput failed"
+	[ ! -e "$1/cmdline" ] || grub_can_pass "$(cat "$1/cmdline")" || fdtput -d "$blob" /guest bootargs ||
+		fail "fdtput failed"
 	printf '%s' "$2" >"$1/cmdline"
 	grub_can_pass "$2" && return
 	out=$(fdtput -c "$blob" /guest 2>&1) || [[ $out == *FDT_ERR_EXISTS* ]] || fail "fdtput: $out"

@@ -9,7 +9,7 @@ usage() { # usage [COMMAND]
 	disk) usage_disk ;;
 	system) usage_system ;;
 	upgrade) usage_upgrade ;;
-	config) echo "Usage: veneer-install config D OUT     compile Veneer's configuration D (.dts or .dtb) to OUT and check it" ;;
+	config) echo "Usage: veneer-install config D OUT     compile the configuration D (.dts or .dtb) to OUT" ;;
 	*) usage_other "$1" ;;
 	esac
 	[ -z "${1:-}" ] || usage_common
@@ -53,6 +53,7 @@ usage_guest() {
   --cmdline C          the kernel's command line
   --config D           Veneer's configuration, source (.dts) or compiled (.dtb); without it every device that Veneer can
                        drive is concealed, and disks are read-only (configs/default.dts)
+  --no-check           take a configuration that Veneer will refuse
   --veneer ELF         the hypervisor (default: build/veneer.elf beside this script's directory)
   --name N             what the guest is called in the menu and by list (default: the kernel's file name)
 END
@@ -145,8 +146,8 @@ END
 
 usage_other() {
 	case $1 in
-	rollback) echo "Usage: veneer-install rollback [TARGET]     let the previous version start again (and this one is then the previous)" ;;
-	uninstall) echo "Usage: veneer-install uninstall [DISK]      remove Veneer; a system is then as it was, a disk is empty" ;;
+	rollback) echo "Usage: veneer-install rollback [TARGET]     let the previous version start again" ;;
+	uninstall) echo "Usage: veneer-install uninstall [DISK]      remove it; a system is as it was, a disk empty" ;;
 	verify) echo "Usage: veneer-install verify [TARGET]       compare what is installed with what was installed" ;;
 	list) echo "Usage: veneer-install list [TARGET]         the versions, and the guests of each" ;;
 	esac

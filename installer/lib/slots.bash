@@ -7,7 +7,8 @@ upgraded_guest() {
 	local names
 	names=$(guests "$tree")
 	if [ -n "${opt[name]}" ]; then
-		grep -qxF -- "${opt[name]}" <<<"$names" || die "--name ${opt[name]}: there is no such guest, but: ${names//$'\n'/ }"
+		grep -qxF -- "${opt[name]}" <<<"$names" ||
+			die "--name ${opt[name]}: there is no such guest, but: ${names//$'\n'/ }"
 		echo "${opt[name]}"
 		return
 	fi

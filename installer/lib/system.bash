@@ -72,7 +72,7 @@ detect_layout() {
 	grub_cfg=
 	find_grub_cfg
 	[ -n "$mkconfig" ] && [ -n "$script_check" ] || leave $EX_TOOL \
-		"$root has no grub-mkconfig$(other_loader).  Install $(grub_package), or use 'veneer-install disk' for a disk of its own"
+		"$root has no grub-mkconfig$(other_loader).  Install $(grub_package), or use 'veneer-install disk'"
 	[ -n "$grub_cfg" ] || die "$root has GRUB's tools, but no grub.cfg in /boot/grub or /boot/grub2$(other_loader)"
 	[ -d "$root/etc/grub.d" ] || die "$root/etc/grub.d: no such directory"
 	note "$(os_release ID): $mkconfig, $grub_cfg"
@@ -192,8 +192,9 @@ need_system_tools() {
 is_installed() { [ -s "$veneer/state" ]; }
 
 need_installed() {
-	is_installed || die "${root:-/}: Veneer is not installed there$([ ! -e "$veneer" ] || echo " (an installation was begun \
-and not ended; 'uninstall' removes what is left)")"
+	local begun=''
+	[ ! -e "$veneer" ] || begun=" (an installation was begun and not ended; 'uninstall' removes what is left)"
+	is_installed || die "${root:-/}: Veneer is not installed there$begun"
 	state_read "$veneer/state" || say "note: $veneer/state is damaged; GRUB starts slot $slot"
 }
 
@@ -210,8 +211,8 @@ check_grub_modules() {
 	for place in /boot/grub /boot/grub2 /usr/lib/grub /usr/lib/grub2; do
 		for place in "$root$place"/*/multiboot2.mod; do [ ! -e "$place" ] || return 0; done
 	done
-	say "note: multiboot2.mod is nowhere in $root/boot and $root/usr/lib/grub; if the entries say that multiboot2 is unknown," \
-		"install $(grub_package)"
+	say "note: multiboot2.mod is nowhere in $root/boot and $root/usr/lib/grub; if GRUB says that it does not know the" \
+		"command, install $(grub_package)"
 }
 
 first_system() {
@@ -375,7 +376,7 @@ system_rollback() {
 restore_grub_cfg() {
 	local file saved=$veneer/saved/grub.cfg
 	file=$(realpath -- "$root$grub_cfg")
-	if [ -e "$saved" ] && { cmp -s "$saved" "$file" || [ "$(cat "$veneer/saved/sum" 2>/dev/null)" = "$(sum_of "$file")" ]; }; then
+	if [ -e "$saved" ] && grep -qxF "$(sum_of "$file")" "$veneer/saved/sum" <(sum_of "$saved") 2>/dev/null; then
 		partial=$file.veneer
 		cp -p -- "$saved" "$partial"
 		sync -- "$partial"
