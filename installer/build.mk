@@ -8,5 +8,11 @@ $(BUILD)/config-check: installer/config-check.c hv/config.c hv/guess.c hv/fmt.c 
 	@mkdir -p $(@D)
 	$(HOSTCC) $(HOST_CFLAGS) -o $@ $(filter %.c,$^) -lfdt
 
-tools: $(BUILD)/config-check ## Build what the installer's scripts need
+# The drivers' own tables, for veneer-hwcheck and localconfig.
+$(BUILD)/hw-ids: scripts/hw-ids installer/hw-ids.c $(wildcard hw/*/*_pci.c hw/*/build.mk) hw/nic/skeleton.c hv/cpu/build.mk \
+		include/veneer/hwdev.h $(BUILD)/autoconf.h
+	@mkdir -p $(@D)
+	scripts/hw-ids $(HOSTCC) $(HOST_CFLAGS) >$@
+
+tools: $(BUILD)/config-check $(BUILD)/hw-ids ## Build what the installer's scripts need
 .PHONY: tools

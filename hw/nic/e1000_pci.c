@@ -7,7 +7,7 @@
 #define ID(dev, name, q) { .vendor = 0x8086, .device = dev, .model = name, .quirks = q }
 
 static const struct hw_id ids[] = {
-	ID(0x100e, "82540EM", EM),
+	{ .vendor = 0x8086, .device = 0x100e, .model = "82540EM", .quirks = EM, .emulated = true },
 	ID(0x1015, "82540EM LOM", EM),
 	ID(0x1016, "82540EP LOM", EM),
 	ID(0x1017, "82540EP", EM),

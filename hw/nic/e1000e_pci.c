@@ -10,7 +10,7 @@
 #define ID(dev, name, q) { .vendor = 0x8086, .device = dev, .model = name, .quirks = q }
 
 static const struct hw_id ids[] = {
-	ID(0x10d3, "82574L", INTEL_Q_82574),
+	{ .vendor = 0x8086, .device = 0x10d3, .model = "82574L", .quirks = INTEL_Q_82574, .emulated = true },
 	ID(0x10f6, "82574LA", INTEL_Q_82574),
 	ID(0x150c, "82583V", INTEL_Q_82574),
 	ID(0x1502, "82579LM", INTEL_Q_PCH),

@@ -5,7 +5,7 @@
 #define ID(ven, dev, name) { .vendor = ven, .device = dev, .model = name }
 
 static const struct hw_id ids[] = {
-	{ .vendor = 0x10ec, .device = 0x8139, .model = "RTL8139", .quirks = RTL_Q_CPLUS },
+	{ .vendor = 0x10ec, .device = 0x8139, .model = "RTL8139", .quirks = RTL_Q_CPLUS, .emulated = true },
 	ID(0x10ec, 0x8138, "RTL8139 CardBus"),
 	ID(0x1113, 0x1211, "SMC1211TX"),
 	ID(0x1186, 0x1300, "D-Link DFE-538TX"),

@@ -19,7 +19,7 @@ static const struct hw_id ids[] = {
 	{ 0x8086, 0x0a55, 0, 0, "Intel DC P4600", NVME_Q_STRIPE },
 	{ 0x8086, 0xf1a5, 0, 0, "Intel 600p", NVME_Q_MEDIUM_PRIO | NVME_Q_NO_WRITE_ZEROES },
 	{ 0x8086, 0x5845, 0, 0, "QEMU NVMe before 5.2", NVME_Q_NO_NS_LIST | NVME_Q_NO_WRITE_ZEROES | NVME_Q_DRAINS },
-	{ 0x1b36, 0x0010, 0, 0, "QEMU NVMe", NVME_Q_DRAINS },
+	{ 0x1b36, 0x0010, 0, 0, "QEMU NVMe", NVME_Q_DRAINS, true },
 	{ 0x144d, 0xa821, 0, 0, "Samsung PM1725", NVME_Q_DELAY_RDY | NVME_Q_MQES_LIES },
 	{ 0x144d, 0xa822, 0, 0, "Samsung PM1725a", NVME_Q_DELAY_RDY | NVME_Q_MQES_LIES | NVME_Q_NO_WRITE_ZEROES },
 	{ 0x144d, 0xa809, 0, 0, "Samsung MZALQ256", NVME_Q_NO_WRITE_ZEROES },

@@ -61,6 +61,7 @@ struct hw_id {
 	uint32_t class_code, class_mask;	/* compared when class_mask != 0; 24 bits */
 	const char *model;		/* for the log and the README's table: "82574L" */
 	uint32_t quirks;		/* the driver's own flags, applied at one commented spot */
+	bool emulated;			/* the tests run a guest through this very device, in emulation */
 };
 
 enum hw_class { HW_NIC, HW_STORAGE };

@@ -1,0 +1,263 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# veneer-hwcheck: on lists of real machines (tests/fixtures/lspci names their sources), and on trees made like sysfs.
+bats_require_minimum_version 1.5.0
+
+setup() {
+	bats_load_library bats-support
+	bats_load_library bats-assert
+	ROOT=$(realpath "$BATS_TEST_DIRNAME/../..")
+	export BUILD=${BUILD:-$ROOT/build}
+	[[ $BUILD = /* ]] || BUILD=$ROOT/$BUILD
+	LISTS=$ROOT/tests/fixtures/lspci
+	cd "$BATS_TEST_TMPDIR" || return 1
+	[ -e "$BUILD/hw-ids" ] || make -s -C "$ROOT" BUILD="$BUILD" tools
+	# A table of every kind of processor, so that these tests do not depend on what this version can use.
+	{ grep -v "	cpu	" "$BUILD/hw-ids"; printf 'CONFIG_SVM\tcpu\tsvm\nCONFIG_VMX\tcpu\tvmx\n'; } >ids
+}
+
+hwcheck() {
+	run -"$1" "$ROOT/installer/veneer-hwcheck" --ids ids "${@:2}"
+}
+
+# The lines below the device's own, up to the next device or heading.
+about() { # about ADDRESS
+	sed -n "/^  $1 /,/^[^ ]\|^  [0-9a-f]/p" <<<"$output" | sed '1d'
+}
+
+@test "twelve machines: each controller with its driver, or with what to do about it" {
+	local list address words n=0
+	while IFS='|' read -r list address words; do
+		hwcheck "$([[ $list =~ ^(dell-845g|latitude|pavilion) ]] && echo 1 || echo 3)" --lspci "$LISTS/$list.txt"
+		about "$address" | tr -s ' \n' ' ' | grep -F -- "$words" || { echo "$list $address: $words"; false; }
+		n=$((n + 1))
+	done <<-'END'
+		presario-c500|08:08.0|driver rtl8139 (RTL8139), tried in emulation: concealed
+		presario-c500|00:1f.2|driver ahci (AHCI 1.x), never run on silicon: concealed
+		presario-c500|00:1f.2|shares the slot with 00:1f.0 (the guest's own), 00:1f.1 (the guest's own), 00:1f.3
+		presario-c500|00:1f.1|IDE mode: switch the controller to AHCI
+		presario-c500|06:00.0|no driver: left to the guest
+		thinkpad-t500|00:1f.2|driver ahci
+		thinkpad-t500|00:19.0|no driver: left to the guest
+		dell-845g|02:08.0|no driver
+		dell-845g|00:1f.1|IDE mode
+		dell-ich9m|00:1f.2|driver ahci
+		satellite-l300d|00:12.0|driver ahci (ATI SB600), never run on silicon
+		omen-15-ek1013dx|00:17.0|RAID or VMD mode, which hides the disks
+		omen-15-ek1013dx|3b:00.0|driver nvme (NVM Express), never run on silicon
+		z390|00:1f.6|driver e1000e (I219-V (7)), never run on silicon: concealed, the guest sees virtio-net
+		z390|00:1f.6|shares the slot with 00:1f.0 (the guest's own)
+		z390|03:00.0|driver nvme
+		z390|00:17.0|driver ahci
+		odyssey-x86|00:12.0|if its interface is AHCI 1.x's, which the list does not say: unknown
+		odyssey-x86|01:00.0|driver nvme
+		pavilion-hpe-130me|00:1f.2|RAID or VMD mode
+		latitude-e6500|00:1f.2|RAID or VMD mode
+		ryzen-300-series|01:00.0|driver nvme (Intel 600p)
+		ryzen-300-series|0b:00.2|driver ahci
+		ryzen-300-series|02:00.1|which the list does not say: unknown
+		renoir|01:00.0|driver nvme
+		renoir|06:00.0|driver ahci (AHCI 1.x)
+	END
+	[ $n = 26 ]
+	[ "$(find "$LISTS" -name '*.txt' | wc -l)" = 12 ]
+	for list in "$LISTS"/*.txt; do
+		sed -n 2p "$list" | grep -E '^# .*\.'
+	done
+}
+
+@test "each list gives a configuration that Veneer takes, and options that kconfig knows" {
+	for list in "$LISTS"/*.txt; do
+		run "$ROOT/installer/veneer-hwcheck" --ids ids --brief --lspci "$list" --dts m.dts --config m.config
+		[ "${#lines[@]}" = 1 ]
+		"$ROOT/installer/veneer-config" check m.dts
+		grep -oE 'CONFIG_[A-Z0-9_]+' m.config | while read -r symbol; do
+			[ "$symbol" = CONFIG_VMX ] || grep -qx "config ${symbol#CONFIG_}" "$ROOT/Kconfig"
+		done
+	done
+	hwcheck 3 --lspci "$LISTS/z390.txt" --dts m.dts --config m.config
+	"$ROOT/installer/veneer-config" compile m.dts m.dtb
+	[ "$(fdtget m.dtb /policy/net-00-1f-6 veneer,bdf)" = 0000:00:1f.6 ]
+	grep -x CONFIG_NIC_E1000E=y m.config
+	grep -x '# CONFIG_NIC_RTL8139 is not set' m.config
+	grep -x CONFIG_VMX=y m.config
+	grep -x '# CONFIG_SVM is not set' m.config
+}
+
+@test "a processor that this version cannot use is told from the host bridge" {
+	grep -v vmx ids >no-vmx
+	run -1 "$ROOT/installer/veneer-hwcheck" --ids no-vmx --lspci "$LISTS/z390.txt"
+	[[ ${lines[-1]} = "does not fit: processor: Intel's VMX"* ]]
+	run -1 "$ROOT/installer/veneer-hwcheck" --ids no-vmx --lspci "$LISTS/thinkpad-t500.txt"
+	[[ ${lines[-1]} = "does not fit: processor: Intel's VMX"* ]]
+	run -3 "$ROOT/installer/veneer-hwcheck" --ids no-vmx --lspci "$LISTS/renoir.txt"
+}
+
+@test "the three forms of lspci are the same machine" {
+	cat >mm <<-'END'
+		00:1f.2 "SATA controller [0106]" "Intel [8086]" "82801IR [AHCI mode] [2922]" -r02 -p01 "Red Hat [1af4]" "[1100]"
+		00:03.0 "Ethernet controller [0200]" "Intel [8086]" "82574L Gigabit [10d3]" "Intel [8086]" "Device [0000]"
+	END
+	cat >plain <<-'END'
+		00:1f.2 SATA controller [0106]: Intel 82801IR [AHCI mode] [8086:2922] (rev 02) (prog-if 01 [AHCI 1.0])
+		00:03.0 Ethernet controller [0200]: Intel 82574L Gigabit [8086:10d3]
+			Kernel driver in use: e1000e
+	END
+	tr '|' '\t' >records <<-'END'
+		Slot:|00:1f.2
+		Class:|SATA controller [0106]
+		Vendor:|Intel [8086]
+		Device:|82801IR [AHCI mode] [2922]
+		Rev:|02
+		ProgIf:|01
+
+		Slot:|00:03.0
+		Class:|Ethernet controller [0200]
+		Vendor:|Intel [8086]
+		Device:|82574L Gigabit [10d3]
+		Driver:|e1000e
+	END
+	for form in mm plain records; do
+		hwcheck 3 --lspci "$form"
+		sed 1d <<<"$output" >"$form.out"
+		cmp "$form.out" mm.out
+	done
+	grep "driver e1000e (82574L), tried in emulation" mm.out
+	grep "driver ahci (Intel ICH9), tried in emulation" mm.out
+	hwcheck 3 --lspci - <mm
+}
+
+# --- a machine in a directory ---
+
+function_at() { # function_at ADDRESS VENDOR DEVICE CLASS [LINE PIN [CAPABILITY]]
+	local dir=sys/bus/pci/devices/$1
+	mkdir -p "$dir"
+	echo "0x$2" >"$dir/vendor"
+	echo "0x$3" >"$dir/device"
+	echo "0x$4" >"$dir/class"
+	python3 - "$dir/config" "${5:-0}" "${6:-0}" "${7:-0}" <<-'END'
+		import sys
+		line, pin, cap = (int(text, 0) for text in sys.argv[2:])
+		config = bytearray(256)
+		config[6], config[0x34], config[0x3c], config[0x3d] = 0x10 if cap else 0, 0x50, line, pin
+		config[0x50:0x52] = bytes((cap, 0))
+		open(sys.argv[1], "wb").write(config)
+	END
+}
+
+disk_at() { # disk_at NAME ADDRESS SECTORS MODEL SERIAL
+	local dir=sys/devices/pci0000:00/$2/ata1/block/$1
+	mkdir -p "$dir/device" "$dir/holders" sys/block
+	echo "$3" >"$dir/size"
+	echo "$4" >"$dir/device/model"
+	[ -z "$5" ] || echo "$5" >"$dir/device/serial"
+	echo 8:0 >"$dir/dev"
+	ln -s "../devices/pci0000:00/$2/ata1/block/$1" "sys/block/$1"
+}
+
+cpu() { # cpu VENDOR FLAGS
+	mkdir -p proc/self
+	printf 'processor\t: 0\nvendor_id\t: %s\nmodel name\t: Test CPU\nflags\t\t: fpu lm %s\n' "$1" "$2" >proc/cpuinfo
+}
+
+msr() { # msr NUMBER VALUE
+	mkdir -p dev/cpu/0
+	python3 -c 'import sys, struct
+f = open("dev/cpu/0/msr", "wb")
+f.seek(int(sys.argv[1], 0))
+f.write(struct.pack("<Q", int(sys.argv[2], 0)))' "$1" "$2"
+}
+
+machine() {
+	mkdir -p sys/firmware/efi/efivars sys/class/iommu/ivhd0
+	cpu AuthenticAMD "svm npt"
+	msr 0xc0010114 0
+	function_at 0000:00:00.0 1022 1450 060000
+	function_at 0000:00:02.0 8086 100e 020000 11 1
+	function_at 0000:00:03.0 8086 2934 0c0300 11 1
+	function_at 0000:00:1f.2 8086 2922 010601 10 1 0x05
+	function_at 0000:00:1f.3 8086 2930 0c0500
+	disk_at sda 0000:00:1f.2 1953525168 "Scratch 1000" "S3Z1NB0K123456"
+	echo '36 1 8:0 / /home rw - ext4 /dev/sda rw' >proc/self/mountinfo
+}
+
+@test "this machine: processor, IOMMU, lines, slots, disks; a configuration that names the disk" {
+	machine
+	hwcheck 0 --sysroot . --dts m.dts
+	assert_output --partial "fits: SVM with nested paging"
+	assert_output --partial "AMD-Vi (used by this Linux)"
+	assert_output --partial "Secure Boot: unknown"
+	assert_output --partial "interrupt line 11, has no message interrupts: rings by this line; on the same line: 00:03.0"
+	assert_output --partial "interrupt line 10, rings by message"
+	assert_output --partial "shares the slot with 00:1f.3 (the guest's own)"
+	assert_output --partial "disk sda: Scratch 1000, 1.0 TB, serial S3Z1NB0K123456; sda mounted at /home"
+	[ "${lines[-1]}" = "fits: 1 network and 1 disk controller will be concealed" ]
+	"$ROOT/installer/veneer-config" compile m.dts m.dtb
+	[ "$(fdtget m.dtb /policy/sda veneer,serial)" = S3Z1NB0K123456 ]
+	run ! fdtget m.dtb /policy/sda veneer,writable
+}
+
+@test "what keeps a machine from fitting" {
+	local flags why
+	machine
+	while IFS='|' read -r vendor flags number value why; do
+		cpu "$vendor" "$flags"
+		rm -rf dev
+		[ -z "$number" ] || msr "$number" "$value"
+		hwcheck 1 --sysroot . --brief
+		assert_output --partial "does not fit: processor: $why"
+	done <<-'END'
+		AuthenticAMD|npt|||no SVM
+		AuthenticAMD|svm|||SVM without nested paging
+		AuthenticAMD|svm npt|0xc0010114|0x10|SVM is switched off and locked by the firmware
+		GenuineIntel|ept|||no VMX
+		GenuineIntel|vmx|||VMX without EPT
+		GenuineIntel|vmx ept|0x3a|1|VMX is switched off and locked by the firmware
+		Other|svm npt|||Other: neither AMD's SVM nor Intel's VMX
+	END
+	cpu GenuineIntel "vmx ept"
+	msr 0x3a 5
+	hwcheck 0 --sysroot . --brief
+	printf '\6\0\0\0\1' >sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c
+	hwcheck 1 --sysroot . --brief
+	assert_output --partial "Secure Boot is on"
+	rm -r sys/firmware/efi sys/bus/pci/devices/*
+	function_at 0000:00:03.0 1af4 1041 020000
+	hwcheck 1 --sysroot . --brief
+	assert_output --partial "no network or disk controller that Veneer has a driver for"
+}
+
+@test "Intel RST that hides NVMe drives is named" {
+	machine
+	echo 2 >sys/bus/pci/devices/0000:00:1f.2/remapped_nvme
+	hwcheck 0 --sysroot .
+	assert_output --partial "Intel RST hides 2 NVMe drives behind it: set the SATA mode to AHCI"
+}
+
+@test "wrong use" {
+	hwcheck 2 --lspci nowhere
+	assert_output --partial "nowhere: No such file"
+	echo "hello" >empty
+	hwcheck 2 --lspci empty
+	assert_output --partial "no line of"
+	echo '00:1f.2 "SATA controller" "Intel Corporation" "ICH9"' >names
+	hwcheck 2 --lspci names
+	assert_output --partial "give lspci the option -nn"
+	hwcheck 2 --bogus
+	hwcheck 2 --sysroot nowhere
+	hwcheck 2 --lspci "$LISTS/z390.txt" --dts no/such/place
+	hwcheck 0 --help
+	assert_output --partial "Exit codes:"
+	run -2 "$ROOT/installer/veneer-hwcheck" --ids nowhere
+	assert_output --partial "run make"
+}
+
+@test "the table is the drivers' own: each id of their sources, with the model" {
+	local in_source
+	in_source=$(grep -cE '^	(ID\(0x|\{ \.vendor)' "$ROOT/hw/nic/e1000e_pci.c")
+	for words in "e1000e 8086 15bc" "e1000 8086 100e" "rtl8139 10ec 8139" "nvme 1b36 0010" "ahci 8086 2922"; do
+		grep -qF "${words// /	}" "$BUILD/hw-ids"
+	done
+	[ "$(grep -c '	e1000e	8086' "$BUILD/hw-ids")" = "$in_source" ]
+	run ! grep SKELETON "$BUILD/hw-ids"
+}
