@@ -184,6 +184,12 @@ void virtio_reset(struct virtio_dev *dev)
 	st->status = 0;
 }
 
+/* Only a new driver does this: one that came after a soft reboot and does not reset first. */
+static bool starts_over(uint8_t before, uint8_t now)
+{
+	return (before & VIRTIO_STATUS_DRIVER_OK) && !(now & (VIRTIO_STATUS_DRIVER_OK | VIRTIO_STATUS_FAILED));
+}
+
 /*
  * Any sequence of bits will do, also one at a time (1, 2, 4).  FEATURES_OK does not stick when a feature was taken that
  * was never offered (2.2.2); VERSION_1 may be missing.
@@ -196,6 +202,8 @@ void virtio_status_set(struct virtio_dev *dev, uint8_t v)
 		virtio_reset(dev);
 		return;
 	}
+	if (starts_over(st->status, v))
+		virtio_reset(dev);
 	if ((v & VIRTIO_STATUS_FEATURES_OK) && st->refused) {
 		if (virtio_may_complain(dev))
 			log_warn("%s: the guest took features that are not offered: %#llx", dev->name,

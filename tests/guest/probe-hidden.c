@@ -2,7 +2,7 @@
 /*
  * Looks for what Veneer hides: the real devices behind the twins, and Veneer itself.  Options, all hexadecimal:
  *
- *   hidden=BDF,BDF...       functions that are concealed
+ *   hidden=00:03.0,...      functions that are concealed
  *   bars=ADDR+SIZE,...      memory BARs of the real devices
  *   veneer=START-END        Veneer's memory (else: what is missing from the memory map)
  */
@@ -18,7 +18,7 @@
 const char probe_name[] = "probe-hidden";
 
 static const struct { uint16_t vendor, device; } forbidden[] = {
-	{ 0x8086, 0x10d3 }, { 0x8086, 0x100e }, { 0x8086, 0x2922 }, { 0x1b36, 0x0010 },
+	{ 0x8086, 0x10d3 }, { 0x8086, 0x100e }, { 0x8086, 0x2922 }, { 0x1b36, 0x0010 }, { 0x10ec, 0x8139 },
 };
 
 static void pci_write8(pci_bdf bdf, uint8_t off, uint8_t v)
@@ -181,7 +181,7 @@ static void check_hidden_functions(void)
 		return;
 	}
 	memcpy(copy, s, strlen(s) + 1);
-	while (take_bdf(&p, &b)) {
+	while (check(take_bdf(&p, &b), true, "hidden: an address in hidden=")) {
 		uint16_t vendor = pci_read16(b, 0);
 
 		check(vendor == 0xffff || vendor == 0x1af4, true, "hidden: %02x:%02x.%x is a twin or nothing (%04x)", BUS(b),

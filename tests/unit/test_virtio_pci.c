@@ -237,6 +237,38 @@ TEST(legacy_life)
 	CHECK_EQ(leg(LEGACY_STATUS, 1), 0);
 }
 
+/* The rings of the first kernel still stand when the next one begins, and it does not reset: nothing of the old is used. */
+TEST(a_second_driver_that_does_not_reset)
+{
+	for (unsigned modern = 0; modern < 2; modern++) {
+		make(false);
+		if (modern)
+			modern_up(rings, 2, BIT64(3), 256);
+		else
+			legacy_up(rings, 2, BIT64(3));
+		offer(&rings[0]);
+		set_leg(LEGACY_QUEUE_NOTIFY, 2, 0);
+		CHECK(ring_take(&rings[0], NULL, NULL));
+		set_leg(LEGACY_STATUS, 1, leg(LEGACY_STATUS, 1));	/* the same again, or FAILED, is no beginning */
+		set_leg(LEGACY_STATUS, 1, VIRTIO_STATUS_FAILED | 7);
+		set_leg(LEGACY_STATUS, 1, 7);
+		CHECK_EQ(stops, 0);
+		set_leg(LEGACY_STATUS, 1, 1);
+		CHECK_EQ(stops, 1);
+		CHECK_EQ(leg(LEGACY_STATUS, 1), 1);
+		CHECK_EQ(leg(LEGACY_DRIVER_FEATURES, 4), 0);
+		CHECK_EQ(leg(LEGACY_QUEUE_PFN, 4), 0);
+		set_leg(LEGACY_STATUS, 1, 3);
+		ring_new(&rings[0], 0, 256);
+		set_leg(LEGACY_QUEUE_SELECT, 2, 0);
+		set_leg(LEGACY_QUEUE_PFN, 4, (uint32_t)((uintptr_t)rings[0].desc / 4096));
+		set_leg(LEGACY_STATUS, 1, 7);
+		offer(&rings[0]);
+		set_leg(LEGACY_QUEUE_NOTIFY, 2, 0);
+		CHECK(ring_take(&rings[0], NULL, NULL));
+	}
+}
+
 TEST(features_and_what_was_not_offered)
 {
 	make(false);

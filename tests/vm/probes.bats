@@ -45,11 +45,11 @@ probe() { # probe NAME CMDLINE ARGS...
 	bars=$(real_bars)
 	echo "BARs: $bars"
 	[[ $bars =~ ^[0-9a-f]+\+[0-9a-f]+(,[0-9a-f]+\+[0-9a-f]+)+$ ]]
-	probe probe-hidden "hidden=18,40,fa bars=$bars" --config "$WRITABLE" "${machine[@]}"
+	probe probe-hidden "hidden=00:03.0,00:08.0,00:1f.2 bars=$bars" --config "$WRITABLE" "${machine[@]}"
 }
 
 @test "probe-hidden: the same started by UEFI" {
-	probe probe-hidden "hidden=18,40,fa" --firmware uefi --config "$WRITABLE" "${machine[@]}"
+	probe probe-hidden "hidden=00:03.0,00:08.0,00:1f.2" --firmware uefi --config "$WRITABLE" "${machine[@]}"
 }
 
 @test "probe-ring: a hostile driver harms only its own device" {
@@ -83,4 +83,21 @@ probe() { # probe NAME CMDLINE ARGS...
 	"$LIB/qemu10" "$BUILD/qemu10"
 	QEMU=$BUILD/qemu10/qemu-system-x86_64 probe probe-msix "x2apic=1" "${machine[@]}"
 	grep -a "PASS msix: the local APIC is in x2APIC mode" "$(serial)"
+}
+
+@test "probe-transport: layout, registers, BARs and lives as drivers in the field expect them" {
+	bars=$(real_bars)
+	[[ $bars =~ ^[0-9a-f]+\+[0-9a-f]+ ]]
+	probe probe-transport "slots=00:03.0,00:08.0,00:1f.2 bars=$bars" "${machine[@]}"
+}
+
+# Two twins in slots of their own, one of them with a sibling, beside one in place.
+@test "probe-transport: the same on pc in other slots, behind an rtl8139" {
+	truncate -s 16M second
+	probe probe-transport "slots=00:0c.0,00:0d.0,00:0d.1,00:08.0 gone=00:03.0,00:11.0" --machine pc \
+		--config "$LIB/slots.dts" --nic rtl8139 --disk ahci:sata --disk ahci:second --disk nvme:nvme
+}
+
+@test "probe-transport: the same with modern-only devices" {
+	probe probe-transport "modern_only=1" --config "$LIB/modern.dts" "${machine[@]}"
 }

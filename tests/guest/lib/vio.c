@@ -47,6 +47,12 @@ static void find_modern(struct vio *v)
 	}
 }
 
+void vio_look(struct vio *v)
+{
+	v->io = pci_io_bar(v->bdf, 0);
+	find_modern(v);
+}
+
 static void found(pci_bdf bdf)
 {
 	struct vio *v = &vios[vio_count];
@@ -60,8 +66,7 @@ static void found(pci_bdf bdf)
 	v->number = vio_count++;
 	v->data = data_pool[v->number];
 	pci_write16(bdf, PCI_COMMAND, PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_OFF);
-	v->io = pci_io_bar(bdf, 0);
-	find_modern(v);
+	vio_look(v);
 }
 
 void vio_scan(void)

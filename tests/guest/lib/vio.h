@@ -104,6 +104,9 @@ void vio_scan(void);
 const char *vio_name(const struct vio *v);	/* "00:02.0 net legacy", valid until the next call */
 bool vio_has(const struct vio *v, enum vio_transport t);
 
+/* Read again where the registers are, after a BAR was moved. */
+void vio_look(struct vio *v);
+
 /* Choose a transport and reset.  False when the device has none or the reset does not end within a second. */
 bool vio_open(struct vio *v, enum vio_transport t);
 bool vio_reset(struct vio *v);
