@@ -12,6 +12,7 @@
 #include <veneer/log.h>
 #include <veneer/nic.h>
 #include <veneer/string.h>
+#include <veneer/time.h>
 #include <veneer/virtio.h>
 #include "conceal/conceal_internal.h"
 
@@ -19,6 +20,7 @@
 #define MAX_TWINS	48u
 
 static struct hw_dev *devices[MAX_DEVICES];
+static struct owner_work ticks[MAX_DEVICES];
 static unsigned ndevices, ntwins, nnet, nblk;
 static uint16_t taken_bdf[MAX_TWINS];
 static struct verdict verdicts[256];	/* by pci_get()'s index */
@@ -147,6 +149,7 @@ static void make_net(struct hw_dev *dev, const struct config_rule *rule)
 	struct virtio_place place = { .bdf = twin_bdf(dev->pci, rule), .multifunction = multifunction(dev->pci, rule, false) };
 	struct virtio_net_conf conf = { .nic = dev->nic, .mac = rule && rule->has_mac ? rule->mac : NULL };
 
+	place.owner = &dev->owner;
 	if (ntwins == MAX_TWINS || !find_place(dev->pci, &place, rule && rule->modern_only, VIRTIO_BAR0_SIZE_NET))
 		return;
 	const char *name = next_name("net", nnet);
@@ -166,6 +169,7 @@ static void make_blk(struct hw_dev *dev, unsigned n)
 				      .multifunction = multifunction(dev->pci, rule, dev->ndisk > 1) };
 	struct virtio_blk_conf conf = { .disk = disk, .writable = rule ? rule->writable : config.default_writable };
 
+	place.owner = &dev->owner;
 	if (rule)
 		rule->used = true;
 	if (window_place(disk, rule, &conf.writable)) {
@@ -199,13 +203,32 @@ static void make_twins(struct hw_dev *dev, const struct config_rule *rule)
 		log_info("%s: no disk found: hidden", dev->name);
 }
 
-static void tick(void *ctx, uint64_t now_us)
+/* As owner. */
+static void run_tick(void *ctx, uint32_t bits)
 {
 	struct hw_dev *dev = ctx;
 
-	dev->ops->tick(dev, now_us);
+	dev->ops->tick(dev, time_us());
 	/* It may have completed what a doorbell is still on its way for. */
-	doorbell_credit();
+	doorbell_credit(&dev->owner);
+}
+
+static void tick(void *ctx, uint64_t now_us)
+{
+	struct owner_work *work = ctx;
+	struct hw_dev *dev = work->ctx;
+
+	owner_post(&dev->owner, work, 1);
+}
+
+static int register_tick(struct hw_dev *dev)
+{
+	struct owner_work *work = &ticks[ndevices];
+
+	work->run = run_tick;
+	work->ctx = dev;
+	owner_add(&dev->owner, work);
+	return clock_register(tick, work);
 }
 
 /* The unit number of a driver's next device. */
@@ -252,7 +275,7 @@ static void take_over(const struct pci_dev *pci, const struct verdict *v)
 		dev->ops->shutdown(dev);
 		return;
 	}
-	if (dev->ops->tick && clock_register(tick, dev))
+	if (dev->ops->tick && register_tick(dev))
 		log_err("%s: no room for its clock: timeouts will not be noticed", dev->name);
 	devices[ndevices++] = dev;
 	for (unsigned i = 0; i < dev->ndisk; i++)
@@ -298,6 +321,9 @@ int conceal_start(void)
 
 void conceal_shutdown(void)
 {
-	for (unsigned i = 0; i < ndevices; i++)
+	for (unsigned i = 0; i < ndevices; i++) {
+		owner_acquire(&devices[i]->owner);
 		devices[i]->ops->shutdown(devices[i]);
+		owner_release(&devices[i]->owner);
+	}
 }

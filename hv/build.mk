@@ -4,6 +4,7 @@ obj-y += hv/fmt.o
 obj-y += hv/console.o
 obj-y += hv/log.o
 obj-y += hv/main.o
+obj-y += hv/owner.o
 obj-y += hv/time.o
 obj-y += hv/config.o
 obj-y += hv/guess.o

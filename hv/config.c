@@ -526,7 +526,7 @@ static int set_cpus(struct parse *p)
 	if (!one_cell(p, 1, 255))
 		return expected(p, "a number of processors, <1> to <255>");
 	p->c->cpus = (uint8_t)cell(p, 0);
-	return p->c->cpus == 1 ? 0 : not_built(p);
+	return 0;
 }
 
 static const struct prop guest_props[] = {

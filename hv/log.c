@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The log: a ring in memory, and by level the console. */
 #include <veneer/config.h>
+#include <veneer/lock.h>
 #include <veneer/log.h>
 #include <veneer/string.h>
 #include "hv/hv.h"
 
 #define RING_SIZE	32768u
 #define LINE_MAX	256
+#define LOCK_TRIES	10000000u	/* some hundred milliseconds; a line takes ten on the serial port */
 
 static char ring[RING_SIZE];
 static uint64_t ring_head;		/* bytes ever written */
 static bool guest_runs;
+static struct lock lock;
 
 static const char *const level_word[] = { "error: ", "warning: ", "", "" };
 
@@ -19,6 +22,17 @@ static void ring_put(const char *s, size_t len)
 	for (size_t i = 0; i < len; i++)
 		ring[(ring_head + i) % RING_SIZE] = s[i];
 	ring_head += len;
+}
+
+/* For a line at a time.  A processor that was stopped or failed in here must not silence the others. */
+static bool line_lock(void)
+{
+	for (unsigned i = 0; i < LOCK_TRIES; i++) {
+		if (lock_try(&lock))
+			return true;
+		cpu_relax();
+	}
+	return false;
 }
 
 static void emit(bool to_console, const char *s, size_t len)
@@ -35,9 +49,12 @@ static void log_line(bool to_console, const char *word, const char *fmt, va_list
 	size_t len = MIN((size_t)n, sizeof(line) - 2);
 
 	line[len++] = '\n';
+	bool locked = line_lock();
 	emit(to_console, "veneer: ", 8);
 	emit(to_console, word, strlen(word));
 	emit(to_console, line, len);
+	if (locked)
+		lock_release(&lock);
 }
 
 void log_at(enum log_level level, const char *fmt, ...)

@@ -68,19 +68,6 @@ static void own_range(void)
 		 (mem_phys(veneer_heap) - base) / 1024);
 }
 
-/* With more CPUs than the guest's one, INIT and SIPI must not get out: they would run outside Veneer. */
-static void watch_ap_startup(void)
-{
-	bool trap = acpi.ncpus > 1 || config.ap_trap_always;
-
-	if (!trap)
-		return;
-	vendor->trap_msr_write(MSR_X2APIC_ICR, true);
-	log_info("cpu: %u processors, the guest gets one; the others stay as firmware left them", acpi.ncpus);
-	if (nested_readonly(lapic_addr(), PAGE_SIZE))
-		stop("no memory to watch the local APIC");
-}
-
 static void start_guest(void)
 {
 	struct vcpu_regs regs;
@@ -91,13 +78,15 @@ static void start_guest(void)
 	v = vendor->vcpu_new(nested_root());
 	if (!v)
 		stop("no memory for the virtual CPU");
+	smp_start(&boot);
 	memset(&regs, 0, sizeof(regs));
 	loader_flat32(&regs);
 	if (loader_start_guest(&boot, config.bootargs, &regs))
 		stop("the guest cannot be started; see the line above");
 	this_cpu()->v = v;
 	vendor->set(v, &regs);
-	watch_ap_startup();
+	if ((acpi.ncpus > 1 || config.ap_trap_always) && smp_watch())
+		stop("no memory to watch the local APIC");
 	ioapic_watch();
 	log_info("guest: starts at %#lx; %lu KiB of heap in use", regs.rip, heap_in_use() / 1024);
 	log_guest_runs();

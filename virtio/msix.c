@@ -22,6 +22,7 @@ static void send(struct virtio_dev *dev, unsigned vector)
 	const uint8_t *e = entry(dev, vector);
 	uint64_t addr = bytes_get(e, MSIX_ENTRY_SIZE, MSIX_ENTRY_ADDR, 4);
 
+	dev->owner->msi_addr = (uint32_t)addr;
 	addr |= (uint64_t)bytes_get(e, MSIX_ENTRY_SIZE, MSIX_ENTRY_ADDR + 4, 4) << 32;
 	irq_send_msi(addr, bytes_get(e, MSIX_ENTRY_SIZE, MSIX_ENTRY_DATA, 4));
 }

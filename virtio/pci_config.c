@@ -67,7 +67,8 @@ bool virtio_msi_on(const struct virtio_dev *dev)
 
 void virtio_msi_raise(struct virtio_dev *dev)
 {
-	irq_send_msi(get(dev, CAP_MSI + MSI_ADDR, 4), get(dev, CAP_MSI + MSI_DATA, 2));
+	dev->owner->msi_addr = get(dev, CAP_MSI + MSI_ADDR, 4);
+	irq_send_msi(dev->owner->msi_addr, get(dev, CAP_MSI + MSI_DATA, 2));
 }
 
 /* --- the BARs --- */
@@ -158,9 +159,8 @@ static bool is_window(const struct virtio_dev *dev, uint16_t off, unsigned width
 	return IS_ENABLED(CONFIG_VIRTIO_MODERN) && touches(off, width, WINDOW_DATA, 4);
 }
 
-static uint32_t config_read(void *ctx, uint16_t off, unsigned width)
+static uint32_t read_owned(struct virtio_dev *dev, uint16_t off, unsigned width)
 {
-	struct virtio_dev *dev = ctx;
 	uint32_t v;
 
 	/* One access to the data is one access through the window: the bytes of a dword read singly make several. */
@@ -172,9 +172,8 @@ static uint32_t config_read(void *ctx, uint16_t off, unsigned width)
 	return v;
 }
 
-static void config_write(void *ctx, uint16_t off, unsigned width, uint32_t v)
+static void write_owned(struct virtio_dev *dev, uint16_t off, unsigned width, uint32_t v)
 {
-	struct virtio_dev *dev = ctx;
 	uint32_t mask = bytes_get(dev->pci_mask, sizeof(dev->pci_mask), off, width);
 
 	if (off >= sizeof(dev->st.pci))
@@ -194,6 +193,25 @@ static void config_write(void *ctx, uint16_t off, unsigned width, uint32_t v)
 		virtio_intx_update(dev);
 	if (is_window(dev, off, width))
 		window_write(dev);
+}
+
+static uint32_t config_read(void *ctx, uint16_t off, unsigned width)
+{
+	struct virtio_dev *dev = ctx;
+
+	owner_acquire(dev->owner);
+	uint32_t v = read_owned(dev, off, width);
+	owner_release(dev->owner);
+	return v;
+}
+
+static void config_write(void *ctx, uint16_t off, unsigned width, uint32_t v)
+{
+	struct virtio_dev *dev = ctx;
+
+	owner_acquire(dev->owner);
+	write_owned(dev, off, width, v);
+	owner_release(dev->owner);
 }
 
 static const struct vpci_ops config_ops = { .read = config_read, .write = config_write };
@@ -284,19 +302,24 @@ static int make_traps(struct virtio_dev *dev, const struct virtio_place *place)
 {
 	struct virtio_bar_trap *b = dev->bar;
 
+	for (unsigned i = 0; i < VIRTIO_NBARS; i++)
+		b[i].dev = dev;
 	if (IS_ENABLED(CONFIG_VIRTIO_LEGACY) && !dev->modern_only) {
 		put_bar(dev, VIRTIO_BAR_IO, place->io_base, dev->type->io_size);
-		b[VIRTIO_BAR_IO].trap = trap_new_pio(dev->name, dev->type->io_size, &virtio_legacy_ops, dev);
+		b[VIRTIO_BAR_IO].ops = &virtio_legacy_ops;
+		b[VIRTIO_BAR_IO].trap = trap_new_pio(dev->name, dev->type->io_size, &virtio_bar_ops, &b[VIRTIO_BAR_IO]);
 		if (!b[VIRTIO_BAR_IO].trap)
 			return -ERR_NOMEM;
 	}
 	put_bar(dev, VIRTIO_BAR_MSIX, place->bar1, VIRTIO_BAR1_SIZE);
-	b[VIRTIO_BAR_MSIX].trap = trap_new_mmio(dev->name, VIRTIO_BAR1_SIZE, &virtio_msix_ops, dev);
+	b[VIRTIO_BAR_MSIX].ops = &virtio_msix_ops;
+	b[VIRTIO_BAR_MSIX].trap = trap_new_mmio(dev->name, VIRTIO_BAR1_SIZE, &virtio_bar_ops, &b[VIRTIO_BAR_MSIX]);
 	if (!b[VIRTIO_BAR_MSIX].trap)
 		return -ERR_NOMEM;
 	if (IS_ENABLED(CONFIG_VIRTIO_MODERN)) {
 		put_bar(dev, VIRTIO_BAR_MODERN, place->bar4, VIRTIO_BAR4_SIZE);
-		b[VIRTIO_BAR_MODERN].trap = trap_new_mmio(dev->name, VIRTIO_BAR4_SIZE, &virtio_modern_ops, dev);
+		b[VIRTIO_BAR_MODERN].ops = &virtio_modern_ops;
+		b[VIRTIO_BAR_MODERN].trap = trap_new_mmio(dev->name, VIRTIO_BAR4_SIZE, &virtio_bar_ops, &b[VIRTIO_BAR_MODERN]);
 		if (!b[VIRTIO_BAR_MODERN].trap)
 			return -ERR_NOMEM;
 	}

@@ -6,7 +6,7 @@
  * guest RAM, readable pieces come first, nothing loops.  A violation calls host->broken() once; the queue is dead from
  * then on and every call finds it empty.
  *
- * A queue is owned by one CPU at a time.
+ * A queue is worked on by the owner of its controller alone (<veneer/owner.h>).
  */
 #ifndef VIRTIO_QUEUE_H
 #define VIRTIO_QUEUE_H

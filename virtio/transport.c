@@ -167,7 +167,7 @@ void virtio_reset(struct virtio_dev *dev)
 	if (st->running)
 		dev->type->stop(dev);
 	/* Stopping the device took away what a doorbell may still be on its way for. */
-	doorbell_credit();
+	doorbell_credit(dev->owner);
 	dev->cnt_resets++;
 	dev->broken = false;
 	st->running = false;
@@ -231,11 +231,22 @@ void virtio_queue_enable(struct virtio_dev *dev, struct virtq *q)
 		dev->type->run(dev, q->index);
 }
 
+static void run_queue(struct virtio_dev *dev, unsigned index)
+{
+	if (dev->vq[index].live && dev->st.running)
+		dev->type->run(dev, index);
+}
+
+static void post_kick(struct virtio_dev *dev, unsigned index, uint32_t bit)
+{
+	counter_add(&dev->cnt_kicks, 1);
+	if (index < dev->type->nqueues)
+		owner_post(dev->owner, &dev->kicks, bit);
+}
+
 void virtio_kick(struct virtio_dev *dev, unsigned index)
 {
-	dev->cnt_kicks++;
-	if (index < dev->type->nqueues && dev->vq[index].live && dev->st.running)
-		dev->type->run(dev, index);
+	post_kick(dev, index, index < 16 ? BIT(index) : 0);
 }
 
 /*
@@ -244,12 +255,28 @@ void virtio_kick(struct virtio_dev *dev, unsigned index)
  */
 void virtio_kick_legacy(struct virtio_dev *dev, unsigned index)
 {
+	post_kick(dev, index, index < 16 ? LEGACY_KICK(index) : 0);
+}
+
+static void start_early(struct virtio_dev *dev, unsigned index)
+{
 	const struct virtio_state *st = &dev->st;
 
-	if (index < dev->type->nqueues && (dev->type->early & BIT(index)) && dev->vq[index].st.enabled && st->status &&
-	    !st->running && !dev->broken)
+	if ((dev->type->early & BIT(index)) && dev->vq[index].st.enabled && st->status && !st->running && !dev->broken)
 		start(dev);
-	virtio_kick(dev, index);
+}
+
+/* As owner: the queues that were kicked, each once however often. */
+static void run_kicked(void *ctx, uint32_t bits)
+{
+	struct virtio_dev *dev = ctx;
+
+	for (unsigned i = 0; i < dev->type->nqueues; i++) {
+		if (bits & LEGACY_KICK(i))
+			start_early(dev, i);
+		if (bits & (BIT(i) | LEGACY_KICK(i)))
+			run_queue(dev, i);
+	}
 }
 
 /* 4.1.5.1.2: a vector that cannot be had reads back as none. */
@@ -341,6 +368,7 @@ int virtio_dev_init(struct virtio_dev *dev, const char *name, const struct virti
 
 	dev->name = name;
 	dev->bdf = place->bdf;
+	dev->owner = place->owner;
 	dev->intx = place->int_pin ? place->intx : NULL;
 	dev->intx_ctx = place->intx_ctx;
 	dev->modern_only = place->modern_only || !IS_ENABLED(CONFIG_VIRTIO_LEGACY);
@@ -361,6 +389,9 @@ int virtio_dev_init(struct virtio_dev *dev, const char *name, const struct virti
 	err = virtio_pci_init(dev, place);
 	if (err)
 		return err;
+	dev->kicks.run = run_kicked;
+	dev->kicks.ctx = dev;
+	owner_add(dev->owner, &dev->kicks);
 	register_counters(dev);
 	return 0;
 }

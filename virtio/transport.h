@@ -6,6 +6,8 @@
  *   legacy.c      the registers in BAR0             modern.c   those in BAR4
  *   msix.c        table and pending bits in BAR1    pci_config.c   the configuration space, and where the BARs lie
  *
+ *   access.c      takes the controller's owner around each access, but for kicks
+ *
  * Registers are lenient where drivers in the field are sloppy (docs/guests): an access concerns the register at its first
  * byte, whatever its width, as on the device those drivers were written against.
  */
@@ -13,6 +15,7 @@
 #define VIRTIO_TRANSPORT_H
 
 #include <veneer/io.h>
+#include <veneer/owner.h>
 #include <veneer/types.h>
 #include <veneer/virtio.h>
 #include "queue.h"
@@ -76,6 +79,8 @@ enum virtio_bar { VIRTIO_BAR_IO, VIRTIO_BAR_MSIX, VIRTIO_BAR_MODERN, VIRTIO_NBAR
 /* Where a BAR's trap is. */
 struct virtio_bar_trap {
 	struct trap *trap;		/* NULL: no such BAR */
+	struct virtio_dev *dev;
+	const struct trap_ops *ops;	/* as owner */
 	uint32_t size;
 	uint64_t base;			/* as asked for; 0 when off */
 };
@@ -91,6 +96,8 @@ struct virtio_dev {
 	bool broken;			/* a violation: nothing is served until the guest resets */
 	bool intx_level;
 	unsigned complaints;
+	struct owner *owner;
+	struct owner_work kicks;	/* BIT(q); LEGACY_KICK(q) */
 	void (*intx)(void *ctx, bool level);
 	void *intx_ctx;
 	uint16_t bdf;
@@ -129,7 +136,8 @@ void virtio_features_set(struct virtio_dev *dev, unsigned window, uint32_t v);
 void virtio_status_set(struct virtio_dev *dev, uint8_t v);
 struct virtq *virtio_selected(struct virtio_dev *dev);
 void virtio_queue_enable(struct virtio_dev *dev, struct virtq *q);
-void virtio_kick(struct virtio_dev *dev, unsigned index);
+#define LEGACY_KICK(q)	BIT(16 + (q))
+void virtio_kick(struct virtio_dev *dev, unsigned index);		/* posted: any time, whoever is the owner */
 void virtio_kick_legacy(struct virtio_dev *dev, unsigned index);
 uint16_t virtio_vector(uint32_t v);
 uint8_t virtio_isr_read(struct virtio_dev *dev);
@@ -183,6 +191,9 @@ static inline bool virtio_message_on(const struct virtio_dev *dev)
 {
 	return virtio_msix_on(dev) || virtio_msi_on(dev);
 }
+
+/* access.c: what the traps of the BARs call */
+extern const struct trap_ops virtio_bar_ops;
 
 /* msix.c */
 extern const struct trap_ops virtio_msix_ops;

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
+obj-y += hv/boot/ap.o
 obj-y += hv/boot/mbi.o
 obj-y += hv/boot/memmap.o
 obj-y += hv/boot/loader.o

@@ -217,6 +217,8 @@ boot_gdtr:
 
 	.bss
 	.balign 4096
+	.globl boot_pml4
+	.hidden boot_pml4
 boot_pml4:
 	.skip 4096 * 6
 	.globl boot_stack_top

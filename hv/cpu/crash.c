@@ -10,8 +10,8 @@
 #include "hv/boot/symbols.h"
 #include "hv/cpu/crash.h"
 #include "hv/cpu/entry.h"
+#include "hv/cpu/smp.h"
 #include "hv/hv.h"
-#include "hv/x86.h"
 
 #define REBOOT_AFTER_S	10u
 #define MAX_FRAMES	7u		/* with the current function */
@@ -19,6 +19,7 @@
 
 static struct {
 	bool valid;
+	unsigned cpu;
 	struct vcpu_regs regs;
 	struct vcpu_event event;
 } at_double_fault;
@@ -28,6 +29,7 @@ void guest_crash_remember(struct vcpu *v, const struct vmexit *x)
 	vendor->get(v, &at_double_fault.regs);
 	at_double_fault.event = x->delivered;
 	at_double_fault.valid = true;
+	at_double_fault.cpu = this_cpu()->index;
 }
 
 static bool long_mode(const struct vcpu_regs *r)
@@ -172,9 +174,10 @@ void guest_crash(struct vcpu *v, const struct vmexit *x, const char *why)
 {
 	struct vcpu_regs now;
 
+	smp_stop_others();
 	log_err("guest: died by %s", why);
 	vendor->get(v, &now);
-	if (at_double_fault.valid)
+	if (at_double_fault.valid && at_double_fault.cpu == this_cpu()->index)
 		crash_report(&at_double_fault.regs, &at_double_fault.event);
 	else
 		crash_report(&now, &x->delivered);

@@ -27,7 +27,7 @@ static const char *const kind_names[EXIT_KINDS] = {
 	[EXIT_RDMSR] = "rdmsr", [EXIT_WRMSR] = "wrmsr", [EXIT_PIO] = "pio", [EXIT_NPF] = "npf",
 	[EXIT_HYPERCALL] = "hypercall", [EXIT_SHUTDOWN] = "shutdown", [EXIT_UD] = "ud", [EXIT_INVD] = "invd",
 	[EXIT_XSETBV] = "xsetbv", [EXIT_IRET] = "iret", [EXIT_WINDOW] = "window", [EXIT_CR] = "cr",
-	[EXIT_TASK_SWITCH] = "task_switch", [EXIT_INIT] = "init", [EXIT_SIPI] = "sipi",
+	[EXIT_TASK_SWITCH] = "task_switch", [EXIT_INIT] = "init",
 	[EXIT_DOUBLE_FAULT] = "double_fault", [EXIT_OTHER] = "other",
 };
 
@@ -210,8 +210,8 @@ static void dispatch(struct vcpu *v, const struct vmexit *x)
 	case EXIT_TASK_SWITCH:
 		guest_crash(v, x, "a hardware task switch, which Veneer does not carry out on this processor");
 	case EXIT_INIT:
-		log_err("guest: INIT on the boot processor: resetting the machine");
-		machine_reset();
+		smp_real_init(this_cpu());
+		break;
 	case EXIT_SHUTDOWN:
 		guest_crash(v, x, "triple fault");
 	default:
@@ -231,15 +231,17 @@ void exit_loop(void)
 	struct cpu *c = this_cpu();
 	struct vmexit x;
 
-	/* Rings since the devices were started went to the host's own handler: look once. */
-	doorbell_ring();
-	doorbell_credit();
+	/* Rings since the devices were started went to the boot processor's own handler: look once. */
+	if (!c->index) {
+		doorbell_ring();
+		doorbell_credit(NULL);
+	}
 	for (;;) {
-		vendor->clock_exits(c->v, clock_held());
 		if (!smp_enter(c)) {
 			smp_serve(c);
 			continue;
 		}
+		vendor->clock_exits(c->v, clock_wanted(c));
 		vendor->run(c->v, &x);
 		smp_left(c);
 		counter_add(&exit_count[x.kind], 1);

@@ -91,6 +91,7 @@ void panic(const char *fmt, ...)
 	if (again)
 		halt_forever();
 	again = true;
+	smp_stop_others();
 	va_start(ap, fmt);
 	fmt_vstring(line, sizeof(line), fmt, ap);
 	va_end(ap);

@@ -41,6 +41,9 @@ enum cpu_state {
 #define REQ_FLUSH		BIT(0)	/* nested tables or bitmaps changed */
 #define REQ_INIT		BIT(1)	/* the guest sent INIT */
 #define REQ_NMI			BIT(2)	/* the guest sent an NMI */
+#define REQ_SIPI		BIT(3)	/* the guest sent a start-up IPI: cpu.sipi */
+#define REQ_CLOCK		BIT(4)	/* look whether interrupts have to exit: the clock is held */
+#define REQ_LDR			BIT(5)	/* say the logical id of the local APIC */
 
 struct cpu {
 	struct cpu *self;
@@ -52,13 +55,19 @@ struct cpu {
 	uint32_t apic_id;
 	struct vcpu *v;			/* NULL until cpu_on() and vcpu_new() ran here */
 	void *vendor;			/* the vendor's own: SVM's host VMCB, VMX's region */
+	uint8_t *exception_stacks;
 	uint64_t tsc_adjust;		/* the guest's */
 	uint64_t mismatch_rip;		/* mmio.c */
+	bool started;			/* the guest has run here */
 
 	uint32_t requests;		/* shared: REQ_* */
 	uint32_t in_guest;		/* shared: between smp_enter() and smp_left() */
 	uint32_t poke;			/* shared: an NMI from another processor is on its way or latched */
 	uint32_t state;			/* shared: enum cpu_state */
+	uint32_t sipi;			/* shared: the vector of REQ_SIPI */
+	uint32_t asleep;		/* shared: in vendor->sleep() */
+	uint32_t clock_armed;		/* shared: its interrupts exit */
+	uint32_t ldr, dfr;		/* shared: the local APIC's, as last seen */
 
 	uint64_t gdt[5] ALIGNED(16);
 	struct tss tss ALIGNED(16);

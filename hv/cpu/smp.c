@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <veneer/config.h>
+#include <veneer/counters.h>
 #include <veneer/lock.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/time.h>
 #include "hv/cpu/smp.h"
 #include "hv/cpu/vendor.h"
+#include "hv/dev/doorbell.h"
 #include "hv/dev/lapic.h"
 #include "hv/hv.h"
+#include "hv/mem/mem_internal.h"
 
 /* An exit takes microseconds, on an emulator whose threads wait for a processor up to seconds. */
 #define PAUSE_US	20000000u
@@ -17,8 +21,11 @@ struct cpu *cpus[MAX_CPUS] = { &boot_cpu };
 unsigned ncpus = 1;
 
 static struct lock pause_lock;
+static uint32_t watched;	/* INIT, SIPI and NMIs of the guest's are emulated */
+static bool unused;		/* processors that are not ours */
+static uint64_t cnt_starts, cnt_inits, cnt_nmis;
 static uint32_t closed;		/* nobody enters the guest */
-static uint32_t stopped;	/* and nobody will */
+static struct cpu *stopper;	/* and nobody will but this one */
 
 void smp_boot_cpu(void)
 {
@@ -36,6 +43,9 @@ void smp_boot_cpu(void)
 void smp_init(void)
 {
 	boot_cpu.apic_id = lapic_id();
+	counter_register("cpu", "starts", &cnt_starts);
+	counter_register("cpu", "inits", &cnt_inits);
+	counter_register("nmi", "by_ipi", &cnt_nmis);
 }
 
 static void poke(struct cpu *c)
@@ -57,12 +67,15 @@ bool smp_enter(struct cpu *c)
 {
 	for (;;) {
 		__atomic_store_n(&c->in_guest, 1, __ATOMIC_SEQ_CST);
-		bool wanted = __atomic_load_n(&c->requests, __ATOMIC_SEQ_CST);
+		bool wanted = __atomic_load_n(&c->requests, __ATOMIC_SEQ_CST) || c->state != CPU_RUNS || c->init_seen;
 
-		if (!wanted && !__atomic_load_n(&closed, __ATOMIC_SEQ_CST))
+		bool may = !__atomic_load_n(&closed, __ATOMIC_SEQ_CST);
+		struct cpu *last = __atomic_load_n(&stopper, __ATOMIC_SEQ_CST);
+
+		if (!wanted && (may || last == c))
 			return true;
 		smp_left(c);
-		if (__atomic_load_n(&stopped, __ATOMIC_SEQ_CST))
+		if (last && last != c)
 			halt_forever();
 		if (wanted)
 			return false;
@@ -78,17 +91,163 @@ void smp_left(struct cpu *c)
 void smp_request(struct cpu *c, uint32_t what)
 {
 	__atomic_fetch_or(&c->requests, what, __ATOMIC_SEQ_CST);
-	if (c != this_cpu() && __atomic_load_n(&c->in_guest, __ATOMIC_SEQ_CST))
+	if (c != this_cpu() &&
+	    (__atomic_load_n(&c->in_guest, __ATOMIC_SEQ_CST) || __atomic_load_n(&c->asleep, __ATOMIC_SEQ_CST)))
 		poke(c);
+}
+
+void smp_want_clock(void)
+{
+	for (unsigned i = 0; i < ncpus; i++)
+		if (cpus[i] != this_cpu() && __atomic_load_n(&cpus[i]->in_guest, __ATOMIC_SEQ_CST) &&
+		    !__atomic_load_n(&cpus[i]->clock_armed, __ATOMIC_RELAXED))
+			smp_request(cpus[i], REQ_CLOCK);
+}
+
+/* --- the life of a guest processor --- */
+
+/* After INIT and a SIPI (SDM vol. 3, table 9-1 and 9.4.4; APM vol. 2, 14.1.3 and 14.6). */
+static void set_start_state(struct cpu *c, uint8_t vector)
+{
+	struct vcpu_regs old, r = { .rflags = BIT(1) };
+
+	vendor->get(c->v, &old);
+	for (unsigned i = 0; i < SEG_COUNT; i++)
+		r.seg[i] = (struct vcpu_seg){ .limit = 0xffff, .attr = 0x93 };
+	r.seg[SEG_CS] = (struct vcpu_seg){ (uint16_t)(vector << 8), 0x9b, 0xffff, (uint64_t)vector << 12 };
+	r.seg[SEG_LDTR].attr = 0x82;
+	r.seg[SEG_TR].attr = 0x8b;
+	r.gdtr.limit = r.idtr.limit = 0xffff;
+	r.gpr[GPR_RDX] = cpuid(1, 0).eax;
+	/* Caching disabled stays as it is; after power-on it is. */
+	r.cr0 = CR0_ET | (c->started ? old.cr0 & (CR0_CD | CR0_NW) : CR0_CD | CR0_NW);
+	vendor->init_state(c->v);
+	vendor->set(c->v, &r);
+}
+
+static bool all_run(void)
+{
+	for (unsigned i = 0; i < ncpus; i++)
+		if (__atomic_load_n(&cpus[i]->state, __ATOMIC_SEQ_CST) == CPU_WAITS)
+			return false;
+	return true;
+}
+
+static bool foreign_cpus(void)
+{
+	for (unsigned i = 0; i < ncpus; i++)
+		if (cpus[i]->state == CPU_ABSENT)
+			return true;
+	return unused;
+}
+
+/* The page is writable again, the MSR untrapped, on every processor; only one comes here. */
+static void end_watch(void)
+{
+	uint32_t on = 1;
+
+	if (config.ap_trap_always || (foreign_cpus() && !vendor->init_is_safe()))
+		return;
+	if (!__atomic_compare_exchange_n(&watched, &on, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		return;
+	vendor->trap_msr_write(MSR_X2APIC_ICR, false);
+	nested_writable(lapic_addr(), PAGE_SIZE);
+	log_info("cpu: all processors of the guest run: the local APIC is no longer watched");
+}
+
+int smp_watch(void)
+{
+	uint32_t off = 0;
+
+	if (!__atomic_compare_exchange_n(&watched, &off, 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		return 0;
+	vendor->trap_msr_write(MSR_X2APIC_ICR, true);
+	return nested_readonly(lapic_addr(), PAGE_SIZE);
+}
+
+void smp_unused_cpu(void)
+{
+	unused = true;
+}
+
+static void start_guest(struct cpu *c, uint8_t vector)
+{
+	set_start_state(c, vector);
+	c->started = true;
+	__atomic_store_n(&c->state, CPU_RUNS, __ATOMIC_SEQ_CST);
+	counter_add(&cnt_starts, 1);
+	if (all_run())
+		end_watch();
+}
+
+/* INIT: out of the guest, whatever it did.  The boot processor's starts the firmware: the machine is reset. */
+static void guest_init(struct cpu *c)
+{
+	if (!c->index) {
+		log_err("guest: INIT on the boot processor: resetting the machine");
+		machine_reset();
+	}
+	__atomic_store_n(&c->state, CPU_WAITS, __ATOMIC_SEQ_CST);
+	counter_add(&cnt_inits, 1);
+	lapic_reset();
+}
+
+/*
+ * One that reached the processor, and was not executed there: silicon hands it over (#SX, or an exit), emulators reset the
+ * processor instead and never come here.  The SIPI that follows would find a processor that waits for none, so from now on
+ * they are emulated again.
+ */
+void smp_real_init(struct cpu *c)
+{
+	c->init_seen = 0;
+	guest_init(c);
+	if (smp_watch())
+		panic("cpu: no memory to watch the local APIC again");
+}
+
+/* Nothing to run: asleep until somebody wants something.  Doorbells ring here as anywhere. */
+static void wait_in_host(struct cpu *c)
+{
+	__atomic_store_n(&c->asleep, 1, __ATOMIC_SEQ_CST);
+	vendor->sleep(&c->requests);
+	__atomic_store_n(&c->asleep, 0, __ATOMIC_SEQ_CST);
+	smp_take_poke(c);
+	doorbell_ring();
+}
+
+static void serve(struct cpu *c, uint32_t what)
+{
+	bool runs = c->state == CPU_RUNS;
+
+	if ((what & REQ_FLUSH) && c->v)
+		vendor->flush(c->v);
+	if (what & REQ_LDR) {
+		__atomic_store_n(&c->dfr, lapic_dfr(), __ATOMIC_RELAXED);
+		__atomic_store_n(&c->ldr, lapic_ldr(), __ATOMIC_RELAXED);
+	}
+	if ((what & REQ_INIT) && runs)
+		guest_init(c);
+	if ((what & REQ_SIPI) && c->state == CPU_WAITS)
+		start_guest(c, (uint8_t)__atomic_load_n(&c->sipi, __ATOMIC_SEQ_CST));
+	if ((what & REQ_NMI) && c->state == CPU_RUNS) {
+		counter_add(&cnt_nmis, 1);
+		vendor->inject_nmi(c->v);
+	}
 }
 
 void smp_serve(struct cpu *c)
 {
-	uint32_t what = __atomic_exchange_n(&c->requests, 0, __ATOMIC_SEQ_CST);
-
-	if (what & REQ_FLUSH)
-		vendor->flush(c->v);
+	for (;;) {
+		serve(c, __atomic_exchange_n(&c->requests, 0, __ATOMIC_SEQ_CST));
+		if (c->init_seen)
+			smp_real_init(c);
+		if (c->state == CPU_RUNS)
+			return;
+		wait_in_host(c);
+	}
 }
+
+/* --- everybody out --- */
 
 /* Whether all others are out within the time. */
 static bool others_leave(uint32_t us)
@@ -121,14 +280,19 @@ void guest_resume(void)
 	for (unsigned i = 0; i < ncpus; i++)
 		if (cpus[i]->v)
 			__atomic_fetch_or(&cpus[i]->requests, REQ_FLUSH, __ATOMIC_SEQ_CST);
-	if (!__atomic_load_n(&stopped, __ATOMIC_SEQ_CST))
+	if (!__atomic_load_n(&stopper, __ATOMIC_SEQ_CST))
 		__atomic_store_n(&closed, 0, __ATOMIC_SEQ_CST);
 	lock_release(&pause_lock);
 }
 
 void smp_stop_others(void)
 {
-	__atomic_store_n(&stopped, 1, __ATOMIC_SEQ_CST);
+	struct cpu *nobody = NULL;
+
+	/* Of two that want to be the last, the second is one of the others: it halts, here or before its next entry. */
+	if (!__atomic_compare_exchange_n(&stopper, &nobody, this_cpu(), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) &&
+	    nobody != this_cpu())
+		halt_forever();
 	__atomic_store_n(&closed, 1, __ATOMIC_SEQ_CST);
 	others_leave(STOP_US);
 }

@@ -18,17 +18,47 @@ void smp_boot_cpu(void);
 void smp_init(void);
 
 /*
+ * Start the other processors (ap.c), each with virtualization on and parked until the guest sends its SIPI.  Before the guest
+ * is loaded, since a page below 1 MiB is borrowed.  smp_unused_cpu(): there is one that is not ours, which must get no INIT.
+ */
+struct boot_info;
+void smp_start(const struct boot_info *b);
+void smp_unused_cpu(void);
+
+/*
+ * Watch the guest's start-up requests, before it runs: emulated here (ipi.c), real ones would start processors outside Veneer.
+ * Once all that the guest may have run, the watch ends where a later INIT is safe or the configuration takes the risk.
+ * 0 or -ERR_NOMEM.
+ */
+int smp_watch(void);
+
+/*
+ * A write to the ICR that the guest makes on this processor, @dest as xAPIC or x2APIC mode has it.  True when it has been
+ * carried out: INIT and SIPI always, and NMIs, which come without fail where they are emulated.
+ */
+bool ipi_guest_sends(uint32_t low, uint32_t dest, bool x2apic);
+
+/* The guest's processor on which an MSI with this address lands; NULL when it is not known (yet). */
+struct cpu *smp_find_target(uint32_t msi_addr);
+
+/* EXIT_INIT. */
+void smp_real_init(struct cpu *c);
+
+/*
  * About to run the guest.  False when there is a request: then nothing has begun, and smp_serve() comes first.  Waits while
  * guest_pause() holds.
  */
 bool smp_enter(struct cpu *c);
 void smp_left(struct cpu *c);
 
-/* Carry out what others want of this processor. */
+/* Carry out what others want of this processor; does not return before it is to run the guest. */
 void smp_serve(struct cpu *c);
 
 /* Want something of @c, which may be this processor. */
 void smp_request(struct cpu *c, uint32_t what);
+
+/* Somebody began to hold the clock: processors that run the guest and do not look at its ticks start to. */
+void smp_want_clock(void);
 
 /* At an NMI exit: whether an NMI of smp_request() or guest_pause() was under way to this processor.  It is so once. */
 bool smp_take_poke(struct cpu *c);
@@ -42,7 +72,7 @@ void guest_resume(void);
 
 /*
  * The end: the other processors leave the guest and never come back.  Bounded; those that do not come are ignored.  What they
- * do in the host they finish first.  Any number of times, also from a panic.
+ * do in the host they finish first; one of them that calls this, too, stays here.  Any number of times, also from a panic.
  */
 void smp_stop_others(void);
 

@@ -171,11 +171,6 @@ static bool svm_init_is_safe(void)
 	return rdmsr(MSR_VM_CR) & VM_CR_R_INIT;
 }
 
-static bool svm_wait_for_sipi(struct vcpu *v)
-{
-	return false;
-}
-
 /* The host's state is this processor's at every stop of the guest, and GIF is 0: opened for the sleep alone. */
 static void svm_sleep(const volatile uint32_t *wake)
 {
@@ -513,7 +508,6 @@ const struct vcpu_ops svm_ops = {
 	.vcpu_new = svm_vcpu_new,
 	.init_state = svm_init_state,
 	.init_is_safe = svm_init_is_safe,
-	.wait_for_sipi = svm_wait_for_sipi,
 	.sleep = svm_sleep,
 	.flush = svm_flush,
 	.get = svm_get,

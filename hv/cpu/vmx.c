@@ -140,18 +140,12 @@ static bool vmx_init_is_safe(void)
 	return true;
 }
 
-static bool vmx_wait_for_sipi(struct vcpu *v)
-{
-	if (caps.wait_sipi)
-		vmcs_write(VMCS_GUEST_ACTIVITY, ACTIVITY_WAIT_SIPI);
-	return caps.wait_sipi;
-}
-
 /* NMIs are open in the host: those that wake it have been told. */
 static void vmx_sleep(const volatile uint32_t *wake)
 {
 	host_sleep(wake);
-	vmx(this_cpu()->v)->nmis = this_cpu()->nmi_count;
+	if (this_cpu()->v)
+		vmx(this_cpu()->v)->nmis = this_cpu()->nmi_count;
 }
 
 static void vmx_flush(struct vcpu *v)
@@ -321,7 +315,6 @@ static enum vmexit_kind kind_of(uint32_t reason)
 	switch (reason) {
 	case REASON_TRIPLE_FAULT:	return EXIT_SHUTDOWN;
 	case REASON_INIT:		return EXIT_INIT;
-	case REASON_SIPI:		return EXIT_SIPI;
 	case REASON_INTR_WINDOW:	return EXIT_WINDOW;
 	case REASON_NMI_WINDOW:		return EXIT_IRET;
 	case REASON_TASK_SWITCH:	return EXIT_TASK_SWITCH;
@@ -380,8 +373,6 @@ static void decode_exit(struct vmx_vcpu *s, uint32_t reason, struct vmexit *x)
 		x->kind = kind_of(reason);
 	if (x->kind == EXIT_DOUBLE_FAULT || x->kind == EXIT_SHUTDOWN)
 		x->delivered = delivered_event();
-	if (x->kind == EXIT_SIPI)
-		x->sipi.vector = (uint8_t)x->info1;
 	if ((reason >= REASON_CPUID && reason <= REASON_WRMSR) || reason == REASON_XSETBV)
 		x->next_rip = next_rip(s);
 }
@@ -497,7 +488,6 @@ const struct vcpu_ops vmx_ops = {
 	.vcpu_new = vmx_vcpu_new,
 	.init_state = vmx_init_state,
 	.init_is_safe = vmx_init_is_safe,
-	.wait_for_sipi = vmx_wait_for_sipi,
 	.sleep = vmx_sleep,
 	.flush = vmx_flush,
 	.get = vmx_get,

@@ -16,7 +16,7 @@ struct vmx_caps {
 	uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 	uint32_t revision;
 	uint8_t timer_shift;		/* the preemption timer counts bits of the TSC from this one on */
-	bool ept_1g, invvpid, wait_sipi;
+	bool ept_1g, invvpid;
 };
 
 /*

@@ -71,6 +71,19 @@ static const struct sdt *table_at(uint64_t addr)
 	return t;
 }
 
+/* Some firmware lists a processor in both forms. */
+static void add_cpu(uint32_t flags, uint32_t apic_id)
+{
+	if (!(flags & MADT_ENABLED))
+		return;
+	for (unsigned i = 0; i < acpi.ncpus && i < ACPI_MAX_CPUS; i++)
+		if (acpi.cpu_id[i] == apic_id)
+			return;
+	if (acpi.ncpus < ACPI_MAX_CPUS)
+		acpi.cpu_id[acpi.ncpus] = apic_id;
+	acpi.ncpus++;
+}
+
 static void parse_madt(const struct sdt *t)
 {
 	const uint8_t *p = (const uint8_t *)t;
@@ -83,9 +96,9 @@ static void parse_madt(const struct sdt *t)
 		const uint8_t *e = p + at;
 
 		if (e[0] == MADT_LAPIC && e[1] >= 8)
-			acpi.ncpus += field(e, 4, 4) & MADT_ENABLED;
+			add_cpu((uint32_t)field(e, 4, 4), e[3]);
 		else if (e[0] == MADT_X2APIC && e[1] >= 16)
-			acpi.ncpus += field(e, 8, 4) & MADT_ENABLED;
+			add_cpu((uint32_t)field(e, 8, 4), (uint32_t)field(e, 4, 4));
 		else if (e[0] == MADT_IOAPIC && e[1] >= 12 && acpi.nioapics < ACPI_MAX_IOAPICS) {
 			acpi.ioapic[acpi.nioapics].addr = (uint32_t)field(e, 4, 4);
 			acpi.ioapic[acpi.nioapics++].gsi_base = (uint32_t)field(e, 8, 4);

@@ -5,11 +5,13 @@
 
 #include <veneer/types.h>
 
+#define ACPI_MAX_CPUS		64u
 #define ACPI_MAX_IOAPICS	8u
 #define ACPI_MAX_ECAM		4u
 
 struct acpi_info {
 	unsigned ncpus;				/* enabled processors in the MADT; 1 without one */
+	uint32_t cpu_id[ACPI_MAX_CPUS];		/* APIC ids of the first of them; of none without a MADT */
 	unsigned nioapics;
 	struct { uint32_t addr, gsi_base; } ioapic[ACPI_MAX_IOAPICS];
 	uint32_t lapic_addr;

@@ -4,24 +4,37 @@
 #include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/time.h>
+#include "hv/cpu/smp.h"
 #include "hv/dev/clock_internal.h"
 
 #define MAX_TICKS	32u
-#define TICK_US		1000u
+#define TICK_US		1000
+
+/*
+ * Where the guest has several processors each that runs it has to exit now and then while somebody holds the clock: the one
+ * that began a request may have no ticks by the time it is late.  For this long after the last hold a processor's interrupts
+ * go on exiting, so that a guest with one request at a time does not have its processors called together for each.
+ */
+#define LINGER_US	10000u
 
 static struct { void (*fn)(void *, uint64_t); void *ctx; } ticks[MAX_TICKS];
-static unsigned nticks, holds;
-static uint64_t last_us;
+static unsigned nticks, holds;		/* shared: holds, and both times */
+static uint64_t last_us, held_us;
 
 void clock_hold(void)
 {
-	holds++;
+	if (!__atomic_fetch_add(&holds, 1, __ATOMIC_SEQ_CST))
+		smp_want_clock();
 }
 
 void clock_release(void)
 {
-	if (holds)
-		holds--;
+	unsigned n = __atomic_load_n(&holds, __ATOMIC_RELAXED);
+
+	while (n && !__atomic_compare_exchange_n(&holds, &n, n - 1, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		;
+	if (n == 1 && ncpus > 1)
+		__atomic_store_n(&held_us, time_us(), __ATOMIC_RELAXED);
 }
 
 int clock_register(void (*tick)(void *ctx, uint64_t now_us), void *ctx)
@@ -33,20 +46,31 @@ int clock_register(void (*tick)(void *ctx, uint64_t now_us), void *ctx)
 	return 0;
 }
 
-bool clock_held(void)
+bool clock_wanted(struct cpu *c)
 {
-	return holds != 0;
+	bool armed = __atomic_load_n(&holds, __ATOMIC_SEQ_CST);
+
+	if (!armed && ncpus > 1 && c->clock_armed)
+		armed = time_us() - __atomic_load_n(&held_us, __ATOMIC_RELAXED) < LINGER_US;
+	__atomic_store_n(&c->clock_armed, armed, __ATOMIC_SEQ_CST);
+	/* Whoever begins to hold it now has seen that this processor does not look; before, it may not have. */
+	if (!armed && __atomic_load_n(&holds, __ATOMIC_SEQ_CST)) {
+		armed = true;
+		__atomic_store_n(&c->clock_armed, true, __ATOMIC_SEQ_CST);
+	}
+	return armed;
 }
 
 void clock_check(void)
 {
-	if (!holds)
+	if (!__atomic_load_n(&holds, __ATOMIC_RELAXED))
 		return;
-	uint64_t now = time_us();
+	uint64_t now = time_us(), last = __atomic_load_n(&last_us, __ATOMIC_RELAXED);
 
-	if (now - last_us < TICK_US)
+	/* Signed: the processors' clocks may be a little apart.  One of those that find it late calls the ticks. */
+	if ((int64_t)(now - last) < TICK_US ||
+	    !__atomic_compare_exchange_n(&last_us, &last, now, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 		return;
-	last_us = now;
 	for (unsigned i = 0; i < nticks; i++)
 		ticks[i].fn(ticks[i].ctx, now);
 }

@@ -5,9 +5,12 @@
 
 #include <veneer/types.h>
 
-bool clock_held(void);
+struct cpu;
 
-/* Call the registered ticks when a millisecond has passed and somebody holds the clock. */
+/* Before each entry: whether the guest's interrupts are to exit on this processor. */
+bool clock_wanted(struct cpu *c);
+
+/* After each exit: call the registered ticks when a millisecond has passed and somebody holds the clock. */
 void clock_check(void);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Doorbells: the devices' interrupts as NMIs to this CPU (docs/boot-flow.md).  MSI where there is one, else MSI-X entry 0, else
- * the IOAPIC pin of the INTx line.
+ * Doorbells: the devices' interrupts as NMIs (docs/boot-flow.md), each to one processor.  MSI where there is one, else MSI-X
+ * entry 0, else the IOAPIC pin of the INTx line.
  */
 #include <veneer/counters.h>
 #include <veneer/err.h>
@@ -9,6 +9,7 @@
 #include <veneer/irq.h>
 #include <veneer/log.h>
 #include <veneer/time.h>
+#include "hv/cpu/smp.h"
 #include "hv/dev/doorbell.h"
 #include "hv/dev/ioapic.h"
 #include "hv/dev/lapic.h"
@@ -47,15 +48,29 @@
  */
 #define CREDIT_US	100000u
 
-static struct hw_dev *devices[MAX_DOORBELLS];
-static unsigned ndevices;
-static uint64_t credit_until;
-static bool pins;
-static uint64_t cnt_rings, cnt_spurious, cnt_credited;
+/* Guests move vectors about while they start; a bell follows at most this often. */
+#define MOVE_US		100000u
 
-static uint32_t msi_address(void)
+struct bell {
+	struct hw_dev *dev;
+	struct owner_work work;
+	volatile uint8_t *entry;	/* MSI-X; NULL: MSI or a pin */
+	bool pin;
+	uint32_t cpu;			/* shared: where it rings */
+	uint32_t old_cpu;		/* shared: where it rang until it was moved: one may still be on its way there */
+	uint64_t moved_us;		/* shared */
+	uint64_t credit_until;		/* shared: an NMI without work is taken for this one's */
+	bool worked;			/* in the poll of doorbell_ring() */
+};
+
+static struct bell bells[MAX_DOORBELLS];
+static unsigned nbells;
+static bool pins;
+static uint64_t cnt_rings, cnt_spurious, cnt_credited, cnt_moved;
+
+static uint32_t msi_address(uint32_t apic_id)
 {
-	return MSI_ADDRESS | (lapic_id() & 0xff) << 12;
+	return MSI_ADDRESS | (apic_id & 0xff) << 12;
 }
 
 /* Both are switched off first: firmware may have left one on, and a function must not have both (6.8.2). */
@@ -72,7 +87,7 @@ static void msi_on(const struct pci_dev *p)
 	uint16_t cap = p->cap_msi, control = pci_read16(p, cap + MSI_CONTROL);
 	bool is64 = control & MSI_64;
 
-	pci_write32(p, cap + MSI_ADDR, msi_address());
+	pci_write32(p, cap + MSI_ADDR, msi_address(lapic_id()));
 	if (is64)
 		pci_write32(p, cap + MSI_ADDR_HIGH, 0);
 	pci_write16(p, cap + (is64 ? MSI_DATA_64 : MSI_DATA_32), MSI_DATA_NMI);
@@ -81,26 +96,40 @@ static void msi_on(const struct pci_dev *p)
 	pci_write16(p, cap + MSI_CONTROL, (uint16_t)((control & ~MSI_MULTIPLE) | MSI_ENABLE));
 }
 
+static volatile uint8_t *msix_table(const struct pci_dev *p, unsigned entries)
+{
+	uint32_t where = pci_read32(p, p->cap_msix + MSIX_TABLE), off = where & ~MSIX_BIR;
+	unsigned bir = FIELD_GET(MSIX_BIR, where);
+	volatile uint8_t *bar = bir < 6 ? pci_map_bar(p, bir, off + entries * 16ull) : NULL;
+
+	return bar ? bar + off : NULL;
+}
+
+/* Posted writes are through before the next ring can come. */
+static void msix_aim(volatile uint8_t *entry, uint32_t apic_id)
+{
+	mmio_write32(entry + MSIX_ENTRY_CONTROL, 1);
+	mmio_write32(entry + MSIX_ENTRY_ADDR, msi_address(apic_id));
+	mmio_write32(entry + MSIX_ENTRY_ADDR_HIGH, 0);
+	mmio_write32(entry + MSIX_ENTRY_DATA, MSI_DATA_NMI);
+	mmio_write32(entry + MSIX_ENTRY_CONTROL, 0);
+	(void)mmio_read32(entry + MSIX_ENTRY_CONTROL);
+}
+
 static int msix_on(const struct pci_dev *p)
 {
 	uint16_t cap = p->cap_msix, control = pci_read16(p, cap + MSIX_CONTROL);
-	uint32_t where = pci_read32(p, cap + MSIX_TABLE);
-	unsigned bir = FIELD_GET(MSIX_BIR, where), entries = (control & 0x7ff) + 1u;
-	uint32_t off = where & ~MSIX_BIR;
-	volatile uint8_t *bar = bir < 6 ? pci_map_bar(p, bir, off + entries * 16ull) : NULL;
+	unsigned entries = (control & 0x7ff) + 1u;
+	volatile uint8_t *table = msix_table(p, entries);
 
-	if (!bar)
+	if (!table)
 		return -ERR_NOTSUP;
 	/* Decoding must be on for the table to be there; all other entries stay masked. */
 	pci_enable(p);
 	pci_write16(p, cap + MSIX_CONTROL, control | MSIX_ENABLE | MSIX_MASK_ALL);
 	for (unsigned i = 1; i < entries; i++)
-		mmio_write32(bar + off + i * 16 + MSIX_ENTRY_CONTROL, 1);
-	mmio_write32(bar + off + MSIX_ENTRY_ADDR, msi_address());
-	mmio_write32(bar + off + MSIX_ENTRY_ADDR_HIGH, 0);
-	mmio_write32(bar + off + MSIX_ENTRY_DATA, MSI_DATA_NMI);
-	mmio_write32(bar + off + MSIX_ENTRY_CONTROL, 0);
-	(void)mmio_read32(bar + off + MSIX_ENTRY_CONTROL);	/* posted writes are through before the mask falls */
+		mmio_write32(table + i * 16 + MSIX_ENTRY_CONTROL, 1);
+	msix_aim(table, lapic_id());
 	pci_write16(p, cap + MSIX_CONTROL, (uint16_t)((control & ~MSIX_MASK_ALL) | MSIX_ENABLE));
 	return 0;
 }
@@ -151,23 +180,79 @@ void doorbell_silence(const struct pci_dev *pci)
 	msi_off(pci);
 }
 
+static void credit(struct bell *b)
+{
+	__atomic_store_n(&b->credit_until, time_us() + CREDIT_US, __ATOMIC_RELAXED);
+}
+
+void doorbell_credit(struct owner *owner)
+{
+	for (struct bell *b = bells; b < bells + nbells; b++)
+		if (!owner || owner == &b->dev->owner)
+			credit(b);
+}
+
+/*
+ * To the processor that the device's last interrupt for the guest went to: its work and the guest's are then done at one place.
+ * As owner.  Without a mask only the destination in the low address changes, in one write, as everybody does with such
+ * devices; what completed before rings at the old place, and the poll that follows sees it.  Pins stay where they are.
+ */
+static bool follow(struct bell *b)
+{
+	uint32_t addr = b->dev->owner.msi_addr;
+	uint64_t now = time_us();
+
+	if (ncpus == 1 || b->pin || !addr || now - b->moved_us < MOVE_US)
+		return false;
+	struct cpu *to = smp_find_target(addr);
+
+	__atomic_store_n(&b->moved_us, now, __ATOMIC_RELAXED);
+	if (!to || to->index == b->cpu || to->apic_id > 0xff)
+		return false;
+	__atomic_store_n(&b->old_cpu, b->cpu, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&b->cpu, to->index, __ATOMIC_SEQ_CST);
+	if (b->entry)
+		msix_aim(b->entry, to->apic_id);
+	else
+		pci_write32(b->dev->pci, b->dev->pci->cap_msi + MSI_ADDR, msi_address(to->apic_id));
+	counter_add(&cnt_moved, 1);
+	return true;
+}
+
+/* As owner, on whichever processor. */
+static void run_bell(void *ctx, uint32_t bits)
+{
+	struct bell *b = ctx;
+	unsigned n = b->dev->ops->poll(b->dev);
+
+	if (follow(b))
+		n += b->dev->ops->poll(b->dev);
+	if (!n)
+		return;
+	/* While one NMI is handled a second one can be latched, whose work is then done, too. */
+	credit(b);
+	b->worked = true;
+}
+
 int doorbell_attach(struct hw_dev *dev)
 {
 	const struct pci_dev *p = dev->pci;
+	struct bell *b = &bells[nbells];
 	int err = 0;
 
-	if (ndevices == MAX_DOORBELLS)
+	if (nbells == MAX_DOORBELLS)
 		return -ERR_NOMEM;
-	if (!p->cap_msi && !p->cap_msix)
+	*b = (struct bell){ .dev = dev, .work = { .run = run_bell, .ctx = b } };
+	b->pin = !p->cap_msi && !p->cap_msix;
+	if (b->pin)
 		err = pin_on(dev);
-	if (!err)
-		devices[ndevices++] = dev;
-	return err;
-}
-
-void doorbell_credit(void)
-{
-	credit_until = time_us() + CREDIT_US;
+	else if (p->cap_msix && (pci_read16(p, p->cap_msix + MSIX_CONTROL) & MSIX_ENABLE))
+		b->entry = msix_table(p, 1);
+	if (err)
+		return err;
+	owner_add(&dev->owner, &b->work);
+	nbells++;
+	return 0;
 }
 
 bool doorbell_uses_pins(void)
@@ -175,38 +260,82 @@ bool doorbell_uses_pins(void)
 	return pins;
 }
 
+/* Whether an NMI on this processor may be this bell's. */
+static bool rings_here(const struct bell *b, uint32_t cpu, uint64_t now)
+{
+	if (__atomic_load_n(&b->cpu, __ATOMIC_SEQ_CST) == cpu)
+		return true;
+	return __atomic_load_n(&b->old_cpu, __ATOMIC_SEQ_CST) == cpu &&
+	       now - __atomic_load_n(&b->moved_us, __ATOMIC_RELAXED) < CREDIT_US;
+}
+
+/*
+ * 1 when it had work; *@busy when another processor has the device, which then polls it once more.  A device on a pin is
+ * waited for: the line must be seen to fall.
+ */
+static unsigned poll_one(struct bell *b, bool *busy)
+{
+	struct owner *o = &b->dev->owner;
+
+	b->worked = false;
+	if (!b->pin) {
+		if (!owner_post(o, &b->work, 1))
+			*busy = true;
+		return b->worked;
+	}
+	owner_acquire(o);
+	run_bell(b, 1);
+	bool worked = b->worked;
+	owner_release(o);
+	return worked;
+}
+
 /*
  * All devices on one pin are drained until nobody has work: while the line stays asserted a pin gives no further edge.
  * Bounded, since a device that always has work would keep the guest from running.
  */
-static unsigned poll_all(void)
+static unsigned poll_all(uint32_t cpu, uint64_t time, bool *busy)
 {
 	unsigned sum = 0, now, rounds = pins ? 4 : 1;
 
 	do {
 		now = 0;
-		for (unsigned i = 0; i < ndevices; i++)
-			now += devices[i]->ops->poll(devices[i]);
+		for (struct bell *b = bells; b < bells + nbells; b++)
+			if (rings_here(b, cpu, time))
+				now += poll_one(b, busy);
 		sum += now;
 	} while (now && --rounds);
 	return sum;
 }
 
+static bool take_credit(uint32_t cpu, uint64_t now)
+{
+	for (struct bell *b = bells; b < bells + nbells; b++) {
+		uint64_t until = __atomic_load_n(&b->credit_until, __ATOMIC_RELAXED);
+
+		if (!rings_here(b, cpu, now) || now >= until)
+			continue;
+		if (__atomic_compare_exchange_n(&b->credit_until, &until, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+			return true;
+	}
+	return false;
+}
+
 bool doorbell_ring(void)
 {
-	cnt_rings++;
-	/* While one NMI is handled a second one can be latched, whose work is then done, too. */
-	if (poll_all()) {
-		doorbell_credit();
+	uint32_t cpu = this_cpu()->index;
+	uint64_t now = time_us();
+	bool busy = false;
+
+	counter_add(&cnt_rings, 1);
+	if (poll_all(cpu, now, &busy) || busy)
+		return true;
+	if (take_credit(cpu, now)) {
+		counter_add(&cnt_credited, 1);
 		return true;
 	}
-	if (time_us() < credit_until) {
-		credit_until = 0;
-		cnt_credited++;
-		return true;
-	}
-	cnt_spurious++;
-	return ioapic_forward_shared();
+	counter_add(&cnt_spurious, 1);
+	return cpu == 0 && ioapic_forward_shared();
 }
 
 void doorbell_init(void)
@@ -214,4 +343,5 @@ void doorbell_init(void)
 	counter_register("doorbell", "rings", &cnt_rings);
 	counter_register("doorbell", "unexplained", &cnt_spurious);
 	counter_register("doorbell", "credited", &cnt_credited);
+	counter_register("doorbell", "moved", &cnt_moved);
 }

@@ -8,8 +8,8 @@
 void doorbell_init(void);
 
 /*
- * An NMI came: poll every device.  True when it is explained: something had work, or a credit stood for it.  False: it is
- * the guest's own.
+ * An NMI came to this processor: poll every device that rings here.  True when it is explained: something had work, or another
+ * processor has it in hand, or a credit stood for it.  False: it is the guest's own.
  */
 bool doorbell_ring(void);
 

@@ -4,12 +4,13 @@
 #include <veneer/irq.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
+#include "hv/cpu/smp.h"
 #include "hv/dev/lapic.h"
 #include "hv/x86.h"
 
 static volatile uint8_t *page;
 static uint32_t page_addr;
-static uint64_t cnt_sent, cnt_refused, cnt_swallowed;
+static uint64_t cnt_sent, cnt_refused, cnt_emulated;
 
 #define MSI_ADDR_BASE		0xfee00000u
 #define MSI_ADDR_DEST		GENMASK(19, 12)
@@ -34,7 +35,7 @@ void lapic_init(uint32_t addr)
 		panic("lapic: cannot map %#x", page_addr);
 	counter_register("irq", "sent", &cnt_sent);
 	counter_register("irq", "refused", &cnt_refused);
-	counter_register("irq", "init_sipi_swallowed", &cnt_swallowed);
+	counter_register("irq", "ipis_emulated", &cnt_emulated);
 }
 
 uint32_t lapic_addr(void)
@@ -84,42 +85,103 @@ static void send_self(uint32_t low)
 	mmio_write32(page + LAPIC_ICR_LOW, low);
 }
 
+/* One member of the set, by preference this processor: each bit is one, in clusters those of the low half. */
+static uint32_t one_of(uint32_t dest)
+{
+	bool flat = lapic_dfr() >> 28 == 0xf;
+	uint32_t own = lapic_ldr() >> 24, cluster = flat ? 0 : dest & 0xf0, set = flat ? dest : dest & 0xf;
+
+	if ((flat || (own & 0xf0) == cluster) && (set & own))
+		set &= own;
+	return cluster | (set & -set);
+}
+
 /*
- * Lowest-priority delivery does not exist in the ICR of recent processors; with one guest CPU running it is fixed delivery to
- * that CPU.  INIT, SMI, NMI and ExtINT from a guest's table would be sent by Veneer itself, so they never are.
+ * Lowest-priority delivery does not exist in the ICR of recent processors: it is fixed delivery to one of the set.
+ * INIT, SMI, NMI and ExtINT from a guest's table would be sent by Veneer itself, so they never are.
  */
 void irq_send_msi(uint64_t addr, uint32_t data)
 {
 	uint32_t mode = FIELD_GET(MSI_DATA_MODE, data), vector = FIELD_GET(MSI_DATA_VECTOR, data);
 
 	if ((addr & ~0xfffffull) != MSI_ADDR_BASE || mode > ICR_MODE_LOWEST || vector < 16) {
-		cnt_refused++;
+		counter_add(&cnt_refused, 1);
 		return;
 	}
 	uint32_t dest = FIELD_GET(MSI_ADDR_DEST, (uint32_t)addr);
 	uint32_t low = vector | ICR_ASSERT | FIELD_PREP(ICR_MODE, ICR_MODE_FIXED);
+	bool logical = addr & MSI_ADDR_LOGICAL;
 
-	cnt_sent++;
+	counter_add(&cnt_sent, 1);
 	/*
-	 * A set of processors means the guest's one: logical addresses of x2APIC mode do not fit into 8 bits, and a broadcast
-	 * would reach processors that are not the guest's.  By shorthand no destination register is touched.
+	 * A set of processors means the one that there is, where there is one.  A broadcast does, too, where it says "any of
+	 * them".  By shorthand no destination register is touched.
 	 */
-	if (mode == ICR_MODE_LOWEST || (addr & MSI_ADDR_LOGICAL) || dest == 0xff || dest == lapic_id())
+	bool set = logical || mode == ICR_MODE_LOWEST || dest == 0xff;
+
+	if ((set && ncpus == 1) || (dest == 0xff && mode == ICR_MODE_LOWEST) || (!logical && dest == lapic_id()))
 		send_self(low | FIELD_PREP(ICR_SHORTHAND, ICR_SELF));
+	else if (logical)
+		lapic_send(mode == ICR_MODE_LOWEST ? one_of(dest) : dest, low | ICR_LOGICAL);
 	else
-		lapic_send(dest, low);
+		lapic_send(dest == 0xff && x2apic() ? ~0u : dest, low);
+}
+
+/* Written one after the other: the spurious vector last, which switches it off. */
+static const struct { uint16_t off; uint32_t v; } after_init[] = {
+	{ LAPIC_TPR, 0 }, { LAPIC_LDR, 0 }, { LAPIC_DFR, ~0u }, { LAPIC_LVT_CMCI, LVT_MASKED }, { LAPIC_LVT_TIMER, LVT_MASKED },
+	{ LAPIC_LVT_THERMAL, LVT_MASKED }, { LAPIC_LVT_PMC, LVT_MASKED }, { LAPIC_LVT_LINT0, LVT_MASKED },
+	{ LAPIC_LVT_LINT1, LVT_MASKED }, { LAPIC_LVT_ERROR, LVT_MASKED }, { LAPIC_TIMER_INIT, 0 }, { LAPIC_TIMER_DIV, 0 },
+	{ LAPIC_SVR, 0xff },
+};
+
+/* CMCI from version 14h on by the count of entries, thermal from 5, performance counters from 4 (11.4.8). */
+static bool has_lvt(uint16_t off)
+{
+	unsigned last = FIELD_GET(VERSION_MAX_LVT, mmio_read32(page + LAPIC_VERSION));
+
+	switch (off) {
+	case LAPIC_LVT_CMCI:
+		return last >= 6;
+	case LAPIC_LVT_THERMAL:
+		return last >= 5;
+	case LAPIC_LVT_PMC:
+		return last >= 4;
+	default:
+		return true;
+	}
 }
 
 /*
- * INIT and SIPI would start a processor outside Veneer, and so would an NMI for one that idles in the firmware's code, by
- * descriptor tables in memory that is the guest's by now.  An NMI for the guest's own processor is its own business.
+ * In x2APIC mode nothing is touched: there a register that is not there is #GP, and kernels set up what they use.  What is in
+ * service is ended; what pends is dropped with the switch.
  */
-static bool swallowed(uint32_t low, uint32_t dest)
+void lapic_reset(void)
 {
-	uint32_t mode = FIELD_GET(ICR_MODE, low), shorthand = FIELD_GET(ICR_SHORTHAND, low);
-	bool self = shorthand == ICR_SELF || (!shorthand && !(low & ICR_LOGICAL) && dest == lapic_id());
+	if (x2apic())
+		return;
+	for (unsigned i = 0; i < 256; i++) {
+		bool any = false;
 
-	return mode == ICR_MODE_INIT || mode == ICR_MODE_SIPI || (mode == ICR_MODE_NMI && !self);
+		for (unsigned n = 0; n < 8; n++)
+			any |= mmio_read32(page + LAPIC_ISR + n * LAPIC_STRIDE) != 0;
+		if (!any)
+			break;
+		mmio_write32(page + LAPIC_EOI, 0);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(after_init); i++)
+		if (has_lvt(after_init[i].off))
+			mmio_write32(page + after_init[i].off, after_init[i].v);
+}
+
+uint32_t lapic_ldr(void)
+{
+	return x2apic() ? ~0u : mmio_read32(page + LAPIC_LDR);
+}
+
+uint32_t lapic_dfr(void)
+{
+	return x2apic() ? ~0u : mmio_read32(page + LAPIC_DFR);
 }
 
 void lapic_guest_write(uint32_t off, unsigned width, uint32_t value)
@@ -129,11 +191,15 @@ void lapic_guest_write(uint32_t off, unsigned width, uint32_t value)
 	 */
 	if (width != 4 || off % LAPIC_STRIDE)
 		return;
-	if (off == LAPIC_ICR_LOW && swallowed(value, mmio_read32(page + LAPIC_ICR_HIGH) >> 24)) {
-		cnt_swallowed++;
+	if (off == LAPIC_ICR_LOW && ipi_guest_sends(value, mmio_read32(page + LAPIC_ICR_HIGH) >> 24, false)) {
+		counter_add(&cnt_emulated, 1);
 		return;
 	}
 	mmio_write32(page + off, value);
+	if (off == LAPIC_LDR)
+		__atomic_store_n(&this_cpu()->ldr, value, __ATOMIC_RELAXED);
+	else if (off == LAPIC_DFR)
+		__atomic_store_n(&this_cpu()->dfr, value, __ATOMIC_RELAXED);
 }
 
 bool lapic_guest_x2apic_icr(uint64_t value)
@@ -143,8 +209,8 @@ bool lapic_guest_x2apic_icr(uint64_t value)
 	/* Where the guest would get #GP the write must not be ours. */
 	if (!x2apic() || (value & ICR_X2_RESERVED) || mode == ICR_MODE_RESERVED || mode == ICR_MODE_EXTINT)
 		return false;
-	if (swallowed((uint32_t)value, value >> 32))
-		cnt_swallowed++;
+	if (ipi_guest_sends((uint32_t)value, value >> 32, true))
+		counter_add(&cnt_emulated, 1);
 	else
 		wrmsr(MSR_X2APIC_ICR, value);
 	return true;

@@ -8,8 +8,24 @@
 
 #define LAPIC_STRIDE		0x010u
 #define LAPIC_ID		0x020
+#define LAPIC_VERSION		0x030
+#define  VERSION_MAX_LVT	GENMASK(23, 16)
+#define LAPIC_TPR		0x080
 #define LAPIC_EOI		0x0b0
+#define LAPIC_LDR		0x0d0
+#define LAPIC_DFR		0x0e0
 #define LAPIC_SVR		0x0f0
+#define LAPIC_ISR		0x100
+#define LAPIC_LVT_CMCI		0x2f0
+#define LAPIC_LVT_TIMER		0x320
+#define  LVT_MASKED		BIT(16)
+#define LAPIC_LVT_THERMAL	0x330
+#define LAPIC_LVT_PMC		0x340
+#define LAPIC_LVT_LINT0		0x350
+#define LAPIC_LVT_LINT1		0x360
+#define LAPIC_LVT_ERROR		0x370
+#define LAPIC_TIMER_INIT	0x380
+#define LAPIC_TIMER_DIV		0x3e0
 #define LAPIC_ICR_LOW		0x300
 #define LAPIC_ICR_HIGH		0x310
 #define  ICR_VECTOR		GENMASK(7, 0)
@@ -28,6 +44,8 @@
 #define  ICR_LEVEL		BIT(15)
 #define  ICR_SHORTHAND		GENMASK(19, 18)
 #define   ICR_SELF		1u
+#define   ICR_ALL		2u
+#define   ICR_OTHERS		3u
 
 void lapic_init(uint32_t addr);
 uint32_t lapic_id(void);
@@ -36,9 +54,16 @@ uint32_t lapic_addr(void);
 /* Send one interrupt: destination as in an MSI address (8 bits), @low the ICR's low half.  The guest's ICR high is kept. */
 void lapic_send(uint32_t dest, uint32_t low);
 
+/* The logical destination and its format, of this processor, as xAPIC mode has them (x2APIC mode: all ones, flat). */
+uint32_t lapic_ldr(void);
+uint32_t lapic_dfr(void);
+
+/* What INIT does to this processor's: all but the id as after a reset (SDM vol. 3, 11.4.7.3). */
+void lapic_reset(void);
+
 /*
- * A guest write that was trapped: ICR writes with INIT or SIPI, or with an NMI for another CPU, are swallowed, all the rest
- * goes to the hardware.  xAPIC by page offset, x2APIC by MSR (the whole 64 bits).
+ * A guest write that was trapped: ICR writes with INIT, SIPI or NMI are emulated (hv/cpu/ipi.c), all the rest goes to the
+ * hardware.  xAPIC by page offset, x2APIC by MSR (the whole 64 bits).
  */
 void lapic_guest_write(uint32_t off, unsigned width, uint32_t value);
 bool lapic_guest_x2apic_icr(uint64_t value);	/* false: #GP for the guest */

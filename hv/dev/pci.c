@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Real PCI: configuration accesses by 0xCF8 and ECAM, enumeration, BAR sizes. */
 #include <veneer/io.h>
+#include <veneer/lock.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/time.h>
@@ -19,6 +20,8 @@
 
 #define PM_CTRL		4
 #define  PM_STATE	GENMASK(1, 0)
+
+static struct lock ports;		/* address and data are two accesses */
 
 static struct pci_dev functions[PCI_MAX_FUNCTIONS];
 static unsigned nfunctions;
@@ -48,14 +51,28 @@ static uint32_t ecam_read(uint16_t bdf, uint16_t off, unsigned width)
 	return width == 1 ? mmio_read8(reg) : width == 2 ? mmio_read16(reg) : mmio_read32(reg);
 }
 
+uint32_t pci_port_read(uint32_t address, uint16_t port, unsigned width)
+{
+	lock_acquire(&ports);
+	pio_write32(CONFIG_ADDRESS, address);
+	uint32_t v = port_in(port, width);
+	lock_release(&ports);
+	return v;
+}
+
+void pci_port_write(uint32_t address, uint16_t port, unsigned width, uint32_t v)
+{
+	lock_acquire(&ports);
+	pio_write32(CONFIG_ADDRESS, address);
+	port_out(port, width, v);
+	lock_release(&ports);
+}
+
 uint32_t pci_cfg_read(uint16_t bdf, uint16_t off, unsigned width)
 {
 	if (off >= 256)
 		return ecam_read(bdf, off, width);
-	pio_write32(CONFIG_ADDRESS, CONFIG_ENABLE | (uint32_t)bdf << 8 | (off & 0xfcu));
-	uint16_t port = (uint16_t)(CONFIG_DATA + (off & 3));
-
-	return port_in(port, width);
+	return pci_port_read(CONFIG_ENABLE | (uint32_t)bdf << 8 | (off & 0xfcu), (uint16_t)(CONFIG_DATA + (off & 3)), width);
 }
 
 void pci_cfg_write(uint16_t bdf, uint16_t off, unsigned width, uint32_t v)
@@ -73,8 +90,7 @@ void pci_cfg_write(uint16_t bdf, uint16_t off, unsigned width, uint32_t v)
 			mmio_write32(reg, v);
 		return;
 	}
-	pio_write32(CONFIG_ADDRESS, CONFIG_ENABLE | (uint32_t)bdf << 8 | (off & 0xfcu));
-	port_out(port, width, v);
+	pci_port_write(CONFIG_ENABLE | (uint32_t)bdf << 8 | (off & 0xfcu), port, width, v);
 }
 
 uint8_t pci_read8(const struct pci_dev *d, uint16_t off) { return (uint8_t)pci_cfg_read(d->bdf, off, 1); }

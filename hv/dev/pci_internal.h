@@ -11,6 +11,10 @@
 uint32_t pci_cfg_read(uint16_t bdf, uint16_t off, unsigned width);
 void pci_cfg_write(uint16_t bdf, uint16_t off, unsigned width, uint32_t v);
 
+/* One access by the data ports with @address in the address register, whoever else wants the two. */
+uint32_t pci_port_read(uint32_t address, uint16_t port, unsigned width);
+void pci_port_write(uint32_t address, uint16_t port, unsigned width, uint32_t v);
+
 /* Find all functions of segment 0 and size their BARs. */
 void pci_init(void);
 

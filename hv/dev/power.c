@@ -4,6 +4,7 @@
 #include <veneer/io.h>
 #include <veneer/log.h>
 #include <veneer/time.h>
+#include "hv/cpu/smp.h"
 #include "hv/dev/acpi.h"
 #include "hv/dev/power.h"
 #include "hv/dev/trap_internal.h"
@@ -31,6 +32,7 @@ void machine_stopping(void)
 {
 	static bool done;
 
+	smp_stop_others();
 	if (!done)
 		conceal_shutdown();
 	done = true;

@@ -2,9 +2,11 @@
 /* The tables of trapped memory and ports. */
 #include <veneer/err.h>
 #include <veneer/gmem.h>
+#include <veneer/lock.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/string.h>
+#include "hv/cpu/smp.h"
 #include "hv/dev/lapic.h"
 #include "hv/dev/trap_internal.h"
 #include "hv/mem/mem_internal.h"
@@ -24,6 +26,10 @@ struct trap {
 	unsigned complaints;	/* the guest can have as many as it likes */
 };
 
+struct lock trap_serial;
+
+/* Of the tables below, for those who change them.  Those who look things up read each field once. */
+static struct lock lock;
 static struct { uint16_t base; unsigned n; } fixed[MAX_FIXED];
 static unsigned nfixed;
 static struct trap traps[MAX_TRAPS];
@@ -51,9 +57,13 @@ struct trap *trap_new_pio(const char *name, uint32_t size, const struct trap_ops
 	return new_trap(name, size, ops, ctx, true);
 }
 
-static bool covers(const struct trap *t, uint64_t addr)
+/* The offset in the trap, or its size where it does not cover the address.  Another processor may be moving it. */
+static uint32_t offset_in(const struct trap *t, uint64_t addr)
 {
-	return t->on && addr >= t->base && addr - t->base < t->size;
+	uint64_t base = __atomic_load_n(&t->base, __ATOMIC_RELAXED);
+	bool on = __atomic_load_n(&t->on, __ATOMIC_RELAXED);
+
+	return on && addr >= base && addr - base < t->size ? (uint32_t)(addr - base) : t->size;
 }
 
 static bool taken(const struct trap *self, uint64_t base)
@@ -72,6 +82,13 @@ static void mark_ports(uint64_t base, uint32_t size, bool on)
 		else
 			bitmap[p / 8] &= (uint8_t)~(1u << (p % 8));
 	}
+}
+
+/* Processors may have cached the bitmap: they drop that as they do with nested tables. */
+static void ports_changed(void)
+{
+	guest_pause();
+	guest_resume();
 }
 
 /* A BAR that came and went would take the intercept with it: configuration, sleep and reset ports have to keep theirs. */
@@ -98,30 +115,16 @@ static bool forbidden(const struct trap *t, uint64_t base)
 	return false;
 }
 
-int trap_place(struct trap *t, uint64_t base)
-{
-	if (t->on && t->base == base)
-		return 0;
-	trap_remove(t);
-	bool never = forbidden(t, base);
-
-	if (never || taken(t, base)) {
-		if (t->complaints++ < MAX_COMPLAINTS)
-			log_warn("%s: cannot answer at %#lx: the range is in use", t->name, base);
-		t->wanted = never ? 0 : base;
-		return -ERR_BUSY;
-	}
-	return trap_place_system(t, base);
-}
-
-int trap_place_system(struct trap *t, uint64_t base)
+static int put(struct trap *t, uint64_t base)
 {
 	if (t->pio)
 		mark_ports(base, t->size, true);
 	else if (nested_hide(base, t->size))
 		return -ERR_BUSY;
-	t->base = base;
-	t->on = true;
+	__atomic_store_n(&t->base, base, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->on, true, __ATOMIC_RELEASE);
+	if (t->pio)
+		ports_changed();
 	return 0;
 }
 
@@ -134,38 +137,78 @@ static void place_waiting(void)
 		if (!base || taken(t, base))
 			continue;
 		t->wanted = 0;
-		if (trap_place_system(t, base))
+		if (put(t, base))
 			log_warn("%s: cannot answer at %#lx", t->name, base);
 	}
 }
 
-void trap_remove(struct trap *t)
+static void take_away(struct trap *t)
 {
 	t->wanted = 0;
 	if (!t->on)
 		return;
 	t->on = false;
-	if (t->pio)
+	if (t->pio) {
 		mark_ports(t->base, t->size, false);
-	else
+		ports_changed();
+	} else {
 		nested_show(t->base, t->size);
+	}
 	place_waiting();
+}
+
+static int place(struct trap *t, uint64_t base)
+{
+	if (t->on && t->base == base)
+		return 0;
+	take_away(t);
+	bool never = forbidden(t, base);
+
+	if (never || taken(t, base)) {
+		if (t->complaints++ < MAX_COMPLAINTS)
+			log_warn("%s: cannot answer at %#lx: the range is in use", t->name, base);
+		t->wanted = never ? 0 : base;
+		return -ERR_BUSY;
+	}
+	return put(t, base);
+}
+
+int trap_place(struct trap *t, uint64_t base)
+{
+	lock_acquire(&lock);
+	int err = place(t, base);
+	lock_release(&lock);
+	return err;
+}
+
+int trap_place_system(struct trap *t, uint64_t base)
+{
+	lock_acquire(&lock);
+	int err = put(t, base);
+	lock_release(&lock);
+	return err;
+}
+
+void trap_remove(struct trap *t)
+{
+	lock_acquire(&lock);
+	take_away(t);
+	lock_release(&lock);
 }
 
 static struct trap *find(struct trap **last, bool pio, uint64_t addr, uint32_t *off)
 {
-	struct trap *t = *last;
+	struct trap *t = __atomic_load_n(last, __ATOMIC_RELAXED);
 
-	if (!t || !covers(t, addr)) {
-		for (t = traps; t < traps + ntraps; t++)
-			if (t->pio == pio && covers(t, addr))
-				break;
-		if (t == traps + ntraps)
-			return NULL;
-		*last = t;
+	if (t && (*off = offset_in(t, addr)) < t->size)
+		return t;
+	for (t = traps; t < traps + ntraps; t++) {
+		if (t->pio != pio || (*off = offset_in(t, addr)) >= t->size)
+			continue;
+		__atomic_store_n(last, t, __ATOMIC_RELAXED);
+		return t;
 	}
-	*off = (uint32_t)(addr - t->base);
-	return t;
+	return NULL;
 }
 
 struct trap *trap_find_mmio(uint64_t gpa, uint32_t *off)
@@ -178,7 +221,7 @@ struct trap *trap_find_pio(uint16_t port, uint32_t *off)
 	return find(&last_pio, true, port, off);
 }
 
-uint64_t trap_read(struct trap *t, uint32_t off, unsigned width)
+static uint64_t read(struct trap *t, uint32_t off, unsigned width)
 {
 	if (off + width <= t->size)
 		return t->ops->read(t->ctx, off, width);
@@ -189,7 +232,7 @@ uint64_t trap_read(struct trap *t, uint32_t off, unsigned width)
 	return v;
 }
 
-void trap_write(struct trap *t, uint32_t off, unsigned width, uint64_t value)
+static void write(struct trap *t, uint32_t off, unsigned width, uint64_t value)
 {
 	if (off + width <= t->size) {
 		t->ops->write(t->ctx, off, width, value);
@@ -197,6 +240,27 @@ void trap_write(struct trap *t, uint32_t off, unsigned width, uint64_t value)
 	}
 	for (unsigned i = 0; off + i < t->size; i++)
 		t->ops->write(t->ctx, off + i, 1, (value >> (8 * i)) & 0xff);
+}
+
+uint64_t trap_read(struct trap *t, uint32_t off, unsigned width)
+{
+	if (t->ops->concurrent)
+		return read(t, off, width);
+	lock_acquire(&trap_serial);
+	uint64_t v = read(t, off, width);
+	lock_release(&trap_serial);
+	return v;
+}
+
+void trap_write(struct trap *t, uint32_t off, unsigned width, uint64_t value)
+{
+	if (t->ops->concurrent) {
+		write(t, off, width, value);
+		return;
+	}
+	lock_acquire(&trap_serial);
+	write(t, off, width, value);
+	lock_release(&trap_serial);
 }
 
 void trap_set_io_bitmap(uint8_t *b)

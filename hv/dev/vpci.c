@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Configuration space as the guest sees it, by ports and by ECAM (PCI 3.0, 3.2.2.3.2; PCI Express 4.0, 7.2.2). */
 #include <veneer/err.h>
-#include <veneer/io.h>
+#include <veneer/lock.h>
 #include <veneer/log.h>
 #include <veneer/vpci.h>
 #include "hv/dev/pci_internal.h"
@@ -201,7 +201,7 @@ static bool crosses_into_data(uint16_t port, unsigned width)
 	return port < CONFIG_DATA && port + width > CONFIG_DATA;
 }
 
-uint32_t vpci_port_read(uint16_t port, unsigned width)
+static uint32_t read_ports(uint16_t port, unsigned width)
 {
 	struct vfunction *f = addressed();
 
@@ -209,14 +209,13 @@ uint32_t vpci_port_read(uint16_t port, unsigned width)
 		uint32_t v = 0;
 
 		for (unsigned i = 0; i < width; i++)
-			v |= vpci_port_read((uint16_t)(port + i), 1) << (8 * i);
+			v |= read_ports((uint16_t)(port + i), 1) << (8 * i);
 		return v;
 	}
 	if (port < CONFIG_DATA)
 		return address_read(port, width);
 	if (!f) {
-		pio_write32(CONFIG_ADDRESS, address);
-		return port_in(port, width);
+		return pci_port_read(address, port, width);
 	}
 	unsigned n = clip(port, width);
 	uint16_t off = data_offset(port);
@@ -226,13 +225,13 @@ uint32_t vpci_port_read(uint16_t port, unsigned width)
 	return n == width ? v : (mask_of(width) & ~mask_of(n)) | v;
 }
 
-void vpci_port_write(uint16_t port, unsigned width, uint32_t v)
+static void write_ports(uint16_t port, unsigned width, uint32_t v)
 {
 	struct vfunction *f = addressed();
 
 	if (crosses_into_data(port, width)) {
 		for (unsigned i = 0; i < width; i++)
-			vpci_port_write((uint16_t)(port + i), 1, v >> (8 * i) & 0xff);
+			write_ports((uint16_t)(port + i), 1, v >> (8 * i) & 0xff);
 		return;
 	}
 	if (port < CONFIG_DATA) {
@@ -240,10 +239,8 @@ void vpci_port_write(uint16_t port, unsigned width, uint32_t v)
 		return;
 	}
 	if (!f) {
-		if (!(address & CONFIG_ENABLE) || !write_denied((uint16_t)(address >> 8))) {
-			pio_write32(CONFIG_ADDRESS, address);
-			port_out(port, width, v);
-		}
+		if (!(address & CONFIG_ENABLE) || !write_denied((uint16_t)(address >> 8)))
+			pci_port_write(address, port, width, v);
 		return;
 	}
 	unsigned n = clip(port, width);
@@ -254,6 +251,21 @@ void vpci_port_write(uint16_t port, unsigned width, uint32_t v)
 	} else {
 		function_write(f, data_offset(port), n, v);
 	}
+}
+
+uint32_t vpci_port_read(uint16_t port, unsigned width)
+{
+	lock_acquire(&trap_serial);
+	uint32_t v = read_ports(port, width);
+	lock_release(&trap_serial);
+	return v;
+}
+
+void vpci_port_write(uint16_t port, unsigned width, uint32_t v)
+{
+	lock_acquire(&trap_serial);
+	write_ports(port, width, v);
+	lock_release(&trap_serial);
 }
 
 void vpci_init(void)

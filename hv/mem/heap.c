@@ -3,7 +3,7 @@
  * The heap: a first-fit list of free blocks over the rest of Veneer's 4 MiB.  Used while devices start; speed is no matter,
  * that an unwind gives everything back is.
  */
-#include <veneer/io.h>
+#include <veneer/lock.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/string.h>
@@ -24,6 +24,7 @@ struct free_block {
 
 #define HEAD_MAGIC	0x56656e6565724d65ull
 
+static struct lock lock;
 static struct free_block *free_list;
 static uint64_t heap_used, heap_peak;
 
@@ -34,7 +35,7 @@ void heap_init(void *base, size_t size)
 	free_list->size = size;
 }
 
-void *mem_alloc(size_t size, size_t align)
+static void *alloc(size_t size, size_t align)
 {
 	if (align < 32)
 		align = 32;
@@ -68,13 +69,8 @@ void *mem_alloc(size_t size, size_t align)
 	return NULL;
 }
 
-void mem_free(void *p)
+static void give_back(struct head *h)
 {
-	if (!p)
-		return;
-	struct head *h = (struct head *)((uintptr_t)p - sizeof(*h));
-	if (h->magic != HEAD_MAGIC)
-		panic("heap: free of %p, which the heap did not give", p);
 	struct free_block *b = h->start, **at = &free_list;
 	size_t size = h->size;
 
@@ -94,6 +90,26 @@ void mem_free(void *p)
 			b = b->next;
 		}
 	}
+}
+
+void *mem_alloc(size_t size, size_t align)
+{
+	lock_acquire(&lock);
+	void *p = alloc(size, align);
+	lock_release(&lock);
+	return p;
+}
+
+void mem_free(void *p)
+{
+	if (!p)
+		return;
+	struct head *h = (struct head *)((uintptr_t)p - sizeof(*h));
+	if (h->magic != HEAD_MAGIC)
+		panic("heap: free of %p, which the heap did not give", p);
+	lock_acquire(&lock);
+	give_back(h);
+	lock_release(&lock);
 }
 
 uint64_t heap_in_use(void)

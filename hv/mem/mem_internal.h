@@ -51,6 +51,7 @@ extern const struct pt_format pt_format_x86;
 
 /* Build and load the W^X tables: all of [0, top), Veneer's image by section, page 0 absent. */
 int paging_init(const struct boot_info *b);
+uint64_t host_root(void);
 
 /* --- nested paging --- */
 

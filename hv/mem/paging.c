@@ -49,6 +49,11 @@ int paging_init(const struct boot_info *b)
 	return 0;
 }
 
+uint64_t host_root(void)
+{
+	return mem_phys(host.root);
+}
+
 volatile void *mem_map_mmio(uint64_t phys, uint64_t size)
 {
 	uint64_t base = ALIGN_DOWN(phys, PAGE_SIZE), end = ALIGN_UP(phys + size, PAGE_SIZE);

@@ -4,7 +4,7 @@
  * (SVM) or the preemption timer runs (VMX), and every registered tick is called, at most once a millisecond.
  * With nobody holding it nothing is intercepted and an idle guest causes no exit.
  *
- * Calls only from the owning CPU, outside NMI handlers.  Holds nest.
+ * Any processor, outside NMI handlers.  Holds nest; ticks come on any processor, and post what they want of a controller.
  */
 #ifndef VENEER_CLOCK_H
 #define VENEER_CLOCK_H

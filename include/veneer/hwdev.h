@@ -3,12 +3,13 @@
  * A real controller that Veneer drives, and how a driver is found for it.
  *
  * A driver defines one const struct hw_driver and names it with HW_DRIVER(); Kconfig decides whether its object is
- * linked.  A controller gives either one NIC or any number of disks.  All calls come from the CPU that owns the
- * controller, never nested, never from an NMI handler.
+ * linked.  A controller gives either one NIC or any number of disks.  All calls come from the processor that owns
+ * the controller (<veneer/owner.h>), one at a time, never nested, never from an NMI handler.
  */
 #ifndef VENEER_HWDEV_H
 #define VENEER_HWDEV_H
 
+#include <veneer/owner.h>
 #include <veneer/pci.h>
 #include <veneer/types.h>
 
@@ -52,6 +53,7 @@ struct hw_dev {
 	struct nic *nic;	/* a network controller's one NIC, else NULL */
 	struct disk **disk;	/* a storage controller's disks, in the order of port or namespace */
 	unsigned ndisk;
+	struct owner owner;	/* of the controller and its twins; drivers need not look at it */
 };
 
 #define HW_ANY 0xffff

@@ -6,6 +6,7 @@
 #define VENEER_IRQ_H
 
 #include <veneer/hwdev.h>
+#include <veneer/owner.h>
 #include <veneer/types.h>
 
 /*
@@ -22,10 +23,10 @@ void doorbell_silence(const struct pci_dev *pci);
 int doorbell_attach(struct hw_dev *dev);
 
 /*
- * Work of a device was done outside its doorbell (a tick, a reset): the NMI for it may already be under way, and the next
- * one within a tenth of a second that nothing explains is taken for it.
+ * Work of a controller (NULL: of each) was done outside its doorbell (a tick, a reset): the NMI for it may already be under
+ * way, and the next one within a tenth of a second that nothing explains is taken for it.
  */
-void doorbell_credit(void);
+void doorbell_credit(struct owner *owner);
 
 /*
  * Send one message-signalled interrupt of the guest's choosing: @addr and @data are what it wrote into an MSI or MSI-X

@@ -28,7 +28,7 @@ static inline void lock_acquire(struct lock *l)
 /* Take it when it is free and nobody waits. */
 static inline bool lock_try(struct lock *l)
 {
-	uint32_t serving = __atomic_load_n(&l->serving, __ATOMIC_ACQUIRE), ticket = serving;
+	uint32_t serving = __atomic_load_n(&l->serving, __ATOMIC_SEQ_CST), ticket = serving;
 
 	return __atomic_compare_exchange_n(&l->next, &ticket, serving + 1, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 }

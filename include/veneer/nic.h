@@ -4,8 +4,8 @@
  *
  * Tokens are the client's; the NIC never looks into them and returns each exactly once, by tx_done() or rx_done(), unless
  * stop() forgets it.  Memory given with tx() or rx_post() belongs to the device until its token returns or stop() has
- * returned.  A queue index goes with every data-path call; today's drivers have queue 0 only.  A queue is owned by one
- * CPU at a time.  Client callbacks may call tx(), rx_post() and the kicks.
+ * returned.  A queue index goes with every data-path call; today's drivers have queue 0 only.  All calls come
+ * from the processor that owns the controller (<veneer/owner.h>).  Client callbacks may call tx(), rx_post() and the kicks.
  */
 #ifndef VENEER_NIC_H
 #define VENEER_NIC_H

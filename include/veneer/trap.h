@@ -13,9 +13,17 @@
 struct trap_ops {
 	uint64_t (*read)(void *ctx, uint32_t off, unsigned width);
 	void (*write)(void *ctx, uint32_t off, unsigned width, uint64_t value);
+	bool concurrent;	/* they do their own locking; all others are called one at a time (trap_serial) */
 };
 
 struct trap;
+struct lock;
+
+/*
+ * Held around each call of handlers that are not concurrent, and around the configuration ports: chipset, interrupt
+ * controllers, configuration space.  Outermost of all: handlers may take a controller's owner, and no owner takes this.
+ */
+extern struct lock trap_serial;
 
 /*
  * Create a trap, disabled and nowhere.  @size for memory: a multiple of 4096; for ports: 1..65536.  NULL when the table is

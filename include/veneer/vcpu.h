@@ -36,6 +36,9 @@ struct vcpu_seg {
 #define RFLAGS_VM	BIT(17)
 
 #define CR0_PE		BIT(0)
+#define CR0_ET		BIT(4)
+#define CR0_NW		BIT(29)
+#define CR0_CD		BIT(30)
 #define CR0_PG		BIT(31)
 #define CR4_PSE		BIT(4)
 #define CR4_PAE		BIT(5)
@@ -81,7 +84,6 @@ enum vmexit_kind {
 	EXIT_CR,		/* a control register write that the vendor has answered already */
 	EXIT_TASK_SWITCH,	/* by a TSS or task gate, in 32-bit mode */
 	EXIT_INIT,		/* an INIT came that the processor handed over: it has not been reset */
-	EXIT_SIPI,		/* in the state of wait_for_sipi(): one came, vmexit.sipi */
 	EXIT_DOUBLE_FAULT,	/* the guest's #DF, before its handler: the last moment its state is whole */
 	EXIT_OTHER,
 	EXIT_KINDS
@@ -101,7 +103,6 @@ struct vmexit {
 	union {
 		struct { uint64_t gpa; bool write, fetch, walk; } npf;	/* walk: the processor read the guest's page tables */
 		struct { uint16_t port; uint8_t width; bool in, string, rep; } pio;
-		struct { uint8_t vector; } sipi;
 		struct vcpu_event delivered;	/* EXIT_DOUBLE_FAULT, EXIT_SHUTDOWN: what was on its way before */
 	};
 };
@@ -161,13 +162,6 @@ struct vcpu_ops {
 	 * all CPUs run.  Of the calling CPU, after cpu_on().
 	 */
 	bool (*init_is_safe)(void);
-
-	/*
-	 * Put the vCPU into the processor's own wait-for-SIPI state: run() then ends with EXIT_SIPI, and needs no watching of
-	 * the local APIC.  Called only while that is not watched.  False where there is no such state: it then waits by
-	 * sleep().
-	 */
-	bool (*wait_for_sipi)(struct vcpu *v);
 
 	/*
 	 * Sleep in the host until an NMI comes, or return at once when *@wake is set.  One that comes between the look and the

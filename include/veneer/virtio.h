@@ -15,6 +15,7 @@
 
 struct nic;
 struct disk;
+struct owner;
 struct virtio_dev;
 
 #define VIRTIO_BAR0_SIZE_NET	64u
@@ -31,6 +32,8 @@ struct virtio_place {
 	uint32_t bar1, bar4;		/* aligned to their sizes, in a window that the bridges above forward */
 	uint8_t int_line, int_pin;	/* 0x3c, 0x3d; pin 0 when the function has none */
 	uint16_t command;		/* the command register as firmware would leave it (decoding on) */
+
+	struct owner *owner;		/* of the controller behind: held for each access but kicks, which are posted */
 
 	/*
 	 * The INTx line: called at each change of what the twin drives: true when ISR became non-zero with MSI-X and the

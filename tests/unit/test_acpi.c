@@ -47,11 +47,15 @@ static void build_madt(void)
 	put(MADT + 36, 0xfee00000, 4);
 	for (unsigned i = 0; i < 4; i++, at += 8) {
 		put(at, 0x0800, 2);
+		put(at + 3, 2 * i, 1);
 		put(at + 4, i < 3, 4);		/* the fourth is disabled */
 	}
-	put(at, 0x1009, 2);
-	put(at + 8, 1, 4);
-	at += 16;
+	/* One beyond 8 bits, and one that is here a second time. */
+	for (unsigned i = 0; i < 2; i++, at += 16) {
+		put(at, 0x1009, 2);
+		put(at + 4, i ? 2 : 0x123, 4);
+		put(at + 8, 1, 4);
+	}
 	for (unsigned i = 0; i < 2; i++, at += 12) {
 		put(at, 0x0c01, 2);
 		put(at + 4, 0xfec00000 + i * 0x1000, 4);
@@ -121,6 +125,7 @@ TEST(whole)
 	init();
 	CHECK(!host_log_has("checksum"));
 	CHECK_EQ(acpi.ncpus, 4);
+	CHECK(acpi.cpu_id[1] == 2 && acpi.cpu_id[2] == 4 && acpi.cpu_id[3] == 0x123);
 	CHECK_EQ(acpi.nioapics, 2);
 	CHECK(acpi.ioapic[1].addr == 0xfec01000 && acpi.ioapic[1].gsi_base == 24);
 	CHECK_EQ(acpi.necam, 1);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/dev/doorbell.c */
+/* sources: hv/dev/doorbell.c tests/unit/host/cpu.c */
 /* MSI and MSI-X as doorbells, and whose an NMI is. */
 #include <string.h>
 #include <veneer/err.h>
 #include <veneer/irq.h>
 #include "host/host.h"
+#include "hv/cpu/smp.h"
 #include "hv/dev/doorbell.h"
 #include "hv/dev/ioapic.h"
 
@@ -16,8 +17,11 @@
 
 static unsigned work, polls, forwards, pins_asked;
 static bool forward;
+static struct cpu *target;
 static int gsi;
 
+unsigned ncpus = 1;
+struct cpu *smp_find_target(uint32_t addr) { return target; }
 uint32_t lapic_id(void) { return OWN_ID; }
 bool ioapic_forward_shared(void) { forwards++; return forward; }
 int ioapic_learn_pin(struct hw_dev *dev) { pins_asked++; return gsi; }
@@ -186,10 +190,10 @@ TEST(an_nmi_is_ours_with_work_once_more_after_it_and_then_the_guests)
 
 TEST(a_credit_is_for_one_and_ends)
 {
-	doorbell_credit();
+	doorbell_credit(&devs[0].owner);
 	CHECK(doorbell_ring());
 	CHECK(!doorbell_ring());
-	doorbell_credit();
+	doorbell_credit(&devs[0].owner);
 	host_now_us += 1000000;
 	CHECK(!doorbell_ring());
 }

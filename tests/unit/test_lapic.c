@@ -15,6 +15,7 @@
 static uint32_t reg[0x400 / 4];
 static unsigned writes, icr_writes;
 static uint64_t base;
+static uint32_t sent_high;	/* the destination when the ICR was written */
 
 static uint64_t lapic_read(void *ctx, uint32_t off, unsigned width)
 {
@@ -30,6 +31,24 @@ static void lapic_write(void *ctx, uint32_t off, unsigned width, uint64_t v)
 	reg[off / 4] = (uint32_t)v;
 	writes++;
 	icr_writes += off == LAPIC_ICR_LOW;
+	if (off == LAPIC_ICR_LOW)
+		sent_high = reg[LAPIC_ICR_HIGH / 4];
+}
+
+/* hv/cpu/ipi.c's: what it would do is another test. */
+unsigned ncpus;
+static unsigned emulated;
+static uint32_t emulated_dest;
+
+bool ipi_guest_sends(uint32_t low, uint32_t dest, bool x2apic)
+{
+	uint32_t mode = low >> 8 & 7;
+
+	if (mode < ICR_MODE_NMI || mode > ICR_MODE_SIPI)
+		return false;
+	emulated++;
+	emulated_dest = dest;
+	return true;
 }
 
 static const struct host_model model = { lapic_read, lapic_write };
@@ -47,6 +66,8 @@ const struct vcpu_ops *vendor = &ops;
 
 static void start(bool x2)
 {
+	ncpus = 1;
+	emulated = 0;
 	host_cpu_reset();
 	base = host_mmio_new(PAGE_SIZE, &model, NULL);
 	host_msr_set(MSR_APIC_BASE, base | APIC_BASE_ENABLE | APIC_BASE_BSP | (x2 ? APIC_BASE_X2APIC : 0));
@@ -71,7 +92,7 @@ TEST(msi_to_us_by_shorthand)
 	CHECK_EQ(reg[LAPIC_ICR_HIGH / 4], 0xab000000);
 }
 
-TEST(sets_of_processors_mean_us)
+TEST(with_one_processor_a_set_means_us)
 {
 	static const struct { uint32_t addr, data; } set_of[] = {
 		{ 0xfee00000 | 0xff << 12, 0x31 }, { 0xfee00000 | 1 << 12 | 4, 0x31 }, { 0xfee00000, 0x131 },
@@ -130,18 +151,59 @@ TEST(other_writes_pass)
 	CHECK_EQ(reg[LAPIC_ICR_LOW / 4], 0x40 | ICR_ASSERT);
 }
 
-TEST(nmis_only_to_oneself)
+TEST(nmis_and_startup_ipis_are_emulated)
 {
 	start(false);
-	lapic_guest_write(LAPIC_ICR_LOW, 4, ICR_MODE_NMI << 8 | 3u << 18);	/* all but self */
-	lapic_guest_write(LAPIC_ICR_LOW, 4, ICR_MODE_NMI << 8 | 2u << 18);	/* all */
-	lapic_guest_write(LAPIC_ICR_HIGH, 4, 1u << 24);
+	lapic_guest_write(LAPIC_ICR_HIGH, 4, 7u << 24);
 	lapic_guest_write(LAPIC_ICR_LOW, 4, ICR_MODE_NMI << 8);
+	CHECK(emulated == 1 && emulated_dest == 7);
+	lapic_guest_write(LAPIC_ICR_LOW, 4, ICR_MODE_INIT << 8 | ICR_ASSERT);
+	lapic_guest_write(LAPIC_ICR_LOW, 4, ICR_MODE_SIPI << 8 | 8);
+	CHECK_EQ(emulated, 3);
 	CHECK_EQ(icr_writes, 0);
-	lapic_guest_write(LAPIC_ICR_LOW, 4, ICR_MODE_NMI << 8 | SELF);
-	lapic_guest_write(LAPIC_ICR_HIGH, 4, OWN_ID << 24);
-	lapic_guest_write(LAPIC_ICR_LOW, 4, ICR_MODE_NMI << 8);
-	CHECK_EQ(icr_writes, 2);
+}
+
+TEST(with_several_processors_a_set_is_a_set)
+{
+	static const struct { uint32_t addr, data, high, low; } msi[] = {
+		{ 0xfee00000 | 2 << 12 | 4, 0x31, 2, 0x31 | ICR_ASSERT | ICR_LOGICAL },
+		{ 0xfee00000 | 6 << 12 | 4, 0x31, 6, 0x31 | ICR_ASSERT | ICR_LOGICAL },
+		{ 0xfee00000 | 0xff << 12, 0x31, 0xff, 0x31 | ICR_ASSERT },
+		/* lowest priority: one of them, this processor where it is one (logical id 4) */
+		{ 0xfee00000 | 6 << 12 | 4, 0x131, 4, 0x31 | ICR_ASSERT | ICR_LOGICAL },
+		{ 0xfee00000 | 10 << 12 | 4, 0x131, 2, 0x31 | ICR_ASSERT | ICR_LOGICAL },
+		{ 0xfee00000 | 5 << 12, 0x131, 5, 0x31 | ICR_ASSERT },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(msi); i++) {
+		start(false);
+		ncpus = 4;
+		reg[LAPIC_LDR / 4] = 4u << 24;
+		reg[LAPIC_DFR / 4] = ~0u;
+		sent_high = 0;
+		irq_send_msi(msi[i].addr, msi[i].data);
+		CHECK_EQ(reg[LAPIC_ICR_LOW / 4], msi[i].low);
+		CHECK_EQ(sent_high, msi[i].high << 24);
+	}
+	/* clusters of four: the high half of the id is the cluster */
+	reg[LAPIC_DFR / 4] = 0x0fffffff;
+	reg[LAPIC_LDR / 4] = 0x21u << 24;
+	irq_send_msi(0xfee00000 | 0x36 << 12 | 4, 0x131);
+	CHECK_EQ(sent_high, 0x32u << 24);
+	irq_send_msi(0xfee00000 | 0x23 << 12 | 4, 0x131);
+	CHECK_EQ(sent_high, 0x21u << 24);
+}
+
+TEST(init_resets_the_local_apic)
+{
+	start(false);
+	reg[LAPIC_VERSION / 4] = 0x00050014;
+	reg[LAPIC_LVT_TIMER / 4] = 0x200ec;
+	reg[LAPIC_SVR / 4] = 0x1ff;
+	lapic_reset();
+	CHECK(reg[LAPIC_LVT_TIMER / 4] == LVT_MASKED && reg[LAPIC_SVR / 4] == 0xff && reg[LAPIC_DFR / 4] == ~0u);
+	CHECK(!reg[LAPIC_LVT_CMCI / 4] && reg[LAPIC_LVT_PMC / 4] == LVT_MASKED);
+	CHECK_EQ(icr_writes, 0);
 }
 
 /* --- MSRs --- */

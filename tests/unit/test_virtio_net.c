@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: virtio/net/net.c virtio/net/tx.c virtio/net/rx.c virtio/net/ctrl.c virtio/transport.c virtio/pci_config.c */
-/* sources: virtio/msix.c virtio/legacy.c virtio/modern.c virtio/queue.c hw/sg.c tests/unit/host/twin.c */
+/* sources: virtio/msix.c virtio/legacy.c virtio/modern.c virtio/queue.c hw/sg.c tests/unit/host/twin.c virtio/access.c */
 #include <string.h>
 #include <veneer/err.h>
 #include <veneer/nic.h>

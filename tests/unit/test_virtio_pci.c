@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: virtio/transport.c virtio/pci_config.c virtio/msix.c virtio/legacy.c virtio/modern.c virtio/queue.c hw/sg.c */
-/* sources: tests/unit/host/twin.c */
+/* sources: tests/unit/host/twin.c virtio/access.c */
 #include <string.h>
 #include <veneer/err.h>
 #include <veneer/pci.h>

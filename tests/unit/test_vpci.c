@@ -8,9 +8,23 @@
 #include "host/host.h"
 #include "hv/dev/acpi.h"
 #include "hv/dev/pci_internal.h"
+#include "hv/dev/ports.h"
 #include "hv/dev/trap_internal.h"
 #include "hv/hv.h"
 #include "hv/mem/mem_internal.h"
+
+/* hv/dev/pci.c's, which is not here. */
+uint32_t pci_port_read(uint32_t address, uint16_t port, unsigned width)
+{
+	pio_write32(0xcf8, address);
+	return port_in(port, width);
+}
+
+void pci_port_write(uint32_t address, uint16_t port, unsigned width, uint32_t v)
+{
+	pio_write32(0xcf8, address);
+	port_out(port, width, v);
+}
 
 #define HIDDEN	PCI_BDF(0, 4, 0)
 #define TWIN	PCI_BDF(0, 5, 0)

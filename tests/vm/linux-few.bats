@@ -38,7 +38,7 @@ teardown() { guest_teardown; }
 
 @test "two processors: the guest has one, the other never runs, and disk and network work" {
 	veneer_only
-	linux_run smp "veneer.cpus=1" --smp 2 --config "$WRITABLE" --nic e1000e --disk nvme:nvme,size=64M
+	linux_run smp "veneer.cpus=2" --smp 2 --config "$WRITABLE" --nic e1000e --disk nvme:nvme,size=64M
 	http_start
 	random_file "$HTTP_DIR/down" 16
 	linux_run net "veneer.mib=16 veneer.url=$HTTP_URL" --smp 2 --config "$WRITABLE" --nic e1000e

@@ -71,10 +71,6 @@ probe() { # probe NAME CMDLINE ARGS...
 	probe probe-idle "seconds=10" --config "$WRITABLE" "${machine[@]}"
 }
 
-@test "probe-smp: no second processor runs" {
-	probe probe-smp "" --smp 2 --config "$WRITABLE" "${machine[@]}"
-}
-
 @test "probe-msix: messages go where the tables say, and no others" {
 	probe probe-msix "" "${machine[@]}"
 }

@@ -22,6 +22,7 @@ void *gs_self(void)
 }
 
 /* No other processor runs the guest. */
+__attribute__((weak)) void smp_stop_others(void) { }
 __attribute__((weak)) void guest_pause(void) { }
 __attribute__((weak)) void guest_resume(void) { }
 

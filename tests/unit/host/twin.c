@@ -3,6 +3,7 @@
 #include <veneer/clock.h>
 #include <veneer/err.h>
 #include <veneer/irq.h>
+#include <veneer/owner.h>
 #include <veneer/trap.h>
 #include <veneer/vpci.h>
 #include "host.h"
@@ -20,6 +21,7 @@ static struct trap traps[8];
 static unsigned ntraps;
 static const struct vpci_ops *vpci;
 static void *vpci_ctx;
+static struct owner owner;
 
 unsigned twin_msis, twin_places, twin_line_changes;
 uint64_t twin_msi_addr;
@@ -46,9 +48,10 @@ static void line(void *ctx, bool level)
 
 struct virtio_place twin_place(void)
 {
+	memset(&owner, 0, sizeof(owner));
 	return (struct virtio_place) {
 		.bdf = TWIN_BDF, .io_base = TWIN_IO, .bar1 = TWIN_BAR1, .bar4 = TWIN_BAR4, .int_line = 11, .int_pin = 1,
-		.command = 7, .intx = line, .intx_ctx = (void *)0x77,
+		.command = 7, .owner = &owner, .intx = line, .intx_ctx = (void *)0x77,
 	};
 }
 

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Starts the other processors and parks them until the guest sends a SIPI (SDM vol. 3, 9.4.4; APM vol. 2, 14.6). */
+#include <veneer/config.h>
+#include <veneer/log.h>
+#include <veneer/mem.h>
+#include <veneer/string.h>
+#include <veneer/time.h>
+#include "hv/boot/bootinfo.h"
+#include "hv/cpu/smp.h"
+#include "hv/cpu/vendor.h"
+#include "hv/dev/acpi.h"
+#include "hv/dev/lapic.h"
+#include "hv/mem/mem_internal.h"
+
+#define AP_STACK	16384u
+#define LOW_END		0xa0000u
+
+#define INIT_US		10000u
+#define SIPI_US		200u
+#define START_US	5000000u	/* microseconds on silicon; an emulator on a busy machine may not find the time */
+
+extern const char ap_trampoline[], ap_trampoline_gdt[], ap_trampoline_gdtr[], ap_trampoline_cr3[], ap_trampoline_target[],
+	ap_trampoline_end[];
+extern char ap_entry64[], boot_pml4[];
+
+uint64_t ap_stack;
+void ap_main(void);
+
+static struct cpu *starting;
+static uint32_t up;		/* shared: 1 it runs, 2 it is parked, 3 it cannot */
+
+/* --- on the new processor --- */
+
+void ap_main(void)
+{
+	struct cpu *c = starting;
+	const char *why = NULL;
+
+	write_cr3(host_root());
+	cpu_tables_load(c, (uint8_t *)c->exception_stacks);
+	__atomic_store_n(&up, 1, __ATOMIC_SEQ_CST);
+	if (vendor->probe(&why) || vendor->cpu_on())
+		goto fail;
+	if (c->state != CPU_ABSENT) {
+		c->v = vendor->vcpu_new(nested_root());
+		if (!c->v)
+			goto fail;
+	}
+	__atomic_store_n(&up, 2, __ATOMIC_SEQ_CST);
+	exit_loop();
+
+fail:
+	log_err("cpu %u: stays off: %s", c->index, why ? why : "no memory");
+	c->state = CPU_ABSENT;
+	__atomic_store_n(&up, 3, __ATOMIC_SEQ_CST);
+	halt_forever();
+}
+
+/* --- on the boot processor --- */
+
+/* The highest page below the video memory that is ours to borrow; page 0 is absent from our tables. */
+static uint8_t *low_page(const struct boot_info *b)
+{
+	uint64_t best = 0;
+
+	for (unsigned i = 0; i < b->nranges; i++) {
+		uint64_t end = MIN(b->range[i].base + b->range[i].size, (uint64_t)LOW_END);
+		uint64_t page = ALIGN_DOWN(end, (uint64_t)PAGE_SIZE) - PAGE_SIZE;
+
+		if (b->range[i].type != MEM_USABLE || end < 2 * PAGE_SIZE || page < PAGE_SIZE || page < b->range[i].base)
+			continue;
+		best = MAX(best, page);
+	}
+	return (uint8_t *)(uintptr_t)best;
+}
+
+static void put32(uint8_t *page, const char *label, unsigned off, uint64_t v)
+{
+	uint32_t low = (uint32_t)v;
+
+	memcpy(page + (label - ap_trampoline) + off, &low, sizeof(low));
+}
+
+static void lay_trampoline(uint8_t *page)
+{
+	memcpy(page, ap_trampoline, (size_t)(ap_trampoline_end - ap_trampoline));
+	put32(page, ap_trampoline_gdtr, 2, mem_phys(page) + (uint64_t)(ap_trampoline_gdt - ap_trampoline));
+	put32(page, ap_trampoline_cr3, 0, mem_phys(boot_pml4));
+	put32(page, ap_trampoline_target, 0, mem_phys(ap_entry64));
+}
+
+static bool is_up(uint32_t at_least, uint32_t us)
+{
+	return wait_until(__atomic_load_n(&up, __ATOMIC_SEQ_CST) >= at_least, us);
+}
+
+static struct cpu *new_cpu(uint32_t apic_id, bool for_guest)
+{
+	struct cpu *c = mem_alloc(sizeof(*c), 64);
+	uint8_t *stacks = mem_alloc(EXCEPTION_STACKS, 64), *stack = mem_alloc(AP_STACK, 64);
+
+	if (!c || !stacks || !stack) {
+		mem_free(stack);
+		mem_free(stacks);
+		mem_free(c);
+		return NULL;
+	}
+	c->apic_id = apic_id;
+	c->index = ncpus;
+	c->exception_stacks = stacks;
+	c->state = for_guest ? CPU_WAITS : CPU_ABSENT;
+	ap_stack = (uintptr_t)stack + AP_STACK;
+	return c;
+}
+
+/*
+ * True when it is parked.  One that does not come never runs any code of ours but the trampoline, and stays known so that the
+ * guest's requests for it go nowhere; it would be started outside Veneer by them.
+ */
+static bool start(struct cpu *c, uint8_t *page)
+{
+	starting = c;
+	up = 0;
+	lapic_send(c->apic_id, ICR_ASSERT | FIELD_PREP(ICR_MODE, ICR_MODE_INIT));
+	delay_us(INIT_US);
+	for (unsigned i = 0; i < 2 && !is_up(1, SIPI_US); i++)
+		lapic_send(c->apic_id, ICR_ASSERT | FIELD_PREP(ICR_MODE, ICR_MODE_SIPI) | (uint32_t)(mem_phys(page) >> 12));
+	if (is_up(2, START_US) && up == 2)
+		return true;
+	if (up < 2)
+		log_err("cpu %u: did not start within %u ms of its SIPI (APIC id %u, at step %u)", c->index, START_US / 1000,
+			c->apic_id, up);
+	c->state = CPU_ABSENT;
+	return false;
+}
+
+static void start_all(uint8_t *page)
+{
+	unsigned limit = config.cpus ? config.cpus : MAX_CPUS, for_guest = 1, parked = 0;
+	uint64_t before = heap_in_use();
+
+	for (unsigned i = 0; i < acpi.ncpus && i < ACPI_MAX_CPUS; i++) {
+		if (acpi.cpu_id[i] == cpus[0]->apic_id)
+			continue;
+		struct cpu *c = ncpus < MAX_CPUS ? new_cpu(acpi.cpu_id[i], for_guest < limit) : NULL;
+
+		if (!c) {
+			log_err("cpu: APIC id %u: no room for another processor: not used", acpi.cpu_id[i]);
+			smp_unused_cpu();
+			continue;
+		}
+		cpus[ncpus] = c;
+		__atomic_store_n(&ncpus, ncpus + 1, __ATOMIC_SEQ_CST);
+		if (!start(c, page))
+			smp_unused_cpu();
+		else
+			parked++;
+		for_guest += c->state == CPU_WAITS;
+	}
+	log_info("cpu: %u processors, %u for the guest; %u started and parked, %u KiB each", acpi.ncpus, for_guest, parked,
+		 parked ? (unsigned)((heap_in_use() - before) / 1024 / parked) : 0);
+}
+
+void smp_start(const struct boot_info *b)
+{
+	uint8_t *page = low_page(b), *saved;
+
+	if (acpi.ncpus < 2)
+		return;
+	saved = mem_alloc(PAGE_SIZE, 64);
+	if (!page || !saved) {
+		log_err("cpu: no free page below 640 KiB: the other processors cannot be started, the guest gets one");
+		smp_unused_cpu();
+		return;
+	}
+	/* It may hold a module, or what the guest will look for. */
+	memcpy(saved, page, PAGE_SIZE);
+	lay_trampoline(page);
+	start_all(page);
+	memcpy(page, saved, PAGE_SIZE);
+	mem_free(saved);
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The guest's interrupts between processors, where the ICR is watched (SDM vol. 3, 11.6). */
+#include "hv/cpu/smp.h"
+#include "hv/dev/lapic.h"
+
+/* A set of processors, by index. */
+static uint64_t everybody(void)
+{
+	return ncpus == 64 ? ~0ull : BIT64(ncpus) - 1;
+}
+
+/* 11.6.2.2: flat, or clusters of four; x2APIC mode: clusters of sixteen, by the id (11.12.10.2). */
+static bool logical_match(const struct cpu *c, uint32_t dest, bool x2apic)
+{
+	uint32_t ldr = __atomic_load_n(&c->ldr, __ATOMIC_RELAXED) >> 24, dfr = __atomic_load_n(&c->dfr, __ATOMIC_RELAXED);
+
+	if (x2apic)
+		return dest >> 16 == c->apic_id >> 4 && (dest & 0xffff & BIT(c->apic_id & 15));
+	if (dfr >> 28 == 0xf)
+		return ldr & dest;
+	return ((ldr ^ dest) & 0xf0) == 0 && (ldr & dest & 0xf);
+}
+
+static uint64_t by_destination(uint32_t low, uint32_t dest, bool x2apic)
+{
+	uint32_t all = x2apic ? ~0u : 0xff;
+	uint64_t set = 0;
+
+	if (dest == all)
+		return everybody();
+	for (unsigned i = 0; i < ncpus; i++)
+		if (low & ICR_LOGICAL ? logical_match(cpus[i], dest, x2apic) : cpus[i]->apic_id == dest)
+			set |= BIT64(i);
+	return set;
+}
+
+static uint64_t targets(uint32_t low, uint32_t dest, bool x2apic)
+{
+	uint64_t self = BIT64(this_cpu()->index);
+
+	switch (FIELD_GET(ICR_SHORTHAND, low)) {
+	case ICR_SELF:
+		return self;
+	case ICR_ALL:
+		return everybody();
+	case ICR_OTHERS:
+		return everybody() & ~self;
+	default:
+		return by_destination(low, dest, x2apic);
+	}
+}
+
+/* A SIPI means something to a processor that waits for one, or is about to. */
+static bool takes_sipi(struct cpu *c)
+{
+	return __atomic_load_n(&c->state, __ATOMIC_SEQ_CST) == CPU_WAITS ||
+	       (__atomic_load_n(&c->requests, __ATOMIC_SEQ_CST) & REQ_INIT);
+}
+
+static void send(struct cpu *c, uint32_t low)
+{
+	if (__atomic_load_n(&c->state, __ATOMIC_SEQ_CST) == CPU_ABSENT)
+		return;
+	switch (FIELD_GET(ICR_MODE, low)) {
+	case ICR_MODE_INIT:
+		smp_request(c, REQ_INIT);
+		break;
+	case ICR_MODE_SIPI:
+		if (!takes_sipi(c))
+			break;
+		__atomic_store_n(&c->sipi, low & ICR_VECTOR, __ATOMIC_SEQ_CST);
+		smp_request(c, REQ_SIPI);
+		break;
+	default:
+		smp_request(c, REQ_NMI);
+	}
+}
+
+bool ipi_guest_sends(uint32_t low, uint32_t dest, bool x2apic)
+{
+	uint32_t mode = FIELD_GET(ICR_MODE, low);
+	uint64_t set;
+
+	if (mode != ICR_MODE_INIT && mode != ICR_MODE_SIPI && mode != ICR_MODE_NMI)
+		return false;
+	/* INIT level de-assert, which old systems send after each INIT, does nothing since the Pentium 4 (11.6.1). */
+	if (mode == ICR_MODE_INIT && (low & ICR_LEVEL) && !(low & ICR_ASSERT))
+		return true;
+	set = targets(low, dest, x2apic);
+	for (unsigned i = 0; i < ncpus; i++)
+		if (set & BIT64(i))
+			send(cpus[i], low);
+	return true;
+}
+
+/*
+ * The logical ids are the guest's to set, and can be read on their own processor only: where none fits the processors are
+ * asked, and the next look finds it.
+ */
+struct cpu *smp_find_target(uint32_t msi_addr)
+{
+	bool logical = msi_addr & BIT(2);
+	uint32_t dest = msi_addr >> 12 & 0xff;
+
+	for (unsigned i = 0; i < ncpus; i++) {
+		struct cpu *c = cpus[i];
+
+		if (__atomic_load_n(&c->state, __ATOMIC_SEQ_CST) == CPU_RUNS &&
+		    (logical ? logical_match(c, dest, false) : c->apic_id == dest))
+			return c;
+	}
+	for (unsigned i = 0; i < ncpus && logical; i++)
+		if (__atomic_load_n(&cpus[i]->state, __ATOMIC_SEQ_CST) == CPU_RUNS)
+			smp_request(cpus[i], REQ_LDR);
+	return NULL;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <veneer/owner.h>
+
+void owner_add(struct owner *o, struct owner_work *w)
+{
+	w->next = o->works;
+	o->works = w;
+}
+
+static void run_posted(struct owner *o)
+{
+	__atomic_store_n(&o->pending, 0, __ATOMIC_SEQ_CST);
+	for (struct owner_work *w = o->works; w; w = w->next) {
+		uint32_t bits = __atomic_exchange_n(&w->bits, 0, __ATOMIC_SEQ_CST);
+
+		if (bits)
+			w->run(w->ctx, bits);
+	}
+}
+
+/*
+ * A post sets pending, then tries the lock; an owner frees the lock, then looks at pending: one of the two sees the other.  The
+ * lock is let go after each round, so that a processor that waits for its turn gets it however much is posted.
+ */
+static bool drain(struct owner *o)
+{
+	while (__atomic_load_n(&o->pending, __ATOMIC_SEQ_CST)) {
+		if (!lock_try(&o->lock))
+			return false;
+		run_posted(o);
+		lock_release(&o->lock);
+	}
+	return true;
+}
+
+bool owner_post(struct owner *o, struct owner_work *w, uint32_t bits)
+{
+	__atomic_fetch_or(&w->bits, bits, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&o->pending, 1, __ATOMIC_SEQ_CST);
+	return drain(o);
+}
+
+void owner_acquire(struct owner *o)
+{
+	lock_acquire(&o->lock);
+}
+
+void owner_release(struct owner *o)
+{
+	lock_release(&o->lock);
+	drain(o);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Who works on a controller.  One processor at a time owns a controller with all its twins, their queues and registers; there
+ * is no lock below it, and none is needed by drivers and virtio.
+ *
+ * What may wait for its turn (a kick, a doorbell, a tick) is posted: bits are set, and whoever owns the controller, or is
+ * free to, runs them.  Nobody spins for a post, and none is lost: an owner looks after it let go.  What needs an answer
+ * (register reads, a reset) waits for its turn with owner_acquire().
+ */
+#ifndef VENEER_OWNER_H
+#define VENEER_OWNER_H
+
+#include <veneer/lock.h>
+#include <veneer/types.h>
+
+/* One kind of work.  @run gets all the bits that came together, as owner; it may post. */
+struct owner_work {
+	uint32_t bits;
+	void (*run)(void *ctx, uint32_t bits);
+	void *ctx;
+	struct owner_work *next;
+};
+
+/* All zero is a good start. */
+struct owner {
+	struct lock lock;
+	uint32_t pending;
+	struct owner_work *works;
+	uint32_t msi_addr;	/* where the last interrupt for the guest went: the doorbell follows */
+};
+
+/* Make @w (run and ctx set) known to @o.  Start only. */
+void owner_add(struct owner *o, struct owner_work *w);
+
+/*
+ * Run @w with @bits, now when @o is free, else as soon as its owner comes to it.  Any time, also as the owner: then it runs
+ * after owner_release().  True when nothing of it is left to another processor.
+ */
+bool owner_post(struct owner *o, struct owner_work *w, uint32_t bits);
+
+/* Wait for the turn; not as the owner.  Everything posted meanwhile has run when owner_release() returns, or has its owner. */
+void owner_acquire(struct owner *o);
+void owner_release(struct owner *o);
+
+#endif
