@@ -43,4 +43,7 @@ int window_place(struct disk *disk, const struct config_rule *rule, bool *writab
 int slot_check(const struct verdict *verdict, unsigned n);
 bool slot_wanted(unsigned slot);
 
+/* Let firmware interfaces have a disk whose twin is there (bootdisk.c). */
+void bootdisk_add(struct disk *disk, uint16_t bdf, bool writable);
+
 #endif

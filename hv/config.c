@@ -358,18 +358,23 @@ static const char *trim(const char *s, size_t *len)
 	return s;
 }
 
-static int set_serial_number(struct parse *p)
+static int read_serial(const struct parse *p, char out[CONFIG_SERIAL_SIZE])
 {
 	const char *s = one_string(p);
 	size_t len = 0;
 
 	if (s)
 		s = trim(s, &len);
-	if (!len || len >= sizeof(p->rule->serial) || !printable(p->val, p->len))
+	if (!len || len >= CONFIG_SERIAL_SIZE || !printable(p->val, p->len))
 		return expected(p, "a disk's serial number, 1 to 40 characters");
-	memcpy(p->rule->serial, s, len);
-	p->rule->serial[len] = 0;
-	return set_match(p, MATCH_SERIAL);
+	memcpy(out, s, len);
+	out[len] = 0;
+	return 0;
+}
+
+static int set_serial_number(struct parse *p)
+{
+	return read_serial(p, p->rule->serial) ?: set_match(p, MATCH_SERIAL);
 }
 
 static int set_action(struct parse *p)
@@ -484,9 +489,20 @@ static const struct prop rule_props[] = {
 
 static int set_boot(struct parse *p)
 {
-	if (is_string(p, "kernel"))
-		return 0;
-	return is_string(p, "disk") ? not_built(p) : expected(p, "\"kernel\"");
+	static const char *const word[] = { [BOOT_KERNEL] = "kernel", [BOOT_DISK] = "disk" };
+	int i = one_of(p, word, ARRAY_SIZE(word));
+
+	if (i < 0)
+		return expected(p, "\"kernel\" or \"disk\"");
+	if (i == BOOT_DISK && !IS_ENABLED(CONFIG_BOOT_BIOS))
+		return not_built(p);
+	p->c->boot = (enum config_boot)i;
+	return 0;
+}
+
+static int set_boot_disk(struct parse *p)
+{
+	return read_serial(p, p->c->boot_disk);
 }
 
 static int set_bootargs(struct parse *p)
@@ -531,7 +547,7 @@ static int set_cpus(struct parse *p)
 
 static const struct prop guest_props[] = {
 	{ "compatible", accept }, { "veneer,boot", set_boot }, { "bootargs", set_bootargs }, { "veneer,on-crash", set_crash },
-	{ "veneer,ap-trap", set_ap_trap }, { "veneer,cpus", set_cpus }, { NULL, NULL }
+	{ "veneer,ap-trap", set_ap_trap }, { "veneer,cpus", set_cpus }, { "veneer,boot-disk", set_boot_disk }, { NULL, NULL }
 };
 
 /* --- nodes --- */
@@ -733,17 +749,21 @@ int config_parse(struct config *c, const void *blob, size_t size)
 
 /* --- rules for devices --- */
 
+bool config_same_serial(const char *wanted, const char *serial)
+{
+	size_t len;
+
+	serial = trim(serial, &len);
+	return len && len == strlen(wanted) && !memcmp(serial, wanted, len);
+}
+
 static bool matches(const struct config_rule *r, const struct pci_dev *pci, const char *serial)
 {
-	size_t len = 0;
-
 	switch (r->match) {
 	case MATCH_BDF:
 		return r->bdf == pci->bdf;
 	case MATCH_SERIAL:
-		if (serial)
-			serial = trim(serial, &len);
-		return len && len == strlen(r->serial) && !memcmp(serial, r->serial, len);
+		return serial && config_same_serial(r->serial, serial);
 	case MATCH_ID:
 		return r->vendor == pci->vendor && r->device == pci->device;
 	case MATCH_CLASS:

@@ -7,6 +7,7 @@
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/string.h>
+#include "hv/boot/bios.h"
 #include "hv/boot/bootinfo.h"
 #include "hv/boot/loader.h"
 #include "hv/cpu/smp.h"
@@ -81,7 +82,7 @@ static void start_guest(void)
 	smp_start(&boot);
 	memset(&regs, 0, sizeof(regs));
 	loader_flat32(&regs);
-	if (loader_start_guest(&boot, config.bootargs, &regs))
+	if (config.boot == BOOT_DISK ? bios_start_disk(&boot, &regs) : loader_start_guest(&boot, config.bootargs, &regs))
 		stop("the guest cannot be started; see the line above");
 	this_cpu()->v = v;
 	vendor->set(v, &regs);

@@ -38,6 +38,9 @@ struct boot_info {
 	uint8_t rsdp_size;
 	uint64_t ebda;			/* start of the extended BIOS data area, 0 unknown */
 
+	uint16_t low_kib;		/* conventional memory, as the BIOS counts it; 0 unknown */
+	uint8_t boot_sector[512];	/* what a BIOS loaded to 7C00h to start the boot loader, as far as it is still there */
+
 	bool has_fb;
 	struct {
 		uint64_t addr;
@@ -65,8 +68,8 @@ struct boot_info {
 int boot_info_parse(struct boot_info *b, const void *info);
 
 /*
- * Look where the firmware keeps its RSDP, by the EFI system table or as ACPI 6.4 section 5.2.5.1 says, and where its extended
- * BIOS data area begins.  @phys points to where physical address 0 is mapped, and all memory below 4 GiB behind it: call
+ * Look where the firmware keeps its RSDP, by the EFI system table or as ACPI 6.4 section 5.2.5.1 says, and what a BIOS keeps
+ * in low memory.  @phys points to where physical address 0 is mapped, and all memory below 4 GiB behind it: call
  * before page 0 goes away.  What is not found, or lies higher, leaves b->rsdp as it was.
  */
 void boot_info_find_rsdp(struct boot_info *b, const uint8_t *phys);

@@ -327,6 +327,8 @@ static void find_bios(struct boot_info *b, const uint8_t *phys)
 {
 	uint64_t ebda = read_at(phys, 0x40e, 2) << 4;
 
+	b->low_kib = (uint16_t)read_at(phys, 0x413, 2);
+	memcpy(b->boot_sector, phys + 0x7c00, sizeof(b->boot_sector));
 	if (ebda >= 0x80000 && ebda < 0xa0000)
 		b->ebda = ebda;
 	if (!b->ebda || !scan_rsdp(b, phys, b->ebda, 1024))

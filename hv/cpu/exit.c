@@ -7,6 +7,7 @@
 #include <veneer/irq.h>
 #include <veneer/log.h>
 #include <veneer/string.h>
+#include "hv/boot/bios.h"
 #include "hv/cpu/decode.h"
 #include "hv/cpu/smp.h"
 #include "hv/cpu/vendor.h"
@@ -106,6 +107,8 @@ static void exit_hypercall(struct vcpu *v, const struct vmexit *x)
 	int64_t result = -1;
 
 	vendor->get(v, &r);
+	if (IS_ENABLED(CONFIG_BOOT_BIOS) && bios_hypercall(v, &r))
+		return;
 	if ((call & 0xffff0000) != VENEER_CALL || r.cpl) {
 		vendor->inject_exception(v, VCPU_EVENT_UD, false, 0);
 		return;

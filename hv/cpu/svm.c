@@ -500,6 +500,7 @@ static int svm_acknowledge_interrupt(void)
 
 const struct vcpu_ops svm_ops = {
 	.name = "AMD SVM",
+	.hypercall_byte = 0xd9,		/* VMMCALL */
 	.probe = svm_probe,
 	.cpu_on = svm_cpu_on,
 	.cpu_off = svm_cpu_off,

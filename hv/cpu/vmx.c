@@ -480,6 +480,7 @@ static void vmx_set_tsc_offset(struct vcpu *v, uint64_t offset)
 
 const struct vcpu_ops vmx_ops = {
 	.name = "Intel VMX",
+	.hypercall_byte = 0xc1,		/* VMCALL */
 	.probe = vmx_probe,
 	.cpu_on = vmx_cpu_on,
 	.cpu_off = vmx_cpu_off,

@@ -43,6 +43,8 @@ int pt_set(struct pt_tree *t, uint64_t base, uint64_t size, unsigned map);
 uint64_t pt_get(const struct pt_tree *t, uint64_t addr);
 /* The first leaf that ends behind *@addr: its entry, with *@addr and *@size made its own.  0 when there is none. */
 uint64_t pt_next(const struct pt_tree *t, uint64_t *addr, uint64_t *size);
+/* The one page at @addr shows @phys instead of itself; @map as above.  0 or -ERR_NOMEM. */
+int pt_redirect(struct pt_tree *t, uint64_t addr, uint64_t phys, unsigned map);
 int pt_tree_init(struct pt_tree *t, const struct pt_format *format, bool pages_1g);
 
 extern const struct pt_format pt_format_x86;
@@ -52,6 +54,12 @@ extern const struct pt_format pt_format_x86;
 /* Build and load the W^X tables: all of [0, top), Veneer's image by section, page 0 absent. */
 int paging_init(const struct boot_info *b);
 uint64_t host_root(void);
+
+/*
+ * The first page of physical memory, which is absent at address 0: where real mode has its vectors and a BIOS its data, and
+ * boot loaders some buffers.  NULL when there is no memory for tables.
+ */
+uint8_t *paging_first_page(void);
 
 /* --- nested paging --- */
 

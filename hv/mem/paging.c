@@ -54,6 +54,16 @@ uint64_t host_root(void)
 	return mem_phys(host.root);
 }
 
+uint8_t *paging_first_page(void)
+{
+	static uint8_t window[PAGE_SIZE] ALIGNED(PAGE_SIZE);
+
+	if (pt_redirect(&host, mem_phys(window), 0, MAP_R | MAP_W))
+		return NULL;
+	write_cr3(mem_phys(host.root));
+	return window;
+}
+
 volatile void *mem_map_mmio(uint64_t phys, uint64_t size)
 {
 	uint64_t base = ALIGN_DOWN(phys, PAGE_SIZE), end = ALIGN_UP(phys + size, PAGE_SIZE);

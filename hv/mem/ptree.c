@@ -146,18 +146,35 @@ uint64_t pt_next(const struct pt_tree *t, uint64_t *addr, uint64_t *size)
 	return 0;
 }
 
-uint64_t pt_get(const struct pt_tree *t, uint64_t addr)
+/* NULL where an entry above is absent. */
+static uint64_t *find_leaf(const struct pt_tree *t, uint64_t addr)
 {
-	const uint64_t *table = t->root;
+	uint64_t *table = t->root;
 
 	for (unsigned level = 4; level; level--) {
-		uint64_t e = table[level_index(addr, level)];
+		uint64_t *e = &table[level_index(addr, level)];
 
-		if (!(e & PT_PRESENT))
-			return 0;
-		if (!is_table(e, level))
+		if (!(*e & PT_PRESENT))
+			return NULL;
+		if (!is_table(*e, level))
 			return e;
-		table = (const uint64_t *)(uintptr_t)(e & PT_ADDR);
+		table = (uint64_t *)(uintptr_t)(*e & PT_ADDR);
 	}
-	return 0;
+	return NULL;
+}
+
+uint64_t pt_get(const struct pt_tree *t, uint64_t addr)
+{
+	const uint64_t *e = find_leaf(t, addr);
+
+	return e ? *e : 0;
+}
+
+int pt_redirect(struct pt_tree *t, uint64_t addr, uint64_t phys, unsigned map)
+{
+	int err = pt_set(t, addr, PAGE_SIZE, map);
+
+	if (!err)
+		*find_leaf(t, addr) = phys | t->format->leaf(map);
+	return err;
 }

@@ -10,11 +10,13 @@
 #include <veneer/types.h>
 
 #define CONFIG_MAX_RULES	32u
+#define CONFIG_SERIAL_SIZE	41u	/* of a disk's serial number, with its end */
 
 enum config_action { ACTION_DEFAULT, ACTION_CONCEAL, ACTION_LEAVE };
 enum config_match { MATCH_BDF, MATCH_SERIAL, MATCH_ID, MATCH_CLASS };	/* strongest first */
 /* What part of a disk a rule means. */
 enum config_window { WINDOW_NONE, WINDOW_BLOCKS, WINDOW_NUMBER, WINDOW_UUID, WINDOW_LABEL };
+enum config_boot { BOOT_KERNEL, BOOT_DISK };
 enum config_crash { CRASH_REBOOT, CRASH_HALT, CRASH_WAIT };
 
 /* One node under /policy. */
@@ -23,7 +25,7 @@ struct config_rule {
 	enum config_match match;
 	uint16_t bdf, vendor, device;
 	uint32_t class_code, class_mask;
-	char serial[41];		/* a disk's serial number; such a rule concerns disks alone */
+	char serial[CONFIG_SERIAL_SIZE];	/* a disk's serial number; such a rule concerns disks alone */
 	enum config_action action;
 	bool writable, modern_only;
 	bool has_slot, has_mac, has_timeout;
@@ -48,6 +50,8 @@ struct config {
 	unsigned nrules;
 	struct config_rule rule[CONFIG_MAX_RULES];
 	char bootargs[1024];
+	enum config_boot boot;
+	char boot_disk[CONFIG_SERIAL_SIZE];		/* serial number; empty: the only disk that can be meant */
 	enum config_crash on_crash;
 	bool ap_trap_always;
 	uint8_t cpus;			/* 0: all that this build can start */
@@ -65,6 +69,9 @@ void config_default(struct config *c);
  * @blob is 8-byte aligned.
  */
 int config_parse(struct config *c, const void *blob, size_t size);
+
+/* Whether a disk's @serial, blanks around it aside, is the @wanted one of the configuration. */
+bool config_same_serial(const char *wanted, const char *serial);
 
 /* The strongest rule for a PCI function, or NULL. */
 struct config_rule *config_find_dev(struct config *c, const struct pci_dev *pci);

@@ -150,8 +150,8 @@ void disk_reset(struct disk *disk);
 int disk_set_window(struct disk *disk, uint64_t first, uint64_t n);
 
 /*
- * Read @n blocks and wait for them by polling.  For the start, before the disk has a client and while its controller's
- * interrupts are off; @buf is of mem_alloc().  0 or negative; bounded by the disk's timeout.
+ * Read @n blocks and wait for them by polling.  For the start, while the disk has no client or its client is idle;
+ * @buf is our own memory.  0 or negative; bounded by the disk's timeout.
  */
 int disk_read_now(struct disk *disk, uint64_t lba, void *buf, uint32_t n);
 

@@ -124,6 +124,7 @@ struct pt_format;
 
 struct vcpu_ops {
 	const char *name;		/* "AMD SVM" */
+	uint8_t hypercall_byte;		/* the guest's hypercall instruction is 0f 01 and this */
 
 	/*
 	 * Whether this CPU can: 0; -ERR_NODEV where it is not this vendor's or too old; -ERR_NOTSUP with *@why for the user

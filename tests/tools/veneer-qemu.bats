@@ -63,8 +63,10 @@ refused() { # refused MESSAGE ARGS...: exit code 2 and one line
 }
 
 @test "wrong use ends with 2 and one line" {
-	refused "one of --kernel and --image"
-	refused "one of --kernel and --image" --kernel k --image i
+	refused "one of --kernel, --boot-disk and --image"
+	refused "one of --kernel, --boot-disk and --image" --kernel k --image i
+	refused "one of --kernel, --boot-disk and --image" --boot-disk S --image i
+	refused "--native goes with --kernel" --boot-disk S --native
 	refused "unrecognized arguments: --bogus" --kernel k --bogus
 	refused "go with --kernel" --image k --cmdline x
 	refused "--smp" --kernel k --smp 0

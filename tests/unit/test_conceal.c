@@ -81,6 +81,9 @@ static unsigned nhid, nports;
 static uint64_t port_base;
 
 int vpci_set(uint16_t bdf, const struct vpci_ops *o, void *ctx) { CHECK(!o); seen[nseen++].bdf = bdf; return 0; }
+static struct disk *booted[64];
+static unsigned nbooted;
+
 void vpci_freeze(const struct pci_dev *d) { seen[nseen].bdf = d->bdf; seen[nseen++].frozen = true; }
 int nested_hide(uint64_t base, uint64_t size) { hid[nhid].base = base; hid[nhid++].size = size; return 0; }
 struct trap *trap_new_pio(const char *n, uint32_t size, const struct trap_ops *o, void *ctx)
@@ -96,6 +99,7 @@ void doorbell_silence(const struct pci_dev *p) { }
 int doorbell_attach(struct hw_dev *d) { return 0; }
 int clock_register(void (*tick)(void *, uint64_t), void *ctx) { return 0; }
 void disk_counters(struct disk *d) { }
+void bootdisk_add(struct disk *d, uint16_t bdf, bool writable) { booted[nbooted++] = d; }
 void pci_master_off(const struct pci_dev *d) { mastered_off++; }
 
 uint64_t pci_alloc_bar(uint16_t bdf, bool io, uint32_t size)
@@ -192,6 +196,7 @@ static void check_disks(void)
 		CHECK(twin[1 + i].disk == &disk[i] && twin[1 + i].place.multifunction && twin[1 + i].place.io_base);
 		/* Read-only unless named. */
 		CHECK_EQ(twin[1 + i].writable, i == 4);
+		CHECK(booted[i] == &disk[i]);
 		CHECK_EQ(disk[i].timeout_us, i == 4 ? 7000000 : 1000 * CONFIG_DISK_TIMEOUT_MS);
 	}
 }
@@ -257,7 +262,7 @@ TEST(what_has_no_driver_is_named_and_stays)
 /* A guest must not start with another disk than the configuration says; what was started is stopped. */
 TEST(a_window_that_does_not_fit_stops_the_start)
 {
-	nseen = nhid = nports = ntwins = shut = 0;
+	nseen = nhid = nports = ntwins = nbooted = shut = 0;
 	config.default_action = ACTION_CONCEAL;
 	config.rule[1].window = WINDOW_NUMBER;
 	for (unsigned i = 0; i < ARRAY_SIZE(pci); i++)

@@ -212,8 +212,16 @@ TEST(the_console)
 
 TEST(the_guest)
 {
-	REFUSED(guest("veneer,boot = \"disk\";"), "/guest: veneer,boot = \"disk\" is not implemented in this build");
-	REFUSED(guest("veneer,boot = \"net\";"), "expected \"kernel\"");
+	REFUSED(guest("veneer,boot = \"net\";"), "expected \"kernel\" or \"disk\"");
+	REFUSED(guest("veneer,boot-disk;"), "veneer,boot-disk = (empty): expected a disk's serial number");
+	REFUSED(guest("veneer,boot-disk = \"  \";"), "expected a disk's serial number, 1 to 40 characters");
+	OK(guest("veneer,boot-disk = \" S3Z 1 \";"));
+	CHECK_EQ(c.boot, BOOT_KERNEL);
+	CHECK(!strcmp(c.boot_disk, "S3Z 1"));
+	CHECK(config_same_serial(c.boot_disk, "  S3Z 1") && !config_same_serial(c.boot_disk, "S3Z 11"));
+	OK(guest("veneer,boot = \"disk\";"));
+	CHECK_EQ(c.boot, BOOT_DISK);
+	CHECK(!*c.boot_disk);
 	REFUSED(guest("veneer,on-crash = \"panic\";"), "expected \"halt\", \"reboot\" or \"wait\"");
 	REFUSED(guest("veneer,ap-trap = \"never\";"), "expected \"always\" or \"auto\"");
 	REFUSED(guest("veneer,cpus = <0>;"), "expected a number of processors");

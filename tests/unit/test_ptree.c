@@ -87,6 +87,21 @@ TEST(permissions)
 	CHECK_EQ(pt_get(&t, 4 * MIB) & (W | NX | 0x18), W | NX | 0x18);
 }
 
+TEST(one_page_shows_another)
+{
+	struct pt_tree t;
+	uint64_t window = GIB + 37 * PAGE_SIZE;
+
+	tree(&t, true);
+	CHECK_EQ(pt_set(&t, 0, 2 * GIB, RW), 0);
+	CHECK_EQ(pt_set(&t, 0, PAGE_SIZE, 0), 0);
+	CHECK_EQ(pt_redirect(&t, window, 0, RW), 0);
+	CHECK_EQ(pt_get(&t, window) & (ADDR | P | W | NX), P | W | NX);
+	CHECK_EQ(pt_get(&t, 0), 0);
+	CHECK_EQ(pt_get(&t, window - 1) & ADDR, window - PAGE_SIZE);
+	CHECK_EQ(pt_get(&t, window + PAGE_SIZE) & ADDR, window + PAGE_SIZE);
+}
+
 TEST(unmap_of_nothing_takes_no_tables)
 {
 	struct pt_tree t;

@@ -148,8 +148,6 @@ wrong_blob() { # wrong_blob SED-EXPRESSION [WHY]
 	make_image
 	wrong_blob 's/RULES/a { veneer,pci-id = <1 2>; veneer,window = <3 4>; };/'
 	logged 'error: config: /policy/a: veneer,window = .* is not implemented in this build'
-	wrong_blob 's/BOOT/disk/'
-	logged 'error: config: /guest: veneer,boot = "disk" is not implemented in this build'
 }
 
 @test "start: a slot that is taken, or wanted twice" {

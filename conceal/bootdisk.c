@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The disks behind the twins, for firmware interfaces (contract in <veneer/bootdisk.h>). */
+#include <veneer/bootdisk.h>
+#include <veneer/clock.h>
+#include <veneer/disk.h>
+#include <veneer/err.h>
+#include <veneer/log.h>
+#include "conceal/conceal_internal.h"
+
+#define MAX_BOOTDISKS	32u
+
+static struct { struct disk *disk; uint16_t bdf; bool writable; } disks[MAX_BOOTDISKS];
+static unsigned ndisks;
+
+/* The one transfer.  The disk has @req from disk_submit() until done(), or until the twin's reset forgot it. */
+static struct {
+	struct disk *disk;	/* NULL: none was begun */
+	struct disk_req req;
+	struct sg sg[DISK_MAX_SEGS];
+	bool with_disk, flush_next;
+	int status;
+} now;
+
+void bootdisk_add(struct disk *disk, uint16_t bdf, bool writable)
+{
+	if (ndisks == MAX_BOOTDISKS) {
+		log_warn("%s: more than %u disks: this one is not the firmware's", disk->name, MAX_BOOTDISKS);
+		return;
+	}
+	disks[ndisks].disk = disk;
+	disks[ndisks].bdf = bdf;
+	disks[ndisks++].writable = writable && !disk->hw_read_only;
+}
+
+bool bootdisk_get(unsigned n, struct bootdisk *out)
+{
+	if (n >= ndisks)
+		return false;
+	const struct disk *d = disks[n].disk;
+
+	*out = (struct bootdisk){ d->name, d->model, d->serial, disks[n].bdf, d->block_size, d->nblocks, disks[n].writable };
+	return true;
+}
+
+static void done(struct disk_req *req, int status)
+{
+	now.with_disk = false;
+	now.status = status;
+	clock_release();
+}
+
+/* The clock gives the driver its deadlines. */
+static void submit(void)
+{
+	now.req.done = done;
+	now.with_disk = true;
+	clock_hold();
+	disk_submit(now.disk, 0, &now.req);	/* may call done() from inside */
+	disk_kick(now.disk, 0);
+}
+
+/* Whether the disk has forgotten our request: it knows of none at all. */
+static bool dropped(void)
+{
+	return now.with_disk && !disk_outstanding(now.disk);
+}
+
+int bootdisk_begin(unsigned n, bool write, uint64_t lba, uint32_t nblocks, const struct sg *sg, unsigned nsg)
+{
+	if (n >= ndisks)
+		return -ERR_NODEV;
+	if (write && !disks[n].writable)
+		return -ERR_ROFS;
+	if (!nsg || nsg > DISK_MAX_SEGS)
+		return -ERR_INVAL;
+	if (now.disk)
+		return -ERR_BUSY;
+	now.disk = disks[n].disk;
+	for (unsigned i = 0; i < nsg; i++)
+		now.sg[i] = sg[i];
+	now.req = (struct disk_req){ .op = write ? DISK_WRITE : DISK_READ, .lba = lba, .nblocks = nblocks, .sg = now.sg,
+				     .nsg = nsg };
+	now.flush_next = write && now.disk->write_cache && now.disk->flush;
+	submit();
+	return 0;
+}
+
+int bootdisk_result(void)
+{
+	int status;
+
+	if (!now.disk)
+		return -ERR_INVAL;
+	if (dropped()) {
+		now.flush_next = false;
+		done(&now.req, -ERR_ABORTED);
+	}
+	if (now.with_disk)
+		return -ERR_BUSY;
+	if (!now.status && now.flush_next) {
+		now.flush_next = false;
+		now.req = (struct disk_req){ .op = DISK_FLUSH };
+		submit();
+		return bootdisk_result();
+	}
+	status = now.status;
+	now.disk = NULL;
+	return status;
+}
+
+int bootdisk_read(unsigned n, uint64_t lba, uint32_t nblocks, void *buf)
+{
+	return n < ndisks ? disk_read_now(disks[n].disk, lba, buf, nblocks) : -ERR_NODEV;
+}
