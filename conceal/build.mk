@@ -5,3 +5,4 @@ obj-y += conceal/classify.o
 obj-y += conceal/hide.o
 obj-y += conceal/slot.o
 obj-y += conceal/window.o
+obj-y += conceal/check.o

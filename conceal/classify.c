@@ -41,11 +41,15 @@ static const struct hw_driver *driver_for(const struct pci_dev *p, const struct 
 	return d;
 }
 
-struct verdict classify(const struct pci_dev *p)
+const char *no_driver_hint(const struct pci_dev *p)
+{
+	return p->class_code >> 16 == CLASS_NET ? "no driver in this build" : storage_hint(p);
+}
+
+struct verdict decide(const struct pci_dev *p)
 {
 	struct verdict v = { .fate = FATE_IGNORE };
 	uint8_t class = (uint8_t)(p->class_code >> 16);
-	const char *what = class == CLASS_NET ? "network" : "storage";
 	enum config_action action = config.default_action;
 
 	if (class != CLASS_NET && class != CLASS_STORAGE)
@@ -58,18 +62,30 @@ struct verdict classify(const struct pci_dev *p)
 		if (rule->action != ACTION_DEFAULT)
 			action = rule->action;
 	}
-	if (!v.driver) {
-		v.fate = FATE_UNSUPPORTED;
+	v.fate = !v.driver ? FATE_UNSUPPORTED : action == ACTION_LEAVE ? FATE_LEAVE : FATE_CONCEAL;
+	return v;
+}
+
+struct verdict classify(const struct pci_dev *p)
+{
+	const char *what = p->class_code >> 16 == CLASS_NET ? "network" : "storage";
+	struct verdict v = decide(p);
+
+	switch (v.fate) {
+	case FATE_IGNORE:
+		break;
+	case FATE_UNSUPPORTED:
 		log_warn("pci " PCI_FMT ": %04x:%04x %s: %s: left to the guest as it is", PCI_ARGS(p->bdf), p->vendor,
-			 p->device, what, class == CLASS_NET ? "no driver in this build" : storage_hint(p));
-	} else if (action == ACTION_LEAVE) {
-		v.fate = FATE_LEAVE;
+			 p->device, what, no_driver_hint(p));
+		break;
+	case FATE_LEAVE:
 		log_info("pci " PCI_FMT ": %04x:%04x %s: left to the guest by the configuration", PCI_ARGS(p->bdf), p->vendor,
 			 p->device, v.id->model);
-	} else {
-		v.fate = FATE_CONCEAL;
+		break;
+	case FATE_CONCEAL:
 		log_info("pci " PCI_FMT ": %04x:%04x %s: taken over by %s", PCI_ARGS(p->bdf), p->vendor, p->device, v.id->model,
 			 v.driver->name);
+		break;
 	}
 	return v;
 }

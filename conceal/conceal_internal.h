@@ -21,8 +21,14 @@ struct verdict {
 	const struct config_rule *rule;		/* NULL: the default */
 };
 
-/* Decide, and say so in one log line. */
+/* Decide.  A rule of the configuration that matches counts as used. */
+struct verdict decide(const struct pci_dev *pci);
+
+/* The same, and say so in one log line. */
 struct verdict classify(const struct pci_dev *pci);
+
+/* Why a network or storage function has no driver, and what can be done about it. */
+const char *no_driver_hint(const struct pci_dev *pci);
 
 /*
  * Take a function out of the guest's reach: its configuration space (until a twin answers there), its memory and I/O BARs,

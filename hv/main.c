@@ -103,10 +103,47 @@ static void start_machine(void)
 	smp_init();
 	ioapic_init();
 	pci_space_init(&boot);
-	pci_init();
+	pci_init(true);
 	vpci_init();
 	power_init();
 	doorbell_init();
+}
+
+/* A word of Veneer's own command line. */
+static bool has_word(const char *line, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *s = line; *s; s++)
+		if ((s == line || s[-1] == ' ') && !strncmp(s, word, len) && (!s[len] || s[len] == ' '))
+			return true;
+	return false;
+}
+
+/*
+ * "--check-only": what would become of this machine, and halt.  PCI's configuration space is read, no device is written to:
+ * not even the sizes of its BARs are asked for.
+ */
+NORETURN static void check_only(void)
+{
+	config.log_level = MAX(config.log_level, LOG_INFO);
+	bool cpu = !vendor_choose();
+
+	if (cpu)
+		log_info("check: processor: %s: fits", vendor->name);
+	acpi_init(boot.rsdp);
+	log_info("check: IOMMU: %s", acpi.has_dmar ? "VT-d" : acpi.has_ivrs ? "AMD-Vi" :
+		 "none named by ACPI: devices left to the guest reach all memory");
+	pci_init(false);
+	unsigned n = conceal_check();
+
+	if (!cpu)
+		stop("does not fit: the processor, see above");
+	if (!n)
+		stop("does not fit: no network or disk controller would be concealed");
+	log_info("check: fits: %u network and disk controllers would be concealed.  Nothing was changed: switch off", n);
+	debug_exit(0);
+	halt_forever();
 }
 
 void veneer_main(uint64_t magic, const void *info)
@@ -132,6 +169,8 @@ void veneer_main(uint64_t magic, const void *info)
 	log_info("%s, started by %s on %s", veneer_version, boot.loader_name, boot.efi ? "UEFI" : "BIOS");
 	own_range();
 	gmem_init(&boot);
+	if (has_word(boot.cmdline, "--check-only"))
+		check_only();
 	if (vendor_choose())
 		stop("Veneer needs AMD SVM or Intel VMX with nested paging, switched on in the firmware setup");
 	log_info("cpu: %s", vendor->name);

@@ -159,7 +159,7 @@ static void size_bars(struct pci_dev *d)
 	pci_write16(d, PCI_COMMAND, command);
 }
 
-static void add_function(uint16_t bdf)
+static void add_function(uint16_t bdf, bool sizes)
 {
 	if (nfunctions == PCI_MAX_FUNCTIONS) {
 		log_warn("pci: more than %u functions, " PCI_FMT " left out", PCI_MAX_FUNCTIONS, PCI_ARGS(bdf));
@@ -184,10 +184,11 @@ static void add_function(uint16_t bdf)
 	d->cap_msi = pci_find_cap(d, PCI_CAP_MSI);
 	d->cap_msix = pci_find_cap(d, PCI_CAP_MSIX);
 	d->cap_exp = pci_find_cap(d, PCI_CAP_EXP);
-	size_bars(d);
+	if (sizes)
+		size_bars(d);
 }
 
-static void scan_slot(unsigned bus, unsigned slot)
+static void scan_slot(unsigned bus, unsigned slot, bool sizes)
 {
 	for (unsigned fn = 0; fn < 8; fn++) {
 		uint16_t bdf = PCI_BDF(bus, slot, fn);
@@ -197,7 +198,7 @@ static void scan_slot(unsigned bus, unsigned slot)
 				return;
 			continue;
 		}
-		add_function(bdf);
+		add_function(bdf, sizes);
 		if (!fn && !(pci_cfg_read(bdf, PCI_HEADER_TYPE, 1) & PCI_HEADER_MULTI))
 			return;
 	}
@@ -217,7 +218,7 @@ static void find_parents(void)
 	}
 }
 
-void pci_init(void)
+void pci_init(bool sizes)
 {
 	ecam_mapped = acpi.necam;
 	for (unsigned i = 0; i < acpi.necam; i++) {
@@ -229,7 +230,7 @@ void pci_init(void)
 	/* All buses: peer root bridges have numbers that only ACPI's AML tells. */
 	for (unsigned bus = 0; bus < 256; bus++)
 		for (unsigned slot = 0; slot < 32; slot++)
-			scan_slot(bus, slot);
+			scan_slot(bus, slot, sizes);
 	find_parents();
 	log_info("pci: %u functions", nfunctions);
 }

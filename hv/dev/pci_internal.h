@@ -15,8 +15,8 @@ void pci_cfg_write(uint16_t bdf, uint16_t off, unsigned width, uint32_t v);
 uint32_t pci_port_read(uint32_t address, uint16_t port, unsigned width);
 void pci_port_write(uint32_t address, uint16_t port, unsigned width, uint32_t v);
 
-/* Find all functions of segment 0 and size their BARs. */
-void pci_init(void);
+/* Find all functions of segment 0; with @sizes also the sizes of their BARs, which writes to the BARs for a moment. */
+void pci_init(bool sizes);
 
 struct boot_info;
 void pci_space_init(const struct boot_info *b);

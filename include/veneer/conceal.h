@@ -14,6 +14,12 @@
  */
 int conceal_start(void);
 
+/*
+ * Name every PCI network and storage device, its driver, how far that was ever tried, what would become of it, and what
+ * shares its slot or interrupt line; nothing is touched.  The number of those that conceal_start() would conceal.
+ */
+unsigned conceal_check(void);
+
 /* The machine goes down: stop DMA, flush disks, every controller.  Bounded. */
 void conceal_shutdown(void);
 

@@ -86,6 +86,20 @@ else
 fi
 END
 	done
+	[ -n "${opt[native]}" ] || check_menu "$(guests "$tree" | head -n 1)"
+}
+
+# The hypervisor says what would become of the machine, and halts: with the first guest's configuration.
+check_menu() {
+	cat <<END
+if [ -z "\$veneer_title" ]; then
+	menuentry "Veneer: check this machine, change nothing" --id veneer-check {
+		set veneer_dir=\$veneer_dir_1
+		set veneer_check=--check-only
+		source \$veneer_dir/guests/$1/entry.cfg
+	}
+fi
+END
 }
 
 disk_timeout() {

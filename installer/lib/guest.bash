@@ -158,7 +158,7 @@ native_entry() { # native_entry NAME FORMAT CMDLINE, modules' arguments from std
 veneer_entry() { # veneer_entry NAME CMDLINE, modules' arguments from stdin
 	local i=0 args dir="\$veneer_dir/guests/$1"
 	# shellcheck disable=SC2016 # GRUB expands it
-	echo 'multiboot2 $veneer_dir/veneer.elf'
+	echo 'multiboot2 $veneer_dir/veneer.elf $veneer_check'
 	printf 'module2 --nounzip %s/config.dtb config\n' "$dir"
 	printf 'module2 --nounzip %s/kernel kernel%s\n' "$dir" "$(grub_words "$2")"
 	while read -r args; do

@@ -108,7 +108,7 @@ static unsigned known;
 
 static const struct pci_dev *scan(unsigned n)
 {
-	pci_init();
+	pci_init(true);
 	unsigned first = known;
 	while (pci_get(known))
 		known++;

@@ -1,0 +1,50 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# "--check-only": what would become of the machine, and nothing done.
+load ../lib/guest
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return 1
+	PATH=$PATH:/usr/sbin:/sbin
+	veneer_only
+}
+
+teardown() { guest_teardown; }
+
+has() {
+	grep -a "veneer: check: $1" "$(serial)" && return
+	echo "no line: $1"
+	return 1
+}
+
+@test "the menu's check names every controller and leaves the disks alone" {
+	local start before
+	cat >config.dts <<-'END'
+		#include "default.dts"
+		/ { chosen { veneer,debug-exit-port = <0xf4>; };
+		    policy { left { veneer,bdf = "0000:00:04.0"; veneer,action = "leave"; }; }; };
+	END
+	cp "$ROOT/configs/default.dts" .
+	"$ROOT/installer/veneer-install" image disk.img --kernel "$BUILD/hobby-os.elf" --menu-timeout 0 --config config.dts \
+		--veneer "$BUILD/veneer.elf"
+	# Choose the entry as a person would.
+	start=$(sfdisk --dump disk.img | sed -nE 's/.*start= *([0-9]+),.*name="veneer-a".*/\1/p')
+	mcopy -n -i "disk.img@@$((start * 512))" ::/veneer/menu.cfg menu.cfg
+	grep 'id veneer-check' menu.cfg
+	echo 'set default=veneer-check' >>menu.cfg
+	mcopy -o -i "disk.img@@$((start * 512))" menu.cfg ::/veneer/menu.cfg
+	truncate -s 1M data
+	before="$(sha_of disk.img) $(sha_of data)"
+	guest_run --image ahci:disk.img --disk nvme:data --nic e1000e --nic e1000 --nic virtio-net-pci
+	has 'processor: .*: fits'
+	has 'IOMMU: none named'
+	has '00:03.0 8086:10d3: driver e1000e (82574L), tried in emulation: concealed, the guest sees virtio-net'
+	has '00:04.0 8086:100e: driver e1000 .*: left to the guest by the configuration'
+	has '  has no message interrupts: rings by its line'
+	has '00:05.0 1af4:....: no driver in this build: left to the guest as it is'
+	has '00:1f.2 8086:2922: driver ahci (Intel ICH9), tried in emulation: concealed, the guest sees virtio-blk'
+	has "  shares the slot with 00:1f.0 (guest's) 00:1f.3 (guest's)"
+	has 'fits: 3 network and disk controllers would be concealed'
+	[ "$(grep -acE 'hobby>|taken over' "$(serial)")" = 0 ]
+	[ "$(sha_of disk.img) $(sha_of data)" = "$before" ]
+}
