@@ -515,6 +515,20 @@ static int set_bootargs(struct parse *p)
 	return 0;
 }
 
+static int set_protocol(struct parse *p)
+{
+	static const char *const word[] = {
+		[PROTOCOL_AUTO] = "auto", [PROTOCOL_MULTIBOOT1] = "multiboot1", [PROTOCOL_MULTIBOOT2] = "multiboot2",
+		[PROTOCOL_LINUX] = "linux", [PROTOCOL_LINUX32] = "linux32", [PROTOCOL_PVH] = "pvh",
+	};
+	int i = one_of(p, word, ARRAY_SIZE(word));
+
+	if (i < 0)
+		return expected(p, "\"auto\", \"multiboot1\", \"multiboot2\", \"linux\", \"linux32\" or \"pvh\"");
+	p->c->protocol = (enum config_protocol)i;
+	return 0;
+}
+
 static int set_crash(struct parse *p)
 {
 	static const char *const word[] = { [CRASH_REBOOT] = "reboot", [CRASH_HALT] = "halt", [CRASH_WAIT] = "wait" };
@@ -547,7 +561,8 @@ static int set_cpus(struct parse *p)
 
 static const struct prop guest_props[] = {
 	{ "compatible", accept }, { "veneer,boot", set_boot }, { "bootargs", set_bootargs }, { "veneer,on-crash", set_crash },
-	{ "veneer,ap-trap", set_ap_trap }, { "veneer,cpus", set_cpus }, { "veneer,boot-disk", set_boot_disk }, { NULL, NULL }
+	{ "veneer,ap-trap", set_ap_trap }, { "veneer,cpus", set_cpus }, { "veneer,boot-disk", set_boot_disk },
+	{ "veneer,boot-protocol", set_protocol }, { NULL, NULL }
 };
 
 /* --- nodes --- */

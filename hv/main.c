@@ -82,7 +82,7 @@ static void start_guest(void)
 	smp_start(&boot);
 	memset(&regs, 0, sizeof(regs));
 	loader_flat32(&regs);
-	if (config.boot == BOOT_DISK ? bios_start_disk(&boot, &regs) : loader_start_guest(&boot, config.bootargs, &regs))
+	if (config.boot == BOOT_DISK ? bios_start_disk(&boot, &regs) : loader_start_guest(&boot, &config, &regs))
 		stop("the guest cannot be started; see the line above");
 	this_cpu()->v = v;
 	vendor->set(v, &regs);

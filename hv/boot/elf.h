@@ -17,6 +17,7 @@
 #define ELF_386		3
 #define ELF_X86_64	62
 #define ELF_PT_LOAD	1
+#define ELF_PT_NOTE	4
 #define ELF_SYMTAB	2
 #define ELF_STRTAB	3
 
@@ -79,6 +80,9 @@ struct kernel_layout {
 };
 
 bool elf_detect(const struct guest_image *img);
+
+/* The notes' segment @i, wholly in the file; false when there are no more. */
+bool elf_note_segment(const struct guest_image *img, unsigned i, struct kernel_segment *s);
 
 /* Read the program headers.  0, or -ERR_INVAL after a line. */
 int elf_layout(const struct guest_image *img, struct kernel_layout *k);

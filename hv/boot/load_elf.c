@@ -68,23 +68,19 @@ static int check_ident(const struct elf_ident *id)
 	return 0;
 }
 
-/* Both classes' headers, widened to the 64-bit one. */
-static int read_header(const struct guest_image *img, struct elf64_header *h)
+/* Both classes' headers, widened to the 64-bit one; says nothing. */
+static const char *widen_header(const struct guest_image *img, struct elf64_header *h)
 {
 	struct elf32_header n;
-	int err;
 
 	if (!elf_detect(img))
-		return bad_elf("no ELF file", img->size);
+		return "no ELF file";
 	memcpy(&h->ident, img->data, sizeof(h->ident));
-	err = check_ident(&h->ident);
-	if (err)
-		return err;
 	if (!in_file(img, 0, h->ident.class == ELF_CLASS64 ? sizeof(*h) : sizeof(n)))
-		return bad_elf("the file ends inside it", img->size);
+		return "the file ends inside it";
 	if (h->ident.class == ELF_CLASS64) {
 		memcpy(h, img->data, sizeof(*h));
-		return 0;
+		return NULL;
 	}
 	memcpy(&n, img->data, sizeof(n));
 	*h = (struct elf64_header){
@@ -92,7 +88,14 @@ static int read_header(const struct guest_image *img, struct elf64_header *h)
 		.phentsize = n.phentsize, .phnum = n.phnum, .shentsize = n.shentsize, .shnum = n.shnum,
 		.shstrndx = n.shstrndx,
 	};
-	return 0;
+	return NULL;
+}
+
+static int read_header(const struct guest_image *img, struct elf64_header *h)
+{
+	const char *wrong = widen_header(img, h);
+
+	return wrong ? bad_elf(wrong, img->size) : check_ident(&h->ident);
 }
 
 static struct elf64_segment read_segment(const uint8_t *at, bool is64)
@@ -146,20 +149,54 @@ static void note_sections(const struct guest_image *img, struct kernel_layout *k
 	k->shstrndx = h->shstrndx;
 }
 
+/* Program header @i; the table has been checked to lie in the file. */
+static struct elf64_segment segment_at(const struct guest_image *img, const struct elf64_header *h, unsigned i)
+{
+	return read_segment(img->data + h->phoff + (uint64_t)i * h->phentsize, h->ident.class == ELF_CLASS64);
+}
+
+static const char *check_segments(const struct guest_image *img, const struct elf64_header *h)
+{
+	size_t size = h->ident.class == ELF_CLASS64 ? sizeof(struct elf64_segment) : sizeof(struct elf32_segment);
+
+	if (h->phentsize < size)
+		return "short program headers";
+	if (!in_file(img, h->phoff, (uint64_t)h->phnum * h->phentsize))
+		return "the file ends before the program headers";
+	return NULL;
+}
+
+bool elf_note_segment(const struct guest_image *img, unsigned i, struct kernel_segment *s)
+{
+	struct elf64_header h;
+
+	if (widen_header(img, &h) || check_segments(img, &h))
+		return false;
+	for (unsigned n = 0; n < h.phnum; n++) {
+		struct elf64_segment e = segment_at(img, &h, n);
+
+		if (e.type != ELF_PT_NOTE || !in_file(img, e.offset, e.filesz) || i--)
+			continue;
+		*s = (struct kernel_segment){ .offset = e.offset, .filesz = e.filesz };
+		return true;
+	}
+	return false;
+}
+
 int elf_layout(const struct guest_image *img, struct kernel_layout *k)
 {
+	const char *wrong;
 	struct elf64_header h;
 	int err = read_header(img, &h);
 
 	if (err)
 		return err;
 	k->elf64 = h.ident.class == ELF_CLASS64;
-	if (h.phentsize < (k->elf64 ? sizeof(struct elf64_segment) : sizeof(struct elf32_segment)))
-		return bad_elf("short program headers", h.phentsize);
-	if (!in_file(img, h.phoff, (uint64_t)h.phnum * h.phentsize))
-		return bad_elf("the file ends before the program headers", h.phoff);
+	wrong = check_segments(img, &h);
+	if (wrong)
+		return bad_elf(wrong, h.phoff);
 	for (unsigned i = 0; i < h.phnum; i++) {
-		struct elf64_segment s = read_segment(img->data + h.phoff + (uint64_t)i * h.phentsize, k->elf64);
+		struct elf64_segment s = segment_at(img, &h, i);
 		struct kernel_segment seg = { s.paddr, s.vaddr, s.offset, s.filesz, s.memsz };
 
 		err = s.type == ELF_PT_LOAD ? layout_add(img, k, &seg) : 0;

@@ -418,7 +418,7 @@ static int check_cmdline(const struct guest_image *img, const struct linux_kerne
 	return -ERR_INVAL;
 }
 
-static int load(const struct guest_image *img, struct boot_info *b, struct vcpu_regs *regs)
+static int load_by(const struct guest_image *img, struct boot_info *b, struct vcpu_regs *regs, bool entry32)
 {
 	const char *what = "the zero page and tables";
 	uint32_t size = 10 * PAGE_SIZE + b->efi_map_size + b->nranges * (uint32_t)sizeof(struct e820_entry) +
@@ -427,6 +427,7 @@ static int load(const struct guest_image *img, struct boot_info *b, struct vcpu_
 	struct load_blob o;
 	int err = read_header(img, &l) ?: check_cmdline(img, &l);
 
+	l.entry64 = l.entry64 && !entry32;
 	load_plan_init(&plan, b);
 	err = err ?: place_kernel(&l);
 	err = err ?: load_copy(&plan, l.place, img->addr + l.code, l.code_size, "the Linux kernel");
@@ -438,9 +439,24 @@ static int load(const struct guest_image *img, struct boot_info *b, struct vcpu_
 	zp = blob_add(&o, NULL, PAGE_SIZE, PAGE_SIZE);
 	fill_zero_page(o.buf + zp, &o, img, b, &l);
 	set_regs(regs, &o, &l, o.gpa + zp);
-	log_debug("guest: Linux %u.%02u protocol, %s entry, kernel at %#llx, initrd %#llx+%#llx", l.version >> 8,
+	log_info("guest: Linux %u.%02u protocol, %s entry, kernel at %#llx, initrd %#llx+%#llx", l.version >> 8,
 		  l.version & 0xff, l.entry64 ? "64-bit" : "32-bit", ULL(l.place), ULL(l.initrd), ULL(l.initrd_size));
 	return blob_finish(&o, &plan, 0, what);
 }
 
-const struct guest_format guest_linux = { .name = "Linux bzImage", .detect = detect, .load = load };
+static int load(const struct guest_image *img, struct boot_info *b, struct vcpu_regs *regs)
+{
+	return load_by(img, b, regs, false);
+}
+
+static int load32(const struct guest_image *img, struct boot_info *b, struct vcpu_regs *regs)
+{
+	return load_by(img, b, regs, true);
+}
+
+const struct guest_format guest_linux = {
+	.name = "Linux bzImage", .protocol = PROTOCOL_LINUX, .detect = detect, .load = load
+};
+const struct guest_format guest_linux32 = {
+	.name = "Linux bzImage", .protocol = PROTOCOL_LINUX32, .detect = detect, .load = load32
+};

@@ -232,4 +232,6 @@ static int load(const struct guest_image *img, struct boot_info *b, struct vcpu_
 	return err;
 }
 
-const struct guest_format guest_multiboot1 = { .name = "multiboot1", .detect = detect, .load = load };
+const struct guest_format guest_multiboot1 = {
+	.name = "multiboot1", .protocol = PROTOCOL_MULTIBOOT1, .detect = detect, .load = load
+};

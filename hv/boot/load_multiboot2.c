@@ -392,4 +392,6 @@ static int load(const struct guest_image *img, struct boot_info *b, struct vcpu_
 	return err;
 }
 
-const struct guest_format guest_multiboot2 = { .name = "multiboot2", .detect = detect, .load = load };
+const struct guest_format guest_multiboot2 = {
+	.name = "multiboot2", .protocol = PROTOCOL_MULTIBOOT2, .detect = detect, .load = load
+};

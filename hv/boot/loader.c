@@ -55,17 +55,20 @@ void loader_flat32(struct vcpu_regs *regs)
 	regs->rflags = BIT(1);
 }
 
-static const struct guest_format *known_format(const struct guest_image *img)
-{
-	const struct guest_format *const format[] = {
-		IS_ENABLED(CONFIG_BOOT_LINUX) ? &guest_linux : NULL,
-		IS_ENABLED(CONFIG_BOOT_MULTIBOOT2) ? &guest_multiboot2 : NULL,
-		IS_ENABLED(CONFIG_BOOT_MULTIBOOT1) ? &guest_multiboot1 : NULL,
-	};
+/* The formats of this build, the one to prefer first: PVH tells a kernel least.  The last one comes only when asked for. */
+static const struct guest_format *const formats[] = {
+	IS_ENABLED(CONFIG_BOOT_LINUX) ? &guest_linux : NULL,
+	IS_ENABLED(CONFIG_BOOT_MULTIBOOT2) ? &guest_multiboot2 : NULL,
+	IS_ENABLED(CONFIG_BOOT_MULTIBOOT1) ? &guest_multiboot1 : NULL,
+	IS_ENABLED(CONFIG_BOOT_PVH) ? &guest_pvh : NULL,
+	IS_ENABLED(CONFIG_BOOT_LINUX) ? &guest_linux32 : NULL,
+};
 
-	for (unsigned i = 0; i < ARRAY_SIZE(format); i++)
-		if (format[i] && format[i]->detect(img))
-			return format[i];
+static const struct guest_format *known_format(const struct guest_image *img, enum config_protocol protocol)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(formats); i++)
+		if (formats[i] && (protocol == PROTOCOL_AUTO || protocol == formats[i]->protocol) && formats[i]->detect(img))
+			return formats[i];
 	return NULL;
 }
 
@@ -80,7 +83,7 @@ static void image_of(const struct boot_module *m, struct guest_image *img)
 
 /* The module whose line says that it is the kernel, else the first that looks like one; NULL after a line. */
 static const struct boot_module *find_kernel(const struct boot_info *b, const struct boot_module *config_module,
-					     struct guest_image *img)
+					     struct guest_image *img, enum config_protocol protocol)
 {
 	const struct boot_module *found = NULL;
 
@@ -99,7 +102,7 @@ static const struct boot_module *find_kernel(const struct boot_info *b, const st
 		if (&b->module[i] == config_module)
 			continue;
 		image_of(&b->module[i], img);
-		if (!known_format(img))
+		if (!known_format(img, protocol))
 			continue;
 		found = &b->module[i];
 		img->cmdline = found->cmdline;
@@ -110,16 +113,22 @@ static const struct boot_module *find_kernel(const struct boot_info *b, const st
 	return found;
 }
 
-static int unknown_format(const struct guest_image *img)
+static int unknown_format(const struct guest_image *img, enum config_protocol protocol)
 {
+	const struct guest_format *other = known_format(img, PROTOCOL_AUTO);
 	uint8_t seen[8] = { 0 };
 
+	if (other && protocol != PROTOCOL_AUTO) {
+		log_err("guest: the kernel has no header of the protocol that veneer,boot-protocol asks for; \"auto\" would "
+			"start it by %s", other->name);
+		return -ERR_NOTSUP;
+	}
 	memcpy(seen, img->data, MIN(img->size, sizeof(seen)));
-	log_err("guest: the kernel (%llu bytes, beginning %02x %02x %02x %02x %02x %02x %02x %02x) is of no known format; this "
-		"build starts%s%s%s", (unsigned long long)img->size, seen[0], seen[1], seen[2], seen[3], seen[4], seen[5],
-		seen[6], seen[7], IS_ENABLED(CONFIG_BOOT_MULTIBOOT1) ? " [multiboot1]" : "",
+	log_err("guest: the kernel (%llu bytes, beginning %02x %02x %02x %02x %02x %02x %02x %02x) is of no known format; "
+		"this build starts%s%s%s%s", (unsigned long long)img->size, seen[0], seen[1], seen[2], seen[3], seen[4],
+		seen[5], seen[6], seen[7], IS_ENABLED(CONFIG_BOOT_MULTIBOOT1) ? " [multiboot1]" : "",
 		IS_ENABLED(CONFIG_BOOT_MULTIBOOT2) ? " [multiboot2]" : "",
-		IS_ENABLED(CONFIG_BOOT_LINUX) ? " [Linux bzImage]" : "");
+		IS_ENABLED(CONFIG_BOOT_LINUX) ? " [Linux bzImage]" : "", IS_ENABLED(CONFIG_BOOT_PVH) ? " [PVH]" : "");
 	return -ERR_NOTSUP;
 }
 
@@ -138,7 +147,7 @@ static int check_modules(const struct boot_info *b)
 	return 0;
 }
 
-int loader_start_guest(struct boot_info *b, const char *default_cmdline, struct vcpu_regs *regs)
+int loader_start_guest(struct boot_info *b, const struct config *c, struct vcpu_regs *regs)
 {
 	const struct boot_module *config_module = loader_find_config(b), *kernel, *rest[BOOT_MAX_MODULES];
 	struct guest_image img = { .module = rest };
@@ -147,17 +156,17 @@ int loader_start_guest(struct boot_info *b, const char *default_cmdline, struct 
 
 	if (err)
 		return err;
-	kernel = find_kernel(b, config_module, &img);
+	kernel = find_kernel(b, config_module, &img, c->protocol);
 	if (!kernel)
 		return -ERR_INVAL;
-	format = known_format(&img);
+	format = known_format(&img, c->protocol);
 	if (!format)
-		return unknown_format(&img);
+		return unknown_format(&img, c->protocol);
 	for (unsigned i = 0; i < b->nmodules; i++)
 		if (&b->module[i] != kernel && &b->module[i] != config_module)
 			rest[img.nmodules++] = &b->module[i];
 	if (!*img.cmdline)
-		img.cmdline = default_cmdline;
+		img.cmdline = c->bootargs;
 	log_info("guest: %s kernel of %llu bytes, %u modules, command line \"%s\"", format->name,
 		 (unsigned long long)img.size, img.nmodules, img.cmdline);
 	loader_flat32(regs);

@@ -6,6 +6,7 @@
 #ifndef HV_LOADER_H
 #define HV_LOADER_H
 
+#include <veneer/config.h>
 #include <veneer/vcpu.h>
 #include "hv/boot/bootinfo.h"
 
@@ -20,6 +21,7 @@ struct guest_image {
 
 struct guest_format {
 	const char *name;		/* "multiboot1", "Linux bzImage" */
+	enum config_protocol protocol;
 	/* Whether the image is of this format. */
 	bool (*detect)(const struct guest_image *img);
 	/*
@@ -30,13 +32,14 @@ struct guest_format {
 	int (*load)(const struct guest_image *img, struct boot_info *b, struct vcpu_regs *regs);
 };
 
-extern const struct guest_format guest_multiboot1, guest_multiboot2, guest_linux;
+extern const struct guest_format guest_multiboot1, guest_multiboot2, guest_linux, guest_linux32, guest_pvh;
 
 /*
- * Find the kernel among the modules (first word "kernel", else the first of a known format that is not "config"), load it.
- * 0, or negative after a log line: no kernel module; a format nobody knows (with the ones known and the bytes seen).
+ * Find the kernel among the modules (first word "kernel", else the first of a known format that is not "config"), load it by
+ * @c's protocol, with @c's bootargs where its module has none.  0, or negative after a log line: no kernel module; a format
+ * nobody knows (with the ones known and the bytes seen), or not the one of the protocol.
  */
-int loader_start_guest(struct boot_info *b, const char *default_cmdline, struct vcpu_regs *regs);
+int loader_start_guest(struct boot_info *b, const struct config *c, struct vcpu_regs *regs);
 
 /* The configuration blob among the modules (first word "config"), or NULL. */
 const struct boot_module *loader_find_config(const struct boot_info *b);

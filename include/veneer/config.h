@@ -19,6 +19,11 @@ enum config_window { WINDOW_NONE, WINDOW_BLOCKS, WINDOW_NUMBER, WINDOW_UUID, WIN
 enum config_boot { BOOT_KERNEL, BOOT_DISK };
 enum config_crash { CRASH_REBOOT, CRASH_HALT, CRASH_WAIT };
 
+/* How the guest's kernel is started.  PROTOCOL_AUTO: as it looks; Linux by its 64-bit entry where it has one. */
+enum config_protocol {
+	PROTOCOL_AUTO, PROTOCOL_MULTIBOOT1, PROTOCOL_MULTIBOOT2, PROTOCOL_LINUX, PROTOCOL_LINUX32, PROTOCOL_PVH
+};
+
 /* One node under /policy. */
 struct config_rule {
 	char node[32];			/* its name, for messages */
@@ -53,6 +58,7 @@ struct config {
 	enum config_boot boot;
 	char boot_disk[CONFIG_SERIAL_SIZE];		/* serial number; empty: the only disk that can be meant */
 	enum config_crash on_crash;
+	enum config_protocol protocol;
 	bool ap_trap_always;
 	uint8_t cpus;			/* 0: all that this build can start */
 };

@@ -24,7 +24,7 @@ describe() {
 }
 
 no_kernel() {
-	die "$1: not a kernel that Veneer can start (Multiboot 1, Multiboot 2, Linux bzImage), but $(describe "$1")"
+	die "$1: not a kernel that Veneer can start (Multiboot 1, Multiboot 2, Linux bzImage, PVH), but $(describe "$1")"
 }
 
 kernel_format() {
@@ -42,6 +42,12 @@ kernel_format() {
 			return
 		fi
 	done
+	# An ELF note of Xen's with the type 18: the PVH entry, which GRUB does not know.
+	if [ -z "${opt[native]:-}" ] && [ "$(hex_of "$1" 0 4)" = 7f454c46 ] &&
+		LC_ALL=C grep -qaP '\x04\0\0\0[\x04\x08]\0\0\0\x12\0\0\0Xen\0' -- "$1"; then
+		echo pvh
+		return
+	fi
 	no_kernel "$1"
 }
 

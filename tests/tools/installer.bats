@@ -122,7 +122,7 @@ property() { # property NODE NAME: of the configuration on the image
 @test "kernels: unknown formats are refused by what they are; missing and empty files, too" {
 	echo "#!/bin/sh" >script
 	image 2 --kernel script
-	assert_output --partial "Multiboot 1, Multiboot 2, Linux bzImage"
+	assert_output --partial "Multiboot 1, Multiboot 2, Linux bzImage, PVH"
 	assert_output --partial "a script"
 	image 2 --kernel "$K/mb1.o"
 	assert_output --partial "an ELF object file"

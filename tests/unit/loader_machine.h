@@ -83,7 +83,9 @@ static uint64_t r64(uint64_t gpa) { uint64_t v; memcpy(&v, machine + gpa, 8); re
 static void w32(uint8_t *p, uint32_t v) { memcpy(p, &v, 4); }
 static const char *text(uint64_t gpa) { return (const char *)machine + gpa; }
 
-static int start(void) { return loader_start_guest(&b, "default args", &regs); }
+static struct config settings = { .bootargs = "default args" };
+
+static int start(void) { return loader_start_guest(&b, &settings, &regs); }
 
 static void check_flat32(void)
 {

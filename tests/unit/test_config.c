@@ -91,7 +91,8 @@ static const char full[] =
 	"  class-01 { veneer,pci-class = <0x010000 0xff0000>; };"
 	"};"
 	"guest { compatible = \"veneer,guest\"; veneer,boot = \"kernel\"; bootargs = \"console=ttyS0 quiet\";"
-	"  veneer,on-crash = \"reboot\"; veneer,ap-trap = \"always\"; veneer,cpus = <3>; nic = <&nic>; };"
+	"  veneer,on-crash = \"reboot\"; veneer,ap-trap = \"always\"; veneer,cpus = <3>;"
+	"  veneer,boot-protocol = \"pvh\"; nic = <&nic>; };"
 	"};";
 
 TEST(the_default)
@@ -137,6 +138,7 @@ TEST(everything)
 	CHECK_EQ(c.rule[3].class_mask, 0xffffff);
 	CHECK_EQ(c.on_crash, CRASH_REBOOT);
 	CHECK(c.ap_trap_always);
+	CHECK_EQ(c.protocol, PROTOCOL_PVH);
 	CHECK_EQ(c.cpus, 3);
 	CHECK(!strcmp(c.bootargs, "console=ttyS0 quiet"));
 
@@ -229,6 +231,7 @@ TEST(the_guest)
 	REFUSED(guest("veneer,cpus = <256>;"), "expected a number of processors");
 	REFUSED(guest("bootargs = \"a\", \"b\";"), "expected one string");
 	REFUSED(guest("bootargs;"), "expected one string");
+	REFUSED(guest("veneer,boot-protocol = \"xen\";"), "\"linux32\" or \"pvh\"");
 	OK(guest("bootargs = \"\"; veneer,ap-trap = \"auto\"; veneer,on-crash = \"wait\";"));
 	CHECK_EQ(c.on_crash, CRASH_WAIT);
 	CHECK(!c.ap_trap_always);

@@ -141,6 +141,20 @@ TEST(linux_32_bit_and_framebuffer)
 	CHECK_EQ(machine[r32(zp + 0x1d0)], EFI_CONVENTIONAL);
 }
 
+TEST(linux_by_the_32_bit_entry_on_request)
+{
+	reset_machine();
+	make_linux(0x20f, 3);
+	module_at(0x110000, file, file_size, "kernel");
+	settings.protocol = PROTOCOL_LINUX32;
+	CHECK_EQ(start(), 0);
+	settings.protocol = PROTOCOL_AUTO;
+	check_flat32();
+	CHECK_EQ(regs.rip, 0x1000000);
+	CHECK_EQ(r64(regs.gdtr.base + 0x10), 0x00cf9b000000ffff);
+	CHECK_EQ(regs.gpr[GPR_RBP] | regs.gpr[GPR_RDI] | regs.gpr[GPR_RBX], 0);
+}
+
 TEST(linux_where_there_is_room)
 {
 	reset_machine();
