@@ -63,8 +63,13 @@ probe() { # probe NAME CMDLINE ARGS...
 	probe probe-ring "" --config "$WRITABLE" "${machine[@]}"
 }
 
+# bats test_tags=slow
+@test "probe-ring: the same behind a card that always copies" {
+	probe probe-ring "" --machine pc --nic rtl8139
+}
+
 @test "probe-quirks: the sloppy ways of drivers in the field work" {
-	probe probe-quirks "" --config "$WRITABLE" "${machine[@]}"
+	probe probe-quirks "arp=1" --config "$WRITABLE" "${machine[@]}" --nic rtl8139
 }
 
 @test "probe-idle: an idle guest causes no exits" {
