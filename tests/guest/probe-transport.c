@@ -215,6 +215,27 @@ static bool address_in_halves(struct vio *v)
 	return read32(v->common + M_QUEUE_DESC) == 0x678000 && read32(v->common + M_QUEUE_DESC + 4) == 0x12;
 }
 
+/* By 64 bits, as kernels of 64 bits do: an access of 8 bytes is two of 4. */
+static bool by_64_bits(struct vio *v)
+{
+	volatile uint8_t *table = (volatile uint8_t *)(bar(v, 1) & ~15u);
+	bool good;
+
+	write64(table, 0xabcdef00fee01000);
+	write64(table + 8, 0x0000000100004321);
+	good = read64(table) == 0xabcdef00fee01000 && read32(table + 4) == 0xabcdef00 && read32(table + 8) == 0x4321;
+	write64(table, 0);
+	if (v->transport != VIO_MODERN)
+		return good;
+	write16(v->common + M_QUEUE_SELECT, 0);
+	write64(v->common + M_QUEUE_DESC, 0x123456789000);
+	good = good && read64(v->common + M_QUEUE_DESC) == 0x123456789000 && read32(v->common + M_QUEUE_DESC + 4) == 0x1234;
+	write64(v->common + M_DEVICE_FEATURE_SELECT, 1);
+	good = good && read64(v->common + M_DEVICE_FEATURE_SELECT) >> 32 == read32(v->common + M_DEVICE_FEATURE);
+	good = good && read64(v->config) == (read32(v->config) | (uint64_t)read32(v->config + 4) << 32);
+	return good && works(v);
+}
+
 /* --- BARs --- */
 
 static bool sized_while_on(struct vio *v)
@@ -421,6 +442,7 @@ static const struct try tries[] = {
 	{ "registers in all widths", all_widths },
 	{ "legacy registers", legacy_registers },
 	{ "addresses in halves and bytes", address_in_halves },
+	{ "accesses of 64 bits", by_64_bits },
 	{ "BARs sized while on", sized_while_on },
 	{ "memory BARs moved", memory_moves },
 	{ "I/O BAR moved", ports_move },

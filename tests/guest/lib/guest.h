@@ -83,4 +83,9 @@ static inline void write8(volatile void *p, uint8_t v) { *(volatile uint8_t *)p 
 static inline void write16(volatile void *p, uint16_t v) { *(volatile uint16_t *)p = v; }
 static inline void write32(volatile void *p, uint32_t v) { *(volatile uint32_t *)p = v; }
 
+/* --- long.c: one instruction in long mode; interrupts must be off --- */
+
+uint64_t read64(volatile const void *p);
+void write64(volatile void *p, uint64_t v);
+
 #endif
