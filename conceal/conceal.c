@@ -26,6 +26,7 @@ static uint16_t taken_bdf[MAX_TWINS];
 static struct verdict verdicts[256];	/* by pci_get()'s index */
 static char twin_name[MAX_TWINS][8];
 static bool refused;			/* the configuration asks for what this machine has not */
+static struct intx_source twin_intx[MAX_TWINS];
 
 /* --- where twins go --- */
 
@@ -110,6 +111,32 @@ static bool multifunction(const struct pci_dev *pci, const struct config_rule *r
 	return several || (pci->bdf & 7) || (pci_read8(pci, PCI_HEADER_TYPE) & PCI_HEADER_MULTI);
 }
 
+static void drive_line(void *ctx, enum intx_state state)
+{
+	intx_set(ctx, state);
+}
+
+/* The real device's pin, whose line is shared by all functions of its twins; in another slot INTA, as of a function alone. */
+static void connect_intx(const struct pci_dev *pci, struct virtio_place *place)
+{
+	struct intx_source *src = &twin_intx[ntwins];
+	bool in_place = (place->bdf & ~7) == (pci->bdf & ~7);
+
+	place->int_pin = in_place && pci->int_pin >= 1 && pci->int_pin <= 4 ? pci->int_pin : 1;
+	place->int_line = 0xff;
+	if (intx_attach(src, place->bdf, place->int_pin))
+		return;
+	place->int_line = intx_line_register(src);
+	place->intx = drive_line;
+	place->intx_ctx = src;
+}
+
+static void disconnect_intx(const struct virtio_place *place)
+{
+	if (place->intx)
+		intx_set(place->intx_ctx, INTX_OFF);
+}
+
 /* Everything but the BDF and the multifunction bit.  False when the bus has no room for the BARs. */
 static bool find_place(const struct pci_dev *pci, struct virtio_place *place, bool modern_only, uint32_t io_size)
 {
@@ -123,11 +150,11 @@ static bool find_place(const struct pci_dev *pci, struct virtio_place *place, bo
 	}
 	place->bar1 = (uint32_t)pci_alloc_bar(place->bdf, false, VIRTIO_BAR1_SIZE);
 	place->bar4 = (uint32_t)pci_alloc_bar(place->bdf, false, VIRTIO_BAR4_SIZE);
-	place->int_line = pci->int_line;
-	place->int_pin = pci->int_pin ? pci->int_pin : 1;
 	place->command = PCI_CMD_IO | PCI_CMD_MEM | PCI_CMD_MASTER;
 	if (!place->bar1 || !place->bar4)
 		log_err("pci " PCI_FMT ": no free memory window for a twin", PCI_ARGS(place->bdf));
+	else
+		connect_intx(pci, place);
 	return place->bar1 && place->bar4;
 }
 
@@ -153,8 +180,10 @@ static void make_net(struct hw_dev *dev, const struct config_rule *rule)
 	if (ntwins == MAX_TWINS || !find_place(dev->pci, &place, rule && rule->modern_only, VIRTIO_BAR0_SIZE_NET))
 		return;
 	const char *name = next_name("net", nnet);
-	if (!virtio_net_new(name, &conf, &place))
+	if (!virtio_net_new(name, &conf, &place)) {
+		disconnect_intx(&place);
 		return;
+	}
 	nnet++;
 	remember_twin(&place);
 	log_info("%s: virtio-net at " PCI_FMT " for %s%s", name, PCI_ARGS(place.bdf), dev->name,
@@ -184,8 +213,10 @@ static void make_blk(struct hw_dev *dev, unsigned n)
 	if (!find_place(dev->pci, &place, rule && rule->modern_only, VIRTIO_BAR0_SIZE_BLK))
 		return;
 	const char *name = next_name("blk", nblk);
-	if (!virtio_blk_new(name, &conf, &place))
+	if (!virtio_blk_new(name, &conf, &place)) {
+		disconnect_intx(&place);
 		return;
+	}
 	nblk++;
 	remember_twin(&place);
 	bootdisk_add(disk, place.bdf, conf.writable);

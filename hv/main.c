@@ -14,6 +14,7 @@
 #include "hv/cpu/vendor.h"
 #include "hv/dev/acpi.h"
 #include "hv/dev/doorbell.h"
+#include "hv/dev/intx.h"
 #include "hv/dev/ioapic.h"
 #include "hv/dev/lapic.h"
 #include "hv/dev/pci_internal.h"
@@ -88,7 +89,7 @@ static void start_guest(void)
 	vendor->set(v, &regs);
 	if ((acpi.ncpus > 1 || config.ap_trap_always) && smp_watch())
 		stop("no memory to watch the local APIC");
-	ioapic_watch();
+	intx_start();
 	log_info("guest: starts at %#lx; %lu KiB of heap in use", regs.rip, heap_in_use() / 1024);
 	log_guest_runs();
 	exit_init();
@@ -105,6 +106,7 @@ static void start_machine(void)
 	pci_space_init(&boot);
 	pci_init(true);
 	vpci_init();
+	intx_init();
 	power_init();
 	doorbell_init();
 }

@@ -35,13 +35,14 @@ uint64_t bytes_merge(uint64_t old, unsigned shift, unsigned width, uint64_t v)
 
 void virtio_intx_update(struct virtio_dev *dev)
 {
-	bool level = dev->st.isr && !virtio_message_on(dev) && !(virtio_pci_command(dev) & PCI_CMD_INTX_OFF);
+	bool off = virtio_message_on(dev) || (virtio_pci_command(dev) & PCI_CMD_INTX_OFF);
+	enum intx_state state = off ? INTX_OFF : dev->st.isr ? INTX_HIGH : INTX_LOW;
 
-	if (level == dev->intx_level)
+	if (state == dev->intx_state)
 		return;
-	dev->intx_level = level;
+	dev->intx_state = state;
 	if (dev->intx)
-		dev->intx(dev->intx_ctx, level);
+		dev->intx(dev->intx_ctx, state);
 }
 
 static void raise(struct virtio_dev *dev, uint16_t vector, uint8_t isr)
@@ -371,6 +372,7 @@ int virtio_dev_init(struct virtio_dev *dev, const char *name, const struct virti
 	dev->owner = place->owner;
 	dev->intx = place->int_pin ? place->intx : NULL;
 	dev->intx_ctx = place->intx_ctx;
+	dev->intx_state = INTX_LOW;
 	dev->modern_only = place->modern_only || !IS_ENABLED(CONFIG_VIRTIO_LEGACY);
 	dev->st.config_vector = VIRTIO_NO_VECTOR;
 	dev->offered |= VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX;
@@ -392,6 +394,7 @@ int virtio_dev_init(struct virtio_dev *dev, const char *name, const struct virti
 	dev->kicks.run = run_kicked;
 	dev->kicks.ctx = dev;
 	owner_add(dev->owner, &dev->kicks);
+	virtio_intx_update(dev);
 	register_counters(dev);
 	return 0;
 }

@@ -94,11 +94,11 @@ struct virtio_dev {
 	void *type_state;		/* the type's own part of a snapshot: plain data, may be NULL */
 	uint32_t type_state_size;	/* <= VIRTIO_TYPE_STATE_MAX */
 	bool broken;			/* a violation: nothing is served until the guest resets */
-	bool intx_level;
+	enum intx_state intx_state;
 	unsigned complaints;
 	struct owner *owner;
 	struct owner_work kicks;	/* BIT(q); LEGACY_KICK(q) */
-	void (*intx)(void *ctx, bool level);
+	void (*intx)(void *ctx, enum intx_state state);
 	void *intx_ctx;
 	uint16_t bdf;
 	bool modern_only;

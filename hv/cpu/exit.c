@@ -14,6 +14,7 @@
 #include "hv/dev/clock_internal.h"
 #include "hv/dev/counters_internal.h"
 #include "hv/dev/doorbell.h"
+#include "hv/dev/intx.h"
 #include "hv/hv.h"
 #include "hv/x86.h"
 
@@ -222,6 +223,17 @@ static void dispatch(struct vcpu *v, const struct vmexit *x)
 	}
 }
 
+/* The twins' INTx: by the I/O APIC's entries at once, by the 8259s when the guest can take it. */
+static void deliver_intx(struct vcpu *v)
+{
+	int vector;
+	bool waits = intx_check(vendor->can_interrupt(v), &vector);
+
+	if (vector >= 0)
+		vendor->inject_interrupt(v, (uint8_t)vector);
+	vendor->interrupt_window(v, waits);
+}
+
 void exit_init(void)
 {
 	for (unsigned i = 0; i < EXIT_KINDS; i++)
@@ -240,6 +252,7 @@ void exit_loop(void)
 		doorbell_credit(NULL);
 	}
 	for (;;) {
+		deliver_intx(c->v);
 		if (!smp_enter(c)) {
 			smp_serve(c);
 			continue;

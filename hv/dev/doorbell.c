@@ -11,7 +11,7 @@
 #include <veneer/time.h>
 #include "hv/cpu/smp.h"
 #include "hv/dev/doorbell.h"
-#include "hv/dev/ioapic.h"
+#include "hv/dev/intx.h"
 #include "hv/dev/lapic.h"
 
 #define MAX_DOORBELLS	32u
@@ -143,7 +143,7 @@ static int pin_on(struct hw_dev *dev)
 		return -ERR_NOTSUP;
 	}
 	pci_write16(dev->pci, PCI_COMMAND, pci_read16(dev->pci, PCI_COMMAND) & (uint16_t)~PCI_CMD_INTX_OFF);
-	gsi = ioapic_learn_pin(dev);
+	gsi = intx_borrow(dev);
 	if (gsi < 0) {
 		log_err("%s: its INTx line reaches no IOAPIC pin: it cannot ring", dev->name);
 		return gsi;
@@ -151,6 +151,24 @@ static int pin_on(struct hw_dev *dev)
 	pins = true;
 	log_info("%s: rings by IOAPIC input %d", dev->name, gsi);
 	return 0;
+}
+
+/* Its INTx is the twin's: learned while messages are off, for a device does either. */
+static void learn_line(struct hw_dev *dev)
+{
+	const struct pci_dev *p = dev->pci;
+	uint16_t msi = p->cap_msi ? pci_read16(p, p->cap_msi + MSI_CONTROL) : 0;
+	uint16_t msix = p->cap_msix ? pci_read16(p, p->cap_msix + MSIX_CONTROL) : 0;
+	uint16_t command = pci_read16(p, PCI_COMMAND);
+
+	msi_off(p);
+	pci_write16(p, PCI_COMMAND, command & (uint16_t)~PCI_CMD_INTX_OFF);
+	intx_learn(dev);
+	pci_write16(p, PCI_COMMAND, command);
+	if (p->cap_msi)
+		pci_write16(p, p->cap_msi + MSI_CONTROL, msi);
+	if (p->cap_msix)
+		pci_write16(p, p->cap_msix + MSIX_CONTROL, msix);
 }
 
 /*
@@ -246,18 +264,15 @@ int doorbell_attach(struct hw_dev *dev)
 	b->pin = !p->cap_msi && !p->cap_msix;
 	if (b->pin)
 		err = pin_on(dev);
-	else if (p->cap_msix && (pci_read16(p, p->cap_msix + MSIX_CONTROL) & MSIX_ENABLE))
+	else
+		learn_line(dev);
+	if (p->cap_msix && (pci_read16(p, p->cap_msix + MSIX_CONTROL) & MSIX_ENABLE))
 		b->entry = msix_table(p, 1);
 	if (err)
 		return err;
 	owner_add(&dev->owner, &b->work);
 	nbells++;
 	return 0;
-}
-
-bool doorbell_uses_pins(void)
-{
-	return pins;
 }
 
 /* Whether an NMI on this processor may be this bell's. */
@@ -321,21 +336,31 @@ static bool take_credit(uint32_t cpu, uint64_t now)
 	return false;
 }
 
+void doorbell_look(void)
+{
+	for (struct bell *b = bells; b < bells + nbells; b++)
+		if (b->pin)
+			(void)owner_post(&b->dev->owner, &b->work, 1);
+}
+
 bool doorbell_ring(void)
 {
 	uint32_t cpu = this_cpu()->index;
 	uint64_t now = time_us();
-	bool busy = false;
+	bool busy = false, worked, foreign;
 
 	counter_add(&cnt_rings, 1);
-	if (poll_all(cpu, now, &busy) || busy)
+	worked = poll_all(cpu, now, &busy);
+	/* What asserts a pin after the draining is not ours. */
+	foreign = pins && intx_look_foreign();
+	if (worked || busy || foreign)
 		return true;
 	if (take_credit(cpu, now)) {
 		counter_add(&cnt_credited, 1);
 		return true;
 	}
 	counter_add(&cnt_spurious, 1);
-	return cpu == 0 && ioapic_forward_shared();
+	return false;
 }
 
 void doorbell_init(void)

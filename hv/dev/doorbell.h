@@ -8,12 +8,13 @@
 void doorbell_init(void);
 
 /*
- * An NMI came to this processor: poll every device that rings here.  True when it is explained: something had work, or another
- * processor has it in hand, or a credit stood for it.  False: it is the guest's own.
+ * An NMI came to this processor: poll every device that rings here.  True when it is explained: something had work, another
+ * processor has it in hand, a device of the guest's asserts a line by which one of ours rings, or a credit stood for it.
+ * False: it is the guest's own.
  */
 bool doorbell_ring(void);
 
-/* Any device rings by an IOAPIC pin, so that the IOAPIC page and the 8259's masks must be watched. */
-bool doorbell_uses_pins(void);
+/* Edges may have been lost while an input was moved: poll every device that rings by one. */
+void doorbell_look(void);
 
 #endif

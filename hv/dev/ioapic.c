@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* 82093AA IOAPIC, section 3; the redirection entry as in its section 3.2.4. */
+/* 82093AA IOAPIC, section 3. */
+#include <veneer/counters.h>
 #include <veneer/err.h>
 #include <veneer/io.h>
-#include <veneer/irq.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/time.h>
@@ -10,8 +10,6 @@
 #include "hv/dev/acpi.h"
 #include "hv/dev/ioapic.h"
 #include "hv/dev/lapic.h"
-#include "hv/dev/pic.h"
-#include "hv/dev/pirq.h"
 #include "hv/dev/trap_internal.h"
 #include "hv/hv.h"
 #include "hv/mem/mem_internal.h"
@@ -20,19 +18,12 @@
 #define IOWIN			0x10
 #define IOEOI			0x40	/* from version 20h on */
 #define IOAPIC_VERSION		0x01
+#define  VERSION		GENMASK(7, 0)
+#define   VERSION_WITH_EOI	0x20u
 #define  VERSION_MAX_ENTRY	GENMASK(23, 16)
 #define IOAPIC_ENTRY(n)		(0x10 + 2 * (n))
 
-#define RTE_VECTOR		GENMASK(7, 0)
-#define RTE_MODE		GENMASK(10, 8)
-#define RTE_LOGICAL		BIT(11)
-#define RTE_ACTIVE_LOW		BIT(13)
-#define RTE_LEVEL		BIT(15)
-#define RTE_MASKED		BIT(16)
-#define RTE_DEST		GENMASK(31, 24)	/* of the high half */
-#define MODE_NMI		4u
-
-#define MAX_PINS		8u
+#define MAX_TAKEN		16u
 #define SETTLE_US		200u
 #define CONFIRM_US		200000u
 
@@ -40,20 +31,25 @@ struct ioapic {
 	volatile uint8_t *reg;
 	uint32_t addr, gsi_base;
 	unsigned npins;
+	bool has_eoi;
 	uint32_t select;		/* the guest's IOREGSEL */
-	bool watched;
+	struct trap *trap;
 };
 
-struct borrowed {
+struct taken {
 	struct ioapic *io;
 	unsigned pin;
 	uint32_t low, high;		/* the entry that the guest sees */
+	bool doorbell;
 };
 
 static struct ioapic ioapics[ACPI_MAX_IOAPICS];
 static unsigned nioapics;
-static struct borrowed borrowed[MAX_PINS];
-static unsigned nborrowed;
+static struct taken taken[MAX_TAKEN];
+static unsigned ntaken;
+static bool watched;
+static uint32_t ring_id;		/* the boot processor: pins ring there */
+static uint64_t cnt_accesses;
 
 static uint32_t io_read(struct ioapic *io, uint32_t index)
 {
@@ -67,8 +63,17 @@ static void io_write(struct ioapic *io, uint32_t index, uint32_t v)
 	mmio_write32(io->reg + IOWIN, v);
 }
 
+/* Masked while its halves disagree. */
+static void entry_write(struct ioapic *io, unsigned pin, uint32_t low, uint32_t high)
+{
+	io_write(io, IOAPIC_ENTRY(pin), RTE_MASKED);
+	io_write(io, IOAPIC_ENTRY(pin) + 1, high);
+	io_write(io, IOAPIC_ENTRY(pin), low);
+}
+
 void ioapic_init(void)
 {
+	ring_id = lapic_id();
 	for (unsigned i = 0; i < acpi.nioapics; i++) {
 		struct ioapic *io = &ioapics[nioapics];
 
@@ -77,16 +82,57 @@ void ioapic_init(void)
 		io->reg = mem_map_mmio(io->addr, PAGE_SIZE);
 		if (!io->reg)
 			continue;
-		io->npins = FIELD_GET(VERSION_MAX_ENTRY, io_read(io, IOAPIC_VERSION)) + 1;
+		uint32_t version = io_read(io, IOAPIC_VERSION);
+
+		io->npins = FIELD_GET(VERSION_MAX_ENTRY, version) + 1;
+		io->has_eoi = FIELD_GET(VERSION, version) >= VERSION_WITH_EOI;
 		nioapics++;
 	}
+	counter_register("ioapic", "accesses", &cnt_accesses);
 }
 
-/* The pin as a doorbell: edge, active low as PCI's lines are, NMI to this CPU.  A level-triggered NMI would stick. */
+static struct ioapic *of_gsi(unsigned gsi, unsigned *pin)
+{
+	for (struct ioapic *io = ioapics; io < ioapics + nioapics; io++) {
+		if (gsi < io->gsi_base || gsi - io->gsi_base >= io->npins)
+			continue;
+		*pin = gsi - io->gsi_base;
+		return io;
+	}
+	return NULL;
+}
+
+static struct taken *find_taken(const struct ioapic *io, unsigned pin)
+{
+	for (unsigned i = 0; i < ntaken; i++)
+		if (taken[i].io == io && taken[i].pin == pin)
+			return &taken[i];
+	return NULL;
+}
+
+bool ioapic_has(unsigned gsi)
+{
+	unsigned pin;
+
+	return of_gsi(gsi, &pin);
+}
+
+/* --- learning --- */
+
+/* A level-triggered NMI would stick. */
 static void arm(struct ioapic *io, unsigned pin)
 {
-	io_write(io, IOAPIC_ENTRY(pin) + 1, FIELD_PREP(RTE_DEST, lapic_id()));
-	io_write(io, IOAPIC_ENTRY(pin), FIELD_PREP(RTE_MODE, MODE_NMI) | RTE_ACTIVE_LOW);
+	entry_write(io, pin, FIELD_PREP(RTE_MODE, RTE_MODE_NMI) | RTE_ACTIVE_LOW, FIELD_PREP(RTE_DEST, ring_id));
+}
+
+void ioapic_quiet(bool on)
+{
+	for (unsigned i = 0; i < ntaken; i++) {
+		if (on)
+			io_write(taken[i].io, IOAPIC_ENTRY(taken[i].pin), RTE_MASKED);
+		else if (taken[i].doorbell)
+			arm(taken[i].io, taken[i].pin);
+	}
 }
 
 /* At start GIF is 1: the host's handler counts. */
@@ -96,19 +142,19 @@ static bool rings_within(uint64_t before, uint32_t us)
 }
 
 /*
- * An edge at each of two assertions and none between them: it is this device's line and no timer's.  The first may take
- * @patience_us; the second has all the time, for a card's interrupt moderation may hold it back.
+ * An edge at each of two assertions and none between them: it is this device's line and no timer's.  The second has all the
+ * time, for a card's interrupt moderation may hold it back.
  */
-static bool pin_follows(struct hw_dev *dev, uint32_t patience_us)
+static bool follows(void (*set)(void *ctx, bool level), void *ctx, uint32_t patience_us)
 {
 	for (unsigned round = 0; round < 2; round++) {
 		if (rings_within(this_cpu()->nmi_count, SETTLE_US))
 			return false;
 		uint64_t before = this_cpu()->nmi_count;
 
-		dev->ops->intx_test(dev, true);
+		set(ctx, true);
 		bool up = rings_within(before, round ? CONFIRM_US : patience_us);
-		dev->ops->intx_test(dev, false);
+		set(ctx, false);
 		delay_us(SETTLE_US);
 		if (!up)
 			return false;
@@ -116,134 +162,177 @@ static bool pin_follows(struct hw_dev *dev, uint32_t patience_us)
 	return true;
 }
 
-/* ISA's timer, keyboard, cascade and clock are no PCI lines; their edges would only confuse. */
-static bool candidate(uint32_t gsi)
+bool ioapic_follows(unsigned gsi, void (*set)(void *ctx, bool level), void *ctx, uint32_t patience_us)
 {
-	return gsi != 0 && gsi != 1 && gsi != 2 && gsi != 8;
+	unsigned pin;
+	struct ioapic *io = of_gsi(gsi, &pin);
+
+	if (!io)
+		return false;
+	uint32_t low = io_read(io, IOAPIC_ENTRY(pin)), high = io_read(io, IOAPIC_ENTRY(pin) + 1);
+
+	arm(io, pin);
+	bool yes = follows(set, ctx, patience_us);
+
+	entry_write(io, pin, low, high);
+	return yes;
 }
 
-static int borrow(struct hw_dev *dev, struct ioapic *io, unsigned pin, uint32_t low, uint32_t high)
+int ioapic_take(unsigned gsi, bool doorbell)
 {
-	if (nborrowed == MAX_PINS) {
+	unsigned pin;
+	struct ioapic *io = of_gsi(gsi, &pin);
+	struct taken *t = io ? find_taken(io, pin) : NULL;
+
+	if (!io)
+		return -ERR_NODEV;
+	if (!t) {
+		if (ntaken == MAX_TAKEN)
+			return -ERR_NOMEM;
+		t = &taken[ntaken++];
+		*t = (struct taken){ .io = io, .pin = pin,
+				     .low = io_read(io, IOAPIC_ENTRY(pin)) & ~(RTE_PENDING | RTE_REMOTE_IRR),
+				     .high = io_read(io, IOAPIC_ENTRY(pin) + 1) };
 		io_write(io, IOAPIC_ENTRY(pin), RTE_MASKED);
-		return -ERR_NOMEM;
 	}
-	borrowed[nborrowed++] = (struct borrowed){ io, pin, low | RTE_MASKED, high };
-	if (dev->pci->int_line < 16)
-		pic_keep_masked(dev->pci->int_line);
-	return (int)(io->gsi_base + pin);
+	t->doorbell |= doorbell;
+	if (t->doorbell)
+		arm(io, pin);
+	return 0;
 }
 
-static int learn(struct hw_dev *dev, uint32_t patience_us)
+void ioapic_release(unsigned gsi)
 {
-	/* Another device on a pin that is borrowed already? */
-	for (unsigned i = 0; i < nborrowed; i++)
-		if (pin_follows(dev, patience_us))
-			return (int)(borrowed[i].io->gsi_base + borrowed[i].pin);
-	for (struct ioapic *io = ioapics; io < ioapics + nioapics; io++) {
-		for (unsigned pin = 0; pin < io->npins; pin++) {
-			uint32_t low = io_read(io, IOAPIC_ENTRY(pin)), high = io_read(io, IOAPIC_ENTRY(pin) + 1);
+	unsigned pin;
+	struct ioapic *io = of_gsi(gsi, &pin);
+	struct taken *t = io ? find_taken(io, pin) : NULL;
 
-			if (!candidate(io->gsi_base + pin))
-				continue;
-			arm(io, pin);
-			if (pin_follows(dev, patience_us))
-				return borrow(dev, io, pin, low, high);
-			io_write(io, IOAPIC_ENTRY(pin), RTE_MASKED);
-			io_write(io, IOAPIC_ENTRY(pin) + 1, high);
-			io_write(io, IOAPIC_ENTRY(pin), low);
-		}
-	}
-	return -ERR_NODEV;
-}
-
-int ioapic_learn_pin(struct hw_dev *dev)
-{
-	/* Silicon answers in microseconds.  An emulator on a busy machine may not: once more, and once more, slower. */
-	static const uint32_t patience_us[] = { SETTLE_US, 5000, 50000 };
-	int gsi = -ERR_NODEV;
-
-	for (unsigned i = 0; i < ARRAY_SIZE(patience_us) && gsi < 0; i++)
-		gsi = learn(dev, patience_us[i]);
-	return gsi;
+	if (!t)
+		return;
+	entry_write(io, pin, t->low, t->high);
+	*t = taken[--ntaken];
 }
 
 /* --- the guest's view --- */
 
-static struct borrowed *lookup(const struct ioapic *io, uint32_t index)
+static struct taken *selected(const struct ioapic *io)
 {
-	for (unsigned i = 0; i < nborrowed; i++)
-		if (borrowed[i].io == io && (index & ~1u) == IOAPIC_ENTRY(borrowed[i].pin))
-			return &borrowed[i];
-	return NULL;
+	return io->select < IOAPIC_ENTRY(0) ? NULL : find_taken(io, (io->select - IOAPIC_ENTRY(0)) / 2);
 }
 
 static uint64_t page_read(void *ctx, uint32_t off, unsigned width)
 {
 	struct ioapic *io = ctx;
 
+	cnt_accesses++;
 	if (off == IOREGSEL)
 		return io->select;
 	if (off != IOWIN)
 		return 0;
-	struct borrowed *b = lookup(io, io->select);
-	if (b)
-		return io->select & 1 ? b->high : b->low;
-	return io_read(io, io->select);
+	struct taken *t = selected(io);
+	if (!t)
+		return io_read(io, io->select);
+	if (io->select & 1)
+		return t->high;
+	/* What a handler has not ended yet; some kernels wait for that before they move an interrupt. */
+	bool busy = (t->low & RTE_LEVEL) && lapic_vector(FIELD_GET(RTE_VECTOR, t->low)) != VECTOR_IDLE;
+
+	return t->low | (busy ? RTE_REMOTE_IRR : 0);
+}
+
+static void write_window(struct ioapic *io, uint32_t value)
+{
+	struct taken *t = selected(io);
+
+	if (!t)
+		io_write(io, io->select, value);
+	else if (io->select & 1)
+		t->high = value;
+	else
+		t->low = value & ~(RTE_PENDING | RTE_REMOTE_IRR);
 }
 
 static void page_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 {
 	struct ioapic *io = ctx;
-	struct borrowed *b = lookup(io, io->select);
 
-	/* Elsewhere chips decode the two registers again: there the borrowed entry would be reached. */
-	if (off == IOREGSEL)
+	cnt_accesses++;
+	/* Elsewhere chips decode the two registers again: there a taken entry would be reached. */
+	if (off == IOREGSEL) {
 		io->select = (uint32_t)value & 0xff;
-	else if (off == IOEOI)
+		/* A last access of another processor's while the page was given back. */
+		if (!watched)
+			mmio_write32(io->reg + IOREGSEL, io->select);
+	} else if (off == IOEOI) {
 		mmio_write32(io->reg + IOEOI, (uint32_t)value);
-	else if (off != IOWIN)
-		return;
-	else if (!b)
-		io_write(io, io->select, (uint32_t)value);
-	else if (io->select & 1)
-		b->high = (uint32_t)value;
-	else
-		b->low = (uint32_t)value;
+	} else if (off == IOWIN) {
+		write_window(io, (uint32_t)value);
+	}
 }
 
 static const struct trap_ops page_ops = { page_read, page_write };
 
-void ioapic_watch(void)
+static void watch(struct ioapic *io)
 {
-	for (unsigned i = 0; i < nborrowed; i++) {
-		struct ioapic *io = borrowed[i].io;
+	if (!io->trap)
+		io->trap = trap_new_mmio("ioapic", PAGE_SIZE, &page_ops, io);
+	io->select = mmio_read32(io->reg + IOREGSEL) & 0xff;
+	if (!io->trap || trap_place_system(io->trap, ALIGN_DOWN((uint64_t)io->addr, (uint64_t)PAGE_SIZE)))
+		log_err("ioapic at %#x: cannot be watched; the guest may silence a doorbell, and INTx may fail", io->addr);
+}
 
-		if (io->watched)
-			continue;
-		struct trap *t = trap_new_mmio("ioapic", PAGE_SIZE, &page_ops, io);
-		if (!t || trap_place_system(t, ALIGN_DOWN((uint64_t)io->addr, (uint64_t)PAGE_SIZE)))
-			log_err("ioapic at %#x: cannot be watched; the guest may silence a doorbell", io->addr);
-		io->watched = true;
-	}
-	if (nborrowed) {
-		pic_watch();
-		pirq_keep();
+void ioapic_watch(bool on)
+{
+	if ((on || ntaken) == watched)
+		return;
+	watched = on || ntaken;
+	for (struct ioapic *io = ioapics; io < ioapics + nioapics; io++) {
+		if (watched) {
+			watch(io);
+		} else if (io->trap) {
+			/* The guest goes on with the register that it selected. */
+			mmio_write32(io->reg + IOREGSEL, io->select);
+			trap_remove(io->trap);
+		}
 	}
 }
 
-bool ioapic_forward_shared(void)
+bool ioapic_entry(unsigned gsi, struct ioapic_entry *out)
 {
-	bool sent = false;
+	unsigned pin;
+	struct ioapic *io = watched ? of_gsi(gsi, &pin) : NULL;
+	const struct taken *t = io ? find_taken(io, pin) : NULL;
 
-	for (unsigned i = 0; i < nborrowed; i++) {
-		const struct borrowed *b = &borrowed[i];
+	if (!io)
+		return false;
+	out->real = !t;
+	out->low = t ? t->low : io_read(io, IOAPIC_ENTRY(pin));
+	out->high = t ? t->high : io_read(io, IOAPIC_ENTRY(pin) + 1);
+	return true;
+}
 
-		if (b->low & RTE_MASKED)
-			continue;
-		irq_send_msi(0xfee00000u | FIELD_GET(RTE_DEST, b->high) << 12 | (b->low & RTE_LOGICAL ? BIT(2) : 0),
-			     b->low & (RTE_VECTOR | RTE_MODE));
-		sent = true;
+void ioapic_end(unsigned gsi)
+{
+	unsigned pin;
+	struct ioapic *io = of_gsi(gsi, &pin);
+
+	if (!io)
+		return;
+	uint32_t low = io_read(io, IOAPIC_ENTRY(pin));
+
+	if (io->has_eoi) {
+		mmio_write32(io->reg + IOEOI, FIELD_GET(RTE_VECTOR, low));
+		return;
 	}
-	return sent;
+	/* An edge-triggered entry has no Remote IRR. */
+	io_write(io, IOAPIC_ENTRY(pin), (low & ~RTE_LEVEL) | RTE_MASKED);
+	io_write(io, IOAPIC_ENTRY(pin), low);
+}
+
+bool ioapic_passes_pic(void)
+{
+	struct ioapic_entry e;
+
+	/* The 8259 is at input 0 where it is at any (82371SB and MP 1.4, 3.6.2.2). */
+	return ioapic_entry(0, &e) && !(e.low & RTE_MASKED) && FIELD_GET(RTE_MODE, e.low) == RTE_MODE_EXTINT;
 }

@@ -1,25 +1,67 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The IOAPIC belongs to the guest, but for the pins by which devices without MSI ring.  Such a pin is an edge-triggered NMI in
- * the hardware, and an ordinary entry in the view that the guest gets; the 8259's line of the device stays masked.
+ * The I/O APICs belong to the guest, but for inputs by which devices without MSI ring: there the hardware has an edge-triggered
+ * NMI, and the guest sees a virtual entry.  Inputs are named by their global system interrupt (GSI).
  */
 #ifndef HV_IOAPIC_H
 #define HV_IOAPIC_H
 
-#include <veneer/hwdev.h>
+#include <veneer/types.h>
+
+/* 82093AA, 3.2.4 */
+#define RTE_VECTOR		GENMASK(7, 0)
+#define RTE_MODE		GENMASK(10, 8)
+#define  RTE_MODE_LOWEST	1u
+#define  RTE_MODE_NMI		4u
+#define  RTE_MODE_EXTINT	7u
+#define RTE_LOGICAL		BIT(11)
+#define RTE_PENDING		BIT(12)
+#define RTE_ACTIVE_LOW		BIT(13)
+#define RTE_REMOTE_IRR		BIT(14)
+#define RTE_LEVEL		BIT(15)
+#define RTE_MASKED		BIT(16)
+#define RTE_DEST		GENMASK(31, 24)	/* of the high half */
+
+/* The guest's redirection entry. */
+struct ioapic_entry {
+	uint32_t low, high;
+	bool real;		/* it is the chip's, which delivers by it, too; else virtual */
+};
 
 void ioapic_init(void);
+bool ioapic_has(unsigned gsi);
 
-/* Find out where @dev's INTx lands, by asserting it, and borrow that pin.  The GSI, or negative.  Start only. */
-int ioapic_learn_pin(struct hw_dev *dev);
+/* --- learning: start only --- */
 
-/* Watch the IOAPIC pages and the 8259 when a pin is borrowed.  Before the guest runs. */
-void ioapic_watch(void);
+/* No input that Veneer has armed rings, or they do again. */
+void ioapic_quiet(bool on);
+
+/* Whether an input follows a line that @set raises and lowers: two edges, none between. It rings by NMI meanwhile. */
+bool ioapic_follows(unsigned gsi, void (*set)(void *ctx, bool level), void *ctx, uint32_t patience_us);
 
 /*
- * A ring that none of our devices explains: when a pin is borrowed it may be of a device of the guest's on the same line. Its
- * virtual entry is then delivered.  True when it was.
+ * From now on the guest's entry of this input is virtual; in the chip it is masked, or rings this CPU by an edge-triggered NMI,
+ * active low as PCI's lines are.  0 or -ERR_NOMEM.
  */
-bool ioapic_forward_shared(void);
+int ioapic_take(unsigned gsi, bool doorbell);
+/* The input is the guest's again, with what its entry says now. */
+void ioapic_release(unsigned gsi);
+
+/* --- the guest's entries --- */
+
+/* Trap the pages, so that the entries can be read, or not.  With virtual entries they stay trapped. */
+void ioapic_watch(bool on);
+
+/* The guest's entry, while watched.  False: there is no such input. */
+bool ioapic_entry(unsigned gsi, struct ioapic_entry *out);
+
+/*
+ * A level-triggered interrupt of the chip's lost its end, since an edge on the same vector cleared the mark in the local
+ * APIC: end it at the I/O APIC.
+ */
+void ioapic_end(unsigned gsi);
+
+/* An entry passes the 8259's interrupts on: the local APIC gets them as ExtINT. */
+bool ioapic_passes_pic(void);
 
 #endif

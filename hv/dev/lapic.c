@@ -48,6 +48,35 @@ uint32_t lapic_id(void)
 	return x2apic() ? (uint32_t)rdmsr(MSR_X2APIC_ID) : mmio_read32(page + LAPIC_ID) >> 24;
 }
 
+static uint32_t lapic_read(uint32_t off)
+{
+	return x2apic() ? (uint32_t)rdmsr(MSR_X2APIC + off / LAPIC_STRIDE) : mmio_read32(page + off);
+}
+
+static bool vector_bit(uint32_t set, uint8_t vector)
+{
+	return lapic_read(set + vector / 32 * LAPIC_STRIDE) & BIT(vector % 32);
+}
+
+enum vector_state lapic_vector(uint8_t vector)
+{
+	if (vector_bit(LAPIC_IRR, vector))
+		return VECTOR_WAITING;
+	if (!vector_bit(LAPIC_ISR, vector))
+		return VECTOR_IDLE;
+	return vector_bit(LAPIC_TMR, vector) ? VECTOR_IN_SERVICE_LEVEL : VECTOR_IN_SERVICE;
+}
+
+bool lapic_takes_pic(void)
+{
+	uint32_t lint0;
+
+	if (!(rdmsr(MSR_APIC_BASE) & APIC_BASE_ENABLE))
+		return true;
+	lint0 = lapic_read(LAPIC_LVT_LINT0);
+	return !(lint0 & LVT_MASKED) && FIELD_GET(ICR_MODE, lint0) == ICR_MODE_EXTINT;
+}
+
 static void wait_idle(void)
 {
 	static bool said;

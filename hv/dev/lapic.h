@@ -15,7 +15,9 @@
 #define LAPIC_LDR		0x0d0
 #define LAPIC_DFR		0x0e0
 #define LAPIC_SVR		0x0f0
-#define LAPIC_ISR		0x100
+#define LAPIC_ISR		0x100		/* and TMR, IRR: 256 bits in eight registers */
+#define LAPIC_TMR		0x180
+#define LAPIC_IRR		0x200
 #define LAPIC_LVT_CMCI		0x2f0
 #define LAPIC_LVT_TIMER		0x320
 #define  LVT_MASKED		BIT(16)
@@ -46,6 +48,18 @@
 #define   ICR_SELF		1u
 #define   ICR_ALL		2u
 #define   ICR_OTHERS		3u
+
+/* What becomes of a vector at this CPU's local APIC. */
+enum vector_state {
+	VECTOR_IDLE,
+	VECTOR_WAITING,		/* in IRR: the handler has not begun */
+	VECTOR_IN_SERVICE,	/* in ISR only: it has not ended */
+	VECTOR_IN_SERVICE_LEVEL,	/* and its end goes to the I/O APICs, if no edge comes in between */
+};
+enum vector_state lapic_vector(uint8_t vector);
+
+/* Whether LINT0, where the 8259s are, comes through as ExtINT. */
+bool lapic_takes_pic(void);
 
 void lapic_init(uint32_t addr);
 uint32_t lapic_id(void);

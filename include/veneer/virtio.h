@@ -11,6 +11,7 @@
 #ifndef VENEER_VIRTIO_H
 #define VENEER_VIRTIO_H
 
+#include <veneer/irq.h>
 #include <veneer/types.h>
 
 struct nic;
@@ -36,11 +37,11 @@ struct virtio_place {
 	struct owner *owner;		/* of the controller behind: held for each access but kicks, which are posted */
 
 	/*
-	 * The INTx line: called at each change of what the twin drives: true when ISR became non-zero with MSI-X and the
-	 * command register's INTx disable off, false when the guest read ISR, reset the device, or turned INTx off.  What is
-	 * driven stands in the status register (bit 3) also when this is NULL: nothing is delivered then.
+	 * The INTx pin: called at each change of its state.  High while ISR is non-zero; off with MSI-X or the command
+	 * register's INTx disable.  It begins low.  ISR also stands in the status register (bit 3) when this is NULL:
+	 * nothing is delivered then.
 	 */
-	void (*intx)(void *ctx, bool level);
+	void (*intx)(void *ctx, enum intx_state state);
 	void *intx_ctx;
 };
 

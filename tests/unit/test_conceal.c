@@ -37,7 +37,7 @@ static struct pci_dev pci[] = {
 	{ .bdf = PCI_BDF(0, 11, 0), .class_code = 0x010400, .vendor = 0x8086, .parent = 0xffff },
 	{ .bdf = PCI_BDF(0, 12, 0), .class_code = 0x030000, .vendor = 1, .parent = 0xffff },
 	{ .bdf = PCI_BDF(0, 31, 0), .class_code = 0x060100, .parent = 0xffff },
-	{ .bdf = AHCI, .class_code = 0x010601, .vendor = 1, .parent = 0xffff },
+	{ .bdf = AHCI, .class_code = 0x010601, .vendor = 1, .parent = 0xffff, .int_pin = 3 },
 	{ .bdf = EMPTY_FN0, .class_code = 0x010601, .vendor = 1, .parent = 0xffff },
 	{ .bdf = ONE_DISK_FN1, .class_code = 0x010601, .vendor = 1, .parent = 0xffff },
 };
@@ -97,6 +97,17 @@ int trap_place(struct trap *t, uint64_t base) { port_base = base; return 0; }
 int doorbell_prepare(const struct pci_dev *p) { return 0; }
 void doorbell_silence(const struct pci_dev *p) { }
 int doorbell_attach(struct hw_dev *d) { return 0; }
+static struct { uint16_t bdf; unsigned pin; } attached[64];
+static unsigned nattached;
+static enum intx_state driven;
+int intx_attach(struct intx_source *src, uint16_t bdf, unsigned pin)
+{
+	attached[nattached].bdf = bdf;
+	attached[nattached++].pin = pin;
+	return 0;
+}
+uint8_t intx_line_register(const struct intx_source *src) { return 11; }
+void intx_set(struct intx_source *src, enum intx_state state) { driven = state; }
 int clock_register(void (*tick)(void *, uint64_t), void *ctx) { return 0; }
 void disk_counters(struct disk *d) { }
 void bootdisk_add(struct disk *d, uint16_t bdf, bool writable) { booted[nbooted++] = d; }
@@ -179,6 +190,9 @@ static void check_net(void)
 	CHECK(twin[0].net && twin[0].place.bdf == NIC);
 	CHECK(twin[0].place.modern_only && !twin[0].place.io_base);
 	CHECK(twin[0].place.int_pin == 2 && twin[0].place.int_line == 11 && !twin[0].place.multifunction);
+	CHECK(attached[0].bdf == NIC && attached[0].pin == 2);
+	twin[0].place.intx(twin[0].place.intx_ctx, INTX_HIGH);
+	CHECK_EQ(driven, INTX_HIGH);
 	CHECK(twin[0].place.bar1 && twin[0].place.bar4 && twin[0].place.bar1 != twin[0].place.bar4);
 }
 
@@ -192,6 +206,9 @@ static void check_disks(void)
 
 	CHECK_EQ(ntwins, 2 + DISKS);
 	for (unsigned i = 0; i < DISKS; i++) {
+		/* All functions of the device drive its pin; a device of its own has INTA. */
+		CHECK(attached[1 + i].bdf == want[i] && attached[1 + i].pin == (i < 7 ? 3 : 1));
+		CHECK_EQ(twin[1 + i].place.int_pin, i < 7 ? 3 : 1);
 		CHECK_EQ(twin[1 + i].place.bdf, want[i]);
 		CHECK(twin[1 + i].disk == &disk[i] && twin[1 + i].place.multifunction && twin[1 + i].place.io_base);
 		/* Read-only unless named. */

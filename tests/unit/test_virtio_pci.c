@@ -377,12 +377,12 @@ TEST(intx_and_isr)
 	virtio_config_changed(&dev);
 	CHECK(twin_line);
 	cfg_write(PCI_COMMAND, 2, 7 | PCI_CMD_INTX_OFF);
-	CHECK(!twin_line);
+	CHECK_EQ(twin_intx, INTX_OFF);
 	CHECK(cfg_read(PCI_STATUS, 2) & PCI_STATUS_INTX);
 	cfg_write(PCI_COMMAND, 2, 7);
 	CHECK(twin_line);
 	set_leg(LEGACY_STATUS, 1, 0);
-	CHECK(!twin_line);
+	CHECK_EQ(twin_intx, INTX_LOW);
 	CHECK_EQ(twin_msis, 0);
 }
 
@@ -412,7 +412,7 @@ TEST(msix)
 	CHECK_EQ(twin_msis, 1);
 	CHECK_EQ(twin_msi_addr, 0xfee01000);
 	CHECK_EQ(twin_msi_data, 0x4041);
-	CHECK(!twin_line);
+	CHECK_EQ(twin_intx, INTX_OFF);
 	virtio_config_changed(&dev);				/* has no vector */
 	CHECK_EQ(twin_msis, 1);
 

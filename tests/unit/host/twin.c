@@ -28,6 +28,7 @@ uint64_t twin_msi_addr;
 uint32_t twin_msi_data;
 int twin_clock_holds;
 bool twin_refuse_place, twin_line;
+enum intx_state twin_intx;
 
 void twin_reset(void)
 {
@@ -36,13 +37,15 @@ void twin_reset(void)
 	twin_msis = twin_places = twin_line_changes = 0;
 	twin_clock_holds = 0;
 	twin_refuse_place = twin_line = false;
+	twin_intx = INTX_LOW;
 }
 
-static void line(void *ctx, bool level)
+static void line(void *ctx, enum intx_state state)
 {
 	CHECK_EQ((uintptr_t)ctx, 0x77);
-	CHECK(level != twin_line);
-	twin_line = level;
+	CHECK(state != twin_intx);
+	twin_intx = state;
+	twin_line = state == INTX_HIGH;
 	twin_line_changes++;
 }
 

@@ -33,7 +33,8 @@ extern uint32_t twin_msi_data;
 extern int twin_clock_holds;
 extern bool twin_refuse_place;		/* trap_place() fails */
 extern unsigned twin_places;		/* calls of trap_place() */
-extern bool twin_line;			/* INTx */
+extern bool twin_line;			/* INTx is high */
+extern enum intx_state twin_intx;
 extern unsigned twin_line_changes;
 
 /* A ring in guest RAM. */
