@@ -122,8 +122,11 @@ bool deadline_passed(struct deadline d);
 
 /* --- irq.c: interrupts ----------------------------------------------------------------------------------------------- */
 
-/* IRQ_POLL runs with interrupts off.  The 8259 and the IOAPIC would be further modes here. */
-enum irq_mode { IRQ_POLL, IRQ_MSIX };
+/*
+ * How devices interrupt: not at all (IRQ_POLL runs with interrupts off), by their INTx line through the 8259 or through the
+ * I/O APIC, or by messages.  The tick is the local APIC's in each mode.
+ */
+enum irq_mode { IRQ_POLL, IRQ_PIC, IRQ_IOAPIC, IRQ_MSIX };
 extern enum irq_mode irq_mode;
 
 struct irq_frame {
@@ -137,11 +140,27 @@ typedef void (*irq_handler)(void *ctx);
 void irq_init(enum irq_mode mode);
 /* Give a free vector to @handler, which runs with interrupts off; the EOI is done for it.  0 when none is left. */
 uint8_t irq_alloc(irq_handler handler, void *ctx);
+/* The same for interrupt line @line (0 to 15), by the 8259 or the I/O APIC as the mode says.  0, or -1 after a message. */
+int irq_line(uint8_t line, irq_handler handler, void *ctx);
 /* Something to do while waiting: sleeps until the next interrupt, or pauses when polling. */
 void irq_wait(void);
 /* Start the tick that makes irq_wait() end when nothing else does; idle and timer borrow its timer. */
 void irq_tick(void);
 void irq_dispatch(struct irq_frame *frame);
+
+/* --- pic.c, ioapic.c: where interrupt lines end ---------------------------------------------------------------------- */
+
+/* Lines 0 to 15 at vectors @base to @base + 15, all masked. */
+void pic_init(uint8_t base);
+void pic_off(void);
+void pic_unmask(uint8_t line);
+/* To be asked before the EOI: it was no interrupt, and gets none. */
+bool pic_spurious(uint8_t line);
+void pic_eoi(uint8_t line);
+
+void ioapic_init(void);
+/* 0, or -1 after a message. */
+int ioapic_route(uint8_t line, uint8_t vector);
 
 /* --- apic.c: the local APIC ------------------------------------------------------------------------------------------ */
 

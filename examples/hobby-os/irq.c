@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The interrupt descriptor table: exceptions end in a message, vectors from 0x40 belong to whoever asked for one. */
+/*
+ * The interrupt descriptor table: exceptions end in a message, vectors 0x30 to 0x3f are the 8259's lines, those from 0x40 on
+ * belong to whoever asked for one.
+ */
 #include "hobby.h"
 
+#define PIC_VECTOR	0x30
+#define PIC_LINES	16
 #define FIRST_VECTOR	0x40
 #define LAST_VECTOR	0xef
-#define PIC1_DATA	0x21
-#define PIC2_DATA	0xa1
 #define STUB_SIZE	16
 #define TICK_HZ		100
 
@@ -42,8 +45,12 @@ void irq_init(enum irq_mode mode)
 		idt[i] = (struct gate){ stub & 0xffff, 0x08, 0x8e00, stub >> 16 };
 	}
 	__asm__ volatile("lidt %0" : : "m"(p));
-	outb(PIC1_DATA, 0xff);		/* the 8259s stay silent: their vectors would look like exceptions */
-	outb(PIC2_DATA, 0xff);
+	if (mode == IRQ_PIC)
+		pic_init(PIC_VECTOR);
+	else
+		pic_off();		/* the vectors that firmware gave them would look like exceptions */
+	if (mode == IRQ_IOAPIC)
+		ioapic_init();
 	irq_mode = mode;
 	if (mode == IRQ_POLL)
 		return;
@@ -63,6 +70,20 @@ uint8_t irq_alloc(irq_handler handler, void *ctx)
 	handlers[next_vector].handler = handler;
 	handlers[next_vector].ctx = ctx;
 	return next_vector++;
+}
+
+int irq_line(uint8_t line, irq_handler handler, void *ctx)
+{
+	uint8_t vector;
+
+	if (irq_mode == IRQ_PIC) {
+		handlers[PIC_VECTOR + line].handler = handler;
+		handlers[PIC_VECTOR + line].ctx = ctx;
+		pic_unmask(line);
+		return 0;
+	}
+	vector = irq_alloc(handler, ctx);
+	return vector ? ioapic_route(line, vector) : -1;
 }
 
 void irq_wait(void)
@@ -93,6 +114,15 @@ static void exception(const struct irq_frame *f)
 		__asm__ volatile("cli; hlt");
 }
 
+static void pic_interrupt(uint8_t line)
+{
+	if (pic_spurious(line))
+		return;
+	if (handlers[PIC_VECTOR + line].handler)
+		handlers[PIC_VECTOR + line].handler(handlers[PIC_VECTOR + line].ctx);
+	pic_eoi(line);
+}
+
 void irq_dispatch(struct irq_frame *f)
 {
 	if (f->vector == 2) {
@@ -102,6 +132,10 @@ void irq_dispatch(struct irq_frame *f)
 	if (f->vector < 32)
 		exception(f);
 	something_happened = true;
+	if (f->vector >= PIC_VECTOR && f->vector < PIC_VECTOR + PIC_LINES) {
+		pic_interrupt(f->vector - PIC_VECTOR);
+		return;
+	}
 	if (!handlers[f->vector].handler)
 		return;			/* the APIC's spurious vector: no EOI for it */
 	handlers[f->vector].handler(handlers[f->vector].ctx);

@@ -3,10 +3,10 @@
  * A small operating system as somebody might have it after two weekends: it boots by multiboot and has drivers for virtio-net
  * and virtio-blk and for nothing else.  Options on its command line:
  *
- *   virtio=legacy|modern   how to talk to the devices (modern)
- *   irq=poll|msix          how to learn that they are done (poll)
- *   net=dhcp               get a lease for every NIC;  or net=ADDRESS/BITS,GATEWAY for the first
- *   run="cmd; cmd"         commands to execute before the prompt comes
+ *   virtio=legacy|modern       how to talk to the devices (modern)
+ *   irq=poll|pic|ioapic|msix   how to learn that they are done (poll); pic and ioapic: by their INTx line
+ *   net=dhcp                   get a lease for every NIC;  or net=ADDRESS/BITS,GATEWAY for the first
+ *   run="cmd; cmd"             commands to execute before the prompt comes
  */
 #include "net.h"
 #include "veneer.h"
@@ -19,6 +19,16 @@ static bool option_is(const char *name, const char *value)
 	const char *v = boot_option(name);
 
 	return v && !strcmp(v, value);
+}
+
+static const char *const irq_names[] = { [IRQ_POLL] = "poll", [IRQ_PIC] = "pic", [IRQ_IOAPIC] = "ioapic", [IRQ_MSIX] = "msix" };
+
+static enum irq_mode irq_option(void)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(irq_names); i++)
+		if (option_is("irq", irq_names[i]))
+			return i;
+	return IRQ_POLL;
 }
 
 /* "10.0.2.15/24,10.0.2.2" */
@@ -69,9 +79,9 @@ void hobby_main(uint32_t magic, uint32_t info)
 	if (!booted)
 		printf("boot: %08x is not the number of a multiboot loader; no options\n", magic);
 	virtio_transport = option_is("virtio", "legacy") ? VIRTIO_LEGACY : VIRTIO_MODERN;
-	mode = option_is("irq", "msix") ? IRQ_MSIX : IRQ_POLL;
+	mode = irq_option();
 	printf("\nhobby OS: virtio=%s irq=%s%s\n", virtio_transport == VIRTIO_LEGACY ? "legacy" : "modern",
-	       mode == IRQ_MSIX ? "msix" : "poll", veneer_present() ? ", on Veneer" : "");
+	       irq_names[mode], veneer_present() ? ", on Veneer" : "");
 	time_init();
 	irq_init(mode);
 	pci_for_each(pci_print);

@@ -53,6 +53,7 @@ int msix_enable(struct virtio_dev *d)
 	d->msix_entries = (control & MSIX_CONTROL_SIZE) + 1;
 	d->msix_table = (volatile uint32_t *)(bar + (table & ~7u));
 	pci_write16(d->bdf, cap + MSIX_CONTROL, (control | MSIX_CONTROL_ENABLE) & ~MSIX_CONTROL_MASK_ALL);
+	d->waits_for_interrupt = true;
 	vector = irq_alloc(config_interrupt, d);
 	set_entry(d, 0, vector);
 	if (virtio_set_config_entry(d, 0) == NO_VECTOR) {

@@ -12,6 +12,7 @@
 #define LEGACY_QUEUE_SELECT	14
 #define LEGACY_QUEUE_NOTIFY	16
 #define LEGACY_STATUS		18
+#define LEGACY_ISR		19
 #define LEGACY_CONFIG_VECTOR	20	/* this and the next only with MSI-X on: the configuration moves behind them */
 #define LEGACY_QUEUE_VECTOR	22
 #define LEGACY_CONFIG		20
@@ -42,6 +43,7 @@
 #define CAP_MULTIPLIER		16
 #define CAP_COMMON		1
 #define CAP_NOTIFY		2
+#define CAP_ISR			3
 #define CAP_DEVICE		4
 
 #define QUEUE_SIZE_MAX		256	/* what this driver asks for where it may ask */
@@ -82,8 +84,14 @@ static void set_status(struct virtio_dev *d, uint8_t v)
 		d->common[COMMON_STATUS] = v;
 }
 
+uint8_t virtio_isr(struct virtio_dev *d)
+{
+	return d->transport == VIRTIO_LEGACY ? inb(d->io + LEGACY_ISR) : *d->isr;
+}
+
 void virtio_fail(struct virtio_dev *d)
 {
+	intx_forget(d);
 	set_status(d, virtio_status(d) | STATUS_FAILED);
 }
 
@@ -93,7 +101,7 @@ static int find_modern(struct virtio_dev *d)
 		uint8_t type = pci_read8(d->bdf, cap + CAP_TYPE);
 		volatile uint8_t *at;
 
-		if (type != CAP_COMMON && type != CAP_NOTIFY && type != CAP_DEVICE)
+		if (type < CAP_COMMON || type > CAP_DEVICE)
 			continue;
 		at = pci_memory_bar(d->bdf, pci_read8(d->bdf, cap + CAP_BAR));
 		if (!at)
@@ -101,6 +109,8 @@ static int find_modern(struct virtio_dev *d)
 		at += pci_read32(d->bdf, cap + CAP_OFFSET);
 		if (type == CAP_COMMON && !d->common)
 			d->common = at;
+		if (type == CAP_ISR && !d->isr)
+			d->isr = at;
 		if (type == CAP_DEVICE && !d->config)
 			d->config = at;
 		if (type == CAP_NOTIFY && !d->notify) {
@@ -108,7 +118,7 @@ static int find_modern(struct virtio_dev *d)
 			d->notify_multiplier = pci_read32(d->bdf, cap + CAP_MULTIPLIER);
 		}
 	}
-	return d->common && d->config && d->notify ? 0 : -1;
+	return d->common && d->isr && d->config && d->notify ? 0 : -1;
 }
 
 int virtio_reset(struct virtio_dev *d)
@@ -183,7 +193,9 @@ int virtio_start(struct virtio_dev *d, uint64_t wanted)
 		outl(d->io + LEGACY_DRIVER_FEATURES, (uint32_t)d->features);
 	else if (agree_modern(d))
 		return -1;
-	return irq_mode == IRQ_MSIX ? msix_enable(d) : 0;
+	if (irq_mode == IRQ_MSIX)
+		return msix_enable(d);
+	return irq_mode == IRQ_POLL ? 0 : intx_enable(d);
 }
 
 void virtio_go(struct virtio_dev *d)
@@ -345,8 +357,8 @@ int virtq_done(struct virtq *q, uint32_t *len)
 {
 	uint32_t head;
 
-	/* With MSI-X on, the ring is looked at only after an interrupt: a device that sends none is found out. */
-	if (q->dev->msix_table && !q->signalled)
+	/* With interrupts, the ring is looked at only after one: a device that sends none is found out. */
+	if (q->dev->waits_for_interrupt && !q->signalled)
 		return -1;
 	if (q->last_used == q->used->idx) {
 		q->signalled = false;

@@ -56,7 +56,7 @@ struct virtq {
 	volatile struct vring_avail *avail;
 	volatile struct vring_used *used;
 	volatile uint16_t *notify;		/* modern */
-	volatile bool signalled;		/* MSI-X: an interrupt came since the ring was last found empty */
+	volatile bool signalled;		/* an interrupt came since the ring was last found empty */
 };
 
 #define VIRTIO_QUEUES	3
@@ -67,8 +67,9 @@ struct virtio_dev {
 	enum virtio_transport transport;
 	uint64_t features;			/* what was agreed on */
 	uint16_t io;				/* legacy */
-	volatile uint8_t *common, *config, *notify;	/* modern */
+	volatile uint8_t *common, *isr, *config, *notify;	/* modern */
 	uint32_t notify_multiplier;
+	bool waits_for_interrupt;		/* rings are looked at only after one */
 	volatile uint32_t *msix_table;		/* NULL: MSI-X is off */
 	unsigned int msix_entries;
 	volatile bool config_changed;
@@ -116,6 +117,13 @@ int virtq_add(struct virtq *q, const struct virtq_buf *bufs, unsigned int n);
 void virtq_kick(struct virtq *q);
 /* The head of a chain that came back, -1 when none did.  @len: bytes that the device wrote. */
 int virtq_done(struct virtq *q, uint32_t *len);
+
+/* What it interrupted for (1: a queue, 2: the configuration); the read clears it and takes INTx away. */
+uint8_t virtio_isr(struct virtio_dev *d);
+
+/* intx.c: let the device interrupt by its line.  0, or -1 after a message.  And forget a device that is given up. */
+int intx_enable(struct virtio_dev *d);
+void intx_forget(struct virtio_dev *d);
 
 /* msix.c: route changes of the configuration / a queue to a vector of its own.  0, or -1 after a message. */
 int msix_enable(struct virtio_dev *d);
