@@ -4,9 +4,9 @@
 BUILD		?= build
 
 HOBBY_SRC	:= examples/hobby-os
-HOBBY_OBJS	:= $(addprefix $(BUILD)/hobby-os/,boot.o main.o multiboot.o lib.o console.o time.o irq.o pic.o ioapic.o apic.o intx.o pci.o acpi.o \
-		   virtio.o msix.o virtio_net.o virtio_blk.o net.o dhcp.o tftp.o sha256.o shell.o cmd_net.o cmd_disk.o \
-		   cmd_sys.o veneer.o)
+HOBBY_OBJS	:= $(addprefix $(BUILD)/hobby-os/,boot.o main.o multiboot.o lib.o console.o time.o irq.o pic.o ioapic.o apic.o \
+		   intx.o pci.o acpi.o virtio.o msix.o virtio_net.o virtio_blk.o net.o dhcp.o tftp.o sha256.o shell.o \
+		   cmd_net.o cmd_disk.o cmd_sys.o veneer.o)
 HOBBY_CFLAGS	:= -m32 -march=i686 -std=gnu11 -O2 -g -ffreestanding -fno-pic -fno-stack-protector -mgeneral-regs-only \
 		   -fno-strict-aliasing -fno-asynchronous-unwind-tables -fcf-protection=none -Wall -Wextra -Werror -Wshadow \
 		   -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter -Iinclude
