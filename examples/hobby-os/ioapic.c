@@ -66,7 +66,7 @@ void ioapic_init(void)
 		io_write(ENTRY(i), MASKED);
 }
 
-/* PCI's lines are level triggered.  Which level is active on inputs below 16 differs; firmware says where it is not the usual. */
+/* PCI's lines are level triggered.  Which level is active differs on inputs below 16; firmware says where it is not low. */
 static uint32_t trigger(uint8_t line)
 {
 	const uint8_t *madt = acpi_table("APIC"), *e = NULL;

@@ -2,8 +2,8 @@
 /*
  * Lines: which there are, who drives them, and how they reach the guest (docs/boot-flow.md, "Interrupts to the guest").
  *
- * A level-triggered interrupt of an I/O APIC ends by a message that the local APIC sends at the EOI; those that Veneer raises by
- * the ICR are edges and end silently.  So a line that is still high is looked at again at each exit, and its interrupt
+ * A level-triggered interrupt of an I/O APIC ends by a message that the local APIC sends at the EOI; those that Veneer raises
+ * by the ICR are edges and end silently.  So a line that is still high is looked at again at each exit, and its interrupt
  * raised when it is neither waiting nor in service.  A new reason while the handler runs is raised at once: the local APIC
  * keeps it for the time after the EOI; at worst the handler has seen it already and finds nothing.
  *
@@ -429,8 +429,8 @@ static void send(struct path *p, const struct ioapic_entry *e)
 }
 
 /*
- * Of another processor's local APIC nothing can be read: there a new reason alone is raised.  One that is not answered is seen by
- * that processor's own exits.
+ * Of another processor's local APIC nothing can be read: there a new reason alone is raised.  One that is not answered is seen
+ * by that processor's own exits.
  */
 static bool is_here(const struct ioapic_entry *e)
 {

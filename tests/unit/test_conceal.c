@@ -207,8 +207,10 @@ static void check_disks(void)
 	CHECK_EQ(ntwins, 2 + DISKS);
 	for (unsigned i = 0; i < DISKS; i++) {
 		/* All functions of the device drive its pin; a device of its own has INTA. */
-		CHECK(attached[1 + i].bdf == want[i] && attached[1 + i].pin == (i < 7 ? 3 : 1));
-		CHECK_EQ(twin[1 + i].place.int_pin, i < 7 ? 3 : 1);
+		unsigned pin = PCI_SLOT(want[i]) == PCI_SLOT(AHCI) ? 3 : 1;
+
+		CHECK(attached[1 + i].bdf == want[i] && attached[1 + i].pin == pin);
+		CHECK_EQ(twin[1 + i].place.int_pin, pin);
 		CHECK_EQ(twin[1 + i].place.bdf, want[i]);
 		CHECK(twin[1 + i].disk == &disk[i] && twin[1 + i].place.multifunction && twin[1 + i].place.io_base);
 		/* Read-only unless named. */
