@@ -76,6 +76,22 @@ mk() {
 	kconfig 2
 }
 
+@test "localconfig: the drivers of a machine, all else as it was" {
+	mk defconfig
+	sed -i 's/TIMEOUT_MS=.*/TIMEOUT_MS=5000/; s/^CONFIG_NIC_RTL8139=y/# CONFIG_NIC_RTL8139 is not set/' "$T/config"
+	run -0 mk localconfig LSPCI=tests/fixtures/lspci/presario-c500.txt
+	assert_output --partial "driver rtl8139"
+	for symbol in NIC_RTL8139 AHCI VMX BOOT_LINUX; do
+		grep -qx "CONFIG_$symbol=y" "$T/config"
+	done
+	for symbol in NIC_E1000 NIC_E1000E NVME SVM; do
+		grep -qx "# CONFIG_$symbol is not set" "$T/config"
+	done
+	grep -x 'CONFIG_DISK_TIMEOUT_MS=5000' "$T/config"
+	run -2 mk localconfig LSPCI=nowhere
+	assert_output --partial "nowhere: No such file"
+}
+
 @test "every question has a help text" {
 	run awk '
 		/^(config|choice|menu|endmenu|endchoice|mainmenu)/ {
