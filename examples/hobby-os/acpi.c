@@ -79,7 +79,8 @@ static bool find_s5(const uint8_t *dsdt, uint8_t *type_a, uint8_t *type_b)
 {
 	uint32_t length = read32(dsdt + 4);
 
-	for (uint32_t at = 36; at + 16 <= length; at++) {
+	/* The shortest one, which may end the table: name, package, its length and count, two elements. */
+	for (uint32_t at = 36; at + 9 <= length; at++) {
 		const uint8_t *p = dsdt + at;
 
 		if (memcmp(p, "_S5_", 4) || p[4] != AML_PACKAGE)

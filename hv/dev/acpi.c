@@ -140,7 +140,8 @@ static void find_s5(const struct sdt *dsdt)
 {
 	const uint8_t *p = (const uint8_t *)dsdt + sizeof(*dsdt), *end = (const uint8_t *)dsdt + dsdt->length;
 
-	for (; p + 12 < end; p++) {
+	/* It may be the last of the table. */
+	for (; p + 6 < end; p++) {
 		if (memcmp(p, "_S5_", 4) != 0 || p[4] != 0x12)
 			continue;
 		const uint8_t *q = p + 5;

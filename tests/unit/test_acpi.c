@@ -135,6 +135,16 @@ TEST(whole)
 	CHECK(acpi.has_s5 && acpi.s5_typ_a == 5 && acpi.s5_typ_b == 7);
 }
 
+TEST(soft_off_at_the_end_of_its_table)
+{
+	build();
+	memcpy(mem + DSDT + 60, "\x08_S5_\x12\x06\x04\x00\x00\x00\x00", 12);
+	table(DSDT, "DSDT", 72);
+	seal(DSDT);
+	init();
+	CHECK(acpi.has_s5 && acpi.s5_typ_a == 0 && acpi.s5_typ_b == 0);
+}
+
 TEST(none)
 {
 	build();
