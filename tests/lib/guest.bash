@@ -17,11 +17,14 @@ HTTP_PID=
 # What the guest's serial port said, in the current test.
 serial() { echo "$BATS_TEST_TMPDIR/serial.log"; }
 
-# guest_start ARGS...: veneer-qemu in the background, its serial port in a file, a QMP socket beside it.
+# guest_start ARGS...: the emulator in the background, its serial port in a file; with QEMU a QMP socket beside it.  With
+# EMULATOR=veneer-bochs in Bochs instead.
 guest_start() {
+	local emulator=${EMULATOR:-veneer-qemu} qmp=()
 	GUEST_STATUS=
 	: >"$(serial)"
-	"$ROOT/scripts/veneer-qemu" --serial "$(serial)" --qmp "$BATS_TEST_TMPDIR/qmp" --timeout "${GUEST_TIMEOUT:-300}" \
+	[ "$emulator" != veneer-qemu ] || qmp=(--qmp "$BATS_TEST_TMPDIR/qmp")
+	"$ROOT/scripts/$emulator" --serial "$(serial)" "${qmp[@]}" --timeout "${GUEST_TIMEOUT:-300}" \
 		${NATIVE:+--native} "$@" </dev/null >"$BATS_TEST_TMPDIR/qemu.log" 2>&1 3>&- &
 	GUEST_PID=$!
 }
@@ -173,7 +176,7 @@ guest_teardown() {
 	if [ -e "$(serial)" ]; then
 		echo "--- serial"
 		tail -n 60 "$(serial)" | tr -d '\r\033'
-		echo "--- veneer-qemu"
+		echo "--- ${EMULATOR:-veneer-qemu}"
 		tail -n 20 "$BATS_TEST_TMPDIR/qemu.log"
 	fi
 	return 0

@@ -1,0 +1,114 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# Intel VMX, and SVM once more, on the processors that Bochs emulates.  Bochs is slow: what is short here is in "make check".
+load ../lib/guest
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return 1
+	veneer_only
+	EMULATOR=veneer-bochs
+	GUEST_TIMEOUT=600
+}
+
+teardown() { guest_teardown; }
+
+hobby() { # hobby COMMANDS ARGS...
+	local run=$1
+	shift
+	mkdir -p tftp
+	random_file tftp/file 1
+	guest_start --kernel "$BUILD/hobby-os.elf" --cmdline "${OPTIONS:-} net=dhcp run=\"$run\"" --nic e1000 --tftp tftp "$@"
+}
+
+probe() { # probe NAME ARGS...
+	local name=$1
+	shift
+	guest_start --kernel "$BUILD/guest/$name.elf" "$@"
+	guest_end 0
+	! grep -a '^FAIL' "$(serial)"
+}
+
+check_hobby() {
+	guest_end 0
+	grep -a "lease 10.0.2.15" "$(serial)"
+	grep -a "ping: 10.0.2.2 answers, seq 3" "$(serial)"
+	grep -aE "tftp: file 1048576 bytes .* sha256 $(sha_of tftp/file)" "$(serial)"
+	! grep -a "failed" "$(serial)"
+}
+
+linux() { # linux ARGS...: DHCP and 8 MiB by HTTP
+	http_start
+	random_file "$HTTP_DIR/down" 8
+	linux_start net "veneer.mib=1 veneer.url=$HTTP_URL" --mem 512M --nic e1000 "$@"
+	guest_end 0
+	said "cards: 1"
+	check_transfers 1
+}
+
+@test "VMX: the hobby OS gets an address, pings and fetches a file through the e1000" {
+	hobby "ping 10.0.2.2 3; tftp 10.0.2.2 file; exit 0"
+	check_hobby
+	grep -a "cpu: Intel VMX" "$(serial)"
+	# Bochs's firmware has it at the very end of its table.
+	! grep -a "no _S5" "$(serial)"
+}
+
+@test "VMX: a guest finds a processor without VMX" {
+	probe probe-vmx
+}
+
+@test "VMX: an idle guest causes no exits" {
+	probe probe-idle
+}
+
+# bats test_tags=slow
+@test "VMX: neither real devices nor Veneer can be found" {
+	probe probe-hidden --cmdline hidden=10 --nic e1000
+}
+
+# bats test_tags=slow
+@test "VMX: interrupts by MSI-X" {
+	OPTIONS="virtio=modern irq=msix" hobby "ping 10.0.2.2 3; tftp 10.0.2.2 file; exit 0"
+	check_hobby
+}
+
+# bats test_tags=slow
+@test "VMX: a crash of the guest ends with the report and exit code 120" {
+	hobby "crash"
+	guest_end 120
+	grep -a "died by triple fault" "$(serial)"
+}
+
+# bats test_tags=slow
+@test "VMX: a reset by the guest resets the machine" {
+	hobby "reboot" --no-reboot
+	guest_end 122
+}
+
+# bats test_tags=slow
+@test "VMX: Linux gets an address and 8 MiB by HTTP arrive unharmed" {
+	linux
+	grep -a "cpu: Intel VMX" "$(serial)"
+}
+
+# bats test_tags=slow
+@test "SVM in Bochs: the hobby OS gets an address, pings and fetches a file through the e1000" {
+	hobby "ping 10.0.2.2 3; tftp 10.0.2.2 file; exit 0" --cpu ryzen
+	check_hobby
+	grep -a "cpu: AMD SVM" "$(serial)"
+}
+
+# bats test_tags=slow
+@test "SVM in Bochs: an idle guest causes no exits" {
+	probe probe-idle --cpu ryzen
+}
+
+# bats test_tags=slow
+@test "SVM in Bochs: neither real devices nor Veneer can be found" {
+	probe probe-hidden --cmdline hidden=10 --nic e1000 --cpu ryzen
+}
+
+# bats test_tags=slow
+@test "SVM in Bochs: Linux gets an address and 8 MiB by HTTP arrive unharmed" {
+	linux --cpu ryzen
+}
