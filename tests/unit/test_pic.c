@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: hv/dev/pic.c */
+/* The virtual part of the 8259s, merged with a model of the real ones: priorities, whose EOI it is, what the guest reads. */
+#include <veneer/counters.h>
+#include <veneer/trap.h>
+#include "host/host.h"
+#include "hv/dev/pic.h"
+#include "hv/dev/trap_internal.h"
+
+/* --- the chips: as much of 8259A as the code uses --- */
+
+static struct chip { uint8_t irr, isr, imr, base, icw_left, select; unsigned eois; } chip[2];
+
+static int best(uint8_t set) { return set ? __builtin_ctz(set) : -1; }
+
+static uint64_t chip_read(void *ctx, uint32_t off, unsigned width)
+{
+	struct chip *c = ctx;
+
+	CHECK_EQ(width, 1);
+	return off ? c->imr : c->select == 3 ? c->isr : c->irr;
+}
+
+static void chip_write(void *ctx, uint32_t off, unsigned width, uint64_t v)
+{
+	struct chip *c = ctx;
+
+	CHECK_EQ(width, 1);
+	if (off && c->icw_left) {
+		if (c->icw_left-- == 3)
+			c->base = (uint8_t)v;
+	} else if (off) {
+		c->imr = (uint8_t)v;
+	} else if (v & 0x10) {
+		*c = (struct chip){ .icw_left = 3, .irr = c->irr };
+	} else if (v & 0x08) {
+		if ((v & 3) >= 2)
+			c->select = v & 3;
+	} else if (v & 0x20) {
+		int n = v & 0x40 ? (int)(v & 7) : best(c->isr);
+
+		c->eois++;
+		if (n >= 0)
+			c->isr &= (uint8_t)~BIT(n);
+	}
+}
+
+static const struct host_model model = { chip_read, chip_write };
+
+/* The processor takes a real interrupt: its line, or -1 when none is let through. */
+static int real_interrupt(void)
+{
+	int s = best(chip[1].irr & (uint8_t)~chip[1].imr), m;
+
+	if (s >= 0 && best(chip[1].isr) >= 0 && best(chip[1].isr) <= s)
+		s = -1;
+	m = best((uint8_t)((chip[0].irr & ~4) | (s >= 0 ? 4 : 0)) & (uint8_t)~chip[0].imr);
+	if (m < 0 || (best(chip[0].isr) >= 0 && best(chip[0].isr) <= m))
+		return -1;
+	chip[0].isr |= (uint8_t)BIT(m);
+	if (m != 2)
+		return m;
+	chip[1].isr |= (uint8_t)BIT(s);
+	return 8 + s;
+}
+
+/* --- the traps --- */
+
+struct trap { const struct trap_ops *ops; void *ctx; bool on; };
+static struct trap traps[2];
+static unsigned ntraps;
+
+struct trap *trap_new_pio(const char *name, uint32_t size, const struct trap_ops *ops, void *ctx)
+{
+	CHECK(ntraps < 2 && size == 2);
+	traps[ntraps].ops = ops;
+	traps[ntraps].ctx = ctx;
+	return &traps[ntraps++];
+}
+
+int trap_place_system(struct trap *t, uint64_t base)
+{
+	CHECK_EQ(base, t == &traps[0] ? 0x20 : 0xa0);
+	t->on = true;
+	return 0;
+}
+
+void trap_remove(struct trap *t) { t->on = false; }
+
+static void out(uint16_t port, uint8_t v)
+{
+	struct trap *t = &traps[port >= 0xa0];
+
+	CHECK(t->on);
+	t->ops->write(t->ctx, port & 1, 1, v);
+}
+
+static uint8_t in(uint16_t port)
+{
+	struct trap *t = &traps[port >= 0xa0];
+
+	CHECK(t->on);
+	return (uint8_t)t->ops->read(t->ctx, port & 1, 1);
+}
+
+/* A guest that has set up its chips at 30h and 38h, all lines open. */
+static void start(uint8_t icw4)
+{
+	pic_watch(false);
+	for (unsigned i = 0; i < 2; i++) {
+		chip[i] = (struct chip){ .imr = 0xff };
+		host_pio_model((uint16_t)(i ? 0xa0 : 0x20), 2, &model, &chip[i]);
+	}
+	pic_watch(true);
+	pic_set_lines(0);
+	for (unsigned i = 0; i < 2; i++) {
+		uint16_t port = i ? 0xa0 : 0x20;
+
+		out(port, 0x11);
+		out((uint16_t)(port + 1), (uint8_t)(0x30 + 8 * i));
+		out((uint16_t)(port + 1), i ? 2 : 4);
+		out((uint16_t)(port + 1), icw4);
+		out((uint16_t)(port + 1), 0);
+	}
+	CHECK(chip[0].base == 0x30 && chip[1].base == 0x38);
+}
+
+TEST(a_line_of_the_slave_is_acknowledged_and_ended)
+{
+	start(1);
+	CHECK_EQ(pic_pending(), -1);
+	pic_set_lines(BIT(11));
+	CHECK_EQ(pic_pending(), 11);
+	CHECK_EQ(pic_acknowledge(), 0x3b);
+	/* In service: not again, although it is still high; seen in both registers; nothing of it in the chips. */
+	CHECK_EQ(pic_pending(), -1);
+	out(0xa0, 0x0b);
+	CHECK_EQ(in(0xa0), BIT(3));
+	out(0xa0, 0x0a);
+	CHECK_EQ(in(0xa0), BIT(3));
+	CHECK(!chip[0].isr && !chip[1].isr);
+	/* Both EOIs are its own. */
+	out(0xa0, 0x20);
+	out(0x20, 0x20);
+	CHECK(!chip[0].eois && !chip[1].eois);
+	CHECK_EQ(pic_pending(), 11);		/* the device was not asked: again */
+	pic_set_lines(0);
+	CHECK_EQ(pic_pending(), -1);
+}
+
+TEST(masked_lines_wait)
+{
+	start(1);
+	out(0xa1, BIT(3));
+	pic_set_lines(BIT(11));
+	CHECK_EQ(pic_pending(), -1);
+	CHECK_EQ(in(0xa1), BIT(3));
+	out(0xa1, 0);
+	CHECK_EQ(pic_pending(), 11);
+	out(0x21, BIT(2));
+	CHECK_EQ(pic_pending(), -1);		/* the cascade */
+	out(0x21, 0);
+	CHECK_EQ(pic_pending(), 11);
+	/* In the middle of the initialization nothing comes. */
+	out(0xa0, 0x11);
+	CHECK_EQ(pic_pending(), -1);
+}
+
+TEST(a_real_interrupt_in_service_holds_back_what_is_below)
+{
+	start(1);
+	chip[0].irr = BIT(1);
+	CHECK_EQ(real_interrupt(), 1);
+	pic_set_lines(BIT(5) | BIT(0x0b));
+	CHECK_EQ(pic_pending(), -1);
+	pic_set_lines(BIT(0));
+	CHECK_EQ(pic_pending(), 0);
+	pic_set_lines(BIT(5));
+	out(0x20, 0x20);
+	CHECK_EQ(chip[0].eois, 1);
+	CHECK_EQ(chip[0].isr, 0);
+	CHECK_EQ(pic_pending(), 5);
+}
+
+/* The timer comes in the middle of a virtual interrupt: the first EOI is the timer's, the second the virtual one's. */
+TEST(nested_eois_go_to_the_one_that_is_higher)
+{
+	start(1);
+	pic_set_lines(BIT(11));
+	pic_acknowledge();
+	chip[0].irr = BIT(0);
+	CHECK_EQ(real_interrupt(), 0);
+	chip[0].irr = 0;
+	out(0x20, 0x20);
+	CHECK(chip[0].eois == 1 && !chip[0].isr);
+	pic_set_lines(0);
+	out(0xa0, 0x20);
+	out(0x20, 0x20);
+	CHECK(chip[0].eois == 1 && chip[1].eois == 0);
+	/* And a virtual one in the middle of a real one. */
+	chip[0].irr = BIT(5);
+	CHECK_EQ(real_interrupt(), 5);
+	pic_set_lines(BIT(3));
+	CHECK_EQ(pic_acknowledge(), 0x33);
+	pic_set_lines(0);
+	out(0x20, 0x20);
+	CHECK_EQ(chip[0].isr, BIT(5));
+	out(0x20, 0x20);
+	CHECK_EQ(chip[0].isr, 0);
+}
+
+TEST(what_is_below_a_virtual_one_is_held_back_in_the_chip)
+{
+	start(1);
+	pic_set_lines(BIT(11));
+	pic_acknowledge();
+	chip[0].irr = BIT(5);
+	chip[1].irr = BIT(3) | BIT(6);
+	CHECK_EQ(real_interrupt(), -1);
+	CHECK_EQ(in(0x21), 0);			/* the guest does not see it */
+	pic_set_lines(0);
+	out(0xa0, 0x63);			/* specific */
+	out(0x20, 0x62);
+	CHECK_EQ(real_interrupt(), 11);
+	out(0xa0, 0x63);
+	out(0x20, 0x62);
+	CHECK(chip[1].eois == 1 && chip[0].eois == 1 && !chip[0].isr && !chip[1].isr);
+}
+
+TEST(automatic_eoi)
+{
+	start(3);
+	pic_set_lines(BIT(11));
+	CHECK_EQ(pic_acknowledge(), 0x3b);
+	CHECK_EQ(pic_pending(), 11);
+	out(0xa0, 0x0b);
+	CHECK_EQ(in(0xa0), 0);
+}
+
+TEST(rotation)
+{
+	start(1);
+	out(0x20, 0xc4);			/* line 4 is the lowest: 5 comes first */
+	pic_set_lines(BIT(1) | BIT(5));
+	CHECK_EQ(pic_pending(), 5);
+	CHECK_EQ(pic_acknowledge(), 0x35);
+	CHECK_EQ(pic_pending(), -1);
+	out(0x20, 0xa0);			/* end and rotate: 5 is the lowest now */
+	CHECK_EQ(pic_pending(), 1);
+	/* An initialization brings back the usual order. */
+	start(1);
+	pic_set_lines(BIT(1) | BIT(5));
+	CHECK_EQ(pic_pending(), 1);
+}
+
+TEST(special_mask_mode)
+{
+	start(1);
+	pic_set_lines(BIT(3));
+	pic_acknowledge();
+	pic_set_lines(BIT(5));
+	CHECK_EQ(pic_pending(), -1);
+	out(0x21, BIT(3));
+	CHECK_EQ(pic_pending(), -1);
+	out(0x20, 0x68);
+	CHECK_EQ(pic_pending(), 5);
+	out(0x20, 0x48);
+	CHECK_EQ(pic_pending(), -1);
+}
+
+TEST(polling)
+{
+	start(1);
+	pic_set_lines(BIT(5));
+	out(0x20, 0x0c);
+	CHECK_EQ(in(0x20), 0x85);
+	CHECK_EQ(pic_pending(), -1);
+	out(0x20, 0x20);
+	CHECK_EQ(chip[0].eois, 0);
+	CHECK_EQ(pic_pending(), 5);
+}
+
+TEST(a_doorbells_line_stays_masked_in_the_chip)
+{
+	start(1);
+	pic_keep_masked(11, true);
+	CHECK_EQ(chip[1].imr, BIT(3));
+	CHECK_EQ(in(0xa1), 0);
+	out(0xa1, 0xf7);
+	CHECK_EQ(chip[1].imr, 0xff);
+	CHECK_EQ(in(0xa1), 0xf7);
+	/* The guest's line is the virtual one. */
+	pic_set_lines(BIT(11));
+	CHECK_EQ(pic_pending(), 11);
+	pic_keep_masked(11, false);
+	CHECK_EQ(chip[1].imr, 0xf7);
+	pic_keep_masked(2, true);		/* never the cascade */
+	CHECK_EQ(chip[0].imr, 0);
+}
+
+TEST(given_back_and_taken_again)
+{
+	start(1);
+	pic_set_lines(BIT(11));
+	pic_acknowledge();
+	out(0xa0, 0x0b);
+	pic_watch(false);
+	CHECK(!traps[0].on && !traps[1].on);
+	CHECK(!chip[0].imr && !chip[1].imr && chip[1].select == 3);
+	chip[1].imr = 0x40;
+	pic_watch(true);
+	CHECK_EQ(in(0xa1), 0x40);
+	pic_set_lines(BIT(11));
+	CHECK_EQ(pic_acknowledge(), 0x3b);
+}
+
+TEST_MAIN

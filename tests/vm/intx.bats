@@ -1,0 +1,102 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# Guests that know nothing but INTx, by the 8259 and by the I/O APIC.
+load ../lib/guest
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return 1
+	veneer_only
+	# shellcheck disable=SC2054 # the commas are QEMU's
+	q35=(--nic e1000e --disk ahci:sata,size=128M --disk nvme:nvme,size=128M)
+	pc=(--machine pc --nic e1000 --disk ahci:sata,size=128M --disk nvme:nvme,size=128M)
+}
+
+teardown() { guest_teardown; }
+
+# hobby OPTIONS ARGS...: fetch a file, write and verify two disks; the driver looks at its rings only after interrupts.
+hobby() {
+	local options=$1 run
+	shift
+	mkdir -p tftp
+	random_file tftp/file 2
+	run="tftp 10.0.2.2 file; ping 10.0.2.2 3"
+	run+="; write disk0 2048 0x1234 2048; verify disk0 2048 0x1234 2048; write disk1 64 0x77 2048; verify disk1 64 0x77 2048"
+	guest_run --kernel "$BUILD/hobby-os.elf" --config "$WRITABLE" --tftp tftp \
+		--cmdline "$options net=dhcp run=\"$run; counters intx; counters 8259; counters exit; exit 0\"" "$@"
+	grep -aE "tftp: file 2097152 bytes .* sha256 $(sha_of tftp/file)" "$(serial)"
+	grep -a "ping: 10.0.2.2 answers, seq 3" "$(serial)"
+	grep -a "verify: disk0 2048 sectors from 2048 are as written" "$(serial)"
+	grep -a "verify: disk1 2048 sectors from 64 are as written" "$(serial)"
+	! grep -aE "failed|giving up|no interrupt line" "$(serial)"
+}
+
+# The value of a counter that the guest printed.
+counter() {
+	sed -nE "s/^counter $1 ([0-9]+).*/\1/p" "$(serial)" | tail -n 1 | tr -d '\r'
+}
+
+@test "intx: hobby OS by the 8259, both transports, on q35" {
+	hobby "virtio=legacy irq=pic" "${q35[@]}"
+	[ "$(counter 8259.delivered)" -gt 100 ]
+	hobby "virtio=modern irq=pic" "${q35[@]}"
+	[ "$(counter 8259.delivered)" -gt 100 ]
+}
+
+@test "intx: hobby OS by the I/O APIC, on q35 and pc" {
+	hobby "virtio=legacy irq=ioapic" "${q35[@]}"
+	[ "$(counter intx.raised)" -gt 100 ]
+	[ "$(counter 8259.delivered)" = 0 ]
+	hobby "virtio=modern irq=ioapic" "${pc[@]}"
+	[ "$(counter intx.raised)" -gt 100 ]
+}
+
+@test "intx: hobby OS by the 8259, on pc with a card that rings by the same line" {
+	hobby "virtio=legacy irq=pic" "${pc[@]}"
+	[ "$(counter 8259.delivered)" -gt 100 ]
+}
+
+# bats test_tags=slow
+@test "intx: hobby OS in its other modes, on q35 and pc" {
+	hobby "virtio=modern irq=ioapic" "${q35[@]}"
+	hobby "virtio=modern irq=pic" "${pc[@]}"
+	hobby "virtio=legacy irq=ioapic" "${pc[@]}"
+	for transport in legacy modern; do
+		for irq in poll msix; do
+			hobby "virtio=$transport irq=$irq" "${q35[@]}"
+			hobby "virtio=$transport irq=$irq" "${pc[@]}"
+		done
+	done
+}
+
+# linux OPTIONS ARGS...: transfers on the card, then patterns on the disks.
+linux() {
+	local options=$1
+	shift
+	http_start
+	random_file "$HTTP_DIR/down" 8
+	linux_run net "veneer.mib=8 veneer.url=$HTTP_URL $options" "$@"
+	said "cards: 1"
+	check_transfers 1
+	linux_run disks "veneer.mib=16 $options" "$@"
+	check_patterns sata nvme
+	! grep -a "nobody cared" "$(serial)"
+}
+
+@test "intx: Linux without MSI by the I/O APIC, on pc, where it routes the lines anew" {
+	linux "pci=nomsi" "${pc[@]}"
+}
+
+# bats test_tags=slow
+@test "intx: Linux without MSI by the I/O APIC, on q35" {
+	linux "pci=nomsi" "${q35[@]}"
+}
+
+# bats test_tags=slow
+@test "intx: Linux without MSI and I/O APIC, on q35" {
+	linux "pci=nomsi noapic" "${q35[@]}"
+}
+
+# bats test_tags=slow
+@test "intx: Linux without MSI and I/O APIC, on pc" {
+	linux "pci=nomsi noapic" "${pc[@]}"
+}
