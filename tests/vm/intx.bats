@@ -20,7 +20,8 @@ hobby() {
 	mkdir -p tftp
 	random_file tftp/file 2
 	run="tftp 10.0.2.2 file; ping 10.0.2.2 3"
-	run+="; write disk0 2048 0x1234 2048; verify disk0 2048 0x1234 2048; write disk1 64 0x77 2048; verify disk1 64 0x77 2048"
+	run+="; write disk0 2048 0x1234 2048; verify disk0 2048 0x1234 2048"
+	run+="; write disk1 64 0x77 2048; verify disk1 64 0x77 2048"
 	guest_run --kernel "$BUILD/hobby-os.elf" --config "$WRITABLE" --tftp tftp \
 		--cmdline "$options net=dhcp run=\"$run; counters intx; counters 8259; counters exit; exit 0\"" "$@"
 	grep -aE "tftp: file 2097152 bytes .* sha256 $(sha_of tftp/file)" "$(serial)"
@@ -74,10 +75,10 @@ linux() {
 	shift
 	http_start
 	random_file "$HTTP_DIR/down" 8
-	linux_run net "veneer.mib=8 veneer.url=$HTTP_URL $options" "$@"
+	linux_run net "veneer.mib=8 veneer.url=$HTTP_URL $options" --config "$WRITABLE" "$@"
 	said "cards: 1"
 	check_transfers 1
-	linux_run disks "veneer.mib=16 $options" "$@"
+	linux_run disks "veneer.mib=16 $options" --config "$WRITABLE" "$@"
 	check_patterns sata nvme
 	! grep -a "nobody cared" "$(serial)"
 }
