@@ -15,7 +15,7 @@ HOSTCC	?= gcc
 EARLY_DEPS := $(if $(filter run check check-all,$(MAKECMDGOALS)),deps)
 
 include scripts/kconfig.mk
-ifneq ($(filter-out clean help deps check-style check-deps $(KCONFIG_TARGETS),$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean help deps deb check-style check-deps $(KCONFIG_TARGETS),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/auto.conf
 endif
 
@@ -52,7 +52,8 @@ $(BUILD)/flags: FORCE
 # What this build calls itself: tag, commits since, commit, and whether the tree was changed.
 $(BUILD)/version.c: FORCE
 	@mkdir -p $(@D)
-	@v=$$(git --no-optional-locks -C $(CURDIR) describe --tags --always --dirty 2>/dev/null) || v=unknown; \
+	@v='$(VERSION)'; [ -n "$$v" ] || \
+		v=$$(git --no-optional-locks -C $(CURDIR) describe --tags --always --dirty 2>/dev/null) || v=unknown; \
 		printf '#include <veneer/build.h>\n\nconst char veneer_version[] = "%s";\n' "$$v" >$@.$$$$; \
 		if cmp -s $@.$$$$ $@; then rm -f $@.$$$$; else mv -f $@.$$$$ $@; fi
 
@@ -96,6 +97,9 @@ run: all guests | deps ## Try it in an emulator: the hobby OS, or KERNEL=file IN
 deps: ## Install the Debian packages that are missing
 	@scripts/install-deps --check --quiet || scripts/install-deps
 
+deb: | deps ## Build Debian packages, veneer and veneer-tools, in build/deb
+	@scripts/make-deb '$(BUILD)'
+
 clean: ## Remove everything that was built (keeps .config)
 	rm -rf $(BUILD)
 
@@ -103,5 +107,5 @@ help: ## List the targets
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 FORCE:
-.PHONY: all guests run deps clean help FORCE
+.PHONY: all guests run deps deb clean help FORCE
 .DELETE_ON_ERROR:

@@ -76,7 +76,7 @@ check_config() { # check_config SOURCE BLOB
 	[ "$out" = 1 ] || die "$1: veneer,config-version is $out; this program knows 1"
 	if [ "$mode" = config ] || [ -n "${opt[no-check]}" ]; then return; fi
 	# The hypervisor's own parser, where it was built.
-	for out in ${BUILD:+"$BUILD/config-check"} "$here/../build/config-check" "$here/../lib/veneer/config-check"; do
+	for out in ${BUILD:+"$BUILD/config-check"} "$here/../build/config-check" "$here/../config-check"; do
 		[ ! -x "$out" ] || { ask_parser "$1" "$2" "$out"; return; }
 	done
 }

@@ -1,0 +1,29 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# The Debian packages.
+bats_require_minimum_version 1.5.0
+
+# bats test_tags=slow
+@test "make deb: the packages are clean for lintian, and their tools work from where they lie" {
+	ROOT=$(realpath "$BATS_TEST_DIRNAME/../..")
+	cd "$BATS_TEST_TMPDIR" || return 1
+	unset BUILD MAKEFLAGS MAKELEVEL MFLAGS
+	"$ROOT/scripts/make-deb" out
+	cd out/deb
+	# The manual page of veneer-install is not this test's business.
+	lintian --allow-root --suppress-tags no-manual-page --fail-on error,warning -- *.changes
+	[ "$(dpkg-deb -f veneer_*.deb Package Architecture)" = $'Package: veneer\nArchitecture: amd64' ]
+	dpkg-deb -f veneer-tools_*.deb Depends | grep -F 'veneer (= '
+	for deb in veneer_*.deb veneer-tools_*.deb; do
+		dpkg-deb -x "$deb" root
+	done
+	grub-file --is-x86-multiboot2 root/usr/lib/veneer/veneer.elf
+	root/usr/sbin/veneer-config check root/usr/share/doc/veneer/examples/example.dts
+	run -3 root/usr/sbin/veneer-hwcheck --lspci "$ROOT/tests/fixtures/lspci/z390.txt"
+	[[ $output = *"driver e1000e"* ]]
+	printf '.section .a,"a"\n.align 4\n.long 0x1badb002,0,-0x1badb002\n.text\n.globl _start\n_start: hlt\n' >k.S
+	gcc -m32 -c -o k.o k.S
+	ld -m elf_i386 -N --no-warn-rwx-segments -Ttext 0x200000 -z noexecstack --build-id=none -o kernel k.o
+	root/usr/sbin/veneer-install image disk.img --kernel kernel
+	[ -s disk.img ]
+}
