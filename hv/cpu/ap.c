@@ -12,7 +12,7 @@
 #include "hv/dev/lapic.h"
 #include "hv/mem/mem_internal.h"
 
-#define AP_STACK	16384u
+#define AP_STACK	12288u
 #define LOW_END		0xa0000u
 
 #define INIT_US		10000u

@@ -65,9 +65,9 @@ static int svm_probe(const char **why)
 
 static int svm_cpu_on(void)
 {
-	void *hsave = mem_alloc(PAGE_SIZE, PAGE_SIZE), *host_vmcb = mem_alloc(PAGE_SIZE, PAGE_SIZE);
+	char *hsave = mem_alloc(2 * PAGE_SIZE, PAGE_SIZE), *host_vmcb = hsave + PAGE_SIZE;
 
-	if (!hsave || !host_vmcb)
+	if (!hsave)
 		return -ERR_NOMEM;
 	this_cpu()->vendor = host_vmcb;
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);

@@ -35,12 +35,3 @@ teardown() { guest_teardown; }
 	linux_run readonly "" --nic e1000e --disk ahci:sata
 	[ "$(sha_of sata)" = "$before" ]
 }
-
-@test "two processors: the guest has one, the other never runs, and disk and network work" {
-	veneer_only
-	linux_run smp "veneer.cpus=2" --smp 2 --config "$WRITABLE" --nic e1000e --disk nvme:nvme,size=64M
-	http_start
-	random_file "$HTTP_DIR/down" 16
-	linux_run net "veneer.mib=16 veneer.url=$HTTP_URL" --smp 2 --config "$WRITABLE" --nic e1000e
-	check_transfers 1
-}

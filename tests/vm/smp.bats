@@ -35,3 +35,40 @@ untrapped_config() {
 	veneer_only
 	probe_smp "cpus=4 hidden=00:03.0,00:08.0,00:1f.2 seconds=60" --smp 4 "${machine[@]}"
 }
+
+# linux_smp CPUS CMDLINE ARGS...: all processors busy with the card and the disks.
+linux_smp() {
+	local cpus=$1 cmdline=$2
+	shift 2
+	http_start
+	random_file "$HTTP_DIR/down" 1
+	linux_run smp "veneer.cpus=$cpus veneer.url=$HTTP_URL $cmdline" --smp "$cpus" --mem 512M "${machine[@]}" "$@"
+	[ "$(reported "download 0")" = "$(sha_of "$HTTP_DIR/down")" ]
+	grep -a "^GUEST: NMIs\|^GUEST: rounds" "$(serial)" >&3 || true
+}
+
+@test "smp: Linux with 4 processors, all busy with card and disks" {
+	untrapped_config
+	linux_smp 4 "veneer.nmis=2 veneer.seconds=5" --config auto.dts
+}
+
+@test "smp: Linux takes processors away and back under load, and no NMI of its own is lost" {
+	linux_smp 2 "veneer.nmis=10 veneer.offline=2 veneer.seconds=2"
+	said "NMIs: 10 times on 2 processors, lost 0"
+}
+
+# bats test_tags=slow
+@test "smp: Linux with 4 processors, busy for a minute, takes 200 NMIs on each" {
+	GUEST_TIMEOUT=3000 linux_smp 4 "veneer.nmis=200 veneer.seconds=60"
+	said "NMIs: 200 times on 4 processors, lost 0"
+}
+
+@test "smp: kexec of Linux into itself three times, card and disks work each time" {
+	http_start
+	random_file "$HTTP_DIR/down" 1
+	ln "$LINUX/vmlinuz" "$LINUX/initrd.gz" "$HTTP_DIR/"
+	linux_run kexec "veneer.cpus=2 veneer.kexec=3 veneer.url=$HTTP_URL" --smp 2 --mem 512M "${machine[@]}"
+	for left in 3 2 1 0; do
+		[ "$(reported "download $left")" = "$(sha_of "$HTTP_DIR/down")" ]
+	done
+}

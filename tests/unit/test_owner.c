@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The owner of a controller: one at a time, nothing posted is lost, nobody waits for a post. */
+#include <pthread.h>
+#include <string.h>
+#include <veneer/owner.h>
+#include "host/host.h"
+
+#define THREADS	4u
+#define ROUNDS	3000u
+
+static struct owner owner;
+static struct owner_work works[2];
+static uint32_t submitted[THREADS];	/* by the thread, before it posts */
+static uint32_t served[THREADS];	/* as owner: what the last run saw */
+static uint32_t inside;			/* as owner */
+static bool two_inside;
+static unsigned runs;
+
+static void enter(void)
+{
+	if (__atomic_fetch_add(&inside, 1, __ATOMIC_SEQ_CST))
+		two_inside = true;
+}
+
+static void leave(void)
+{
+	__atomic_fetch_sub(&inside, 1, __ATOMIC_SEQ_CST);
+}
+
+static void run(void *ctx, uint32_t bits)
+{
+	enter();
+	runs++;
+	for (unsigned i = 0; i < THREADS; i++)
+		if (bits & BIT(i))
+			served[i] = __atomic_load_n(&submitted[i], __ATOMIC_SEQ_CST);
+	leave();
+}
+
+static void start(void)
+{
+	memset(&owner, 0, sizeof(owner));
+	memset(submitted, 0, sizeof(submitted));
+	memset(served, 0, sizeof(served));
+	runs = inside = 0;
+	two_inside = false;
+	for (unsigned i = 0; i < 2; i++) {
+		works[i] = (struct owner_work){ .run = run };
+		owner_add(&owner, &works[i]);
+	}
+}
+
+TEST(a_post_runs_at_once_when_it_is_free)
+{
+	start();
+	submitted[1] = 7;
+	CHECK(owner_post(&owner, &works[0], BIT(1)));
+	CHECK(runs == 1 && served[1] == 7);
+}
+
+TEST(a_post_while_it_is_owned_runs_when_it_is_let_go)
+{
+	start();
+	owner_acquire(&owner);
+	submitted[0] = submitted[2] = 1;
+	CHECK(!owner_post(&owner, &works[0], BIT(0)));
+	CHECK(!owner_post(&owner, &works[0], BIT(2)));
+	CHECK_EQ(runs, 0);
+	owner_release(&owner);
+	CHECK(runs == 1 && served[0] == 1 && served[2] == 1);
+}
+
+static unsigned again;
+
+static void run_and_post(void *ctx, uint32_t bits)
+{
+	if (again++ < 3)
+		owner_post(&owner, &works[1], bits);
+}
+
+TEST(work_may_post)
+{
+	start();
+	again = 0;
+	works[1].run = run_and_post;
+	CHECK(owner_post(&owner, &works[1], 1));
+	CHECK_EQ(again, 4);
+}
+
+static void *poster(void *arg)
+{
+	unsigned self = (unsigned)(uintptr_t)arg;
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		__atomic_fetch_add(&submitted[self], 1, __ATOMIC_SEQ_CST);
+		owner_post(&owner, &works[i & 1], BIT(self));
+		if (i % 16)
+			continue;
+		owner_acquire(&owner);
+		enter();
+		leave();
+		owner_release(&owner);
+	}
+	return NULL;
+}
+
+TEST(many_at_once_lose_nothing)
+{
+	pthread_t t[THREADS];
+
+	start();
+	for (unsigned i = 0; i < THREADS; i++)
+		CHECK_EQ(pthread_create(&t[i], NULL, poster, (void *)(uintptr_t)i), 0);
+	for (unsigned i = 0; i < THREADS; i++)
+		pthread_join(t[i], NULL);
+	/* No last look: what is not served by now never will be. */
+	CHECK(!two_inside);
+	for (unsigned i = 0; i < THREADS; i++)
+		CHECK(submitted[i] == ROUNDS && served[i] == ROUNDS);
+	CHECK(!owner.pending && !works[0].bits && !works[1].bits);
+}
+
+TEST_MAIN
