@@ -252,7 +252,8 @@ void exit_loop(void)
 		doorbell_credit(NULL);
 	}
 	for (;;) {
-		deliver_intx(c->v);
+		if (c->state == CPU_RUNS)
+			deliver_intx(c->v);
 		if (!smp_enter(c)) {
 			smp_serve(c);
 			continue;

@@ -243,7 +243,7 @@ static void start_others(uint32_t expected)
 	}
 	while (online < expected && !deadline_passed(end))
 		pause();
-	delay_us(100000);
+	delay_us(500000);
 	check(online, expected, "smp: so many processors run");
 	check(seen_hidden, 0, "smp: no processor sees a concealed device");
 }

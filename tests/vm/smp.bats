@@ -30,8 +30,15 @@ untrapped_config() {
 	probe_smp "cpus=4 hidden=00:03.0,00:08.0,00:1f.2 seconds=5 untrapped" --smp 4 "${machine[@]}" --config auto.dts
 }
 
+@test "smp: a guest with fewer processors than the machine cannot start the others" {
+	veneer_only
+	sed 's/veneer,boot = "kernel";/veneer,boot = "kernel"; veneer,cpus = <1>;/' "$WRITABLE" >one.dts
+	probe_smp "cpus=1 hidden=00:03.0,00:08.0,00:1f.2 seconds=2" --smp 2 "${machine[@]}" --config one.dts
+	grep -a "veneer: cpu: 2 processors, 1 for the guest; 1 started and parked" "$(serial)"
+}
+
 # bats test_tags=slow
-@test "smp: the same for a minute, with the local APIC watched" {
+@test "smp: 4 processors for a minute, with the local APIC watched" {
 	veneer_only
 	probe_smp "cpus=4 hidden=00:03.0,00:08.0,00:1f.2 seconds=60" --smp 4 "${machine[@]}"
 }
