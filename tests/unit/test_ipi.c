@@ -52,7 +52,8 @@ TEST(destinations)
 	static const struct { uint32_t low, dest; bool x2; uint32_t asked; } send[] = {
 		{ NMI, 4, false, 0x0040 }, { NMI, 5, false, 0 }, { NMI, 0xff, false, 0x4444 }, { NMI, 0xff, true, 0 },
 		{ NMI, ~0u, true, 0x4444 }, { NMI | SELF, 6, false, 0x0400 }, { NMI | ALL, 6, false, 0x4444 },
-		{ NMI | OTHERS, 6, false, 0x4044 }, { NMI | ICR_LOGICAL, 5, false, 0x4040 }, { NMI | ICR_LOGICAL, 0x10, false, 0 },
+		{ NMI | OTHERS, 6, false, 0x4044 },
+		{ NMI | ICR_LOGICAL, 5, false, 0x4040 }, { NMI | ICR_LOGICAL, 0x10, false, 0 },
 		/* x2APIC: ids 0 to 15 are cluster 0, one bit each */
 		{ NMI | ICR_LOGICAL, 0x14, true, 0x0440 }, { NMI | ICR_LOGICAL, 0x10014, true, 0 },
 	};
