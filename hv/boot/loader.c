@@ -57,6 +57,7 @@ void loader_flat32(struct vcpu_regs *regs)
 
 /* The formats of this build, the one to prefer first: PVH tells a kernel least.  The last one comes only when asked for. */
 static const struct guest_format *const formats[] = {
+	IS_ENABLED(CONFIG_BOOT_BIOS) ? &guest_real : NULL,	/* has Linux's magic, too */
 	IS_ENABLED(CONFIG_BOOT_LINUX) ? &guest_linux : NULL,
 	IS_ENABLED(CONFIG_BOOT_MULTIBOOT2) ? &guest_multiboot2 : NULL,
 	IS_ENABLED(CONFIG_BOOT_MULTIBOOT1) ? &guest_multiboot1 : NULL,

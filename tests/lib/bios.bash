@@ -16,3 +16,30 @@ disk_boot() {
 	shift
 	guest_start --no-reboot --boot-disk "$serial" "$@"
 }
+
+# ipxe_start TRANSPORT ARGS...: Debian's ipxe.lkrn, which begins in real mode, gets an address and runs a script from the TFTP
+# server; the script fetches a file named by the card's MAC address.
+ipxe_start() {
+	"$LIB/ipxe" "$BUILD/ipxe" || return 1
+	mkdir -p tftp
+	cat >tftp/script.ipxe <<-'END'
+		#!ipxe
+		imgfetch tftp://10.0.2.2/proof-${net0/mac:hexhyp}-${net0/ip}
+		imgfetch tftp://10.0.2.2/end
+	END
+	head -c 100000 /dev/zero >tftp/proof-52-54-00-12-34-56-10.0.2.15
+	guest_start --no-reboot --kernel "$BUILD/ipxe/ipxe.lkrn" --cmdline "dhcp && chain tftp://10.0.2.2/script.ipxe" --tftp tftp \
+		--capture net.pcap "$@"
+}
+
+# wait_captured TEXT SECONDS: until a frame with that text was seen on the first card's network.
+wait_captured() {
+	local end=$((SECONDS + $2))
+	until grep -qaF -- "$1" net.pcap 2>/dev/null; do
+		if [ $SECONDS -ge $end ] || ! kill -0 "$GUEST_PID" 2>/dev/null; then
+			echo "no frame with $1"
+			return 1
+		fi
+		sleep 0.5
+	done
+}
