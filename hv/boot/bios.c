@@ -12,6 +12,8 @@
 #include "hv/mem/mem_internal.h"
 
 #define SIGNATURE		510u	/* of a boot sector: 55 aa */
+#define PARAMETER_BLOCK		3u
+#define PARAMETER_BLOCK_END	0x65u	/* with GRUB's number of the boot drive */
 #define PARTITION_TABLE		446u
 #define PARTITION_SIZE		16u
 #define PARTITION_LBA		8u	/* in an entry */
@@ -81,6 +83,13 @@ static bool bootable(const uint8_t *sector)
 	return sector[SIGNATURE] == 0x55 && sector[SIGNATURE + 1] == 0xaa;
 }
 
+/* A boot sector keeps its own variables where a file system has its parameters: there it is not compared. */
+static bool same_sector(const uint8_t *a, const uint8_t *b)
+{
+	return !memcmp(a, b, PARAMETER_BLOCK) &&
+	       !memcmp(a + PARAMETER_BLOCK_END, b + PARAMETER_BLOCK_END, BIOS_SECTOR - PARAMETER_BLOCK_END);
+}
+
 /*
  * Whether the disk is the one that GRUB, and so Veneer, came from.  What the BIOS, or the MBR's own code, loaded to 7C00h is
  * still there: it is the disk's first sector, or that of one of its primary partitions.  A copy of that disk counts, too.
@@ -89,13 +98,13 @@ static bool is_own(const struct boot_info *b, unsigned n, const uint8_t *mbr)
 {
 	uint8_t sector[BIOS_SECTOR] ALIGNED(16);
 
-	if (!memcmp(mbr, b->boot_sector, BIOS_SECTOR))
+	if (same_sector(mbr, b->boot_sector))
 		return true;
 	for (unsigned i = 0; i < 4; i++) {
 		uint32_t lba;
 
 		memcpy(&lba, mbr + PARTITION_TABLE + i * PARTITION_SIZE + PARTITION_LBA, sizeof(lba));
-		if (lba && !bootdisk_read(n, lba, 1, sector) && !memcmp(sector, b->boot_sector, BIOS_SECTOR))
+		if (lba && !bootdisk_read(n, lba, 1, sector) && same_sector(sector, b->boot_sector))
 			return true;
 	}
 	return false;

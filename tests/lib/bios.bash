@@ -25,11 +25,11 @@ ipxe_start() {
 	cat >tftp/script.ipxe <<-'END'
 		#!ipxe
 		imgfetch tftp://10.0.2.2/proof-${net0/mac:hexhyp}-${net0/ip}
-		imgfetch tftp://10.0.2.2/end
+		imgfetch tftp://10.0.2.2/all-${net0/mac:hexhyp}
 	END
 	head -c 100000 /dev/zero >tftp/proof-52-54-00-12-34-56-10.0.2.15
-	guest_start --no-reboot --kernel "$BUILD/ipxe/ipxe.lkrn" --cmdline "dhcp && chain tftp://10.0.2.2/script.ipxe" --tftp tftp \
-		--capture net.pcap "$@"
+	guest_start --no-reboot --kernel "$BUILD/ipxe/ipxe.lkrn" --cmdline "dhcp && chain tftp://10.0.2.2/script.ipxe" \
+		--tftp tftp --capture net.pcap "$@"
 }
 
 # wait_captured TEXT SECONDS: until a frame with that text was seen on the first card's network.

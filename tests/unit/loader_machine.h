@@ -8,6 +8,7 @@
 #include <veneer/err.h>
 #include <veneer/gmem.h>
 #include "host/host.h"
+#include "hv/boot/bios.h"
 #include "hv/boot/load_plan.h"
 
 /*
@@ -33,6 +34,22 @@ bool gmem_valid(uint64_t gpa, uint64_t len)
 }
 
 void *gmem_ptr(uint64_t gpa, uint64_t len) { return gmem_valid(gpa, len) && gpa + len <= MACHINE ? machine + gpa : NULL; }
+
+/* In the place of hv/boot/bios.c: where a real-mode kernel begins. */
+static struct { bool prepared; uint16_t cs, ds, sp; } real UNUSED;
+
+int bios_prepare(struct boot_info *info, int boot_disk)
+{
+	real.prepared = true;
+	return info->efi ? -ERR_NOTSUP : 0;
+}
+
+void bios_start_kernel(const struct boot_info *info, struct vcpu_regs *r, uint16_t cs, uint16_t ds, uint16_t sp)
+{
+	real.cs = cs;
+	real.ds = ds;
+	real.sp = sp;
+}
 
 static void range(uint64_t base, uint64_t end, enum mem_type type)
 {

@@ -21,6 +21,7 @@ static void make_linux(uint16_t version, uint16_t xload)
 	memcpy(file + 0x202, "HdrS", 4);
 	memcpy(file + 0x206, &version, 2);
 	file[0x211] = 1 | 0x40;
+	w32(file + 0x214, 0x100000);
 	w32(file + 0x22c, 0x17fffff);			/* initrd ends at 24 MiB at most */
 	w32(file + 0x230, 0x200000);
 	file[0x234] = 1;
@@ -222,9 +223,6 @@ TEST(linux_refused)
 	make_linux(0x205, 0);
 	bad_linux("boot protocol 2.05; 2.06");
 	make_linux(0x20f, 3);
-	file[0x211] = 0;
-	bad_linux("is a zImage");
-	make_linux(0x20f, 3);
 	file_size = SETUP + 0x4000;
 	bad_linux("is cut off");
 	make_linux(0x20f, 3);
@@ -236,6 +234,63 @@ TEST(linux_refused)
 	make_linux(0x20f, 0);
 	w32(file + 0x22c, 0x100fff);
 	bad_linux("no free place for the initrd: 0x5000 bytes in one piece below 0x101000");
+}
+
+/* ipxe.lkrn, and a zImage: they say no place for 32-bit code, or want it below 1 MiB. */
+TEST(real_mode)
+{
+	static uint8_t script[0x100];
+	uint64_t base;
+
+	for (unsigned low = 0; low < 2; low++) {
+		reset_machine();
+		memset(&real, 0, sizeof(real));
+		make_linux(0x207, 0);
+		if (low)
+			file[0x211] = 0;
+		else
+			w32(file + 0x214, 0);
+		pattern(script, sizeof(script), 3);
+		module_at(0x300000, file, file_size, "kernel dhcp && chain x");
+		module_at(0x100800, script, sizeof(script), "script");
+		CHECK_EQ(start(), 0);
+		CHECK(real.prepared);
+		base = (uint64_t)real.ds << 4;
+		CHECK(base >= 0x10000 && base + 0x10000 <= 0x90000);
+		CHECK_EQ(real.cs, real.ds + 0x20);
+		CHECK(!memcmp(machine + (low ? 0x10000 : 0x100000), file + SETUP, 0x8000));
+		CHECK(!memcmp(machine + base + 0x238, file + 0x238, SETUP - 0x238));
+		CHECK_EQ(machine[base + 0x210], 0xff);
+		CHECK_EQ(machine[base + 0x211], (low ? 0 : 0x41) | 0x80);
+		CHECK(!strcmp(text(r32(base + 0x228)), "dhcp && chain x"));
+		CHECK_EQ(r32(base + 0x228) - base, real.sp);
+		CHECK(!memcmp(machine + r32(base + 0x218), script, sizeof(script)));
+		CHECK_EQ(r32(base + 0x21c), sizeof(script));
+		CHECK_EQ(host_heap_used(), 0);
+	}
+}
+
+TEST(real_mode_refused)
+{
+	make_linux(0x201, 0);
+	w32(file + 0x214, 0);
+	reset_machine();
+	module_at(0x300000, file, file_size, "kernel");
+	CHECK(start() < 0 && host_log_has("boot protocol 2.01"));
+	make_linux(0x207, 0);
+	w32(file + 0x214, 0);
+	reset_machine();
+	b.efi = true;
+	module_at(0x300000, file, file_size, "kernel");
+	CHECK(start() < 0);
+	file[0x1f1] = 200;
+	reset_machine();
+	module_at(0x300000, file, file_size, "kernel");
+	CHECK(start() < 0 && host_log_has("setup code of 102912"));
+	make_linux(0x207, 0);
+	w32(file + 0x214, 0);
+	reset_machine();
+	flip_all(0x1f0, 0x240);
 }
 
 TEST(linux_without_heap)
