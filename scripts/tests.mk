@@ -27,6 +27,12 @@ check: | deps ## Run all tests but the slow ones (about 20 minutes); ends with "
 check-all: | deps ## Run all tests
 	@$(RUN_TESTS) --slow unit lint tools vm
 
+# The table is printed whatever the runs gave; the exit code is that of the runs.
+guest-matrix: | deps ## Run every guest with every device, print the table and keep it in docs/guest-matrix.md
+	@rm -rf $(BUILD)/guest-matrix
+	@result=0; BUILD='$(BUILD)' CC='$(CC)' KCONFIG_CONFIG='$(KCONFIG_CONFIG)' scripts/run-tests --slow vm --filter '^guests: ' || \
+		result=$$?; scripts/guest-matrix $(BUILD)/guest-matrix >docs/guest-matrix.md; cat docs/guest-matrix.md; exit $$result
+
 check-tools: ## Run the tests of the scripts and the build
 	@$(RUN_TESTS) lint tools
 
@@ -39,4 +45,4 @@ check-style: ## Measure the sources against the house style
 check-deps: ## Prove that hv, virtio and hw do not know each other
 	@scripts/check-deps
 
-.PHONY: unit check check-all check-tools check-vm check-style check-deps
+.PHONY: unit check check-all guest-matrix check-tools check-vm check-style check-deps

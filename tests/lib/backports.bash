@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
+# For the scripts beside this one: bookworm-backports by apt, with lists of its own, so that nothing of the system changes.
+# The caller has a function fail MESSAGE.
+
+# The archive that this system uses already, whichever mirror that is.
+debian_archive() {
+	local old='s/^deb (\[[^]]*\] )?(\S+\/debian)\/? bookworm .*/\2/p' new='s/^URIs: *(\S+\/debian)\/? *$/\1/p'
+
+	# Some of the files are not there; sed says so by its exit code.
+	{ sed -nE "$new; $old" /etc/apt/sources.list /etc/apt/sources.list.d/*.{sources,list} 2>/dev/null || true; } | head -n 1
+}
+
+# own_apt PROGRAM ARGS...: apt-get or apt-cache, with what is in the folder $apt
+own_apt() {
+	local program=$1
+	shift
+	"$program" -q -o Dir::Etc::SourceList="$apt/sources.list" -o Dir::Etc::SourceParts="$apt/parts" \
+		-o Dir::State::Lists="$apt/lists" -o Dir::Cache="$apt/cache" -o APT::Sandbox::User=root \
+		-o Debug::NoLocking=true -o Acquire::Languages=none "$@" </dev/null
+}
+
+# backports_begin FOLDER: sets apt, fetches the lists; what apt says goes to $apt/log
+backports_begin() {
+	local uri key="[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
+	uri=$(debian_archive)
+	[ -n "$uri" ] || fail "no source of Debian 12 in /etc/apt"
+	apt=$1
+	mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/parts"
+	printf 'deb %s %s %s main\n' "$key" "$uri" bookworm "$key" "$uri" bookworm-backports >"$apt/sources.list"
+	own_apt apt-get update >"$apt/log" 2>&1 || { cat "$apt/log"; fail "bookworm-backports of $uri cannot be read"; }
+}

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Every card and every disk, for the guest matrix: what net.sh and disks.sh do, and at which PCI address each of them is.
+say "processors $(grep -c '^processor' /proc/cpuinfo)"
+say "kernel $(uname -r)"
+number=0
+for card in $(cards); do
+	# The virtio device's directory lies in the PCI function's.
+	say "at $(basename "$(readlink -f "/sys/class/net/$card/device/..")") card $number"
+	number=$((number + 1))
+done
+for disk in $(disks); do
+	say "at $(basename "$(readlink -f "/sys/block/$disk/device/..")") disk $disk"
+done
+# shellcheck source=tests/lib/linux-guest.d/net.sh
+. /scripts/net.sh
+# shellcheck source=tests/lib/linux-guest.d/disks.sh
+. /scripts/disks.sh
+say "interrupts: $(grep -cE 'MSI.* virtio' /proc/interrupts) by MSI-X, $(grep -E 'virtio' /proc/interrupts | grep -vc MSI) by lines"

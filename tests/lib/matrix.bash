@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
+# For tests/vm/guests.bats, beside guest.bash: a row of the guest matrix is a test, its cells are what the test saw.  They are kept in
+# $BUILD/guest-matrix/ROW for scripts/guest-matrix; a cell that was not reached says FAILED.
+MATRIX=${GUEST_MATRIX:-$BUILD/guest-matrix}
+COLUMNS_OF_MATRIX=(e1000e e1000 rtl8139 AHCI NVMe)
+# Where these are on the machine below.
+declare -gA PLACE=([e1000e]=0000:00:03.0 [e1000]=0000:00:04.0 [rtl8139]=0000:00:05.0 [AHCI]=0000:00:1f.2 [NVMe]=0000:00:08.0)
+
+# row NUMBER TITLE: begins a row
+row() {
+	local column
+	ROW=$MATRIX/$1
+	mkdir -p "$MATRIX"
+	echo "$2" >"$ROW"
+	for column in "${COLUMNS_OF_MATRIX[@]}"; do
+		cell "$column" FAILED
+	done
+}
+
+cell() { # cell COLUMN RESULT
+	sed -i "/^$1\t/d" "$ROW"
+	printf '%s\t%s\n' "$1" "$2" >>"$ROW"
+}
+
+# check COLUMN COMMAND...: the cell is "ok" if the command succeeds; a failure is remembered for row_end
+check() {
+	local column=$1
+	shift
+	if "$@"; then
+		cell "$column" ok
+	else
+		echo "$column: failed"
+		ROW_FAILED=y
+	fi
+}
+
+row_end() { [ -z "${ROW_FAILED:-}" ]; }
+
+# matrix_machine: a machine that has all columns, in the array "machine"
+matrix_machine() {
+	truncate -s 64M sata nvme
+	# shellcheck disable=SC2034 # the tests use it
+	machine=(--config "$WRITABLE" --nic e1000e --nic e1000 --nic rtl8139 --disk ahci:sata --disk nvme:nvme)
+}
+
+# The Linux guest's card at a column's place got what the server has, and sent what arrived.
+linux_card() {
+	local number
+	number=$(reported "at ${PLACE[$1]} card")
+	[ -n "$number" ] || { echo "no card at ${PLACE[$1]}"; return 1; }
+	[ "$(reported "download $number")" = "$(sha_of "$HTTP_DIR/down")" ] || { echo "download differs"; return 1; }
+	[ "$(reported "upload $number")" = "$(sha_of "$HTTP_DIR/up$number")" ] || { echo "upload differs"; return 1; }
+}
+
+# linux_disk COLUMN IMAGE: the disk at a column's place is the image, and holds the pattern that the guest says it wrote there
+linux_disk() {
+	local name sum
+	name=$(reported "at ${PLACE[$1]} disk")
+	[ -n "$name" ] || { echo "no disk at ${PLACE[$1]}"; return 1; }
+	PATH=$PATH:/usr/sbin:/sbin
+	e2fsck -fn "$2" || return 1
+	debugfs -R "dump /pattern $BATS_TEST_TMPDIR/pattern" "$2" 2>/dev/null
+	sum=$(sha_of "$BATS_TEST_TMPDIR/pattern")
+	rm -f "$BATS_TEST_TMPDIR/pattern"
+	[ "$(reported "pattern $name")" = "$sum" ] || { echo "$2 holds something else"; return 1; }
+}
+
+# linux_row NUMBER TITLE KERNEL-FOLDER KERNEL-FILE CMDLINE ARGS...
+linux_row() {
+	local number=$1 title=$2 folder=$3 kernel=$4 cmdline=$5
+	shift 5
+	row "$number" "$title"
+	matrix_machine
+	http_start
+	random_file "$HTTP_DIR/down" 4
+	guest_start --no-reboot --kernel "$folder/$kernel" --initrd "$folder/initrd.gz" --mem 768M "${machine[@]}" "$@" \
+		--cmdline "console=ttyS0 panic=-1 loglevel=4 veneer.run=matrix veneer.mib=4 veneer.url=$HTTP_URL $cmdline"
+	guest_end 0 || ROW_FAILED=y
+	linux_cells
+}
+
+linux_cells() {
+	local column
+	for column in e1000e e1000 rtl8139; do
+		check $column linux_card $column
+	done
+	check AHCI linux_disk AHCI sata
+	check NVMe linux_disk NVMe nvme
+}
+
+# hobby_boot OPTIONS NIC DISK-KIND: one boot of the hobby OS with one card and one disk: file fetched, disk written and read back
+hobby_boot() {
+	local run="tftp 10.0.2.2 file; write disk0 2048 0x1234 8192; verify disk0 2048 0x1234 8192; exit 0"
+	rm -f data
+	truncate -s 64M data
+	guest_run --kernel "$BUILD/hobby-os.elf" --config "$WRITABLE" --tftp tftp --cmdline "$1 net=dhcp run=\"$run\"" \
+		--nic "$2" --disk "$3:data" || HOBBY_FAILED=y
+}
+
+hobby_net() { grep -qaE "tftp: file 1048576 bytes .* sha256 $(sha_of tftp/file)" "$(serial)"; }
+
+hobby_disk() {
+	grep -qa "verify: disk0 8192 sectors from 2048 are as written" "$(serial)" && "$LIB/check-words" data 2048 0x1234 8192
+}
+
+# hobby_row NUMBER TITLE OPTIONS
+hobby_row() {
+	row "$1" "$2"
+	mkdir tftp
+	random_file tftp/file 1
+	hobby_boot "$3" e1000e ahci
+	check e1000e hobby_net
+	check AHCI hobby_disk
+	hobby_boot "$3" e1000 nvme
+	check e1000 hobby_net
+	check NVMe hobby_disk
+	hobby_boot "$3" rtl8139 nvme
+	check rtl8139 hobby_net
+	[ -z "${HOBBY_FAILED:-}" ] || ROW_FAILED=y
+}

@@ -1,0 +1,140 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# The guest matrix: each test is a row, each cell a real run whose data is checked on the host (tests/lib/matrix.bash).  "make
+# guest-matrix" runs all of them and prints the table.
+load ../lib/guest
+load ../lib/bios
+load ../lib/matrix
+
+setup() {
+	veneer_only
+	cd "$BATS_TEST_TMPDIR" || return 1
+}
+
+teardown() { guest_teardown; }
+
+@test "guests: Linux 6.1" {
+	linux_row 10 "Linux 6.1, MSI-X" "$LINUX" vmlinuz ""
+	said "kernel 6\.1\."
+	said "interrupts: [1-9][0-9]* by MSI-X, 0 by lines"
+	row_end
+}
+
+# bats test_tags=slow
+@test "guests: Linux 6.1, pci=nomsi" {
+	linux_row 11 "Linux 6.1, pci=nomsi: lines by the I/O APIC" "$LINUX" vmlinuz "pci=nomsi"
+	said "interrupts: 0 by MSI-X, [1-9][0-9]* by lines"
+	row_end
+}
+
+# bats test_tags=slow
+@test "guests: Linux 6.1, pci=nomsi noapic" {
+	linux_row 12 "Linux 6.1, pci=nomsi noapic: lines by the 8259" "$LINUX" vmlinuz "pci=nomsi noapic"
+	said "interrupts: 0 by MSI-X, [1-9][0-9]* by lines"
+	row_end
+}
+
+# bats test_tags=slow
+@test "guests: Linux 6.1 on 4 processors" {
+	linux_row 13 "Linux 6.1, 4 processors" "$LINUX" vmlinuz "" --smp 4
+	said "processors 4"
+	row_end
+}
+
+@test "guests: Linux 6.1 by its PVH entry" {
+	linux_row 14 "Linux 6.1, PVH entry (vmlinux)" "$LINUX" vmlinux ""
+	grep -qa "veneer: guest: PVH kernel of " "$(serial)"
+	row_end
+}
+
+# bats test_tags=slow
+@test "guests: Linux 6.1 by its 32-bit entry" {
+	linux_row 15 "Linux 6.1, 32-bit entry" "$LINUX" vmlinuz "" --boot-protocol linux32
+	grep -qa "veneer: guest: Linux .* protocol, 32-bit entry" "$(serial)"
+	row_end
+}
+
+# bats test_tags=slow
+@test "guests: Linux of bookworm-backports" {
+	"$LIB/linux-guest" "$LINUX-backports" backports
+	linux_row 16 "Linux of bookworm-backports, MSI-X" "$LINUX-backports" vmlinuz ""
+	said "kernel ([7-9]|6\.[1-9][0-9])"
+	row_end
+}
+
+# bats test_tags=slow
+@test "guests: a GRUB on the virtual disk starts Linux from that disk" {
+	row 31 "boot sector of the disk: GRUB, then Linux 6.1 from the same disk"
+	matrix_machine
+	http_start
+	random_file "$HTTP_DIR/down" 4
+	for kind in ahci nvme; do
+		boot_image boot.img matrix "veneer.mib=4 veneer.url=$HTTP_URL veneer.keep=1"
+		rm -f sata nvme
+		if [ $kind = ahci ]; then
+			disks=(--disk ahci:boot.img --disk nvme:nvme,size=64M) serial=AHCI0
+		else
+			disks=(--disk ahci:sata,size=64M --disk nvme:boot.img) serial=NVME0
+		fi
+		disk_boot $serial --config "$WRITABLE" --mem 768M --nic e1000e --nic e1000 --nic rtl8139 "${disks[@]}"
+		guest_end 0
+		if [ $kind = ahci ]; then
+			check NVMe linux_disk NVMe nvme
+			check AHCI grep -qaE "^veneer: bios: drive 80h is ahci0p0 " "$(serial)"
+		else
+			check AHCI linux_disk AHCI sata
+			check NVMe grep -qaE "^veneer: bios: drive 80h is nvme0n1 " "$(serial)"
+		fi
+		for column in e1000e e1000 rtl8139; do
+			check $column linux_card $column
+		done
+	done
+	row_end
+}
+
+@test "guests: hobby OS, legacy transport, polling" {
+	hobby_row 40 "hobby OS, legacy transport, polling" "virtio=legacy irq=poll"
+	row_end
+}
+
+# bats test_tags=slow
+@test "guests: hobby OS, legacy transport, 8259" {
+	hobby_row 41 "hobby OS, legacy transport, lines by the 8259" "virtio=legacy irq=pic"
+	row_end
+}
+
+# bats test_tags=slow
+@test "guests: hobby OS, legacy transport, I/O APIC" {
+	hobby_row 42 "hobby OS, legacy transport, lines by the I/O APIC" "virtio=legacy irq=ioapic"
+	row_end
+}
+
+# bats test_tags=slow
+@test "guests: hobby OS, legacy transport, MSI-X" {
+	hobby_row 43 "hobby OS, legacy transport, MSI-X" "virtio=legacy irq=msix"
+	row_end
+}
+
+# bats test_tags=slow
+@test "guests: hobby OS, modern transport, polling" {
+	hobby_row 44 "hobby OS, modern transport, polling" "virtio=modern irq=poll"
+	row_end
+}
+
+# bats test_tags=slow
+@test "guests: hobby OS, modern transport, 8259" {
+	hobby_row 45 "hobby OS, modern transport, lines by the 8259" "virtio=modern irq=pic"
+	row_end
+}
+
+# bats test_tags=slow
+@test "guests: hobby OS, modern transport, I/O APIC" {
+	hobby_row 46 "hobby OS, modern transport, lines by the I/O APIC" "virtio=modern irq=ioapic"
+	row_end
+}
+
+# bats test_tags=slow
+@test "guests: hobby OS, modern transport, MSI-X" {
+	hobby_row 47 "hobby OS, modern transport, MSI-X" "virtio=modern irq=msix"
+	row_end
+}
