@@ -28,10 +28,10 @@ check-all: | deps ## Run all tests
 	@$(RUN_TESTS) --slow unit lint tools vm
 
 # The table is printed whatever the runs gave; the exit code is that of the runs.
-guest-matrix: | deps ## Run every guest with every device, print the table and keep it in docs/guest-matrix.md
+guest-matrix: | deps ## Run every guest with every device; the table goes to docs/guest-matrix.md, too
 	@rm -rf $(BUILD)/guest-matrix
-	@result=0; BUILD='$(BUILD)' CC='$(CC)' KCONFIG_CONFIG='$(KCONFIG_CONFIG)' scripts/run-tests --slow vm --filter '^guests: ' || \
-		result=$$?; scripts/guest-matrix $(BUILD)/guest-matrix >docs/guest-matrix.md; cat docs/guest-matrix.md; exit $$result
+	@result=0; $(RUN_TESTS) --slow vm --filter '^guests: ' || result=$$?; \
+		scripts/guest-matrix $(BUILD)/guest-matrix >docs/guest-matrix.md; cat docs/guest-matrix.md; exit $$result
 
 check-tools: ## Run the tests of the scripts and the build
 	@$(RUN_TESTS) lint tools

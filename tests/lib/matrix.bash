@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
-# For tests/vm/guests.bats, beside guest.bash: a row of the guest matrix is a test, its cells are what the test saw.  They are kept in
-# $BUILD/guest-matrix/ROW for scripts/guest-matrix; a cell that was not reached says FAILED.
+# For tests/vm/guests.bats, beside guest.bash: a row of the guest matrix is a test, its cells are what the test saw.  They are
+# kept in $BUILD/guest-matrix/ROW for scripts/guest-matrix; a cell that was not reached says FAILED.
 MATRIX=${GUEST_MATRIX:-$BUILD/guest-matrix}
 COLUMNS_OF_MATRIX=(e1000e e1000 rtl8139 AHCI NVMe)
 # Where these are on the machine below.
@@ -89,7 +89,7 @@ linux_cells() {
 	check NVMe linux_disk NVMe nvme
 }
 
-# hobby_boot OPTIONS NIC DISK-KIND: one boot of the hobby OS with one card and one disk: file fetched, disk written and read back
+# hobby_boot OPTIONS NIC DISK-KIND: one boot of the hobby OS with one card and one disk: file fetched, disk written, read back
 hobby_boot() {
 	local run="tftp 10.0.2.2 file; write disk0 2048 0x1234 8192; verify disk0 2048 0x1234 8192; exit 0"
 	rm -f data

@@ -15,4 +15,5 @@ done
 . /scripts/net.sh
 # shellcheck source=tests/lib/linux-guest.d/disks.sh
 . /scripts/disks.sh
-say "interrupts: $(grep -cE 'MSI.* virtio' /proc/interrupts) by MSI-X, $(grep -E 'virtio' /proc/interrupts | grep -vc MSI) by lines"
+lines=$(grep virtio /proc/interrupts | grep -vc MSI)
+say "interrupts: $(grep -cE 'MSI.* virtio' /proc/interrupts) by MSI-X, $lines by lines"
