@@ -208,10 +208,14 @@ void smp_real_init(struct cpu *c)
 /* Nothing to run: asleep until somebody wants something.  Doorbells ring here as anywhere. */
 static void wait_in_host(struct cpu *c)
 {
+	uint64_t nmis = c->nmi_count;
+
 	__atomic_store_n(&c->asleep, 1, __ATOMIC_SEQ_CST);
 	vendor->sleep(&c->requests);
 	__atomic_store_n(&c->asleep, 0, __ATOMIC_SEQ_CST);
-	smp_take_poke(c);
+	/* One that has not come yet will come in the guest, and must be known there. */
+	if (c->nmi_count != nmis)
+		smp_take_poke(c);
 	doorbell_ring();
 }
 

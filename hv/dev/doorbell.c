@@ -46,7 +46,7 @@
  * An NMI whose work somebody has done already comes within microseconds on silicon, where the message follows the completion
  * over the same link; an emulator may take as long as its threads wait for a processor.  Later ones are the guest's.
  */
-#define CREDIT_US	100000u
+#define CREDIT_US	500000u
 
 /* Guests move vectors about while they start; a bell follows at most this often. */
 #define MOVE_US		100000u

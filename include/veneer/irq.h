@@ -24,7 +24,7 @@ int doorbell_attach(struct hw_dev *dev);
 
 /*
  * Work of a controller (NULL: of each) was done outside its doorbell (a tick, a reset): the NMI for it may already be under
- * way, and the next one within a tenth of a second that nothing explains is taken for it.
+ * way, and the next one within half a second that nothing explains is taken for it.
  */
 void doorbell_credit(struct owner *owner);
 

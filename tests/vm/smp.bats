@@ -54,6 +54,7 @@ linux_smp() {
 	grep -a "^GUEST: NMIs\|^GUEST: rounds" "$(serial)" >&3 || true
 }
 
+# bats test_tags=slow
 @test "smp: Linux with 4 processors, all busy with card and disks" {
 	untrapped_config
 	linux_smp 4 "veneer.nmis=2 veneer.seconds=5" --config auto.dts
