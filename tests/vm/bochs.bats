@@ -63,7 +63,7 @@ linux() { # linux ARGS...: DHCP and 8 MiB by HTTP
 
 # bats test_tags=slow
 @test "VMX: neither real devices nor Veneer can be found" {
-	probe probe-hidden --cmdline hidden=10 --nic e1000
+	probe probe-hidden --cmdline hidden=00:02.0 --nic e1000
 }
 
 # bats test_tags=slow
@@ -105,7 +105,7 @@ linux() { # linux ARGS...: DHCP and 8 MiB by HTTP
 
 # bats test_tags=slow
 @test "SVM in Bochs: neither real devices nor Veneer can be found" {
-	probe probe-hidden --cmdline hidden=10 --nic e1000 --cpu ryzen
+	probe probe-hidden --cmdline hidden=00:02.0 --nic e1000 --cpu ryzen
 }
 
 # bats test_tags=slow
