@@ -33,7 +33,8 @@ check_hobby() {
 	grep -a "lease 10.0.2.15" "$(serial)"
 	grep -a "ping: 10.0.2.2 answers, seq 3" "$(serial)"
 	grep -aE "tftp: file 1048576 bytes .* sha256 $(sha_of tftp/file)" "$(serial)"
-	! grep -a "failed" "$(serial)"
+	# Bochs goes on for a moment after the write to port F4: "exit" then believes that there is no such port.
+	! grep -a "failed" "$(serial)" | grep -v "^exit: failed"
 }
 
 linux() { # linux ARGS...: DHCP and 8 MiB by HTTP
