@@ -101,3 +101,25 @@ linux() {
 @test "intx: Linux without MSI and I/O APIC, on pc" {
 	linux "pci=nomsi noapic" "${pc[@]}"
 }
+
+# Slots 3 and 7 of this machine have the same line: one card rings Veneer by it, the other one is the guest's and interrupts it.
+# veneer.native=1 loads its driver.
+shared() {
+	http_start
+	random_file "$HTTP_DIR/down" 8
+	linux_run net "veneer.native=1 veneer.mib=8 veneer.url=$HTTP_URL $1" --config "$LIB/leave-07.dts" \
+		--machine pc --nic e1000 -- -netdev user,id=left -device e1000,netdev=left,addr=7
+	grep -a "pci 00:07.0.*left to the guest" "$(serial)"
+	said "cards: 2"
+	check_transfers 2
+	! grep -a "nobody cared" "$(serial)"
+}
+
+@test "intx: a doorbell's line shared with a card of the guest's, by the I/O APIC" {
+	shared "pci=nomsi"
+}
+
+# bats test_tags=slow
+@test "intx: a doorbell's line shared with a card of the guest's, by the 8259" {
+	shared "pci=nomsi noapic"
+}
