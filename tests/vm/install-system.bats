@@ -1,0 +1,93 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# veneer-install system, in a Debian: installed, upgraded, rolled back, uninstalled; started by its GRUB from BIOS and from UEFI.
+load ../lib/guest
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	[ "$(id -u)" = 0 ] || skip "needs root for a loop device"
+	"$BATS_TEST_DIRNAME/../lib/debian-image" "${BUILD:=$BATS_TEST_DIRNAME/../../build}/debian.img"
+	cp --sparse=always "$BUILD/debian.img" "$BATS_FILE_TMPDIR/debian.img"
+}
+
+setup() {
+	veneer_only
+	cd "$BATS_TEST_TMPDIR" || return 1
+	IMAGE=$BATS_FILE_TMPDIR/debian.img MNT=$BATS_TEST_TMPDIR/mnt BEFORE=$BATS_FILE_TMPDIR/before
+}
+
+teardown() {
+	"$LIB/debian-image" --umount "$MNT" 2>/dev/null || true
+	guest_teardown
+}
+
+mounted() { "$LIB/debian-image" --mount "$IMAGE" "$MNT"; }
+unmounted() { "$LIB/debian-image" --umount "$MNT"; }
+
+install() { # install COMMAND ARGS...
+	"$ROOT/installer/veneer-install" "$1" --root "$MNT" "${@:2}"
+}
+
+# Every file: name, mode, owner, size, link, content.  The log is no part of it.
+tree() {
+	(cd "$MNT" && find . -xdev -not -path './var/log/veneer-install.log' -not -path './lost+found*' \
+		-printf '%p %m %U %G %y %l %t\n' | sed -E 's/ [A-Z][a-z]{2} [A-Z][a-z]{2} .*//' | LC_ALL=C sort
+	find . -xdev -type f -not -path './var/log/veneer-install.log' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum)
+}
+
+# starts STATUS FIRMWARE: what GRUB starts by default ends with this exit code
+starts() {
+	guest_start --image "$IMAGE" --firmware "$2" --nic e1000e
+	guest_end "$1"
+}
+
+config() {
+	sed 's|^\tpolicy {|\tchosen { veneer,debug-exit-port = <0xf4>; };\n&|' "$ROOT/configs/default.dts" >config.dts
+	grep -q debug-exit config.dts
+}
+
+@test "installed into a Debian: the default stays, GRUB starts the guest from BIOS when asked to" {
+	mounted
+	tree >"$BEFORE"
+	config
+	install system --kernel "$BUILD/hobby-os.elf" --name os --config config.dts --cmdline 'run="exit 3"'
+	install verify
+	grub-script-check "$MNT/boot/grub/grub.cfg"
+	grep -q "^menuentry 'Veneer: os'" "$MNT/boot/grub/grub.cfg"
+	# Nothing but new files and the menu: the default, too, is what it was.
+	run ! grep -q 'set default="veneer' "$MNT/boot/grub/grub.cfg"
+	tree >after
+	[ -z "$(diff "$BEFORE" after | grep '^<' | grep -v ' ./boot/grub/grub.cfg$')" ]
+	[ -z "$(diff "$BEFORE" after | grep '^> \./' | grep -v -e '^> ./boot/veneer' -e '^> ./etc/default/veneer ' \
+		-e '^> ./etc/grub.d/42_veneer ')" ]
+	install system --name os --default
+	grep -q 'set default="veneer-os"' "$MNT/boot/grub/grub.cfg"
+	unmounted
+	starts 3 bios
+}
+
+@test "upgraded: starts the new version from UEFI; the update-grub of the distribution changes nothing" {
+	mounted
+	install upgrade --cmdline 'run="exit 4"'
+	install verify
+	cp "$MNT/boot/grub/grub.cfg" ours
+	unshare --mount --propagation private sh -c 'cd "$1"; for d in dev proc sys; do mount --rbind /$d $d; done
+		exec chroot . update-grub' sh "$MNT" 3>&-
+	cmp ours "$MNT/boot/grub/grub.cfg"
+	grep -q "^menuentry 'Veneer: os (previous version)'" "$MNT/boot/grub/grub.cfg"
+	unmounted
+	starts 4 uefi
+}
+
+@test "rolled back: starts the old version; uninstalled: every file is as it was" {
+	mounted
+	install rollback
+	unmounted
+	starts 3 bios
+	mounted
+	install uninstall
+	tree >after
+	diff "$BEFORE" after
+	run -2 install verify
+	unmounted
+}
