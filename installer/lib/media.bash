@@ -9,9 +9,12 @@ need_media_tools() {
 }
 
 new_media() {
+	local name
 	make_work
 	mkdir -p "$tree"
-	put_guest "$(guest_name)"
+	# On lines of their own: what dies in $( ) ends the program by its exit code only there.
+	name=$(guest_name)
+	put_guest "$name"
 	[ -n "${opt[native]}" ] || put_veneer
 	disk_timeout
 	finish_tree

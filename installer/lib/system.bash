@@ -216,11 +216,12 @@ check_grub_modules() {
 }
 
 first_system() {
-	local file
+	local file name
 	[ -n "${opt[kernel]}" ] || die "--kernel is missing: the first installation needs a guest"
 	[ ! -e "$root$SCRIPT" ] || cmp -s "$here/42_veneer" "$root$SCRIPT" ||
 		refuse "$root$SCRIPT exists and is not of this program; move it away first"
-	put_guest "$(guest_name)"
+	name=$(guest_name)
+	put_guest "$name"
 	put_veneer
 	finish_tree
 	check_room
@@ -267,6 +268,7 @@ next_system() {
 }
 
 more_system() {
+	local name
 	state_read "$veneer/state" || true
 	cp -R -- "$veneer/$slot" "$tree" || fail "$veneer/$slot: cannot be copied"
 	if [ -n "${opt[remove]}" ]; then
@@ -274,7 +276,8 @@ more_system() {
 		[ "$(guests "$tree" | wc -l)" -gt 1 ] || die "--remove ${opt[remove]}: it is the only guest; use 'uninstall'"
 		rm -rf -- "$tree/guests/${opt[remove]}"
 	elif [ -n "${opt[kernel]}" ]; then
-		put_guest "$(guest_name)"
+		name=$(guest_name)
+		put_guest "$name"
 	elif changes_guest; then
 		die "--kernel is missing (to change a guest use 'upgrade')"
 	fi

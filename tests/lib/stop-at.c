@@ -214,8 +214,8 @@ int main(int argc, char **argv)
 		_exit(127);
 	}
 	waitpid(child, &status, WUNTRACED);
-	if (ptrace(PTRACE_SEIZE, child, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
-		   PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL)) {
+	if (ptrace(PTRACE_SEIZE, child, 0, PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |
+		   PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL)) {
 		perror("stop-at: ptrace");
 		return 2;
 	}

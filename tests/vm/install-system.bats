@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# veneer-install system, in a Debian: installed, upgraded, rolled back, uninstalled; started by its GRUB from BIOS and from UEFI.
+# veneer-install system, in a Debian: installed, upgraded, rolled back, uninstalled; started by its GRUB, BIOS and UEFI.
 load ../lib/guest
 bats_require_minimum_version 1.5.0
 

@@ -1,0 +1,176 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# veneer-install killed before each change that it makes, and the power cut after each write: what starts is the old version or
+# the new one.  What GRUB would start is found out as GRUB does: the sector that names the slot, then the files of that slot.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	cd "$BATS_FILE_TMPDIR" || return 1
+	printf '.section .a,"a"\n.align 8\nh: .long 0xe85250d6,0,e-h,-(0xe85250d6+e-h)\n.short 0,0\n.long 8\ne:\n' >k.S
+	printf '.text\n.globl _start\n_start: hlt\n' >>k.S
+	gcc -m32 -c -o k.o k.S
+	ld -m elf_i386 -N --no-warn-rwx-segments -Ttext 0x200000 -z noexecstack --build-id=none -o k k.o
+	gcc -O1 -Wall -o stop-at "$BATS_TEST_DIRNAME/../lib/stop-at.c"
+	"$BATS_TEST_DIRNAME/../../installer/veneer-install" image old.img --kernel k --veneer k --cmdline old
+}
+
+setup() {
+	bats_load_library bats-support
+	bats_load_library bats-assert
+	ROOT=$(realpath "$BATS_TEST_DIRNAME/../..")
+	INSTALL=$ROOT/installer/veneer-install
+	cd "$BATS_FILE_TMPDIR" || return 1
+}
+
+# Which version starts from image $1: its command line, if all files of its slot are whole.
+starts() {
+	local slot at dir=$BATS_TEST_TMPDIR/slot
+	slot=$(mtype -i "$1@@2M" ::/veneer/state | sed -n 's/^veneer_slot=//p')
+	at=36864K
+	[ "$slot" = a ] || at=$(($(sfdisk -d "$1" | sed -n 's/.*start= *\([0-9]*\),.*veneer-b.*/\1/p') / 2))K
+	rm -rf "$dir"
+	mkdir "$dir"
+	mcopy -s -n -i "$1@@$at" '::/veneer/*' "$dir/" || return 1
+	(cd "$dir" && sha256sum --check --quiet --strict manifest) || return 1
+	cat "$dir/guests/k/cmdline"
+}
+
+old_or_new() { # old_or_new IMAGE WHEN
+	local what
+	what=$(starts "$1") || { echo "$2: nothing starts"; return 1; }
+	[ "$what" = old ] || [ "$what" = new ] || { echo "$2: '$what' starts"; return 1; }
+	seen+=" $what"
+}
+
+copy() { cp --sparse=always "$1" "$2"; }
+
+# killed STEP: upgrade, ended before each STEPth change
+killed() {
+	local n total seen='' rc
+	copy old.img t.img
+	total=$(./stop-at 0 "$PWD/t.img" -- "$INSTALL" upgrade "$PWD/t.img" --veneer k --cmdline new 2>/dev/null)
+	[ "$total" -ge 3 ]
+	for ((n = 1; n <= total; n += $1)); do
+		copy old.img t.img
+		rc=0
+		./stop-at "$n" "$PWD/t.img" -- "$INSTALL" upgrade "$PWD/t.img" --veneer k --cmdline new >/dev/null 2>&1 || rc=$?
+		[ $rc = 137 ]
+		old_or_new t.img "killed before change $n of $total"
+	done
+	[[ $seen = *old* ]]
+	# And what was left half done is no hindrance.
+	"$INSTALL" upgrade t.img --veneer k --cmdline new
+	[ "$(starts t.img)" = new ]
+	"$INSTALL" verify t.img
+}
+
+@test "upgrade of an image: killed before each change, the old version starts; a second try succeeds" {
+	killed 1
+}
+
+@test "upgrade of an image: power cut at each write, and within the large ones" {
+	copy old.img t.img
+	./stop-at 0 "$PWD/t.img" writes -- "$INSTALL" upgrade "$PWD/t.img" --veneer k --cmdline new
+	local count n seen=''
+	count=$("$ROOT/tests/lib/replay-writes" writes --count)
+	[ "$count" -ge 5 ]
+	for ((n = 0; n <= count; n++)); do
+		copy old.img t.img
+		"$ROOT/tests/lib/replay-writes" writes "$n" t.img
+		old_or_new t.img "power cut after write $n of $count"
+	done
+	# Only the last write makes the switch.
+	[ "$seen" = "$(printf ' old%.0s' $(seq "$count")) new" ]
+}
+
+# bats test_tags=slow
+@test "upgrade of an image: power cut with any of the writes since the last flush lost" {
+	copy old.img t.img
+	./stop-at 0 "$PWD/t.img" writes -- "$INSTALL" upgrade "$PWD/t.img" --veneer k --cmdline new
+	local count n seen=''
+	count=$("$ROOT/tests/lib/replay-writes" writes --count)
+	for ((n = 0; n < 200; n++)); do
+		copy old.img t.img
+		"$ROOT/tests/lib/replay-writes" writes $((n % (count + 1))) t.img --lose $n
+		old_or_new t.img "power cut, case $n"
+	done
+	[[ $seen = *old* && $seen = *new* ]]
+}
+
+# install_killed STEP: a new image in the place of an old one
+install_killed() {
+	local n total seen='' rc
+	mkdir -p dir
+	copy old.img dir/t.img
+	total=$(./stop-at 0 "$PWD/dir" -- "$INSTALL" image "$PWD/dir/t.img" --kernel k --veneer k --cmdline new 2>/dev/null)
+	[ "$total" -ge 10 ]
+	for ((n = 1; n <= total; n += $1)); do
+		rm -rf dir
+		mkdir dir
+		copy old.img dir/t.img
+		rc=0
+		./stop-at "$n" "$PWD/dir" -- "$INSTALL" image "$PWD/dir/t.img" --kernel k --veneer k --cmdline new >/dev/null 2>&1 ||
+			rc=$?
+		[ $rc = 137 ]
+		old_or_new dir/t.img "killed before change $n of $total"
+	done
+}
+
+@test "a new image over an old one: killed at a handful of points" {
+	install_killed 29
+}
+
+# bats test_tags=slow
+@test "a new image over an old one: killed before each change" {
+	install_killed 1
+}
+
+@test "interrupted by SIGTERM: exit code 143, no rubbish beside the target and none in TMPDIR" {
+	mkdir term tmp
+	export TMPDIR=$PWD/tmp
+	"$INSTALL" image term/t.img --kernel k --veneer k >/dev/null 2>&1 3>&- &
+	local pid=$! rc=0
+	until [ -n "$(ls tmp)" ]; do sleep 0.01; done
+	kill -TERM $pid
+	wait $pid || rc=$?
+	[ $rc = 143 ]
+	[ -z "$(ls term tmp)" ]
+}
+
+@test "two at once: the second is told so" {
+	copy old.img t.img
+	exec 8<t.img
+	flock 8
+	run -6 "$INSTALL" upgrade t.img --veneer k
+	assert_output --partial "another installation is at work there"
+	exec 8<&-
+	"$INSTALL" upgrade t.img --veneer k
+}
+
+@test "damage: verify names it, and a damaged sector of the slot's name is no end" {
+	copy old.img t.img
+	"$INSTALL" verify t.img
+	echo x >x
+	mcopy -o -i t.img@@36M x ::/veneer/guests/k/kernel
+	mcopy -i t.img@@36M x ::/veneer/more
+	run -5 "$INSTALL" verify t.img
+	assert_output --partial "slot a: guests/k/kernel: FAILED"
+	assert_output --partial "slot a: more: a file that was not installed"
+	copy old.img t.img
+	mcopy -o -i t.img@@2M x ::/boot/grub/grub.cfg
+	printf x | dd of=t.img bs=512 seek=2050 conv=notrunc status=none
+	run -5 "$INSTALL" verify t.img
+	assert_output --partial "boot/grub/grub.cfg is not as it was installed"
+	assert_output --partial "core is not as it was installed"
+	copy old.img t.img
+	head -c 512 /dev/urandom >noise
+	mcopy -o -i t.img@@2M noise ::/veneer/state
+	run -5 "$INSTALL" verify t.img
+	assert_output --partial "the sector that names the slot is damaged"
+	"$INSTALL" upgrade t.img --veneer k --cmdline new
+	"$INSTALL" verify t.img
+	[ "$(starts t.img)" = new ]
+	"$INSTALL" rollback t.img
+	[ "$(starts t.img)" = old ]
+}

@@ -1,0 +1,109 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# veneer-install used wrongly: each line of the table is a use, its exit code and its message.  None writes anything.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	cd "$BATS_FILE_TMPDIR" || return 1
+	printf '.section .a,"a"\n.align 8\nh: .long 0xe85250d6,0,e-h,-(0xe85250d6+e-h)\n.short 0,0\n.long 8\ne:\n' >k.S
+	printf '.text\n.globl _start\n_start: hlt\n' >>k.S
+	gcc -m32 -c -o k.o k.S
+	ld -m elf_i386 -N --no-warn-rwx-segments -Ttext 0x200000 -z noexecstack --build-id=none -o k k.o
+	echo precious >file
+	: >empty
+	printf '#!/bin/sh\n' >script
+	gzip -c k >k.gz
+	printf '/dts-v1/;\n/ { foo = ; };\n' >bad.dts
+	printf '/dts-v1/;\n/ { };\n' >foreign.dts
+	mkdir -p dir nogrub/etc nogrub/boot/loader noroot
+	printf 'ID=arch\n' >nogrub/etc/os-release
+	: >nogrub/boot/loader/loader.conf
+	"$BATS_TEST_DIRNAME/../../installer/veneer-install" image ours.img --kernel k --veneer k
+	cp --sparse=always ours.img noslots.img
+	sfdisk --quiet --part-label noslots.img 3 other
+	chmod -R a-w ours.img
+}
+
+# use: arguments | exit code | a part of the message
+table() {
+	cat <<'END'
+	| 2 | Usage: veneer-install COMMAND
+frobnicate | 2 | unknown command 'frobnicate'
+image | 2 | image needs a target
+image out.img | 2 | --kernel is missing
+image out.img --kernel | 2 | --kernel needs a value
+image out.img --bogus | 2 | unknown option '--bogus'
+image out.img -x | 2 | unknown option '-x'
+image out.img other.img --kernel k | 2 | two targets: 'out.img' and 'other.img'
+image out.img --kernel missing --veneer k | 2 | missing: no such file
+image out.img --kernel empty --veneer k | 2 | the file is empty
+image out.img --kernel dir --veneer k | 2 | cannot be read
+image out.img --kernel script --veneer k | 2 | (Multiboot 1, Multiboot 2, Linux bzImage, PVH), but a script
+image out.img --kernel k.gz --veneer k | 2 | gzip data (decompress it first)
+image out.img --kernel k.o --veneer k | 2 | an ELF object file that was not linked
+image out.img --kernel k --veneer script | 2 | not Veneer, but a script
+image out.img --kernel k --veneer missing | 2 | --veneer: missing: no such file
+image out.img --kernel k --veneer k --config bad.dts | 2 | bad.dts
+image out.img --kernel k --veneer k --config foreign.dts | 2 | not a configuration of Veneer
+image out.img --kernel k --veneer k --config missing | 2 | --config: missing: no such file
+image out.img --kernel k --veneer k --module missing | 2 | --module: missing: no such file
+image out.img --kernel k --veneer k --name a/b | 2 | --name a/b: letters, digits
+image out.img --kernel k --veneer k --name -- | 2 | --name --: letters, digits
+image out.img --kernel k --veneer k --menu-timeout soon | 2 | --menu-timeout soon: not a number of seconds
+image out.img --kernel k --veneer k --size 1.5G | 2 | --size 1.5G: a number with K, M or G
+image out.img --kernel k --veneer k --size 20M | 2 | 20 MiB are too small
+image out.img --kernel k --veneer k --slot-size 4K | 2 | --slot-size 4K: too small
+image out.img --kernel k --veneer k --data lots | 2 | --data lots: a number
+image out.img --kernel k --veneer k --yes | 2 | --yes is not for 'image'
+image out.img --kernel k --veneer k --force=no | 2 | --force takes no value
+image out.img --kernel k --veneer k --log no/where | 2 | --log no/where: cannot be written
+image file --kernel k --veneer k | 3 | file exists and was not made by this program
+image dir --kernel k --veneer k | 2 | dir is a directory
+image no/where.img --kernel k --veneer k | 2 | cannot write to no
+image /dev/null --kernel k --veneer k | 2 | /dev/null is not an ordinary file
+disk file --kernel k --veneer k --yes | 2 | file is not a disk; use 'image' for a file
+disk /dev/nonexistent --kernel k --veneer k --yes | 2 | no such device
+disk /dev/nonexistent --kernel k --size 1G | 2 | --size is not for 'disk'
+disk /dev/nonexistent --kernel k --nvram --no-nvram | 2 | --nvram and --no-nvram: one of them
+system target --kernel k | 2 | system takes no target, but --root DIR
+system --root missing --kernel k | 2 | --root missing: no such directory
+system --root noroot --kernel k | 2 | not a system: no /boot in it
+system --root nogrub --kernel k | 4 | there is systemd-boot (boot/loader/loader.conf).  Install grub
+system --remove a --kernel k | 2 | --remove goes without options for a guest
+upgrade ours.img --root / | 2 | a target and --root: one of them
+upgrade missing | 2 | missing: no such file or device
+upgrade file | 2 | no installation of Veneer in its partition table
+upgrade noslots.img | 2 | no installation of Veneer in its partition table
+upgrade ours.img --veneer k --name other --cmdline x | 2 | there is no such guest, but: k
+rollback ours.img | 2 | there is no previous version
+rollback ours.img --kernel k | 2 | --kernel is not for 'rollback'
+rollback --root nogrub | 2 | Veneer is not installed there
+uninstall ours.img | 2 | an image is uninstalled by deleting it
+uninstall --root nogrub | 2 | Veneer is not installed there
+verify --root nogrub | 2 | Veneer is not installed there
+list file | 2 | no installation of Veneer
+config k | 2 | config needs two files
+config bad.dts out.dtb | 2 | dtc says
+END
+}
+
+@test "forty wrong uses and more: message, exit code, and nothing is written" {
+	local args status want part rc count=0 wrong=0
+	cd "$BATS_FILE_TMPDIR"
+	before=$(find . -type f -print0 | sort -z | xargs -0 sha256sum)
+	while IFS='|' read -r args want part; do
+		rc=0
+		# shellcheck disable=SC2086 # words
+		out=$("$BATS_TEST_DIRNAME/../../installer/veneer-install" $args 2>&1 </dev/null) || rc=$?
+		count=$((count + 1))
+		part=${part# }
+		if [ $rc != $((want)) ] || [[ $out != *"$part"* ]]; then
+			echo "veneer-install $args: exit code $rc, expected $want; message '$part' expected, got: $out"
+			wrong=$((wrong + 1))
+		fi
+	done < <(table)
+	[ $count -ge 40 ]
+	[ $wrong = 0 ]
+	[ "$(find . -type f -print0 | sort -z | xargs -0 sha256sum)" = "$before" ]
+}
