@@ -28,7 +28,7 @@ starts() {
 	local slot at dir=$BATS_TEST_TMPDIR/slot
 	slot=$(mtype -i "$1@@2M" ::/veneer/state | sed -n 's/^veneer_slot=//p')
 	at=36864K
-	[ "$slot" = a ] || at=$(($(sfdisk -d "$1" | sed -n 's/.*start= *\([0-9]*\),.*veneer-b.*/\1/p') / 2))K
+	[ "$slot" = a ] || at=$(($(sfdisk -d "$1" | sed -n 's/.*start= *\([0-9]*\),.*"veneer-b".*/\1/p') / 2))K
 	rm -rf "$dir"
 	mkdir "$dir"
 	mcopy -s -n -i "$1@@$at" '::/veneer/*' "$dir/" || return 1
@@ -135,7 +135,7 @@ install_killed() {
 	kill -TERM $pid
 	wait $pid || rc=$?
 	[ $rc = 143 ]
-	[ -z "$(ls term tmp)" ]
+	[ -z "$(find term tmp -mindepth 1)" ]
 }
 
 @test "two at once: the second is told so" {
