@@ -6,8 +6,8 @@ load ../lib/guest
 setup() {
 	cd "$BATS_TEST_TMPDIR" || return 1
 	veneer_only
-	EMULATOR=veneer-bochs
-	GUEST_TIMEOUT=600
+	# shellcheck disable=SC2034 # for guest.bash
+	EMULATOR=veneer-bochs GUEST_TIMEOUT=600
 }
 
 teardown() { guest_teardown; }
@@ -51,7 +51,7 @@ linux() { # linux ARGS...: DHCP and 8 MiB by HTTP
 	check_hobby
 	grep -a "cpu: Intel VMX" "$(serial)"
 	# Bochs's firmware has it at the very end of its table.
-	! grep -a "no _S5" "$(serial)"
+	run ! grep -a "no _S5" "$(serial)"
 }
 
 @test "VMX: a guest finds a processor without VMX" {

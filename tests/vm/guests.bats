@@ -72,8 +72,10 @@ teardown() { guest_teardown; }
 		boot_image boot.img matrix "veneer.mib=4 veneer.url=$HTTP_URL veneer.keep=1"
 		rm -f sata nvme
 		if [ $kind = ahci ]; then
+			# shellcheck disable=SC2054 # the commas are QEMU's
 			disks=(--disk ahci:boot.img --disk nvme:nvme,size=64M) serial=AHCI0
 		else
+			# shellcheck disable=SC2054 # the commas are QEMU's
 			disks=(--disk ahci:sata,size=64M --disk nvme:boot.img) serial=NVME0
 		fi
 		disk_boot $serial --config "$WRITABLE" --mem 768M --nic e1000e --nic e1000 --nic rtl8139 "${disks[@]}"

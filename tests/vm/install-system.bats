@@ -57,9 +57,10 @@ config() {
 	# Nothing but new files and the menu: the default, too, is what it was.
 	run ! grep -q 'set default="veneer' "$MNT/boot/grub/grub.cfg"
 	tree >after
-	[ -z "$(diff "$BEFORE" after | grep '^<' | grep -v ' ./boot/grub/grub.cfg$')" ]
-	[ -z "$(diff "$BEFORE" after | grep '^> \./' | grep -v -e '^> ./boot/veneer' -e '^> ./etc/default/veneer ' \
-		-e '^> ./etc/grub.d/42_veneer ')" ]
+	diff "$BEFORE" after >changes || [ $? = 1 ]
+	run ! grep -v ' ./boot/grub/grub.cfg$' < <(grep '^<' changes)
+	run ! grep -v -e '^> ./boot/veneer' -e '^> ./etc/default/veneer ' -e '^> ./etc/grub.d/42_veneer ' \
+		< <(grep '^> \./' changes)
 	install system --name os --default
 	grep -q 'set default="veneer-os"' "$MNT/boot/grub/grub.cfg"
 	unmounted
@@ -71,6 +72,7 @@ config() {
 	install upgrade --cmdline 'run="exit 4"'
 	install verify
 	cp "$MNT/boot/grub/grub.cfg" ours
+	# shellcheck disable=SC2016 # the inner shell's
 	unshare --mount --propagation private sh -c 'cd "$1"; for d in dev proc sys; do mount --rbind /$d $d; done
 		exec chroot . update-grub' sh "$MNT" 3>&-
 	cmp ours "$MNT/boot/grub/grub.cfg"

@@ -8,6 +8,7 @@ setup() {
 	veneer_only
 	# shellcheck disable=SC2054 # the commas are QEMU's
 	q35=(--nic e1000e --disk ahci:sata,size=128M --disk nvme:nvme,size=128M)
+	# shellcheck disable=SC2054 # the commas are QEMU's
 	pc=(--machine pc --nic e1000 --disk ahci:sata,size=128M --disk nvme:nvme,size=128M)
 }
 
