@@ -42,7 +42,11 @@ menu_enter() {
 }
 
 teardown() {
+	local session
 	guest_teardown
+	# Without its terminal mconf would run for ever.
+	session=$(tmux -L "menu$$" display-message -p '#{pane_pid}' 2>/dev/null) || return 0
+	pkill -KILL -s "$session" || true
 	tmux -L "menu$$" kill-server 2>/dev/null || true
 }
 
