@@ -110,8 +110,8 @@ install_killed() {
 		mkdir dir
 		copy old.img dir/t.img
 		rc=0
-		./stop-at "$n" "$PWD/dir" -- "$INSTALL" image "$PWD/dir/t.img" --kernel k --veneer k --cmdline new >/dev/null 2>&1 ||
-			rc=$?
+		./stop-at "$n" "$PWD/dir" -- "$INSTALL" image "$PWD/dir/t.img" --kernel k --veneer k --cmdline new \
+			>/dev/null 2>&1 || rc=$?
 		[ $rc = 137 ]
 		old_or_new dir/t.img "killed before change $n of $total"
 	done
