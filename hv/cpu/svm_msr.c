@@ -3,6 +3,9 @@
 #include "hv/cpu/svm.h"
 #include "hv/x86.h"
 
+#define MSR_VMX_FIRST	0x480u
+#define MSR_VMX_LAST	0x491u
+
 /* The permission map (15.11): two bits an MSR, read then write. */
 static int msrpm_bit(uint32_t msr)
 {
@@ -39,6 +42,9 @@ void svm_msr_policy(uint8_t *map)
 		svm_msr_trap(map, both[i], true, true);
 	for (unsigned i = 0; i < ARRAY_SIZE(writes); i++)
 		svm_msr_trap(map, writes[i], false, true);
+	/* Intel's; an emulated AMD processor may answer all the same. */
+	for (uint32_t msr = MSR_VMX_FIRST; msr <= MSR_VMX_LAST; msr++)
+		svm_msr_trap(map, msr, true, true);
 }
 
 bool svm_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value)
