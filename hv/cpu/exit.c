@@ -133,9 +133,12 @@ static void exit_hypercall(struct vcpu *v, const struct vmexit *x)
 
 static void exit_nmi(struct vcpu *v)
 {
-	bool poked = smp_take_poke(this_cpu());
+	struct cpu *c = this_cpu();
+	bool poked = smp_take_poke(c), rang = doorbell_ring();
 
-	if (!doorbell_ring() && !poked)
+	if (poked && rang)
+		smp_expect_late_poke(c);
+	else if (!poked && !rang && !smp_is_late_poke(c))
 		vendor->inject_nmi(v);
 }
 

@@ -58,6 +58,7 @@ struct cpu {
 	uint8_t *exception_stacks;
 	uint64_t tsc_adjust;		/* the guest's */
 	uint64_t mismatch_rip;		/* mmio.c */
+	uint64_t late_poke_until;	/* smp.c: 0 for none */
 	bool started;			/* the guest has run here */
 
 	uint32_t requests;		/* shared: REQ_* */

@@ -15,6 +15,8 @@
 /* An exit takes microseconds, on an emulator whose threads wait for a processor up to seconds. */
 #define PAUSE_US	20000000u
 #define STOP_US		2000000u
+/* How long a poke may stay away whose flag was taken by another NMI: a sender that an emulator holds up. */
+#define LATE_POKE_US	1000000u
 
 static struct cpu boot_cpu;
 struct cpu *cpus[MAX_CPUS] = { &boot_cpu };
@@ -23,7 +25,7 @@ unsigned ncpus = 1;
 static struct lock pause_lock;
 static uint32_t watched;	/* INIT, SIPI and NMIs of the guest's are emulated */
 static bool unused;		/* processors that are not ours */
-static uint64_t cnt_starts, cnt_inits, cnt_nmis;
+static uint64_t cnt_starts, cnt_inits, cnt_nmis, cnt_late;
 static uint32_t closed;		/* nobody enters the guest */
 static struct cpu *stopper;	/* and nobody will but this one */
 
@@ -46,6 +48,7 @@ void smp_init(void)
 	counter_register("cpu", "starts", &cnt_starts);
 	counter_register("cpu", "inits", &cnt_inits);
 	counter_register("nmi", "by_ipi", &cnt_nmis);
+	counter_register("nmi", "late_pokes", &cnt_late);
 }
 
 static void poke(struct cpu *c)
@@ -57,6 +60,24 @@ static void poke(struct cpu *c)
 bool smp_take_poke(struct cpu *c)
 {
 	return __atomic_exchange_n(&c->poke, 0, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * The flag is set before the NMI is sent: a doorbell that comes between finds it, and the poke's own NMI comes later, with no
+ * flag and no work.  It must not become the guest's.
+ */
+void smp_expect_late_poke(struct cpu *c)
+{
+	c->late_poke_until = time_us() + LATE_POKE_US;
+}
+
+bool smp_is_late_poke(struct cpu *c)
+{
+	if (!c->late_poke_until || time_us() >= c->late_poke_until)
+		return false;
+	c->late_poke_until = 0;
+	counter_add(&cnt_late, 1);
+	return true;
 }
 
 /*
@@ -214,9 +235,10 @@ static void wait_in_host(struct cpu *c)
 	vendor->sleep(&c->requests);
 	__atomic_store_n(&c->asleep, 0, __ATOMIC_SEQ_CST);
 	/* One that has not come yet will come in the guest, and must be known there. */
-	if (c->nmi_count != nmis)
-		smp_take_poke(c);
-	doorbell_ring();
+	bool poked = c->nmi_count != nmis && smp_take_poke(c);
+
+	if (doorbell_ring() && poked)
+		smp_expect_late_poke(c);
 }
 
 static void serve(struct cpu *c, uint32_t what)

@@ -64,6 +64,13 @@ void smp_want_clock(void);
 bool smp_take_poke(struct cpu *c);
 
 /*
+ * A poke was taken at an NMI that a device explains, too: its own NMI may still come.  And: whether this one, which nothing
+ * explains, is taken for that (once, within a second).
+ */
+void smp_expect_late_poke(struct cpu *c);
+bool smp_is_late_poke(struct cpu *c);
+
+/*
  * Make all other processors leave the guest and stay out until guest_resume(), which makes each drop what it has cached of
  * the nested tables and bitmaps.  Locks may be held.  Bounded: a processor that does not come is a panic.
  */
