@@ -83,7 +83,10 @@ static void start_guest(void)
 	smp_start(&boot);
 	memset(&regs, 0, sizeof(regs));
 	loader_flat32(&regs);
-	if (config.boot == BOOT_DISK ? bios_start_disk(&boot, &regs) : loader_start_guest(&boot, &config, &regs))
+	/* Without the BIOS start config_parse() has refused the other. */
+	bool disk = IS_ENABLED(CONFIG_BOOT_BIOS) && config.boot == BOOT_DISK;
+
+	if (disk ? bios_start_disk(&boot, &regs) : loader_start_guest(&boot, &config, &regs))
 		stop("the guest cannot be started; see the line above");
 	this_cpu()->v = v;
 	vendor->set(v, &regs);
