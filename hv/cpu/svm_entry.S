@@ -6,6 +6,8 @@
  * FS, GS, TR, LDTR, KernelGSBase and the syscall MSRs are the guest's after an exit (APM vol. 2, 15.5.1): VMSAVE and
  * VMLOAD exchange them before any C code runs, which reads the stack protector's canary by FS.
  */
+#include "hv/cpu/gprs.h"
+
 	.text
 	.globl svm_enter
 	.hidden svm_enter
@@ -20,39 +22,13 @@ svm_enter:
 	pushq %rdx
 	pushq %rdi
 	movq %rsi, %rax
-	movq 8(%rdi), %rcx
-	movq 16(%rdi), %rdx
-	movq 24(%rdi), %rbx
-	movq 40(%rdi), %rbp
-	movq 48(%rdi), %rsi
-	movq 64(%rdi), %r8
-	movq 72(%rdi), %r9
-	movq 80(%rdi), %r10
-	movq 88(%rdi), %r11
-	movq 96(%rdi), %r12
-	movq 104(%rdi), %r13
-	movq 112(%rdi), %r14
-	movq 120(%rdi), %r15
-	movq 56(%rdi), %rdi
+	load_guest_gprs
 	vmload %rax
 	vmrun %rax
 	vmsave %rax
 	pushq %rdi
 	movq 8(%rsp), %rdi
-	movq %rcx, 8(%rdi)
-	movq %rdx, 16(%rdi)
-	movq %rbx, 24(%rdi)
-	movq %rbp, 40(%rdi)
-	movq %rsi, 48(%rdi)
-	popq 56(%rdi)
-	movq %r8, 64(%rdi)
-	movq %r9, 72(%rdi)
-	movq %r10, 80(%rdi)
-	movq %r11, 88(%rdi)
-	movq %r12, 96(%rdi)
-	movq %r13, 104(%rdi)
-	movq %r14, 112(%rdi)
-	movq %r15, 120(%rdi)
+	store_guest_gprs
 	popq %rdi
 	popq %rax
 	vmload %rax

@@ -8,6 +8,7 @@
  * wait for the next exit.  The handler (entry.S) sends a return into this window to vmx_window_left instead.  One that comes
  * during the entry itself is pending when the guest runs, and exits at once.
  */
+#include "hv/cpu/gprs.h"
 #include "hv/cpu/percpu.h"
 #include "hv/cpu/vmx_entry.h"
 #include "hv/cpu/vmx_regs.h"
@@ -31,20 +32,7 @@ vmx_window:
 	jne vmx_window_left
 	testl %esi, %esi
 	movq (%rdi), %rax			/* no MOV changes the flags */
-	movq 8(%rdi), %rcx
-	movq 16(%rdi), %rdx
-	movq 24(%rdi), %rbx
-	movq 40(%rdi), %rbp
-	movq 48(%rdi), %rsi
-	movq 64(%rdi), %r8
-	movq 72(%rdi), %r9
-	movq 80(%rdi), %r10
-	movq 88(%rdi), %r11
-	movq 96(%rdi), %r12
-	movq 104(%rdi), %r13
-	movq 112(%rdi), %r14
-	movq 120(%rdi), %r15
-	movq 56(%rdi), %rdi
+	load_guest_gprs
 	jz 1f
 	vmresume
 	jmp 2f
@@ -63,20 +51,7 @@ vmx_exited:
 	pushq %rdi
 	movq 8(%rsp), %rdi
 	movq %rax, (%rdi)
-	movq %rcx, 8(%rdi)
-	movq %rdx, 16(%rdi)
-	movq %rbx, 24(%rdi)
-	movq %rbp, 40(%rdi)
-	movq %rsi, 48(%rdi)
-	popq 56(%rdi)
-	movq %r8, 64(%rdi)
-	movq %r9, 72(%rdi)
-	movq %r10, 80(%rdi)
-	movq %r11, 88(%rdi)
-	movq %r12, 96(%rdi)
-	movq %r13, 104(%rdi)
-	movq %r14, 112(%rdi)
-	movq %r15, 120(%rdi)
+	store_guest_gprs
 	movl $VMX_EXITED, %eax
 3:	popq %rdi
 	popq %r15
