@@ -50,13 +50,14 @@ if [ ! -s $veneer_now/menu.cfg ]; then
 	set veneer_previous=
 fi
 set veneer_title=
+set veneer_entries=1
 set veneer_dir_1=$veneer_now
 source $veneer_now/menu.cfg
 if [ -n "$veneer_previous" -a -s $veneer_old/menu.cfg ]; then
 	set veneer_dir_2=$veneer_old
 	set veneer_title="Previous version of "
 	set veneer_keep_timeout=$timeout
-	set fallback=1
+	set fallback=$veneer_entries
 	source $veneer_old/menu.cfg
 	set timeout=$veneer_keep_timeout
 fi
@@ -67,8 +68,11 @@ END
 
 # The slot's own part of the menu; the ESP's grub.cfg reads it once for the present version and once for the previous one.
 disk_menu() {
-	local name title
+	local name title entries
+	entries=$(guests "$tree" | wc -l)
+	[ -n "${opt[native]}" ] || entries=$((entries + 1))
 	printf 'set timeout=%d\n' "$1"
+	printf 'if [ -z "$veneer_title" ]; then set veneer_entries=%d; fi\n' "$entries"
 	for name in $(guests "$tree"); do
 		title="Veneer: $name"
 		[ -z "${opt[native]}" ] || title="$name without Veneer"

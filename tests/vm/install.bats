@@ -45,3 +45,18 @@ installed() { # installed [nvme:]FIRMWARE
 	veneer_only
 	installed nvme uefi
 }
+
+@test "installed disk: where the new version cannot be loaded the previous version starts" {
+	veneer_only
+	installer=("$ROOT/installer/veneer-install")
+	printf '#include "default.dts"\n/ { chosen { veneer,debug-exit-port = <0xf4>; }; };\n' >config.dts
+	cp "$ROOT/configs/default.dts" .
+	"${installer[@]}" image disk.img --kernel "$BUILD/hobby-os.elf" --name os --menu-timeout 0 --config config.dts \
+		--cmdline 'run="exit 3"' --veneer "$BUILD/veneer.elf"
+	"${installer[@]}" upgrade disk.img --cmdline 'run="exit 4"' --veneer "$BUILD/veneer.elf"
+	local start
+	start=$(sfdisk -d disk.img | sed -nE '/name="veneer-b"/s/.*start= *([0-9]+).*/\1/p')
+	mdel -i "disk.img@@$((512 * start))" ::/veneer/veneer.elf
+	guest_start --image disk.img --nic e1000e
+	guest_end 3
+}
