@@ -508,8 +508,10 @@ static bool check_lines(void)
 		if (!is_high(l))
 			continue;
 		high = true;
-		/* A device of the guest's is seen to withdraw only by looking again. */
-		later |= raise(&l->path[0]) | raise(&l->path[1]) | l->foreign;
+		/* Both are raised.  A device of the guest's is seen to withdraw only by looking again. */
+		bool first = raise(&l->path[0]), second = raise(&l->path[1]);
+
+		later = later || first || second || l->foreign;
 	}
 	hold_clock(later);
 	return high;
