@@ -16,7 +16,7 @@ GUEST_CFLAGS	:= $(HOBBY_CFLAGS) -Iexamples/hobby-os -Itests/guest/lib
 # Two small kernels of their own that die, in 32-bit and in 64-bit mode.
 GUEST_PROBES	+= $(BUILD)/guest/crash32.elf $(BUILD)/guest/crash64.elf
 CRASH_CFLAGS	:= -O0 -ffreestanding -fno-pic -fno-stack-protector -mgeneral-regs-only -fno-asynchronous-unwind-tables \
-		   -fcf-protection=none -mno-red-zone -Wall -Wextra -Werror -nostdlib -static -no-pie -Wl,--build-id=none \
+		   -fcf-protection=none -mno-red-zone -Wall -Wextra -Werror -nostdlib -static -Wl,--build-id=none \
 		   -Wl,--no-warn-rwx-segments -Wl,-z,max-page-size=4096
 $(BUILD)/guest/crash%.elf: tests/guest/crash/start.S tests/guest/crash/crash.c tests/guest/crash/crash.lds
 	@mkdir -p $(@D)
