@@ -21,7 +21,7 @@ unit: $(UNIT_TESTS:test_%=unit-%) ## Run the unit tests on the host (ASan, UBSan
 
 # The suites that scripts/run-tests runs; it builds what they need and sums up what they report.
 RUN_TESTS = BUILD='$(BUILD)' CC='$(CC)' KCONFIG_CONFIG='$(KCONFIG_CONFIG)' scripts/run-tests $(TESTARGS)
-check: | deps ## Run all tests but the slow ones (about 20 minutes); ends with "N passed, N failed"
+check: | deps ## Run all tests but the slow ones (25 to 40 minutes); ends with "N passed, N failed"
 	@$(RUN_TESTS) unit lint tools vm
 
 check-all: | deps ## Run all tests

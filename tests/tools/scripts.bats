@@ -67,6 +67,30 @@ project() {
 	[ "${lines[-1]}" = "1 passed, 0 failed" ]
 }
 
+@test "run-tests: files beside each other, each reported whole, and one after the other" {
+	project <<-'END'
+		TEST "meets the other" {
+			touch "$BATS_TEST_DIRNAME/${BATS_TEST_FILENAME##*/}.here"
+			for ((i = 0; i < 100; i++)); do
+				[ ! -e "$BATS_TEST_DIRNAME/a.bats.here" ] ||
+					[ ! -e "$BATS_TEST_DIRNAME/b.bats.here" ] || return 0
+				sleep 0.1
+			done
+			return 1
+		}
+		TEST "another" { true; }
+	END
+	cp "$T/p/tests/tools/a.bats" "$T/p/tests/tools/b.bats"
+	run -0 "$T/p/scripts/run-tests" --jobs 2 tools
+	[ "${lines[-1]}" = "4 passed, 0 failed" ]
+	[ "${lines[0]%%: *}" = "${lines[1]%%: *}" ]
+	rm "$T/p/tests/tools"/*.here
+	run -1 "$T/p/scripts/run-tests" --jobs 1 tools
+	[ "${lines[-1]}" = "3 passed, 1 failed" ]
+	run -2 "$T/p/scripts/run-tests" --jobs 0 tools
+	run -2 "$T/p/scripts/run-tests" --jobs
+}
+
 @test "run-tests: tests that never ran count as failed" {
 	project <<-'END'
 		TEST "good" { true; }
