@@ -17,25 +17,58 @@ disk_boot() {
 	guest_start --no-reboot --boot-disk "$serial" "$@"
 }
 
-# ipxe_start TRANSPORT ARGS...: Debian's ipxe.lkrn, which begins in real mode, gets an address and runs a script from the TFTP
-# server; the script fetches a file named by the card's MAC address.
-ipxe_start() {
-	"$LIB/ipxe" "$BUILD/ipxe" || return 1
-	mkdir -p tftp
-	cat >tftp/script.ipxe <<-'END'
-		#!ipxe
-		imgfetch tftp://10.0.2.2/proof-${net0/mac:hexhyp}-${net0/ip}
-		imgfetch tftp://10.0.2.2/all-${net0/mac:hexhyp}
-	END
-	head -c 100000 /dev/zero >tftp/proof-52-54-00-12-34-56-10.0.2.15
-	guest_start --no-reboot --kernel "$BUILD/ipxe/ipxe.lkrn" --cmdline "dhcp && chain tftp://10.0.2.2/script.ipxe" \
-		--tftp tftp --capture net.pcap "$@"
+# boot_image_kept IMAGE BEFORE SERIAL: the Linux guest that started from the image read what the host had written there (the
+# copy BEFORE), and the image is changed nowhere but in the 8 MiB that the guest says it wrote, which it holds.
+boot_image_kept() {
+	local at sum
+	said "vd[a-z]: $3 524288 sectors, first $(head -c 16M "$2" | sha256sum | cut -d ' ' -f 1)" || return 1
+	read -r at sum <<<"$(reported "pattern $3")"
+	[ "$(dd if="$1" bs=1M skip="$at" count=8 status=none | sha256sum | cut -d ' ' -f 1)" = "$sum" ] ||
+		{ echo "$1 does not hold what was written"; return 1; }
+	dd if="$2" of="$1" bs=1M skip="$at" seek="$at" count=8 conv=notrunc status=none
+	cmp "$1" "$2"
 }
 
-# wait_captured TEXT SECONDS: until a frame with that text was seen on the first card's network.
+# ipxe_script NUMBER TOKEN: a script of 100 KiB for iPXE's card NUMBER.  The token's bytes are spread over all of it, and come
+# back together as a file name: a part that is lost or not as it was sent is missing there.  Then the next card has its turn.
+ipxe_script() {
+	local i next=$(($1 + 1))
+	echo '#!ipxe'
+	for ((i = 0; i < ${#2}; i += 2)); do
+		head -c 2400 /dev/urandom | base64 -w 100 | sed 's/^/#/'
+		echo "set token$1 \${token$1}${2:i:2}"
+	done
+	echo "imgfetch tftp://10.0.2.2/got-\${net$1/mac:hexhyp}-\${net$1/ip}-\${token$1} ||"
+	echo "ifclose net$1 ||"
+	[ ! -e tftp/script-$next.ipxe ] || echo "dhcp net$next && chain tftp://10.0.2.2/script-$next.ipxe"
+}
+
+# ipxe_start CARDS ARGS...: Debian's ipxe.lkrn, which begins in real mode, on a machine with so many cards.  By each it gets an
+# address, and a script from the TFTP server.  The cards' networks are captured in net.0, net.1 ...
+ipxe_start() {
+	local number cards=$1 capture=()
+	shift
+	"$LIB/ipxe" "$BUILD/ipxe" || return 1
+	mkdir -p tftp
+	IPXE_TOKENS=()
+	for ((number = cards - 1; number >= 0; number--)); do
+		IPXE_TOKENS[number]=$(head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n')
+		ipxe_script $number "${IPXE_TOKENS[number]}" >tftp/script-$number.ipxe
+		capture+=(-object "filter-dump,id=capture$number,netdev=net$number,file=net.$number")
+	done
+	guest_start --no-reboot --kernel "$BUILD/ipxe/ipxe.lkrn" --cmdline "dhcp net0 && chain tftp://10.0.2.2/script-0.ipxe" \
+		--tftp tftp "$@" -- "${capture[@]}"
+}
+
+# ipxe_fetched NUMBER SECONDS: the card's token has come back, from its MAC address and the IP address that it was given.
+ipxe_fetched() {
+	wait_captured "$(printf 'got-52-54-00-12-34-%02x-10.0.2.15-%s' $((0x56 + $1)) "${IPXE_TOKENS[$1]}")" net.$1 "$2"
+}
+
+# wait_captured TEXT FILE SECONDS: until a frame with that text is in the capture.
 wait_captured() {
-	local end=$((SECONDS + $2))
-	until grep -qaF -- "$1" net.pcap 2>/dev/null; do
+	local end=$((SECONDS + $3))
+	until grep -qaF -- "$1" "$2" 2>/dev/null; do
 		if [ $SECONDS -ge $end ] || ! kill -0 "$GUEST_PID" 2>/dev/null; then
 			echo "no frame with $1"
 			return 1

@@ -66,6 +66,18 @@ linux_disk() {
 	[ "$(reported "pattern $name")" = "$sum" ] || { echo "$2 holds something else"; return 1; }
 }
 
+# linux_boot_disk COLUMN NAME: the disk at a column's place is boot.img, whose GRUB read it as drive 80h: the guest read what
+# the host had written, the host finds what the guest has written, and nothing else is changed, its partitions neither
+linux_boot_disk() {
+	local serial=AHCI0
+	[ "$1" = AHCI ] || serial=NVME0
+	grep -qaE "^veneer: bios: drive 80h is $2 .* serial \"$serial\"" "$(serial)" ||
+		{ echo "$2 is not drive 80h"; return 1; }
+	[ -n "$(reported "at ${PLACE[$1]} disk")" ] || { echo "no disk at ${PLACE[$1]}"; return 1; }
+	[ "$(reported "data $serial")" = "$(sha_of data)" ] || { echo "the guest read something else"; return 1; }
+	boot_image_kept boot.img before $serial
+}
+
 # linux_row NUMBER TITLE KERNEL-FOLDER KERNEL-FILE CMDLINE ARGS...
 linux_row() {
 	local number=$1 title=$2 folder=$3 kernel=$4 cmdline=$5

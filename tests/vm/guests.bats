@@ -62,36 +62,67 @@ teardown() { guest_teardown; }
 	row_end
 }
 
-# bats test_tags=slow
-@test "guests: a GRUB on the virtual disk starts Linux from that disk" {
-	row 31 "boot sector of the disk: GRUB, then Linux 6.1 from the same disk"
+# boot_sector_row NUMBER TITLE SERIAL: a machine whose disk with that serial number, of the two, has a GRUB of its own
+boot_sector_row() {
+	local number=$1 title=$2 serial=$3 column disks
+	row "$number" "$title"
 	matrix_machine
 	http_start
 	random_file "$HTTP_DIR/down" 4
-	for kind in ahci nvme; do
-		boot_image boot.img matrix "veneer.mib=4 veneer.url=$HTTP_URL veneer.keep=1"
-		rm -f sata nvme
-		if [ $kind = ahci ]; then
-			# shellcheck disable=SC2054 # the commas are QEMU's
-			disks=(--disk ahci:boot.img --disk nvme:nvme,size=64M) serial=AHCI0
-		else
-			# shellcheck disable=SC2054 # the commas are QEMU's
-			disks=(--disk ahci:sata,size=64M --disk nvme:boot.img) serial=NVME0
-		fi
-		disk_boot $serial --config "$WRITABLE" --mem 768M --nic e1000e --nic e1000 --nic rtl8139 "${disks[@]}"
-		guest_end 0
-		if [ $kind = ahci ]; then
-			check NVMe linux_disk NVMe nvme
-			check AHCI grep -qaE "^veneer: bios: drive 80h is ahci0p0 " "$(serial)"
-		else
-			check AHCI linux_disk AHCI sata
-			check NVMe grep -qaE "^veneer: bios: drive 80h is nvme0n1 " "$(serial)"
-		fi
-		for column in e1000e e1000 rtl8139; do
-			check $column linux_card $column
-		done
+	boot_image boot.img matrix "veneer.mib=4 veneer.url=$HTTP_URL veneer.keep=$serial veneer.data=200"
+	random_file data 4
+	dd if=data of=boot.img bs=1M seek=200 conv=notrunc status=none
+	cp --sparse=always boot.img before
+	disks=(--disk ahci:sata --disk nvme:nvme)
+	if [ "$serial" = AHCI0 ]; then disks[1]=ahci:boot.img; else disks[3]=nvme:boot.img; fi
+	disk_boot "$serial" --config "$WRITABLE" --mem 768M --nic e1000e --nic e1000 --nic rtl8139 "${disks[@]}"
+	guest_end 0 || ROW_FAILED=y
+	for column in e1000e e1000 rtl8139; do
+		check $column linux_card $column
 	done
+	if [ "$serial" = AHCI0 ]; then
+		check AHCI linux_boot_disk AHCI ahci0p0
+		check NVMe linux_disk NVMe nvme
+	else
+		check NVMe linux_boot_disk NVMe nvme0n1
+		check AHCI linux_disk AHCI sata
+	fi
 	row_end
+}
+
+# bats test_tags=slow
+@test "guests: a GRUB on the virtual SATA disk starts Linux from that disk" {
+	boot_sector_row 31 "boot sector of the SATA disk: its GRUB, then Linux 6.1 from it" AHCI0
+}
+
+# bats test_tags=slow
+@test "guests: a GRUB on the virtual NVMe disk starts Linux from that disk" {
+	boot_sector_row 32 "boot sector of the NVMe disk: its GRUB, then Linux 6.1 from it" NVME0
+}
+
+# ipxe_row NUMBER TITLE ARGS...
+ipxe_row() {
+	row "$1" "$2"
+	shift 2
+	cell AHCI n/a
+	cell NVMe n/a
+	ipxe_start 3 --nic e1000e --nic e1000 --nic rtl8139 "$@"
+	check e1000e ipxe_fetched 0 120
+	check e1000 ipxe_fetched 1 60
+	check rtl8139 ipxe_fetched 2 60
+	row_end
+}
+
+# It has both drivers, and takes the legacy one where it finds no modern registers only: no device here is without.
+@test "guests: ipxe.lkrn, transitional devices" {
+	ipxe_row 33 "ipxe.lkrn (real mode): DHCP, a script by TFTP; transitional device" --config "$WRITABLE"
+	[ "$(grep -caE '^veneer: net[0-2]: virtio-net at 00:0[345]\.0 for [a-z0-9-]+.?$' "$(serial)")" = 3 ]
+}
+
+# bats test_tags=slow
+@test "guests: ipxe.lkrn, modern-only devices" {
+	ipxe_row 34 "ipxe.lkrn (real mode): DHCP, a script by TFTP; modern-only device" --config "$LIB/modern.dts"
+	[ "$(grep -caE '^veneer: net[0-2]: virtio-net at 00:0[345]\.0 for [a-z0-9-]+, modern-only' "$(serial)")" = 3 ]
 }
 
 @test "guests: hobby OS, legacy transport, polling" {

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Every disk: a file system, veneer.mib= (256) MiB of data written, synced and read back from the medium.
+# Every disk: a file system, veneer.mib= (256) MiB of data written, synced and read back from the medium.  The one with the
+# serial number veneer.keep= is the one that the system started from, and keeps what is on it.
 mib=$(arg mib)
 modprobe ext4
 say "disks: $(disks | wc -l)"
@@ -7,6 +8,10 @@ for disk in $(disks); do
 	say "$disk: $(cat /sys/block/$disk/size) sectors, logical $(cat /sys/block/$disk/queue/logical_block_size)" \
 		"physical $(cat /sys/block/$disk/queue/physical_block_size) ro $(cat /sys/block/$disk/ro)" \
 		"serial $(cat /sys/block/$disk/serial 2>/dev/null)"
+	if [ "$(cat /sys/block/$disk/serial 2>/dev/null)" = "$(arg keep)" ]; then
+		boot_disk "$disk"
+		continue
+	fi
 	if ! mkfs.ext4 -q -F -E nodiscard "/dev/$disk" >/tmp/log 2>&1; then
 		fail "$disk: mkfs.ext4: $(cat /tmp/log)"
 		continue

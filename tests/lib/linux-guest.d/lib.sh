@@ -62,3 +62,18 @@ pattern() {
 sha() {
 	sha256sum | cut -d ' ' -f 1
 }
+
+# boot_disk DISK: reports what its first 16 MiB are, and the 4 MiB at veneer.data= (MiB), which the host has written; then
+# writes 8 MiB, after the disk's file systems.  Nothing else changes.
+boot_disk() {
+	local serial at data
+	serial=$(cat "/sys/block/$1/serial")
+	data=$(arg data)
+	say "$1: $serial $(cat "/sys/block/$1/size") sectors," \
+		"first $(dd if="/dev/$1" bs=1M count=16 iflag=direct 2>/dev/null | sha)"
+	[ -z "$data" ] || say "data $serial $(dd if="/dev/$1" bs=1M skip="$data" count=4 iflag=direct 2>/dev/null | sha)"
+	at=$(($(cat "/sys/block/$1/size") / 2048 - 16))
+	pattern 9 "$1" | head -c 8388608 | tee /tmp/pattern |
+		dd of="/dev/$1" bs=1M seek=$at conv=notrunc,fsync iflag=fullblock 2>/dev/null || fail "$1: write"
+	say "pattern $serial $at $(sha </tmp/pattern)"
+}
