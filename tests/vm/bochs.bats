@@ -7,7 +7,7 @@ setup() {
 	cd "$BATS_TEST_TMPDIR" || return 1
 	veneer_only
 	# shellcheck disable=SC2034 # for guest.bash
-	EMULATOR=veneer-bochs GUEST_TIMEOUT=600
+	EMULATOR=veneer-bochs GUEST_TIMEOUT=1500
 }
 
 teardown() { guest_teardown; }
@@ -37,11 +37,17 @@ check_hobby() {
 	! grep -a "failed" "$(serial)" | grep -v "^exit: failed"
 }
 
-linux() { # linux ARGS...: DHCP and 8 MiB by HTTP
+# linux CPUS ARGS...: DHCP and 8 MiB by HTTP.  Without failures the guest writes nothing to the exit port: 0 is the power-off.
+linux() {
+	local cpus=$1
+	shift
 	http_start
 	random_file "$HTTP_DIR/down" 8
-	linux_start net "veneer.mib=1 veneer.url=$HTTP_URL" --mem 512M --nic e1000 "$@"
+	linux_start net "veneer.mib=1 veneer.cpus=$cpus veneer.off=1 veneer.url=$HTTP_URL" --smp "$cpus" --mem 512M \
+		--nic e1000 "$@"
 	guest_end 0
+	grep -a "reboot: Power down" "$(serial)"
+	not_said FAILED
 	said "cards: 1"
 	check_transfers 1
 }
@@ -87,9 +93,20 @@ linux() { # linux ARGS...: DHCP and 8 MiB by HTTP
 }
 
 # bats test_tags=slow
-@test "VMX: Linux gets an address and 8 MiB by HTTP arrive unharmed" {
-	linux
+@test "VMX: Linux gets an address, 8 MiB by HTTP arrive unharmed, and it switches the machine off" {
+	linux 1
 	grep -a "cpu: Intel VMX" "$(serial)"
+}
+
+# bats test_tags=slow
+@test "VMX: Linux does the same on 2 processors" {
+	linux 2
+	grep -a "cpu: 2 processors, 2 for the guest; 1 started and parked" "$(serial)"
+}
+
+# bats test_tags=slow
+@test "VMX: 2 processors start, see nothing concealed, and lose no kick and no interrupt" {
+	probe probe-smp --cmdline "cpus=2 hidden=00:02.0 seconds=2" --nic e1000 --smp 2
 }
 
 # bats test_tags=slow
@@ -110,6 +127,6 @@ linux() { # linux ARGS...: DHCP and 8 MiB by HTTP
 }
 
 # bats test_tags=slow
-@test "SVM in Bochs: Linux gets an address and 8 MiB by HTTP arrive unharmed" {
-	linux --cpu ryzen
+@test "SVM in Bochs: Linux gets an address, 8 MiB by HTTP arrive unharmed, and it switches the machine off" {
+	linux 1 --cpu ryzen
 }

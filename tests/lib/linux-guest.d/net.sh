@@ -1,7 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# An address by DHCP, a download and an upload of veneer.mib= (64) MiB on every card; veneer.url= is the server.
+# An address by DHCP, a download and an upload of veneer.mib= (64) MiB on every card; veneer.url= is the server.  With
+# veneer.cpus= that many processors must be there, and the last one downloads.
 url=$(arg url)
 mib=$(arg mib)
+cpus=$(arg cpus)
+by=
+if [ -n "$cpus" ]; then
+	expect "nproc" "$(nproc)" "$cpus"
+	by="taskset -c $((cpus - 1))"
+fi
 say "cards: $(cards | wc -l)"
 number=0
 for card in $(cards); do
@@ -10,7 +17,8 @@ for card in $(cards); do
 		continue
 	fi
 	say "ok: $card has $(ip -4 addr show dev "$card" | sed -n 's/.*inet \([0-9.]*\).*/\1/p')"
-	say "download $number $(wget -q -O - "$url/down" | sha)"
+	# shellcheck disable=SC2086 # words
+	say "download $number $($by wget -q -O - "$url/down" | sha)"
 	# busybox's wget ends what it posts at the first NUL.
 	pattern ${mib:-64} "$card" >/tmp/up
 	say "upload $number $(sha </tmp/up)"
