@@ -24,7 +24,7 @@ guest_start() {
 	GUEST_STATUS=
 	: >"$(serial)"
 	[ "$emulator" != veneer-qemu ] || qmp=(--qmp "$BATS_TEST_TMPDIR/qmp")
-	"$ROOT/scripts/$emulator" --serial "$(serial)" "${qmp[@]}" --timeout "${GUEST_TIMEOUT:-300}" \
+	"$ROOT/scripts/$emulator" --serial "$(serial)" "${qmp[@]}" --timeout "${GUEST_TIMEOUT:-600}" \
 		${NATIVE:+--native} "$@" </dev/null >"$BATS_TEST_TMPDIR/qemu.log" 2>&1 3>&- &
 	GUEST_PID=$!
 }
