@@ -15,6 +15,7 @@
 #include <veneer/time.h>
 #include <veneer/virtio.h>
 #include "conceal/conceal_internal.h"
+#include "hv/mem/iommu.h"
 
 #define MAX_DEVICES	32u
 #define MAX_TWINS	48u
@@ -323,6 +324,14 @@ static void report_unused_rules(void)
 			log_warn("config: policy/%s matches no device of this machine", config.rule[i].node);
 }
 
+static bool any_concealed(void)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(verdicts); i++)
+		if (verdicts[i].fate == FATE_CONCEAL)
+			return true;
+	return false;
+}
+
 int conceal_start(void)
 {
 	const struct pci_dev *pci;
@@ -331,6 +340,11 @@ int conceal_start(void)
 		verdicts[i] = classify(pci);
 	if (slot_check(verdicts, ARRAY_SIZE(verdicts)))
 		return -ERR_INVAL;
+	/* Before a device's DMA begins.  Without a device of ours the IOMMU is the guest's. */
+	int err = any_concealed() ? iommu_hide() : 0;
+
+	if (err)
+		return err;
 	/*
 	 * All are hidden before the first is touched: a twin's place must not be a device that goes away later.  Half hidden, a
 	 * disk would be writable behind the configuration's back.

@@ -20,6 +20,7 @@
 #include "hv/dev/pci_internal.h"
 #include "hv/dev/power.h"
 #include "hv/hv.h"
+#include "hv/mem/iommu.h"
 #include "hv/mem/mem_internal.h"
 #include "hv/x86.h"
 
@@ -108,6 +109,7 @@ static void start_machine(void)
 	ioapic_init();
 	pci_space_init(&boot);
 	pci_init(true);
+	iommu_init("");
 	vpci_init();
 	intx_init();
 	power_init();
@@ -137,9 +139,8 @@ NORETURN static void check_only(void)
 	if (cpu)
 		log_info("check: processor: %s: fits", vendor->name);
 	acpi_init(boot.rsdp);
-	log_info("check: IOMMU: %s", acpi.has_dmar ? "VT-d" : acpi.has_ivrs ? "AMD-Vi" :
-		 "none named by ACPI: devices left to the guest reach all memory");
 	pci_init(false);
+	iommu_init("check: ");
 	unsigned n = conceal_check();
 
 	if (!cpu)
@@ -186,6 +187,8 @@ void veneer_main(uint64_t magic, const void *info)
 
 	if (err == -ERR_INVAL)
 		stop("the configuration does not fit this machine, as the line above says; correct it and install it again");
+	if (err == -ERR_TIMEOUT)
+		stop("switch the IOMMU (VT-d, AMD-Vi, DMA protection) off in the firmware setup");
 	if (err)
 		stop("a device cannot be hidden from the guest; leave it to the guest in the configuration (veneer,action)");
 	start_guest();

@@ -185,6 +185,15 @@ static void parse_fadt(const struct sdt *t)
 		find_s5(d);
 }
 
+/* The first of its name. */
+static void take_table(const struct sdt *t, uint64_t *addr, uint32_t *len)
+{
+	if (*addr)
+		return;
+	*addr = (uintptr_t)t;
+	*len = t->length;
+}
+
 static void parse_table(uint64_t addr)
 {
 	const struct sdt *t = table_at(addr);
@@ -198,39 +207,85 @@ static void parse_table(uint64_t addr)
 	else if (!memcmp(t->signature, "FACP", 4))
 		parse_fadt(t);
 	else if (!memcmp(t->signature, "DMAR", 4))
-		acpi.has_dmar = true;
+		take_table(t, &acpi.dmar, &acpi.dmar_len);
 	else if (!memcmp(t->signature, "IVRS", 4))
-		acpi.has_ivrs = true;
+		take_table(t, &acpi.ivrs, &acpi.ivrs_len);
 }
+
+/* RSDT or XSDT: the entries are 4 or 8 bytes. */
+static void for_each(const struct sdt *root, unsigned width, void (*fn)(uint64_t addr))
+{
+	for (uint32_t at = sizeof(*root); at + width <= root->length; at += width)
+		fn(field(root, at, width));
+}
+
+static const struct sdt *xsdt(const uint8_t *r)
+{
+	return r[15] >= 2 && field(r, 24, 8) ? table_at(field(r, 24, 8)) : NULL;
+}
+
+static const struct sdt *rsdt(const uint8_t *r)
+{
+	return table_at(field(r, 16, 4));
+}
+
+static const uint8_t *root_pointer;
 
 void acpi_init(uint64_t rsdp)
 {
-	const uint8_t *r = (const uint8_t *)(uintptr_t)rsdp;
-	unsigned width = 4;
-	const struct sdt *root = NULL;
+	const struct sdt *root;
 
+	root_pointer = (const uint8_t *)(uintptr_t)rsdp;
 	acpi.ncpus = 1;
 	acpi.lapic_addr = 0xfee00000;
 	if (!rsdp) {
 		log_warn("acpi: the boot loader handed over no RSDP: assuming one CPU, no ECAM, no IOAPIC");
 		return;
 	}
-	if (r[15] >= 2 && field(r, 24, 8)) {
-		root = table_at(field(r, 24, 8));
-		width = 8;
-	}
-	if (!root) {
-		root = table_at(field(r, 16, 4));
-		width = 4;
-	}
-	if (!root) {
+	if ((root = xsdt(root_pointer))) {
+		for_each(root, 8, parse_table);
+	} else if ((root = rsdt(root_pointer))) {
+		for_each(root, 4, parse_table);
+	} else {
 		log_warn("acpi: no usable RSDT or XSDT");
 		return;
 	}
-	for (uint32_t at = sizeof(*root); at + width <= root->length; at += width)
-		parse_table(field(root, at, width));
 	log_info("acpi: %u CPUs, %u IOAPICs, %u ECAM ranges, PM timer %#x, PM1a %#x", acpi.ncpus, acpi.nioapics, acpi.necam,
 		 acpi.pm_timer, acpi.pm1a_cnt);
-	log_warn("iommu: %s: devices that are left to the guest can reach all memory by DMA, Veneer's too",
-		 acpi.has_dmar || acpi.has_ivrs ? "present, but this build does not use it" : "none");
+}
+
+/* Names that begin with OEM belong to no specification (ACPI 6.4, table 5.6).  The sum stays right. */
+static void rename_table(uint64_t addr)
+{
+	static const char name[4] = { 'O', 'E', 'M', 'V' };
+	struct sdt *t = (struct sdt *)(uintptr_t)addr;
+
+	if (addr < PAGE_SIZE || addr >= MAX(gmem_top(), 1ull << 32) - sizeof(*t))
+		return;
+	if (memcmp(t->signature, "DMAR", 4) != 0 && memcmp(t->signature, "IVRS", 4) != 0)
+		return;
+	bool kept = true;
+
+	for (unsigned i = 0; i < sizeof(name); i++) {
+		volatile char *c = &t->signature[i];
+
+		t->checksum = (uint8_t)(t->checksum + (uint8_t)*c - (uint8_t)name[i]);
+		*c = name[i];
+		kept &= *c == name[i];
+	}
+	if (!kept)
+		log_warn("acpi: the table at %#lx cannot be written: the guest finds the table, but no IOMMU", addr);
+}
+
+/* Old systems come by the RSDT even where there is an XSDT. */
+void acpi_hide_tables(void)
+{
+	const struct sdt *root;
+
+	if (!root_pointer)
+		return;
+	if ((root = xsdt(root_pointer)))
+		for_each(root, 8, rename_table);
+	if ((root = rsdt(root_pointer)))
+		for_each(root, 4, rename_table);
 }

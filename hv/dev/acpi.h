@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The few facts that Veneer takes from the firmware's ACPI tables (ACPI 6.4).  The tables themselves stay the guest's. */
+/* The few facts that Veneer takes from the firmware's ACPI tables (ACPI 6.4).  They stay the guest's, but IOMMUs'. */
 #ifndef HV_ACPI_H
 #define HV_ACPI_H
 
@@ -24,12 +24,19 @@ struct acpi_info {
 	uint8_t s5_typ_a, s5_typ_b;		/* SLP_TYP for soft off, from the DSDT */
 	uint16_t reset_port;			/* FADT reset register when in I/O space */
 	uint8_t reset_value;
-	bool has_dmar, has_ivrs;
+	uint64_t dmar, ivrs;			/* tables of IOMMUs, which hv/mem reads; 0 when absent */
+	uint32_t dmar_len, ivrs_len;
 };
 
 extern struct acpi_info acpi;
 
 /* Walk the tables from the RSDP at @rsdp (0: none).  Bad tables are skipped with a line in the log. */
 void acpi_init(uint64_t rsdp);
+
+/*
+ * Rename the tables of IOMMUs so that no operating system knows them, by whichever way it comes to them.  Where they do not let
+ * themselves be written a line says so.  Once, after acpi_init().
+ */
+void acpi_hide_tables(void);
 
 #endif

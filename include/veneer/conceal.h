@@ -8,9 +8,9 @@
 /*
  * Name every PCI network and storage device in the log; take over those that the configuration selects, hide them, and make
  * their twins.  After PCI enumeration, before the guest is loaded.  What cannot be taken over is hidden or left as the log
- * says, and the guest starts all the same.  0; -ERR_NOMEM, with nothing touched yet, when a device cannot be hidden;
- * -ERR_INVAL, with all devices stopped again and nothing written, when the configuration does not fit: a window its disk, a
- * slot this machine.
+ * says, and the guest starts all the same.  0; with nothing touched yet -ERR_NOMEM, when a device cannot be hidden, or
+ * -ERR_TIMEOUT, when an IOMMU does not let itself be switched off; -ERR_INVAL, with all devices stopped again and nothing
+ * written, when the configuration does not fit: a window its disk, a slot this machine.
  */
 int conceal_start(void);
 

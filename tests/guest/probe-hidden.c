@@ -284,6 +284,19 @@ static void check_veneer_memory(void)
 	}
 }
 
+/* --- IOMMUs: their tables are not to be found; bars= and hidden= name their registers and functions --- */
+
+static void check_iommu(void)
+{
+	uint32_t found = 0;
+
+	check(acpi_table("APIC") != NULL, true, "hidden: ACPI's tables can be found");
+	check(acpi_table("DMAR") || acpi_table("IVRS"), false, "hidden: ACPI names no IOMMU");
+	for (uint32_t b = 0; b < SCAN_END; b++)
+		found += pci_read32(b, 0) != ONES && pci_read32(b, PCI_CLASS & 0xfc) >> 16 == 0x0806;
+	check(found, 0, "hidden: no function is an IOMMU");
+}
+
 /* --- the configuration ports --- */
 
 static void read_all_ports(void)
@@ -460,6 +473,7 @@ void probe(void)
 	check_hidden_functions();
 	check_bars();
 	check_veneer_memory();
+	check_iommu();
 	check_ports();
 	check_instructions();
 	check_cpuid();

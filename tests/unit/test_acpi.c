@@ -145,6 +145,36 @@ TEST(soft_off_at_the_end_of_its_table)
 	CHECK(acpi.has_s5 && acpi.s5_typ_a == 0 && acpi.s5_typ_b == 0);
 }
 
+/* The tables of IOMMUs are found, and renamed in the RSDT and the XSDT, each with its sum. */
+TEST(tables_of_iommus)
+{
+	uint32_t copy = 0xb00, other = 0xc00, rsdt = 0xd00;
+
+	build();
+	put(RSDP + 16, ram + rsdt, 4);
+	put(rsdt + 36, ram + MADT, 4);
+	put(rsdt + 40, ram + copy, 4);		/* one of its own, as some firmware has it */
+	table(rsdt, "RSDT", 44);
+	put(XSDT + 60, ram + other, 8);
+	table(XSDT, "XSDT", 68);
+	table(copy, "DMAR", 48);
+	table(other, "IVRS", 56);
+	seal(copy);
+	seal(other);
+	seal(rsdt);
+	seal(XSDT);
+	init();
+	CHECK(acpi.ivrs == ram + other && acpi.ivrs_len == 56 && !acpi.dmar);
+	acpi_hide_tables();
+	CHECK(!memcmp(mem + copy, "OEMV", 4) && !memcmp(mem + other, "OEMV", 4) && !memcmp(mem + MADT, "APIC", 4));
+	init();
+	CHECK(!acpi.ivrs && !acpi.dmar && !host_log_has("checksum") && acpi.ncpus == 4);
+	/* Pointers to nowhere. */
+	put(XSDT + 60, ~0ull - 3, 8);
+	put(rsdt + 40, 0x10, 4);
+	acpi_hide_tables();
+}
+
 TEST(none)
 {
 	build();

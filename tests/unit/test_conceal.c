@@ -80,6 +80,17 @@ static struct { uint64_t base, size; } hid[8];
 static unsigned nhid, nports;
 static uint64_t port_base;
 
+static int iommu_error;
+static unsigned iommu_hidden;
+
+/* Before any device is touched. */
+int iommu_hide(void)
+{
+	CHECK_EQ(nseen, 0);
+	iommu_hidden++;
+	return iommu_error;
+}
+
 int vpci_set(uint16_t bdf, const struct vpci_ops *o, void *ctx) { CHECK(!o); seen[nseen++].bdf = bdf; return 0; }
 static struct disk *booted[64];
 static unsigned nbooted;
@@ -249,6 +260,7 @@ TEST(a_machine)
 	for (unsigned i = 0; i < ARRAY_SIZE(pci); i++)
 		host_pci_config(&pci[i]);
 	CHECK_EQ(conceal_start(), 0);
+	CHECK_EQ(iommu_hidden, 1);
 	check_hidden();
 	check_net();
 	check_disks();
@@ -276,6 +288,24 @@ TEST(what_has_no_driver_is_named_and_stays)
 	CHECK_EQ(classify(&pci[10]).fate, FATE_LEAVE);
 	config.rule[0].action = ACTION_CONCEAL;
 	CHECK_EQ(classify(&pci[5]).fate, FATE_CONCEAL);
+}
+
+/* An IOMMU that goes on translating: no device is touched.  Where none is Veneer's it stays the guest's. */
+TEST(an_iommu_that_does_not_stop)
+{
+	unsigned nrules = config.nrules;
+
+	nseen = iommu_hidden = 0;
+	config.default_action = ACTION_CONCEAL;
+	config.nrules = 0;
+	iommu_error = -ERR_TIMEOUT;
+	CHECK_EQ(conceal_start(), -ERR_TIMEOUT);
+	CHECK(iommu_hidden == 1 && !nseen);
+	config.default_action = ACTION_LEAVE;
+	CHECK_EQ(conceal_start(), 0);
+	CHECK_EQ(iommu_hidden, 1);
+	iommu_error = 0;
+	config.nrules = nrules;
 }
 
 /* A guest must not start with another disk than the configuration says; what was started is stopped. */

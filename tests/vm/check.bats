@@ -35,9 +35,10 @@ has() {
 	mcopy -o -i "disk.img@@$((start * 512))" menu.cfg ::/veneer/menu.cfg
 	truncate -s 1M data
 	before="$(sha_of disk.img) $(sha_of data)"
-	guest_run --image ahci:disk.img --disk nvme:data --nic e1000e --nic e1000 --nic virtio-net-pci
+	guest_run --image ahci:disk.img --disk nvme:data --nic e1000e --nic e1000 --nic virtio-net-pci \
+		-- -device intel-iommu
 	has 'processor: .*: fits'
-	has 'IOMMU: none named'
+	has 'iommu0: VT-d 1\.0 at 0xfed90000, .*covers .*not used yet'
 	has '00:03.0 8086:10d3: driver e1000e (82574L), tried in emulation: concealed, the guest sees virtio-net'
 	has '00:04.0 8086:100e: driver e1000 .*: left to the guest by the configuration'
 	has '  has no message interrupts: rings by its line'

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * IOMMUs: what firmware's tables DMAR and IVRS say of them, and the guest kept away from them.  No translation yet: Veneer only
+ * finds them, switches off what firmware has left on, and hides them.
+ */
+#ifndef HV_IOMMU_H
+#define HV_IOMMU_H
+
+#include <veneer/types.h>
+
+#define IOMMU_MAX_UNITS		32u
+#define IOMMU_MAX_SCOPES	512u
+#define IOMMU_MAX_REGIONS	64u
+
+enum iommu_kind { IOMMU_VTD, IOMMU_AMDVI };
+
+/* What a unit or a region is for. */
+enum iommu_what {
+	IOMMU_ALL,		/* every function of the segment that no other unit names */
+	IOMMU_FUNCTIONS,	/* first to last */
+	IOMMU_BRIDGE,		/* the bridge at first, and all below it */
+	IOMMU_IOAPIC,		/* the one with this id, which sends its messages as first */
+	IOMMU_HPET,
+	IOMMU_ACPI,		/* a device that is not on PCI, which does its DMA as first */
+};
+
+struct iommu_scope {
+	enum iommu_what what;
+	uint16_t first, last;
+	uint8_t id;
+};
+
+struct iommu_unit {
+	enum iommu_kind kind;
+	uint8_t type;			/* AMD-Vi: of the block that describes it */
+	uint64_t base;			/* of its registers */
+	uint64_t size;			/* 0 until they have been looked at */
+	uint16_t segment;
+	uint16_t bdf;			/* AMD-Vi: the function that it is */
+	unsigned scope, nscopes;	/* from scope[scope] on */
+	bool dead;			/* does not answer */
+	uint32_t version;		/* VT-d */
+	uint64_t cap, ecap;		/* CAP and ECAP; the capability's header and EFR */
+};
+
+/* Memory that firmware goes on to use by DMA. */
+struct iommu_region {
+	uint64_t base, end;
+	uint16_t segment;
+	bool exclusion;			/* not translated at all, instead of one to one */
+	unsigned scope, nscopes;
+};
+
+struct iommu_info {
+	struct iommu_unit unit[IOMMU_MAX_UNITS];
+	unsigned nunits;
+	struct iommu_region region[IOMMU_MAX_REGIONS];
+	unsigned nregions;
+	struct iommu_scope scope[IOMMU_MAX_SCOPES];
+	unsigned nscopes;
+	uint8_t width;			/* of host addresses; 0 unknown */
+	bool intr_remap, x2apic_opt_out, dma_opt_in;
+	bool broken;			/* something was left out, a line says what */
+};
+
+/*
+ * Take what the table at @t of @len bytes (ACPI header included) says over into @info.  Nothing behind @len is read, whatever
+ * the table says; what is wrong is left out with a line that says where.  Paths through bridges are followed by their bus
+ * numbers as they are now.
+ */
+void dmar_parse(const uint8_t *t, uint32_t len, struct iommu_info *info);
+void ivrs_parse(const uint8_t *t, uint32_t len, struct iommu_info *info);
+
+/*
+ * Parsers' helpers: what was added, or NULL after a line when there is no room or it cannot be.  Scopes are the last unit's or
+ * region's.
+ */
+bool iommu_check_unit(struct iommu_info *info, const struct iommu_unit *unit);
+struct iommu_scope *iommu_add_scope(struct iommu_info *info, enum iommu_what what, uint16_t first, uint16_t last);
+struct iommu_unit *iommu_add_unit(struct iommu_info *info, const struct iommu_unit *unit);
+struct iommu_region *iommu_add_region(struct iommu_info *info, const struct iommu_region *region);
+
+/* A field of a table: they may be unaligned. */
+uint64_t iommu_field(const uint8_t *at, unsigned off, unsigned width);
+
+/* For a person: "00:02.0, 00:1c.0 and below, I/O APIC 2 (f0:1f.0)"; "nothing" when @n is 0.  Cut where @size ends. */
+void iommu_describe(const struct iommu_info *info, unsigned scope, unsigned n, char *buf, size_t size);
+
+/*
+ * Read the tables that acpi_init() found, look at each unit's registers, and say what there is, each line behind @prefix.
+ * After acpi_init(); configuration space can be read.  Changes nothing.
+ */
+void iommu_init(const char *prefix);
+
+/*
+ * Veneer drives devices: DMA and interrupts must come through as they are, and the guest must not turn that round.  Switches
+ * off what firmware has left on, and hides the tables, the units' registers and functions from the guest.
+ * 0, -ERR_TIMEOUT when a unit does not stop, -ERR_NOMEM; after a line.  Once, before the first device is started.
+ */
+int iommu_hide(void);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Tables and registers of IOMMUs: Intel's VT-d Architecture Specification 4.1 (chapters 8 and 11), AMD's I/O Virtualization
+ * Technology Specification 3.08 (chapters 3 and 5).
+ */
+#ifndef HV_IOMMU_REGS_H
+#define HV_IOMMU_REGS_H
+
+#include <veneer/types.h>
+
+/* --- the table DMAR, 8.1: an ACPI header, then two bytes of its own, then structures of a type and a length --- */
+
+#define DMAR_WIDTH		36	/* host address width, less one */
+#define DMAR_FLAGS		37
+#define  DMAR_INTR_REMAP	BIT(0)
+#define  DMAR_X2APIC_OPT_OUT	BIT(1)
+#define  DMAR_DMA_OPT_IN	BIT(2)	/* firmware asks for protection from the start */
+#define DMAR_STRUCTURES		48
+
+#define DMAR_DRHD		0
+#define  DRHD_FLAGS		4
+#define   DRHD_ALL		BIT(0)
+#define  DRHD_SIZE		5
+#define   DRHD_SIZE_PAGES	GENMASK(3, 0)	/* a power of two of them */
+#define  DRHD_SEGMENT		6
+#define  DRHD_BASE		8
+#define  DRHD_SCOPES		16
+#define DMAR_RMRR		1
+#define  RMRR_SEGMENT		6
+#define  RMRR_BASE		8
+#define  RMRR_LIMIT		16	/* the last byte */
+#define  RMRR_SCOPES		24
+#define DMAR_ATSR		2
+#define  ATSR_SCOPES		8
+#define DMAR_RHSA		3
+#define  RHSA_LENGTH		20
+#define DMAR_ANDD		4
+#define  ANDD_NAME		8
+#define DMAR_SATC		5
+#define  SATC_SCOPES		8
+#define DMAR_SIDP		6
+#define  SIDP_SCOPES		8
+
+/* Device scope, 8.3.1: a type, a length, and a path of device and function numbers. */
+#define SCOPE_ID		4
+#define SCOPE_BUS		5
+#define SCOPE_PATH		6
+#define SCOPE_MIN		8
+#define SCOPE_ENDPOINT		1
+#define SCOPE_BRIDGE		2
+#define SCOPE_IOAPIC		3
+#define SCOPE_HPET		4
+#define SCOPE_ACPI		5
+
+/* --- VT-d registers, 11.4 --- */
+
+#define VTD_VER			0x00
+#define  VTD_VER_MAJOR		GENMASK(7, 4)
+#define  VTD_VER_MINOR		GENMASK(3, 0)
+#define VTD_CAP			0x08
+#define  VTD_CAP_PLMR		BIT(5)
+#define  VTD_CAP_PHMR		BIT(6)
+#define  VTD_CAP_FRO		0x3ff000000ull		/* fault records: their offset in 16 bytes */
+#define  VTD_CAP_NFR		0xff0000000000ull	/* how many, less one */
+#define VTD_ECAP		0x10
+#define  VTD_ECAP_IRO		GENMASK(17, 8)		/* the IOTLB's two registers: their offset in 16 bytes */
+#define  VTD_ECAP_IR		BIT(3)
+#define VTD_GCMD		0x18
+#define  VTD_GCMD_KEEP		0x96ffffffu		/* what of the status is written back: all but the one-shot bits */
+#define VTD_GSTS		0x1c
+#define  VTD_TE			BIT(31)			/* translation, in both */
+#define  VTD_IRE		BIT(25)			/* interrupt remapping, in both */
+#define VTD_PMEN		0x64			/* protected memory */
+#define  VTD_PMEN_EPM		BIT(31)
+#define  VTD_PMEN_PRS		BIT(0)
+
+/* --- the table IVRS, 5.2: an ACPI header, 12 bytes of its own, then blocks of a type, flags and a length --- */
+
+#define IVRS_INFO		36
+#define  IVRS_PREBOOT		BIT(1)	/* firmware had remapping on before the start */
+#define IVRS_BLOCKS		48
+
+#define IVHD_10			0x10
+#define IVHD_11			0x11
+#define IVHD_40			0x40
+#define  IVHD_BDF		4
+#define  IVHD_CAP		6
+#define  IVHD_BASE		8
+#define  IVHD_SEGMENT		16
+#define  IVHD_10_ENTRIES	24
+#define  IVHD_ENTRIES		40
+#define IVMD_ALL		0x20
+#define IVMD_ONE		0x21
+#define IVMD_RANGE		0x22
+#define  IVMD_FLAGS		1
+#define   IVMD_EXCLUSION	BIT(3)
+#define  IVMD_BDF		4
+#define  IVMD_LAST		6
+#define  IVMD_SEGMENT		8
+#define  IVMD_BASE		16
+#define  IVMD_BYTES		24
+#define  IVMD_LENGTH		32
+
+/* Device entries, 5.2.2.1: the top two bits of the type are the length, as a power of two of 4 bytes. */
+#define IVHD_DEV_PAD		0
+#define IVHD_DEV_ALL		1
+#define IVHD_DEV_ONE		2
+#define IVHD_DEV_START		3
+#define IVHD_DEV_END		4
+#define IVHD_DEV_ALIAS		66
+#define IVHD_DEV_ALIAS_START	67
+#define IVHD_DEV_EXT		70
+#define IVHD_DEV_EXT_START	71
+#define IVHD_DEV_SPECIAL	72
+#define  SPECIAL_HANDLE		4
+#define  SPECIAL_BDF		5
+#define  SPECIAL_VARIETY	7
+#define   SPECIAL_IOAPIC	1
+#define   SPECIAL_HPET		2
+#define IVHD_DEV_VARIABLE	240	/* from here on not by the top bits */
+#define IVHD_DEV_ACPI		240
+#define  ACPI_UID_LENGTH	21
+#define  ACPI_UID		22
+
+/* --- AMD-Vi registers, 3.4 and, in the capability of the PCI function, 3.2 --- */
+
+#define AMDVI_CONTROL		0x18
+#define  AMDVI_ENABLE		BIT(0)
+#define AMDVI_EFR		0x30
+#define  AMDVI_EFR_PC		BIT(9)	/* performance counters, from 256 KiB on */
+#define AMDVI_SIZE		0x4000u
+#define AMDVI_SIZE_PC		0x80000u
+
+#define PCI_CAP_SECURE		0x0f
+#define  AMDVI_CAP_EFR		BIT(27)
+
+#endif

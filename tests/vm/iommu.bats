@@ -1,0 +1,66 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# Machines with an IOMMU: it is found and named, hidden from the guest, and switched off where firmware has left it on.
+load ../lib/guest
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return 1
+	veneer_only
+	truncate -s 64M sata nvme
+	# shellcheck disable=SC2054 # the commas are QEMU's
+	machine=(--nic e1000e --disk ahci:sata --disk nvme:nvme)
+}
+
+teardown() { guest_teardown; }
+
+has() {
+	grep -aE "veneer: $1" "$(serial)" && return
+	echo "no line: $1"
+	return 1
+}
+
+VTD='iommu0: VT-d 1\.0 at 0xfed90000, segment 0, .*covers .*00:03\.0, .*; not used yet'
+AMDVI='iommu0: AMD-Vi \(00:02\.0\) at 0xfed80000, segment 0, .*covers .*00:03\.0, .*; not used yet'
+
+@test "probe-hidden: neither VT-d's table nor its registers can be found" {
+	guest_run --kernel "$BUILD/guest/probe-hidden.elf" --cmdline "bars=fed90000+1000" --config "$WRITABLE" \
+		"${machine[@]}" -- -device intel-iommu
+	grep -aE "^probe-hidden: [1-9][0-9]* passed, 0 failed" "$(serial)"
+	has "$VTD"
+	has 'iommu: hidden from the guest'
+}
+
+# bats test_tags=slow
+@test "probe-hidden: neither AMD-Vi's table, registers nor function can be found" {
+	guest_run --kernel "$BUILD/guest/probe-hidden.elf" --cmdline "bars=fed80000+4000 hidden=00:02.0" --config "$WRITABLE" \
+		"${machine[@]}" -- -device amd-iommu
+	grep -aE "^probe-hidden: [1-9][0-9]* passed, 0 failed" "$(serial)"
+	has "$AMDVI"
+	has 'iommu: hidden from the guest'
+}
+
+linux_without_iommu() { # linux_without_iommu DEVICE
+	http_start
+	random_file "$HTTP_DIR/down" 4
+	linux_run iommu,net,disks "veneer.mib=4 veneer.url=$HTTP_URL" --config "$WRITABLE" "${machine[@]}" -- -device "$1"
+	has 'iommu: hidden from the guest'
+	said "tables: .*OEMV"
+	said "ok: the kernel does not speak of an IOMMU"
+	check_transfers 1
+	check_patterns sata nvme
+}
+
+# bats test_tags=slow
+@test "Linux behind VT-d knows nothing of it" {
+	linux_without_iommu intel-iommu,intremap=off
+}
+
+# bats test_tags=slow
+@test "Linux behind VT-d with interrupt remapping knows nothing of it" {
+	linux_without_iommu intel-iommu,intremap=on
+}
+
+# bats test_tags=slow
+@test "Linux behind AMD-Vi knows nothing of it" {
+	linux_without_iommu amd-iommu
+}
