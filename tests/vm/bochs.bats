@@ -110,6 +110,18 @@ linux() {
 }
 
 # bats test_tags=slow
+@test "VMX: the guest's own NMIs are blocked until an IRET, and beside doorbells none is lost that is not counted" {
+	probe probe-nmi --nic e1000
+}
+
+# bats test_tags=slow
+@test "VMX: no NMI of the guest's is lost where Veneer sees it sent" {
+	sed 's/veneer,boot = "kernel";/& veneer,ap-trap = "always";/' "$ROOT/configs/default.dts" >always.dts
+	grep -q ap-trap always.dts
+	probe probe-nmi --cmdline exact --nic e1000 --config always.dts
+}
+
+# bats test_tags=slow
 @test "SVM in Bochs: the hobby OS gets an address, pings and fetches a file through the e1000" {
 	hobby "ping 10.0.2.2 3; tftp 10.0.2.2 file; exit 0" --cpu ryzen
 	check_hobby

@@ -58,6 +58,9 @@ bool try_wrmsr(uint32_t msr, uint64_t v);
 /* Call Veneer.  The vector when it faulted, else NO_TRAP with the answer in *@a, *@b, *@c. */
 int try_hypercall(uint32_t *a, uint32_t *b, uint32_t *c);
 
+/* Takes the guest's own NMIs; without one each is an error. */
+extern void (*volatile nmi_handler)(void);
+
 void trap_init(void);
 
 /* --- machine.c --- */

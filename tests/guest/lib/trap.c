@@ -22,6 +22,7 @@ extern const uint8_t irq_stubs[];
 
 enum irq_mode irq_mode;
 volatile uint32_t trap_resume;
+void (*volatile nmi_handler)(void);
 volatile struct trap_info trap_last;
 
 static struct gate idt[256];
@@ -66,7 +67,9 @@ static void exception(struct irq_frame *f)
 
 void irq_dispatch(struct irq_frame *f)
 {
-	if (f->vector == VECTOR_NMI) {
+	if (f->vector == VECTOR_NMI && nmi_handler) {
+		nmi_handler();
+	} else if (f->vector == VECTOR_NMI) {
 		check(VECTOR_NMI, (uint32_t)NO_TRAP, "an NMI reached the guest");
 	} else if (f->vector < 32) {
 		exception(f);

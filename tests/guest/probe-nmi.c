@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The guest's own NMIs, which it sends itself, beside Veneer's doorbells: blocked from their delivery to the next IRET, one
+ * kept meanwhile, none made up, and none lost that Veneer does not count.  Options: exact, where Veneer sees them sent;
+ * rounds=N.
+ */
+#include "vio.h"
+
+#define LAPIC		0xfee00000u
+#define ICR_LOW		((void *)(LAPIC + 0x300))
+#define ICR_HIGH	((void *)(LAPIC + 0x310))
+#define ICR_NMI		0x00004400u
+#define ICR_PENDING	0x1000u
+#define WAIT_MS		20u
+
+const char probe_name[] = "probe-nmi";
+
+enum what { NOTHING, SEND, SEND_AND_IRET };
+
+static volatile uint32_t taken, depth, nested, during;
+static volatile enum what inside;
+
+static void send_nmi(void)
+{
+	struct deadline end = deadline_in_ms(1000);
+
+	write32(ICR_HIGH, apic_id() << 24);
+	write32(ICR_LOW, ICR_NMI);
+	while ((read32(ICR_LOW) & ICR_PENDING) && !deadline_passed(end))
+		pause();
+}
+
+static void wait_taken(uint32_t n)
+{
+	struct deadline end = deadline_in_ms(WAIT_MS);
+
+	while (taken < n && !deadline_passed(end))
+		pause();
+}
+
+static void on_nmi(void)
+{
+	enum what what = inside;
+	uint32_t before = ++taken;
+
+	inside = NOTHING;
+	nested += depth++ != 0;
+	if (what != NOTHING) {
+		send_nmi();
+		send_nmi();
+		delay_us(2000);
+		during = taken - before;
+	}
+	if (what == SEND_AND_IRET) {
+		TRY("ud2", "r"(0));
+		delay_us(2000);
+	}
+	depth--;
+}
+
+/* Sends one, and what @what says out of its handler. */
+static void burst(enum what what)
+{
+	uint32_t before = taken;
+
+	nested = during = 0;
+	inside = what;
+	send_nmi();
+	wait_taken(before + 1 + (what != NOTHING));
+	delay_us(5000);
+}
+
+static void check_blocking(void)
+{
+	uint32_t before = taken;
+
+	burst(NOTHING);
+	check(taken - before, 1, "nmi: one that is sent is taken once");
+	__asm__ volatile("sti");
+	burst(NOTHING);
+	__asm__ volatile("cli");
+	check(taken - before, 2, "nmi: and with interrupts on");
+	before = taken;
+	burst(SEND);
+	check(during, 0, "nmi: none comes before the handler's IRET");
+	check(nested, 0, "nmi: none is nested");
+	check(taken - before, 2, "nmi: of two that come meanwhile one is kept");
+	before = taken;
+	burst(SEND_AND_IRET);
+	check(during, 0, "nmi: blocked until an IRET");
+	check(nested, 1, "nmi: the IRET of an exception in the handler ends the blocking");
+	check(taken - before, 2, "nmi: the kept one came then");
+}
+
+static uint32_t credited(void)
+{
+	struct veneer_counter c;
+
+	for (unsigned int i = 0; i < veneer_counters(); i++)
+		if (!veneer_counter(i, &c) && !strcmp(c.name, "doorbell.credited"))
+			return (uint32_t)c.value;
+	return 0;
+}
+
+/* Each round a frame goes out, whose completion rings, and an NMI is sent. */
+static void check_beside_doorbells(struct vio *v, uint32_t rounds)
+{
+	uint32_t before = taken, counted = credited(), bad = 0, lost;
+
+	if (!check(vio_start(v, VIO_MODERN, F_NET_MAC), true, "nmi: %s starts", vio_name(v)))
+		return;
+	nested = 0;
+	for (uint32_t i = 0; i < rounds; i++) {
+		uint32_t n = taken;
+
+		bad += vio_tx(v) != 0;
+		send_nmi();
+		wait_taken(n + 1);
+	}
+	delay_us(100000);
+	counted = credited() - counted;
+	lost = rounds - (taken - before);
+	note("nmi: %u sent beside doorbells, %u taken, %u credited to doorbells", rounds, taken - before, counted);
+	check(bad, 0, "nmi: all frames go out");
+	check(taken - before <= rounds, true, "nmi: none is made up");
+	check(nested, 0, "nmi: none is nested beside doorbells");
+	check(lost <= counted, true, "nmi: none is lost that is not counted");
+	if (option_present("exact"))
+		check(lost, 0, "nmi: none is lost");
+}
+
+void probe(void)
+{
+	uint32_t rounds = option_number("rounds", 100);
+	struct vio *net = NULL;
+
+	apic_init();
+	nmi_handler = on_nmi;
+	/* What the devices' start rang may be taken for one of ours until half a second has gone by. */
+	delay_us(1000000);
+	check_blocking();
+	vio_scan();
+	for (unsigned int i = 0; i < vio_count && !net; i++)
+		if (vios[i].type == VIO_NET)
+			net = &vios[i];
+	if (net)
+		check_beside_doorbells(net, rounds);
+	else
+		skip("nmi: no card");
+}
