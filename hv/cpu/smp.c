@@ -214,14 +214,37 @@ static void guest_init(struct cpu *c)
 }
 
 /*
- * One that reached the processor, and was not executed there: silicon hands it over (#SX, or an exit), emulators reset the
- * processor instead and never come here.  The SIPI that follows would find a processor that waits for none, so from now on
- * they are emulated again.
+ * The SIPI comes to the processor itself, which waits for it as it would without Veneer.  It is out of the guest, and who wants
+ * it there need not wait for it; but it takes no NMI, so first nothing may ring on it any more.  Quickly: a SIPI that comes
+ * before the processor waits is dropped, as silicon drops it.
+ */
+static bool wait_as_silicon(struct cpu *c)
+{
+	int vector;
+
+	if (!vendor->wait_sipi || __atomic_load_n(&watched, __ATOMIC_SEQ_CST))
+		return false;
+	doorbell_leave(c->index);
+	vector = vendor->wait_sipi(c->v);
+	if (vector < 0)
+		return false;
+	/* The NMI of a poke from before the INIT has come meanwhile; its request is still there. */
+	smp_take_poke(c);
+	start_guest(c, (uint8_t)vector);
+	return true;
+}
+
+/*
+ * One that reached the processor, and was not executed there: silicon hands it over (#SX, or an exit, at once or at the next
+ * entry), emulators reset the processor instead and never come here.  Where the processor cannot wait for the SIPI itself, that
+ * would find nobody who waits for one: from now on they are emulated again.
  */
 void smp_real_init(struct cpu *c)
 {
 	c->init_seen = 0;
 	guest_init(c);
+	if (wait_as_silicon(c))
+		return;
 	if (smp_watch())
 		panic("cpu: no memory to watch the local APIC again");
 }

@@ -17,6 +17,7 @@ struct vmx_caps {
 	uint32_t revision;
 	uint8_t timer_shift;		/* the preemption timer counts bits of the TSC from this one on */
 	bool ept_1g, invvpid;
+	bool wait_sipi;			/* the activity state */
 };
 
 /*

@@ -28,6 +28,7 @@
 #define MSR_VMX_MISC			0x485u
 #define  MISC_TIMER_SHIFT		GENMASK64(4, 0)
 #define  MISC_HLT			BIT64(6)
+#define  MISC_WAIT_SIPI			BIT64(8)
 #define MSR_VMX_CR0_FIXED0		0x486u
 #define MSR_VMX_CR0_FIXED1		0x487u
 #define MSR_VMX_CR4_FIXED0		0x488u
@@ -232,6 +233,7 @@ enum vmcs_field { VMCS_FIELDS(VMCS_ENUM) };
 #define REASON_EXCEPTION	0u
 #define REASON_TRIPLE_FAULT	2u
 #define REASON_INIT		3u
+#define REASON_SIPI		4u
 #define REASON_INTR_WINDOW	7u
 #define REASON_NMI_WINDOW	8u
 #define REASON_TASK_SWITCH	9u
@@ -256,6 +258,7 @@ enum vmcs_field { VMCS_FIELDS(VMCS_ENUM) };
 #define REASON_XSETBV		55u
 
 /* Exit qualifications (28.2.1) */
+#define SIPI_QUAL_VECTOR	0xff
 #define IO_QUAL_SIZE		GENMASK(2, 0)	/* less one */
 #define IO_QUAL_IN		BIT(3)
 #define IO_QUAL_STRING		BIT(4)

@@ -210,6 +210,17 @@ void doorbell_credit(struct owner *owner)
 			credit(b);
 }
 
+static void move(struct bell *b, const struct cpu *to)
+{
+	__atomic_store_n(&b->old_cpu, b->cpu, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&b->cpu, to->index, __ATOMIC_SEQ_CST);
+	if (b->entry)
+		msix_aim(b->entry, to->apic_id);
+	else
+		pci_write32(b->dev->pci, b->dev->pci->cap_msi + MSI_ADDR, msi_address(to->apic_id));
+	counter_add(&cnt_moved, 1);
+}
+
 /*
  * To the processor that the device's last interrupt for the guest went to: its work and the guest's are then done at one place.
  * As owner.  Without a mask only the destination in the low address changes, in one write, as everybody does with such
@@ -227,13 +238,7 @@ static bool follow(struct bell *b)
 	__atomic_store_n(&b->moved_us, now, __ATOMIC_RELAXED);
 	if (!to || to->index == b->cpu || to->apic_id > 0xff)
 		return false;
-	__atomic_store_n(&b->old_cpu, b->cpu, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&b->cpu, to->index, __ATOMIC_SEQ_CST);
-	if (b->entry)
-		msix_aim(b->entry, to->apic_id);
-	else
-		pci_write32(b->dev->pci, b->dev->pci->cap_msi + MSI_ADDR, msi_address(to->apic_id));
-	counter_add(&cnt_moved, 1);
+	move(b, to);
 	return true;
 }
 
@@ -250,6 +255,27 @@ static void run_bell(void *ctx, uint32_t bits)
 	/* While one NMI is handled a second one can be latched, whose work is then done, too. */
 	credit(b);
 	b->worked = true;
+}
+
+/*
+ * One at a time as owner: a follow() that is under way has ended then, and later ones find that this processor does not run.
+ * Pins ring on the boot processor.
+ */
+void doorbell_leave(uint32_t cpu)
+{
+	for (struct bell *b = bells; b < bells + nbells; b++) {
+		if (b->pin)
+			continue;
+		owner_acquire(&b->dev->owner);
+		if (b->cpu == cpu) {
+			__atomic_store_n(&b->moved_us, time_us(), __ATOMIC_RELAXED);
+			move(b, cpus[0]);
+			/* What rang here until now. */
+			(void)b->dev->ops->poll(b->dev);
+			credit(b);
+		}
+		owner_release(&b->dev->owner);
+	}
 }
 
 int doorbell_attach(struct hw_dev *dev)

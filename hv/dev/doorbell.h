@@ -14,6 +14,12 @@ void doorbell_init(void);
  */
 bool doorbell_ring(void);
 
+/*
+ * The processor @cpu, which is the calling one and not the boot processor, is about to take no more NMIs, and runs no guest:
+ * what rings there rings on the boot processor from now on.  Not as an owner.
+ */
+void doorbell_leave(uint32_t cpu);
+
 /* Edges may have been lost while an input was moved: poll every device that rings by one. */
 void doorbell_look(void);
 

@@ -165,6 +165,13 @@ struct vcpu_ops {
 	bool (*init_is_safe)(void);
 
 	/*
+	 * After EXIT_INIT: wait, in the processor's own state for this, until a SIPI comes, and say its vector; -ERR_NOTSUP
+	 * where there is no such state.  NULL, too, where INIT is not handed over so.  Nothing of the guest's runs and no
+	 * NMI is taken here: no doorbell may ring on this CPU, and what others want of it waits.
+	 */
+	int (*wait_sipi)(struct vcpu *v);
+
+	/*
 	 * Sleep in the host until an NMI comes, or return at once when *@wake is set.  One that comes between the look and the
 	 * sleep ends it, too (host_sleep() in hv/cpu/entry.S does this).  The NMI is counted in this_cpu()->nmi_count and
 	 * is not reported by run() again.

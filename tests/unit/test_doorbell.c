@@ -22,6 +22,8 @@ static int gsi;
 static const uint8_t *learning;		/* configuration space of the device whose line is learned */
 
 unsigned ncpus = 1;
+static struct cpu boot = { .apic_id = OWN_ID };
+struct cpu *cpus[MAX_CPUS] = { &boot };
 struct cpu *smp_find_target(uint32_t addr) { return target; }
 uint32_t lapic_id(void) { return OWN_ID; }
 bool intx_look_foreign(void) { looks++; return foreign; }
@@ -63,8 +65,8 @@ static uint32_t get(const uint8_t *c, unsigned off, unsigned width)
 static void put(uint8_t *c, unsigned off, uint32_t v, unsigned width) { memcpy(c + off, &v, width); }
 
 /* Once is enough for all tests that ring: doorbell.c has no way back. */
-static struct pci_dev pci[8];
-static struct hw_dev devs[8];
+static struct pci_dev pci[12];
+static struct hw_dev devs[12];
 static unsigned ndevs;
 
 static struct hw_dev *new_dev(uint8_t **cfg, bool msi, bool msix)
@@ -218,6 +220,33 @@ TEST(a_credit_is_for_one_and_ends)
 	doorbell_credit(&devs[0].owner);
 	host_now_us += 1000000;
 	CHECK(!doorbell_ring());
+}
+
+/* One that waits for a SIPI: what rang there rings on the boot processor, and is looked for once. */
+TEST(bells_leave_a_processor_that_takes_no_nmi)
+{
+	static struct cpu second = { .index = 2, .apic_id = 9 };
+	uint8_t *c;
+	struct hw_dev *d = new_dev(&c, true, false);
+
+	CHECK_EQ(attach(d), 0);
+	ncpus = 3;
+	target = &second;
+	d->owner.msi_addr = 0xfee09000;
+	host_now_us += 1000000;
+	work = 1;
+	CHECK(doorbell_ring());
+	CHECK_EQ(get(c, MSI + 4, 4), 0xfee09000);
+	target = NULL;
+	polls = 0;
+	doorbell_leave(1);
+	CHECK_EQ(get(c, MSI + 4, 4), 0xfee09000);
+	CHECK_EQ(polls, 0);
+	doorbell_leave(2);
+	CHECK_EQ(get(c, MSI + 4, 4), ADDRESS);
+	CHECK_EQ(polls, 1);
+	ncpus = 1;
+	host_now_us += 1000000;
 }
 
 /* Last, since from the first pin on each ring polls until nobody has work. */

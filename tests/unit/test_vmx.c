@@ -28,7 +28,7 @@ static void capable(void)
 	host_msr_set(MSR_VMX_TRUE_EXIT, ALL << 32 | 0x36dfb);
 	host_msr_set(MSR_VMX_TRUE_ENTRY, ALL << 32 | 0x11fb);
 	host_msr_set(MSR_VMX_EPT_VPID, ~0ull);
-	host_msr_set(MSR_VMX_MISC, 5);
+	host_msr_set(MSR_VMX_MISC, MISC_WAIT_SIPI | 5);
 	host_msr_set(MSR_VMX_CR0_FIXED0, CR0_PE | CR0_PG | BIT(5));
 	host_msr_set(MSR_VMX_CR0_FIXED1, ALL);
 	host_msr_set(MSR_VMX_CR4_FIXED0, CR4_VMXE);
@@ -57,6 +57,7 @@ TEST(a_processor_that_can)
 	CHECK(c.control[WORD_PROC2] & PROC2_VPID);
 	CHECK(!(c.control[WORD_PROC] & (PROC_CR3_LOAD | PROC_HLT | PROC_NMI_WINDOW)));
 	CHECK_EQ(c.timer_shift, 5);
+	CHECK(c.wait_sipi);
 	CHECK_EQ(c.revision, 0x12);
 	CHECK(c.ept_1g);
 	CHECK_EQ(vmx_cr0_owned(&c), BIT(5));

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: hv/cpu/smp.c tests/unit/host/cpu.c */
+/* libs: -lpthread */
+/* An INIT that the processor hands over: waiting for its SIPI as silicon does, or emulated. */
+#include <pthread.h>
+#include <string.h>
+#include <veneer/config.h>
+#include <veneer/err.h>
+#include "host/cpu.h"
+#include "host/host.h"
+#include "hv/cpu/smp.h"
+#include "hv/cpu/vendor.h"
+#include "hv/dev/doorbell.h"
+#include "hv/dev/lapic.h"
+#include "hv/hv.h"
+#include "hv/mem/mem_internal.h"
+
+#define VECTOR	0x9a
+
+extern __thread struct cpu host_cpu;
+
+__typeof__(config) config;
+static struct vcpu vcpu;
+static struct vcpu_regs regs;
+static unsigned sent, left, waits, watches, inits;
+static struct cpu *me;
+
+void lapic_send(uint32_t id, uint32_t low) { sent++; }
+void lapic_reset(void) { }
+uint32_t lapic_id(void) { return 0; }
+uint32_t lapic_addr(void) { return 0xfee00000; }
+uint32_t lapic_ldr(void) { return 0; }
+uint32_t lapic_dfr(void) { return 0; }
+int nested_readonly(uint64_t base, uint64_t size) { watches++; return 0; }
+int nested_writable(uint64_t base, uint64_t size) { return 0; }
+bool doorbell_ring(void) { return false; }
+void idt_init(void) { }
+void cpu_tables_load(struct cpu *c, uint8_t *stacks) { }
+void machine_reset(void) { host_fail("machine_reset", 0, "the machine was reset"); }
+
+void doorbell_leave(uint32_t cpu)
+{
+	/* Nobody may aim a bell here any more. */
+	CHECK_EQ(me->state, CPU_WAITS);
+	CHECK_EQ(cpu, me->index);
+	CHECK_EQ(waits, 0);
+	left++;
+}
+
+/* --- the vendor --- */
+
+static void get(struct vcpu *v, struct vcpu_regs *out) { *out = regs; }
+static void set(struct vcpu *v, const struct vcpu_regs *in) { regs = *in; }
+static void init_state(struct vcpu *v) { inits++; }
+static bool safe(void) { return true; }
+static void trap_msr_write(uint32_t msr, bool on) { }
+static void flush(struct vcpu *v) { }
+
+/* Another processor wants everybody out while this one waits: it is out, and no NMI could reach it. */
+static void *other(void *arg)
+{
+	guest_pause();
+	guest_resume();
+	smp_request(me, REQ_CLOCK);
+	return NULL;
+}
+
+static int wait_sipi(struct vcpu *v)
+{
+	pthread_t t;
+
+	CHECK(v == &vcpu && left == 1);
+	waits++;
+	CHECK_EQ(pthread_create(&t, NULL, other, NULL), 0);
+	CHECK_EQ(pthread_join(t, NULL), 0);
+	return VECTOR;
+}
+
+static int cannot(struct vcpu *v) { return -ERR_NOTSUP; }
+
+static struct vcpu_ops ops = {
+	.get = get, .set = set, .init_state = init_state, .init_is_safe = safe, .trap_msr_write = trap_msr_write,
+	.flush = flush,
+};
+const struct vcpu_ops *vendor = &ops;
+
+/* The second processor has left the guest with an INIT. */
+static void start(int (*wait)(struct vcpu *))
+{
+	me = &host_cpu;
+	memset(me, 0, sizeof(*me));
+	*me = (struct cpu){ .index = 1, .apic_id = 2, .v = &vcpu, .state = CPU_RUNS, .started = true, .init_seen = 1 };
+	cpus[1] = me;
+	ncpus = 2;
+	ops.wait_sipi = wait;
+	regs = (struct vcpu_regs){ .cr0 = CR0_PE | CR0_PG | CR0_CD };
+	sent = left = waits = inits = 0;
+	host_cpuid_set(1, (struct cpuid_regs){ .eax = 0x306c3 });
+}
+
+/* Before the watch begins: it cannot be ended here but by all_run(). */
+TEST(as_silicon)
+{
+	start(wait_sipi);
+	smp_real_init(me);
+	CHECK_EQ(waits, 1);
+	CHECK_EQ(me->state, CPU_RUNS);
+	CHECK_EQ(me->init_seen, 0);
+	CHECK_EQ(inits, 1);
+	CHECK(regs.seg[SEG_CS].base == VECTOR << 12 && regs.seg[SEG_CS].selector == VECTOR << 8);
+	CHECK(!regs.rip && regs.cr0 == (CR0_ET | CR0_CD) && regs.gpr[GPR_RDX] == 0x306c3);
+	CHECK_EQ(watches, 0);
+	/* Nobody sent it an NMI; what they wanted is still there. */
+	CHECK_EQ(sent, 0);
+	CHECK_EQ(me->requests, REQ_FLUSH | REQ_CLOCK);
+	CHECK(!me->in_guest && !me->poke);
+}
+
+/* The poke before the INIT has its NMI behind it: the next one must send another. */
+TEST(a_poke_from_before)
+{
+	start(wait_sipi);
+	me->poke = 1;
+	smp_real_init(me);
+	CHECK_EQ(me->poke, 0);
+}
+
+TEST(emulated_where_the_processor_cannot)
+{
+	int (*const ways[])(struct vcpu *) = { NULL, cannot };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(ways); i++) {
+		/* Ends the watch of the round before: all run. */
+		start(ways[i]);
+		watches = 0;
+		smp_real_init(me);
+		CHECK_EQ(me->state, CPU_WAITS);
+		CHECK_EQ(watches, 1);
+		me->requests = REQ_SIPI;
+		me->sipi = VECTOR;
+		smp_serve(me);
+		CHECK_EQ(me->state, CPU_RUNS);
+		CHECK_EQ(regs.seg[SEG_CS].base, VECTOR << 12);
+	}
+}
+
+/* veneer,ap-trap = "always", and before all run: SIPIs never reach the processor. */
+TEST(emulated_while_watched)
+{
+	config.ap_trap_always = true;
+	start(wait_sipi);
+	CHECK_EQ(smp_watch(), 0);
+	smp_real_init(me);
+	CHECK_EQ(waits, 0);
+	CHECK_EQ(me->state, CPU_WAITS);
+}
+
+TEST_MAIN
