@@ -9,7 +9,7 @@
 
 #define MAX_BOOTDISKS	32u
 
-static struct { struct disk *disk; uint16_t bdf; bool writable; } disks[MAX_BOOTDISKS];
+static struct { struct disk *disk; uint16_t bdf; bool writable, own; } disks[MAX_BOOTDISKS];
 static unsigned ndisks;
 
 /* The one transfer.  The disk has @req from disk_submit() until done(), or until the twin's reset forgot it. */
@@ -21,7 +21,7 @@ static struct {
 	int status;
 } now;
 
-void bootdisk_add(struct disk *disk, uint16_t bdf, bool writable)
+void bootdisk_add(struct disk *disk, uint16_t bdf, bool writable, bool own)
 {
 	if (ndisks == MAX_BOOTDISKS) {
 		log_warn("%s: more than %u disks: this one is not the firmware's", disk->name, MAX_BOOTDISKS);
@@ -29,6 +29,7 @@ void bootdisk_add(struct disk *disk, uint16_t bdf, bool writable)
 	}
 	disks[ndisks].disk = disk;
 	disks[ndisks].bdf = bdf;
+	disks[ndisks].own = own;
 	disks[ndisks++].writable = writable && !disk->hw_read_only;
 }
 
@@ -38,7 +39,8 @@ bool bootdisk_get(unsigned n, struct bootdisk *out)
 		return false;
 	const struct disk *d = disks[n].disk;
 
-	*out = (struct bootdisk){ d->name, d->model, d->serial, disks[n].bdf, d->block_size, d->nblocks, disks[n].writable };
+	*out = (struct bootdisk){ d->name, d->model, d->serial, disks[n].bdf, d->block_size, d->nblocks, disks[n].writable,
+				  disks[n].own };
 	return true;
 }
 

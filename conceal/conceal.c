@@ -199,10 +199,12 @@ static void make_blk(struct hw_dev *dev, unsigned n)
 				      .multifunction = multifunction(dev->pci, rule, dev->ndisk > 1) };
 	struct virtio_blk_conf conf = { .disk = disk, .writable = rule ? rule->writable : config.default_writable };
 
+	bool own = (conf.writable || config.boot == BOOT_DISK) && window_own_disk(disk);
+
 	place.owner = &dev->owner;
 	if (rule)
 		rule->used = true;
-	if (window_place(disk, rule, &conf.writable)) {
+	if (window_place(disk, rule, own, &conf.writable)) {
 		refused = true;
 		return;
 	}
@@ -220,7 +222,7 @@ static void make_blk(struct hw_dev *dev, unsigned n)
 	}
 	nblk++;
 	remember_twin(&place);
-	bootdisk_add(disk, place.bdf, conf.writable);
+	bootdisk_add(disk, place.bdf, conf.writable, own);
 	log_info("%s: virtio-blk at " PCI_FMT " for %s \"%s\" serial \"%s\", %lu blocks of %u, %s%s", name, PCI_ARGS(place.bdf),
 		 disk->name, disk->model, disk->serial, disk->nblocks, disk->block_size,
 		 conf.writable && !disk->hw_read_only ? "writable" : "read-only", place.modern_only ? ", modern-only" : "");

@@ -37,10 +37,16 @@ const char *no_driver_hint(const struct pci_dev *pci);
 int hide_function(const struct pci_dev *pci);
 
 /*
- * Cut @disk to the window that @rule (may be NULL) names.  A whole disk that Veneer itself starts from is not *@writable.
+ * Whether Veneer itself starts from @disk: it has a partition with the installer's name, or one that the command line names
+ * (config.own_partition).  Before window_place().
+ */
+bool window_own_disk(struct disk *disk);
+
+/*
+ * Cut @disk to the window that @rule (may be NULL) names.  A whole disk that is Veneer's @own is not *@writable.
  * 0, or negative after a log line: the guest must not get the disk, and the start ends.
  */
-int window_place(struct disk *disk, const struct config_rule *rule, bool *writable);
+int window_place(struct disk *disk, const struct config_rule *rule, bool own, bool *writable);
 
 /*
  * Whether each device number that a rule asks for is free, and asked for by one controller.  @verdict of @n functions, by
@@ -50,6 +56,6 @@ int slot_check(const struct verdict *verdict, unsigned n);
 bool slot_wanted(unsigned slot);
 
 /* Let firmware interfaces have a disk whose twin is there (bootdisk.c). */
-void bootdisk_add(struct disk *disk, uint16_t bdf, bool writable);
+void bootdisk_add(struct disk *disk, uint16_t bdf, bool writable, bool own);
 
 #endif

@@ -54,24 +54,39 @@ static int find_partition(struct disk *disk, const struct config_rule *rule, str
 	return err ? -ERR_INVAL : 0;
 }
 
-static bool is_boot_disk(struct disk *disk)
+static bool has(struct disk *disk, enum partition_by by, const char *name)
 {
-	struct partition_want want = { .by = PARTITION_LABEL, .name = BOOT_LABEL };
+	struct partition_want want = { .by = by, .name = name };
 	struct partition part;
 	const char *why;
 
 	return !find(disk, &want, &part, &why);
 }
 
-int window_place(struct disk *disk, const struct config_rule *rule, bool *writable)
+bool window_own_disk(struct disk *disk)
+{
+	char uuid[40];
+	size_t n;
+
+	for (const char *s = config.own_partition; *s; s += n + (s[n] == ',')) {
+		for (n = 0; s[n] && s[n] != ','; n++)
+			;
+		fmt_string(uuid, sizeof(uuid), "%.*s", (int)MIN(n, sizeof(uuid) - 1), s);
+		if (has(disk, PARTITION_UUID, uuid))
+			return true;
+	}
+	return has(disk, PARTITION_LABEL, BOOT_LABEL);
+}
+
+int window_place(struct disk *disk, const struct config_rule *rule, bool own, bool *writable)
 {
 	struct partition part;
 	int err;
 
 	if (!rule || rule->window == WINDOW_NONE) {
-		if (*writable && is_boot_disk(disk)) {
-			log_warn("%s: has a partition \"" BOOT_LABEL "\": the disk that Veneer starts from is read-only, "
-				 "but for a window of it (veneer,partition)", disk->name);
+		if (*writable && own) {
+			log_warn("%s: has the partition that Veneer starts from: it is read-only, but for a window of it "
+				 "(veneer,partition)", disk->name);
 			*writable = false;
 		}
 		return 0;

@@ -127,6 +127,24 @@ static bool has_word(const char *line, const char *word)
 	return false;
 }
 
+/* "--own-partition=PARTUUID,...": the word's value into the configuration. */
+static void take_own_partition(const char *line)
+{
+	static const char word[] = "--own-partition=";
+	size_t n = 0;
+
+	for (const char *s = line; *s; s++) {
+		if ((s != line && s[-1] != ' ') || strncmp(s, word, sizeof(word) - 1))
+			continue;
+		for (s += sizeof(word) - 1; s[n] && s[n] != ' '; n++)
+			;
+		if (n >= sizeof(config.own_partition))
+			stop("--own-partition is too long: 255 characters, six partitions, is what Veneer reads");
+		fmt_string(config.own_partition, sizeof(config.own_partition), "%.*s", (int)n, s);
+		return;
+	}
+}
+
 /*
  * "--check-only": what would become of this machine, and halt.  PCI's configuration space is read, no device is written to:
  * not even the sizes of its BARs are asked for.
@@ -171,6 +189,7 @@ void veneer_main(uint64_t magic, const void *info)
 	/* Twice: what is wrong with the configuration is for the screen, too, and the screen may lie above 4 GiB. */
 	console_init(&boot);
 	read_config();
+	take_own_partition(boot.cmdline);
 	console_init(&boot);
 	log_info("%s, started by %s on %s", veneer_version, boot.loader_name, boot.efi ? "UEFI" : "BIOS");
 	own_range();

@@ -126,7 +126,7 @@ static enum fitness fitness(const struct boot_info *b, unsigned n, const struct 
 		return NO_READ;
 	if (!bootable(mbr))
 		return NOT_BOOTABLE;
-	return is_own(b, n, mbr) ? OWN : FIT;
+	return d->own || is_own(b, n, mbr) ? OWN : FIT;
 }
 
 static int check_disk(const struct boot_info *b, unsigned n, const struct bootdisk *d)

@@ -19,6 +19,7 @@ struct bootdisk {
 	uint32_t block_size;
 	uint64_t nblocks;
 	bool writable;
+	bool own;				/* Veneer itself starts from it: never the guest's boot disk */
 };
 
 /* Fill in what is known of the @n-th disk; false behind the last.  After conceal_start(). */

@@ -161,16 +161,21 @@ native_entry() { # native_entry NAME FORMAT CMDLINE, modules' arguments from std
 	echo
 }
 
+# Where a file is missing nothing is loaded, and GRUB goes on to its fallback or back to the menu: without the test it would
+# start what it has.
 veneer_entry() { # veneer_entry NAME CMDLINE, modules' arguments from stdin
-	local i=0 args dir="\$veneer_dir/guests/$1"
+	local i dir="\$veneer_dir/guests/$1" there
+	local -a args
+	mapfile -t args
+	there="-s \$veneer_dir/veneer.elf -a -s $dir/config.dtb -a -s $dir/kernel"
+	for i in "${!args[@]}"; do there+=" -a -s $dir/module$i"; done
+	printf 'if [ %s ]; then\n' "$there"
 	# shellcheck disable=SC2016 # GRUB expands it
-	echo 'multiboot2 $veneer_dir/veneer.elf $veneer_check'
-	printf 'module2 --nounzip %s/config.dtb config\n' "$dir"
-	printf 'module2 --nounzip %s/kernel kernel%s\n' "$dir" "$(grub_words "$2")"
-	while read -r args; do
-		printf 'module2 --nounzip %s/module%d%s\n' "$dir" $i "$(grub_words "$args")"
-		i=$((i + 1))
-	done
+	printf '\t%s\n' 'multiboot2 $veneer_dir/veneer.elf $veneer_check $veneer_own'
+	printf '\tmodule2 --nounzip %s config\n' "$dir/config.dtb"
+	printf '\tmodule2 --nounzip %s kernel%s\n' "$dir/kernel" "$(grub_words "$2")"
+	for i in "${!args[@]}"; do printf '\tmodule2 --nounzip %s/module%d%s\n' "$dir" "$i" "$(grub_words "${args[i]}")"; done
+	printf 'else\n\techo "A file of %s is missing: it is not started."\n\tsleep 3\nfi\n' "$1"
 }
 
 write_entry() { # write_entry NAME

@@ -33,12 +33,36 @@ other_loader() {
 	done | head -n 1
 }
 
+# What PATH is in the system at $root: a link is followed as that system does it, never out of $root.
+resolve() { # resolve PATH: prints a path from inside, without links
+	local left=$1 path='' part link hops=0
+	while [ -n "$left" ]; do
+		left=${left#"${left%%[!/]*}"}
+		part=${left%%/*}
+		left=${left#"$part"}
+		case $part in
+		'' | .) continue ;;
+		..) path=${path%/*}; continue ;;
+		esac
+		if [ -L "$root$path/$part" ]; then
+			hops=$((hops + 1))
+			[ $hops -le 40 ] || fail "$root$1: too many links"
+			link=$(readlink -- "$root$path/$part")
+			[[ $link != /* ]] || path=
+			left=$link$left
+		else
+			path+=/$part
+		fi
+	done
+	printf '%s' "${path:-/}"
+}
+
 # Prints the path of a program of the system that is installed to, seen from inside.
 inside() { # inside NAME...
 	local name dir
 	for name in "$@"; do
 		for dir in /usr/sbin /usr/bin /sbin /bin /usr/local/sbin; do
-			if [ -x "$root$dir/$name" ]; then
+			if [ -x "$root$(resolve "$dir/$name")" ]; then
 				echo "$dir/$name"
 				return
 			fi
@@ -51,11 +75,12 @@ inside() { # inside NAME...
 find_grub_cfg() {
 	local file vendor
 	for file in /boot/grub2/grub.cfg /boot/grub/grub.cfg; do
+		file=$(resolve $file)
 		[ ! -f "$root$file" ] || { grub_cfg=$file; break; }
 	done
-	[ -n "$grub_cfg" ] && [ -e "$root/etc/grub2-efi.cfg" ] || [ -z "$grub_cfg" ] || return 0
+	[ -z "$grub_cfg" ] || [ -e "$root$(resolve /etc/grub2-efi.cfg)" ] || return 0
 	for vendor in fedora redhat centos rocky almalinux; do
-		file=/boot/efi/EFI/$vendor/grub.cfg
+		file=$(resolve "/boot/efi/EFI/$vendor/grub.cfg")
 		if [ -f "$root$file" ] && ! grep -q '^configfile' "$root$file"; then
 			grub_cfg=$file
 			return
@@ -98,7 +123,7 @@ sum_of() { sha256sum <"$1" | cut -d ' ' -f 1; }
 # by rename().
 make_grub_cfg() { # make_grub_cfg [WITHOUT]
 	local file new out
-	file=$(realpath -- "$root$grub_cfg")
+	file=$root$grub_cfg
 	new=$grub_cfg.veneer
 	rm -f -- "$root$new" "$root$new.new"
 	partial=$root$new
@@ -139,12 +164,20 @@ put_file() { # put_file SOURCE DEST MODE
 
 # --- slots ---
 
-# GRUB reads a file system without its journal: what is only there does not exist for it after a power cut.  Freezing for a
-# moment makes the file system put everything into its place.  One process does both, and nothing can end it between.
+# GRUB reads a file system without its journal: what is only there does not exist for it after a power cut.  Ext4 has a call
+# that puts everything into its place (0x4004662b, EXT4_IOC_CHECKPOINT, Linux 5.15).  Elsewhere the file system is frozen for a
+# moment, which does the same; a second process, which nothing aims at, thaws it whatever becomes of the first.
 settle() {
 	sync -f "$1"
-	perl -e '$SIG{$_} = "IGNORE" for qw(INT TERM HUP); open(F, "<", $ARGV[0]) or exit 1;
-		ioctl(F, 0xC0045877, 0) or exit 1; ioctl(F, 0xC0045878, 0) or exit 1;' "$1" 2>/dev/null ||
+	perl -MPOSIX -e '$SIG{$_} = "IGNORE" for qw(INT TERM HUP PIPE);
+		open(F, "<", $ARGV[0]) && pipe(R, W) or exit 1;
+		exit 0 if ioctl(F, 0x4004662b, $flags = pack("L", 0));
+		defined($pid = fork) or exit 1;
+		if (!$pid) { setsid; close W; sysread(R, $_, 1); exit !ioctl(F, 0xC0045878, 0) }
+		$frozen = ioctl(F, 0xC0045877, 0);
+		close W; waitpid($pid, 0);
+		ioctl(F, 0xC0045878, 0) if $frozen && $?;
+		exit !$frozen' "$1" 2>/dev/null ||
 		note "$1: this file system cannot be frozen; it was only synchronized"
 }
 
@@ -167,20 +200,21 @@ put_slot() { # put_slot SLOT
 check_room() {
 	local free need
 	need=$(tree_bytes "$tree")
-	free=$(($(stat -f -c '%a * %S' "$root/boot")))
-	[ "$free" -gt "$need" ] || die "$root/boot: $((free >> 20)) MiB are free, $(((need >> 20) + 1)) MiB are needed"
+	free=$(($(stat -f -c '%a * %S' "$boot")))
+	[ "$free" -gt "$need" ] || die "$boot: $((free >> 20)) MiB are free, $(((need >> 20) + 1)) MiB are needed"
 }
 
 open_system() {
 	root=$(realpath -e -- "${opt[root]}" 2>/dev/null) || die "--root ${opt[root]}: no such directory"
 	[ "$root" != / ] || root=
-	veneer=$root/boot/veneer
-	[ -d "$root/boot" ] || die "--root ${root:-/}: not a system: no /boot in it"
+	boot=$root$(resolve /boot)
+	veneer=$boot/veneer
+	[ -d "$boot" ] || die "--root ${root:-/}: not a system: no /boot in it"
 	case $mode in
 	list | verify) ;;
 	*) [ "$(id -u)" = 0 ] || die "a system is changed by root only" ;;
 	esac
-	lock "$root/boot"
+	lock "$boot"
 	make_work
 }
 
@@ -229,7 +263,7 @@ first_system() {
 	undo=undo_first
 	rm -rf -- "$veneer"
 	mkdir -p -- "$veneer/saved"
-	cp -p -- "$(realpath -- "$root$grub_cfg")" "$veneer/saved/grub.cfg"
+	cp -p -- "$root$grub_cfg" "$veneer/saved/grub.cfg"
 	for file in "$root/etc/default" "$root$DEFAULTS"; do
 		[ -e "$file" ] || echo "${file#"$root"}" >>"$veneer/saved/made"
 	done
@@ -378,7 +412,7 @@ system_rollback() {
 # grub.cfg as it was before, if nobody has made it anew since; else the distribution makes it anew, without Veneer.
 restore_grub_cfg() {
 	local file saved=$veneer/saved/grub.cfg
-	file=$(realpath -- "$root$grub_cfg")
+	file=$root$grub_cfg
 	if [ -e "$saved" ] && grep -qxF "$(sum_of "$file")" "$veneer/saved/sum" <(sum_of "$saved") 2>/dev/null; then
 		partial=$file.veneer
 		cp -p -- "$saved" "$partial"
@@ -403,11 +437,11 @@ system_uninstall() {
 	# The menu first: while it has Veneer's entries their files are there.
 	rm -f -- "$root$SCRIPT"
 	restore_grub_cfg
-	settle "$root/boot"
+	settle "$boot"
 	rm -rf -- "$veneer/state" "$veneer/a" "$veneer/b"
 	forget_made
 	rm -rf -- "$veneer"
-	sync -f "$root/boot"
+	sync -f "$boot"
 	say "${root:-/}: uninstalled"
 }
 

@@ -93,8 +93,8 @@ property() { # property NODE NAME: of the configuration on the image
 	cmp kernel "$K/mb1"
 	cmp module0 "$K/mb2"
 	cmp veneer.elf "$K/mb2"
-	entry | grep -xF 'module2 --nounzip $veneer_dir/guests/mb1/kernel kernel root=disk0 debug'
-	entry | grep -xF 'module2 --nounzip $veneer_dir/guests/mb1/module0 mb2'
+	entry | grep -xF $'\tmodule2 --nounzip $veneer_dir/guests/mb1/kernel kernel root=disk0 debug'
+	entry | grep -xF $'\tmodule2 --nounzip $veneer_dir/guests/mb1/module0 mb2'
 	entry >cfg
 	grub-script-check cfg
 	[ "$(property / compatible)" = veneer,config ]
@@ -103,13 +103,13 @@ property() { # property NODE NAME: of the configuration on the image
 
 @test "a command line with quotes goes into the configuration, unchanged" {
 	image 0 --kernel "$K/mb1" --cmdline 'run="exit 0; x"  a\b $c'
-	entry | grep -xF 'module2 --nounzip $veneer_dir/guests/mb1/kernel kernel'
+	entry | grep -xF $'\tmodule2 --nounzip $veneer_dir/guests/mb1/kernel kernel'
 	[ "$(property /guest bootargs)" = 'run="exit 0; x"  a\b $c' ]
 }
 
 @test "special characters that GRUB can pass are quoted for it" {
 	image 0 --kernel "$K/mb1" --cmdline 'a;b $(c) {d}'
-	entry | grep -xF 'module2 --nounzip $veneer_dir/guests/mb1/kernel kernel '"'a;b' '\$(c)' '{d}'"
+	entry | grep -xF $'\tmodule2 --nounzip $veneer_dir/guests/mb1/kernel kernel '"'a;b' '\$(c)' '{d}'"
 	entry >cfg
 	grub-script-check cfg
 }
@@ -147,7 +147,7 @@ property() { # property NODE NAME: of the configuration on the image
 	image 2 --kernel "$K/mb1" --module kernel
 	assert_output --partial "marks Veneer's own modules"
 	image 0 --kernel "$K/mb1" --module "kernel initrd one two"
-	entry | grep -xF 'module2 --nounzip $veneer_dir/guests/mb1/module0 initrd one two'
+	entry | grep -xF $'\tmodule2 --nounzip $veneer_dir/guests/mb1/module0 initrd one two'
 	image 2 --kernel "$K/mb1" --module "missing"
 	assert_output --partial "missing: no such file"
 }

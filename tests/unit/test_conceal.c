@@ -121,7 +121,7 @@ uint8_t intx_line_register(const struct intx_source *src) { return 11; }
 void intx_set(struct intx_source *src, enum intx_state state) { driven = state; }
 int clock_register(void (*tick)(void *, uint64_t), void *ctx) { return 0; }
 void disk_counters(struct disk *d) { }
-void bootdisk_add(struct disk *d, uint16_t bdf, bool writable) { booted[nbooted++] = d; }
+void bootdisk_add(struct disk *d, uint16_t bdf, bool writable, bool own) { booted[nbooted++] = d; }
 void pci_master_off(const struct pci_dev *d) { mastered_off++; }
 
 uint64_t pci_alloc_bar(uint16_t bdf, bool io, uint32_t size)
@@ -174,7 +174,12 @@ struct virtio_dev *virtio_blk_new(const char *name, const struct virtio_blk_conf
 }
 
 static const struct config_rule *windowed;
-int window_place(struct disk *d, const struct config_rule *rule, bool *writable)
+bool window_own_disk(struct disk *d)
+{
+	return false;
+}
+
+int window_place(struct disk *d, const struct config_rule *rule, bool own, bool *writable)
 {
 	if (rule && rule->window)
 		windowed = rule;

@@ -8,6 +8,8 @@
 #include "conceal/conceal_internal.h"
 #include "host/host.h"
 
+struct config config;
+
 static uint8_t mbr[512];
 static struct disk disk;
 static int read_status, set_status;
@@ -46,13 +48,39 @@ TEST(no_window)
 	bool writable = true;
 
 	setup();
-	CHECK_EQ(window_place(&disk, &r, &writable), 0);
-	CHECK_EQ(window_place(&disk, NULL, &writable), 0);
+	CHECK_EQ(window_place(&disk, &r, false, &writable), 0);
+	CHECK_EQ(window_place(&disk, NULL, false, &writable), 0);
 	CHECK(writable && !set_n);
 	/* Whether it is the boot disk cannot be told: it is none of ours then, for ours had been read. */
 	read_status = -ERR_IO;
-	CHECK_EQ(window_place(&disk, &r, &writable), 0);
+	CHECK_EQ(window_place(&disk, &r, false, &writable), 0);
 	CHECK(writable);
+	CHECK_EQ(host_heap_used(), 0);
+}
+
+TEST(own_disk)
+{
+	struct config_rule r = { .node = "r" };
+	bool writable = true;
+
+	setup();
+	CHECK(!window_own_disk(&disk));
+	strcpy(config.own_partition, "11111111-2222-3333-4444-555555555555,00000000-02");
+	CHECK(window_own_disk(&disk));
+	strcpy(config.own_partition, "00000000-02");
+	CHECK(window_own_disk(&disk));
+	strcpy(config.own_partition, "00000000-03,,00000000-01,");
+	CHECK(!window_own_disk(&disk));
+	memset(config.own_partition, 'a', sizeof(config.own_partition) - 1);
+	CHECK(!window_own_disk(&disk));
+	config.own_partition[0] = 0;
+	CHECK_EQ(window_place(&disk, &r, true, &writable), 0);
+	CHECK(!writable && host_log_has("fake0: has the partition that Veneer starts from: it is read-only"));
+	/* A window of it may be written. */
+	writable = true;
+	r = (struct config_rule){ .node = "r", .window = WINDOW_NUMBER, .partition = 2 };
+	CHECK_EQ(window_place(&disk, &r, true, &writable), 0);
+	CHECK(writable && set_n == 0x1000);
 	CHECK_EQ(host_heap_used(), 0);
 }
 
@@ -62,23 +90,23 @@ TEST(a_partition)
 	bool writable = true;
 
 	setup();
-	CHECK_EQ(window_place(&disk, &r, &writable), 0);
+	CHECK_EQ(window_place(&disk, &r, false, &writable), 0);
 	CHECK(writable && set_first == 0x800 && set_n == 0x1000);
 	CHECK(host_log_has("fake0: the guest gets blocks 0x800 to 0x17ff of 0x10000"));
 	r.partition = 3;
-	CHECK_EQ(window_place(&disk, &r, &writable), -ERR_INVAL);
+	CHECK_EQ(window_place(&disk, &r, false, &writable), -ERR_INVAL);
 	CHECK(host_log_has("/policy/r: veneer,partition = <3>: expected a partition of fake0 \"Model\" serial \"S1\": there"));
 	r.window = WINDOW_UUID;
 	strcpy(r.part_name, "00000000-02");
-	CHECK_EQ(window_place(&disk, &r, &writable), 0);
+	CHECK_EQ(window_place(&disk, &r, false, &writable), 0);
 	r.window = WINDOW_LABEL;
-	CHECK_EQ(window_place(&disk, &r, &writable), -ERR_INVAL);
+	CHECK_EQ(window_place(&disk, &r, false, &writable), -ERR_INVAL);
 	CHECK(host_log_has("\"PARTLABEL=00000000-02\""));
 	read_status = -ERR_TIMEOUT;
-	CHECK_EQ(window_place(&disk, &r, &writable), -ERR_INVAL);
+	CHECK_EQ(window_place(&disk, &r, false, &writable), -ERR_INVAL);
 	CHECK(host_log_has("cannot be read"));
 	host_heap_fail_at(1);
-	CHECK_EQ(window_place(&disk, &r, &writable), -ERR_INVAL);
+	CHECK_EQ(window_place(&disk, &r, false, &writable), -ERR_INVAL);
 	CHECK_EQ(host_heap_used(), 0);
 }
 
@@ -88,10 +116,10 @@ TEST(blocks)
 	bool writable = false;
 
 	setup();
-	CHECK_EQ(window_place(&disk, &r, &writable), 0);
+	CHECK_EQ(window_place(&disk, &r, false, &writable), 0);
 	CHECK(set_first == 5 && set_n == 6 && !writable);
 	set_status = -ERR_INVAL;
-	CHECK_EQ(window_place(&disk, &r, &writable), -ERR_INVAL);
+	CHECK_EQ(window_place(&disk, &r, false, &writable), -ERR_INVAL);
 	CHECK(host_log_has("/policy/r: veneer,window = first block 0x5, 0x6 blocks: expected less, fake0 \"Model\" has 0x1"));
 }
 

@@ -112,7 +112,7 @@ wrong_blob() { # wrong_blob SED-EXPRESSION [WHY]
 
 @test "start: no kernel module" {
 	make_image
-	edit_menu '/os\/kernel/d'
+	edit_menu '/os\/kernel kernel/d'
 	stops
 	logged "error: guest: no kernel: none of the 1 modules .*"
 }

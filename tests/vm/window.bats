@@ -91,7 +91,7 @@ config() { # config RULES
 		--veneer "$BUILD/veneer.elf"
 	before=$(sha_of disk.img)
 	guest_run --image ahci:disk.img --nic e1000e
-	grep -a 'warning: ahci0p0: has a partition "veneer-boot"' "$(serial)"
+	grep -a 'warning: ahci0p0: has the partition that Veneer starts from' "$(serial)"
 	said "vda: ro 1"
 	[ "$(sha_of disk.img)" = "$before" ]
 }
