@@ -61,7 +61,7 @@ struct config {
 	enum config_protocol protocol;
 	bool ap_trap_always;
 	uint8_t cpus;			/* 0: all that this build can start */
-	char own_partition[256];	/* PARTUUIDs, by commas: where Veneer came from.  Of its command line, not of the blob */
+	char own_partition[256];	/* PARTUUIDs by commas, of the command line: where Veneer came from */
 };
 
 /* The one configuration of this run. */
