@@ -19,8 +19,10 @@
 struct mb1_header {
 	uint32_t magic, flags, checksum;
 	uint32_t header_addr, load_addr, load_end_addr, bss_end_addr, entry_addr;	/* with MB1_HAVE_ADDRESSES */
+	uint32_t mode_type, width, height, depth;					/* with MB1_WANT_VIDEO */
 };
 #define MB1_SHORT_HEADER	12u
+#define MB1_MODE_TEXT		1u	/* in mode_type; 0: linear graphics */
 
 /* The information, section 3.3: what each flag says is there. */
 #define MB1_INFO_MEMORY		BIT(0)
@@ -115,6 +117,24 @@ static int kernel_layout(const struct guest_image *img, struct kernel_layout *k)
 		return elf_layout(img, k);
 	log_err("guest: the multiboot1 kernel is no ELF file and its header gives no addresses");
 	return -ERR_INVAL;
+}
+
+/* 3.1.4: the preferred mode; being among the lower flags, it has to be there in some form. */
+static int check_screen(const struct guest_image *img, const struct boot_info *b)
+{
+	struct mb1_header h;
+
+	find_header(img, &h);
+	if (!(h.flags & MB1_WANT_VIDEO))
+		return 0;
+
+	bool text = h.mode_type == MB1_MODE_TEXT;
+	struct screen_wish w = {
+		.graphics = !text, .graphics_required = !text, .text = text, .any_required = true, .width = h.width,
+		.height = h.height, .depth = h.depth,
+	};
+
+	return load_check_screen(b, &w, "multiboot1");
 }
 
 static uint32_t gpa_of(const struct load_blob *o, uint32_t off)
@@ -215,7 +235,7 @@ static int load(const struct guest_image *img, struct boot_info *b, struct vcpu_
 	uint64_t place[BOOT_MAX_MODULES];
 	struct kernel_layout k;
 	struct load_blob info;
-	int err = kernel_layout(img, &k) ?: layout_check_entry(&k);
+	int err = check_screen(img, b) ?: kernel_layout(img, &k) ?: layout_check_entry(&k);
 
 	load_plan_init(&plan, b);
 	err = err ?: layout_load(img, &k, &plan, 0);

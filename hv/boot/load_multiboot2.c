@@ -16,6 +16,7 @@ struct wishes {
 	uint32_t header_addr, load_addr, load_end, bss_end;
 	uint32_t entry;
 	uint32_t min, max, align, preference;
+	struct screen_wish screen;
 };
 
 struct header_tag {
@@ -78,6 +79,23 @@ static int check_relocatable(const struct wishes *w)
 	return -ERR_INVAL;
 }
 
+/* 3.1.9: what has to be there, and whether the text screen is understood. */
+static void read_console(struct screen_wish *s, uint32_t flags)
+{
+	s->any_required = flags & MB2_CONSOLE_REQUIRED;
+	s->text = flags & MB2_CONSOLE_TEXT;
+}
+
+/* 3.1.10. */
+static void read_framebuffer(struct screen_wish *s, const uint8_t *tag, uint32_t size, bool optional)
+{
+	s->graphics = true;
+	s->graphics_required = !optional;
+	s->width = word(tag, size, 8);
+	s->height = word(tag, size, 12);
+	s->depth = word(tag, size, 16);
+}
+
 static int read_tag(const struct header_tag *t, const uint8_t *tag, struct wishes *w)
 {
 	bool optional = t->flags & MB2_HDR_OPTIONAL;
@@ -108,7 +126,11 @@ static int read_tag(const struct header_tag *t, const uint8_t *tag, struct wishe
 		w->efi_entry = true;
 		return 0;
 	case MB2_HDR_CONSOLE:
-	case MB2_HDR_FRAMEBUFFER:	/* the mode is the boot loader's choice, the guest is told of it */
+		read_console(&w->screen, word(tag, t->size, 8));
+		return 0;
+	case MB2_HDR_FRAMEBUFFER:
+		read_framebuffer(&w->screen, tag, t->size, optional);
+		return 0;
 	case MB2_HDR_MODULE_ALIGN:	/* all modules are page-aligned */
 	case MB2_HDR_EFI_BS:		/* an entry without boot services is there, or the kernel is refused below */
 		return 0;
@@ -377,7 +399,8 @@ static int load(const struct guest_image *img, struct boot_info *b, struct vcpu_
 	int err;
 
 	load_plan_init(&plan, b);
-	err = read_wishes(img, &w) ?: kernel_layout(img, &w, &k) ?: choose_place(&w, &k, &delta);
+	err = read_wishes(img, &w) ?: load_check_screen(b, &w.screen, "multiboot2") ?: kernel_layout(img, &w, &k);
+	err = err ?: choose_place(&w, &k, &delta);
 	err = err ?: layout_load(img, &k, &plan, delta);
 	err = err ?: load_modules(&plan, img, k.end + delta, place);
 	err = err ?: blob_new(&info, &plan, info_size(img, b, &k), what);

@@ -6,6 +6,7 @@
 #include <veneer/mem.h>
 #include <veneer/string.h>
 #include "hv/boot/load_plan.h"
+#include "hv/boot/multiboot2.h"
 
 #define ULL(x)	((unsigned long long)(x))
 
@@ -335,4 +336,48 @@ uint32_t load_mem_lower(const struct boot_info *b)
 uint32_t load_mem_upper(const struct boot_info *b)
 {
 	return usable_from(b, LOAD_MIB);
+}
+
+/* A BIOS's loader that tells of no screen has left the text screen. */
+static bool has_text_screen(const struct boot_info *b)
+{
+	return b->has_fb ? b->fb.type == MB2_FB_TEXT : !b->efi;
+}
+
+static bool mode_differs(const struct boot_info *b, const struct screen_wish *w)
+{
+	return (w->width && w->width != b->fb.width) || (w->height && w->height != b->fb.height) ||
+	       (w->depth && w->depth != b->fb.bpp);
+}
+
+static const char *understood(const struct screen_wish *w)
+{
+	if (w->graphics)
+		return w->text ? "a framebuffer or text" : "a framebuffer";
+	return w->text ? "text" : "none named";
+}
+
+int load_check_screen(const struct boot_info *b, const struct screen_wish *w, const char *protocol)
+{
+	bool graphics = b->has_fb && b->fb.type != MB2_FB_TEXT, text = has_text_screen(b);
+	const char *what = text ? "a text screen" : graphics ? "a framebuffer" : "no screen that the boot loader tells of";
+
+	if (w->graphics_required && !graphics) {
+		log_err("guest: the %s header requires a framebuffer (%ux%u, %u bits), and this machine started with %s: "
+			"set gfxpayload in GRUB's menu entry before veneer.elf is loaded", protocol, w->width, w->height,
+			w->depth, what);
+		return -ERR_NOTSUP;
+	}
+	if (w->any_required && !(w->graphics && graphics) && !(w->text && text)) {
+		log_err("guest: the %s header requires a screen that the kernel understands (%s), and this machine started "
+			"with %s: set gfxpayload in GRUB's menu entry", protocol, understood(w), what);
+		return -ERR_NOTSUP;
+	}
+	if (w->graphics && !graphics)
+		log_warn("guest: the %s header asks for a framebuffer (%ux%u, %u bits): there is %s", protocol, w->width,
+			 w->height, w->depth, what);
+	else if (w->graphics && mode_differs(b, w))
+		log_warn("guest: the %s header asks for %ux%u, %u bits: the boot loader chose %ux%u, %u bits", protocol,
+			 w->width, w->height, w->depth, b->fb.width, b->fb.height, b->fb.bpp);
+	return 0;
 }

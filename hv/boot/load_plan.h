@@ -84,6 +84,18 @@ uint32_t blob_add_string(struct load_blob *o, const char *s);
 /* Copy it with the plan, run the plan, free it.  @err is what happened so far; returns it or the new failure. */
 int blob_finish(struct load_blob *o, struct load_plan *p, int err, const char *what);
 
+/* The screen that a kernel's header asks for.  The mode is the boot loader's, which knew of no guest: it cannot be changed. */
+struct screen_wish {
+	bool graphics;			/* a framebuffer is understood */
+	bool graphics_required;		/* and nothing else */
+	bool text;			/* the text screen is understood */
+	bool any_required;		/* one of those that are understood has to be there */
+	uint32_t width, height, depth;	/* 0: whichever; a recommendation at best (multiboot2 3.1.10) */
+};
+
+/* Say in a line what differs from the wish.  0; -ERR_NOTSUP, after an error line, where the kernel must not be started. */
+int load_check_screen(const struct boot_info *b, const struct screen_wish *w, const char *protocol);
+
 /* KiB from 0 and from 1 MiB up to the first hole, as multiboot counts memory. */
 uint32_t load_mem_lower(const struct boot_info *b);
 uint32_t load_mem_upper(const struct boot_info *b);

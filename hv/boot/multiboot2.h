@@ -47,6 +47,8 @@ struct mb2_header {
 #define MB2_HDR_ADDRESS		2u
 #define MB2_HDR_ENTRY		3u
 #define MB2_HDR_CONSOLE		4u
+#define  MB2_CONSOLE_REQUIRED	BIT(0)
+#define  MB2_CONSOLE_TEXT	BIT(1)
 #define MB2_HDR_FRAMEBUFFER	5u
 #define MB2_HDR_MODULE_ALIGN	6u
 #define MB2_HDR_EFI_BS		7u

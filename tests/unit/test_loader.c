@@ -471,6 +471,66 @@ TEST(multiboot2_relocatable)
 	CHECK(host_log_has("Veneer's own memory"));
 }
 
+static int screen(bool has_fb, uint8_t type, const uint32_t *tags, unsigned words)
+{
+	reset_machine();
+	make_elf(false, 0x100123, two, 2);
+	b.has_fb = has_fb;
+	b.fb.type = type;
+	b.fb.width = 800;
+	b.fb.height = 600;
+	b.fb.bpp = 32;
+	return start_mb2(tags, words);
+}
+
+/* The mode is the boot loader's: what differs is said, and what cannot be does not start. */
+TEST(multiboot2_screens)
+{
+	uint32_t fb[] = { 5, 20, 1024, 768, 32, 0 }, console[] = { 4, 12, 3, 0 };
+
+	CHECK_EQ(screen(true, 1, fb, 6), 0);
+	CHECK(host_log_has("asks for 1024x768, 32 bits: the boot loader chose 800x600, 32 bits"));
+	CHECK(screen(true, 2, fb, 6) < 0);
+	CHECK(host_log_has("requires a framebuffer (1024x768, 32 bits), and this machine started with a text screen: set gfx"));
+	CHECK(screen(false, 0, fb, 6) < 0);
+	fb[0] |= 1 << 16;
+	CHECK_EQ(screen(true, 2, fb, 6), 0);
+	CHECK(host_log_has("asks for a framebuffer (1024x768, 32 bits): there is a text screen"));
+	fb[2] = 800;
+	fb[3] = fb[4] = 0;
+	CHECK_EQ(screen(true, 1, fb, 6), 0);
+	CHECK(!host_log_has("the boot loader chose"));
+	/* "At least one that I understand", which is text alone. */
+	CHECK_EQ(screen(true, 2, console, 4), 0);
+	CHECK(!host_log_has("screen"));
+	CHECK(screen(true, 1, console, 4) < 0);
+	CHECK(host_log_has("requires a screen that the kernel understands (text), and this machine started with a frame"));
+	console[2] = 2;
+	CHECK_EQ(screen(true, 1, console, 4), 0);
+}
+
+TEST(multiboot1_screens)
+{
+	uint32_t header[] = { 0, 0, 0, 0, 0 }, mode[] = { 0, 1024, 768, 32 };
+
+	for (unsigned i = 0; i < 4; i++) {		/* text or graphics wanted, text or graphics there */
+		reset_machine();
+		make_elf(false, 0x100123, two, 2);
+		mb1_header(7, header);
+		mode[0] = i & 1;
+		memcpy(file + 0x1020, mode, sizeof(mode));
+		module_at(0x500000, file, file_size, "kernel");
+		b.has_fb = true;
+		b.fb.type = i & 2 ? 2 : 1;
+		b.fb.width = 1024;
+		b.fb.height = 768;
+		b.fb.bpp = 32;
+		host_log_clear();
+		CHECK_EQ(start() == 0, i == 0 || i == 3);
+		CHECK(host_log_has("the multiboot1 header requires") == (i == 1 || i == 2));
+	}
+}
+
 TEST(multiboot2_addresses)
 {
 	uint32_t tags[] = { 2, 24, 0x301000, 0x300000, 0x304000, 0x308000, 3, 12, 0x300040, 0 };
