@@ -64,3 +64,38 @@ linux_without_iommu() { # linux_without_iommu DEVICE
 @test "Linux behind AMD-Vi knows nothing of it" {
 	linux_without_iommu amd-iommu
 }
+
+# left_on WORDS...: start the machine by an image whose GRUB does write_dword ADDRESS VALUE of each pair last of all.
+left_on() {
+	local start slot entry=veneer/guests/probe/entry.cfg
+	"$ROOT/installer/veneer-install" image disk.img --kernel "$BUILD/guest/probe-hidden.elf" --name probe --menu-timeout 0 \
+		--config "$ROOT/configs/default.dts" --veneer "$BUILD/veneer.elf"
+	start=$(PATH=$PATH:/sbin:/usr/sbin sfdisk --dump disk.img | sed -nE 's/.*start= *([0-9]+),.*name="veneer-a".*/\1/p')
+	slot="disk.img@@$((start * 512))"
+	mcopy -i "$slot" /usr/lib/grub/i386-pc/memrw.mod ::/veneer/memrw.mod
+	mcopy -n -i "$slot" "::/$entry" entry.cfg
+	# shellcheck disable=SC2016 # GRUB expands it
+	{ echo 'insmod $veneer_dir/memrw.mod'; printf 'write_dword 0x%s 0x%s\n' "$@"; } >>entry.cfg
+	cat entry.cfg
+	mcopy -o -i "$slot" entry.cfg "::/$entry"
+	guest_run --image ahci:disk.img "${machine[@]}" -- -device "$device"
+	has 'warning: iommu0: firmware has left translation on'
+	has 'iommu0: translation is off now'
+	has 'blk1: virtio-blk at 00:1f.2 '
+	grep -aE "^probe-hidden: [1-9][0-9]* passed, 0 failed" "$(serial)"
+}
+
+# A root table of zeros at 48 MiB: nothing may do DMA any more.
+# bats test_tags=slow
+@test "VT-d that firmware has left on is switched off" {
+	device=intel-iommu
+	left_on 3000000 0 fed90020 3000000 fed90024 0 fed90018 40000000 fed90018 80000000
+}
+
+# A device table of two pages at 48 MiB; the three controllers' entries point to an empty page table.
+# bats test_tags=slow
+@test "AMD-Vi that firmware has left on is switched off" {
+	device=amd-iommu
+	left_on 3000300 3004203 3000304 60000000 3000800 3004203 3000804 60000000 3001f40 3004203 3001f44 60000000 \
+		fed80000 3000001 fed80004 0 fed80018 1
+}
