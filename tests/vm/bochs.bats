@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Intel VMX, and SVM once more, on the processors that Bochs emulates.  Bochs is slow: what is short here is in "make check".
 load ../lib/guest
+bats_require_minimum_version 1.5.0
 
 setup() {
 	cd "$BATS_TEST_TMPDIR" || return 1
@@ -104,7 +105,6 @@ linux() {
 	grep -a "cpu: 2 processors, 2 for the guest; 1 started and parked" "$(serial)"
 }
 
-# bats test_tags=slow
 @test "VMX: 2 processors start, see nothing concealed, and lose no kick and no interrupt" {
 	probe probe-smp --cmdline "cpus=2 hidden=00:02.0 seconds=2" --nic e1000 --smp 2
 }
@@ -138,7 +138,4 @@ linux() {
 	probe probe-hidden --cmdline hidden=00:02.0 --nic e1000 --cpu ryzen
 }
 
-# bats test_tags=slow
-@test "SVM in Bochs: Linux gets an address, 8 MiB by HTTP arrive unharmed, and it switches the machine off" {
-	linux 1 --cpu ryzen
-}
+# No Linux on this processor: Debian's 6.1 hangs there without Veneer, too, behind "NR_IRQS".
