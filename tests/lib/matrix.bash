@@ -35,6 +35,9 @@ check() {
 	fi
 }
 
+# row_guest_end: waits for the guest, which has to end well
+row_guest_end() { guest_end 0 || ROW_FAILED=y; }
+
 row_end() { [ -z "${ROW_FAILED:-}" ]; }
 
 # matrix_machine: a machine that has all columns, in the array "machine"
@@ -88,7 +91,7 @@ linux_row() {
 	random_file "$HTTP_DIR/down" 4
 	guest_start --no-reboot --kernel "$folder/$kernel" --initrd "$folder/initrd.gz" --mem 768M "${machine[@]}" "$@" \
 		--cmdline "console=ttyS0 panic=-1 loglevel=4 veneer.run=matrix veneer.mib=4 veneer.url=$HTTP_URL $cmdline"
-	guest_end 0 || ROW_FAILED=y
+	row_guest_end
 	linux_cells
 }
 

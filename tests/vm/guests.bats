@@ -76,7 +76,7 @@ boot_sector_row() {
 	disks=(--disk ahci:sata --disk nvme:nvme)
 	if [ "$serial" = AHCI0 ]; then disks[1]=ahci:boot.img; else disks[3]=nvme:boot.img; fi
 	disk_boot "$serial" --config "$WRITABLE" --mem 768M --nic e1000e --nic e1000 --nic rtl8139 "${disks[@]}"
-	guest_end 0 || ROW_FAILED=y
+	row_guest_end
 	for column in e1000e e1000 rtl8139; do
 		check $column linux_card $column
 	done
