@@ -197,6 +197,55 @@ machine() {
 	run ! fdtget m.dtb /policy/sda veneer,writable
 }
 
+# tables DMAR|IVRS STRUCTURE...: the structures in hexadecimal
+iommu_table() {
+	mkdir -p sys/firmware/acpi/tables
+	python3 -c 'import sys
+body = bytes.fromhex("".join(sys.argv[2:]))
+open("sys/firmware/acpi/tables/" + sys.argv[1], "wb").write(sys.argv[1].encode() + bytes(44) + body)' "$@"
+}
+
+@test "the IOMMU units: where they are, what they cover, and which Linux uses" {
+	machine
+	cpu GenuineIntel "vmx ept"
+	rm -r sys/class/iommu/ivhd0
+	# A unit of the graphics alone, an RMRR, and the unit of the rest, with a path over a bridge, an I/O APIC and a timer.
+	iommu_table DMAR 0000180000000000 0000d9fe00000000 0108000000000200 \
+		0100200000000000 0000001000000000 ffff1f1000000000 0108000000001d00 \
+		00002a0001000000 0010d9fe00000000 010a000000001c000201 0308000002f01f00 0408000000001f00
+	hwcheck 0 --sysroot .
+	assert_output --partial "VT-d (in the ACPI tables)"
+	assert_line "           unit at fed90000: 00:02.0"
+	assert_line "           unit at fed91000: 00:1c.0/02.1, I/O APIC f0:1f.0, HPET 00:1f.0, all that no other has"
+	mkdir -p sys/class/iommu/dmar{0,1}/intel-iommu sys/class/iommu/foreign0
+	echo fed91000 >sys/class/iommu/dmar0/intel-iommu/address
+	echo fed92000 >sys/class/iommu/dmar1/intel-iommu/address
+	hwcheck 0 --sysroot .
+	assert_output --partial "VT-d (used by this Linux)"
+	assert_line --partial "unit dmar0 at fed91000: 00:1c.0/02.1"
+	assert_line "           unit dmar1 at fed92000"
+	refute_output --partial foreign
+	# Whoever is not root can read no table; one whose first length is 0 has no units.
+	: >sys/firmware/acpi/tables/DMAR
+	hwcheck 0 --sysroot .
+	assert_line "           unit dmar0 at fed91000"
+	assert_line --partial "in DMAR, which only root can read"
+	iommu_table DMAR 0000000000000000
+	hwcheck 0 --sysroot .
+	assert_line --partial "no unit in DMAR: the table is broken"
+	# AMD: one unit, described twice.
+	rm -r sys/class/iommu/* sys/firmware/acpi
+	cpu AuthenticAMD "svm npt"
+	iommu_table IVRS 1000180002004000 0000d8fe00000000 0000000000000000 1100180002004000 0000d8fe00000000 0000000000000000 \
+		4000180003204000 0000d0fd00000000 0000000000000000
+	mkdir -p sys/class/iommu/ivhd0
+	ln -s ../../../bus/pci/devices/0000:00:00.2 sys/class/iommu/ivhd0/device
+	hwcheck 0 --sysroot .
+	assert_line "           unit ivhd0 at fed80000: function 00:00.2"
+	assert_line "           unit at fdd00000: function 20:00.3"
+	[ "$(grep -c "  unit " <<<"$output")" = 2 ]
+}
+
 @test "what keeps a machine from fitting" {
 	local flags why
 	machine
@@ -213,6 +262,7 @@ machine() {
 		GenuineIntel|ept|||no VMX
 		GenuineIntel|vmx|||VMX without EPT
 		GenuineIntel|vmx ept|0x3a|1|VMX is switched off and locked by the firmware
+		GenuineIntel|vmx ept tsc_offset vnmi preemption_timer|||VMX without unrestricted guests: too old
 		Other|svm npt|||Other: neither AMD's SVM nor Intel's VMX
 	END
 	cpu GenuineIntel "vmx ept"
