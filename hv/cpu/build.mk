@@ -18,6 +18,7 @@ obj-y += hv/cpu/ipi.o
 obj-$(CONFIG_SVM) += hv/cpu/svm.o
 obj-$(CONFIG_SVM) += hv/cpu/svm_entry.o
 obj-$(CONFIG_SVM) += hv/cpu/svm_msr.o
+obj-$(CONFIG_SVM) += hv/cpu/svm_nmi.o
 obj-$(CONFIG_VMX) += hv/cpu/vmx.o
 obj-$(CONFIG_VMX) += hv/cpu/vmx_caps.o
 obj-$(CONFIG_VMX) += hv/cpu/vmx_check.o

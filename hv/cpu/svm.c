@@ -18,19 +18,6 @@
 
 #define IOPM_SIZE	(3 * PAGE_SIZE)
 #define MSRPM_SIZE	(2 * PAGE_SIZE)
-#define NO_RIP		~0ull
-
-struct svm_vcpu {
-	struct vcpu v;			/* first */
-	struct vmcb *vmcb;
-	uint64_t pending_event;		/* for eventinj */
-	bool nmi_wanted, nmi_blocked;	/* the guest's own NMIs */
-	uint64_t iret_rip;		/* of the IRET that ends the blocking, until it is done */
-	bool window;			/* exit as soon as the guest can take an interrupt */
-	bool nrips, decode;
-	bool dirty_all;
-	bool flush;			/* the TLB, at the next run */
-};
 
 /* One for all processors: what is trapped on one is trapped on each. */
 static uint8_t *iopm, *msrpm;
@@ -142,7 +129,7 @@ static struct vcpu *svm_vcpu_new(uint64_t root)
 	init_vmcb(s->vmcb, root);
 	s->nrips = cpuid(CPUID_SVM, 0).edx & SVM_EDX_NRIPS;
 	s->decode = cpuid(CPUID_SVM, 0).edx & SVM_EDX_DECODE;
-	s->iret_rip = NO_RIP;
+	svm_nmi_init(s, cpuid(CPUID_SVM, 0).edx & SVM_EDX_VNMI);
 	s->dirty_all = s->flush = true;
 	return &s->v;
 }
@@ -154,10 +141,9 @@ static void svm_init_state(struct vcpu *v)
 	struct vmcb *c = s->vmcb;
 
 	s->pending_event = 0;
-	s->nmi_wanted = s->nmi_blocked = false;
-	s->iret_rip = NO_RIP;
-	c->intercept1 &= ~(ICPT_IRET | ICPT_VINTR);
+	c->intercept1 &= ~ICPT_VINTR;
 	c->vintr = 0;
+	svm_nmi_init(s, s->vnmi);
 	c->shadow = 0;
 	c->exitintinfo = 0;
 	c->dr6 = 0xffff0ff0;
@@ -239,20 +225,15 @@ static void svm_set(struct vcpu *v, const struct vcpu_regs *r)
 
 /* --- events --- */
 
-static uint64_t make_event(unsigned type, uint8_t vector)
-{
-	return EVENT_VALID | FIELD_PREP(EVENT_TYPE, type) | vector;
-}
-
 static void svm_inject_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
 {
-	svm(v)->pending_event = make_event(EVENT_EXCEPTION, vector) |
+	svm(v)->pending_event = svm_event(EVENT_EXCEPTION, vector) |
 		(has_error ? EVENT_HAS_ERROR | FIELD_PREP(EVENT_ERROR, error) : 0);
 }
 
 static void svm_inject_interrupt(struct vcpu *v, uint8_t vector)
 {
-	svm(v)->pending_event = make_event(EVENT_INTR, vector);
+	svm(v)->pending_event = svm_event(EVENT_INTR, vector);
 }
 
 static void svm_inject_nmi(struct vcpu *v)
@@ -273,9 +254,9 @@ static void keep_interrupted_event(struct svm_vcpu *s)
 	if (!(e & EVENT_VALID) || type == EVENT_SOFT)
 		return;
 	if (type == EVENT_EXCEPTION && vector >= 32)
-		e = make_event(EVENT_INTR, vector);
+		e = svm_event(EVENT_INTR, vector);
 	else if (vector == 2 && type != EVENT_INTR)
-		e = make_event(EVENT_NMI, 2);
+		e = svm_event(EVENT_NMI, 2);
 	else if (type == EVENT_EXCEPTION && (vector == 3 || vector == 4))
 		return;
 	s->pending_event = e;
@@ -303,29 +284,12 @@ static void place_window(struct svm_vcpu *s, bool wanted)
 	c->clean &= ~(CLEAN_INTERCEPTS | CLEAN_VINTR);
 }
 
-/* The IRET exits before it is executed.  A window, which in an NMI handler opens after the IRET, tells that it is done. */
-static bool iret_done(struct svm_vcpu *s)
-{
-	if (s->v.rip != s->iret_rip)
-		s->iret_rip = NO_RIP;
-	return s->iret_rip == NO_RIP;
-}
-
-/* One NMI at a time: blocked from the injection until the guest's IRET (15.20, 15.9). */
 static void choose_event(struct svm_vcpu *s)
 {
-	struct vmcb *c = s->vmcb;
-	bool nmi = !s->pending_event && s->nmi_wanted && !s->nmi_blocked, done = !nmi || iret_done(s);
+	bool late = svm_nmi_before(s);
 
-	if (nmi && done) {
-		s->pending_event = make_event(EVENT_NMI, 2);
-		s->nmi_wanted = false;
-		s->nmi_blocked = true;
-		c->intercept1 |= ICPT_IRET;
-		c->clean &= ~CLEAN_INTERCEPTS;
-	}
-	place_window(s, s->window || !done);
-	c->eventinj = s->pending_event;
+	place_window(s, s->window || late);
+	s->vmcb->eventinj = s->pending_event;
 	s->pending_event = 0;
 }
 
@@ -434,14 +398,9 @@ static void svm_run(struct vcpu *v, struct vmexit *x)
 	c->clean = CLEAN_ALL;
 	decode_exit(s, x);
 	keep_interrupted_event(s);
+	svm_nmi_after(s, x);
 	if (x->kind == EXIT_NMI)
 		__asm__ volatile("stgi; nop; clgi" : : : "memory");
-	if (c->exitcode == VMEXIT_IRET) {
-		s->nmi_blocked = false;
-		s->iret_rip = v->rip;
-		c->intercept1 &= ~ICPT_IRET;
-		c->clean &= ~CLEAN_INTERCEPTS;
-	}
 }
 
 static void svm_trap_msr_write(uint32_t msr, bool on)

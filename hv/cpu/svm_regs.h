@@ -17,6 +17,7 @@
 #define  SVM_EDX_SVML		0x00000004
 #define  SVM_EDX_NRIPS		0x00000008
 #define  SVM_EDX_DECODE		0x00000080
+#define  SVM_EDX_VNMI		0x02000000
 
 /* VMCB offsets that assembly needs */
 #define VMCB_RFLAGS		0x570
@@ -95,12 +96,23 @@
 #define EVENT_VALID		BIT64(31)
 #define EVENT_ERROR		GENMASK64(63, 32)
 
+/* DR6 (13.1.1.3) and DR7 */
+#define DR6_B			GENMASK64(3, 0)
+#define DR6_BD			BIT64(13)
+#define DR6_BS			BIT64(14)
+#define DR6_BT			BIT64(15)
+#define DR7_ENABLED(i)		(3ull << (2 * (i)))
+
 /* vmcb.shadow (15.21.5) */
 #define SHADOW_INTERRUPT	BIT64(0)
 
 /* vmcb.vintr (15.21.4) */
 #define VINTR_IRQ		BIT64(8)
+#define VINTR_NMI		BIT64(11)	/* one is pending (15.21.10) */
+#define VINTR_NMI_MASK		BIT64(12)	/* they are blocked */
 #define VINTR_IGN_TPR		BIT64(20)
+#define VINTR_MASKING		BIT64(24)	/* physical interrupts wait, as the host's IF is 0 */
+#define VINTR_NMI_ENABLE	BIT64(26)
 
 #define TLB_FLUSH_NONE		0
 #define TLB_FLUSH_ALL		1
@@ -108,6 +120,8 @@
 /* vmcb.clean (15.15.1): a set bit lets the processor use what it has cached */
 #define CLEAN_INTERCEPTS	BIT(0)
 #define CLEAN_VINTR		BIT(3)
+#define CLEAN_DR		BIT(6)
+#define CLEAN_CR2		BIT(9)
 #define CLEAN_ALL		0x3ffu
 
 struct vmcb_seg {

@@ -12,10 +12,13 @@
 #define ICR_NMI		0x00004400u
 #define ICR_PENDING	0x1000u
 #define WAIT_MS		20u
+#define EFLAGS_TF	0x100u
+#define DR6_BS		0x4000u
+#define NO_SELECTOR	0x7f8		/* behind the end of the GDT */
 
 const char probe_name[] = "probe-nmi";
 
-enum what { NOTHING, SEND, SEND_AND_IRET };
+enum what { NOTHING, SEND, SEND_AND_IRET, SEND_AND_STEP, SEND_AND_FAULT };
 
 static volatile uint32_t taken, depth, nested, during;
 static volatile enum what inside;
@@ -38,6 +41,22 @@ static void wait_taken(uint32_t n)
 		pause();
 }
 
+/* An IRET that the guest single-steps: one #DB, behind it. */
+static void iret_stepped(void)
+{
+	trap_last.vector = NO_TRAP;
+	__asm__ volatile("movl %0, %%dr6" : : "r"(0));
+	__asm__ volatile("movl $1f, trap_resume; pushfl; popl %%eax; pushl %%eax; pushl %%cs; pushl $1f; orl %0, %%eax;"
+			 "pushl %%eax; popfl; iret\n1:\tmovl $0, trap_resume" : : "i"(EFLAGS_TF) : "eax", "memory");
+}
+
+static void iret_faults(void)
+{
+	trap_last.vector = NO_TRAP;
+	__asm__ volatile("movl $1f, trap_resume; movl %%esp, %%ebx; pushfl; pushl %0; pushl $1f; iret\n"
+			 "1:\tmovl %%ebx, %%esp; movl $0, trap_resume" : : "i"(NO_SELECTOR) : "ebx", "memory");
+}
+
 static void on_nmi(void)
 {
 	enum what what = inside;
@@ -51,10 +70,14 @@ static void on_nmi(void)
 		delay_us(2000);
 		during = taken - before;
 	}
-	if (what == SEND_AND_IRET) {
+	if (what == SEND_AND_IRET)
 		TRY("ud2", "r"(0));
+	else if (what == SEND_AND_STEP)
+		iret_stepped();
+	else if (what == SEND_AND_FAULT)
+		iret_faults();
+	if (what > SEND)
 		delay_us(2000);
-	}
 	depth--;
 }
 
@@ -90,6 +113,27 @@ static void check_blocking(void)
 	check(during, 0, "nmi: blocked until an IRET");
 	check(nested, 1, "nmi: the IRET of an exception in the handler ends the blocking");
 	check(taken - before, 2, "nmi: the kept one came then");
+}
+
+/* Whoever steps over the IRET to see its end must leave the guest's own stepping, and no trace where it faults. */
+static void check_irets(void)
+{
+	uint32_t before = taken, dr6;
+
+	burst(SEND_AND_STEP);
+	__asm__ volatile("movl %%dr6, %0" : "=r"(dr6));
+	check(taken - before, 2, "nmi: the kept one came also when the guest single-steps its IRET");
+	check(trap_last.vector, TRAP_DB, "nmi: which the guest's #DB sees");
+	check(dr6 & DR6_BS, DR6_BS, "nmi: with its cause");
+	before = taken;
+	__asm__ volatile("movl %0, %%dr6" : : "r"(0));
+	burst(SEND_AND_FAULT);
+	__asm__ volatile("movl %%dr6, %0" : "=r"(dr6));
+	check(taken - before, 2, "nmi: and when the IRET faults");
+	check(trap_last.vector, TRAP_GP, "nmi: which is a #GP");
+	check(trap_last.error, NO_SELECTOR, "nmi: for its selector");
+	check(trap_last.eflags & EFLAGS_TF, 0, "nmi: that shows no step");
+	check(dr6 & DR6_BS, 0, "nmi: nor does DR6");
 }
 
 static uint32_t credited(void)
@@ -139,6 +183,7 @@ void probe(void)
 	/* What the devices' start rang may be taken for one of ours until half a second has gone by. */
 	delay_us(1000000);
 	check_blocking();
+	check_irets();
 	vio_scan();
 	for (unsigned int i = 0; i < vio_count && !net; i++)
 		if (vios[i].type == VIO_NET)

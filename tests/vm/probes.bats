@@ -86,6 +86,16 @@ probe() { # probe NAME CMDLINE ARGS...
 	grep -a "PASS msix: the local APIC is in x2APIC mode" "$(serial)"
 }
 
+@test "probe-nmi: the guest's own NMIs are blocked until an IRET, and beside doorbells none is lost that is not counted" {
+	probe probe-nmi "" --nic e1000e
+}
+
+@test "probe-nmi: none is lost where Veneer sees them sent" {
+	sed 's/veneer,boot = "kernel";/& veneer,ap-trap = "always";/' "$ROOT/configs/default.dts" >always.dts
+	grep -q ap-trap always.dts
+	probe probe-nmi exact --nic e1000e --config always.dts
+}
+
 @test "probe-transport: layout, registers, BARs and lives as drivers in the field expect them" {
 	bars=$(real_bars)
 	[[ $bars =~ ^[0-9a-f]+\+[0-9a-f]+ ]]

@@ -35,11 +35,12 @@ uint32_t option_number(const char *name, uint32_t otherwise);
 /* --- trap.c: exceptions that a probe waits for --- */
 
 #define NO_TRAP		(-1)
+#define TRAP_DB		1
 #define TRAP_UD		6
 #define TRAP_GP		13
 
 extern volatile uint32_t trap_resume;
-extern volatile struct trap_info { int vector; uint32_t error, eip; } trap_last;
+extern volatile struct trap_info { int vector; uint32_t error, eip, eflags; } trap_last;
 
 /*
  * Execute @insn, which may fault: the exception's vector, or NO_TRAP.  A fault continues behind @insn, whose outputs are then

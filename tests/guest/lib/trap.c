@@ -61,6 +61,7 @@ static void exception(struct irq_frame *f)
 	trap_last.vector = f->vector;
 	trap_last.error = f->error;
 	trap_last.eip = f->eip;
+	trap_last.eflags = f->eflags;
 	f->eip = trap_resume;
 	trap_resume = 0;
 }
