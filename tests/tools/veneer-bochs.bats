@@ -25,6 +25,7 @@ setup() {
 		pwd >"$here/cwd"
 		[ ! -e "$here/no-start" ] || exit 1
 		cp "$3" "$here/used"
+		cp "$5" "$here/commands"
 		cp "$(dirname "$3")/slirp.conf" "$here/slirp" 2>/dev/null
 		log=$(sed -n 's/^log: "\(.*\)"/\1/p' "$3")
 		seq 1 30 >"$(sed -n 's/^com1: .*dev="\(.*\)"/\1/p' "$3")"
@@ -71,6 +72,7 @@ has() { # has LINE: in the bochsrc
 	refused "from 16M to 2048M" --kernel k --mem 4G
 	refused "no such program" --kernel k --bochs ./missing
 	refused "need --nic e1000" --kernel k --capture x
+	refused "--debugger missing: No such file" --kernel k --debugger missing
 	refused "no such directory" --kernel k --nic e1000 --tftp missing
 }
 
@@ -111,6 +113,14 @@ has() { # has LINE: in the bochsrc
 	# By name in $PATH.
 	PATH=$PWD/dir:$PATH vb 0 --native --kernel k --bochs bochs
 	assert_line 30
+}
+
+@test "commands for the debugger come first, and then it runs on" {
+	start 0
+	[ "$(cat commands)" = c ]
+	printf 'vmexitbp\nc\nr' >mine
+	start 0 --debugger mine
+	[ "$(paste -sd, commands)" = vmexitbp,c,r,c ]
 }
 
 @test "the exit code is the value that the guest wrote" {
