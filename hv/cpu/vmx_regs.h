@@ -21,6 +21,7 @@
 #define MSR_VMX_BASIC			0x480u
 #define  BASIC_REVISION			GENMASK64(30, 0)
 #define  BASIC_TRUE			BIT64(55)
+#define  BASIC_ANY_ERROR_CODE		BIT64(56)	/* entries do not check which exceptions have one */
 #define MSR_VMX_PINBASED		0x481u
 #define MSR_VMX_PROCBASED		0x482u
 #define MSR_VMX_EXIT			0x483u
@@ -28,7 +29,9 @@
 #define MSR_VMX_MISC			0x485u
 #define  MISC_TIMER_SHIFT		GENMASK64(4, 0)
 #define  MISC_HLT			BIT64(6)
+#define  MISC_SHUTDOWN			BIT64(7)
 #define  MISC_WAIT_SIPI			BIT64(8)
+#define  MISC_LENGTH_0			BIT64(30)	/* software events of no instruction may be injected */
 #define MSR_VMX_CR0_FIXED0		0x486u
 #define MSR_VMX_CR0_FIXED1		0x487u
 #define MSR_VMX_CR4_FIXED0		0x488u
@@ -102,6 +105,7 @@
 #define VMCS_FIELDS(F) \
 	F(VPID,			0x0000, "virtual-processor identifier") \
 	F(GUEST_ES_SEL,		0x0800, "guest ES selector") \
+	F(GUEST_SS_SEL,		0x0804, "guest SS selector") \
 	F(GUEST_TR_SEL,		0x080e, "guest TR selector") \
 	F(HOST_ES_SEL,		0x0c00, "host ES selector") \
 	F(HOST_CS_SEL,		0x0c02, "host CS selector") \
@@ -122,6 +126,9 @@
 	F(GUEST_PAT,		0x2804, "guest IA32_PAT") \
 	F(GUEST_EFER,		0x2806, "guest IA32_EFER") \
 	F(GUEST_PDPTE0,		0x280a, "guest PDPTE0") \
+	F(GUEST_PDPTE1,		0x280c, "guest PDPTE1") \
+	F(GUEST_PDPTE2,		0x280e, "guest PDPTE2") \
+	F(GUEST_PDPTE3,		0x2810, "guest PDPTE3") \
 	F(HOST_PAT,		0x2c00, "host IA32_PAT") \
 	F(HOST_EFER,		0x2c02, "host IA32_EFER") \
 	F(PIN_CTLS,		0x4000, "pin-based controls") \

@@ -123,7 +123,8 @@ static void set_segment(unsigned i, const struct vcpu_seg *s)
 	vmcs_write(VMCS_GUEST_ES_SEL + i * VMCS_SEG_STEP, s->selector);
 	vmcs_write(VMCS_GUEST_ES_LIMIT + i * VMCS_SEG_STEP, s->limit);
 	vmcs_write(VMCS_GUEST_ES_BASE + i * VMCS_SEG_STEP, s->base);
-	vmcs_write(VMCS_GUEST_ES_RIGHTS + i * VMCS_SEG_STEP, rights & RIGHTS_P ? rights : RIGHTS_UNUSABLE);
+	/* The DPL of SS is the privilege level, used or not. */
+	vmcs_write(VMCS_GUEST_ES_RIGHTS + i * VMCS_SEG_STEP, rights & RIGHTS_P ? rights : rights | RIGHTS_UNUSABLE);
 }
 
 /* A control register as the guest sees it. */

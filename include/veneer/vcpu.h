@@ -37,6 +37,7 @@ struct vcpu_seg {
 
 #define CR0_PE		BIT(0)
 #define CR0_ET		BIT(4)
+#define CR0_WP		BIT(16)
 #define CR0_NW		BIT(29)
 #define CR0_CD		BIT(30)
 #define CR0_PG		BIT(31)
@@ -45,8 +46,10 @@ struct vcpu_seg {
 #define CR4_LA57	BIT(12)
 #define CR4_VMXE	BIT(13)
 #define CR4_SMXE	BIT(14)
+#define CR4_PCIDE	BIT(17)
 #define CR4_OSXSAVE	BIT(18)
 #define CR4_PKE		BIT(22)
+#define CR4_CET		BIT(23)
 #define EFER_SCE	BIT(0)
 #define EFER_LME	BIT(8)
 #define EFER_LMA	BIT(10)

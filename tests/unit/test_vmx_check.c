@@ -13,6 +13,7 @@
 #define EVENT(type, vector)	(EVENT_INFO_VALID | FIELD_PREP(EVENT_INFO_TYPE, type) | (vector))
 #define LIMIT(seg)	(VMCS_GUEST_ES_LIMIT + (seg) * VMCS_SEG_STEP)
 #define RIGHTS(seg)	(VMCS_GUEST_ES_RIGHTS + (seg) * VMCS_SEG_STEP)
+#define SELECTOR(seg)	(VMCS_GUEST_ES_SEL + (seg) * VMCS_SEG_STEP)
 #define BASE(seg)	(VMCS_GUEST_ES_BASE + (seg) * VMCS_SEG_STEP)
 
 struct value { uint32_t field; uint64_t v; };
@@ -24,6 +25,8 @@ uint64_t vmcs_read(uint32_t field) { return vmcs[field]; }
 static void processor(void)
 {
 	host_cpu_reset();
+	host_cpuid_set(0x80000008, (struct cpuid_regs){ .eax = 48 << 8 | 48 });
+	host_msr_set(MSR_VMX_MISC, MISC_HLT | MISC_SHUTDOWN | MISC_WAIT_SIPI);
 	host_msr_set(MSR_VMX_BASIC, BASIC_TRUE | 0x12);
 	host_msr_set(MSR_VMX_TRUE_PINBASED, (ALL & ~BIT64(31)) << 32 | 0x16);
 	host_msr_set(MSR_VMX_TRUE_PROCBASED, (ALL & ~BIT64(0)) << 32 | 0x04006172);
@@ -36,13 +39,16 @@ static void processor(void)
 	host_msr_set(MSR_VMX_CR4_FIXED1, ALL & ~BIT64(31));
 }
 
+/* A linear address of 57 bits is canonical where there is LA57. */
+static void wide(void) { host_cpuid_set(0x80000008, (struct cpuid_regs){ .eax = 57 << 8 | 48 }); }
+
 /* A 64-bit guest with paging. */
 static void sound(void)
 {
 	static const struct value values[] = {
 		{ VMCS_PIN_CTLS, 0x16 | PIN_NMI | PIN_VIRTUAL_NMI }, { VMCS_PROC_CTLS, 0x04006172 | PROC_SECONDARY },
 		{ VMCS_PROC2_CTLS, PROC2_EPT | PROC2_VPID | PROC2_UNRESTRICTED }, { VMCS_VPID, 1 },
-		{ VMCS_EXIT_CTLS, 0x36dfb }, { VMCS_ENTRY_CTLS, 0x11fb | ENTRY_CTL_IA32E },
+		{ VMCS_EXIT_CTLS, 0x36dfb | EXIT_CTL_HOST_64 }, { VMCS_ENTRY_CTLS, 0x11fb | ENTRY_CTL_IA32E },
 		{ VMCS_IO_BITMAP_A, 0x1000 }, { VMCS_IO_BITMAP_B, 0x2000 }, { VMCS_MSR_BITMAP, 0x3000 },
 		{ VMCS_EPTP, 0x4000 | EPTP_WB | EPTP_4_LEVELS }, { VMCS_LINK_POINTER, ~0ull },
 		{ VMCS_HOST_CR0, CR0_PE | CR0_PG | BIT(5) }, { VMCS_HOST_CR4, CR4_VMXE | CR4_PAE }, { VMCS_HOST_CR3, 0x5000 },
@@ -81,10 +87,13 @@ TEST(nothing_is_wrong)
 	}
 }
 
+/* No 64-bit guest. */
+#define SHORT	{ VMCS_ENTRY_CTLS, 0x11fb }, { VMCS_GUEST_EFER, 0 }
+
 /* What breaks a rule, beside the sound values; and another that it cannot help breaking. */
 static const struct {
 	bool (*rule)(void);
-	struct value set[3];
+	struct value set[4];
 	bool (*also)(void);
 } breaks[] = {
 	{ pin, { { VMCS_PIN_CTLS, 0 } }, NULL },
@@ -114,10 +123,13 @@ static const struct {
 			 { VMCS_GUEST_CR0, BIT(5) } }, NULL },
 	{ event_code, { { VMCS_ENTRY_EVENT, EVENT(EVENT_TYPE_EXCEPTION, 13) | EVENT_INFO_ERROR },
 			{ VMCS_ENTRY_ERROR, 0x10000 } }, NULL },
+	{ event_length, { { VMCS_ENTRY_EVENT, EVENT(EVENT_TYPE_SOFT_INT, 0x80) } }, NULL },
+	{ event_length, { { VMCS_ENTRY_EVENT, EVENT(EVENT_TYPE_SOFT_EXC, 3) }, { VMCS_ENTRY_INSN_LEN, 16 } }, NULL },
 	{ host_cr0, { { VMCS_HOST_CR0, CR0_PE | CR0_PG } }, NULL },
 	{ host_cr4, { { VMCS_HOST_CR4, CR4_PAE } }, NULL },
 	{ host_cr3, { { VMCS_HOST_CR3, BEYOND } }, NULL },
 	{ host_pae, { { VMCS_HOST_CR4, CR4_VMXE } }, NULL },
+	{ host_64, { { VMCS_EXIT_CTLS, 0x36dfb } }, NULL },
 	{ host_pat, { { VMCS_HOST_PAT, 0x0207040600070406ull } }, NULL },
 	{ host_efer, { { VMCS_HOST_EFER, EFER_LME } }, NULL },
 	{ host_cs, { { VMCS_HOST_CS_SEL, 0 } }, NULL },
@@ -129,10 +141,15 @@ static const struct {
 	{ cr0, { { VMCS_GUEST_CR0, CR0_PE | CR0_PG } }, NULL },
 	{ cr0_paging, { { VMCS_GUEST_CR0, CR0_PG | BIT(5) } }, NULL },
 	{ cr4, { { VMCS_GUEST_CR4, CR4_PAE } }, NULL },
+	{ cr4_pcid, { { VMCS_GUEST_CR4, CR4_VMXE | CR4_PAE | CR4_PCIDE }, SHORT }, NULL },
+	{ cr4_cet, { { VMCS_GUEST_CR4, CR4_VMXE | CR4_PAE | CR4_CET } }, NULL },
 	{ cr3, { { VMCS_GUEST_CR3, BEYOND } }, NULL },
 	{ long_paging, { { VMCS_GUEST_CR4, CR4_VMXE } }, NULL },
 	{ long_paging, { { VMCS_GUEST_CR0, CR0_PE | BIT(5) } }, NULL },
 	{ dr7, { { VMCS_GUEST_DR7, 1ull << 32 } }, NULL },
+	{ debugctl, { { VMCS_GUEST_DEBUGCTL, BIT(3) } }, NULL },
+	{ sysenter_esp, { { VMCS_GUEST_SYSENTER_ESP, NOT_CANONICAL } }, NULL },
+	{ sysenter_eip, { { VMCS_GUEST_SYSENTER_EIP, NOT_CANONICAL } }, NULL },
 	{ pat, { { VMCS_GUEST_PAT, 0x03 } }, NULL },
 	{ efer_bits, { { VMCS_GUEST_EFER, EFER_LME | EFER_LMA | EFER_SVME } }, NULL },
 	{ efer_lma, { { VMCS_GUEST_EFER, 0 } }, NULL },
@@ -147,12 +164,34 @@ static const struct {
 	{ activity, { { VMCS_GUEST_ACTIVITY, ACTIVITY_WAIT_SIPI + 1 } }, NULL },
 	{ activity_event, { { VMCS_GUEST_ACTIVITY, ACTIVITY_HLT },
 			    { VMCS_ENTRY_EVENT, EVENT(EVENT_TYPE_EXCEPTION, 6) } }, NULL },
+	{ activity_event, { { VMCS_GUEST_ACTIVITY, ACTIVITY_SHUTDOWN }, { VMCS_GUEST_RFLAGS, BIT(1) | RFLAGS_IF },
+			    { VMCS_ENTRY_EVENT, EVENT(EVENT_TYPE_EXTINT, 0x30) } }, NULL },
+	{ activity_event, { { VMCS_GUEST_ACTIVITY, ACTIVITY_WAIT_SIPI },
+			    { VMCS_ENTRY_EVENT, EVENT(EVENT_TYPE_NMI, 2) } }, NULL },
+	{ activity_ring, { { VMCS_GUEST_ACTIVITY, ACTIVITY_HLT }, { RIGHTS(SEG_SS), 0xc0f3 } }, NULL },
+	{ activity_shadow, { { VMCS_GUEST_ACTIVITY, ACTIVITY_HLT }, { VMCS_GUEST_BLOCKING, BLOCKING_MOV_SS } }, NULL },
 	{ blocking_bits, { { VMCS_GUEST_BLOCKING, 0x20 } }, NULL },
-	{ blocking_both, { { VMCS_GUEST_BLOCKING, BLOCKING_STI | BLOCKING_MOV_SS } }, NULL },
+	{ blocking_both, { { VMCS_GUEST_BLOCKING, BLOCKING_STI | BLOCKING_MOV_SS },
+			   { VMCS_GUEST_RFLAGS, BIT(1) | RFLAGS_IF } }, NULL },
+	{ blocking_sti, { { VMCS_GUEST_BLOCKING, BLOCKING_STI } }, NULL },
+	{ blocking_smi, { { VMCS_GUEST_BLOCKING, BLOCKING_SMI } }, NULL },
 	{ blocking_event, { { VMCS_GUEST_BLOCKING, BLOCKING_STI }, { VMCS_GUEST_RFLAGS, BIT(1) | RFLAGS_IF },
 			    { VMCS_ENTRY_EVENT, EVENT(EVENT_TYPE_EXTINT, 0x30) } }, NULL },
 	{ blocking_event, { { VMCS_GUEST_BLOCKING, BLOCKING_NMI },
 			    { VMCS_ENTRY_EVENT, EVENT(EVENT_TYPE_NMI, 2) } }, NULL },
+	{ pending_bits, { { VMCS_GUEST_PENDING_DB, BIT(5) } }, NULL },
+	{ pending_step, { { VMCS_GUEST_PENDING_DB, PENDING_DB_BS }, { VMCS_GUEST_BLOCKING, BLOCKING_MOV_SS } }, NULL },
+	{ pending_step, { { VMCS_GUEST_RFLAGS, BIT(1) | RFLAGS_TF }, { VMCS_GUEST_BLOCKING, BLOCKING_MOV_SS } }, NULL },
+	{ pending_step, { { VMCS_GUEST_RFLAGS, BIT(1) | RFLAGS_TF }, { VMCS_GUEST_BLOCKING, BLOCKING_MOV_SS },
+			  { VMCS_GUEST_PENDING_DB, PENDING_DB_BS }, { VMCS_GUEST_DEBUGCTL, DEBUGCTL_BTF } }, NULL },
+	{ pending_step, { { VMCS_GUEST_ACTIVITY, ACTIVITY_HLT }, { VMCS_GUEST_PENDING_DB, PENDING_DB_BS } }, NULL },
+	{ pending_rtm, { { VMCS_GUEST_PENDING_DB, PENDING_DB_RTM } }, NULL },
+	{ pending_rtm, { { VMCS_GUEST_PENDING_DB, PENDING_DB_RTM | PENDING_DB_ENABLED },
+			 { VMCS_GUEST_BLOCKING, BLOCKING_MOV_SS } }, NULL },
+	{ pdpte0, { { VMCS_GUEST_PDPTE0, 3 }, SHORT }, NULL },
+	{ pdpte1, { { VMCS_GUEST_PDPTE1, 0x20001 | BEYOND }, SHORT }, NULL },
+	{ pdpte2, { { VMCS_GUEST_PDPTE2, 0x21 }, SHORT }, NULL },
+	{ pdpte3, { { VMCS_GUEST_PDPTE3, 0x101 }, SHORT }, NULL },
 	{ link, { { VMCS_LINK_POINTER, 0x1000 } }, NULL },
 };
 
@@ -214,32 +253,90 @@ TEST(each_field_has_a_name)
 
 TEST(segments)
 {
-	static const struct { const char *text; uint32_t field; uint64_t v; } wrong[] = {
-		{ "guest FS: its base is not canonical", BASE(SEG_FS), NOT_CANONICAL },
-		{ "guest DS: its base has more than 32 bits", BASE(SEG_DS), 1ull << 32 },
-		{ "guest CS: it must be present and usable", RIGHTS(SEG_CS), RIGHTS_UNUSABLE },
-		{ "guest TR: it must be present and usable", RIGHTS(SEG_TR), RIGHTS_UNUSABLE },
-		{ "guest ES: its limit and its granularity disagree", LIMIT(SEG_ES), 0xfffff000 },
-		{ "guest TR: its limit and its granularity disagree", LIMIT(SEG_TR), 0x100000 },
-		{ "guest TR: it must be a busy TSS", RIGHTS(SEG_TR), 0x89 },
-		{ "guest TR: it must be a busy TSS", RIGHTS(SEG_TR), 0x83 },
-		{ "guest LDTR: it must be an LDT", RIGHTS(SEG_LDTR), 0x8b },
-		{ "guest SS: it must be an accessed code or data segment", RIGHTS(SEG_SS), 0xc092 },
-		{ "guest CS: L and D must not both be 1", RIGHTS(SEG_CS), 0xe09b },
-		{ "guest GS: virtual-8086 mode wants rights f3h", VMCS_GUEST_RFLAGS, BIT(1) | RFLAGS_VM },
+	/* Of a processor without unrestricted guests. */
+	static const struct value old = { VMCS_PROC2_CTLS, PROC2_EPT };
+	static const struct { const char *text; struct value set[4]; } wrong[] = {
+		{ "guest FS: its base is not canonical", { { BASE(SEG_FS), NOT_CANONICAL } } },
+		{ "guest GS: its base is not canonical",
+			{ { BASE(SEG_GS), NOT_CANONICAL }, { RIGHTS(SEG_GS), RIGHTS_UNUSABLE } } },
+		{ "guest LDTR: its base is not canonical", { { BASE(SEG_LDTR), NOT_CANONICAL }, { RIGHTS(SEG_LDTR), 0x82 } } },
+		{ "guest DS: its base has more than 32 bits", { { BASE(SEG_DS), 1ull << 32 } } },
+		{ "guest CS: it must be present", { { RIGHTS(SEG_CS), RIGHTS_UNUSABLE } } },
+		{ "guest DS: it must be present", { { RIGHTS(SEG_DS), 0xc013 } } },
+		{ "guest TR: it must be usable", { { RIGHTS(SEG_TR), RIGHTS_UNUSABLE } } },
+		{ "guest ES: reserved bits of its rights", { { RIGHTS(SEG_ES), 0xc193 } } },
+		{ "guest ES: its limit and its granularity disagree", { { LIMIT(SEG_ES), 0xfffff000 } } },
+		{ "guest TR: its limit and its granularity disagree", { { LIMIT(SEG_TR), 0x100000 } } },
+		{ "guest TR: it must be a busy TSS", { { RIGHTS(SEG_TR), 0x89 } } },
+		{ "guest TR: it must be a busy TSS", { { RIGHTS(SEG_TR), 0x83 } } },
+		{ "guest TR: its selector must not name the LDT", { { VMCS_GUEST_TR_SEL, 12 } } },
+		{ "guest LDTR: it must be an LDT", { { RIGHTS(SEG_LDTR), 0x8b } } },
+		{ "guest LDTR: its selector must not name the LDT", { { RIGHTS(SEG_LDTR), 0x82 }, { SELECTOR(SEG_LDTR), 4 } } },
+		{ "guest SS: it must be an accessed and writable data segment", { { RIGHTS(SEG_SS), 0xc092 } } },
+		{ "guest SS: it must be an accessed and writable data segment", { { RIGHTS(SEG_SS), 0xc091 } } },
+		{ "guest SS: its DPL must be 0 in real mode", { { RIGHTS(SEG_SS), 0xc0f3 }, { VMCS_GUEST_CR0, BIT(5) } } },
+		{ "guest SS: its DPL must be 0 in real mode",
+			{ { RIGHTS(SEG_SS), 0x100e0 }, { VMCS_GUEST_CR0, BIT(5) } } },
+		{ "guest SS: its DPL and RPL must be the same", { { VMCS_GUEST_SS_SEL, 3 }, old } },
+		{ "guest DS: it must be a code or data segment", { { RIGHTS(SEG_DS), 0xc083 } } },
+		{ "guest DS: it must be an accessed data segment", { { RIGHTS(SEG_DS), 0xc092 } } },
+		{ "guest DS: it must be an accessed data segment", { { RIGHTS(SEG_DS), 0xc099 } } },
+		{ "guest DS: its DPL must not be below its RPL", { { SELECTOR(SEG_DS), 3 }, old } },
+		{ "guest CS: it must be an accessed code segment", { { RIGHTS(SEG_CS), 0xa09a } } },
+		{ "guest CS: it must be an accessed code segment", { { RIGHTS(SEG_CS), 0xa093 }, old } },
+		{ "guest CS: as a data segment it must have DPL 0", { { RIGHTS(SEG_CS), 0xa0f3 } } },
+		{ "guest CS: its DPL must be that of SS", { { RIGHTS(SEG_CS), 0xa0fb } } },
+		{ "guest CS: its DPL must be that of SS", { { RIGHTS(SEG_CS), 0xa0ff } } },
+		{ "guest CS: L and D must not both be 1", { { RIGHTS(SEG_CS), 0xe09b } } },
+		{ "guest GS: virtual-8086 mode wants rights f3h", { { VMCS_GUEST_RFLAGS, BIT(1) | RFLAGS_VM } } },
+		{ "guest GS: in virtual-8086 mode its base is 16 times", { { VMCS_GUEST_RFLAGS, BIT(1) | RFLAGS_VM },
+			{ RIGHTS(SEG_GS), 0xf3 }, { LIMIT(SEG_GS), 0xffff }, { BASE(SEG_GS), 0x10 } } },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(wrong); i++) {
 		sound();
-		vmcs[wrong[i].field] = wrong[i].v;
+		for (unsigned k = 0; k < ARRAY_SIZE(wrong[i].set) && wrong[i].set[k].field; k++)
+			vmcs[wrong[i].set[k].field] = wrong[i].set[k].v;
 		explain(GUEST);
 		if (!host_log_has(wrong[i].text))
 			host_fail(__FILE__, __LINE__, "not in the log: %s", wrong[i].text);
 	}
 	/* ES, SS, DS, FS, GS and LDTR may be unusable. */
 	sound();
-	vmcs[RIGHTS(SEG_ES)] = RIGHTS_UNUSABLE;
+	for (unsigned i = 0; i <= SEG_GS; i++)
+		if (i != SEG_CS)
+			vmcs[RIGHTS(i)] = RIGHTS_UNUSABLE;
 	explain(GUEST);
+	CHECK(host_log_has("no field breaks a rule"));
+	/* Real mode on a processor that has it: CS is data. */
+	sound();
+	vmcs[VMCS_GUEST_CR0] = BIT(5);
+	vmcs[VMCS_ENTRY_CTLS] = 0x11fb;
+	vmcs[VMCS_GUEST_EFER] = 0;
+	for (unsigned i = 0; i <= SEG_GS; i++) {
+		vmcs[RIGHTS(i)] = 0x93;
+		vmcs[LIMIT(i)] = 0xffff;
+	}
+	explain(GUEST);
+	CHECK(host_log_has("no field breaks a rule"));
+}
+
+TEST(addresses_as_wide_as_the_processors)
+{
+	sound();
+	wide();
+	vmcs[VMCS_GUEST_RIP] = NOT_CANONICAL;
+	explain(GUEST);
+	CHECK(host_log_has("no field breaks a rule"));
+}
+
+/* Newer processors do not check which exceptions have an error code. */
+TEST(error_codes_at_will)
+{
+	sound();
+	vmcs[VMCS_ENTRY_EVENT] = EVENT(EVENT_TYPE_EXCEPTION, 13);
+	host_msr_set(MSR_VMX_BASIC, BASIC_TRUE | BASIC_ANY_ERROR_CODE | 0x12);
+	explain(CONTROLS);
 	CHECK(host_log_has("no field breaks a rule"));
 }
 
@@ -250,7 +347,10 @@ TEST(what_the_processor_said)
 	vmx_explain(REASON_ENTRY_FAILED | REASON_BAD_MSR_LOAD, 0);
 	CHECK(host_log_has("the VM entry failed: exit reason 34, qualification 0x3"));
 	vmx_explain(0, 5);
-	CHECK(host_log_has("refused the VM entry: VM-instruction error 5"));
+	CHECK(host_log_has("refused the VM entry: VM-instruction error 5: VMRESUME of a VMCS that has not been launched"));
+	vmcs[VMCS_QUALIFICATION] = 2;
+	vmx_explain(REASON_ENTRY_FAILED | REASON_BAD_GUEST, 0);
+	CHECK(host_log_has("exit reason 33, qualification 0x2: the PDPTEs"));
 }
 
 TEST_MAIN
