@@ -80,11 +80,11 @@ $(BUILD)/%.o: %.S $(BUILD)/autoconf.h $(BUILD)/flags
 
 -include $(OBJS:.o=.d)
 
-# The guests: the example system, and the probes of tests/guest (GUEST_PROBES).
+# The guests: the example system, and the probes of tests/guest (GUEST_PROBES, GUEST_IMAGES).
 -include examples/hobby-os/build.mk
 -include tests/guest/build.mk
 
-guests: $(BUILD)/hobby-os.elf $(GUEST_PROBES) ## Build the hobby OS and the guests of the tests
+guests: $(BUILD)/hobby-os.elf $(GUEST_PROBES) $(GUEST_IMAGES) ## Build the hobby OS and the guests of the tests
 
 -include installer/build.mk
 

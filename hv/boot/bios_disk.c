@@ -42,14 +42,15 @@ static uint8_t last_status;
 /* Stands for the first page, which a driver's own copies cannot reach; and takes what is only verified. */
 static uint8_t bounce[PAGE_SIZE] ALIGNED(PAGE_SIZE);
 
-/* The call that the stub is polling for. */
-static struct {
+/* The call that the stub is polling for; and one that was done when an interrupt's handler called, before the stub asked. */
+static struct poll {
 	bool on, write;
 	uint8_t count;			/* for AL; 0: not said there */
 	uint64_t low;			/* the part of the buffer in the first page, ... */
 	uint32_t low_bytes;
 	uint64_t packet;		/* ... and the disk address packet, 0: none */
-} call;
+	uint8_t status;			/* of the one that is done */
+} call, interrupted;
 
 /* A packet of functions 42h to 47h. */
 struct packet {
@@ -119,7 +120,7 @@ unsigned bios_disk_init(int boot_disk)
 	struct bootdisk b;
 
 	ndrives = 0;
-	call.on = false;
+	call.on = interrupted.on = false;
 	last_status = ST_OK;
 	if (boot_disk >= 0)
 		add_drive((unsigned)boot_disk);
@@ -242,18 +243,46 @@ static enum bios_next begin(struct bios_call *c, const struct drive *d, const st
 	return bios_int13_poll(c);
 }
 
+/* What became of the call, whose request ended so. */
+static uint8_t outcome(int err)
+{
+	if (!err && !call.write && call.low_bytes && !bios_copy_out(call.low, bounce + call.low, call.low_bytes))
+		return ST_BOUNDARY;
+	return status_of(err, call.write);
+}
+
 enum bios_next bios_int13_poll(struct bios_call *c)
 {
 	int err;
 
+	/* The handler's own call is over by now. */
+	if (!call.on && interrupted.on) {
+		interrupted.on = false;
+		call = interrupted;
+		return finish(c, call.status);
+	}
 	if (!call.on)
-		return result(c, ST_PARAM);
+		return result(c, ST_NOT_READY);
 	err = bootdisk_result();
+	return err == -ERR_BUSY ? BIOS_WAIT : finish(c, outcome(err));
+}
+
+/*
+ * An interrupt's handler calls while we are called, or a caller never came back to ask: false while the disk is at it.  A
+ * result is kept for the caller, who asks when the handler has returned; of several such callers the last one gets it.
+ */
+static bool make_room(void)
+{
+	int err = call.on ? bootdisk_result() : 0;
+
 	if (err == -ERR_BUSY)
-		return BIOS_WAIT;
-	if (!err && !call.write && call.low_bytes && !bios_copy_out(call.low, bounce + call.low, call.low_bytes))
-		return finish(c, ST_BOUNDARY);
-	return finish(c, status_of(err, call.write));
+		return false;
+	if (call.on) {
+		call.status = outcome(err);
+		interrupted = call;
+		call.on = false;
+	}
+	return true;
 }
 
 /* CH and two bits of CL: the cylinder; the rest of CL: the sector, from 1; DH: the head. */
@@ -265,9 +294,11 @@ static enum bios_next chs(struct bios_call *c, const struct drive *d, enum op op
 
 	if (!t.count)
 		return result(c, ST_PARAM);
-	if (!sector || head >= d->heads || cylinder > d->cylinders)
-		return result(c, ST_NOT_FOUND);
 	t.al = (uint8_t)t.count;
+	if (!sector || head >= d->heads || cylinder > d->cylinders) {
+		bios_set16(c, GPR_RAX, 0);
+		return result(c, ST_NOT_FOUND);
+	}
 	t.lba = ((uint64_t)cylinder * d->heads + head) * SECTORS + sector - 1;
 	return begin(c, d, &t);
 }
@@ -423,9 +454,7 @@ enum bios_next bios_int13(struct bios_call *c)
 		return BIOS_CHAIN;
 	if (n >= ndrives)
 		return number >= FIRST_CD ? BIOS_CHAIN : result(c, ST_PARAM);
-	/* An interrupt's handler calls while we are called, or a caller never came back to ask. */
-	if (call.on && bootdisk_result() == -ERR_BUSY)
+	if (!make_room())
 		return result(c, ST_NOT_READY);
-	call.on = false;
 	return bios_ah(c) >= 0x40 ? extended(c, &drives[n]) : classic(c, &drives[n]);
 }

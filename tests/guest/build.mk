@@ -22,7 +22,20 @@ $(BUILD)/guest/crash%.elf: tests/guest/crash/start.S tests/guest/crash/crash.c t
 	@mkdir -p $(@D)
 	$(CC) -m$* $(CRASH_CFLAGS) -T $(filter %.lds,$^) -o $@ $(filter-out %.lds,$^)
 
-guest: $(GUEST_PROBES) ## Build the probe kernels
+# A boot sector and its program, in real mode.
+BIOS_CFLAGS	:= -m16 -march=i686 -std=gnu11 -Os -ffreestanding -fno-pic -fno-stack-protector -mgeneral-regs-only \
+		   -fno-strict-aliasing -fno-asynchronous-unwind-tables -fcf-protection=none -fno-jump-tables -Wall -Wextra \
+		   -Werror -Wno-array-bounds
+GUEST_IMAGES	:= $(BUILD)/guest/bios-probe.bin
+$(BUILD)/guest/bios-probe.bin: tests/guest/bios/start.S tests/guest/bios/probe.c tests/guest/bios/bios.lds
+	@mkdir -p $(@D)
+	$(CC) $(BIOS_CFLAGS) -c -o $(@:.bin=-start.o) $(filter %.S,$^)
+	$(CC) $(BIOS_CFLAGS) -c -o $(@:.bin=-main.o) $(filter %.c,$^)
+	$(LD) -m elf_i386 -static -z noexecstack --no-warn-rwx-segments --build-id=none -T $(filter %.lds,$^) \
+		-o $(@:.bin=.elf) $(@:.bin=-start.o) $(@:.bin=-main.o)
+	$(OBJCOPY) -O binary $(@:.bin=.elf) $@
+
+guest: $(GUEST_PROBES) $(GUEST_IMAGES) ## Build the probe kernels
 
 $(BUILD)/guest/%.elf: $(BUILD)/guest/%.o $(GUEST_LIB) examples/hobby-os/hobby.lds
 	$(LD) -m elf_i386 -static -z noexecstack --no-warn-rwx-segments --build-id=none -T examples/hobby-os/hobby.lds \

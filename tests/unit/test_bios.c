@@ -190,6 +190,7 @@ TEST(cylinders_heads_and_sectors_that_are_not)
 	call.es = 0x7c00;
 	bios_set16(&call, GPR_RBX, 0);
 	FAILS(int13(0x0201, 0x0000, 0x0080), 4);	/* sector 0 */
+	CHECK_EQ(r16(GPR_RAX) & 0xff, 0);
 	FAILS(int13(0x0201, 0x0001, 0x1080), 4);	/* head 16 */
 	FAILS(int13(0x0201, 0xffff, 0x0f80), 4);	/* cylinder 1023 */
 	FAILS(int13(0x0200, 0x0001, 0x0080), 1);	/* nothing */
@@ -359,8 +360,43 @@ TEST(calls_within_calls)
 	for (unsigned i = 0; i < 3; i++)
 		FAILS(int13(0x0000, 1, 0x0080), 0xaa);
 	WORKS(int13(0x0000, 1, 0x0080));
-	FAILS(bios_int13_poll(&call), 1);
+	WORKS(bios_int13_poll(&call));		/* it came back */
+	FAILS(bios_int13_poll(&call), 0xaa);
 	CHECK_EQ(begun, 1);
+}
+
+/* The request is done when the handler calls, which then reads and writes itself; the caller asks afterwards. */
+TEST(a_result_waits_for_its_caller)
+{
+	setup();
+	wait_polls = 1;
+	packet(16, 4, 0x00000600, 7, 0);
+	bios_set16(&call, GPR_RAX, 0x4200);
+	bios_set16(&call, GPR_RDX, 0x0080);
+	CHECK_EQ(bios_int13(&call), BIOS_WAIT);
+	busy = 0;
+	call.es = 0x7c00;
+	bios_set16(&call, GPR_RBX, 0);
+	WORKS(int13(0x0201, 9, 0x0080));
+	CHECK(!memcmp(ram + 0x7c00, medium + 8 * 512, 512));
+	CHECK(!memcmp(ram + 0x600, medium + 7 * 512, 4 * 512));
+	memset(ram + 0x600, 0, 512);
+	bios_set16(&call, GPR_RAX, 0x4200);
+	WORKS(bios_int13_poll(&call));
+	CHECK_EQ(ram[0x600], 0);		/* what came after the result stays */
+	CHECK_EQ(packet_count(), 4);
+	FAILS(bios_int13_poll(&call), 0xaa);
+	/* An error, and one whose caller never asks. */
+	for (unsigned i = 0; i < 3; i++) {
+		wait_polls = 1;
+		answer = -ERR_IO;
+		bios_set16(&call, GPR_RAX, 0x4200);
+		CHECK_EQ(bios_int13(&call), BIOS_WAIT);
+		FAILS(int13(0x0201, 0x0000, 0x0080), 4);
+	}
+	FAILS(bios_int13_poll(&call), 0x10);
+	CHECK_EQ(packet_count(), 0);
+	FAILS(bios_int13_poll(&call), 0xaa);
 }
 
 TEST(parameters_of_a_drive)

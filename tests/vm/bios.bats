@@ -49,6 +49,47 @@ boots_itself() {
 	logged "bios: services at 0x9[0-9a-f]+, 6[0-9]{2} KiB of conventional memory, 0 drives"
 }
 
+# words FILE PATTERN LBA COUNT: as tests/lib/check-words looks for them
+words() {
+	python3 -c 'import array, sys
+pattern, lba, count = (int(text, 0) for text in sys.argv[2:])
+first = pattern + lba * 128
+with open(sys.argv[1], "r+b") as image:
+    image.seek(lba * 512)
+    array.array("I", (word & 0xffffffff for word in range(first, first + count * 128))).tofile(image)' "$@"
+}
+
+@test "bios: INT 13h and INT 15h as boot loaders call them, and as they should not" {
+	truncate -s 64M boot.img nvme
+	truncate -s 9G large
+	words boot.img 0x10000000 64 131008
+	dd if="$BUILD/guest/bios-probe.bin" of=boot.img conv=notrunc status=none
+	words large 0x30000000 16450528 64
+	words large 0x30000000 18874304 64
+	words nvme 0x20000000 0 131072
+	cp boot.img before
+	sed -e '/nvme {/,/};/d' -e 's/veneer,pci-class = <0x010601 0xffffff>/veneer,serial = "AHCI0"/' "$WRITABLE" >first.dts
+	disk_boot AHCI0 --config first.dts --disk ahci:boot.img --disk ahci:large --disk nvme:nvme \
+		--disk nvme:4k,sector=4096,size=32M
+	guest_end 0
+	grep -aE "^probe-bios: [1-9][0-9]* passed, 0 failed" "$(serial)"
+	grep -qaE "^PASS INT 19h: starts the boot sector again" "$(serial)"
+	logged 'bios: drive 81h is nvme0n1 .*'
+	logged 'bios: nvme1n1 has blocks of 4096 bytes: no BIOS drive'
+	logged 'error: guest: it found nothing to start \(INT 18h\); it waits for a reset'
+	# What it wrote is where it should be, and nothing else is changed.
+	while read -r lba count; do
+		"$LIB/check-words" boot.img "$lba" 0x5a000000 "$count"
+		words before 0x5a000000 "$lba" "$count"
+	done <<<"3000 2
+41325 5
+60000 130
+131071 1"
+	words before 0x5a000000 62000 1
+	dd if=boot.img of=before bs=512 skip=62000 seek=62000 count=1 conv=notrunc status=none
+	cmp boot.img before
+}
+
 # refused REGEX ARGS...: the start ends with that line, and what was to be started is not.
 refused() {
 	local line=$1
