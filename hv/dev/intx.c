@@ -193,7 +193,11 @@ static struct intx_line *learn(struct hw_dev *dev)
 
 	if (l)
 		return l;
-	if (!intx_experiment(dev, &r)) {
+	bool found = intx_experiment(dev, &r);
+
+	/* Inputs by which others ring were masked meanwhile. */
+	doorbell_look();
+	if (!found) {
 		log_warn("%s: INT%c was asserted and seen nowhere", dev->name, 'A' + dev->pci->int_pin - 1);
 		return NULL;
 	}

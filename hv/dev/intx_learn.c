@@ -2,6 +2,9 @@
 /*
  * Experiments at start: a device raises and lowers its INTx line, and we look for a request at the 8259s, an edge at each input
  * of the I/O APICs, and which register of the chipset's routing takes the request away.
+ *
+ * That a device asserts is known by its status register (PCI 2.3), or by the request itself.  What is not seen proves something
+ * only while the device is known to assert: an emulator on a busy machine may let it do so late.
  */
 #include <veneer/log.h>
 #include <veneer/time.h>
@@ -10,48 +13,70 @@
 #include "hv/dev/pic.h"
 #include "hv/dev/pirq.h"
 
-#define VISIBLE_US	50000u
-#define SETTLE_US	200u
 #define MAX_GSI		256u
 #define NOT_PCI		0x0107u		/* timer, keyboard, cascade, clock: their edges would only confuse */
 
+/* Silicon answers in microseconds; what answers is not waited for.  What does not is tried once more, and once more, slower. */
+static const struct patience {
+	uint32_t assert_us;		/* for the device */
+	uint32_t follow_us;		/* for what its line leads to */
+} patience[] = { { 50000, 200 }, { 500000, 5000 }, { 1000000, 50000 } };
+
 struct experiment {
 	struct hw_dev *dev;
+	const struct patience *p;
 	uint16_t before;		/* requests without the device's */
-	bool visible;			/* it shows when the device asserts */
+	bool tells;			/* its status register has shown an assertion */
+	bool seen;			/* that, or the 8259s have */
+	bool missed;			/* it was seen before, and was not when it should have been */
 };
 
-/*
- * Up: until it shows, in the device's status register (PCI 2.3) or at the 8259s, for an emulator may take its time.  Where it
- * never shows, the caller's patience is all there is.
- */
+static bool in_status(const struct experiment *e)
+{
+	return pci_read16(e->dev->pci, PCI_STATUS) & PCI_STATUS_INTX;
+}
+
+static uint16_t new_requests(const struct experiment *e)
+{
+	return (uint16_t)(pic_requests() & ~e->before & ~NOT_PCI);
+}
+
+/* True when it is known to assert. */
+static bool raise_line(struct experiment *e)
+{
+	e->before = pic_requests();
+	e->dev->ops->intx_test(e->dev, true);
+	(void)wait_until(in_status(e) || (!e->tells && new_requests(e)), e->p->assert_us);
+	e->tells |= in_status(e);
+	bool known = in_status(e) || (!e->tells && new_requests(e));
+
+	e->missed |= e->seen && !known;
+	e->seen |= known;
+	return known;
+}
+
+/* For the I/O APIC, whose edges are looked for.  A device that shows nowhere has the caller's patience alone. */
 static void set_line(void *ctx, bool level)
 {
 	struct experiment *e = ctx;
 
-	e->dev->ops->intx_test(e->dev, level);
-	if (level && e->visible)
-		(void)wait_until((pci_read16(e->dev->pci, PCI_STATUS) & PCI_STATUS_INTX) || (pic_requests() & ~e->before),
-				 VISIBLE_US);
+	if (level && e->seen)
+		(void)raise_line(e);
+	else
+		e->dev->ops->intx_test(e->dev, level);
 }
 
-static bool settles(uint16_t now, uint16_t before)
-{
-	return (now & ~before & ~NOT_PCI) != 0;
-}
-
-/* The requests that come up with the line. */
-static uint16_t requests_of(struct experiment *e)
+/* The requests that come up with the line, and go with it.  *@known: it did assert. */
+static uint16_t requests_of(struct experiment *e, bool *known)
 {
 	uint16_t up;
 
-	e->before = pic_requests();
-	set_line(e, true);
-	(void)wait_until(settles(pic_requests(), e->before), SETTLE_US);
-	up = (uint16_t)(pic_requests() & ~e->before & ~NOT_PCI);
+	*known = raise_line(e);
+	(void)wait_until(new_requests(e), e->p->follow_us);
+	up = new_requests(e);
 	e->dev->ops->intx_test(e->dev, false);
-	delay_us(SETTLE_US);
-	return up;
+	(void)wait_until(!(pic_requests() & up), e->p->follow_us);
+	return up & (uint16_t)~pic_requests();
 }
 
 static int one_of(uint16_t set)
@@ -61,35 +86,59 @@ static int one_of(uint16_t set)
 
 static int find_irq(struct experiment *e)
 {
-	uint16_t set;
+	int irq = -1;
 
-	e->visible = true;
-	set = requests_of(e);
-	/* Twice: another device may have come in between. */
-	return one_of(set ? set & requests_of(e) : 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(patience) && irq < 0; i++) {
+		bool known;
+
+		e->p = &patience[i];
+		uint16_t set = requests_of(e, &known);
+
+		/* Twice: another device may have come in between. */
+		irq = one_of(set ? set & requests_of(e, &known) : 0);
+	}
+	return irq;
 }
 
-/* The register of the routing without which the 8259s see nothing. */
-static int find_pirq(struct experiment *e, int irq)
+/*
+ * Whether the request stays away while line @n of the chipset is disconnected, and is there when it is not: that proves it
+ * where the device tells that it asserted meanwhile.  Another one could have been late: it has to do so twice.
+ */
+static bool leads(struct experiment *e, unsigned n, int irq)
 {
-	for (unsigned n = 0; n < 8; n++) {
-		if (pirq_real_irq(n) != irq)
-			continue;
+	unsigned times = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(patience); i++) {
+		bool known, back;
+
+		e->p = &patience[i];
 		pirq_disconnect(n, true);
-		bool gone = !(requests_of(e) & BIT(irq));
+		bool gone = !(requests_of(e, &known) & BIT(irq)), sure = known || !e->tells;
 
 		pirq_disconnect(n, false);
-		if (gone)
-			return (int)n;
+		if (!gone)
+			return false;
+		back = requests_of(e, &known) & BIT(irq);
+		times += sure && back;
+		if (times == (e->tells ? 1 : 2))
+			return true;
 	}
+	return false;
+}
+
+static int find_pirq(struct experiment *e, int irq)
+{
+	for (unsigned n = 0; n < 8; n++)
+		if (pirq_real_irq(n) == irq && leads(e, n, irq))
+			return (int)n;
 	return -1;
 }
 
 /* An input that follows and has another number than the 8259's. -1: none. */
-static int find_gsi(struct experiment *e, int irq, uint32_t patience_us, bool *same)
+static int follower(struct experiment *e, int irq, bool *same)
 {
 	for (int gsi = MAX_GSI - 1; gsi >= 3; gsi--) {
-		if (gsi == 8 || !ioapic_has((unsigned)gsi) || !ioapic_follows((unsigned)gsi, set_line, e, patience_us))
+		if (gsi == 8 || !ioapic_has((unsigned)gsi) || !ioapic_follows((unsigned)gsi, set_line, e, e->p->follow_us))
 			continue;
 		if (gsi != irq)
 			return gsi;
@@ -98,25 +147,35 @@ static int find_gsi(struct experiment *e, int irq, uint32_t patience_us, bool *s
 	return -1;
 }
 
+static int find_gsi(struct experiment *e, int irq)
+{
+	bool same = false;
+	int gsi = -1;
+
+	/* That there is none but the 8259's number is believed when the device has asserted at each of the others. */
+	for (unsigned i = 0; i < ARRAY_SIZE(patience) && gsi < 0 && (!same || e->missed); i++) {
+		e->p = &patience[i];
+		e->missed = false;
+		gsi = follower(e, irq, &same);
+	}
+	return gsi >= 0 ? gsi : same ? irq : -1;
+}
+
 bool intx_experiment(struct hw_dev *dev, struct intx_route *r)
 {
-	/* Silicon answers in microseconds.  An emulator on a busy machine may not: once more, and once more, slower. */
-	static const uint32_t patience_us[] = { SETTLE_US, 5000, 50000 };
 	struct experiment e = { .dev = dev };
-	bool same = false;
 
 	*r = (struct intx_route){ -1, -1, -1 };
-	pic_mask_all(true);
+	pic_quiet(true);
 	ioapic_quiet(true);
 	r->irq = find_irq(&e);
 	if (r->irq >= 0)
 		r->pirq = find_pirq(&e, r->irq);
-	dev->ops->intx_test(dev, true);
-	e.visible = r->irq >= 0 || wait_until(pci_read16(dev->pci, PCI_STATUS) & PCI_STATUS_INTX, VISIBLE_US);
-	dev->ops->intx_test(dev, false);
-	for (unsigned i = 0; i < ARRAY_SIZE(patience_us) && r->gsi < 0 && !same; i++)
-		r->gsi = find_gsi(&e, r->irq, patience_us[i], &same);
+	r->gsi = find_gsi(&e, r->irq);
+	/* One input by both numbers. */
+	if (r->gsi == r->irq)
+		r->gsi = -1;
 	ioapic_quiet(false);
-	pic_mask_all(false);
+	pic_quiet(false);
 	return r->irq >= 0 || r->gsi >= 0;
 }

@@ -30,13 +30,18 @@
 #define  READ_REQUESTS	2u
 #define  READ_SERVICE	3u
 
+/* One bit to a line: it is a level (82371SB, 2.5.6, and all chipsets since).  Timer, keyboard, cascade and clock cannot be. */
+#define ELCR		0x4d0
+#define ELCR_LINES	0xdef8u
+
 #define MASTER		0u
 #define SLAVE		1u
 #define CASCADE		2u
 
 struct pic {
 	uint16_t port;
-	uint8_t forced;		/* lines kept masked */
+	uint8_t forced;		/* lines kept masked, and levels */
+	uint8_t level;		/* what the guest wrote to ELCR */
 	uint8_t mask;		/* what the guest wrote */
 	uint8_t real_mask;	/* what is in the chip */
 	uint8_t icw_left;	/* initialization words still to come */
@@ -51,6 +56,7 @@ struct pic {
 
 static struct pic pics[2] = { { .port = 0x20, .base = 0x08, .lowest = 7, .select = READ_REQUESTS },
 			      { .port = 0xa0, .base = 0x70, .lowest = 7, .select = READ_REQUESTS } };
+static struct trap *elcr_trap;
 static bool watched;
 static uint64_t cnt_accesses, cnt_delivered;
 
@@ -70,14 +76,17 @@ uint16_t pic_requests(void)
 	return (uint16_t)(real_read(&pics[MASTER], READ_REQUESTS) | real_read(&pics[SLAVE], READ_REQUESTS) << 8);
 }
 
-void pic_mask_all(bool on)
+void pic_quiet(bool on)
 {
-	static uint8_t kept[2];
+	static uint8_t mask[2], level[2];
 
 	for (unsigned i = 0; i < 2; i++) {
-		if (on)
-			kept[i] = pio_read8(pics[i].port + 1);
-		pio_write8(pics[i].port + 1, on ? 0xff : kept[i]);
+		if (on) {
+			mask[i] = pio_read8(pics[i].port + 1);
+			level[i] = pio_read8((uint16_t)(ELCR + i));
+		}
+		pio_write8(pics[i].port + 1, on ? 0xff : mask[i]);
+		pio_write8((uint16_t)(ELCR + i), on ? level[i] | (uint8_t)(ELCR_LINES >> (8 * i)) : level[i]);
 	}
 }
 
@@ -129,6 +138,11 @@ static void write_mask(struct pic *p)
 	pio_write8(p->port + 1, mask);
 }
 
+static void write_elcr(const struct pic *p)
+{
+	pio_write8((uint16_t)(ELCR + (p == &pics[SLAVE])), p->level | p->forced);
+}
+
 void pic_keep_masked(unsigned irq, bool on)
 {
 	struct pic *p = &pics[(irq & 15) / 8];
@@ -137,8 +151,10 @@ void pic_keep_masked(unsigned irq, bool on)
 	if (irq >= 16 || irq == CASCADE)
 		return;
 	p->forced = on ? p->forced | bit : p->forced & (uint8_t)~bit;
-	if (watched)
-		write_mask(p);
+	if (!watched)
+		return;
+	write_elcr(p);
+	write_mask(p);
 }
 
 /* The line of @requests that the chip would pass on. */
@@ -348,6 +364,34 @@ static void pic_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 
 static const struct trap_ops pic_ops = { pic_read, pic_write };
 
+static uint64_t elcr_read(void *ctx, uint32_t off, unsigned width)
+{
+	return width > 1 ? (uint32_t)(pics[MASTER].level | pics[SLAVE].level << 8) : pics[off].level;
+}
+
+/* A virtual line is a level whatever the guest says here; one by which a device rings has to be one in the chip. */
+static void elcr_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
+{
+	for (unsigned i = 0; i < width && off + i < 2; i++) {
+		pics[off + i].level = (uint8_t)(value >> (8 * i)) & (uint8_t)(ELCR_LINES >> (8 * (off + i)));
+		write_elcr(&pics[off + i]);
+	}
+}
+
+static const struct trap_ops elcr_ops = { elcr_read, elcr_write };
+
+static void watch_elcr(void)
+{
+	if (!elcr_trap)
+		elcr_trap = trap_new_pio("elcr", 2, &elcr_ops, NULL);
+	if (!elcr_trap || trap_place_system(elcr_trap, ELCR))
+		log_err("8259: ELCR cannot be watched");
+	for (unsigned i = 0; i < ARRAY_SIZE(pics); i++) {
+		pics[i].level = pio_read8((uint16_t)(ELCR + i));
+		write_elcr(&pics[i]);
+	}
+}
+
 static void watch(struct pic *p)
 {
 	if (!p->trap && p == &pics[MASTER]) {
@@ -383,4 +427,8 @@ void pic_watch(bool on)
 		else if (pics[i].trap)
 			leave(&pics[i]);
 	}
+	if (on)
+		watch_elcr();
+	else if (elcr_trap)
+		trap_remove(elcr_trap);
 }

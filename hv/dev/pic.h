@@ -9,10 +9,16 @@
 
 #include <veneer/types.h>
 
-/* A line by which a device rings through the I/O APIC stays masked in the chip, whatever the guest writes. */
+/*
+ * A line by which a device rings through the I/O APIC stays masked in the chip, whatever the guest writes, and level-triggered,
+ * so that pic_requests() shows whether it is asserted.
+ */
 void pic_keep_masked(unsigned irq, bool on);
 
-/* Trap the ports, or not.  Between, the chips are the guest's alone; what its last initialization words said is remembered. */
+/*
+ * Trap the ports and ELCR's, or not.  Between, the chips are the guest's alone; what its last initialization words said is
+ * remembered.
+ */
 void pic_watch(bool on);
 
 /* The twins' lines, as they are now.  Only while watched. */
@@ -27,7 +33,7 @@ uint8_t pic_acknowledge(void);
 /* The chips' own requests, masked ones too: a level-triggered input that is asserted shows here. */
 uint16_t pic_requests(void);
 
-/* All lines masked in the chips while pins are learned; then as before. */
-void pic_mask_all(bool on);
+/* All lines masked and level-triggered in the chips while pins are learned, whatever firmware made them; then as before. */
+void pic_quiet(bool on);
 
 #endif

@@ -47,6 +47,11 @@ static void chip_write(void *ctx, uint32_t off, unsigned width, uint64_t v)
 
 static const struct host_model model = { chip_read, chip_write };
 
+static uint8_t elcr[2];
+static uint64_t elcr_read(void *ctx, uint32_t off, unsigned width) { CHECK_EQ(width, 1); return elcr[off]; }
+static void elcr_write(void *ctx, uint32_t off, unsigned width, uint64_t v) { CHECK_EQ(width, 1); elcr[off] = (uint8_t)v; }
+static const struct host_model elcr_model = { elcr_read, elcr_write };
+
 /* The processor takes a real interrupt: its line, or -1 when none is let through. */
 static int real_interrupt(void)
 {
@@ -67,12 +72,12 @@ static int real_interrupt(void)
 /* --- the traps --- */
 
 struct trap { const struct trap_ops *ops; void *ctx; bool on; };
-static struct trap traps[2];
+static struct trap traps[3];	/* the last: ELCR */
 static unsigned ntraps;
 
 struct trap *trap_new_pio(const char *name, uint32_t size, const struct trap_ops *ops, void *ctx)
 {
-	CHECK(ntraps < 2 && size == 2);
+	CHECK(ntraps < 3 && size == 2);
 	traps[ntraps].ops = ops;
 	traps[ntraps].ctx = ctx;
 	return &traps[ntraps++];
@@ -80,7 +85,7 @@ struct trap *trap_new_pio(const char *name, uint32_t size, const struct trap_ops
 
 int trap_place_system(struct trap *t, uint64_t base)
 {
-	CHECK_EQ(base, t == &traps[0] ? 0x20 : 0xa0);
+	CHECK_EQ(base, t == &traps[0] ? 0x20 : t == &traps[1] ? 0xa0 : 0x4d0);
 	t->on = true;
 	return 0;
 }
@@ -107,6 +112,9 @@ static uint8_t in(uint16_t port)
 static void start(uint8_t icw4)
 {
 	pic_watch(false);
+	elcr[0] = 0;
+	elcr[1] = 0x0c;
+	host_pio_model(0x4d0, 2, &elcr_model, NULL);
 	for (unsigned i = 0; i < 2; i++) {
 		chip[i] = (struct chip){ .imr = 0xff };
 		host_pio_model((uint16_t)(i ? 0xa0 : 0x20), 2, &model, &chip[i]);
@@ -296,6 +304,39 @@ TEST(a_doorbells_line_stays_masked_in_the_chip)
 	CHECK_EQ(chip[1].imr, 0xf7);
 	pic_keep_masked(2, true);		/* never the cascade */
 	CHECK_EQ(chip[0].imr, 0);
+}
+
+TEST(a_doorbells_line_stays_a_level_in_the_chip)
+{
+	const struct trap *t = &traps[2];
+
+	elcr[0] = elcr[1] = 0;
+	start(1);
+	CHECK(t->on);
+	pic_keep_masked(11, true);
+	t->ops->write(t->ctx, 1, 1, 0x12);	/* edges, but for 9 and 12 */
+	CHECK_EQ(t->ops->read(t->ctx, 1, 1), 0x12);
+	CHECK(elcr[0] == 0 && elcr[1] == 0x1a);
+	t->ops->write(t->ctx, 0, 2, 0xffff);
+	CHECK_EQ(t->ops->read(t->ctx, 0, 2), 0xdef8);
+	CHECK(elcr[0] == 0xf8 && elcr[1] == 0xde);
+	t->ops->write(t->ctx, 0, 2, 0x0020);
+	CHECK(elcr[0] == 0x20 && elcr[1] == 0x08 && t->ops->read(t->ctx, 0, 2) == 0x0020);
+	pic_keep_masked(11, false);
+	CHECK(elcr[0] == 0x20 && elcr[1] == 0);
+	pic_watch(false);
+	CHECK(!t->on);
+}
+
+TEST(quiet_while_lines_are_learned)
+{
+	start(1);
+	pic_watch(false);
+	chip[0].imr = 0x12;
+	pic_quiet(true);
+	CHECK(chip[0].imr == 0xff && chip[1].imr == 0xff && elcr[0] == 0xf8 && elcr[1] == 0xde);
+	pic_quiet(false);
+	CHECK(chip[0].imr == 0x12 && chip[1].imr == 0 && elcr[0] == 0 && elcr[1] == 0x0c);
 }
 
 TEST(given_back_and_taken_again)
