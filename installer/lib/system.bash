@@ -125,7 +125,7 @@ make_grub_cfg() { # make_grub_cfg [WITHOUT]
 	local file new out
 	file=$root$grub_cfg
 	new=$grub_cfg.veneer
-	rm -f -- "$root$new" "$root$new.new"
+	sweep
 	partial=$root$new
 	out=$(in_root "$mkconfig" -o "$new" 2>&1) || fail "$mkconfig failed:"$'\n'"$out"
 	log "$out"
@@ -133,19 +133,29 @@ make_grub_cfg() { # make_grub_cfg [WITHOUT]
 	[ -n "${1:-}" ] || grep -q "BEGIN $SCRIPT" "$root$new" || fail "$mkconfig left out $SCRIPT"
 	# From here on the menu leads to what was installed, so that has to stay.
 	undo=
+	chown --reference="$file" -- "$root$new" 2>/dev/null || true
+	chmod --reference="$file" -- "$root$new"
 	replace_file "$root$new" "$file"
 	partial=
 }
 
-# NEW takes the place, the owner and the mode of OLD.
+# NEW takes the place of OLD.  GRUB may meet any part of a file system's changes: NEW is in place before a directory leads to
+# it, and OLD is kept by a second name until no directory leads to it (FAT has no second names).
 replace_file() { # replace_file NEW OLD
-	if [ -e "$2" ]; then
-		chown --reference="$2" -- "$1" 2>/dev/null || true
-		chmod --reference="$2" -- "$1"
-	fi
+	local dir
+	dir=$(dirname -- "$2")
 	sync -- "$1"
+	settle "$dir"
+	ln -f -- "$2" "$2.veneer.old" 2>/dev/null || true
 	mv -fT -- "$1" "$2"
-	sync -- "$(dirname -- "$2")"
+	settle "$dir"
+	rm -f -- "$2.veneer.old"
+}
+
+# What a killed run may have left beside the files that it made.
+sweep() {
+	rm -f -- "$root$grub_cfg".veneer* "$root"/etc/default/.veneer.?????? "$root"/etc/grub.d/.veneer.?????? \
+		"$veneer"/.veneer.?????? "$veneer"/saved/.veneer.??????
 }
 
 # A file that appears under its name only when it is whole.  The name before begins with a dot: grub-mkconfig does not run it.
@@ -416,10 +426,8 @@ restore_grub_cfg() {
 	if [ -e "$saved" ] && grep -qxF "$(sum_of "$file")" "$veneer/saved/sum" <(sum_of "$saved") 2>/dev/null; then
 		partial=$file.veneer
 		cp -p -- "$saved" "$partial"
-		sync -- "$partial"
-		mv -fT -- "$partial" "$file"
+		replace_file "$partial" "$file"
 		partial=
-		sync -- "$(dirname -- "$file")"
 	elif grep -q "BEGIN $SCRIPT" "$file"; then
 		make_grub_cfg without
 	fi
@@ -434,6 +442,7 @@ system_uninstall() {
 		printf 'would remove %s, %s and %s, and restore %s\n' "$SCRIPT" "$DEFAULTS" /boot/veneer "$grub_cfg"
 		return
 	fi
+	sweep
 	# The menu first: while it has Veneer's entries their files are there.
 	rm -f -- "$root$SCRIPT"
 	restore_grub_cfg

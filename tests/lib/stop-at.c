@@ -49,6 +49,20 @@ static bool fd_below(pid_t pid, uint64_t fd)
 	return below(path);
 }
 
+/* PATH as process PID sees it, which may have changed its root. */
+static bool below_root(pid_t pid, const char *path)
+{
+	char link[64], full[2 * PATH_MAX];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/%d/root", pid);
+	n = readlink(link, full, PATH_MAX);
+	if (n <= 1)
+		n = 0;
+	snprintf(full + n, sizeof(full) - n, "%s", path);
+	return below(full);
+}
+
 /* A relative name counts when the directory that it starts from does. */
 static bool name_below(pid_t pid, uint64_t at, uint64_t name)
 {
@@ -63,7 +77,7 @@ static bool name_below(pid_t pid, uint64_t at, uint64_t name)
 			return false;
 	}
 	if (path[0] == '/')
-		return below(path);
+		return below_root(pid, path);
 	if ((int)at != AT_FDCWD)
 		return fd_below(pid, at);
 	snprintf(link, sizeof(link), "/proc/%d/cwd", pid);

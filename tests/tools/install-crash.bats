@@ -126,6 +126,94 @@ install_killed() {
 	install_killed 1
 }
 
+# --- a whole disk: the old version, then nothing, then the new version ---
+
+# A disk with sector 0 unsigned starts nothing: neither a BIOS nor UEFI, for which a GPT needs its protective MBR.
+disk_starts() { # disk_starts IMAGE
+	if [ "$(od -An -tx1 -j 510 -N 2 "$1" | tr -d ' ')" != 55aa ]; then
+		echo nothing
+	else
+		sfdisk --verify "$1" >sfdisk.log 2>&1 || { cat sfdisk.log; return 1; }
+		starts "$1"
+	fi
+}
+
+in_order() { # in_order WHEN WHAT-STARTS: never back
+	case $stage:$2 in
+	old:old | old:nothing | nothing:nothing | nothing:new | new:new) stage=$2 ;;
+	*) echo "$1: after '$stage' starts: $2"; return 1 ;;
+	esac
+}
+
+attach() { LOOP=$(losetup --show -f "$1") || skip "no loop devices"; }
+detach() {
+	[ -z "${LOOP:-}" ] || losetup -d "$LOOP"
+	LOOP=
+}
+teardown() { detach; }
+
+make_disk() {
+	[ "$(id -u)" = 0 ] || skip "needs root for a loop device"
+	PATH=$PATH:/usr/sbin:/sbin
+	truncate -s 96M disk.old
+	attach disk.old
+	"$INSTALL" disk "$LOOP" --yes --kernel k --veneer k --cmdline old
+	detach
+	DISK=(disk --yes --kernel k --veneer k --cmdline new)
+}
+
+# bats test_tags=slow
+@test "a whole disk: killed before each change" {
+	local n total what stage=old rc
+	make_disk
+	copy disk.old t.img
+	attach t.img
+	total=$(./stop-at 0 "$LOOP" -- "$INSTALL" "${DISK[@]:0:1}" "$LOOP" "${DISK[@]:1}" 2>/dev/null)
+	detach
+	[ "$(disk_starts t.img)" = new ]
+	[ "$total" -ge 10 ]
+	for ((n = 1; n <= total; n++)); do
+		copy disk.old t.img
+		attach t.img
+		rc=0
+		./stop-at "$n" "$LOOP" -- "$INSTALL" "${DISK[@]:0:1}" "$LOOP" "${DISK[@]:1}" >/dev/null 2>&1 || rc=$?
+		detach
+		[ $rc = 137 ]
+		what=$(disk_starts t.img)
+		in_order "killed before change $n of $total" "$what"
+	done
+	[ "$stage" = nothing ]
+	# What was left half done is no hindrance.
+	attach t.img
+	"$INSTALL" "${DISK[@]:0:1}" "$LOOP" "${DISK[@]:1}"
+	detach
+	[ "$(disk_starts t.img)" = new ]
+}
+
+# bats test_tags=slow
+@test "a whole disk: power cut at each write, and with writes since the last flush lost" {
+	local n count what stage=old
+	make_disk
+	copy disk.old t.img
+	attach t.img
+	./stop-at 0 "$LOOP" writes -- "$INSTALL" "${DISK[@]:0:1}" "$LOOP" "${DISK[@]:1}"
+	detach
+	count=$("$ROOT/tests/lib/replay-writes" writes --count)
+	for ((n = 0; n <= count; n++)); do
+		copy disk.old t.img
+		"$ROOT/tests/lib/replay-writes" writes "$n" t.img
+		what=$(disk_starts t.img)
+		in_order "power cut after write $n of $count" "$what"
+	done
+	[ "$stage" = new ]
+	for ((n = 0; n < 200; n++)); do
+		copy disk.old t.img
+		"$ROOT/tests/lib/replay-writes" writes $((n % (count + 1))) t.img --lose $n
+		what=$(disk_starts t.img)
+		[ "$what" = old ] || [ "$what" = nothing ] || [ "$what" = new ] || { echo "case $n: $what"; return 1; }
+	done
+}
+
 @test "interrupted by SIGTERM: exit code 143, no rubbish beside the target and none in TMPDIR" {
 	mkdir term tmp
 	export TMPDIR=$PWD/tmp

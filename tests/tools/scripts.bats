@@ -138,7 +138,7 @@ project() {
 @test "shell scripts: shellcheck is content, BATS files included" {
 	run -0 bash -c "git ls-files | xargs grep -lE '^#!.*(bash|sh)\$' | grep -v '^tests/lib/linux-guest.d/' |
 		xargs shellcheck -x -P SCRIPTDIR"
-	run -0 shellcheck -x -P SCRIPTDIR -s bash tests/tools/*.bats tests/vm/*.bats tests/lib/guest.bash
+	run -0 shellcheck -x -P SCRIPTDIR -s bash tests/tools/*.bats tests/vm/*.bats tests/lib/guest.bash tests/lib/debian.bash
 	assert_output ""
 }
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # veneer-install system, in a Debian: installed, upgraded, rolled back, uninstalled; started by its GRUB, BIOS and UEFI.
 load ../lib/guest
+load ../lib/debian
 bats_require_minimum_version 1.5.0
 
 setup_file() {
@@ -13,37 +14,14 @@ setup_file() {
 setup() {
 	veneer_only
 	cd "$BATS_TEST_TMPDIR" || return 1
-	IMAGE=$BATS_FILE_TMPDIR/debian.img MNT=$BATS_TEST_TMPDIR/mnt BEFORE=$BATS_FILE_TMPDIR/before
+	# shellcheck disable=SC2034 # for lib/debian
+	IMAGE=$BATS_FILE_TMPDIR/debian.img
+	MNT=$BATS_TEST_TMPDIR/mnt BEFORE=$BATS_FILE_TMPDIR/before
 }
 
 teardown() {
 	"$LIB/debian-image" --umount "$MNT" 2>/dev/null || true
 	guest_teardown
-}
-
-mounted() { "$LIB/debian-image" --mount "$IMAGE" "$MNT"; }
-unmounted() { "$LIB/debian-image" --umount "$MNT"; }
-
-install() { # install COMMAND ARGS...
-	"$ROOT/installer/veneer-install" "$1" --root "$MNT" "${@:2}"
-}
-
-# Every file: name, mode, owner, size, link, content.  The log is no part of it.
-tree() {
-	(cd "$MNT" && find . -xdev -not -path './var/log/veneer-install.log' -not -path './lost+found*' \
-		-printf '%p %m %U %G %y %l %t\n' | sed -E 's/ [A-Z][a-z]{2} [A-Z][a-z]{2} .*//' | LC_ALL=C sort
-	find . -xdev -type f -not -path './var/log/veneer-install.log' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum)
-}
-
-# starts STATUS FIRMWARE: what GRUB starts by default ends with this exit code
-starts() {
-	guest_start --image "$IMAGE" --firmware "$2" --nic e1000e
-	guest_end "$1"
-}
-
-config() {
-	sed 's|^\tpolicy {|\tchosen { veneer,debug-exit-port = <0xf4>; };\n&|' "$ROOT/configs/default.dts" >config.dts
-	grep -q debug-exit config.dts
 }
 
 @test "installed into a Debian: the default stays, GRUB starts the guest from BIOS when asked to" {
