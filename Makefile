@@ -12,7 +12,7 @@ HOSTCC	?= gcc
 .DEFAULT_GOAL := all
 
 # These targets install what they lack (scripts/install-deps), before anything else is looked at.
-EARLY_DEPS := $(if $(filter run check check-all guest-matrix,$(MAKECMDGOALS)),deps)
+EARLY_DEPS := $(if $(filter run iso check check-all guest-matrix,$(MAKECMDGOALS)),deps)
 
 include scripts/kconfig.mk
 ifneq ($(filter-out clean help deps deb check-style check-deps $(KCONFIG_TARGETS),$(or $(MAKECMDGOALS),all)),)
@@ -100,6 +100,9 @@ deps: ## Install the Debian packages that are missing
 deb: | deps ## Build Debian packages, veneer and veneer-tools, in build/deb
 	@scripts/make-deb '$(BUILD)'
 
+iso: all $(BUILD)/hobby-os.elf | deps ## Build the installer ISO, build/veneer.iso (ISO_ARGS='--add FILE --answer FILE')
+	@BUILD='$(BUILD)' installer/iso/make-iso $(ISO_ARGS) '$(BUILD)/veneer.iso'
+
 clean: ## Remove everything that was built (keeps .config)
 	rm -rf $(BUILD)
 
@@ -107,5 +110,5 @@ help: ## List the targets
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 FORCE:
-.PHONY: all guests run deps deb clean help FORCE
+.PHONY: all guests run deps deb iso clean help FORCE
 .DELETE_ON_ERROR:

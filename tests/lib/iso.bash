@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash disable=SC2034,SC2054 # variables for the tests; commas of QEMU
+# For tests/vm/iso*.bats: the installer ISO on an emulated machine, its serial port in a terminal (tmux) that keys are sent to.
+# Needs guest.bash.
+
+# iso_build: build/veneer.iso, unless nothing that goes into it is newer
+iso_build() {
+	ISO=$BUILD/veneer.iso
+	if [ ! -e "$ISO" ] || [ -n "$(find "$ROOT/installer" "$ROOT/scripts/debian-kernel.bash" "$ROOT/configs/default.dts" \
+		"$BUILD/veneer.elf" "$BUILD/hobby-os.elf" "$BUILD/config-check" "$BUILD/hw-ids" -newer "$ISO")" ]; then
+		"$ROOT/installer/iso/make-iso" "$ISO"
+	fi
+}
+
+# iso_args MEDIUM FIRMWARE DISK ARGS...: sets iso_command.  MEDIUM: cd or stick; DISK: sata:FILE or nvme:FILE, its serial number
+# is TARGET1.
+iso_args() {
+	local file=${3#*:}
+	iso_command=(timeout "${GUEST_TIMEOUT:-800}" qemu-system-x86_64 -machine q35,smm=off -accel tcg -cpu max -m 1G
+		-nodefaults -vga std -display none -no-reboot -boot strict=on -device qemu-xhci,id=usb
+		-device isa-debug-exit,iobase=0xf4,iosize=4 -qmp "unix:$BATS_TEST_TMPDIR/qmp,server=on,wait=off"
+		-drive "if=none,id=iso,format=raw,readonly=on,file=$ISO" -drive "if=none,id=target,format=raw,file=$file")
+	case $1 in
+	cd) iso_command+=(-device ide-cd,drive=iso,bus=ide.0,bootindex=1) ;;
+	*) iso_command+=(-device usb-storage,bus=usb.0,drive=iso,bootindex=1) ;;
+	esac
+	case $3 in
+	sata:*) iso_command+=(-device ide-hd,drive=target,bus=ide.1,serial=TARGET1) ;;
+	*) iso_command+=(-device nvme,drive=target,serial=TARGET1) ;;
+	esac
+	if [ "$2" = uefi ]; then
+		[ -e vars.fd ] || cp /usr/share/OVMF/OVMF_VARS_4M.fd vars.fd
+		iso_command+=(-drive if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd
+			-drive if=pflash,format=raw,file=vars.fd)
+	fi
+	iso_command+=("${@:4}")
+}
+
+# conf_volume FILE...: conf.img, a FAT volume VENEER-CONF with these files; conf_args are QEMU's, for a stick
+conf_volume() {
+	truncate -s 64M conf.img
+	PATH=$PATH:/sbin mkfs.vfat -n VENEER-CONF conf.img >/dev/null
+	mcopy -i conf.img "$@" ::/
+	conf_args=(-drive "if=none,id=conf,format=raw,file=conf.img" -device usb-storage,bus=usb.0,drive=conf)
+}
+
+# iso_start MEDIUM FIRMWARE DISK ARGS...: in the background, its serial port in a file; guest_wait_for and guest_end go with it
+iso_start() {
+	iso_args "$@"
+	: >"$(serial)"
+	"${iso_command[@]}" -serial "file:$(serial)" </dev/null >"$BATS_TEST_TMPDIR/qemu.log" 2>&1 3>&- &
+	GUEST_PID=$!
+}
+
+# --- with a terminal ---
+
+# screen_start MEDIUM FIRMWARE DISK ARGS...
+screen_start() {
+	iso_args "$@"
+	: >"$(serial)"
+	printf '%q ' exec "${iso_command[@]}" -chardev "stdio,id=c,logfile=$(serial),signal=off" -serial chardev:c >start
+	LC_ALL=C.UTF-8 tmux -u -L "iso$$" new-session -d -x 80 -y 25 "bash $PWD/start 2>$BATS_TEST_TMPDIR/qemu.log" 3>&-
+}
+
+screen() { tmux -L "iso$$" capture-pane -p; }
+
+# screen_wait REGEX SECONDS: until it stands on the screen, and the screen has come to rest
+screen_wait() {
+	local end=$((SECONDS + $2)) now before=
+	while [ $SECONDS -lt $end ]; do
+		now=$(screen 2>/dev/null) || { echo "the machine ended before: $1"; return 1; }
+		if grep -qE -- "$1" <<<"$now" && [ "$now" = "$before" ]; then return 0; fi
+		before=$now
+		sleep 0.5
+	done
+	echo "not on the screen within $2 s: $1"
+	screen
+	return 1
+}
+
+keys() { tmux -L "iso$$" send-keys "$@"; }
+
+# The machine has switched itself off.
+screen_end() { # screen_end SECONDS
+	local end=$((SECONDS + $1))
+	while tmux -L "iso$$" has-session 2>/dev/null; do
+		[ $SECONDS -lt $end ] || { echo "no end within $1 s"; screen; return 1; }
+		sleep 0.5
+	done
+}
+
+iso_teardown() {
+	if tmux -L "iso$$" has-session 2>/dev/null; then
+		[ "${BATS_TEST_COMPLETED:-}" = 1 ] || screen
+		kill "$(tmux -L "iso$$" display-message -p '#{pane_pid}')" 2>/dev/null || true
+		tmux -L "iso$$" kill-server 2>/dev/null || true
+	fi
+	guest_teardown
+}
