@@ -96,6 +96,10 @@ probe() { # probe NAME CMDLINE ARGS...
 	probe probe-nmi exact --nic e1000e --config always.dts
 }
 
+@test "probe-cost: a batch of packets or of block requests shares its exits" {
+	probe probe-cost "" --config "$WRITABLE" "${machine[@]}" -- -icount shift=0
+}
+
 @test "probe-transport: layout, registers, BARs and lives as drivers in the field expect them" {
 	bars=$(real_bars)
 	[[ $bars =~ ^[0-9a-f]+\+[0-9a-f]+ ]]
