@@ -13,6 +13,9 @@
 static void fix_feature_leaf(struct cpuid_regs *c, const struct vcpu_regs *r)
 {
 	c->ecx &= ~(BIT(5) | BIT(6));		/* VMX, SMX */
+	/* Debug store: PEBS goes on in the host, and writes its records to a linear address, by the host's tables then. */
+	c->edx &= ~BIT(21);
+	c->ecx &= ~(BIT(2) | BIT(4));
 	c->ecx |= BIT(31);			/* a hypervisor is there */
 	c->ecx &= ~BIT(27);			/* OSXSAVE follows the guest's CR4, not ours */
 	if (r->cr4 & CR4_OSXSAVE)
@@ -39,6 +42,12 @@ void exit_cpuid(struct vcpu *v)
 			if (r.cr4 & CR4_PKE)
 				c.ecx |= BIT(4);
 		}
+		break;
+	case 0x23:			/* performance monitoring: no architectural PEBS, as with the debug store */
+		if (sub == 0)
+			c.eax &= ~(BIT(4) | BIT(5));
+		else if (sub == 4 || sub == 5)
+			c = (struct cpuid_regs){ 0 };
 		break;
 	case 0x14:			/* Intel PT */
 	case 0x1b:			/* PCONFIG */

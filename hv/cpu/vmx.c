@@ -284,7 +284,7 @@ static void decode_ept(uint64_t qualification, struct vmexit *x)
 	x->npf.gpa = vmcs_read(VMCS_GUEST_PHYS_ADDR);
 	x->npf.write = qualification & EPT_QUAL_WRITE;
 	x->npf.fetch = qualification & EPT_QUAL_FETCH;
-	x->npf.walk = !(qualification & EPT_QUAL_FINAL);
+	x->npf.walk = (qualification & (EPT_QUAL_LINEAR | EPT_QUAL_FINAL)) != (EPT_QUAL_LINEAR | EPT_QUAL_FINAL);
 }
 
 /*
@@ -327,7 +327,9 @@ static enum vmexit_kind kind_of(uint32_t reason)
 	case REASON_XSETBV:		return EXIT_XSETBV;
 	case REASON_GETSEC:
 	case REASON_INVEPT:
-	case REASON_INVVPID:		return EXIT_UD;
+	case REASON_INVVPID:
+	case REASON_SEAMCALL:
+	case REASON_TDCALL:		return EXIT_UD;
 	default:			break;
 	}
 	return reason >= REASON_VMCLEAR && reason <= REASON_VMXON ? EXIT_UD : EXIT_OTHER;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * MSRs on Intel: a guest finds a processor on which VMX is switched off and locked, and Intel PT does not exist, whose output
- * goes to host-physical addresses.  MTRRs are shadowed: they make the types of the extended page tables.
+ * goes to host-physical addresses, nor PEBS, which does not stop at an exit.  MTRRs are shadowed: they make the types of the
+ * extended page tables.
  */
 #include "hv/cpu/vmx.h"
 #include "hv/x86.h"
@@ -24,8 +25,11 @@ static const struct rule {
 	{ MSR_MTRR_FIX16K, MSR_MTRR_FIX16K + 1, ANSWERED, ANSWERED },
 	{ MSR_MTRR_FIX4K, MSR_MTRR_FIX4K + 7, ANSWERED, ANSWERED },
 	{ MSR_MTRR_DEF_TYPE, MSR_MTRR_DEF_TYPE, ANSWERED, ANSWERED },
+	{ MSR_PEBS_ENABLE, MSR_PEBS_ENABLE, GP, GP },
+	{ MSR_PEBS_BASE, MSR_PEBS_INDEX, GP, GP },
 	{ MSR_VMX_BASIC, MSR_VMX_LAST, GP, GP },
 	{ MSR_PT_FIRST, MSR_PT_LAST, GP, GP },
+	{ MSR_DS_AREA, MSR_DS_AREA, GP, GP },
 };
 
 static const struct rule *find(uint32_t msr)

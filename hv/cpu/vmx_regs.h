@@ -263,6 +263,8 @@ enum vmcs_field { VMCS_FIELDS(VMCS_ENUM) };
 #define REASON_TIMER		52u
 #define REASON_INVVPID		53u
 #define REASON_XSETBV		55u
+#define REASON_SEAMCALL		76u		/* TDX */
+#define REASON_TDCALL		77u
 
 /* Exit qualifications (28.2.1) */
 #define SIPI_QUAL_VECTOR	0xff
@@ -274,6 +276,7 @@ enum vmcs_field { VMCS_FIELDS(VMCS_ENUM) };
 #define CR_QUAL_NUMBER		GENMASK(3, 0)
 #define EPT_QUAL_WRITE		BIT(1)
 #define EPT_QUAL_FETCH		BIT(2)
+#define EPT_QUAL_LINEAR		BIT(7)		/* by a linear address; not: PDPTEs are loaded */
 #define EPT_QUAL_FINAL		BIT(8)		/* the translation itself, not an entry of the guest's tables */
 #define EPT_QUAL_IRET		BIT(12)
 #define TASK_QUAL_SELECTOR	GENMASK(15, 0)
@@ -289,6 +292,10 @@ enum vmcs_field { VMCS_FIELDS(VMCS_ENUM) };
 #define MSR_SMRR_BASE		0x1f2u
 #define MSR_SMRR_MASK		0x1f3u
 #define MSR_DEBUGCTL		0x1d9u
+#define MSR_PEBS_ENABLE		0x3f1u		/* PEBS: vol. 3, 20.6.2.4; architectural: 20.3.1 */
+#define MSR_PEBS_BASE		0x3f4u
+#define MSR_PEBS_INDEX		0x3f5u
+#define MSR_DS_AREA		0x600u
 #define MSR_PT_FIRST		0x560u		/* Intel PT: output base to address ranges (33.2.8) */
 #define MSR_PT_LAST		0x58fu
 

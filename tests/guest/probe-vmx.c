@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * On an Intel processor: everything is as on one without VMX, SMX and Intel PT, and what VMX cannot let through (XSETBV, INVD,
- * CR0.NE, PAE's pointers, MTRRs) works as on a bare machine.
+ * On an Intel processor: everything is as on one without VMX, SMX, Intel PT and debug store, and what VMX cannot let through
+ * (XSETBV, INVD, CR0.NE, PAE's pointers, MTRRs) works as on a bare machine.
  */
 #include "guest.h"
 
@@ -12,6 +12,8 @@
 #define MSR_MTRR_DEF_TYPE	0x2ff
 #define MSR_VMX_FIRST		0x480
 #define MSR_VMX_LAST		0x491
+#define MSR_PEBS_ENABLE		0x3f1
+#define MSR_DS_AREA		0x600
 #define MSR_PT_FIRST		0x570
 #define MSR_PT_LAST		0x587
 #define CR0_NE			(1u << 5)
@@ -44,6 +46,7 @@ static void check_cpuid(void)
 	cpuid(1, r);
 	check(r[2] & (1u << 5 | 1u << 6), 0, "vmx: CPUID shows neither VMX nor SMX");
 	check(r[2] >> 31, 1, "vmx: CPUID says that there is a hypervisor");
+	check(r[3] >> 21 & 1 || r[2] & (1u << 2 | 1u << 4), 0, "vmx: CPUID shows no debug store");
 	cpuid(7, r);
 	check(r[1] >> 25 & 1, 0, "vmx: CPUID shows no Intel PT");
 	cpuid(0x14, r);
@@ -88,6 +91,8 @@ static void check_msrs(void)
 		writes += try_wrmsr(msr, 0);
 	}
 	check(reads + writes, 0, "vmx: the MSRs of Intel PT are not there");
+	check(try_rdmsr(MSR_DS_AREA, &v) || try_wrmsr(MSR_DS_AREA, 0) || try_wrmsr(MSR_PEBS_ENABLE, 1), false,
+	      "vmx: the MSRs of the debug store are not there");
 	check(try_rdmsr(MSR_SMM_MONITOR, &v) || try_wrmsr(MSR_SMM_MONITOR, 0), false, "vmx: IA32_SMM_MONITOR_CTL is not there");
 	/* A processor on which VMX is off and locked has this one. */
 	if (try_rdmsr(MSR_FEATURE_CONTROL, &v))

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: hv/cpu/vmx_event.c tests/unit/host/cpu.c */
+/* One run of the guest on VMX: what an exit becomes, what goes in again, and how a processor waits for its SIPI. */
+#include <setjmp.h>
+#include <string.h>
+#include "host/cpu.h"
+#include "host/host.h"
+#include "hv/cpu/vmx.c"
+
+#define EVENT(type, vector)	(EVENT_INFO_VALID | FIELD_PREP(EVENT_INFO_TYPE, type) | (vector))
+#define RIP		0x1000u
+#define LENGTH		3u
+
+extern __thread struct cpu host_cpu;
+
+static uint64_t vmcs[0x7000];
+static struct vmx_vcpu s;
+static struct vmexit x;
+static unsigned entries, explained;
+static jmp_buf panicked;
+
+uint64_t vmcs_read(uint32_t field) { return vmcs[field]; }
+void vmcs_write(uint32_t field, uint64_t v) { vmcs[field] = v; }
+bool vmx_on(uint64_t region) { return true; }
+void vmx_off(void) { }
+bool vmcs_clear(uint64_t p) { return true; }
+bool vmcs_load(uint64_t p) { return true; }
+void invept_all(void) { }
+void invvpid_all(void) { }
+int vmx_caps_read(struct vmx_caps *c, const char **why) { return 0; }
+int vmx_allowed(const char **why) { return 0; }
+void vmx_vmcs_controls(const struct vmx_caps *c, uint64_t eptp, uint64_t io, uint64_t msr) { }
+void vmx_vmcs_host(void) { }
+void vmx_vmcs_guest(void) { }
+void vmx_get_state(struct vcpu_regs *r) { }
+void vmx_set_state(const struct vmx_caps *c, const struct vcpu_regs *r) { }
+void vmx_explain(uint32_t reason, uint32_t error) { explained++; }
+void vmx_msr_policy(uint8_t *bitmap) { }
+void vmx_msr_trap(uint8_t *bitmap, uint32_t msr, bool read, bool write) { }
+bool vmx_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value) { return false; }
+bool vmx_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value) { return false; }
+void trap_set_io_bitmap(uint8_t *bitmap) { }
+uint64_t time_cycles(uint32_t us) { return us; }
+void host_sleep(const volatile uint32_t *wake) { }
+const struct pt_format vmx_ept_format;
+const char vmx_exited[1];
+
+void panic(const char *format, ...)
+{
+	longjmp(panicked, 1);
+}
+
+/* The processor: how each entry ends, and what the VMCS held when it began. */
+static struct entry {
+	int how;
+	uint32_t reason, event;		/* event: what the guest was given */
+	uint64_t activity, blocking, proc, pin;
+} plan[4];
+
+int vmx_enter(uint64_t gpr[GPR_COUNT], bool launched, uint64_t nmis)
+{
+	struct entry *e = &plan[entries++];
+
+	CHECK(entries <= ARRAY_SIZE(plan));
+	e->event = (uint32_t)vmcs[VMCS_ENTRY_EVENT];
+	e->activity = vmcs[VMCS_GUEST_ACTIVITY];
+	e->blocking = vmcs[VMCS_GUEST_BLOCKING];
+	e->proc = vmcs[VMCS_PROC_CTLS];
+	e->pin = vmcs[VMCS_PIN_CTLS];
+	if (e->how == VMX_NMI)
+		host_cpu.nmi_count++;
+	if (e->how == VMX_EXITED) {
+		vmcs[VMCS_EXIT_REASON] = e->reason;
+		/* An entry uses the event up (28.2). */
+		vmcs[VMCS_ENTRY_EVENT] &= ~(uint64_t)EVENT_INFO_VALID;
+	}
+	return e->how;
+}
+
+static void start(void)
+{
+	memset(vmcs, 0, sizeof(vmcs));
+	memset(plan, 0, sizeof(plan));
+	memset(&s, 0, sizeof(s));
+	memset(&caps, 0, sizeof(caps));
+	caps.wait_sipi = true;
+	caps.control[WORD_PROC] = vmcs[VMCS_PROC_CTLS] = PROC_SECONDARY;
+	vmcs[VMCS_PIN_CTLS] = PIN_NMI | PIN_VIRTUAL_NMI;
+	vmcs[VMCS_GUEST_CR0] = CR0_PE;
+	vmcs[VMCS_GUEST_RIP] = s.v.rip = RIP;
+	vmcs[VMCS_GUEST_RFLAGS] = s.v.rflags = BIT(1) | RFLAGS_IF;
+	vmcs[VMCS_EXIT_INSN_LEN] = LENGTH;
+	host_cpu.v = &s.v;
+	host_cpu.nmi_count = s.nmis = 5;
+	entries = explained = 0;
+}
+
+static enum vmexit_kind run(uint32_t reason)
+{
+	entries = 0;
+	plan[0].reason = reason;
+	vmx_run(&s.v, &x);
+	CHECK_EQ(entries, 1);
+	return x.kind;
+}
+
+TEST(what_an_exit_becomes)
+{
+	static const struct { uint32_t reason; enum vmexit_kind kind; bool next; } exits[] = {
+		{ REASON_TRIPLE_FAULT, EXIT_SHUTDOWN, false }, { REASON_INIT, EXIT_INIT, false },
+		{ REASON_INTR_WINDOW, EXIT_WINDOW, false }, { REASON_NMI_WINDOW, EXIT_IRET, false },
+		{ REASON_CPUID, EXIT_CPUID, true }, { REASON_GETSEC, EXIT_UD, true }, { REASON_INVD, EXIT_INVD, true },
+		{ REASON_VMCALL, EXIT_HYPERCALL, true }, { REASON_VMXON, EXIT_UD, true }, { REASON_VMCLEAR, EXIT_UD, true },
+		{ REASON_RDMSR, EXIT_RDMSR, true }, { REASON_WRMSR, EXIT_WRMSR, true }, { REASON_TIMER, EXIT_CLOCK, false },
+		{ REASON_INVEPT, EXIT_UD, false }, { REASON_INVVPID, EXIT_UD, false }, { REASON_XSETBV, EXIT_XSETBV, true },
+		{ REASON_SEAMCALL, EXIT_UD, false }, { REASON_TDCALL, EXIT_UD, false },
+		{ REASON_EPT_MISCONFIG, EXIT_OTHER, false },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(exits); i++) {
+		start();
+		if (run(exits[i].reason) != exits[i].kind)
+			host_fail(__FILE__, __LINE__, "exit reason %u became kind %d", exits[i].reason, x.kind);
+		CHECK_EQ(x.next_rip, exits[i].next ? RIP + LENGTH : 0);
+	}
+}
+
+/* Only with a linear address that has been translated is it an operand of the instruction's. */
+TEST(who_read_the_page)
+{
+	static const struct { uint32_t qualification; bool walk; } ways[] = {
+		{ EPT_QUAL_LINEAR | EPT_QUAL_FINAL, false }, { EPT_QUAL_LINEAR, true }, { 0, true }, { EPT_QUAL_FINAL, true },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(ways); i++) {
+		start();
+		vmcs[VMCS_GUEST_PHYS_ADDR] = 0xfea00010;
+		vmcs[VMCS_QUALIFICATION] = ways[i].qualification | EPT_QUAL_WRITE;
+		CHECK_EQ(run(REASON_EPT_VIOLATION), EXIT_NPF);
+		CHECK_EQ(x.npf.gpa, 0xfea00010);
+		CHECK(x.npf.write && !x.npf.fetch);
+		CHECK_EQ(x.npf.walk, ways[i].walk);
+	}
+}
+
+/* --- events --- */
+
+TEST(an_interrupted_delivery_goes_on)
+{
+	start();
+	vmcs[VMCS_VECTORING] = EVENT(EVENT_TYPE_EXCEPTION, 14) | EVENT_INFO_ERROR;
+	vmcs[VMCS_VECTORING_ERROR] = 2;
+	vmcs[VMCS_QUALIFICATION] = EPT_QUAL_LINEAR;
+	run(REASON_EPT_VIOLATION);
+	vmcs[VMCS_VECTORING] = 0;
+	run(REASON_CPUID);
+	CHECK_EQ(plan[0].event, EVENT(EVENT_TYPE_EXCEPTION, 14) | EVENT_INFO_ERROR);
+	CHECK_EQ(vmcs[VMCS_ENTRY_ERROR], 2);
+	run(REASON_CPUID);
+	CHECK(!(plan[0].event & EVENT_INFO_VALID));
+}
+
+/* An NMI's delivery that was cut short has begun its blocking; an IRET's that faulted had ended it. */
+TEST(blocking_of_nmis)
+{
+	start();
+	vmcs[VMCS_GUEST_BLOCKING] = BLOCKING_NMI;
+	vmcs[VMCS_VECTORING] = EVENT(EVENT_TYPE_NMI, 2);
+	run(REASON_EPT_VIOLATION);
+	CHECK_EQ(vmcs[VMCS_GUEST_BLOCKING], 0);
+	vmcs[VMCS_VECTORING] = 0;
+	run(REASON_CPUID);
+	CHECK_EQ(plan[0].event, EVENT(EVENT_TYPE_NMI, 2));
+	start();
+	vmcs[VMCS_QUALIFICATION] = EPT_QUAL_LINEAR | EPT_QUAL_FINAL | EPT_QUAL_IRET;
+	run(REASON_EPT_VIOLATION);
+	CHECK_EQ(vmcs[VMCS_GUEST_BLOCKING], BLOCKING_NMI);
+}
+
+TEST(an_nmi_waits_for_its_window)
+{
+	start();
+	vmcs[VMCS_GUEST_BLOCKING] = BLOCKING_NMI;
+	vmx_inject_nmi(&s.v);
+	run(REASON_CPUID);
+	CHECK(!(plan[0].event & EVENT_INFO_VALID) && (plan[0].proc & PROC_NMI_WINDOW));
+	/* The window opens in the shadow of an STI. */
+	vmcs[VMCS_GUEST_BLOCKING] = BLOCKING_STI;
+	run(REASON_NMI_WINDOW);
+	CHECK_EQ(vmcs[VMCS_GUEST_BLOCKING], 0);
+	run(REASON_CPUID);
+	CHECK_EQ(plan[0].event, EVENT(EVENT_TYPE_NMI, 2));
+	CHECK(!(plan[0].proc & PROC_NMI_WINDOW));
+}
+
+TEST(exceptions_and_their_error_codes)
+{
+	start();
+	vmcs[VMCS_GUEST_ACTIVITY] = ACTIVITY_HLT;
+	vmx_inject_exception(&s.v, VCPU_EVENT_GP, true, 0);
+	run(REASON_CPUID);
+	CHECK_EQ(plan[0].event, EVENT(EVENT_TYPE_EXCEPTION, 13) | EVENT_INFO_ERROR);
+	CHECK_EQ(plan[0].activity, ACTIVITY_ACTIVE);
+	/* None in real mode. */
+	vmcs[VMCS_GUEST_CR0] = 0;
+	vmx_inject_exception(&s.v, VCPU_EVENT_GP, true, 0);
+	run(REASON_CPUID);
+	CHECK_EQ(plan[0].event, EVENT(EVENT_TYPE_EXCEPTION, 13));
+}
+
+/* The host took an NMI before the entry: it is an exit, and the event waits. */
+TEST(an_nmi_before_the_entry)
+{
+	start();
+	vmx_inject_interrupt(&s.v, 0x30);
+	plan[0].how = VMX_NMI;
+	CHECK_EQ(run(0), EXIT_NMI);
+	CHECK_EQ(s.nmis, 6);
+	CHECK(!vmx_can_interrupt(&s.v));
+	plan[0].how = VMX_EXITED;
+	run(REASON_CPUID);
+	CHECK_EQ(plan[0].event, EVENT(EVENT_TYPE_EXTINT, 0x30));
+}
+
+TEST(an_entry_that_fails)
+{
+	start();
+	CHECK_EQ(run(REASON_ENTRY_FAILED | REASON_BAD_GUEST), EXIT_INVALID);
+	CHECK_EQ(explained, 1);
+	plan[0].how = VMX_FAILED;
+	vmcs[VMCS_INSN_ERROR] = 7;
+	CHECK_EQ(run(0), EXIT_INVALID);
+	CHECK_EQ(x.info2, 7);
+	CHECK(!s.launched);
+}
+
+/* --- INIT and SIPI --- */
+
+/* Whenever it comes, from wherever: the exit is told as such, and what was on its way is not lost before the reset. */
+TEST(init)
+{
+	start();
+	vmcs[VMCS_GUEST_ACTIVITY] = ACTIVITY_HLT;
+	CHECK_EQ(run(REASON_INIT), EXIT_INIT);
+	CHECK_EQ(x.next_rip, 0);
+	CHECK(vmx_init_is_safe());
+}
+
+TEST(waiting_for_a_sipi)
+{
+	start();
+	/* A guest in its NMI handler, with an event, both windows and the timer on. */
+	vmcs[VMCS_GUEST_BLOCKING] = BLOCKING_NMI;
+	vmcs[VMCS_GUEST_PENDING_DB] = BIT(14);
+	inject(&s, EVENT_TYPE_EXTINT, 0x30);
+	vmx_inject_nmi(&s.v);
+	vmx_interrupt_window(&s.v, true);
+	vmx_clock_exits(&s.v, true);
+	place_windows(&s);
+	plan[0].how = plan[1].how = VMX_NMI;
+	plan[2].reason = REASON_SIPI;
+	vmcs[VMCS_QUALIFICATION] = 0x9a;
+	CHECK_EQ(vmx_wait_sipi(&s.v), 0x9a);
+	CHECK_EQ(entries, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		CHECK_EQ(plan[i].activity, ACTIVITY_WAIT_SIPI);
+		CHECK_EQ(plan[i].blocking, 0);
+		CHECK_EQ(plan[i].event, 0);
+		CHECK(!(plan[i].proc & (PROC_NMI_WINDOW | PROC_INTR_WINDOW)) && !(plan[i].pin & PIN_TIMER));
+	}
+	CHECK_EQ(vmcs[VMCS_GUEST_PENDING_DB], 0);
+	/* The NMIs that came meanwhile are told: no exit is made of them. */
+	CHECK_EQ(s.nmis, host_cpu.nmi_count);
+}
+
+TEST(where_there_is_no_such_state)
+{
+	start();
+	caps.wait_sipi = false;
+	CHECK_EQ(vmx_wait_sipi(&s.v), -ERR_NOTSUP);
+	CHECK_EQ(entries, 0);
+}
+
+TEST(another_exit_than_a_sipis)
+{
+	start();
+	plan[0].reason = REASON_ENTRY_FAILED | REASON_BAD_GUEST;
+	if (!setjmp(panicked)) {
+		vmx_wait_sipi(&s.v);
+		host_fail(__FILE__, __LINE__, "it went on");
+	}
+	CHECK_EQ(explained, 1);
+}
+
+TEST_MAIN
