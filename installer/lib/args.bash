@@ -86,7 +86,7 @@ check_args() {
 	config) [ -n "$target" ] || die "config needs two files (see --help)" ;;
 	image | disk)
 		[ -n "$target" ] || die "$mode needs a target (see --help)"
-		[ -n "${opt[kernel]}" ] || die "--kernel is missing (see --help)"
+		[ -n "${opt[kernel]}${opt[config]}" ] || die "--kernel is missing (see --help)"
 		;;
 	system) [ -z "${opt[remove]}" ] || ! changes_guest || die "--remove goes without options for a guest" ;;
 	*) [ -z "$target" ] || [ -z "${given[root]}" ] || die "a target and --root: one of them (see --help)" ;;

@@ -53,26 +53,50 @@ make_work() {
 	tree=$work/tree
 }
 
-# --- tools: missing ones are named together, with the packages of Debian that have them ---
+# --- tools: missing ones are named together, with the packages that have them in this distribution ---
 
-package_of() {
-	case $1 in
-	sfdisk) echo fdisk ;;
-	mkfs.vfat) echo dosfstools ;;
-	mcopy | mmd | mshowfat | mtype) echo mtools ;;
-	grub-mkimage | grub-file | grub-script-check) echo grub-common ;;
-	dtc | fdtget | fdtput) echo device-tree-compiler ;;
-	blockdev | flock | lsblk | findmnt | unshare) echo util-linux ;;
-	cmp) echo diffutils ;;
-	efibootmgr | perl | cpp) echo "$1" ;;
-	i386-pc) echo grub-pc-bin ;;
-	x86_64-efi) echo grub-efi-amd64-bin ;;
-	*) echo coreutils ;;
+# TOOL=DEBIAN,FEDORA,ARCH,ALPINE; what is not named is in coreutils.
+readonly PACKAGES="
+	sfdisk=fdisk,util-linux,util-linux,sfdisk blockdev=util-linux,util-linux,util-linux,util-linux-misc
+	flock=util-linux,util-linux,util-linux,flock lsblk=util-linux,util-linux,util-linux,lsblk
+	findmnt=util-linux,util-linux,util-linux,findmnt unshare=util-linux,util-linux,util-linux,util-linux-misc
+	mkfs.vfat=dosfstools,dosfstools,dosfstools,dosfstools mcopy=mtools,mtools,mtools,mtools mmd=mtools,mtools,mtools,mtools
+	mshowfat=mtools,mtools,mtools,mtools mtype=mtools,mtools,mtools,mtools
+	grub-mkimage=grub-common,grub2-tools,grub,grub grub-file=grub-common,grub2-tools-minimal,grub,grub
+	grub-script-check=grub-common,grub2-tools,grub,grub
+	dtc=device-tree-compiler,dtc,dtc,dtc fdtget=device-tree-compiler,dtc,dtc,dtc fdtput=device-tree-compiler,dtc,dtc,dtc
+	cpp=cpp,cpp,gcc,gcc cmp=diffutils,diffutils,diffutils,diffutils perl=perl,perl-interpreter,perl,perl
+	efibootmgr=efibootmgr,efibootmgr,efibootmgr,efibootmgr
+	i386-pc=grub-pc-bin,grub2-pc-modules,grub,grub-bios
+	x86_64-efi=grub-efi-amd64-bin,grub2-efi-x64-modules,grub,grub-efi"
+
+# VENEER_OS_RELEASE stands in for /etc/os-release in tests.
+set_distribution() { # sets distribution and its column in PACKAGES
+	local ids
+	ids=$(sed -n 's/^ID\(_LIKE\)\{0,1\}=//p' "${VENEER_OS_RELEASE:-/etc/os-release}" 2>/dev/null | tr -d "\"'" |
+		tr '\n' ' ')
+	case " $ids" in
+	*" fedora "* | *" rhel "*) distribution=Fedora column=1 ;;
+	*" arch "*) distribution="Arch Linux" column=2 ;;
+	*" alpine "*) distribution="Alpine Linux" column=3 ;;
+	*) distribution=Debian column=0 ;;
 	esac
 }
 
+package_of() {
+	local entry names
+	for entry in $PACKAGES; do
+		[ "${entry%%=*}" = "$1" ] || continue
+		IFS=, read -r -a names <<<"${entry#*=}"
+		echo "${names[column]}"
+		return
+	done
+	echo coreutils
+}
+
 need_tools() {
-	local tool missing='' packages=''
+	local tool missing='' packages='' distribution column
+	set_distribution
 	for tool in "$@"; do
 		case $tool in
 		i386-pc | x86_64-efi) [ ! -e "/usr/lib/grub/$tool/multiboot2.mod" ] || continue ;;
@@ -81,7 +105,7 @@ need_tools() {
 		missing+=" $tool"
 		[[ " $packages " == *" $(package_of "$tool") "* ]] || packages+=" $(package_of "$tool")"
 	done
-	[ -z "$missing" ] || leave $EX_TOOL "missing:$missing; in Debian the packages are:$packages"
+	[ -z "$missing" ] || leave $EX_TOOL "missing:$missing; in $distribution the packages are:$packages"
 }
 
 # The name of a program that some distributions call grub2-... instead of grub-...

@@ -53,18 +53,9 @@ kernel_format() {
 
 # --- the configuration ---
 
-# Compile $1 to $2.  cpp's line marks make dtc's messages name the source file.
-compile_config() {
-	local out
-	if [ "$(hex_of "$1" 0 4)" = d00dfeed ]; then
-		cp -- "$1" "$2"
-	else
-		out=$(cpp -nostdinc -undef -D__DTS__ -x assembler-with-cpp -I "$(dirname -- "$1")" "$1" 2>&1 \
-			>"$work/config.pp") || die "$1: the preprocessor says:"$'\n'"$out"
-		out=$(dtc -I dts -O dtb -W no-unit_address_vs_reg -W no-unit_address_format \
-			-W no-chosen_node_stdout_path -o "$2" "$work/config.pp" 2>&1) || die "$1: dtc says:"$'\n'"$out"
-		[ -z "$out" ] || say "$1: dtc says:"$'\n'"$out"
-	fi
+compile_config() { # compile_config SOURCE BLOB
+	make_blob "$1" "$2" || die "$1: $blob_says"
+	[ -z "$blob_says" ] || say "$1: $blob_says"
 	check_config "$1" "$2"
 }
 
@@ -167,13 +158,14 @@ veneer_entry() { # veneer_entry NAME CMDLINE, modules' arguments from stdin
 	local i dir="\$veneer_dir/guests/$1" there
 	local -a args
 	mapfile -t args
-	there="-s \$veneer_dir/veneer.elf -a -s $dir/config.dtb -a -s $dir/kernel"
+	there="-s \$veneer_dir/veneer.elf -a -s $dir/config.dtb"
+	! has_kernel "$1" || there+=" -a -s $dir/kernel"
 	for i in "${!args[@]}"; do there+=" -a -s $dir/module$i"; done
 	printf 'if [ %s ]; then\n' "$there"
 	# shellcheck disable=SC2016 # GRUB expands it
 	printf '\t%s\n' 'multiboot2 $veneer_dir/veneer.elf $veneer_check $veneer_own'
 	printf '\tmodule2 --nounzip %s config\n' "$dir/config.dtb"
-	printf '\tmodule2 --nounzip %s kernel%s\n' "$dir/kernel" "$(grub_words "$2")"
+	! has_kernel "$1" || printf '\tmodule2 --nounzip %s kernel%s\n' "$dir/kernel" "$(grub_words "$2")"
 	for i in "${!args[@]}"; do printf '\tmodule2 --nounzip %s/module%d%s\n' "$dir" "$i" "$(grub_words "${args[i]}")"; done
 	printf 'else\n\techo "A file of %s is missing: it is not started."\n\tsleep 3\nfi\n' "$1"
 }
@@ -194,7 +186,7 @@ write_entry() { # write_entry NAME
 guest_name() {
 	local name=${opt[name]}
 	if [ -z "$name" ]; then
-		name=$(basename -- "${opt[kernel]}" | tr -cd 'A-Za-z0-9_.+-')
+		name=$(basename -- "${opt[kernel]:-disk}" | tr -cd 'A-Za-z0-9_.+-')
 		name=${name:0:60}
 		name=${name#"${name%%[!.-]*}"}
 		name=${name:-kernel}
@@ -207,7 +199,7 @@ guest_name() {
 guests() { # the names of the guests in the slot's directory $1
 	local dir
 	for dir in "$1"/guests/*/; do
-		[ ! -e "$dir/kernel" ] || basename -- "$dir"
+		[ ! -e "$dir/format" ] || basename -- "$dir"
 	done
 }
 
@@ -244,6 +236,25 @@ put_modules() { # put_modules GUEST-DIR
 	done
 }
 
+# A guest has a kernel, or it is the boot sector of a disk, where the configuration says so.
+has_kernel() { [ "$(cat "$tree/guests/$1/format")" != disk ]; }
+
+boots_disk() { # boots_disk BLOB
+	[ "$(fdtget "$1" /guest veneer,boot 2>/dev/null)" = disk ]
+}
+
+put_boot() { # put_boot NAME
+	local dir=$tree/guests/$1
+	if boots_disk "$dir/config.dtb"; then
+		[ -z "${opt[kernel]}" ] || say "note: by the configuration (veneer,boot) the guest is the boot sector of a" \
+			"disk; --kernel is not used"
+		rm -f -- "$dir/kernel"
+		echo disk >"$dir/format"
+	elif [ ! -e "$dir/kernel" ]; then
+		die "--kernel is missing: only with veneer,boot = \"disk\" in the configuration is there no need of one"
+	fi
+}
+
 # A new guest, or what the options change in an old one.
 put_guest() { # put_guest NAME
 	local dir=$tree/guests/$1 old='' cmdline
@@ -259,11 +270,13 @@ put_guest() { # put_guest NAME
 	[ -z "${given[cmdline]}" ] || cmdline=${opt[cmdline]}
 	check_cmdline "$cmdline"
 	if [ -n "${opt[native]}" ]; then
+		[ -e "$dir/kernel" ] || die "--kernel is missing (see --help)"
 		printf '%s' "$cmdline" >"$dir/cmdline"
 	else
 		# What was put into the old configuration is not in a new one.
 		[ -z "${opt[config]}" ] || rm -f -- "$dir/cmdline"
 		put_config "$dir"
+		put_boot "$1"
 		place_cmdline "$dir" "$cmdline"
 	fi
 	write_entry "$1"

@@ -65,6 +65,7 @@ cmd_image() {
 	mv -f -- "$partial" "$target"
 	partial=
 	sync -- "$(dirname -- "$target")"
+	tell "$target: $((total / 2048)) MiB, written; the menu has: $(guests "$tree" | tr '\n' ' ')"
 }
 
 # --- disk DEVICE ---

@@ -67,6 +67,10 @@ list_tree() { # list_tree SLOT DIRECTORY
 		"$(sed -n 's/^installed //p' "$2/info" 2>/dev/null)"
 	for name in $(guests "$2"); do
 		dir=$2/guests/$name
+		if [ ! -e "$dir/kernel" ]; then
+			printf '  guest %s: the boot sector of a disk\n' "$name"
+			continue
+		fi
 		printf '  guest %s: %s, %d bytes, %d modules, command line "%s"\n' "$name" "$(cat "$dir/format")" \
 			"$(stat -c %s "$dir/kernel")" "$(wc -l <"$dir/modules")" "$(cat "$dir/cmdline")"
 	done

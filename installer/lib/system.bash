@@ -90,15 +90,16 @@ find_grub_cfg() {
 
 # Sets mkconfig, script_check and grub_cfg, paths from inside.
 detect_layout() {
-	[ -d "$root" ] || die "--root $root: no such directory"
-	if [ ! -d "$root/etc" ] || [ ! -d "$root/boot" ]; then die "--root $root: not a system: no /etc or no /boot in it"; fi
+	if [ ! -d "$root/etc" ] || [ ! -d "$root/boot" ]; then
+		die "--root ${root:-/}: not a system: no /etc or no /boot in it"
+	fi
 	mkconfig=$(inside grub-mkconfig grub2-mkconfig)
 	script_check=$(inside grub-script-check grub2-script-check)
 	grub_cfg=
 	find_grub_cfg
 	[ -n "$mkconfig" ] && [ -n "$script_check" ] || leave $EX_TOOL \
-		"$root has no grub-mkconfig$(other_loader).  Install $(grub_package), or use 'veneer-install disk'"
-	[ -n "$grub_cfg" ] || die "$root has GRUB's tools, but no grub.cfg in /boot/grub or /boot/grub2$(other_loader)"
+		"${root:-/} has no grub-mkconfig$(other_loader).  Install $(grub_package), or use 'veneer-install disk'"
+	[ -n "$grub_cfg" ] || die "${root:-/} has GRUB's tools, but no grub.cfg in /boot/grub or /boot/grub2$(other_loader)"
 	[ -d "$root/etc/grub.d" ] || die "$root/etc/grub.d: no such directory"
 	note "$(os_release ID): $mkconfig, $grub_cfg"
 }
@@ -261,7 +262,7 @@ check_grub_modules() {
 
 first_system() {
 	local file name
-	[ -n "${opt[kernel]}" ] || die "--kernel is missing: the first installation needs a guest"
+	[ -n "${opt[kernel]}${opt[config]}" ] || die "--kernel is missing: the first installation needs a guest"
 	[ ! -e "$root$SCRIPT" ] || cmp -s "$here/42_veneer" "$root$SCRIPT" ||
 		refuse "$root$SCRIPT exists and is not of this program; move it away first"
 	name=$(guest_name)
@@ -319,8 +320,10 @@ more_system() {
 		[ -d "$tree/guests/${opt[remove]}" ] || die "--remove ${opt[remove]}: there is no such guest"
 		[ "$(guests "$tree" | wc -l)" -gt 1 ] || die "--remove ${opt[remove]}: it is the only guest; use 'uninstall'"
 		rm -rf -- "$tree/guests/${opt[remove]}"
-	elif [ -n "${opt[kernel]}" ]; then
+	elif [ -n "${opt[kernel]}${opt[config]}" ]; then
 		name=$(guest_name)
+		[ -n "${opt[kernel]}" ] || [ ! -e "$tree/guests/$name" ] ||
+			die "--kernel is missing (to change a guest use 'upgrade')"
 		put_guest "$name"
 	elif changes_guest; then
 		die "--kernel is missing (to change a guest use 'upgrade')"
@@ -333,9 +336,9 @@ set_default() {
 	local name
 	[ -n "${opt[default]}" ] || return 0
 	name=${opt[name]}
-	[ -z "${opt[kernel]}" ] || name=$(guest_name)
+	[ -z "${opt[kernel]}${opt[config]}" ] || name=$(guest_name)
 	[ -n "$name" ] || name=$(guests "$veneer/$slot" | head -n 1)
-	[ -e "$veneer/$slot/guests/$name/kernel" ] || die "--default: there is no guest $name"
+	[ -e "$veneer/$slot/guests/$name/format" ] || die "--default: there is no guest $name"
 	grep -v '^VENEER_DEFAULT=' "$root$DEFAULTS" >"$work/default" || true
 	echo "VENEER_DEFAULT=$name" >>"$work/default"
 	put_file "$work/default" "$root$DEFAULTS" 644

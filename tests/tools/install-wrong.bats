@@ -16,6 +16,9 @@ setup_file() {
 	gzip -c k >k.gz
 	printf '/dts-v1/;\n/ { foo = ; };\n' >bad.dts
 	printf '/dts-v1/;\n/ { };\n' >foreign.dts
+	cp "$BATS_TEST_DIRNAME/../../configs/default.dts" good.dts
+	sed 's/veneer,boot = "kernel"/veneer,boot = "tape"/' good.dts >tape.dts
+	sed 's/veneer,boot = "kernel"/veneer,boot = "disk"/' good.dts >disk.dts
 	mkdir -p dir nogrub/etc nogrub/boot/loader noroot
 	printf 'ID=arch\n' >nogrub/etc/os-release
 	: >nogrub/boot/loader/loader.conf
@@ -32,6 +35,12 @@ table() {
 frobnicate | 2 | unknown command 'frobnicate'
 image | 2 | image needs a target
 image out.img | 2 | --kernel is missing
+image out.img --config good.dts | 2 | --kernel is missing: only with veneer,boot = "disk"
+image out.img --config disk.dts --native | 2 | --kernel is missing
+image out.img --kernel k --veneer k --config tape.dts | 2 | /guest: veneer,boot = "tape": expected "kernel" or "disk"
+system --root noroot --remove k | 2 | not a system: no /boot in it
+rollback ours.img --name x | 2 | --name is not for 'rollback'
+verify ours.img --yes | 2 | --yes is not for 'verify'
 image out.img --kernel | 2 | --kernel needs a value
 image out.img --bogus | 2 | unknown option '--bogus'
 image out.img -x | 2 | unknown option '-x'

@@ -225,6 +225,25 @@ property() { # property NODE NAME: of the configuration on the image
 	run ! mdir -i disk.img@@36M ::/veneer/veneer.elf
 }
 
+@test "a guest that is the boot sector of a disk needs no kernel" {
+	sed 's/veneer,boot = "kernel"/veneer,boot = "disk"/' "$ROOT/configs/default.dts" >disk.dts
+	image 0 --config disk.dts
+	mcopy -n -i disk.img@@36M ::/veneer/guests/disk/entry.cfg cfg
+	grub-script-check cfg
+	run ! grep kernel cfg
+	install 0 list disk.img
+	assert_output --partial "guest disk: the boot sector of a disk"
+	image 0 --config disk.dts --kernel "$K/mb1"
+	assert_output --partial "--kernel is not used"
+	# And with a kernel again.
+	install 2 upgrade disk.img --veneer "$K/mb2" --config "$ROOT/configs/default.dts"
+	assert_output --partial "--kernel is missing"
+	install 0 upgrade disk.img --veneer "$K/mb2" --config "$ROOT/configs/default.dts" --kernel "$K/mb1"
+	install 0 verify disk.img
+	install 0 list disk.img
+	assert_output --partial "guest mb1: multiboot,"
+}
+
 @test "disk: files, missing devices and unconfirmed disks are refused" {
 	echo precious >file
 	install 2 disk file --kernel "$K/mb1" --veneer "$K/mb2" --yes

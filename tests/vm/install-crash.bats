@@ -143,9 +143,13 @@ upgrade_killed() { # upgrade_killed STEP
 		now=$LAST
 	done
 	[ -n "$seen" ] || [ "$1" != 1 ]
+	# The menu has the slot by name, for the case that the state cannot be read.
 	install upgrade --cmdline old
+	MENUS+=" $(menu)"
 	install upgrade --cmdline new
+	MENUS+=" $(menu)"
 	killed_at 0 rollback
+	MENUS+=" $(menu)"
 	total=$CHANGES
 	for ((n = 1; n <= total; n += $1)); do
 		killed_at "$n" rollback

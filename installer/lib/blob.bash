@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
+# veneer-install and veneer-config: from a configuration's source to the blob.
+
+is_blob() { [ "$(od -An -tx1 -N 4 -- "$1" | tr -d ' ')" = d00dfeed ]; }
+
+# Compiles $1, or copies it where it is compiled already, to $2, by way of $2.pp; cpp's line marks make dtc's messages name the
+# file and line of the source.  Sets blob_says to what the preprocessor or dtc said.
+make_blob() { # make_blob SOURCE BLOB
+	blob_says=
+	if is_blob "$1"; then
+		cp -- "$1" "$2"
+		return
+	fi
+	blob_says=$(cpp -nostdinc -undef -D__DTS__ -x assembler-with-cpp -I "$(dirname -- "$1")" "$1" 2>&1 >"$2.pp") || {
+		blob_says="the preprocessor says:"$'\n'$blob_says
+		return 1
+	}
+	local rc=0
+	blob_says=$(dtc -I dts -O dtb -W no-unit_address_vs_reg -W no-unit_address_format -W no-chosen_node_stdout_path \
+		-o "$2" "$2.pp" 2>&1) || rc=1
+	[ -z "$blob_says" ] || blob_says="dtc says:"$'\n'$blob_says
+	return $rc
+}

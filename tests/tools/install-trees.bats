@@ -1,0 +1,271 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# veneer-install system --root, on trees laid out as distributions lay out theirs: what is detected, what is written, and that
+# uninstall leaves no difference.  grub-mkconfig is this machine's, under the tree's names.
+
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	[ "$(id -u)" = 0 ] || skip "needs root for chroot"
+	cd "$BATS_FILE_TMPDIR" || return 1
+	printf '.section .a,"a"\n.align 8\nh: .long 0xe85250d6,0,e-h,-(0xe85250d6+e-h)\n.short 0,0\n.long 8\ne:\n' >k.S
+	printf '.text\n.globl _start\n_start: hlt\n' >>k.S
+	gcc -m32 -c -o k.o k.S
+	ld -m elf_i386 -N --no-warn-rwx-segments -Ttext 0x200000 -z noexecstack --build-id=none -o k k.o
+	base_tree
+}
+
+# What all have: a shell with its tools, GRUB's programs, directories.
+base_tree() {
+	local file
+	mkdir -p base/{usr/bin,usr/sbin,usr/share/grub,usr/lib64,boot,etc/default,etc/grub.d,dev,proc,sys,tmp,var/log}
+	ln -s usr/bin usr/sbin usr/lib64 base/
+	ln -s usr/lib base/lib
+	cp /bin/busybox base/usr/bin/busybox
+	for file in $(base/usr/bin/busybox --list | grep -vx busybox); do ln -sf busybox "base/usr/bin/$file"; done
+	mkdir -p base/usr/lib
+	for file in $(ldd /usr/bin/grub-script-check | grep -o '/[^ ]*'); do cp -L --parents "$file" base/; done
+	cp /usr/share/grub/grub-mkconfig_lib base/usr/share/grub/
+	printf '#!/bin/sh\ncase $* in *device*) echo /dev/sda2 ;; *fs_uuid*) echo 1234-abcd ;; *) echo ext2 ;; esac\n' >probe
+	# shellcheck disable=SC2016 # for that script
+	printf '#!/bin/sh\necho "$1"\n' >relpath
+	chmod 755 probe relpath
+	printf '#!/bin/sh\necho "menuentry Linux --id linux { halt }"\n' >base/etc/grub.d/10_linux
+	chmod 755 base/etc/grub.d/10_linux
+	printf 'GRUB_DEFAULT=0\nGRUB_TIMEOUT=5\n' >base/etc/default/grub
+}
+
+setup() {
+	bats_load_library bats-support
+	bats_load_library bats-assert
+	ROOT=$(realpath "$BATS_TEST_DIRNAME/../..")
+	cd "$BATS_TEST_TMPDIR" || return 1
+	K=$BATS_FILE_TMPDIR/k
+}
+
+# grub_at PREFIX DIR: GRUB's programs by names that begin with PREFIX
+grub_at() {
+	local name
+	name="s/grub-\(probe\|script-check\|mkrelpath\|editenv\)/$1-\1/"
+	sed "$name" /usr/sbin/grub-mkconfig >"t$2/$1-mkconfig"
+	sed -i "$name" t/usr/share/grub/grub-mkconfig_lib
+	cp "$BATS_FILE_TMPDIR/probe" "t/usr/sbin/$1-probe"
+	ln -s true "t/usr/bin/$1-editenv"
+	cp /usr/bin/grub-script-check "t/usr/bin/$1-script-check"
+	cp "$BATS_FILE_TMPDIR/relpath" "t/usr/bin/$1-mkrelpath"
+	chmod 755 t/usr/*bin/"$1"-*
+}
+
+tree() { # tree NAME
+	rm -rf t
+	cp -a "$BATS_FILE_TMPDIR/base" t
+	case $1 in
+	debian)
+		printf 'ID=debian\n' >t/etc/os-release
+		mkdir -p t/boot/grub
+		grub_at grub /usr/sbin
+		CFG=/boot/grub/grub.cfg ;;
+	fedora)
+		# Since 34: a file on the ESP that leads to /boot/grub2; entries by the Boot Loader Specification.
+		printf 'ID=fedora\nVERSION_ID=40\n' >t/etc/os-release
+		mkdir -p t/boot/grub2 t/boot/loader/entries t/boot/efi/EFI/fedora
+		printf 'title Fedora\nlinux /vmlinuz\n' >t/boot/loader/entries/abc-6.8.conf
+		# shellcheck disable=SC2016 # GRUB's
+		printf 'search --fs-uuid --set=dev 1\nset prefix=($dev)/grub2\nconfigfile $prefix/grub.cfg\n' \
+			>t/boot/efi/EFI/fedora/grub.cfg
+		ln -s ../boot/grub2/grub.cfg t/etc/grub2.cfg
+		ln -s ../boot/grub2/grub.cfg t/etc/grub2-efi.cfg
+		printf 'GRUB_ENABLE_BLSCFG=true\n' >>t/etc/default/grub
+		grub_at grub2 /usr/sbin
+		CFG=/boot/grub2/grub.cfg ;;
+	fedora-uefi-old)
+		printf 'ID="centos"\nID_LIKE="rhel fedora"\n' >t/etc/os-release
+		mkdir -p t/boot/efi/EFI/centos
+		ln -s ../boot/efi/EFI/centos/grub.cfg t/etc/grub2-efi.cfg
+		grub_at grub2 /usr/sbin
+		CFG=/boot/efi/EFI/centos/grub.cfg ;;
+	arch)
+		# One directory for all programs.
+		printf 'ID=arch\n' >t/etc/os-release
+		mkdir -p t/boot/grub
+		grub_at grub /usr/bin
+		mv t/usr/sbin/* t/usr/bin/
+		rmdir t/usr/sbin
+		ln -s bin t/usr/sbin
+		CFG=/boot/grub/grub.cfg ;;
+	alpine)
+		printf 'ID=alpine\n' >t/etc/os-release
+		: >t/boot/extlinux.conf
+		mkdir -p t/boot/grub
+		grub_at grub /usr/sbin
+		CFG=/boot/grub/grub.cfg ;;
+	esac
+	printf '# the first one\nmenuentry Linux --id linux { halt }\n' >"t$CFG"
+	chmod 600 "t$CFG"
+}
+
+install() { # install STATUS COMMAND ARGS...
+	run "$ROOT/installer/veneer-install" "$2" --root t "${@:3}"
+	[ "$status" = "$1" ] || { echo "exit code $status, expected $1: $output"; return 1; }
+}
+
+files() {
+	(cd t && find . -not -path './var/log/veneer-install.log' -printf '%p %m %U %G %y %l\n' | LC_ALL=C sort
+	find . -type f -not -path './var/log/veneer-install.log' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum)
+}
+
+round_trip() { # round_trip NAME
+	tree "$1"
+	files >before
+	install 0 system --kernel "$K" --veneer "$K" --name one --cmdline a --verbose
+	assert_output --partial "$CFG"
+	grep "^menuentry 'Veneer: one'" "t$CFG"
+	grep "BEGIN /etc/grub.d/10_linux" "t$CFG"
+	[ "$(stat -c %a "t$CFG")" = 600 ]
+	install 0 system --kernel "$K" --name two
+	install 0 upgrade --name one --cmdline b --veneer "$K"
+	grep "^menuentry 'Veneer: two'" "t$CFG"
+	grep "^menuentry 'Veneer: one (previous version)'" "t$CFG"
+	install 0 verify
+	install 0 list
+	assert_output --partial 'guest one: multiboot2'
+	# What was there is untouched but for the menu, and all that is new is ours.
+	files >after
+	diff before after >changes || [ $? = 1 ]
+	run ! grep -vE "(\./|  \.)$CFG( |\$)|\.$CFG( |\$)" < <(grep '^<' changes)
+	run ! grep -vE "^> \./(boot/veneer|etc/default/veneer|etc/grub.d/42_veneer|${CFG#/})" < <(grep '^> \./' changes)
+	install 0 rollback
+	install 0 uninstall
+	files | diff before -
+}
+
+@test "Debian" { round_trip debian; }
+
+@test "Fedora: grub2-*, /boot/grub2, entries of the Boot Loader Specification and the file on the ESP stay" {
+	round_trip fedora
+}
+
+@test "older Fedora and RHEL by UEFI: grub.cfg is on the ESP" { round_trip fedora-uefi-old; }
+
+@test "Arch: one directory of programs" { round_trip arch; }
+
+@test "Alpine: busybox for a shell" { round_trip alpine; }
+
+@test "without GRUB: the package by the distribution's name for it, and the loader that is there" {
+	local name package
+	while read -r name package; do
+		tree "$name"
+		rm -f t/usr/*bin/grub*
+		install 4 system --kernel "$K" --veneer "$K"
+		assert_output --partial "$package"
+	done <<-'END'
+		debian grub2-common
+		fedora grub2-tools
+		fedora-uefi-old grub2-tools
+		arch Install grub,
+		alpine there is extlinux
+	END
+}
+
+@test "links: an absolute one as grub.cfg leads to a file of the tree, never out of it" {
+	tree debian
+	mkdir -p t/srv out
+	mv t/boot/grub/grub.cfg t/srv/menu
+	ln -s /srv/menu t/boot/grub/grub.cfg
+	[ ! -e /srv/menu ]
+	files >before
+	install 0 system --kernel "$K" --veneer "$K"
+	grep "^menuentry 'Veneer: k'" t/srv/menu
+	[ "$(readlink t/boot/grub/grub.cfg)" = /srv/menu ]
+	[ ! -e /srv/menu ]
+	install 0 uninstall
+	files | diff before -
+	# To a file outside, by its own name: it does not exist in the tree.
+	echo precious >out/grub.cfg
+	ln -sf "$PWD/out/grub.cfg" t/boot/grub/grub.cfg
+	install 2 system --kernel "$K" --veneer "$K"
+	assert_output --partial "no grub.cfg"
+	ln -sf ../../../out/grub.cfg t/boot/grub/grub.cfg
+	install 2 system --kernel "$K" --veneer "$K"
+	[ "$(cat out/grub.cfg)" = precious ]
+	[ "$(ls out)" = grub.cfg ]
+	# A /boot that leads out, too.
+	tree debian
+	rm -rf t/boot
+	mkdir -p out/boot/grub
+	echo precious >out/boot/grub/grub.cfg
+	ln -s "$PWD/out/boot" t/boot
+	install 2 system --kernel "$K" --veneer "$K"
+	[ "$(cat out/boot/grub/grub.cfg)" = precious ]
+	[ ! -e out/boot/veneer ]
+}
+
+@test "guests: added, removed, never the last one; --dry-run writes nothing" {
+	tree arch
+	install 0 system --kernel "$K" --veneer "$K" --name one
+	install 0 system --kernel "$K" --name two
+	files >before
+	for command in "system --kernel $K --name three" "system --remove two" "upgrade --name one --cmdline x --veneer $K" \
+		rollback uninstall; do
+		# shellcheck disable=SC2086 # words
+		install 0 $command --dry-run
+		assert_output --partial "would"
+		files | diff before -
+	done
+	install 2 system --remove three
+	assert_output --partial "there is no such guest"
+	install 0 system --remove two
+	run ! grep "Veneer: two'" t/boot/grub/grub.cfg
+	grep "Veneer: two (previous version)'" t/boot/grub/grub.cfg
+	install 0 list
+	[ "$(grep -c 'guest two' <<<"$output")" = 1 ]
+	install 2 system --remove one
+	assert_output --partial "it is the only guest; use 'uninstall'"
+	install 0 verify
+}
+
+@test "a menu that somebody else has made since is made anew by uninstall, not restored" {
+	tree debian
+	install 0 system --kernel "$K" --veneer "$K"
+	printf '#!/bin/sh\necho "menuentry Other --id other { halt }"\n' >t/etc/grub.d/20_other
+	chmod 755 t/etc/grub.d/20_other
+	chroot t grub-mkconfig -o /boot/grub/grub.cfg
+	grep Other t/boot/grub/grub.cfg
+	install 0 uninstall
+	grep Other t/boot/grub/grub.cfg
+	run ! grep Veneer t/boot/grub/grub.cfg
+}
+
+@test "what goes wrong half way leaves the tree as it was: grub-mkconfig fails, makes nonsense, leaves us out" {
+	local body
+	# shellcheck disable=SC2016 # for those scripts
+	for body in 'echo no; exit 1' 'echo "menuentry {" >"$2"' 'echo "# nothing" >"$2"'; do
+		tree debian
+		printf '#!/bin/sh\n%s\n' "$body" >t/usr/sbin/grub-mkconfig
+		files >before
+		install 1 system --kernel "$K" --veneer "$K"
+		files | diff before -
+	done
+}
+
+@test "a foreign 42_veneer is not overwritten; a full /boot and a damaged state are told" {
+	tree debian
+	echo mine >t/etc/grub.d/42_veneer
+	install 3 system --kernel "$K" --veneer "$K"
+	assert_output --partial "is not of this program"
+	[ "$(cat t/etc/grub.d/42_veneer)" = mine ]
+	rm t/etc/grub.d/42_veneer
+	install 0 system --kernel "$K" --veneer "$K"
+	head -c 512 /dev/zero >t/boot/veneer/state
+	install 5 verify
+	assert_output --partial "state is damaged"
+	tree debian
+	truncate -s 20M big
+	mkdir -p t/boot
+	# shellcheck disable=SC2016 # for the inner shell
+	unshare --mount sh -c 'mount -t tmpfs -o size=2M none t/boot && mkdir t/boot/grub && : >t/boot/grub/grub.cfg &&
+		"$1" system --root t --kernel "$2" --veneer "$2" --module big' sh "$ROOT/installer/veneer-install" "$K" \
+		>out 2>&1 || rc=$?
+	[ "$rc" = 2 ]
+	grep "MiB are free" out
+}
