@@ -20,6 +20,8 @@
 #define ELF_PT_NOTE	4
 #define ELF_SYMTAB	2
 #define ELF_STRTAB	3
+#define ELF_NOBITS	8
+#define ELF_ALLOC	0x2u		/* in a section's flags */
 
 struct elf_ident {
 	uint32_t magic;
@@ -100,8 +102,8 @@ int layout_load(const struct guest_image *img, const struct kernel_layout *k, st
 bool layout_fits(const struct kernel_layout *k, const struct load_plan *p, uint64_t delta);
 
 /*
- * The kernel's section headers for the multiboot information, at offset *@at of @o; symbol and string tables that no segment
- * loads are given a place of their own.  False (and none given) when there are no headers.
+ * The kernel's section headers for the multiboot information, at offset *@at of @o; those that no segment loads (symbols,
+ * strings, debugging information; at most 32) are given places of their own.  False (and none given) when there are no headers.
  */
 bool layout_sections(const struct guest_image *img, const struct kernel_layout *k, struct load_plan *p, struct load_blob *o,
 		     uint32_t *at);

@@ -233,20 +233,23 @@ int layout_load(const struct guest_image *img, const struct kernel_layout *k, st
 	return 0;
 }
 
-/* A place for a table that only the file has; its address, or 0 where that is not possible: the guest then does without. */
+#define MAX_FILE_SECTIONS	32u
+
+/* A place for a section that only the file has; its address, or 0 where that is not possible: the guest then does without. */
 static uint64_t load_table(const struct guest_image *img, struct load_plan *p, uint64_t off, uint64_t size)
 {
 	uint64_t at;
 
 	if (!size || !in_file(img, off, size))
 		return 0;
-	at = load_find(p, 0, size, PAGE_SIZE, LOAD_MIB, LOAD_4G, "a symbol table");
-	return at && !load_copy(p, at, img->addr + off, size, "a symbol table") ? at : 0;
+	at = load_find(p, 0, size, PAGE_SIZE, LOAD_MIB, LOAD_4G, "a section of the file");
+	return at && !load_copy(p, at, img->addr + off, size, "a section of the file") ? at : 0;
 }
 
-static bool wanted(uint32_t type, uint64_t addr)
+/* Symbols, strings, what debuggers read: multiboot1 3.3 has all sections loaded. */
+static bool wanted(uint32_t type, uint64_t flags, uint64_t addr)
 {
-	return !addr && (type == ELF_SYMTAB || type == ELF_STRTAB);
+	return !addr && type && type != ELF_NOBITS && !(flags & ELF_ALLOC);
 }
 
 static void load_section(const struct guest_image *img, struct load_plan *p, uint8_t *at, bool is64)
@@ -256,12 +259,12 @@ static void load_section(const struct guest_image *img, struct load_plan *p, uin
 
 	if (is64) {
 		memcpy(&w, at, sizeof(w));
-		if (wanted(w.type, w.addr))
+		if (wanted(w.type, w.flags, w.addr))
 			w.addr = load_table(img, p, w.offset, w.size);
 		memcpy(at, &w, sizeof(w));
 	} else {
 		memcpy(&n, at, sizeof(n));
-		if (wanted(n.type, n.addr))
+		if (wanted(n.type, n.flags, n.addr))
 			n.addr = (uint32_t)load_table(img, p, n.offset, n.size);
 		memcpy(at, &n, sizeof(n));
 	}
@@ -270,16 +273,16 @@ static void load_section(const struct guest_image *img, struct load_plan *p, uin
 bool layout_sections(const struct guest_image *img, const struct kernel_layout *k, struct load_plan *p, struct load_blob *o,
 		     uint32_t *at)
 {
-	unsigned tables = 0;
+	unsigned loaded = 0;
 
 	if (!k->shnum)
 		return false;
 	*at = blob_add(o, img->data + k->shoff, k->shnum * k->shentsize, 4);
-	for (unsigned i = 0; i < k->shnum && !o->overflow && tables < 8; i++) {
+	for (unsigned i = 0; i < k->shnum && !o->overflow && loaded < MAX_FILE_SECTIONS; i++) {
 		unsigned before = p->nclaims;
 
 		load_section(img, p, o->buf + *at + i * k->shentsize, k->elf64);
-		tables += p->nclaims - before;
+		loaded += p->nclaims - before;
 	}
 	return true;
 }

@@ -224,9 +224,16 @@ static int kernel_layout(const struct guest_image *img, const struct wishes *w, 
 	return err ?: layout_check_entry(k);
 }
 
+/* 3.1.14: min is the lowest start, max the highest end. */
+static bool may_stay(const struct wishes *w, const struct kernel_layout *k)
+{
+	return k->base >= w->min && k->end - 1 <= w->max && !(k->base & (w->align - 1)) &&
+	       w->preference != MB2_PREFER_HIGH && layout_fits(k, &plan, 0);
+}
+
 /*
- * How far to move the kernel from where it is linked: not at all where that place is free, or where it is fixed (then
- * claiming says what is in the way).  3.1.14: min is the lowest start, max the highest end.
+ * How far to move the kernel from where it is linked: not at all where that place is allowed and free, or where it is fixed
+ * (then claiming says what is in the way).
  */
 static int choose_place(const struct wishes *w, const struct kernel_layout *k, uint64_t *delta)
 {
@@ -234,7 +241,7 @@ static int choose_place(const struct wishes *w, const struct kernel_layout *k, u
 	unsigned how = w->preference == MB2_PREFER_HIGH ? BOOT_FIND_HIGH : 0;
 
 	*delta = 0;
-	if (!w->relocatable || layout_fits(k, &plan, 0))
+	if (!w->relocatable || may_stay(w, k))
 		return 0;
 	at = load_find(&plan, how, size, MAX(w->align, PAGE_SIZE), MAX((uint64_t)w->min, LOAD_MIB), (uint64_t)w->max + 1,
 		       "the kernel");
@@ -246,7 +253,7 @@ static int choose_place(const struct wishes *w, const struct kernel_layout *k, u
 	/* Only the size was asked for: the segments claim their own parts. */
 	plan.nclaims--;
 	*delta = at - k->base;
-	log_info("guest: the kernel's place at %#llx is taken: moved to %#llx", ULL(k->base), ULL(at));
+	log_info("guest: the kernel is moved from %#llx to %#llx", ULL(k->base), ULL(at));
 	return 0;
 }
 

@@ -13,8 +13,8 @@
 #include "hv/boot/bootinfo.h"
 #include "hv/boot/loader.h"
 
-#define LOAD_MAX_MOVES		192u
-#define LOAD_MAX_CLAIMS		96u
+#define LOAD_MAX_MOVES		224u
+#define LOAD_MAX_CLAIMS		128u
 
 #define LOAD_LOW_START		0x10000ull	/* conventional memory that no firmware or trampoline convention uses ... */
 #define LOAD_LOW_END		0x90000ull	/* ... up to here */

@@ -35,6 +35,29 @@ $(BUILD)/guest/bios-probe.bin: tests/guest/bios/start.S tests/guest/bios/probe.c
 		-o $(@:.bin=.elf) $(@:.bin=-start.o) $(@:.bin=-main.o)
 	$(OBJCOPY) -O binary $(@:.bin=.elf) $@
 
+# One kernel with the headers of each boot protocol; it runs wherever it is put.
+MB_FLAGS_mb1	:= -DMB1
+MB_FLAGS_mb1-flat := -DMB1 -DFLAT
+MB_FLAGS_mb2	:= -DMB2
+MB_FLAGS_mb2-flat := -DMB2 -DFLAT
+MB_FLAGS_mb2-screen := -DMB2 -DSCREEN
+MB_FLAGS_mb2-efi := -DMB2 -DEFI_ENTRY
+MB_FLAGS_mb2-low := -DMB2 -DRELOCATABLE=1
+MB_FLAGS_mb2-high := -DMB2 -DRELOCATABLE=2
+MB_FLAGS_pvh	:= -DPVH
+MB_CFLAGS	:= $(filter-out -fno-pic -O2,$(HOBBY_CFLAGS)) -Os -fpie -fvisibility=hidden -fno-jump-tables
+MB_SOURCES	:= $(addprefix tests/guest/multiboot/,start.S probe.c multiboot.lds)
+GUEST_PROBES	+= $(patsubst %,$(BUILD)/guest/mb/%.elf,mb1 mb2 mb2-screen mb2-efi mb2-low mb2-high pvh)
+GUEST_IMAGES	+= $(patsubst %,$(BUILD)/guest/mb/%.bin,mb1-flat mb2-flat)
+$(BUILD)/guest/mb/%.elf: $(MB_SOURCES)
+	@mkdir -p $(@D)
+	$(CC) $(MB_CFLAGS) $(MB_FLAGS_$*) -c -o $(@:.elf=-start.o) $(filter %.S,$^)
+	$(CC) $(MB_CFLAGS) $(MB_FLAGS_$*) -c -o $(@:.elf=-main.o) $(filter %.c,$^)
+	$(LD) -m elf_i386 -static -z noexecstack --no-warn-rwx-segments --build-id=none -T $(filter %.lds,$^) \
+		-o $@ $(@:.elf=-start.o) $(@:.elf=-main.o)
+$(BUILD)/guest/mb/%.bin: $(BUILD)/guest/mb/%.elf
+	$(OBJCOPY) -O binary $< $@
+
 guest: $(GUEST_PROBES) $(GUEST_IMAGES) ## Build the probe kernels
 
 $(BUILD)/guest/%.elf: $(BUILD)/guest/%.o $(GUEST_LIB) examples/hobby-os/hobby.lds

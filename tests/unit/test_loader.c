@@ -437,13 +437,15 @@ static int start_mb2(const uint32_t *tags, unsigned words)
 
 TEST(multiboot2_relocatable)
 {
-	uint32_t tag[] = { 10, 24, 0x200000, 0x1ffffff, 0x200000, 1 };
+	uint32_t tag[] = { 10, 24, 0x100000, 0x1ffffff, 0x100000, 1 };
 
 	reset_machine();
 	make_elf(false, 0x100123, two, 2);
 	CHECK_EQ(start_mb2(tag, 6), 0);			/* the fixed place is free */
 	CHECK_EQ(regs.rip, 0x100123);
 	CHECK_EQ(r32(find_tag(21) + 8), 0x100000);
+
+	tag[2] = tag[4] = 0x200000;
 
 	static const struct part taken[] = { { SELF - 0x1000, SELF - 0x1000, 0x1000, 0x3000 },
 					     { SELF + 0x4000, SELF + 0x4000, 0x800, 0x800 } };
@@ -453,6 +455,14 @@ TEST(multiboot2_relocatable)
 	CHECK_EQ(regs.rip, 0x201000);
 	check_segments(taken, 2, 0x200000 - (SELF - 0x1000));
 	CHECK_EQ(r32(find_tag(21) + 8), 0x200000);
+
+	reset_machine();
+	make_elf(false, 0x100123, two, 2);
+	tag[2] = 0x400000;				/* free, but not where it may be */
+	CHECK_EQ(start_mb2(tag, 6), 0);
+	CHECK_EQ(r32(find_tag(21) + 8), 0x400000);
+	CHECK_EQ(regs.rip, 0x400123);
+	tag[2] = 0x200000;
 
 	reset_machine();
 	make_elf(false, SELF, taken, 2);
@@ -576,29 +586,33 @@ TEST(multiboot2_bad_headers)
 
 TEST(elf_sections_are_handed_over)
 {
-	struct elf32_section s[4] = {
+	struct elf32_section s[6] = {
 		{ 0 }, { .type = 1, .addr = 0x100000, .size = 16 },
 		{ .type = ELF_SYMTAB, .offset = 0x2100, .size = 0x200 },
 		{ .type = ELF_STRTAB, .offset = 0xfffffff0, .size = 0x200 },
+		{ .type = 1, .offset = 0x2000, .size = 0x80 },	/* as debugging information is */
+		{ .type = ELF_NOBITS, .offset = 0x2000, .size = 0x80 },
 	};
 	uint64_t t;
 
 	reset_machine();
 	make_elf(false, 0x100123, two, 2);
 	((struct elf32_header *)(void *)file)->shoff = 0x1800;
-	((struct elf32_header *)(void *)file)->shnum = 4;
+	((struct elf32_header *)(void *)file)->shnum = 6;
 	((struct elf32_header *)(void *)file)->shentsize = sizeof(s[0]);
 	((struct elf32_header *)(void *)file)->shstrndx = 3;
 	memcpy(file + 0x1800, s, sizeof(s));
 	CHECK_EQ(start_mb2(NULL, 0), 0);
 	t = find_tag(9);
-	CHECK_EQ(r32(t + 8), 4);
+	CHECK_EQ(r32(t + 8), 6);
 	CHECK_EQ(r32(t + 12), 40);
 	CHECK_EQ(r32(t + 16), 3);
 	CHECK_EQ(r32(t + 20 + 40 + 12), 0x100000);
 	CHECK(r32(t + 20 + 80 + 12) >= 0x100000);
 	CHECK(!memcmp(machine + r32(t + 20 + 80 + 12), file + 0x2100, 0x200));
 	CHECK_EQ(r32(t + 20 + 120 + 12), 0);		/* not in the file: not handed over */
+	CHECK(!memcmp(machine + r32(t + 20 + 160 + 12), file + 0x2000, 0x80));
+	CHECK_EQ(r32(t + 20 + 200 + 12), 0);
 
 	memset(file + 0x1000, 0, 64);
 	mb1_header(0, NULL);
@@ -607,7 +621,7 @@ TEST(elf_sections_are_handed_over)
 	CHECK_EQ(start(), 0);
 	t = regs.gpr[GPR_RBX];
 	CHECK(r32(t) & BIT(5));
-	CHECK_EQ(r32(t + 28), 4);
+	CHECK_EQ(r32(t + 28), 6);
 	CHECK_EQ(r32(r32(t + 36) + 40 + 12), 0x100000);
 }
 

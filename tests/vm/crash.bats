@@ -56,12 +56,7 @@ calls="#0 write_somewhere
 
 @test "crash: in 64-bit code, on a text screen that holds what is needed most" {
 	config wait
-	# GRUB gives text to a header that does not ask for a framebuffer: tag 5 becomes one that nobody knows.
-	python3 -c 'import sys
-elf = open(sys.argv[1], "rb").read()
-wish = bytes.fromhex("0500010014000000")
-assert elf.count(wish) == 1
-open("text.elf", "wb").write(elf.replace(wish, b"\x7f" + wish[1:]))' "$BUILD/veneer.elf"
+	text_veneer text.elf
 	guest_start --kernel "$BUILD/guest/crash64.elf" --config config.dts --no-reboot --veneer text.elf
 	guest_wait_for "^veneer: guest: press a key, here or on the serial port, to reboot" 90
 	# Registers, and the instruction: mov %edx,(%rax)
