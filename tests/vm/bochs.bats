@@ -92,6 +92,26 @@ linux() {
 }
 
 # bats test_tags=slow
+@test "VMX: the sloppy ways of drivers in the field work" {
+	probe probe-quirks --nic e1000
+}
+
+# bats test_tags=slow
+@test "VMX: a hostile driver harms only its own device" {
+	probe probe-ring --nic e1000
+}
+
+# bats test_tags=slow
+@test "VMX: layout, registers, BARs and lives as drivers in the field expect them" {
+	probe probe-transport --nic e1000
+}
+
+# bats test_tags=slow
+@test "VMX: messages go where the tables say, and no others" {
+	probe probe-msix --nic e1000
+}
+
+# bats test_tags=slow
 @test "VMX: interrupts by MSI-X" {
 	OPTIONS="virtio=modern irq=msix" hobby "ping 10.0.2.2 3; tftp 10.0.2.2 file; exit 0"
 	check_hobby
@@ -155,4 +175,29 @@ linux() {
 	probe probe-hidden --cmdline hidden=00:02.0 --nic e1000 --cpu ryzen
 }
 
+@test "SVM in Bochs: the sloppy ways of drivers in the field work" {
+	probe probe-quirks --nic e1000 --cpu ryzen
+}
+
+# bats test_tags=slow
+@test "SVM in Bochs: a hostile driver harms only its own device" {
+	probe probe-ring --nic e1000 --cpu ryzen
+}
+
+# bats test_tags=slow
+@test "SVM in Bochs: layout, registers, BARs and lives as drivers in the field expect them" {
+	probe probe-transport --nic e1000 --cpu ryzen
+}
+
+# bats test_tags=slow
+@test "SVM in Bochs: messages go where the tables say, and no others" {
+	probe probe-msix --nic e1000 --cpu ryzen
+}
+
+# bats test_tags=slow
+@test "SVM in Bochs: 2 processors start, see nothing concealed, and lose no kick and no interrupt" {
+	probe probe-smp --cmdline "cpus=2 hidden=00:02.0 seconds=2" --nic e1000 --smp 2 --cpu ryzen
+}
+
+# No probe-nmi: a single step whose #DB has exited is delivered to the host as well, before its TSS is back.
 # No Linux on this processor: Debian's 6.1 hangs there without Veneer, too, behind "NR_IRQS".
