@@ -14,6 +14,47 @@ setup() {
 
 teardown() { guest_teardown; }
 
+# probe CMDLINE ARGS...
+probe() {
+	local cmdline=$1
+	shift
+	truncate -s 16M sata second nvme
+	guest_run --kernel "$BUILD/guest/probe-intx.elf" --cmdline "$cmdline" "$@"
+	grep -aE "^probe-intx: [1-9][0-9]* passed, 0 failed" "$(serial)"
+}
+
+# Slots 3 and 7 of these machines have the same line; the card in slot 7 is the guest's.
+# shellcheck disable=SC2054 # the commas are QEMU's
+left=(-- -netdev user,id=left -device e1000,netdev=left,addr=7)
+
+@test "probe-intx: every twin's line on q35, and one that a card of the guest's shares" {
+	probe "shared=00:07.0,00:03.0" --config "$LIB/leave-07.dts" --nic e1000e --disk ahci:sata --disk ahci:second \
+		--disk nvme:nvme "${left[@]}"
+}
+
+@test "probe-intx: the same on pc, where the twin's card rings by the line that is shared" {
+	probe "shared=00:07.0,00:03.0" --machine pc --config "$LIB/leave-07.dts" --nic e1000 --disk nvme:nvme "${left[@]}"
+}
+
+# bats test_tags=slow
+@test "probe-intx: the same on q35 with a card that rings by the line that is shared, beside two more cards" {
+	probe "shared=00:07.0,00:03.0" --config "$LIB/leave-07.dts" --nic rtl8139 --nic e1000 --nic e1000e "${left[@]}"
+}
+
+# bats test_tags=slow
+@test "probe-intx: twins in other slots, and their siblings" {
+	for machine in pc q35; do
+		probe "" --machine $machine --config "$LIB/slots.dts" --nic rtl8139 --disk ahci:sata --disk ahci:second \
+			--disk nvme:nvme
+		grep -aE "INTA: .*\(derived\)" "$(serial)"
+	done
+}
+
+# bats test_tags=slow
+@test "probe-intx: started by UEFI" {
+	probe "" --firmware uefi --nic e1000e --nic e1000 --nic rtl8139 --disk ahci:sata --disk nvme:nvme
+}
+
 # hobby OPTIONS ARGS...: fetch a file, write and verify two disks; the driver looks at its rings only after interrupts.
 hobby() {
 	local options=$1 run
@@ -103,13 +144,12 @@ linux() {
 	linux "pci=nomsi noapic" "${pc[@]}"
 }
 
-# Slots 3 and 7 of this machine have the same line: one card rings Veneer by it, the other one is the guest's and interrupts it.
-# veneer.native=1 loads its driver.
+# One card rings Veneer by the line, the other one is the guest's and interrupts it.  veneer.native=1 loads its driver.
 shared() {
 	http_start
 	random_file "$HTTP_DIR/down" 8
 	linux_run net "veneer.native=1 veneer.mib=8 veneer.url=$HTTP_URL $1" --config "$LIB/leave-07.dts" \
-		--machine pc --nic e1000 -- -netdev user,id=left -device e1000,netdev=left,addr=7
+		--machine pc --nic e1000 "${left[@]}"
 	grep -a "pci 00:07.0.*left to the guest" "$(serial)"
 	said "cards: 2"
 	check_transfers 2
