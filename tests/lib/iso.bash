@@ -12,17 +12,22 @@ iso_build() {
 	fi
 }
 
-# iso_args MEDIUM FIRMWARE DISK ARGS...: sets iso_command.  MEDIUM: cd or stick; DISK: sata:FILE or nvme:FILE, its serial number
-# is TARGET1.
+# iso_args MEDIUM FIRMWARE DISK ARGS...: sets iso_command.  MEDIUM: cd, stick or none; DISK: sata:FILE or nvme:FILE, its
+# serial number is TARGET1.
 iso_args() {
 	local file=${3#*:}
-	iso_command=(timeout "${GUEST_TIMEOUT:-800}" qemu-system-x86_64 -machine q35,smm=off -accel tcg -cpu max -m 1G
-		-nodefaults -vga std -display none -no-reboot -boot strict=on -device qemu-xhci,id=usb
+	iso_command=(timeout --foreground "${GUEST_TIMEOUT:-800}"
+		qemu-system-x86_64 -machine q35,smm=off -accel tcg -cpu max -m 512M
+		-nodefaults -vga std -display none -no-reboot -device qemu-xhci,id=usb
 		-device isa-debug-exit,iobase=0xf4,iosize=4 -qmp "unix:$BATS_TEST_TMPDIR/qmp,server=on,wait=off"
-		-drive "if=none,id=iso,format=raw,readonly=on,file=$ISO" -drive "if=none,id=target,format=raw,file=$file")
+		-drive "if=none,id=target,format=raw,file=$file")
 	case $1 in
-	cd) iso_command+=(-device ide-cd,drive=iso,bus=ide.0,bootindex=1) ;;
-	*) iso_command+=(-device usb-storage,bus=usb.0,drive=iso,bootindex=1) ;;
+	none) ;;
+	cd) iso_command+=(-drive "if=none,id=iso,format=raw,readonly=on,file=$ISO"
+		-device ide-cd,drive=iso,bus=ide.0,bootindex=1) ;;
+	# Not write-protected: it must not be offered all the same.
+	*) iso_command+=(-drive "if=none,id=iso,format=raw,snapshot=on,file=$ISO"
+		-device usb-storage,bus=usb.0,drive=iso,bootindex=1) ;;
 	esac
 	case $3 in
 	sata:*) iso_command+=(-device ide-hd,drive=target,bus=ide.1,serial=TARGET1) ;;
@@ -64,12 +69,12 @@ screen_start() {
 
 screen() { tmux -L "iso$$" capture-pane -p; }
 
-# screen_wait REGEX SECONDS: until it stands on the screen, and the screen has come to rest
+# screen_wait REGEX SECONDS [moving]: until it stands on the screen, and the screen has come to rest (or not)
 screen_wait() {
 	local end=$((SECONDS + $2)) now before=
 	while [ $SECONDS -lt $end ]; do
 		now=$(screen 2>/dev/null) || { echo "the machine ended before: $1"; return 1; }
-		if grep -qE -- "$1" <<<"$now" && [ "$now" = "$before" ]; then return 0; fi
+		if grep -qE -- "$1" <<<"$now" && { [ -n "${3:-}" ] || [ "$now" = "$before" ]; }; then return 0; fi
 		before=$now
 		sleep 0.5
 	done
@@ -80,6 +85,9 @@ screen_wait() {
 
 keys() { tmux -L "iso$$" send-keys "$@"; }
 
+# A key of the machine's own keyboard.
+screen_key() { qmp hmp "sendkey $1" >/dev/null; }
+
 # The machine has switched itself off.
 screen_end() { # screen_end SECONDS
 	local end=$((SECONDS + $1))
@@ -89,11 +97,16 @@ screen_end() { # screen_end SECONDS
 	done
 }
 
+# The machine is switched off by force.
+iso_stop() {
+	tmux -L "iso$$" kill-server 2>/dev/null || true
+	rm -f qmp
+}
+
 iso_teardown() {
 	if tmux -L "iso$$" has-session 2>/dev/null; then
 		[ "${BATS_TEST_COMPLETED:-}" = 1 ] || screen
-		kill "$(tmux -L "iso$$" display-message -p '#{pane_pid}')" 2>/dev/null || true
-		tmux -L "iso$$" kill-server 2>/dev/null || true
+		iso_stop
 	fi
 	guest_teardown
 }

@@ -51,3 +51,104 @@ installed() {
 	grep -a "^veneer-setup: done: /dev/sd. starts demo behind Veneer" "$(serial)"
 	installed bios ahci
 }
+
+# bats test_tags=slow
+@test "installer ISO: without asking, stick by UEFI onto NVMe, own kernel, entry in the firmware's list" {
+	cp "$BUILD/hobby-os.elf" my-os.elf
+	sed 's|veneer,default = .*|&\n\t\tall { veneer,pci-class = <0x010802 0xffffff>; veneer,writable;\
+		veneer,partition = "PARTLABEL=veneer-data"; };|' "$ROOT/configs/default.dts" >base.dtsi
+	echo '#include "base.dtsi"' >my.dts
+	answers DISK=serial:TARGET1 KERNEL=my-os.elf CONFIG=my.dts "MODULE=my.dts a module" NVRAM=first \
+		"CMDLINE=net=dhcp run=\"$RUN\""
+	conf_volume veneer.answer my-os.elf my.dts base.dtsi
+	iso_start stick uefi nvme:disk.img "${conf_args[@]}"
+	guest_end 0
+	grep -a "firmware's boot list has the entry 'Veneer'" "$(serial)"
+	grep -a "^veneer-setup: done: /dev/nvme0n1 starts my-os.elf behind Veneer" "$(serial)"
+	cp disk.img disk.orig
+	installed uefi nvme
+	# The firmware's own list, and nothing that tells it the disk.
+	iso_start none uefi nvme:disk.orig -netdev user,id=n,tftp=tftp -device e1000e,netdev=n
+	guest_end 7
+	grep -a "verify: disk0 2048 sectors from 0 are as written" "$(serial)"
+	grep -aE 'Boot[0-9]+ "Veneer"' "$(serial)"
+}
+
+# bats test_tags=slow
+@test "installer ISO: an answer file on the medium itself, CD by UEFI onto a SATA disk" {
+	answers DISK=pci:0000:00:1f.2 KERNEL=files/my-os.elf NAME=os DATA=writable "CMDLINE=net=dhcp run=\"$RUN\""
+	cp "$BUILD/hobby-os.elf" my-os.elf
+	"$ROOT/installer/iso/make-iso" --add my-os.elf --answer veneer.answer "$PWD/own.iso"
+	ISO=$PWD/own.iso
+	iso_start cd uefi sata:disk.img
+	guest_end 0
+	grep -a "^veneer-setup: done: /dev/sda starts os behind Veneer" "$(serial)"
+	installed uefi ahci
+}
+
+# bats test_tags=slow
+@test "installer ISO: an error in the answer file is named, a shell is there, and nothing is written" {
+	answers DISK=only KERNEL=demo FINISH=never
+	conf_volume veneer.answer
+	before=$(sha_of disk.img)
+	screen_start cd bios sata:disk.img "${conf_args[@]}"
+	screen_wait 'nothing was written to any disk' 400
+	screen_wait 'exit status 2' 60
+	keys -l "echo al''ive"
+	keys Enter
+	screen_wait '^alive' 60
+	keys -l 'poweroff -f'
+	keys Enter
+	screen_end 60
+	grep -a 'veneer.answer: line 6: FINISH: again; it is in line 2, too' "$(serial)"
+	[ "$(sha_of disk.img)" = "$before" ]
+}
+
+# bats test_tags=slow
+@test "installer ISO: two disks and DISK=only: refused with a list of them, switched off, nothing is written" {
+	printf '%s\n' ERASE=yes ON_ERROR=poweroff DISK=only KERNEL=demo >veneer.answer
+	conf_volume veneer.answer
+	truncate -s 128M second.img
+	before=$(sha_of disk.img)
+	iso_start cd bios sata:disk.img "${conf_args[@]}" -drive if=none,id=second,format=raw,file=second.img \
+		-device nvme,drive=second,serial=TARGET2
+	guest_end 0
+	grep -a 'DISK=only: 2 disks are meant by it' "$(serial)"
+	grep -aE '/dev/sd.: 256 MiB SATA QEMU HARDDISK, serial:TARGET1, pci:0000:00:1f.2' "$(serial)"
+	grep -aE '/dev/nvme0n1: 128 MiB NVMe QEMU NVMe Ctrl, serial:TARGET2' "$(serial)"
+	grep -a 'exit status 3' "$(serial)"
+	[ "$(sha_of disk.img)" = "$before" ]
+	[ "$(tr -d '\0' <second.img | wc -c)" = 0 ]
+}
+
+# bats test_tags=slow
+@test "installer ISO: a file that is no kernel is refused before anything is written" {
+	echo 'no kernel' >notes.txt
+	printf '%s\n' ERASE=yes ON_ERROR=poweroff DISK=only KERNEL=notes.txt >veneer.answer
+	conf_volume veneer.answer notes.txt
+	before=$(sha_of disk.img)
+	iso_start cd bios sata:disk.img "${conf_args[@]}"
+	guest_end 0
+	grep -a 'notes.txt: not a kernel that Veneer can start' "$(serial)"
+	grep -a 'FAILED; nothing was written to any disk' "$(serial)"
+	grep -a 'exit status 2' "$(serial)"
+	[ "$(sha_of disk.img)" = "$before" ]
+}
+
+# bats test_tags=slow
+@test "installer ISO: the check by Veneer itself, and the demo OS without installing" {
+	before=$(sha_of disk.img)
+	screen_start cd bios sata:disk.img -device e1000e
+	screen_wait 'Install Veneer, on the serial port only' 200 moving
+	keys Down Down Down Enter
+	screen_wait 'fits: 2 network and disk controllers would be concealed' 200
+	iso_stop
+	[ "$(sha_of disk.img)" = "$before" ]
+	screen_start cd bios sata:disk.img -netdev user,id=n -device e1000e,netdev=n
+	screen_wait 'Install Veneer, on the serial port only' 200 moving
+	keys Down Down Down Down Enter
+	screen_wait 'hobby>' 200
+	keys -l 'ping 10.0.2.2 1'
+	keys Enter
+	screen_wait '10.0.2.2 answers' 60
+}

@@ -16,7 +16,7 @@ step_hardware() {
 	local status=0 verdict
 	box --title "Hardware check" --infobox "Looking at this machine ..." 7 50
 	hardware "$work/hardware" || status=$?
-	box --title "Hardware check (arrows scroll; Tab, Enter: on)" --scrolltext --textbox "$work/hardware" 23 79
+	box --title "Hardware check (arrows scroll; Tab, Enter: on)" --scrolltext --textbox "$work/hardware" 21 78
 	verdict=$(tail -n 1 "$work/hardware")
 	[ $status != 0 ] && [ $status != 3 ] || return 0
 	box --title "Hardware check" --defaultno --yesno "$verdict
@@ -44,21 +44,25 @@ are write-protected are not offered.  A RAID or VMD mode in the firmware setup h
 		disk=$(box --title "Disk" --menu "Which disk shall be ERASED and started from?" 20 76 10 "${items[@]}" \
 			show "what is on these disks now") || return 1
 		[ "$disk" = show ] || return 0
-		box --title "Disks (arrows scroll; Tab, Enter: on)" --scrolltext --textbox "$work/disks" 22 76
+		box --title "Disks (arrows scroll; Tab, Enter: on)" --scrolltext --textbox "$work/disks" 20 76
 	done
 }
 
 # --- the kernel ---
 
-# File systems that are not the medium, as menu items.
+# File systems on disks that nothing uses (so not the medium's), as menu items.
 list_volumes() {
-	local line parent
-	while IFS= read -r line; do
-		line=${line%%:*}
-		parent=$(lsblk -dno PKNAME "$line")
-		grep -q "^$line " /proc/mounts || printf '%s\n%s\n' "$line" \
-			"$(lsblk -drno SIZE,FSTYPE,LABEL "$line" 2>/dev/null) $(disk_bus "${parent:-${line##*/}}")"
-	done < <(blkid -c /dev/null | grep -E ' TYPE="(vfat|exfat|ext[234]|iso9660|udf)"')
+	local dir dev parent kind
+	for dir in /sys/class/block/*; do
+		dev=/dev/${dir##*/}
+		case $dev in /dev/loop* | /dev/ram* | /dev/zram* | /dev/fd*) continue ;; esac
+		kind=$(blkid -p -s TYPE -o value "$dev" 2>/dev/null) || continue
+		case $kind in vfat | exfat | ext[234] | iso9660 | udf) ;; *) continue ;; esac
+		parent=$(lsblk -dno PKNAME "$dev")
+		parent=${parent:-${dev##*/}}
+		is_used "$parent" || printf '%s\n%s\n' "$dev" "$(lsblk -dno SIZE "$dev" | tr -d ' ') $kind \
+$(blkid -p -s LABEL -o value "$dev" 2>/dev/null) $(disk_bus "$parent")"
+	done
 }
 
 # browse TITLE DIRECTORY: a file of it, in chosen
@@ -76,7 +80,7 @@ browse() {
 			fi
 		done < <(find "$dir" -mindepth 1 -maxdepth 1 ! -name '.*' -printf '%f\n' | LC_ALL=C sort | head -n 500)
 		[ ${#items[@]} -gt 0 ] || { message "$1" "There is nothing there."; return 1; }
-		name=$(box --title "$1" --menu "/${dir#"$2"}" 22 76 14 -- "${items[@]}") || return 1
+		name=$(box --title "$1" --menu "/${dir#"$2"}" 20 76 12 -- "${items[@]}") || return 1
 		case $name in
 		..) dir=${dir%/*} ;;
 		*/) dir=$dir/${name%/} ;;
@@ -165,7 +169,7 @@ Data      $data
 ALL DATA ON /dev/$disk WILL BE LOST:
 $(disk_content "$disk" | head -n 6)
 
-Type ERASE to go on:" 22 76) || return 1
+Type ERASE to go on:" 21 76) || return 1
 	[ "$word" = ERASE ] && return 0
 	message "Summary" "\"$word\" is not ERASE.  Nothing was written."
 	return 1
@@ -241,7 +245,7 @@ choice_done() {
 
 run_shell() {
 	clear
-	echo "veneer-install, veneer-hwcheck and veneer-config are here; exit goes back to the menu."
+	echo "veneer-install, veneer-hwcheck and veneer-config are here; exit goes to the installer."
 	bash --norc || true
 }
 
