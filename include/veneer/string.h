@@ -17,8 +17,10 @@ char *strrchr(const char *s, int c);
 int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t n);
 
+#if !__STDC_HOSTED__
 /* A length that the compiler knows becomes a few moves: REP is slow to begin. */
 #define memcpy(dst, src, n)	__builtin_memcpy(dst, src, n)
 #define memset(dst, c, n)	__builtin_memset(dst, c, n)
+#endif
 
 #endif
