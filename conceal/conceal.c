@@ -334,13 +334,44 @@ static bool any_concealed(void)
 	return false;
 }
 
+/* What a rule says of a disk it must not say of a card, and the reverse: it would be silently without effect. */
+static bool kind_fits(const struct pci_dev *pci, const struct config_rule *rule)
+{
+	uint32_t base = pci->class_code >> 16;
+	bool narrow = rule->match != MATCH_CLASS;
+
+	if (base == 2 && (rule->window || (narrow && (rule->writable || rule->has_timeout)))) {
+		log_err("config: /policy/%s: %s: expected a rule for a disk controller, pci " PCI_FMT " is a network card",
+			rule->node, rule->window == WINDOW_BLOCKS ? "veneer,window" : rule->window ? "veneer,partition" :
+			rule->writable ? "veneer,writable" : "veneer,timeout-ms", PCI_ARGS(pci->bdf));
+		return false;
+	}
+	if (base == 1 && narrow && rule->has_mac) {
+		log_err("config: /policy/%s: local-mac-address: expected a rule for a network card, pci " PCI_FMT
+			" is a disk controller", rule->node, PCI_ARGS(pci->bdf));
+		return false;
+	}
+	return true;
+}
+
+static int kind_check(void)
+{
+	const struct pci_dev *pci;
+	int err = 0;
+
+	for (unsigned i = 0; (pci = pci_get(i)) && i < ARRAY_SIZE(verdicts); i++)
+		if (verdicts[i].fate == FATE_CONCEAL && verdicts[i].rule && !kind_fits(pci, verdicts[i].rule))
+			err = -ERR_INVAL;
+	return err;
+}
+
 int conceal_start(void)
 {
 	const struct pci_dev *pci;
 
 	for (unsigned i = 0; (pci = pci_get(i)) && i < ARRAY_SIZE(verdicts); i++)
 		verdicts[i] = classify(pci);
-	if (slot_check(verdicts, ARRAY_SIZE(verdicts)))
+	if (slot_check(verdicts, ARRAY_SIZE(verdicts)) || kind_check())
 		return -ERR_INVAL;
 	/* Before a device's DMA begins.  Without a device of ours the IOMMU is the guest's. */
 	int err = any_concealed() ? iommu_hide() : 0;

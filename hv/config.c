@@ -640,6 +640,29 @@ static bool same_match(const struct config_rule *a, const struct config_rule *b)
 	return false;
 }
 
+/* The base class that a rule by class is about, or -1: several. */
+static int base_class(const struct config_rule *r)
+{
+	return r->match == MATCH_CLASS && (r->class_mask & 0xff0000) == 0xff0000 ? (int)(r->class_code >> 16) : -1;
+}
+
+/* What is of a card in a rule for disks, and the reverse.  Of a rule by address or id the start alone can tell. */
+static int check_kind(struct parse *p)
+{
+	const struct config_rule *r = p->rule;
+
+	if (r->window && r->has_mac)
+		return bad_node(p, "local-mac-address and a window: expected one of them, no device is both card and disk");
+	if (r->match == MATCH_SERIAL && r->has_mac)
+		return bad_node(p, "local-mac-address in a rule by veneer,serial, which concerns a disk");
+	if (base_class(r) == 1 && r->has_mac)
+		return bad_node(p, "local-mac-address in a rule for class 01, disk controllers; expected class 02");
+	if (base_class(r) == 2 && (r->window || r->writable || r->has_timeout))
+		return bad_node(p, "veneer,window, veneer,partition, veneer,writable and veneer,timeout-ms are about disks; "
+				   "the rule is for class 02, network cards; expected class 01");
+	return 0;
+}
+
 static int check_rule(struct parse *p)
 {
 	const struct config_rule *r = p->rule;
@@ -653,10 +676,8 @@ static int check_rule(struct parse *p)
 							p->c->default_action == ACTION_LEAVE)))
 		return bad_node(p, "a window of a disk whose controller is left to the guest, which can reach all of it then; "
 				   "expected veneer,action = \"conceal\"");
-	if (r->window && r->has_mac)
-		return bad_node(p, "local-mac-address and a window: expected one of them, no device is both card and disk");
-	if (r->match == MATCH_SERIAL && r->has_mac)
-		return bad_node(p, "local-mac-address in a rule by veneer,serial, which concerns a disk");
+	if (check_kind(p))
+		return -ERR_INVAL;
 	if (r->has_slot && r->action == ACTION_LEAVE)
 		return bad_node(p, "veneer,slot with veneer,action = \"leave\": a device that is left stays where it is");
 	for (unsigned i = 0; i < p->c->nrules; i++) {

@@ -29,6 +29,7 @@
 #define MBR_ENTRIES	446
 #define MBR_MAGIC	510
 #define MBR_PROTECTIVE	0xee
+#define MAX_LOGICAL	128u		/* links that are followed: a chain may lead back into itself */
 
 struct scan {
 	const struct partition_disk *d;
@@ -212,35 +213,88 @@ static bool is_protective(const uint8_t *b)
 	return false;
 }
 
-static bool wanted_mbr(const struct partition_want *w, const uint8_t *b, unsigned number)
+static bool wanted_mbr(const struct partition_want *w, uint32_t disk_id, unsigned number)
 {
 	char uuid[16];
 
-	fmt_string(uuid, sizeof(uuid), "%08x-%02x", (unsigned)le(b + MBR_DISK_ID, 4), number);
+	fmt_string(uuid, sizeof(uuid), "%08x-%02x", disk_id, number);
 	return w->by == PARTITION_NUMBER ? w->number == number : w->by == PARTITION_UUID && same_uuid(uuid, w->name);
+}
+
+static bool is_extended(uint8_t type)
+{
+	return type == 0x05 || type == 0x0f || type == 0x85;
+}
+
+/* Blocks @first on must lie in those from @base on, @size of them. */
+static int take(struct scan *s, uint64_t first, uint64_t n, uint64_t base, uint64_t size, struct partition *out)
+{
+	if (first <= base || !n || first - base >= size || n > size - (first - base))
+		return fail(s, -ERR_INVAL, "the partition's bounds are not inside the disk, or its extended partition");
+	out->first = first;
+	out->nblocks = n;
+	return 0;
+}
+
+/*
+ * Logical partitions, from number 5 on, as Linux counts them: a chain of tables in the extended partition at @base.  A
+ * partition is told relative to its own table, the next table relative to @base.
+ */
+static int find_logical(struct scan *s, uint32_t disk_id, uint64_t base, uint64_t size, struct partition *out)
+{
+	const uint8_t *b = s->buf;
+	uint64_t at = base, next = base;
+	unsigned number = 5;
+
+	for (unsigned hops = 0; next && hops < MAX_LOGICAL; hops++) {
+		at = next;
+		int err = read(s, at);
+
+		if (err)
+			return err;
+		if (!is_mbr(b))
+			return fail(s, -ERR_INVAL, "a table of its logical partitions is damaged");
+		next = 0;
+		for (unsigned i = 0; i < 4; i++) {
+			const uint8_t *entry = b + MBR_ENTRIES + 16 * i;
+			uint64_t first = le(entry + 8, 4), n = le(entry + 12, 4);
+
+			if (!entry[4] || !n)
+				continue;
+			if (is_extended(entry[4]))
+				next = next ?: base + first;
+			else if (wanted_mbr(s->want, disk_id, number++))
+				return take(s, at + first, n, base, size, out);
+		}
+		if (next && (next <= base || next - base >= size))
+			return fail(s, -ERR_INVAL, "a table of its logical partitions leads out of the extended partition");
+	}
+	return fail(s, -ERR_NODEV, "there is no such partition");
 }
 
 static int find_mbr(struct scan *s, struct partition *out)
 {
 	const uint8_t *b = s->buf;
+	uint32_t disk_id = (uint32_t)le(b + MBR_DISK_ID, 4);
+	uint64_t base = 0, size = 0;
 
 	for (unsigned i = 0; i < 4; i++) {
 		const uint8_t *entry = b + MBR_ENTRIES + 16 * i;
 		uint64_t first = le(entry + 8, 4), n = le(entry + 12, 4);
 
-		if (!entry[4] || !wanted_mbr(s->want, b, i + 1))
+		if (is_extended(entry[4]) && !base && first && first < s->d->nblocks) {
+			base = first;
+			size = MIN(n, s->d->nblocks - first);
+		}
+		if (!entry[4] || !wanted_mbr(s->want, disk_id, i + 1))
 			continue;
-		if (entry[4] == 0x05 || entry[4] == 0x0f || entry[4] == 0x85)
-			return fail(s, -ERR_INVAL, "that is an extended partition: give the logical one by veneer,window");
-		if (!first || !n || first >= s->d->nblocks || n > s->d->nblocks - first)
-			return fail(s, -ERR_INVAL, "the partition's bounds are not inside the disk");
-		out->first = first;
-		out->nblocks = n;
-		return 0;
+		if (is_extended(entry[4]))
+			return fail(s, -ERR_INVAL, "that is an extended partition: give the number of a logical one");
+		return take(s, first, n, 0, s->d->nblocks, out);
 	}
-	if (s->want->by == PARTITION_NUMBER && s->want->number > 4)
-		return fail(s, -ERR_INVAL, "of an MBR the logical partitions are not looked up: give it by veneer,window");
-	return fail(s, -ERR_NODEV, "there is no such partition");
+	if (!base || s->want->by == PARTITION_LABEL || (s->want->by == PARTITION_NUMBER && s->want->number < 5))
+		return fail(s, -ERR_NODEV, "there is no such partition");
+	return find_logical(s, disk_id, base, size, out);
 }
 
 int partition_find(const struct partition_disk *d, const struct partition_want *want, void *buf, struct partition *out,

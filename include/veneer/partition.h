@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Partition tables, read only: GPT (UEFI 2.10 section 5.3) and the four primary entries of an MBR.  Nothing in them is believed
- * before its checksum, where there is one, and its bounds are checked.
+ * Partition tables, read only: GPT (UEFI 2.10 section 5.3), and an MBR with its logical partitions.  Nothing in them is
+ * believed before its checksum, where there is one, and its bounds are checked.
  */
 #ifndef VENEER_PARTITION_H
 #define VENEER_PARTITION_H

@@ -23,6 +23,17 @@ source_of() { # source_of RULES: a whole configuration around them
 	printf 'guest { compatible = "veneer,guest"; veneer,boot = "kernel"; }; };\n'
 }
 
+@test "every property and word that the parser knows is in docs/configuration.md, configs/example.dts compiles" {
+	cd "$BATS_TEST_DIRNAME/../.."
+	local name n=0
+	while read -r name; do
+		grep -qF -- "\`$name\`" docs/configuration.md || grep -qE -- "^ *$name = " docs/configuration.md ||
+			{ echo "$name is not in docs/configuration.md"; false; }
+		n=$((n + 1))
+	done < <(grep -o '{ "[a-z,-]*", [a-z_]* }' hv/config.c | sed 's/{ "\([^"]*\)".*/\1/' | LC_ALL=C sort -u)
+	[ $n -ge 25 ]
+}
+
 @test "every configuration of the repository is good, as source and compiled" {
 	for file in "$ROOT"/configs/*.dts "$ROOT"/tests/lib/*.dts; do
 		config 0 check "$file"

@@ -328,6 +328,45 @@ TEST(a_window_that_does_not_fit_stops_the_start)
 	CHECK(shut >= 3);
 }
 
+/* Before any device is touched. */
+static int with_rule(struct config_rule r)
+{
+	struct config_rule kept = config.rule[0];
+	unsigned nrules = config.nrules;
+
+	nseen = 0;
+	config.default_action = ACTION_CONCEAL;
+	config.rule[0] = r;
+	config.nrules = 1;
+	int err = conceal_start();
+
+	config.rule[0] = kept;
+	config.nrules = nrules;
+	CHECK(!err || !nseen);
+	return err;
+}
+
+TEST(a_rule_of_the_wrong_kind_stops_the_start)
+{
+	iommu_error = -ERR_TIMEOUT;		/* a rule that fits gets as far as this */
+	struct config_rule r = { .match = MATCH_BDF, .bdf = NIC, .node = "r" };
+
+	CHECK_EQ(with_rule(r), -ERR_TIMEOUT);
+	r.window = WINDOW_NUMBER;
+	CHECK_EQ(with_rule(r), -ERR_INVAL);
+	r.window = WINDOW_NONE;
+	r.writable = true;
+	CHECK_EQ(with_rule(r), -ERR_INVAL);
+	r.bdf = AHCI;
+	CHECK_EQ(with_rule(r), -ERR_TIMEOUT);
+	r.has_mac = true;
+	CHECK_EQ(with_rule(r), -ERR_INVAL);
+	/* A rule for all classes says something of both. */
+	r.match = MATCH_CLASS;
+	CHECK_EQ(with_rule(r), -ERR_TIMEOUT);
+	iommu_error = 0;
+}
+
 /* A rule alone, on a machine that has not been started. */
 static int slot_of(struct config_rule r, const uint16_t *bdf, unsigned n)
 {

@@ -392,6 +392,10 @@ TEST(windows)
 	REFUSED(rule(DISK "veneer,partition = \"PARTLABEL=\";"), "expected a number");
 	REFUSED(rule(DISK "veneer,partition = \"PARTLABEL=1234567890123456789012345678901234567890\";"), "expected a number");
 	REFUSED(rule(DISK "veneer,partition = <1>; veneer,window = <0 1 0 1>;"), "not both");
+	REFUSED(rule("veneer,pci-class = <0x020000 0xff0000>; veneer,partition = <1>;"), "for class 02, network cards");
+	REFUSED(rule("veneer,pci-class = <0x020000 0xffffff>; veneer,writable;"), "for class 02, network cards");
+	REFUSED(rule("veneer,pci-class = <0x010601 0xffffff>; local-mac-address = [02 00 00 00 00 01];"),
+		"for class 01, disk controllers");
 	/* Left to the guest, the whole disk would be its own. */
 	REFUSED(rule("veneer,pci-id = <1 2>; veneer,partition = <1>; veneer,action = \"leave\";"),
 		"whose controller is left to the guest");

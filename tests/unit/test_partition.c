@@ -240,23 +240,83 @@ TEST(mbr)
 	put(media + 440, 0xdeadbeef, 4);
 	mbr_entry(1, 0x83, 64, 100);
 	media[446] = 0x80;
+	CHECK_EQ(by(PARTITION_UUID, "deadbeef-04"), -ERR_NODEV);
 	mbr_entry(2, 0x0f, 200, 100);
 	mbr_entry(3, 0x83, BLOCKS - 1, 2);
 	/* The GPT is still there, but nothing protects it: it is an earlier use's. */
 	CHECK_EQ(by_number(1), 0);
 	CHECK(got.first == 64 && got.nblocks == 100);
 	CHECK_EQ(by(PARTITION_UUID, "DEADBEEF-01"), 0);
-	CHECK_EQ(by(PARTITION_UUID, "deadbeef-04"), -ERR_NODEV);
 	CHECK_EQ(by(PARTITION_LABEL, "one"), -ERR_NODEV);
 	CHECK_EQ(by_number(2), -ERR_INVAL);
 	CHECK_EQ(by_number(3), -ERR_INVAL);
 	CHECK_EQ(by_number(4), -ERR_NODEV);
+	/* What the extended partition begins with is no table here. */
 	CHECK_EQ(by_number(5), -ERR_INVAL);
 	/* A FAT boot sector has the same magic, and code where the entries would be. */
 	media[446] = 0x33;
 	CHECK_EQ(by_number(1), -ERR_NODEV);
 	media[510] = 0;
 	CHECK_EQ(by_number(1), -ERR_NODEV);
+}
+
+/* A table in the extended partition: a logical partition relative to itself, the next table relative to the first. */
+static void ebr(unsigned at, unsigned first, unsigned count, unsigned next)
+{
+	uint8_t *b = media + (size_t)at * bs;
+
+	memset(b, 0, 512);
+	put(b + 510, 0xaa55, 2);
+	b[446 + 4] = 0x83;
+	put(b + 446 + 8, first, 4);
+	put(b + 446 + 12, count, 4);
+	if (next) {
+		b[462 + 4] = 0x05;
+		put(b + 462 + 8, next, 4);
+		put(b + 462 + 12, 1, 4);
+	}
+}
+
+TEST(logical_partitions)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		setup(i ? 4096 : 512);
+		put(media + 440, 0xdeadbeef, 4);
+		mbr_entry(1, 0x83, 64, 100);
+		mbr_entry(2, 0x0f, 1000, 900);
+		ebr(1000, 10, 90, 100);
+		ebr(1100, 20, 30, 500);
+		ebr(1500, 1, 399, 0);
+		CHECK_EQ(by_number(1), 0);
+		CHECK_EQ(by_number(5), 0);
+		CHECK(got.first == 1010 && got.nblocks == 90);
+		CHECK_EQ(by(PARTITION_UUID, "DEADBEEF-06"), 0);
+		CHECK(got.first == 1120 && got.nblocks == 30);
+		CHECK_EQ(by_number(7), 0);
+		CHECK(got.first == 1501 && got.nblocks == 399);
+		CHECK_EQ(by_number(8), -ERR_NODEV);
+		CHECK_EQ(by_number(4), -ERR_NODEV);
+		CHECK_EQ(by_number(2), -ERR_INVAL);
+		/* Beyond the extended partition's end, before its beginning, empty tables, a table without its mark. */
+		ebr(1500, 1, 400, 0);
+		CHECK_EQ(by_number(7), -ERR_INVAL);
+		ebr(1500, 0xffffffff, 2, 0);
+		CHECK_EQ(by_number(7), -ERR_INVAL);
+		ebr(1100, 20, 0, 500);
+		CHECK_EQ(by_number(6), -ERR_INVAL);
+		media[1100 * bs + 511] = 0;
+		CHECK_EQ(by_number(6), -ERR_INVAL);
+		CHECK(strstr(why, "damaged"));
+		CHECK_EQ(by_number(5), 0);
+		/* A chain out of the partition, and one into itself. */
+		ebr(1100, 20, 30, 900);
+		CHECK_EQ(by_number(7), -ERR_INVAL);
+		CHECK(strstr(why, "leads out"));
+		ebr(1100, 20, 30, 100);
+		CHECK_EQ(by_number(200), -ERR_NODEV);
+		bad_block = 1100;
+		CHECK_EQ(by_number(6), -ERR_IO);
+	}
 }
 
 TEST_MAIN

@@ -300,6 +300,7 @@ go_on() { # go_on WRITES COMMAND ARGS...
 	copy debian.img before.img
 	log_start log
 	install rollback
+	MENUS+=" $(menu)"
 	log_end
 	power_cut 100 rollback 'run="exit 4"' 'run="exit 3"'
 	copy debian.img before.img

@@ -66,6 +66,20 @@ config() { # config RULES
 	guest_wrote nvme 300 200 4096
 }
 
+@test "probe-window: a logical partition of an MBR; all around, its tables too, is unhurt" {
+	truncate -s 8M sata
+	filled sata 6144 1000 512
+	{ echo label: dos; printf 'start=%d, size=%d, type=%s\n' 2048 1024 83 4096 8192 5 4200 500 83 6144 1000 83; } |
+		sfdisk -q --no-reread sata
+	before=$(hash_around sata 6144 1000 512)
+	config 'a { veneer,pci-class = <0x010601 0xffffff>; veneer,writable; veneer,partition = <6>; };'
+	guest_run --kernel "$BUILD/guest/probe-window.elf" --config window.dts --disk ahci:sata \
+		--cmdline "disks=1 sectors0=1000 first0=6144"
+	grep -aE '^probe-window: [1-9][0-9]* passed, 0 failed' "$(serial)"
+	[ "$(hash_around sata 6144 1000 512)" = "$before" ]
+	guest_wrote sata 6144 1000 512
+}
+
 @test "a window that reaches beyond the disk, and a partition that is not there, stop the start" {
 	truncate -s 8M sata
 	sfdisk -q --no-reread sata <<<$'label: gpt\nstart=2048, size=2048, name=keep'
@@ -79,6 +93,11 @@ config() { # config RULES
 	guest_start --kernel "$BUILD/guest/probe-window.elf" --config window.dts --disk ahci:sata
 	guest_end 2
 	grep -a 'config: /policy/a: veneer,partition = <2>: expected a partition of ahci0p0 .*: there is no such' "$(serial)"
+	[ "$(sha_of sata)" = "$before" ]
+	config 'a { veneer,pci-id = <0x8086 0x10d3>; veneer,partition = <1>; };'
+	guest_start --kernel "$BUILD/guest/probe-window.elf" --config window.dts --disk ahci:sata --nic e1000e
+	guest_end 2
+	grep -a '/policy/a: veneer,partition: expected a rule for a disk controller, pci 00:0[0-9].0 is a network' "$(serial)"
 	[ "$(sha_of sata)" = "$before" ]
 }
 
