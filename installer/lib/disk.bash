@@ -82,7 +82,7 @@ write_range() { # write_range SOURCE FROM TO COUNT: sectors of SOURCE from FROM 
 			status=none skip=$((($2 + done) * SECTOR)) seek=$((($3 + done) * SECTOR)) count=$((n * SECTOR)) ||
 			fail "$target: writing failed at sector $(($3 + done))"
 		done=$((done + n)) written=$((written + n))
-		progress "$written" "$to_write" writing
+		[ "$to_write" -lt $CHUNK ] && [ "$mode" = disk ] || progress "$written" "$to_write" writing
 	done
 }
 
@@ -91,10 +91,11 @@ verify_range() { # verify_range SOURCE FROM TO COUNT
 	cmp -s -n $(($4 * SECTOR)) -i $(($2 * SECTOR)):$(($3 * SECTOR)) "$1" "$target" ||
 		fail "$target: what was read back differs from what was written"
 	verified=$((verified + $4))
-	progress "$verified" "$to_write" verifying
+	[ "$to_write" -lt $CHUNK ] && [ "$mode" = disk ] || progress "$verified" "$to_write" verifying
 }
 
-# Write and then read back: each argument is "SOURCE FROM TO COUNT".
+# Write and then read back: each argument is "SOURCE FROM TO COUNT".  The few sectors at a disk's beginning and end, which come
+# first and last, are no progress to be shown.
 put_ranges() {
 	local range
 	written=0 verified=0 to_write=0

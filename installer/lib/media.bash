@@ -89,7 +89,7 @@ cmd_disk() {
 	old_guid=$(esp_guid "$target")
 	write_disk
 	add_nvram "$old_guid"
-	say "$target: written and verified"
+	say "$target: written and verified; the menu has: $(guests "$tree" | tr '\n' ' ')"
 }
 
 # --- an installed image or disk ---
