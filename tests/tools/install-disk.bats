@@ -214,6 +214,8 @@ secure_boot() { printf '\x06\0\0\0\x01' >efi/efivars/SecureBoot-8be4df61-93ca-11
 		PATH=$PWD/few VENEER_OS_RELEASE=os-release run -4 "$INSTALL" image x.img --kernel "$K" --veneer "$K"
 		assert_output --partial "missing: mcopy mmd dtc; ${line#*|}"
 	done
+	PATH=$PWD/few VENEER_OS_RELEASE=nowhere run -4 "$INSTALL" image x.img --kernel "$K" --veneer "$K"
+	assert_output --partial "missing: mcopy mmd dtc; in Debian the packages are: mtools"
 	[ ! -e x.img ]
 }
 
