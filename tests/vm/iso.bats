@@ -12,7 +12,6 @@ setup_file() {
 
 setup() {
 	veneer_only
-	ISO=$BUILD/veneer.iso
 	cd "$BATS_TEST_TMPDIR" || return 1
 	truncate -s 256M disk.img
 	mkdir tftp

@@ -109,7 +109,7 @@ unattended() { # unattended FILE
 	esac
 	disk=$(find_disk "${answer[DISK]}") || unattended_fail 3 "$1: line ${answer_line[DISK]}: DISK: not one disk"
 	echo "veneer-setup: /dev/$disk: $(disk_text "$disk")"
-	try_install || unattended_fail $? "veneer-install refuses it"
+	try_install || unattended_fail $? "veneer-install does not take it"
 	stage=writing
 	run_install | show_progress
 	status=${PIPESTATUS[0]}

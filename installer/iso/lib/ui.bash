@@ -153,11 +153,13 @@ step_data() {
 # --- at last ---
 
 step_confirm() {
-	local out status=0 word
+	local status=0 word
 	box --title "Summary" --infobox "Checking ..." 7 50
-	out=$(try_install 2>&1) || status=$?
+	# Not in $( ): the arguments that it makes are used again.
+	try_install >"$work/try" 2>&1 || status=$?
 	if [ $status != 0 ]; then
-		message "This cannot be installed" "$out"
+		message "This cannot be installed" "$(cat "$work/try")
+(exit status $status)"
 		return 1
 	fi
 	word=$(box --title "Summary" --inputbox "\
@@ -211,8 +213,6 @@ install() {
 	local steps=(hardware disk kernel data confirm write) at=0
 	while [ $at -lt ${#steps[@]} ]; do
 		if "step_${steps[at]}"; then at=$((at + 1)); else at=$((at - 1)); fi
-		# What failed while writing is begun again from the beginning.
-		[ $at != 4 ] || [ "${steps[at + 1]}" != write ] || [ ! -e "$work/error" ] || rm -f "$work/error"
 		[ $at -ge 0 ] || return 1
 	done
 }
