@@ -25,10 +25,10 @@ about() { # about ADDRESS
 	sed -n "/^  $1 /,/^[^ ]\|^  [0-9a-f]/p" <<<"$output" | sed '1d'
 }
 
-@test "twelve machines: each controller with its driver, or with what to do about it" {
+@test "fifteen machines: each controller with its driver, or with what to do about it" {
 	local list address words n=0
 	while IFS='|' read -r list address words; do
-		hwcheck "$([[ $list =~ ^(dell-845g|latitude|pavilion) ]] && echo 1 || echo 3)" --lspci "$LISTS/$list.txt"
+		hwcheck "$([[ $list =~ ^(dell-845g|latitude|pavilion|asus) ]] && echo 1 || echo 3)" --lspci "$LISTS/$list.txt"
 		about "$address" | tr -s ' \n' ' ' | grep -F -- "$words" || { echo "$list $address: $words"; false; }
 		n=$((n + 1))
 	done <<-'END'
@@ -41,7 +41,15 @@ about() { # about ADDRESS
 		thinkpad-t500|00:19.0|no driver: left to the guest
 		dell-845g|02:08.0|no driver
 		dell-845g|00:1f.1|IDE mode
-		dell-ich9m|00:1f.2|driver ahci
+		intel-qm77|00:19.0|driver e1000e (82579LM), never run on silicon: concealed
+		intel-qm77|00:1f.2|which the list does not say: unknown
+		intel-qm77|02:00.0|no driver: left to the guest
+		asus-m3000|01:08.0|no driver: left to the guest
+		asus-m3000|00:1f.1|IDE mode
+		coffee-lake|00:17.0|driver ahci
+		amd-8845hs|03:00.0|no driver: left to the guest
+		amd-8845hs|05:00.0|driver nvme
+		ryzen-3100|31:00.0|driver ahci (AHCI 1.x), never run on silicon: concealed
 		satellite-l300d|00:12.0|driver ahci (ATI SB600), never run on silicon
 		omen-15-ek1013dx|00:17.0|RAID or VMD mode, which hides the disks
 		omen-15-ek1013dx|3b:00.0|driver nvme (NVM Express), never run on silicon
@@ -53,14 +61,11 @@ about() { # about ADDRESS
 		odyssey-x86|01:00.0|driver nvme
 		pavilion-hpe-130me|00:1f.2|RAID or VMD mode
 		latitude-e6500|00:1f.2|RAID or VMD mode
-		ryzen-300-series|01:00.0|driver nvme (Intel 600p)
-		ryzen-300-series|0b:00.2|driver ahci
-		ryzen-300-series|02:00.1|which the list does not say: unknown
 		renoir|01:00.0|driver nvme
 		renoir|06:00.0|driver ahci (AHCI 1.x)
 	END
-	[ $n = 26 ]
-	[ "$(find "$LISTS" -name '*.txt' | wc -l)" = 12 ]
+	[ $n = 31 ]
+	[ "$(find "$LISTS" -name '*.txt' | wc -l)" = 15 ]
 	for list in "$LISTS"/*.txt; do
 		sed -n 2p "$list" | grep -E '^# .*\.'
 	done
