@@ -25,5 +25,6 @@ obj-$(CONFIG_VMX) += hv/cpu/vmx_check.o
 obj-$(CONFIG_VMX) += hv/cpu/vmx_entry.o
 obj-$(CONFIG_VMX) += hv/cpu/vmx_event.o
 obj-$(CONFIG_VMX) += hv/cpu/vmx_msr.o
+obj-$(CONFIG_VMX) += hv/cpu/vmx_task.o
 obj-$(CONFIG_VMX) += hv/cpu/vmx_vmcs.o
 obj-y += hv/cpu/walk.o

@@ -215,7 +215,9 @@ static void dispatch(struct vcpu *v, const struct vmexit *x)
 	case EXIT_CR:
 		break;
 	case EXIT_TASK_SWITCH:
-		guest_crash(v, x, "a hardware task switch, which Veneer does not carry out on this processor");
+		if (x->cannot)
+			guest_crash(v, x, x->cannot);
+		break;
 	case EXIT_INIT:
 		smp_real_init(this_cpu());
 		break;

@@ -20,6 +20,7 @@
 #define TICK_US		1000u
 #define CPUID_XSAVE	BIT(26)		/* 1h ECX */
 #define EXCEPTION_DF	8u
+#define DR7_LOCAL	0x155u		/* L0 to L3, LE */
 
 struct vmx_vcpu {
 	struct vcpu v;			/* first */
@@ -379,6 +380,42 @@ static void decode_exit(struct vmx_vcpu *s, uint32_t reason, struct vmexit *x)
 		x->next_rip = next_rip(s);
 }
 
+/*
+ * A task switch, done here.  What was delivered by a task gate has arrived with it; an NMI blocks others then, and an IRET ends
+ * that.
+ */
+static void decode_task_switch(struct vmx_vcpu *s, uint32_t qualification, struct vmexit *x)
+{
+	uint32_t vectoring = (uint32_t)vmcs_read(VMCS_VECTORING), type = FIELD_GET(EVENT_INFO_TYPE, vectoring);
+	uint64_t blocking = vmcs_read(VMCS_GUEST_BLOCKING) & BLOCKING_NMI;
+	struct vmx_task t = {
+		.selector = (uint16_t)FIELD_GET(TASK_QUAL_SELECTOR, qualification),
+		.source = FIELD_GET(TASK_QUAL_SOURCE, qualification), .return_rip = s->v.rip,
+	};
+	bool event = t.source == TASK_GATE && (vectoring & EVENT_INFO_VALID);
+	struct vcpu_regs r;
+
+	/* By an instruction, INT among them, its length is there. */
+	if (!event || type >= EVENT_TYPE_SOFT_INT)
+		t.return_rip = next_rip(s);
+	if (event && (vectoring & EVENT_INFO_ERROR)) {
+		t.has_error = true;
+		t.error = (uint32_t)vmcs_read(VMCS_VECTORING_ERROR);
+	}
+	vmx_get(&s->v, &r);
+	x->cannot = vmx_task_switch(&r, &t);
+	if (x->cannot)
+		return;
+	vmx_set(&s->v, &r);
+	if (event && type == EVENT_TYPE_NMI)
+		blocking = BLOCKING_NMI;
+	else if (t.source == TASK_IRET)
+		blocking = 0;
+	vmcs_write(VMCS_GUEST_BLOCKING, blocking);
+	vmcs_write(VMCS_GUEST_PENDING_DB, 0);
+	vmcs_write(VMCS_GUEST_DR7, vmcs_read(VMCS_GUEST_DR7) & ~(uint64_t)DR7_LOCAL);
+}
+
 /* The host has taken an NMI and the guest has not run: what was to be injected stays. */
 static void nmi_before_entry(struct vmx_vcpu *s, struct vmexit *x)
 {
@@ -442,7 +479,9 @@ static void vmx_run(struct vcpu *v, struct vmexit *x)
 	v->rflags = vmcs_read(VMCS_GUEST_RFLAGS);
 	reason &= REASON_BASIC;
 	decode_exit(s, reason, x);
-	if (reason != REASON_CR)
+	if (reason == REASON_TASK_SWITCH)
+		decode_task_switch(s, (uint32_t)x->info1, x);
+	else if (reason != REASON_CR)
 		keep_interrupted_event(s, reason, x);
 	if (x->kind == EXIT_NMI)
 		unblock_nmis();

@@ -51,6 +51,24 @@ uint32_t vmx_interrupted_event(uint32_t vectoring, uint32_t vectoring_error, uin
 /* Whether the exit came out of an IRET that had ended NMI blocking, which has to begin again (28.2.3). */
 bool vmx_iret_interrupted(uint32_t reason, uint32_t exit_event, uint64_t qualification, uint32_t vectoring);
 
+/* --- vmx_task.c --- */
+
+enum task_source { TASK_CALL, TASK_IRET, TASK_JMP, TASK_GATE };	/* as the exit qualification has them (28.2.1) */
+
+struct vmx_task {
+	uint16_t selector;		/* of the new TSS */
+	enum task_source source;
+	bool has_error;			/* TASK_GATE: an exception's */
+	uint32_t error;
+	uint64_t return_rip;		/* where the old task goes on */
+};
+
+/*
+ * Switch the guest's task: NULL with *@r the new task's registers, or why it cannot be done, with *@r as it was; then a part
+ * of the guest's memory may have been written.  DR7's local bits and NMI blocking are the caller's.
+ */
+const char *vmx_task_switch(struct vcpu_regs *r, const struct vmx_task *t);
+
 /* --- vmx_check.c --- */
 
 /* Why an entry failed: a line for each field that is against the rules of chapter 27, by the VMCS loaded. */

@@ -280,6 +280,7 @@ enum vmcs_field { VMCS_FIELDS(VMCS_ENUM) };
 #define EPT_QUAL_FINAL		BIT(8)		/* the translation itself, not an entry of the guest's tables */
 #define EPT_QUAL_IRET		BIT(12)
 #define TASK_QUAL_SELECTOR	GENMASK(15, 0)
+#define TASK_QUAL_SOURCE	GENMASK(31, 30)
 
 /* EPT pointer and entries (25.6.11, 29.3.2) */
 #define EPTP_WB			6ull

@@ -85,7 +85,7 @@ enum vmexit_kind {
 	EXIT_IRET,		/* the guest leaves its NMI handler */
 	EXIT_WINDOW,		/* the guest can take an interrupt: interrupt_window() asked for it */
 	EXIT_CR,		/* a control register write that the vendor has answered already */
-	EXIT_TASK_SWITCH,	/* by a TSS or task gate, in 32-bit mode */
+	EXIT_TASK_SWITCH,	/* by a TSS or task gate, in 32-bit mode: the vendor has done it, or says why it cannot */
 	EXIT_INIT,		/* an INIT came that the processor handed over: it has not been reset */
 	EXIT_DOUBLE_FAULT,	/* the guest's #DF, before its handler: the last moment its state is whole */
 	EXIT_OTHER,
@@ -106,6 +106,7 @@ struct vmexit {
 	union {
 		struct { uint64_t gpa; bool write, fetch, walk; } npf;	/* walk: the processor read the guest's page tables */
 		struct { uint16_t port; uint8_t width; bool in, string, rep; } pio;
+		const char *cannot;	/* EXIT_TASK_SWITCH: NULL when it is done */
 		struct vcpu_event delivered;	/* EXIT_DOUBLE_FAULT, EXIT_SHUTDOWN: what was on its way before */
 	};
 };

@@ -18,6 +18,8 @@ static struct vmx_vcpu s;
 static struct vmexit x;
 static unsigned entries, explained;
 static jmp_buf panicked;
+static struct vmx_task task;
+static const char *task_why;
 
 uint64_t vmcs_read(uint32_t field) { return vmcs[field]; }
 void vmcs_write(uint32_t field, uint64_t v) { vmcs[field] = v; }
@@ -35,6 +37,12 @@ void vmx_vmcs_guest(void) { }
 void vmx_get_state(struct vcpu_regs *r) { }
 void vmx_set_state(const struct vmx_caps *c, const struct vcpu_regs *r) { }
 void vmx_explain(uint32_t reason, uint32_t error) { explained++; }
+const char *vmx_task_switch(struct vcpu_regs *r, const struct vmx_task *t)
+{
+	task = *t;
+	r->rip = 0x9000;
+	return task_why;
+}
 void vmx_msr_policy(uint8_t *bitmap) { }
 void vmx_msr_trap(uint8_t *bitmap, uint32_t msr, bool read, bool write) { }
 bool vmx_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value) { return false; }
@@ -232,6 +240,60 @@ TEST(an_entry_that_fails)
 	CHECK_EQ(run(0), EXIT_INVALID);
 	CHECK_EQ(x.info2, 7);
 	CHECK(!s.launched);
+}
+
+/* --- task switches --- */
+
+static enum vmexit_kind switch_task(unsigned source, uint32_t vectoring, uint64_t blocking)
+{
+	start();
+	vmcs[VMCS_QUALIFICATION] = FIELD_PREP(TASK_QUAL_SOURCE, source) | 0x20;
+	vmcs[VMCS_VECTORING] = vectoring;
+	vmcs[VMCS_VECTORING_ERROR] = 0x7f8;
+	vmcs[VMCS_GUEST_BLOCKING] = blocking | BLOCKING_STI;
+	vmcs[VMCS_GUEST_DR7] = 0x4ff;
+	CHECK_EQ(run(REASON_TASK_SWITCH), EXIT_TASK_SWITCH);
+	CHECK_EQ(task.selector, 0x20);
+	CHECK_EQ(task.source, source);
+	return x.kind;
+}
+
+TEST(a_task_switch)
+{
+	switch_task(TASK_CALL, 0, BLOCKING_NMI);
+	CHECK(!x.cannot && !task.has_error);
+	CHECK_EQ(task.return_rip, RIP + LENGTH);
+	CHECK_EQ(s.v.rip, 0x9000);
+	CHECK_EQ(vmcs[VMCS_GUEST_BLOCKING], BLOCKING_NMI);
+	CHECK_EQ(vmcs[VMCS_GUEST_DR7], 0x4aa);
+	switch_task(TASK_IRET, 0, BLOCKING_NMI);
+	CHECK_EQ(vmcs[VMCS_GUEST_BLOCKING], 0);
+}
+
+/* By a task gate: the event has arrived, and is not injected again. */
+TEST(an_event_by_a_task_gate)
+{
+	switch_task(TASK_GATE, EVENT(EVENT_TYPE_EXCEPTION, 13) | EVENT_INFO_ERROR, 0);
+	CHECK(task.has_error && task.error == 0x7f8);
+	CHECK_EQ(task.return_rip, RIP);
+	CHECK_EQ(vmcs[VMCS_GUEST_BLOCKING], 0);
+	run(REASON_CPUID);
+	CHECK(!(plan[0].event & EVENT_INFO_VALID));
+	switch_task(TASK_GATE, EVENT(EVENT_TYPE_SOFT_INT, 0x30), 0);
+	CHECK(!task.has_error);
+	CHECK_EQ(task.return_rip, RIP + LENGTH);
+	switch_task(TASK_GATE, EVENT(EVENT_TYPE_NMI, 2), 0);
+	CHECK_EQ(task.return_rip, RIP);
+	CHECK_EQ(vmcs[VMCS_GUEST_BLOCKING], BLOCKING_NMI);
+}
+
+TEST(a_task_switch_that_cannot_be)
+{
+	task_why = "a reason";
+	switch_task(TASK_JMP, 0, 0);
+	CHECK(!strcmp(x.cannot, "a reason"));
+	CHECK_EQ(s.v.rip, RIP);
+	task_why = NULL;
 }
 
 /* --- INIT and SIPI --- */

@@ -91,6 +91,22 @@ linux() {
 	probe probe-hidden --cmdline hidden=00:02.0 --nic e1000
 }
 
+@test "VMX: task switches by hardware: JMP, CALL, IRET, and gates for INT, exceptions, NMIs and #DF" {
+	probe probe-task
+}
+
+# bats test_tags=slow
+@test "VMX: a task switch that cannot be ends the guest with a report" {
+	guest_start --kernel "$BUILD/guest/probe-task.elf" --cmdline bad
+	guest_end 120
+	grep -a "died by a task switch to a TSS whose CS cannot be loaded" "$(serial)"
+}
+
+# bats test_tags=slow
+@test "SVM in Bochs: the processor switches tasks itself" {
+	probe probe-task --cpu ryzen
+}
+
 # bats test_tags=slow
 @test "VMX: the sloppy ways of drivers in the field work" {
 	probe probe-quirks --nic e1000
