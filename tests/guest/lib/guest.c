@@ -87,9 +87,15 @@ bool take_bdf(const char **s, pci_bdf *out)
 	return bus < 256 && device < 32 && function < 8;
 }
 
+/* "name" or "name=...". */
 bool option_present(const char *name)
 {
-	return boot_option(name) != NULL;
+	size_t n = strlen(name);
+
+	for (const char *s = boot.cmdline; *s; s++)
+		if ((s == boot.cmdline || s[-1] == ' ') && !strncmp(s, name, n) && (!s[n] || s[n] == ' ' || s[n] == '='))
+			return true;
+	return false;
 }
 
 uint32_t option_number(const char *name, uint32_t otherwise)
