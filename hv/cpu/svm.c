@@ -284,11 +284,24 @@ static void place_window(struct svm_vcpu *s, bool wanted)
 	c->clean &= ~(CLEAN_INTERCEPTS | CLEAN_VINTR);
 }
 
+static void intercept_intr(struct vmcb *c, bool on)
+{
+	if (!!(c->intercept1 & ICPT_INTR) == on)
+		return;
+	c->intercept1 ^= ICPT_INTR;
+	c->clean &= ~CLEAN_INTERCEPTS;
+}
+
+/*
+ * With a window physical interrupts exit, too: QEMU forgets the virtual one where the guest takes a physical one before it, and
+ * the guest would wait for it until something else exits.
+ */
 static void choose_event(struct svm_vcpu *s)
 {
 	bool late = svm_nmi_before(s);
 
 	place_window(s, s->window || late);
+	intercept_intr(s->vmcb, s->clock || s->window || late);
 	s->vmcb->eventinj = s->pending_event;
 	s->pending_event = 0;
 }
@@ -411,12 +424,7 @@ static void svm_trap_msr_write(uint32_t msr, bool on)
 /* The guest's own timer is the clock: its interrupts exit. */
 static void svm_clock_exits(struct vcpu *v, bool on)
 {
-	struct vmcb *c = svm(v)->vmcb;
-
-	if (!!(c->intercept1 & ICPT_INTR) == on)
-		return;
-	c->intercept1 ^= ICPT_INTR;
-	c->clean &= ~CLEAN_INTERCEPTS;
+	svm(v)->clock = on;
 }
 
 static void svm_skip(struct vcpu *v, uint64_t next_rip)

@@ -340,6 +340,12 @@ static bool pic_registers(struct vio *v, struct line *l)
 	return !(pic_register(READ_REQUESTS) & bit) && !pic_register(READ_SERVICE);
 }
 
+static void serve_own(struct line *l)
+{
+	if (l->by == BY_PIC)
+		serve(l);
+}
+
 static volatile uint16_t service_after;
 
 /* The timer comes in the middle, which has a higher priority and is the chip's own: its EOI ends it and nothing else. */
@@ -367,6 +373,26 @@ static bool nested(struct vio *v, struct line *l)
 	in_handler = serve_with_timer;
 	return request(v) && came(l, 1) && pic_line[0].count == 1 && !pic_register(READ_SERVICE) &&
 	       (service_after & (1u << l->number | 1)) == 1u << l->number;
+}
+
+#define LAPIC_ICR	0xfee00300u
+#define TO_SELF		0x44000u
+
+/* An interrupt of the processor's own goes before: the 8259's must not be forgotten, and no exit may be needed for it. */
+static bool beside_another(struct vio *v, struct line *l)
+{
+	struct line *other = &io_line[1];
+	struct deadline end = deadline_in_ms(2000);
+
+	if (l->by != BY_PIC)
+		return true;
+	in_handler = serve_own;
+	if (!request(v))
+		return false;
+	write32((void *)LAPIC_ICR, TO_SELF | other->vector);
+	while (!l->count && !deadline_passed(end))
+		let_in();
+	return l->count == 1 && other->count == 1 && isr_seen == 1;
 }
 
 /* --- I/O APIC --- */
@@ -421,6 +447,7 @@ static const struct { const char *name; bool (*fn)(struct vio *v, struct line *l
 	{ "interrupts not wanted", not_wanted },
 	{ "registers of the 8259", pic_registers },
 	{ "the timer in the handler", nested },
+	{ "beside an interrupt of the local APIC", beside_another },
 	{ "entries of the I/O APIC", entries },
 	{ "another vector", other_vector },
 };
