@@ -44,6 +44,7 @@ enum cpu_state {
 #define REQ_SIPI		BIT(3)	/* the guest sent a start-up IPI: cpu.sipi */
 #define REQ_CLOCK		BIT(4)	/* look whether interrupts have to exit: the clock is held */
 #define REQ_LDR			BIT(5)	/* say the logical id of the local APIC */
+#define REQ_INTX		BIT(6)	/* say whether interrupts of lines have ended: intx_answer() */
 
 struct cpu {
 	struct cpu *self;

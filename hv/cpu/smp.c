@@ -8,6 +8,7 @@
 #include "hv/cpu/smp.h"
 #include "hv/cpu/vendor.h"
 #include "hv/dev/doorbell.h"
+#include "hv/dev/intx.h"
 #include "hv/dev/lapic.h"
 #include "hv/hv.h"
 #include "hv/mem/mem_internal.h"
@@ -274,6 +275,8 @@ static void serve(struct cpu *c, uint32_t what)
 		__atomic_store_n(&c->dfr, lapic_dfr(), __ATOMIC_RELAXED);
 		__atomic_store_n(&c->ldr, lapic_ldr(), __ATOMIC_RELAXED);
 	}
+	if (what & REQ_INTX)
+		intx_answer();
 	if ((what & REQ_INIT) && runs)
 		guest_init(c);
 	if ((what & REQ_SIPI) && c->state == CPU_WAITS)

@@ -429,6 +429,7 @@ static void send(struct path *p, const struct ioapic_entry *e)
 		intx.cnt_again++;
 	set_fresh(p, false);
 	p->stuck_since = 0;
+	ioapic_sent((unsigned)p->gsi, ncpus == 1 ? this_cpu() : smp_find_target(msi_address(e)));
 	irq_send_msi(msi_address(e), e->low & (RTE_VECTOR | RTE_MODE));
 }
 
@@ -563,6 +564,13 @@ bool intx_check(bool can_take, int *vector)
 	}
 	lock_release(&trap_serial);
 	return waits;
+}
+
+void intx_answer(void)
+{
+	lock_acquire(&trap_serial);
+	ioapic_answer();
+	lock_release(&trap_serial);
 }
 
 /* --- start --- */

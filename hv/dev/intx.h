@@ -43,6 +43,9 @@ bool intx_check(bool can_take, int *vector);
  */
 bool intx_look_foreign(void);
 
+/* REQ_INTX on this processor, in the host and without a lock. */
+void intx_answer(void);
+
 /* The guest wrote the chipset's routing registers. */
 void intx_rerouted(void);
 

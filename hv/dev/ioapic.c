@@ -6,7 +6,7 @@
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/time.h>
-#include "hv/cpu/percpu.h"
+#include "hv/cpu/smp.h"
 #include "hv/dev/acpi.h"
 #include "hv/dev/ioapic.h"
 #include "hv/dev/lapic.h"
@@ -41,6 +41,8 @@ struct taken {
 	unsigned pin;
 	uint32_t low, high;		/* the entry that the guest sees */
 	bool doorbell;
+	struct cpu *sent_to;		/* has not ended its last interrupt, as far as is known; NULL: nobody */
+	uint8_t sent_vector;
 };
 
 static struct ioapic ioapics[ACPI_MAX_IOAPICS];
@@ -220,6 +222,44 @@ static struct taken *selected(const struct ioapic *io)
 	return io->select < IOAPIC_ENTRY(0) ? NULL : find_taken(io, (io->select - IOAPIC_ENTRY(0)) / 2);
 }
 
+static void look(struct taken *t)
+{
+	if (lapic_vector(t->sent_vector) == VECTOR_IDLE)
+		t->sent_to = NULL;
+}
+
+void ioapic_sent(unsigned gsi, struct cpu *c)
+{
+	unsigned pin;
+	struct ioapic *io = of_gsi(gsi, &pin);
+	struct taken *t = io ? find_taken(io, pin) : NULL;
+
+	if (!t)
+		return;
+	t->sent_to = c;
+	t->sent_vector = (uint8_t)FIELD_GET(RTE_VECTOR, t->low);
+}
+
+void ioapic_answer(void)
+{
+	for (struct taken *t = taken; t < taken + ntaken; t++)
+		if (t->sent_to == this_cpu())
+			look(t);
+}
+
+/*
+ * Whether a handler has not ended yet: some kernels wait for that before they move an interrupt.  Its processor alone can tell:
+ * any other one asks it to, and has to read again.
+ */
+static bool is_busy(struct taken *t)
+{
+	if (t->sent_to == this_cpu())
+		look(t);
+	else if (t->sent_to)
+		smp_request(t->sent_to, REQ_INTX);
+	return t->sent_to;
+}
+
 static uint64_t page_read(void *ctx, uint32_t off, unsigned width)
 {
 	struct ioapic *io = ctx;
@@ -234,10 +274,7 @@ static uint64_t page_read(void *ctx, uint32_t off, unsigned width)
 		return io_read(io, io->select);
 	if (io->select & 1)
 		return t->high;
-	/* What a handler has not ended yet; some kernels wait for that before they move an interrupt. */
-	bool busy = (t->low & RTE_LEVEL) && lapic_vector(FIELD_GET(RTE_VECTOR, t->low)) != VECTOR_IDLE;
-
-	return t->low | (busy ? RTE_REMOTE_IRR : 0);
+	return t->low | ((t->low & RTE_LEVEL) && is_busy(t) ? RTE_REMOTE_IRR : 0);
 }
 
 static void write_window(struct ioapic *io, uint32_t value)

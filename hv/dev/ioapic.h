@@ -52,6 +52,15 @@ void ioapic_release(unsigned gsi);
 /* Trap the pages, so that the entries can be read, or not.  With virtual entries they stay trapped. */
 void ioapic_watch(bool on);
 
+/*
+ * An interrupt went out to @c (NULL: nobody knows to which) as the guest's entry says.  Where that is virtual, Remote IRR is
+ * set until @c has ended it.  On @c itself ioapic_answer() looks whether it has, for another processor that reads the entry
+ * (REQ_INTX).  Both with trap_serial held.
+ */
+struct cpu;
+void ioapic_sent(unsigned gsi, struct cpu *c);
+void ioapic_answer(void);
+
 /* The guest's entry, while watched.  False: there is no such input. */
 bool ioapic_entry(unsigned gsi, struct ioapic_entry *out);
 

@@ -77,6 +77,9 @@ static void noise(void)
 
 uint64_t phys_limit(void) { return 1ull << 40; }
 uint64_t gmem_top(void) { return 0x80000000; }
+static struct cpu other;
+static unsigned asked;
+void smp_request(struct cpu *c, uint32_t what) { CHECK(c == &other && what == REQ_INTX); asked++; }
 uint32_t lapic_id(void) { return OWN_ID; }
 enum vector_state lapic_vector(uint8_t vector) { return state; }
 
@@ -108,6 +111,38 @@ static void start(void)
 	state = VECTOR_IDLE;
 	noisy = -1;
 	host_time_hook = noise;
+}
+
+/* Remote IRR is what the local APIC knows; the guest cannot write it. */
+static void remote_irr(struct trap *t)
+{
+	trap_write(t, 0, 4, 0x10 + 2 * 5);
+	trap_write(t, 0x10, 4, 0xa061 | BIT(14) | BIT(12));
+	CHECK_EQ(trap_read(t, 0x10, 4), 0xa061);
+	state = VECTOR_IN_SERVICE;
+	CHECK_EQ(trap_read(t, 0x10, 4), 0xa061);		/* somebody else's interrupt on the same vector */
+	ioapic_sent(PINS + 5, this_cpu());
+	CHECK_EQ(trap_read(t, 0x10, 4), 0xa061 | BIT(14));
+	trap_write(t, 0x10, 4, 0xa062);				/* moved meanwhile, not ended yet */
+	CHECK_EQ(trap_read(t, 0x10, 4), 0xa062 | BIT(14));
+	trap_write(t, 0x10, 4, 0x2061);				/* an edge has no such bit */
+	CHECK_EQ(trap_read(t, 0x10, 4), 0x2061);
+	trap_write(t, 0x10, 4, 0xa061);
+	state = VECTOR_IDLE;
+	CHECK_EQ(trap_read(t, 0x10, 4), 0xa061);
+	state = VECTOR_IN_SERVICE;
+	CHECK_EQ(trap_read(t, 0x10, 4), 0xa061);
+	/* Sent to another processor, that one knows; nothing is read here. */
+	ioapic_sent(PINS + 5, &other);
+	state = VECTOR_IDLE;
+	CHECK(trap_read(t, 0x10, 4) == (0xa061 | BIT(14)) && asked == 1);
+	ioapic_answer();
+	CHECK(trap_read(t, 0x10, 4) == (0xa061 | BIT(14)) && asked == 2);
+	ioapic_sent(PINS + 5, this_cpu());			/* as if it were this one */
+	ioapic_answer();
+	CHECK(trap_read(t, 0x10, 4) == 0xa061 && asked == 2);
+	ioapic_sent(PINS + 5, NULL);
+	CHECK_EQ(trap_read(t, 0x10, 4), 0xa061);
 }
 
 /* One test walks through the life of a machine: the state in the sources is for one run. */
@@ -186,15 +221,9 @@ TEST(a_borrowed_pin)
 	}
 	CHECK_EQ(e[0], NMI | BIT(13));
 
-	/* Remote IRR is what the local APIC knows; the guest cannot write it. */
 	struct ioapic_entry seen;
 
-	trap_write(t, 0, 4, 0x10 + 2 * 5);
-	trap_write(t, 0x10, 4, 0xa061 | BIT(14) | BIT(12));
-	CHECK_EQ(trap_read(t, 0x10, 4), 0xa061);
-	state = VECTOR_IN_SERVICE;
-	CHECK_EQ(trap_read(t, 0x10, 4), 0xa061 | BIT(14));
-	state = VECTOR_IDLE;
+	remote_irr(t);
 	CHECK(ioapic_entry(PINS + 5, &seen) && !seen.real && seen.low == 0xa061 && seen.high == 0x03000000);
 	CHECK(ioapic_entry(PINS + 6, &seen) && seen.real && seen.low == 0x77);
 	CHECK(!ioapic_entry(2 * PINS, &seen));

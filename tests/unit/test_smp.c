@@ -38,6 +38,8 @@ void idt_init(void) { }
 void cpu_tables_load(struct cpu *c, uint8_t *stacks) { }
 void machine_reset(void) { host_fail("machine_reset", 0, "the machine was reset"); }
 
+static unsigned answers;
+void intx_answer(void) { answers++; }
 void doorbell_leave(uint32_t cpu)
 {
 	/* Nobody may aim a bell here any more. */
@@ -114,6 +116,18 @@ TEST(as_silicon)
 	CHECK_EQ(sent, 0);
 	CHECK_EQ(me->requests, REQ_FLUSH | REQ_CLOCK);
 	CHECK(!me->in_guest && !me->poke);
+}
+
+TEST(what_others_want)
+{
+	start(wait_sipi);
+	me->init_seen = 0;
+	answers = 0;
+	me->requests = REQ_INTX;
+	smp_serve(me);
+	CHECK(answers == 1 && !me->requests && me->state == CPU_RUNS);
+	smp_serve(me);
+	CHECK_EQ(answers, 1);
 }
 
 /* The poke before the INIT has its NMI behind it: the next one must send another. */
