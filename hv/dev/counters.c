@@ -6,30 +6,31 @@
 
 #define MAX_COUNTERS	256u
 
-static struct { const char *object, *what; const uint64_t *value; } table[MAX_COUNTERS];
-static unsigned count;
+/* tests/lib/counters knows these two, too. */
+static struct { const char *object, *what; const uint64_t *value; } counters[MAX_COUNTERS];
+static unsigned ncounters;
 
 void counter_register(const char *object, const char *what, const uint64_t *value)
 {
-	if (count == MAX_COUNTERS) {
+	if (ncounters == MAX_COUNTERS) {
 		log_warn("counters: no room for %s.%s", object, what);
 		return;
 	}
-	table[count].object = object;
-	table[count].what = what;
-	table[count++].value = value;
+	counters[ncounters].object = object;
+	counters[ncounters].what = what;
+	counters[ncounters++].value = value;
 }
 
 unsigned counters_count(void)
 {
-	return count;
+	return ncounters;
 }
 
 bool counters_get(uint64_t index, struct veneer_counter *out)
 {
-	if (index >= count)
+	if (index >= ncounters)
 		return false;
-	*out = (struct veneer_counter){ .value = *table[index].value };
-	fmt_string(out->name, sizeof(out->name), "%s.%s", table[index].object, table[index].what);
+	*out = (struct veneer_counter){ .value = *counters[index].value };
+	fmt_string(out->name, sizeof(out->name), "%s.%s", counters[index].object, counters[index].what);
 	return true;
 }

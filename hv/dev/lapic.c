@@ -10,7 +10,7 @@
 
 static volatile uint8_t *page;
 static uint32_t page_addr;
-static uint64_t cnt_sent, cnt_refused, cnt_emulated;
+static uint64_t cnt_sent, cnt_refused, cnt_emulated, cnt_accesses;
 
 #define MSI_ADDR_BASE		0xfee00000u
 #define MSI_ADDR_DEST		GENMASK(19, 12)
@@ -36,6 +36,7 @@ void lapic_init(uint32_t addr)
 	counter_register("irq", "sent", &cnt_sent);
 	counter_register("irq", "refused", &cnt_refused);
 	counter_register("irq", "ipis_emulated", &cnt_emulated);
+	counter_register("lapic", "accesses", &cnt_accesses);
 }
 
 uint32_t lapic_addr(void)
@@ -215,6 +216,7 @@ uint32_t lapic_dfr(void)
 
 void lapic_guest_write(uint32_t off, unsigned width, uint32_t value)
 {
+	counter_add(&cnt_accesses, 1);
 	/*
 	 * Registers stand 16 bytes apart and are written as aligned dwords; what other accesses do, chips decide differently.
 	 */
@@ -235,6 +237,7 @@ bool lapic_guest_x2apic_icr(uint64_t value)
 {
 	uint32_t mode = FIELD_GET(ICR_MODE, (uint32_t)value);
 
+	counter_add(&cnt_accesses, 1);
 	/* Where the guest would get #GP the write must not be ours. */
 	if (!x2apic() || (value & ICR_X2_RESERVED) || mode == ICR_MODE_RESERVED || mode == ICR_MODE_EXTINT)
 		return false;

@@ -96,6 +96,37 @@ qmp() {
 	"$LIB/qmp" "$BATS_TEST_TMPDIR/qmp" "$@"
 }
 
+# veneer_counters: all of them, "NAME VALUE" a line, out of the memory of the running machine.  The log level is info or more.
+veneer_counters() {
+	local range
+	range=$(sed -nE 's/^.*memory: Veneer at (0x[0-9a-f]+)-(0x[0-9a-f]+) .*/\1 \2/p' "$(serial)" | head -n 1)
+	[ -n "$range" ] || { echo "the log does not say where Veneer is" >&2; return 1; }
+	rm -f "$BATS_TEST_TMPDIR/memory"
+	qmp pmemsave "{\"val\": $((${range% *})), \"size\": $((${range#* } - ${range% *})),
+		\"filename\": \"$BATS_TEST_TMPDIR/memory\"}" >/dev/null
+	"$LIB/counters" "$BUILD/veneer.elf.full" "$(serial)" "$BATS_TEST_TMPDIR/memory"
+}
+
+# counter_in FILE NAME: of those that veneer_counters printed
+counter_in() { sed -n "s/^$2 //p" "$1"; }
+
+# no_interrupt_controller_exits BEFORE AFTER: between these two the guest's accesses to LAPIC, I/O APICs and 8259s did not exit,
+# while devices interrupted it; and the counters count, for before BEFORE there were some of those named further.
+no_interrupt_controller_exits() {
+	local before=$1 after=$2 name was is
+	shift 2
+	for name in lapic.accesses ioapic.accesses 8259.accesses; do
+		was=$(counter_in "$before" $name) is=$(counter_in "$after" $name)
+		[ -z "$was" ] || [ "$was" != "$is" ] || continue
+		echo "$name: ${was:-not there}, then $is"
+		return 1
+	done
+	for name in "$@"; do
+		[ "$(counter_in "$before" "$name")" -gt 0 ] || { echo "$name: none at all"; return 1; }
+	done
+	[ $(($(counter_in "$after" irq.sent) - $(counter_in "$before" irq.sent))) -gt 100 ]
+}
+
 # What stands on the text screen of 80 by 25.
 text_screen() {
 	rm -f "$BATS_TEST_TMPDIR/vga"

@@ -111,15 +111,15 @@ counter() {
 	done
 }
 
-# linux OPTIONS ARGS...: transfers on the card, then patterns on the disks.
+# linux OPTIONS ARGS...: transfers on the card (or CARDS of them), then patterns on the disks.
 linux() {
 	local options=$1
 	shift
 	http_start
 	random_file "$HTTP_DIR/down" 8
 	linux_run net "veneer.mib=8 veneer.url=$HTTP_URL $options" --config "$WRITABLE" "$@"
-	said "cards: 1"
-	check_transfers 1
+	said "cards: ${CARDS:-1}"
+	check_transfers "${CARDS:-1}"
 	linux_run disks "veneer.mib=16 $options" --config "$WRITABLE" "$@"
 	check_patterns sata nvme
 	! grep -a "nobody cared" "$(serial)"
@@ -142,6 +142,23 @@ linux() {
 # bats test_tags=slow
 @test "intx: Linux without MSI and I/O APIC, on pc" {
 	linux "pci=nomsi noapic" "${pc[@]}"
+}
+
+# bats test_tags=slow
+@test "intx: Linux without MSI and I/O APIC, on pc with three cards" {
+	CARDS=3 linux "pci=nomsi noapic" "${pc[@]}" --nic rtl8139 --nic e1000e --mem 768M
+}
+
+# bats test_tags=slow
+@test "intx: Linux without MSI, with and without the I/O APIC, by an rtl8139 on q35" {
+	linux "pci=nomsi" --nic rtl8139 "${q35[@]:2}"
+	linux "pci=nomsi noapic" --nic rtl8139 "${q35[@]:2}"
+}
+
+# bats test_tags=slow
+@test "intx: Linux without MSI, with and without the I/O APIC, started by UEFI" {
+	linux "pci=nomsi" --firmware uefi "${q35[@]}"
+	linux "pci=nomsi noapic" --firmware uefi "${q35[@]}"
 }
 
 # One card rings Veneer by the line, the other one is the guest's and interrupts it.  veneer.native=1 loads its driver.

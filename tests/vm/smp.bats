@@ -49,15 +49,23 @@ linux_smp() {
 	shift 2
 	http_start
 	random_file "$HTTP_DIR/down" 1
-	linux_run smp "veneer.cpus=$cpus veneer.url=$HTTP_URL $cmdline" --smp "$cpus" --mem 512M "${machine[@]}" "$@"
+	linux_start smp "veneer.cpus=$cpus veneer.url=$HTTP_URL $cmdline" --smp "$cpus" --mem 512M "${machine[@]}" "$@"
+	if [ -n "${UNTRAPPED:-}" ] && [ -z "${NATIVE:-}" ]; then
+		guest_wait_for "GUEST: download 0" 500
+		veneer_counters >before
+		guest_wait_for "GUEST: stopping" 500
+		veneer_counters >after
+		no_interrupt_controller_exits before after lapic.accesses ioapic.accesses 8259.accesses
+	fi
+	guest_end
 	[ "$(reported "download 0")" = "$(sha_of "$HTTP_DIR/down")" ]
 	grep -a "^GUEST: NMIs\|^GUEST: rounds" "$(serial)" >&3 || true
 }
 
 # bats test_tags=slow
-@test "smp: Linux with 4 processors, all busy with card and disks" {
+@test "smp: Linux with 4 processors, all busy with card and disks, no exit by an interrupt controller" {
 	untrapped_config
-	linux_smp 4 "veneer.nmis=2 veneer.seconds=5" --config auto.dts
+	UNTRAPPED=y linux_smp 4 "veneer.nmis=2 veneer.seconds=5" --config auto.dts
 }
 
 @test "smp: Linux takes processors away and back under load, and no NMI of its own is lost" {
@@ -71,12 +79,31 @@ linux_smp() {
 	said "NMIs: 200 times on 4 processors, lost 0"
 }
 
-@test "smp: kexec of Linux into itself three times, card and disks work each time" {
+# bats test_tags=slow
+@test "smp: Linux with 2 processors and neither MSI nor MSI-X, busy with card and disks" {
+	linux_smp 2 "pci=nomsi veneer.nmis=2 veneer.seconds=10" --nic e1000
+}
+
+linux_kexec() { # linux_kexec CMDLINE ARGS...
+	local cmdline=$1
+	shift
 	http_start
 	random_file "$HTTP_DIR/down" 1
 	ln "$LINUX/vmlinuz" "$LINUX/initrd.gz" "$HTTP_DIR/"
-	linux_run kexec "veneer.cpus=2 veneer.kexec=3 veneer.url=$HTTP_URL" --smp 2 --mem 512M "${machine[@]}"
+	linux_run kexec "veneer.cpus=2 veneer.kexec=3 veneer.url=$HTTP_URL $cmdline" --smp 2 --mem 512M "${machine[@]}" "$@"
 	for left in 3 2 1 0; do
 		[ "$(reported "download $left")" = "$(sha_of "$HTTP_DIR/down")" ]
 	done
+}
+
+@test "smp: kexec of Linux into itself three times, card and disks work each time" {
+	linux_kexec ""
+}
+
+# bats test_tags=slow
+@test "smp: the same with neither MSI nor MSI-X, by the I/O APIC and by the 8259" {
+	linux_kexec "pci=nomsi"
+	guest_stop
+	rm -rf "$HTTP_DIR" "$BATS_TEST_TMPDIR/port"
+	linux_kexec "pci=nomsi noapic"
 }

@@ -16,7 +16,7 @@ for cpu in $(seq 0 $last); do
 			"$(taskset -c "$cpu" lspci -n -A $mech 2>/dev/null | grep -cE "$concealed")" 0
 	done
 	expect "CPU $cpu sees the twins" "$(taskset -c "$cpu" lspci -n -A intel-conf1 | grep -c 1af4:)" \
-		$((1 + $(echo "$disks" | wc -l)))
+		$(($(cards | wc -l) + $(echo "$disks" | wc -l)))
 done
 dhcp "$card" || fail "$card: no address by DHCP"
 sum=$(wget -q -O - "$url/down" | sha)
