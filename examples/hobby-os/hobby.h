@@ -189,7 +189,7 @@ struct boot {
 };
 extern struct boot boot;
 
-/* False when @magic is of no multiboot loader. */
+/* False when @magic is of no loader that we know. */
 bool boot_parse(uint32_t magic, uint32_t info);
 /* The value of the option "@name=...", also of the forms name="a b" and "name=a b".  NULL when absent. */
 const char *boot_option(const char *name);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the loader tells, by multiboot 1 or 2: the command line, whether there is a text screen, the ACPI pointer. */
+/* What the loader tells, by multiboot 1 or 2 or PVH: the command line, whether there is a text screen, the ACPI pointer. */
 #include "hobby.h"
 
 #define MB1_BOOTED		0x2badb002
@@ -17,6 +17,10 @@
 #define MB2_TAG_RSDP_V1		14
 #define MB2_TAG_RSDP_V2		15
 #define MB2_FRAMEBUFFER_TYPE	29
+
+#define PVH_MAGIC		0x336ec578
+#define PVH_CMDLINE		24
+#define PVH_RSDP		32
 
 struct mb2_tag {
 	uint32_t type, size;
@@ -61,6 +65,16 @@ static void parse_mb2(const uint8_t *info)
 	}
 }
 
+/* Its addresses have 64 bits, and lie below 4 GiB here. */
+static void parse_pvh(const uint8_t *info)
+{
+	const char *cmdline = (const char *)*(const uint32_t *)(info + PVH_CMDLINE);
+
+	if (cmdline)
+		set_cmdline(cmdline);
+	boot.rsdp = *(const uint32_t *)(info + PVH_RSDP);
+}
+
 bool boot_parse(uint32_t magic, uint32_t info)
 {
 	boot.text_screen = true;	/* a loader that says nothing is a BIOS's */
@@ -68,6 +82,8 @@ bool boot_parse(uint32_t magic, uint32_t info)
 		parse_mb1((const uint8_t *)info);
 	else if (magic == MB2_BOOTED)
 		parse_mb2((const uint8_t *)info);
+	else if (magic == PVH_MAGIC && *(const uint32_t *)info == PVH_MAGIC)
+		parse_pvh((const uint8_t *)info);
 	else
 		return false;
 	return true;

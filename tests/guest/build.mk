@@ -10,7 +10,8 @@ endif
 
 GUEST_PROBES	:= $(patsubst tests/guest/%.c,$(BUILD)/guest/%.elf,$(wildcard tests/guest/probe-*.c))
 GUEST_LIB	:= $(patsubst tests/guest/lib/%.c,$(BUILD)/guest/lib/%.o,$(wildcard tests/guest/lib/*.c)) \
-		   $(addprefix $(BUILD)/hobby-os/,boot.o lib.o console.o time.o multiboot.o acpi.o pci.o apic.o veneer.o)
+		   $(addprefix $(BUILD)/hobby-os/,boot.o lib.o console.o time.o multiboot.o acpi.o pci.o apic.o \
+		     pic.o ioapic.o veneer.o)
 GUEST_CFLAGS	:= $(HOBBY_CFLAGS) -Iexamples/hobby-os -Itests/guest/lib
 
 # Two small kernels of their own that die, in 32-bit and in 64-bit mode.

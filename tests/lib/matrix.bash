@@ -109,8 +109,8 @@ hobby_boot() {
 	local run="tftp 10.0.2.2 file; write disk0 2048 0x1234 8192; verify disk0 2048 0x1234 8192; exit 0"
 	rm -f data
 	truncate -s 64M data
-	guest_run --kernel "$BUILD/hobby-os.elf" --config "$WRITABLE" --tftp tftp --cmdline "$1 net=dhcp run=\"$run\"" \
-		--nic "$2" --disk "$3:data" || HOBBY_FAILED=y
+	guest_run "${HOBBY_ARGS[@]}" --kernel "$BUILD/hobby-os.elf" --config "$WRITABLE" --tftp tftp \
+		--cmdline "$1 net=dhcp run=\"$run\"" --nic "$2" --disk "$3:data" || HOBBY_FAILED=y
 }
 
 hobby_net() { grep -qaE "tftp: file 1048576 bytes .* sha256 $(sha_of tftp/file)" "$(serial)"; }
@@ -119,9 +119,10 @@ hobby_disk() {
 	grep -qa "verify: disk0 8192 sectors from 2048 are as written" "$(serial)" && "$LIB/check-words" data 2048 0x1234 8192
 }
 
-# hobby_row NUMBER TITLE OPTIONS
+# hobby_row NUMBER TITLE OPTIONS ARGS...
 hobby_row() {
 	row "$1" "$2"
+	HOBBY_ARGS=("${@:4}")
 	mkdir tftp
 	random_file tftp/file 1
 	hobby_boot "$3" e1000e ahci
@@ -133,4 +134,23 @@ hobby_row() {
 	hobby_boot "$3" rtl8139 nvme
 	check rtl8139 hobby_net
 	[ -z "${HOBBY_FAILED:-}" ] || ROW_FAILED=y
+}
+
+# probe_cell COLUMN: the probe has checked the device at the column's place, and nothing of it failed
+probe_cell() {
+	local place=${PLACE[$1]#0000:}
+	grep -qaF "$place " <(grep -a "^PASS " "$(serial)") && ! grep -aF "$place " <(grep -a "^FAIL " "$(serial)")
+}
+
+# probe_row NUMBER TITLE PROBE CMDLINE: a probe kernel that has all five devices before it
+probe_row() {
+	local column
+	row "$1" "$2"
+	matrix_machine
+	guest_start --no-reboot --kernel "$BUILD/guest/$3.elf" --cmdline "$4" "${machine[@]}"
+	row_guest_end
+	for column in "${COLUMNS_OF_MATRIX[@]}"; do
+		check "$column" probe_cell "$column"
+	done
+	row_end
 }

@@ -171,3 +171,31 @@ ipxe_row() {
 	hobby_row 47 "hobby OS, modern transport, MSI-X" "virtio=modern irq=msix"
 	row_end
 }
+
+# bats test_tags=slow
+@test "guests: hobby OS by its PVH entry" {
+	hobby_row 48 "hobby OS by its PVH entry, legacy transport, MSI-X" "virtio=legacy irq=msix" --boot-protocol pvh
+	grep -qa "veneer: guest: PVH kernel of " "$(serial)"
+	row_end
+}
+
+# The kernels of tests/guest that behave as the drivers of many small systems do (docs/guests.md, "Where it is tested").
+# bats test_tags=slow
+@test "guests: probes of the rules: ids, layout, configuration space, features, lives of a device" {
+	probe_row 50 "probe-transport: ids, layout, features; BARs moved, suspend, a second kernel" probe-transport ""
+}
+
+# bats test_tags=slow
+@test "guests: probes of the rules: sloppy drivers" {
+	probe_row 51 "probe-quirks: polling, queue sizes, status, resets, kicks, framings" probe-quirks "arp=1"
+}
+
+# bats test_tags=slow
+@test "guests: probes of the rules: lines, and what is taken for granted" {
+	probe_row 52 "probe-rules: lines by the 8259 and the I/O APIC, masked and unmasked; fixed places" probe-rules ""
+}
+
+# bats test_tags=slow
+@test "guests: probes of the rules: messages" {
+	probe_row 53 "probe-msix: MSI-X and MSI, all destination modes" probe-msix ""
+}

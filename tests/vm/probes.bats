@@ -72,6 +72,15 @@ probe() { # probe NAME CMDLINE ARGS...
 	probe probe-quirks "arp=1" --config "$WRITABLE" "${machine[@]}" --nic rtl8139
 }
 
+@test "probe-rules: interrupt lines by the 8259 and the I/O APIC, and what drivers take for granted" {
+	probe probe-rules "" --config "$WRITABLE" "${machine[@]}"
+}
+
+# bats test_tags=slow
+@test "probe-rules: the same on pc, with cards that ring by the same lines" {
+	probe probe-rules "" --config "$WRITABLE" --machine pc --nic e1000 --nic rtl8139 --disk ahci:sata --disk nvme:nvme
+}
+
 @test "probe-idle: an idle guest causes no exits" {
 	probe probe-idle "seconds=10" --config "$WRITABLE" "${machine[@]}"
 }
