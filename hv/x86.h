@@ -13,6 +13,7 @@
 #define MSR_FEATURE_CONTROL	0x3au
 #define MSR_TSC_ADJUST		0x3bu
 #define MSR_PAT			0x277u
+#define MSR_TSC_DEADLINE	0x6e0u
 #define MSR_X2APIC		0x800u
 #define MSR_X2APIC_ID		0x802u
 #define MSR_X2APIC_ICR		0x830u

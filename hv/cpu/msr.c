@@ -8,7 +8,8 @@
 #include "hv/cpu/vendor.h"
 #include "hv/dev/lapic.h"
 
-#define CPUID_X2APIC	BIT(21)		/* 1h ECX */
+#define CPUID_X2APIC		BIT(21)		/* 1h ECX */
+#define CPUID_TSC_DEADLINE	BIT(24)
 
 bool exit_rdmsr(struct vcpu *v)
 {
@@ -85,6 +86,37 @@ static bool write_apic_base(uint64_t value)
 	return true;
 }
 
+static bool has_deadline(void)
+{
+	return cpuid(1, 0).ecx & CPUID_TSC_DEADLINE;
+}
+
+/*
+ * The local APIC's deadline is in the host's TSC (SDM vol. 3, 26.3).  Once a guest's differs its writes exit and are
+ * translated, and a deadline that is set moves along.  (On other CPUs, whose offsets are 0, the writes may exit or not.)
+ */
+static void set_tsc_offset(struct vcpu *v, uint64_t offset)
+{
+	uint64_t old = vendor->get_tsc_offset(v), deadline;
+
+	vendor->set_tsc_offset(v, offset);
+	if (offset == old || !has_deadline())
+		return;
+	vendor->trap_msr_write(MSR_TSC_DEADLINE, true);
+	vendor->flush(v);
+	deadline = rdmsr(MSR_TSC_DEADLINE);
+	if (deadline)
+		wrmsr(MSR_TSC_DEADLINE, deadline + old - offset);
+}
+
+static bool write_deadline(struct vcpu *v, uint64_t value)
+{
+	if (!has_deadline())
+		return false;
+	wrmsr(MSR_TSC_DEADLINE, value ? value - vendor->get_tsc_offset(v) : 0);
+	return true;
+}
+
 bool exit_wrmsr(struct vcpu *v)
 {
 	uint32_t msr = (uint32_t)v->gpr[GPR_RCX];
@@ -96,13 +128,15 @@ bool exit_wrmsr(struct vcpu *v)
 	case MSR_APIC_BASE:
 		return write_apic_base(value);
 	case MSR_TSC:
-		vendor->set_tsc_offset(v, value - rdtsc());
+		set_tsc_offset(v, value - rdtsc());
 		return true;
 	case MSR_TSC_ADJUST:
 		/* The host's TSC is Veneer's clock: the adjustment becomes the guest's offset. */
-		vendor->set_tsc_offset(v, vendor->get_tsc_offset(v) + value - this_cpu()->tsc_adjust);
+		set_tsc_offset(v, vendor->get_tsc_offset(v) + value - this_cpu()->tsc_adjust);
 		this_cpu()->tsc_adjust = value;
 		return true;
+	case MSR_TSC_DEADLINE:
+		return write_deadline(v, value);
 	case MSR_X2APIC_ICR:
 		return lapic_guest_x2apic_icr(value);
 	default:

@@ -14,6 +14,11 @@
 #define MSR_VMX_LAST		0x491
 #define MSR_PEBS_ENABLE		0x3f1
 #define MSR_DS_AREA		0x600
+#define MSR_TSC			0x10
+#define MSR_TSC_DEADLINE	0x6e0
+#define LVT_TIMER		((void *)0xfee00320)
+#define LVT_DEADLINE		0x40000u
+#define LVT_MASKED		0x10000u
 #define MSR_PT_FIRST		0x570
 #define MSR_PT_LAST		0x587
 #define CR0_NE			(1u << 5)
@@ -206,6 +211,60 @@ static void check_pae(void)
 	__asm__ volatile("movl %0, %%cr3" : : "r"(cr3) : "memory");
 }
 
+static volatile uint32_t deadlines;
+
+static void on_deadline(void *ctx)
+{
+	(void)ctx;
+	deadlines++;
+}
+
+/* Until the TSC is there: the number of deadlines that came meanwhile. */
+static uint32_t deadlines_until(uint64_t tsc)
+{
+	uint32_t before = deadlines;
+
+	while (rdtsc() < tsc)
+		pause();
+	return deadlines - before;
+}
+
+/* The deadline of the local APIC's timer is one of the guest's TSC, whatever the guest has written into that. */
+static void check_deadline(const char *how, uint64_t ahead)
+{
+	uint64_t before = rdtsc(), deadline;
+
+	check(try_wrmsr(MSR_TSC, before + ahead), true, "vmx: %s: the TSC can be written", how);
+	deadline = rdtsc() + 20000000;
+	check(deadline - before >= ahead, true, "vmx: %s: it goes on from there", how);
+	check(try_wrmsr(MSR_TSC_DEADLINE, deadline), true, "vmx: %s: the timer's deadline can be set", how);
+	check(deadlines_until(deadline - 5000000), 0, "vmx: %s: it does not come before its time", how);
+	check(deadlines_until(deadline + 100000000), 1, "vmx: %s: and then it comes", how);
+	/* One that is set comes nearer with the TSC that is written. */
+	try_wrmsr(MSR_TSC_DEADLINE, rdtsc() + (1ull << 40) + 20000000);
+	try_wrmsr(MSR_TSC, rdtsc() + (1ull << 40));
+	check(deadlines_until(rdtsc() + 100000000), 1, "vmx: %s: one that is set comes nearer with the TSC", how);
+	try_wrmsr(MSR_TSC, before);
+}
+
+static void check_deadlines(void)
+{
+	uint32_t r[4];
+
+	cpuid(1, r);
+	if (!(r[2] & 1u << 24)) {
+		skip("vmx: no TSC deadline");
+		return;
+	}
+	apic_init();
+	write32(LVT_TIMER, LVT_DEADLINE | irq_alloc(on_deadline, NULL));
+	__asm__ volatile("sti");
+	check_deadline("TSC as it was", 0);
+	check_deadline("TSC far ahead", 1ull << 44);
+	__asm__ volatile("cli");
+	write32(LVT_TIMER, LVT_MASKED);
+}
+
 static void check_veneer_memory(void)
 {
 	volatile uint32_t *p;
@@ -235,6 +294,7 @@ void probe(void)
 	check_xsetbv();
 	check_mtrrs();
 	check_pae();
+	check_deadlines();
 	check_veneer_memory();
 	check(veneer_counters() != 0, true, "vmx: Veneer lives on");
 }
