@@ -131,17 +131,6 @@ static void exit_hypercall(struct vcpu *v, const struct vmexit *x)
 	skip(v, x);
 }
 
-static void exit_nmi(struct vcpu *v)
-{
-	struct cpu *c = this_cpu();
-	bool poked = smp_take_poke(c), rang = doorbell_ring();
-
-	if (poked && rang)
-		smp_expect_late_poke(c);
-	else if (!poked && !rang && !smp_is_late_poke(c))
-		vendor->inject_nmi(v);
-}
-
 /*
  * The clock's exit: acknowledge the interrupt and hand it to the guest, whose IF was 1 or it would not have come.  An NMI that
  * comes while interrupts are open is taken by Veneer's own handler, which only counts.
@@ -154,7 +143,7 @@ static void exit_intr(struct vcpu *v)
 	if (vector >= 0)
 		vendor->inject_interrupt(v, (uint8_t)vector);
 	if (this_cpu()->nmi_count != nmis)
-		exit_nmi(v);
+		smp_nmi(this_cpu());
 }
 
 /* An instruction that is carried out, or that this guest may not execute so. */
@@ -170,7 +159,7 @@ static void dispatch(struct vcpu *v, const struct vmexit *x)
 {
 	switch (x->kind) {
 	case EXIT_NMI:
-		exit_nmi(v);
+		smp_nmi(this_cpu());
 		break;
 	case EXIT_INTR:
 		exit_intr(v);

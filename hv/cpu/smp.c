@@ -58,27 +58,34 @@ static void poke(struct cpu *c)
 		lapic_send(c->apic_id, ICR_ASSERT | FIELD_PREP(ICR_MODE, ICR_MODE_NMI));
 }
 
-bool smp_take_poke(struct cpu *c)
+static bool take_poke(struct cpu *c)
 {
 	return __atomic_exchange_n(&c->poke, 0, __ATOMIC_SEQ_CST);
 }
 
-/*
- * The flag is set before the NMI is sent: a doorbell that comes between finds it, and the poke's own NMI comes later, with no
- * flag and no work.  It must not become the guest's.
- */
-void smp_expect_late_poke(struct cpu *c)
-{
-	c->late_poke_until = time_us() + LATE_POKE_US;
-}
-
-bool smp_is_late_poke(struct cpu *c)
+/* Whether this NMI, which nothing explains, is the late poke: once. */
+static bool is_late_poke(struct cpu *c)
 {
 	if (!c->late_poke_until || time_us() >= c->late_poke_until)
 		return false;
 	c->late_poke_until = 0;
 	counter_add(&cnt_late, 1);
 	return true;
+}
+
+/*
+ * A poke's flag is set before its NMI is sent: a doorbell that comes between finds it, and the poke's own NMI comes later, with
+ * no flag and no work.  It must not become the guest's.
+ */
+void smp_nmi(struct cpu *c)
+{
+	bool poked = take_poke(c), rang = doorbell_ring();
+
+	if (poked && rang)
+		c->late_poke_until = time_us() + LATE_POKE_US;
+	/* One that waits for its SIPI has NMIs blocked. */
+	else if (!poked && !rang && !is_late_poke(c) && c->state == CPU_RUNS)
+		vendor->inject_nmi(c->v);
 }
 
 /*
@@ -211,12 +218,14 @@ static void guest_init(struct cpu *c)
 	}
 	__atomic_store_n(&c->state, CPU_WAITS, __ATOMIC_SEQ_CST);
 	counter_add(&cnt_inits, 1);
+	/* It may sleep for ever, and what rang while it was on its way to that would be heard by nobody. */
+	doorbell_leave(c->index);
 	lapic_reset();
 }
 
 /*
  * The SIPI comes to the processor itself, which waits for it as it would without Veneer.  It is out of the guest, and who wants
- * it there need not wait for it; but it takes no NMI, so first nothing may ring on it any more.  Quickly: a SIPI that comes
+ * it there need not wait for it; but it takes no NMI: nothing may ring on it any more.  Quickly: a SIPI that comes
  * before the processor waits is dropped, as silicon drops it.
  */
 static bool wait_as_silicon(struct cpu *c)
@@ -225,12 +234,11 @@ static bool wait_as_silicon(struct cpu *c)
 
 	if (!vendor->wait_sipi || __atomic_load_n(&watched, __ATOMIC_SEQ_CST))
 		return false;
-	doorbell_leave(c->index);
 	vector = vendor->wait_sipi(c->v);
 	if (vector < 0)
 		return false;
 	/* The NMI of a poke from before the INIT has come meanwhile; its request is still there. */
-	smp_take_poke(c);
+	take_poke(c);
 	start_guest(c, (uint8_t)vector);
 	return true;
 }
@@ -250,7 +258,7 @@ void smp_real_init(struct cpu *c)
 		panic("cpu: no memory to watch the local APIC again");
 }
 
-/* Nothing to run: asleep until somebody wants something.  Doorbells ring here as anywhere. */
+/* Nothing to run: asleep until somebody wants something. */
 static void wait_in_host(struct cpu *c)
 {
 	uint64_t nmis = c->nmi_count;
@@ -258,11 +266,9 @@ static void wait_in_host(struct cpu *c)
 	__atomic_store_n(&c->asleep, 1, __ATOMIC_SEQ_CST);
 	vendor->sleep(&c->requests);
 	__atomic_store_n(&c->asleep, 0, __ATOMIC_SEQ_CST);
-	/* One that has not come yet will come in the guest, and must be known there. */
-	bool poked = c->nmi_count != nmis && smp_take_poke(c);
-
-	if (doorbell_ring() && poked)
-		smp_expect_late_poke(c);
+	/* A poke that has not come yet will come in the guest, and must be known there. */
+	if (c->nmi_count != nmis)
+		smp_nmi(c);
 }
 
 static void serve(struct cpu *c, uint32_t what)

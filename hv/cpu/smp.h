@@ -60,15 +60,8 @@ void smp_request(struct cpu *c, uint32_t what);
 /* Somebody began to hold the clock: processors that run the guest and do not look at its ticks start to. */
 void smp_want_clock(void);
 
-/* At an NMI exit: whether an NMI of smp_request() or guest_pause() was under way to this processor.  It is so once. */
-bool smp_take_poke(struct cpu *c);
-
-/*
- * A poke was taken at an NMI that a device explains, too: its own NMI may still come.  And: whether this one, which nothing
- * explains, is taken for that (once, within a second).
- */
-void smp_expect_late_poke(struct cpu *c);
-bool smp_is_late_poke(struct cpu *c);
+/* This processor took an NMI: another's poke, a doorbell, or the guest's own, which it then gets. */
+void smp_nmi(struct cpu *c);
 
 /*
  * Make all other processors leave the guest and stay out until guest_resume(), which makes each drop what it has cached of

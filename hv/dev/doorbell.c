@@ -13,6 +13,7 @@
 #include "hv/dev/doorbell.h"
 #include "hv/dev/intx.h"
 #include "hv/dev/lapic.h"
+#include "hv/x86.h"
 
 #define MAX_DOORBELLS	32u
 
@@ -41,6 +42,7 @@
 #define MSI_ADDRESS	0xfee00000u
 #define MSI_DATA_NMI	0x400u
 #define CLASS_NVME	0x010802u
+#define CPUID_HYPERVISOR	BIT(31)		/* 1h ECX */
 
 /*
  * An NMI whose work somebody has done already comes within microseconds on silicon, where the message follows the completion
@@ -65,7 +67,7 @@ struct bell {
 
 static struct bell bells[MAX_DOORBELLS];
 static unsigned nbells;
-static bool pins;
+static bool pins, emulated;
 static uint64_t cnt_rings, cnt_spurious, cnt_credited, cnt_moved;
 
 static uint32_t msi_address(uint32_t apic_id)
@@ -252,8 +254,13 @@ static void run_bell(void *ctx, uint32_t bits)
 		n += b->dev->ops->poll(b->dev);
 	if (!n)
 		return;
-	/* While one NMI is handled a second one can be latched, whose work is then done, too. */
-	credit(b);
+	/*
+	 * While one NMI is handled a second one can be latched, whose work is then done, too.  Not for a single completion: its
+	 * interrupt is this NMI.  But pins make edges of their own, another processor's NMI may have been for this work, and
+	 * emulated cards send a message again whose cause has not been read for some time.
+	 */
+	if (n > 1 || pins || ncpus > 1 || emulated)
+		credit(b);
 	b->worked = true;
 }
 
@@ -391,6 +398,7 @@ bool doorbell_ring(void)
 
 void doorbell_init(void)
 {
+	emulated = cpuid(1, 0).ecx & CPUID_HYPERVISOR;
 	counter_register("doorbell", "rings", &cnt_rings);
 	counter_register("doorbell", "unexplained", &cnt_spurious);
 	counter_register("doorbell", "credited", &cnt_credited);

@@ -33,7 +33,8 @@ uint32_t lapic_ldr(void) { return 0; }
 uint32_t lapic_dfr(void) { return 0; }
 int nested_readonly(uint64_t base, uint64_t size) { watches++; return 0; }
 int nested_writable(uint64_t base, uint64_t size) { return 0; }
-bool doorbell_ring(void) { return false; }
+static bool rings;
+bool doorbell_ring(void) { return rings; }
 void idt_init(void) { }
 void cpu_tables_load(struct cpu *c, uint8_t *stacks) { }
 void machine_reset(void) { host_fail("machine_reset", 0, "the machine was reset"); }
@@ -71,7 +72,7 @@ static int wait_sipi(struct vcpu *v)
 {
 	pthread_t t;
 
-	CHECK(v == &vcpu && left == 1);
+	CHECK(v == &vcpu && left);
 	waits++;
 	CHECK_EQ(pthread_create(&t, NULL, other, NULL), 0);
 	CHECK_EQ(pthread_join(t, NULL), 0);
@@ -156,6 +157,35 @@ TEST(emulated_where_the_processor_cannot)
 		CHECK_EQ(me->state, CPU_RUNS);
 		CHECK_EQ(regs.seg[SEG_CS].base, VECTOR << 12);
 	}
+}
+
+/* Whose an NMI is that this processor took. */
+static unsigned own;
+static void inject_nmi(struct vcpu *v) { own++; }
+
+TEST(nmis)
+{
+	start(NULL);
+	ops.inject_nmi = inject_nmi;
+	own = 0;
+	me->poke = 1;
+	smp_nmi(me);
+	CHECK(!own && !me->poke);
+	smp_nmi(me);
+	CHECK_EQ(own, 1);
+	/* A doorbell that finds the flag of a poke, whose NMI comes later. */
+	me->poke = 1;
+	rings = true;
+	smp_nmi(me);
+	rings = false;
+	smp_nmi(me);
+	CHECK_EQ(own, 1);
+	smp_nmi(me);
+	CHECK_EQ(own, 2);
+	/* Not while it waits for a SIPI. */
+	me->state = CPU_WAITS;
+	smp_nmi(me);
+	CHECK_EQ(own, 2);
 }
 
 /* veneer,ap-trap = "always", and before all run: SIPIs never reach the processor. */
