@@ -364,13 +364,14 @@ int load_check_screen(const struct boot_info *b, const struct screen_wish *w, co
 
 	if (w->graphics_required && !graphics) {
 		log_err("guest: the %s header requires a framebuffer (%ux%u, %u bits), and this machine started with %s: "
-			"set gfxpayload in GRUB's menu entry before veneer.elf is loaded", protocol, w->width, w->height,
-			w->depth, what);
+			"set gfxpayload in GRUB's menu entry, after the line that loads veneer.elf", protocol, w->width,
+			w->height, w->depth, what);
 		return -ERR_NOTSUP;
 	}
 	if (w->any_required && !(w->graphics && graphics) && !(w->text && text)) {
 		log_err("guest: the %s header requires a screen that the kernel understands (%s), and this machine started "
-			"with %s: set gfxpayload in GRUB's menu entry", protocol, understood(w), what);
+			"with %s: set gfxpayload in GRUB's menu entry, after the line that loads veneer.elf", protocol,
+			understood(w), what);
 		return -ERR_NOTSUP;
 	}
 	if (w->graphics && !graphics)
