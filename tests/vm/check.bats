@@ -17,8 +17,9 @@ has() {
 	return 1
 }
 
-@test "the menu's check names every controller and leaves the disks alone" {
-	local start before
+# An image whose menu begins with the check, as if a person had chosen it.
+image() {
+	local start
 	cat >config.dts <<-'END'
 		#include "default.dts"
 		/ { chosen { veneer,debug-exit-port = <0xf4>; };
@@ -27,12 +28,16 @@ has() {
 	cp "$ROOT/configs/default.dts" .
 	"$ROOT/installer/veneer-install" image disk.img --kernel "$BUILD/hobby-os.elf" --menu-timeout 0 --config config.dts \
 		--veneer "$BUILD/veneer.elf"
-	# Choose the entry as a person would.
 	start=$(sfdisk --dump disk.img | sed -nE 's/.*start= *([0-9]+),.*name="veneer-a".*/\1/p')
 	mcopy -n -i "disk.img@@$((start * 512))" ::/veneer/menu.cfg menu.cfg
 	grep 'id veneer-check' menu.cfg
 	echo 'set default=veneer-check' >>menu.cfg
 	mcopy -o -i "disk.img@@$((start * 512))" menu.cfg ::/veneer/menu.cfg
+}
+
+@test "the menu's check names every controller and leaves the disks alone" {
+	local before
+	image
 	truncate -s 1M data
 	before="$(sha_of disk.img) $(sha_of data)"
 	guest_run --image ahci:disk.img --disk nvme:data --nic e1000e --nic e1000 --nic virtio-net-pci \
@@ -48,4 +53,18 @@ has() {
 	has 'fits: 3 network and disk controllers would be concealed'
 	[ "$(grep -acE 'hobby>|taken over' "$(serial)")" = 0 ]
 	[ "$(sha_of disk.img) $(sha_of data)" = "$before" ]
+}
+
+@test "the menu's check on a machine started by UEFI" {
+	local before
+	image
+	before=$(sha_of disk.img)
+	guest_run --image ahci:disk.img --nic e1000e --firmware uefi
+	grep -a 'started by GRUB .* on UEFI' "$(serial)"
+	has 'processor: .*: fits'
+	has '00:03.0 8086:10d3: driver e1000e (82574L), tried in emulation: concealed, the guest sees virtio-net'
+	has '00:1f.2 8086:2922: driver ahci (Intel ICH9), tried in emulation: concealed, the guest sees virtio-blk'
+	has 'fits: 2 network and disk controllers would be concealed'
+	[ "$(grep -acE 'hobby>|taken over' "$(serial)")" = 0 ]
+	[ "$(sha_of disk.img)" = "$before" ]
 }

@@ -64,6 +64,14 @@ teardown() {
 	install rollback
 	unmounted
 	starts 3 bios
+	# The disk that this Debian is on is never the one whose boot sector is the guest.
+	mounted
+	config
+	sed -i 's/veneer,boot = "kernel"/veneer,boot = "disk"; veneer,boot-disk = "AHCI0"/' config.dts
+	install system --name own --config config.dts --default
+	unmounted
+	starts 2 bios
+	grep -a 'error: guest: the boot disk ahci0p0 (serial "AHCI0") is the one that Veneer started from' "$(serial)"
 	mounted
 	install uninstall
 	tree >after
