@@ -204,8 +204,8 @@ veneer_only() {
 }
 
 guest_stop() {
-	[ -z "$GUEST_PID" ] || { kill "$GUEST_PID" 2>/dev/null; wait "$GUEST_PID" 2>/dev/null; }
-	[ -z "$HTTP_PID" ] || { kill "$HTTP_PID" 2>/dev/null; wait "$HTTP_PID" 2>/dev/null; }
+	[ -z "$GUEST_PID" ] || { kill "$GUEST_PID" 2>/dev/null; wait "$GUEST_PID" 2>/dev/null; } || true
+	[ -z "$HTTP_PID" ] || { kill "$HTTP_PID" 2>/dev/null; wait "$HTTP_PID" 2>/dev/null; } || true
 	GUEST_PID='' HTTP_PID=''
 	return 0
 }
