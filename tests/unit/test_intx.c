@@ -61,7 +61,8 @@ uint16_t pic_requests(void) { return requests; }
 unsigned pirq_init(void) { return 8; }
 int pirq_irq(unsigned n) { return route[n]; }
 int pirq_real_irq(unsigned n) { return route[n]; }
-void pirq_keep(int n) { }
+static int kept_pirq = 99;
+void pirq_keep(int n) { kept_pirq = n; }
 void pirq_watch(void) { }
 void clock_hold(void) { holds++; }
 void clock_release(void) { holds--; }
@@ -70,6 +71,11 @@ bool intx_experiment(struct hw_dev *dev, struct intx_route *r)
 {
 	int n = dev->pci->bdf >> 3 == 31 ? 0 : 4 + ((dev->pci->bdf >> 3) & 3);
 
+	/* One whose chipset line could not be proven. */
+	if (dev->pci->bdf == PCI_BDF(0, 4, 0)) {
+		*r = (struct intx_route){ -1, 9, -1 };
+		return true;
+	}
 	*r = (struct intx_route){ n, route[n], 16 + n };
 	return true;
 }
@@ -77,7 +83,8 @@ bool intx_experiment(struct hw_dev *dev, struct intx_route *r)
 static const struct pci_dev funcs[] = { { .bdf = PCI_BDF(0, 3, 0), .int_pin = 1, .parent = 0xffff },
 					{ .bdf = PCI_BDF(0, 31, 2), .int_pin = 1, .parent = 0xffff },
 					{ .bdf = PCI_BDF(0, 5, 0), .parent = 0xffff },
-					{ .bdf = PCI_BDF(1, 2, 0), .parent = PCI_BDF(0, 5, 0) } };
+					{ .bdf = PCI_BDF(1, 2, 0), .parent = PCI_BDF(0, 5, 0) },
+					{ .bdf = PCI_BDF(0, 4, 0), .int_pin = 1, .parent = 0xffff } };
 
 const struct pci_dev *pci_get(unsigned n) { return n < ARRAY_SIZE(funcs) ? &funcs[n] : NULL; }
 
@@ -85,6 +92,8 @@ static void intx_test(struct hw_dev *dev, bool on) { }
 static const struct hw_dev_ops ops = { .intx_test = intx_test };
 static struct hw_dev nic = { .ops = &ops, .pci = &funcs[0], .name = "nic0", .nic = (struct nic *)0x10 };
 static struct hw_dev disk = { .ops = &ops, .pci = &funcs[1], .name = "ahci0", .ndisk = 1 };
+
+static struct hw_dev odd = { .ops = &ops, .pci = &funcs[4], .name = "nic1", .nic = (struct nic *)0x10 };
 
 static struct intx_source net, blk, blk2, moved, behind;
 
@@ -268,6 +277,20 @@ TEST(a_line_by_which_a_device_rings)
 	intx_set(&blk, INTX_OFF);
 	check(false);
 	CHECK(pic_watched && ioapic_watched);
+}
+
+/* It keeps its input, and the chipset all of its routes, whatever the guest writes. */
+TEST(a_ringing_line_of_unknown_route)
+{
+	CHECK_EQ(kept_pirq, 7);
+	CHECK_EQ(intx_borrow(&odd), 9);
+	CHECK_EQ(kept_pirq, -1);
+	CHECK((rings & BIT(9)) && (kept_masked & BIT(9)));
+	for (unsigned i = 0; i < 8; i++)
+		route[i] = 6;
+	intx_rerouted();
+	CHECK((rings & BIT(9)) && (taken_gsi & BIT(9)) && (kept_masked & BIT(9)));
+	CHECK((taken_gsi & BIT(6)) && !(taken_gsi & BIT(5)) && (rings & BIT(23)));
 }
 
 TEST_MAIN
