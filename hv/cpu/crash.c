@@ -17,19 +17,13 @@
 #define MAX_FRAMES	7u		/* with the current function */
 #define STACK_LINES	2u
 
-static struct {
-	bool valid;
-	unsigned cpu;
-	struct vcpu_regs regs;
-	struct vcpu_event event;
-} at_double_fault;
-
 void guest_crash_remember(struct vcpu *v, const struct vmexit *x)
 {
-	vendor->get(v, &at_double_fault.regs);
-	at_double_fault.event = x->delivered;
-	at_double_fault.valid = true;
-	at_double_fault.cpu = this_cpu()->index;
+	struct cpu *c = this_cpu();
+
+	vendor->get(v, &c->df_regs);
+	c->df_event = x->delivered;
+	c->df_seen = true;
 }
 
 static bool long_mode(const struct vcpu_regs *r)
@@ -172,13 +166,17 @@ static bool wait_for_key(unsigned seconds)
 
 void guest_crash(struct vcpu *v, const struct vmexit *x, const char *why)
 {
+	struct cpu *c = this_cpu();
 	struct vcpu_regs now;
 
 	smp_stop_others();
-	log_err("guest: died by %s", why);
+	if (ncpus > 1)
+		log_err("guest: died by %s on CPU %u (APIC id %u)", why, c->index, c->apic_id);
+	else
+		log_err("guest: died by %s", why);
 	vendor->get(v, &now);
-	if (at_double_fault.valid && at_double_fault.cpu == this_cpu()->index)
-		crash_report(&at_double_fault.regs, &at_double_fault.event);
+	if (c->df_seen)
+		crash_report(&c->df_regs, &c->df_event);
 	else
 		crash_report(&now, &x->delivered);
 	machine_stopping();

@@ -61,6 +61,9 @@ struct cpu {
 	uint64_t mismatch_rip;		/* mmio.c */
 	uint64_t late_poke_until;	/* smp.c: 0 for none */
 	bool started;			/* the guest has run here */
+	bool df_seen;			/* crash.c: the guest's last #DF, with its state and what was on its way before */
+	struct vcpu_regs df_regs;
+	struct vcpu_event df_event;
 
 	uint32_t requests;		/* shared: REQ_* */
 	uint32_t in_guest;		/* shared: between smp_enter() and smp_left() */

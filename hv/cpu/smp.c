@@ -218,6 +218,7 @@ static void guest_init(struct cpu *c)
 	}
 	__atomic_store_n(&c->state, CPU_WAITS, __ATOMIC_SEQ_CST);
 	counter_add(&cnt_inits, 1);
+	c->df_seen = false;
 	/* It may sleep for ever, and what rang while it was on its way to that would be heard by nobody. */
 	doorbell_leave(c->index);
 	lapic_reset();

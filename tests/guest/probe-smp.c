@@ -5,7 +5,8 @@
  * come by MSI-X to the first processor alone.  One that does not come is looked for in the used ring, without a kick: there,
  * its interrupt is lost; not there, its kick is.
  *
- * Options: cpus=N, how many there must be; hidden=BDF[,BDF]... what no processor may see; seconds=N of work (3).
+ * Options: cpus=N, how many there must be; hidden=BDF[,BDF]... what no processor may see; seconds=N of work (3);
+ * crash: the others die.
  */
 #include "vio.h"
 
@@ -191,6 +192,11 @@ static void work(unsigned int cpu)
 
 static void __attribute__((noreturn)) ap_main(unsigned int cpu)
 {
+	if (option_present("crash")) {
+		static const uint16_t no_idt[3];
+
+		__asm__ volatile("lidt %0; ud2" : : "m"(no_idt));
+	}
 	look();
 	__atomic_fetch_add(&online, 1, __ATOMIC_SEQ_CST);
 	while (!go)

@@ -73,6 +73,8 @@ static void report(void)
 	crash_report(&r, &event);
 }
 
+unsigned ncpus = 1;
+
 TEST(registers_segments_code)
 {
 	machine64();

@@ -37,6 +37,14 @@ untrapped_config() {
 	grep -a "veneer: cpu: 2 processors, 1 for the guest; 1 started and parked" "$(serial)"
 }
 
+@test "smp: the report on a guest that dies on its second processor is that processor's" {
+	veneer_only
+	guest_start --kernel "$BUILD/guest/probe-smp.elf" --cmdline "cpus=2 crash" --smp 2
+	guest_end 120
+	grep -a "^veneer: error: guest: died by triple fault on CPU 1 (APIC id 1)" "$(serial)"
+	grep -a "guest: code 0f 0b" "$(serial)"
+}
+
 # bats test_tags=slow
 @test "smp: 4 processors for a minute, with the local APIC watched" {
 	veneer_only
