@@ -51,6 +51,93 @@ installed() {
 	installed bios ahci
 }
 
+# The screens from the first one to the choice of the kernel.
+to_kernel() { # to_kernel DISKS: so many are offered; the first one is taken
+	local i
+	screen_wait 'you type ERASE' 300
+	keys Enter
+	screen_wait 'Hardware check .arrows' 120
+	keys Tab Enter
+	screen_wait 'Which disk shall be ERASED' 60
+	for ((i = 0; i < $1; i++)); do keys Down; done
+	keys Enter
+	screen_wait 'serial TARGET1' 60
+	keys Tab Enter
+	screen_wait 'Which disk shall be ERASED' 60
+	keys Enter
+	screen_wait 'Which operating system' 60
+}
+
+# From the command line, of which this is the beginning, to the end.
+to_end() { # to_end WORDS
+	screen_wait "kernel's command line" 60
+	keys -l "$1 run=\"$RUN\""
+	keys Enter
+	screen_wait 'What may the guest do' 60
+	keys Down Enter
+	screen_wait 'Type ERASE to go on' 120
+	before=$(sha_of disk.img)
+	keys -l erase
+	keys Enter
+	screen_wait '"erase" is not ERASE' 60
+	[ "$(sha_of disk.img)" = "$before" ]
+	keys Enter
+	screen_wait 'What may the guest do' 60
+	keys Down Enter
+	screen_wait 'Type ERASE to go on' 120
+	keys -l ERASE
+	keys Enter
+	screen_wait 'was written and verified' 300
+	keys Enter
+	screen_wait 'And now' 60
+	keys Down Enter
+	screen_end 60
+}
+
+# bats test_tags=slow
+@test "installer ISO: by hand on the serial port, CD by BIOS onto a SATA disk, the demo OS" {
+	screen_start cd bios sata:disk.img -device e1000e
+	screen_wait 'Install Veneer, on the serial port only' 200 moving
+	keys Enter
+	screen_wait 'press Enter to install on this console' 300
+	text_screen | grep 'press Enter to install on this console'
+	keys Enter
+	to_kernel 1
+	# On the screen it asks no more.
+	screen_key ret
+	for _ in $(seq 30); do
+		! text_screen | grep 'It is at work on another console' || break
+		sleep 1
+	done
+	text_screen | grep 'It is at work on another console'
+	keys Enter
+	to_end ''
+	installed bios ahci
+}
+
+# bats test_tags=slow
+@test "installer ISO: by hand on the serial port, stick by UEFI onto an NVMe disk, a kernel from another stick" {
+	mkdir kernels
+	cp "$BUILD/hobby-os.elf" kernels/my-os.elf
+	conf_volume kernels
+	screen_start stick uefi nvme:disk.img "${conf_args[@]}"
+	screen_wait 'Install Veneer, on the serial port only' 200 moving
+	keys Down Enter
+	to_kernel 2
+	keys Down Enter
+	screen_wait 'Where is the file' 60
+	keys Enter
+	screen_wait 'kernels/' 60
+	keys Enter
+	screen_wait 'my-os.elf' 60
+	keys Down Enter
+	screen_wait 'need another file' 60
+	keys Enter
+	to_end net=dhcp
+	"$ROOT/installer/veneer-install" list disk.img | grep 'guest my-os.elf: multiboot2'
+	installed uefi nvme
+}
+
 # bats test_tags=slow
 @test "installer ISO: without asking, stick by UEFI onto NVMe, own kernel, entry in the firmware's list" {
 	cp "$BUILD/hobby-os.elf" my-os.elf

@@ -8,7 +8,12 @@ box() { # box ARGS...: whiptail; what was chosen goes to standard output
 	whiptail --backtitle "$TITLE" "$@" 3>&1 1>&2 2>&3
 }
 
-message() { box --title "$1" --scrolltext --msgbox "$2" 20 76; }
+# A text that can be scrolled takes the keys, and Enter ends nothing until Tab was pressed: only where it must be.
+message() {
+	local scroll=()
+	[ "$(fold -s -w 70 <<<"$2" | wc -l)" -le 13 ] || scroll=(--scrolltext)
+	box --title "$1" ${scroll[@]+"${scroll[@]}"} --msgbox "$2" 20 76
+}
 
 # --- hardware ---
 
