@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: conceal/bootdisk.c */
+/* The one transfer of a firmware's interface: begun, asked for, flushed, and forgotten by the reset of a twin. */
+#include <string.h>
+#include <veneer/bootdisk.h>
+#include <veneer/clock.h>
+#include <veneer/disk.h>
+#include <veneer/err.h>
+#include "conceal/conceal_internal.h"
+#include "host/host.h"
+
+static struct disk disk[2];
+static struct disk_req *with;		/* what the disk has */
+static bool outstanding;
+static int held, submits, last_op;
+
+
+
+void clock_hold(void) { held++; }
+void clock_release(void) { held--; }
+void disk_kick(struct disk *d, unsigned q) { }
+unsigned disk_outstanding(const struct disk *d) { return outstanding; }
+int disk_read_now(struct disk *d, uint64_t lba, void *buf, uint32_t n) { return d == &disk[1] ? 0 : -ERR_IO; }
+
+void disk_submit(struct disk *d, unsigned q, struct disk_req *r)
+{
+	with = r;
+	outstanding = true;
+	last_op = r->op;
+	submits++;
+}
+
+static void ends(int status)
+{
+	struct disk_req *r = with;
+
+	outstanding = false;
+	with = NULL;
+	r->done(r, status);
+}
+
+static const struct sg sg = { 0x1000, 512 };
+
+static void setup(void)
+{
+	static bool added;
+
+	disk[0] = (struct disk){ .name = "a", .serial = "SA", .block_size = 512, .nblocks = 100, .write_cache = true };
+	disk[0].flush = true;
+	disk[1] = (struct disk){ .name = "b", .serial = "SB", .block_size = 4096, .nblocks = 50, .hw_read_only = true };
+	if (!added) {
+		bootdisk_add(&disk[0], 0x0100, true, false);
+		bootdisk_add(&disk[1], 0x0108, true, true);
+	}
+	added = true;
+	submits = 0;
+}
+
+TEST(what_disks_there_are)
+{
+	struct bootdisk b;
+
+	setup();
+	CHECK(bootdisk_get(0, &b) && b.writable && !b.own && b.bdf == 0x0100 && b.nblocks == 100);
+	CHECK(bootdisk_get(1, &b) && !b.writable && b.own && b.block_size == 4096);
+	CHECK(!bootdisk_get(2, &b));
+	CHECK_EQ(bootdisk_read(1, 0, 1, &b), 0);
+	CHECK_EQ(bootdisk_read(0, 0, 1, &b), -ERR_IO);
+	CHECK_EQ(bootdisk_read(2, 0, 1, &b), -ERR_NODEV);
+}
+
+TEST(one_transfer_at_a_time)
+{
+	setup();
+	CHECK_EQ(bootdisk_result(), -ERR_INVAL);
+	CHECK_EQ(bootdisk_begin(2, false, 0, 1, &sg, 1), -ERR_NODEV);
+	CHECK_EQ(bootdisk_begin(1, true, 0, 1, &sg, 1), -ERR_ROFS);
+	CHECK_EQ(bootdisk_begin(0, false, 0, 1, &sg, 0), -ERR_INVAL);
+	CHECK_EQ(submits, 0);
+	CHECK_EQ(bootdisk_begin(0, false, 7, 1, &sg, 1), 0);
+	CHECK_EQ(with->lba, 7);
+	CHECK_EQ(held, 1);
+	CHECK_EQ(bootdisk_begin(1, false, 0, 1, &sg, 1), -ERR_BUSY);
+	CHECK_EQ(bootdisk_result(), -ERR_BUSY);
+	ends(0);
+	CHECK_EQ(bootdisk_result(), 0);
+	CHECK_EQ(held, 0);
+	CHECK_EQ(bootdisk_result(), -ERR_INVAL);
+	CHECK_EQ(submits, 1);
+}
+
+TEST(a_write_is_flushed_before_it_is_done)
+{
+	setup();
+	CHECK_EQ(bootdisk_begin(0, true, 7, 1, &sg, 1), 0);
+	ends(0);
+	CHECK_EQ(bootdisk_result(), -ERR_BUSY);
+	CHECK_EQ(last_op, DISK_FLUSH);
+	ends(-ERR_IO);
+	CHECK_EQ(bootdisk_result(), -ERR_IO);
+	/* One that failed needs none. */
+	CHECK_EQ(bootdisk_begin(0, true, 7, 1, &sg, 1), 0);
+	ends(-ERR_IO);
+	CHECK_EQ(bootdisk_result(), -ERR_IO);
+	CHECK_EQ(submits, 3);
+	CHECK_EQ(held, 0);
+}
+
+TEST(the_reset_of_a_twin_takes_it_along)
+{
+	setup();
+	CHECK_EQ(bootdisk_begin(0, true, 7, 1, &sg, 1), 0);
+	outstanding = false;
+	CHECK_EQ(bootdisk_result(), -ERR_ABORTED);
+	CHECK_EQ(held, 0);
+	CHECK_EQ(submits, 1);
+	CHECK_EQ(bootdisk_begin(0, false, 7, 1, &sg, 1), 0);
+	ends(0);
+	CHECK_EQ(bootdisk_result(), 0);
+}
+
+TEST_MAIN
