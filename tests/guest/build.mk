@@ -28,7 +28,8 @@ BIOS_CFLAGS	:= -m16 -march=i686 -std=gnu11 -Os -ffreestanding -fno-pic -fno-stac
 		   -fno-strict-aliasing -fno-asynchronous-unwind-tables -fcf-protection=none -fno-jump-tables -Wall -Wextra \
 		   -Werror -Wno-array-bounds
 GUEST_IMAGES	:= $(BUILD)/guest/bios-probe.bin
-$(BUILD)/guest/bios-probe.bin: tests/guest/bios/start.S tests/guest/bios/probe.c tests/guest/bios/bios.lds
+$(BUILD)/guest/bios-probe.bin: tests/guest/bios/start.S tests/guest/bios/probe.c tests/guest/bios/bios.lds \
+		tests/guest/lib/bare.h
 	@mkdir -p $(@D)
 	$(CC) $(BIOS_CFLAGS) -c -o $(@:.bin=-start.o) $(filter %.S,$^)
 	$(CC) $(BIOS_CFLAGS) -c -o $(@:.bin=-main.o) $(filter %.c,$^)
@@ -47,7 +48,7 @@ MB_FLAGS_mb2-low := -DMB2 -DRELOCATABLE=1
 MB_FLAGS_mb2-high := -DMB2 -DRELOCATABLE=2
 MB_FLAGS_pvh	:= -DPVH
 MB_CFLAGS	:= $(filter-out -fno-pic -O2,$(HOBBY_CFLAGS)) -Os -fpie -fvisibility=hidden -fno-jump-tables
-MB_SOURCES	:= $(addprefix tests/guest/multiboot/,start.S probe.c multiboot.lds)
+MB_SOURCES	:= $(addprefix tests/guest/multiboot/,start.S probe.c multiboot.lds) tests/guest/lib/bare.h
 GUEST_PROBES	+= $(patsubst %,$(BUILD)/guest/mb/%.elf,mb1 mb2 mb2-screen mb2-efi mb2-low mb2-high pvh)
 GUEST_IMAGES	+= $(patsubst %,$(BUILD)/guest/mb/%.bin,mb1-flat mb2-flat)
 $(BUILD)/guest/mb/%.elf: $(MB_SOURCES)

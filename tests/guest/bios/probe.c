@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "../lib/bare.h"
 
 #define PATTERN(drive)	(((drive) - 0x80 + 1) << 28)
 #define WRITTEN		0x5a000000u
@@ -22,7 +23,6 @@
 #define FLAT		0x300000u	/* above 1 MiB */
 #define MARK		((volatile uint32_t *)0x4f0)	/* "intra-application": survives INT 19h */
 #define MARK_AGAIN	0x4e494741u
-#define DEBUG_EXIT	0xf4
 #define CF		1u
 #define IF		0x200u
 #define SMAP		0x534d4150u
@@ -60,23 +60,12 @@ uint32_t protected16(uint32_t at);
 
 static struct packet packet;
 static struct e820 map[64];
-static uint32_t passed, failed, nmap;
+static uint32_t nmap;
 static volatile uint32_t ticks;
 static volatile uint32_t tick_calls, tick_strange;
 static volatile bool nested, ending;
 
-/* --- the machine, and printing --- */
-
-static inline void outb(uint16_t port, uint8_t v) { __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port)); }
-static inline void outl(uint16_t port, uint32_t v) { __asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port)); }
-
-static inline uint8_t inb(uint16_t port)
-{
-	uint8_t v;
-
-	__asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
-	return v;
-}
+/* --- memory --- */
 
 static uint32_t peek(uint16_t seg, uint32_t off)
 {
@@ -99,58 +88,6 @@ static uint32_t peek_far(uint32_t at)
 	unreal();
 	__asm__ volatile("movl (%1), %0" : "=r"(v) : "r"(at));
 	return v;
-}
-
-static void putc(char c)
-{
-	while (!(inb(0x3fd) & 0x20))
-		;
-	outb(0x3f8, (uint8_t)c);
-}
-
-static void print(const char *s)
-{
-	for (; *s; s++) {
-		if (*s == '\n')
-			putc('\r');
-		putc(*s);
-	}
-}
-
-static void print_hex(uint32_t v)
-{
-	for (int shift = 28; shift >= 0; shift -= 4)
-		putc("0123456789abcdef"[v >> shift & 15]);
-}
-
-static void print_decimal(uint32_t v)
-{
-	if (v >= 10)
-		print_decimal(v / 10);
-	putc((char)('0' + v % 10));
-}
-
-static bool check(uint32_t got, uint32_t expected, const char *name)
-{
-	bool good = got == expected;
-
-	print(good ? "PASS " : "FAIL ");
-	print(name);
-	if (!good) {
-		print(": got ");
-		print_hex(got);
-		print(" expected ");
-		print_hex(expected);
-	}
-	print("\n");
-	passed += good;
-	failed += !good;
-	return good;
-}
-
-static void check_true(bool good, const char *name)
-{
-	check(good, true, name);
 }
 
 /* --- calls --- */

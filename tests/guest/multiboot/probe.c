@@ -8,13 +8,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "../lib/bare.h"
 
 #define LINKED		0x100000u
 #define MB1_BOOTED	0x2badb002u
 #define MB2_BOOTED	0x36d76289u
 #define PVH_MAGIC	0x336ec578u
 #define EFLAGS_IF	0x200u
-#define DEBUG_EXIT	0xf4
 #define MAX_MODULES	4
 #define MAX_RANGES	128
 #define FB_RGB		1
@@ -31,7 +31,6 @@ void mb_main(uint32_t magic, uint32_t info, uint32_t moved, uint32_t eflags);
 void *memcpy(void *to, const void *from, size_t n);
 void *memset(void *to, int c, size_t n);
 
-static uint32_t passed, failed;
 static struct range range[MAX_RANGES];
 static struct span module[MAX_MODULES], taken;	/* taken: the information itself */
 static uint32_t nranges, nmodules;
@@ -40,17 +39,6 @@ static uint32_t bss[BSS_WORDS];
 static volatile uint32_t data = 0x600df00d;
 
 /* --- the basics --- */
-
-static inline void outb(uint16_t port, uint8_t v) { __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port)); }
-static inline void outl(uint16_t port, uint32_t v) { __asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port)); }
-
-static inline uint8_t inb(uint16_t port)
-{
-	uint8_t v;
-
-	__asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
-	return v;
-}
 
 void *memcpy(void *to, const void *from, size_t n)
 {
@@ -66,58 +54,6 @@ void *memset(void *to, int c, size_t n)
 
 	__asm__ volatile("rep stosb" : "+D"(at), "+c"(n) : "a"(c) : "memory");
 	return to;
-}
-
-static void putc(char c)
-{
-	while (!(inb(0x3fd) & 0x20))
-		;
-	outb(0x3f8, (uint8_t)c);
-}
-
-static void print(const char *s)
-{
-	for (; *s; s++) {
-		if (*s == '\n')
-			putc('\r');
-		putc(*s);
-	}
-}
-
-static void print_hex(uint32_t v)
-{
-	for (int shift = 28; shift >= 0; shift -= 4)
-		putc("0123456789abcdef"[v >> shift & 15]);
-}
-
-static void print_decimal(uint32_t v)
-{
-	if (v >= 10)
-		print_decimal(v / 10);
-	putc((char)('0' + v % 10));
-}
-
-static bool check(uint32_t got, uint32_t expected, const char *name)
-{
-	bool good = got == expected;
-
-	print(good ? "PASS " : "FAIL ");
-	print(name);
-	if (!good) {
-		print(": got ");
-		print_hex(got);
-		print(" expected ");
-		print_hex(expected);
-	}
-	print("\n");
-	passed += good;
-	failed += !good;
-	return good;
-}
-
-static bool check_true(bool good, const char *name)
-{
-	return check(good, true, name);
 }
 
 static bool starts(const char *s, const char *with)
