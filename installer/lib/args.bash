@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # veneer-install: the command line, into mode, target, opt[], given[] and modules.
 
-readonly GUEST="kernel module cmdline config no-check veneer name"
+readonly GUEST="kernel module cmdline config no-check veneer name screen"
 readonly COMMON="help dry-run verbose quiet log progress"
 declare -rA ALLOWED=(
 	[image]="$GUEST menu-timeout native size slot-size data force"
@@ -15,12 +15,12 @@ declare -rA ALLOWED=(
 	[list]="root"
 	[config]=""
 )
-readonly WITH_VALUE=" kernel module cmdline config veneer name menu-timeout size slot-size data root log remove "
+readonly WITH_VALUE=" kernel module cmdline config veneer name screen menu-timeout size slot-size data root log remove "
 
 mode='' target='' source=''
 modules=()
 # shellcheck disable=SC2034 # used by the other parts
-declare -A opt=([kernel]='' [cmdline]='' [config]='' [no-check]='' [veneer]='' [name]='' [menu-timeout]=3 [size]=''
+declare -A opt=([kernel]='' [cmdline]='' [config]='' [no-check]='' [veneer]='' [name]='' [screen]='' [menu-timeout]=3 [size]=''
 	[slot-size]='' [data]=''
 	[root]=/ [log]='' [remove]='' [native]='' [force]='' [yes]='' [i-know]='' [nvram]='' [no-nvram]='' [default]=''
 	[dry-run]='' [verbose]='' [quiet]='' [progress]='') given=([cmdline]='' [menu-timeout]='' [root]='')
@@ -92,6 +92,8 @@ check_args() {
 	*) [ -z "$target" ] || [ -z "${given[root]}" ] || die "a target and --root: one of them (see --help)" ;;
 	esac
 	[[ ${opt[menu-timeout]} =~ ^[0-9]{1,4}$ ]] || die "--menu-timeout ${opt[menu-timeout]}: not a number of seconds"
+	[ -z "${given[screen]:-}" ] || [[ ${opt[screen]} =~ ^(auto|text|keep|[1-9][0-9]{1,4}x[1-9][0-9]{1,4}(x(8|15|16|24|32))?)$ ]] ||
+		die "--screen ${opt[screen]}: not auto, text, keep or a mode such as 1024x768 or 1024x768x32"
 	[ -z "${opt[nvram]}" ] || [ -z "${opt[no-nvram]}" ] || die "--nvram and --no-nvram: one of them"
 	[ -z "${opt[native]}" ] || [ -z "${opt[veneer]}${opt[config]}" ] || [ "$mode" = image ] ||
 		die "--native leaves Veneer out; it goes without --veneer and --config"

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # veneer-install: the files of one installed version (a "slot"): Veneer, the guests, what GRUB has to do to start each.
 #
-#   veneer.elf  info  manifest  menu.cfg  guests/NAME/{kernel,config.dtb,module0...,cmdline,modules,format,entry.cfg}
+#   veneer.elf  info  manifest  menu.cfg  guests/NAME/{kernel,config.dtb,module0...,cmdline,modules,format,screen,entry.cfg}
 #
 # They are put together in $tree; where they go is the business of others.
 
@@ -135,6 +135,74 @@ collect_modules() {
 	done
 }
 
+# --- the screen ---
+
+# header_at FILE MAGIC BYTES ALIGN: where a header is, whose magic number is given as the bytes are, or nothing
+header_at() {
+	local at
+	for at in $(head -c "$3" -- "$1" | LC_ALL=C grep -obUaP -- "$2" | cut -d : -f 1); do
+		[ $((at % $4)) != 0 ] || { echo "$at"; return; }
+	done
+}
+
+screen_mode() { # screen_mode WIDTH HEIGHT DEPTH: for gfxpayload; nothing where the kernel leaves it open
+	if [ "$1" = 0 ] || [ "$2" = 0 ]; then return; fi
+	if [ "$3" = 0 ]; then echo "$1x$2,auto"; else echo "$1x$2x$3,$1x$2,auto"; fi
+}
+
+multiboot_screen() { # multiboot_screen KERNEL
+	local at
+	at=$(header_at "$1" '\x02\xb0\xad\x1b' 8192 4)
+	# Flag 2: a mode, whose type 1 is text.
+	if [ -z "$at" ] || [ $(($(number_at "$1" $((at + 4)) 4) & 4)) = 0 ] || [ "$(number_at "$1" $((at + 32)) 4)" != 0 ]; then
+		echo text
+		return
+	fi
+	screen_mode "$(number_at "$1" $((at + 36)) 4)" "$(number_at "$1" $((at + 40)) 4)" "$(number_at "$1" $((at + 44)) 4)"
+}
+
+multiboot2_screen() { # multiboot2_screen KERNEL
+	local at end size
+	at=$(header_at "$1" '\xd6\x50\x52\xe8' 32768 8)
+	[ -n "$at" ] || return 0
+	end=$((at + $(number_at "$1" $((at + 8)) 4)))
+	at=$((at + 16))
+	while [ $((at + 8)) -le "$end" ]; do
+		size=$(number_at "$1" $((at + 4)) 4)
+		case $(number_at "$1" "$at" 2):$size in
+		5:20)
+			screen_mode "$(number_at "$1" $((at + 8)) 4)" "$(number_at "$1" $((at + 12)) 4)" \
+				"$(number_at "$1" $((at + 16)) 4)"
+			return
+			;;
+		0:* | *:[0-7] | *:) break ;;
+		esac
+		at=$((at + (size + 7) / 8 * 8))
+	done
+	echo text
+}
+
+# What GRUB would do for a kernel that it starts itself: Veneer asks for a framebuffer, and its guest might know none.
+guest_screen() { # guest_screen DIR: GRUB's gfxpayload for the guest in DIR, or nothing: as it comes
+	local wish=auto
+	[ ! -e "$1/screen" ] || wish=$(cat "$1/screen")
+	case $wish:$(cat "$1/format") in
+	auto:multiboot) multiboot_screen "$1/kernel" ;;
+	auto:multiboot2) multiboot2_screen "$1/kernel" ;;
+	auto:* | keep:*) ;;
+	text:*) echo text ;;
+	*) echo "${wish%:*},auto" ;;
+	esac
+}
+
+set_screen() { # set_screen MODE: for entry.cfg; it holds behind the line that loads Veneer
+	case $1 in
+	'') ;;
+	text) printf '\tif [ "$grub_platform" = pc ]; then set gfxpayload=text; fi\n' ;;
+	*) printf '\tset gfxpayload=%s\n' "$1" ;;
+	esac
+}
+
 # --- what GRUB has to do: entry.cfg, which finds its slot's directory in $veneer_dir ---
 
 native_entry() { # native_entry NAME FORMAT CMDLINE, modules' arguments from stdin
@@ -154,7 +222,7 @@ native_entry() { # native_entry NAME FORMAT CMDLINE, modules' arguments from std
 
 # Where a file is missing nothing is loaded, and GRUB goes on to its fallback or back to the menu: without the test it would
 # start what it has.
-veneer_entry() { # veneer_entry NAME CMDLINE, modules' arguments from stdin
+veneer_entry() { # veneer_entry NAME CMDLINE SCREEN, modules' arguments from stdin
 	local i dir="\$veneer_dir/guests/$1" there
 	local -a args
 	mapfile -t args
@@ -164,6 +232,7 @@ veneer_entry() { # veneer_entry NAME CMDLINE, modules' arguments from stdin
 	printf 'if [ %s ]; then\n' "$there"
 	# shellcheck disable=SC2016 # GRUB expands it
 	printf '\t%s\n' 'multiboot2 $veneer_dir/veneer.elf $veneer_check $veneer_own'
+	set_screen "$3"
 	printf '\tmodule2 --nounzip %s config\n' "$dir/config.dtb"
 	! has_kernel "$1" || printf '\tmodule2 --nounzip %s kernel%s\n' "$dir/kernel" "$(grub_words "$2")"
 	for i in "${!args[@]}"; do printf '\tmodule2 --nounzip %s/module%d%s\n' "$dir" "$i" "$(grub_words "${args[i]}")"; done
@@ -177,7 +246,7 @@ write_entry() { # write_entry NAME
 	if [ -n "${opt[native]}" ]; then
 		native_entry "$1" "$(cat "$dir/format")" "$cmdline" <"$dir/modules"
 	else
-		veneer_entry "$1" "$cmdline" <"$dir/modules"
+		veneer_entry "$1" "$cmdline" "$(guest_screen "$dir")" <"$dir/modules"
 	fi >"$dir/entry.cfg"
 }
 
@@ -265,6 +334,7 @@ put_guest() { # put_guest NAME
 		kernel_format "${opt[kernel]}" >"$dir/format"
 		cp -- "${opt[kernel]}" "$dir/kernel" || fail "no room in $work"
 	fi
+	[ -z "${opt[screen]}" ] || echo "${opt[screen]}" >"$dir/screen"
 	if [ ${#modules[@]} -gt 0 ] || [ ! -e "$dir/modules" ]; then put_modules "$dir"; fi
 	cmdline=$old
 	[ -z "${given[cmdline]}" ] || cmdline=${opt[cmdline]}

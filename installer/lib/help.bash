@@ -54,6 +54,8 @@ usage_guest() {
   --cmdline C          the kernel's command line
   --config D           Veneer's configuration, source (.dts) or compiled (.dtb); without it every device that Veneer can
                        drive is concealed, and disks are read-only (configs/default.dts)
+  --screen S           what the guest finds on a BIOS, and asks for by UEFI: text, a mode (1024x768, 1024x768x32), keep (the
+                       framebuffer that GRUB chooses) or auto, the default: what its header asks for, else text
   --no-check           take a configuration that Veneer will refuse
   --veneer ELF         the hypervisor (default: build/veneer.elf beside this script's directory)
   --name N             what the guest is called in the menu and by list (default: the kernel's file name)

@@ -136,16 +136,6 @@ cells = open(sys.argv[1], "rb").read()[::2].decode("latin-1")
 print(*(cells[i:i + 80].rstrip() for i in range(0, 2000, 80)), sep="\n")' "$BATS_TEST_TMPDIR/vga"
 }
 
-# text_veneer FILE: a Veneer that does not ask for a framebuffer, and gets a text screen from GRUB on a BIOS: tag 5 of its
-# header is one that nobody knows.
-text_veneer() {
-	python3 -c 'import sys
-elf = open(sys.argv[1], "rb").read()
-wish = bytes.fromhex("0500010014000000")
-assert elf.count(wish) == 1
-open(sys.argv[2], "wb").write(elf.replace(wish, b"\x7f" + wish[1:]))' "$BUILD/veneer.elf" "$1"
-}
-
 # http_start: a server for the guest; HTTP_URL as the guest sees it, files in HTTP_DIR.
 http_start() {
 	HTTP_DIR=$BATS_TEST_TMPDIR/http

@@ -59,6 +59,8 @@ image out.img --kernel k --veneer k --config missing | 2 | --config: missing: no
 image out.img --kernel k --veneer k --module missing | 2 | --module: missing: no such file
 image out.img --kernel k --veneer k --name a/b | 2 | --name a/b: letters, digits
 image out.img --kernel k --veneer k --name -- | 2 | --name --: letters, digits
+image out.img --kernel k --veneer k --screen big | 2 | --screen big: not auto, text, keep or a mode
+image out.img --kernel k --veneer k --screen 0x0 | 2 | --screen 0x0: not auto
 image out.img --kernel k --veneer k --menu-timeout soon | 2 | --menu-timeout soon: not a number of seconds
 image out.img --kernel k --veneer k --size 1.5G | 2 | --size 1.5G: a number with K, M or G
 image out.img --kernel k --veneer k --size 20M | 2 | 20 MiB are too small

@@ -114,6 +114,43 @@ property() { # property NODE NAME: of the configuration on the image
 	grub-script-check cfg
 }
 
+# wishing NAME ASSEMBLY: a kernel with this header
+wishing() {
+	printf '.section .a,"a"\n.align 8\n%b.text\n.globl _start\n_start: hlt\n' "$2" >wish.S
+	gcc -m32 -c -o wish.o wish.S
+	ld -m elf_i386 -N --no-warn-rwx-segments -Ttext 0x200000 -z noexecstack --build-id=none -o "$1" wish.o
+}
+
+@test "the screen: what the kernel asks for, else text; --screen; an upgrade keeps it" {
+	local text=$'\tif [ "$grub_platform" = pc ]; then set gfxpayload=text; fi' head='h: .long 0xe85250d6,0,e-h,-(0xe85250d6+e-h)\n'
+	local end='.align 8\n.short 0,0\n.long 8\ne:\n' one='.long 0x1badb002,4,-0x1badb006,0,0,0,0,0' slot
+	image 0 --kernel "$K/mb1"
+	entry | grep -xF -A 1 $'\tmultiboot2 $veneer_dir/veneer.elf $veneer_check $veneer_own' | grep -xF "$text"
+	image 0 --kernel "$K/mb2" --name mb1
+	entry | grep -xF "$text"
+	wishing wish "$head.short 4,1\n.long 12,2\n.align 8\n.short 5,1\n.long 20,1024,768,32\n$end"
+	image 0 --kernel wish --name mb1
+	entry | grep -xF $'\tset gfxpayload=1024x768x32,1024x768,auto'
+	wishing wish "$head.short 5,1\n.long 20,0,0,0\n$end"
+	image 0 --kernel wish --name mb1
+	run ! grep gfxpayload <(entry)
+	wishing wish "$one,0,640,480,0\n"
+	image 0 --kernel wish --name mb1
+	entry | grep -xF $'\tset gfxpayload=640x480,auto'
+	wishing wish "$one,1,80,25,0\n"
+	image 0 --kernel wish --name mb1
+	entry | grep -xF "$text"
+	image 0 --kernel "$K/mb1" --screen keep
+	run ! grep gfxpayload <(entry)
+	image 0 --kernel "$K/mb1" --screen 800x600x32
+	entry | grep -xF $'\tset gfxpayload=800x600x32,auto'
+	entry >cfg
+	grub-script-check cfg
+	install 0 upgrade disk.img --veneer "$K/mb2" --cmdline new
+	slot=$(sfdisk --dump disk.img | sed -n 's/^disk.img4 .*start= *\([0-9]*\),.*/\1/p')
+	mtype -i "disk.img@@$((slot * 512))" ::/veneer/guests/mb1/entry.cfg | grep -xF $'\tset gfxpayload=800x600x32,auto'
+}
+
 @test "a command line that is too long is refused" {
 	image 2 --kernel "$K/mb1" --cmdline "$(printf %01024d 0)"
 	assert_output --partial "at most 1023"

@@ -56,8 +56,7 @@ calls="#0 write_somewhere
 
 @test "crash: in 64-bit code, on a text screen that holds what is needed most" {
 	config wait
-	text_veneer text.elf
-	guest_start --kernel "$BUILD/guest/crash64.elf" --config config.dts --no-reboot --veneer text.elf
+	guest_start --kernel "$BUILD/guest/crash64.elf" --config config.dts --no-reboot
 	guest_wait_for "^veneer: guest: press a key, here or on the serial port, to reboot" 90
 	# Registers, and the instruction: mov %edx,(%rax)
 	reports "rax 0000000077777000 rcx [0-9a-f]{16} rdx 0000000000000004"

@@ -24,13 +24,11 @@ loaded() {
 	local name=$1 cmdline=$2
 	shift 2
 	[[ $name = *.* ]] || name+=.elf
-	# GRUB cannot pass on the quotes, and makes a framebuffer on a BIOS for those that ask for one.
+	# GRUB cannot pass on the quotes.
 	if [ -z "${NATIVE:-}" ]; then
 		cmdline+='  last="a b"'
-	elif [ "$name" = mb2-screen.elf ]; then
-		cmdline="${cmdline/screen=text/screen=rgb} grub"
 	else
-		cmdline="${cmdline/bios screen=rgb/bios screen=text} grub"
+		cmdline+=" grub"
 	fi
 	guest_run --no-reboot --kernel "$BUILD/guest/mb/$name" --cmdline "$cmdline" \
 		--module "first pattern 11110000 1388" --module "second pattern 22220000 11170" "$@"
@@ -38,14 +36,8 @@ loaded() {
 	grep -aF "cmdline: <$cmdline>" "$(serial)"
 }
 
-# On a BIOS GRUB makes a framebuffer for Veneer, which asks for one; on_text ARGS...: the same as loaded where it does not
-on_text() {
-	text_veneer text.elf
-	loaded "$@" --veneer "$PWD/text.elf"
-}
-
 @test "multiboot1: information, modules, sections, text screen" {
-	on_text mb1 "bios screen=text"
+	loaded mb1 "bios screen=text"
 }
 
 @test "multiboot2: information, modules, sections, framebuffer, RSDP" {
@@ -53,24 +45,25 @@ on_text() {
 }
 
 @test "multiboot2: a relocatable kernel goes where it may be, high" {
-	loaded mb2-high "bios screen=rgb"
+	loaded mb2-high "bios screen=text"
 }
 
 # bats test_tags=slow
 @test "multiboot2: a relocatable kernel, low" {
-	loaded mb2-low "bios screen=rgb"
+	loaded mb2-low "bios screen=text"
 }
 
 # bats test_tags=slow
 @test "multiboot2: on a text screen" {
-	on_text mb2 "bios screen=text"
-	on_text mb2-screen "bios screen=text"
+	loaded mb2 "bios screen=text"
+	loaded mb2-screen "bios screen=text" --screen text
+	loaded mb2 "bios screen=rgb" --screen keep
 }
 
 # bats test_tags=slow
 @test "multiboot1 and 2: kernels that are no ELF files" {
-	on_text mb1-flat.bin "bios screen=text"
-	loaded mb2-flat.bin "bios screen=rgb"
+	loaded mb1-flat.bin "bios screen=text"
+	loaded mb2-flat.bin "bios screen=text"
 }
 
 @test "multiboot2: started by UEFI, with EFI's tables and a framebuffer" {
@@ -80,8 +73,9 @@ on_text() {
 # bats test_tags=slow
 @test "multiboot1: a kernel that must have a text screen is not started on a framebuffer" {
 	veneer_only
-	for firmware in uefi bios; do
-		guest_start --no-reboot --kernel "$BUILD/guest/mb/mb1.elf" --firmware $firmware
+	for machine in "--firmware uefi" "--screen keep"; do
+		# shellcheck disable=SC2086 # two words
+		guest_start --no-reboot --kernel "$BUILD/guest/mb/mb1.elf" $machine
 		guest_end 2
 		grep -a "veneer: error: guest: the multiboot1 header requires a screen" "$(serial)"
 	done
@@ -91,7 +85,7 @@ on_text() {
 @test "multiboot2: an entry by EFI's boot services is not taken: they have ended" {
 	veneer_only
 	loaded mb2-efi "efi screen=rgb" --firmware uefi
-	loaded mb2-efi "bios screen=rgb"
+	loaded mb2-efi "bios screen=text"
 }
 
 @test "PVH: start information, modules, RSDP" {

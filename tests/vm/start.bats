@@ -299,7 +299,7 @@ shows_crash() {
 }
 
 @test "start: the screen shows the log and a crash report, started by BIOS" {
-	shows_crash
+	shows_crash --screen keep
 }
 
 @test "start: the screen shows the log and a crash report, started by UEFI" {
@@ -308,7 +308,7 @@ shows_crash() {
 
 @test "start: with stdout-path \"serial0\" nothing is drawn" {
 	config serial.dts 's/CHOSEN/stdout-path = "serial0:115200n8";/; s/debug-exit-port = <0xf4>/debug-exit-port = <0x80>/'
-	guest_start --kernel "$BUILD/hobby-os.elf" --cmdline 'run="crash"' --config serial.dts
+	guest_start --kernel "$BUILD/hobby-os.elf" --cmdline 'run="crash"' --config serial.dts --screen keep
 	guest_wait_for "^veneer: guest: stopped" 60
 	sleep 1
 	screen >screen.txt
