@@ -306,6 +306,15 @@ shows_crash() {
 	shows_crash --firmware uefi
 }
 
+@test "start: a kernel that knows nothing but the text screen is seen there, started by BIOS" {
+	guest_start --kernel "$BUILD/hobby-os.elf"
+	guest_wait_for 'hobby>' 90
+	sleep 1
+	text_screen | tee text.txt
+	grep -q '^hobby>' text.txt
+	guest_stop
+}
+
 @test "start: with stdout-path \"serial0\" nothing is drawn" {
 	config serial.dts 's/CHOSEN/stdout-path = "serial0:115200n8";/; s/debug-exit-port = <0xf4>/debug-exit-port = <0x80>/'
 	guest_start --kernel "$BUILD/hobby-os.elf" --cmdline 'run="crash"' --config serial.dts --screen keep
