@@ -92,7 +92,8 @@ check_args() {
 	*) [ -z "$target" ] || [ -z "${given[root]}" ] || die "a target and --root: one of them (see --help)" ;;
 	esac
 	[[ ${opt[menu-timeout]} =~ ^[0-9]{1,4}$ ]] || die "--menu-timeout ${opt[menu-timeout]}: not a number of seconds"
-	[ -z "${given[screen]:-}" ] || [[ ${opt[screen]} =~ ^(auto|text|keep|[1-9][0-9]{1,4}x[1-9][0-9]{1,4}(x(8|15|16|24|32))?)$ ]] ||
+	[ -z "${given[screen]:-}" ] ||
+		[[ ${opt[screen]} =~ ^(auto|text|keep|[1-9][0-9]{1,4}x[1-9][0-9]{1,4}(x(8|15|16|24|32))?)$ ]] ||
 		die "--screen ${opt[screen]}: not auto, text, keep or a mode such as 1024x768 or 1024x768x32"
 	[ -z "${opt[nvram]}" ] || [ -z "${opt[no-nvram]}" ] || die "--nvram and --no-nvram: one of them"
 	[ -z "${opt[native]}" ] || [ -z "${opt[veneer]}${opt[config]}" ] || [ "$mode" = image ] ||

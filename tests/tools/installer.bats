@@ -122,7 +122,8 @@ wishing() {
 }
 
 @test "the screen: what the kernel asks for, else text; --screen; an upgrade keeps it" {
-	local text=$'\tif [ "$grub_platform" = pc ]; then set gfxpayload=text; fi' head='h: .long 0xe85250d6,0,e-h,-(0xe85250d6+e-h)\n'
+	local text=$'\tif [ "$grub_platform" = pc ]; then set gfxpayload=text; fi'
+	local head='h: .long 0xe85250d6,0,e-h,-(0xe85250d6+e-h)\n'
 	local end='.align 8\n.short 0,0\n.long 8\ne:\n' one='.long 0x1badb002,4,-0x1badb006,0,0,0,0,0' slot
 	image 0 --kernel "$K/mb1"
 	entry | grep -xF -A 1 $'\tmultiboot2 $veneer_dir/veneer.elf $veneer_check $veneer_own' | grep -xF "$text"
