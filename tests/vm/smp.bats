@@ -82,6 +82,12 @@ linux_smp() {
 }
 
 # bats test_tags=slow
+@test "smp: Linux takes three of four processors away and back under load" {
+	linux_smp 4 "veneer.nmis=10 veneer.offline=2 veneer.seconds=2"
+	said "NMIs: 10 times on 4 processors, lost 0"
+}
+
+# bats test_tags=slow
 @test "smp: Linux with 4 processors, busy for a minute, takes 200 NMIs on each" {
 	GUEST_TIMEOUT=3000 linux_smp 4 "veneer.nmis=200 veneer.seconds=60"
 	said "NMIs: 200 times on 4 processors, lost 0"
@@ -114,4 +120,17 @@ linux_kexec() { # linux_kexec CMDLINE ARGS...
 	guest_stop
 	rm -rf "$HTTP_DIR" "$BATS_TEST_TMPDIR/port"
 	linux_kexec "pci=nomsi noapic"
+}
+
+# bats test_tags=slow
+@test "smp: a reboot of Linux goes by the firmware and GRUB, and card and disks work again with all processors" {
+	http_start
+	random_file "$HTTP_DIR/down" 1
+	guest_start --kernel "$LINUX/vmlinuz" --initrd "$LINUX/initrd.gz" --smp 2 --mem 512M "${machine[@]}" \
+		--cmdline "console=ttyS0 loglevel=4 veneer.run=reboot veneer.cpus=2 veneer.url=$HTTP_URL"
+	guest_end 0
+	for start in first second; do
+		[ "$(reported "download $start")" = "$(sha_of "$HTTP_DIR/down")" ]
+	done
+	[ "$(grep -ac "^veneer: memory: Veneer at" "$(serial)")" = 2 ]
 }
