@@ -91,6 +91,42 @@ project() {
 	run -2 "$T/p/scripts/run-tests" --jobs
 }
 
+@test "run-tests: a signal ends the tests, their teardown is called, and nothing that they started is left" {
+	project <<-'END'
+		teardown() { rm -f "$BATS_TEST_DIRNAME/here"; }
+		TEST "good" { true; }
+		TEST "goes on" {
+			sleep 500 3>&- &
+			echo $BASHPID $! >"$BATS_TEST_DIRNAME/here.new"
+			cp "$BATS_TEST_DIRNAME/here.new" "$BATS_TEST_DIRNAME/pids"
+			mv "$BATS_TEST_DIRNAME/here.new" "$BATS_TEST_DIRNAME/here"
+			sleep 500
+		}
+	END
+	sed 's/here/there/g; s/pids/&2/' "$T/p/tests/tools/a.bats" >"$T/p/tests/tools/b.bats"
+	cp "$T/p/tests/tools/a.bats" "$T/p/tests/tools/c.bats"
+	for signal in INT TERM; do
+		status=0
+		rm -f "$T/p/tests/tools"/pids*
+		# Not in the background of this shell: there SIGINT is ignored.
+		python3 -c 'import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])' "$T/p/scripts/run-tests" --jobs 2 tools >"$T/out" 3>&- &
+		pid=$!
+		for ((i = 0; i < 300; i++)); do
+			[ ! -e "$T/p/tests/tools/here" ] || [ ! -e "$T/p/tests/tools/there" ] || break
+			sleep 0.1
+		done
+		kill -$signal $pid
+		wait $pid || status=$?
+		[ $status = $((128 + $(kill -l $signal))) ]
+		tail -n 2 "$T/out" | diff - <(printf 'ended by SIG%s: not all was tested\n2 passed, 0 failed\n' $signal)
+		[ -z "$(find "$T/p" -name '*here')" ]
+		# shellcheck disable=SC2013 # words
+		for pid in $(cat "$T/p/tests/tools"/pids*); do [ ! -e "/proc/$pid" ]; done
+	done
+}
+
 @test "run-tests: tests that never ran count as failed" {
 	project <<-'END'
 		TEST "good" { true; }
