@@ -41,7 +41,27 @@ static bool printable(const char *s, int len)
 	return true;
 }
 
-/* The value as it would stand in the source: a string, nothing, or bytes (no more than make a line). */
+static uint32_t cell(const struct parse *p, int i)
+{
+	fdt32_t v;
+
+	memcpy(&v, (const uint8_t *)p->val + 4 * i, sizeof(v));
+	return fdt32_to_cpu(v);
+}
+
+/* Up to four cells: ids, classes and ports in hexadecimal, as they are written. */
+static void describe_cells(const struct parse *p, char *out, size_t size)
+{
+	bool hex = p->prop && (!strncmp(p->prop, "veneer,pci-", 11) || !strcmp(p->prop, "veneer,debug-exit-port"));
+	int n = fmt_string(out, size, "<");
+
+	for (int i = 0; i < p->len / 4; i++)
+		n += hex ? fmt_string(out + n, size - (size_t)n, "%s%#x", i ? " " : "", cell(p, i)) :
+			   fmt_string(out + n, size - (size_t)n, "%s%u", i ? " " : "", cell(p, i));
+	fmt_string(out + n, size - (size_t)n, ">");
+}
+
+/* The value as it would stand in the source: a string, nothing, cells, or bytes (no more than make a line). */
 static void describe(const struct parse *p, char *out, size_t size)
 {
 	const uint8_t *b = p->val;
@@ -53,6 +73,10 @@ static void describe(const struct parse *p, char *out, size_t size)
 	}
 	if (printable(p->val, p->len)) {
 		fmt_string(out, size, "\"%.48s%s\"", (const char *)p->val, p->len > 49 ? "..." : "");
+		return;
+	}
+	if (p->len % 4 == 0 && p->len <= 16) {
+		describe_cells(p, out, size);
 		return;
 	}
 	n += fmt_string(out, size, "[");
@@ -132,14 +156,6 @@ static const char *one_string(const struct parse *p)
 	const char *s = p->val;
 
 	return p->len > 0 && strnlen(s, (size_t)p->len) == (size_t)p->len - 1 ? s : NULL;
-}
-
-static uint32_t cell(const struct parse *p, int i)
-{
-	fdt32_t v;
-
-	memcpy(&v, (const uint8_t *)p->val + 4 * i, sizeof(v));
-	return fdt32_to_cpu(v);
 }
 
 static bool one_cell(const struct parse *p, uint32_t min, uint32_t max)
@@ -683,8 +699,8 @@ static int check_rule(struct parse *p)
 	for (unsigned i = 0; i < p->c->nrules; i++) {
 		if (!same_match(r, &p->c->rule[i]))
 			continue;
-		log_err("config: %s: matches the same as the rule \"%s\"; expected one rule for each", p->node,
-			p->c->rule[i].node);
+		log_err("config: %s: matches the same as the rule \"%s\"; expected one rule for each%s", p->node,
+			p->c->rule[i].node, r->window && p->c->rule[i].window ? ": of a disk the guest gets one part" : "");
 		return -ERR_INVAL;
 	}
 	return 0;

@@ -56,7 +56,7 @@ source_of() { # source_of RULES: a whole configuration around them
 		r { veneer,bdf = "00:02.0"; };|/policy/r: veneer,bdf = "00:02.0": expected an address as lspci -D prints it
 		r { veneer,serial = "A"; veneer,writeable; };|/policy/r: veneer,writeable = (empty): unknown property; did you
 		r { veneer,serial = "A"; veneer,partition = "sda1"; };|/policy/r: veneer,partition = "sda1": expected a number
-		r { veneer,serial = "A"; veneer,timeout-ms = <5>; };|/policy/r: veneer,timeout-ms = [00 00 00 05]: expected
+		r { veneer,serial = "A"; veneer,timeout-ms = <5>; };|/policy/r: veneer,timeout-ms = <5>: expected
 		r { veneer,writable; };|/policy/r: expected exactly one of veneer,bdf
 		}; gest {|unknown node /gest; did you mean /guest?
 		veneer,default = "hide";|/policy: veneer,default = "hide": expected "conceal" or "leave"
