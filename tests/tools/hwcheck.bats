@@ -67,7 +67,7 @@ about() { # about ADDRESS
 	[ $n = 31 ]
 	[ "$(find "$LISTS" -name '*.txt' | wc -l)" = 15 ]
 	for list in "$LISTS"/*.txt; do
-		sed -n 2p "$list" | grep -E '^# .*\.'
+		sed -n 2p "$list" | grep -E '^# (https://|[a-z.]+\.(org|com)[,/]).*"|^# github.com/.*\.md'
 	done
 }
 
