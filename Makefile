@@ -94,8 +94,12 @@ run: all guests | deps ## Try it in an emulator: the hobby OS, or KERNEL=file IN
 	@BUILD='$(BUILD)' KERNEL='$(KERNEL)' INITRD='$(INITRD)' TIMEOUT='$(TIMEOUT)' \
 		CMDLINE='$(subst ','\'',$(value CMDLINE))' scripts/run
 
+# For one of the goals run, deb and iso what that needs; else everything.
+DEPS_FOR := $(filter run deb iso,$(MAKECMDGOALS))
+DEPS_FOR := $(if $(filter-out run deb iso,$(MAKECMDGOALS))$(word 2,$(DEPS_FOR)),,$(DEPS_FOR:%=--for %))
+
 deps: ## Install the Debian packages that are missing
-	@scripts/install-deps --check --quiet || scripts/install-deps
+	@scripts/install-deps $(DEPS_FOR) --check --quiet || scripts/install-deps $(DEPS_FOR)
 
 deb: | deps ## Build Debian packages, veneer and veneer-tools, in build/deb
 	@scripts/make-deb '$(BUILD)'

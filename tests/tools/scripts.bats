@@ -27,7 +27,31 @@ project() {
 	run -0 scripts/install-deps --check
 	assert_output ""
 	run -2 scripts/install-deps --bogus
+	run -2 scripts/install-deps --for
+	run -2 scripts/install-deps --for tea
 	run -0 scripts/install-deps --help
+}
+
+@test "install-deps: each target asks for what it needs and no more" {
+	local target
+	run -0 scripts/install-deps --for run --list
+	assert_line qemu-system-x86
+	refute_line --regexp '^(debhelper|lintian|clang|bochs|xorriso)$'
+	run -0 scripts/install-deps --for deb --list
+	assert_line debhelper
+	refute_line qemu-system-x86
+	run -0 scripts/install-deps --for iso --list
+	assert_line xorriso
+	refute_line debhelper
+	# What the package is built with on another machine is what is asked for on this one.
+	sed -n 's/^Build-Depends: //p' debian/control | tr -d ' ' | tr , '\n' | grep -v debhelper >"$T/build-depends"
+	while read -r package; do
+		scripts/install-deps --for deb --list | grep -qx "$package"
+	done <"$T/build-depends"
+	for target in run deb iso; do
+		[ "$(make -np "$target" 2>/dev/null | sed -n 's/^DEPS_FOR := //p')" = "--for $target" ]
+	done
+	[ -z "$(make -np run check 2>/dev/null | sed -n 's/^DEPS_FOR := //p')" ]
 }
 
 @test "install-deps: a missing package is named, and without apt-get there is a clear message" {
