@@ -10,11 +10,21 @@ install() { # install COMMAND ARGS...
 	"$ROOT/installer/veneer-install" "$1" --root "$MNT" "${@:2}"
 }
 
-# Every file: name, mode, owner, size, link, content.  The log is no part of it.
+# Every file but the log: name, mode, owner, size, link; then the check sums.
+NOT_THE_LOG=(-xdev -not -path './var/log/veneer-install.log' -not -path './lost+found*')
+names() {
+	(cd "$MNT" && find . "${NOT_THE_LOG[@]}" -printf '%p %m %U %G %y %l %t\n' |
+		sed -E 's/ [A-Z][a-z]{2} [A-Z][a-z]{2} .*//' | LC_ALL=C sort)
+}
 tree() {
-	(cd "$MNT" && find . -xdev -not -path './var/log/veneer-install.log' -not -path './lost+found*' \
-		-printf '%p %m %U %G %y %l %t\n' | sed -E 's/ [A-Z][a-z]{2} [A-Z][a-z]{2} .*//' | LC_ALL=C sort
-	find . -xdev -type f -not -path './var/log/veneer-install.log' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum)
+	names
+	(cd "$MNT" && find . "${NOT_THE_LOG[@]}" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum)
+}
+
+# as_tree FILE: everything is as when "tree" wrote FILE.  Read is what was changed since: nobody can set that time of a file.
+as_tree() {
+	names | diff <(grep '^[.]' "$1") - || return 1
+	! (cd "$MNT" && find . "${NOT_THE_LOG[@]}" -type f -newercm "$1" -print0 | xargs -0 -r sha256sum) | grep -vxFf "$1"
 }
 
 # starts STATUS FIRMWARE: what GRUB starts by default ends with this exit code

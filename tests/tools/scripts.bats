@@ -147,7 +147,14 @@ os.execv(sys.argv[1], sys.argv[1:])' "$T/p/scripts/run-tests" --jobs 2 tools >"$
 		tail -n 2 "$T/out" | diff - <(printf 'ended by SIG%s: not all was tested\n2 passed, 0 failed\n' $signal)
 		[ -z "$(find "$T/p" -name '*here')" ]
 		# shellcheck disable=SC2013 # words
-		for pid in $(cat "$T/p/tests/tools"/pids*); do [ ! -e "/proc/$pid" ]; done
+		for pid in $(cat "$T/p/tests/tools"/pids*); do
+			# Killed, it may still be there for a moment.
+			for ((i = 0; i < 100; i++)); do
+				[[ $(ps -o stat= -p "$pid") = [^Z]* ]] || break
+				sleep 0.1
+			done
+			[ $i -lt 100 ]
+		done
 	done
 }
 

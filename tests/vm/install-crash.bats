@@ -98,7 +98,7 @@ killed_at() {
 # Uninstalled, unless nothing is left to be: every file is as before.
 gone() {
 	if [ -e "$MNT/boot/veneer" ] || [ -e "$MNT/etc/grub.d/42_veneer" ]; then install uninstall; fi
-	tree | diff before -
+	as_tree "$PWD/before"
 }
 
 # Killed before each STEPth change; then uninstalled: nothing is left.
