@@ -21,6 +21,8 @@
 #define MSR_FS_BASE		0xc0000100u
 #define MSR_GS_BASE		0xc0000101u
 
+#define CPUID_HYPERVISOR	BIT(31)		/* 1h ECX: an emulator, or another hypervisor underneath */
+
 struct cpuid_regs { uint32_t eax, ebx, ecx, edx; };
 
 static inline struct cpuid_regs cpuid(uint32_t leaf, uint32_t sub)

@@ -19,6 +19,8 @@
 #define IOPM_SIZE	(3 * PAGE_SIZE)
 #define MSRPM_SIZE	(2 * PAGE_SIZE)
 
+#define INSN_STI	0xfb
+
 /* One for all processors: what is trapped on one is trapped on each. */
 static uint8_t *iopm, *msrpm;
 
@@ -129,6 +131,7 @@ static struct vcpu *svm_vcpu_new(uint64_t root)
 	init_vmcb(s->vmcb, root);
 	s->nrips = cpuid(CPUID_SVM, 0).edx & SVM_EDX_NRIPS;
 	s->decode = cpuid(CPUID_SVM, 0).edx & SVM_EDX_DECODE;
+	s->emulated = cpuid(1, 0).ecx & CPUID_HYPERVISOR;
 	svm_nmi_init(s, cpuid(CPUID_SVM, 0).edx & SVM_EDX_VNMI);
 	s->dirty_all = s->flush = true;
 	return &s->v;
@@ -387,6 +390,26 @@ static void decode_exit(struct svm_vcpu *s, struct vmexit *x)
 		x->delivered = delivered_event(c);
 }
 
+/*
+ * The shadow of an STI is loaded by VMRUN (15.21.5), but not by QEMU's: an interrupt would be taken before a HLT whose sleeper
+ * it should wake.  There the STI is executed once more.
+ */
+static void redo_sti(struct svm_vcpu *s)
+{
+	struct vcpu_regs r;
+	uint8_t byte;
+
+	if (!s->emulated || !(s->vmcb->shadow & SHADOW_INTERRUPT) || !(s->v.rflags & RFLAGS_IF))
+		return;
+	svm_get(&s->v, &r);
+	r.rip--;
+	if (guest_read_code(&r, &byte, 1) != 1 || byte != INSN_STI)
+		return;
+	s->v.rip--;
+	s->v.rflags &= ~RFLAGS_IF;
+	s->vmcb->shadow = 0;
+}
+
 static void svm_run(struct vcpu *v, struct vmexit *x)
 {
 	struct svm_vcpu *s = svm(v);
@@ -412,8 +435,10 @@ static void svm_run(struct vcpu *v, struct vmexit *x)
 	decode_exit(s, x);
 	keep_interrupted_event(s);
 	svm_nmi_after(s, x);
-	if (x->kind == EXIT_NMI)
-		__asm__ volatile("stgi; nop; clgi" : : : "memory");
+	if (x->kind != EXIT_NMI)
+		return;
+	__asm__ volatile("stgi; nop; clgi" : : : "memory");
+	redo_sti(s);
 }
 
 static void svm_trap_msr_write(uint32_t msr, bool on)

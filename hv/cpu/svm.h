@@ -24,7 +24,8 @@ struct svm_vcpu {
 	uint64_t iret_rip;
 	uint64_t step_flags, step_dr6;	/* the guest's RFLAGS and DR6 before the step */
 	bool window;			/* exit as soon as the guest can take an interrupt */
-	bool clock;		/* physical interrupts exit */
+	bool clock;			/* physical interrupts exit */
+	bool emulated;			/* no silicon underneath: redo_sti() */
 	bool nrips, decode;
 	bool dirty_all;
 	bool flush;			/* the TLB, at the next run */

@@ -42,7 +42,6 @@
 #define MSI_ADDRESS	0xfee00000u
 #define MSI_DATA_NMI	0x400u
 #define CLASS_NVME	0x010802u
-#define CPUID_HYPERVISOR	BIT(31)		/* 1h ECX */
 
 /*
  * An NMI whose work somebody has done already comes within microseconds on silicon, where the message follows the completion

@@ -105,6 +105,10 @@ probe() { # probe NAME CMDLINE ARGS...
 	probe probe-nmi exact --nic e1000e --config always.dts
 }
 
+@test "probe-delivery: interrupts come once each and when they may, also while a slow disk has Veneer hand them over" {
+	probe probe-delivery "" --config "$WRITABLE" --disk nvme:nvme -- -set drive.nvme0n1.throttling.bps-total=500
+}
+
 @test "probe-cost: a batch of packets or of block requests shares its exits" {
 	probe probe-cost "" --config "$WRITABLE" "${machine[@]}" -- -icount shift=0
 }
