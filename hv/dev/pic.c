@@ -51,7 +51,8 @@ struct pic {
 	uint8_t real_select;	/* and the chip; 0: unknown */
 	uint8_t line, service;	/* virtual */
 	bool special, rotate_auto, polled;
-	struct trap *trap;
+	struct trap *trap;	/* while watched: both ports */
+	struct trap *words;	/* else: the mask register's, where initialization words may come */
 };
 
 static struct pic pics[2] = { { .port = 0x20, .base = 0x08, .lowest = 7, .select = READ_REQUESTS },
@@ -274,7 +275,7 @@ static void write_ocw3(struct pic *p, uint8_t v)
 	p->polled = v & OCW3_POLL;
 }
 
-static void write_icw1(struct pic *p, uint8_t v)
+static void begin_words(struct pic *p, uint8_t v)
 {
 	p->icw_left = (uint8_t)(1 + !(v & ICW1_SINGLE) + !!(v & ICW1_NEEDS_ICW4));
 	p->icw1 = v;
@@ -284,10 +285,9 @@ static void write_icw1(struct pic *p, uint8_t v)
 	p->select = READ_REQUESTS;
 	p->special = p->rotate_auto = p->polled = false;
 	p->real_select = 0;
-	pio_write8(p->port, v);
 }
 
-static void write_icw(struct pic *p, uint8_t v)
+static void take_word(struct pic *p, uint8_t v)
 {
 	unsigned all = 1u + !(p->icw1 & ICW1_SINGLE) + !!(p->icw1 & ICW1_NEEDS_ICW4);
 
@@ -295,11 +295,21 @@ static void write_icw(struct pic *p, uint8_t v)
 		p->base = v & ICW2_BASE;
 	else if (p->icw_left == 1 && (p->icw1 & ICW1_NEEDS_ICW4))
 		p->icw4 = v;
-	pio_write8(p->port + 1, v);
-	if (--p->icw_left)
-		return;
 	/* The sequence clears the mask register in the chip. */
-	p->mask = p->real_mask = 0;
+	if (!--p->icw_left)
+		p->mask = p->real_mask = 0;
+}
+
+static void write_icw1(struct pic *p, uint8_t v)
+{
+	begin_words(p, v);
+	pio_write8(p->port, v);
+}
+
+static void write_icw(struct pic *p, uint8_t v)
+{
+	pio_write8(p->port + 1, v);
+	take_word(p, v);
 	write_mask(p);
 }
 
@@ -380,6 +390,39 @@ static void elcr_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 
 static const struct trap_ops elcr_ops = { elcr_read, elcr_write };
 
+/*
+ * While the chips are the guest's alone its commands, an EOI with each interrupt, are not seen; yet a later line needs the
+ * vectors of an initialization.  A mask reads back as written, and the words of an initialization do not: the mask register
+ * is 0 from ICW1 on, and can be read in between.  ICW1 is what it is on every PC: cascaded, with ICW4.
+ */
+static void words_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
+{
+	struct pic *p = ctx;
+	uint8_t v = (uint8_t)value, now;
+
+	cnt_accesses++;
+	pio_write8(p->port + 1, v);
+	now = pio_read8(p->port + 1);
+	if (v && v == now) {
+		p->icw_left = 0;
+		return;
+	}
+	if (v && !p->icw_left)
+		begin_words(p, ICW1_INIT | ICW1_NEEDS_ICW4);
+	if (p->icw_left)
+		take_word(p, v);
+}
+
+static uint64_t words_read(void *ctx, uint32_t off, unsigned width)
+{
+	const struct pic *p = ctx;
+
+	cnt_accesses++;
+	return pio_read8(p->port + 1);
+}
+
+static const struct trap_ops words_ops = { words_read, words_write };
+
 static void watch_elcr(void)
 {
 	if (!elcr_trap)
@@ -400,6 +443,10 @@ static void watch(struct pic *p)
 	}
 	if (!p->trap)
 		p->trap = trap_new_pio("8259", 2, &pic_ops, p);
+	if (!p->words)
+		p->words = trap_new_pio("8259 words", 1, &words_ops, p);
+	else
+		trap_remove(p->words);
 	if (!p->trap || trap_place_system(p->trap, p->port))
 		log_err("8259 at %#x: cannot be watched", p->port);
 	p->mask = p->real_mask = pio_read8(p->port + 1);
@@ -412,8 +459,12 @@ static void leave(struct pic *p)
 {
 	p->line = p->service = 0;
 	write_mask(p);
-	(void)real_read(p, p->select);
+	/* In the middle of an initialization it would be taken for a word of it, or end it. */
+	if (!p->icw_left)
+		(void)real_read(p, p->select);
 	trap_remove(p->trap);
+	if (!p->words || trap_place_system(p->words, p->port + 1u))
+		log_err("8259 at %#x: its initialization cannot be watched", p->port);
 }
 
 void pic_watch(bool on)

@@ -16,8 +16,9 @@
 void pic_keep_masked(unsigned irq, bool on);
 
 /*
- * Trap the ports and ELCR's, or not.  Between, the chips are the guest's alone; what its last initialization words said is
- * remembered.
+ * Trap the ports and ELCR's, or not.  Once watched and left, the chips are the guest's alone, and the ports of their mask
+ * registers stay trapped: what initialization words say is learned at any time, what other commands set (priorities, special
+ * mask mode) while watched.
  */
 void pic_watch(bool on);
 

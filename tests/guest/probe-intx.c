@@ -606,6 +606,24 @@ static void routed_anew(struct vio *v)
 	check(moves_while_high(v, pirq, was, to), true, "intx: %s: routed to %u while it is high", vio_name(v), to);
 }
 
+/* --- 8259s initialized while nothing can use a line --- */
+
+static bool initialized_late(struct vio *v, uint8_t base)
+{
+	struct line *l = line_of(v, BY_PIC);
+	bool good;
+
+	for (unsigned int i = 0; i < vio_count; i++)
+		down(&vios[i]);
+	make_exit();
+	pic_start(base);
+	good = inb(MASTER + 1) == 0xfb && inb(SLAVE + 1) == 0xff && up(v);
+	unmask(l);
+	good = good && request(v) && came(l, 1) && isr_seen == 1;
+	down(v);
+	return good;
+}
+
 /* --- siblings --- */
 
 static struct vio *sibling;
@@ -734,10 +752,15 @@ static void try_shared(void)
 
 void probe(void)
 {
+	uint8_t later;
+
 	for (unsigned int i = 0; i < PIC_LINES; i++)
 		pic_line[i] = (struct line){ BY_PIC, i, irq_alloc(interrupted, &pic_line[i]), 0 };
 	for (unsigned int i = 0; i < IO_LINES; i++)
 		io_line[i] = (struct line){ BY_IOAPIC, i, irq_alloc(interrupted, &io_line[i]), 0 };
+	later = irq_alloc(interrupted, &pic_line[0]);
+	for (unsigned int i = 1; i < PIC_LINES; i++)
+		irq_alloc(interrupted, &pic_line[i]);
 	apic_init();
 	pic_start(pic_line[0].vector);
 	ich = pci_read32(ICH_BRIDGE, PCI_VENDOR) != 0xffffffff;
@@ -758,6 +781,8 @@ void probe(void)
 		for (unsigned int k = 0; k < i; k++)
 			if (vios[k].bdf >> 3 == v->bdf >> 3)
 				siblings(&vios[k], v);
+		check(initialized_late(v, later) && initialized_late(v, pic_line[0].vector), true,
+		      "intx: %s: the 8259 initialized while no device could interrupt", vio_name(v));
 	}
 	try_shared();
 }

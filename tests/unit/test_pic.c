@@ -72,12 +72,13 @@ static int real_interrupt(void)
 /* --- the traps --- */
 
 struct trap { const struct trap_ops *ops; void *ctx; bool on; };
-static struct trap traps[3];	/* the last: ELCR */
+static struct trap traps[5];	/* of the ports, then of the mask register's alone, by chip; ELCR */
 static unsigned ntraps;
+#define ELCR_TRAP	4
 
 struct trap *trap_new_pio(const char *name, uint32_t size, const struct trap_ops *ops, void *ctx)
 {
-	CHECK(ntraps < 3 && size == 2);
+	CHECK(ntraps < 5 && size == (ntraps == 1 || ntraps == 3 ? 1 : 2));
 	traps[ntraps].ops = ops;
 	traps[ntraps].ctx = ctx;
 	return &traps[ntraps++];
@@ -85,27 +86,55 @@ struct trap *trap_new_pio(const char *name, uint32_t size, const struct trap_ops
 
 int trap_place_system(struct trap *t, uint64_t base)
 {
-	CHECK_EQ(base, t == &traps[0] ? 0x20 : t == &traps[1] ? 0xa0 : 0x4d0);
+	static const uint16_t bases[] = { 0x20, 0x21, 0xa0, 0xa1, 0x4d0 };
+
+	CHECK_EQ(base, bases[t - traps]);
 	t->on = true;
 	return 0;
 }
 
 void trap_remove(struct trap *t) { t->on = false; }
 
+/* Which trap answers; NULL: the chip itself.  Never both. */
+static struct trap *trap_at(uint16_t port, uint32_t *off)
+{
+	struct trap *t = &traps[port >= 0xa0 ? 2 : 0];
+
+	CHECK(t[0].on != t[1].on);
+	*off = t->on ? port & 1 : 0;
+	return t->on ? t : port & 1 ? t + 1 : NULL;
+}
+
 static void out(uint16_t port, uint8_t v)
 {
-	struct trap *t = &traps[port >= 0xa0];
+	uint32_t off;
+	struct trap *t = trap_at(port, &off);
 
-	CHECK(t->on);
-	t->ops->write(t->ctx, port & 1, 1, v);
+	if (t)
+		t->ops->write(t->ctx, off, 1, v);
+	else
+		chip_write(&chip[port >= 0xa0], 0, 1, v);
 }
 
 static uint8_t in(uint16_t port)
 {
-	struct trap *t = &traps[port >= 0xa0];
+	uint32_t off;
+	struct trap *t = trap_at(port, &off);
 
-	CHECK(t->on);
-	return (uint8_t)t->ops->read(t->ctx, port & 1, 1);
+	return (uint8_t)(t ? t->ops->read(t->ctx, off, 1) : chip_read(&chip[port >= 0xa0], 0, 1));
+}
+
+static void initialize(uint8_t base, uint8_t icw4)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		uint16_t port = i ? 0xa0 : 0x20;
+
+		out(port, 0x11);
+		out((uint16_t)(port + 1), (uint8_t)(base + 8 * i));
+		out((uint16_t)(port + 1), i ? 2 : 4);
+		out((uint16_t)(port + 1), icw4);
+	}
+	CHECK(chip[0].base == base && chip[1].base == base + 8);
 }
 
 /* A guest that has set up its chips at 30h and 38h, all lines open. */
@@ -121,16 +150,9 @@ static void start(uint8_t icw4)
 	}
 	pic_watch(true);
 	pic_set_lines(0);
-	for (unsigned i = 0; i < 2; i++) {
-		uint16_t port = i ? 0xa0 : 0x20;
-
-		out(port, 0x11);
-		out((uint16_t)(port + 1), (uint8_t)(0x30 + 8 * i));
-		out((uint16_t)(port + 1), i ? 2 : 4);
-		out((uint16_t)(port + 1), icw4);
-		out((uint16_t)(port + 1), 0);
-	}
-	CHECK(chip[0].base == 0x30 && chip[1].base == 0x38);
+	initialize(0x30, icw4);
+	out(0x21, 0);
+	out(0xa1, 0);
 }
 
 TEST(a_line_of_the_slave_is_acknowledged_and_ended)
@@ -308,7 +330,7 @@ TEST(a_doorbells_line_stays_masked_in_the_chip)
 
 TEST(a_doorbells_line_stays_a_level_in_the_chip)
 {
-	const struct trap *t = &traps[2];
+	const struct trap *t = &traps[ELCR_TRAP];
 
 	elcr[0] = elcr[1] = 0;
 	start(1);
@@ -346,13 +368,99 @@ TEST(given_back_and_taken_again)
 	pic_acknowledge();
 	out(0xa0, 0x0b);
 	pic_watch(false);
-	CHECK(!traps[0].on && !traps[1].on);
+	CHECK(!traps[0].on && !traps[2].on);
 	CHECK(!chip[0].imr && !chip[1].imr && chip[1].select == 3);
 	chip[1].imr = 0x40;
 	pic_watch(true);
 	CHECK_EQ(in(0xa1), 0x40);
 	pic_set_lines(BIT(11));
 	CHECK_EQ(pic_acknowledge(), 0x3b);
+}
+
+/* MSI-X first, lines afterwards: the guest initializes its chips in between, and its masks are what it wrote all the while. */
+TEST(vectors_are_learned_while_the_chips_are_the_guests)
+{
+	static const uint8_t masks[] = { 0xff, 0xfb, 0, 0x30, 0x40, 4, 1, 0 };
+
+	start(1);
+	pic_watch(false);
+	for (unsigned i = 0; i < sizeof(masks); i++) {
+		out(0x21, masks[i]);
+		CHECK(in(0x21) == masks[i] && chip[0].imr == masks[i]);
+	}
+	initialize(0x50, 3);
+	CHECK(!chip[0].icw_left && !chip[1].icw_left && !chip[0].imr);
+	for (unsigned i = 0; i < sizeof(masks); i++) {
+		out(0xa1, masks[i]);
+		CHECK(in(0xa1) == masks[i] && chip[1].imr == masks[i]);
+	}
+	pic_watch(true);
+	pic_set_lines(BIT(11) | BIT(1));
+	CHECK_EQ(pic_acknowledge(), 0x51);
+	pic_set_lines(BIT(11));
+	CHECK_EQ(pic_acknowledge(), 0x5b);
+	CHECK_EQ(pic_pending(), 11);		/* ICW4 said so: no EOI */
+	/* And once more. */
+	pic_watch(false);
+	initialize(0x68, 1);
+	out(0x21, 0);
+	out(0xa1, 0);
+	pic_watch(true);
+	pic_set_lines(BIT(11));
+	CHECK_EQ(pic_acknowledge(), 0x73);
+	CHECK_EQ(pic_pending(), -1);
+}
+
+TEST(commands_are_not_watched_while_the_chips_are_the_guests)
+{
+	uint32_t off;
+
+	start(1);
+	pic_watch(false);
+	CHECK(!trap_at(0x20, &off) && !trap_at(0xa0, &off) && !traps[ELCR_TRAP].on);
+	CHECK(trap_at(0x21, &off) == &traps[1] && trap_at(0xa1, &off) == &traps[3]);
+}
+
+/* Watched from the middle of an initialization, or until then; not from right behind ICW1, which alone shows nothing. */
+TEST(an_initialization_is_watched_in_part)
+{
+	for (unsigned words = 0; words <= 4; words++) {
+		static const struct { uint16_t port; uint8_t v; } seq[] = {
+			{ 0x20, 0x11 }, { 0x21, 0x58 }, { 0x21, 4 }, { 0x21, 1 },
+		};
+
+		for (unsigned on = words == 1; on < 2; on++) {
+			start(1);
+			pic_watch(on);
+			for (unsigned i = 0; i < 4; i++) {
+				if (i == words)
+					pic_watch(!on);
+				out(seq[i].port, seq[i].v);
+			}
+			CHECK(!chip[0].icw_left && chip[0].base == 0x58);
+			out(0x21, 0xf0);
+			CHECK(chip[0].imr == 0xf0 && in(0x21) == 0xf0);
+			pic_watch(true);
+			pic_set_lines(BIT(3));
+			CHECK_EQ(pic_pending(), 3);
+			CHECK_EQ(pic_acknowledge(), 0x5b);
+		}
+	}
+}
+
+/* ICW2 without ICW4, which no PC's guest does: the mask that follows is none of the words. */
+TEST(a_short_initialization_is_over_with_a_mask)
+{
+	start(1);
+	pic_watch(false);
+	out(0x20, 0x11);
+	chip[0].icw_left = 1;
+	out(0x21, 0x58);
+	out(0x21, 0xf0);
+	CHECK_EQ(chip[0].imr, 0xf0);
+	pic_watch(true);
+	out(0x21, 0xe0);
+	CHECK(chip[0].imr == 0xe0 && in(0x21) == 0xe0);
 }
 
 TEST_MAIN

@@ -285,10 +285,17 @@ uint64_t host_mmio_new(size_t size, const struct host_model *m, void *ctx)
 
 void host_pio_model(uint16_t base, uint16_t size, const struct host_model *m, void *ctx)
 {
-	ports[nports].base = base;
-	ports[nports].size = size;
-	ports[nports].m = m;
-	ports[nports++].ctx = ctx;
+	unsigned i = 0;
+
+	while (i < nports && ports[i].base != base)
+		i++;
+	if (i == MAX_RANGES)
+		abort();
+	nports = MAX(nports, i + 1);
+	ports[i].base = base;
+	ports[i].size = size;
+	ports[i].m = m;
+	ports[i].ctx = ctx;
 }
 
 static uint64_t model_read(uint64_t addr, unsigned width)
