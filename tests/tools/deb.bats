@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
 # The Debian packages.
+load ../lib/tools
 bats_require_minimum_version 1.5.0
 
 # bats test_tags=slow
@@ -21,9 +22,7 @@ bats_require_minimum_version 1.5.0
 	root/usr/sbin/veneer-config check root/usr/share/doc/veneer/examples/example.dts
 	run -3 root/usr/sbin/veneer-hwcheck --lspci "$ROOT/tests/fixtures/lspci/z390.txt"
 	[[ $output = *"driver e1000e"* ]]
-	printf '.section .a,"a"\n.align 4\n.long 0x1badb002,0,-0x1badb002\n.text\n.globl _start\n_start: hlt\n' >k.S
-	gcc -m32 -c -o k.o k.S
-	ld -m elf_i386 -N --no-warn-rwx-segments -Ttext 0x200000 -z noexecstack --build-id=none -o kernel k.o
+	tiny_kernel 1 kernel
 	root/usr/sbin/veneer-install image disk.img --kernel kernel
 	[ -s disk.img ]
 }

@@ -3,14 +3,12 @@
 # veneer-install killed before each change that it makes, and the power cut after each write: what starts is the old version or
 # the new one.  What GRUB would start is found out as GRUB does: the sector that names the slot, then the files of that slot.
 
+load ../lib/tools
 bats_require_minimum_version 1.5.0
 
 setup_file() {
 	cd "$BATS_FILE_TMPDIR" || return 1
-	printf '.section .a,"a"\n.align 8\nh: .long 0xe85250d6,0,e-h,-(0xe85250d6+e-h)\n.short 0,0\n.long 8\ne:\n' >k.S
-	printf '.text\n.globl _start\n_start: hlt\n' >>k.S
-	gcc -m32 -c -o k.o k.S
-	ld -m elf_i386 -N --no-warn-rwx-segments -Ttext 0x200000 -z noexecstack --build-id=none -o k k.o
+	tiny_kernel 2 k
 	gcc -O1 -Wall -o stop-at "$BATS_TEST_DIRNAME/../lib/stop-at.c"
 	"$BATS_TEST_DIRNAME/../../installer/veneer-install" image old.img --kernel k --veneer k --cmdline old
 }

@@ -3,15 +3,13 @@
 # veneer-install system --root, on trees laid out as distributions lay out theirs: what is detected, what is written, and that
 # uninstall leaves no difference.  grub-mkconfig is this machine's, under the tree's names.
 
+load ../lib/tools
 bats_require_minimum_version 1.5.0
 
 setup_file() {
 	[ "$(id -u)" = 0 ] || skip "needs root for chroot"
 	cd "$BATS_FILE_TMPDIR" || return 1
-	printf '.section .a,"a"\n.align 8\nh: .long 0xe85250d6,0,e-h,-(0xe85250d6+e-h)\n.short 0,0\n.long 8\ne:\n' >k.S
-	printf '.text\n.globl _start\n_start: hlt\n' >>k.S
-	gcc -m32 -c -o k.o k.S
-	ld -m elf_i386 -N --no-warn-rwx-segments -Ttext 0x200000 -z noexecstack --build-id=none -o k k.o
+	tiny_kernel 2 k
 	base_tree
 }
 

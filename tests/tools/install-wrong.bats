@@ -2,14 +2,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # veneer-install used wrongly: each line of the table is a use, its exit code and its message.  None writes anything.
 
+load ../lib/tools
 bats_require_minimum_version 1.5.0
 
 setup_file() {
 	cd "$BATS_FILE_TMPDIR" || return 1
-	printf '.section .a,"a"\n.align 8\nh: .long 0xe85250d6,0,e-h,-(0xe85250d6+e-h)\n.short 0,0\n.long 8\ne:\n' >k.S
-	printf '.text\n.globl _start\n_start: hlt\n' >>k.S
-	gcc -m32 -c -o k.o k.S
-	ld -m elf_i386 -N --no-warn-rwx-segments -Ttext 0x200000 -z noexecstack --build-id=none -o k k.o
+	tiny_kernel 2 k
 	echo precious >file
 	: >empty
 	printf '#!/bin/sh\n' >script

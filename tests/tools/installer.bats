@@ -3,18 +3,14 @@
 # veneer-install: what it makes, and what it refuses.  No emulator.
 
 # shellcheck disable=SC2016 # dollar signs that are meant
+load ../lib/tools
 bats_require_minimum_version 1.5.0
 
 setup_file() {
 	# A kernel with a Multiboot 2 header, and one with a Multiboot 1 header.
 	cd "$BATS_FILE_TMPDIR" || return 1
-	printf '.section .a,"a"\n.align 8\nh: .long 0xe85250d6,0,e-h,-(0xe85250d6+e-h)\n.short 0,0\n.long 8\ne:\n' >mb2.S
-	printf '.text\n.globl _start\n_start: hlt\n' >>mb2.S
-	printf '.section .a,"a"\n.align 4\n.long 0x1badb002,0,-0x1badb002\n.text\n.globl _start\n_start: hlt\n' >mb1.S
-	for name in mb1 mb2; do
-		gcc -m32 -c -o $name.o $name.S
-		ld -m elf_i386 -N --no-warn-rwx-segments -Ttext 0x200000 -z noexecstack --build-id=none -o $name $name.o
-	done
+	tiny_kernel 1 mb1
+	tiny_kernel 2 mb2
 	truncate -s 32M big
 }
 

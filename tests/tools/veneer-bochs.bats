@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
 # veneer-bochs: what it refuses, and which machine it would start.  A script stands in for Bochs.
+load ../lib/tools
 bats_require_minimum_version 1.5.0
 
 setup() {
@@ -8,14 +9,8 @@ setup() {
 	bats_load_library bats-assert
 	ROOT=$(realpath "$BATS_TEST_DIRNAME/../..")
 	cd "$BATS_TEST_TMPDIR" || return 1
-	printf '.section .a,"a"\n.align 4\n.long 0x1badb002,0,-0x1badb002\n.text\n.globl _start\n_start: hlt\n' >k.S
-	gcc -m32 -c -o k.o k.S
-	ld -m elf_i386 -N --no-warn-rwx-segments -Ttext 0x200000 -z noexecstack --build-id=none -o k k.o
-	# What the installer takes for the hypervisor.
-	printf '.globl h\n.section .a,"a"\n.align 8\n' >v.S
-	printf 'h: .long 0xe85250d6,0,e-h,-(0xe85250d6+e-h)\n.short 0,0\n.long 8\ne:\n' >>v.S
-	gcc -m32 -c -o v.o v.S
-	ld -m elf_i386 -N --no-warn-rwx-segments -e h -z noexecstack --build-id=none -o v v.o
+	tiny_kernel 1 k
+	tiny_kernel 2 v
 	# Keeps its directory, its bochsrc and the card's file beside itself, says in the log what the file "says" holds
 	# (default: power-off), writes to the serial port and sleeps where there is a file "duration".
 	cat >bochs <<-'END'
@@ -164,24 +159,7 @@ has() { # has LINE: in the bochsrc
 @test "a signal ends Bochs and removes the temporary files" {
 	echo 60 >duration
 	echo "nothing yet" >says
-	mkdir tmp
-	for number in TERM INT HUP; do
-		rm -f pid
-		env --default-signal=INT TMPDIR="$PWD/tmp" "$ROOT/scripts/veneer-bochs" --native --kernel k --bochs ./bochs \
-			>/dev/null 2>&1 3>&- &
-		pid=$!
-		for ((i = 0; i < 100; i++)); do
-			[ ! -s pid ] || break
-			sleep 0.1
-		done
-		sleep 0.3
-		kill -$number $pid
-		status=0
-		wait $pid || status=$?
-		[ "$status" -gt 128 ]
-		run ! kill -0 "$(cat pid)"
-		[ -z "$(ls tmp)" ]
-	done
+	ends_by_signals "$ROOT/scripts/veneer-bochs" --native --kernel k --bochs ./bochs
 }
 
 @test "the configuration gets the debug exit port and the protocol, unless it has its own" {

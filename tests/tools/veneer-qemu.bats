@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
 # veneer-qemu: what it refuses, and which emulator it would start.  A script stands in for QEMU.
+load ../lib/tools
 bats_require_minimum_version 1.5.0
 
 setup() {
@@ -8,13 +9,8 @@ setup() {
 	bats_load_library bats-assert
 	ROOT=$(realpath "$BATS_TEST_DIRNAME/../..")
 	cd "$BATS_TEST_TMPDIR" || return 1
-	printf '.section .a,"a"\n.align 4\n.long 0x1badb002,0,-0x1badb002\n.text\n.globl _start\n_start: hlt\n' >k.S
-	gcc -m32 -c -o k.o k.S
-	ld -m elf_i386 -N --no-warn-rwx-segments -Ttext 0x200000 -z noexecstack --build-id=none -o k k.o
-	# What the installer takes for the hypervisor.
-	printf '.section .a,"a"\n.align 8\nh: .long 0xe85250d6,0,e-h,-(0xe85250d6+e-h)\n.short 0,0\n.long 8\ne:\n' >v.S
-	gcc -m32 -c -o v.o v.S
-	ld -m elf_i386 -N --no-warn-rwx-segments -e h -z noexecstack --build-id=none -o v v.o
+	tiny_kernel 1 k
+	tiny_kernel 2 v
 	cp "$ROOT/configs/default.dts" .
 	# Answers QMP as QEMU does, prints its arguments, sleeps as the file "duration" says, ends as the file "status" says.
 	cat >qemu <<-'END'
@@ -187,25 +183,7 @@ refused() { # refused MESSAGE ARGS...: exit code 2 and one line
 
 @test "a signal ends QEMU and removes the temporary files" {
 	echo 60 >duration
-	mkdir tmp
-	for number in TERM INT HUP; do
-		rm -f pid
-		# A background job of a script ignores SIGINT unless it is told otherwise.
-		env --default-signal=INT TMPDIR="$PWD/tmp" "$ROOT/scripts/veneer-qemu" --native --kernel k --qemu ./qemu \
-			>/dev/null 2>&1 3>&- &
-		pid=$!
-		for ((i = 0; i < 100; i++)); do
-			[ ! -s pid ] || break
-			sleep 0.1
-		done
-		sleep 0.3
-		kill -$number $pid
-		status=0
-		wait $pid || status=$?
-		[ "$status" -gt 128 ]
-		run ! kill -0 "$(cat pid)"
-		[ -z "$(ls tmp)" ]
-	done
+	ends_by_signals "$ROOT/scripts/veneer-qemu" --native --kernel k --qemu ./qemu
 }
 
 @test "killed outright it takes QEMU with it" {
