@@ -92,6 +92,31 @@ mk() {
 	assert_output --partial "nowhere: No such file"
 }
 
+@test "localconfig: this machine, by its sysfs" {
+	local name id
+	mkdir -p "$T/root/proc"
+	printf 'processor: 0\nvendor_id: AuthenticAMD\nmodel name: Test\nflags: lm svm npt\n' >"$T/root/proc/cpuinfo"
+	for id in 00:03.0=8086:100e:020000 00:04.0=144d:a808:010802; do
+		name=$T/root/sys/bus/pci/devices/0000:${id%%=*}
+		mkdir -p "$name"
+		IFS=: read -r vendor device class <<<"${id#*=}"
+		echo "0x$vendor" >"$name/vendor"
+		echo "0x$device" >"$name/device"
+		echo "0x$class" >"$name/class"
+	done
+	mk defconfig
+	SYSROOT=$T/root run -0 mk localconfig
+	assert_output --partial "fits: 1 network and 1 disk controller will be concealed"
+	for symbol in NIC_E1000 NVME SVM; do
+		grep -qx "CONFIG_$symbol=y" "$T/config"
+	done
+	for symbol in NIC_E1000E NIC_RTL8139 AHCI VMX; do
+		grep -qx "# CONFIG_$symbol is not set" "$T/config"
+	done
+	# The one that this is.
+	[ ! -d /sys/bus/pci/devices ] || mk localconfig | grep -x 'veneer-hwcheck: this machine'
+}
+
 @test "every question has a help text" {
 	run awk '
 		/^(config|choice|menu|endmenu|endchoice|mainmenu)/ {
