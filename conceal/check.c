@@ -24,13 +24,14 @@ typedef bool (*shares_fn)(const struct pci_dev *a, const struct pci_dev *b);
 static void say_shared(const struct pci_dev *p, shares_fn shares, const char *what)
 {
 	const struct pci_dev *other;
-	char list[128] = "";
+	char list[240] = "";
 	int n = 0;
 
 	for (unsigned i = 0; (other = pci_get(i)); i++)
 		if (other->bdf != p->bdf && shares(p, other) && n < (int)sizeof(list))
-			n += fmt_string(list + n, sizeof(list) - (size_t)n, " " PCI_FMT " (%s)", PCI_ARGS(other->bdf),
-					decide(other).fate == FATE_CONCEAL ? "concealed" : "guest's");
+			n += fmt_string(list + n, sizeof(list) - (size_t)n, "%s " PCI_FMT " (%s)", n ? "," : "",
+					PCI_ARGS(other->bdf),
+					decide(other).fate == FATE_CONCEAL ? "concealed" : "the guest's own");
 	if (n)
 		log_info("check:   shares the %s with%s", what, list);
 }
@@ -54,6 +55,8 @@ static bool check(const struct pci_dev *p)
 	log_info("check:   %s",
 		 p->cap_msi || p->cap_msix ? "rings by message" : "has no message interrupts: rings by its line");
 	say_shared(p, same_line, "interrupt line");
+	if (v.driver->class != HW_NIC)
+		log_info("check:   disks: unknown, they show when the controller is started, which this check does not do");
 	return v.fate == FATE_CONCEAL;
 }
 

@@ -35,6 +35,25 @@ image() {
 	mcopy -o -i "disk.img@@$((start * 512))" menu.cfg ::/veneer/menu.cfg
 }
 
+# veneer-hwcheck, given a list of that machine, says the same of each controller that both would conceal.
+as_hwcheck() {
+	local words n=0
+	cat >lspci <<-'END'
+		00:00.0 "Host bridge [0600]" "Intel [8086]" "82G33 [29c0]" "" ""
+		00:03.0 "Ethernet controller [0200]" "Intel [8086]" "82574L [10d3]" "" ""
+		00:08.0 "Non-Volatile memory controller [0108]" "Red Hat [1b36]" "NVMe [0010]" -p02 "" ""
+		00:1f.0 "ISA bridge [0601]" "Intel [8086]" "LPC [2918]" "" ""
+		00:1f.2 "SATA controller [0106]" "Intel [8086]" "ICH9 [2922]" -p01 "" ""
+		00:1f.3 "SMBus [0c05]" "Intel [8086]" "SMBus [2930]" "" ""
+	END
+	"$ROOT/installer/veneer-hwcheck" --lspci lspci | tr -s ' ' >hwcheck || [ $? = 3 ]
+	while read -r words; do
+		grep -aqF -- "$words" "$(serial)" || { echo "the check does not say: $words"; return 1; }
+		n=$((n + 1))
+	done < <(grep -oE '(driver .*|shares the slot .*)' hwcheck)
+	[ $n = 4 ]
+}
+
 @test "the menu's check names every controller and leaves the disks alone" {
 	local before
 	image
@@ -49,10 +68,12 @@ image() {
 	has '  has no message interrupts: rings by its line'
 	has '00:05.0 1af4:....: no driver in this build: left to the guest as it is'
 	has '00:1f.2 8086:2922: driver ahci (Intel ICH9), tried in emulation: concealed, the guest sees virtio-blk'
-	has "  shares the slot with 00:1f.0 (guest's) 00:1f.3 (guest's)"
+	has "  shares the slot with 00:1f.0 (the guest's own), 00:1f.3 (the guest's own)"
+	has '  disks: unknown'
 	has 'fits: 3 network and disk controllers would be concealed'
 	[ "$(grep -acE 'hobby>|taken over' "$(serial)")" = 0 ]
 	[ "$(sha_of disk.img) $(sha_of data)" = "$before" ]
+	as_hwcheck
 }
 
 @test "the menu's check on a machine started by UEFI" {
