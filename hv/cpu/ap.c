@@ -142,6 +142,13 @@ static void start_all(uint8_t *page)
 	for (unsigned i = 0; i < acpi.ncpus && i < ACPI_MAX_CPUS; i++) {
 		if (acpi.cpu_id[i] == cpus[0]->apic_id)
 			continue;
+		/* 255 would be all of them, and of a greater id xAPIC mode can send to the low eight bits only. */
+		if (acpi.cpu_id[i] >= 0xff && !lapic_x2apic()) {
+			log_err("cpu: APIC id %u: cannot be reached, the firmware has not switched x2APIC on: not used",
+				acpi.cpu_id[i]);
+			smp_unused_cpu();
+			continue;
+		}
 		struct cpu *c = ncpus < MAX_CPUS ? new_cpu(acpi.cpu_id[i], for_guest < limit) : NULL;
 
 		if (!c) {

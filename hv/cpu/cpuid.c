@@ -4,6 +4,7 @@
  * XSETBV, which VMX cannot let through.
  */
 #include <veneer/string.h>
+#include "hv/cpu/percpu.h"
 #include "hv/cpu/vendor.h"
 #include "hv/x86.h"
 
@@ -16,6 +17,8 @@ static void fix_feature_leaf(struct cpuid_regs *c, const struct vcpu_regs *r)
 	/* Debug store: PEBS goes on in the host, and writes its records to a linear address, by the host's tables then. */
 	c->edx &= ~BIT(21);
 	c->ecx &= ~(BIT(2) | BIT(4));
+	if (this_cpu()->apic_off)
+		c->edx &= ~BIT(9);
 	c->ecx |= BIT(31);			/* a hypervisor is there */
 	c->ecx &= ~BIT(27);			/* OSXSAVE follows the guest's CR4, not ours */
 	if (r->cr4 & CR4_OSXSAVE)

@@ -94,22 +94,22 @@ bool ipi_guest_sends(uint32_t low, uint32_t dest, bool x2apic)
 }
 
 /*
- * The logical ids are the guest's to set, and can be read on their own processor only: where none fits the processors are
- * asked, and the next look finds it.
+ * In x2APIC mode the logical id follows from the id.  In xAPIC mode it is the guest's to set, and can be read on its own
+ * processor only: where none fits the processors are asked, and the next look finds it.
  */
 struct cpu *smp_find_target(uint32_t msi_addr)
 {
-	bool logical = msi_addr & BIT(2);
+	bool logical = msi_addr & BIT(2), x2 = lapic_x2apic();
 	uint32_t dest = msi_addr >> 12 & 0xff;
 
 	for (unsigned i = 0; i < ncpus; i++) {
 		struct cpu *c = cpus[i];
 
 		if (__atomic_load_n(&c->state, __ATOMIC_SEQ_CST) == CPU_RUNS &&
-		    (logical ? logical_match(c, dest, false) : c->apic_id == dest))
+		    (logical ? logical_match(c, dest, x2) : c->apic_id == dest))
 			return c;
 	}
-	for (unsigned i = 0; i < ncpus && logical; i++)
+	for (unsigned i = 0; i < ncpus && logical && !x2; i++)
 		if (__atomic_load_n(&cpus[i]->state, __ATOMIC_SEQ_CST) == CPU_RUNS)
 			smp_request(cpus[i], REQ_LDR);
 	return NULL;

@@ -8,8 +8,7 @@
 #include "hv/cpu/vendor.h"
 #include "hv/dev/lapic.h"
 
-#define CPUID_X2APIC		BIT(21)		/* 1h ECX */
-#define CPUID_TSC_DEADLINE	BIT(24)
+#define CPUID_TSC_DEADLINE	BIT(24)		/* 1h ECX */
 
 bool exit_rdmsr(struct vcpu *v)
 {
@@ -21,6 +20,9 @@ bool exit_rdmsr(struct vcpu *v)
 	case MSR_EFER:
 		vendor->get(v, &r);
 		value = r.efer;
+		break;
+	case MSR_APIC_BASE:
+		value = lapic_guest_base_read();
 		break;
 	case MSR_TSC_ADJUST:
 		value = this_cpu()->tsc_adjust;
@@ -71,21 +73,6 @@ static bool write_efer(struct vcpu *v, uint64_t value)
 	return true;
 }
 
-/* The page stays where it is and switched on: an ordinary guest only reads it back or turns on x2APIC. */
-static bool write_apic_base(uint64_t value)
-{
-	static bool said;
-	uint64_t now = rdmsr(MSR_APIC_BASE), modes = APIC_BASE_ENABLE | APIC_BASE_X2APIC;
-
-	if ((value ^ now) & ~(modes | APIC_BASE_BSP))
-		log_err_once(said, "msr: the guest would move the local APIC from %#lx to %#lx: ignored", now, value);
-	if ((value & APIC_BASE_X2APIC) && !(cpuid(1, 0).ecx & CPUID_X2APIC))
-		return false;
-	if ((value & modes) == modes && (now & modes) == APIC_BASE_ENABLE)
-		wrmsr(MSR_APIC_BASE, now | APIC_BASE_X2APIC);
-	return true;
-}
-
 static bool has_deadline(void)
 {
 	return cpuid(1, 0).ecx & CPUID_TSC_DEADLINE;
@@ -126,7 +113,7 @@ bool exit_wrmsr(struct vcpu *v)
 	case MSR_EFER:
 		return write_efer(v, value);
 	case MSR_APIC_BASE:
-		return write_apic_base(value);
+		return lapic_guest_base_write(value);
 	case MSR_TSC:
 		set_tsc_offset(v, value - rdtsc());
 		return true;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <veneer/config.h>
 #include <veneer/counters.h>
+#include <veneer/irq.h>
 #include <veneer/lock.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
@@ -86,6 +87,15 @@ void smp_nmi(struct cpu *c)
 	/* One that waits for its SIPI has NMIs blocked. */
 	else if (!poked && !rang && !is_late_poke(c) && c->state == CPU_RUNS)
 		vendor->inject_nmi(c->v);
+}
+
+/* Requests are looked at before the next entry in any case; the NMI may come all the same. */
+void smp_nmis_lost(struct cpu *c)
+{
+	if (take_poke(c))
+		c->late_poke_until = time_us() + LATE_POKE_US;
+	doorbell_ring();
+	doorbell_credit(NULL);
 }
 
 /*
@@ -202,6 +212,9 @@ void smp_unused_cpu(void)
 static void start_guest(struct cpu *c, uint8_t vector)
 {
 	set_start_state(c, vector);
+	/* A kernel starts, perhaps another one: logical ids are asked for anew. */
+	for (unsigned i = 0; i < ncpus; i++)
+		__atomic_store_n(&cpus[i]->ldr, 0, __ATOMIC_RELAXED);
 	c->started = true;
 	__atomic_store_n(&c->state, CPU_RUNS, __ATOMIC_SEQ_CST);
 	counter_add(&cnt_starts, 1);
@@ -212,6 +225,8 @@ static void start_guest(struct cpu *c, uint8_t vector)
 /* INIT: out of the guest, whatever it did.  The boot processor's starts the firmware: the machine is reset. */
 static void guest_init(struct cpu *c)
 {
+	uint64_t nmis = c->nmi_count;
+
 	if (!c->index) {
 		log_err("guest: INIT on the boot processor: resetting the machine");
 		machine_reset();
@@ -222,6 +237,8 @@ static void guest_init(struct cpu *c)
 	/* It may sleep for ever, and what rang while it was on its way to that would be heard by nobody. */
 	doorbell_leave(c->index);
 	lapic_reset();
+	if (c->nmi_count != nmis)
+		smp_nmi(c);
 }
 
 /*

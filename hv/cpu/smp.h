@@ -63,6 +63,9 @@ void smp_want_clock(void);
 /* This processor took an NMI: another's poke, a doorbell, or the guest's own, which it then gets. */
 void smp_nmi(struct cpu *c);
 
+/* NMIs that were on their way to this processor may have been lost: what they were for is looked for. */
+void smp_nmis_lost(struct cpu *c);
+
 /*
  * Make all other processors leave the guest and stay out until guest_resume(), which makes each drop what it has cached of
  * the nested tables and bitmaps.  Locks may be held.  Bounded: a processor that does not come is a panic.

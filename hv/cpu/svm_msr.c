@@ -33,8 +33,8 @@ void svm_msr_trap(uint8_t *map, uint32_t msr, bool read, bool write)
 void svm_msr_policy(uint8_t *map)
 {
 	static const uint32_t both[] = { MSR_EFER, MSR_VM_CR, MSR_VM_HSAVE_PA, 0xc0010115, 0xc0010116, 0xc0010118, 0xc0010119,
-		0xc001011a, MSR_TSC_ADJUST };
-	static const uint32_t writes[] = { MSR_TSC, MSR_APIC_BASE, 0xc0010010, 0xc0010015, 0xc0010016,
+		0xc001011a, MSR_TSC_ADJUST, MSR_APIC_BASE };
+	static const uint32_t writes[] = { MSR_TSC, 0xc0010010, 0xc0010015, 0xc0010016,
 		0xc0010017, 0xc0010018, 0xc0010019, 0xc001001a, 0xc001001d, 0xc0010020, 0xc0010058, 0xc0010111, 0xc0010112,
 		0xc0010113 };
 

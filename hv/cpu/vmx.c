@@ -579,6 +579,7 @@ const struct vcpu_ops vmx_ops = {
 	.interrupt_window = vmx_interrupt_window,
 	.inject_nmi = vmx_inject_nmi,
 	.clock_exits = vmx_clock_exits,
+	.acknowledge_interrupt = intr_acknowledge,
 	.skip = vmx_skip,
 	.insn_bytes = vmx_insn_bytes,
 	.trap_msr_write = vmx_trap_msr_write,

@@ -20,7 +20,7 @@ static uint64_t cnt_sent, cnt_refused, cnt_emulated, cnt_accesses;
 
 #define ICR_WAIT		100000u		/* polls of the delivery status: some milliseconds on silicon */
 
-static bool x2apic(void)
+bool lapic_x2apic(void)
 {
 	return rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC;
 }
@@ -46,12 +46,20 @@ uint32_t lapic_addr(void)
 
 uint32_t lapic_id(void)
 {
-	return x2apic() ? (uint32_t)rdmsr(MSR_X2APIC_ID) : mmio_read32(page + LAPIC_ID) >> 24;
+	return lapic_x2apic() ? (uint32_t)rdmsr(MSR_X2APIC_ID) : mmio_read32(page + LAPIC_ID) >> 24;
 }
 
-static uint32_t lapic_read(uint32_t off)
+uint32_t lapic_read(uint32_t off)
 {
-	return x2apic() ? (uint32_t)rdmsr(MSR_X2APIC + off / LAPIC_STRIDE) : mmio_read32(page + off);
+	return lapic_x2apic() ? (uint32_t)rdmsr(MSR_X2APIC + off / LAPIC_STRIDE) : mmio_read32(page + off);
+}
+
+void lapic_write(uint32_t off, uint32_t v)
+{
+	if (lapic_x2apic())
+		wrmsr(MSR_X2APIC + off / LAPIC_STRIDE, v);
+	else
+		mmio_write32(page + off, v);
 }
 
 static bool vector_bit(uint32_t set, uint8_t vector)
@@ -90,10 +98,20 @@ static void wait_idle(void)
 	log_err_once(said, "lapic: delivery status still pending, ICR %#x", mmio_read32(page + LAPIC_ICR_LOW));
 }
 
+/*
+ * Unlike stores to the page a WRMSR does not wait for earlier stores (SDM vol. 3, 11.12.3): what the interrupt tells of must be
+ * seen first.  Emulators do not show it.
+ */
+static void x2apic_icr(uint64_t value)
+{
+	__asm__ volatile("mfence; lfence" : : : "memory");
+	wrmsr(MSR_X2APIC_ICR, value);
+}
+
 void lapic_send(uint32_t dest, uint32_t low)
 {
-	if (x2apic()) {
-		wrmsr(MSR_X2APIC_ICR, (uint64_t)dest << 32 | low);
+	if (lapic_x2apic()) {
+		x2apic_icr((uint64_t)dest << 32 | low);
 		return;
 	}
 	uint32_t high = mmio_read32(page + LAPIC_ICR_HIGH);
@@ -107,23 +125,39 @@ void lapic_send(uint32_t dest, uint32_t low)
 
 static void send_self(uint32_t low)
 {
-	if (x2apic()) {
-		wrmsr(MSR_X2APIC_ICR, low);
+	if (lapic_x2apic()) {
+		x2apic_icr(low);
 		return;
 	}
 	wait_idle();		/* an IPI of the guest's may be on its way */
 	mmio_write32(page + LAPIC_ICR_LOW, low);
 }
 
-/* One member of the set, by preference this processor: each bit is one, in clusters those of the low half. */
+/* This processor's bit of a message's logical destination: by its xAPIC registers, or by its id in x2APIC mode (cluster 0). */
+static uint32_t own_bits(uint32_t dest)
+{
+	uint32_t own = lapic_ldr() >> 24;
+
+	if (lapic_x2apic())
+		return lapic_id() < 8 ? BIT(lapic_id()) & dest : 0;
+	if (lapic_dfr() >> 28 == 0xf)
+		return own & dest;
+	return (own ^ dest) & 0xf0 ? 0 : own & dest & 0xf;
+}
+
+/*
+ * One member of the set, by preference this processor, else one that is known to run.  Where none is known the set is asked as
+ * a whole: rather twice than not at all.
+ */
 static uint32_t one_of(uint32_t dest)
 {
-	bool flat = lapic_dfr() >> 28 == 0xf;
-	uint32_t own = lapic_ldr() >> 24, cluster = flat ? 0 : dest & 0xf0, set = flat ? dest : dest & 0xf;
+	uint32_t own = own_bits(dest), cluster = lapic_x2apic() || lapic_dfr() >> 28 == 0xf ? 0 : dest & 0xf0;
+	uint32_t set = dest & ~cluster;
 
-	if ((flat || (own & 0xf0) == cluster) && (set & own))
-		set &= own;
-	return cluster | (set & -set);
+	for (uint32_t rest = set; rest && !own; rest &= rest - 1)
+		if (smp_find_target(MSI_ADDR_BASE | MSI_ADDR_LOGICAL | FIELD_PREP(MSI_ADDR_DEST, cluster | (rest & -rest))))
+			own = rest & -rest;
+	return cluster | (own ? own & -own : set);
 }
 
 /*
@@ -154,64 +188,17 @@ void irq_send_msi(uint64_t addr, uint32_t data)
 	else if (logical)
 		lapic_send(mode == ICR_MODE_LOWEST ? one_of(dest) : dest, low | ICR_LOGICAL);
 	else
-		lapic_send(dest == 0xff && x2apic() ? ~0u : dest, low);
-}
-
-/* Written one after the other: the spurious vector last, which switches it off. */
-static const struct { uint16_t off; uint32_t v; } after_init[] = {
-	{ LAPIC_TPR, 0 }, { LAPIC_LDR, 0 }, { LAPIC_DFR, ~0u }, { LAPIC_LVT_CMCI, LVT_MASKED }, { LAPIC_LVT_TIMER, LVT_MASKED },
-	{ LAPIC_LVT_THERMAL, LVT_MASKED }, { LAPIC_LVT_PMC, LVT_MASKED }, { LAPIC_LVT_LINT0, LVT_MASKED },
-	{ LAPIC_LVT_LINT1, LVT_MASKED }, { LAPIC_LVT_ERROR, LVT_MASKED }, { LAPIC_TIMER_INIT, 0 }, { LAPIC_TIMER_DIV, 0 },
-	{ LAPIC_SVR, 0xff },
-};
-
-/* CMCI from version 14h on by the count of entries, thermal from 5, performance counters from 4 (11.4.8). */
-static bool has_lvt(uint16_t off)
-{
-	unsigned last = FIELD_GET(VERSION_MAX_LVT, mmio_read32(page + LAPIC_VERSION));
-
-	switch (off) {
-	case LAPIC_LVT_CMCI:
-		return last >= 6;
-	case LAPIC_LVT_THERMAL:
-		return last >= 5;
-	case LAPIC_LVT_PMC:
-		return last >= 4;
-	default:
-		return true;
-	}
-}
-
-/*
- * In x2APIC mode nothing is touched: there a register that is not there is #GP, and kernels set up what they use.  What is in
- * service is ended; what pends is dropped with the switch.
- */
-void lapic_reset(void)
-{
-	if (x2apic())
-		return;
-	for (unsigned i = 0; i < 256; i++) {
-		bool any = false;
-
-		for (unsigned n = 0; n < 8; n++)
-			any |= mmio_read32(page + LAPIC_ISR + n * LAPIC_STRIDE) != 0;
-		if (!any)
-			break;
-		mmio_write32(page + LAPIC_EOI, 0);
-	}
-	for (unsigned i = 0; i < ARRAY_SIZE(after_init); i++)
-		if (has_lvt(after_init[i].off))
-			mmio_write32(page + after_init[i].off, after_init[i].v);
+		lapic_send(dest == 0xff && lapic_x2apic() ? ~0u : dest, low);
 }
 
 uint32_t lapic_ldr(void)
 {
-	return x2apic() ? ~0u : mmio_read32(page + LAPIC_LDR);
+	return lapic_x2apic() ? ~0u : mmio_read32(page + LAPIC_LDR);
 }
 
 uint32_t lapic_dfr(void)
 {
-	return x2apic() ? ~0u : mmio_read32(page + LAPIC_DFR);
+	return lapic_x2apic() ? ~0u : mmio_read32(page + LAPIC_DFR);
 }
 
 void lapic_guest_write(uint32_t off, unsigned width, uint32_t value)
@@ -239,11 +226,11 @@ bool lapic_guest_x2apic_icr(uint64_t value)
 
 	counter_add(&cnt_accesses, 1);
 	/* Where the guest would get #GP the write must not be ours. */
-	if (!x2apic() || (value & ICR_X2_RESERVED) || mode == ICR_MODE_RESERVED || mode == ICR_MODE_EXTINT)
+	if (!lapic_x2apic() || (value & ICR_X2_RESERVED) || mode == ICR_MODE_RESERVED || mode == ICR_MODE_EXTINT)
 		return false;
 	if (ipi_guest_sends((uint32_t)value, value >> 32, true))
 		counter_add(&cnt_emulated, 1);
 	else
-		wrmsr(MSR_X2APIC_ICR, value);
+		x2apic_icr(value);
 	return true;
 }

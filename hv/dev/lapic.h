@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Use of the local APIC, which belongs to the guest: Veneer reads its id, writes the ICR, and touches nothing else. */
+/*
+ * Use of the local APIC, which belongs to the guest: Veneer reads its id and its vectors, writes the ICR, and touches nothing
+ * else but for what INIT and the guest's own changes of its mode do (lapic_mode.c).
+ */
 #ifndef HV_LAPIC_H
 #define HV_LAPIC_H
 
@@ -15,6 +18,8 @@
 #define LAPIC_LDR		0x0d0
 #define LAPIC_DFR		0x0e0
 #define LAPIC_SVR		0x0f0
+#define  SVR_VECTOR		GENMASK(7, 0)
+#define  SVR_ENABLE		BIT(8)
 #define LAPIC_ISR		0x100		/* and TMR, IRR: 256 bits in eight registers */
 #define LAPIC_TMR		0x180
 #define LAPIC_IRR		0x200
@@ -72,8 +77,23 @@ void lapic_send(uint32_t dest, uint32_t low);
 uint32_t lapic_ldr(void);
 uint32_t lapic_dfr(void);
 
-/* What INIT does to this processor's: all but the id as after a reset (SDM vol. 3, 11.4.7.3). */
+/* Of this processor, in whichever mode it is: whether that is x2APIC, and a register by its offset in the page. */
+bool lapic_x2apic(void);
+uint32_t lapic_read(uint32_t off);
+void lapic_write(uint32_t off, uint32_t v);
+
+/*
+ * What INIT does to this processor's: all but the id as after a reset, in the same mode; in x2APIC mode the logical id
+ * stays, too.  With the host's interrupts off: those that pend are taken here, and NMIs meanwhile by Veneer's handler.
+ */
 void lapic_reset(void);
+
+/*
+ * The guest's IA32_APIC_BASE: transitions between disabled, xAPIC and x2APIC as the processor has them, false: #GP.  The page
+ * stays in its place.  Disabled is only shown: the hardware is in xAPIC mode then, with its pins let through.
+ */
+bool lapic_guest_base_write(uint64_t value);
+uint64_t lapic_guest_base_read(void);
 
 /*
  * A guest write that was trapped: ICR writes with INIT, SIPI or NMI are emulated (hv/cpu/ipi.c), all the rest goes to the

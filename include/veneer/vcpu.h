@@ -222,8 +222,8 @@ struct vcpu_ops {
 	void (*clock_exits)(struct vcpu *v, bool on);
 
 	/*
-	 * After EXIT_INTR: acknowledge the interrupt at its controller; its vector, or -1 when it went away.  NULL where that
-	 * exit does not exist.
+	 * Acknowledge the physical interrupt that is pending at its controller, after EXIT_INTR or any time in the host; its
+	 * vector, or -1 when there is none.  NMIs that come meanwhile are counted in this_cpu()->nmi_count.
 	 */
 	int (*acknowledge_interrupt)(void);
 

@@ -20,6 +20,8 @@ unsigned ncpus;
 extern __thread struct cpu host_cpu;
 static struct cpu other[CPUS];
 
+static bool x2;
+bool lapic_x2apic(void) { return x2; }
 void smp_request(struct cpu *c, uint32_t what) { c->requests |= what; }
 
 /* APIC ids 0, 2, 4, 6; logical ids 1, 2, 4, 8.  This processor is the second. */
@@ -120,6 +122,12 @@ TEST(where_an_msi_lands)
 	/* Logical ids are asked for where none fits. */
 	CHECK(!smp_find_target(0xfee00000 | 0x40 << 12 | 4));
 	CHECK_EQ(asked(), REQ_LDR << 12 | REQ_LDR << 8);
+	/* In x2APIC mode they follow from the id, and what the registers of xAPIC mode said is nothing. */
+	x2 = true;
+	CHECK(smp_find_target(0xfee00000 | 4 << 12 | 4) == cpus[1]);
+	CHECK(!smp_find_target(0xfee00000 | 2 << 12 | 4));
+	x2 = false;
+	CHECK_EQ(asked(), 0);
 }
 
 TEST_MAIN

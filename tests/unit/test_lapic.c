@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/dev/lapic.c hv/cpu/msr.c hv/cpu/svm_msr.c tests/unit/host/cpu.c */
+/* sources: hv/dev/lapic.c hv/dev/lapic_mode.c hv/cpu/msr.c hv/cpu/svm_msr.c tests/unit/host/cpu.c */
 /* What reaches the real local APIC, and what a guest's MSR accesses do to the host. */
 #include <string.h>
 #include <veneer/irq.h>
 #include "host/cpu.h"
 #include "host/host.h"
+#include "hv/cpu/smp.h"
 #include "hv/cpu/svm.h"
 #include "hv/cpu/vendor.h"
 #include "hv/dev/lapic.h"
@@ -17,17 +18,48 @@ static unsigned writes, icr_writes;
 static uint64_t base;
 static uint32_t sent_high;	/* the destination when the ICR was written */
 
-static uint64_t lapic_read(void *ctx, uint32_t off, unsigned width)
+static uint64_t model_read(void *ctx, uint32_t off, unsigned width)
 {
 	CHECK_EQ(width, 4);
 	CHECK_EQ(off % 16, 0);
 	return reg[off / 4];
 }
 
-static void lapic_write(void *ctx, uint32_t off, unsigned width, uint64_t v)
+/* The highest of a set, or -1. */
+static int highest(uint32_t set)
+{
+	for (int v = 255; v >= 0; v--)
+		if (reg[(set + v / 32 * 16) / 4] & BIT(v % 32))
+			return v;
+	return -1;
+}
+
+static void model_eoi(void)
+{
+	int v = highest(LAPIC_ISR);
+
+	if (v >= 0)
+		reg[(LAPIC_ISR + v / 32 * 16) / 4] &= ~BIT(v % 32);
+}
+
+/* What the processor takes with interrupts open: the highest that waits, above those in service, with the APIC on. */
+static int acknowledge(void)
+{
+	int v = highest(LAPIC_IRR);
+
+	if (v < 0 || v / 16 <= highest(LAPIC_ISR) / 16 || !(reg[LAPIC_SVR / 4] & SVR_ENABLE) || reg[LAPIC_TPR / 4])
+		return -1;
+	reg[(LAPIC_IRR + v / 32 * 16) / 4] &= ~BIT(v % 32);
+	reg[(LAPIC_ISR + v / 32 * 16) / 4] |= BIT(v % 32);
+	return v;
+}
+
+static void model_write(void *ctx, uint32_t off, unsigned width, uint64_t v)
 {
 	CHECK_EQ(width, 4);
 	CHECK_EQ(off % 16, 0);
+	if (off == LAPIC_EOI)
+		model_eoi();
 	reg[off / 4] = (uint32_t)v;
 	writes++;
 	icr_writes += off == LAPIC_ICR_LOW;
@@ -51,7 +83,22 @@ bool ipi_guest_sends(uint32_t low, uint32_t dest, bool x2apic)
 	return true;
 }
 
-static const struct host_model model = { lapic_read, lapic_write };
+static struct cpu *running[2];		/* by logical id 1 and 2, as the others were seen last */
+struct cpu *cpus[MAX_CPUS];
+extern __thread struct cpu host_cpu;
+static unsigned lost;
+
+void smp_nmis_lost(struct cpu *c) { lost++; }
+
+struct cpu *smp_find_target(uint32_t addr)
+{
+	uint32_t dest = addr >> 12 & 0xff;
+
+	CHECK(addr & 4);
+	return (dest & 0xf) <= 2 ? running[(dest & 0xf) - 1] : NULL;
+}
+
+static const struct host_model model = { model_read, model_write };
 
 static uint64_t get_tsc_offset(struct vcpu *v) { return 0; }
 static void set_tsc_offset(struct vcpu *v, uint64_t o) { }
@@ -60,14 +107,17 @@ static void get(struct vcpu *v, struct vcpu_regs *out) { *out = regs; }
 static void set(struct vcpu *v, const struct vcpu_regs *in) { regs = *in; }
 static const struct vcpu_ops ops = {
 	.get = get, .set = set, .get_tsc_offset = get_tsc_offset, .set_tsc_offset = set_tsc_offset,
-	.rdmsr = svm_rdmsr, .wrmsr = svm_wrmsr,
+	.rdmsr = svm_rdmsr, .wrmsr = svm_wrmsr, .acknowledge_interrupt = acknowledge,
 };
 const struct vcpu_ops *vendor = &ops;
 
 static void start(bool x2)
 {
 	ncpus = 1;
-	emulated = 0;
+	cpus[0] = &host_cpu;
+	memset(&host_cpu, 0, sizeof(host_cpu));
+	memset(running, 0, sizeof(running));
+	emulated = lost = 0;
 	host_cpu_reset();
 	base = host_mmio_new(PAGE_SIZE, &model, NULL);
 	host_msr_set(MSR_APIC_BASE, base | APIC_BASE_ENABLE | APIC_BASE_BSP | (x2 ? APIC_BASE_X2APIC : 0));
@@ -178,6 +228,7 @@ TEST(with_several_processors_a_set_is_a_set)
 	for (unsigned i = 0; i < ARRAY_SIZE(msi); i++) {
 		start(false);
 		ncpus = 4;
+		running[1] = &host_cpu;
 		reg[LAPIC_LDR / 4] = 4u << 24;
 		reg[LAPIC_DFR / 4] = ~0u;
 		sent_high = 0;
@@ -200,10 +251,55 @@ TEST(init_resets_the_local_apic)
 	reg[LAPIC_VERSION / 4] = 0x00050014;
 	reg[LAPIC_LVT_TIMER / 4] = 0x200ec;
 	reg[LAPIC_SVR / 4] = 0x1ff;
+	host_cpu.ldr = 0x02000000;
 	lapic_reset();
 	CHECK(reg[LAPIC_LVT_TIMER / 4] == LVT_MASKED && reg[LAPIC_SVR / 4] == 0xff && reg[LAPIC_DFR / 4] == ~0u);
 	CHECK(!reg[LAPIC_LVT_CMCI / 4] && reg[LAPIC_LVT_PMC / 4] == LVT_MASKED);
 	CHECK_EQ(icr_writes, 0);
+	CHECK(!host_cpu.ldr && host_cpu.dfr == ~0u);
+}
+
+/* In service, waiting above, below and in the same class, with the guest's TPR up and its APIC off. */
+TEST(init_forgets_interrupts)
+{
+	start(false);
+	reg[LAPIC_ISR / 4 + 4] = BIT(5) | BIT(20);
+	reg[LAPIC_IRR / 4 + 4] = BIT(5) | BIT(21);
+	reg[LAPIC_IRR / 4 + 7 * 4] = ~0u;
+	reg[LAPIC_TPR / 4] = 0xf0;
+	lapic_reset();
+	CHECK(highest(LAPIC_ISR) < 0 && highest(LAPIC_IRR) < 0);
+	CHECK_EQ(reg[LAPIC_SVR / 4], 0xff);
+}
+
+TEST(with_several_processors_lowest_priority_is_one_that_runs)
+{
+	start(false);
+	ncpus = 4;
+	reg[LAPIC_LDR / 4] = 4u << 24;
+	reg[LAPIC_DFR / 4] = ~0u;
+	running[1] = &host_cpu;
+	/* not this one: of 1, 2 and 8 the second is known */
+	irq_send_msi(0xfee00000 | 11 << 12 | 4, 0x131);
+	CHECK_EQ(sent_high, 2u << 24);
+	/* none is: all are asked */
+	running[1] = NULL;
+	irq_send_msi(0xfee00000 | 11 << 12 | 4, 0x131);
+	CHECK_EQ(sent_high, 11u << 24);
+	reg[LAPIC_DFR / 4] = 0x0fffffff;
+	irq_send_msi(0xfee00000 | 0x2b << 12 | 4, 0x131);
+	CHECK_EQ(sent_high, 0x2bu << 24);
+}
+
+TEST(lowest_priority_in_x2apic_mode_goes_by_the_id)
+{
+	start(true);
+	ncpus = 4;
+	irq_send_msi(0xfee00000 | 0xf << 12 | 4, 0x131);
+	CHECK_EQ(host_msr(MSR_X2APIC_ICR), 8ull << 32 | 0x31 | ICR_ASSERT | ICR_LOGICAL);
+	running[0] = &host_cpu;
+	irq_send_msi(0xfee00000 | 0x7 << 12 | 4, 0x131);
+	CHECK_EQ(host_msr(MSR_X2APIC_ICR), 1ull << 32 | 0x31 | ICR_ASSERT | ICR_LOGICAL);
 }
 
 /* --- MSRs --- */
@@ -244,11 +340,76 @@ TEST(apic_base)
 
 	CHECK(!write_msr(MSR_APIC_BASE, now | APIC_BASE_X2APIC));
 	CHECK(write_msr(MSR_APIC_BASE, 0xfed00000 | APIC_BASE_ENABLE));
-	CHECK(write_msr(MSR_APIC_BASE, 0));
 	CHECK_EQ(host_msr(MSR_APIC_BASE), now);
 	host_cpuid_set(1, (struct cpuid_regs){ .ecx = BIT(21) });
 	CHECK(write_msr(MSR_APIC_BASE, now | APIC_BASE_X2APIC));
 	CHECK_EQ(host_msr(MSR_APIC_BASE), now | APIC_BASE_X2APIC);
+}
+
+static uint64_t read_base(void)
+{
+	struct vcpu v = { .gpr = { [GPR_RCX] = MSR_APIC_BASE } };
+
+	CHECK(exit_rdmsr(&v));
+	return v.gpr[GPR_RDX] << 32 | v.gpr[GPR_RAX];
+}
+
+/* SDM vol. 3, figure 11-27: where the guest may go from each mode. */
+TEST(modes_of_the_local_apic)
+{
+	const uint64_t x = APIC_BASE_ENABLE, x2 = APIC_BASE_ENABLE | APIC_BASE_X2APIC;
+
+	start(false);
+	uint64_t at = host_msr(MSR_APIC_BASE) & ~x2;
+
+	host_cpuid_set(1, (struct cpuid_regs){ .ecx = BIT(21) });
+	CHECK(!write_msr(MSR_APIC_BASE, at | APIC_BASE_X2APIC));
+	CHECK(write_msr(MSR_APIC_BASE, at));
+	/* Shown; the hardware lets the 8259's interrupts in, and NMIs. */
+	CHECK_EQ(read_base(), at);
+	CHECK_EQ(host_msr(MSR_APIC_BASE), at | x);
+	CHECK(reg[LAPIC_SVR / 4] == 0x1ff && reg[LAPIC_LVT_LINT0 / 4] == 0x700 && reg[LAPIC_LVT_LINT1 / 4] == 0x400);
+	CHECK_EQ(lost, 1);
+	CHECK(!write_msr(MSR_APIC_BASE, at | x2));
+	CHECK(write_msr(MSR_APIC_BASE, at | x));
+	CHECK_EQ(read_base(), at | x);
+	CHECK(reg[LAPIC_SVR / 4] == 0xff && reg[LAPIC_LVT_LINT0 / 4] == LVT_MASKED);
+	CHECK(write_msr(MSR_APIC_BASE, at | x2));
+	CHECK_EQ(read_base(), at | x2);
+	CHECK(!write_msr(MSR_APIC_BASE, at | x));
+	CHECK_EQ(host_msr(MSR_APIC_BASE), at | x2);
+	/* By the way of the disabled state, where the host comes to be in xAPIC mode. */
+	CHECK(write_msr(MSR_APIC_BASE, at));
+	CHECK_EQ(host_msr(MSR_APIC_BASE), at | x);
+	CHECK(write_msr(MSR_APIC_BASE, at | x));
+	CHECK_EQ(read_base(), at | x);
+	/* Not where a processor could not be addressed any more. */
+	CHECK(write_msr(MSR_APIC_BASE, at | x2));
+	host_cpu.apic_id = 255;
+	CHECK(!write_msr(MSR_APIC_BASE, at));
+	CHECK_EQ(host_msr(MSR_APIC_BASE), at | x2);
+}
+
+/* A register that is not there would be #GP for Veneer: none but these exist here. */
+TEST(init_in_x2apic_mode)
+{
+	static const uint16_t there[] = { LAPIC_TPR, LAPIC_EOI, LAPIC_SVR, LAPIC_LVT_TIMER, LAPIC_LVT_LINT0, LAPIC_LVT_LINT1,
+					  LAPIC_LVT_ERROR, LAPIC_TIMER_INIT, LAPIC_TIMER_DIV };
+
+	start(true);
+	for (unsigned i = 0; i < ARRAY_SIZE(there); i++)
+		host_msr_set(MSR_X2APIC + there[i] / 16, 0xec);
+	for (unsigned i = 0; i < 8; i++) {
+		host_msr_set(MSR_X2APIC + LAPIC_ISR / 16 + i, 0);
+		host_msr_set(MSR_X2APIC + LAPIC_IRR / 16 + i, 0);
+	}
+	host_msr_set(MSR_X2APIC + LAPIC_VERSION / 16, 0x00030014);
+	lapic_reset();
+	CHECK_EQ(host_msr(MSR_X2APIC + LAPIC_LVT_TIMER / 16), LVT_MASKED);
+	CHECK_EQ(host_msr(MSR_X2APIC + LAPIC_SVR / 16), 0xff);
+	CHECK_EQ(host_msr(MSR_X2APIC + LAPIC_TPR / 16), 0);
+	CHECK_EQ(host_msr(MSR_X2APIC_ICR), 0);
+	CHECK(host_msr(MSR_APIC_BASE) & APIC_BASE_X2APIC);
 }
 
 TEST(efer_takes_what_the_processor_has)

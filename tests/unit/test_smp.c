@@ -6,6 +6,7 @@
 #include <string.h>
 #include <veneer/config.h>
 #include <veneer/err.h>
+#include <veneer/irq.h>
 #include "host/cpu.h"
 #include "host/host.h"
 #include "hv/cpu/smp.h"
@@ -26,7 +27,8 @@ static unsigned sent, left, waits, watches, inits;
 static struct cpu *me;
 
 void lapic_send(uint32_t id, uint32_t low) { sent++; }
-void lapic_reset(void) { }
+static bool nmi_in_reset;
+void lapic_reset(void) { me->nmi_count += nmi_in_reset; }
 uint32_t lapic_id(void) { return 0; }
 uint32_t lapic_addr(void) { return 0xfee00000; }
 uint32_t lapic_ldr(void) { return 0; }
@@ -34,7 +36,9 @@ uint32_t lapic_dfr(void) { return 0; }
 int nested_readonly(uint64_t base, uint64_t size) { watches++; return 0; }
 int nested_writable(uint64_t base, uint64_t size) { return 0; }
 static bool rings;
-bool doorbell_ring(void) { return rings; }
+static unsigned looks;
+bool doorbell_ring(void) { looks++; return rings; }
+void doorbell_credit(struct owner *o) { }
 void idt_init(void) { }
 void cpu_tables_load(struct cpu *c, uint8_t *stacks) { }
 void machine_reset(void) { host_fail("machine_reset", 0, "the machine was reset"); }
@@ -186,6 +190,33 @@ TEST(nmis)
 	me->state = CPU_WAITS;
 	smp_nmi(me);
 	CHECK_EQ(own, 2);
+}
+
+/* A poke that came while the local APIC was reset is over; a bell that rang then is looked for. */
+TEST(nmis_while_the_local_apic_is_reset)
+{
+	start(wait_sipi);
+	me->poke = 1;
+	nmi_in_reset = true;
+	looks = 0;
+	me->requests = REQ_INIT;
+	me->init_seen = 0;
+	config.ap_trap_always = true;
+	CHECK_EQ(smp_watch(), 0);
+	ops.sleep = NULL;
+	host_cpu.requests = REQ_INIT | REQ_SIPI;
+	smp_serve(me);
+	nmi_in_reset = false;
+	CHECK(!me->poke && looks == 1 && me->state == CPU_RUNS);
+	/* And where NMIs may have been lost, the flag does not stand for ever. */
+	me->poke = 1;
+	smp_nmis_lost(me);
+	CHECK(!me->poke && looks == 2);
+	own = 0;
+	smp_nmi(me);
+	CHECK_EQ(own, 0);
+	smp_nmi(me);
+	CHECK_EQ(own, 1);
 }
 
 /* veneer,ap-trap = "always", and before all run: SIPIs never reach the processor. */

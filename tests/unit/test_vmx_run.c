@@ -50,6 +50,7 @@ bool vmx_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value) { return false; }
 void trap_set_io_bitmap(uint8_t *bitmap) { }
 uint64_t time_cycles(uint32_t us) { return us; }
 void host_sleep(const volatile uint32_t *wake) { }
+int intr_acknowledge(void) { return -1; }
 const struct pt_format vmx_ept_format;
 const char vmx_exited[1];
 

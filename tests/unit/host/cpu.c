@@ -4,7 +4,7 @@
 #include "hv/cpu/percpu.h"
 
 #define MAX_LEAVES	32
-#define MAX_MSRS	32
+#define MAX_MSRS	64
 
 static struct { uint32_t leaf; struct cpuid_regs r; } leaves[MAX_LEAVES];
 static unsigned nleaves;
