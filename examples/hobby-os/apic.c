@@ -67,11 +67,11 @@ void apic_init(void)
 {
 	uint64_t base = rdmsr(MSR_APIC_BASE);
 
+	x2apic = base & APIC_BASE_X2;
 	if (ready)
 		return;
 	if (!(base & APIC_BASE_ENABLE))
 		wrmsr(MSR_APIC_BASE, base | APIC_BASE_ENABLE);
-	x2apic = base & APIC_BASE_X2;
 	page = (volatile uint8_t *)((uint32_t)base & ~0xfffu);
 	apic_write(APIC_TPR, 0);
 	apic_write(APIC_SVR, SVR_ENABLE | SPURIOUS_VECTOR);

@@ -6,18 +6,12 @@
  * its interrupt is lost; not there, its kick is.
  *
  * Options: cpus=N, how many there must be; hidden=BDF[,BDF]... what no processor may see; seconds=N of work (3);
- * crash: the others die.
+ * crash: the others die; x2apic: all switch to x2APIC mode; untrapped: that no write to the local APIC exits.
  */
+#include "smp.h"
 #include "vio.h"
 
-#define MAX_CPUS	8u
-#define TRAMPOLINE	0x8000u
-#define LAPIC		0xfee00000u
-#define ICR_LOW		((void *)(LAPIC + 0x300))
-#define ICR_HIGH	((void *)(LAPIC + 0x310))
-#define ICR_INIT	0x00004500u
-#define ICR_STARTUP	(0x00004600u | TRAMPOLINE >> 12)
-#define ICR_PENDING	0x1000u
+#define MAX_CPUS	SMP_MAX
 #define CF8		0xcf8
 #define CFC		0xcfc
 #define SLOT		4u		/* descriptors that one processor has of a queue */
@@ -26,25 +20,8 @@
 
 const char probe_name[] = "probe-smp";
 
-/*
- * 16-bit code: cli; lgdt [0x40]; mov eax, cr0; or al, 1; mov cr0, eax; jmp 8:0x8020.  32-bit code at 0x20: segments, then eax =
- * lock xadd [0x48], 1: the number of this processor; esp = [0x4c + 4 * eax]; call [0x80].
- */
-static const uint8_t code[] = {
-	0xfa, 0x31, 0xc0, 0x8e, 0xd8, 0x0f, 0x01, 0x16, 0x40, 0x80, 0x0f, 0x20, 0xc0, 0x0c, 0x01, 0x0f, 0x22, 0xc0,
-	0xea, 0x20, 0x80, 0x08, 0x00, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-	0x66, 0xb8, 0x10, 0x00, 0x8e, 0xd8, 0x8e, 0xc0, 0x8e, 0xd0,			/* mov ax, 0x10; ds, es, ss */
-	0xb8, 0x01, 0x00, 0x00, 0x00,							/* mov eax, 1 */
-	0xf0, 0x0f, 0xc1, 0x05, 0x48, 0x80, 0x00, 0x00,					/* lock xadd [0x8048], eax */
-	0x8b, 0x24, 0x85, 0x4c, 0x80, 0x00, 0x00,					/* mov esp, [0x804c + 4 * eax] */
-	0xeb, 0x00,
-};
-/* Behind 0x40: GDT pointer, at 0x48 the counter, at 0x4c the stacks, at 0x80 the rest of the code. */
-static const uint8_t tail[] = { 0x50, 0xff, 0x15, 0x90, 0x80, 0x00, 0x00 };	/* push eax; call [0x8090] */
-
 struct vector { volatile uint32_t interrupts; struct vio *v; unsigned int queue; };
 
-static uint8_t stacks[MAX_CPUS][8192] __attribute__((aligned(16)));
 static uint8_t buffers[VIO_MAX][MAX_CPUS][2][SECTORS * 512] __attribute__((aligned(4096)));
 static struct { struct { uint32_t type, reserved; uint64_t sector; } header; volatile uint8_t status; uint8_t frame[76]; }
 	requests[VIO_MAX][MAX_CPUS] __attribute__((aligned(64)));
@@ -190,13 +167,15 @@ static void work(unsigned int cpu)
 
 /* --- the other processors --- */
 
-static void __attribute__((noreturn)) ap_main(unsigned int cpu)
+static void ap_main(unsigned int cpu)
 {
 	if (option_present("crash")) {
 		static const uint16_t no_idt[3];
 
 		__asm__ volatile("lidt %0; ud2" : : "m"(no_idt));
 	}
+	if (option_present("x2apic"))
+		wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_X2);
 	look();
 	__atomic_fetch_add(&online, 1, __ATOMIC_SEQ_CST);
 	while (!go)
@@ -207,46 +186,12 @@ static void __attribute__((noreturn)) ap_main(unsigned int cpu)
 		__asm__ volatile("cli; hlt");
 }
 
-static void icr(uint32_t command)
-{
-	struct deadline end = deadline_in_ms(1000);
-
-	write32(ICR_HIGH, 0);
-	write32(ICR_LOW, command | 3u << 18);		/* all but self */
-	while ((read32(ICR_LOW) & ICR_PENDING) && !deadline_passed(end))
-		pause();
-}
-
-/* The trampoline lies below 64 KiB, where the compiler would see a NULL pointer. */
-static uint8_t *trampoline(uint32_t off)
-{
-	uint32_t at = TRAMPOLINE + off;
-
-	__asm__("" : "+r"(at));
-	return (uint8_t *)at;
-}
-
 static void start_others(uint32_t expected)
 {
-	struct { uint16_t limit; uint32_t base; } __attribute__((packed)) gdt;
 	struct deadline end = deadline_in_ms(20000);
 
-	__asm__ volatile("sgdt %0" : "=m"(gdt));
-	memcpy(trampoline(0), code, sizeof(code));
-	memcpy(trampoline(0x40), &gdt, sizeof(gdt));
-	write32(trampoline(0x48), 1);
-	for (unsigned int i = 0; i < MAX_CPUS; i++)
-		write32(trampoline(0x4c + 4 * i), (uint32_t)stacks[i] + sizeof(stacks[i]));
-	memcpy(trampoline(0x80), tail, sizeof(tail));
-	write32(trampoline(0x90), (uint32_t)ap_main);
-	/* jmp from behind the stack's load to the tail */
-	write8(trampoline(sizeof(code) - 1), (uint8_t)(0x80 - sizeof(code)));
-	icr(ICR_INIT);
-	delay_us(10000);
-	for (unsigned int i = 0; i < 2; i++) {
-		icr(ICR_STARTUP);
-		delay_us(200);
-	}
+	smp_prepare(ap_main);
+	smp_start_others();
 	while (online < expected && !deadline_passed(end))
 		pause();
 	delay_us(500000);
@@ -328,28 +273,36 @@ static void torture(uint32_t cpus, uint32_t seconds)
 	check(lost_kicks, 0, "smp: no kick is lost");
 }
 
+static void none(void *ctx)
+{
+}
+
 /* With all processors running the local APIC is not watched any more. */
 static void check_untrapped(void)
 {
 	struct veneer_counter before, after;
 	unsigned int n = veneer_counters(), seen = 0;
+	uint8_t nothing = irq_alloc(none, NULL);
 
 	for (unsigned int i = 0; i < n; i++) {
-		if (veneer_counter(i, &before) || strcmp(before.name, "exit.npf"))
+		if (veneer_counter(i, &before) || strcmp(before.name, smp_x2apic() ? "exit.wrmsr" : "exit.npf"))
 			continue;
 		for (unsigned int w = 0; w < 100; w++)
-			write32((void *)(LAPIC + 0x80), 0);
+			smp_ipi(apic_id(), IPI_FIXED | nothing);
+		__asm__ volatile("sti; nop; nop; cli");
 		veneer_counter(i, &after);
 		check((uint32_t)(after.value - before.value), 0, "smp: writes to the local APIC do not exit");
 		seen++;
 	}
-	check(seen, 1, "smp: there is a counter of nested faults");
+	check(seen, 1, "smp: there is a counter of these exits");
 }
 
 void probe(void)
 {
 	uint32_t cpus = option_number("cpus", 2);
 
+	if (option_present("x2apic"))
+		wrmsr(MSR_APIC_BASE, rdmsr(MSR_APIC_BASE) | APIC_X2);
 	apic_init();
 	read_hidden();
 	vio_scan();

@@ -95,6 +95,23 @@ probe() { # probe NAME CMDLINE ARGS...
 	grep -a "PASS msix: the local APIC is in x2APIC mode" "$(serial)"
 }
 
+@test "probe-dest: IPIs, NMIs and messages reach each of two processors, by all destination modes" {
+	probe probe-dest "cpus=2" --smp 2 --config "$WRITABLE" "${machine[@]}"
+}
+
+@test "probe-dest: the same in x2APIC mode, what INIT leaves of it, and the way back to xAPIC mode" {
+	"$LIB/qemu10" "$BUILD/qemu10"
+	QEMU=$BUILD/qemu10/qemu-system-x86_64 probe probe-dest "cpus=2 x2apic=1" --smp 2 --config "$WRITABLE" "${machine[@]}"
+	grep -a "PASS dest: CPU 1 goes back to xAPIC mode" "$(serial)"
+}
+
+# bats test_tags=slow
+@test "probe-dest: the same with four processors, in both modes" {
+	probe probe-dest "cpus=4 seconds=10" --smp 4 --config "$WRITABLE" "${machine[@]}"
+	"$LIB/qemu10" "$BUILD/qemu10"
+	QEMU=$BUILD/qemu10/qemu-system-x86_64 probe probe-dest "cpus=4 x2apic=1" --smp 4 --config "$WRITABLE" "${machine[@]}"
+}
+
 @test "probe-nmi: the guest's own NMIs are blocked until an IRET, and beside doorbells none is lost that is not counted" {
 	probe probe-nmi "" --nic e1000e
 }

@@ -63,6 +63,7 @@ int try_hypercall(uint32_t *a, uint32_t *b, uint32_t *c);
 extern void (*volatile nmi_handler)(void);
 
 void trap_init(void);
+void trap_load(void);		/* on a further processor */
 
 /* --- machine.c --- */
 

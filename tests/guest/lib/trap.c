@@ -29,16 +29,21 @@ static struct gate idt[256];
 static struct { irq_handler handler; void *ctx; } handlers[256];
 static unsigned int next_vector = FIRST_VECTOR;
 
-void trap_init(void)
+void trap_load(void)
 {
 	struct idt_pointer p = { sizeof(idt) - 1, (uint32_t)idt };
 
+	__asm__ volatile("lidt %0" : : "m"(p));
+}
+
+void trap_init(void)
+{
 	for (unsigned int i = 0; i < 256; i++) {
 		uint32_t stub = (uint32_t)irq_stubs + i * STUB_SIZE;
 
 		idt[i] = (struct gate){ stub & 0xffff, 0x08, 0x8e00, stub >> 16 };
 	}
-	__asm__ volatile("lidt %0" : : "m"(p));
+	trap_load();
 	outb(PIC1_DATA, 0xff);
 	outb(PIC2_DATA, 0xff);
 }
