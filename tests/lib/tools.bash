@@ -14,9 +14,8 @@ tiny_kernel() {
 	ld -m elf_i386 -N --no-warn-rwx-segments -Ttext 0x200000 -z noexecstack --build-id=none -o "$2" "$2.o"
 }
 
-	ld -m elf_i386 -N --no-warn-rwx-segments -Ttext 0x200000 -z noexecstack --build-id=none \
-		-o "$2" "$2.o"
-# of these signals, takes the emulator with it and leaves nothing in TMPDIR.
+# ends_by_signals SCRIPT ARGS...: started with a stand-in for the emulator, which writes its process id to "pid", it ends by
+# each of these signals, takes the emulator with it and leaves nothing in TMPDIR.
 ends_by_signals() {
 	local number pid status i
 	mkdir tmp
