@@ -27,6 +27,8 @@
 #define RTL_RX_LONGEST		(4096u + RTL_FCS)
 #define RTL_CAUSES		(INT_ROK | INT_RER | INT_TOK | INT_TER | INT_RXOVW | INT_PUN | INT_FOVW | INT_TIMEOUT | \
 				 INT_SERR)
+#define RTL_TCR_FIXED		(TCR_IFG | FIELD_PREP(TCR_MXDMA, 6u))
+#define RTL_RX_BUDGET		256u	/* frames per poll */
 #define RTL_TX_HANG_US		2000000u
 
 struct rtl8139_counters {
@@ -64,7 +66,66 @@ struct rtl8139 {
 	struct rtl8139_counters count;
 };
 
-/* rtl8139.c: everything of a probe, see struct hw_driver. */
+static inline uint8_t rd8(const struct rtl8139 *r, uint32_t reg) { return mmio_read8(r->regs + reg); }
+static inline uint16_t rd16(const struct rtl8139 *r, uint32_t reg) { return mmio_read16(r->regs + reg); }
+static inline uint32_t rd32(const struct rtl8139 *r, uint32_t reg) { return mmio_read32(r->regs + reg); }
+static inline void wr8(struct rtl8139 *r, uint32_t reg, uint8_t v) { mmio_write8(r->regs + reg, v); }
+static inline void wr16(struct rtl8139 *r, uint32_t reg, uint16_t v) { mmio_write16(r->regs + reg, v); }
+static inline void wr32(struct rtl8139 *r, uint32_t reg, uint32_t v) { mmio_write32(r->regs + reg, v); }
+
+static inline struct rtl8139 *rtl8139_of(struct nic *nic)
+{
+	return container_of(nic, struct rtl8139, nic);
+}
+
+/* Push posted writes out: a read from the same chip that has no effect. */
+static inline void flush_writes(const struct rtl8139 *r)
+{
+	(void)rd8(r, RTL_CR);
+}
+
+/* All of the below: as the owner of the device. */
+
+/* rtl8139_mac.c: the address (the permanent one is nic.mac), what is received, the link; nic_ops in part. */
+
+/* CONFIG registers, and on some revisions the addresses, take writes between the two. */
+void rtl8139_config_unlock(struct rtl8139 *r);
+void rtl8139_config_lock(struct rtl8139 *r);
+/* Read nic.mac, from the EEPROM anew where the chip has none.  0, or negative with a log line. */
+int rtl8139_read_mac(struct rtl8139 *r);
+/* Tell the chip r->mac and r->mar, or make r->rcr and r->mar of a filter (which the chip is not told). */
+void rtl8139_address_write(struct rtl8139 *r);
+void rtl8139_filter_make(struct rtl8139 *r, const struct nic_rx_filter *f);
+void rtl8139_link(struct nic *nic, struct nic_link *out);
+/* Log and tell the client, if it is another one than r->seen. */
+void rtl8139_link_look(struct rtl8139 *r);
+
+/* rtl8139_tx.c: nic_ops in part. */
+int rtl8139_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt);
+void rtl8139_tx_kick(struct nic *nic, unsigned q);
+/* Frames that are sent go back to the client, with @force all.  How many.  The client may stop the device meanwhile. */
+unsigned rtl8139_tx_drain(struct rtl8139 *r, bool force);
+/* Frames given up after too many collisions are sent again. */
+void rtl8139_tx_retry(struct rtl8139 *r);
+/* No frame is under way any more, and none goes back. */
+void rtl8139_tx_forget(struct rtl8139 *r);
+/* The clock is held only while a client waits for room, so that a transmitter that hangs then is found. */
+void rtl8139_hold_clock(struct rtl8139 *r, bool hold);
+
+/* rtl8139_rx.c: frames for the client, up to a budget.  How many were taken out.  The client may stop the device meanwhile. */
+unsigned rtl8139_rx_drain(struct rtl8139 *r);
+/* The receiver off and on again, with r->rcr and an empty ring.  What was in it is lost; the transmitter goes on. */
+void rtl8139_rx_restart(struct rtl8139 *r);
+
+/* rtl8139.c: nic_ops, hw_dev_ops. */
+void rtl8139_set_irq_mask(struct rtl8139 *r, uint16_t mask);
+/*
+ * Of a device whose registers are mapped: sets its ops and all that they need, resets it, with its permanent address, link
+ * and the default filter.  0, or negative with a log line.
+ */
+int rtl8139_take_over(struct rtl8139 *r);
+
+/* rtl8139_probe.c: everything of a probe, see struct hw_driver. */
 int rtl8139_probe(const struct pci_dev *pci, const struct hw_id *id, unsigned unit, struct hw_dev **out);
 
 #endif
