@@ -6,7 +6,7 @@ obj-y += hv/log.o
 obj-y += hv/main.o
 obj-y += hv/owner.o
 obj-y += hv/time.o
-obj-y += hv/config.o
+obj-y += hv/config.o hv/config_props.o hv/config_rules.o
 obj-y += hv/guess.o
 obj-$(CONFIG_CONSOLE_SCREEN) += hv/fbcon.o hv/font.o
 

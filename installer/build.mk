@@ -3,7 +3,7 @@
 HOST_CFLAGS := -std=gnu11 -O1 -g -Iinclude -I. -include $(BUILD)/autoconf.h $(WARN)
 
 # The parser of the hypervisor itself: a tool of its own would one day say something else.
-$(BUILD)/config-check: installer/config-check.c hv/config.c hv/guess.c hv/fmt.c \
+$(BUILD)/config-check: installer/config-check.c hv/config.c hv/config_props.c hv/config_rules.c hv/guess.c hv/fmt.c \
 		$(wildcard include/veneer/*.h) hv/guess.h $(BUILD)/autoconf.h
 	@mkdir -p $(@D)
 	$(HOSTCC) $(HOST_CFLAGS) -o $@ $(filter %.c,$^) -lfdt

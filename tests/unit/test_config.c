@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/config.c hv/guess.c hv/fmt.c */
+/* sources: hv/config.c hv/config_props.c hv/config_rules.c hv/guess.c hv/fmt.c */
 /* libs: -lfdt */
 #include <string.h>
 #include <unistd.h>
