@@ -75,7 +75,7 @@ boot_disk() {
 		"first $(dd if="/dev/$1" bs=1M count=16 iflag=direct 2>/dev/null | sha)"
 	[ -z "$data" ] || say "data $serial $(dd if="/dev/$1" bs=1M skip="$data" count=4 iflag=direct 2>/dev/null | sha)"
 	at=$(($(cat "/sys/block/$1/size") / 2048 - 16))
-	pattern 9 "$1" | head -c 8388608 | tee /tmp/pattern |
-		dd of="/dev/$1" bs=1M seek=$at conv=notrunc,fsync iflag=fullblock 2>/dev/null || fail "$1: write"
+	pattern 9 "$1" | head -c 8388608 >/tmp/pattern
+	dd if=/tmp/pattern of="/dev/$1" bs=1M seek=$at conv=notrunc,fsync 2>/dev/null || fail "$1: write"
 	say "pattern $serial $at $(sha </tmp/pattern)"
 }
