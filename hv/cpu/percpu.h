@@ -62,6 +62,7 @@ struct cpu {
 	uint64_t late_poke_until;	/* smp.c: 0 for none */
 	bool started;			/* the guest has run here */
 	bool apic_off;			/* lapic_mode.c: the guest has disabled its local APIC */
+	bool ringing;			/* doorbell.c: in doorbell_ring() */
 	bool df_seen;			/* crash.c: the guest's last #DF, with its state and what was on its way before */
 	struct vcpu_regs df_regs;
 	struct vcpu_event df_event;

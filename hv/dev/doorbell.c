@@ -45,9 +45,11 @@
 
 /*
  * An NMI whose work somebody has done already comes within microseconds on silicon, where the message follows the completion
- * over the same link; an emulator may take as long as its threads wait for a processor.  Later ones are the guest's.
+ * over the same link (milliseconds with an SMI between); an emulator may take as long as its threads wait for a processor.
+ * Later ones are the guest's.
  */
-#define CREDIT_US	500000u
+#define CREDIT_US		10000u
+#define CREDIT_EMULATED_US	500000u
 
 /* Guests move vectors about while they start; a bell follows at most this often. */
 #define MOVE_US		100000u
@@ -67,6 +69,7 @@ struct bell {
 static struct bell bells[MAX_DOORBELLS];
 static unsigned nbells;
 static bool pins, emulated;
+static uint32_t credit_us = CREDIT_US;
 static uint64_t cnt_rings, cnt_spurious, cnt_credited, cnt_moved;
 
 static uint32_t msi_address(uint32_t apic_id)
@@ -201,7 +204,7 @@ void doorbell_silence(const struct pci_dev *pci)
 
 static void credit(struct bell *b)
 {
-	__atomic_store_n(&b->credit_until, time_us() + CREDIT_US, __ATOMIC_RELAXED);
+	__atomic_store_n(&b->credit_until, time_us() + credit_us, __ATOMIC_RELAXED);
 }
 
 void doorbell_credit(struct owner *owner)
@@ -243,7 +246,19 @@ static bool follow(struct bell *b)
 	return true;
 }
 
-/* As owner, on whichever processor. */
+/*
+ * Whether a single completion's interrupt is the NMI that is handled here.  Not where another processor took the work from the
+ * bell's own, or the bell has just moved; pins make edges of their own, and emulated cards send a message again whose cause has
+ * not been read for some time.
+ */
+static bool rings_for(const struct bell *b)
+{
+	const struct cpu *c = this_cpu();
+
+	return !pins && !emulated && c->ringing && b->cpu == c->index && (ncpus == 1 || time_us() - b->moved_us >= credit_us);
+}
+
+/* As owner, on whichever processor.  While one NMI is handled a second one can be latched, whose work is then done, too. */
 static void run_bell(void *ctx, uint32_t bits)
 {
 	struct bell *b = ctx;
@@ -253,12 +268,7 @@ static void run_bell(void *ctx, uint32_t bits)
 		n += b->dev->ops->poll(b->dev);
 	if (!n)
 		return;
-	/*
-	 * While one NMI is handled a second one can be latched, whose work is then done, too.  Not for a single completion: its
-	 * interrupt is this NMI.  But pins make edges of their own, another processor's NMI may have been for this work, and
-	 * emulated cards send a message again whose cause has not been read for some time.
-	 */
-	if (n > 1 || pins || ncpus > 1 || emulated)
+	if (n > 1 || !rings_for(b))
 		credit(b);
 	b->worked = true;
 }
@@ -313,7 +323,7 @@ static bool rings_here(const struct bell *b, uint32_t cpu, uint64_t now)
 	if (__atomic_load_n(&b->cpu, __ATOMIC_SEQ_CST) == cpu)
 		return true;
 	return __atomic_load_n(&b->old_cpu, __ATOMIC_SEQ_CST) == cpu &&
-	       now - __atomic_load_n(&b->moved_us, __ATOMIC_RELAXED) < CREDIT_US;
+	       now - __atomic_load_n(&b->moved_us, __ATOMIC_RELAXED) < credit_us;
 }
 
 /*
@@ -343,13 +353,20 @@ static unsigned poll_one(struct bell *b, bool *busy)
  */
 static unsigned poll_all(uint32_t cpu, uint64_t time, bool *busy)
 {
+	struct bell *first = NULL;
 	unsigned sum = 0, now, rounds = pins ? 4 : 1;
 
 	do {
 		now = 0;
 		for (struct bell *b = bells; b < bells + nbells; b++)
-			if (rings_here(b, cpu, time))
-				now += poll_one(b, busy);
+			if (rings_here(b, cpu, time) && poll_one(b, busy)) {
+				/* One NMI, and each of them sends its own. */
+				if (first)
+					credit(b);
+				else
+					first = b;
+				now++;
+			}
 		sum += now;
 	} while (now && --rounds);
 	return sum;
@@ -382,7 +399,9 @@ bool doorbell_ring(void)
 	bool busy = false, worked, foreign;
 
 	counter_add(&cnt_rings, 1);
+	this_cpu()->ringing = true;
 	worked = poll_all(cpu, now, &busy);
+	this_cpu()->ringing = false;
 	/* What asserts a pin after the draining is not ours. */
 	foreign = pins && intx_look_foreign();
 	if (worked || busy || foreign)
@@ -398,6 +417,7 @@ bool doorbell_ring(void)
 void doorbell_init(void)
 {
 	emulated = cpuid(1, 0).ecx & CPUID_HYPERVISOR;
+	credit_us = emulated ? CREDIT_EMULATED_US : CREDIT_US;
 	counter_register("doorbell", "rings", &cnt_rings);
 	counter_register("doorbell", "unexplained", &cnt_spurious);
 	counter_register("doorbell", "credited", &cnt_credited);
