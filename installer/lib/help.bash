@@ -29,7 +29,7 @@ Usage: veneer-install COMMAND [TARGET] [OPTION]...     veneer-install COMMAND --
   verify [TARGET]           compare what is installed with what was installed
   list [TARGET]             the versions, and the guests of each
 
-  config D OUT              compile Veneer's configuration D (.dts or .dtb) to OUT and check it
+  config D OUT              compile Veneer's configuration D (.dts or .dtb) to OUT; "veneer-config check" checks it
 
 TARGET is an image file or a disk; without it the commands are about the system in --root (default /).
 

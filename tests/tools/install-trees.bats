@@ -222,6 +222,20 @@ round_trip() { # round_trip NAME
 	install 0 verify
 }
 
+@test "the log: what was done and the exit code, by default in the system's own /var/log" {
+	tree debian
+	install 0 system --kernel "$K" --veneer "$K"
+	install 2 system --remove nobody
+	install 0 uninstall --log own.log
+	grep -E '^[0-9-]{10} [0-9:]{8} \[[0-9]+\] started: veneer-install system --root t --kernel' t/var/log/veneer-install.log
+	grep -E 'installed in slot a' t/var/log/veneer-install.log
+	grep -E 'ended with exit code 0$' t/var/log/veneer-install.log
+	grep -E 'there is no such guest' t/var/log/veneer-install.log
+	grep -E 'ended with exit code 2$' t/var/log/veneer-install.log
+	run ! grep uninstall t/var/log/veneer-install.log
+	grep 'uninstalled' own.log
+}
+
 @test "a menu that somebody else has made since is made anew by uninstall, not restored" {
 	tree debian
 	install 0 system --kernel "$K" --veneer "$K"

@@ -45,9 +45,30 @@ property() { # property NODE NAME: of the configuration on the image
 	fdtget installed.dtb "$1" "$2"
 }
 
-@test "help names the exit codes" {
-	install 0 --help
-	assert_output --partial "Exit codes:"
+@test "the program, its help and its manual page have the same commands, options and exit codes" {
+	local command
+	cd "$ROOT/installer"
+	# shellcheck disable=SC2016 # for that shell
+	bash -c '. lib/args.bash; printf -- "--%s\n" "${!opt[@]}" module help' | sort >"$BATS_TEST_TMPDIR/known"
+	mandoc -T ascii man/veneer-install.8 | sed 's/.\x08//g' | expand >"$BATS_TEST_TMPDIR/man"
+	grep -oE -e '--[a-z][a-z-]+' lib/help.bash | sort -u >"$BATS_TEST_TMPDIR/help"
+	cd "$BATS_TEST_TMPDIR"
+	diff known help
+	diff <(grep -v -e '^--help$' known) <(grep -oE -e '--[a-z][a-z-]+' man | sort -u)
+	"$ROOT/installer/veneer-install" --help >all
+	grep -oE '^  [0-9][0-9, ]*  [a-z]' all | grep -oE '[0-9]+' | tr '\n' ' ' >codes
+	sed -n '/^EXIT STATUS/,/^EXAMPLES/p' man | grep -oE '^ +[0-9][0-9, ]*( |$)' | grep -oE '[0-9]+' | tr '\n' ' ' |
+		diff codes -
+	grep -oE 'EX_[A-Z]+=[0-9]' "$ROOT/installer/lib/common.bash" | sed 's/.*=//' | tr '\n' ' ' >own
+	[ "$(cat codes)" = "0 $(cat own)130 143 " ]
+	for command in image disk system upgrade rollback uninstall verify list config; do
+		grep -q "^  $command " all
+		grep -qw "$command" man
+		install 0 "$command" --help
+	done
+	for page in "$ROOT"/installer/man/*.8; do
+		run -0 mandoc -T lint -W error "$page"
+	done
 }
 
 @test "wrong use: no command, unknown command, option without value, no kernel, two targets" {
