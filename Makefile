@@ -90,7 +90,7 @@ guests: $(BUILD)/hobby-os.elf $(GUEST_PROBES) $(GUEST_IMAGES) ## Build the hobby
 
 include scripts/tests.mk
 
-run: all guests | deps ## Try it in an emulator: the hobby OS, or KERNEL=file INITRD=file CMDLINE='...'
+run: all $(BUILD)/hobby-os.elf | deps ## Try it in an emulator: the hobby OS, or KERNEL=file INITRD=file CMDLINE='...'
 	@BUILD='$(BUILD)' KERNEL='$(KERNEL)' INITRD='$(INITRD)' TIMEOUT='$(TIMEOUT)' \
 		CMDLINE='$(subst ','\'',$(value CMDLINE))' scripts/run
 

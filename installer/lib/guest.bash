@@ -19,7 +19,13 @@ describe() {
 	28b52ffd*) echo "zstd data" ;;
 	2321*) echo "a script" ;;
 	d00dfeed*) echo "a compiled device tree" ;;
-	*) echo "data that starts with ${head:0:16}" ;;
+	*)
+		if head -c 512 -- "$1" | LC_ALL=C grep -qa '[^[:print:][:space:]]'; then
+			echo "data that starts with ${head:0:16}"
+		else
+			echo "text"
+		fi
+		;;
 	esac
 }
 

@@ -10,6 +10,7 @@ setup_file() {
 	tiny_kernel 2 k
 	echo precious >file
 	: >empty
+	printf '\0\1\2\3\4\5\6\7\10' >noise
 	printf '#!/bin/sh\n' >script
 	gzip -c k >k.gz
 	printf '/dts-v1/;\n/ { foo = ; };\n' >bad.dts
@@ -47,6 +48,8 @@ image out.img --kernel missing --veneer k | 2 | missing: no such file
 image out.img --kernel empty --veneer k | 2 | the file is empty
 image out.img --kernel dir --veneer k | 2 | cannot be read
 image out.img --kernel script --veneer k | 2 | (Multiboot 1, Multiboot 2, Linux bzImage, PVH), but a script
+image out.img --kernel file --veneer k | 2 | (Multiboot 1, Multiboot 2, Linux bzImage, PVH), but text
+image out.img --kernel noise --veneer k | 2 | but data that starts with 0001020304050607
 image out.img --kernel k.gz --veneer k | 2 | gzip data (decompress it first)
 image out.img --kernel k.o --veneer k | 2 | an ELF object file that was not linked
 image out.img --kernel k --veneer script | 2 | not Veneer, but a script
