@@ -54,6 +54,7 @@ struct line {
 };
 
 static struct line pic_line[PIC_LINES], io_line[IO_LINES];
+static struct line late_line[PIC_LINES];	/* the same at other vectors */
 static void (*volatile in_handler)(struct line *l);
 static struct vio *volatile current;
 static volatile uint32_t isr_seen, unread;
@@ -608,16 +609,17 @@ static void routed_anew(struct vio *v)
 
 /* --- 8259s initialized while nothing can use a line --- */
 
-static bool initialized_late(struct vio *v, uint8_t base)
+static bool initialized_late(struct vio *v, struct line *lines)
 {
-	struct line *l = line_of(v, BY_PIC);
+	struct line *l = &lines[line_of(v, BY_PIC)->number];
 	bool good;
 
 	for (unsigned int i = 0; i < vio_count; i++)
 		down(&vios[i]);
 	make_exit();
-	pic_start(base);
+	pic_start(lines[0].vector);
 	good = inb(MASTER + 1) == 0xfb && inb(SLAVE + 1) == 0xff && up(v);
+	l->count = 0;
 	unmask(l);
 	good = good && request(v) && came(l, 1) && isr_seen == 1;
 	down(v);
@@ -752,15 +754,12 @@ static void try_shared(void)
 
 void probe(void)
 {
-	uint8_t later;
-
 	for (unsigned int i = 0; i < PIC_LINES; i++)
 		pic_line[i] = (struct line){ BY_PIC, i, irq_alloc(interrupted, &pic_line[i]), 0 };
 	for (unsigned int i = 0; i < IO_LINES; i++)
 		io_line[i] = (struct line){ BY_IOAPIC, i, irq_alloc(interrupted, &io_line[i]), 0 };
-	later = irq_alloc(interrupted, &pic_line[0]);
-	for (unsigned int i = 1; i < PIC_LINES; i++)
-		irq_alloc(interrupted, &pic_line[i]);
+	for (unsigned int i = 0; i < PIC_LINES; i++)
+		late_line[i] = (struct line){ BY_PIC, i, irq_alloc(interrupted, &late_line[i]), 0 };
 	apic_init();
 	pic_start(pic_line[0].vector);
 	ich = pci_read32(ICH_BRIDGE, PCI_VENDOR) != 0xffffffff;
@@ -781,7 +780,7 @@ void probe(void)
 		for (unsigned int k = 0; k < i; k++)
 			if (vios[k].bdf >> 3 == v->bdf >> 3)
 				siblings(&vios[k], v);
-		check(initialized_late(v, later) && initialized_late(v, pic_line[0].vector), true,
+		check(initialized_late(v, late_line) && initialized_late(v, pic_line), true,
 		      "intx: %s: the 8259 initialized while no device could interrupt", vio_name(v));
 	}
 	try_shared();

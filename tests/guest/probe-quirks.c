@@ -279,18 +279,51 @@ static void window(struct vio *v, uint8_t bar, uint32_t off, uint32_t len)
 	pci_write32(v->bdf, v->window_cap + WINDOW_LENGTH, len);
 }
 
+static uint32_t structure(struct vio *v, uint8_t type, uint8_t *bar)
+{
+	uint8_t cap = 0;
+
+	while ((cap = pci_capability(v->bdf, PCI_CAP_VENDOR, cap)))
+		if (pci_read8(v->bdf, cap + 3) == type) {
+			*bar = pci_read8(v->bdf, cap + 4);
+			return pci_read32(v->bdf, cap + 8);
+		}
+	return 0;
+}
+
+/* As firmware drives a device whose BARs it does not map. */
+static void kick_by_window(struct vioq *q)
+{
+	uint8_t bar = 0;
+	uint32_t at = structure(q->v, 2, &bar) + (q->notify - q->v->notify);
+
+	window(q->v, bar, at, 2);
+	pci_write16(q->v->bdf, q->v->window_cap + WINDOW_DATA, q->index);
+}
+
+static bool window_of_4_bytes(struct vio *v, uint8_t bar, uint32_t common)
+{
+	for (unsigned int half = 0; half < 2; half++) {
+		window(v, bar, common + M_DEVICE_FEATURE_SELECT, 4);
+		pci_write32(v->bdf, v->window_cap + WINDOW_DATA, half);
+		if (pci_read32(v->bdf, v->window_cap + WINDOW_DATA) != half)
+			return false;
+		window(v, bar, common + M_DEVICE_FEATURE, 4);
+		uint32_t seen = pci_read32(v->bdf, v->window_cap + WINDOW_DATA);
+
+		if (!seen || seen != read32(v->common + M_DEVICE_FEATURE))
+			return false;
+	}
+	return true;
+}
+
 static bool config_window(struct vio *v)
 {
-	uint8_t cap = 0, bar = 0, seen;
-	uint32_t common = 0;
+	uint8_t bar = 0, seen;
+	uint32_t common = structure(v, 1, &bar);
 
 	if (!v->window_cap)
 		return false;
-	while ((cap = pci_capability(v->bdf, PCI_CAP_VENDOR, cap)))
-		if (pci_read8(v->bdf, cap + 3) == 1) {
-			bar = pci_read8(v->bdf, cap + 4);
-			common = pci_read32(v->bdf, cap + 8);
-		}
 	window(v, bar, common + M_STATUS, 1);
 	outl(0xcf8, 0x80000000u | (uint32_t)v->bdf << 8 | ((v->window_cap + WINDOW_DATA) & 0xfc));
 	outb(0xcfc, S_ACKNOWLEDGE);
@@ -300,11 +333,13 @@ static bool config_window(struct vio *v)
 	window(v, bar, common + M_NUM_QUEUES, 2);
 	if (pci_read16(v->bdf, v->window_cap + WINDOW_DATA) != read16(v->common + M_NUM_QUEUES))
 		return false;
+	if (!window_of_4_bytes(v, bar, common))
+		return false;
 	window(v, bar, 0xfffffff0, 4);		/* far outside: read what you like, but live */
 	pci_read32(v->bdf, v->window_cap + WINDOW_DATA);
 	window(v, 5, 0, 3);
 	pci_read32(v->bdf, v->window_cap + WINDOW_DATA);
-	return restart(v) && vio_request(v) == 0;
+	return request_with(v, kick_by_window) && vio_request(v) == 0;
 }
 
 static volatile uint32_t *msix_table(struct vio *v, uint8_t cap)

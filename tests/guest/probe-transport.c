@@ -15,6 +15,7 @@
 #define RAM		0x00800000u
 #define CAP_PM		0x01
 #define CAP_EXPRESS	0x10
+#define CAP_ADVANCED	0x13
 #define L_DEVICE_CONFIG	20
 
 const char probe_name[] = "probe-transport";
@@ -104,9 +105,10 @@ static bool capabilities(struct vio *v)
 
 	while ((cap = pci_capability(v->bdf, PCI_CAP_VENDOR, cap)) && n++ < 10)
 		types |= 1u << pci_read8(v->bdf, cap + 3);
-	/* Neither says that there is a function-level reset. */
+	/* None says that there is a function-level reset, nor suspends. */
 	return types == 0x3e && pci_capability(v->bdf, PCI_CAP_MSIX, 0) && pci_capability(v->bdf, PCI_CAP_MSI, 0) &&
-	       !pci_capability(v->bdf, CAP_PM, 0) && !pci_capability(v->bdf, CAP_EXPRESS, 0);
+	       !pci_capability(v->bdf, CAP_PM, 0) && !pci_capability(v->bdf, CAP_EXPRESS, 0) &&
+	       !pci_capability(v->bdf, CAP_ADVANCED, 0);
 }
 
 /* No driver needs what is not there; each must be free to take one alone. */
