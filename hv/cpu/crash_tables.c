@@ -208,6 +208,22 @@ static const char *gate_fault(const struct vcpu_regs *r, const struct gate *g, u
 	return NULL;
 }
 
+/* The interrupt table of real mode: where a vector leads. */
+static void explain_vector(const struct vcpu_regs *r, unsigned vector)
+{
+	char buf[16];
+	const char *name = exception_name(vector, buf);
+	uint16_t to[2];
+
+	if (4 * vector + 3 > r->idtr.limit)
+		log_report("guest: the vector of %s lies beyond the interrupt table's limit (%lx, limit %04x)", name,
+			   r->idtr.base, r->idtr.limit);
+	else if (guest_read_linear(r, r->idtr.base + 4 * vector, to, sizeof(to)) != sizeof(to))
+		log_report("guest: the vector of %s lies where no memory is (%lx)", name, r->idtr.base);
+	else
+		log_report("guest: the vector of %s: %04x:%04x", name, to[1], to[0]);
+}
+
 static void explain_gate(const struct vcpu_regs *r, unsigned vector)
 {
 	char place[CRASH_PLACE_MAX], buf[16];
@@ -215,8 +231,10 @@ static void explain_gate(const struct vcpu_regs *r, unsigned vector)
 	uint64_t at = NO_ADDRESS;
 	struct gate g;
 
-	if (!(r->cr0 & CR0_PE))
+	if (!(r->cr0 & CR0_PE)) {
+		explain_vector(r, vector);
 		return;
+	}
 	wrong = read_gate(r, vector, &g);
 	if (wrong) {
 		log_report("guest: the gate of %s %s (%016lx, limit %04x)", name, wrong, r->idtr.base, r->idtr.limit);

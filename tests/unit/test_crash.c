@@ -124,6 +124,46 @@ TEST(page_walk)
 	SAYS("paging is off");
 }
 
+/* Each mode's tables lead to a last entry that is absent. */
+TEST(page_walk_of_every_mode)
+{
+	char line[80];
+	static const struct { uint64_t efer, cr4, cr2; unsigned levels; } mode[] = {
+		{ 0, 0, 0x00401000, 2 },
+		{ 0, CR4_PAE, 0x40201000, 3 },
+		{ EFER_LMA, CR4_PAE, 0x8040201000, 4 },
+		{ EFER_LMA, CR4_PAE | CR4_LA57, 0x1008040201000, 5 },
+	};
+
+	for (unsigned m = 0; m < ARRAY_SIZE(mode); m++) {
+		unsigned size = m ? 8 : 4;
+
+		machine64();
+		memset(at(0), 0, 0x5000);
+		r.efer = mode[m].efer;
+		r.cr4 = mode[m].cr4;
+		r.cr2 = mode[m].cr2;
+		if (!r.efer)
+			r.seg[SEG_CS].attr = 0xc9b;
+		/* Its second entry in each table. */
+		for (unsigned i = 0; i + 1 < mode[m].levels; i++)
+			w32(i * 0x1000 + size, (uint32_t)(ram + (i + 1) * 0x1000) | (m == 1 && !i ? 1 : 0x27));
+		w32((mode[m].levels - 1) * 0x1000 + size, 0x6);
+		report();
+		for (unsigned i = 0; i + 1 < mode[m].levels; i++) {
+			snprintf(line, sizeof(line), "walk of cr2: %016llx holds %016llx p%s\n",
+				 (unsigned long long)ram + i * 0x1000 + size,
+				 (unsigned long long)ram + (i + 1) * 0x1000 + (m == 1 && !i ? 1 : 0x27),
+				 m == 1 && !i ? "" : " w u a");
+			SAYS(line);
+		}
+		snprintf(line, sizeof(line), "walk of cr2: %016llx holds 0000000000000006 w u\n",
+			 (unsigned long long)ram + (mode[m].levels - 1) * 0x1000 + size);
+		SAYS(line);
+		SAYS("is not mapped");
+	}
+}
+
 TEST(stack)
 {
 	machine64();
@@ -412,6 +452,38 @@ TEST(words_of_32_bit_code)
 	SAYS("type e dpl 0 ist 0");
 	SAYS_NOT("the gate of #PF needs");
 	SAYS_NOT("the gate of #PF leads");
+}
+
+TEST(real_mode)
+{
+	machine64();
+	r.cr0 = r.cr4 = r.efer = 0;
+	r.seg[SEG_CS] = (struct vcpu_seg){ .selector = ram >> 4, .base = ram, .attr = 0x9b, .limit = 0xffff };
+	r.seg[SEG_SS] = (struct vcpu_seg){ .selector = ram >> 4, .base = ram, .attr = 0x93, .limit = 0xffff };
+	r.idtr.base = ram + 0x5000;
+	r.idtr.limit = 0x3f;
+	memcpy(at(0x7100), "\x0f\x01\x1e\x20", 4);
+	w64(0x8f00, 0x4444333322221111);
+	w32(0x5000 + 4 * 8, 0xf000ff53);
+	event = (struct vcpu_event){ .valid = true, .has_error = true, .vector = 13, .error = 0x20 << 3 | 2 };
+	report();
+	SAYS("cpl 0, 16-bit code");
+	SAYS("guest: paging is off");
+	SAYS("guest: code 0f 01 1e 20 00");
+	SAYS("guest: stack 1111 2222 3333 4444 0000 0000\n");
+	SAYS("real mode");
+	SAYS("guest: #0 rip 0000000000007100");
+	SAYS_NOT("guest: #1 ");
+	SAYS("guest: the vector of vector 32 lies beyond the interrupt table's limit");
+	SAYS("guest: the vector of #GP: 0000:0000");
+	SAYS("guest: the vector of #DF: f000:ff53");
+	r.idtr.limit = 3;
+	r.idtr.base = 0;
+	report();
+	SAYS("guest: the vector of #DF lies beyond the interrupt table's limit (0, limit 0003)");
+	r.idtr.limit = 0x3ff;
+	report();
+	SAYS("guest: the vector of #DF lies where no memory is (0)");
 }
 
 TEST_MAIN

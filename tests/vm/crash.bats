@@ -106,6 +106,24 @@ calls="#0 write_somewhere
 	guest_end 122
 }
 
+@test "crash: in real mode, by a boot sector" {
+	config wait
+	truncate -s 1M boot
+	# xor %ax,%ax; mov %ax,%ds; mov %ax,%ss; mov $0x7c00,%sp; push $0x1234; lidt 0x7c20 (zeros); int3
+	printf '\x31\xc0\x8e\xd8\x8e\xd0\xbc\x00\x7c\x68\x34\x12\x0f\x01\x1e\x20\x7c\xcc' | dd of=boot conv=notrunc status=none
+	printf '\x55\xaa' | dd of=boot bs=1 seek=510 conv=notrunc status=none
+	guest_start --boot-disk AHCI0 --config config.dts --disk ahci:boot --no-reboot
+	guest_wait_for "^veneer: guest: press a key, here or on the serial port, to reboot" 90
+	reports "cr4 00000000 efer 0000 rflags [0-9a-f]{8} cpl 0, 16-bit code"
+	reports "paging is off"
+	reports "cs   0000 0{16} 0000ffff [0-9a-f]{3} real mode"
+	reports "code cc .*"
+	reports "stack 1234 .*"
+	reports "#0 rip 0{12}7c11"
+	reports "the vector of #BP lies beyond the interrupt table's limit \(0, limit 0000\)"
+	reports "the vector of #DF lies beyond the interrupt table's limit \(0, limit 0000\)"
+}
+
 @test "crash: by default the machine reboots after the report, which names the place" {
 	config reboot
 	sed -i 's/veneer,on-crash = "reboot";//' config.dts
