@@ -40,6 +40,7 @@ $(BUILD)/guest/bios-probe.bin: tests/guest/bios/start.S tests/guest/bios/probe.c
 # One kernel with the headers of each boot protocol; it runs wherever it is put.
 MB_FLAGS_mb1	:= -DMB1
 MB_FLAGS_mb1-flat := -DMB1 -DFLAT
+MB_FLAGS_mb1-screen := -DMB1 -DSCREEN
 MB_FLAGS_mb2	:= -DMB2
 MB_FLAGS_mb2-flat := -DMB2 -DFLAT
 MB_FLAGS_mb2-screen := -DMB2 -DSCREEN
@@ -49,7 +50,7 @@ MB_FLAGS_mb2-high := -DMB2 -DRELOCATABLE=2
 MB_FLAGS_pvh	:= -DPVH
 MB_CFLAGS	:= $(filter-out -fno-pic -O2,$(HOBBY_CFLAGS)) -Os -fpie -fvisibility=hidden -fno-jump-tables
 MB_SOURCES	:= $(addprefix tests/guest/multiboot/,start.S probe.c multiboot.lds) tests/guest/lib/bare.h
-GUEST_PROBES	+= $(patsubst %,$(BUILD)/guest/mb/%.elf,mb1 mb2 mb2-screen mb2-efi mb2-low mb2-high pvh)
+GUEST_PROBES	+= $(patsubst %,$(BUILD)/guest/mb/%.elf,mb1 mb1-screen mb2 mb2-screen mb2-efi mb2-low mb2-high pvh)
 GUEST_IMAGES	+= $(patsubst %,$(BUILD)/guest/mb/%.bin,mb1-flat mb2-flat)
 $(BUILD)/guest/mb/%.elf: $(MB_SOURCES)
 	@mkdir -p $(@D)

@@ -40,6 +40,16 @@ loaded() {
 	loaded mb1 "bios screen=text"
 }
 
+@test "multiboot1: a framebuffer" {
+	loaded mb1-screen "bios screen=rgb"
+}
+
+# bats test_tags=slow
+@test "multiboot1: a framebuffer, started by UEFI" {
+	veneer_only
+	loaded mb1-screen "efi screen=rgb" --firmware uefi
+}
+
 @test "multiboot2: information, modules, sections, framebuffer, RSDP" {
 	loaded mb2-screen "bios screen=rgb"
 }

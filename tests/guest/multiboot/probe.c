@@ -256,7 +256,9 @@ static void check_mb1(uint32_t info)
 		set_cmdline(word(info + 16));
 	if (MB1_CHECK_FLAG(0, "a memory size")) {
 		check_true(word(info + 4) > 500 && word(info + 4) <= 640, "multiboot1: lower memory");
-		check_true(word(info + 8) > 400 * 1024 && word(info + 8) < 512 * 1024, "multiboot1: upper memory");
+		/* To the first hole, which UEFI has before 16 MiB. */
+		check_true(word(info + 8) > (option("efi") ? 4u : 400u) * 1024 && word(info + 8) < 512 * 1024,
+			   "multiboot1: upper memory");
 	}
 	if (option("bios"))
 		MB1_CHECK_FLAG(1, "a boot device");

@@ -2,7 +2,8 @@
 /*
  * The headers of one small kernel that looks at what its loader gave it, and its entries.  The code runs wherever it is put.
  * One of: MB1, MB2, PVH.  With MB1 or MB2 also FLAT: addresses in the header, the file is no ELF.  With MB2 also RELOCATABLE
- * (linked at 1 MiB, wanted from 64 MiB on), EFI_ENTRY (asks for boot services, optionally), SCREEN (a mode, optionally).
+ * (linked at 1 MiB, wanted from 64 MiB on), EFI_ENTRY (asks for boot services, optionally).  With MB1 or MB2 also SCREEN (a
+ * mode of pixels, with MB2 optionally).
  */
 #define MB1_MAGIC	0x1badb002
 #define MB2_MAGIC	0xe85250d6
@@ -14,7 +15,7 @@
 #ifdef FLAT
 #define MB1_FLAGS	0x00010007
 #else
-#define MB1_FLAGS	0x00000007	/* modules on pages, memory map, video: text */
+#define MB1_FLAGS	0x00000007	/* modules on pages, memory map, video */
 #endif
 mb1:	.long	MB1_MAGIC, MB1_FLAGS, -(MB1_MAGIC + MB1_FLAGS)
 #ifdef FLAT
@@ -22,7 +23,11 @@ mb1:	.long	MB1_MAGIC, MB1_FLAGS, -(MB1_MAGIC + MB1_FLAGS)
 #else
 	.long	0, 0, 0, 0, 0
 #endif
+#ifdef SCREEN
+	.long	0, 1024, 768, 32
+#else
 	.long	1, 80, 25, 0
+#endif
 #endif
 #ifdef MB2
 	.align	8
