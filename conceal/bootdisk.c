@@ -12,12 +12,16 @@
 static struct { struct disk *disk; uint16_t bdf; bool writable, own; } disks[MAX_BOOTDISKS];
 static unsigned ndisks;
 
-/* The one transfer.  The disk has @req from disk_submit() until done(), or until the twin's reset forgot it. */
+/*
+ * The one transfer; looked at as the owner of the disk.  That has @req from disk_submit() until done(), or until the reset of
+ * the twin forgot it.
+ */
 static struct {
 	struct disk *disk;	/* NULL: none was begun */
 	struct disk_req req;
 	struct sg sg[DISK_MAX_SEGS];
 	bool with_disk, flush_next;
+	unsigned resets;	/* of the disk, when it got the request */
 	int status;
 } now;
 
@@ -56,15 +60,21 @@ static void submit(void)
 {
 	now.req.done = done;
 	now.with_disk = true;
+	now.resets = now.disk->resets;
 	clock_hold();
 	disk_submit(now.disk, 0, &now.req);	/* may call done() from inside */
 	disk_kick(now.disk, 0);
 }
 
-/* Whether the disk has forgotten our request: it knows of none at all. */
+/* Whether the disk has forgotten our request. */
 static bool dropped(void)
 {
-	return now.with_disk && !disk_outstanding(now.disk);
+	return now.with_disk && now.resets != now.disk->resets;
+}
+
+static struct owner *owner_of(const struct disk *disk)
+{
+	return &disk->ctrl->owner;
 }
 
 int bootdisk_begin(unsigned n, bool write, uint64_t lba, uint32_t nblocks, const struct sg *sg, unsigned nsg)
@@ -82,31 +92,39 @@ int bootdisk_begin(unsigned n, bool write, uint64_t lba, uint32_t nblocks, const
 		now.sg[i] = sg[i];
 	now.req = (struct disk_req){ .op = write ? DISK_WRITE : DISK_READ, .lba = lba, .nblocks = nblocks, .sg = now.sg,
 				     .nsg = nsg };
+	owner_acquire(owner_of(now.disk));
 	now.flush_next = write && now.disk->write_cache && now.disk->flush;
 	submit();
+	owner_release(owner_of(now.disk));
 	return 0;
 }
 
-int bootdisk_result(void)
+static int result(void)
 {
-	int status;
-
-	if (!now.disk)
-		return -ERR_INVAL;
 	if (dropped()) {
 		now.flush_next = false;
 		done(&now.req, -ERR_ABORTED);
 	}
-	if (now.with_disk)
-		return -ERR_BUSY;
-	if (!now.status && now.flush_next) {
+	if (!now.with_disk && !now.status && now.flush_next) {
 		now.flush_next = false;
 		now.req = (struct disk_req){ .op = DISK_FLUSH };
 		submit();
-		return bootdisk_result();
 	}
-	status = now.status;
-	now.disk = NULL;
+	return now.with_disk ? -ERR_BUSY : now.status;
+}
+
+int bootdisk_result(void)
+{
+	struct disk *disk = now.disk;
+	int status;
+
+	if (!disk)
+		return -ERR_INVAL;
+	owner_acquire(owner_of(disk));
+	status = result();
+	owner_release(owner_of(disk));
+	if (status != -ERR_BUSY)
+		now.disk = NULL;
 	return status;
 }
 

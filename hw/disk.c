@@ -549,6 +549,7 @@ void disk_reset(struct disk *disk)
 	struct disk_queues *qs = disk->queue;
 
 	disk->ops->abort_all(disk);
+	disk->resets++;
 	for (unsigned i = 0; i < qs->n; i++)
 		queue_forget(&qs->q[i]);
 }

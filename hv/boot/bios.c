@@ -4,10 +4,12 @@
 #include <veneer/config.h>
 #include <veneer/err.h>
 #include <veneer/gmem.h>
+#include <veneer/lock.h>
 #include <veneer/log.h>
 #include <veneer/string.h>
 #include "hv/boot/bios.h"
 #include "hv/boot/loader.h"
+#include "hv/cpu/percpu.h"
 #include "hv/cpu/vendor.h"
 #include "hv/mem/mem_internal.h"
 
@@ -42,6 +44,9 @@ static uint64_t stub_at;		/* 0: no such guest */
 static uint8_t *first_page;
 static uint16_t memory_kib;
 static uint8_t ndrives;
+
+/* One call is answered at a time.  Nobody waits for a disk in it: the stub asks again. */
+static struct lock lock;
 
 /* --- guest memory --- */
 
@@ -336,29 +341,40 @@ static void gave_up(void)
 	log_err_once(said, "guest: it found nothing to start (INT 18h); it waits for a reset");
 }
 
+/* The stub's call at @off: answered, and how the stub goes on.  False: it is none. */
+static bool answer(struct bios_call *c, uint64_t off, enum bios_next *next)
+{
+	if (off == offset(bios_call13))
+		*next = bios_int13(c);
+	else if (off == offset(bios_poll13))
+		*next = bios_int13_poll(c);
+	else if (off == offset(bios_call15))
+		*next = bios_int15(c);
+	else
+		return false;
+	return true;
+}
+
 bool bios_hypercall(struct vcpu *v, const struct vcpu_regs *r)
 {
-	struct bios_call c = { v->gpr, r->seg[SEG_DS].base, r->seg[SEG_ES].base };
+	struct bios_call c = { v->gpr, r->seg[SEG_DS].base, r->seg[SEG_ES].base, this_cpu()->index };
 	uint64_t off = r->seg[SEG_CS].base + r->rip - stub_at;
 	enum bios_next next;
+	bool known;
 
 	/* Real mode alone: no virtual-8086 task of a guest's operating system gets at the disks. */
 	if (!stub_at || (r->cr0 & CR0_PE))
 		return false;
-	if (off == offset(bios_call13)) {
-		next = bios_int13(&c);
-	} else if (off == offset(bios_poll13)) {
-		next = bios_int13_poll(&c);
-	} else if (off == offset(bios_call15)) {
-		next = bios_int15(&c);
-	} else if (off == offset(bios_call18)) {
+	if (off == offset(bios_call18)) {
 		gave_up();
 		vendor->skip(v, r->rip + CALL_SIZE);
 		return true;
-	} else {
-		return false;
 	}
+	lock_acquire(&lock);
+	known = answer(&c, off, &next);
+	lock_release(&lock);
 	/* Relative: CS may be another one for the same place. */
-	vendor->skip(v, r->rip - off + offset(next_label(next)));
-	return true;
+	if (known)
+		vendor->skip(v, r->rip - off + offset(next_label(next)));
+	return known;
 }

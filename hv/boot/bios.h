@@ -28,15 +28,19 @@ int bios_start_disk(struct boot_info *b, struct vcpu_regs *regs);
 /* The same for a kernel: after bios_prepare(), with everything in its place.  It begins at @cs:0 with DS and the rest @ds. */
 void bios_start_kernel(const struct boot_info *b, struct vcpu_regs *regs, uint16_t cs, uint16_t ds, uint16_t sp);
 
-/* A VMMCALL or VMCALL: true when it was the stub's, and the guest goes on where it should. */
+/*
+ * A VMMCALL or VMCALL: true when it was the stub's, and the guest goes on where it should.  From any processor; while the call
+ * of one is under way others are told that the disks are busy.
+ */
 bool bios_hypercall(struct vcpu *v, const struct vcpu_regs *r);
 
-/* --- among the files hv/boot/bios_*.c --- */
+/* --- among the files hv/boot/bios_*.c: under the lock of bios.c --- */
 
 /* A call's registers.  Upper halves are the caller's and stay. */
 struct bios_call {
 	uint64_t *gpr;
 	uint64_t ds, es;	/* bases */
+	unsigned cpu;
 };
 
 static inline uint16_t bios_r16(const struct bios_call *c, enum gpr r)

@@ -45,6 +45,7 @@ static uint8_t bounce[PAGE_SIZE] ALIGNED(PAGE_SIZE);
 /* The call that the stub is polling for; and one that was done when an interrupt's handler called, before the stub asked. */
 static struct poll {
 	bool on, write;
+	unsigned cpu;			/* whose call it is */
 	uint8_t count;			/* for AL; 0: not said there */
 	uint64_t low;			/* the part of the buffer in the first page, ... */
 	uint32_t low_bytes;
@@ -160,15 +161,15 @@ static uint8_t status_of(int err, bool write)
 }
 
 /* The sectors that were moved: in AL, or in the packet. */
-static enum bios_next finish(struct bios_call *c, uint8_t status)
+static enum bios_next finish(struct bios_call *c, struct poll *p, uint8_t status)
 {
 	uint16_t none = 0;
 
-	call.on = false;
-	if (call.count)
-		bios_set16(c, GPR_RAX, status ? 0 : call.count);
-	if (call.packet && status)
-		bios_copy_out(call.packet + offsetof(struct packet, count), &none, sizeof(none));
+	p->on = false;
+	if (p->count)
+		bios_set16(c, GPR_RAX, status ? 0 : p->count);
+	if (p->packet && status)
+		bios_copy_out(p->packet + offsetof(struct packet, count), &none, sizeof(none));
 	return result(c, status);
 }
 
@@ -222,23 +223,24 @@ static enum bios_next begin(struct bios_call *c, const struct drive *d, const st
 	int err;
 
 	call.write = write;
+	call.cpu = c->cpu;
 	call.count = t->al;
 	call.packet = t->packet;
 	if (t->lba >= d->nblocks || t->count > d->nblocks - t->lba)
-		return finish(c, ST_NOT_FOUND);
+		return finish(c, &call, ST_NOT_FOUND);
 	if (write && !d->writable)
-		return finish(c, ST_PROTECTED);
+		return finish(c, &call, ST_PROTECTED);
 	if (t->op == VERIFY && t->count > VERIFY_MAX)
-		return finish(c, ST_PARAM);
+		return finish(c, &call, ST_PARAM);
 	if (!t->count)
-		return finish(c, ST_OK);
+		return finish(c, &call, ST_OK);
 	n = t->op == VERIFY ? verify_pieces((uint64_t)t->count * BIOS_SECTOR, sg) :
 	    buffer_pieces(t->buffer, (uint64_t)t->count * BIOS_SECTOR, sg);
 	if (!n || (write && !bios_copy_in(bounce + (call.low & (PAGE_SIZE - 1)), call.low, call.low_bytes)))
-		return finish(c, ST_BOUNDARY);
+		return finish(c, &call, ST_BOUNDARY);
 	err = bootdisk_begin(d->disk, write, t->lba, t->count, sg, n);
 	if (err)
-		return finish(c, status_of(err, write));
+		return finish(c, &call, status_of(err, write));
 	call.on = true;
 	return bios_int13_poll(c);
 }
@@ -256,20 +258,17 @@ enum bios_next bios_int13_poll(struct bios_call *c)
 	int err;
 
 	/* The handler's own call is over by now. */
-	if (!call.on && interrupted.on) {
-		interrupted.on = false;
-		call = interrupted;
-		return finish(c, call.status);
-	}
-	if (!call.on)
-		return result(c, ST_NOT_READY);
+	if (!(call.on && call.cpu == c->cpu))
+		return interrupted.on && interrupted.cpu == c->cpu ? finish(c, &interrupted, interrupted.status) :
+			result(c, ST_NOT_READY);
 	err = bootdisk_result();
-	return err == -ERR_BUSY ? BIOS_WAIT : finish(c, outcome(err));
+	return err == -ERR_BUSY ? BIOS_WAIT : finish(c, &call, outcome(err));
 }
 
 /*
- * An interrupt's handler calls while we are called, or a caller never came back to ask: false while the disk is at it.  A
- * result is kept for the caller, who asks when the handler has returned; of several such callers the last one gets it.
+ * An interrupt's handler calls while we are called, or another processor, or a caller never came back to ask: false while the
+ * disk is at it.  A result is kept for the caller, who asks when the handler has returned; of several such callers the last
+ * one gets it, the others are told that the disk is not ready.
  */
 static bool make_room(void)
 {

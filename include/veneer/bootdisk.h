@@ -4,8 +4,9 @@
  * would do the same).  They are the disks behind the virtio-blk twins, and stay those: requests from here and from the
  * twin may be under way at once, and the twin's reset drops ours like its own.
  *
- * One transfer at a time over all disks, since a BIOS does no more.  Calls only from the CPU that owns the disks' queues,
- * outside NMI handlers.  @n counts from 0 in the order in which the twins were made.
+ * One transfer at a time over all disks, since a BIOS does no more.  Calls come from any processor, but one at a time: the
+ * firmware interface has a lock of its own.  The disk's controller is owned here for the moment, so not by the caller.
+ * @n counts from 0 in the order in which the twins were made.
  */
 #ifndef VENEER_BOOTDISK_H
 #define VENEER_BOOTDISK_H

@@ -106,6 +106,7 @@ struct disk {
 	bool hw_read_only;		/* the device itself says so */
 	bool removable;
 	bool gone;			/* hot-removed: everything fails with -ERR_NODEV */
+	unsigned resets;		/* disk_reset()s: what was submitted before one is forgotten */
 	unsigned nqueues;
 	struct disk_limits limits;
 	uint32_t timeout_us;		/* deadline of a command; from the configuration, 30 s when that is silent */

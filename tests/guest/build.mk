@@ -27,9 +27,8 @@ $(BUILD)/guest/crash%.elf: tests/guest/crash/start.S tests/guest/crash/crash.c t
 BIOS_CFLAGS	:= -m16 -march=i686 -std=gnu11 -Os -ffreestanding -fno-pic -fno-stack-protector -mgeneral-regs-only \
 		   -fno-strict-aliasing -fno-asynchronous-unwind-tables -fcf-protection=none -fno-jump-tables -Wall -Wextra \
 		   -Werror -Wno-array-bounds
-GUEST_IMAGES	:= $(BUILD)/guest/bios-probe.bin
-$(BUILD)/guest/bios-probe.bin: tests/guest/bios/start.S tests/guest/bios/probe.c tests/guest/bios/bios.lds \
-		tests/guest/lib/bare.h
+GUEST_IMAGES	:= $(BUILD)/guest/bios-probe.bin $(BUILD)/guest/bios-smp.bin
+$(BUILD)/guest/bios-%.bin: tests/guest/bios/start.S tests/guest/bios/%.c tests/guest/bios/bios.lds tests/guest/lib/bare.h
 	@mkdir -p $(@D)
 	$(CC) $(BIOS_CFLAGS) -c -o $(@:.bin=-start.o) $(filter %.S,$^)
 	$(CC) $(BIOS_CFLAGS) -c -o $(@:.bin=-main.o) $(filter %.c,$^)

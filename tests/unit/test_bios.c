@@ -504,4 +504,36 @@ TEST(the_older_sizes)
 	FAILS(int15(0x8700), 0x86);
 }
 
+/* Another processor calls: told that the disk is busy, or served; each gets its own result, and nobody another's. */
+TEST(calls_of_two_processors)
+{
+	setup();
+	wait_polls = 5;
+	packet(16, 4, 0x00000600, 7, 0);
+	bios_set16(&call, GPR_RAX, 0x4200);
+	bios_set16(&call, GPR_RDX, 0x0080);
+	CHECK_EQ(bios_int13(&call), BIOS_WAIT);
+	call.cpu = 1;
+	FAILS(int13(0x0201, 9, 0x0080), 0xaa);
+	FAILS(bios_int13_poll(&call), 0xaa);
+	/* The first one's is done: it gets its data now, and its result when it asks. */
+	busy = 0;
+	call.es = 0x7c00;
+	bios_set16(&call, GPR_RBX, 0);
+	wait_polls = 1;
+	bios_set16(&call, GPR_RAX, 0x0201);
+	bios_set16(&call, GPR_RCX, 9);
+	CHECK_EQ(bios_int13(&call), BIOS_WAIT);
+	CHECK(!memcmp(ram + 0x600, medium + 7 * 512, 4 * 512));
+	call.cpu = 0;
+	WORKS(bios_int13_poll(&call));
+	CHECK_EQ(packet_count(), 4);
+	FAILS(bios_int13_poll(&call), 0xaa);
+	call.cpu = 1;
+	busy = 0;
+	WORKS(bios_int13_poll(&call));
+	CHECK(!memcmp(ram + 0x7c00, medium + 8 * 512, 512));
+	call.cpu = 0;
+}
+
 TEST_MAIN

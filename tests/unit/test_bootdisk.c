@@ -6,12 +6,13 @@
 #include <veneer/clock.h>
 #include <veneer/disk.h>
 #include <veneer/err.h>
+#include <veneer/hwdev.h>
 #include "conceal/conceal_internal.h"
 #include "host/host.h"
 
 static struct disk disk[2];
+static struct hw_dev ctrl[2];
 static struct disk_req *with;		/* what the disk has */
-static bool outstanding;
 static int held, submits, last_op;
 
 
@@ -19,13 +20,14 @@ static int held, submits, last_op;
 void clock_hold(void) { held++; }
 void clock_release(void) { held--; }
 void disk_kick(struct disk *d, unsigned q) { }
-unsigned disk_outstanding(const struct disk *d) { return outstanding; }
 int disk_read_now(struct disk *d, uint64_t lba, void *buf, uint32_t n) { return d == &disk[1] ? 0 : -ERR_IO; }
 
 void disk_submit(struct disk *d, unsigned q, struct disk_req *r)
 {
+	/* Only as the controller's owner, and never as that of another one. */
+	CHECK(d->ctrl->owner.lock.next == d->ctrl->owner.lock.serving + 1);
+	CHECK(ctrl[d == disk].owner.lock.next == ctrl[d == disk].owner.lock.serving);
 	with = r;
-	outstanding = true;
 	last_op = r->op;
 	submits++;
 }
@@ -34,7 +36,6 @@ static void ends(int status)
 {
 	struct disk_req *r = with;
 
-	outstanding = false;
 	with = NULL;
 	r->done(r, status);
 }
@@ -47,7 +48,9 @@ static void setup(void)
 
 	disk[0] = (struct disk){ .name = "a", .serial = "SA", .block_size = 512, .nblocks = 100, .write_cache = true };
 	disk[0].flush = true;
-	disk[1] = (struct disk){ .name = "b", .serial = "SB", .block_size = 4096, .nblocks = 50, .hw_read_only = true };
+	disk[0].ctrl = &ctrl[0];
+	disk[1] = (struct disk){ .name = "b", .serial = "SB", .block_size = 4096, .nblocks = 50, .hw_read_only = true,
+				 .ctrl = &ctrl[1] };
 	if (!added) {
 		bootdisk_add(&disk[0], 0x0100, true, false);
 		bootdisk_add(&disk[1], 0x0108, true, true);
@@ -110,7 +113,7 @@ TEST(the_reset_of_a_twin_takes_it_along)
 {
 	setup();
 	CHECK_EQ(bootdisk_begin(0, true, 7, 1, &sg, 1), 0);
-	outstanding = false;
+	disk[0].resets++;
 	CHECK_EQ(bootdisk_result(), -ERR_ABORTED);
 	CHECK_EQ(held, 0);
 	CHECK_EQ(submits, 1);

@@ -90,6 +90,15 @@ with open(sys.argv[1], "r+b") as image:
 	cmp boot.img before
 }
 
+@test "bios: two processors in real mode, one by INT 13h and one by virtio and both, on the same disk" {
+	truncate -s 64M boot.img nvme
+	words nvme 0x20000000 0 131072
+	dd if="$BUILD/guest/bios-smp.bin" of=boot.img conv=notrunc status=none
+	disk_boot AHCI0 --smp 2 --config "$WRITABLE" --disk ahci:boot.img --disk nvme:nvme
+	guest_end 0
+	grep -aE "^probe-bios-smp: [1-9][0-9]* passed, 0 failed" "$(serial)"
+}
+
 # refused REGEX ARGS...: the start ends with that line, and what was to be started is not.
 refused() {
 	local line=$1

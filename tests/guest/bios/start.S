@@ -90,6 +90,7 @@ bios_int:
 
 	/* The timer's user interrupt: to bios_tick(), with the caller's segments and registers kept. */
 	.globl	tick_entry
+	.weak	bios_tick, tick_buffer, regs
 tick_entry:
 	pushal
 	pushw	%ds
@@ -168,6 +169,34 @@ protected16:
 	sti
 	retl
 
+	/* uint32_t read_sectors(struct packet *p): INT 13h, AH = 42h, of drive 81h: the status.  On any processor. */
+	.globl	read_sectors
+read_sectors:
+	pushal
+	movl	36(%esp), %esi
+	movb	$0x42, %ah
+	movb	$0x81, %dl
+	int	$0x13
+	movzbl	%ah, %eax
+	movl	%eax, 28(%esp)
+	popal
+	retl
+
+	/* Copied to a page for the SIPI: a processor that starts goes to ap_main(), with all segments 0. */
+	.globl	ap_code, ap_code_end
+	.weak	ap_main
+ap_code:
+	cli
+	cld
+	ljmpw	$0, $1f
+ap_code_end:
+1:	xorw	%ax, %ax
+	movw	%ax, %ds
+	movw	%ax, %es
+	movw	%ax, %ss
+	movl	$ap_stack, %esp
+	calll	ap_main
+
 	.data
 	.balign	8
 gdt:	.quad	0
@@ -189,4 +218,6 @@ tick_status: .byte 0
 	.balign	16
 	.space	512
 tick_stack:
+	.space	1024
+ap_stack:
 	.section .note.GNU-stack, "", @progbits
