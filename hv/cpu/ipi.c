@@ -63,6 +63,8 @@ static void send(struct cpu *c, uint32_t low)
 		return;
 	switch (FIELD_GET(ICR_MODE, low)) {
 	case ICR_MODE_INIT:
+		/* A SIPI that was before it is for nobody: it will wait for the next one. */
+		__atomic_fetch_and(&c->requests, ~REQ_SIPI, __ATOMIC_SEQ_CST);
 		smp_request(c, REQ_INIT);
 		break;
 	case ICR_MODE_SIPI:

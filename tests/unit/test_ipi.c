@@ -97,6 +97,10 @@ TEST(start_up)
 	CHECK(asked() == 0x0080 && other[2].sipi == 0x9a);
 	CHECK(ipi_guest_sends(SIPI, 0, false));
 	CHECK_EQ(asked(), 0);
+	/* INIT, SIPI, INIT: it waits for another one. */
+	ipi_guest_sends(SIPI, 4, false);
+	ipi_guest_sends(INIT, 4, false);
+	CHECK_EQ(asked(), 0x0020);
 	other[0].requests = REQ_INIT;
 	CHECK(ipi_guest_sends(SIPI, 0, false));
 	CHECK_EQ(asked(), (REQ_INIT | REQ_SIPI) << 12);
