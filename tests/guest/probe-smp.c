@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Starts all processors, looks from each for what is hidden, then all work on the same disks and card at once: each writes
- * blocks of its own, reads them back, and sends frames, by queues that they share under a lock of this program's.  Completions
- * come by MSI-X to the first processor alone.  One that does not come is looked for in the used ring, without a kick: there,
- * its interrupt is lost; not there, its kick is.
+ * blocks of its own, reads them back, and sends frames, by queues that they share under a lock of this program's; the answers
+ * to those are received meanwhile.  Completions come by MSI-X to the first processor alone.  One that does not come is looked
+ * for in the used ring, without a kick: there, its interrupt is lost; not there, its kick is.
  *
  * Options: cpus=N, how many there must be; hidden=BDF[,BDF]... what no processor may see; seconds=N of work (3);
  * crash: the others die; x2apic: all switch to x2APIC mode; untrapped: that no write to the local APIC exits.
@@ -16,6 +16,9 @@
 #define CFC		0xcfc
 #define SLOT		4u		/* descriptors that one processor has of a queue */
 #define SECTORS		8u
+#define MAX_NICS	2u
+#define RX_BUFFERS	64u
+#define ETHERTYPE_ARP	0x0608u		/* as it lies in memory */
 #define STALL_MS	10000u		/* nothing takes so long but what never comes */
 
 const char probe_name[] = "probe-smp";
@@ -25,11 +28,13 @@ struct vector { volatile uint32_t interrupts; struct vio *v; unsigned int queue;
 static uint8_t buffers[VIO_MAX][MAX_CPUS][2][SECTORS * 512] __attribute__((aligned(4096)));
 static struct { struct { uint32_t type, reserved; uint64_t sector; } header; volatile uint8_t status; uint8_t frame[76]; }
 	requests[VIO_MAX][MAX_CPUS] __attribute__((aligned(64)));
+static uint8_t received[MAX_NICS][RX_BUFFERS][2048] __attribute__((aligned(4096)));
 static volatile bool done[VIO_MAX][MAX_CPUS];
 static struct vector vectors[VIO_MAX];
 static volatile uint32_t queue_lock[VIO_MAX];
 static volatile uint32_t online = 1, seen_hidden, finish, go;
 static volatile uint32_t rounds[MAX_CPUS], bad_data[MAX_CPUS], bad_status[MAX_CPUS], lost_interrupts, lost_kicks;
+static volatile uint32_t answers;
 static uint32_t hidden[8];
 static unsigned int nhidden;
 
@@ -76,6 +81,24 @@ static void harvest(void *ctx)
 		done[w->v->number][q->used->ring[q->last_used % q->size].id / SLOT] = true;
 		q->last_used++;
 	}
+}
+
+/* Answers to what was sent; their buffers are given back at once. */
+static void harvest_rx(void *ctx)
+{
+	struct vio *v = ctx;
+	struct vioq *q = &v->q[NET_RX];
+
+	while (q->used->idx != q->last_used) {
+		barrier();
+		uint16_t id = (uint16_t)q->used->ring[q->last_used % q->size].id;
+		const uint8_t *frame = (const uint8_t *)(uint32_t)q->desc[id].addr + vio_header_size(v);
+
+		answers += *(const uint16_t *)(frame + 12) == ETHERTYPE_ARP;
+		q->last_used++;
+		vio_put(q, id);
+	}
+	vio_kick(q);
 }
 
 static void submit(struct vio *v, struct vioq *q, unsigned int cpu)
@@ -201,24 +224,43 @@ static void start_others(uint32_t expected)
 
 /* --- devices --- */
 
-/* One vector for the queue that is used, in entry 0, to this processor. */
+/* A vector for a queue, in the entry of its number, to this processor. */
+static bool queue_entry(struct vio *v, unsigned int queue, uint8_t vector)
+{
+	volatile uint8_t *entry = (volatile uint8_t *)pci_memory_bar(v->bdf, 1) + queue * 16;
+
+	write32(entry, 0xfee00000u | apic_id() << 12);
+	write32(entry + 4, 0);
+	write32(entry + 8, vector);
+	write32(entry + 12, 0);
+	write16(v->common + M_QUEUE_SELECT, (uint16_t)queue);
+	write16(v->common + M_QUEUE_VECTOR, (uint16_t)queue);
+	return vector && read16(v->common + M_QUEUE_VECTOR) == queue;
+}
+
 static bool use_msix(struct vio *v, unsigned int queue)
 {
-	uint8_t cap = pci_capability(v->bdf, 0x11, 0), vector = irq_alloc(harvest, &vectors[v->number]);
-	volatile uint8_t *table = pci_memory_bar(v->bdf, 1);
+	uint8_t cap = pci_capability(v->bdf, 0x11, 0);
 
 	vectors[v->number].v = v;
 	vectors[v->number].queue = queue;
-	if (!cap || !table || !vector)
+	if (!cap || !pci_memory_bar(v->bdf, 1))
 		return false;
-	write32(table, 0xfee00000u | apic_id() << 12);
-	write32(table + 4, 0);
-	write32(table + 8, vector);
-	write32(table + 12, 0);
 	pci_write16(v->bdf, cap + 2, 0x8000);
-	write16(v->common + M_QUEUE_SELECT, (uint16_t)queue);
-	write16(v->common + M_QUEUE_VECTOR, 0);
-	return read16(v->common + M_QUEUE_VECTOR) == 0;
+	return queue_entry(v, queue, irq_alloc(harvest, &vectors[v->number])) &&
+	       (v->type != VIO_NET || queue_entry(v, NET_RX, irq_alloc(harvest_rx, v)));
+}
+
+static void post_buffers(struct vio *v)
+{
+	static unsigned int nics;
+
+	for (uint16_t i = 0; nics < MAX_NICS && i < RX_BUFFERS; i++) {
+		vio_desc_set(&v->q[NET_RX], i, (uint32_t)received[nics][i], sizeof(received[nics][i]), D_WRITE, 0);
+		vio_put(&v->q[NET_RX], i);
+	}
+	nics++;
+	vio_kick(&v->q[NET_RX]);
 }
 
 static bool start_device(struct vio *v)
@@ -230,7 +272,29 @@ static bool start_device(struct vio *v)
 	if (!vio_queue(v, 0, 0) || (v->type == VIO_NET && !vio_queue(v, NET_TX, 0)))
 		return false;
 	vio_go(v);
+	if (v->type == VIO_NET)
+		post_buffers(v);
 	return true;
+}
+
+/* A frame that is in the ring for a second without its interrupt. */
+static void check_received(void)
+{
+	struct deadline end = deadline_in_ms(1000);
+	uint32_t nics = 0, left = 0;
+
+	while (!deadline_passed(end))
+		__asm__ volatile("sti; nop; pause; cli");
+	for (unsigned int i = 0; i < vio_count; i++)
+		if (vios[i].type == VIO_NET) {
+			left += vios[i].q[NET_RX].used->idx != vios[i].q[NET_RX].last_used;
+			nics++;
+		}
+	if (!nics)
+		return;
+	note("smp: %u answers received", answers);
+	check(answers > 0, true, "smp: answers are received");
+	check(left, 0, "smp: no frame without its interrupt");
 }
 
 static void read_hidden(void)
@@ -269,6 +333,7 @@ static void torture(uint32_t cpus, uint32_t seconds)
 		check(bad_data[cpu], 0, "smp: CPU %u reads what it wrote", cpu);
 		check(bad_status[cpu], 0, "smp: CPU %u: all requests succeed", cpu);
 	}
+	check_received();
 	check(lost_interrupts, 0, "smp: no completion without its interrupt");
 	check(lost_kicks, 0, "smp: no kick is lost");
 }
