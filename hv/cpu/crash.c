@@ -115,10 +115,14 @@ static void print_stack(const struct vcpu_regs *r)
 static void print_frames(const struct vcpu_regs *r)
 {
 	unsigned word = crash_word(r);
-	uint64_t bp = r->gpr[GPR_RBP], base = word == 8 ? 0 : r->seg[SEG_SS].base;
+	uint64_t bp = r->gpr[GPR_RBP], base = word == 8 ? 0 : r->seg[SEG_SS].base, code = word == 8 ? 0 : r->seg[SEG_CS].base;
 	char place[CRASH_PLACE_MAX];
 
-	log_report("guest: #0 rip %016lx%s", r->rip, crash_place(r->rip, false, place));
+	if (code)
+		log_report("guest: #0 %04x:%08lx, linear %08lx%s", r->seg[SEG_CS].selector, r->rip, code + r->rip,
+			   crash_place(code + r->rip, false, place));
+	else
+		log_report("guest: #0 rip %016lx%s", r->rip, crash_place(r->rip, false, place));
 	if (word == 2)
 		return;
 	for (unsigned n = 1; n < MAX_FRAMES && bp; n++) {

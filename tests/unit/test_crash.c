@@ -310,7 +310,7 @@ TEST(garbage)
 			scribble();
 		event = (struct vcpu_event){ random64() & 1, random64() & 1, (uint8_t)random64(), (uint32_t)random64() };
 		report();
-		SAYS("guest: #0 rip");
+		SAYS("guest: #0 ");
 	}
 }
 
@@ -456,6 +456,8 @@ TEST(words_of_32_bit_code)
 
 TEST(real_mode)
 {
+	char line[80];
+
 	machine64();
 	r.cr0 = r.cr4 = r.efer = 0;
 	r.seg[SEG_CS] = (struct vcpu_seg){ .selector = ram >> 4, .base = ram, .attr = 0x9b, .limit = 0xffff };
@@ -472,7 +474,9 @@ TEST(real_mode)
 	SAYS("guest: code 0f 01 1e 20 00");
 	SAYS("guest: stack 1111 2222 3333 4444 0000 0000\n");
 	SAYS("real mode");
-	SAYS("guest: #0 rip 0000000000007100");
+	snprintf(line, sizeof(line), "guest: #0 %04x:00007100, linear %08llx\n", (unsigned)(uint16_t)(ram >> 4),
+		 (unsigned long long)ram + 0x7100);
+	SAYS(line);
 	SAYS_NOT("guest: #1 ");
 	SAYS("guest: the vector of vector 32 lies beyond the interrupt table's limit");
 	SAYS("guest: the vector of #GP: 0000:0000");
