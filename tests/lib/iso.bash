@@ -14,33 +14,50 @@ iso_build() {
 	fi
 }
 
-# iso_args MEDIUM FIRMWARE DISK ARGS...: sets iso_command.  MEDIUM: cd, stick or none; DISK: sata:FILE or nvme:FILE, its
-# serial number is TARGET1.
+# iso_args MEDIUM FIRMWARE DISK ARGS...: sets iso_command.  MEDIUM: cd, stick or none; FIRMWARE: bios, uefi or
+# secure; DISK: sata:FILE or nvme:FILE, its
+# serial number is TARGET1.  With ISO_RESTARTS the machine restarts where it is told to.
 iso_args() {
-	local file=${3#*:}
+	local file=${3#*:} first=''
 	iso_command=(timeout --foreground "${GUEST_TIMEOUT:-800}"
 		qemu-system-x86_64 -machine q35,smm=off -accel tcg -cpu max -m 512M
-		-nodefaults -vga std -display none -no-reboot -device qemu-xhci,id=usb
+		-nodefaults -vga std -display none -device qemu-xhci,id=usb
 		-device isa-debug-exit,iobase=0xf4,iosize=4 -qmp "unix:$BATS_TEST_TMPDIR/qmp,server=on,wait=off"
 		-drive "if=none,id=target,format=raw,file=$file")
+	if [ -n "${ISO_RESTARTS:-}" ]; then first=,bootindex=2; else iso_command+=(-no-reboot); fi
 	case $1 in
 	none) ;;
 	cd) iso_command+=(-drive "if=none,id=iso,format=raw,readonly=on,file=$ISO"
-		-device ide-cd,drive=iso,bus=ide.0,bootindex=1) ;;
+		-device ide-cd,drive=iso,id=cd,bus=ide.0,bootindex=1) ;;
 	# Not write-protected: it must not be offered all the same.
 	*) iso_command+=(-drive "if=none,id=iso,format=raw,snapshot=on,file=$ISO"
-		-device usb-storage,bus=usb.0,drive=iso,bootindex=1) ;;
+		-device usb-storage,bus=usb.0,drive=iso,id=stick,bootindex=1) ;;
 	esac
 	case $3 in
-	sata:*) iso_command+=(-device ide-hd,drive=target,bus=ide.1,serial=TARGET1) ;;
-	*) iso_command+=(-device nvme,drive=target,serial=TARGET1) ;;
+	sata:*) iso_command+=(-device "ide-hd,drive=target,bus=ide.1,serial=TARGET1$first") ;;
+	*) iso_command+=(-device "nvme,drive=target,serial=TARGET1$first") ;;
 	esac
 	if [ "$2" = uefi ]; then
 		[ -e vars.fd ] || cp /usr/share/OVMF/OVMF_VARS_4M.fd vars.fd
 		iso_command+=(-drive if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd
 			-drive if=pflash,format=raw,file=vars.fd)
 	fi
+	if [ "$2" = secure ]; then
+		# Microsoft's keys are in it.
+		cp /usr/share/OVMF/OVMF_VARS_4M.ms.fd secure.fd
+		iso_command+=(-machine smm=on -global driver=cfi.pflash01,property=secure,value=on
+			-drive if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.secboot.fd
+			-drive if=pflash,format=raw,file=secure.fd)
+	fi
 	iso_command+=("${@:4}")
+}
+
+# medium_out MEDIUM: cd or stick
+medium_out() {
+	case $1 in
+	cd) qmp eject '{"id": "cd", "force": true}' ;;
+	stick) qmp device_del '{"id": "stick"}' ;;
+	esac
 }
 
 # conf_volume FILE...: conf.img, a FAT volume VENEER-CONF with these files; conf_args are QEMU's, for a stick
@@ -89,6 +106,65 @@ keys() { tmux -L "iso$$" send-keys "$@"; }
 
 # A key of the machine's own keyboard.
 screen_key() { qmp hmp "sendkey $1" >/dev/null; }
+
+# --- at the machine's own keyboard and screen ---
+
+# What stands on the screen where that has pixels: UEFI's, drawn by Linux.
+frame_screen() {
+	rm -f frame.ppm
+	qmp screendump "{\"filename\": \"$PWD/frame.ppm\"}" >/dev/null
+	if [ ! -e font.c ]; then
+		"$LIB/extract-vmlinux" "$LINUX"/kernel/boot/vmlinuz-* vmlinux
+		"$LIB/linux-font" vmlinux >font.c
+	fi
+	"$LIB/screen-text" --colours frame.ppm font.c
+}
+
+# vga_wait REGEX SECONDS: until it stands on the screen, and the screen has come to rest; VGA: text_screen or frame_screen
+vga_wait() {
+	local end=$((SECONDS + $2)) now before=
+	while [ $SECONDS -lt $end ] && kill -0 "$GUEST_PID" 2>/dev/null; do
+		now=$("${VGA:-text_screen}" 2>/dev/null) || now=
+		if grep -qE -- "$1" <<<"$now" && [ "$now" = "$before" ]; then return 0; fi
+		before=$now
+		sleep 0.7
+	done
+	echo "not on the screen within $2 s: $1"
+	echo "$now"
+	return 1
+}
+
+# vga_keys KEY...: by QEMU's names; KEY*N: so often
+vga_keys() {
+	local key i
+	for key in "$@"; do
+		for ((i = 0; i < $([[ $key = *'*'* ]] && echo "${key#*'*'}" || echo 1); i++)); do
+			screen_key "${key%'*'*} 40"
+			sleep 0.15
+		done
+	done
+}
+
+# The ISO's first menu entry.  Seconds on its countdown are long where UEFI draws them: not waited for.
+vga_start() {
+	local end=$((SECONDS + 300))
+	until grep -qa 'Install Veneer, on the serial port only' "$(serial)"; do
+		[ $SECONDS -lt $end ] || { echo "no menu"; return 1; }
+		sleep 0.5
+	done
+	vga_keys ret
+	vga_wait 'press Enter to install on this console' 500
+	vga_keys ret
+}
+
+# vga_type LAYOUT[:VARIANT] TEXT: with the keys that have these characters there
+vga_type() {
+	local keys variant=
+	[[ $1 != *:* ]] || variant=${1#*:}
+	keys=$(ckbcomp -layout "${1%:*}" -variant "$variant" 2>/dev/null | "$LIB/keys-for" "$2")
+	# shellcheck disable=SC2086 # a list
+	vga_keys $keys
+}
 
 # The machine has switched itself off.
 screen_end() { # screen_end SECONDS

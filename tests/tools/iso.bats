@@ -27,6 +27,7 @@ ERASE=yes\nDISK=only\nKERNEL=demo\nMODULE=../x | 4 | MODULE | a path on this vol
 ERASE=yes\nDISK=only\nKERNEL=demo\nFINISH=halt | 4 | FINISH | 'halt' is not one of: poweroff reboot shell
 ERASE=yes\nDISK=only\nKERNEL=demo\nON_ERROR=ignore | 4 | ON_ERROR | 'ignore' is not one of
 ERASE=yes\nDISK=only\nKERNEL=demo\nNVRAM=yes | 4 | NVRAM | 'yes' is not one of: last first no
+ERASE=yes\nDISK=only\nKERNEL=demo\nKEYMAP=deutsch | 4 | KEYMAP | 'deutsch' is not one of: us gb
 ERASE=yes\nDISK=only\nKERNEL=demo\nDATA=all | 4 | DATA | 'all' is not one of: readonly writable
 ERASE=yes\nDISK=only\nKERNEL=demo\nNAME=a b | 4 | NAME | 'a b': letters, digits
 ERASE=yes\nDISK=only\nKERNEL=demo\nKERNAL=x | 4 | KERNAL | there is no such key
@@ -75,7 +76,7 @@ END
 	printf '# all\r\nERASE=yes\r\nDISK=serial:WD 1/2=x\r\nKERNEL=kernels/my-os.elf\r\nMODULE=initrd.gz\r\n' >a
 	# shellcheck disable=SC2016 # nothing may expand it
 	printf 'MODULE=a b=c\nCMDLINE=run="$(reboot) `x`"\nCONFIG=my.dts\nNAME=my-os\nDATA=readonly\n' >>a
-	printf 'NVRAM=no\nHWCHECK=ignore\nFINISH=shell\nON_ERROR=reboot' >>a
+	printf 'NVRAM=no\nKEYMAP=us-dvorak\nHWCHECK=ignore\nFINISH=shell\nON_ERROR=reboot' >>a
 	run -0 "$setup" --check-answer a
 	assert_output "a: good"
 }
@@ -124,6 +125,25 @@ find_disk() {
 	assert_line --partial "2 disks are meant"
 	run -0 find_disk serial:SER2
 	assert_output nvme0n1
+}
+
+@test "keyboard layouts: each types all printable ASCII characters, none twice in the list; a wrong name is refused" {
+	local name layout variant text n=0
+	text=$(printf '%b' "$(printf '\\x%02x' {32..126})")
+	while read -r name layout variant _; do
+		[[ $name != '#'* ]] || continue
+		[ "$variant" != - ] || variant=
+		ckbcomp -layout "$layout" -variant "$variant" 2>/dev/null >map
+		"$ROOT/tests/lib/keys-for" "$text" <map >keys || { echo "layout $name"; false; }
+		n=$((n + 1))
+	done <"$ROOT/installer/iso/keymaps"
+	[ $n -ge 20 ]
+	[ -z "$(cut -d ' ' -f 1 "$ROOT/installer/iso/keymaps" | grep -v '#' | sort | uniq -d)" ]
+	# Finnish as XKB has it is one that does not.
+	ckbcomp -layout "fi" -variant nodeadkeys 2>/dev/null >map
+	run -1 "$ROOT/tests/lib/keys-for" "$text" <map
+	run -2 "$setup" --keymap qwerty
+	assert_output --partial "keyboard layout 'qwerty': not one of us gb us-dvorak"
 }
 
 @test "make-iso: wrong use, and a wrong answer file is refused before anything is made" {

@@ -183,6 +183,9 @@ to_end() { # to_end WORDS
 	keys -l "echo al''ive"
 	keys Enter
 	screen_wait '^alive' 60
+	keys -l 'cat /sys/module/hid/parameters/ignore*'
+	keys Enter
+	screen_wait '^1' 60
 	keys -l 'poweroff -f'
 	keys Enter
 	screen_end 60

@@ -4,7 +4,7 @@
 
 # shellcheck disable=SC2034 # used by the other parts
 declare -A answer=([ERASE]='' [DISK]='' [KERNEL]='' [CMDLINE]='' [CONFIG]='' [NAME]='' [DATA]=readonly [NVRAM]=last
-	[HWCHECK]=must-fit [FINISH]=poweroff [ON_ERROR]=shell)
+	[HWCHECK]=must-fit [KEYMAP]='' [FINISH]=poweroff [ON_ERROR]=shell)
 answer_modules=()
 declare -A answer_line=()
 answer_errors=0
@@ -25,6 +25,12 @@ one_of() { # one_of FILE LINE KEY VALUE WORD...
 	answer_error "$1" "$2" "$3" "'$4' is not one of: ${*:5}"
 }
 
+check_keymap() {
+	local names
+	read -r -a names <<<"$(keymap_names)"
+	one_of "$@" "${names[@]}"
+}
+
 check_answer() { # check_answer FILE LINE KEY VALUE
 	case $3 in
 	ERASE) [ "$4" = yes ] || answer_error "$1" "$2" ERASE "'$4': only yes lets the disk be erased" ;;
@@ -42,6 +48,7 @@ beginning and without .., and what the guest gets as its command line" ;;
 _ . + - only, at most 60, and neither . nor - first" ;;
 	DATA) one_of "$@" readonly writable ;;
 	NVRAM) one_of "$@" last first no ;;
+	KEYMAP) check_keymap "$@" ;;
 	HWCHECK) one_of "$@" must-fit ignore ;;
 	FINISH | ON_ERROR) one_of "$@" poweroff reboot shell ;;
 	esac

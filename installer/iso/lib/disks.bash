@@ -31,6 +31,7 @@ disk_bus() {
 	*/nvme*) echo NVMe ;;
 	*/ata[0-9]*) echo SATA ;;
 	*/virtio*) echo virtio ;;
+	*/mmc_host/*) echo "SD or eMMC" ;;
 	*) echo other ;;
 	esac
 }
@@ -57,24 +58,40 @@ list_disks() {
 	local dir name
 	for dir in "$sysroot"/sys/block/*; do
 		name=${dir##*/}
-		case $name in loop* | ram* | zram* | sr* | fd* | dm-* | md* | nbd* | mtd*) continue ;; esac
+		case $name in
+		loop* | ram* | zram* | sr* | fd* | dm-* | md* | nbd* | mtd* | mmcblk*boot* | mmcblk*rpmb) continue ;;
+		esac
 		[ -e "$dir/device" ] && [ "$(disk_value "$name" size)" != 0 ] && [ "$(disk_value "$name" ro)" = 0 ] || continue
 		is_used "$name" || echo "$name"
 	done
 }
 
 disk_text() { # disk_text NAME: one line
-	local model
+	local model note=''
 	model=$(disk_value "$1" device/model)
-	echo "$(size_text "$(disk_value "$1" size)") $(disk_bus "$1") ${model:-no model name}"
+	model=${model:-$(disk_value "$1" device/name)}
+	[ "$(disk_value "$1" queue/logical_block_size)" != 4096 ] || note=' (cannot be used: sectors of 4096 bytes)'
+	echo "$(size_text "$(disk_value "$1" size)") $(disk_bus "$1") ${model:-no model name}$note"
+}
+
+content_of() { # content_of DEVICE: kind and label; blkid -p, since there is no udev to ask
+	local kind label
+	kind=$(blkid -p -s TYPE -o value "$1" 2>/dev/null)
+	label=$(blkid -p -s LABEL -o value "$1" 2>/dev/null)
+	echo "${kind:-$2}${label:+ $label}"
 }
 
 # What is on it now, a line for each partition.
 disk_content() {
-	local out
-	out=$(lsblk -rno NAME,TYPE,SIZE,FSTYPE,LABEL "/dev/$1" 2>/dev/null | awk '$2 == "part" {
-		printf "  %s: %s %s %s\n", $1, $3, ($4 == "" ? "unknown content" : $4), $5 }')
-	echo "${out:-  no partitions}"
+	local dir name found='' whole
+	for dir in "$sysroot/sys/block/$1/$1"*; do
+		[ -e "$dir/partition" ] || continue
+		name=${dir##*/} found=y
+		echo "  $name: $(size_text "$(cat "$dir/size")") $(content_of "/dev/$name" "unknown content")"
+	done
+	[ -z "$found" ] || return 0
+	whole=$(content_of "/dev/$1" '')
+	echo "  no partitions${whole:+, all of it is $whole}"
 }
 
 # The disk that an answer file means.

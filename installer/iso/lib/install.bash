@@ -100,6 +100,7 @@ unattended() { # unattended FILE
 	local status=0
 	rm -f /run/veneer-finish
 	read_answer "$1" || unattended_fail 2 "$1 has errors"
+	[ -z "${answer[KEYMAP]}" ] || load_keymap "${answer[KEYMAP]}"
 	take_answers "$(dirname -- "$1")"
 	hardware "$work/hardware" || status=$?
 	tail -n 1 "$work/hardware"

@@ -21,8 +21,10 @@ step_hardware() {
 	local status=0 verdict
 	box --title "Hardware check" --infobox "Looking at this machine ..." 7 50
 	hardware "$work/hardware" || status=$?
-	box --title "Hardware check (arrows scroll; Tab, Enter: on)" --scrolltext --textbox "$work/hardware" 21 78
 	verdict=$(tail -n 1 "$work/hardware")
+	# What matters is not to be scrolled to.
+	printf '%s\n\n' "$verdict" | cat - "$work/hardware" >"$work/shown"
+	box --title "Hardware check (arrows scroll; Tab, Enter: on)" --scrolltext --textbox "$work/shown" 21 78 || return 1
 	[ $status != 0 ] && [ $status != 3 ] || return 0
 	box --title "Hardware check" --defaultno --yesno "$verdict
 
@@ -197,7 +199,9 @@ step_write() {
 		box --title "Installing" --infobox "Verifying /dev/$disk ..." 7 50
 		veneer-install verify "/dev/$disk" >>"$work/error" 2>&1 || status=$?
 	fi
-	[ "$status" = 0 ] || { message "Installing failed" "Exit status $status
+	[ "$status" = 0 ] || { message "Installing failed" "Exit status $status.  /dev/$disk is incomplete, do not start from \
+it; what was on it is lost.
+
 $(tail -n 12 "$work/error")"; return 1; }
 	message "Installed" "/dev/$disk was written and verified, and starts $guest_name behind Veneer.
 
@@ -223,18 +227,21 @@ install() {
 }
 
 main_menu() {
-	local choice
+	local choice keyboard=()
+	! has_keyboard || keyboard=(keyboard "choose the layout of the keyboard")
 	while :; do
 		choice=$(box --title "$TITLE" --nocancel --menu "The disk that you choose is erased; until you type ERASE \
 nothing is written." 17 70 6 \
 			install "install Veneer and an operating system on a disk" \
 			check "check this machine's hardware" \
+			"${keyboard[@]}" \
 			shell "a shell (exit comes back)" \
 			reboot "restart the machine" \
 			poweroff "switch the machine off") || continue
 		case $choice in
 		install) ! install || choice_done ;;
 		check) step_hardware ;;
+		keyboard) step_keyboard ;;
 		shell) run_shell ;;
 		*) finish "$choice" ;;
 		esac
