@@ -237,18 +237,20 @@ power_cut() {
 	[ "$count" -ge 20 ]
 	OLD_UNTIL=
 	VIEW=$PWD/t.img
+	copy before.img t.img
 	for ((n = 0; n <= count; n++)); do
-		copy before.img t.img
-		"$LIB/replay-writes" log "$n" t.img
+		"$LIB/replay-writes" log "$n" t.img --undo undo
 		one_of "$2, power cut after write $n of $count" image "${@:3}"
 		[ "$LAST" != "$3" ] || OLD_UNTIL=$n
+		"$LIB/replay-writes" undo all t.img
 	done
 	[ "$LAST" = "$4" ]
 	for ((n = 0; n < $1; n++)); do
-		copy before.img t.img
-		"$LIB/replay-writes" log $((n % (count + 1))) t.img --lose "$n"
+		"$LIB/replay-writes" log $((n % (count + 1))) t.img --lose "$n" --undo undo
 		one_of "$2, power cut with losses, case $n of $1 (after $((n % (count + 1))) of $count)" image "${@:3}"
+		"$LIB/replay-writes" undo all t.img
 	done
+	cmp before.img t.img
 	echo "$2: $count writes"
 }
 
