@@ -25,6 +25,7 @@ struct cpu *cpus[MAX_CPUS] = { &boot_cpu };
 unsigned ncpus = 1;
 
 static struct lock pause_lock;
+static struct lock watch_lock;	/* outermost: the watch begins and ends under it */
 static uint32_t watched;	/* INIT, SIPI and NMIs of the guest's are emulated */
 static bool unused;		/* processors that are not ours */
 static uint64_t cnt_starts, cnt_inits, cnt_nmis, cnt_late;
@@ -180,28 +181,36 @@ static bool foreign_cpus(void)
 	return unused;
 }
 
-/* The page is writable again, the MSR untrapped, on every processor; only one comes here. */
+/*
+ * The page is writable again, the MSR untrapped, on every processor.  One that came to wait since the last of them started has
+ * its SIPI emulated: either that is seen here, or it sees that the watch is over (smp_watch()).
+ */
 static void end_watch(void)
 {
-	uint32_t on = 1;
-
 	if (config.ap_trap_always || (foreign_cpus() && !vendor->init_is_safe()))
 		return;
-	if (!__atomic_compare_exchange_n(&watched, &on, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-		return;
-	vendor->trap_msr_write(MSR_X2APIC_ICR, false);
-	nested_writable(lapic_addr(), PAGE_SIZE);
-	log_info("cpu: all processors of the guest run: the local APIC is no longer watched");
+	lock_acquire(&watch_lock);
+	if (watched && all_run()) {
+		vendor->trap_msr_write(MSR_X2APIC_ICR, false);
+		nested_writable(lapic_addr(), PAGE_SIZE);
+		__atomic_store_n(&watched, 0, __ATOMIC_SEQ_CST);
+		log_info("cpu: all processors of the guest run: the local APIC is no longer watched");
+	}
+	lock_release(&watch_lock);
 }
 
 int smp_watch(void)
 {
-	uint32_t off = 0;
+	int err = 0;
 
-	if (!__atomic_compare_exchange_n(&watched, &off, 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-		return 0;
-	vendor->trap_msr_write(MSR_X2APIC_ICR, true);
-	return nested_readonly(lapic_addr(), PAGE_SIZE);
+	lock_acquire(&watch_lock);
+	if (!watched) {
+		vendor->trap_msr_write(MSR_X2APIC_ICR, true);
+		err = nested_readonly(lapic_addr(), PAGE_SIZE);
+		__atomic_store_n(&watched, 1, __ATOMIC_SEQ_CST);
+	}
+	lock_release(&watch_lock);
+	return err;
 }
 
 void smp_unused_cpu(void)
@@ -261,6 +270,12 @@ static bool wait_as_silicon(struct cpu *c)
 	return true;
 }
 
+static void watch_again(void)
+{
+	if (smp_watch())
+		panic("cpu: no memory to watch the local APIC again");
+}
+
 /*
  * One that reached the processor, and was not executed there: silicon hands it over (#SX, or an exit, at once or at the next
  * entry), emulators reset the processor instead and never come here.  Where the processor cannot wait for the SIPI itself, that
@@ -270,10 +285,8 @@ void smp_real_init(struct cpu *c)
 {
 	c->init_seen = 0;
 	guest_init(c);
-	if (wait_as_silicon(c))
-		return;
-	if (smp_watch())
-		panic("cpu: no memory to watch the local APIC again");
+	if (!wait_as_silicon(c))
+		watch_again();
 }
 
 /* Nothing to run: asleep until somebody wants something. */
@@ -301,8 +314,11 @@ static void serve(struct cpu *c, uint32_t what)
 	}
 	if (what & REQ_INTX)
 		intx_answer();
-	if ((what & REQ_INIT) && runs)
+	if ((what & REQ_INIT) && runs) {
 		guest_init(c);
+		/* Another processor's start may have ended the watch meanwhile. */
+		watch_again();
+	}
 	if ((what & REQ_SIPI) && c->state == CPU_WAITS)
 		start_guest(c, (uint8_t)__atomic_load_n(&c->sipi, __ATOMIC_SEQ_CST));
 	if ((what & REQ_NMI) && c->state == CPU_RUNS) {

@@ -163,6 +163,27 @@ TEST(emulated_where_the_processor_cannot)
 	}
 }
 
+/* The INIT was still emulated, and the watch is over when it is served: nobody would see the SIPI. */
+TEST(watched_again_where_one_waits)
+{
+	start(NULL);
+	watches = 0;
+	me->init_seen = 0;
+	me->requests = REQ_INIT | REQ_SIPI;
+	me->sipi = VECTOR;
+	smp_serve(me);
+	CHECK(watches == 1 && me->state == CPU_RUNS);
+	/* And not twice. */
+	me->state = CPU_RUNS;
+	CHECK_EQ(smp_watch(), 0);
+	CHECK_EQ(watches, 2);		/* it had ended: all run */
+	CHECK_EQ(smp_watch(), 0);
+	CHECK_EQ(watches, 2);
+	me->requests = REQ_INIT | REQ_SIPI;
+	smp_serve(me);
+	CHECK_EQ(watches, 2);
+}
+
 /* Whose an NMI is that this processor took. */
 static unsigned own;
 static void inject_nmi(struct vcpu *v) { own++; }
