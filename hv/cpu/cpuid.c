@@ -64,6 +64,8 @@ void exit_cpuid(struct vcpu *v)
 		break;
 	case 0x80000001:
 		c.ecx &= ~(BIT(2) | BIT(12));	/* SVM, SKINIT */
+		if (this_cpu()->apic_off)
+			c.edx &= ~BIT(9);	/* AMD says it here, too */
 		break;
 	case 0x8000000a:
 		c = (struct cpuid_regs){ 0 };

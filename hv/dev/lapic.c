@@ -206,8 +206,9 @@ void lapic_guest_write(uint32_t off, unsigned width, uint32_t value)
 	counter_add(&cnt_accesses, 1);
 	/*
 	 * Registers stand 16 bytes apart and are written as aligned dwords; what other accesses do, chips decide differently.
+	 * In x2APIC mode there is nothing in the page.
 	 */
-	if (width != 4 || off % LAPIC_STRIDE)
+	if (width != 4 || off % LAPIC_STRIDE || lapic_x2apic())
 		return;
 	if (off == LAPIC_ICR_LOW && ipi_guest_sends(value, mmio_read32(page + LAPIC_ICR_HIGH) >> 24, false)) {
 		counter_add(&cnt_emulated, 1);
@@ -225,8 +226,9 @@ bool lapic_guest_x2apic_icr(uint64_t value)
 	uint32_t mode = FIELD_GET(ICR_MODE, (uint32_t)value);
 
 	counter_add(&cnt_accesses, 1);
-	/* Where the guest would get #GP the write must not be ours. */
-	if (!lapic_x2apic() || (value & ICR_X2_RESERVED) || mode == ICR_MODE_RESERVED || mode == ICR_MODE_EXTINT)
+	/* Where the guest would, or might, get #GP the write must not be ours: three modes are reserved (11.12.9). */
+	if (!lapic_x2apic() || (value & ICR_X2_RESERVED) || mode == ICR_MODE_LOWEST || mode == ICR_MODE_RESERVED ||
+	    mode == ICR_MODE_EXTINT)
 		return false;
 	if (ipi_guest_sends((uint32_t)value, value >> 32, true))
 		counter_add(&cnt_emulated, 1);

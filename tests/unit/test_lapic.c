@@ -327,6 +327,17 @@ TEST(x2apic_icr)
 	CHECK_EQ(host_wrmsrs, 1);
 }
 
+/* The page is not there, and a mode that silicon may refuse is never written by us. */
+TEST(x2apic_mode_has_no_page)
+{
+	start(true);
+	lapic_guest_write(LAPIC_ICR_LOW, 4, ICR_MODE_INIT << 8 | ICR_ASSERT);
+	lapic_guest_write(LAPIC_SVR, 4, 0);
+	CHECK(!emulated && !writes);
+	CHECK(!write_msr(MSR_X2APIC_ICR, ICR_MODE_LOWEST << 8 | 0x40));
+	CHECK_EQ(host_wrmsrs, 0);
+}
+
 TEST(x2apic_icr_in_xapic_mode_is_gp)
 {
 	start(false);
