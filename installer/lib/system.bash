@@ -141,15 +141,18 @@ make_grub_cfg() { # make_grub_cfg [WITHOUT]
 }
 
 # NEW takes the place of OLD.  GRUB may meet any part of a file system's changes: NEW is in place before a directory leads to
-# it, and OLD is kept by a second name until no directory leads to it (FAT has no second names).
+# it, and OLD is kept by a second name until no directory leads to it.  FAT has no second names, but there a file that is open
+# keeps its clusters, and the one sector of the directory that has OLD's entry has the old file or the new one.
 replace_file() { # replace_file NEW OLD
-	local dir
+	local dir fd
 	dir=$(dirname -- "$2")
 	sync -- "$1"
 	settle "$dir"
 	ln -f -- "$2" "$2.veneer.old" 2>/dev/null || true
+	exec {fd}<"$2"
 	mv -fT -- "$1" "$2"
 	settle "$dir"
+	exec {fd}<&-
 	rm -f -- "$2.veneer.old"
 }
 
@@ -177,9 +180,11 @@ put_file() { # put_file SOURCE DEST MODE
 
 # GRUB reads a file system without its journal: what is only there does not exist for it after a power cut.  Ext4 has a call
 # that puts everything into its place (0x4004662b, EXT4_IOC_CHECKPOINT, Linux 5.15).  Elsewhere the file system is frozen for a
-# moment, which does the same; a second process, which nothing aims at, thaws it whatever becomes of the first.
-settle() {
+# moment, which does the same; a second process, which nothing aims at, thaws it whatever becomes of the first.  FAT has
+# neither, and Linux does not empty the drive's cache when it synchronizes one: fsync() of a directory does.
+settle() { # settle DIRECTORY
 	sync -f "$1"
+	sync -- "$1"
 	perl -MPOSIX -e '$SIG{$_} = "IGNORE" for qw(INT TERM HUP PIPE);
 		open(F, "<", $ARGV[0]) && pipe(R, W) or exit 1;
 		exit 0 if ioctl(F, 0x4004662b, $flags = pack("L", 0));

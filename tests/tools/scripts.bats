@@ -205,7 +205,7 @@ os.execv(sys.argv[1], sys.argv[1:])' "$T/p/scripts/run-tests" --jobs 2 tools >"$
 @test "shell scripts: shellcheck is content, BATS files included" {
 	run -0 bash -c "git ls-files | xargs grep -lE '^#!.*(bash|sh)\$' | grep -v '^tests/lib/linux-guest.d/' |
 		xargs shellcheck -x -P SCRIPTDIR"
-	run -0 shellcheck -x -P SCRIPTDIR -s bash tests/tools/*.bats tests/vm/*.bats tests/lib/guest.bash tests/lib/debian.bash
+	run -0 shellcheck -x -P SCRIPTDIR -s bash tests/tools/*.bats tests/vm/*.bats tests/lib/{guest,debian,tools}.bash
 	assert_output ""
 }
 

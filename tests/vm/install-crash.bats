@@ -32,56 +32,6 @@ teardown() {
 	guest_teardown
 }
 
-copy() { cp --sparse=always "$1" "$2"; }
-
-# --- what GRUB finds ---
-
-# FILE of the root file system; an image where it is "image", else the mounted tree.
-have() { # have WHERE FILE
-	if [ "$1" = image ]; then grub-fstest "$VIEW" cat "(loop0,gpt3)$2"; else cat "$MNT$2"; fi 2>/dev/null
-}
-
-slot_of() { have "$1" /boot/veneer/state | sed -n 's/^veneer_slot=//p'; }
-
-# All files of slot $2 as its manifest says; GRUB's tool for "cat" adds nothing to a file.
-whole() { # whole WHERE SLOT
-	local sum name n=0
-	while read -r sum name; do
-		[ "$(have "$1" "/boot/veneer/$2/${name#./}" | sha256sum)" = "$sum  -" ] || { echo "$2: $name"; return 1; }
-		n=$((n + 1))
-	done < <(have "$1" "/boot/veneer/$2/manifest")
-	[ $n -gt 5 ]
-}
-
-# Which guest the menu leads to: "none" without Veneer's entries, else its command line.  $MENUS: check sums of menus that may
-# be there.
-leads_to() { # leads_to WHERE
-	local menu slot
-	menu=$(have "$1" /boot/grub/grub.cfg | sha256sum)
-	[[ " $MENUS " == *" ${menu%% *} "* ]] || { echo "neither the old menu nor the new one"; return 1; }
-	if ! have "$1" /boot/grub/grub.cfg | grep -q "^menuentry 'Veneer: os'"; then
-		echo none
-		return
-	fi
-	slot=$(slot_of "$1")
-	[[ $slot = [ab] ]] || { echo "no state"; return 1; }
-	whole "$1" "$slot" || return 1
-	have "$1" "/boot/veneer/$slot/guests/os/cmdline"
-}
-
-menu() { sha256sum <"$MNT/boot/grub/grub.cfg" | cut -d ' ' -f 1; }
-
-# one_of WHEN WHERE GUEST...: what the menu leads to is one of these
-one_of() {
-	local what guest
-	what=$(leads_to "$2") || { echo "$1: $what"; return 1; }
-	for guest in "${@:3}"; do
-		[ "$what" != "$guest" ] || { LAST=$what; return 0; }
-	done
-	echo "$1: the menu leads to '$what', expected one of: ${*:3}"
-	return 1
-}
-
 # --- killed ---
 
 # killed_at N COMMAND...: veneer-install, ended before its Nth change below $MNT; 0 never.  Sets CHANGES.
@@ -227,31 +177,6 @@ log_end() {
 	kill "$STORAGE"
 	wait "$STORAGE" || true
 	STORAGE=
-}
-
-# power_cut LOSSES WHAT OLD NEW: "before.img" and "log" are what there was and what was written.  Sets OLD_UNTIL, the last write
-# after which the old one starts.
-power_cut() {
-	local count n
-	count=$("$LIB/replay-writes" log --count)
-	[ "$count" -ge 20 ]
-	OLD_UNTIL=
-	VIEW=$PWD/t.img
-	copy before.img t.img
-	for ((n = 0; n <= count; n++)); do
-		"$LIB/replay-writes" log "$n" t.img --undo undo
-		one_of "$2, power cut after write $n of $count" image "${@:3}"
-		[ "$LAST" != "$3" ] || OLD_UNTIL=$n
-		"$LIB/replay-writes" undo all t.img
-	done
-	[ "$LAST" = "$4" ]
-	for ((n = 0; n < $1; n++)); do
-		"$LIB/replay-writes" log $((n % (count + 1))) t.img --lose "$n" --undo undo
-		one_of "$2, power cut with losses, case $n of $1 (after $((n % (count + 1))) of $count)" image "${@:3}"
-		"$LIB/replay-writes" undo all t.img
-	done
-	cmp before.img t.img
-	echo "$2: $count writes"
 }
 
 # What is left is no hindrance: the file system is sound after its journal, and the next try succeeds.
