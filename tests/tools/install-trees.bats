@@ -222,6 +222,24 @@ round_trip() { # round_trip NAME
 	install 0 verify
 }
 
+@test "/etc/default/veneer: passwords, the previous version's entries, the default; kept by an upgrade" {
+	tree debian
+	install 0 system --kernel "$K" --veneer "$K" --name one
+	install 0 system --kernel "$K" --name two
+	run ! grep -v -e --unrestricted < <(grep "^menuentry 'Veneer: " t/boot/grub/grub.cfg)
+	grep "(previous version)'" t/boot/grub/grub.cfg
+	run ! grep 'set default=.*veneer' t/boot/grub/grub.cfg
+	printf 'VENEER_DEFAULT=two\nVENEER_PREVIOUS=n\nVENEER_UNRESTRICTED=n\n' >t/etc/default/veneer
+	chroot t grub-mkconfig -o /boot/grub/grub.cfg
+	grep "^menuentry 'Veneer: one'" t/boot/grub/grub.cfg
+	run ! grep -e --unrestricted t/boot/grub/grub.cfg
+	run ! grep "(previous version)'" t/boot/grub/grub.cfg
+	grep -x $'\tset default="veneer-two"' t/boot/grub/grub.cfg
+	install 0 upgrade --name one --cmdline x --veneer "$K"
+	grep -x VENEER_PREVIOUS=n t/etc/default/veneer
+	run ! grep "(previous version)'" t/boot/grub/grub.cfg
+}
+
 @test "the log: what was done and the exit code, by default in the system's own /var/log" {
 	tree debian
 	install 0 system --kernel "$K" --veneer "$K"

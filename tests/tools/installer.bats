@@ -71,6 +71,12 @@ property() { # property NODE NAME: of the configuration on the image
 	done
 }
 
+@test "an image needs no privileges" {
+	# A user who is nobody to the kernel: no loop devices, no mounts.
+	run -0 unshare --user "$ROOT/installer/veneer-install" image disk.img --veneer "$K/mb2" --kernel "$K/mb1"
+	install 0 verify disk.img
+}
+
 @test "wrong use: no command, unknown command, option without value, no kernel, two targets" {
 	install 2
 	install 2 frobnicate
