@@ -30,7 +30,8 @@ check() {
 	if "$@"; then
 		cell "$column" ok
 	else
-		echo "$column: failed"
+		echo "$column: failed; the guest said last:"
+		tail -n 40 "$(serial)" | tr -d '\r\033'
 		ROW_FAILED=y
 	fi
 }
