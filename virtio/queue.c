@@ -53,6 +53,7 @@ void virtq_reset(struct virtq *q)
 	q->event_idx = false;
 	q->kicks_off = false;
 	q->avail_idx = 0;
+	q->ram = (struct gmem_range){ 0, 0 };
 	q->desc = NULL;
 	q->avail = NULL;
 	q->used = NULL;
@@ -96,29 +97,10 @@ static bool more(struct virtq *q)
 	return idx != q->st.last_avail;
 }
 
-/* One descriptor's piece into the chain; NULL or what is wrong. */
-static const char *add_piece(struct virtq_chain *c, const struct vring_desc *d)
+/* All of an address range is guest RAM: mostly it lies where the last one did. */
+static bool in_ram(struct virtq *q, uint64_t gpa, uint32_t len)
 {
-	unsigned n = c->nout + c->nin;
-
-	if (!d->len)
-		return NULL;
-	if (n == VIRTQ_MAX_SEGS)
-		return "a chain of too many descriptors";
-	if (!gmem_valid(d->addr, d->len))
-		return "a buffer outside guest RAM";
-	c->sg[n].addr = d->addr;
-	c->sg[n].len = d->len;
-	if (d->flags & VRING_DESC_WRITE) {
-		c->nin++;
-		c->in_len += d->len;
-	} else {
-		if (c->nin)
-			return "a readable descriptor after a writable one";
-		c->nout++;
-		c->out_len += d->len;
-	}
-	return NULL;
+	return gmem_within(&q->ram, gpa, len) || gmem_find(gpa, len, &q->ram);
 }
 
 static const char *check_indirect(const struct vring_desc *d)
@@ -130,21 +112,21 @@ static const char *check_indirect(const struct vring_desc *d)
 	return NULL;
 }
 
-/* The rest of a chain that begins with the descriptor @d; NULL or what is wrong.  Kept out of the short way's registers. */
-static __attribute__((noinline)) const char *walk(struct virtq *q, struct vring_desc d, struct virtq_chain *c)
+/* Copy the chain at @head; NULL or what is wrong.  Each descriptor is read once. */
+static const char *copy_chain(struct virtq *q, uint16_t head, struct virtq_chain *c)
 {
 	const struct vring_desc *table = q->desc;
-	unsigned n = q->st.size, left = n, i;
+	unsigned n = q->st.size, left = n, i = head;
+	struct sg *sg = c->sg, *in = NULL;
+	uint64_t bytes = 0, out_len = 0;
 	bool nested = false;	/* not to be told from the table's address: the guest may name its own ring */
-	const char *bad;
+	struct vring_desc d;
 
-	c->nout = c->nin = 0;
-	c->out_len = c->in_len = 0;
-	for (;; fetch(&d, &table[i])) {
+	for (;;) {
+		fetch(&d, &table[i]);
 		if (d.flags & VRING_DESC_INDIRECT) {
-			if (nested)
-				return "an indirect table in an indirect table";
-			bad = check_indirect(&d);
+			const char *bad = nested ? "an indirect table in an indirect table" : check_indirect(&d);
+
 			if (bad)
 				return bad;
 			table = gmem_ptr(d.addr, d.len);
@@ -155,9 +137,22 @@ static __attribute__((noinline)) const char *walk(struct virtq *q, struct vring_
 			i = 0;
 			continue;
 		}
-		bad = add_piece(c, &d);
-		if (bad)
-			return bad;
+		if (d.len) {
+			if (sg == c->sg + VIRTQ_MAX_SEGS)
+				return "a chain of too many descriptors";
+			if (!in_ram(q, d.addr, d.len))
+				return "a buffer outside guest RAM";
+			if (!(d.flags & VRING_DESC_WRITE)) {
+				if (in)
+					return "a readable descriptor after a writable one";
+			} else if (!in) {
+				in = sg;
+				out_len = bytes;
+			}
+			bytes += d.len;
+			sg->addr = d.addr;
+			sg++->len = d.len;
+		}
 		if (!(d.flags & VRING_DESC_NEXT))
 			break;
 		i = d.next;
@@ -166,30 +161,17 @@ static __attribute__((noinline)) const char *walk(struct virtq *q, struct vring_
 		if (--left == 0)
 			return "a chain that loops";
 	}
-	c->in = c->sg + c->nout;
-	return NULL;
-}
-
-/* Copy the chain at @head; NULL or what is wrong.  Most frames are one descriptor, header and all: that is the short way. */
-static const char *copy_chain(struct virtq *q, uint16_t head, struct virtq_chain *c)
-{
-	struct vring_desc d;
-	bool in;
-
-	fetch(&d, &q->desc[head]);
 	c->head = head;
-	c->out = c->in = c->sg;
-	if ((d.flags & (VRING_DESC_NEXT | VRING_DESC_INDIRECT)) || !d.len)
-		return walk(q, d, c);
-	if (!gmem_valid(d.addr, d.len))
-		return "a buffer outside guest RAM";
-	in = d.flags & VRING_DESC_WRITE;
-	c->sg[0].addr = d.addr;
-	c->sg[0].len = d.len;
-	c->nout = !in;
-	c->nin = in;
-	c->out_len = in ? 0 : d.len;
-	c->in_len = in ? d.len : 0;
+	c->out = c->sg;
+	if (!in) {
+		in = sg;
+		out_len = bytes;
+	}
+	c->in = in;
+	c->nout = (uint16_t)(c->in - c->out);
+	c->nin = (uint16_t)(sg - c->in);
+	c->out_len = out_len;
+	c->in_len = bytes - out_len;
 	return NULL;
 }
 

@@ -11,6 +11,7 @@
 #ifndef VIRTIO_QUEUE_H
 #define VIRTIO_QUEUE_H
 
+#include <veneer/gmem.h>
 #include <veneer/sg.h>
 #include <veneer/types.h>
 #include "virtio_regs.h"
@@ -57,6 +58,7 @@ struct virtq {
 	bool event_idx;
 	bool kicks_off;
 	uint16_t avail_idx;		/* the guest's, as last read */
+	struct gmem_range ram;		/* where the last buffer lay */
 	const struct vring_desc *desc;
 	const struct vring_avail *avail;
 	struct vring_used *used;

@@ -5,7 +5,7 @@
 #include "hv/mem/mem_internal.h"
 #include "hv/x86.h"
 
-static struct { uint64_t base, end; } ram[BOOT_MAX_RANGES];
+static struct gmem_range ram[BOOT_MAX_RANGES];
 static unsigned nram, last;
 
 /* Neighbours are joined, so that a buffer may lie across two entries of the firmware's map. */
@@ -19,18 +19,16 @@ void gmem_init(const struct boot_info *b)
 			continue;
 		if (end <= base)
 			continue;
-		if (nram && ram[nram - 1].end == base)
-			ram[nram - 1].end = end;
-		else {
-			ram[nram].base = base;
-			ram[nram++].end = end;
-		}
+		if (nram && ram[nram - 1].base + ram[nram - 1].size == base)
+			ram[nram - 1].size += end - base;
+		else
+			ram[nram++] = (struct gmem_range){ base, end - base };
 	}
 }
 
 uint64_t gmem_top(void)
 {
-	return nram ? ram[nram - 1].end : 0;
+	return nram ? ram[nram - 1].base + ram[nram - 1].size : 0;
 }
 
 uint64_t phys_limit(void)
@@ -41,22 +39,26 @@ uint64_t phys_limit(void)
 	return 1ull << MIN(bits, 48u);
 }
 
-static bool in_range(unsigned i, uint64_t gpa, uint64_t len)
+bool gmem_find(uint64_t gpa, uint64_t len, struct gmem_range *r)
 {
-	return gpa >= ram[i].base && gpa < ram[i].end && len <= ram[i].end - gpa;
+	unsigned hit = __atomic_load_n(&last, __ATOMIC_RELAXED);
+
+	if (!gmem_within(&ram[hit], gpa, len)) {
+		for (hit = 0; hit < nram && !gmem_within(&ram[hit], gpa, len); hit++)
+			;
+		if (hit == nram)
+			return false;
+		__atomic_store_n(&last, hit, __ATOMIC_RELAXED);
+	}
+	*r = ram[hit];
+	return true;
 }
 
 bool gmem_valid(uint64_t gpa, uint64_t len)
 {
-	if (nram && in_range(last, gpa, len))
-		return true;
-	for (unsigned i = 0; i < nram; i++) {
-		if (in_range(i, gpa, len)) {
-			last = i;
-			return true;
-		}
-	}
-	return false;
+	struct gmem_range r;
+
+	return gmem_find(gpa, len, &r);
 }
 
 void *gmem_ptr(uint64_t gpa, uint64_t len)

@@ -9,8 +9,24 @@
 
 #include <veneer/types.h>
 
+/* A range of guest RAM.  Which memory that is stands since the start: what was found once may be kept. */
+struct gmem_range {
+	uint64_t base, size;
+};
+
+/* Whether every byte of [@gpa, @gpa + @len) lies in @r; an empty range does when @gpa does. */
+static inline bool gmem_within(const struct gmem_range *r, uint64_t gpa, uint64_t len)
+{
+	uint64_t off = gpa - r->base;
+
+	return off < r->size && len <= r->size - off;
+}
+
 /* Whether every byte of [@gpa, @gpa + @len) is guest RAM.  Wrapping ranges are not; an empty range is when @gpa is. */
 bool gmem_valid(uint64_t gpa, uint64_t len);
+
+/* As gmem_valid(); where that is true, *@r becomes all of the guest RAM around it, else it is left alone. */
+bool gmem_find(uint64_t gpa, uint64_t len, struct gmem_range *r);
 
 /*
  * A pointer to guest RAM, or NULL when the range is not wholly guest RAM.  The guest may change what it points at

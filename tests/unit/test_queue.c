@@ -73,6 +73,23 @@ TEST(a_chain_comes_as_a_checked_copy)
 	CHECK_EQ(broken, 0);
 }
 
+/* The range that is remembered is a help and no permission. */
+TEST(pieces_lie_in_any_range_of_ram)
+{
+	uint8_t *other;
+
+	up(16, false);
+	other = guest_alloc(4096);
+	ring_add(&ring, (struct piece[]) { { other, 16 }, { mem, 10 }, { other + 4000, 96, true }, { mem + 9, 1, true } }, 4);
+	ring_add(&ring, (struct piece[]) { { mem + 65535, 1 }, { other + 4095, 1, true } }, 2);
+	CHECK(virtq_pop(&vq, &vq.chain));
+	CHECK(vq.chain.nout == 2 && vq.chain.nin == 2 && vq.chain.out_len == 26 && vq.chain.in_len == 97);
+	CHECK_EQ(vq.chain.in[0].addr, (uintptr_t)other + 4000);
+	CHECK(virtq_pop(&vq, &vq.chain));
+	ring_add(&ring, (struct piece[]) { { other, 16 }, { other + 4095, 2, true } }, 2);
+	violates("outside guest RAM");
+}
+
 TEST(used_entries_appear_at_flush_with_one_interrupt)
 {
 	unsigned head;

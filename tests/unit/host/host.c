@@ -244,12 +244,22 @@ void host_guest_ram_drop(void)
 	nram = 0;
 }
 
+__attribute__((weak)) bool gmem_find(uint64_t gpa, uint64_t len, struct gmem_range *r)
+{
+	for (unsigned i = 0; i < nram; i++) {
+		if (gpa < ram[i].base || gpa - ram[i].base >= ram[i].size || len > ram[i].size - (gpa - ram[i].base))
+			continue;
+		*r = (struct gmem_range){ ram[i].base, ram[i].size };
+		return true;
+	}
+	return false;
+}
+
 __attribute__((weak)) bool gmem_valid(uint64_t gpa, uint64_t len)
 {
-	for (unsigned i = 0; i < nram; i++)
-		if (gpa >= ram[i].base && gpa - ram[i].base < ram[i].size && len <= ram[i].size - (gpa - ram[i].base))
-			return true;
-	return false;
+	struct gmem_range r;
+
+	return gmem_find(gpa, len, &r);
 }
 
 __attribute__((weak)) void *gmem_ptr(uint64_t gpa, uint64_t len)
