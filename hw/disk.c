@@ -43,6 +43,8 @@ struct queue {
 	unsigned nfree;
 	struct slot *parked;		/* built, refused with -ERR_BUSY */
 	unsigned sg_cap;
+	unsigned block_shift;		/* log2 of the block size */
+	uint64_t deadline_us;		/* of what is started before the next kick */
 	uint8_t *bounce;
 	unsigned nchunks;
 	uint32_t chunks_busy;		/* bit n: chunk n */
@@ -79,23 +81,25 @@ static void list_pop(struct req_list *l)
 }
 
 /*
- * Completions pass through a list, so that done() -> disk_submit() -> done() does not nest: a guest's requests would
- * else decide how deep the stack grows.
+ * Completions from inside a done() pass through a list, so that done() -> disk_submit() -> done() does not nest: a guest's
+ * requests would else decide how deep the stack grows.
  */
 static void finish(struct queue *q, struct disk_req *req, int status)
 {
 	req->priv.status = status;
-	list_add(&q->finished, req);
 	q->completed = true;
-	if (q->finishing)
+	if (q->finishing) {
+		list_add(&q->finished, req);
 		return;
+	}
 	q->finishing = true;
-	while (q->finished.head) {
-		struct disk_req *r = q->finished.head;
-
-		list_pop(&q->finished);
+	for (;;) {
 		q->outstanding--;
-		r->done(r, r->priv.status);
+		req->done(req, req->priv.status);
+		req = q->finished.head;
+		if (!req)
+			break;
+		list_pop(&q->finished);
 	}
 	q->finishing = false;
 }
@@ -298,7 +302,8 @@ static void slot_put(struct slot *s)
 {
 	struct queue *q = s->q;
 
-	bounce_put(q, s->first, s->nchunks);
+	if (s->nchunks)
+		bounce_put(q, s->first, s->nchunks);
 	s->nchunks = 0;
 	s->req = NULL;
 	q->free[q->nfree++] = s->cmd.tag;
@@ -325,7 +330,7 @@ static bool slot_build(struct slot *s, struct disk_req *req)
 	uint64_t blocks = MIN(req->nblocks - req->priv.issued_blocks, (uint64_t)op_max_blocks(disk, req->op));
 
 	s->req = req;
-	s->skip = req->priv.issued_blocks * bs;
+	s->skip = req->priv.issued_blocks << q->block_shift;
 	s->cmd.op = req->op;
 	s->cmd.unmap = req->unmap;
 	s->cmd.lba = disk->first_block + req->lba + req->priv.issued_blocks;
@@ -339,7 +344,7 @@ static bool slot_build(struct slot *s, struct disk_req *req)
 		bytes = cut_build(q, s->sg, at, blocks * bs, &s->cmd.nsg);
 		if (!bytes)
 			bytes = build_bounced(s, at, blocks * bs);
-		blocks = bytes / bs;
+		blocks = bytes >> q->block_shift;
 	}
 	s->cmd.nblocks = req->op == DISK_FLUSH ? 0 : (uint32_t)blocks;
 	return blocks || req->op == DISK_FLUSH;
@@ -374,7 +379,10 @@ static bool slot_start(struct slot *s)
 	struct disk *disk = q->disk;
 	struct disk_req *req = s->req;
 
-	s->cmd.deadline_us = time_us() + disk->timeout_us;
+	/* One look at the clock for all that one kick sends off. */
+	if (!q->rings)
+		q->deadline_us = time_us() + disk->timeout_us;
+	s->cmd.deadline_us = q->deadline_us;
 	int err = disk->ops->start(disk, q->index, &s->cmd);
 
 	if (err == -ERR_BUSY) {
@@ -451,7 +459,8 @@ void disk_cmd_done(struct disk *disk, struct disk_cmd *cmd, int status)
 	req->priv.inflight--;
 	slot_put(s);
 	req_settle(q, req);
-	queue_run(q);
+	if (q->waiting.head)
+		queue_run(q);
 }
 
 /* --- the client's side --- */
@@ -462,8 +471,10 @@ static bool op_writes(enum disk_op op)
 }
 
 /* 0 when the request can be queued, 1 when there is nothing to do, or the error. */
-static int req_check(const struct disk *disk, const struct disk_req *req)
+static int req_check(const struct queue *q, const struct disk_req *req)
 {
+	const struct disk *disk = q->disk;
+
 	if (disk->gone)
 		return -ERR_NODEV;
 	if (req->op == DISK_FLUSH)
@@ -476,26 +487,92 @@ static int req_check(const struct disk *disk, const struct disk_req *req)
 		return -ERR_INVAL;
 	if (req->op == DISK_DISCARD || req->op == DISK_WRITE_ZEROES)
 		return 0;
-	if (req->nsg > DISK_MAX_SEGS || sg_bytes(req->sg, req->nsg) != (uint64_t)req->nblocks * disk->block_size)
+	if (req->nsg > DISK_MAX_SEGS || sg_bytes(req->sg, req->nsg) != (uint64_t)req->nblocks << q->block_shift)
 		return -ERR_INVAL;
 	return 0;
+}
+
+/* Whether the pieces make @bytes and keep every rule as they are. */
+static bool pieces_fit(const struct queue *q, const struct disk_req *req, uint64_t bytes)
+{
+	const struct disk_limits *l = &q->disk->limits;
+	uint64_t page = l->page_rule ? l->page_rule - 1 : 0, start = l->addr_align - 1, sum = 0;
+	uint64_t room = l->max_seg_len - page;		/* so much is there wherever a piece begins */
+
+	if (!req->nsg || req->nsg > q->sg_cap || bytes > l->max_bytes)
+		return false;
+	for (const struct sg *p = req->sg, *last = p + req->nsg - 1; ; p++) {
+		uint64_t end = p->addr + p->len;
+
+		if ((p->addr & start) || (p->len & (l->len_align - 1)) || p->len > room || end - 1 > l->dma_mask)
+			return false;
+		sum += p->len;
+		if (p == last)
+			return sum == bytes;
+		if (end & page)
+			return false;
+		start |= page;
+	}
+}
+
+/* A read or write that nothing is wrong with, and that can be one command, uncut. */
+static bool is_plain(const struct queue *q, const struct disk_req *req)
+{
+	const struct disk *disk = q->disk;
+
+	if (req->op > DISK_WRITE || disk->gone || (req->op == DISK_WRITE && disk->hw_read_only))
+		return false;
+	if (!req->nblocks || req->lba >= disk->nblocks || req->nblocks > disk->nblocks - req->lba)
+		return false;
+	return pieces_fit(q, req, (uint64_t)req->nblocks << q->block_shift);
+}
+
+/* Its command, with its own pieces. */
+static void start_whole(struct queue *q, struct disk_req *req)
+{
+	struct slot *s = slot_get(q);
+
+	s->req = req;
+	s->skip = 0;
+	s->cmd.op = req->op;
+	s->cmd.unmap = false;
+	s->cmd.lba = q->disk->first_block + req->lba;
+	s->cmd.nblocks = req->nblocks;
+	s->cmd.sg = req->sg;
+	s->cmd.nsg = req->nsg;
+	if (!slot_start(s))
+		list_add(&q->waiting, req);	/* with its command parked */
+	else if (req->priv.status)
+		finish(q, req, req->priv.status);
+}
+
+/* The way of all others, and of what has to wait. */
+static __attribute__((noinline)) void submit_any(struct queue *q, struct disk_req *req)
+{
+	int status = req_check(q, req);
+
+	if (status) {
+		finish(q, req, status < 0 ? status : 0);
+		return;
+	}
+	list_add(&q->waiting, req);
+	if (q->waiting.head == req)
+		queue_run(q);
 }
 
 void disk_submit(struct disk *disk, unsigned q, struct disk_req *req)
 {
 	struct disk_queues *qs = disk->queue;
 	struct queue *queue = &qs->q[q < qs->n ? q : 0];
-	int status = req_check(disk, req);
 
-	memset(&req->priv, 0, sizeof(req->priv));
+	req->priv.issued_blocks = 0;
+	req->priv.inflight = 0;
+	req->priv.status = 0;
 	queue->outstanding++;
-	if (status) {
-		finish(queue, req, status < 0 ? status : 0);
-		return;
-	}
-	list_add(&queue->waiting, req);
-	if (queue->waiting.head == req)
-		queue_run(queue);
+	if (!queue->waiting.head && queue->nfree && is_plain(queue, req))
+		start_whole(queue, req);
+	else
+		submit_any(queue, req);
 }
 
 static void queue_kick(struct queue *q)
@@ -620,6 +697,7 @@ static bool limits_ok(const struct disk *disk)
 	const struct disk_limits *l = &disk->limits;
 
 	return l->tags && l->max_segs && disk->nqueues && disk->block_size && disk->block_size <= BOUNCE_CHUNK &&
+	       !(disk->block_size & (disk->block_size - 1)) &&
 	       IS_ALIGNED(l->max_bytes, disk->block_size) && l->max_bytes && l->addr_align && l->len_align &&
 	       l->max_seg_len >= MAX(2 * l->page_rule, BOUNCE_CHUNK) && l->dma_mask >= 0xffffffff;
 }
@@ -631,6 +709,7 @@ static int queue_init(struct queue *q, struct disk *disk, unsigned index)
 	q->disk = disk;
 	q->index = index;
 	q->sg_cap = MIN(disk->limits.max_segs, DISK_MAX_SEGS);
+	q->block_shift = (unsigned)__builtin_ctz(disk->block_size);
 	q->nchunks = MAX(BOUNCE_CHUNKS / disk->nqueues, BOUNCE_MIN);
 	size_t each = sizeof(struct slot) + q->sg_cap * sizeof(struct sg) + sizeof(uint16_t);
 	uint8_t *mem = mem_alloc(tags * each, 16);

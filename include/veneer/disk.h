@@ -38,7 +38,6 @@ struct disk_req {
 		uint64_t issued_blocks;		/* cut into commands so far */
 		unsigned inflight;		/* commands in the controller */
 		int status;			/* the first failure */
-		uint8_t state;
 	} priv;
 };
 

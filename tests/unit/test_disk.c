@@ -146,6 +146,92 @@ TEST(one_command_goes_as_it_is)
 	CHECK_EQ(host_heap_used(), 0);
 }
 
+/* Pieces of 4 KiB, each on a page of its own and none after another. */
+static void scatter(struct test_req *t, uint64_t ram, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		t->sg[i] = (struct sg) { ram + 8192 * i, 4096 };
+}
+
+TEST(what_keeps_every_rule_is_not_copied)
+{
+	static const unsigned counts[] = { 1, 2, 16 };
+	static struct test_req t;
+	uint64_t ram;
+
+	setup();
+	disk.limits.page_rule = 4096;
+	CHECK_EQ(disk_init(&disk), 0);
+	ram = host_guest_ram(20 * 8192);
+	for (unsigned i = 0; i < ARRAY_SIZE(counts); i++) {
+		scatter(&t, ram, counts[i]);
+		submit(&t, DISK_READ, 8, 8 * counts[i], counts[i]);
+		CHECK_EQ(ngiven, 1);
+		CHECK(given[0]->sg == t.sg && given[0]->nsg == counts[i]);
+		complete_all();
+		CHECK(t.done == 1 && !t.status);
+	}
+	CHECK(!disk.cnt_splits && !disk.cnt_bounced);
+	/* One piece too many, and bytes too many: cut. */
+	scatter(&t, ram, 17);
+	submit(&t, DISK_READ, 8, 8 * 17, 17);
+	CHECK(ngiven == 2 && given[0]->sg != t.sg);
+	complete_all();
+	/* The first may begin, the last may end anywhere; between them only pages. */
+	scatter(&t, ram, 3);
+	t.sg[0] = (struct sg) { ram + 1024, 3072 };
+	t.sg[2].len = 1024;
+	submit(&t, DISK_READ, 8, 16, 3);
+	CHECK(ngiven == 1 && given[0]->sg == t.sg);
+	complete_all();
+	t.sg[1].addr += 512;
+	t.sg[1].len = 3584;
+	t.sg[2].len = 1536;
+	submit(&t, DISK_READ, 8, 16, 3);
+	CHECK(ngiven == 2 && given[0]->sg != t.sg);
+	complete_all();
+	CHECK(t.done == 1 && !t.status);
+	disk_fini(&disk);
+}
+
+TEST(a_whole_command_that_is_refused_keeps_its_place)
+{
+	static struct test_req a, b, c;
+
+	setup();
+	CHECK_EQ(disk_init(&disk), 0);
+	a.sg[0] = b.sg[0] = c.sg[0] = (struct sg) { host_guest_ram(4096), 512 };
+	refuse = -ERR_BUSY;
+	submit(&a, DISK_READ, 1, 1, 1);
+	submit(&b, DISK_READ, 2, 1, 1);
+	refuse = 0;
+	submit(&c, DISK_READ, 3, 1, 1);		/* does not overtake */
+	CHECK_EQ(ngiven, 0);
+	disk_run(&disk);
+	CHECK_EQ(ngiven, 3);
+	for (unsigned i = 0; i < 3; i++)
+		CHECK_EQ(given[i]->lba, i + 1);
+	complete(1, -ERR_IO);
+	CHECK_EQ(b.status, -ERR_IO);
+	complete_all();
+	CHECK(a.done == 1 && b.done == 1 && c.done == 1 && !a.status && !c.status);
+	/* More than there are tags: the last ones wait for an end. */
+	static struct test_req many[6];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(many); i++) {
+		many[i].sg[0] = a.sg[0];
+		submit(&many[i], DISK_READ, i, 1, 1);
+	}
+	CHECK_EQ(ngiven, 4);
+	complete(0, 0);
+	CHECK_EQ(given[3]->lba, 4);
+	complete_all();
+	for (unsigned i = 0; i < ARRAY_SIZE(many); i++)
+		CHECK(many[i].done == 1 && !many[i].status);
+	CHECK_EQ(disk_outstanding(&disk), 0);
+	disk_fini(&disk);
+}
+
 TEST(long_requests_are_cut_at_blocks)
 {
 	static struct test_req t;

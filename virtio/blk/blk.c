@@ -160,6 +160,7 @@ static void setup(struct vblk *vb, const struct virtio_blk_conf *conf)
 	vb->disk = disk;
 	vb->writable = conf->writable && !disk->hw_read_only;
 	vb->sector_blocks = disk->block_size / VIRTIO_BLK_SECTOR;
+	vb->sector_shift = (unsigned)__builtin_ctz(vb->sector_blocks);
 	vb->capacity = disk->nblocks * vb->sector_blocks;
 	vb->dev.type = &blk_type;
 	vb->dev.vq = &vb->vq;

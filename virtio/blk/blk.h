@@ -40,7 +40,8 @@ struct vblk {
 	bool running;		/* against coming in again from inside the disk */
 	bool clock_held;
 	unsigned inflight;
-	uint32_t sector_blocks;	/* sectors of 512 bytes in a logical block */
+	uint32_t sector_blocks;	/* sectors of 512 bytes in a logical block: */
+	unsigned sector_shift;	/* and log2 of that */
 	uint64_t capacity;	/* in sectors */
 	struct vblk_req *free;
 	struct vblk_req *reqs;

@@ -136,15 +136,14 @@ static void submit(struct vblk *vb, struct vblk_req *r)
 /* A range of sectors, as the guest says it, into the request.  False when the disk has no such blocks. */
 static bool set_range(const struct vblk *vb, struct disk_req *d, uint64_t sector, uint64_t n)
 {
-	uint32_t unit = vb->sector_blocks;
-
 	if (!n || sector > vb->capacity || n > vb->capacity - sector)
 		return false;
-	if ((sector | n) & (unit - 1))
+	if ((sector | n) & (vb->sector_blocks - 1))
 		return false;
-	d->lba = sector / unit;
-	d->nblocks = (uint32_t)(n / unit);
-	return n / unit <= UINT32_MAX;
+	n >>= vb->sector_shift;
+	d->lba = sector >> vb->sector_shift;
+	d->nblocks = (uint32_t)n;
+	return n <= UINT32_MAX;
 }
 
 /* @sg: the data in the chain; @bytes of it.  0 when the disk has it now. */
@@ -249,6 +248,20 @@ static uint8_t *split_status(struct virtq_chain *c)
 	return (uint8_t *)(uintptr_t)(last->addr + last->len);
 }
 
+/* The header, read once and taken off the chain, whose readable part is as long; mostly it is a piece of its own. */
+static void take_header(struct virtq_chain *c, struct virtio_blk_hdr *hdr)
+{
+	if (c->out->len == sizeof(*hdr)) {
+		__builtin_memcpy(hdr, (const void *)(uintptr_t)c->out->addr, sizeof(*hdr));
+		c->out_len -= sizeof(*hdr);
+		c->nout--;
+		c->out++;
+		return;
+	}
+	sg_copy_from(c->out, c->nout, 0, hdr, sizeof(*hdr));
+	virtq_chain_skip(c, sizeof(*hdr));
+}
+
 static void serve(struct vblk *vb, struct virtq_chain *c)
 {
 	struct vblk_req *r = vb->free;
@@ -259,11 +272,7 @@ static void serve(struct vblk *vb, struct virtq_chain *c)
 		virtio_needs_reset(&vb->dev, "a block request without header or status");
 		return;
 	}
-	if (c->out->len >= sizeof(hdr))
-		__builtin_memcpy(&hdr, (const void *)(uintptr_t)c->out->addr, sizeof(hdr));
-	else
-		sg_copy_from(c->out, c->nout, 0, &hdr, sizeof(hdr));
-	virtq_chain_skip(c, sizeof(hdr));
+	take_header(c, &hdr);
 
 	vb->free = r->next;
 	begun(vb);
