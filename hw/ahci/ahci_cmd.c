@@ -14,17 +14,17 @@ struct ata_taskfile {
 	uint64_t lba;
 };
 
+/* The FIS as five dwords (Serial ATA 3.2 section 10.5.5). */
 static void fill_fis(uint8_t *cfis, const struct ata_taskfile *tf)
 {
-	struct fis_h2d fis = {
-		.type = FIS_H2D, .flags = FIS_H2D_COMMAND, .command = tf->command, .device = tf->device,
-		.features_lo = (uint8_t)tf->features, .features_hi = (uint8_t)(tf->features >> 8),
-		.count_lo = (uint8_t)tf->count, .count_hi = (uint8_t)(tf->count >> 8),
-		.lba0 = (uint8_t)tf->lba, .lba1 = (uint8_t)(tf->lba >> 8), .lba2 = (uint8_t)(tf->lba >> 16),
-		.lba3 = (uint8_t)(tf->lba >> 24), .lba4 = (uint8_t)(tf->lba >> 32), .lba5 = (uint8_t)(tf->lba >> 40),
+	const uint32_t dw[FIS_H2D_DWORDS] = {
+		FIS_H2D | FIS_H2D_COMMAND << 8 | (uint32_t)tf->command << 16 | (uint32_t)(tf->features & 0xff) << 24,
+		(uint32_t)(tf->lba & 0xffffff) | (uint32_t)tf->device << 24,
+		(uint32_t)(tf->lba >> 24 & 0xffffff) | (uint32_t)(tf->features >> 8) << 24,
+		tf->count,
 	};
 
-	memcpy(cfis, &fis, sizeof(fis));
+	__builtin_memcpy(cfis, dw, sizeof(dw));
 }
 
 static void fill_prd(struct ahci_prd *prd, uint64_t addr, uint32_t len)

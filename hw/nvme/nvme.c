@@ -47,7 +47,7 @@ void nvme_queue_clear(struct nvme_queue *q)
 static void sq_push(struct nvme_queue *q, const struct nvme_sqe *sqe)
 {
 	q->sq[q->tail] = *sqe;
-	q->tail = (uint16_t)((q->tail + 1) % q->size);
+	q->tail = q->tail + 1u == q->size ? 0 : (uint16_t)(q->tail + 1);
 }
 
 void nvme_ring(struct nvme_queue *q)
@@ -169,7 +169,7 @@ void nvme_slot_finish(struct nvme *n, struct nvme_slot *s, int status)
 {
 	s->state = SLOT_DONE;
 	s->status = status;
-	n->finished[n->fin_tail++ % ARRAY_SIZE(n->finished)] = (uint16_t)(s - n->slot);
+	n->finished[n->fin_tail++ % ARRAY_SIZE(n->finished)] = (uint16_t)FIELD_GET(NVME_CDW0_CID, s->sqe.cdw0);
 }
 
 static struct nvme_slot *slot_get(struct nvme *n, struct nvme_ns *ns)
@@ -178,12 +178,10 @@ static struct nvme_slot *slot_get(struct nvme *n, struct nvme_ns *ns)
 		unsigned cid = n->next_slot;
 		struct nvme_slot *s = &n->slot[cid];
 
-		n->next_slot = (cid + 1) % n->nslots;
+		n->next_slot = cid + 1 == n->nslots ? 0 : cid + 1;
 		if (s->state != SLOT_FREE)
 			continue;
-		memset(&s->sqe, 0, sizeof(s->sqe));
-		s->sqe.cdw0 = FIELD_PREP(NVME_CDW0_CID, cid);
-		s->sqe.nsid = ns->disk.index;
+		s->sqe = (struct nvme_sqe){ .cdw0 = FIELD_PREP(NVME_CDW0_CID, cid), .nsid = ns->disk.index };
 		s->ns = ns;
 		s->cmd = NULL;
 		s->own = s->timed_out = false;
@@ -193,6 +191,19 @@ static struct nvme_slot *slot_get(struct nvme *n, struct nvme_ns *ns)
 	return NULL;
 }
 
+/* One piece on one page or on two, which is most: no list.  False when it is not that. */
+static bool fill_two_prps(uint64_t page, struct nvme_sqe *sqe, uint64_t at, uint64_t len)
+{
+	uint64_t first = page - (at & (page - 1));
+
+	if (!len || len > first + page || !IS_ALIGNED(at, 4))
+		return false;
+	sqe->prp1 = at;
+	if (len > first)
+		sqe->prp2 = at + first;
+	return true;
+}
+
 /*
  * Physical Region Pages, section 4.3: the first entry may have an offset (dword aligned), all others are whole pages;
  * two entries stand in the command, more in a list.  hw/disk.c cuts so that this holds; it is checked all the same,
@@ -200,9 +211,11 @@ static struct nvme_slot *slot_get(struct nvme *n, struct nvme_ns *ns)
  */
 static int fill_prps(const struct nvme *n, struct nvme_slot *s, const struct disk_cmd *cmd)
 {
-	uint64_t page = n->page_size, bytes = 0;
+	uint64_t page = n->page_size, all = (uint64_t)cmd->nblocks * s->ns->disk.block_size, bytes = 0;
 	unsigned count = 0;
 
+	if (cmd->nsg == 1 && cmd->sg->len == all && fill_two_prps(page, &s->sqe, cmd->sg->addr, all))
+		return 0;
 	for (unsigned i = 0; i < cmd->nsg; i++) {
 		uint64_t at = cmd->sg[i].addr, end = at + cmd->sg[i].len;
 
@@ -219,7 +232,7 @@ static int fill_prps(const struct nvme *n, struct nvme_slot *s, const struct dis
 			count++;
 		}
 	}
-	if (bytes != (uint64_t)cmd->nblocks * s->ns->disk.block_size)
+	if (bytes != all)
 		return -ERR_INVAL;
 	if (count == 2)
 		s->sqe.prp2 = s->prp[0];
@@ -355,17 +368,11 @@ static bool is_transient(const struct nvme *n, const struct nvme_slot *s, unsign
 	return status == NVME_SC_ABORT_SQ || (status == NVME_SC_NS_NOT_READY && now < n->settled_us);
 }
 
-static void slot_over(struct nvme *n, struct nvme_slot *s, unsigned status)
+static void slot_failed(struct nvme *n, struct nvme_slot *s, unsigned status)
 {
 	uint64_t now = time_us();
 	int err = status_to_err(status);
 
-	if (n->abort.cid == s - n->slot)
-		n->abort.cid = NVME_NO_SLOT;
-	if (!s->cmd && !s->own) {	/* its client has forgotten it */
-		s->state = SLOT_FREE;
-		return;
-	}
 	if (is_transient(n, s, status, now)) {
 		s->state = SLOT_HELD;
 		s->not_before_us = now + NVME_NOT_READY_US;
@@ -373,21 +380,31 @@ static void slot_over(struct nvme *n, struct nvme_slot *s, unsigned status)
 	}
 	if (status == NVME_SC_ABORT_REQ && s->timed_out)
 		err = -ERR_TIMEOUT;
-	if (err)
-		log_warn("%s: opcode %02x lba %u:%08x failed, status %03x", s->ns->disk.name,
-			 FIELD_GET(NVME_CDW0_OPC, s->sqe.cdw0), s->sqe.cdw11, s->sqe.cdw10, status);
+	log_warn("%s: opcode %02x lba %u:%08x failed, status %03x", s->ns->disk.name,
+		 FIELD_GET(NVME_CDW0_OPC, s->sqe.cdw0), s->sqe.cdw11, s->sqe.cdw10, status);
 	nvme_slot_finish(n, s, err);
 }
 
 static void io_complete(struct nvme *n, const struct nvme_cqe *e)
 {
 	uint32_t cid = FIELD_GET(NVME_DW3_CID, e->dw3);
+	struct nvme_slot *s;
+	unsigned status;
 
 	if (cid >= n->nslots || n->slot[cid].state != SLOT_HW || FIELD_GET(NVME_DW2_SQID, e->dw2) != 1) {
 		bad_cqe(n, "cq1", e);
 		return;
 	}
-	slot_over(n, &n->slot[cid], FIELD_GET(NVME_DW3_STATUS, e->dw3));
+	s = &n->slot[cid];
+	status = FIELD_GET(NVME_DW3_STATUS, e->dw3);
+	if (n->abort.cid == cid)
+		n->abort.cid = NVME_NO_SLOT;
+	if (!s->cmd && !s->own)
+		s->state = SLOT_FREE;	/* its client has forgotten it */
+	else if (status)
+		slot_failed(n, s, status);
+	else
+		nvme_slot_finish(n, s, 0);
 }
 
 /*
