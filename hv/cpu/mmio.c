@@ -15,10 +15,29 @@
 #include "hv/dev/trap_internal.h"
 #include "hv/mem/mem_internal.h"
 
-/* One access of an emulated instruction, through the bus callbacks. */
+#define NO_PAGE		1ull
+
+/* The accesses of one emulated instruction, through the bus callbacks. */
 struct access {
 	const struct vcpu_regs *regs;
+	uint64_t linear, gpa;	/* a page that was translated for it; none while linear is no page's address */
 };
+
+/* Each page once: the instruction's check and its execution see one and the same translation. */
+static bool translate(struct access *a, uint64_t linear, uint64_t *gpa)
+{
+	uint64_t offset = linear & (PAGE_SIZE - 1);
+
+	if (linear - offset != a->linear) {
+		if (!guest_translate(a->regs, linear - offset, &a->gpa)) {
+			a->linear = NO_PAGE;
+			return false;
+		}
+		a->linear = linear - offset;
+	}
+	*gpa = a->gpa + offset;
+	return true;
+}
 
 static bool is_lapic(uint64_t gpa)
 {
@@ -30,13 +49,14 @@ static uint64_t phys_read(uint64_t gpa, unsigned len)
 	uint32_t off;
 	struct trap *t = trap_find_mmio(gpa, &off);
 	volatile void *p = (volatile void *)(uintptr_t)gpa;
-	const void *ram = gmem_ptr(gpa, len);
+	const void *ram;
 	uint64_t v = 0;
 
 	if (t)
 		return trap_read(t, off, len);
 	if (nested_is_hidden(gpa))
 		return ~0ull;
+	ram = gmem_ptr(gpa, len);
 	/* The machine's own: reached only as the other operand of a string move. */
 	if (ram) {
 		memcpy(&v, ram, len);
@@ -50,7 +70,7 @@ static void phys_write(uint64_t gpa, unsigned len, uint64_t v)
 	uint32_t off;
 	struct trap *t = trap_find_mmio(gpa, &off);
 	volatile void *p = (volatile void *)(uintptr_t)gpa;
-	void *ram = gmem_ptr(gpa, len);
+	void *ram;
 
 	if (t)
 		trap_write(t, off, len, v);
@@ -58,7 +78,7 @@ static void phys_write(uint64_t gpa, unsigned len, uint64_t v)
 		lapic_guest_write((uint32_t)(gpa & (PAGE_SIZE - 1)), len, (uint32_t)v);
 	else if (nested_is_hidden(gpa))
 		return;
-	else if (ram)
+	else if ((ram = gmem_ptr(gpa, len)))
 		memcpy(ram, &v, len);
 	else if (len == 1)
 		mmio_write8(p, (uint8_t)v);
@@ -82,7 +102,7 @@ static bool reachable(uint64_t gpa, unsigned len)
 
 static int bus_read(void *ctx, uint64_t linear, void *buf, unsigned len)
 {
-	const struct access *a = ctx;
+	struct access *a = ctx;
 	uint64_t gpa, v;
 
 	/* Page-crossing operands come byte by byte. */
@@ -92,7 +112,7 @@ static int bus_read(void *ctx, uint64_t linear, void *buf, unsigned len)
 				return -ERR_FAULT;
 		return 0;
 	}
-	if (!guest_translate(a->regs, linear, &gpa) || !reachable(gpa, len))
+	if (!translate(a, linear, &gpa) || !reachable(gpa, len))
 		return -ERR_FAULT;
 	v = phys_read(gpa, len);
 	memcpy(buf, &v, len);
@@ -101,7 +121,7 @@ static int bus_read(void *ctx, uint64_t linear, void *buf, unsigned len)
 
 static int bus_write(void *ctx, uint64_t linear, const void *buf, unsigned len)
 {
-	const struct access *a = ctx;
+	struct access *a = ctx;
 	uint64_t gpa, v = 0;
 
 	if ((linear & (PAGE_SIZE - 1)) + len > PAGE_SIZE) {
@@ -110,7 +130,7 @@ static int bus_write(void *ctx, uint64_t linear, const void *buf, unsigned len)
 				return -ERR_FAULT;
 		return 0;
 	}
-	if (!guest_translate(a->regs, linear, &gpa) || !reachable(gpa, len))
+	if (!translate(a, linear, &gpa) || !reachable(gpa, len))
 		return -ERR_FAULT;
 	memcpy(&v, buf, len);
 	phys_write(gpa, len, v);
@@ -131,29 +151,54 @@ static void refuse(struct vcpu *v, const struct vcpu_regs *r, uint64_t gpa, cons
 }
 
 /* Whether the instruction's operand is the address that the processor reported: else it was changed under us. */
-static bool same_address(const struct insn *insn, const struct vcpu_regs *r, uint64_t gpa)
+static bool same_address(struct access *a, const struct insn *insn, uint64_t gpa)
 {
-	uint64_t a;
+	const struct vcpu_regs *r = a->regs;
+	uint64_t is;
 
 	if (insn_is_string(insn)) {
-		if (guest_translate(r, insn_ea_dst(insn, r), &a) && ALIGN_DOWN(a ^ gpa, (uint64_t)PAGE_SIZE) == 0)
+		if (translate(a, insn_ea_dst(insn, r), &is) && ALIGN_DOWN(is ^ gpa, (uint64_t)PAGE_SIZE) == 0)
 			return true;
-		return guest_translate(r, insn_ea_src(insn, r), &a) && ALIGN_DOWN(a ^ gpa, (uint64_t)PAGE_SIZE) == 0;
+		return translate(a, insn_ea_src(insn, r), &is) && ALIGN_DOWN(is ^ gpa, (uint64_t)PAGE_SIZE) == 0;
 	}
 	uint64_t ea = insn_ea(insn, r);
 
-	if (guest_translate(r, ea, &a) && ALIGN_DOWN(a ^ gpa, (uint64_t)PAGE_SIZE) == 0)
+	if (translate(a, ea, &is) && ALIGN_DOWN(is ^ gpa, (uint64_t)PAGE_SIZE) == 0)
 		return true;
 	/* An operand across the page's end faults on its second half. */
-	return guest_translate(r, ea + insn->size - 1, &a) && ALIGN_DOWN(a ^ gpa, (uint64_t)PAGE_SIZE) == 0;
+	return translate(a, ea + insn->size - 1, &is) && ALIGN_DOWN(is ^ gpa, (uint64_t)PAGE_SIZE) == 0;
+}
+
+/*
+ * A guest writes to a register from a few places.  What bytes mean depends on them and the mode alone, so the last
+ * instruction's meaning is kept with its bytes.  NULL when it is not known.
+ */
+static const struct insn *decode(enum cpu_mode mode, const uint8_t *bytes, unsigned n)
+{
+	struct cpu *c = this_cpu();
+	uint64_t key[2] = { 0, 0 };
+	bool whole = n >= INSN_MAX_LEN;
+
+	if (whole) {
+		__builtin_memcpy(&key[0], bytes, 8);
+		__builtin_memcpy(&key[1], bytes + INSN_MAX_LEN - 8, 8);
+		if (c->insn_kept && c->insn.mode == mode && key[0] == c->insn_bytes[0] && key[1] == c->insn_bytes[1])
+			return &c->insn;
+	}
+	bool ok = !insn_decode(&c->insn, mode, bytes, n);
+
+	c->insn_kept = ok && whole;
+	c->insn_bytes[0] = key[0];
+	c->insn_bytes[1] = key[1];
+	return ok ? &c->insn : NULL;
 }
 
 static void emulate(struct vcpu *v, const struct vmexit *x)
 {
 	struct vcpu_regs r;
-	struct access a = { &r };
+	struct access a = { &r, NO_PAGE, 0 };
 	struct insn_bus bus = { .read = bus_read, .write = bus_write, .ctx = &a };
-	struct insn insn;
+	const struct insn *insn;
 	uint8_t own[INSN_MAX_LEN + 1] = { 0 };
 	const uint8_t *bytes = own;
 	uint64_t *last = &this_cpu()->mismatch_rip;
@@ -165,18 +210,19 @@ static void emulate(struct vcpu *v, const struct vmexit *x)
 		n = guest_read_code(&r, own, INSN_MAX_LEN);
 	}
 	/* Only what has a memory operand has an address to compare, and can be the cause. */
-	if (x->npf.fetch || x->npf.walk || insn_decode(&insn, insn_mode(&r), bytes, n) || (!insn.reads && !insn.writes)) {
+	insn = x->npf.fetch || x->npf.walk ? NULL : decode(insn_mode(&r), bytes, n);
+	if (!insn || (!insn->reads && !insn->writes)) {
 		refuse(v, &r, x->npf.gpa, bytes, n);
 		return;
 	}
-	if (!same_address(&insn, &r, x->npf.gpa)) {
+	if (!same_address(&a, insn, x->npf.gpa)) {
 		/* Execute again: another CPU rewrote the instruction.  The same twice is a form that we read wrongly. */
 		if (*last == r.rip)
 			refuse(v, &r, x->npf.gpa, bytes, n);
 		*last = *last == r.rip ? 0 : r.rip;
 		return;
 	}
-	int err = insn_execute(&insn, &r, &bus);
+	int err = insn_execute(insn, &r, &bus);
 	bool progress = !err || r.gpr[GPR_RCX] != v->gpr[GPR_RCX];
 
 	/* What a string move has done is done: the rest is executed again, and meets its own fault. */

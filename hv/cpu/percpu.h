@@ -20,6 +20,7 @@
 
 #include <veneer/types.h>
 #include <veneer/vcpu.h>
+#include "hv/cpu/decode.h"
 #include "hv/x86.h"
 
 #define MAX_CPUS	64u
@@ -59,6 +60,9 @@ struct cpu {
 	uint8_t *exception_stacks;
 	uint64_t tsc_adjust;		/* the guest's */
 	uint64_t mismatch_rip;		/* mmio.c */
+	uint64_t insn_bytes[2];		/* mmio.c: the last instruction's first eight of fifteen bytes, and its last eight, */
+	struct insn insn;		/* and what they mean */
+	bool insn_kept;
 	uint64_t late_poke_until;	/* smp.c: 0 for none */
 	bool started;			/* the guest has run here */
 	bool apic_off;			/* lapic_mode.c: the guest has disabled its local APIC */

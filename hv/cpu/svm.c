@@ -173,12 +173,12 @@ static void svm_flush(struct vcpu *v)
 	svm(v)->flush = svm(v)->dirty_all = true;
 }
 
-static struct vmcb_seg *segment(struct vmcb *c, unsigned i)
-{
-	struct vmcb_seg *const segs[SEG_COUNT] = { &c->es, &c->cs, &c->ss, &c->ds, &c->fs, &c->gs, &c->ldtr, &c->tr };
-
-	return segs[i];
-}
+/* Segments are copied as they stand: the VMCB's first six, then LDTR and TR. */
+_Static_assert(sizeof(struct vmcb_seg) == sizeof(struct vcpu_seg) &&
+	       offsetof(struct vmcb_seg, attr) == offsetof(struct vcpu_seg, attr) &&
+	       offsetof(struct vmcb_seg, limit) == offsetof(struct vcpu_seg, limit) &&
+	       offsetof(struct vmcb_seg, base) == offsetof(struct vcpu_seg, base), "segments as in the VMCB");
+_Static_assert(offsetof(struct vmcb, gs) - offsetof(struct vmcb, es) == SEG_GS * sizeof(struct vmcb_seg), "numbered alike");
 
 static void svm_get(struct vcpu *v, struct vcpu_regs *r)
 {
@@ -192,11 +192,9 @@ static void svm_get(struct vcpu *v, struct vcpu_regs *r)
 	r->cr3 = c->cr3;
 	r->cr4 = c->cr4;
 	r->efer = c->efer & ~(uint64_t)EFER_SVME;
-	for (unsigned i = 0; i < SEG_COUNT; i++) {
-		const struct vmcb_seg *s = segment(c, i);
-
-		r->seg[i] = (struct vcpu_seg){ s->selector, s->attr, s->limit, s->base };
-	}
+	__builtin_memcpy(r->seg, &c->es, SEG_LDTR * sizeof(c->es));
+	__builtin_memcpy(&r->seg[SEG_LDTR], &c->ldtr, sizeof(c->ldtr));
+	__builtin_memcpy(&r->seg[SEG_TR], &c->tr, sizeof(c->tr));
 	r->gdtr.base = c->gdtr.base;
 	r->gdtr.limit = (uint16_t)c->gdtr.limit;
 	r->idtr.base = c->idtr.base;
@@ -216,8 +214,9 @@ static void svm_set(struct vcpu *v, const struct vcpu_regs *r)
 	c->cr3 = r->cr3;
 	c->cr4 = r->cr4;
 	c->efer = r->efer | EFER_SVME;
-	for (unsigned i = 0; i < SEG_COUNT; i++)
-		*segment(c, i) = (struct vmcb_seg){ r->seg[i].selector, r->seg[i].attr, r->seg[i].limit, r->seg[i].base };
+	__builtin_memcpy(&c->es, r->seg, SEG_LDTR * sizeof(c->es));
+	__builtin_memcpy(&c->ldtr, &r->seg[SEG_LDTR], sizeof(c->ldtr));
+	__builtin_memcpy(&c->tr, &r->seg[SEG_TR], sizeof(c->tr));
 	c->gdtr.base = r->gdtr.base;
 	c->gdtr.limit = r->gdtr.limit;
 	c->idtr.base = r->idtr.base;

@@ -239,6 +239,42 @@ TEST(instructions_without_operand_are_never_the_cause)
 	}
 }
 
+/* What was decoded last is kept, with its bytes and its mode. */
+TEST(other_bytes_and_other_modes_are_decoded_anew)
+{
+	start();
+	memset((void *)(uintptr_t)CODE_RIP, 0x90, 16);
+	INSN("\x8b\x03");			/* mov eax, [ebx]; in 16-bit code: mov ax, [bp + di] */
+	for (unsigned i = 0; i < 2; i++) {
+		vcpu.rip = CODE_RIP;
+		vcpu.gpr[GPR_RBX] = BAR + 0x10 + i;
+		vcpu.gpr[GPR_RAX] = ~0ull;
+		fault(BAR + 0x10 + i, false);
+		CHECK_EQ(vcpu.gpr[GPR_RAX], dev_read(dev, 0x10 + i, 4));
+		CHECK_EQ(vcpu.rip, CODE_RIP + 2);
+	}
+	regs.seg[SEG_CS].attr = 0;
+	regs.seg[SEG_SS].base = BAR;
+	vcpu.rip = CODE_RIP;
+	vcpu.gpr[GPR_RBP] = 0x20;
+	vcpu.gpr[GPR_RAX] = 0;
+	fault(BAR + 0x20, false);
+	CHECK_EQ(vcpu.gpr[GPR_RAX], dev_read(dev, 0x20, 2));
+	regs.seg[SEG_CS].attr = SEG_ATTR_DB;
+	INSN("\x88\x03");			/* mov [ebx], al */
+	vcpu.rip = CODE_RIP;
+	vcpu.gpr[GPR_RBX] = BAR + 0x10;
+	vcpu.gpr[GPR_RAX] = 0x5a;
+	fault(BAR + 0x10, true);
+	CHECK_EQ(dev[0x10], 0x5a);
+	/* Not known: nothing of the last one is left. */
+	INSN("\x0f\x0b");
+	vcpu.rip = CODE_RIP;
+	fault(BAR + 0x10, true);
+	CHECK_EQ(exception, 13);
+	CHECK_EQ(dev_writes, 1);
+}
+
 TEST(another_address_is_executed_again_once)
 {
 	start();
