@@ -22,15 +22,15 @@ static unsigned ring_room(unsigned head, unsigned tail)
 
 /* --- the format of 8254x and its descendants --- */
 
-static void legacy_tx_data(struct intel_desc *d, const struct intel_tx_piece *p)
+static void legacy_tx_data(struct intel_desc *d, uint64_t addr, uint32_t len, uint32_t flags)
 {
-	uint64_t cmd = FIELD_PREP(TXD_LENGTH, p->len) | FIELD_PREP(TXD_DTYP, TXD_DTYP_DATA) | TXD_DEXT | TXD_IFCS;
+	uint64_t cmd = FIELD_PREP(TXD_LENGTH, len) | FIELD_PREP(TXD_DTYP, TXD_DTYP_DATA) | TXD_DEXT | TXD_IFCS;
 
-	if (p->last)
+	if (flags & INTEL_TX_LAST)
 		cmd |= TXD_EOP | TXD_RS | TXD_IDE;
-	if (p->csum)
+	if (flags & INTEL_TX_CSUM)
 		cmd |= TXD_TXSM;
-	d->q[0] = p->addr;
+	d->q[0] = addr;
 	d->q[1] = cmd;
 }
 
@@ -154,87 +154,79 @@ static uint32_t piece_len(const struct intel_tx_ring *r, uint64_t addr, uint32_t
 	return MIN(len, r->boundary - (uint32_t)(addr & (r->boundary - 1)));
 }
 
-/* The data descriptors that @pkt needs, or -ERR_INVAL. */
-static int tx_pieces(const struct intel_tx_ring *r, const struct nic_tx *pkt)
+static unsigned tx_put_context(struct intel_tx_ring *r, unsigned at, const struct nic_tx *pkt)
 {
-	uint64_t total = 0;
-	int n = 0;
-
-	if (pkt->nfrag < 1 || pkt->nfrag > NIC_MAX_FRAGS || pkt->len < NIC_FRAME_MIN || pkt->len > NIC_FRAME_MAX)
-		return -ERR_INVAL;
-	for (unsigned i = 0; i < pkt->nfrag; i++) {
-		uint64_t addr = pkt->frag[i].addr;
-		uint32_t len = pkt->frag[i].len;
-
-		if (!len || len > pkt->len || addr > r->dma_mask || len - 1 > r->dma_mask - addr)
-			return -ERR_INVAL;
-		total += len;
-		for (uint32_t part; len; addr += part, len -= part, n++)
-			part = piece_len(r, addr, len);
-	}
-	if (total != pkt->len)
-		return -ERR_INVAL;
-	return n + (pkt->len < INTEL_PAD_LEN);
-}
-
-static void tx_put(struct intel_tx_ring *r, const struct intel_tx_piece *p)
-{
-	r->fmt->tx_data(&r->desc[r->tail], p);
-	r->tail = (uint16_t)ring_next(r->tail);
-}
-
-static void tx_put_context(struct intel_tx_ring *r, const struct nic_tx *pkt, uint32_t context)
-{
-	r->fmt->tx_context(&r->desc[r->tail], (uint8_t)pkt->csum_start, (uint8_t)(pkt->csum_start + pkt->csum_offset),
+	r->fmt->tx_context(&r->desc[at], (uint8_t)pkt->csum_start, (uint8_t)(pkt->csum_start + pkt->csum_offset),
 			   pkt->csum_offset == CSUM_OFFSET_TCP);
-	r->tail = (uint16_t)ring_next(r->tail);
-	r->context = context;
+	return ring_next(at);
 }
 
-static void tx_put_data(struct intel_tx_ring *r, const struct nic_tx *pkt, int pieces)
+/*
+ * The frame's data from entry @at on, each piece looked at once; where it ends, or an error.  What stands behind the tail is
+ * nothing to the chip yet, so a frame that turns out to be wrong has done no harm.
+ */
+static int tx_put_data(struct intel_tx_ring *r, unsigned at, unsigned room, const struct nic_tx *pkt)
 {
-	struct intel_tx_piece p = { .csum = pkt->flags & NIC_TX_CSUM };
+	uint32_t left = pkt->len, flags = pkt->flags & NIC_TX_CSUM ? INTEL_TX_CSUM : 0;
+	uint32_t last = left < INTEL_PAD_LEN ? 0 : INTEL_TX_LAST;
 
-	for (unsigned i = 0; i < pkt->nfrag; i++) {
-		uint32_t left = pkt->frag[i].len;
+	for (const struct sg *frag = pkt->frag, *end = frag + pkt->nfrag; frag < end; frag++) {
+		uint64_t addr = frag->addr;
+		uint32_t len = frag->len, part;
 
-		for (p.addr = pkt->frag[i].addr; left; p.addr += p.len, left -= p.len) {
-			p.len = piece_len(r, p.addr, left);
-			p.last = --pieces == 0;
-			tx_put(r, &p);
+		if (!len || len > left || addr > r->dma_mask || len - 1 > r->dma_mask - addr)
+			return -ERR_INVAL;
+		for (; len; addr += part, len -= part) {
+			if (!room--)
+				return -ERR_BUSY;
+			part = piece_len(r, addr, len);
+			left -= part;
+			r->fmt->tx_data(&r->desc[at], addr, part, left ? flags : flags | last);
+			at = ring_next(at);
 		}
 	}
+	if (left)
+		return -ERR_INVAL;
+	if (last)
+		return (int)at;
 	/*
 	 * The chip's own padding (TCTL.PSP) needs 17 bytes to start from.  No more than those: emulators take the length for
 	 * TCP's pseudo header from what they are given, where silicon takes it from the sum that the guest put there.
 	 */
-	if (pkt->len < INTEL_PAD_LEN) {
-		p.addr = r->pad;
-		p.len = INTEL_PAD_LEN - pkt->len;
-		p.last = true;
-		tx_put(r, &p);
-	}
+	if (!room)
+		return -ERR_BUSY;
+	r->fmt->tx_data(&r->desc[at], r->pad, INTEL_PAD_LEN - pkt->len, flags | INTEL_TX_LAST);
+	return (int)ring_next(at);
 }
 
 int intel_tx_add(struct intel_tx_ring *r, const struct nic_tx *pkt)
 {
-	int pieces = tx_pieces(r, pkt);
-	bool csum = pkt->flags & NIC_TX_CSUM;
 	uint32_t context = (uint32_t)pkt->csum_start << 16 | pkt->csum_offset;
-	unsigned first = r->tail;
+	unsigned first = r->tail, at = first, room = ring_room(r->head, first);
+	bool new_context = false;
+	int end;
 
-	if (pieces < 0)
-		return pieces;
-	if (csum && ((uint32_t)pkt->csum_start + pkt->csum_offset > TXC_CSUM_REACH ||
-		     (uint32_t)pkt->csum_start + pkt->csum_offset + 2 > pkt->len))
+	if (pkt->nfrag < 1 || pkt->nfrag > NIC_MAX_FRAGS || pkt->len < NIC_FRAME_MIN || pkt->len > NIC_FRAME_MAX)
 		return -ERR_INVAL;
-	bool new_context = csum && context != r->context;
+	if (pkt->flags & NIC_TX_CSUM) {
+		uint32_t place = (uint32_t)pkt->csum_start + pkt->csum_offset;
 
-	if (ring_room(r->head, r->tail) < (unsigned)pieces + new_context)
-		return -ERR_BUSY;
+		if (place > TXC_CSUM_REACH || place + 2 > pkt->len)
+			return -ERR_INVAL;
+		new_context = context != r->context;
+		if (new_context && !room)
+			return -ERR_BUSY;
+		if (new_context) {
+			at = tx_put_context(r, at, pkt);
+			room--;
+		}
+	}
+	end = tx_put_data(r, at, room, pkt);
+	if (end < 0)
+		return end;
 	if (new_context)
-		tx_put_context(r, pkt, context);
-	tx_put_data(r, pkt, pieces);
+		r->context = context;
+	r->tail = (uint16_t)end;
 	r->slot[first].token = pkt->token;
 	r->slot[first].last = (uint16_t)((r->tail - 1) & RING_MASK);
 	return 0;

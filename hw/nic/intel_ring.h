@@ -20,12 +20,9 @@ struct intel_desc {
 	volatile uint64_t q[2];
 };
 
-struct intel_tx_piece {
-	uint64_t addr;
-	uint32_t len;
-	bool last;		/* end of the frame: report status, delayed interrupt */
-	bool csum;		/* apply the current context */
-};
+/* A piece to send; as arguments, since this is done for every frame */
+#define INTEL_TX_LAST	BIT(0)	/* end of the frame: report status, delayed interrupt */
+#define INTEL_TX_CSUM	BIT(1)	/* apply the current context */
 
 struct intel_rx_status {
 	uint32_t len;
@@ -36,9 +33,9 @@ struct intel_rx_status {
 
 /* One descriptor format.  The rings order memory; these only encode and decode. */
 struct intel_desc_ops {
-	void (*tx_data)(struct intel_desc *d, const struct intel_tx_piece *p);
+	void (*tx_data)(struct intel_desc *d, uint64_t addr, uint32_t len, uint32_t flags);	/* INTEL_TX_ */
 	void (*tx_context)(struct intel_desc *d, uint8_t csum_start, uint8_t csum_at, bool tcp);
-	bool (*tx_done)(const struct intel_desc *d);		/* for descriptors with .last only */
+	bool (*tx_done)(const struct intel_desc *d);		/* for descriptors with INTEL_TX_LAST only */
 	void (*rx_give)(struct intel_desc *d, uint64_t addr);
 	bool (*rx_done)(const struct intel_desc *d);
 	void (*rx_read)(const struct intel_desc *d, struct intel_rx_status *s);	/* once rx_done() */

@@ -227,8 +227,21 @@ TEST(bad_frames_are_refused)
 	sg[0].len = ~0u;
 	t = (struct nic_tx) { .frag = sg, .nfrag = 1, .len = 100 };
 	CHECK_EQ(nic->ops->tx(nic, 0, &t), -ERR_INVAL);
+	/* Good pieces before a bad one: nothing of them is left. */
+	sg[0] = (struct sg) { ram, 50 };
+	sg[1] = (struct sg) { 0xfffffff0, 50 };
+	t.nfrag = 2;
+	CHECK_EQ(nic->ops->tx(nic, 0, &t), -ERR_INVAL);
+	sg[1] = (struct sg) { ram + 50, 49 };
+	CHECK_EQ(nic->ops->tx(nic, 0, &t), -ERR_INVAL);
+	sg[1].len = 51;
+	CHECK_EQ(nic->ops->tx(nic, 0, &t), -ERR_INVAL);
 	nic->ops->tx_kick(nic, 0);
 	CHECK_EQ(R(REG_TDT), 0);
+	sg[1].len = 50;
+	CHECK_EQ(nic->ops->tx(nic, 0, &t), 0);
+	nic->ops->tx_kick(nic, 0);
+	CHECK_EQ(R(REG_TDT), 2);
 }
 
 static int send_csum(uint64_t ram, uint16_t start, uint16_t offset)
