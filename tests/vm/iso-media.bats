@@ -60,3 +60,36 @@ sys.stdout.buffer.write(struct.pack("<B3xBBBBQ", 0, 1, 8, 0, 1, 0x3e8) + bytes(2
 	screen_wait 'Access Denied|Security Violation|security violation' 200 moving
 	run ! grep -a 'Install Veneer' "$(serial)"
 }
+
+# To the choice of the disk, on the serial port only.
+to_disks() {
+	screen_wait 'Install Veneer, on the serial port only' 200 moving
+	keys Down Enter
+	screen_wait 'you type ERASE' 300
+	keys Enter
+	screen_wait 'Hardware check .arrows' 120
+	keys Tab Enter
+	screen_wait 'Which disk shall be ERASED' 60
+}
+
+# bats test_tags=slow
+@test "installer ISO: a disk that cannot be read back: said on the screen" {
+	# In the first slot: nobody reads it before.
+	printf '[inject-error]\nevent = "read_aio"\niotype = "read"\nerrno = "5"\nsector = "75000"\nonce = "off"\n' >bd.conf
+	screen_start cd bios sata:blkdebug:bd.conf:disk.img
+	to_disks
+	keys Enter
+	screen_wait 'Which operating system' 60
+	keys Enter
+	screen_wait "kernel's command line" 60
+	keys Enter
+	screen_wait 'What may the guest do' 60
+	keys Enter
+	screen_wait 'Type ERASE to go on' 120
+	keys -l ERASE
+	keys Enter
+	screen_wait 'Installing failed' 400
+	screen | grep 'is incomplete, do not start from it'
+	# The words after it are in the next line.
+	screen | grep 'what was read back differs from what was'
+}
