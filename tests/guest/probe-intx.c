@@ -780,8 +780,10 @@ void probe(void)
 		for (unsigned int k = 0; k < i; k++)
 			if (vios[k].bdf >> 3 == v->bdf >> 3)
 				siblings(&vios[k], v);
-		check(initialized_late(v, late_line) && initialized_late(v, pic_line), true,
-		      "intx: %s: the 8259 initialized while no device could interrupt", vio_name(v));
+		/* Back in any case, or all that follows would fail, too. */
+		bool late = initialized_late(v, late_line), back = initialized_late(v, pic_line);
+
+		check(late && back, true, "intx: %s: the 8259 initialized while no device could interrupt", vio_name(v));
 	}
 	try_shared();
 }
