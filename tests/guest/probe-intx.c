@@ -6,6 +6,7 @@
  */
 #include "vio.h"
 
+#define PATIENCE_MS	10000
 #define PIC_INPUTS	0xdef8u		/* not timer, keyboard, cascade, clock, coprocessor */
 #define IO_INPUTS	0xffdef8u
 #define PIC_LINES	16
@@ -177,7 +178,7 @@ static void make_exit(void)
 
 static bool came(struct line *l, uint32_t n)
 {
-	struct deadline end = deadline_in_ms(n ? 2000 : 10);
+	struct deadline end = deadline_in_ms(n ? PATIENCE_MS : 10);
 
 	while (l->count < (n ? n : 1) && !deadline_passed(end))
 		let_in();
@@ -236,7 +237,7 @@ static bool asks_once(struct vio *v, struct line *l)
 
 static bool again_until_read(struct vio *v, struct line *l)
 {
-	struct deadline end = deadline_in_ms(2000);
+	struct deadline end = deadline_in_ms(PATIENCE_MS);
 
 	in_handler = serve_late;
 	unread = 4;
@@ -352,7 +353,7 @@ static volatile uint16_t service_after;
 /* The timer comes in the middle, which has a higher priority and is the chip's own: its EOI ends it and nothing else. */
 static void serve_with_timer(struct line *l)
 {
-	struct deadline end = deadline_in_ms(2000);
+	struct deadline end = deadline_in_ms(PATIENCE_MS);
 
 	if (l->number == 0)
 		return;
@@ -383,7 +384,7 @@ static bool nested(struct vio *v, struct line *l)
 static bool beside_another(struct vio *v, struct line *l)
 {
 	struct line *other = &io_line[1];
-	struct deadline end = deadline_in_ms(2000);
+	struct deadline end = deadline_in_ms(PATIENCE_MS);
 
 	if (l->by != BY_PIC)
 		return true;
@@ -692,7 +693,7 @@ static bool seen(struct line *l, uint32_t theirs, uint32_t ours)
 
 static bool wait_for_line(struct line *l)
 {
-	struct deadline end = deadline_in_ms(2000);
+	struct deadline end = deadline_in_ms(PATIENCE_MS);
 
 	while (!l->count && !deadline_passed(end))
 		let_in();

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vio.h"
 
+#define REQUEST_MS	10000u	/* a machine with other work may take its time */
+
 #define VENDOR_VIRTIO	0x1af4
 #define LEGACY_ALIGN	4096u
 #define CAP_TYPE	3
@@ -122,7 +124,7 @@ uint8_t vio_isr(struct vio *v)
 
 bool vio_reset(struct vio *v)
 {
-	struct deadline end = deadline_in_ms(1000);
+	struct deadline end = deadline_in_ms(REQUEST_MS);
 
 	vio_set_status(v, 0);
 	while (vio_status(v)) {
@@ -308,7 +310,7 @@ int vio_blk(struct vio *v, uint32_t type, uint64_t sector, void *data, uint32_t 
 	vio_desc_set(q, 2, (uint32_t)status, 1, D_WRITE, 0);
 	vio_put(q, 0);
 	vio_kick(q);
-	return vio_wait(q, 1000, &id, &written) && id == 0 ? *status : -1;
+	return vio_wait(q, REQUEST_MS, &id, &written) && id == 0 ? *status : -1;
 }
 
 uint32_t vio_arp_frame(struct vio *v, uint8_t *f)
@@ -334,7 +336,7 @@ int vio_tx(struct vio *v)
 	vio_desc_set(q, 1, (uint32_t)v->data + 64, n, 0, 0);
 	vio_put(q, 0);
 	vio_kick(q);
-	return vio_wait(q, 1000, &id, &len) && id == 0 ? 0 : -1;
+	return vio_wait(q, REQUEST_MS, &id, &len) && id == 0 ? 0 : -1;
 }
 
 int vio_request(struct vio *v)
