@@ -295,6 +295,9 @@ static void wait_in_host(struct cpu *c)
 	uint64_t nmis = c->nmi_count;
 
 	__atomic_store_n(&c->asleep, 1, __ATOMIC_SEQ_CST);
+	/* Its NMI, where it is latched, is taken before the sleep begins: with the flag left nobody would send another one. */
+	if (take_poke(c))
+		c->late_poke_until = time_us() + LATE_POKE_US;
 	vendor->sleep(&c->requests);
 	__atomic_store_n(&c->asleep, 0, __ATOMIC_SEQ_CST);
 	/* A poke that has not come yet will come in the guest, and must be known there. */

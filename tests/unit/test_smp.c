@@ -184,6 +184,30 @@ TEST(watched_again_where_one_waits)
 	CHECK_EQ(watches, 2);
 }
 
+/* The NMI of a poke that was latched before comes before the sleep: the next one that wants something has to send another. */
+static unsigned sleeps;
+
+static void sleep_until_sipi(const volatile uint32_t *wake)
+{
+	CHECK(me->asleep && wake == &me->requests && !*wake);
+	CHECK_EQ(me->poke, 0);
+	sleeps++;
+	me->sipi = VECTOR;
+	me->requests = REQ_SIPI;
+}
+
+TEST(a_poke_from_before_the_sleep)
+{
+	start(NULL);
+	ops.sleep = sleep_until_sipi;
+	sleeps = 0;
+	me->init_seen = 0;
+	me->poke = 1;
+	me->requests = REQ_INIT;
+	smp_serve(me);
+	CHECK(sleeps == 1 && me->state == CPU_RUNS);
+}
+
 /* Whose an NMI is that this processor took. */
 static unsigned own;
 static void inject_nmi(struct vcpu *v) { own++; }
