@@ -199,6 +199,16 @@ static int tx_put_data(struct intel_tx_ring *r, unsigned at, unsigned room, cons
 	return (int)ring_next(at);
 }
 
+/* A frame in one piece that goes into one descriptor as it is: most. */
+static bool is_plain(const struct intel_tx_ring *r, const struct nic_tx *pkt)
+{
+	const struct sg *p = pkt->frag;
+
+	return pkt->nfrag == 1 && !r->boundary && !(pkt->flags & NIC_TX_CSUM) && p->len == pkt->len &&
+	       pkt->len >= INTEL_PAD_LEN && pkt->len <= NIC_FRAME_MAX && p->addr <= r->dma_mask &&
+	       pkt->len - 1 <= r->dma_mask - p->addr;
+}
+
 int intel_tx_add(struct intel_tx_ring *r, const struct nic_tx *pkt)
 {
 	uint32_t context = (uint32_t)pkt->csum_start << 16 | pkt->csum_offset;
@@ -206,6 +216,12 @@ int intel_tx_add(struct intel_tx_ring *r, const struct nic_tx *pkt)
 	bool new_context = false;
 	int end;
 
+	if (room && is_plain(r, pkt)) {
+		r->fmt->tx_data(&r->desc[at], pkt->frag->addr, pkt->len, INTEL_TX_LAST);
+		r->slot[at] = (struct intel_tx_slot){ pkt->token, (uint16_t)at };
+		r->tail = (uint16_t)ring_next(at);
+		return 0;
+	}
 	if (pkt->nfrag < 1 || pkt->nfrag > NIC_MAX_FRAGS || pkt->len < NIC_FRAME_MIN || pkt->len > NIC_FRAME_MAX)
 		return -ERR_INVAL;
 	if (pkt->flags & NIC_TX_CSUM) {
