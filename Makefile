@@ -33,9 +33,10 @@ CFLAGS	 := -std=gnu11 -g -ffreestanding -fno-builtin-printf -fpie -fvisibility=h
 	    -fstack-protector-strong -fno-delete-null-pointer-checks $(WARN)
 # Small, but for what runs for every packet and every request.
 OPT	 := -Os
-HOT	 := virtio/% hw/nic/intel_ring.o hw/nic/intel_nic.o hw/disk.o hw/sg.o hw/ahci/ahci.o hw/ahci/ahci_cmd.o \
-	    hw/nvme/nvme.o hv/mem/gmem.o hv/dev/trap.o hv/dev/doorbell.o hv/dev/lapic.o hv/cpu/svm.o hv/cpu/vmx.o \
-	    hv/cpu/exit.o hv/cpu/mmio.o hv/cpu/pio.o hv/cpu/walk.o hv/cpu/decode.o hv/cpu/emulate.o
+HOT	 := virtio/queue.o virtio/msix.o virtio/access.o virtio/transport.o virtio/modern.o virtio/blk/request.o \
+	    virtio/blk/blk.o virtio/net/rx.o virtio/net/tx.o virtio/net/net.o hw/nic/intel_ring.o hw/disk.o hw/sg.o \
+	    hw/ahci/ahci.o hw/ahci/ahci_cmd.o hw/nvme/nvme.o hv/mem/gmem.o hv/dev/trap.o hv/dev/doorbell.o hv/dev/lapic.o \
+	    hv/cpu/svm.o hv/cpu/vmx.o hv/cpu/exit.o hv/cpu/mmio.o hv/cpu/pio.o hv/cpu/walk.o hv/cpu/emulate.o
 CPPFLAGS := -Iinclude -I. -include $(BUILD)/autoconf.h
 LDFLAGS	 := -static -pie --no-dynamic-linker -z text -z pack-relative-relocs -z noexecstack -z max-page-size=4096 \
 	    --no-warn-rwx-segments -T hv/boot/veneer.lds --build-id=none

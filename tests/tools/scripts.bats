@@ -141,6 +141,8 @@ os.execv(sys.argv[1], sys.argv[1:])' "$T/p/scripts/run-tests" --jobs 2 tools >"$
 			[ ! -e "$T/p/tests/tools/here" ] || [ ! -e "$T/p/tests/tools/there" ] || break
 			sleep 0.1
 		done
+		# In their last command: a signal between its fork and its exec would be lost.
+		sleep 1
 		kill -$signal $pid
 		wait $pid || status=$?
 		[ $status = $((128 + $(kill -l $signal))) ]
