@@ -357,7 +357,7 @@ static void run_case(struct vio *v, const struct ring_case *c, unsigned int on)
 	vio_put(q, head);
 	vio_kick(q);
 	if (on == ON_RX)
-		vio_tx(v);		/* asks for an answer */
+		vio_send(v);		/* asks for an answer */
 	got = outcome(q, on);
 	check(got & allowed_for(c, on), got, "ring: %s%s: %s: %s", vio_name(v), ring_name(on), c->name, outcome_name(got));
 	check_aftermath(v, c->name);

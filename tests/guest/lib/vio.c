@@ -326,17 +326,24 @@ uint32_t vio_arp_frame(struct vio *v, uint8_t *f)
 	return 60;
 }
 
-int vio_tx(struct vio *v)
+void vio_send(struct vio *v)
 {
 	struct vioq *q = &v->q[NET_TX];
-	uint32_t id, len, n = vio_arp_frame(v, v->data + 64);
+	uint32_t n = vio_arp_frame(v, v->data + 64);
 
 	memset(v->data, 0, 12);
 	vio_desc_set(q, 0, (uint32_t)v->data, vio_header_size(v), D_NEXT, 1);
 	vio_desc_set(q, 1, (uint32_t)v->data + 64, n, 0, 0);
 	vio_put(q, 0);
 	vio_kick(q);
-	return vio_wait(q, REQUEST_MS, &id, &len) && id == 0 ? 0 : -1;
+}
+
+int vio_tx(struct vio *v)
+{
+	uint32_t id, len;
+
+	vio_send(v);
+	return vio_wait(&v->q[NET_TX], REQUEST_MS, &id, &len) && id == 0 ? 0 : -1;
 }
 
 int vio_request(struct vio *v)

@@ -107,7 +107,7 @@ bool vio_has(const struct vio *v, enum vio_transport t);
 /* Read again where the registers are, after a BAR was moved. */
 void vio_look(struct vio *v);
 
-/* Choose a transport and reset.  False when the device has none or the reset does not end within a second. */
+/* Choose a transport and reset.  False when the device has none or the reset does not end within ten seconds. */
 bool vio_open(struct vio *v, enum vio_transport t);
 bool vio_reset(struct vio *v);
 uint8_t vio_status(struct vio *v);
@@ -134,10 +134,11 @@ bool vio_wait(struct vioq *q, uint32_t ms, uint32_t *id, uint32_t *len);
 
 static inline uint32_t vio_header_size(const struct vio *v) { return v->features & F_VERSION_1 ? 12 : 10; }
 
-/* One good block request by descriptors 0-2: its status, or -1 after a second. */
+/* One good block request by descriptors 0-2: its status, or -1 after ten seconds. */
 int vio_blk(struct vio *v, uint32_t type, uint64_t sector, void *data, uint32_t len);
-/* One good transmit (an ARP request) by descriptors 0-1: 0, or -1 after a second. */
+/* One good transmit (an ARP request) by descriptors 0-1: 0, or -1 after ten seconds; and without waiting for it. */
 int vio_tx(struct vio *v);
+void vio_send(struct vio *v);
 /* The frame that vio_tx() sends, for other framings: its length. */
 uint32_t vio_arp_frame(struct vio *v, uint8_t *frame);
 /* One good request of the device's kind on a device that is up: 0 when it succeeded. */
