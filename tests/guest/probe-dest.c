@@ -4,7 +4,8 @@
  * destination modes, their table rewritten under load; what INIT does to a local APIC; and the way between its modes.  Each
  * vector has to come as often as it was sent, where it was sent.
  *
- * Options: cpus=N (2 to 4), which have the APIC ids 0 to N - 1; x2apic=1: in x2APIC mode; seconds=N of load (2).
+ * Options: cpus=N (2 to 4), which have the APIC ids 0 to N - 1; x2apic=1: in x2APIC mode; seconds=N of load (2);
+ * havoc: all of them write the registers of one device at once, and INITs come in the middle of it.
  */
 #include "smp.h"
 #include "vio.h"
@@ -400,6 +401,70 @@ static void try_init(void)
 	}
 }
 
+/* --- all at once --- */
+
+static volatile uint32_t bar4;
+static uint8_t scratch[2 * 65536] __attribute__((aligned(4096)));	/* rings lie here, or nowhere */
+
+/* Whatever comes to mind, into the registers of one device: queues, status, its table, its place, its decoding. */
+static void break_in(uint32_t n)
+{
+	volatile uint8_t *config = ecam(device->bdf, 0);
+	uint32_t r = n * 2654435761u;
+
+	write32(device->common + M_QUEUE_SELECT, r >> 28 & 3);
+	write32(device->common + M_QUEUE_DESC + (r >> 20 & 0x18),
+		r & 1 << 19 ? (uint32_t)scratch + (r & 0xffff) : r | 0x80000000);
+	write16(device->common + M_QUEUE_ENABLE, 1);
+	write8(device->common + M_STATUS, (uint8_t)(n % 5 ? r >> 24 & 0x8f : 0));
+	table[r >> 16 & 15] = r >> 24 & 1 ? 1 : BASE | (r & 0x3000);
+	vio_kick(&device->q[0]);
+	if (!config || n % 8)
+		return;
+	write32(config + 0x20, n % 16 ? bar4 : bar4 ^ 0x4000);
+	write16(config + 4, (uint16_t)(n % 32 ? 7 : 5));
+}
+
+static void break_in_for_ever(void)
+{
+	for (uint32_t n = apic_id(); !stop_rewriting; n++) {
+		break_in(n);
+		let_in();
+	}
+}
+
+/* All processors do that to the same device, and are taken away by INIT in the middle of it. */
+static void try_havoc(struct vio *v)
+{
+	bool started = true, moved = true;
+
+	if (!check(device_up(v), true, "dest: havoc: %s starts", vio_name(v)))
+		return;
+	bar4 = pci_read32(v->bdf, 0x20) & ~0xfu;
+	stop_rewriting = false;
+	for (unsigned int round = 0; round < 10 && started; round++)
+		for (unsigned int cpu = 1; cpu < cpus && started; cpu++) {
+			for (unsigned int other = 1; other < cpus; other++)
+				job[other] = break_in_for_ever;
+			for (uint32_t n = 0; n < 50 + 13 * round; n++)
+				break_in(n * cpus + round);
+			job[cpu] = NO_JOB;
+			started = smp_start(cpu);
+		}
+	check(started, true, "dest: havoc: each comes back from its INITs");
+	stop_rewriting = true;
+	for (unsigned int cpu = 1; cpu < cpus; cpu++)
+		moved &= run_on(cpu, let_in);
+	check(moved, true, "dest: havoc: all come to an end");
+	pci_write32(v->bdf, 0x20, bar4);
+	pci_write16(v->bdf, 4, 7);
+	vio_look(v);
+	forget(&messages);
+	for (unsigned int i = 0; i < vio_count; i++)
+		if (check(device_up(&vios[i]), true, "dest: havoc: %s starts again", vio_name(&vios[i])))
+			check(message(0, BASE, 0, 1), true, "dest: havoc: %s works", vio_name(&vios[i]));
+}
+
 /* --- modes --- */
 
 static volatile uint32_t wrong;
@@ -474,6 +539,8 @@ void probe(void)
 	for (unsigned int i = 0; i < vio_count; i++)
 		try_messages(&vios[i]);
 	try_init();
+	if (option_present("havoc"))
+		try_havoc(&vios[0]);
 	if (want_x2)
 		try_modes();
 }

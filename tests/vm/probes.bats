@@ -112,6 +112,12 @@ probe() { # probe NAME CMDLINE ARGS...
 	QEMU=$BUILD/qemu10/qemu-system-x86_64 probe probe-dest "cpus=4 x2apic=1" --smp 4 --config "$WRITABLE" "${machine[@]}"
 }
 
+# bats test_tags=slow
+@test "probe-dest: all processors write the registers of one device at once, and are taken away by INIT in the middle of it" {
+	probe probe-dest "cpus=2 havoc" --smp 2 --config "$WRITABLE" "${machine[@]}"
+	probe probe-dest "cpus=4 havoc" --smp 4 --config "$WRITABLE" "${machine[@]}"
+}
+
 @test "probe-nmi: the guest's own NMIs are blocked until an IRET, and beside doorbells none is lost that is not counted" {
 	probe probe-nmi "" --nic e1000e
 }
