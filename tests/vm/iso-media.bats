@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# The installer ISO where something is in the way: a disk that fails, a machine that does not fit, a firmware that refuses it.
+# The installer ISO where something is in the way: disks that cannot be taken or fail, a medium that is pulled out, a machine
+# that does not fit, a firmware that does not start it; and its menu's way on to the first disk.
 # shellcheck disable=SC2034,SC2154 # variables for and of iso.bash
 load ../lib/guest
 load ../lib/iso
@@ -17,12 +18,148 @@ setup() {
 
 teardown() { iso_teardown; }
 
+# extra NAME SIZE: NAME.img, and QEMU's option for its drive in extra_args
+extra_args=()
+extra() {
+	truncate -s "$2" "$1.img"
+	extra_args+=(-drive "if=none,id=$1,format=raw,file=$1.img")
+}
+
+# To the choice of the disk, on the serial port only.
+to_disks() {
+	screen_wait 'Install Veneer, on the serial port only' 200 moving
+	keys Down Enter
+	screen_wait 'you type ERASE' 300
+	keys Enter
+	screen_wait 'Hardware check .arrows' 120
+	keys Tab Enter
+	screen_wait 'Which disk shall be ERASED' 60
+}
+
+# choose REGEX: that line of a menu whose lines all have LINES in them; the first one is marked
+choose() { # choose LINES REGEX
+	local n
+	n=$(screen | grep -E -- "$1" | grep -nE -- "$2" | head -n 1 | cut -d : -f 1)
+	[ -n "$n" ] || { echo "not in the menu: $2"; screen; return 1; }
+	while [ "$n" -gt 1 ]; do keys Down; n=$((n - 1)); done
+	keys Enter
+}
+
+DISKS='(sd.|nvme0n1|vd.|mmcblk0) +[0-9]+ [MG]iB'
+
+# bats test_tags=slow
+@test "installer ISO: disks on SATA, NVMe, virtio, USB and SD; too small, sectors of 4096 bytes; the medium pulled" {
+	cp "$BUILD/hobby-os.elf" my-os.elf
+	random_file later.bin 4
+	"$ROOT/installer/iso/make-iso" --add my-os.elf --add later.bin "$PWD/own.iso"
+	ISO=$PWD/own.iso
+	extra tiny 8M
+	extra four 64M
+	extra uasd 128M
+	extra virt 160M
+	extra card 256M
+	before=$(sha_of disk.img)
+	screen_start stick bios sata:disk.img "${extra_args[@]}" -device ide-hd,drive=tiny,bus=ide.2,serial=TINY \
+		-device nvme,drive=four,serial=FOUR,logical_block_size=4096,physical_block_size=4096 \
+		-device usb-uas,id=uas,bus=usb.0 -device scsi-hd,bus=uas.0,drive=uasd,serial=UASD \
+		-device virtio-blk-pci,drive=virt,serial=VIRT -device sdhci-pci -device sd-card,drive=card
+	to_disks
+	screen | grep -E 'sd. +256 MiB SATA QEMU HARDDISK'
+	screen | grep -E 'sd. +8 MiB SATA QEMU HARDDISK'
+	screen | grep -E 'nvme0n1 +64 MiB NVMe QEMU NVMe Ctrl .cannot be used: sectors of 4096 bytes'
+	screen | grep -E 'sd. +128 MiB USB QEMU HARDDISK'
+	screen | grep -E 'vd. +160 MiB virtio'
+	screen | grep -E 'mmcblk0 +256 MiB SD or eMMC QEMU'
+	# The stick itself is none of them.
+	[ "$(screen | grep -cE "$DISKS")" = 6 ]
+	local disk reason
+	for disk in '8 MiB SATA' '64 MiB NVMe'; do
+		choose "$DISKS" "$disk"
+		screen_wait 'Which operating system' 60
+		keys Enter
+		screen_wait "kernel's command line" 60
+		keys Enter
+		screen_wait 'What may the guest do' 60
+		keys Enter
+		screen_wait 'This cannot be installed' 120
+		reason='has sectors of 4096 bytes'
+		[[ $disk != 8* ]] || reason='MiB are too few|too small|needs'
+		screen | grep -E "$reason"
+		keys Enter
+		screen_wait 'What may the guest do' 60
+		keys Escape
+		screen_wait 'Which operating system' 60
+		keys Escape
+		screen_wait 'Which disk shall be ERASED' 60
+	done
+	choose "$DISKS" '256 MiB SATA'
+	screen_wait 'Which operating system' 60
+	keys Down Enter
+	screen_wait 'Where is the file' 60
+	screen | grep 'medium .*the files on this medium'
+	choose '(medium|again|/dev/)' medium
+	screen_wait 'my-os.elf' 60
+	choose '(my-os.elf|later.bin)' my-os.elf
+	screen_wait 'need another file' 60
+	medium_out stick
+	sleep 3
+	keys Left Enter
+	screen_wait 'Where is the file' 60
+	choose '(medium|again|/dev/)' medium
+	screen_wait 'later.bin' 60
+	choose '(my-os.elf|later.bin)' later.bin
+	screen_wait 'nput/output error' 60
+	keys Enter
+	screen_wait '0 further files are chosen' 60
+	keys Enter
+	screen_wait "kernel's command line" 60
+	keys Enter
+	screen_wait 'What may the guest do' 60
+	keys Enter
+	screen_wait 'Type ERASE to go on' 120
+	[ "$(sha_of disk.img)" = "$before" ]
+	keys -l ERASE
+	keys Enter
+	screen_wait 'was written and verified' 300
+	keys Enter
+	screen_wait 'And now' 60
+	keys Down Enter
+	screen_end 60
+	"$ROOT/installer/veneer-install" list disk.img | grep 'guest my-os.elf: multiboot2'
+	"$ROOT/installer/veneer-install" verify disk.img
+	local name
+	for name in tiny four uasd virt card; do [ "$(tr -d '\0' <$name.img | wc -c)" = 0 ]; done
+}
+
+# bats test_tags=slow
+@test "installer ISO: a disk that cannot be read back: said on the screen" {
+	# In the first slot: nobody reads it before.
+	printf '[inject-error]\nevent = "read_aio"\niotype = "read"\nerrno = "5"\nsector = "75000"\nonce = "off"\n' >bd.conf
+	screen_start cd bios sata:blkdebug:bd.conf:disk.img
+	to_disks
+	keys Enter
+	screen_wait 'Which operating system' 60
+	keys Enter
+	screen_wait "kernel's command line" 60
+	keys Enter
+	screen_wait 'What may the guest do' 60
+	keys Enter
+	screen_wait 'Type ERASE to go on' 120
+	keys -l ERASE
+	keys Enter
+	screen_wait 'Installing failed' 400
+	screen | grep 'is incomplete, do not start from it'
+	# The words after it are in the next line.
+	screen | grep 'what was read back differs from what was'
+}
+
+
 # bats test_tags=slow
 @test "installer ISO: a disk that cannot be written: said, exit status, switched off" {
 	printf '%s\n' ERASE=yes ON_ERROR=poweroff DISK=only KERNEL=demo >veneer.answer
 	conf_volume veneer.answer
 	# In the first slot, too.
-	printf '[inject-error]\nevent = "write_aio"\nerrno = "5"\nsector = "75000"\nonce = "off"\n' >bd.conf
+	printf '[inject-error]\nevent = "write_aio"\niotype = "write"\nerrno = "5"\nsector = "75000"\nonce = "off"\n' >bd.conf
 	iso_start cd bios sata:blkdebug:bd.conf:disk.img "${conf_args[@]}"
 	guest_end 0
 	grep -aE '/dev/sd.: writing failed at sector [0-9]+' "$(serial)"
@@ -55,41 +192,31 @@ sys.stdout.buffer.write(struct.pack("<B3xBBBBQ", 0, 1, 8, 0, 1, 0x3e8) + bytes(2
 }
 
 # bats test_tags=slow
+@test "installer ISO: on to the first disk, from CD and stick, by BIOS and UEFI; by UEFI without one, back to the firmware" {
+	"$ROOT/installer/veneer-install" image disk.img --force --size 256M --kernel "$BUILD/hobby-os.elf" \
+		--cmdline 'run="help; exit 3"' --menu-timeout 0
+	local medium firmware
+	for firmware in bios uefi; do
+		for medium in cd stick; do
+			screen_start $medium $firmware sata:disk.img
+			screen_wait 'Install Veneer, on the serial port only' 200 moving
+			keys Down Down Down Down Down Enter
+			screen_end 200
+			grep -a 'veneer: ' "$(serial)"
+			grep -aE '^> exit 3' "$(serial)"
+		done
+	done
+	truncate -s 0 disk.img
+	truncate -s 64M disk.img
+	screen_start stick uefi sata:disk.img
+	screen_wait 'Install Veneer, on the serial port only' 200 moving
+	keys Down Down Down Down Down Enter
+	screen_wait 'No disk here has a loader for UEFI' 60 moving
+}
+
+# bats test_tags=slow
 @test "installer ISO: Secure Boot: the firmware refuses it, as the manual says" {
 	screen_start cd secure sata:disk.img
 	screen_wait 'Access Denied|Security Violation|security violation' 200 moving
 	run ! grep -a 'Install Veneer' "$(serial)"
-}
-
-# To the choice of the disk, on the serial port only.
-to_disks() {
-	screen_wait 'Install Veneer, on the serial port only' 200 moving
-	keys Down Enter
-	screen_wait 'you type ERASE' 300
-	keys Enter
-	screen_wait 'Hardware check .arrows' 120
-	keys Tab Enter
-	screen_wait 'Which disk shall be ERASED' 60
-}
-
-# bats test_tags=slow
-@test "installer ISO: a disk that cannot be read back: said on the screen" {
-	# In the first slot: nobody reads it before.
-	printf '[inject-error]\nevent = "read_aio"\niotype = "read"\nerrno = "5"\nsector = "75000"\nonce = "off"\n' >bd.conf
-	screen_start cd bios sata:blkdebug:bd.conf:disk.img
-	to_disks
-	keys Enter
-	screen_wait 'Which operating system' 60
-	keys Enter
-	screen_wait "kernel's command line" 60
-	keys Enter
-	screen_wait 'What may the guest do' 60
-	keys Enter
-	screen_wait 'Type ERASE to go on' 120
-	keys -l ERASE
-	keys Enter
-	screen_wait 'Installing failed' 400
-	screen | grep 'is incomplete, do not start from it'
-	# The words after it are in the next line.
-	screen | grep 'what was read back differs from what was'
 }
