@@ -5,7 +5,7 @@
 # boot_image FILE SCRIPT [CMDLINE]: a disk of 256 MiB whose own GRUB starts the Linux guest that runs SCRIPT (guest.bash).
 boot_image() {
 	"$ROOT/installer/veneer-install" image "$1" --native --kernel "$LINUX/vmlinuz" --module "$LINUX/initrd.gz" --size 256M \
-		--menu-timeout 0 --cmdline "console=ttyS0 panic=-1 loglevel=4 veneer.run=$2${3:+ $3}" >/dev/null || return 1
+		--menu-timeout 0 --cmdline "$LINUX_ARGS veneer.run=$2${3:+ $3}" >/dev/null || return 1
 	# Not by the name that marks Veneer's own disk.
 	sfdisk -q --no-reread --no-tell-kernel --part-label "$1" 2 guest
 }

@@ -91,7 +91,7 @@ linux_row() {
 	http_start
 	random_file "$HTTP_DIR/down" 4
 	guest_start --no-reboot --kernel "$folder/$kernel" --initrd "$folder/initrd.gz" --mem 768M "${machine[@]}" "$@" \
-		--cmdline "console=ttyS0 panic=-1 loglevel=4 veneer.run=matrix veneer.mib=4 veneer.url=$HTTP_URL $cmdline"
+		--cmdline "$LINUX_ARGS veneer.run=matrix veneer.mib=4 veneer.url=$HTTP_URL $cmdline"
 	row_guest_end
 	linux_cells
 }

@@ -17,7 +17,7 @@ installed() { # installed [nvme:]FIRMWARE
 	END
 	cp "$ROOT/configs/default.dts" .
 	"$ROOT/installer/veneer-install" image disk.img --kernel "$LINUX/vmlinuz" --module "$LINUX/initrd.gz" --menu-timeout 0 \
-		--config config.dts --cmdline "console=ttyS0 panic=-1 loglevel=4 veneer.run=readonly" \
+		--config config.dts --cmdline "$LINUX_ARGS veneer.run=readonly" \
 		--veneer "$BUILD/veneer.elf"
 	before=$(sha_of disk.img)
 	guest_run --image "$kind:disk.img" --firmware "$2" --nic e1000e

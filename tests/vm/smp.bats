@@ -135,7 +135,7 @@ linux_kexec() { # linux_kexec CMDLINE ARGS...
 	http_start
 	random_file "$HTTP_DIR/down" 1
 	guest_start --kernel "$LINUX/vmlinuz" --initrd "$LINUX/initrd.gz" --smp 2 --mem 512M "${machine[@]}" \
-		--cmdline "console=ttyS0 loglevel=4 veneer.run=reboot veneer.cpus=2 veneer.url=$HTTP_URL"
+		--cmdline "console=ttyS0 loglevel=4 no_timer_check veneer.run=reboot veneer.cpus=2 veneer.url=$HTTP_URL"
 	guest_end 0
 	for start in first second; do
 		[ "$(reported "download $start")" = "$(sha_of "$HTTP_DIR/down")" ]

@@ -106,7 +106,7 @@ config() { # config RULES
 	config 'a { veneer,pci-class = <0x010601 0xffffff>; veneer,writable; };
 		}; chosen { veneer,debug-exit-port = <0xf4>;'
 	"$ROOT/installer/veneer-install" image disk.img --kernel "$LINUX/vmlinuz" --module "$LINUX/initrd.gz" --menu-timeout 0 \
-		--config window.dts --cmdline "console=ttyS0 panic=-1 loglevel=4 veneer.run=readonly" \
+		--config window.dts --cmdline "$LINUX_ARGS veneer.run=readonly" \
 		--veneer "$BUILD/veneer.elf"
 	before=$(sha_of disk.img)
 	guest_run --image ahci:disk.img --nic e1000e
