@@ -470,6 +470,11 @@ static bool op_writes(enum disk_op op)
 	return op == DISK_WRITE || op == DISK_DISCARD || op == DISK_WRITE_ZEROES;
 }
 
+static bool on_disk(const struct disk *disk, const struct disk_req *req)
+{
+	return req->nblocks && req->lba < disk->nblocks && req->nblocks <= disk->nblocks - req->lba;
+}
+
 /* 0 when the request can be queued, 1 when there is nothing to do, or the error. */
 static int req_check(const struct queue *q, const struct disk_req *req)
 {
@@ -483,7 +488,7 @@ static int req_check(const struct queue *q, const struct disk_req *req)
 		return -ERR_NOTSUP;
 	if (op_writes(req->op) && disk->hw_read_only)
 		return -ERR_ROFS;
-	if (!req->nblocks || req->lba >= disk->nblocks || req->nblocks > disk->nblocks - req->lba)
+	if (!on_disk(disk, req))
 		return -ERR_INVAL;
 	if (req->op == DISK_DISCARD || req->op == DISK_WRITE_ZEROES)
 		return 0;
@@ -520,9 +525,7 @@ static bool is_plain(const struct queue *q, const struct disk_req *req)
 {
 	const struct disk *disk = q->disk;
 
-	if (req->op > DISK_WRITE || disk->gone || (req->op == DISK_WRITE && disk->hw_read_only))
-		return false;
-	if (!req->nblocks || req->lba >= disk->nblocks || req->nblocks > disk->nblocks - req->lba)
+	if (req->op > DISK_WRITE || disk->gone || (req->op == DISK_WRITE && disk->hw_read_only) || !on_disk(disk, req))
 		return false;
 	return pieces_fit(q, req, (uint64_t)req->nblocks << q->block_shift);
 }

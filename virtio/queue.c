@@ -271,17 +271,3 @@ bool virtq_kicks_on(struct virtq *q)
 	full_mb();	/* the wish before the index is read: the guest writes the index, then looks at the wish */
 	return more(q);
 }
-
-void virtq_chain_skip(struct virtq_chain *c, uint32_t len)
-{
-	c->out_len -= len;
-	while (c->nout && len >= c->out->len) {
-		len -= c->out->len;
-		c->out++;
-		c->nout--;
-	}
-	if (len) {
-		c->out->addr += len;
-		c->out->len -= len;
-	}
-}

@@ -97,7 +97,25 @@ void virtq_flush(struct virtq *q);
 void virtq_kicks_off(struct virtq *q);
 bool virtq_kicks_on(struct virtq *q);
 
-/* Drop the first @len bytes of the readable part of @c, which has at least as many. */
-void virtq_chain_skip(struct virtq_chain *c, uint32_t len);
+/* Copy the first @len bytes of the readable part of @c, which has at least as many; mostly they are in one piece. */
+static inline void virtq_chain_read(const struct virtq_chain *c, void *buf, uint32_t len)
+{
+	if (c->out->len >= len)
+		__builtin_memcpy(buf, (const void *)(uintptr_t)c->out->addr, len);
+	else
+		sg_copy_from(c->out, c->nout, 0, buf, len);
+}
+
+/* Drop the first @len bytes of the readable part of @c, which has at least as many; mostly more are in the first piece. */
+static inline void virtq_chain_skip(struct virtq_chain *c, uint32_t len)
+{
+	c->out_len -= len;
+	for (; c->nout && len >= c->out->len; c->nout--, c->out++)
+		len -= c->out->len;
+	if (!len)
+		return;
+	c->out->addr += len;
+	c->out->len -= len;
+}
 
 #endif

@@ -8,6 +8,7 @@
 #include "hv/cpu/vendor.h"
 #include "hv/x86.h"
 
+#define CPUID_APIC		BIT(9)		/* 1h EDX, and 80000001h EDX */
 #define LEAF_HYPERVISOR		0x40000000u
 #define LEAF_HYPERVISOR_MAX	0x40000000u
 
@@ -18,7 +19,7 @@ static void fix_feature_leaf(struct cpuid_regs *c, const struct vcpu_regs *r)
 	c->edx &= ~BIT(21);
 	c->ecx &= ~(BIT(2) | BIT(4));
 	if (this_cpu()->apic_off)
-		c->edx &= ~BIT(9);
+		c->edx &= ~CPUID_APIC;
 	c->ecx |= BIT(31);			/* a hypervisor is there */
 	c->ecx &= ~BIT(27);			/* OSXSAVE follows the guest's CR4, not ours */
 	if (r->cr4 & CR4_OSXSAVE)
@@ -65,7 +66,7 @@ void exit_cpuid(struct vcpu *v)
 	case 0x80000001:
 		c.ecx &= ~(BIT(2) | BIT(12));	/* SVM, SKINIT */
 		if (this_cpu()->apic_off)
-			c.edx &= ~BIT(9);	/* AMD says it here, too */
+			c.edx &= ~CPUID_APIC;	/* AMD says it here, too */
 		break;
 	case 0x8000000a:
 		c = (struct cpuid_regs){ 0 };

@@ -248,20 +248,6 @@ static uint8_t *split_status(struct virtq_chain *c)
 	return (uint8_t *)(uintptr_t)(last->addr + last->len);
 }
 
-/* The header, read once and taken off the chain, whose readable part is as long; mostly it is a piece of its own. */
-static void take_header(struct virtq_chain *c, struct virtio_blk_hdr *hdr)
-{
-	if (c->out->len == sizeof(*hdr)) {
-		__builtin_memcpy(hdr, (const void *)(uintptr_t)c->out->addr, sizeof(*hdr));
-		c->out_len -= sizeof(*hdr);
-		c->nout--;
-		c->out++;
-		return;
-	}
-	sg_copy_from(c->out, c->nout, 0, hdr, sizeof(*hdr));
-	virtq_chain_skip(c, sizeof(*hdr));
-}
-
 static void serve(struct vblk *vb, struct virtq_chain *c)
 {
 	struct vblk_req *r = vb->free;
@@ -272,7 +258,8 @@ static void serve(struct vblk *vb, struct virtq_chain *c)
 		virtio_needs_reset(&vb->dev, "a block request without header or status");
 		return;
 	}
-	take_header(c, &hdr);
+	virtq_chain_read(c, &hdr, sizeof(hdr));
+	virtq_chain_skip(c, sizeof(hdr));
 
 	vb->free = r->next;
 	begun(vb);

@@ -12,17 +12,8 @@ static bool parse(struct vnet *vn, struct virtq_chain *c, struct nic_tx *pkt)
 
 	if (c->out_len < vn->hdr_len + NIC_FRAME_MIN)
 		return false;
-	if (c->out->len >= VIRTIO_NET_HDR_LEGACY)
-		__builtin_memcpy(&hdr, (const void *)(uintptr_t)c->out->addr, VIRTIO_NET_HDR_LEGACY);
-	else
-		sg_copy_from(c->out, c->nout, 0, &hdr, VIRTIO_NET_HDR_LEGACY);
-	if (c->out->len > vn->hdr_len) {	/* mostly: the frame begins in the same piece */
-		c->out->addr += vn->hdr_len;
-		c->out->len -= vn->hdr_len;
-		c->out_len -= vn->hdr_len;
-	} else {
-		virtq_chain_skip(c, vn->hdr_len);
-	}
+	virtq_chain_read(c, &hdr, VIRTIO_NET_HDR_LEGACY);
+	virtq_chain_skip(c, vn->hdr_len);
 	len = c->out_len;
 	if (len > NIC_FRAME_MAX || hdr.gso_type != VIRTIO_NET_HDR_GSO_NONE)
 		return false;
