@@ -6,16 +6,8 @@
 load ../lib/guest
 load ../lib/iso
 
-setup_file() {
-	[ -n "${NATIVE:-}" ] || iso_build
-}
-
-setup() {
-	veneer_only
-	cd "$BATS_TEST_TMPDIR" || return 1
-	truncate -s 256M disk.img
-}
-
+setup_file() { iso_build; }
+setup() { iso_setup; }
 teardown() { iso_teardown; }
 
 # extra NAME SIZE: NAME.img, and QEMU's option for its drive in extra_args
@@ -34,6 +26,15 @@ to_disks() {
 	screen_wait 'Hardware check .arrows' 120
 	keys Tab Enter
 	screen_wait 'Which disk shall be ERASED' 60
+}
+
+# From the choice of the system, or of its last file, as it stands.
+to_summary() {
+	keys Enter
+	screen_wait "kernel's command line" 60
+	keys Enter
+	screen_wait 'What may the guest do' 60
+	keys Enter
 }
 
 # choose REGEX: that line of a menu whose lines all have LINES in them; the first one is marked
@@ -76,11 +77,7 @@ DISKS='(sd.|nvme0n1|vd.|mmcblk0) +[0-9]+ [MG]iB'
 	for disk in '8 MiB SATA' '64 MiB NVMe'; do
 		choose "$DISKS" "$disk"
 		screen_wait 'Which operating system' 60
-		keys Enter
-		screen_wait "kernel's command line" 60
-		keys Enter
-		screen_wait 'What may the guest do' 60
-		keys Enter
+		to_summary
 		screen_wait 'This cannot be installed' 120
 		reason='has sectors of 4096 bytes'
 		[[ $disk != 8* ]] || reason='MiB are too few|too small|needs'
@@ -111,11 +108,7 @@ DISKS='(sd.|nvme0n1|vd.|mmcblk0) +[0-9]+ [MG]iB'
 	screen_wait 'nput/output error' 60
 	keys Enter
 	screen_wait '0 further files are chosen' 60
-	keys Enter
-	screen_wait "kernel's command line" 60
-	keys Enter
-	screen_wait 'What may the guest do' 60
-	keys Enter
+	to_summary
 	screen_wait 'Type ERASE to go on' 120
 	[ "$(sha_of disk.img)" = "$before" ]
 	keys -l ERASE
@@ -139,11 +132,7 @@ DISKS='(sd.|nvme0n1|vd.|mmcblk0) +[0-9]+ [MG]iB'
 	to_disks
 	keys Enter
 	screen_wait 'Which operating system' 60
-	keys Enter
-	screen_wait "kernel's command line" 60
-	keys Enter
-	screen_wait 'What may the guest do' 60
-	keys Enter
+	to_summary
 	screen_wait 'Type ERASE to go on' 120
 	keys -l ERASE
 	keys Enter
@@ -152,7 +141,6 @@ DISKS='(sd.|nvme0n1|vd.|mmcblk0) +[0-9]+ [MG]iB'
 	# The words after it are in the next line.
 	screen | grep 'what was read back differs from what was'
 }
-
 
 # bats test_tags=slow
 @test "installer ISO: a disk that cannot be written: said, exit status, switched off" {

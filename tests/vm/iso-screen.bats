@@ -5,21 +5,9 @@
 load ../lib/guest
 load ../lib/iso
 
-setup_file() {
-	[ -n "${NATIVE:-}" ] || iso_build
-}
-
-setup() {
-	veneer_only
-	cd "$BATS_TEST_TMPDIR" || return 1
-	truncate -s 256M disk.img
-	mkdir tftp
-	random_file tftp/file 1
-}
-
+setup_file() { iso_build; }
+setup() { iso_setup; }
 teardown() { iso_teardown; }
-
-RUN='tftp 10.0.2.2 file; write disk0 0 0x77 2048; verify disk0 0 0x77 2048; exit 3'
 NET=(-netdev "user,id=n,tftp=tftp" -device "e1000e,netdev=n")
 
 # layout NAME: from its list of layouts
@@ -30,11 +18,26 @@ layout() {
 	vga_keys ret
 }
 
+# Back at the disks, one down to its system.
+to_system() {
+	vga_wait 'Which disk shall be ERASED' 60
+	vga_keys down ret
+	vga_wait 'Which operating system' 60
+}
+
+# From there, with a command line by a German keyboard.
+to_data() {
+	vga_keys ret
+	vga_wait "kernel's command line" 60
+	vga_type de:nodeadkeys " run=\"$RUN\""
+	vga_keys ret
+	vga_wait 'What may the guest do' 60
+}
+
 # The hobby OS of the disk has said all that it was told to.
 ran_from_disk() {
 	guest_end 7
-	grep -aE "tftp: file 1048576 bytes .* sha256 $(sha_of tftp/file)" "$(serial)"
-	grep -a "verify: disk0 2048 sectors from 0 are as written" "$(serial)"
+	ran_as_told
 	"$ROOT/installer/veneer-install" verify disk.img
 }
 
@@ -72,31 +75,17 @@ ran_from_disk() {
 	text_screen | grep -E 'sd.2: 32 MiB unknown content'
 	text_screen | grep -E 'serial TARGET2'
 	vga_keys tab ret
-	vga_wait 'Which disk shall be ERASED' 60
-	vga_keys down ret
-	vga_wait 'Which operating system' 60
+	to_system
 	vga_keys esc
-	vga_wait 'Which disk shall be ERASED' 60
-	vga_keys down ret
-	vga_wait 'Which operating system' 60
+	to_system
 	vga_keys ret
 	vga_wait "kernel's command line" 60
 	vga_keys esc
-	vga_wait 'Which disk shall be ERASED' 60
-	vga_keys down ret
-	vga_wait 'Which operating system' 60
-	vga_keys ret
-	vga_wait "kernel's command line" 60
-	vga_type de:nodeadkeys " run=\"$RUN\""
-	vga_keys ret
-	vga_wait 'What may the guest do' 60
+	to_system
+	to_data
 	vga_keys esc
 	vga_wait 'Which operating system' 60
-	vga_keys ret
-	vga_wait "kernel's command line" 60
-	vga_type de:nodeadkeys " run=\"$RUN\""
-	vga_keys ret
-	vga_wait 'What may the guest do' 60
+	to_data
 	vga_keys down ret
 	vga_wait 'Type ERASE to go on' 120
 	text_screen | grep -E 'Disk +/dev/sd.: 256 MiB SATA QEMU HARDDISK'
