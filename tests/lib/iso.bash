@@ -6,7 +6,7 @@
 # As "make iso" has it, but another file: that one may have an answer file of the user's in it.
 ISO=$BUILD/test.iso
 
-# What the installed hobby OS is told to do, with iso_setup()'s file; ran_as_told looks for it.
+# What the installed hobby OS is told to do, with iso_setup()'s file; ran_as_told [DISK] looks for it.
 RUN='tftp 10.0.2.2 file; write disk0 0 0x77 2048; verify disk0 0 0x77 2048; exit 3'
 
 iso_setup() {
@@ -19,7 +19,7 @@ iso_setup() {
 
 ran_as_told() {
 	grep -aE "tftp: file 1048576 bytes .* sha256 $(sha_of tftp/file)" "$(serial)"
-	grep -a "verify: disk0 2048 sectors from 0 are as written" "$(serial)"
+	grep -a "verify: ${1:-disk0} 2048 sectors from 0 are as written" "$(serial)"
 }
 
 # iso_build: makes it, unless nothing that goes into it is newer

@@ -25,19 +25,19 @@ to_system() {
 	vga_wait 'Which operating system' 60
 }
 
-# From there, with a command line by a German keyboard.
+# From there, with a command line by a German keyboard; the disk is the guest's second one.
 to_data() {
 	vga_keys ret
 	vga_wait "kernel's command line" 60
-	vga_type de:nodeadkeys " run=\"$RUN\""
+	vga_type de:nodeadkeys " run=\"${RUN//disk0/disk1}\""
 	vga_keys ret
 	vga_wait 'What may the guest do' 60
 }
 
 # The hobby OS of the disk has said all that it was told to.
-ran_from_disk() {
+ran_from_disk() { # ran_from_disk [DISK]
 	guest_end 7
-	ran_as_told
+	ran_as_told "$@"
 	"$ROOT/installer/veneer-install" verify disk.img
 }
 
@@ -105,7 +105,7 @@ ran_from_disk() {
 	vga_wait 'And now' 60
 	medium_out cd
 	vga_keys ret
-	ran_from_disk
+	ran_from_disk disk1
 	[ "$(tr -d '\0' <second.img | wc -c)" = 0 ]
 }
 
