@@ -54,13 +54,15 @@ static int find_partition(struct disk *disk, const struct config_rule *rule, str
 	return err ? -ERR_INVAL : 0;
 }
 
+/* Also one that could not be given as a window: twice there, or in a GPT with wrong checksums, for which GRUB does not care. */
 static bool has(struct disk *disk, enum partition_by by, const char *name)
 {
 	struct partition_want want = { .by = by, .name = name };
 	struct partition part;
 	const char *why;
+	int err = find(disk, &want, &part, &why);
 
-	return !find(disk, &want, &part, &why);
+	return !err || err == -ERR_INVAL;
 }
 
 bool window_own_disk(struct disk *disk)

@@ -29,8 +29,12 @@
 #define MBR_ENTRIES	446
 #define MBR_MAGIC	510
 #define MBR_PROTECTIVE	0xee
-#define MAX_LOGICAL	128u		/* links that are followed: a chain may lead back into itself */
+#define MAX_LOGICAL	256u		/* links that are followed: a chain may lead back into itself */
 
+/*
+ * A table is gone through twice: for the partition that is wanted, then for others that lie in it.  What overlaps could not be
+ * written without hurting another partition.
+ */
 struct scan {
 	const struct partition_disk *d;
 	const struct partition_want *want;
@@ -38,8 +42,11 @@ struct scan {
 	const char **why;
 	uint64_t usable_first, usable_last, entries;
 	uint32_t count, entry_size, entries_crc;
-	unsigned hits;
-	uint64_t first, last;			/* of the last hit */
+	bool sound;				/* the GPT header's checksum is right */
+	bool second;
+	unsigned hits, number;			/* in the first round; of the last hit, and where it may lie: */
+	uint64_t first, last, low, high;
+	bool overlap;				/* in the second */
 };
 
 static uint64_t le(const uint8_t *p, unsigned bytes)
@@ -69,6 +76,20 @@ static int fail(struct scan *s, int err, const char *why)
 	return err;
 }
 
+static void see(struct scan *s, unsigned number, bool wanted, uint64_t first, uint64_t last)
+{
+	if (s->second) {
+		s->overlap |= number != s->number && first <= s->last && last >= s->first;
+	} else if (wanted) {
+		s->hits++;
+		s->number = number;
+		s->first = first;
+		s->last = last;
+		s->low = s->usable_first;
+		s->high = s->usable_last;
+	}
+}
+
 static int read(struct scan *s, uint64_t lba)
 {
 	int err = s->d->read(s->d->ctx, lba, s->buf);
@@ -90,7 +111,7 @@ static bool same_uuid(const char *a, const char *b)
 
 /* --- GPT --- */
 
-/* A good header at @lba; its fields into @s. */
+/* A header at @lba with fields that can be followed; into @s.  Its checksum is another matter: GRUB asks for none. */
 static bool read_header(struct scan *s, uint64_t lba)
 {
 	uint8_t *h = s->buf;
@@ -102,8 +123,7 @@ static bool read_header(struct scan *s, uint64_t lba)
 	if (size < HDR_MIN_SIZE || size > s->d->block_size || le(h + HDR_MY_LBA, 8) != lba)
 		return false;
 	memset(h + HDR_CRC, 0, 4);
-	if (crc32(0, h, size) != crc)
-		return false;
+	s->sound = crc32(0, h, size) == crc;
 	s->usable_first = le(h + HDR_FIRST, 8);
 	s->usable_last = le(h + HDR_LAST, 8);
 	s->entries = le(h + HDR_ENTRIES, 8);
@@ -155,11 +175,8 @@ static void look_at_entry(struct scan *s, const uint8_t *entry, uint32_t number)
 {
 	static const uint8_t unused[16];
 
-	if (!memcmp(entry + ENTRY_TYPE, unused, sizeof(unused)) || !wanted(s->want, entry, number))
-		return;
-	s->hits++;
-	s->first = le(entry + ENTRY_FIRST, 8);
-	s->last = le(entry + ENTRY_LAST, 8);
+	if (memcmp(entry + ENTRY_TYPE, unused, sizeof(unused)))
+		see(s, number, wanted(s->want, entry, number), le(entry + ENTRY_FIRST, 8), le(entry + ENTRY_LAST, 8));
 }
 
 /* Whether the entries are what the header's checksum says; hits are counted on the way. */
@@ -167,7 +184,6 @@ static bool read_entries(struct scan *s)
 {
 	uint32_t per_block = s->d->block_size / s->entry_size, crc = 0;
 
-	s->hits = 0;
 	for (uint32_t i = 0; i < s->count; i++) {
 		uint64_t block = s->entries + i / per_block;
 
@@ -187,14 +203,41 @@ static int check_hit(struct scan *s, struct partition *out)
 		return fail(s, -ERR_NODEV, "there is no such partition");
 	if (s->hits > 1)
 		return fail(s, -ERR_INVAL, "more than one partition is called that");
-	if (s->first < s->usable_first || s->last > s->usable_last || s->first > s->last)
-		return fail(s, -ERR_INVAL, "the partition's bounds are not inside the disk's usable blocks");
+	if (s->first < s->low || s->last > s->high || s->first > s->last)
+		return fail(s, -ERR_INVAL, "the partition's bounds are not inside the disk's usable blocks, or its extended "
+					   "partition");
+	if (s->overlap)
+		return fail(s, -ERR_INVAL, "another partition overlaps it");
 	out->first = s->first;
 	out->nblocks = s->last - s->first + 1;
 	return 0;
 }
 
+static int find_gpt(struct scan *s, struct partition *out)
+{
+	uint64_t at[] = { 1, s->d->nblocks - 1 };
+	unsigned hits = 0;
+
+	for (unsigned i = 0; i < 2; i++) {
+		s->hits = 0;
+		if (read_header(s, at[i]) && read_entries(s) && s->sound) {
+			s->second = true;
+			if (!read_entries(s))
+				return fail(s, -ERR_IO, "its partition table cannot be read twice alike");
+			*s->why = i ? "its GPT is damaged, the backup at its end was used" : "";
+			return check_hit(s, out);
+		}
+		hits += s->hits;
+	}
+	return fail(s, hits ? -ERR_INVAL : -ERR_IO, "its GPT is damaged, the backup at its end as well");
+}
+
 /* --- MBR --- */
+
+static bool has_magic(const uint8_t *b)
+{
+	return b[MBR_MAGIC] == 0x55 && b[MBR_MAGIC + 1] == 0xaa;
+}
 
 /* A table, not the boot sector of a file system without partitions: each entry is marked active (80h) or not (0). */
 static bool is_mbr(const uint8_t *b)
@@ -202,7 +245,7 @@ static bool is_mbr(const uint8_t *b)
 	for (unsigned i = 0; i < 4; i++)
 		if (b[MBR_ENTRIES + 16 * i] & 0x7f)
 			return false;
-	return b[MBR_MAGIC] == 0x55 && b[MBR_MAGIC + 1] == 0xaa;
+	return has_magic(b);
 }
 
 static bool is_protective(const uint8_t *b)
@@ -226,75 +269,102 @@ static bool is_extended(uint8_t type)
 	return type == 0x05 || type == 0x0f || type == 0x85;
 }
 
-/* Blocks @first on must lie in those from @base on, @size of them. */
-static int take(struct scan *s, uint64_t first, uint64_t n, uint64_t base, uint64_t size, struct partition *out)
-{
-	if (first <= base || !n || first - base >= size || n > size - (first - base))
-		return fail(s, -ERR_INVAL, "the partition's bounds are not inside the disk, or its extended partition");
-	out->first = first;
-	out->nblocks = n;
-	return 0;
-}
-
 /*
- * Logical partitions, from number 5 on, as Linux counts them: a chain of tables in the extended partition at @base.  A
- * partition is told relative to its own table, the next table relative to @base.
+ * Logical partitions, numbered from *@number on: a chain of tables in the extended partition at @base.  A partition is told
+ * relative to its own table, the next table relative to @base.  What counts is what counts in Linux, or the numbers would
+ * differ: of the third and fourth entries, which are random bytes at times, only such as lie where they may.
  */
-static int find_logical(struct scan *s, uint32_t disk_id, uint64_t base, uint64_t size, struct partition *out)
+static int read_logical(struct scan *s, uint32_t disk_id, uint64_t base, uint64_t size, unsigned *number)
 {
 	const uint8_t *b = s->buf;
-	uint64_t at = base, next = base;
-	unsigned number = 5;
+	uint64_t next = base, room = size;
 
+	s->usable_first = base + 1;
+	s->usable_last = base + size - 1;
 	for (unsigned hops = 0; next && hops < MAX_LOGICAL; hops++) {
-		at = next;
+		uint64_t at = next, next_room = 0;
 		int err = read(s, at);
 
 		if (err)
 			return err;
-		if (!is_mbr(b))
-			return fail(s, -ERR_INVAL, "a table of its logical partitions is damaged");
+		if (!has_magic(b))
+			return fail(s, -ERR_IO, "a table of its logical partitions is damaged");
 		next = 0;
 		for (unsigned i = 0; i < 4; i++) {
 			const uint8_t *entry = b + MBR_ENTRIES + 16 * i;
 			uint64_t first = le(entry + 8, 4), n = le(entry + 12, 4);
 
-			if (!entry[4] || !n)
+			if (n && is_extended(entry[4]) && !next) {
+				next = base + first;
+				next_room = n;
+			}
+			if (!n || is_extended(entry[4]) || (i >= 2 && (first + n > room || at + first + n > base + size)))
 				continue;
-			if (is_extended(entry[4]))
-				next = next ?: base + first;
-			else if (wanted_mbr(s->want, disk_id, number++))
-				return take(s, at + first, n, base, size, out);
+			see(s, *number, wanted_mbr(s->want, disk_id, *number), at + first, at + first + n - 1);
+			(*number)++;
 		}
+		room = next_room;
 		if (next && (next <= base || next - base >= size))
-			return fail(s, -ERR_INVAL, "a table of its logical partitions leads out of the extended partition");
+			return fail(s, -ERR_IO, "a table of its logical partitions leads out of the extended partition");
 	}
-	return fail(s, -ERR_NODEV, "there is no such partition");
+	return 0;
+}
+
+static bool is_primary(const struct partition_want *w)
+{
+	return w->by == PARTITION_NUMBER && w->number < 5;
+}
+
+/* All partitions of an MBR, once: the four, and from 5 on the logical ones. */
+static int read_mbr(struct scan *s)
+{
+	uint8_t primary[64];
+	uint32_t disk_id = (uint32_t)le(s->buf + MBR_DISK_ID, 4);
+	unsigned logical = 5;
+
+	memcpy(primary, s->buf + MBR_ENTRIES, sizeof(primary));
+	for (unsigned i = 0; i < 4; i++) {
+		const uint8_t *entry = primary + 16 * i;
+		uint64_t first = le(entry + 8, 4), n = le(entry + 12, 4);
+
+		if (!n)
+			continue;
+		s->usable_first = 1;
+		s->usable_last = s->d->nblocks - 1;
+		if (!is_extended(entry[4])) {
+			see(s, i + 1, wanted_mbr(s->want, disk_id, i + 1), first, first + n - 1);
+			continue;
+		}
+		if (!s->second && wanted_mbr(s->want, disk_id, i + 1))
+			return fail(s, -ERR_INVAL, "that is an extended partition: give the number of a logical one");
+		if (!first || first >= s->d->nblocks || (!s->second && (s->hits || is_primary(s->want))))
+			continue;
+		int err = read_logical(s, disk_id, first, MIN(n, s->d->nblocks - first), &logical);
+
+		if (err && !s->hits)
+			return err;
+		if (s->number < 5)
+			see(s, i + 1, false, first, first + n - 1);
+	}
+	return 0;
 }
 
 static int find_mbr(struct scan *s, struct partition *out)
 {
-	const uint8_t *b = s->buf;
-	uint32_t disk_id = (uint32_t)le(b + MBR_DISK_ID, 4);
-	uint64_t base = 0, size = 0;
+	int err;
 
-	for (unsigned i = 0; i < 4; i++) {
-		const uint8_t *entry = b + MBR_ENTRIES + 16 * i;
-		uint64_t first = le(entry + 8, 4), n = le(entry + 12, 4);
-
-		if (is_extended(entry[4]) && !base && first && first < s->d->nblocks) {
-			base = first;
-			size = MIN(n, s->d->nblocks - first);
-		}
-		if (!entry[4] || !wanted_mbr(s->want, disk_id, i + 1))
-			continue;
-		if (is_extended(entry[4]))
-			return fail(s, -ERR_INVAL, "that is an extended partition: give the number of a logical one");
-		return take(s, first, n, 0, s->d->nblocks, out);
-	}
-	if (!base || s->want->by == PARTITION_LABEL || (s->want->by == PARTITION_NUMBER && s->want->number < 5))
-		return fail(s, -ERR_NODEV, "there is no such partition");
-	return find_logical(s, disk_id, base, size, out);
+	if (s->want->by == PARTITION_LABEL)
+		return check_hit(s, out);
+	err = read_mbr(s);
+	if (err)
+		return err;
+	s->second = true;
+	err = read(s, 0);
+	if (err)
+		return err;
+	read_mbr(s);
+	*s->why = "";
+	return check_hit(s, out);
 }
 
 int partition_find(const struct partition_disk *d, const struct partition_want *want, void *buf, struct partition *out,
@@ -312,14 +382,5 @@ int partition_find(const struct partition_disk *d, const struct partition_want *
 	/* As Linux does it: a GPT counts only behind a protective MBR, or what an earlier use left at the end would. */
 	if (!is_mbr(buf))
 		return fail(&s, -ERR_NODEV, "it has no partition table");
-	if (!is_protective(buf))
-		return find_mbr(&s, out);
-	if (read_header(&s, 1) && read_entries(&s))
-		return check_hit(&s, out);
-	if (!read_header(&s, d->nblocks - 1) || !read_entries(&s))
-		return fail(&s, -ERR_INVAL, "its GPT is damaged, the backup at its end as well");
-	err = check_hit(&s, out);
-	if (!err)
-		*why = "its GPT is damaged, the backup at its end was used";
-	return err;
+	return is_protective(buf) ? find_gpt(&s, out) : find_mbr(&s, out);
 }

@@ -29,9 +29,10 @@ struct partition {
 };
 
 /*
- * Find a partition.  @buf: one block of scratch that read() can fill.  0; -ERR_NODEV there is no such partition; -ERR_INVAL the
- * table or the partition cannot be used; or read()'s error.  *@why then says in words what is wrong, for the end of a line;
- * also with 0, where a broken primary GPT was replaced by the backup at the disk's end.  Else it is empty.
+ * Find a partition.  @buf: one block of scratch that read() can fill.  0; -ERR_NODEV the table has no such partition;
+ * -ERR_INVAL it has it, or a damaged GPT has, but it cannot be used: several are called that, it is not inside the disk,
+ * another one overlaps it; -ERR_IO the table is damaged; or read()'s error.  *@why then says in words what is wrong, for the
+ * end of a line; also with 0, where a broken primary GPT was replaced by the backup at the disk's end.  Else it is empty.
  */
 int partition_find(const struct partition_disk *d, const struct partition_want *want, void *buf, struct partition *out,
 		   const char **why);

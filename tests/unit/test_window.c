@@ -71,6 +71,10 @@ TEST(own_disk)
 	CHECK(window_own_disk(&disk));
 	strcpy(config.own_partition, "00000000-03,,00000000-01,");
 	CHECK(!window_own_disk(&disk));
+	/* A table in which it cannot be used as a window has it all the same. */
+	memcpy(mbr + 446, mbr + 446 + 16, 16);
+	CHECK(window_own_disk(&disk));
+	memset(mbr + 446, 0, 16);
 	memset(config.own_partition, 'a', sizeof(config.own_partition) - 1);
 	CHECK(!window_own_disk(&disk));
 	config.own_partition[0] = 0;
