@@ -149,6 +149,11 @@ static bool find_place(const struct pci_dev *pci, struct virtio_place *place, bo
 			place->modern_only = true;
 		}
 	}
+	if (place->modern_only && !IS_ENABLED(CONFIG_VIRTIO_MODERN)) {
+		log_err("pci " PCI_FMT ": %s: hidden", PCI_ARGS(place->bdf), IS_ENABLED(CONFIG_VIRTIO_LEGACY) ?
+			"the modern interface is not in this build" : "neither virtio interface is in this build");
+		return false;
+	}
 	place->bar1 = (uint32_t)pci_alloc_bar(place->bdf, false, VIRTIO_BAR1_SIZE);
 	place->bar4 = (uint32_t)pci_alloc_bar(place->bdf, false, VIRTIO_BAR4_SIZE);
 	place->command = PCI_CMD_IO | PCI_CMD_MEM | PCI_CMD_MASTER;

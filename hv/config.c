@@ -131,6 +131,11 @@ static bool added_by_dtc(const char *prop)
 	return !strcmp(prop, "phandle") || !strcmp(prop, "linux,phandle");
 }
 
+static bool is_node_of_dtc(const char *name)
+{
+	return !strcmp(name, "__symbols__") || !strcmp(name, "__fixups__") || !strcmp(name, "__local_fixups__");
+}
+
 static int parse_property(struct parse *p, const struct prop *known)
 {
 	for (const struct prop *k = known; k->name; k++)
@@ -149,11 +154,30 @@ static int parse_properties(struct parse *p, int node, const struct prop *known)
 		p->val = fdt_getprop_by_offset(p->fdt, at, &p->prop, &p->len);
 		if (!p->val)
 			return config_bad_node(p, "a property cannot be read");
+		/* dtc makes no such blob; by its name the first is found. */
+		if (fdt_getprop(p->fdt, node, p->prop, NULL) != p->val)
+			return config_expected(p, "the property once in this node");
 
 		int err = parse_property(p, known);
 
 		if (err)
 			return err;
+	}
+	return 0;
+}
+
+/* The same for nodes. */
+static int check_twice(const struct parse *p, int parent, int child, const char *name)
+{
+	int other;
+
+	fdt_for_each_subnode(other, p->fdt, parent) {
+		if (other >= child)
+			break;
+		if (strcmp(fdt_get_name(p->fdt, other, NULL) ?: "?", name))
+			continue;
+		log_err("config: node \"%.40s\" is there twice: expected once", name);
+		return -ERR_INVAL;
 	}
 	return 0;
 }
@@ -274,6 +298,8 @@ static int parse_policy(struct parse *p, int node)
 		return err;
 	fdt_for_each_subnode(child, p->fdt, node) {
 		err = parse_rule(p, child);
+		if (!err)
+			err = check_twice(p, node, child, fdt_get_name(p->fdt, child, NULL) ?: "?");
 		if (err)
 			return err;
 	}
@@ -289,10 +315,7 @@ static int parse_node(struct parse *p, int node, const char *name)
 	if (!strcmp(name, "guest"))
 		return parse_properties(p, node, config_guest_props) ?: check_compatible(p, node, "veneer,guest") ?:
 		       check_no_children(p, node);
-	/* Symbols and fixups, from dtc -@. */
-	if (name[0] == '_' && name[1] == '_')
-		return 0;
-	return unknown_node(name);
+	return is_node_of_dtc(name) ? 0 : unknown_node(name);
 }
 
 static int parse_root(struct parse *p)
@@ -305,12 +328,16 @@ static int parse_root(struct parse *p)
 	if (err)
 		return err;
 	fdt_for_each_subnode(child, p->fdt, 0) {
-		err = parse_node(p, child, fdt_get_name(p->fdt, child, NULL) ?: "?");
+		const char *name = fdt_get_name(p->fdt, child, NULL) ?: "?";
+
+		err = check_twice(p, 0, child, name) ?: parse_node(p, child, name);
 		if (err)
 			return err;
 	}
 	return 0;
 }
+
+_Static_assert(sizeof(CONFIG_DEFAULT_BOOTARGS) <= sizeof(config.bootargs), "CONFIG_DEFAULT_BOOTARGS: at most 1023 characters");
 
 void config_default(struct config *c)
 {

@@ -263,6 +263,8 @@ static int set_writable(struct parse *p)
 
 static int set_modern_only(struct parse *p)
 {
+	if (!IS_ENABLED(CONFIG_VIRTIO_MODERN))
+		return config_not_built(p);
 	return set_flag(p, &p->rule->modern_only);
 }
 
@@ -311,9 +313,29 @@ static int set_window(struct parse *p)
 	return err;
 }
 
+/* Hexadecimal digits where @form has an x. */
+static bool has_form(const char *s, const char *form)
+{
+	uint32_t digit;
+
+	while (*form)
+		if (*form++ == 'x' ? !take_number(&s, 16, 1, 15, &digit) : !take_char(&s, form[-1]))
+			return false;
+	return !*s;
+}
+
+static bool is_partition_name(enum config_window window, const char *s)
+{
+	if (window == WINDOW_LABEL)
+		return *s && strlen(s) <= 36;
+	return window == WINDOW_UUID &&
+	       (has_form(s, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx") || has_form(s, "xxxxxxxx-xx"));
+}
+
 static int set_partition(struct parse *p)
 {
-	static const char *const form = "a number, <1> to <1024>, \"PARTUUID=...\" or \"PARTLABEL=...\"";
+	static const char *const form = "a number, <1> to <1024>, \"PARTUUID=...\" with all digits, or \"PARTLABEL=...\" with "
+					"1 to 36 characters";
 	struct config_rule *r = p->rule;
 	enum config_window window = WINDOW_NUMBER;
 	const char *s = one_string(p);
@@ -325,7 +347,7 @@ static int set_partition(struct parse *p)
 	} else {
 		window = !strncmp(s, "PARTUUID=", 9) ? WINDOW_UUID : !strncmp(s, "PARTLABEL=", 10) ? WINDOW_LABEL : WINDOW_NONE;
 		s += window == WINDOW_UUID ? 9 : 10;
-		if (window == WINDOW_NONE || !*s || strlen(s) >= sizeof(r->part_name))
+		if (!is_partition_name(window, s))
 			return config_expected(p, form);
 		fmt_string(r->part_name, sizeof(r->part_name), "%s", s);
 	}
@@ -397,8 +419,18 @@ static int set_protocol(struct parse *p)
 	};
 	int i = one_of(p, word, ARRAY_SIZE(word));
 
+	const bool built[] = {
+		[PROTOCOL_AUTO] = true,
+		[PROTOCOL_MULTIBOOT1] = IS_ENABLED(CONFIG_BOOT_MULTIBOOT1), [PROTOCOL_PVH] = IS_ENABLED(CONFIG_BOOT_PVH),
+		[PROTOCOL_MULTIBOOT2] = IS_ENABLED(CONFIG_BOOT_MULTIBOOT2),
+		[PROTOCOL_LINUX] = IS_ENABLED(CONFIG_BOOT_LINUX) || IS_ENABLED(CONFIG_BOOT_BIOS),
+		[PROTOCOL_LINUX32] = IS_ENABLED(CONFIG_BOOT_LINUX),
+	};
+
 	if (i < 0)
 		return config_expected(p, "\"auto\", \"multiboot1\", \"multiboot2\", \"linux\", \"linux32\" or \"pvh\"");
+	if (!built[i])
+		return config_not_built(p);
 	p->c->protocol = (enum config_protocol)i;
 	return 0;
 }

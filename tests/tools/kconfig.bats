@@ -117,6 +117,29 @@ mk() {
 	[ ! -d /sys/bus/pci/devices ] || mk localconfig | grep -x 'veneer-hwcheck: this machine'
 }
 
+@test "what is switched off cannot be configured at run time" {
+	mk defconfig
+	sed -i -E 's/^(CONFIG_(BOOT_PVH|BOOT_BIOS|VIRTIO_MODERN|CONSOLE_SERIAL|CONSOLE_SCREEN))=y/# \1 is not set/' "$T/config"
+	mk "$T/build/config-check"
+	while IFS='|' read -r chosen rule guest; do
+		cat >"$T/a.dts" <<-DTS
+			/dts-v1/;
+			/ { compatible = "veneer,config"; veneer,config-version = <1>; chosen { $chosen };
+			policy { compatible = "veneer,policy"; r { veneer,serial = "S"; $rule }; };
+			guest { compatible = "veneer,guest"; $guest }; };
+		DTS
+		BUILD=${BUILD:-$ROOT/build} run -0 installer/veneer-config check "$T/a.dts"
+		BUILD=$T/build run -1 installer/veneer-config check "$T/a.dts"
+		assert_output --partial "is not implemented in this build"
+	done <<-'END'
+		||veneer,boot-protocol = "pvh";
+		||veneer,boot = "disk";
+		|veneer,modern-only;|
+		stdout-path = "serial0";||
+		stdout-path = "screen";||
+	END
+}
+
 @test "every question has a help text" {
 	run awk '
 		/^(config|choice|menu|endmenu|endchoice|mainmenu)/ {
