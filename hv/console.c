@@ -66,6 +66,11 @@ static void uart_start(uint16_t port, uint32_t baud)
 	uart_baud = baud;
 }
 
+static bool has_uart(void)
+{
+	return IS_ENABLED(CONFIG_CONSOLE_SERIAL) && uart;
+}
+
 static void uart_put(char c)
 {
 	uart_wait(LSR_THRE);
@@ -104,7 +109,7 @@ static void screen_put(char c)
 void console_write(const char *s, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
-		if (uart) {
+		if (has_uart()) {
 			if (s[i] == '\n')
 				uart_put('\r');
 			uart_put(s[i]);
@@ -115,7 +120,7 @@ void console_write(const char *s, size_t len)
 
 void console_early(void)
 {
-	if (config.serial_on)
+	if (IS_ENABLED(CONFIG_CONSOLE_SERIAL) && config.serial_on)
 		uart_start(config.serial_port, config.serial_baud);
 }
 
@@ -155,7 +160,7 @@ static void screen_start(const struct boot_info *b)
 
 void console_init(const struct boot_info *b)
 {
-	if (config.serial_on)
+	if (IS_ENABLED(CONFIG_CONSOLE_SERIAL) && config.serial_on)
 		uart_start(config.serial_port, config.serial_baud);
 	else
 		uart = 0;
@@ -176,7 +181,7 @@ bool console_key(void)
 		pio_read8(KBC_DATA);
 		key = !(status & KBC_MOUSE);
 	}
-	if (uart && pio_read8(uart + UART_LSR) & LSR_DR) {
+	if (has_uart() && pio_read8(uart + UART_LSR) & LSR_DR) {
 		pio_read8(uart + UART_DATA);
 		key = true;
 	}
