@@ -33,7 +33,11 @@ ERASE=yes\nDISK=only\nKERNEL=demo\nNAME=a b | 4 | NAME | 'a b': letters, digits
 ERASE=yes\nDISK=only\nKERNEL=demo\nKERNAL=x | 4 | KERNAL | there is no such key
 ERASE=yes\nDISK=only\nKERNEL=demo\nDISK=only | 4 | DISK | it is in line 2, too
 # a comment\n\nERASE=yes\nDISK=\nKERNEL=demo | 4 | DISK | empty
-ERASE = yes\nDISK=only\nKERNEL=demo | 1 | ERASE  | not a line KEY=VALUE
+ERASE = yes\nDISK=only\nKERNEL=demo | 1 | ERASE  | not a line KEY=VALUE (no spaces around =)
+erase=yes\nDISK=only\nKERNEL=demo | 1 | erase | there is no such key, but: MODULE CMDLINE
+ERASE="yes"\nDISK=only\nKERNEL=demo | 1 | ERASE | '"yes"': only yes
+ERASE=yes \nDISK=only\nKERNEL=demo | 1 | ERASE | 'yes ': only yes
+\x1b[2J\nERASE=yes\nDISK=only\nKERNEL=demo | 1 | ?[2J | not a line KEY=VALUE
 ERASE=yes\nDISK=only\nKERNEL=demo\nreboot | 4 | reboot | not a line KEY=VALUE
 ERASE=yes\nDISK=only\nKERNEL=demo\nCMDLINE=a\tb | 4 | CMDLINE | a character that cannot be printed
 END
@@ -60,7 +64,7 @@ END
 	run -2 "$setup" --check-answer dir
 	printf 'ERASE=yes\0\n' >data
 	run -2 "$setup" --check-answer data
-	assert_output "data: not a text"
+	assert_output "data: not a text, or one in UTF-16: save it as UTF-8 or ANSI"
 	head -c 70000 /dev/zero | tr '\0' '#' >large
 	run -2 "$setup" --check-answer large
 	assert_output "large: more than 64 KiB"
@@ -79,6 +83,10 @@ END
 	printf 'NVRAM=no\nKEYMAP=us-dvorak\nHWCHECK=ignore\nFINISH=shell\nON_ERROR=reboot' >>a
 	run -0 "$setup" --check-answer a
 	assert_output "a: good"
+	{ printf '\xef\xbb\xbf'; cat a; } >b
+	run -0 "$setup" --check-answer b
+	{ printf '#\n\xef\xbb\xbf'; cat a; } >b
+	run -2 "$setup" --check-answer b
 }
 
 # disk NAME SECTORS MODEL SERIAL PCI NUMBER: a disk in a tree that stands in for /sys
@@ -93,10 +101,17 @@ disk() {
 	ln -s "../devices/pci0000:00/$5/ata1/block/$1" "sys/block/$1"
 }
 
-find_disk() {
+# part COMMAND...: a function of the installer, in that tree
+part() {
 	# shellcheck disable=SC2016 # the inner shell's
-	VENEER_SYSROOT=$PWD bash -uc '. "$1/lib/disks.bash"; find_disk "$2"' sh "$ROOT/installer/iso" "$1"
+	VENEER_SYSROOT=$PWD here=$ROOT/installer/iso work=$PWD bash -uc '
+		for lib in answer disks install keyboard ui; do . "$here/lib/$lib.bash"; done
+		DEFAULT_CONFIG=$here/../../configs/default.dts
+		box() { printf "%s\n" "$@" >shown; cat typed; }
+		"$@"' sh "$@"
 }
+
+find_disk() { part find_disk "$1"; }
 
 @test "which disk: not the medium, none that is mounted, written-protected or in a RAID; one, or an error that lists them" {
 	mkdir -p proc/self
@@ -114,6 +129,7 @@ find_disk() {
 	run -0 find_disk only
 	assert_output sda
 	run -0 find_disk serial:SER1
+	run -0 find_disk 'serial:  SER1 '
 	run -0 find_disk pci:0000:00:1f.2
 	run -0 find_disk /dev/sda
 	run -3 find_disk /dev/sdb
@@ -125,6 +141,74 @@ find_disk() {
 	assert_line --partial "2 disks are meant"
 	run -0 find_disk serial:SER2
 	assert_output nvme0n1
+}
+
+@test "disks of whatever names: no line too long, nothing that moves the cursor, no path of NVMe's" {
+	mkdir -p proc/self
+	: >proc/self/mountinfo
+	disk nvme0n1 41943040 $'A\e[2Jname\twith\\\\n more than forty letters in all of it' $'S\e1' 0000:00:08.0 259:0
+	disk nvme0c0n1 41943040 Path S1 0000:00:08.0 259:1
+	echo 1 >sys/block/nvme0c0n1/hidden
+	disk sda 2097152 '' '' 0000:00:1f.2 8:0
+	run -0 part list_disks
+	assert_output $'nvme0n1\nsda'
+	run -0 part disk_text nvme0n1
+	assert_output '20 GiB NVMe A?[2Jname?with//n more than forty letters in al...'
+	run -0 part disk_text sda
+	assert_output '1024 MiB SATA no model name'
+	mkdir sys/block/nvme0n1/queue
+	echo 4096 >sys/block/nvme0n1/queue/logical_block_size
+	run -0 part disk_text nvme0n1
+	assert_output --partial 'NVMe (cannot be used: sectors of 4096 bytes) A?'
+	[ ${#output} -le 62 ]
+	run -3 find_disk only
+	assert_line --partial 'serial:S?1,'
+}
+
+@test "a data partition for the guest: on AHCI and NVMe only, by a serial number that no other disk has" {
+	disk sda 2097152 A SER1 0000:00:1f.2 8:0
+	disk sdb 2097152 B SER2 0000:00:14.0 8:16
+	disk sdc 2097152 C '' 0000:00:1f.2 8:32
+	mkdir -p sys/bus/pci/devices/0000:00:1f.2 sys/bus/pci/devices/0000:00:14.0
+	echo 0x010601 >sys/bus/pci/devices/0000:00:1f.2/class
+	echo 0x0c0330 >sys/bus/pci/devices/0000:00:14.0/class
+	args() {
+		# shellcheck disable=SC2016 # the inner shell's
+		part eval 'disk='"$1"' kernel=k data=writable; make_install_args && printf "%s\n" "${install_args[@]}"'
+	}
+	run -0 args sda
+	assert_line "$PWD/config.dts"
+	grep -F 'veneer,serial = "SER1";' config.dts
+	run -2 args sdb
+	assert_output --partial "the data partition of /dev/sdb cannot be the guest's disk: it is on no AHCI or NVMe controller"
+	run -2 args sdc
+	assert_output --partial "it has no serial number to name it by"
+	disk sdd 2097152 D SER1 0000:00:14.0 8:48
+	run -2 args sda
+	assert_output --partial "sdd has the same serial number, SER1"
+}
+
+@test "the summary: ERASE counts for the disk that was chosen, and not for another that has its name now" {
+	disk sda 2097152 A SER1 0000:00:1f.2 8:0
+	echo 7 >sys/block/sda/diskseq
+	: >k
+	confirm() {
+		# shellcheck disable=SC2016 # the inner shell's
+		part eval 'try_install() { :; }; disk=sda disk_was='"'$1'"' kernel=k guest_name=k; step_confirm'
+	}
+	echo ERASE >typed
+	run -0 confirm "7 2097152 SER1"
+	for was in "6 2097152 SER1" "7 2097151 SER1" "7 2097152 SER2" ""; do
+		run -1 confirm "$was"
+		grep -F "/dev/sda is no longer the disk that was chosen" shown
+	done
+	echo erase >typed
+	run -1 confirm "7 2097152 SER1"
+	grep -F '"erase" is not ERASE.  Nothing was written.' shown
+	rm -r sys/block/sda
+	echo ERASE >typed
+	run -1 confirm "7 2097152 SER1"
+	grep -F "it was taken away" shown
 }
 
 @test "keyboard layouts: each types all printable ASCII characters, none twice in the list; a wrong name is refused" {

@@ -68,7 +68,7 @@ DISKS='(sd.|nvme0n1|vd.|mmcblk0) +[0-9]+ [MG]iB'
 	to_disks
 	screen | grep -E 'sd. +256 MiB SATA QEMU HARDDISK'
 	screen | grep -E 'sd. +8 MiB SATA QEMU HARDDISK'
-	screen | grep -E 'nvme0n1 +64 MiB NVMe QEMU NVMe Ctrl .cannot be used: sectors of 4096 bytes'
+	screen | grep -E 'nvme0n1 +64 MiB NVMe .cannot be used: sectors of 4096 bytes. QEMU'
 	screen | grep -E 'sd. +128 MiB USB QEMU HARDDISK'
 	screen | grep -E 'vd. +160 MiB virtio'
 	screen | grep -E 'mmcblk0 +256 MiB SD or eMMC QEMU'
@@ -149,7 +149,7 @@ DISKS='(sd.|nvme0n1|vd.|mmcblk0) +[0-9]+ [MG]iB'
 	iso_start cd bios sata:blkdebug:bd.conf:disk.img "${conf_args[@]}"
 	guest_end 0
 	grep -aE '/dev/sd.: writing failed at sector [0-9]+' "$(serial)"
-	grep -a 'FAILED; /dev/sd. is incomplete and starts nothing' "$(serial)"
+	grep -a 'FAILED; /dev/sd. is incomplete, do not start from it; what was on it is lost' "$(serial)"
 	grep -a 'veneer-setup: exit status 1' "$(serial)"
 	run ! "$ROOT/installer/veneer-install" verify disk.img
 }

@@ -56,8 +56,9 @@ _ . + - only, at most 60, and neither . nor - first" ;;
 
 take_answer() { # take_answer FILE LINE TEXT
 	local key=${3%%=*} value=${3#*=}
-	if [[ $3 != *=* || ! $key =~ ^[A-Z_]+$ ]]; then
-		answer_error "$1" "$2" "${key:0:20}" "not a line KEY=VALUE"
+	if [[ $3 != *=* || ! $key =~ ^[A-Za-z_]+$ ]]; then
+		key=${key:0:20}
+		answer_error "$1" "$2" "${key//[![:print:]]/?}" "not a line KEY=VALUE (no spaces around =)"
 	elif [ -z "${answer[$key]+x}" ] && [ "$key" != MODULE ]; then
 		answer_error "$1" "$2" "$key" \
 			"there is no such key, but: MODULE $(printf '%s\n' "${!answer[@]}" | sort | tr '\n' ' ')"
@@ -79,10 +80,13 @@ read_answer() { # read_answer FILE
 	local line number=0 key LC_ALL=C
 	if [ ! -f "$1" ] || [ ! -r "$1" ]; then echo "$1: cannot be read" >&2; return 2; fi
 	[ "$(stat -c %s -- "$1")" -le 65536 ] || { echo "$1: more than 64 KiB" >&2; return 2; }
-	[ "$(tr -d '\0' <"$1" | wc -c)" = "$(stat -c %s -- "$1")" ] || { echo "$1: not a text" >&2; return 2; }
+	[ "$(tr -d '\0' <"$1" | wc -c)" = "$(stat -c %s -- "$1")" ] ||
+		{ echo "$1: not a text, or one in UTF-16: save it as UTF-8 or ANSI" >&2; return 2; }
 	while IFS= read -r line || [ -n "$line" ]; do
 		number=$((number + 1))
 		line=${line%$'\r'}
+		# The mark that Windows' editors put before UTF-8.
+		[ $number -gt 1 ] || line=${line#$'\xef\xbb\xbf'}
 		[[ $line =~ ^[[:blank:]]*(#.*)?$ ]] || take_answer "$1" $number "$line"
 	done <"$1"
 	for key in ERASE DISK KERNEL; do

@@ -4,6 +4,16 @@
 
 sysroot=${VENEER_SYSROOT:-}
 
+# What devices say of themselves, for a line of MAX characters on a screen: nothing that moves the cursor, nor a backslash, of
+# which whiptail makes line ends.
+shown() { # shown TEXT MAX
+	local text=$1 LC_ALL=C
+	text=${text//[![:print:]]/?}
+	text=${text//\\//}
+	[ ${#text} -le "$2" ] || text=${text:0:$2 - 3}...
+	printf '%s' "$text"
+}
+
 disk_value() { # disk_value NAME FILE
 	local text
 	text=$(tr -d '\0' 2>/dev/null <"$sysroot/sys/block/$1/$2") || text=
@@ -18,6 +28,28 @@ disk_serial() {
 	[ -n "$text" ] || [ ! -r "$sysroot/sys/block/$1/device/vpd_pg80" ] ||
 		text=$(tail -c +5 "$sysroot/sys/block/$1/device/vpd_pg80" | tr -d '\0' | sed 's/^ *//; s/ *$//')
 	printf '%s' "$text"
+}
+
+# One of several ways to an NVMe disk, which has a name of its own.
+is_path() { [ "$(disk_value "$1" hidden)" = 1 ]; }
+
+# It tells two disks apart that have had the same name one after the other.
+disk_identity() { echo "$(disk_value "$1" diskseq) $(disk_value "$1" size) $(disk_serial "$1")"; }
+
+# Why the guest cannot have a part of it as its virtio disk; nothing where it can.
+why_no_data() { # why_no_data NAME
+	local serial dir class
+	serial=$(disk_serial "$1")
+	class=$(cat "$sysroot/sys/bus/pci/devices/$(disk_pci "$1")/class" 2>/dev/null)
+	case $class:$(disk_bus "$1") in
+	0x010601:* | 0x010802:* | :NVMe) ;;
+	*) echo "it is on no AHCI or NVMe controller, of which alone Veneer makes virtio disks"; return ;;
+	esac
+	[[ $serial =~ ^[A-Za-z0-9\ !#-/:-@_.-]{1,40}$ ]] || { echo "it has no serial number to name it by"; return; }
+	for dir in "$sysroot"/sys/block/*; do
+		[ "${dir##*/}" = "$1" ] || is_path "${dir##*/}" || [ "$(disk_serial "${dir##*/}")" != "$serial" ] ||
+			{ echo "${dir##*/} has the same serial number, $serial"; return; }
+	done
 }
 
 # The PCI function that it hangs on.
@@ -61,7 +93,8 @@ list_disks() {
 		case $name in
 		loop* | ram* | zram* | sr* | fd* | dm-* | md* | nbd* | mtd* | mmcblk*boot* | mmcblk*rpmb) continue ;;
 		esac
-		[ -e "$dir/device" ] && [ "$(disk_value "$name" size)" != 0 ] && [ "$(disk_value "$name" ro)" = 0 ] || continue
+		[ -e "$dir/device" ] && [ "$(disk_value "$name" size)" != 0 ] && [ "$(disk_value "$name" ro)" = 0 ] &&
+			! is_path "$name" || continue
 		is_used "$name" || echo "$name"
 	done
 }
@@ -70,15 +103,15 @@ disk_text() { # disk_text NAME: one line
 	local model note=''
 	model=$(disk_value "$1" device/model)
 	model=${model:-$(disk_value "$1" device/name)}
-	[ "$(disk_value "$1" queue/logical_block_size)" != 4096 ] || note=' (cannot be used: sectors of 4096 bytes)'
-	echo "$(size_text "$(disk_value "$1" size)") $(disk_bus "$1") ${model:-no model name}$note"
+	[ "$(disk_value "$1" queue/logical_block_size)" != 4096 ] || note='(cannot be used: sectors of 4096 bytes) '
+	shown "$(size_text "$(disk_value "$1" size)") $(disk_bus "$1") $note${model:-no model name}" 62
 }
 
 content_of() { # content_of DEVICE: kind and label; blkid -p, since there is no udev to ask
 	local kind label
 	kind=$(blkid -p -s TYPE -o value "$1" 2>/dev/null)
 	label=$(blkid -p -s LABEL -o value "$1" 2>/dev/null)
-	echo "${kind:-$2}${label:+ $label}"
+	echo "${kind:-$2}${label:+ $(shown "$label" 24)}"
 }
 
 # What is on it now, a line for each partition.
@@ -96,12 +129,13 @@ disk_content() {
 
 # The disk that an answer file means.
 find_disk() { # find_disk WHAT: prints its name, or says why not and returns 3
-	local name found=() all
+	local name found=() all serial
+	serial=$(sed 's/^ *//; s/ *$//' <<<"${1#serial:}")
 	mapfile -t all < <(list_disks)
 	for name in ${all[@]+"${all[@]}"}; do
 		case $1 in
 		only) found+=("$name") ;;
-		serial:*) [ "$(disk_serial "$name")" != "${1#serial:}" ] || found+=("$name") ;;
+		serial:*) [ "$(disk_serial "$name")" != "$serial" ] || found+=("$name") ;;
 		pci:*) [ "$(disk_pci "$name")" != "${1#pci:}" ] || found+=("$name") ;;
 		*) [ "/dev/$name" != "$1" ] || found+=("$name") ;;
 		esac
@@ -112,8 +146,9 @@ find_disk() { # find_disk WHAT: prints its name, or says why not and returns 3
 	fi
 	echo "DISK=$1: ${#found[@]} disks are meant by it.  These can be installed to:" >&2
 	for name in ${all[@]+"${all[@]}"}; do
-		echo "  /dev/$name: $(disk_text "$name"), serial:$(disk_serial "$name"), pci:$(disk_pci "$name")" >&2
+		echo "  /dev/$name: $(disk_text "$name"), serial:$(shown "$(disk_serial "$name")" 40)," \
+			"pci:$(disk_pci "$name")" >&2
 	done
-	[ ${#all[@]} -gt 0 ] || echo "  (none)" >&2
+	[ ${#all[@]} -gt 0 ] || echo "  (none; not the medium itself, no disk in use and none that is write-protected)" >&2
 	return 3
 }

@@ -3,7 +3,7 @@
 # veneer-setup: from what was chosen to veneer-install's command line.
 
 # What was chosen, by hand or by an answer file.
-disk='' kernel='' cmdline='' config='' guest_name='' data=readonly nvram=last
+disk='' disk_was='' kernel='' cmdline='' config='' guest_name='' data=readonly nvram=last
 modules=()
 
 DEMO=$here/../../hobby-os.elf
@@ -21,18 +21,18 @@ data_config() { # data_config SERIAL OUT
 
 # Sets install_args, or says why it cannot be and returns 2.
 make_install_args() {
-	local module serial own=$work/config.dts
+	local module why own=$work/config.dts
 	install_args=(disk "/dev/$disk" --kernel "$kernel" --cmdline "$cmdline" --name "${guest_name:-demo}")
 	for module in ${modules[@]+"${modules[@]}"}; do install_args+=(--module "$module"); done
 	if [ "$data" = writable ]; then
-		serial=$(disk_serial "$disk")
 		if [ -n "$config" ]; then
 			echo "a configuration and a writable data partition: the configuration has to say it" >&2
 			return 2
 		fi
-		[[ $serial =~ ^[A-Za-z0-9\ !#-/:-@_.-]{1,40}$ ]] ||
-			{ echo "/dev/$disk has no serial number to name it by: its data cannot be writable" >&2; return 2; }
-		data_config "$serial" "$own"
+		why=$(why_no_data "$disk")
+		[ -z "$why" ] ||
+			{ echo "the data partition of /dev/$disk cannot be the guest's disk: $why" >&2; return 2; }
+		data_config "$(disk_serial "$disk")" "$own"
 		install_args+=(--config "$own")
 	elif [ -n "$config" ]; then
 		install_args+=(--config "$config")
@@ -46,6 +46,13 @@ make_install_args() {
 # Everything but the writing: what is wrong is said before a byte of the disk has changed.
 try_install() {
 	make_install_args && veneer-install "${install_args[@]}" --dry-run
+}
+
+# Whether the disk is the one that was chosen.
+same_disk() {
+	[ "$(disk_identity "$disk")" = "$disk_was" ] && return
+	echo "/dev/$disk is no longer the disk that was chosen: it was taken away, or another has its name now"
+	return 1
 }
 
 run_install() { veneer-install "${install_args[@]}" --yes --progress; }
@@ -64,7 +71,7 @@ unattended_fail() { # unattended_fail STATUS MESSAGE...
 	echo "veneer-setup: ${*:2}"
 	case $stage in
 	none) echo "veneer-setup: FAILED; nothing was written to any disk" ;;
-	*) echo "veneer-setup: FAILED; /dev/$disk is incomplete and starts nothing" ;;
+	*) echo "veneer-setup: FAILED; /dev/$disk is incomplete, do not start from it; what was on it is lost" ;;
 	esac
 	echo "${answer[ON_ERROR]}" >/run/veneer-finish
 	exit "$1"
@@ -109,11 +116,15 @@ unattended() { # unattended FILE
 	*) cat "$work/hardware"; unattended_fail 1 "this machine does not fit (HWCHECK=ignore installs all the same)" ;;
 	esac
 	disk=$(find_disk "${answer[DISK]}") || unattended_fail 3 "$1: line ${answer_line[DISK]}: DISK: not one disk"
+	disk_was=$(disk_identity "$disk")
 	echo "veneer-setup: /dev/$disk: $(disk_text "$disk")"
 	try_install || unattended_fail $? "veneer-install does not take it"
+	same_disk || unattended_fail 3 "not the same disk"
 	stage=writing
 	run_install | show_progress
 	status=${PIPESTATUS[0]}
+	# With these it has refused before it wrote.
+	case $status in 2 | 3 | 4 | 6) stage=none ;; esac
 	[ "$status" = 0 ] || unattended_fail "$status" "veneer-install failed"
 	veneer-install verify "/dev/$disk" || unattended_fail $? "what was written is not what is read"
 	echo "veneer-setup: done: /dev/$disk starts $guest_name behind Veneer"

@@ -23,7 +23,7 @@ step_hardware() {
 	hardware "$work/hardware" || status=$?
 	verdict=$(tail -n 1 "$work/hardware")
 	# What matters is not to be scrolled to.
-	printf '%s\n\n' "$verdict" | cat - "$work/hardware" >"$work/shown"
+	printf '%s\n\n' "$verdict" | cat - "$work/hardware" | LC_ALL=C tr -c '[:print:]\n' '?' >"$work/shown"
 	box --title "Hardware check (arrows scroll; Tab, Enter: on)" --scrolltext --textbox "$work/shown" 21 78 || return 1
 	[ $status != 0 ] && [ $status != 3 ] || return 0
 	box --title "Hardware check" --defaultno --yesno "$verdict
@@ -35,6 +35,7 @@ Veneer will not start on this machine as it is.  Go on all the same, to install 
 
 step_disk() {
 	local items=() name all text
+	local -A was
 	mapfile -t all < <(list_disks)
 	if [ ${#all[@]} = 0 ]; then
 		message "Disk" "There is no disk that could be installed to.  The medium itself, disks in use and those that \
@@ -44,12 +45,15 @@ are write-protected are not offered.  A RAID or VMD mode in the firmware setup h
 	text="Which disk shall be ERASED and started from?"
 	for name in "${all[@]}"; do
 		items+=("$name" "$(disk_text "$name")")
-		text+=$'\n\n'"$name: serial $(disk_serial "$name"), on PCI $(disk_pci "$name")"$'\n'"$(disk_content "$name")"
+		was[$name]=$(disk_identity "$name")
+		text+=$'\n\n'"$name: serial $(shown "$(disk_serial "$name")" 40), on PCI $(disk_pci "$name")"
+		text+=$'\n'"$(disk_content "$name")"
 	done
 	printf '%s\n' "$text" | tail -n +3 >"$work/disks"
 	while :; do
 		disk=$(box --title "Disk" --menu "Which disk shall be ERASED and started from?" 20 76 10 "${items[@]}" \
 			show "what is on these disks now") || return 1
+		disk_was=${was[$disk]:-}
 		[ "$disk" = show ] || return 0
 		box --title "Disks (arrows scroll; Tab, Enter: on)" --scrolltext --textbox "$work/disks" 20 76
 	done
@@ -68,24 +72,29 @@ list_volumes() {
 		parent=$(lsblk -dno PKNAME "$dev")
 		parent=${parent:-${dev##*/}}
 		is_used "$parent" || printf '%s\n%s\n' "$dev" "$(lsblk -dno SIZE "$dev" | tr -d ' ') $kind \
-$(blkid -p -s LABEL -o value "$dev" 2>/dev/null) $(disk_bus "$parent")"
+$(shown "$(blkid -p -s LABEL -o value "$dev" 2>/dev/null)" 24) $(disk_bus "$parent")"
 	done
 }
 
 # browse TITLE DIRECTORY: a file of it, in chosen
 browse() {
-	local dir=$2 items name size
+	local dir=$2 items name size names
 	while :; do
 		items=()
 		[ "$dir" = "$2" ] || items+=(.. "up")
-		while IFS= read -r name; do
+		# No devices and pipes, and no names that would not be one line.
+		mapfile -t names < <(find "$dir" -mindepth 1 -maxdepth 1 ! -name '.*' ! -name '*[[:cntrl:]]*' \
+			\( -xtype f -o -xtype d \) -printf '%f\n' | LC_ALL=C sort)
+		[ ${#names[@]} -le 500 ] ||
+			message "$1" "${#names[@]} files are in this folder.  The first 500 are shown, by name."
+		for name in "${names[@]:0:500}"; do
 			if [ -d "$dir/$name" ]; then
 				items+=("$name/" "folder")
 			else
 				size=$(stat -L -c %s -- "$dir/$name")
 				items+=("$name" "$(((size + 1023) / 1024)) KiB")
 			fi
-		done < <(find "$dir" -mindepth 1 -maxdepth 1 ! -name '.*' -printf '%f\n' | LC_ALL=C sort | head -n 500)
+		done
 		[ ${#items[@]} -gt 0 ] || { message "$1" "There is nothing there."; return 1; }
 		name=$(box --title "$1" --menu "/${dir#"$2"}" 20 76 12 -- "${items[@]}") || return 1
 		case $name in
@@ -171,15 +180,19 @@ step_confirm() {
 	fi
 	word=$(box --title "Summary" --inputbox "\
 Disk      /dev/$disk: $(disk_text "$disk")
-Kernel    $guest_name, $(stat -L -c %s -- "$kernel") bytes, ${#modules[@]} further files
+Kernel    ${guest_name:0:24}, $(stat -L -c %s -- "$kernel") bytes, ${#modules[@]} further files
 Command   ${cmdline:0:60}
 Data      $data
 
 ALL DATA ON /dev/$disk WILL BE LOST:
-$(disk_content "$disk" | head -n 6)
+$(disk_content "$disk" | awk 'NR < 5 { print } END { if (NR > 4) print "  and " NR - 4 " more" }')
 
 Type ERASE to go on:" 21 76) || return 1
-	[ "$word" = ERASE ] && return 0
+	if [ "$word" = ERASE ]; then
+		same_disk >"$work/error" && return 0
+		message "Disk" "$(cat "$work/error").  Nothing was written."
+		return 1
+	fi
 	message "Summary" "\"$word\" is not ERASE.  Nothing was written."
 	return 1
 }
