@@ -25,4 +25,19 @@ bats_require_minimum_version 1.5.0
 	tiny_kernel 1 kernel
 	root/usr/sbin/veneer-install image disk.img --kernel kernel
 	[ -s disk.img ]
+
+	# Installed over itself, as an upgrade, and purged: what it says, and nothing is left but what is not its own.
+	mkdir -p r/var/lib/dpkg/info r/var/lib/dpkg/updates r/boot/veneer r/var/log
+	touch r/var/lib/dpkg/status r/boot/veneer/state
+	find r ! -path 'r/var/lib/dpkg/*' | sort >before
+	into_r() { dpkg --root="$PWD/r" --log=/dev/null --force-script-chrootless --force-depends "$@"; }
+	run -0 into_r -i veneer_*.deb veneer-tools_*.deb
+	[[ $output != *"veneer-install upgrade"* ]]
+	touch r/var/log/veneer-install.log
+	run -0 into_r -i veneer_*.deb veneer-tools_*.deb
+	[[ $output = *'veneer: the boot menu has the version before until "veneer-install upgrade" is run.'* ]]
+	[[ $output != *"stays in the boot menu"* ]]
+	run -0 into_r -P veneer-tools veneer
+	[[ $output = *"Veneer stays in the boot menu and in /boot/veneer"* ]]
+	find r ! -path 'r/var/lib/dpkg/*' | sort | diff before -
 }
