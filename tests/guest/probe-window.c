@@ -9,6 +9,7 @@
 #include "vio.h"
 
 #define F_BLK_FLUSH	(1ull << 9)
+#define BLK_FLUSH	4
 #define BLK_DISCARD	11
 #define BLK_ZEROES	13
 #define CHUNK		(64u * 512)
@@ -65,11 +66,41 @@ static void refused(struct vio *v, uint64_t sector, uint32_t sectors, const char
 	}
 }
 
+/* Two ranges in one request, the second of which lies outside: one is allowed, so neither may be done. */
+static void two_ranges(struct vio *v, uint64_t size)
+{
+	struct range_req *r = (void *)buf;
+
+	r[0] = (struct range_req){ 0, 8, 0 };
+	r[1] = (struct range_req){ size, 8, 0 };
+	check(vio_blk(v, BLK_DISCARD, 0, r, 2 * sizeof(*r)) > BLK_S_OK, true, "%s: discard two ranges", vio_name(v));
+	check(vio_blk(v, BLK_ZEROES, 0, r, 2 * sizeof(*r)) > BLK_S_OK, true, "%s: zero two ranges", vio_name(v));
+	check(vio_blk(v, BLK_DISCARD, 0, r, sizeof(*r) - 1) > BLK_S_OK, true, "%s: discard a part of a range", vio_name(v));
+}
+
+/* Requests that name a place and have none, and types that there are not, with a place outside. */
+static void no_place(struct vio *v, uint64_t size)
+{
+	static const uint32_t none[] = { 2, 3, 5, 7, 10, 12, 14, 15, 16, 17, 0x80000000, 0x80000001, 0xffffffff };
+	uint32_t taken = 0;
+
+	memset(buf, 0x5a, CHUNK);
+	check(vio_blk(v, BLK_GET_ID, size, buf, CHUNK), BLK_S_OK, "%s: the id", vio_name(v));
+	check(buf[0] != 0x5a, true, "%s: the id is there", vio_name(v));
+	memset(buf, 0x5a, 20);
+	check(others(0x5a, CHUNK), 0, "%s: and has 20 bytes", vio_name(v));
+	check(vio_blk(v, BLK_FLUSH, ~0ull, buf, 512), BLK_S_OK, "%s: flush with a place", vio_name(v));
+	for (unsigned int i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		taken += vio_blk(v, none[i], size, buf, CHUNK) <= BLK_S_OK;
+	check(taken, 0, "%s: other types", vio_name(v));
+}
+
 /* What does not begin in the window, does not end in it, or only seems to when the sum or the product wraps. */
 static void outside(struct vio *v, uint64_t size, uint64_t first)
 {
 	refused(v, size, 8, "the first behind the end");
 	refused(v, size - 8, 16, "over the end");
+	refused(v, size - 4, 8, "over the end, half a block of 4096 bytes in");
 	refused(v, size + 8, 8, "further behind");
 	refused(v, 0ull - 8, 8, "just below 2^64");
 	refused(v, 0ull - 8, 16, "round 2^64 to the beginning");
@@ -110,7 +141,7 @@ static void fill(struct vio *v, uint64_t size)
 		bad += vio_blk(v, BLK_OUT, at, buf, SECTORS(n)) != BLK_S_OK;
 	}
 	check(bad, 0, "%s: all can be written", vio_name(v));
-	check(vio_blk(v, 4, 0, buf, 512), BLK_S_OK, "%s: flush", vio_name(v));
+	check(vio_blk(v, BLK_FLUSH, 0, buf, 512), BLK_S_OK, "%s: flush", vio_name(v));
 }
 
 static void one_disk(struct vio *v, unsigned int n)
@@ -129,6 +160,8 @@ static void one_disk(struct vio *v, unsigned int n)
 		if (!t)
 			inside(v, size);
 		outside(v, size, first);
+		two_ranges(v, size);
+		no_place(v, size);
 	}
 	fill(v, size);
 	vio_reset(v);

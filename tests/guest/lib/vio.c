@@ -306,7 +306,7 @@ int vio_blk(struct vio *v, uint32_t type, uint64_t sector, void *data, uint32_t 
 	header->sector = sector;
 	*status = 0xff;
 	vio_desc_set(q, 0, (uint32_t)header, 16, D_NEXT, 1);
-	vio_desc_set(q, 1, (uint32_t)data, len, D_NEXT | (type == BLK_IN ? D_WRITE : 0), 2);
+	vio_desc_set(q, 1, (uint32_t)data, len, D_NEXT | (type == BLK_IN || type == BLK_GET_ID ? D_WRITE : 0), 2);
 	vio_desc_set(q, 2, (uint32_t)status, 1, D_WRITE, 0);
 	vio_put(q, 0);
 	vio_kick(q);

@@ -60,6 +60,7 @@ enum vio_transport { VIO_LEGACY, VIO_MODERN };
 #define D_INDIRECT		4
 
 #define BLK_IN			0
+#define BLK_GET_ID		8
 #define BLK_OUT			1
 #define BLK_S_OK		0
 #define NET_RX			0
