@@ -9,7 +9,7 @@ declare -rA ALLOWED=(
 	[disk]="$GUEST menu-timeout native slot-size data yes i-know nvram no-nvram default"
 	[system]="$GUEST root remove default force yes"
 	[upgrade]="$GUEST root menu-timeout force i-know yes"
-	[rollback]="root i-know yes"
+	[rollback]="root force i-know yes"
 	[uninstall]="root i-know yes"
 	[verify]="root"
 	[list]="root"
@@ -17,7 +17,7 @@ declare -rA ALLOWED=(
 )
 readonly WITH_VALUE=" kernel module cmdline config veneer name screen menu-timeout size slot-size data root log remove "
 
-mode='' target='' source=''
+mode='' target='' source='' root=''
 modules=()
 # shellcheck disable=SC2034 # used by the other parts
 declare -A opt=([kernel]='' [cmdline]='' [config]='' [no-check]='' [veneer]='' [name]='' [screen]='' [menu-timeout]=3 [size]=''
@@ -40,6 +40,10 @@ take_option() { # take_option NAME ARGS...: sets used, the number of further arg
 	[ "$name" != help ] || { usage "$mode"; exit 0; }
 	[ -n "${opt[$name]+x}" ] || [ "$name" = module ] || die "unknown option '--$name' (see --help)"
 	is_allowed "$name" || die "--$name is not for '$mode' (see veneer-install $mode --help)"
+	case $name in
+	# The programs that get them would take a name with a dash for an option.
+	kernel | config | veneer) [[ $value != -* ]] || value=./$value ;;
+	esac
 	if [ "$name" = module ]; then modules+=("$value"); else opt[$name]=$value; fi
 	given[$name]=y
 }
@@ -89,9 +93,12 @@ check_args() {
 		[ -n "${opt[kernel]}${opt[config]}" ] || die "--kernel is missing (see --help)"
 		;;
 	system) [ -z "${opt[remove]}" ] || ! changes_guest || die "--remove goes without options for a guest" ;;
-	*) [ -z "$target" ] || [ -z "${given[root]}" ] || die "a target and --root: one of them (see --help)" ;;
+	*)
+		[ -z "$target" ] || [ -z "${given[root]}" ] || die "a target and --root: one of them (see --help)"
+		[ -n "$target" ] || [ -z "${given[menu-timeout]}" ] || die "--menu-timeout: a system's own menu has its own" ;;
 	esac
-	[[ ${opt[menu-timeout]} =~ ^[0-9]{1,4}$ ]] || die "--menu-timeout ${opt[menu-timeout]}: not a number of seconds"
+	[[ ${opt[menu-timeout]} =~ ^(0|[1-9][0-9]{0,3})$ ]] ||
+		die "--menu-timeout ${opt[menu-timeout]}: not a number of seconds"
 	[ -z "${given[screen]:-}" ] ||
 		[[ ${opt[screen]} =~ ^(auto|text|keep|[1-9][0-9]{1,4}x[1-9][0-9]{1,4}(x(8|15|16|24|32))?)$ ]] ||
 		die "--screen ${opt[screen]}: not auto, text, keep or a mode such as 1024x768 or 1024x768x32"

@@ -7,7 +7,12 @@ readonly SECTOR=512
 readonly EX_FAIL=1 EX_USE=2 EX_REFUSED=3 EX_TOOL=4 EX_VERIFY=5 EX_BUSY=6
 
 log_file=
-log() { [ -z "$log_file" ] || printf '%s [%d] %s\n' "$(date '+%F %T')" $$ "$*" >>"$log_file"; }
+log() {
+	[ -n "$log_file" ] || return 0
+	{ printf '%s [%d] %s\n' "$(date '+%F %T')" $$ "$*" >>"$log_file"; } 2>/dev/null && return
+	echo "veneer-install: note: $log_file: cannot be written; it goes on without a log" >&2
+	log_file=
+}
 say() { echo "veneer-install: $*" >&2; log "$@"; }
 tell() { [ -n "${opt[quiet]}" ] || echo "veneer-install: $*" >&2; log "$@"; }
 note() { [ -z "${opt[verbose]}" ] || echo "veneer-install: $*" >&2; log "$@"; }
@@ -23,7 +28,10 @@ open_log() {
 	local file=${opt[log]} dir
 	if [ -z "$file" ] && [ "$mode" != image ] && [ "$(id -u)" = 0 ] && [ -z "${opt[dry-run]}" ]; then
 		case $mode in
-		disk | system | upgrade | rollback | uninstall) file=${opt[root]%/}/var/log/veneer-install.log ;;
+		disk | system | upgrade | rollback | uninstall)
+			root=$(realpath -e -- "${opt[root]}" 2>/dev/null) || return 0
+			root=${root%/}
+			file=$root$(resolve /var/log/veneer-install.log) ;;
 		esac
 		[ -d "${file%/*}" ] || file=
 	fi
@@ -42,9 +50,9 @@ undo=
 cleanup() {
 	local status=$?
 	trap '' INT TERM HUP
+	[ -z "$partial" ] || rm -f -- "$partial"
 	[ -z "$undo" ] || "$undo" || :
 	[ -z "$work" ] || rm -rf -- "$work"
-	[ -z "$partial" ] || rm -f -- "$partial"
 	log "ended with exit code $status"
 }
 
@@ -139,9 +147,10 @@ readable() {
 
 # The sectors of a size with K, M or G.
 sectors_of() { # sectors_of OPTION VALUE
-	[[ $2 =~ ^(0|[1-9][0-9]{0,9})([KMG]?)$ ]] || die "$1 $2: a number with K, M or G"
-	local n=${BASH_REMATCH[1]}
-	case ${BASH_REMATCH[2]} in
+	[[ $2 =~ ^(0|[1-9][0-9]{0,14})([KMG]?)$ ]] || die "$1 $2: a number with K, M or G"
+	local n=${BASH_REMATCH[1]} unit=${BASH_REMATCH[2]}
+	[ ${#n} -le 9 ] || [ -z "$unit" ] || die "$1 $2: too large"
+	case $unit in
 	K) n=$((n << 10)) ;;
 	M) n=$((n << 20)) ;;
 	G) n=$((n << 30)) ;;

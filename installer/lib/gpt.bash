@@ -170,7 +170,7 @@ slot_start() { [ "$1" = a ] && echo "$a_start" || echo "$b_start"; }
 # Sets state_sector: where on $target the file /veneer/state of the ESP lies.  It is one sector, so it is in one piece.
 find_state() {
 	local map cluster head=$work/esp.head fats
-	map=$(mshowfat -i "$target@@$((esp_start * SECTOR))" ::/veneer/state 2>/dev/null) || map=
+	map=$(mshowfat -i "$media@@$((esp_start * SECTOR))" ::/veneer/state 2>/dev/null) || map=
 	[[ $map =~ \<([0-9]+)\> ]] || return 1
 	cluster=${BASH_REMATCH[1]}
 	dd if="$target" of="$head" bs=$SECTOR skip="$esp_start" count=1 status=none
@@ -182,7 +182,7 @@ find_state() {
 # The files of slot $1 into directory $2.
 read_slot() {
 	mkdir -p "$2"
-	mcopy -s -n -m -i "$target@@$(($(slot_start "$1") * SECTOR))" '::/veneer/*' "$2/" >/dev/null 2>&1
+	mcopy -s -n -m -i "$media@@$(($(slot_start "$1") * SECTOR))" '::/veneer/*' "$2/" >/dev/null 2>&1
 }
 
 is_our_image() { sfdisk --quiet --dump "$1" 2>/dev/null | grep -q "name=\"$PART_NAME\""; }

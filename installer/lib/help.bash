@@ -144,6 +144,7 @@ END
   --root DIR           the system in DIR instead of this one; without TARGET only
   --menu-timeout S     seconds that GRUB shows its menu; with TARGET only
   --i-know             also on the disk that this system runs from
+  --force              also from a version whose files are not as they were installed, or although Secure Boot is on
 END
 }
 
@@ -157,5 +158,6 @@ usage_other() {
 	echo
 	echo "  --root DIR           the system in DIR instead of this one; without TARGET only"
 	[ "$1" = verify ] || [ "$1" = list ] || echo "  --i-know             also on the disk that this system runs from"
+	[ "$1" != rollback ] || echo "  --force              also to a version whose files are not as they were installed"
 	[ "$1" != uninstall ] || echo "  --yes                do not ask"
 }

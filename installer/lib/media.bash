@@ -34,6 +34,7 @@ plan_text() {
 check_image_target() {
 	local dir
 	dir=$(dirname -- "$target")
+	[ ! -L "$target" ] || dir=$(dirname -- "$(realpath -m -- "$target")")
 	[ ! -b "$target" ] || die "$target is a device: use 'disk'"
 	[ ! -d "$target" ] || die "$target is a directory"
 	if [ ! -d "$dir" ] || [ ! -w "$dir" ]; then die "$target: cannot write to $dir"; fi
@@ -45,6 +46,7 @@ check_image_target() {
 }
 
 cmd_image() {
+	local real
 	need_media_tools
 	check_image_target
 	total=
@@ -58,13 +60,14 @@ cmd_image() {
 		return
 	fi
 	# An unfinished image never has the name.
-	partial=$(mktemp -- "$target.XXXXXX")
+	real=$(realpath -m -- "$target")
+	partial=$(mktemp -- "$real.XXXXXX") || fail "$target: cannot be written"
 	build_disk "$partial"
 	chmod "$(printf %o $((0666 & ~0$(umask))))" -- "$partial"
-	sync -- "$partial"
-	mv -f -- "$partial" "$target"
+	sync -- "$partial" || fail "$target: cannot be written"
+	mv -fT -- "$partial" "$real"
 	partial=
-	sync -- "$(dirname -- "$target")"
+	sync -- "$(dirname -- "$real")"
 	tell "$target: $((total / 2048)) MiB, written; the menu has: $(guests "$tree" | tr '\n' ' ')"
 }
 
@@ -80,6 +83,8 @@ cmd_disk() {
 	new_media
 	if [ -n "${opt[dry-run]}" ]; then
 		plan_text
+		echo "  ALL DATA on $target are lost by that"
+		! wants_nvram || echo "  an entry 'Veneer' in the firmware's boot list, ${opt[default]:+not }at its end"
 		return
 	fi
 	build_disk "$work/disk"
@@ -102,6 +107,9 @@ open_media() {
 	[ "$mode" = list ] || [ "$mode" = verify ] || [ -w "$target" ] || die "$target: no permission to write"
 	lock "$target"
 	make_work
+	# By a name that mtools does not take apart.
+	media=$work/media
+	ln -s -- "$(realpath -- "$target")" "$media"
 	find_parts || die "$target: no installation of Veneer in its partition table"
 	find_state || die "$target: the file that names the slot is missing from the ESP"
 	state_read "$work/state" || say "note: $target: the sector that names the slot is damaged; GRUB starts slot $slot"
@@ -115,12 +123,14 @@ media_upgrade() {
 	open_media
 	media_busy
 	read_slot "$slot" "$tree" || fail "$target: slot $slot cannot be read; try veneer-install verify"
+	check_old "$tree" "slot $slot"
 	upgrade_tree
 	disk_timeout
 	finish_tree
 	make_slot "$slot_sectors"
 	if [ -n "${opt[dry-run]}" ]; then
 		echo "would write slot $other of $target and let it start; slot $slot becomes the previous version"
+		(cd "$tree" && find . -type f -printf "  slot $other: %P, %s bytes\n" | LC_ALL=C sort)
 		return
 	fi
 	# While a slot is being written it must not be offered as the previous version.
@@ -134,6 +144,8 @@ media_rollback() {
 	open_media
 	media_busy
 	[ -n "$previous" ] || die "$target: there is no previous version"
+	read_slot "$previous" "$work/previous" || fail "$target: slot $previous cannot be read; nothing was changed"
+	check_old "$work/previous" "slot $previous"
 	if [ -n "${opt[dry-run]}" ]; then
 		echo "would let slot $other of $target start again"
 		return
@@ -148,7 +160,8 @@ media_uninstall() {
 	open_media
 	media_busy
 	if [ -n "${opt[dry-run]}" ]; then
-		echo "would erase the boot code, the partition table and the starts of Veneer's partitions on $target"
+		echo "would erase the boot code, the partition table and the starts of Veneer's partitions on $target,"
+		echo "  and remove its entry from the firmware's boot list, where it has one"
 		return
 	fi
 	confirm "Veneer, both versions and the partition table will be erased"
@@ -166,13 +179,13 @@ media_uninstall() {
 
 verify_boot() {
 	local sum name size got
-	mcopy -n -i "$target@@$((esp_start * SECTOR))" ::/veneer/boot.sums "$work/sums" 2>/dev/null ||
+	mcopy -n -i "$media@@$((esp_start * SECTOR))" ::/veneer/boot.sums "$work/sums" 2>/dev/null ||
 		{ differs "ESP: /veneer/boot.sums is missing"; return 0; }
 	while read -r sum name size; do
 		case $name in
 		core) got=$(dd if="$target" bs=1M iflag=skip_bytes,count_bytes skip=$((BIOS_START * SECTOR)) count="$size" \
 			status=none | sha256sum) ;;
-		*) got=$(mtype -i "$target@@$((esp_start * SECTOR))" "::/$name" 2>/dev/null | sha256sum) ;;
+		*) got=$(mtype -i "$media@@$((esp_start * SECTOR))" "::/$name" 2>/dev/null | sha256sum) ;;
 		esac
 		[ "${got%% *}" = "$sum" ] || differs "$name is not as it was installed"
 	done <"$work/sums"

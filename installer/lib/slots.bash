@@ -17,21 +17,27 @@ upgraded_guest() {
 }
 
 changes_guest() {
-	[ -n "${opt[kernel]}${given[cmdline]}${opt[config]}" ] || [ ${#modules[@]} -gt 0 ]
+	[ -n "${opt[kernel]}${given[cmdline]}${opt[config]}${opt[screen]}" ] || [ ${#modules[@]} -gt 0 ]
 }
 
-# $tree holds the present version; make the new one of it.
+# $tree holds the present version; make the new one of it: what GRUB does is as this program writes it, and a configuration that
+# is taken over is one that the new hypervisor takes.
 upgrade_tree() {
-	local name
+	local name all
 	if [ -e "$tree/veneer.elf" ]; then
 		put_veneer
 	else
 		opt[native]=y
 	fi
-	if changes_guest; then
+	if changes_guest || [ -n "${opt[name]}" ]; then
 		name=$(upgraded_guest)
 		put_guest "$name"
 	fi
+	all=$(guests "$tree")
+	for name in $all; do
+		[ -n "${opt[native]}" ] || check_config "guest $name: its configuration" "$tree/guests/$name/config.dtb"
+		write_entry "$name"
+	done
 }
 
 differences=0
@@ -53,6 +59,14 @@ verify_tree() { # verify_tree DIRECTORY WHAT
 		differs "$2: $line: a file that was not installed"
 	done < <(cd "$1" && find . -type f ! -name manifest -printf '%P\n' | LC_ALL=C sort |
 		comm -23 - <(sed 's/^[0-9a-f]*  \.\///' manifest | LC_ALL=C sort))
+}
+
+# What is to be taken over, or to start again, is what was installed.
+check_old() { # check_old DIRECTORY WHAT
+	verify_tree "$1" "$2"
+	[ "$differences" = 0 ] || [ -n "${opt[force]}" ] ||
+		leave $EX_VERIFY "${target:-${root:-/}}: $2 is not as it was installed; nothing was changed (--force takes it" \
+			"as it is)"
 }
 
 verify_end() { # verify_end WHAT

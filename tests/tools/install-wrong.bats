@@ -63,6 +63,10 @@ image out.img --kernel k --veneer k --name -- | 2 | --name --: letters, digits
 image out.img --kernel k --veneer k --screen big | 2 | --screen big: not auto, text, keep or a mode
 image out.img --kernel k --veneer k --screen 0x0 | 2 | --screen 0x0: not auto
 image out.img --kernel k --veneer k --menu-timeout soon | 2 | --menu-timeout soon: not a number of seconds
+image out.img --kernel k --veneer k --menu-timeout 08 | 2 | --menu-timeout 08: not a number of seconds
+image out.img --kernel k --veneer k --size 9999999999G | 2 | --size 9999999999G: too large
+image out.img --kernel -k --veneer k | 2 | --kernel: ./-k: no such file
+image out.img --kernel k --veneer k --config -d.dts | 2 | --config: ./-d.dts: no such file
 image out.img --kernel k --veneer k --size 1.5G | 2 | --size 1.5G: a number with K, M or G
 image out.img --kernel k --veneer k --size 20M | 2 | 20 MiB are too small
 image out.img --kernel k --veneer k --slot-size 4K | 2 | --slot-size 4K: too small
@@ -88,6 +92,9 @@ upgrade missing | 2 | missing: no such file or device
 upgrade file | 2 | no installation of Veneer in its partition table
 upgrade noslots.img | 2 | no installation of Veneer in its partition table
 upgrade ours.img --veneer k --name other --cmdline x | 2 | there is no such guest, but: k
+upgrade ours.img --veneer k --name other | 2 | there is no such guest, but: k
+upgrade --root nogrub --menu-timeout 5 | 2 | --menu-timeout: a system's own menu has its own
+upgrade --root nogrub --veneer k | 2 | Veneer is not installed there
 rollback ours.img | 2 | there is no previous version
 rollback ours.img --kernel k | 2 | --kernel is not for 'rollback'
 rollback --root nogrub | 2 | Veneer is not installed there

@@ -279,6 +279,81 @@ wishing() {
 	assert_output --partial "no such file"
 }
 
+@test "names: links are followed, a dash or what mtools takes apart is a name like others" {
+	mkdir 'a b' other
+	ln -s 'other/real.img' disk.img
+	image 0 --kernel "$K/mb1"
+	[ -L disk.img ] && [ -f other/real.img ]
+	cp "$K/mb1" ./-k
+	cp "$ROOT/configs/default.dts" ./-d.dts
+	install 0 image 'a b/ü@@1.img' --kernel -k --config -d.dts --veneer "$K/mb2"
+	install 0 upgrade 'a b/ü@@1.img' --veneer "$K/mb2" --cmdline new
+	install 0 verify 'a b/ü@@1.img'
+	install 0 list 'a b/ü@@1.img'
+	assert_output --partial 'guest k: multiboot,'
+	[ "$(ls 'a b')" = 'ü@@1.img' ]
+}
+
+@test "a log that cannot be written is told once, and stops nothing" {
+	[ -e /dev/full ] || skip "no /dev/full"
+	image 0 --kernel "$K/mb1" --log /dev/full
+	[ "$(grep -c "/dev/full: cannot be written; it goes on without a log" <<<"$output")" = 1 ]
+	install 0 verify disk.img
+}
+
+# damage TEXT: its first byte becomes an x, wherever it is in disk.img
+damage() {
+	local at
+	LC_ALL=C grep -obUaP "$1" disk.img | cut -d : -f 1 | while read -r at; do
+		printf x | dd of=disk.img bs=1 seek="$at" conv=notrunc status=none
+	done
+}
+
+@test "what is not as it was installed is neither taken over nor started again; --force does it" {
+	image 0 --kernel "$K/mb1" --cmdline first-words
+	install 0 upgrade disk.img --veneer "$K/mb2" --cmdline second-words
+	cp disk.img whole.img
+	damage second-words
+	install 5 upgrade disk.img --veneer "$K/mb2"
+	assert_output --partial "slot b: guests/mb1/cmdline"
+	assert_output --partial "slot b is not as it was installed; nothing was changed"
+	install 0 rollback disk.img
+	before=$(sha256sum disk.img)
+	install 5 rollback disk.img
+	assert_output --partial "slot b is not as it was installed; nothing was changed"
+	[ "$(sha256sum disk.img)" = "$before" ]
+	install 0 rollback disk.img --force
+	install 0 upgrade disk.img --veneer "$K/mb2" --force
+	install 0 list disk.img
+	assert_output --partial 'command line "xecond-words"'
+}
+
+@test "an upgrade writes what GRUB does anew, and takes over no configuration that the new version refuses" {
+	image 0 --kernel "$K/mb1" --screen text
+	entry >entry.new
+	mcopy -s -n -i disk.img@@36M ::/veneer old
+	# As an older program may have left it.
+	printf 'multiboot2 $veneer_dir/veneer.elf\nmodule2 $veneer_dir/guests/mb1/kernel kernel\n' >old/guests/mb1/entry.cfg
+	fdtput -t s old/guests/mb1/config.dtb /guest veneer,old-property 1
+	rm old/manifest
+	(cd old && find . -type f -print0 | sort -z | xargs -0 sha256sum -- >../manifest)
+	mv manifest old/
+	mdeltree -i disk.img@@36M ::/veneer
+	mcopy -s -i disk.img@@36M old ::/veneer
+	install 0 verify disk.img
+	before=$(sha256sum disk.img)
+	install 2 upgrade disk.img --veneer "$K/mb2"
+	assert_output --partial "guest mb1: its configuration: Veneer would not start with it"
+	assert_output --partial "veneer,old-property"
+	[ "$(sha256sum disk.img)" = "$before" ]
+	install 0 upgrade disk.img --veneer "$K/mb2" --config "$ROOT/configs/default.dts"
+	local start
+	start=$(sfdisk --dump disk.img | sed -nE 's/.*start= *([0-9]+),.*name="veneer-b".*/\1/p')
+	mtype -i "disk.img@@$((start * 512))" ::/veneer/guests/mb1/entry.cfg | cmp - entry.new
+	install 0 upgrade disk.img --veneer "$K/mb2" --screen keep
+	run ! grep gfxpayload < <(entry)
+}
+
 @test "native: GRUB starts the kernel itself" {
 	install 0 image disk.img --native --kernel "$K/mb1" --module "$K/mb2" --cmdline "a b"
 	entry | grep -xF 'multiboot $veneer_dir/guests/mb1/kernel a b'
