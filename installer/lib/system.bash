@@ -3,7 +3,8 @@
 # veneer-install: Veneer in a distribution's own boot menu: system, and upgrade, rollback, uninstall, verify, list of that.
 #
 #   /boot/veneer/{a,b}     the two slots     /boot/veneer/state     which one starts
-#   /boot/veneer/saved     what uninstall needs: grub.cfg as it was, and what was made here
+#   /boot/veneer/saved     what uninstall needs: grub.cfg and /etc/default/veneer as they were, sums of what was made of them
+#                          and of the script, and which files did not exist
 #   /etc/grub.d/42_veneer  /etc/default/veneer
 
 readonly SCRIPT=/etc/grub.d/42_veneer DEFAULTS=/etc/default/veneer
@@ -11,7 +12,7 @@ readonly SCRIPT=/etc/grub.d/42_veneer DEFAULTS=/etc/default/veneer
 # --- the distribution ---
 
 os_release() { # os_release KEY
-	sed -n "s/^$1=//p" "$root/etc/os-release" 2>/dev/null | tr -d "\"'" | head -n 1
+	sed -n "s/^$1=//p" "$root$(resolve /etc/os-release)" 2>/dev/null | tr -d "\"'" | head -n 1
 }
 
 grub_package() {
@@ -100,7 +101,7 @@ detect_layout() {
 	[ -n "$mkconfig" ] && [ -n "$script_check" ] || leave $EX_TOOL \
 		"${root:-/} has no grub-mkconfig$(other_loader).  Install $(grub_package), or use 'veneer-install disk'"
 	[ -n "$grub_cfg" ] || die "${root:-/} has GRUB's tools, but no grub.cfg in /boot/grub or /boot/grub2$(other_loader)"
-	[ -d "$root/etc/grub.d" ] || die "$root/etc/grub.d: no such directory"
+	[ -d "${script_file%/*}" ] || die "${script_file%/*}: no such directory"
 	note "$(os_release ID): $mkconfig, $grub_cfg"
 }
 
@@ -131,7 +132,7 @@ make_grub_cfg() { # make_grub_cfg [WITHOUT]
 	out=$(in_root "$mkconfig" -o "$new" 2>&1) || fail "$mkconfig failed:"$'\n'"$out"
 	log "$out"
 	out=$(in_root "$script_check" "$new" 2>&1) || fail "$script_check finds fault with what $mkconfig made:"$'\n'"$out"
-	[ -n "${1:-}" ] || grep -q "BEGIN $SCRIPT" "$root$new" || fail "$mkconfig left out $SCRIPT"
+	[ -n "${1:-}" ] || grep -q "^menuentry 'Veneer: " "$root$new" || fail "$mkconfig left out $SCRIPT"
 	# From here on the menu leads to what was installed, so that has to stay.
 	undo=
 	chown --reference="$file" -- "$root$new" 2>/dev/null || true
@@ -158,17 +159,19 @@ replace_file() { # replace_file NEW OLD
 
 # What a killed run may have left beside the files that it made.
 sweep() {
-	rm -f -- "$root$grub_cfg".veneer* "$root"/etc/default/.veneer.?????? "$root"/etc/grub.d/.veneer.?????? \
+	rm -f -- "$root$grub_cfg".veneer* "${defaults_file%/*}"/.veneer.?????? "${script_file%/*}"/.veneer.?????? \
 		"$veneer"/.veneer.?????? "$veneer"/saved/.veneer.??????
 }
 
-# A file that appears under its name only when it is whole.  The name before begins with a dot: grub-mkconfig does not run it.
+# A file that appears under its name only when it is whole, with the owner of the one that it takes the place of.  The name
+# before begins with a dot: grub-mkconfig does not run it.
 put_file() { # put_file SOURCE DEST MODE
 	local dir new
 	dir=$(dirname -- "$2")
 	new=$(mktemp -- "$dir/.veneer.XXXXXX") || fail "$dir: cannot be written"
 	partial=$new
 	cat -- "$1" >"$new" || fail "$2: cannot be written"
+	[ ! -e "$2" ] || chown --reference="$2" -- "$new" 2>/dev/null || true
 	chmod "$3" -- "$new"
 	sync -- "$new"
 	mv -fT -- "$new" "$2"
@@ -213,10 +216,12 @@ put_slot() { # put_slot SLOT
 		fail "$dir: what was read back differs from what was written"
 }
 
-check_room() {
+check_room() { # check_room [SLOT]
 	local free need
 	need=$(tree_bytes "$tree")
 	free=$(($(stat -f -c '%a * %S' "$boot")))
+	# The slot that is overwritten gives its room.
+	[ -z "${1:-}" ] || [ ! -d "$veneer/$1" ] || free=$((free + $(du -s -B 1 -- "$veneer/$1" | cut -f 1)))
 	[ "$free" -gt "$need" ] || die "$boot: $((free >> 20)) MiB are free, $(((need >> 20) + 1)) MiB are needed"
 }
 
@@ -225,10 +230,12 @@ open_system() {
 	[ "$root" != / ] || root=
 	boot=$root$(resolve /boot)
 	veneer=$boot/veneer
+	script_file=$root$(resolve $SCRIPT)
+	defaults_file=$root$(resolve $DEFAULTS)
 	[ -d "$boot" ] || die "--root ${root:-/}: not a system: no /boot in it"
 	case $mode in
 	list | verify) ;;
-	*) [ "$(id -u)" = 0 ] || die "a system is changed by root only" ;;
+	*) [ "$(id -u)" = 0 ] || [ -n "${opt[dry-run]}" ] || die "a system is changed by root only" ;;
 	esac
 	lock "$boot"
 	make_work
@@ -238,13 +245,37 @@ need_system_tools() {
 	need_tools "$(grub_program file)" cpp dtc fdtget fdtput od cmp flock dd perl unshare sha256sum
 }
 
-# An installation that was begun and ended has its state; else there is at most rubbish.
+# An installation that was begun and ended has its state; else there is at most what a run left that was killed.
 is_installed() { [ -s "$veneer/state" ]; }
+
+# What is in /boot/veneer and was not put there by this program.
+foreign_files() {
+	if [ -L "$veneer" ] || { [ -e "$veneer" ] && [ ! -d "$veneer" ]; }; then
+		echo "$veneer"
+	elif [ -d "$veneer" ]; then
+		find "$veneer" -mindepth 1 -maxdepth 1 ! -name '[ab]' ! -name saved ! -name state ! -name '.veneer.??????' |
+			LC_ALL=C sort
+	fi
+}
+
+is_our_script() { grep -q 'Installed by veneer-install' "$script_file"; }
+
+# Never removes a directory or a link that somebody else has made by this name.
+check_place() {
+	local foreign
+	foreign=$(foreign_files)
+	[ -z "$foreign" ] || refuse "$veneer exists and is not of this program (${foreign//$'\n'/, }); move it away first"
+	[ ! -e "$script_file" ] || is_our_script ||
+		refuse "$script_file exists and is not of this program; move it away first"
+}
+
+not_installed() { die "${root:-/}: Veneer is not installed there${1:-}"; }
 
 need_installed() {
 	local begun=''
-	[ ! -e "$veneer" ] || begun=" (an installation was begun and not ended; 'uninstall' removes what is left)"
-	is_installed || die "${root:-/}: Veneer is not installed there$begun"
+	[ ! -e "$veneer" ] || [ -n "$(foreign_files)" ] ||
+		begun=" (an installation was begun and not ended; 'uninstall' removes what is left)"
+	is_installed || not_installed "$begun"
 	state_read "$veneer/state" || say "note: $veneer/state is damaged; GRUB starts slot $slot"
 }
 
@@ -268,11 +299,11 @@ check_grub_modules() {
 first_system() {
 	local file name
 	[ -n "${opt[kernel]}${opt[config]}" ] || die "--kernel is missing: the first installation needs a guest"
-	[ ! -e "$root$SCRIPT" ] || cmp -s "$here/42_veneer" "$root$SCRIPT" ||
-		refuse "$root$SCRIPT exists and is not of this program; move it away first"
+	check_place
 	name=$(guest_name)
 	put_guest "$name"
 	put_veneer
+	pick_default
 	finish_tree
 	check_room
 	[ -z "${opt[dry-run]}" ] || return 0
@@ -280,13 +311,14 @@ first_system() {
 	rm -rf -- "$veneer"
 	mkdir -p -- "$veneer/saved"
 	cp -p -- "$root$grub_cfg" "$veneer/saved/grub.cfg"
-	for file in "$root/etc/default" "$root$DEFAULTS"; do
-		[ -e "$file" ] || echo "${file#"$root"}" >>"$veneer/saved/made"
+	for file in /etc/default $DEFAULTS; do
+		[ -e "$root$(resolve $file)" ] || echo $file >>"$veneer/saved/made"
 	done
+	[ ! -e "$defaults_file" ] || cp -p -- "$defaults_file" "$veneer/saved/default"
 	put_slot a
-	[ -d "$root/etc/default" ] || mkdir -- "$root/etc/default"
-	[ -e "$root$DEFAULTS" ] || put_file "$here/veneer.default" "$root$DEFAULTS" 644
-	put_file "$here/42_veneer" "$root$SCRIPT" 755
+	[ -d "${defaults_file%/*}" ] || mkdir -m 755 -- "${defaults_file%/*}"
+	[ -e "$defaults_file" ] || put_file "$here/veneer.default" "$defaults_file" 644
+	put_script
 	seq=0
 	state_text a '' 1 >"$work/state"
 	put_file "$work/state" "$veneer/state" 644
@@ -295,21 +327,31 @@ first_system() {
 
 # Interrupted before grub.cfg was there: as if nothing had been.
 undo_first() {
-	rm -f -- "$veneer/state" "$root$SCRIPT"
+	rm -f -- "$veneer/state" "$script_file"
+	restore_default
 	forget_made
 	rm -rf -- "$veneer"
 }
 
 forget_made() {
-	[ ! -e "$veneer/saved/made" ] || ! grep -qx "$DEFAULTS" "$veneer/saved/made" || rm -f -- "$root$DEFAULTS"
+	[ ! -e "$veneer/saved/made" ] || ! grep -qx "$DEFAULTS" "$veneer/saved/made" || rm -f -- "$defaults_file"
 	[ ! -e "$veneer/saved/made" ] || ! grep -qx /etc/default "$veneer/saved/made" ||
-		rmdir -- "$root/etc/default" 2>/dev/null || true
+		rmdir -- "${defaults_file%/*}" 2>/dev/null || true
+}
+
+# /etc/default/veneer of the time before, unless somebody else has changed it since.
+restore_default() {
+	local saved=$veneer/saved/default
+	[ -e "$saved" ] && [ -e "$defaults_file" ] &&
+		grep -qxF "$(sum_of "$defaults_file")" "$veneer/saved/default.sum" 2>/dev/null || return 0
+	put_file "$saved" "$defaults_file" "$(stat -c %a -- "$saved")"
+	chown --reference="$saved" -- "$defaults_file"
 }
 
 # A new version beside the old one, then the switch.
 next_system() {
 	finish_tree
-	check_room
+	check_room "$other"
 	[ -z "${opt[dry-run]}" ] || return 0
 	state_write "$veneer/state" 0 "$slot" ''
 	put_slot "$other"
@@ -322,31 +364,48 @@ more_system() {
 	state_read "$veneer/state" || true
 	cp -R -- "$veneer/$slot" "$tree" || fail "$veneer/$slot: cannot be copied"
 	if [ -n "${opt[remove]}" ]; then
-		[ -d "$tree/guests/${opt[remove]}" ] || die "--remove ${opt[remove]}: there is no such guest"
+		guests "$tree" | grep -qxF -- "${opt[remove]}" || die "--remove ${opt[remove]}: there is no such guest"
 		[ "$(guests "$tree" | wc -l)" -gt 1 ] || die "--remove ${opt[remove]}: it is the only guest; use 'uninstall'"
 		rm -rf -- "$tree/guests/${opt[remove]}"
 	elif [ -n "${opt[kernel]}${opt[config]}" ]; then
 		name=$(guest_name)
 		[ -n "${opt[kernel]}" ] || [ ! -e "$tree/guests/$name" ] ||
 			die "--kernel is missing (to change a guest use 'upgrade')"
+		[ ! -e "$tree/guests/$name" ] || say "note: there is a guest $name: it gets this kernel, and keeps what no" \
+			"option changes; with --name this one would be a further guest"
 		put_guest "$name"
 	elif changes_guest; then
 		die "--kernel is missing (to change a guest use 'upgrade')"
 	fi
 	[ -z "${opt[veneer]}" ] || put_veneer
+	pick_default
 	next_system
 }
 
+# Sets new_default, what /etc/default/veneer is to have as the default, "keep" for what it has.
+pick_default() {
+	new_default=keep
+	if [ -n "${opt[default]}" ]; then
+		new_default=${opt[name]}
+		[ -z "${opt[kernel]}${opt[config]}" ] || new_default=$(guest_name)
+		[ -n "$new_default" ] || new_default=$(guests "$tree" | head -n 1)
+		guests "$tree" | grep -qxF -- "$new_default" || die "--default: there is no guest $new_default"
+	elif [ -n "${opt[remove]}" ] && [ "$(default_guest)" = "${opt[remove]}" ]; then
+		say "note: ${opt[remove]} was the default entry; the default is what it is without Veneer"
+		new_default=
+	fi
+}
+
+default_guest() {
+	sed -n 's/^VENEER_DEFAULT=//p' "$defaults_file" 2>/dev/null | tail -n 1 | tr -d "\"'"
+}
+
 set_default() {
-	local name
-	[ -n "${opt[default]}" ] || return 0
-	name=${opt[name]}
-	[ -z "${opt[kernel]}${opt[config]}" ] || name=$(guest_name)
-	[ -n "$name" ] || name=$(guests "$veneer/$slot" | head -n 1)
-	[ -e "$veneer/$slot/guests/$name/format" ] || die "--default: there is no guest $name"
-	grep -v '^VENEER_DEFAULT=' "$root$DEFAULTS" >"$work/default" || true
-	echo "VENEER_DEFAULT=$name" >>"$work/default"
-	put_file "$work/default" "$root$DEFAULTS" 644
+	[ "$new_default" != keep ] || return 0
+	{ grep -v '^VENEER_DEFAULT=' "$defaults_file" || true; echo "VENEER_DEFAULT=$new_default"; } >"$work/default"
+	sum_of "$work/default" >"$work/default.sum"
+	put_file "$work/default.sum" "$veneer/saved/default.sum" 644
+	put_file "$work/default" "$defaults_file" "$(stat -c %a -- "$defaults_file")"
 }
 
 system_done() {
@@ -382,6 +441,7 @@ system_plan() {
 	printf 'would put these files into %s:\n' "$veneer"
 	(cd "$tree" && find . -type f -printf '  %P, %s bytes\n' | LC_ALL=C sort)
 	printf 'would write %s, %s, and %s by %s\n' "$SCRIPT" "$DEFAULTS" "$grub_cfg" "$mkconfig"
+	[ "${new_default:-keep}" = keep ] || printf 'would make %s the default entry\n' "$new_default"
 }
 
 # --- upgrade, rollback ---
@@ -393,6 +453,7 @@ system_upgrade() {
 	detect_layout
 	check_secure_boot
 	cp -R -- "$veneer/$slot" "$tree" || fail "$veneer/$slot: cannot be copied"
+	check_old "$tree" "slot $slot"
 	upgrade_tree
 	next_system
 	if [ -n "${opt[dry-run]}" ]; then
@@ -404,9 +465,17 @@ system_upgrade() {
 	say "${root:-/}: the new version is in slot $slot; the old one is the previous version in the menu"
 }
 
-# The script of this version, unless the administrator has changed it: "verify" tells.
+# The script of this version, unless the administrator has changed the one that was put there.
 put_script() {
-	cmp -s "$here/42_veneer" "$root$SCRIPT" || put_file "$here/42_veneer" "$root$SCRIPT" 755
+	if [ -e "$script_file" ] && [ -e "$veneer/saved/script.sum" ] &&
+		! grep -qxF "$(sum_of "$script_file")" "$veneer/saved/script.sum"; then
+		cmp -s "$here/42_veneer" "$script_file" ||
+			say "note: $script_file was changed here, and stays as it is; without it there would be this version's"
+		return
+	fi
+	cmp -s "$here/42_veneer" "$script_file" || put_file "$here/42_veneer" "$script_file" 755
+	sum_of "$script_file" >"$work/script.sum"
+	put_file "$work/script.sum" "$veneer/saved/script.sum" 644
 }
 
 system_rollback() {
@@ -415,8 +484,9 @@ system_rollback() {
 	need_installed
 	detect_layout
 	[ -n "$previous" ] || die "${root:-/}: there is no previous version"
+	check_old "$veneer/$previous" "slot $previous"
 	if [ -n "${opt[dry-run]}" ]; then
-		echo "would let slot $previous start again"
+		printf 'would let slot %s start again, and make %s by %s\n' "$previous" "$grub_cfg" "$mkconfig"
 		return
 	fi
 	state_write "$veneer/state" 0 "$other" "$slot"
@@ -442,9 +512,12 @@ restore_grub_cfg() {
 }
 
 system_uninstall() {
+	local foreign
 	need_tools flock perl unshare
 	open_system
-	[ -e "$veneer" ] || [ -e "$root$SCRIPT" ] || die "${root:-/}: Veneer is not installed there"
+	if ! is_installed; then
+		if [ -e "$veneer" ] || [ -e "$script_file" ]; then check_place; else not_installed; fi
+	fi
 	detect_layout
 	if [ -n "${opt[dry-run]}" ]; then
 		printf 'would remove %s, %s and %s, and restore %s\n' "$SCRIPT" "$DEFAULTS" /boot/veneer "$grub_cfg"
@@ -452,12 +525,19 @@ system_uninstall() {
 	fi
 	sweep
 	# The menu first: while it has Veneer's entries their files are there.
-	rm -f -- "$root$SCRIPT"
+	rm -f -- "$script_file"
 	restore_grub_cfg
 	settle "$boot"
 	rm -rf -- "$veneer/state" "$veneer/a" "$veneer/b"
+	restore_default
 	forget_made
-	rm -rf -- "$veneer"
+	rm -rf -- "$veneer/saved" "$veneer"/.veneer.??????
+	foreign=$(foreign_files)
+	if [ -n "$foreign" ]; then
+		say "note: not of this program, and left: ${foreign//$'\n'/, }"
+	elif [ -d "$veneer" ]; then
+		rmdir -- "$veneer"
+	fi
 	sync -f "$boot"
 	say "${root:-/}: uninstalled"
 }
@@ -471,8 +551,8 @@ system_verify() {
 	state_read "$veneer/state" || differs "$veneer/state is damaged"
 	verify_tree "$veneer/$slot" "slot $slot"
 	[ -z "$previous" ] || verify_tree "$veneer/$previous" "slot $previous"
-	cmp -s "$here/42_veneer" "$root$SCRIPT" || differs "$SCRIPT is missing or not of this version"
-	[ -x "$root$SCRIPT" ] || differs "$SCRIPT cannot be executed"
+	cmp -s "$here/42_veneer" "$script_file" || differs "$SCRIPT is missing or not of this version"
+	[ -x "$script_file" ] || differs "$SCRIPT cannot be executed"
 	grub_cfg=
 	find_grub_cfg
 	[ -n "$grub_cfg" ] && grep -q "BEGIN $SCRIPT" "$root$grub_cfg" || differs "grub.cfg has no entries of Veneer"

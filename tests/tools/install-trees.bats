@@ -198,6 +198,113 @@ round_trip() { # round_trip NAME
 	[ ! -e out/boot/veneer ]
 }
 
+@test "links of /etc and /var: absolute ones stay in the tree" {
+	local dir
+	for dir in etc/default etc/grub.d var/log; do
+		tree debian
+		rm -rf out
+		mkdir -p out "t$PWD/out"
+		mv t/$dir/* out/ 2>/dev/null || true
+		cp -a out/. "t$PWD/out/"
+		rm -rf t/$dir
+		ln -s "$PWD/out" t/$dir
+		(cd out && find .) >before
+		files >files.before
+		install 0 system --kernel "$K" --veneer "$K" --default
+		(cd out && find .) | diff before -
+		install 0 verify
+		install 0 uninstall
+		(cd out && find .) | diff before -
+		rm -f "t$PWD/out/veneer-install.log"
+		files | diff files.before -
+	done
+}
+
+@test "files of others in /boot/veneer are neither overwritten nor removed, nor is a foreign 42_veneer" {
+	tree debian
+	mkdir t/boot/veneer
+	echo mine >t/boot/veneer/veneer.elf
+	files >before
+	for command in "system --kernel $K --veneer $K" uninstall "uninstall --dry-run"; do
+		# shellcheck disable=SC2086 # words
+		install 3 $command
+		assert_output --partial "boot/veneer exists and is not of this program"
+		files | diff before -
+	done
+	rm -r t/boot/veneer
+	ln -s /etc t/boot/veneer
+	install 3 system --kernel "$K" --veneer "$K"
+	[ -L t/boot/veneer ]
+	rm t/boot/veneer
+	echo mine >t/etc/grub.d/42_veneer
+	install 3 uninstall
+	[ "$(cat t/etc/grub.d/42_veneer)" = mine ]
+	rm t/etc/grub.d/42_veneer
+	files >before
+	install 0 system --kernel "$K" --veneer "$K"
+	echo mine >t/boot/veneer/notes
+	install 0 upgrade --veneer "$K"
+	install 0 uninstall
+	assert_output --partial "not of this program, and left: $PWD/t/boot/veneer/notes"
+	[ "$(find t/boot/veneer -mindepth 1)" = t/boot/veneer/notes ]
+	rm -r t/boot/veneer
+	files | diff before -
+	# What a killed installation left is the program's own.
+	mkdir -p t/boot/veneer/saved t/boot/veneer/a
+	: >t/boot/veneer/a/x
+	install 0 uninstall
+	files | diff before -
+	install 2 uninstall
+	assert_output --partial "is not installed there"
+}
+
+@test "an /etc/default/veneer of the time before comes back with owner and mode, unless it was changed since" {
+	tree debian
+	printf '# mine\nVENEER_PREVIOUS=n\n' >t/etc/default/veneer
+	chown 1:1 t/etc/default/veneer
+	chmod 640 t/etc/default/veneer
+	files >before
+	install 0 system --kernel "$K" --veneer "$K" --default
+	grep -x VENEER_DEFAULT=k t/etc/default/veneer
+	[ "$(stat -c '%a %u' t/etc/default/veneer)" = "640 1" ]
+	install 0 uninstall
+	files | diff before -
+	install 0 system --kernel "$K" --veneer "$K" --default
+	echo '# later' >>t/etc/default/veneer
+	install 0 uninstall
+	grep -x '# later' t/etc/default/veneer
+	# Interrupted before the menu was there.
+	tree debian
+	echo '# mine' >t/etc/default/veneer
+	files >before
+	printf '#!/bin/sh\nexit 1\n' >t/usr/sbin/grub-mkconfig
+	files >before
+	install 1 system --kernel "$K" --veneer "$K" --default
+	files | diff before -
+}
+
+@test "the script as the administrator has changed it stays; one that writes no entry is an error" {
+	tree debian
+	install 0 system --kernel "$K" --veneer "$K"
+	sed -i 's/Veneer: check/Veneer: look at/' t/etc/grub.d/42_veneer
+	install 0 upgrade --veneer "$K"
+	assert_output --partial "42_veneer was changed here, and stays as it is"
+	grep 'Veneer: look at' t/boot/grub/grub.cfg
+	install 5 verify
+	rm t/etc/grub.d/42_veneer
+	install 0 upgrade --veneer "$K"
+	install 0 verify
+	tree debian
+	rm -r t/usr/share/grub
+	# shellcheck disable=SC2016 # for that script
+	printf '#!/bin/sh\n%s\n' 'echo "menuentry Linux { halt } ### BEGIN /etc/grub.d/42_veneer ###" >"$2"' \
+		'sh /etc/grub.d/42_veneer >>"$2"' >t/usr/sbin/grub-mkconfig
+	files >before
+	install 1 system --kernel "$K" --veneer "$K"
+	assert_output --partial "left out /etc/grub.d/42_veneer"
+	files | diff before -
+}
+
 @test "guests: added, removed, never the last one; --dry-run writes nothing" {
 	tree arch
 	install 0 system --kernel "$K" --veneer "$K" --name one
@@ -210,9 +317,22 @@ round_trip() { # round_trip NAME
 		assert_output --partial "would"
 		files | diff before -
 	done
-	install 2 system --remove three
-	assert_output --partial "there is no such guest"
+	for name in three .. . ../guests one/../two; do
+		install 2 system --remove "$name"
+		assert_output --partial "there is no such guest"
+		install 2 system --default --name "$name"
+		files | diff before -
+	done
+	install 0 system --default --name two --dry-run
+	assert_output --partial "would make two the default entry"
+	install 0 system --default --name two
+	grep -x VENEER_DEFAULT=two t/etc/default/veneer
+	install 0 system --kernel "$K" --name two
+	assert_output --partial "there is a guest two: it gets this kernel"
 	install 0 system --remove two
+	assert_output --partial "two was the default entry"
+	grep -x VENEER_DEFAULT= t/etc/default/veneer
+	run ! grep 'set default=.*veneer' t/boot/grub/grub.cfg
 	run ! grep "Veneer: two'" t/boot/grub/grub.cfg
 	grep "Veneer: two (previous version)'" t/boot/grub/grub.cfg
 	install 0 list
