@@ -142,6 +142,9 @@ struct vring_used {
 #define VIRTIO_NET_F_GUEST_CSUM		BIT64(1)
 #define VIRTIO_NET_F_MTU		BIT64(3)
 #define VIRTIO_NET_F_MAC		BIT64(5)
+#define VIRTIO_NET_F_HOST_TSO4		BIT64(11)
+#define VIRTIO_NET_F_HOST_TSO6		BIT64(12)
+#define VIRTIO_NET_F_HOST_ECN		BIT64(13)
 #define VIRTIO_NET_F_STATUS		BIT64(16)
 #define VIRTIO_NET_F_CTRL_VQ		BIT64(17)
 #define VIRTIO_NET_F_CTRL_RX		BIT64(18)
@@ -154,6 +157,9 @@ struct vring_used {
 #define VIRTIO_NET_HDR_F_NEEDS_CSUM	BIT(0)
 #define VIRTIO_NET_HDR_F_DATA_VALID	BIT(1)
 #define VIRTIO_NET_HDR_GSO_NONE		0
+#define VIRTIO_NET_HDR_GSO_TCPV4	1
+#define VIRTIO_NET_HDR_GSO_TCPV6	4
+#define VIRTIO_NET_HDR_GSO_ECN		0x80u	/* together with one of these */
 
 /* 5.1.6: 12 bytes with VERSION_1, else without the last field */
 struct virtio_net_hdr {

@@ -90,6 +90,17 @@ static void intel_rx_kick(struct nic *nic, unsigned q)
 		write_tail(n, REG_RDT, n->rx.tail, &n->rx.kicked);
 }
 
+/* --- segmentation --- */
+
+/* PCI Express chips have errata of segmentation at 10 and 100 Mb/s: the drivers of other systems do without it there. */
+static void allow_tso(struct intel_nic *n)
+{
+	struct nic_link l;
+
+	intel_link_read(n, &l);
+	n->tx.tso = (n->nic.caps & NIC_CAP_TX_TSO) && (!n->fam->pcie || (l.up && l.mbps >= 1000));
+}
+
 /* --- life --- */
 
 /* After a reset: everything but the rings, from the state that we remember. */
@@ -154,6 +165,7 @@ static void run(struct intel_nic *n)
 	intel_flush(n);
 	n->rx_skip = false;
 	n->tx_watched = false;
+	allow_tso(n);
 	n->running = true;
 }
 
@@ -203,7 +215,7 @@ static int intel_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt)
 	if (!err) {
 		n->count.tx_bytes += pkt->len;
 	} else if (err == -ERR_INVAL) {
-		n->count.tx_invalid++;
+		n->count.tx_invalid += !(pkt->flags & NIC_TX_TSO);
 	} else {
 		n->count.tx_busy++;
 		if (n->running && !n->clock_held)
@@ -287,6 +299,7 @@ static void link_changed(struct intel_nic *n)
 {
 	struct nic_link l;
 
+	allow_tso(n);
 	intel_link_read(n, &l);
 	if (l.up)
 		log_info("%s: link up %u Mb/s %s duplex", n->hw.name, l.mbps, l.full_duplex ? "full" : "half");
@@ -533,6 +546,10 @@ static void describe(struct intel_nic *n)
 	nic->ops = &intel_nic_ops;
 	nic->name = n->hw.name;
 	nic->caps = NIC_CAP_TX_CSUM | NIC_CAP_RX_CSUM | NIC_CAP_VLAN_FILTER;
+	/* The first I219 overrun their buffers with it (INTEL_Q_SPT); 8254x do not know IPv6's. */
+	if (!intel_quirk(n, INTEL_Q_SPT))
+		nic->caps |= n->fam->pcie ? NIC_CAP_TX_TSO | NIC_CAP_TX_TSO6 : NIC_CAP_TX_TSO;
+	n->tx.sentinel = !n->fam->pcie;
 	nic->nqueues = 1;
 	nic->rx_slots = INTEL_RING_SIZE - 1;
 	nic->tx_slots = INTEL_RING_SIZE - 2;	/* one entry stays free, one is for a context */

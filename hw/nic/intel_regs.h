@@ -260,12 +260,20 @@ struct intel_bit {
 #define TXD_EOP			BIT64(24)
 #define TXD_IFCS		BIT64(25)
 #define TXD_TUCMD_TCP		BIT64(24)	/* context */
+#define TXD_TUCMD_IP		BIT64(25)	/* context: IPv4 */
+#define TXD_TSE			BIT64(26)	/* both: cut */
 #define TXD_RS			BIT64(27)
 #define TXD_DEXT		BIT64(29)
 #define TXD_IDE			BIT64(31)	/* the interrupt of this descriptor waits for TIDV */
 #define TXD_DD			BIT64(32)
-#define TXD_TXSM		BIT64(41)	/* insert the checksum that the context describes */
+#define TXD_IXSM		BIT64(40)	/* insert the checksums that the context describes: IP's */
+#define TXD_TXSM		BIT64(41)	/* and TCP's or UDP's */
+#define TXC_HDRLEN		GENMASK64(47, 40)
+#define TXC_MSS			GENMASK64(63, 48)
 /* First quadword of a context. */
+#define TXC_IPCSS		GENMASK64(7, 0)
+#define TXC_IPCSO		GENMASK64(15, 8)
+#define TXC_IPCSE		GENMASK64(31, 16)
 #define TXC_TUCSS		GENMASK64(39, 32)
 #define TXC_TUCSO		GENMASK64(47, 40)
 #define TXC_TUCSE		GENMASK64(63, 48)	/* 0: to the end */

@@ -9,6 +9,11 @@
 #define RING_MASK	(INTEL_RING_SIZE - 1)
 #define RING_BYTES	(INTEL_RING_SIZE * sizeof(struct intel_desc))
 #define CSUM_OFFSET_TCP	16u
+#define IP4_SUM		10u
+#define TSO_SENTINEL	4u
+#define TSO_PIECE_MAX	4096u
+#define TSO_PIECE_MSS	4u	/* the FIFO's room is reckoned with so many segments a piece */
+#define TSO_MSS_MIN	256u	/* less would need more pieces than the ring has */
 
 static unsigned ring_next(unsigned i)
 {
@@ -30,14 +35,29 @@ static void legacy_tx_data(struct intel_desc *d, uint64_t addr, uint32_t len, ui
 		cmd |= TXD_EOP | TXD_RS | TXD_IDE;
 	if (flags & INTEL_TX_CSUM)
 		cmd |= TXD_TXSM;
+	if (flags & INTEL_TX_TSE)
+		cmd |= TXD_TSE;
+	if (flags & INTEL_TX_IPSUM)
+		cmd |= TXD_IXSM;
 	d->q[0] = addr;
 	d->q[1] = cmd;
 }
 
-static void legacy_tx_context(struct intel_desc *d, uint8_t csum_start, uint8_t csum_at, bool tcp)
+static void legacy_tx_context(struct intel_desc *d, const struct nic_tx *pkt)
 {
-	d->q[0] = FIELD_PREP(TXC_TUCSS, csum_start) | FIELD_PREP(TXC_TUCSO, csum_at) | FIELD_PREP(TXC_TUCSE, 0);
-	d->q[1] = FIELD_PREP(TXD_DTYP, TXD_DTYP_CONTEXT) | TXD_DEXT | (tcp ? TXD_TUCMD_TCP : 0);
+	uint32_t start = pkt->csum_start, at = start + pkt->csum_offset, ip = pkt->ip_start;
+
+	d->q[0] = FIELD_PREP(TXC_TUCSS, start) | FIELD_PREP(TXC_TUCSO, at) | FIELD_PREP(TXC_TUCSE, 0);
+	d->q[1] = FIELD_PREP(TXD_DTYP, TXD_DTYP_CONTEXT) | TXD_DEXT | (pkt->csum_offset == CSUM_OFFSET_TCP ? TXD_TUCMD_TCP : 0);
+	if (!(pkt->flags & NIC_TX_TSO))
+		return;
+	d->q[0] |= FIELD_PREP(TXC_IPCSS, ip) | FIELD_PREP(TXC_IPCSO, ip + IP4_SUM);
+	d->q[1] |= TXD_TSE | FIELD_PREP(TXD_LENGTH, pkt->len - pkt->hdr_len) | FIELD_PREP(TXC_HDRLEN, pkt->hdr_len) |
+		   FIELD_PREP(TXC_MSS, pkt->mss);
+	if (!(pkt->flags & NIC_TX_IPV6)) {
+		d->q[0] |= FIELD_PREP(TXC_IPCSE, start - 1);
+		d->q[1] |= TXD_TUCMD_IP;
+	}
 }
 
 static bool legacy_tx_done(const struct intel_desc *d)
@@ -135,6 +155,7 @@ void intel_tx_forget(struct intel_tx_ring *r)
 {
 	memset((void *)r->desc, 0, RING_BYTES);
 	r->head = r->tail = r->kicked = 0;
+	r->after_tso = false;
 	r->context = TX_NO_CONTEXT;	/* the chip forgets its context with a reset */
 }
 
@@ -146,9 +167,10 @@ void intel_rx_forget(struct intel_rx_ring *r)
 
 /* --- transmit --- */
 
-/* How much of @len bytes at @addr one descriptor may carry. */
-static uint32_t piece_len(const struct intel_tx_ring *r, uint64_t addr, uint32_t len)
+/* How much of @len bytes at @addr one descriptor may carry, of which @most at once. */
+static uint32_t piece_len(const struct intel_tx_ring *r, uint64_t addr, uint32_t len, uint32_t most)
 {
+	len = MIN(len, most);
 	if (!r->boundary)
 		return len;
 	return MIN(len, r->boundary - (uint32_t)(addr & (r->boundary - 1)));
@@ -156,20 +178,34 @@ static uint32_t piece_len(const struct intel_tx_ring *r, uint64_t addr, uint32_t
 
 static unsigned tx_put_context(struct intel_tx_ring *r, unsigned at, const struct nic_tx *pkt)
 {
-	r->fmt->tx_context(&r->desc[at], (uint8_t)pkt->csum_start, (uint8_t)(pkt->csum_start + pkt->csum_offset),
-			   pkt->csum_offset == CSUM_OFFSET_TCP);
+	r->fmt->tx_context(&r->desc[at], pkt);
 	return ring_next(at);
+}
+
+static uint32_t tx_flags(const struct nic_tx *pkt)
+{
+	uint32_t flags = pkt->flags & NIC_TX_CSUM ? INTEL_TX_CSUM : 0;
+
+	if (pkt->flags & NIC_TX_TSO)
+		flags |= pkt->flags & NIC_TX_IPV6 ? INTEL_TX_TSE : INTEL_TX_TSE | INTEL_TX_IPSUM;
+	return flags;
 }
 
 /*
  * The frame's data from entry @at on, each piece looked at once; where it ends, or an error.  What stands behind the tail is
  * nothing to the chip yet, so a frame that turns out to be wrong has done no harm.
+ *
+ * 8254x hand the last descriptor of a frame that they cut back before they have read all of it (82546GB erratum 1), and that of
+ * the frame behind it: its last bytes get a descriptor of their own, which comes back in time.
  */
 static int tx_put_data(struct intel_tx_ring *r, unsigned at, unsigned room, const struct nic_tx *pkt)
 {
-	uint32_t left = pkt->len, flags = pkt->flags & NIC_TX_CSUM ? INTEL_TX_CSUM : 0;
+	uint32_t left = pkt->len, flags = tx_flags(pkt), most = left;
+	bool tso = pkt->flags & NIC_TX_TSO, sentinel = r->sentinel && (tso || r->after_tso);
 	uint32_t last = left < INTEL_PAD_LEN ? 0 : INTEL_TX_LAST;
 
+	if (tso)
+		most = MIN(TSO_PIECE_MAX, TSO_PIECE_MSS * pkt->mss);
 	for (const struct sg *frag = pkt->frag, *end = frag + pkt->nfrag; frag < end; frag++) {
 		uint64_t addr = frag->addr;
 		uint32_t len = frag->len, part;
@@ -179,7 +215,9 @@ static int tx_put_data(struct intel_tx_ring *r, unsigned at, unsigned room, cons
 		for (; len; addr += part, len -= part) {
 			if (!room--)
 				return -ERR_BUSY;
-			part = piece_len(r, addr, len);
+			part = piece_len(r, addr, len, most);
+			if (sentinel && part == left && part > 2 * TSO_SENTINEL)
+				part -= TSO_SENTINEL;
 			left -= part;
 			r->fmt->tx_data(&r->desc[at], addr, part, left ? flags : flags | last);
 			at = ring_next(at);
@@ -204,7 +242,7 @@ static bool is_plain(const struct intel_tx_ring *r, const struct nic_tx *pkt)
 {
 	const struct sg *p = pkt->frag;
 
-	return pkt->nfrag == 1 && !r->boundary && !(pkt->flags & NIC_TX_CSUM) && p->len == pkt->len &&
+	return pkt->nfrag == 1 && !r->boundary && !pkt->flags && !(r->sentinel && r->after_tso) && p->len == pkt->len &&
 	       pkt->len >= INTEL_PAD_LEN && pkt->len <= NIC_FRAME_MAX && p->addr <= r->dma_mask &&
 	       pkt->len - 1 <= r->dma_mask - p->addr;
 }
@@ -213,7 +251,7 @@ int intel_tx_add(struct intel_tx_ring *r, const struct nic_tx *pkt)
 {
 	uint32_t context = (uint32_t)pkt->csum_start << 16 | pkt->csum_offset;
 	unsigned first = r->tail, at = first, room = ring_room(r->head, first);
-	bool new_context = false;
+	bool new_context = false, tso = pkt->flags & NIC_TX_TSO;
 	int end;
 
 	if (room && is_plain(r, pkt)) {
@@ -222,14 +260,18 @@ int intel_tx_add(struct intel_tx_ring *r, const struct nic_tx *pkt)
 		r->tail = (uint16_t)ring_next(at);
 		return 0;
 	}
-	if (pkt->nfrag < 1 || pkt->nfrag > NIC_MAX_FRAGS || pkt->len < NIC_FRAME_MIN || pkt->len > NIC_FRAME_MAX)
+	if (pkt->nfrag < 1 || pkt->nfrag > NIC_MAX_FRAGS || pkt->len < NIC_FRAME_MIN)
+		return -ERR_INVAL;
+	if (pkt->len > NIC_FRAME_MAX && !tso)
+		return -ERR_INVAL;
+	if (tso && (!r->tso || pkt->mss < TSO_MSS_MIN || pkt->len > NIC_TSO_MAX))
 		return -ERR_INVAL;
 	if (pkt->flags & NIC_TX_CSUM) {
 		uint32_t place = (uint32_t)pkt->csum_start + pkt->csum_offset;
 
 		if (place > TXC_CSUM_REACH || place + 2 > pkt->len)
 			return -ERR_INVAL;
-		new_context = context != r->context;
+		new_context = tso || context != r->context;
 		if (new_context && !room)
 			return -ERR_BUSY;
 		if (new_context) {
@@ -241,7 +283,8 @@ int intel_tx_add(struct intel_tx_ring *r, const struct nic_tx *pkt)
 	if (end < 0)
 		return end;
 	if (new_context)
-		r->context = context;
+		r->context = tso ? TX_NO_CONTEXT : context;
+	r->after_tso = tso;
 	r->tail = (uint16_t)end;
 	r->slot[first].token = pkt->token;
 	r->slot[first].last = (uint16_t)((r->tail - 1) & RING_MASK);

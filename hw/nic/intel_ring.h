@@ -22,7 +22,9 @@ struct intel_desc {
 
 /* A piece to send; as arguments, since this is done for every frame */
 #define INTEL_TX_LAST	BIT(0)	/* end of the frame: report status, delayed interrupt */
-#define INTEL_TX_CSUM	BIT(1)	/* apply the current context */
+#define INTEL_TX_CSUM	BIT(1)	/* apply the current context: TCP's or UDP's sum */
+#define INTEL_TX_IPSUM	BIT(2)	/* and IPv4's */
+#define INTEL_TX_TSE	BIT(3)	/* and cut */
 
 struct intel_rx_status {
 	uint32_t len;
@@ -34,7 +36,7 @@ struct intel_rx_status {
 /* One descriptor format.  The rings order memory; these only encode and decode. */
 struct intel_desc_ops {
 	void (*tx_data)(struct intel_desc *d, uint64_t addr, uint32_t len, uint32_t flags);	/* INTEL_TX_ */
-	void (*tx_context)(struct intel_desc *d, uint8_t csum_start, uint8_t csum_at, bool tcp);
+	void (*tx_context)(struct intel_desc *d, const struct nic_tx *pkt);
 	bool (*tx_done)(const struct intel_desc *d);		/* for descriptors with INTEL_TX_LAST only */
 	void (*rx_give)(struct intel_desc *d, uint64_t addr);
 	bool (*rx_done)(const struct intel_desc *d);
@@ -58,6 +60,9 @@ struct intel_tx_ring {
 	uint32_t boundary;	/* 0, or a power of two that no piece may cross */
 	uint16_t head, tail;	/* [head, tail) is with the chip */
 	uint16_t kicked;	/* the tail that the chip knows */
+	bool tso;		/* frames may be cut now */
+	bool sentinel;		/* descriptors come back too early with or after such a frame: see tx_put_data() */
+	bool after_tso;
 	uint32_t context;	/* csum_start << 16 | csum_offset that the chip remembers, or TX_NO_CONTEXT */
 };
 

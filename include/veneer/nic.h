@@ -2,9 +2,9 @@
 /*
  * A network controller.  Implemented in hw/nic, used by virtio/net; bound by conceal.
  *
- * Tokens are the client's; the NIC never looks into them and returns each exactly once, by tx_done() or rx_done(), unless
- * stop() forgets it.  Memory given with tx() or rx_post() belongs to the device until its token returns or stop() has
- * returned.  A queue index goes with every data-path call; today's drivers have queue 0 only.  All calls come
+ * Tokens are the client's; the NIC never looks into them and returns each exactly once, by tx_done() in the order of tx() or by
+ * rx_done(), unless stop() forgets it.  Memory given with tx() or rx_post() belongs to the device until its token returns or
+ * stop() has returned.  A queue index goes with every data-path call; today's drivers have queue 0 only.  All calls come
  * from the processor that owns the controller (<veneer/owner.h>).  Client callbacks may call tx(), rx_post() and the kicks.
  */
 #ifndef VENEER_NIC_H
@@ -16,20 +16,31 @@
 #define NIC_MAX_FRAGS	20u	/* pieces of one frame to send, at most */
 #define NIC_FRAME_MIN	14u	/* an Ethernet header; shorter frames are refused */
 #define NIC_FRAME_MAX	1518u	/* 1500 bytes of payload, header, one VLAN tag; no FCS */
+#define NIC_TSO_MAX	(65535u + 18u)	/* a frame that the NIC cuts itself */
 #define NIC_MAX_MACS	15u	/* exact unicast filters beyond the NIC's own address */
 
 struct nic;
 
 /* nic_tx.flags */
 #define NIC_TX_CSUM	BIT(0)	/* fill in a checksum: from csum_start to the end, stored at csum_start + csum_offset */
+#define NIC_TX_TSO	BIT(1)	/* with NIC_TX_CSUM, NICs with NIC_CAP_TX_TSO: a TCP segment to be cut, see struct nic_tx */
+#define NIC_TX_IPV6	BIT(2)	/* with NIC_TX_TSO: by IPv6, not IPv4; NICs with NIC_CAP_TX_TSO6 */
+#define NIC_TSO_PULL	4u	/* bytes of payload in the headers' piece */
 
 struct nic_tx {
 	const struct sg *frag;	/* the array is the caller's and valid during the call only */
 	unsigned nfrag;		/* 1..NIC_MAX_FRAGS */
-	uint32_t len;		/* all of them together; NIC_FRAME_MIN..NIC_FRAME_MAX */
+	uint32_t len;		/* all of them together; NIC_FRAME_MIN..NIC_FRAME_MAX, or NIC_TSO_MAX with NIC_TX_TSO */
 	uint32_t flags;
 	uint16_t csum_start;	/* from the frame's first byte; only with NIC_TX_CSUM, checked by the client: */
 	uint16_t csum_offset;	/* csum_start + csum_offset + 2 <= len */
+	/*
+	 * Only with NIC_TX_TSO, and checked by the client.  The first piece holds all headers and NIC_TSO_PULL bytes of payload
+	 * (or all of it).  In the headers IPv4's total length and checksum, or IPv6's payload length, are 0, and
+	 * TCP's checksum is the sum of the pseudo header without a length.
+	 */
+	uint8_t ip_start, hdr_len;	/* from the frame's first byte; TCP begins at csum_start */
+	uint16_t mss;			/* payload of each frame but the last */
 	void *token;
 };
 
@@ -88,7 +99,8 @@ struct nic_ops {
 
 	/*
 	 * Queue one frame.  0, or -ERR_BUSY when the ring has no room for it now (room comes with tx_done()), or
-	 * -ERR_INVAL for a frame that this hardware cannot send.  Nothing is sent before tx_kick().
+	 * -ERR_INVAL for a frame that this hardware cannot send (or, with NIC_TX_TSO, not now).  Nothing is sent before
+	 * tx_kick().
 	 */
 	int (*tx)(struct nic *nic, unsigned q, const struct nic_tx *pkt);
 	void (*tx_kick)(struct nic *nic, unsigned q);
@@ -111,6 +123,8 @@ struct nic_ops {
 #define NIC_CAP_RX_CSUM		BIT(1)
 #define NIC_CAP_RX_COPY		BIT(2)	/* always copies: rx_post() is never called, rx_frame() is */
 #define NIC_CAP_VLAN_FILTER	BIT(3)
+#define NIC_CAP_TX_TSO		BIT(5)
+#define NIC_CAP_TX_TSO6		BIT(6)
 #define NIC_CAP_TX_COPY		BIT(4)	/* tx() copies the frame: from any address, and for the client to count as copied */
 
 struct nic {

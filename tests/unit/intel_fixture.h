@@ -132,7 +132,7 @@ static void up(uint16_t device)
 
 #define TOKEN(i) ((void *)(uintptr_t)(0x1000 + (i)))
 
-static void frame_to(uint8_t *f, const uint8_t mac[6], uint32_t len, uint8_t seed)
+static inline void frame_to(uint8_t *f, const uint8_t mac[6], uint32_t len, uint8_t seed)
 {
 	for (uint32_t i = 0; i < len; i++)
 		f[i] = (uint8_t)(i * 7 + seed);
@@ -141,7 +141,7 @@ static void frame_to(uint8_t *f, const uint8_t mac[6], uint32_t len, uint8_t see
 	f[13] = 0;
 }
 
-static bool wire(uint32_t len, uint8_t seed)
+static inline bool wire(uint32_t len, uint8_t seed)
 {
 	uint8_t f[NIC_FRAME_MAX];
 
@@ -157,7 +157,7 @@ static int send_at(uint64_t addr, uint32_t len, unsigned token)
 	return nic->ops->tx(nic, 0, &t);
 }
 
-static void post(uint64_t base, unsigned from, unsigned n)
+static inline void post(uint64_t base, unsigned from, unsigned n)
 {
 	for (unsigned i = from; i < from + n; i++)
 		CHECK_EQ(nic->ops->rx_post(nic, 0, base + 2048ull * i + i % 3, NIC_FRAME_MAX, TOKEN(i)), 0);

@@ -46,10 +46,11 @@ struct chip {
 	unsigned ncached;
 	uint32_t msi_pending, ioaddr, eerd;
 	bool line, low_seen;
-	uint64_t context;
-	uint8_t frame[16384];
-	uint32_t frame_len;
-	bool frame_csum;
+	uint64_t context, context1;
+	uint8_t frame[NIC_TSO_MAX];
+	uint32_t frame_len, first_len;
+	uint64_t frame_cmd;			/* of its first piece */
+	bool after_tso;
 	/* seen */
 	unsigned resets, phy_resets, edges, msis, tdt_writes, rdt_writes, contexts, missed, descs, ulp_asked;
 	uint64_t ulp_until;
@@ -137,19 +138,89 @@ static void chip_cross(struct chip *c, uint64_t addr, uint32_t len)
 		host_fail(__FILE__, __LINE__, "%u bytes at %#llx cross 64 KiB", len, (unsigned long long)addr);
 }
 
+static void chip_sum(uint8_t *f, uint32_t from, uint32_t to, uint32_t at)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t i = from; i < to; i++)
+		sum += (i - from) & 1 ? f[i] : f[i] << 8;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	f[at] = (uint8_t)(~sum >> 8);
+	f[at + 1] = (uint8_t)~sum;
+}
+
 static void chip_csum(struct chip *c)
 {
 	unsigned start = FIELD_GET(TXC_TUCSS, c->context), at = FIELD_GET(TXC_TUCSO, c->context);
-	uint32_t sum = 0;
 
 	if (FIELD_GET(TXC_TUCSE, c->context) || at + 2 > c->frame_len)
 		host_fail(__FILE__, __LINE__, "checksum context %#llx", (unsigned long long)c->context);
-	for (unsigned i = start; i < c->frame_len; i++)
-		sum += (i - start) & 1 ? c->frame[i] : c->frame[i] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	c->frame[at] = (uint8_t)(~sum >> 8);
-	c->frame[at + 1] = (uint8_t)~sum;
+	chip_sum(c->frame, start, c->frame_len, at);
+}
+
+static void chip_record(struct chip *c, const uint8_t *f, uint32_t len)
+{
+	if (c->nsent == MAX_SENT)
+		return;
+	c->sent[c->nsent].len = len;
+	memcpy(c->sent[c->nsent++].data, f, MIN(len, sizeof(c->sent[0].data)));
+}
+
+static void chip_add16(uint8_t *p, uint32_t n)
+{
+	n += (uint32_t)(p[0] << 8 | p[1]);
+	n = (n & 0xffff) + (n >> 16);
+	p[0] = (uint8_t)(n >> 8);
+	p[1] = (uint8_t)n;
+}
+
+/* 8254x SDM 3.5, 82574 datasheet 7.3: what is in the context, written into the headers of each segment. */
+static void chip_cut(struct chip *c)
+{
+	uint32_t hdr = FIELD_GET(TXC_HDRLEN, c->context1), mss = FIELD_GET(TXC_MSS, c->context1);
+	uint32_t pay = FIELD_GET(TXD_LENGTH, c->context1), ip = FIELD_GET(TXC_IPCSS, c->context);
+	uint32_t tcp = FIELD_GET(TXC_TUCSS, c->context), sum_at = FIELD_GET(TXC_TUCSO, c->context);
+	bool v4 = c->context1 & TXD_TUCMD_IP;
+	uint8_t f[NIC_FRAME_MAX];
+
+	if (!(c->context1 & TXD_TSE) || !(c->context1 & TXD_TUCMD_TCP) || !(c->frame_cmd & TXD_TXSM) ||
+	    v4 != !!(c->frame_cmd & TXD_IXSM) || hdr + pay != c->frame_len || c->first_len < MIN(hdr + 4, c->frame_len) ||
+	    hdr + mss > sizeof(f) || sum_at != tcp + 16 || (v4 && FIELD_GET(TXC_IPCSE, c->context) != tcp - 1))
+		host_fail(__FILE__, __LINE__, "segmentation context %#llx %#llx, %u bytes, the first piece %u",
+			  (unsigned long long)c->context, (unsigned long long)c->context1, c->frame_len, c->first_len);
+	for (uint32_t off = 0, i = 0; off < pay; off += mss, i++) {
+		uint32_t n = MIN(mss, pay - off), len = hdr + n, seq;
+
+		memcpy(f, c->frame, hdr);
+		memcpy(f + hdr, c->frame + hdr + off, n);
+		if (v4) {
+			chip_add16(f + ip + 2, len - ip);
+			f[ip + 4] = (uint8_t)(((c->frame[ip + 4] << 8 | c->frame[ip + 5]) + i) >> 8);
+			f[ip + 5] = (uint8_t)(c->frame[ip + 5] + i);
+			chip_sum(f, ip, tcp, FIELD_GET(TXC_IPCSO, c->context));
+		} else {
+			chip_add16(f + ip + 4, len - ip - 40);
+		}
+		seq = ((uint32_t)f[tcp + 4] << 24 | f[tcp + 5] << 16 | f[tcp + 6] << 8 | f[tcp + 7]) + off;
+		for (unsigned k = 0; k < 4; k++)
+			f[tcp + 4 + k] = (uint8_t)(seq >> (24 - 8 * k));
+		if (off + n < pay)
+			f[tcp + 13] &= (uint8_t)~9;
+		chip_add16(f + sum_at, len - tcp);
+		chip_sum(f, tcp, len, sum_at);
+		chip_record(c, f, len);
+	}
+}
+
+/* The errata that are worked around: a last piece that is too long would come back before it is read. */
+static void chip_sentinel(struct chip *c, uint32_t len)
+{
+	bool tso = c->frame_cmd & TXD_TSE;
+
+	if (!c->pcie && (tso || c->after_tso) && len > 8)
+		host_fail(__FILE__, __LINE__, "the last piece has %u bytes", len);
+	c->after_tso = tso;
 }
 
 static void chip_send_one(struct chip *c, struct intel_desc *d)
@@ -160,24 +231,31 @@ static void chip_send_one(struct chip *c, struct intel_desc *d)
 	c->descs++;
 	if ((q & TXD_DEXT) && FIELD_GET(TXD_DTYP, q) == TXD_DTYP_CONTEXT) {
 		c->context = d->q[0];
+		c->context1 = q;
 		c->contexts++;
 		return;
 	}
 	if (!len || c->frame_len + len > sizeof(c->frame))
 		host_fail(__FILE__, __LINE__, "data descriptor of %u bytes", len);
 	chip_cross(c, d->q[0], len);
-	if (!c->frame_len)
-		c->frame_csum = q & TXD_TXSM;
+	if (!c->frame_len) {
+		c->frame_cmd = q;
+		c->first_len = len;
+	}
+	if ((q & TXD_TSE) && len > 4 * FIELD_GET(TXC_MSS, c->context1))
+		host_fail(__FILE__, __LINE__, "%u bytes in a piece: more than the FIFO is sure to hold", len);
 	memcpy(c->frame + c->frame_len, (void *)(uintptr_t)d->q[0], len);
 	c->frame_len += len;
 	if (q & TXD_EOP) {
 		if (c->frame_len < 17 || !(q & TXD_IFCS))
 			host_fail(__FILE__, __LINE__, "frame of %u bytes, command %#llx", c->frame_len, (unsigned long long)q);
-		if (c->frame_csum)
-			chip_csum(c);
-		if (c->nsent < MAX_SENT) {
-			c->sent[c->nsent].len = c->frame_len;
-			memcpy(c->sent[c->nsent++].data, c->frame, MIN(c->frame_len, sizeof(c->sent[0].data)));
+		chip_sentinel(c, len);
+		if (c->frame_cmd & TXD_TSE) {
+			chip_cut(c);
+		} else {
+			if (c->frame_cmd & TXD_TXSM)
+				chip_csum(c);
+			chip_record(c, c->frame, c->frame_len);
 		}
 		c->frame_len = 0;
 	}
@@ -260,7 +338,7 @@ static bool chip_receive(struct chip *c, const void *frame, uint32_t len)
 	return true;
 }
 
-static void chip_link(struct chip *c, bool up) { c->link = up; chip_cause(c, INT_LSC); chip_send(c); }
+static inline void chip_link(struct chip *c, bool up) { c->link = up; chip_cause(c, INT_LSC); chip_send(c); }
 
 static uint16_t *chip_phy(struct chip *c, uint32_t v)
 {

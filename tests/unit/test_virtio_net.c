@@ -1,128 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: virtio/net/net.c virtio/net/tx.c virtio/net/rx.c virtio/net/ctrl.c virtio/transport.c virtio/pci_config.c */
-/* sources: virtio/msix.c virtio/legacy.c virtio/modern.c virtio/queue.c hw/sg.c tests/unit/host/twin.c virtio/access.c */
-#include <string.h>
-#include <veneer/err.h>
-#include <veneer/nic.h>
-#include "host/host.h"
-#include "host/twin.h"
-#include "virtio/net/net.h"
-
-/* --- a NIC that keeps what it is given --- */
-
-#define SLOTS	64
-
-static struct {
-	struct nic nic;
-	bool running, sync, link, no_rx;
-	unsigned starts, stops, tx_kicks, rx_kicks;
-	unsigned ntx, room;
-	void *tx_token[SLOTS];
-	uint8_t frame[2048];
-	struct nic_tx last;
-	struct sg frag[NIC_MAX_FRAGS];
-	unsigned nrx;
-	struct { uint64_t addr; uint32_t len; void *token; } rx[SLOTS];
-	uint32_t align;
-	struct nic_rx_filter filter;
-	uint8_t mac[6], mcast0[6], mac0[6];
-	bool vlan5;
-} hw;
-
-static int nic_start(struct nic *n)
-{
-	CHECK(!hw.running);
-	hw.running = true;
-	hw.starts++;
-	return 0;
-}
-
-static void nic_stop(struct nic *n)
-{
-	CHECK(hw.running);
-	hw.running = false;
-	hw.ntx = hw.nrx = 0;
-	hw.stops++;
-}
-
-static int nic_tx(struct nic *n, unsigned q, const struct nic_tx *p)
-{
-	CHECK(hw.running && p->nfrag && p->nfrag <= NIC_MAX_FRAGS);
-	CHECK_EQ(sg_bytes(p->frag, p->nfrag), p->len);
-	CHECK(p->len >= NIC_FRAME_MIN && p->len <= NIC_FRAME_MAX);
-	for (unsigned i = 0; i < p->nfrag; i++)
-		CHECK(p->frag[i].addr + p->frag[i].len - 1 <= hw.nic.dma_mask);
-	if (hw.ntx == hw.room)
-		return -ERR_BUSY;
-	if (hw.align && p->frag[0].addr % hw.align)
-		return -ERR_INVAL;
-	hw.last = *p;
-	memcpy(hw.frag, p->frag, p->nfrag * sizeof(*p->frag));
-	sg_copy_from(p->frag, p->nfrag, 0, hw.frame, p->len);
-	hw.tx_token[hw.ntx++] = p->token;
-	return 0;
-}
-
-static void tx_complete(unsigned n)
-{
-	for (unsigned i = 0; i < n; i++)
-		hw.nic.client->tx_done(hw.nic.client_ctx, 0, hw.tx_token[i]);
-	hw.ntx -= n;
-	memmove(hw.tx_token, hw.tx_token + n, hw.ntx * sizeof(hw.tx_token[0]));
-	hw.nic.client->flush(hw.nic.client_ctx, 0);
-}
-
-static void nic_tx_kick(struct nic *n, unsigned q)
-{
-	hw.tx_kicks++;
-	if (hw.sync)
-		tx_complete(hw.ntx);
-}
-
-static int nic_rx_post(struct nic *n, unsigned q, uint64_t addr, uint32_t len, void *token)
-{
-	CHECK(hw.running && len >= NIC_FRAME_MAX);
-	if (hw.nrx == hw.nic.rx_slots)
-		return -ERR_BUSY;
-	if (hw.align && addr % hw.align)
-		return -ERR_INVAL;
-	hw.rx[hw.nrx].addr = addr;
-	hw.rx[hw.nrx].len = len;
-	hw.rx[hw.nrx++].token = token;
-	return 0;
-}
-
-static void nic_rx_kick(struct nic *n, unsigned q) { hw.rx_kicks++; }
-
-static void nic_link(struct nic *n, struct nic_link *l)
-{
-	*l = (struct nic_link) { .up = hw.link };
-}
-
-static void nic_set_mac(struct nic *n, const uint8_t mac[6]) { memcpy(hw.mac, mac, 6); }
-
-static void nic_set_filter(struct nic *n, const struct nic_rx_filter *f)
-{
-	hw.filter = *f;
-	if (f->nmac)
-		memcpy(hw.mac0, f->mac[0], 6);
-	if (f->nmcast)
-		memcpy(hw.mcast0, f->mcast[0], 6);
-	hw.vlan5 = f->vlan && f->vlan[0] & BIT(5);
-}
-
-static const struct nic_ops ops = {
-	.start = nic_start, .stop = nic_stop, .tx = nic_tx, .tx_kick = nic_tx_kick, .rx_post = nic_rx_post,
-	.rx_kick = nic_rx_kick, .link = nic_link, .set_mac = nic_set_mac, .set_filter = nic_set_filter,
-};
+/* sources: virtio/net/net.c virtio/net/tx.c virtio/net/tso.c virtio/net/rx.c virtio/net/ctrl.c virtio/transport.c */
+/* sources: virtio/pci_config.c virtio/msix.c virtio/legacy.c virtio/modern.c virtio/queue.c hw/sg.c tests/unit/host/twin.c */
+/* sources: virtio/access.c */
+#include "net_fixture.h"
 
 /* A frame comes in for the oldest buffer. */
-static void receive(const void *frame, uint32_t len, uint32_t flags)
+static void receive(const void *what, uint32_t len, uint32_t flags)
 {
 	void *token = hw.rx[0].token;
 
 	CHECK(hw.nrx > 0);
-	memcpy((void *)(uintptr_t)hw.rx[0].addr, frame, len);
+	memcpy((void *)(uintptr_t)hw.rx[0].addr, what, len);
 	hw.nrx--;
 	memmove(hw.rx, hw.rx + 1, hw.nrx * sizeof(hw.rx[0]));
 	hw.nic.client->rx_done(hw.nic.client_ctx, 0, token, len, flags);
@@ -130,36 +18,6 @@ static void receive(const void *frame, uint32_t len, uint32_t flags)
 
 static void nic_flush(void) { hw.nic.client->flush(hw.nic.client_ctx, 0); }
 
-/* --- */
-
-static struct vnet *vn;
-static struct ring rings[3];
-static uint8_t *mem;
-static uint8_t frame[1600];
-
-static void make(uint32_t caps)
-{
-	struct virtio_place place = twin_place();
-	struct virtio_net_conf conf = { .nic = &hw.nic };
-
-	twin_reset();
-	memset(&hw, 0, sizeof(hw));
-	hw.nic = (struct nic) { .ops = &ops, .name = "fake0", .mac = { 2, 0, 0, 0, 0, 9 }, .caps = caps, .dma_mask = ~0ull,
-				.nqueues = 1, .tx_slots = SLOTS, .rx_slots = 32 };
-	hw.room = SLOTS;
-	hw.link = true;
-	struct virtio_dev *dev = virtio_net_new("net0", &conf, &place);
-
-	CHECK(dev != NULL);
-	vn = container_of(dev, struct vnet, dev);
-	mem = guest_alloc(1 << 20);
-	for (unsigned i = 0; i < sizeof(frame); i++)
-		frame[i] = (uint8_t)(i * 7);
-	frame[0] = 2;
-}
-
-#define NO_EVENT	(~0ull & ~VIRTIO_F_EVENT_IDX)
-static void up(uint32_t caps) { make(caps); modern_up(rings, 3, NO_EVENT, 64); }
 static void up_legacy(uint32_t caps) { make(caps); legacy_up(rings, 3, ~(uint32_t)VIRTIO_F_EVENT_IDX); }
 
 /* A frame of @len bytes in one descriptor with its header. */
@@ -172,7 +30,7 @@ static unsigned send(unsigned at, unsigned len)
 
 TEST(configuration)
 {
-	make(NIC_CAP_TX_CSUM);
+	make(NIC_CAP_TX_CSUM | NIC_CAP_TX_TSO | NIC_CAP_TX_TSO6);
 	CHECK_EQ(guest_in(TWIN_IO + 20, 1), 2);
 	CHECK_EQ(guest_in(TWIN_IO + 25, 1), 9);
 	CHECK_EQ(guest_in(TWIN_IO + 26, 2), 1);
@@ -183,7 +41,7 @@ TEST(configuration)
 	CHECK_EQ(cfg_read(8, 4), 0x02000000);
 	uint32_t f = (uint32_t)guest_in(TWIN_IO, 4);
 
-	CHECK_EQ(f, 0x38000000 | BIT(0) | BIT(3) | BIT(5) | BIT(16) | BIT(17) | BIT(18) | BIT(19) | BIT(20) | BIT(23));
+	CHECK_EQ(f, 0x38000000 | BIT(0) | BIT(3) | BIT(5) | 7u << 11 | 31u << 16 | BIT(23));
 	CHECK_EQ(guest_read(TWIN_BAR4 + COMMON_NUM_QUEUES, 2), 3);
 }
 
@@ -369,17 +227,18 @@ TEST(too_many_pieces_are_copied_once)
 
 TEST(the_bounce_pool_is_bounded_and_comes_back)
 {
-	up(0);
+	make(0);
+	modern_up(rings, 3, NO_EVENT, 128);
 	hw.align = 64;
-	for (unsigned i = 0; i < 40; i++)
+	for (unsigned i = 0; i < 90; i++)
 		send(i * 2048, 60 + i);
 	modern_kick(1);
 	CHECK_EQ(hw.ntx, VNET_TX_BOUNCE);
 	while (hw.ntx)
 		tx_complete(1);
-	CHECK_EQ(rings[1].used->idx, 40);
-	CHECK_EQ(hw.last.len, 99);
-	CHECK_EQ(vn->cnt_tx_bounced, 40);
+	CHECK_EQ(rings[1].used->idx, 90);
+	CHECK_EQ(hw.last.len, 149);
+	CHECK_EQ(vn->cnt_tx_bounced, 90);
 	CHECK_EQ(vn->tx_pool.nfree, VNET_TX_BOUNCE);
 	/* The same heads again, in place: they own no buffer any more. */
 	hw.align = 0;
@@ -387,7 +246,7 @@ TEST(the_bounce_pool_is_bounded_and_comes_back)
 		send(i * 2048, 60 + i);
 	modern_kick(1);
 	tx_complete(40);
-	CHECK_EQ(vn->cnt_tx_bounced, 40);
+	CHECK_EQ(vn->cnt_tx_bounced, 90);
 	CHECK_EQ(vn->tx_pool.nfree, VNET_TX_BOUNCE);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: virtio/net/net.c virtio/net/tx.c virtio/net/rx.c virtio/net/ctrl.c virtio/blk/blk.c virtio/blk/request.c */
-/* sources: virtio/transport.c virtio/pci_config.c virtio/msix.c virtio/legacy.c virtio/modern.c virtio/queue.c hw/sg.c */
-/* sources: hw/disk.c tests/unit/host/twin.c virtio/access.c */
+/* sources: virtio/net/net.c virtio/net/tx.c virtio/net/tso.c virtio/net/rx.c virtio/net/ctrl.c virtio/blk/blk.c */
+/* sources: virtio/blk/request.c virtio/transport.c virtio/pci_config.c virtio/msix.c virtio/legacy.c virtio/modern.c */
+/* sources: virtio/queue.c hw/sg.c hw/disk.c tests/unit/host/twin.c virtio/access.c */
 /*
  * A guest that does anything: random registers, random rings, memory changed under the device's hands.  Addresses outside guest
  * RAM fault (guard pages), counts are checked, and after a reset the device must work.
@@ -50,13 +50,14 @@ static void nic_stop(struct nic *n) { nrx = ntx = 0; }
 
 static int nic_tx(struct nic *n, unsigned q, const struct nic_tx *p)
 {
-	CHECK(p->nfrag && p->nfrag <= NIC_MAX_FRAGS && p->len >= NIC_FRAME_MIN && p->len <= NIC_FRAME_MAX);
+	CHECK(p->nfrag && p->nfrag <= NIC_MAX_FRAGS && p->len >= NIC_FRAME_MIN);
+	CHECK(p->len <= (p->flags & NIC_TX_TSO ? NIC_TSO_MAX : NIC_FRAME_MAX));
 	CHECK_EQ(sg_bytes(p->frag, p->nfrag), p->len);
 	for (unsigned i = 0; i < p->nfrag; i++)
 		CHECK(gmem_valid(p->frag[i].addr, p->frag[i].len) || ours(p->frag[i].addr, p->frag[i].len, &vn->tx_pool));
 	if (ntx == 32)
 		return -ERR_BUSY;
-	if (!rnd(8) && p->nfrag > 1)
+	if (!rnd(p->flags & NIC_TX_TSO ? 2 : 8) && p->nfrag > 1)
 		return -ERR_INVAL;
 	tx[ntx++] = p->token;
 	return 0;
@@ -90,8 +91,12 @@ static const struct nic_ops nops = {
 
 static void nic_poll(void)
 {
-	if (ntx)
-		nic.client->tx_done(nic.client_ctx, 0, tx[--ntx]);
+	if (ntx) {
+		void *token = tx[0];
+
+		memmove(tx, tx + 1, --ntx * sizeof(tx[0]));
+		nic.client->tx_done(nic.client_ctx, 0, token);
+	}
 	if (nrx) {
 		uint32_t len = 14 + rnd(1505);
 		void *token = rx[--nrx].token;
@@ -157,6 +162,19 @@ static void some_desc(struct vring_desc *d, unsigned size)
 	d->next = (uint16_t)rnd(rnd(20) ? size : 65536);
 }
 
+/* A frame that is to be cut, at @data; its virtio header. */
+static void to_be_cut(uint8_t *h, uint8_t *data)
+{
+	bool v6 = rnd(2);
+	unsigned tcp = v6 ? 54 : 34;
+
+	memcpy(h, (uint8_t[]) { 1, v6 ? 4 : 1, 0, 0, (uint8_t)rnd(256), (uint8_t)rnd(6), (uint8_t)tcp, 0, 16, 0 }, 10);
+	memcpy(data + 12, v6 ? (uint8_t[]) { 0x86, 0xdd, 0x60 } : (uint8_t[]) { 0x08, 0x00, 0x45 }, 3);
+	if (!v6)
+		data[23] = 6;
+	data[tcp + 12] = (uint8_t)(0x50 + 16 * rnd(10));
+}
+
 /* A request that a proper driver could make, so that the depths are reached, too. */
 static void proper(struct ring *r, bool block)
 {
@@ -170,7 +188,10 @@ static void proper(struct ring *r, bool block)
 		ring_add(r, (struct piece[]) { { h, 16 }, { data, 512 * rnd(4), h[0] != 1 }, { h + 8, 1, true } }, 3);
 	else if (r->index == 2)
 		ring_add(r, (struct piece[]) { { (uint8_t *)h + rnd(8), 2 }, { data, rnd(64) }, { h + 8, 1, true } }, 3);
-	else
+	else if (r->index == 1 && rnd(2)) {
+		to_be_cut((uint8_t *)h, data);
+		ring_add(r, (struct piece[]) { { h, 12 }, { data, 80 + rnd(200) }, { data + 4096, 1 + rnd(30000) } }, 3);
+	} else
 		ring_add(r, (struct piece[]) { { h, 12, r->index == 0 }, { data, 14 + rnd(1600), r->index == 0 } }, 2);
 }
 
@@ -218,9 +239,10 @@ static void some_access(void)
 		guest_write(TWIN_BAR1 + off % 4096, width, v);
 		break;
 	case 5:
-		cfg_read(ALIGN_DOWN(off % 4096, 4), 4);
-		if (off >= 0x40 || off < 4)
-			cfg_write(ALIGN_DOWN(off % 4096, 4), 4, (uint32_t)v);
+		off = ALIGN_DOWN(off % 4096, 4);
+		cfg_read(off, 4);
+		if (off >= 0x40 || off < 4)	/* the BARs stay where they are */
+			cfg_write(off, 4, (uint32_t)v);
 	}
 }
 
@@ -254,13 +276,16 @@ TEST(net_survives)
 
 	seed = 1;
 	twin_reset();
-	nic = (struct nic) { .ops = &nops, .name = "fake0", .caps = NIC_CAP_TX_CSUM | NIC_CAP_RX_CSUM, .dma_mask = ~0ull,
+	nic = (struct nic) { .ops = &nops, .name = "fake0", .dma_mask = ~0ull,
+			     .caps = NIC_CAP_TX_CSUM | NIC_CAP_RX_CSUM | NIC_CAP_TX_TSO | NIC_CAP_TX_TSO6,
 			     .nqueues = 1, .tx_slots = 32, .rx_slots = 32 };
 	vn = container_of(virtio_net_new("net0", &conf, &place), struct vnet, dev);
 	session(false, 3);
 	CHECK(vn->cnt_tx_zero_copy > 500);
 	CHECK(vn->cnt_rx_zero_copy > 500);
 	CHECK(vn->cnt_rx_bounced > 50);
+	CHECK(vn->cnt_tx_segments > 5000);
+	CHECK(vn->cnt_tx_tso > 500);
 	CHECK(vn->dev.cnt_violations > 100);
 }
 

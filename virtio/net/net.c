@@ -55,7 +55,7 @@ static void forget(struct vnet *vn)
 {
 	vn->tx_inflight = 0;
 	vn->rx_posted = 0;
-	memset(vn->tx_bounce, 0, sizeof(vn->tx_bounce));
+	vn->tso.active = false;
 	vnet_pool_reset(&vn->tx_pool, VNET_TX_BOUNCE);
 	vnet_pool_reset(&vn->rx_pool, vn->rx_pool.mem ? VNET_RX_BOUNCE : 0);
 }
@@ -147,6 +147,10 @@ static uint64_t features(const struct nic *nic)
 
 	if (nic->caps & NIC_CAP_TX_CSUM)
 		f |= VIRTIO_NET_F_CSUM;
+	if (nic->caps & NIC_CAP_TX_TSO)
+		f |= VIRTIO_NET_F_HOST_TSO4 | VIRTIO_NET_F_HOST_ECN;
+	if (nic->caps & NIC_CAP_TX_TSO6)
+		f |= VIRTIO_NET_F_HOST_TSO6;
 	if (nic->caps & NIC_CAP_RX_CSUM)
 		f |= VIRTIO_NET_F_GUEST_CSUM;
 	return f;
@@ -158,6 +162,8 @@ static void register_counters(const struct vnet *vn, const char *name)
 	counter_register(name, "tx_bounced", &vn->cnt_tx_bounced);
 	counter_register(name, "tx_bounced_bytes", &vn->cnt_tx_bounced_bytes);
 	counter_register(name, "tx_dropped", &vn->cnt_tx_dropped);
+	counter_register(name, "tx_tso", &vn->cnt_tx_tso);
+	counter_register(name, "tx_segments", &vn->cnt_tx_segments);
 	counter_register(name, "rx_zero_copy", &vn->cnt_rx_zero_copy);
 	counter_register(name, "rx_bounced", &vn->cnt_rx_bounced);
 	counter_register(name, "rx_bounced_bytes", &vn->cnt_rx_bounced_bytes);

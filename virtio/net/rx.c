@@ -165,7 +165,7 @@ static void drop(struct vnet *vn, struct virtq *q, struct vnet_rx_slot *s)
 		return;
 	}
 	if (s->bounce)
-		vnet_pool_put(&vn->rx_pool, (unsigned)((s->buf - vn->rx_pool.mem) / VNET_BOUNCE_SIZE));
+		vnet_pool_put(&vn->rx_pool, (unsigned)vnet_pool_index(&vn->rx_pool, s->buf));
 	virtq_push(q, s->head, 0);
 }
 
@@ -191,7 +191,7 @@ void vnet_rx_done(void *ctx, unsigned queue, void *token, uint32_t len, uint32_t
 		drop(vn, q, s);
 		return;
 	}
-	vnet_pool_put(&vn->rx_pool, (unsigned)((s->buf - vn->rx_pool.mem) / VNET_BOUNCE_SIZE));
+	vnet_pool_put(&vn->rx_pool, (unsigned)vnet_pool_index(&vn->rx_pool, s->buf));
 }
 
 bool vnet_rx_frame(void *ctx, unsigned queue, const void *frame, uint32_t len, uint32_t flags)

@@ -5,26 +5,30 @@
 #include "net.h"
 
 /* Read the header, wherever its bytes lie, and leave the frame in @c.  False: no frame that could be sent. */
-static bool parse(struct vnet *vn, struct virtq_chain *c, struct nic_tx *pkt)
+static bool parse(struct vnet *vn, struct virtq_chain *c, struct virtio_net_hdr *hdr)
 {
-	struct virtio_net_hdr hdr;
-	uint64_t len;
-
 	if (c->out_len < vn->hdr_len + NIC_FRAME_MIN)
 		return false;
-	virtq_chain_read(c, &hdr, VIRTIO_NET_HDR_LEGACY);
+	virtq_chain_read(c, hdr, VIRTIO_NET_HDR_LEGACY);
 	virtq_chain_skip(c, vn->hdr_len);
-	len = c->out_len;
-	if (len > NIC_FRAME_MAX || hdr.gso_type != VIRTIO_NET_HDR_GSO_NONE)
+	return true;
+}
+
+static bool describe(const struct vnet *vn, const struct virtq_chain *c, const struct virtio_net_hdr *hdr, struct nic_tx *pkt)
+{
+	if (c->out_len > NIC_FRAME_MAX)
 		return false;
-	pkt->len = (uint32_t)len;
-	if ((hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) && vn->tx_csum) {
-		if ((uint32_t)hdr.csum_start + hdr.csum_offset + 2 > len)
+	pkt->len = (uint32_t)c->out_len;
+	if ((hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) && vn->tx_csum) {
+		if ((uint32_t)hdr->csum_start + hdr->csum_offset + 2 > pkt->len)
 			return false;
 		pkt->flags = NIC_TX_CSUM;
-		pkt->csum_start = hdr.csum_start;
-		pkt->csum_offset = hdr.csum_offset;
+		pkt->csum_start = hdr->csum_start;
+		pkt->csum_offset = hdr->csum_offset;
 	}
+	pkt->frag = c->out;
+	pkt->nfrag = c->nout;
+	pkt->token = vnet_tx_token(c->head, -1);
 	return true;
 }
 
@@ -40,12 +44,12 @@ static int send_bounced(struct vnet *vn, const struct virtq_chain *c, struct nic
 	sg_copy_from(c->out, c->nout, 0, (void *)(uintptr_t)whole.addr, pkt->len);
 	pkt->frag = &whole;
 	pkt->nfrag = 1;
+	pkt->token = vnet_tx_token(c->head, i);
 	err = vn->nic->ops->tx(vn->nic, 0, pkt);
 	if (err) {
 		vnet_pool_put(&vn->tx_pool, (unsigned)i);
 		return err;
 	}
-	vn->tx_bounce[c->head] = (uint8_t)(i + 1);
 	vn->cnt_tx_bounced++;
 	vn->cnt_tx_bounced_bytes += pkt->len;
 	return 0;
@@ -71,52 +75,65 @@ static void count_direct(struct vnet *vn, const struct nic_tx *pkt)
 	vn->cnt_tx_bounced_bytes += pkt->len;
 }
 
-/* 0: the frame is under way, or dropped and returned.  -ERR_BUSY: no room; the chain has not been touched. */
-static int send(struct vnet *vn, struct virtq *q, struct virtq_chain *c)
+static int send_whole(struct vnet *vn, const struct virtq_chain *c, struct nic_tx *pkt)
 {
-	struct nic_tx pkt = { .token = (void *)(uintptr_t)(c->head + 1u) };
 	int err = -ERR_INVAL;
 
-	if (!parse(vn, c, &pkt))
-		goto drop;
-	pkt.frag = c->out;
-	pkt.nfrag = c->nout;
 	vn->tx_inflight++;	/* before: the NIC may complete from inside tx() */
 	if (direct(vn, c)) {
-		err = vn->nic->ops->tx(vn->nic, 0, &pkt);
+		err = vn->nic->ops->tx(vn->nic, 0, pkt);
 		if (!err) {
-			count_direct(vn, &pkt);
+			count_direct(vn, pkt);
 			return 0;
 		}
 	}
 	if (err == -ERR_INVAL)
-		err = send_bounced(vn, c, &pkt);
-	if (!err)
-		return 0;
-	vn->tx_inflight--;
-	if (err == -ERR_BUSY)
+		err = send_bounced(vn, c, pkt);
+	if (err)
+		vn->tx_inflight--;
+	return err;
+}
+
+/* 0: the frame is under way, or dropped and returned.  -ERR_BUSY: no room for it, or for the rest of it (vn->tso.active). */
+static int send(struct vnet *vn, struct virtq *q, struct virtq_chain *c)
+{
+	struct virtio_net_hdr hdr;
+	struct nic_tx pkt = { 0 };
+	int err = -ERR_INVAL;
+
+	if (vn->tso.active) {
+		err = vnet_tso_run(vn, q, c);
+	} else if (parse(vn, c, &hdr)) {
+		if (hdr.gso_type == VIRTIO_NET_HDR_GSO_NONE && describe(vn, c, &hdr, &pkt))
+			err = send_whole(vn, c, &pkt);
+		else if (hdr.gso_type != VIRTIO_NET_HDR_GSO_NONE && vnet_tso_begin(vn, c, &hdr))
+			err = vnet_tso_run(vn, q, c);
+	}
+	if (!err || err == -ERR_BUSY)
 		return err;
-drop:
 	vn->cnt_tx_dropped++;
 	virtq_push(q, c->head, 0);
 	return 0;
 }
 
-/* Send what waits; how many chains went.  *@full says that the NIC has no room for the next. */
+/* Send what waits; 0 when nothing went.  *@full says that the NIC has no room for the next. */
 static unsigned batch(struct vnet *vn, struct virtq *q, bool *full)
 {
 	struct virtq_chain *c = &q->chain;
+	uint64_t before = vn->cnt_tx_segments;	/* of a frame that is not through */
 	unsigned n = 0;
 
 	*full = false;
-	while (virtq_pop(q, c)) {
+	while (vn->tso.active || virtq_pop(q, c)) {
 		if (send(vn, q, c) == -ERR_BUSY) {
-			virtq_unpop(q, c);
+			if (!vn->tso.active)
+				virtq_unpop(q, c);
 			*full = true;
 			break;
 		}
 		n++;
 	}
+	n += vn->cnt_tx_segments != before;
 	if (n)
 		vn->nic->ops->tx_kick(vn->nic, 0);
 	return n;
@@ -156,12 +173,11 @@ void vnet_tx_run(struct vnet *vn)
 void vnet_tx_done(void *ctx, unsigned queue, void *token)
 {
 	struct vnet *vn = ctx;
-	uint16_t head = (uint16_t)((uintptr_t)token - 1);
+	uint32_t head = (uint32_t)(uintptr_t)token & 0xffff, buf = (uint32_t)((uintptr_t)token >> 16);
 
 	vn->tx_inflight--;
-	if (vn->tx_bounce[head]) {
-		vnet_pool_put(&vn->tx_pool, vn->tx_bounce[head] - 1u);
-		vn->tx_bounce[head] = 0;
-	}
-	virtq_push(&vn->vq[VNET_TX], head, 0);
+	if (buf)
+		vnet_pool_put(&vn->tx_pool, buf - 1);
+	if (head)
+		virtq_push(&vn->vq[VNET_TX], (uint16_t)(head - 1), 0);
 }
