@@ -49,8 +49,8 @@ bool window_own_disk(struct disk *disk);
 int window_place(struct disk *disk, const struct config_rule *rule, bool own, bool *writable);
 
 /*
- * Whether each device number that a rule asks for is free, and asked for by one controller.  @verdict of @n functions, by
- * pci_get()'s index.  0 or -ERR_INVAL after a line that names the property.
+ * Whether each device number that a rule asks for is free, and each device number and MAC address for one controller.
+ * @verdict of @n functions, by pci_get()'s index.  0 or -ERR_INVAL after a line that names the property.
  */
 int slot_check(const struct verdict *verdict, unsigned n);
 bool slot_wanted(unsigned slot);

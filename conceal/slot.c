@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Twins that the configuration wants elsewhere (veneer,slot): checked before any device has been touched. */
+/*
+ * Rules that can be of one controller only: a twin elsewhere (veneer,slot), a MAC address.  Checked before any device has been
+ * touched.
+ */
 #include <veneer/err.h>
 #include <veneer/log.h>
 #include "conceal/conceal_internal.h"
@@ -27,9 +30,16 @@ static int check_single(const struct config_rule *r, const struct verdict *verdi
 	unsigned seen = 0;
 
 	for (unsigned i = 0; i < n && (d = pci_get(i)); i++)
-		if (verdict[i].fate == FATE_CONCEAL && verdict[i].rule == r && seen++)
-			return refuse(r, "expected a rule that matches one controller, but it also matches", d->bdf);
-	return 0;
+		if (verdict[i].fate == FATE_CONCEAL && verdict[i].rule == r && (r->has_slot || d->class_code >> 16 == 2) &&
+		    seen++)
+			break;
+	if (seen < 2)
+		return 0;
+	if (r->has_slot)
+		return refuse(r, "expected a rule that matches one controller, but it also matches", d->bdf);
+	log_err("config: /policy/%s: local-mac-address: expected a rule that matches one card, but it also matches " PCI_FMT,
+		r->node, PCI_ARGS(d->bdf));
+	return -ERR_INVAL;
 }
 
 int slot_check(const struct verdict *verdict, unsigned n)
@@ -39,8 +49,9 @@ int slot_check(const struct verdict *verdict, unsigned n)
 	for (unsigned i = 0; !err && i < config.nrules; i++) {
 		const struct config_rule *r = &config.rule[i];
 
-		if (r->has_slot)
-			err = check_free(r) ?: check_single(r, verdict, n);
+		err = r->has_slot ? check_free(r) : 0;
+		if (!err && (r->has_slot || r->has_mac))
+			err = check_single(r, verdict, n);
 	}
 	return err;
 }

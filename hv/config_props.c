@@ -268,6 +268,15 @@ static int set_modern_only(struct parse *p)
 	return set_flag(p, &p->rule->modern_only);
 }
 
+/* What no other rule may have as well. */
+static int expected_another(const struct parse *p, const char *what, const struct config_rule *other)
+{
+	char text[96];
+
+	fmt_string(text, sizeof(text), "another %s than the rule \"%s\" has", what, other->node);
+	return config_expected(p, text);
+}
+
 static int set_mac(struct parse *p)
 {
 	static const uint8_t zero[6];
@@ -276,6 +285,9 @@ static int set_mac(struct parse *p)
 		return config_expected(p, "six bytes, [02 00 00 12 34 56], neither a group address nor zero");
 	memcpy(p->rule->mac, p->val, 6);
 	p->rule->has_mac = true;
+	for (unsigned i = 0; i < p->c->nrules; i++)
+		if (p->c->rule[i].has_mac && !memcmp(p->c->rule[i].mac, p->rule->mac, 6))
+			return expected_another(p, "address", &p->c->rule[i]);
 	return 0;
 }
 
@@ -359,18 +371,13 @@ static int set_partition(struct parse *p)
 
 static int set_slot(struct parse *p)
 {
-	char what[80];
-
 	if (!one_cell(p, 1, 31))
 		return config_expected(p, "a device number of bus 0, <1> to <31>");
 	p->rule->slot = (uint8_t)config_cell(p, 0);
 	p->rule->has_slot = true;
-	for (unsigned i = 0; i < p->c->nrules; i++) {
-		if (!p->c->rule[i].has_slot || p->c->rule[i].slot != p->rule->slot)
-			continue;
-		fmt_string(what, sizeof(what), "another device number than the rule \"%s\" has", p->c->rule[i].node);
-		return config_expected(p, what);
-	}
+	for (unsigned i = 0; i < p->c->nrules; i++)
+		if (p->c->rule[i].has_slot && p->c->rule[i].slot == p->rule->slot)
+			return expected_another(p, "device number", &p->c->rule[i]);
 	return 0;
 }
 

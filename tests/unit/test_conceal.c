@@ -397,4 +397,15 @@ TEST(a_slot_that_cannot_be_is_refused)
 			   "matches 00:0a.0"));
 }
 
+TEST(one_mac_address_for_two_cards_is_refused)
+{
+	const struct config_rule r = { .node = "lan", .match = MATCH_CLASS, .has_mac = true };
+
+	CHECK_EQ(slot_of(r, (uint16_t[]) { NIC }, 1), 0);
+	/* A rule for all classes: what is not a card gets no address. */
+	CHECK_EQ(slot_of(r, (uint16_t[]) { NIC, NVME_FAILS, NVME_EMPTY }, 3), 0);
+	CHECK_EQ(slot_of(r, (uint16_t[]) { NIC, NIC_LEFT }, 2), -ERR_INVAL);
+	CHECK(host_log_has("lan: local-mac-address: expected a rule that matches one card, but it also matches 00:09.0"));
+}
+
 TEST_MAIN

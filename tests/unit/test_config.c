@@ -306,6 +306,11 @@ TEST(rules_that_contradict)
 	REFUSED(policy("a { veneer,pci-id = <1 2>; veneer,slot = <5>; }; b { veneer,pci-id = <1 3>; veneer,slot = <5>; };"),
 		"/policy/b: veneer,slot = <5>: expected another device number than the rule \"a\" has");
 
+#define MAC(n)	"local-mac-address = [02 00 00 00 00 0" #n "];"
+	OK(policy("a { veneer,pci-id = <1 2>; " MAC(1) " }; b { veneer,pci-id = <1 3>; " MAC(2) " };"));
+	REFUSED(policy("a { veneer,pci-id = <1 2>; " MAC(1) " }; b { veneer,pci-id = <1 3>; " MAC(1) " };"),
+		"/policy/b: local-mac-address = [02 00 00 00 00 01]: expected another address than the rule \"a\" has");
+
 	char s[3000] = "";
 	for (unsigned i = 0; i <= CONFIG_MAX_RULES; i++)
 		snprintf(s + strlen(s), sizeof(s) - strlen(s), "r%u { veneer,pci-id = <1 %u>; };", i, i);
