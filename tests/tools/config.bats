@@ -93,6 +93,11 @@ source_of() { # source_of RULES: a whole configuration around them
 	assert_output --partial "nowhere.dts: no such file"
 	config 2 check .
 	config 2 compile "$ROOT/configs/default.dts" .
+	cp "$ROOT/configs/default.dts" own.dts
+	ln own.dts other.dtb
+	config 2 compile own.dts other.dtb
+	assert_output --partial "other.dtb is the file that is to be compiled"
+	cmp own.dts "$ROOT/configs/default.dts"
 	config 2 compile "$ROOT/configs/default.dts" no/such/place
 	config 0 --help
 	assert_output --partial "Exit codes:"
