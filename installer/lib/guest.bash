@@ -116,7 +116,11 @@ place_cmdline() { # place_cmdline GUEST-DIR CMDLINE
 		fail "fdtput failed"
 	printf '%s' "$2" >"$1/cmdline"
 	grub_can_pass "$2" && return
-	out=$(fdtput -c "$blob" /guest 2>&1) || [[ $out == *FDT_ERR_EXISTS* ]] || fail "fdtput: $out"
+	if out=$(fdtput -c "$blob" /guest 2>&1); then
+		fdtput -t s "$blob" /guest compatible veneer,guest || fail "fdtput failed"
+	elif [[ $out != *FDT_ERR_EXISTS* ]]; then
+		fail "fdtput: $out"
+	fi
 	fdtput -t s "$blob" /guest bootargs "$2" || fail "fdtput failed"
 }
 

@@ -128,6 +128,11 @@ property() { # property NODE NAME: of the configuration on the image
 	image 0 --kernel "$K/mb1" --cmdline 'run="exit 0; x"  a\b $c'
 	entry | grep -xF $'\tmodule2 --nounzip $veneer_dir/guests/mb1/kernel kernel'
 	[ "$(property /guest bootargs)" = 'run="exit 0; x"  a\b $c' ]
+	# The node is made where there is none, and all of it.
+	printf '/dts-v1/;\n/ { compatible = "veneer,config"; veneer,config-version = <1>; };\n' >bare.dts
+	image 0 --kernel "$K/mb1" --cmdline 'a="b c"' --config bare.dts --force
+	[ "$(property /guest bootargs)" = 'a="b c"' ]
+	[ "$(property /guest compatible)" = veneer,guest ]
 }
 
 @test "special characters that GRUB can pass are quoted for it" {
