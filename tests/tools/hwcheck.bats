@@ -132,6 +132,81 @@ about() { # about ADDRESS
 	hwcheck 3 --lspci - <mm
 }
 
+# input: name | exit code | a part of what is said
+odd_lists() {
+	cat <<-'END'
+		bom|3|unknown: 1 network and 1 disk controller would be concealed
+		utf16|3|unknown: 1 network and 1 disk controller would be concealed
+		crlf|3|unknown: 1 network and 1 disk controller would be concealed
+		indented|3|unknown: 1 network and 1 disk controller would be concealed
+		upper|3|unknown: 1 network and 1 disk controller would be concealed
+		twice|3|unknown: 1 network and 1 disk controller would be concealed
+		noise|2|no line of
+		half|2|no line of
+		oddline|3|Not understood: 1 line of the list, the first: 00:04.0 "Ethernet
+		oddline|3|unknown: 1 network and 1 disk controller would be concealed
+		odd-only|3|unknown: no controller that Veneer has a driver for in the lines that were understood
+		rec-device|2|no line of
+		rec-class|2|no line of
+		rec-progif|2|no line of
+		names|2|"SATA controller" has no number in brackets: give lspci the option -nn
+		segments|1|0001:01:00.0 8086:10d3 Intel 82574L behind Intel's VMD (switch it off in the firmware setup) or in
+		segments|1|10000:e1:00.0 144d:a808 Samsung NVMe behind Intel's VMD
+		segments|1|does not fit: no network or disk controller
+	END
+}
+
+@test "lists with odd lines, of Windows, of other segments; no input is taken for an answer" {
+	local list rc part n=0
+	cat >good <<-'END'
+		00:1f.2 "SATA controller [0106]" "Intel [8086]" "ICH9 [2922]" -r02 -p01 "Red Hat [1af4]" "[1100]"
+		00:03.0 "Ethernet controller [0200]" "Intel [8086]" "82574L [10d3]" "" ""
+	END
+	printf '\xef\xbb\xbf' | cat - good >bom
+	iconv -f UTF-8 -t UTF-16 good >utf16
+	sed 's/$/\r/' good >crlf
+	sed 's/^/  /; s/ "SATA/\t"SATA/' good >indented
+	sed 's/1f/1F/; s/10d3/10D3/' good >upper
+	cat good good >twice
+	head -c 100000 /dev/urandom >noise
+	head -c 30 good >half
+	{ cat good; echo '00:04.0 "Ethernet controller [0200]" "Intel"'; echo "a comment"; } >oddline
+	printf '%s\n' '00:04.0 "Ethernet [0200]" "Intel"' '00:1f.0 "ISA bridge [0601]" "Intel [8086]" "x [2918]"' >odd-only
+	printf 'Slot:\t00:03.0\nClass:\tEthernet [0200]\nVendor:\tIntel [8086]\n' >rec-device
+	printf 'Slot:\t00:03.0\nVendor:\tIntel [8086]\nDevice:\tX [10d3]\n' >rec-class
+	printf 'Slot:\t00:03.0\nClass:\tEthernet [0200]\nVendor:\tIntel [8086]\nDevice:\tX [10d3]\nProgIf:\tzz\n' >rec-progif
+	printf '00:1f.2 "SATA controller" "Intel Corporation" "ICH9"\n' >names
+	cat >segments <<-'END'
+		10000:e1:00.0 "Non-Volatile memory controller [0108]" "Samsung [144d]" "NVMe [a808]" -p02 "" ""
+		0001:01:00.0 "Ethernet controller [0200]" "Intel [8086]" "82574L [10d3]" "" ""
+	END
+	while IFS='|' read -r list rc part; do
+		hwcheck "$rc" --lspci "$list" --dts odd.dts
+		tr -s ' \n' ' ' <<<"$output" | grep -F -- "$part" || { echo "$list: '$part' expected, got: $output"; false; }
+		[ "$rc" = 2 ] || "$ROOT/installer/veneer-config" check odd.dts
+		n=$((n + 1))
+	done < <(odd_lists)
+	[ $n = 18 ]
+	hwcheck 1 --lspci segments --config odd.config
+	grep -x '# CONFIG_NVME is not set' odd.config
+	# Names in comments, and letters that the terminal has not.
+	printf '00:03.0 "Ethernet [0200]" "Intél [8086]" "**//* */ }; x { \\"a\\" [10d3]" "" ""\n' >$'**\nü'
+	LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 hwcheck 3 --lspci $'.//**\nü' --dts odd.dts --config odd.config
+	"$ROOT/installer/veneer-config" check odd.dts
+	run ! grep -vE '^(#.*|CONFIG_[A-Z0-9_]+=y)$' odd.config
+	hwcheck 2 --lspci ''
+	printf 'a\tb\n' >bad-ids
+	run -2 "$ROOT/installer/veneer-hwcheck" --ids bad-ids --lspci good
+	run -2 "$ROOT/installer/veneer-hwcheck" --ids . --lspci good
+	# A table of all that can be, at once.
+	python3 -c '
+for i in range(20000):
+    print("%02x:%02x.%d \"Ethernet [0200]\" \"Intel [8086]\" \"X [10d3]\" \"\" \"\"" % (i >> 8, i >> 3 & 31, i & 7))' >huge
+	BATS_TEST_TIMEOUT=60 hwcheck 3 --lspci huge --brief
+	[ ! -e /dev/full ] || ! "$ROOT/installer/veneer-hwcheck" --ids ids --lspci good >/dev/full 2>err || false
+	grep -x 'veneer-hwcheck: No space left on device' err
+}
+
 # --- a machine in a directory ---
 
 function_at() { # function_at ADDRESS VENDOR DEVICE CLASS [LINE PIN [CAPABILITY]]
@@ -280,6 +355,47 @@ open("sys/firmware/acpi/tables/" + sys.argv[1], "wb").write(sys.argv[1].encode()
 	function_at 0000:00:03.0 1af4 1041 020000
 	hwcheck 1 --sysroot . --brief
 	assert_output --partial "no network or disk controller that Veneer has a driver for"
+}
+
+@test "a lock of the firmware that cannot be seen is unknown, unless KVM or Linux itself have seen it" {
+	local flags rc
+	machine
+	rm -r dev
+	while IFS='|' read -r vendor flags rc; do
+		cpu "$vendor" "$flags"
+		hwcheck "$rc" --sysroot . --brief
+		[ "$rc" = 0 ] || assert_output --partial "whether the firmware has locked it is unknown"
+	done <<-'END'
+		AuthenticAMD|svm npt|3
+		GenuineIntel|vmx ept|3
+		GenuineIntel|vmx ept tsc_offset vnmi preemption_timer unrestricted_guest|0
+	END
+	mkdir dev
+	: >dev/kvm
+	cpu AuthenticAMD "svm npt"
+	hwcheck 0 --sysroot . --brief
+}
+
+@test "an NVMe drive that could have several controllers belongs to the one it has; one behind VMD is not reached" {
+	local subsystem=sys/devices/virtual/nvme-subsystem/nvme-subsys0
+	machine
+	function_at 0000:01:00.0 144d a808 010802
+	function_at 10000:e1:00.0 144d a809 010802
+	mkdir -p $subsystem/nvme0n1/device sys/devices/pci0000:00/0000:00:1d.0/0000:01:00.0/nvme/nvme0/nvme0c0n1/device
+	ln -s ../../../pci0000:00/0000:00:1d.0/0000:01:00.0/nvme/nvme0 $subsystem/nvme0
+	echo 2000409264 >$subsystem/nvme0n1/size
+	echo SHARED123 >$subsystem/nvme0n1/device/serial
+	echo 1 >sys/devices/pci0000:00/0000:00:1d.0/0000:01:00.0/nvme/nvme0/nvme0c0n1/hidden
+	ln -s ../devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1 sys/block/nvme0n1
+	ln -s ../devices/pci0000:00/0000:00:1d.0/0000:01:00.0/nvme/nvme0/nvme0c0n1 sys/block/nvme0c0n1
+	hwcheck 0 --sysroot . --dts m.dts
+	about 01:00.0 | grep -F 'disk nvme0n1: no model, 1.0 TB, serial SHARED123'
+	refute_output --partial nvme0c0n1
+	about 10000:e1:00.0 | grep -F "behind Intel's VMD"
+	assert_output --partial "fits: 1 network and 2 disk controllers"
+	"$ROOT/installer/veneer-config" compile m.dts m.dtb
+	[ "$(fdtget m.dtb /policy/nvme0n1 veneer,serial)" = SHARED123 ]
+	[ "$(fdtget -l m.dtb /policy | tr '\n' ' ')" = "net-00-02-0 sda nvme0n1 " ]
 }
 
 @test "Intel RST that hides NVMe drives is named" {

@@ -99,7 +99,8 @@ mk() {
 
 @test "localconfig: this machine, by its sysfs" {
 	local name id
-	mkdir -p "$T/root/proc"
+	mkdir -p "$T/root/proc" "$T/root/dev"
+	: >"$T/root/dev/kvm"
 	printf 'processor: 0\nvendor_id: AuthenticAMD\nmodel name: Test\nflags: lm svm npt\n' >"$T/root/proc/cpuinfo"
 	for id in 00:03.0=8086:100e:020000 00:04.0=144d:a808:010802; do
 		name=$T/root/sys/bus/pci/devices/0000:${id%%=*}
