@@ -106,7 +106,9 @@ to_end() { # to_end WORDS
 @test "installer ISO: by hand on the serial port, stick by UEFI onto an NVMe disk, a kernel from another stick" {
 	mkdir kernels
 	cp "$BUILD/hobby-os.elf" kernels/my-os.elf
-	conf_volume kernels
+	# As Windows names it, which shows no more than "veneer.answer".
+	echo ERASE=yes >veneer.answer.txt
+	conf_volume kernels veneer.answer.txt
 	screen_start stick uefi nvme:disk.img "${conf_args[@]}"
 	screen_wait 'Install Veneer, on the serial port only' 200 moving
 	keys Down Enter
@@ -121,6 +123,7 @@ to_end() { # to_end WORDS
 	screen_wait 'need another file' 60
 	keys Enter
 	to_end net=dhcp
+	grep -a 'labelled VENEER-CONF, has no veneer.answer in its root, but: .*veneer.answer.txt' "$(serial)"
 	"$ROOT/installer/veneer-install" list disk.img | grep 'guest my-os.elf: multiboot2'
 	installed uefi nvme
 }

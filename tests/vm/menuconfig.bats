@@ -56,6 +56,8 @@ teardown() {
 	LC_ALL=C.UTF-8 tmux -u -L "menu$$" new-session -d -x 120 -y 50 \
 		"make -s -C '$ROOT' BUILD='$T/build' KCONFIG_CONFIG='$T/config' menuconfig"
 	menu_wait "Disk controllers"
+	# The user's file, which the menus can save elsewhere, and no copy.
+	menu_screen | grep -F "$T/config - "
 	menu_enter "Disk controllers"
 	menu_wait "NVMe disks"
 	menu_go "NVMe disks"
