@@ -275,6 +275,14 @@ machine() {
 	"$ROOT/installer/veneer-config" compile m.dts m.dtb
 	[ "$(fdtget m.dtb /policy/sda veneer,serial)" = S3Z1NB0K123456 ]
 	run ! fdtget m.dtb /policy/sda veneer,writable
+	# Two of one serial number, as namespaces of an NVMe drive are: one rule, or Veneer would refuse the configuration.
+	disk_at sdb 0000:00:1f.2 1953525168 "Scratch 1000" "S3Z1NB0K123456"
+	disk_at sdc 0000:00:1f.2 1953525168 "None" ""
+	disk_at sdd 0000:00:1f.2 1953525168 "None" ""
+	hwcheck 0 --sysroot . --dts m.dts
+	"$ROOT/installer/veneer-config" check m.dts
+	grep -F '/* sdb has the same serial number: the rule for sda is for both */' m.dts
+	[ "$(grep -c 'no serial number to name it by' m.dts)" = 2 ]
 }
 
 # tables DMAR|IVRS STRUCTURE...: the structures in hexadecimal
