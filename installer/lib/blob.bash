@@ -8,6 +8,8 @@ is_blob() { [ "$(od -An -tx1 -N 4 -- "$1" | tr -d ' ')" = d00dfeed ]; }
 # file and line of the source.  Sets blob_says to what the preprocessor or dtc said.
 make_blob() { # make_blob SOURCE BLOB
 	blob_says=
+	# No option.
+	[[ $1 != -* ]] || set -- "./$1" "$2"
 	if is_blob "$1"; then
 		cp -- "$1" "$2"
 		return

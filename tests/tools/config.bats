@@ -93,6 +93,8 @@ source_of() { # source_of RULES: a whole configuration around them
 	assert_output --partial "nowhere.dts: no such file"
 	config 2 check .
 	config 2 compile "$ROOT/configs/default.dts" .
+	cp "$ROOT/configs/default.dts" -- -x.dts
+	config 0 check -x.dts
 	cp "$ROOT/configs/default.dts" own.dts
 	ln own.dts other.dtb
 	config 2 compile own.dts other.dtb

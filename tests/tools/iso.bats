@@ -249,6 +249,11 @@ find_disk() { part find_disk "$1"; }
 	[ ! -s err ]
 	dtc -q -I dts -O dts a.pp >a.out
 	grep -q 'a = <0x2a>' a.out
+	{ printf '\xef\xbb\xbf'; cat inc.dtsi; } >bom
+	mv bom inc.dtsi
+	sed -i 's/$/\r/' a.dts inc.dtsi
+	"$ROOT/installer/iso/cpp" -nostdinc -undef -D__DTS__ -x assembler-with-cpp -I . a.dts >a.pp
+	dtc -q -I dts -O dts a.pp | cmp - a.out
 	printf '/dts-v1/;\n/ {\n\ta = ;;\n};\n' >bad.dts
 	"$ROOT/installer/iso/cpp" -nostdinc -undef -D__DTS__ -x assembler-with-cpp -I . bad.dts >bad.pp
 	run ! dtc -q -I dts -O dtb bad.pp
