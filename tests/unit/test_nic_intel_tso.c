@@ -2,6 +2,7 @@
 /* sources: hw/nic/intel_ring.c hw/nic/intel_mac.c hw/nic/intel_phy.c hw/nic/intel_nic.c */
 /* sources: hw/nic/e1000.c hw/nic/e1000_pci.c hw/nic/e1000e.c hw/nic/e1000e_pci.c */
 #include <veneer/err.h>
+#include "inet.h"
 #include "intel_fixture.h"
 
 #define PAYLOAD	20000u
@@ -12,20 +13,6 @@
 static uint8_t *mem;
 
 static uint8_t pattern(unsigned i) { return (uint8_t)(i * 29 + i / 253); }
-
-static unsigned sum16(const uint8_t *p, unsigned len, unsigned long sum)
-{
-	for (unsigned i = 0; i < len; i++)
-		sum += i & 1 ? p[i] : (unsigned long)p[i] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (unsigned)sum;
-}
-
-static unsigned pseudo(const uint8_t *f, bool v6, unsigned len)
-{
-	return sum16(f + IP + (v6 ? 8 : 12), v6 ? 32 : 8, 6 + len);
-}
 
 /* As nic.h wants it: headers, with a little payload, in a piece of their own. */
 static int send_tso(bool v6, unsigned payload, unsigned mss, unsigned npieces)
@@ -38,8 +25,7 @@ static int send_tso(bool v6, unsigned payload, unsigned mss, unsigned npieces)
 
 	for (unsigned i = 0; i < hdr; i++)
 		mem[i] = (uint8_t)(i * 3);
-	mem[12] = v6 ? 0x86 : 8;
-	mem[13] = v6 ? 0xdd : 0;
+	set16(mem + 12, v6 ? 0x86dd : 0x0800);
 	mem[IP] = v6 ? 0x60 : 0x45;
 	if (v6) {
 		memset(mem + IP + 4, 0, 2);
@@ -50,8 +36,7 @@ static int send_tso(bool v6, unsigned payload, unsigned mss, unsigned npieces)
 	}
 	mem[tcp + 12] = 0x50;
 	mem[tcp + 13] = 0x19;	/* ACK, PSH, FIN */
-	mem[tcp + 16] = (uint8_t)(pseudo(mem, v6, 0) >> 8);
-	mem[tcp + 17] = (uint8_t)pseudo(mem, v6, 0);
+	set16(mem + tcp + 16, pseudo(mem + IP, v6, 0));
 	for (unsigned i = 0; i < payload; i++)
 		mem[i < NIC_TSO_PULL ? hdr + i : at + i] = pattern(i);
 	sg[t.nfrag++] = (struct sg) { (uintptr_t)mem, hdr + NIC_TSO_PULL };
@@ -82,8 +67,8 @@ static void check_sent(bool v6, unsigned payload, unsigned mss)
 		CHECK_EQ(c->sent[i].len, hdr + len);
 		if (!v6)
 			CHECK_EQ(sum16(f + IP, 20, 0), 0xffff);
-		CHECK_EQ(f[IP + (v6 ? 4 : 2)] << 8 | f[IP + (v6 ? 5 : 3)], len + (v6 ? 20 : 40));
-		CHECK_EQ(sum16(f + tcp, 20 + len, pseudo(f, v6, 20 + len)), 0xffff);
+		CHECK_EQ(at16(f + IP + (v6 ? 4 : 2)), len + (v6 ? 20 : 40));
+		CHECK_EQ(sum16(f + tcp, 20 + len, pseudo(f + IP, v6, 20 + len)), 0xffff);
 		CHECK_EQ(f[tcp + 13], i + 1 < n ? 0x10 : 0x19);
 		for (unsigned k = 0; k < len; k++)
 			CHECK_EQ(f[hdr + k], pattern(i * mss + k));

@@ -2,6 +2,7 @@
 /* sources: virtio/net/net.c virtio/net/tx.c virtio/net/tso.c virtio/net/rx.c virtio/net/ctrl.c virtio/transport.c */
 /* sources: virtio/pci_config.c virtio/msix.c virtio/legacy.c virtio/modern.c virtio/queue.c hw/sg.c tests/unit/host/twin.c */
 /* sources: virtio/access.c */
+#include "inet.h"
 #include "net_fixture.h"
 
 #define PAYLOAD_MAX	65000u
@@ -29,25 +30,8 @@ static void up_cut(void)
 
 static unsigned ip_at, tcp_at, hdr_len;
 
-static void set16(uint8_t *p, unsigned v) { p[0] = (uint8_t)(v >> 8); p[1] = (uint8_t)v; }
-static unsigned at16(const uint8_t *p) { return p[0] * 256u + p[1]; }
 static unsigned long at32(const uint8_t *p) { return (unsigned long)at16(p) << 16 | at16(p + 2); }
 static uint8_t pattern(unsigned i) { return (uint8_t)(i * 31 + i / 251); }
-
-/* RFC 1071, the slow way. */
-static unsigned sum16(const uint8_t *p, unsigned len, unsigned long sum)
-{
-	for (unsigned i = 0; i < len; i++)
-		sum += i & 1 ? p[i] : (unsigned long)p[i] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (unsigned)sum;
-}
-
-static unsigned pseudo(const uint8_t *ip, bool v6, unsigned len)
-{
-	return sum16(v6 ? ip + 8 : ip + 12, v6 ? 32 : 8, 6 + len);
-}
 
 static void make_headers(uint8_t *f, const struct shape *s)
 {
