@@ -35,9 +35,10 @@ struct nic_tx {
 	uint16_t csum_start;	/* from the frame's first byte; only with NIC_TX_CSUM, checked by the client: */
 	uint16_t csum_offset;	/* csum_start + csum_offset + 2 <= len */
 	/*
-	 * Only with NIC_TX_TSO, and checked by the client.  The first piece holds all headers and NIC_TSO_PULL bytes of payload
-	 * (or all of it).  In the headers IPv4's total length and checksum, or IPv6's payload length, are 0, and
-	 * TCP's checksum is the sum of the pseudo header without a length.
+	 * Only with NIC_TX_TSO, and checked by the client.  The first piece holds all headers and NIC_TSO_PULL bytes of
+	 * payload, of which there are more than @mss.  In the headers IPv4's total length and checksum, or IPv6's payload
+	 * length, are 0, TCP's checksum is the sum of the pseudo header without a length, and CWR is clear: chips clear
+	 * FIN and PSH where they must, and leave all other flags as they are (8254x SDM 3.5.9).
 	 */
 	uint8_t ip_start, hdr_len;	/* from the frame's first byte; TCP begins at csum_start */
 	uint16_t mss;			/* payload of each frame but the last */

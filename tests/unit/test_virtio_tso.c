@@ -465,7 +465,8 @@ TEST(a_nic_that_cuts_gets_it_whole)
 	static const struct shape shapes[] = {
 		{ .payload = 4000, .mss = 1460, .flags = ACK | PSH },
 		{ .payload = 62000, .mss = 1448, .tcp_options = 12, .flags = ACK | PSH | FIN, .pieces = 17 },
-		{ .payload = 9000, .mss = 1448, .ip_options = 8, .flags = ACK | CWR, .pieces = 3, .vlan = true },
+		{ .payload = 9000, .mss = 1448, .ip_options = 8, .flags = ACK | ECE, .pieces = 3, .vlan = true },
+		{ .payload = 1449, .mss = 1448, .flags = ACK },
 		{ .v6 = true, .payload = 60000, .mss = 1428, .tcp_options = 12, .flags = ACK | PSH, .pieces = 17 },
 	};
 
@@ -526,23 +527,27 @@ TEST(a_nic_that_cuts_and_is_busy_gets_it_later)
 	done();
 }
 
-/* More pieces than it takes, a few bytes only: cut here. */
-TEST(what_a_nic_that_cuts_cannot_reach_is_cut_here)
+/* More pieces than it takes; nothing to cut; CWR, which it would leave in all; nothing beyond what is copied. */
+TEST(what_a_nic_that_cuts_would_do_wrong_is_cut_here)
 {
-	static const struct shape dust = { .payload = 9000, .mss = 1448, .flags = ACK, .pieces = 40 };
-	static const struct shape crumb = { .payload = 4, .mss = 1448, .flags = ACK };
+	static const struct shape shapes[] = {
+		{ .payload = 9000, .mss = 1448, .flags = ACK, .pieces = 40 },
+		{ .payload = 1448, .mss = 1448, .flags = ACK },
+		{ .payload = 9000, .mss = 1448, .flags = ACK | CWR },
+		{ .v6 = true, .payload = 9000, .mss = 1428, .flags = ACK | CWR | ECE, .pieces = 5 },
+		{ .payload = 4, .mss = 1448, .flags = ACK },
+		{ .payload = NIC_TSO_PULL, .mss = 3, .flags = ACK },
+	};
 
-	up(CAPS);
-	give(&dust);
-	modern_kick(1);
-	check_all(&dust);
-	CHECK_EQ(vn->cnt_tx_tso, 0);
-	done();
-	up(CAPS);
-	give(&crumb);
-	modern_kick(1);
-	check_all(&crumb);
-	done();
+	for (unsigned i = 0; i < ARRAY_SIZE(shapes); i++) {
+		up(CAPS);
+		give(&shapes[i]);
+		modern_kick(1);
+		check_all(&shapes[i]);
+		CHECK_EQ(vn->cnt_tx_tso, 0);
+		done();
+		host_guest_ram_drop();
+	}
 }
 
 TEST_MAIN

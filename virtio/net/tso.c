@@ -97,6 +97,8 @@ bool vnet_tso_begin(struct vnet *vn, const struct virtq_chain *c, const struct v
 	/* The sum of the pseudo header, less the length in it. */
 	t->sum = fold(get16(t->hdr + t->tcp + TCP_SUM) + 0xffff - fold(len - t->tcp));
 	t->piece_off = t->hdr_len;
+	/* NICs repeat CWR in each frame that they make, and none is asked for less than two. */
+	t->cut = (t->hdr[t->tcp + TCP_FLAGS] & TCP_CWR) || t->payload <= t->mss;
 	t->active = true;
 	return true;
 }
