@@ -343,6 +343,34 @@ TEST(a_reset_in_the_middle)
 	done();
 }
 
+TEST(a_device_that_breaks_in_the_middle_sends_no_more)
+{
+	static const struct shape s = { .payload = 50000, .mss = 1000, .flags = ACK };
+
+	up_cut();
+	hw.room = 3;
+	give(&s);
+	modern_kick(1);
+	CHECK_EQ(hw.nsent, 3);
+	rings[0].avail->idx = 0x4000;
+	modern_kick(0);
+	CHECK_EQ(modern_status(), 15 | VIRTIO_STATUS_NEEDS_RESET);
+	while (hw.ntx)
+		tx_complete(1);
+	CHECK_EQ(hw.nsent, 3);
+	CHECK_EQ(vn->tx_inflight, 0);
+	CHECK_EQ(rings[1].used->idx, 0);
+	guest_write(TWIN_BAR4 + COMMON_STATUS, 1, 0);
+	modern_up(rings, 3, NO_EVENT, 64);
+	hw.nsent = 0;
+	hw.room = SLOTS;
+	vn->cnt_tx_segments = vn->cnt_tx_zero_copy = 0;
+	give(&s);
+	modern_kick(1);
+	check_all(&s);
+	done();
+}
+
 TEST(a_nic_that_refuses_a_later_part_stops_the_device_alone)
 {
 	static const struct shape s = { .payload = 5000, .mss = 1000, .flags = ACK };

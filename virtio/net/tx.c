@@ -124,7 +124,7 @@ static unsigned batch(struct vnet *vn, struct virtq *q, bool *full)
 	unsigned n = 0;
 
 	*full = false;
-	while (vn->tso.active || virtq_pop(q, c)) {
+	while (vn->tso.active ? q->live : virtq_pop(q, c)) {
 		if (send(vn, q, c) == -ERR_BUSY) {
 			if (!vn->tso.active)
 				virtq_unpop(q, c);
