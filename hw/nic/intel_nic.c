@@ -207,6 +207,14 @@ static void intel_stop(struct nic *nic)
 
 /* --- data path --- */
 
+static void intel_tx_wait(struct nic *nic, unsigned q)
+{
+	struct intel_nic *n = from_nic(nic);
+
+	if (n->running && !n->clock_held)
+		hold_clock(n, intel_rd(n, REG_STATUS) & STATUS_LU);
+}
+
 static int intel_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt)
 {
 	struct intel_nic *n = from_nic(nic);
@@ -218,8 +226,7 @@ static int intel_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt)
 		n->count.tx_invalid += !(pkt->flags & NIC_TX_TSO);
 	} else {
 		n->count.tx_busy++;
-		if (n->running && !n->clock_held)
-			hold_clock(n, intel_rd(n, REG_STATUS) & STATUS_LU);
+		intel_tx_wait(nic, q);
 	}
 	return err;
 }
@@ -305,8 +312,12 @@ static void link_changed(struct intel_nic *n)
 		log_info("%s: link up %u Mb/s %s duplex", n->hw.name, l.mbps, l.full_duplex ? "full" : "half");
 	else
 		log_info("%s: link down", n->hw.name);
+	/* Nothing is sent without a link, and that is no hang.  What waits for it has its time from now on. */
+	n->tx_watched = false;
 	if (!l.up)
-		hold_clock(n, false);	/* nothing is sent without a link, and that is no hang */
+		hold_clock(n, false);
+	else if (n->running && !intel_tx_empty(&n->tx))
+		hold_clock(n, true);
 	if (n->nic.client && n->nic.client->link_changed)
 		n->nic.client->link_changed(n->nic.client_ctx);
 }
@@ -519,6 +530,7 @@ static const struct nic_ops intel_nic_ops = {
 	.stop = intel_stop,
 	.tx = intel_tx,
 	.tx_kick = intel_tx_kick,
+	.tx_wait = intel_tx_wait,
 	.rx_post = intel_rx_post,
 	.rx_kick = intel_rx_kick,
 	.link = intel_link,

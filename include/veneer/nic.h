@@ -107,6 +107,12 @@ struct nic_ops {
 	void (*tx_kick)(struct nic *nic, unsigned q);
 
 	/*
+	 * The client sends no more before a token returns, for lack of buffers and not of room here: a transmitter that hangs
+	 * must be found all the same, as after -ERR_BUSY.  NULL where the room ends before any client's buffers do.
+	 */
+	void (*tx_wait)(struct nic *nic, unsigned q);
+
+	/*
 	 * Give one receive buffer of @len >= NIC_FRAME_MAX bytes, contiguous.  0, or -ERR_BUSY when the ring is full, or
 	 * -ERR_INVAL when this hardware cannot write there (alignment, a boundary it may not cross): the client then gives a
 	 * bounce buffer.  Buffers are filled in the order in which they were given.

@@ -15,7 +15,7 @@
 static struct {
 	struct nic nic;
 	bool running, sync, link, no_rx;
-	unsigned starts, stops, tx_kicks, rx_kicks;
+	unsigned starts, stops, tx_kicks, tx_waits, rx_kicks;
 	unsigned ntx, room;
 	void *tx_token[SLOTS];
 	uint8_t frame[2048];
@@ -92,6 +92,8 @@ static void nic_tx_kick(struct nic *n, unsigned q)
 		tx_complete(hw.ntx);
 }
 
+static void nic_tx_wait(struct nic *n, unsigned q) { hw.tx_waits++; }
+
 static int nic_rx_post(struct nic *n, unsigned q, uint64_t addr, uint32_t len, void *token)
 {
 	CHECK(hw.running && len >= NIC_FRAME_MAX);
@@ -125,8 +127,8 @@ static void nic_set_filter(struct nic *n, const struct nic_rx_filter *f)
 }
 
 static const struct nic_ops ops = {
-	.start = nic_start, .stop = nic_stop, .tx = nic_tx, .tx_kick = nic_tx_kick, .rx_post = nic_rx_post,
-	.rx_kick = nic_rx_kick, .link = nic_link, .set_mac = nic_set_mac, .set_filter = nic_set_filter,
+	.start = nic_start, .stop = nic_stop, .tx = nic_tx, .tx_kick = nic_tx_kick, .tx_wait = nic_tx_wait,
+	.rx_post = nic_rx_post, .rx_kick = nic_rx_kick, .link = nic_link, .set_mac = nic_set_mac, .set_filter = nic_set_filter,
 };
 
 /* --- the device --- */

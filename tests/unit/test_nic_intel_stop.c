@@ -187,6 +187,62 @@ TEST(what_is_no_hang)
 	CHECK(host_log_has("without an interrupt"));
 }
 
+/* A client without buffers: its transmitter is watched as if there were no room. */
+TEST(a_client_that_waits_is_not_forgotten)
+{
+	uint64_t ram = host_guest_ram(8192);
+
+	up(DEV_82574);
+	c->tx_hang = true;
+	CHECK_EQ(send_at(ram, 64, 0), 0);
+	nic->ops->tx_kick(nic, 0);
+	CHECK_EQ(clock_holds, 0);
+	nic->ops->tx_wait(nic, 0);
+	nic->ops->tx_wait(nic, 0);
+	CHECK_EQ(clock_holds, 1);
+	unsigned resets = c->resets;
+
+	tick(3000);
+	CHECK_EQ(c->resets, resets + 1);
+	CHECK_EQ(got.ntx, 1);
+	CHECK_EQ(clock_holds, 0);
+	nic->ops->stop(nic);
+	nic->ops->tx_wait(nic, 0);
+	CHECK_EQ(clock_holds, 0);
+}
+
+/* No tick comes without a link, and the time until it is there again does not count. */
+TEST(what_waited_for_the_link_is_watched_from_then_on)
+{
+	uint64_t ram = host_guest_ram(8192);
+
+	up(DEV_82574);
+	c->tx_hang = true;
+	CHECK_EQ(send_at(ram, 64, 0), 0);
+	nic->ops->tx_kick(nic, 0);
+	nic->ops->tx_wait(nic, 0);
+	tick(8);
+	chip_link(c, false);
+	hw->ops->poll(hw);
+	CHECK_EQ(clock_holds, 0);
+	nic->ops->tx_wait(nic, 0);
+	CHECK_EQ(clock_holds, 0);
+	host_now_us += 10000000;
+	unsigned resets = c->resets;
+
+	chip_link(c, true);
+	hw->ops->poll(hw);
+	CHECK_EQ(clock_holds, 1);
+	tick(1900);
+	CHECK_EQ(c->resets, resets);
+	tick(200);
+	CHECK_EQ(c->resets, resets + 1);
+	CHECK_EQ(clock_holds, 0);
+	chip_link(c, true);			/* with nothing under way */
+	hw->ops->poll(hw);
+	CHECK_EQ(clock_holds, 0);
+}
+
 TEST(stop_in_the_callback_of_a_recovery)
 {
 	uint64_t ram = host_guest_ram(8192);

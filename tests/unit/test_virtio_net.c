@@ -234,6 +234,7 @@ TEST(the_bounce_pool_is_bounded_and_comes_back)
 		send(i * 2048, 60 + i);
 	modern_kick(1);
 	CHECK_EQ(hw.ntx, VNET_TX_BOUNCE);
+	CHECK_EQ(hw.tx_waits, 1);
 	while (hw.ntx)
 		tx_complete(1);
 	CHECK_EQ(rings[1].used->idx, 90);

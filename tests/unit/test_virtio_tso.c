@@ -268,7 +268,9 @@ TEST(more_segments_than_header_buffers)
 	give(&s);
 	modern_kick(1);
 	CHECK_EQ(hw.ntx, VNET_TX_BOUNCE);
+	CHECK_EQ(hw.tx_waits, 1);	/* the NIC has room, and is to watch its transmitter all the same */
 	tx_complete(VNET_TX_BOUNCE);
+	CHECK_EQ(hw.tx_waits, 1);
 	check_all(&s);
 	done();
 	/* And a NIC that is done at once: all in one go. */

@@ -107,6 +107,9 @@ static inline void vnet_pool_put(struct vnet_pool *p, unsigned i)
 	p->free[p->nfree++] = (uint8_t)i;
 }
 
+/* Of the transmit pool; -1: there is none before a frame comes back. */
+int vnet_tx_buf(struct vnet *vn);
+
 static inline uint8_t *vnet_pool_buf(const struct vnet_pool *p, unsigned i)
 {
 	return p->mem + i * VNET_BOUNCE_SIZE;

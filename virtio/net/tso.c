@@ -237,7 +237,7 @@ static int send_whole(struct vnet *vn, const struct virtq_chain *c, uint8_t *buf
 static int send_some(struct vnet *vn, const struct virtq_chain *c)
 {
 	struct vnet_tso *t = &vn->tso;
-	int i = vnet_pool_get(&vn->tx_pool), err;
+	int i = vnet_tx_buf(vn), err;
 	struct nic_tx pkt = {
 		.flags = NIC_TX_CSUM,
 		.csum_start = (uint16_t)t->tcp,

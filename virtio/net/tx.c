@@ -32,9 +32,18 @@ static bool describe(const struct vnet *vn, const struct virtq_chain *c, const s
 	return true;
 }
 
+int vnet_tx_buf(struct vnet *vn)
+{
+	int i = vnet_pool_get(&vn->tx_pool);
+
+	if (i < 0 && vn->nic->ops->tx_wait)
+		vn->nic->ops->tx_wait(vn->nic, 0);
+	return i;
+}
+
 static int send_bounced(struct vnet *vn, const struct virtq_chain *c, struct nic_tx *pkt)
 {
-	int i = vnet_pool_get(&vn->tx_pool), err;
+	int i = vnet_tx_buf(vn), err;
 	struct sg whole;
 
 	if (i < 0)
