@@ -82,9 +82,13 @@ to_end() { # to_end WORDS
 }
 
 # bats test_tags=slow
-@test "installer ISO: by hand on the serial port, CD by BIOS onto a SATA disk, the demo OS" {
-	screen_start cd bios sata:disk.img -device e1000e
+@test "installer ISO: by hand on the serial port, CD by BIOS onto a SATA disk, the demo OS; Enter stops an answer file" {
+	answers DISK=only KERNEL=demo
+	conf_volume veneer.answer
+	screen_start cd bios sata:disk.img -device e1000e "${conf_args[@]}"
 	screen_wait 'Install Veneer, on the serial port only' 200 moving
+	keys Enter
+	screen_wait 'Installing by veneer.answer in [0-9] s, without asking.  Press Enter to be asked' 300 moving
 	keys Enter
 	screen_wait 'press Enter to install on this console' 300
 	text_screen | grep 'press Enter to install on this console'
@@ -160,6 +164,20 @@ to_end() { # to_end WORDS
 	guest_end 0
 	grep -a "^veneer-setup: done: /dev/sda starts os behind Veneer" "$(serial)"
 	installed uefi ahci
+}
+
+# bats test_tags=slow
+@test "installer ISO: two answer files: it asks, and writes nothing" {
+	answers DISK=only KERNEL=demo
+	conf_volume veneer.answer
+	cp conf.img second.img
+	before=$(sha_of disk.img)
+	screen_start cd bios sata:disk.img "${conf_args[@]}" -drive if=none,id=second,format=raw,file=second.img \
+		-device usb-storage,bus=usb.0,drive=second
+	screen_wait 'press Enter to install on this console' 400
+	grep -a 'Not installing without asking: there is more than one veneer.answer (/run/conf/0 /run/conf/1)' "$(serial)"
+	[ "$(grep -ac 'Installing by' "$(serial)")" = 0 ]
+	[ "$(sha_of disk.img)" = "$before" ]
 }
 
 # bats test_tags=slow
