@@ -255,7 +255,7 @@ nothing is written." 17 70 6 \
 		install) ! install || choice_done ;;
 		check) step_hardware ;;
 		keyboard) step_keyboard ;;
-		shell) run_shell ;;
+		shell) clear; run_shell ;;
 		*) finish "$choice" ;;
 		esac
 	done
@@ -269,7 +269,6 @@ choice_done() {
 }
 
 run_shell() {
-	clear
 	echo "veneer-install, veneer-hwcheck and veneer-config are here; exit goes to the installer."
 	bash --norc || true
 }
