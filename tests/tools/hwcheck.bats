@@ -87,6 +87,10 @@ about() { # about ADDRESS
 	grep -x '# CONFIG_NIC_RTL8139 is not set' m.config
 	grep -x CONFIG_VMX=y m.config
 	grep -x '# CONFIG_SVM is not set' m.config
+	# In RAID mode, out of which it has to be switched: the drivers for what there is then.
+	hwcheck 1 --lspci "$LISTS/pavilion-hpe-130me.txt" --config m.config
+	grep -x CONFIG_AHCI=y m.config
+	grep -x CONFIG_NVME=y m.config
 }
 
 @test "a processor that this version cannot use is told from the host bridge" {
