@@ -49,12 +49,15 @@ partial=
 undo=
 cleanup() {
 	local status=$?
-	trap '' INT TERM HUP
+	finish
 	[ -z "$partial" ] || rm -f -- "$partial"
-	[ -z "$undo" ] || "$undo" || :
+	[ -z "$undo" ] || ("$undo") || :
 	[ -z "$work" ] || rm -rf -- "$work"
 	log "ended with exit code $status"
 }
+
+# What is left to do is quick, and half of it would be worse than all: no signal ends it.
+finish() { trap '' INT TERM HUP; }
 
 make_work() {
 	work=$(mktemp -d) || fail "no temporary directory can be made"
@@ -72,6 +75,8 @@ readonly PACKAGES="
 	mshowfat=mtools,mtools,mtools,mtools mtype=mtools,mtools,mtools,mtools
 	grub-mkimage=grub-common,grub2-tools,grub,grub grub-file=grub-common,grub2-tools-minimal,grub,grub
 	grub-script-check=grub-common,grub2-tools,grub,grub
+	awk=mawk,gawk,gawk,gawk find=findutils,findutils,findutils,findutils xargs=findutils,findutils,findutils,findutils
+	grep=grep,grep,grep,grep sed=sed,sed,sed,sed
 	dtc=device-tree-compiler,dtc,dtc,dtc fdtget=device-tree-compiler,dtc,dtc,dtc fdtput=device-tree-compiler,dtc,dtc,dtc
 	cpp=cpp,cpp,gcc,gcc cmp=diffutils,diffutils,diffutils,diffutils perl=perl,perl-interpreter,perl,perl
 	efibootmgr=efibootmgr,efibootmgr,efibootmgr,efibootmgr
@@ -80,11 +85,13 @@ readonly PACKAGES="
 
 # VENEER_OS_RELEASE stands in for /etc/os-release in tests.
 set_distribution() { # sets distribution and its column in PACKAGES
-	local ids
+	local ids key value file=${VENEER_OS_RELEASE:-/etc/os-release}
 	# A system without the file is taken for a Debian.
-	ids=$({ sed -n 's/^ID\(_LIKE\)\{0,1\}=//p' "${VENEER_OS_RELEASE:-/etc/os-release}" 2>/dev/null || true; } |
-		tr -d "\"'" | tr '\n' ' ')
-	case " $ids" in
+	ids=
+	while IFS='=' read -r key value; do
+		case $key in ID | ID_LIKE) ids+=" ${value//[\"\']/}" ;; esac
+	done <"$([ -r "$file" ] && echo "$file" || echo /dev/null)"
+	case " $ids " in
 	*" fedora "* | *" rhel "*) distribution=Fedora column=1 ;;
 	*" arch "*) distribution="Arch Linux" column=2 ;;
 	*" alpine "*) distribution="Alpine Linux" column=3 ;;
@@ -106,8 +113,11 @@ package_of() {
 need_tools() {
 	local tool missing='' packages='' distribution column
 	set_distribution
-	for tool in "$@"; do
+	for tool in awk sed grep find xargs "$@"; do
 		case $tool in
+		# Busybox has programs of these names that lack what is needed.
+		find) ! find / -maxdepth 0 -printf '' 2>/dev/null || continue ;;
+		grep) ! { echo x | grep -qaP x; } 2>/dev/null || continue ;;
 		i386-pc | x86_64-efi) [ ! -e "/usr/lib/grub/$tool/multiboot2.mod" ] || continue ;;
 		*) ! command -v "$tool" >/dev/null || continue ;;
 		esac

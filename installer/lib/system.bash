@@ -102,7 +102,15 @@ detect_layout() {
 		"${root:-/} has no grub-mkconfig$(other_loader).  Install $(grub_package), or use 'veneer-install disk'"
 	[ -n "$grub_cfg" ] || die "${root:-/} has GRUB's tools, but no grub.cfg in /boot/grub or /boot/grub2$(other_loader)"
 	[ -d "${script_file%/*}" ] || die "${script_file%/*}: no such directory"
+	[ -n "${opt[dry-run]}" ] || can_write
 	note "$(os_release ID): $mkconfig, $grub_cfg"
+}
+
+can_write() {
+	local dir
+	for dir in "$boot" "$(dirname -- "$root$grub_cfg")" "${script_file%/*}" "${defaults_file%/*}"; do
+		[ ! -d "$dir" ] || [ -w "$dir" ] || fail "$dir: cannot be written (is it mounted read-only?)"
+	done
 }
 
 # Run a program of the system that is installed to.  The mounts are in a namespace of their own and end with it.
@@ -135,6 +143,7 @@ make_grub_cfg() { # make_grub_cfg [WITHOUT]
 	[ -n "${1:-}" ] || grep -q "^menuentry 'Veneer: " "$root$new" || fail "$mkconfig left out $SCRIPT"
 	# From here on the menu leads to what was installed, so that has to stay.
 	undo=
+	finish
 	chown --reference="$file" -- "$root$new" 2>/dev/null || true
 	chmod --reference="$file" -- "$root$new"
 	replace_file "$root$new" "$file"
@@ -273,6 +282,7 @@ not_installed() { die "${root:-/}: Veneer is not installed there${1:-}"; }
 
 need_installed() {
 	local begun=''
+	[ ! -d "$veneer" ] || { [ -r "$veneer" ] && [ -x "$veneer" ]; } || die "$veneer: no permission to read (root?)"
 	[ ! -e "$veneer" ] || [ -n "$(foreign_files)" ] ||
 		begun=" (an installation was begun and not ended; 'uninstall' removes what is left)"
 	is_installed || not_installed "$begun"
@@ -355,7 +365,16 @@ next_system() {
 	[ -z "${opt[dry-run]}" ] || return 0
 	state_write "$veneer/state" 0 "$slot" ''
 	put_slot "$other"
+	old_slot=$slot
+	undo=undo_next
 	state_write "$veneer/state" 0 "$other" "$slot"
+	settle "$veneer"
+}
+
+# Interrupted, or failed, before grub.cfg was there: the old version starts.  The one before that is lost.
+undo_next() {
+	[ ! -e "$work/default.old" ] || put_file "$work/default.old" "$defaults_file" "$(stat -c %a -- "$work/default.old")"
+	state_write "$veneer/state" 0 "$old_slot" ''
 	settle "$veneer"
 }
 
@@ -404,6 +423,7 @@ set_default() {
 	[ "$new_default" != keep ] || return 0
 	{ grep -v '^VENEER_DEFAULT=' "$defaults_file" || true; echo "VENEER_DEFAULT=$new_default"; } >"$work/default"
 	sum_of "$work/default" >"$work/default.sum"
+	cp -p -- "$defaults_file" "$work/default.old"
 	put_file "$work/default.sum" "$veneer/saved/default.sum" 644
 	put_file "$work/default" "$defaults_file" "$(stat -c %a -- "$defaults_file")"
 }
@@ -503,12 +523,17 @@ restore_grub_cfg() {
 	file=$root$grub_cfg
 	if [ -e "$saved" ] && grep -qxF "$(sum_of "$file")" "$veneer/saved/sum" <(sum_of "$saved") 2>/dev/null; then
 		partial=$file.veneer
-		cp -p -- "$saved" "$partial"
+		cp -p -- "$saved" "$partial" || fail "$partial: cannot be written"
+		finish
 		replace_file "$partial" "$file"
 		partial=
 	elif grep -q "BEGIN $SCRIPT" "$file"; then
 		make_grub_cfg without
 	fi
+}
+
+undo_uninstall() {
+	[ ! -e "$work/script" ] || put_file "$work/script" "$script_file" "$(stat -c %a -- "$work/script")"
 }
 
 system_uninstall() {
@@ -525,8 +550,12 @@ system_uninstall() {
 	fi
 	sweep
 	# The menu first: while it has Veneer's entries their files are there.
+	[ ! -e "$script_file" ] || cp -p -- "$script_file" "$work/script"
+	undo=undo_uninstall
 	rm -f -- "$script_file"
 	restore_grub_cfg
+	undo=
+	finish
 	settle "$boot"
 	rm -rf -- "$veneer/state" "$veneer/a" "$veneer/b"
 	restore_default
@@ -545,7 +574,7 @@ system_uninstall() {
 # --- verify and list ---
 
 system_verify() {
-	need_tools sha256sum comm
+	need_tools flock sha256sum comm
 	open_system
 	need_installed
 	state_read "$veneer/state" || differs "$veneer/state is damaged"
@@ -561,6 +590,7 @@ system_verify() {
 
 system_list() {
 	local which
+	need_tools flock
 	open_system
 	need_installed
 	for which in "$slot" $previous; do list_tree "$which" "$veneer/$which"; done

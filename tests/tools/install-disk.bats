@@ -212,6 +212,19 @@ secure_boot() { printf '\x06\0\0\0\x01' >efi/efivars/SecureBoot-8be4df61-93ca-11
 		PATH=$PWD/few VENEER_OS_RELEASE=os-release run -4 "$INSTALL" image x.img --kernel "$K" --veneer "$K"
 		assert_output --partial "missing: mcopy mmd dtc; ${line#*|}"
 	done
+	for tool in awk sed find grep xargs; do
+		rm -f few/$tool
+		PATH=$PWD/few VENEER_OS_RELEASE=os-release run -4 "$INSTALL" image x.img --kernel "$K" --veneer "$K"
+		assert_output --partial "missing: $tool mcopy mmd dtc; in Debian the packages are:"
+		# Busybox has less.
+		printf '#!/bin/sh\nexec /bin/busybox %s "$@"\n' $tool >few/$tool
+		chmod 755 few/$tool
+		if [ $tool = find ] || [ $tool = grep ]; then
+			PATH=$PWD/few VENEER_OS_RELEASE=os-release run -4 "$INSTALL" image x.img --kernel "$K" --veneer "$K"
+			assert_output --partial "missing: $tool mcopy"
+		fi
+		ln -sf "$(command -v $tool)" few/$tool
+	done
 	PATH=$PWD/few VENEER_OS_RELEASE=nowhere run -4 "$INSTALL" image x.img --kernel "$K" --veneer "$K"
 	assert_output --partial "missing: mcopy mmd dtc; in Debian the packages are: mtools"
 	[ ! -e x.img ]

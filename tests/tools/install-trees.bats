@@ -398,6 +398,107 @@ round_trip() { # round_trip NAME
 	done
 }
 
+# interrupted STEP COMMAND ARGS...: SIGTERM before each STEPth program that it runs; afterwards the tree t.old or that of t.new
+interrupted() {
+	local n rc=0 step=$1 total name seen=''
+	shift
+	mkdir -p hooks
+	# Each counts, and aims at the installer itself, which takes the signal when the program has ended.
+	for name in cat chmod chown cmp cp date dd dirname du find flock grep head ln mkdir mktemp mv od perl realpath rm \
+		rmdir sed sha256sum sort stat sync tail tr unshare xargs; do
+		# shellcheck disable=SC2016 # for those scripts
+		printf '#!/bin/sh\necho x >>%q\n[ "$(wc -l <%q)" != "$AIM" ] || kill -TERM "$MAIN"\n%s %s "$@"\n' \
+			"$PWD/count" "$PWD/count" 'PATH=${PATH#*:} exec' "$name" >hooks/$name
+	done
+	chmod 755 hooks/*
+	rm -rf t.old t.new
+	cp -a t t.old
+	aim 0 "$@"
+	total=$(wc -l <count)
+	(cd t && normal) >new
+	for n in $(seq 1 "$step" $((total - 1))) "$total"; do
+		rm -rf t
+		cp -a t.old t
+		rc=0
+		aim "$n" "$@" || rc=$?
+		(cd t && normal) >now
+		if cmp -s now new; then
+			seen+=new
+			[ $rc = 0 ] || [ $rc = 143 ]
+		else
+			[ $rc = 143 ]
+			seen+=old
+			(cd t.old && normal) | diff - now || { echo "SIGTERM before program $n of $total: $*"; return 1; }
+		fi
+	done
+	echo "$total programs: $seen"
+	[[ $seen = *old*new* ]]
+}
+
+aim() { # aim N COMMAND ARGS...
+	: >count
+	# shellcheck disable=SC2016 # for the inner shell
+	AIM=$1 PATH=$PWD/hooks:$PATH bash -c 'MAIN=$$ exec "$@"' sh "$ROOT/installer/veneer-install" "$2" --root t "${@:3}" \
+		>/dev/null 2>&1
+}
+
+# A tree's menu, files and what starts, without what tells times and counts.
+normal() {
+	find . -type f ! -path './var/log/*' ! -name state ! -name info ! -name manifest ! -path './boot/veneer/[ab]/*' \
+		! -path './boot/veneer/saved/*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
+	find . -not -path './boot/veneer/*' -not -path './var/log/*' -printf '%p %m %U %G %y %l\n' | LC_ALL=C sort
+	[ ! -e boot/veneer ] || "$ROOT/installer/veneer-install" list --root . |
+		sed '/previous version/,$d; s/, Veneer .*//'
+}
+
+signals() { # signals STEP
+	tree debian
+	interrupted "$1" system --kernel "$K" --veneer "$K" --name one
+	interrupted "$1" system --kernel "$K" --veneer "$K" --name two --default
+	interrupted "$1" upgrade --name one --cmdline x --veneer "$K"
+	interrupted "$1" uninstall
+	files >now
+	tree debian
+	files | diff - now
+}
+
+@test "a signal leaves the old state or the new one: before some of the programs that are run" { signals 37; }
+
+# bats test_tags=slow
+@test "a signal leaves the old state or the new one: before each program that is run" { signals 1; }
+
+@test "an upgrade whose menu cannot be made leaves the old version; what cannot be written is told before" {
+	tree debian
+	install 0 system --kernel "$K" --veneer "$K" --cmdline old
+	cp t/usr/sbin/grub-mkconfig mkconfig
+	printf '#!/bin/sh\nexit 1\n' >t/usr/sbin/grub-mkconfig
+	cp -a t/etc/default/veneer defaults
+	install 1 upgrade --veneer "$K" --cmdline new
+	install 1 system --kernel "$K" --name other --default
+	install 0 list
+	assert_output --partial 'command line "old"'
+	refute_output --partial 'command line "new"'
+	refute_output --partial "guest other"
+	cmp defaults t/etc/default/veneer
+	cp mkconfig t/usr/sbin/grub-mkconfig
+	install 0 upgrade --veneer "$K" --cmdline new
+	files >before
+	local dir
+	for dir in boot etc/grub.d etc/default; do
+		for command in "system --kernel $K" "upgrade --veneer $K" rollback uninstall; do
+			# shellcheck disable=SC2016,SC2086 # for the inner shell; words
+			run -1 unshare --mount --propagation private sh -c 'mount --bind "$1" "$1" &&
+				mount -o remount,ro,bind "$1" && shift && exec "$@"' sh t/$dir \
+				"$ROOT/installer/veneer-install" ${command%% *} --root t ${command#"${command%% *}"}
+			assert_output --partial "t/$dir: cannot be written (is it mounted read-only?)"
+			files | diff before -
+		done
+	done
+	# By somebody who may not look.
+	chmod 700 t/boot/veneer
+	run -2 setpriv --reuid 65534 --regid 65534 --clear-groups "$ROOT/installer/veneer-install" list --root t
+}
+
 @test "a foreign 42_veneer is not overwritten; a full /boot and a damaged state are told" {
 	tree debian
 	echo mine >t/etc/grub.d/42_veneer
