@@ -21,7 +21,7 @@ extra() {
 # To the choice of the disk, on the serial port only.
 to_disks() {
 	screen_wait 'Install Veneer, on the serial port only' 200 moving
-	keys Down Enter
+	keys s
 	screen_wait 'you type ERASE' 300
 	keys Enter
 	screen_wait 'Hardware check .arrows' 120
@@ -163,7 +163,7 @@ sys.stdout.buffer.write(struct.pack("<B3xBBBBQ", 0, 1, 8, 0, 1, 0x3e8) + bytes(2
 		-chardev file,id=s1,path=s1.log -device isa-serial,chardev=s1,index=1 \
 		-chardev file,id=s2,path=s2.log -device isa-serial,chardev=s2,index=2,irq=5
 	screen_wait 'Install Veneer, on the serial port only' 200 moving
-	keys Down Down Enter
+	keys h
 	screen_wait 'press Enter to install on this console' 300
 	grep -aE 'WARNING: this machine has 2[0-9]+ MiB of memory.*needs a machine with 384 MiB' "$(serial)"
 	local port
@@ -182,14 +182,13 @@ sys.stdout.buffer.write(struct.pack("<B3xBBBBQ", 0, 1, 8, 0, 1, 0x3e8) + bytes(2
 	"$ROOT/installer/veneer-install" image disk.img --force --size 256M --kernel "$BUILD/hobby-os.elf" \
 		--cmdline 'run="help; exit 3"' --menu-timeout 0
 	local medium firmware
-	# At the machine's own keyboard: GRUB and UEFI would share the serial port's keys between them.  The disk comes second
-	# in the firmware's list: OVMF makes only those ready.
+	# The disk comes second in the firmware's list: OVMF makes only those ready.
 	ISO_RESTARTS=y
 	for firmware in bios uefi; do
 		for medium in cd stick; do
 			screen_start $medium $firmware sata:disk.img
 			screen_wait 'Install Veneer, on the serial port only' 200 moving
-			vga_keys 'down*5' ret
+			if [ $medium = cd ]; then keys d; else vga_keys 'down*5' ret; fi
 			screen_end 200
 			grep -a 'veneer: ' "$(serial)"
 			grep -aE '^> exit 3' "$(serial)"

@@ -115,7 +115,7 @@ to_end() { # to_end WORDS
 	conf_volume kernels veneer.answer.txt
 	screen_start stick uefi nvme:disk.img "${conf_args[@]}"
 	screen_wait 'Install Veneer, on the serial port only' 200 moving
-	keys Down Enter
+	keys s
 	to_kernel 2
 	keys Down Enter
 	screen_wait 'Where is the file' 60
@@ -237,13 +237,13 @@ to_end() { # to_end WORDS
 	before=$(sha_of disk.img)
 	screen_start cd bios sata:disk.img -device e1000e
 	screen_wait 'Install Veneer, on the serial port only' 200 moving
-	keys Down Down Down Enter
+	keys w
 	screen_wait 'fits: 2 network and disk controllers would be concealed' 200
 	iso_stop
 	[ "$(sha_of disk.img)" = "$before" ]
 	screen_start cd bios sata:disk.img -netdev user,id=n -device e1000e,netdev=n
 	screen_wait 'Install Veneer, on the serial port only' 200 moving
-	keys Down Down Down Down Enter
+	keys t
 	screen_wait 'hobby>' 200
 	keys -l 'ping 10.0.2.2 1'
 	keys Enter
