@@ -92,13 +92,16 @@ static void intel_rx_kick(struct nic *nic, unsigned q)
 
 /* --- segmentation --- */
 
-/* PCI Express chips have errata of segmentation at 10 and 100 Mb/s: the drivers of other systems do without it there. */
+/*
+ * PCI Express chips have errata of segmentation at 10 and 100 Mb/s: the drivers of other systems do without it there.  82579,
+ * I217 and I218 are reported to hang now and then at a gigabit, too, until it is off: one hang is enough.
+ */
 static void allow_tso(struct intel_nic *n)
 {
 	struct nic_link l;
 
 	intel_link_read(n, &l);
-	n->tx.tso = (n->nic.caps & NIC_CAP_TX_TSO) && (!n->fam->pcie || (l.up && l.mbps >= 1000));
+	n->tx.tso = (n->nic.caps & NIC_CAP_TX_TSO) && !n->count.tx_hangs && (!n->fam->pcie || (l.up && l.mbps >= 1000));
 }
 
 /* --- life --- */
@@ -466,7 +469,8 @@ static void intel_tick(struct hw_dev *hw, uint64_t now_us)
 		n->nic.client->flush(n->nic.client_ctx, 0);
 		return;
 	}
-	log_err("%s: transmitter hangs at descriptor %u: reset", n->hw.name, n->tx.head);
+	log_err("%s: transmitter hangs at descriptor %u: reset%s", n->hw.name, n->tx.head,
+		n->tx.tso ? ", and no more segmentation" : "");
 	intel_dump(n);
 	recover(n);
 }

@@ -165,6 +165,31 @@ TEST(pci_express_does_not_cut_below_a_gigabit)
 	CHECK_EQ(send_tso(false, 4000, 1448, 1), 0);
 }
 
+TEST(a_chip_that_hung_cuts_no_more)
+{
+	static const uint16_t kinds[] = { DEV_82540, DEV_82574, DEV_I217 };
+
+	for (unsigned k = 0; k < ARRAY_SIZE(kinds); k++) {
+		up(kinds[k]);
+		mem = (uint8_t *)(uintptr_t)host_guest_ram(1 << 20);
+		c->tx_hang = true;
+		CHECK_EQ(send_tso(false, 4000, 1448, 1), 0);
+		hw->ops->tick(hw, host_now_us);
+		hw->ops->tick(hw, host_now_us + 2 * INTEL_TX_HANG_US);
+		CHECK_EQ(got.ntx, 1);
+		CHECK(host_log_has("no more segmentation"));
+		c->tx_hang = false;
+		CHECK_EQ(send_tso(false, 4000, 1448, 1), -ERR_INVAL);
+		CHECK_EQ(send_at((uintptr_t)mem, 100, 1), 0);
+		nic->ops->stop(nic);
+		CHECK_EQ(nic->ops->start(nic), 0);
+		chip_link(c, true);
+		hw->ops->poll(hw);
+		CHECK_EQ(send_tso(false, 4000, 1448, 1), -ERR_INVAL);
+		host_guest_ram_drop();
+	}
+}
+
 TEST(what_is_not_for_the_chip)
 {
 	up(DEV_82574);

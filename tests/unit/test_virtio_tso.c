@@ -557,6 +557,24 @@ TEST(a_nic_that_cuts_and_is_busy_gets_it_later)
 	done();
 }
 
+/* Its link got slower while the frame waited. */
+TEST(a_nic_that_cuts_no_more_by_the_time_it_has_room)
+{
+	static const struct shape s = { .payload = 4000, .mss = 1460, .flags = ACK | PSH };
+
+	up(CAPS);
+	hw.room = 0;
+	give(&s);
+	modern_kick(1);
+	CHECK(vn->tso.active && !vn->tso.cut);
+	hw.room = SLOTS;
+	hw.no_tso = true;
+	modern_kick(1);
+	check_all(&s);
+	CHECK_EQ(vn->cnt_tx_tso, 0);
+	done();
+}
+
 /* More pieces than it takes; nothing to cut; CWR, which it would leave in all; nothing beyond what is copied. */
 TEST(what_a_nic_that_cuts_would_do_wrong_is_cut_here)
 {
