@@ -410,9 +410,9 @@ TEST(bad_ones_are_dropped_and_returned)
 		{ false, 5, 0x7f },			/* of more than a frame */
 		{ false, 6, 33 }, { false, 6, 35 },	/* TCP's place: not where IP ends */
 		{ false, 6, 0xff }, { false, 7, 0xff },
-		{ true, 6, 53 },
+		{ true, 6, 53 }, { true, 6, 10 },
 		{ false, 8, 6 },			/* UDP's place for the sum */
-		{ false, 12 + 13, 6 },			/* ARP */
+		{ false, 12 + 13, 6 }, { true, 12 + 13, 0 },	/* ARP, nothing known */
 		{ false, 12 + 14, 0x65 }, { true, 12 + 14, 0x45 },
 		{ false, 12 + 14, 0x44 }, { false, 12 + 14, 0x46 },	/* IHL */
 		{ false, 12 + 23, 17 },			/* UDP */
@@ -437,6 +437,71 @@ TEST(bad_ones_are_dropped_and_returned)
 		CHECK_EQ(modern_status(), 15);
 		host_guest_ram_drop();
 	}
+}
+
+/* With headers of these shapes; the frame is dropped. */
+static void drops(const struct shape *s, unsigned len)
+{
+	give(s);
+	if (len)
+		rings[1].desc[0].len = 12 + len;
+	modern_kick(1);
+	CHECK_EQ(hw.ntx, 0);
+	CHECK_EQ(vn->cnt_tx_dropped, 1);
+	CHECK_EQ(rings[1].used->idx, 1);
+	host_guest_ram_drop();
+}
+
+TEST(headers_at_the_limits)
+{
+	struct shape s = { .v6 = true, .ip_options = 78, .tcp_options = 40, .payload = 3000, .mss = 1326, .flags = ACK };
+
+	/* As long as what is copied of them. */
+	for (unsigned whole = 0; whole < 2; whole++) {
+		up(CAPS);
+		hw.no_tso = !whole;
+		give(&s);
+		CHECK_EQ(hdr_len, VNET_TSO_HDR);
+		modern_kick(1);
+		if (whole)
+			CHECK_EQ(hw.last.hdr_len, VNET_TSO_HDR);
+		else
+			check_all(&s);
+		done();
+	}
+	/* A segment of one byte more than a frame holds, then headers longer by the least. */
+	up(CAPS);
+	s.mss++;
+	drops(&s, 0);
+	up_cut();
+	s.mss = 1000;
+	s.ip_options += 2;
+	drops(&s, 0);
+	/* TCP's options end behind the frame, or with it. */
+	for (unsigned len = 60; len <= 94; len++) {
+		s = (struct shape) { .tcp_options = 40, .payload = 0, .mss = 1000, .flags = ACK };
+		up_cut();
+		drops(&s, len);
+	}
+	/* The place of TCP's header is far behind what is copied, yet inside of the frame. */
+	up_cut();
+	s = (struct shape) { .payload = 65000, .mss = 1000, .flags = ACK };
+	give(&s);
+	mem[6] = 0x00;
+	mem[7] = 0xf0;
+	modern_kick(1);
+	CHECK_EQ(hw.ntx, 0);
+	CHECK_EQ(vn->cnt_tx_dropped, 1);
+	/* An IP header too short, as the tag makes it. */
+	up_cut();
+	s = (struct shape) { .vlan = true, .payload = 2000, .mss = 1000, .flags = ACK };
+	give(&s);
+	mem[6] = 34;
+	mem[12 + 18] = 0x44;
+	mem[12 + 34 + 12] = 0x50;
+	modern_kick(1);
+	CHECK_EQ(hw.ntx, 0);
+	CHECK_EQ(vn->cnt_tx_dropped, 1);
 }
 
 TEST(lengths_at_the_limits)
@@ -497,6 +562,7 @@ TEST(a_nic_that_cuts_gets_it_whole)
 		{ .payload = 62000, .mss = 1448, .tcp_options = 12, .flags = ACK | PSH | FIN, .pieces = 17 },
 		{ .payload = 9000, .mss = 1448, .ip_options = 8, .flags = ACK | ECE, .pieces = 3, .vlan = true },
 		{ .payload = 1449, .mss = 1448, .flags = ACK },
+		{ .payload = 30000, .mss = 1448, .flags = ACK, .pieces = NIC_MAX_FRAGS - 1 },
 		{ .v6 = true, .payload = 60000, .mss = 1428, .tcp_options = 12, .flags = ACK | PSH, .pieces = 17 },
 	};
 
@@ -579,7 +645,7 @@ TEST(a_nic_that_cuts_no_more_by_the_time_it_has_room)
 TEST(what_a_nic_that_cuts_would_do_wrong_is_cut_here)
 {
 	static const struct shape shapes[] = {
-		{ .payload = 9000, .mss = 1448, .flags = ACK, .pieces = 40 },
+		{ .payload = 9000, .mss = 1448, .flags = ACK, .pieces = NIC_MAX_FRAGS },
 		{ .payload = 1448, .mss = 1448, .flags = ACK },
 		{ .payload = 9000, .mss = 1448, .flags = ACK | CWR },
 		{ .v6 = true, .payload = 9000, .mss = 1428, .flags = ACK | CWR | ECE, .pieces = 5 },
