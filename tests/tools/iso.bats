@@ -211,6 +211,29 @@ find_disk() { part find_disk "$1"; }
 	grep -F "it was taken away" shown
 }
 
+@test "choosing a file: folders and files, nothing that cannot be one; a folder of too many says so" {
+	mkdir -p files/sub
+	: >"files/-k (1) ü.elf"
+	: >files/.hidden
+	: >$'files/two\nlines'
+	mkfifo files/pipe
+	ln -s nowhere files/dangling
+	ln -s sub files/link
+	echo "-k (1) ü.elf" >typed
+	# shellcheck disable=SC2016 # the inner shell's
+	run -0 part eval 'browse T "$PWD/files" && echo "$chosen"'
+	assert_output "$PWD/files/-k (1) ü.elf"
+	run -0 sed '0,/^--$/d' shown
+	assert_output $'-k (1) ü.elf\n0 KiB\nlink/\nfolder\nsub/\nfolder'
+	(cd files/sub && seq -f '%04g' 501 | xargs touch)
+	echo 0500 >typed
+	# shellcheck disable=SC2016 # the inner shell's
+	run -0 part eval 'message() { echo "$2"; }; browse T "$PWD/files/sub" && echo "$chosen"'
+	assert_line "501 files are in this folder.  The first 500 are shown, by name."
+	assert_line "$PWD/files/sub/0500"
+	[ "$(grep -c KiB shown)" = 500 ]
+}
+
 @test "keyboard layouts: each types all printable ASCII characters, none twice in the list; a wrong name is refused" {
 	local name layout variant text n=0
 	text=$(printf '%b' "$(printf '\\x%02x' {32..126})")
