@@ -242,7 +242,10 @@ static void chip_send_one(struct chip *c, struct intel_desc *d)
 		c->frame_cmd = q;
 		c->first_len = len;
 	}
-	if ((q & TXD_TSE) && len > 4 * FIELD_GET(TXC_MSS, c->context1))
+	if (((q ^ c->frame_cmd) & TXD_TSE) || (q & (TXD_RS | TXD_IDE)) != (q & TXD_EOP ? TXD_RS | TXD_IDE : 0))
+		host_fail(__FILE__, __LINE__, "command %#llx in a frame that began with %#llx", (unsigned long long)q,
+			  (unsigned long long)c->frame_cmd);
+	if ((q & TXD_TSE) && len > MIN(4096, 4 * FIELD_GET(TXC_MSS, c->context1)))
 		host_fail(__FILE__, __LINE__, "%u bytes in a piece: more than the FIFO is sure to hold", len);
 	memcpy(c->frame + c->frame_len, (void *)(uintptr_t)d->q[0], len);
 	c->frame_len += len;

@@ -207,6 +207,9 @@ TEST(what_is_not_for_the_chip)
 	CHECK_EQ(nic->ops->tx(nic, 0, &t), 0);
 	nic->ops->tx_kick(nic, 0);
 	CHECK_EQ(c->contexts, n + 1);
+	/* And that of one with it, though the sum has the same place. */
+	CHECK_EQ(send_tso(false, 4000, 1448, 1), 0);
+	CHECK_EQ(c->contexts, n + 2);
 }
 
 TEST(a_full_ring_is_busy_and_recovers)
