@@ -140,6 +140,17 @@ TEST(the_frame_behind_has_a_sentinel_too)
 	CHECK_EQ(c->descs, n + 1);
 }
 
+TEST(pci_express_needs_no_sentinel)
+{
+	up(DEV_82574);
+	mem = (uint8_t *)(uintptr_t)host_guest_ram(1 << 20);
+	CHECK_EQ(send_tso(false, 4000, 1448, 1), 0);
+	CHECK_EQ(c->descs, 3);
+	CHECK_EQ(send_at((uintptr_t)mem, 100, 1), 0);
+	nic->ops->tx_kick(nic, 0);
+	CHECK_EQ(c->descs, 4);
+}
+
 TEST(pci_express_does_not_cut_below_a_gigabit)
 {
 	up(DEV_82574);
@@ -210,6 +221,38 @@ TEST(what_is_not_for_the_chip)
 	/* And that of one with it, though the sum has the same place. */
 	CHECK_EQ(send_tso(false, 4000, 1448, 1), 0);
 	CHECK_EQ(c->contexts, n + 2);
+}
+
+/* A context and two pieces want three entries, and one more stays free: a full ring would look like an empty one. */
+TEST(the_context_counts)
+{
+	for (unsigned room = 0; room <= 3; room++) {
+		up(DEV_82574);
+		mem = (uint8_t *)(uintptr_t)host_guest_ram(1 << 20);
+
+		struct sg sg = { (uintptr_t)mem, 100 };
+		struct nic_tx t = { .frag = &sg, .nfrag = 1, .len = 100, .flags = NIC_TX_CSUM, .csum_start = 34,
+				    .csum_offset = 16, .token = TOKEN(9) };
+
+		c->tx_hang = true;
+		for (unsigned i = 0; i + room < INTEL_RING_SIZE - 1; i++)
+			CHECK_EQ(send_at((uintptr_t)mem, 100, 1), 0);
+		if (room < 2)
+			CHECK_EQ(nic->ops->tx(nic, 0, &t), -ERR_BUSY);
+		CHECK_EQ(send_tso(false, 4000, 1448, 1), room < 3 ? -ERR_BUSY : 0);
+		if (room == 2)
+			CHECK_EQ(nic->ops->tx(nic, 0, &t), 0);
+		nic->ops->tx_kick(nic, 0);
+		c->tx_hang = false;
+		chip_send(c);
+		hw->ops->poll(hw);
+		CHECK_EQ(got.ntx, INTEL_RING_SIZE - 1 - room + (room >= 2));
+		/* What was refused has left nothing behind. */
+		CHECK_EQ(nic->ops->tx(nic, 0, &t), 0);
+		nic->ops->tx_kick(nic, 0);
+		CHECK_EQ(c->contexts, room < 3 ? 1 : 2);
+		host_guest_ram_drop();
+	}
 }
 
 TEST(a_full_ring_is_busy_and_recovers)
