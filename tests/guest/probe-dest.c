@@ -381,12 +381,17 @@ static void try_messages(struct vio *v)
 
 /* --- INIT --- */
 
+static void be_quiet(void)
+{
+	quiet[apic_id()] = true;
+}
+
 /* What pended when INIT came is gone; the mode and what follows from it are not. */
 static void try_init(void)
 {
 	for (unsigned int cpu = 1; cpu < cpus; cpu++) {
-		quiet[cpu] = true;
-		wait_ms(5);
+		if (!check(run_on(cpu, be_quiet), true, "dest: CPU %u takes no more interrupts", cpu))
+			return;
 		forget(&ipis);
 		smp_ipi(cpu, IPI_FIXED | ipi_vector);
 		wait_ms(5);
