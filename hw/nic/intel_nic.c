@@ -93,15 +93,15 @@ static void intel_rx_kick(struct nic *nic, unsigned q)
 /* --- segmentation --- */
 
 /*
- * PCI Express chips have errata of segmentation at 10 and 100 Mb/s: the drivers of other systems do without it there.  82579,
- * I217 and I218 are reported to hang now and then at a gigabit, too, until it is off: one hang is enough.
+ * There are errata of segmentation at 10 and 100 Mb/s, surely of PCI Express chips: the drivers of other systems do without it
+ * there.  82579, I217 and I218 are reported to hang now and then at a gigabit, too, until it is off: one hang is enough.
  */
 static void allow_tso(struct intel_nic *n)
 {
 	struct nic_link l;
 
 	intel_link_read(n, &l);
-	n->tx.tso = (n->nic.caps & NIC_CAP_TX_TSO) && !n->count.tx_hangs && (!n->fam->pcie || (l.up && l.mbps >= 1000));
+	n->tx.tso = (n->nic.caps & NIC_CAP_TX_TSO) && !n->count.tx_hangs && l.up && l.mbps >= 1000;
 }
 
 /* --- life --- */
