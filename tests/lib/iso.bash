@@ -192,6 +192,17 @@ screen_end() { # screen_end SECONDS
 	done
 }
 
+# From the question for ERASE to the end, switched off.
+erase_to_end() {
+	keys -l ERASE
+	keys Enter
+	screen_wait 'was written and verified' 300
+	keys Enter
+	screen_wait 'And now' 60
+	keys Down Enter
+	screen_end 60
+}
+
 # The machine is switched off by force.
 iso_stop() {
 	tmux -L "iso$$" kill-server 2>/dev/null || true

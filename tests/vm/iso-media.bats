@@ -109,13 +109,7 @@ DISKS='(sd.|nvme0n1|vd.|mmcblk0) +[0-9]+ [MG]iB'
 	to_summary
 	screen_wait 'Type ERASE to go on' 120
 	[ "$(sha_of disk.img)" = "$before" ]
-	keys -l ERASE
-	keys Enter
-	screen_wait 'was written and verified' 300
-	keys Enter
-	screen_wait 'And now' 60
-	keys Down Enter
-	screen_end 60
+	erase_to_end
 	"$ROOT/installer/veneer-install" list disk.img | grep 'guest my-os.elf: multiboot2'
 	"$ROOT/installer/veneer-install" verify disk.img
 	local name

@@ -72,13 +72,7 @@ to_end() { # to_end WORDS
 	screen_wait 'What may the guest do' 60
 	keys Down Enter
 	screen_wait 'Type ERASE to go on' 120
-	keys -l ERASE
-	keys Enter
-	screen_wait 'was written and verified' 300
-	keys Enter
-	screen_wait 'And now' 60
-	keys Down Enter
-	screen_end 60
+	erase_to_end
 }
 
 # bats test_tags=slow
