@@ -32,7 +32,7 @@ system_part_on() {
 }
 
 check_disk() {
-	local sys
+	local sys sector
 	[ -e "$target" ] || die "$target: no such device"
 	[ -b "$target" ] || die "$target is not a disk; use 'image' for a file"
 	disk_name=$(basename -- "$(realpath -- "$target")")
@@ -41,8 +41,9 @@ check_disk() {
 	[ ! -e "$sys/partition" ] || die "$target is a partition; give the whole disk"
 	[ "$(cat "$sys/ro")" = 0 ] || refuse "$target is write-protected"
 	[ -w "$target" ] || die "$target: no permission to write (root?)"
-	[ "$(blockdev --getss "$target")" = $SECTOR ] ||
-		die "$target has sectors of $(blockdev --getss "$target") bytes; this program writes disks with $SECTOR only"
+	sector=$(blockdev --getss "$target" 2>&1) || fail "$sector"
+	[ "$sector" = $SECTOR ] ||
+		die "$target has sectors of $sector bytes; this program writes disks with $SECTOR only"
 	total=$(blockdev --getsz "$target")
 }
 
@@ -76,6 +77,7 @@ confirm() { # confirm WHAT-WILL-HAPPEN
 
 write_range() { # write_range SOURCE FROM TO COUNT: sectors of SOURCE from FROM on, to sector TO of $target
 	local done=0 n
+	note "writing $4 sectors at $3"
 	while [ $done -lt "$4" ]; do
 		n=$(($4 - done < CHUNK ? $4 - done : CHUNK))
 		dd if="$1" of="$target" bs=1M iflag=skip_bytes,count_bytes oflag=seek_bytes conv=notrunc,nocreat,fsync \
@@ -134,25 +136,34 @@ wants_nvram() {
 
 boot_order() { efibootmgr | sed -n 's/^BootOrder: //p'; }
 
+boot_numbers() { efibootmgr | sed -n 's/^Boot\([0-9A-F]\{4\}\)[* ].*/\1/p' | LC_ALL=C sort; }
+
 esp_guid() { sfdisk --part-uuid "$1" 2 2>/dev/null || true; }
 
-# A new entry goes last; --default puts it first.
+# A new entry goes last; --default puts it first.  It is made without a place in the order, so that it is never first unasked.
 add_nvram() { # add_nvram GUID-OF-THE-ESP-BEFORE
-	local before new
+	local order numbers new
 	wants_nvram || return 0
+	efibootmgr >/dev/null 2>&1 ||
+		{ say "note: the firmware's boot list cannot be read; choose the disk in its boot menu"; return 0; }
 	[ -z "$1" ] || drop_nvram "$1"
-	before=$(boot_order)
-	efibootmgr --quiet --create --disk "$target" --part 2 --label Veneer --loader '\EFI\BOOT\BOOTX64.EFI' ||
+	order=$(boot_order)
+	numbers=$(boot_numbers)
+	efibootmgr --quiet --create-only --disk "$target" --part 2 --label Veneer --loader '\EFI\BOOT\BOOTX64.EFI' ||
 		{ say "note: the firmware took no new boot entry; choose the disk in its boot menu"; return 0; }
-	new=$(boot_order)
-	new=${new%%,*}
-	if [ -z "${opt[default]}" ] && [ -n "$before" ]; then efibootmgr --quiet --bootorder "$before,$new" || true; fi
+	new=$(comm -13 <(echo "$numbers") <(boot_numbers) | head -n 1)
+	if [ -n "${opt[default]}" ]; then order=$new${order:+,$order}; else order=${order:+$order,}$new; fi
+	efibootmgr --quiet --bootorder "$order" ||
+		{ say "note: the firmware did not take the entry 'Veneer' ($new) into its order; choose it in its boot menu"
+		return 0; }
 	tell "the firmware's boot list has the entry 'Veneer' ($new)"
 }
 
 drop_nvram() { # drop_nvram GUID: the entries called Veneer that lead to this partition
 	local number
-	efibootmgr -v | grep -iF "$1" | sed -n 's/^Boot\([0-9A-F]\{4\}\)\*\{0,1\} Veneer\t.*/\1/p' | while read -r number; do
+	# No such entry, or no list, is no failure.
+	{ efibootmgr -v 2>/dev/null | grep -iF "$1" || true; } |
+		sed -n 's/^Boot\([0-9A-F]\{4\}\)\*\{0,1\} Veneer\t.*/\1/p' | while read -r number; do
 		note "removing the firmware's boot entry $number"
 		efibootmgr --quiet --bootnum "$number" --delete-bootnum || true
 	done

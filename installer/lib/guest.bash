@@ -290,6 +290,7 @@ put_veneer() {
 	[ -n "$elf" ] || die "$here/../build/veneer.elf: no such file (build it by make, or use --veneer)"
 	readable --veneer "$elf"
 	"$(grub_program file)" --is-x86-multiboot2 "$elf" || die "--veneer: $elf: not Veneer, but $(describe "$elf")"
+	note "hypervisor: $elf"
 	cp -- "$elf" "$tree/veneer.elf" || fail "no room in $work"
 }
 
@@ -300,6 +301,7 @@ put_config() { # put_config GUEST-DIR
 		[ -n "$config" ] || [ ! -e "$place" ] || config=$place
 	done
 	readable --config "$config"
+	note "configuration: $config"
 	compile_config "$config" "$work/config.dtb"
 	cp -- "$work/config.dtb" "$1/config.dtb"
 }
@@ -342,6 +344,7 @@ put_guest() { # put_guest NAME
 	if [ -n "${opt[kernel]}" ]; then
 		readable --kernel "${opt[kernel]}"
 		kernel_format "${opt[kernel]}" >"$dir/format"
+		note "guest $1: ${opt[kernel]}: $(cat "$dir/format")"
 		cp -- "${opt[kernel]}" "$dir/kernel" || fail "no room in $work"
 	fi
 	[ -z "${opt[screen]}" ] || echo "${opt[screen]}" >"$dir/screen"

@@ -137,8 +137,9 @@ make_grub_cfg() { # make_grub_cfg [WITHOUT]
 	new=$grub_cfg.veneer
 	sweep
 	partial=$root$new
+	note "running $mkconfig -o $new"
 	out=$(in_root "$mkconfig" -o "$new" 2>&1) || fail "$mkconfig failed:"$'\n'"$out"
-	log "$out"
+	note "$out"
 	out=$(in_root "$script_check" "$new" 2>&1) || fail "$script_check finds fault with what $mkconfig made:"$'\n'"$out"
 	[ -n "${1:-}" ] || grep -q "^menuentry 'Veneer: " "$root$new" || fail "$mkconfig left out $SCRIPT"
 	# From here on the menu leads to what was installed, so that has to stay.
@@ -177,9 +178,12 @@ sweep() {
 put_file() { # put_file SOURCE DEST MODE
 	local dir new
 	dir=$(dirname -- "$2")
-	new=$(mktemp -- "$dir/.veneer.XXXXXX") || fail "$dir: cannot be written"
+	# Known before it is there, so that a signal leaves none.
+	new=$dir/.veneer.$(printf %06d $(($$ % 1000000)))
 	partial=$new
+	rm -f -- "$new" || fail "$dir: cannot be written"
 	cat -- "$1" >"$new" || fail "$2: cannot be written"
+	note "writing $2"
 	[ ! -e "$2" ] || chown --reference="$2" -- "$new" 2>/dev/null || true
 	chmod "$3" -- "$new"
 	sync -- "$new"
@@ -216,6 +220,7 @@ put_slot() { # put_slot SLOT
 	total_bytes=$(du -sb "$tree" | cut -f 1)
 	(cd "$tree" && find . -mindepth 1 -type d -printf '%P\n') | while read -r file; do mkdir -p -- "$dir/$file"; done
 	while read -r file; do
+		note "writing $dir/$file"
 		cat -- "$tree/$file" >"$dir/$file" || fail "$dir/$file: cannot be written"
 		done=$((done + $(stat -c %s -- "$tree/$file")))
 		progress $done "$total_bytes" writing

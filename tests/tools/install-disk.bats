@@ -134,9 +134,8 @@ firmware() {
 		echo "$*" >>calls
 		case "$*" in
 		'' | -v) cat list ;;
-		*--create*)
+		*--create-only*)
 			disk=$(sed 's/.*--disk \([^ ]*\).*/\1/' <<<"$*")
-			sed -i 's/^BootOrder: /&0007,/' list
 			printf 'Boot0007* Veneer\tHD(2,GPT,%s)/File(BOOTX64.EFI)\n' "$(sfdisk --part-uuid "$disk" 2)" >>list ;;
 		*--bootorder*) sed -i "s/^BootOrder: .*/BootOrder: ${!#}/" list ;;
 		*--delete-bootnum*)
@@ -169,12 +168,42 @@ secure_boot() { printf '\x06\0\0\0\x01' >efi/efivars/SecureBoot-8be4df61-93ca-11
 	run ! grep create calls
 }
 
+@test "the firmware's boot list: a disk that had partitions, and no entry of ours" {
+	firmware
+	printf 'label: gpt\nsize=2048\nsize=2048\n' | sfdisk --quiet --no-reread "$LOOP"
+	run -0 "$INSTALL" disk "$LOOP" "${DISK[@]}"
+	assert_output --partial "written and verified"
+	grep -x "BootOrder: 0001,0002,0007" list
+	sed -i '/^Boot0007/d; s/,0007//' list
+	run -0 "$INSTALL" uninstall "$LOOP" --yes --log log
+	assert_output --partial "erased"
+	# One without any partition table.
+	dd if=/dev/urandom of="$LOOP" bs=1M count=2 status=none
+	run -0 "$INSTALL" disk "$LOOP" "${DISK[@]}"
+}
+
 @test "a firmware that takes no entry is told, and is no failure" {
 	firmware
-	sed -i 's/\*--create\*)/*--create*) exit 5/' bin/efibootmgr
+	sed -i 's/\*--create-only\*)/*--create-only*) exit 5/' bin/efibootmgr
 	run -0 "$INSTALL" disk "$LOOP" "${DISK[@]}"
 	assert_output --partial "the firmware took no new boot entry"
 	assert_output --partial "written and verified"
+	firmware
+	sed -i 's/\(\*--bootorder\*)\).*/\1 exit 5 ;;/' bin/efibootmgr
+	run -0 "$INSTALL" disk "$LOOP" "${DISK[@]}"
+	assert_output --partial "did not take the entry 'Veneer' (0007) into its order"
+	grep -x "BootOrder: 0001,0002" list
+	# A machine without any order.
+	firmware
+	sed -i '/^BootOrder/d' list
+	sed -i 's/\(\*--bootorder\*)\).*/\1 echo "BootOrder: ${!#}" >>list ;;/' bin/efibootmgr
+	run -0 "$INSTALL" disk "$LOOP" "${DISK[@]}"
+	grep -x "BootOrder: 0007" list
+	# Variables that Linux does not show.
+	printf '#!/bin/sh\nexit 2\n' >bin/efibootmgr
+	run -0 "$INSTALL" disk "$LOOP" "${DISK[@]}"
+	assert_output --partial "the firmware's boot list cannot be read"
+	run -0 "$INSTALL" uninstall "$LOOP" --yes --log log
 }
 
 @test "Secure Boot: disk says what it means and writes; system refuses, unless --force" {

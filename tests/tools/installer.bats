@@ -359,6 +359,13 @@ damage() {
 	run ! grep gfxpayload < <(entry)
 }
 
+@test "--verbose says what goes where" {
+	image 0 --kernel "$K/mb1" --verbose --config "$ROOT/configs/example.dts"
+	assert_output --partial "guest mb1: $K/mb1: multiboot"
+	assert_output --partial "configuration: $ROOT/configs/example.dts"
+	assert_output --partial "hypervisor: $K/mb2"
+}
+
 @test "native: GRUB starts the kernel itself" {
 	install 0 image disk.img --native --kernel "$K/mb1" --module "$K/mb2" --cmdline "a b"
 	entry | grep -xF 'multiboot $veneer_dir/guests/mb1/kernel a b'
