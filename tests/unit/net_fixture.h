@@ -29,6 +29,7 @@ static struct {
 	unsigned nrx;
 	struct { uint64_t addr; uint32_t len; void *token; } rx[SLOTS];
 	uint32_t align;
+	bool no_csum;				/* it refuses to place a checksum */
 	struct nic_rx_filter filter;
 	uint8_t mac[6], mcast0[6], mac0[6];
 	bool vlan5;
@@ -60,6 +61,8 @@ static int nic_tx(struct nic *n, unsigned q, const struct nic_tx *p)
 	if (hw.ntx == hw.room)
 		return -ERR_BUSY;
 	if ((hw.align && p->frag[0].addr % hw.align) || (hw.one_piece && p->nfrag > 1))
+		return -ERR_INVAL;
+	if (hw.no_csum && (p->flags & NIC_TX_CSUM))
 		return -ERR_INVAL;
 	if (hw.no_tso && (p->flags & NIC_TX_TSO))
 		return -ERR_INVAL;

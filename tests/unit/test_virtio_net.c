@@ -206,6 +206,38 @@ TEST(checksums_are_passed_on)
 	CHECK_EQ(hw.last.csum_offset, 16);
 }
 
+TEST(checksums_that_the_nic_cannot_place_are_made_in_a_copy)
+{
+	static const unsigned lens[] = { 100, 101 };
+
+	up(NIC_CAP_TX_CSUM);
+	hw.no_csum = true;
+	for (unsigned i = 0; i < ARRAY_SIZE(lens); i++) {
+		uint32_t sum = 0;
+		uint8_t *f;
+
+		send(4096 * i, lens[i]);
+		mem[4096 * i] = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+		mem[4096 * i + 6] = 34;
+		mem[4096 * i + 8] = 10;
+		modern_kick(1);
+		CHECK_EQ(hw.nsent, i + 1);
+		CHECK_EQ(hw.last.flags, 0);
+		f = hw.sent[i];
+		for (unsigned k = 34; k < lens[i]; k++) {
+			uint8_t v = k == 44 || k == 45 ? mem[4096 * i + 12 + k] : f[k];
+
+			sum += (k - 34) & 1 ? v : (uint32_t)v << 8;
+		}
+		while (sum >> 16)
+			sum = (sum & 0xffff) + (sum >> 16);
+		CHECK_EQ((uint32_t)(f[44] << 8 | f[45]), ~sum & 0xffff);
+		CHECK(!memcmp(f, mem + 4096 * i + 12, 44));
+	}
+	CHECK_EQ(vn->cnt_tx_bounced, 2);
+	CHECK_EQ(vn->cnt_tx_dropped, 0);
+}
+
 TEST(too_many_pieces_are_copied_once)
 {
 	struct piece p[32];

@@ -41,6 +41,20 @@ int vnet_tx_buf(struct vnet *vn)
 	return i;
 }
 
+/* RFC 1071, as nic.h's NIC_TX_CSUM; for what this NIC cannot place. */
+static void sum_up(uint8_t *frame, struct nic_tx *pkt)
+{
+	uint32_t sum = 0, at = (uint32_t)pkt->csum_start + pkt->csum_offset;
+
+	for (uint32_t i = pkt->csum_start; i < pkt->len; i++)
+		sum += (i - pkt->csum_start) & 1 ? frame[i] : (uint32_t)frame[i] << 8;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	frame[at] = (uint8_t)(~sum >> 8);
+	frame[at + 1] = (uint8_t)~sum;
+	pkt->flags &= ~NIC_TX_CSUM;
+}
+
 static int send_bounced(struct vnet *vn, const struct virtq_chain *c, struct nic_tx *pkt)
 {
 	int i = vnet_tx_buf(vn), err;
@@ -55,6 +69,10 @@ static int send_bounced(struct vnet *vn, const struct virtq_chain *c, struct nic
 	pkt->nfrag = 1;
 	pkt->token = vnet_tx_token(c->head, i);
 	err = vn->nic->ops->tx(vn->nic, 0, pkt);
+	if (err == -ERR_INVAL && (pkt->flags & NIC_TX_CSUM)) {
+		sum_up(vnet_pool_buf(&vn->tx_pool, (unsigned)i), pkt);
+		err = vn->nic->ops->tx(vn->nic, 0, pkt);
+	}
 	if (err) {
 		vnet_pool_put(&vn->tx_pool, (unsigned)i);
 		return err;
