@@ -63,6 +63,7 @@ static void e1000_setup(struct intel_nic *n)
 const struct intel_family e1000_family = {
 	.name = "e1000",
 	.level = true,
+	.desc = &intel_desc_legacy,
 	.rars = 15,		/* the 16th is the management firmware's where there is one */
 	.reset = e1000_reset,
 	.setup = e1000_setup,

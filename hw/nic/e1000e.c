@@ -11,8 +11,6 @@
 #include <veneer/time.h>
 #include "e1000.h"
 
-#define MASTER_OFF_US		80000u
-#define SETTLE_US		10000u
 #define RESET_US		1000u
 #define RESET_PCH_US		20000u
 #define RESET_END_US		20000u
@@ -20,19 +18,6 @@
 #define FLUSH_US		250u
 #define FLUSH_LEN		512u
 #define VET_VLAN		0x8100u
-
-/* With this the chip starts no further request and says when the last one is answered. */
-static void master_off(struct intel_nic *n)
-{
-	uint32_t status = 0;
-
-	intel_set(n, REG_CTRL, CTRL_RST | CTRL_PHY_RST, CTRL_GIO_MASTER_OFF);
-	if (wait_until(!((status = intel_rd(n, REG_STATUS)) & STATUS_GIO_MASTER), MASTER_OFF_US))
-		return;
-	log_warn("%s: bus requests do not end within %u ms, STATUS %08x; resetting all the same", n->hw.name,
-		 MASTER_OFF_US / 1000, status);
-	delay_us(SETTLE_US);
-}
 
 static bool flush_needed(const struct intel_nic *n)
 {
@@ -92,14 +77,6 @@ static void flush_rings(struct intel_nic *n)
 		flush_rx(n);
 }
 
-static void units_off(struct intel_nic *n)
-{
-	intel_wr(n, REG_IMC, ~0u);
-	intel_set(n, REG_RCTL, RCTL_EN, 0);
-	intel_set(n, REG_TCTL, TCTL_EN, 0);
-	intel_flush(n);
-}
-
 /* The PHY is never reset here: the link stays, and so does what a management engine keeps in the PHY. */
 static void pulse_reset(struct intel_nic *n)
 {
@@ -116,9 +93,9 @@ static int e1000e_reset(struct intel_nic *n)
 {
 	uint32_t r = 0;
 
-	units_off(n);
+	intel_units_off(n);
 	flush_rings(n);
-	master_off(n);
+	intel_master_off(n);
 	pulse_reset(n);
 	if (!wait_until(!((r = intel_rd(n, REG_CTRL)) & CTRL_RST), RESET_END_US)) {
 		log_err("%s: reset does not end, CTRL %08x", n->hw.name, r);
@@ -127,7 +104,7 @@ static int e1000e_reset(struct intel_nic *n)
 	}
 	if (intel_quirk(n, INTEL_Q_82574) && !wait_until((r = intel_rd(n, REG_EECD)) & EECD_AUTO_RD, AUTO_READ_US))
 		log_warn("%s: EEPROM is not read after reset, EECD %08x", n->hw.name, r);
-	units_off(n);
+	intel_units_off(n);
 	(void)intel_rd(n, REG_ICR);
 	if (intel_quirk(n, INTEL_Q_PCH))
 		intel_set(n, REG_KABGTXD, 0, KABGTXD_BGSQLBIAS);
@@ -198,6 +175,7 @@ static void e1000e_prepare(struct intel_nic *n)
 const struct intel_family e1000e_family = {
 	.name = "e1000e",
 	.pcie = true,
+	.desc = &intel_desc_legacy,
 	.rars = 15,
 	.rars_pch = 1,		/* RAR 1.. belong to the management engine, the shared ones may be locked by it */
 	.reset = e1000e_reset,

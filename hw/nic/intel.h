@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One Intel NIC.  intel_nic.c implements nic_ops and hw_dev_ops for all of them; e1000.c and e1000e.c give what differs
+ * One Intel NIC.  intel_nic.c implements nic_ops and hw_dev_ops for all of them; e1000.c, e1000e.c and igb.c give what differs
  * between the families (struct intel_family), the tables in *_pci.c what differs between chips (the quirks).
  */
 #ifndef INTEL_H
@@ -22,6 +22,8 @@
 #define INTEL_Q_ULP		BIT(6)	/* the PHY may be left in ultra low power mode */
 #define INTEL_Q_FLUSH		BIT(7)	/* rings are flushed before a reset, or the chip hangs (I219) */
 #define INTEL_Q_SPT		BIT(8)	/* first I219 generation: transmit hang and corruption errata */
+#define INTEL_Q_VFTA		BIT(9)	/* a write to VFTA may be dropped: each is repeated (I350) */
+#define INTEL_Q_I210		BIT(10)	/* PHY with its page select at 22; its clock may be left unset */
 
 /*
  * Interrupt moderation.  Each doorbell costs a VM exit, so the chip collects: at most 20000 a second, and a transmit
@@ -42,6 +44,10 @@ struct intel_family {
 	const char *name;
 	bool level;		/* rings by an INTx line that must fall before it rings again */
 	bool pcie;
+	bool eitr;		/* has neither ITR nor receive and transmit timers: setup() moderates */
+	bool rar_only;		/* the reset loads RAR 0, whatever kind of NVM there is */
+	uint32_t rx_reserved;	/* bits that must be 0 in the address of a receive buffer */
+	const struct intel_desc_ops *desc;
 	unsigned rars, rars_pch;	/* address registers that are surely ours, own address included */
 
 	/*
@@ -55,6 +61,13 @@ struct intel_family {
 
 	/* Once at probe, before the first reset: link power saving, PHY reachable and awake.  May be NULL. */
 	void (*prepare)(struct intel_nic *n);
+
+	/* The rings stand in the registers: switch the queues on.  NULL where TCTL.EN and RCTL.EN are enough. */
+	void (*queues_on)(struct intel_nic *n);
+
+	/* Keep others from the PHY; see intel_swflag_take().  May be NULL. */
+	int (*phy_take)(struct intel_nic *n);
+	void (*phy_give)(struct intel_nic *n);
 };
 
 struct intel_filter {
@@ -132,6 +145,8 @@ int intel_probe(const struct pci_dev *pci, const struct hw_id *id, unsigned unit
 		struct hw_dev **out);
 
 /* intel_mac.c */
+void intel_units_off(struct intel_nic *n);		/* interrupts, receiver, transmitter */
+void intel_master_off(struct intel_nic *n);		/* PCI Express: no further bus request; bounded, logs */
 unsigned intel_rars(const struct intel_nic *n);
 unsigned intel_mta_words(const struct intel_nic *n);
 bool intel_mac_valid(const uint8_t mac[6]);
@@ -149,7 +164,7 @@ void intel_dump(const struct intel_nic *n);		/* registers by name to the log; no
 int intel_phy_read(struct intel_nic *n, uint32_t reg, uint16_t *v);
 int intel_phy_write(struct intel_nic *n, uint32_t reg, uint16_t v);
 int intel_phy_power_up(struct intel_nic *n);
-int intel_swflag_take(struct intel_nic *n);		/* PCH: PHY and NVM, 82574: MDIO; others have none */
+int intel_swflag_take(struct intel_nic *n);		/* PCH: PHY and NVM, 82574: MDIO, igb: PHY */
 void intel_swflag_give(struct intel_nic *n);
 void intel_ulp_off(struct intel_nic *n);
 

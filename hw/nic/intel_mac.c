@@ -8,12 +8,38 @@
 
 #define EERD_TIMEOUT_US	100000u
 #define ARBITER_WAIT_US	500u
+#define MASTER_OFF_US	80000u
+#define SETTLE_US	10000u
+#define VFTA_TRIES	10u
 
 void intel_arbiter_wait(const struct intel_nic *n)
 {
 	uint32_t r;
 
 	(void)wait_until(!((r = intel_rd(n, REG_FWSM)) & FWSM_PCIM2PCI) || r == ~0u, ARBITER_WAIT_US);
+}
+
+/* --- towards a reset --- */
+
+void intel_units_off(struct intel_nic *n)
+{
+	intel_wr(n, REG_IMC, ~0u);
+	intel_set(n, REG_RCTL, RCTL_EN, 0);
+	intel_set(n, REG_TCTL, TCTL_EN, 0);
+	intel_flush(n);
+}
+
+/* With this the chip starts no further request and says when the last one is answered. */
+void intel_master_off(struct intel_nic *n)
+{
+	uint32_t status = 0;
+
+	intel_set(n, REG_CTRL, CTRL_RST | CTRL_PHY_RST, CTRL_GIO_MASTER_OFF);
+	if (wait_until(!((status = intel_rd(n, REG_STATUS)) & STATUS_GIO_MASTER), MASTER_OFF_US))
+		return;
+	log_warn("%s: bus requests do not end within %u ms, STATUS %08x; resetting all the same", n->hw.name,
+		 MASTER_OFF_US / 1000, status);
+	delay_us(SETTLE_US);
 }
 
 /* --- the permanent address --- */
@@ -83,7 +109,7 @@ int intel_mac_read(struct intel_nic *n, const uint8_t before[6])
 
 	intel_rar_read(n, 0, mac);
 	if (!(intel_rd(n, REG_RAH(0)) & RAH_AV) || !intel_mac_valid(mac)) {
-		if (intel_quirk(n, INTEL_Q_PCH) || eeprom_mac(n, mac))
+		if (n->fam->rar_only || intel_quirk(n, INTEL_Q_PCH) || eeprom_mac(n, mac))
 			memcpy(mac, before, 6);
 	}
 	if (!intel_mac_valid(mac)) {
@@ -174,8 +200,9 @@ void intel_filter_write(struct intel_nic *n)
 	}
 	for (unsigned i = 0; i < intel_mta_words(n); i++)
 		intel_wr(n, REG_MTA(i), f->mta[i]);
-	for (unsigned i = 0; i < VFTA_WORDS; i++)
-		intel_wr(n, REG_VFTA(i), f->vfta[i]);
+	/* An I350 may drop such a write; the drivers of other systems repeat each ten times. */
+	for (unsigned i = 0, tries = intel_quirk(n, INTEL_Q_VFTA) ? VFTA_TRIES : 1; i < VFTA_WORDS * tries; i++)
+		intel_wr(n, REG_VFTA(i / tries), f->vfta[i / tries]);
 	intel_flush(n);
 }
 

@@ -106,6 +106,16 @@ static void allow_tso(struct intel_nic *n)
 
 /* --- life --- */
 
+/* ITR alone moderates reception; the receive timers have errata on most chips. */
+static void moderate(struct intel_nic *n)
+{
+	intel_wr(n, REG_RDTR, 0);
+	intel_wr(n, REG_RADV, 0);
+	intel_wr(n, REG_TIDV, INTEL_TIDV);
+	intel_wr(n, REG_TADV, INTEL_TADV);
+	intel_wr(n, REG_ITR, INTEL_ITR);
+}
+
 /* After a reset: everything but the rings, from the state that we remember. */
 static void bring_up(struct intel_nic *n)
 {
@@ -114,11 +124,8 @@ static void bring_up(struct intel_nic *n)
 	intel_wr(n, REG_FCAH, 0);
 	intel_wr(n, REG_FCT, 0);
 	intel_wr(n, REG_FCTTV, 0);
-	intel_wr(n, REG_RDTR, 0);	/* ITR alone moderates reception; the receive timers have errata on most chips */
-	intel_wr(n, REG_RADV, 0);
-	intel_wr(n, REG_TIDV, INTEL_TIDV);
-	intel_wr(n, REG_TADV, INTEL_TADV);
-	intel_wr(n, REG_ITR, INTEL_ITR);
+	if (!n->fam->eitr)
+		moderate(n);
 	intel_wr(n, REG_RXCSUM, RXCSUM_IPOFL | RXCSUM_TUOFL);
 	n->fam->setup(n);
 	intel_filter_write(n);
@@ -162,6 +169,8 @@ static void program_rings(struct intel_nic *n)
 static void run(struct intel_nic *n)
 {
 	program_rings(n);
+	if (n->fam->queues_on)
+		n->fam->queues_on(n);
 	intel_set(n, REG_TCTL, TCTL_CT | TCTL_COLD,
 		  TCTL_EN | TCTL_PSP | TCTL_RTLC | FIELD_PREP(TCTL_CT, TCTL_CT_DEFAULT) | FIELD_PREP(TCTL_COLD, TCTL_COLD_FD));
 	intel_wr(n, REG_RCTL, intel_rctl(n) | RCTL_EN);
@@ -573,6 +582,7 @@ static void describe(struct intel_nic *n)
 	nic->dma_mask = n->fam->pcie || (intel_rd(n, REG_STATUS) & STATUS_PCIX) ? ~0ull : 0xffffffffull;
 	n->tx.dma_mask = n->rx.dma_mask = nic->dma_mask;
 	n->tx.boundary = n->rx.boundary = intel_quirk(n, INTEL_Q_64K) ? 0x10000 : 0;
+	n->rx.reserved = n->fam->rx_reserved;
 }
 
 static void register_counters(struct intel_nic *n)
@@ -640,9 +650,9 @@ int intel_probe(const struct pci_dev *pci, const struct hw_id *id, unsigned unit
 	n->id = id;
 	n->fam = fam;
 	fmt_string(n->hw.name, sizeof(n->hw.name), "%s%u", fam->name, unit);
-	if (intel_tx_alloc(&n->tx, &intel_desc_legacy))
+	if (intel_tx_alloc(&n->tx, fam->desc))
 		goto free_nic;
-	if (intel_rx_alloc(&n->rx, &intel_desc_legacy))
+	if (intel_rx_alloc(&n->rx, fam->desc))
 		goto free_tx;
 	err = -ERR_NODEV;
 	pci_power_on(pci);

@@ -52,11 +52,13 @@ static int mdic(struct intel_nic *n, unsigned addr, unsigned reg, uint32_t op, u
 	return 0;
 }
 
-/* Registers 0 to 15 are the same on every page. */
+/* Registers 0 to 15 are the same on every page, but for I210. */
 static int phy_select(struct intel_nic *n, uint32_t reg)
 {
-	uint16_t page = (uint16_t)(reg & PHY_PAGE);
+	uint16_t page = (uint16_t)(reg & PHY_PAGE), number = (uint16_t)FIELD_GET(PHY_PAGE, reg);
 
+	if (intel_quirk(n, INTEL_Q_I210))
+		return mdic(n, phy_addr(n, reg), PHY_PAGE_SELECT_I210, MDIC_OP_WRITE, &number);
 	if (FIELD_GET(PHY_REG, reg) < 16)
 		return 0;
 	return mdic(n, phy_addr(n, reg), PHY_PAGE_SELECT, MDIC_OP_WRITE, &page);
@@ -102,6 +104,8 @@ int intel_swflag_take(struct intel_nic *n)
 {
 	uint32_t r = 0;
 
+	if (n->fam->phy_take)
+		return n->fam->phy_take(n);
 	if (intel_quirk(n, INTEL_Q_82574))
 		return mdio_take(n);
 	if (!intel_quirk(n, INTEL_Q_PCH))
@@ -122,6 +126,8 @@ int intel_swflag_take(struct intel_nic *n)
 
 void intel_swflag_give(struct intel_nic *n)
 {
+	if (n->fam->phy_give)
+		n->fam->phy_give(n);
 	if (!intel_quirk(n, INTEL_Q_PCH | INTEL_Q_82574))
 		return;
 

@@ -218,7 +218,10 @@ struct intel_bit {
 #define  BMCR_AN_RESTART	BIT(9)
 #define  BMCR_POWER_DOWN	BIT(11)
 #define  BMCR_AN_ENABLE		BIT(12)
+#define PHY_BMSR		1
+#define  BMSR_AN_COMPLETE	BIT(5)
 #define PHY_PAGE_SELECT		31
+#define PHY_PAGE_SELECT_I210	22		/* holds the page's number */
 #define PHY_PAGED(page, reg)	((uint32_t)(page) << 5 | (reg))
 #define PHY_PAGE		GENMASK(15, 5)
 #define PHY_REG			GENMASK(4, 0)

@@ -27,7 +27,12 @@ static unsigned ring_room(unsigned head, unsigned tail)
 
 /* --- the format of 8254x and its descendants --- */
 
-static void legacy_tx_data(struct intel_desc *d, uint64_t addr, uint32_t len, uint32_t flags)
+static bool legacy_tx_can(const struct nic_tx *pkt)
+{
+	return (uint32_t)pkt->csum_start + pkt->csum_offset <= TXC_CSUM_REACH;
+}
+
+static void legacy_tx_data(struct intel_desc *d, uint64_t addr, uint32_t len, uint32_t flags, const struct nic_tx *pkt)
 {
 	uint64_t cmd = FIELD_PREP(TXD_LENGTH, len) | FIELD_PREP(TXD_DTYP, TXD_DTYP_DATA) | TXD_DEXT | TXD_IFCS;
 
@@ -87,6 +92,7 @@ static void legacy_rx_read(const struct intel_desc *d, struct intel_rx_status *s
 }
 
 const struct intel_desc_ops intel_desc_legacy = {
+	.tx_can = legacy_tx_can,
 	.tx_data = legacy_tx_data,
 	.tx_context = legacy_tx_context,
 	.tx_done = legacy_tx_done,
@@ -219,7 +225,7 @@ static int tx_put_data(struct intel_tx_ring *r, unsigned at, unsigned room, cons
 			if (sentinel && part == left && part > 2 * TSO_SENTINEL)
 				part -= TSO_SENTINEL;
 			left -= part;
-			r->fmt->tx_data(&r->desc[at], addr, part, left ? flags : flags | last);
+			r->fmt->tx_data(&r->desc[at], addr, part, left ? flags : flags | last, pkt);
 			at = ring_next(at);
 		}
 	}
@@ -233,7 +239,7 @@ static int tx_put_data(struct intel_tx_ring *r, unsigned at, unsigned room, cons
 	 */
 	if (!room)
 		return -ERR_BUSY;
-	r->fmt->tx_data(&r->desc[at], r->pad, INTEL_PAD_LEN - pkt->len, flags | INTEL_TX_LAST);
+	r->fmt->tx_data(&r->desc[at], r->pad, INTEL_PAD_LEN - pkt->len, flags | INTEL_TX_LAST, pkt);
 	return (int)ring_next(at);
 }
 
@@ -255,7 +261,7 @@ int intel_tx_add(struct intel_tx_ring *r, const struct nic_tx *pkt)
 	int end;
 
 	if (room && is_plain(r, pkt)) {
-		r->fmt->tx_data(&r->desc[at], pkt->frag->addr, pkt->len, INTEL_TX_LAST);
+		r->fmt->tx_data(&r->desc[at], pkt->frag->addr, pkt->len, INTEL_TX_LAST, pkt);
 		r->slot[at] = (struct intel_tx_slot){ pkt->token, (uint16_t)at };
 		r->tail = (uint16_t)ring_next(at);
 		return 0;
@@ -267,9 +273,7 @@ int intel_tx_add(struct intel_tx_ring *r, const struct nic_tx *pkt)
 	if (tso && (!r->tso || pkt->mss < TSO_MSS_MIN || pkt->len > NIC_TSO_MAX))
 		return -ERR_INVAL;
 	if (pkt->flags & NIC_TX_CSUM) {
-		uint32_t place = (uint32_t)pkt->csum_start + pkt->csum_offset;
-
-		if (place > TXC_CSUM_REACH || place + 2 > pkt->len)
+		if ((uint32_t)pkt->csum_start + pkt->csum_offset + 2 > pkt->len || !r->fmt->tx_can(pkt))
 			return -ERR_INVAL;
 		new_context = tso || context != r->context;
 		if (new_context && !room)
@@ -322,6 +326,8 @@ int intel_rx_add(struct intel_rx_ring *r, uint64_t addr, uint32_t len, void *tok
 	if (len < NIC_FRAME_MAX || addr > r->dma_mask || NIC_FRAME_MAX - 1 > r->dma_mask - addr)
 		return -ERR_INVAL;
 	if (r->boundary && (addr & (r->boundary - 1)) + NIC_FRAME_MAX > r->boundary)
+		return -ERR_INVAL;
+	if (addr & r->reserved)
 		return -ERR_INVAL;
 	if (!ring_room(r->head, r->tail))
 		return -ERR_BUSY;

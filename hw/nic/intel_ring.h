@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The descriptor rings of Intel's NICs: software state and bookkeeping, common to all chips.  What a descriptor looks like
- * is behind struct intel_desc_ops, so a chip with other descriptors (igb's advanced ones) adds a format and no ring.
+ * is behind struct intel_desc_ops, so a chip with other descriptors (igb) adds a format and no ring.
  *
  * The ring never touches a register.  Its owner writes ring->tail to the chip after a batch.  One entry always stays
  * free: a tail that equals the head means "empty" to the chip, whatever was meant.
@@ -35,7 +35,9 @@ struct intel_rx_status {
 
 /* One descriptor format.  The rings order memory; these only encode and decode. */
 struct intel_desc_ops {
-	void (*tx_data)(struct intel_desc *d, uint64_t addr, uint32_t len, uint32_t flags);	/* INTEL_TX_ */
+	bool (*tx_can)(const struct nic_tx *pkt);	/* frames with NIC_TX_CSUM: whether a context can say this */
+	/* @flags: INTEL_TX_; @pkt: the frame of which this is a piece. */
+	void (*tx_data)(struct intel_desc *d, uint64_t addr, uint32_t len, uint32_t flags, const struct nic_tx *pkt);
 	void (*tx_context)(struct intel_desc *d, const struct nic_tx *pkt);
 	bool (*tx_done)(const struct intel_desc *d);		/* for descriptors with INTEL_TX_LAST only */
 	void (*rx_give)(struct intel_desc *d, uint64_t addr);
@@ -45,6 +47,9 @@ struct intel_desc_ops {
 
 /* 8254x, 8257x, ICH, PCH: extended transmit and legacy receive descriptors. */
 extern const struct intel_desc_ops intel_desc_legacy;
+
+/* 82576 and later: advanced transmit and one-buffer receive descriptors. */
+extern const struct intel_desc_ops intel_desc_advanced;
 
 struct intel_tx_slot {
 	void *token;
@@ -80,6 +85,7 @@ struct intel_rx_ring {
 	struct intel_rx_slot *slot;
 	uint64_t dma_mask;
 	uint32_t boundary;
+	uint32_t reserved;	/* address bits that must be 0 */
 	uint16_t head, tail, kicked;
 };
 

@@ -21,7 +21,7 @@ symbols() {
 	nm "$T/build/veneer.elf.full"
 }
 
-@test "the default image: Multiboot 2, position-independent, with its version, within 292 KiB" {
+@test "the default image: Multiboot 2, position-independent, with its version, within 296 KiB" {
 	rm -f "$T/config"
 	mk
 	grub-file --is-x86-multiboot2 "$T/build/veneer.elf"
@@ -30,7 +30,7 @@ symbols() {
 	text=$(echo "${lines[1]}" | awk '{ print $1 + $2 }')
 	echo "text and data: $text"
 	# docs/figures.md has the goal, which is 128 KiB; this keeps it from getting worse.
-	[ "$text" -le 299008 ]
+	[ "$text" -le 303104 ]
 }
 
 @test "a second make does nothing" {
@@ -98,9 +98,11 @@ symbols() {
 		AHCI NVME|ahci|nvme
 		NIC_E1000|e1000_
 		NIC_E1000E|e1000e
-		NIC_E1000 NIC_E1000E|e1000|intel_
-		NIC_E1000 NIC_E1000E NIC_RTL8139|e1000|intel_|rtl8139
-		NIC_E1000 NIC_E1000E NIC_RTL8139 AHCI NVME|e1000|intel_|rtl8139|ahci|nvme
+		NIC_IGB|igb_|intel_desc_advanced
+		NIC_E1000 NIC_E1000E|e1000
+		NIC_E1000 NIC_E1000E NIC_IGB|e1000|igb_|intel_
+		NIC_E1000 NIC_E1000E NIC_IGB NIC_RTL8139|e1000|igb_|intel_|rtl8139
+		NIC_E1000 NIC_E1000E NIC_IGB NIC_RTL8139 AHCI NVME|e1000|igb_|intel_|rtl8139|ahci|nvme
 		BOOT_MULTIBOOT1|guest_multiboot1
 		BOOT_MULTIBOOT2|guest_multiboot2
 		BOOT_PVH|guest_pvh

@@ -11,6 +11,7 @@
 #include <veneer/hwdev.h>
 #include <veneer/nic.h>
 #include "host/host.h"
+#include "hw/nic/igb_regs.h"
 #include "hw/nic/intel.h"
 
 #define CHIP_SPACE	0x20000
@@ -25,6 +26,7 @@ struct sent {
 struct chip {
 	/* what it is */
 	bool pcie, pch, needs_mdio, eerd_old, boundary, io_reset, dup_reset;
+	bool igb, i210, vfta_drops, never_says_read;
 	uint8_t nvm_mac[6];
 	uint16_t phy[3][32];			/* by PHY address; what a page selects is in paged */
 	uint16_t paged[1024][32];
@@ -32,6 +34,9 @@ struct chip {
 	bool reset_stuck, master_stuck, no_autoload, eerd_dead, tx_hang, tx_lost_irq, mdic_dead, swflag_denied, gone;
 	unsigned lose_tails;			/* so many tail writes have no effect */
 	unsigned mdio_refusals;			/* so many times the firmware does not give the MDIO bus */
+	bool smbi_left, fw_keeps_swsm, queue_stuck;	/* igb */
+	unsigned port;				/* igb: 0 or 1 */
+	unsigned fw_has_phy;			/* igb: so many looks at SW_FW_SYNC */
 	bool engine_busy;			/* after each write the engine is at the registers for 10 us */
 	uint64_t engine_until;
 	uint64_t rx_status;			/* these bits on top, per frame */
@@ -49,7 +54,11 @@ struct chip {
 	uint64_t context, context1;
 	uint8_t frame[NIC_TSO_MAX];
 	uint32_t frame_len, first_len;
-	uint64_t frame_cmd;			/* of its first piece */
+	uint32_t frame_cmd;			/* of its first piece; INTEL_TX_ bits */
+	uint32_t frame_pay;			/* igb: PAYLEN */
+	unsigned rx_looks, tx_looks;		/* igb: so many until the queue reads as on */
+	uint32_t vfta_last;
+	unsigned vfta_count;
 	bool after_tso;
 	/* seen */
 	unsigned resets, phy_resets, edges, msis, tdt_writes, rdt_writes, contexts, missed, descs, ulp_asked;
@@ -92,7 +101,7 @@ static void chip_cause(struct chip *c, uint32_t bits) { R(REG_ICR) |= bits; chip
 
 static void chip_reset(struct chip *c)
 {
-	uint32_t ext = R(REG_CTRL_EXT) & CTRL_EXT_FORCE_SMBUS, fwsm = R(REG_FWSM);
+	uint32_t ext = R(REG_CTRL_EXT) & CTRL_EXT_FORCE_SMBUS, fwsm = R(REG_FWSM), swsm = R(REG_SWSM), sync = R(REG_SW_FW_SYNC);
 
 	if (c->needs_mdio && !(R(REG_EXTCNF_CTRL) & EXTCNF_SWFLAG))
 		host_fail(__FILE__, __LINE__, "reset of an 82574 without MDIO ownership");
@@ -105,7 +114,14 @@ static void chip_reset(struct chip *c)
 	memset(c->r, 0, sizeof(c->r));
 	R(REG_CTRL_EXT) = ext;
 	R(REG_FWSM) = fwsm;
-	R(REG_EECD) = EECD_AUTO_RD;
+	R(REG_EECD) = c->never_says_read ? 0 : EECD_AUTO_RD;
+	if (c->igb) {
+		R(REG_SWSM) = swsm;
+		R(REG_SW_FW_SYNC) = sync;
+		R(REG_RXDCTL) = R(REG_TXDCTL) = DCTL_ENABLE;
+		R(REG_RLPML) = 0x2600;
+		R(REG_CTRL_EXT) |= CTRL_EXT_EXT_VLAN;	/* as an EEPROM may have it */
+	}
 	if (!c->no_autoload) {
 		memcpy(chip_reg(c, REG_RAL(0)), c->nvm_mac, 4);
 		R(REG_RAH(0)) = c->nvm_mac[4] | c->nvm_mac[5] << 8 | RAH_AV;
@@ -114,7 +130,7 @@ static void chip_reset(struct chip *c)
 	c->msi_pending = 0;
 	c->line = false;
 	c->frame_len = 0;
-	c->context = 0;
+	c->context = c->context1 = 0;
 	c->resets++;
 	if (c->pch)
 		c->quiet_until = host_now_us + 20000;
@@ -150,13 +166,34 @@ static void chip_sum(uint8_t *f, uint32_t from, uint32_t to, uint32_t at)
 	f[at + 1] = (uint8_t)~sum;
 }
 
+/* What a context asks for, in either format. */
+struct offload {
+	uint32_t hdr, mss, pay, ip, tcp, sum_at;
+	bool v4, good;
+};
+
+static struct offload chip_offload(struct chip *c)
+{
+	uint64_t a = c->context, b = c->context1;
+	uint32_t mac = FIELD_GET(ATXC_MACLEN, a), tcp = mac + FIELD_GET(ATXC_IPLEN, a);
+	bool is_tcp = FIELD_GET(ATXC_L4T, b) == ATXC_L4T_TCP;
+
+	if (!c->igb)
+		return (struct offload) { FIELD_GET(TXC_HDRLEN, b), FIELD_GET(TXC_MSS, b), FIELD_GET(TXD_LENGTH, b),
+			FIELD_GET(TXC_IPCSS, a), FIELD_GET(TXC_TUCSS, a), FIELD_GET(TXC_TUCSO, a), b & TXD_TUCMD_IP,
+			(b & TXD_TSE) && (b & TXD_TUCMD_TCP) && FIELD_GET(TXC_TUCSO, a) == FIELD_GET(TXC_TUCSS, a) + 16 &&
+			(!(b & TXD_TUCMD_IP) || FIELD_GET(TXC_IPCSE, a) == FIELD_GET(TXC_TUCSS, a) - 1) };
+	return (struct offload) { tcp + FIELD_GET(ATXC_L4LEN, b), FIELD_GET(ATXC_MSS, b), c->frame_pay, mac, tcp,
+		tcp + (is_tcp ? 16 : 6), b & ATXC_IPV4, is_tcp };
+}
+
 static void chip_csum(struct chip *c)
 {
-	unsigned start = FIELD_GET(TXC_TUCSS, c->context), at = FIELD_GET(TXC_TUCSO, c->context);
+	struct offload o = chip_offload(c);
 
-	if (FIELD_GET(TXC_TUCSE, c->context) || at + 2 > c->frame_len)
+	if ((!c->igb && FIELD_GET(TXC_TUCSE, c->context)) || o.sum_at + 2 > c->frame_len || (c->igb && !c->context1))
 		host_fail(__FILE__, __LINE__, "checksum context %#llx", (unsigned long long)c->context);
-	chip_sum(c->frame, start, c->frame_len, at);
+	chip_sum(c->frame, o.tcp, c->frame_len, o.sum_at);
 }
 
 static void chip_record(struct chip *c, const uint8_t *f, uint32_t len)
@@ -175,18 +212,17 @@ static void chip_add16(uint8_t *p, uint32_t n)
 	p[1] = (uint8_t)n;
 }
 
-/* 8254x SDM 3.5, 82574 datasheet 7.3: what is in the context, written into the headers of each segment. */
+/* 8254x SDM 3.5, 82574 datasheet 7.3, 82576 datasheet 7.2.4: what is in the context, in the headers of each segment. */
 static void chip_cut(struct chip *c)
 {
-	uint32_t hdr = FIELD_GET(TXC_HDRLEN, c->context1), mss = FIELD_GET(TXC_MSS, c->context1);
-	uint32_t pay = FIELD_GET(TXD_LENGTH, c->context1), ip = FIELD_GET(TXC_IPCSS, c->context);
-	uint32_t tcp = FIELD_GET(TXC_TUCSS, c->context), sum_at = FIELD_GET(TXC_TUCSO, c->context);
-	bool v4 = c->context1 & TXD_TUCMD_IP;
+	struct offload o = chip_offload(c);
+	uint32_t hdr = o.hdr, mss = o.mss, pay = o.pay, ip = o.ip, tcp = o.tcp, sum_at = o.sum_at;
+	bool v4 = o.v4;
 	uint8_t f[NIC_FRAME_MAX];
 
-	if (!(c->context1 & TXD_TSE) || !(c->context1 & TXD_TUCMD_TCP) || !(c->frame_cmd & TXD_TXSM) ||
-	    v4 != !!(c->frame_cmd & TXD_IXSM) || hdr + pay != c->frame_len || c->first_len < MIN(hdr + 4, c->frame_len) ||
-	    hdr + mss > sizeof(f) || sum_at != tcp + 16 || (v4 && FIELD_GET(TXC_IPCSE, c->context) != tcp - 1))
+	if (!o.good || !(c->frame_cmd & INTEL_TX_CSUM) ||
+	    v4 != !!(c->frame_cmd & INTEL_TX_IPSUM) || hdr + pay != c->frame_len || c->first_len < MIN(hdr + 4, c->frame_len) ||
+	    hdr + mss > sizeof(f))
 		host_fail(__FILE__, __LINE__, "segmentation context %#llx %#llx, %u bytes, the first piece %u",
 			  (unsigned long long)c->context, (unsigned long long)c->context1, c->frame_len, c->first_len);
 	for (uint32_t off = 0, i = 0; off < pay; off += mss, i++) {
@@ -198,7 +234,7 @@ static void chip_cut(struct chip *c)
 			chip_add16(f + ip + 2, len - ip);
 			f[ip + 4] = (uint8_t)(((c->frame[ip + 4] << 8 | c->frame[ip + 5]) + i) >> 8);
 			f[ip + 5] = (uint8_t)(c->frame[ip + 5] + i);
-			chip_sum(f, ip, tcp, FIELD_GET(TXC_IPCSO, c->context));
+			chip_sum(f, ip, tcp, ip + 10);
 		} else {
 			chip_add16(f + ip + 4, len - ip - 40);
 		}
@@ -216,54 +252,92 @@ static void chip_cut(struct chip *c)
 /* The errata that are worked around: a last piece that is too long would come back before it is read. */
 static void chip_sentinel(struct chip *c, uint32_t len)
 {
-	bool tso = c->frame_cmd & TXD_TSE;
+	bool tso = c->frame_cmd & INTEL_TX_TSE;
 
 	if (!c->pcie && (tso || c->after_tso) && len > 8)
 		host_fail(__FILE__, __LINE__, "the last piece has %u bytes", len);
 	c->after_tso = tso;
 }
 
+/* The bits of both formats as INTEL_TX_ bits; what must not be set fails the test. */
+static uint32_t chip_flags(struct chip *c, uint64_t q)
+{
+	if (!c->igb)
+		return (q & TXD_EOP ? INTEL_TX_LAST : 0) | (q & TXD_TXSM ? INTEL_TX_CSUM : 0) |
+		       (q & TXD_IXSM ? INTEL_TX_IPSUM : 0) | (q & TXD_TSE ? INTEL_TX_TSE : 0);
+	if (!(q & ATXD_DEXT) || FIELD_GET(ATXD_DTYP, q) != ATXD_DTYP_DATA || (q & ~(ATXD_LENGTH | ATXD_DTYP | ATXD_EOP |
+	    ATXD_IFCS | ATXD_RS | ATXD_DEXT | ATXD_TSE | ATXD_IXSM | ATXD_TXSM | ATXD_PAYLEN)))
+		host_fail(__FILE__, __LINE__, "data descriptor %#llx", (unsigned long long)q);
+	return (q & ATXD_EOP ? INTEL_TX_LAST : 0) | (q & ATXD_TXSM ? INTEL_TX_CSUM : 0) |
+	       (q & ATXD_IXSM ? INTEL_TX_IPSUM : 0) | (q & ATXD_TSE ? INTEL_TX_TSE : 0);
+}
+
+static bool chip_is_context(struct chip *c, uint64_t q)
+{
+	if (!(q & TXD_DEXT))
+		return false;
+	return FIELD_GET(TXD_DTYP, q) == (c->igb ? ATXD_DTYP_CONTEXT : TXD_DTYP_CONTEXT);
+}
+
+static void chip_frame_out(struct chip *c, uint32_t last_len)
+{
+	chip_sentinel(c, last_len);
+	if (c->igb && !(c->frame_cmd & INTEL_TX_TSE) && c->frame_pay != c->frame_len)
+		host_fail(__FILE__, __LINE__, "PAYLEN %u in a frame of %u bytes", c->frame_pay, c->frame_len);
+	if (c->frame_cmd & INTEL_TX_TSE) {
+		chip_cut(c);
+	} else {
+		if (c->frame_cmd & INTEL_TX_CSUM)
+			chip_csum(c);
+		chip_record(c, c->frame, c->frame_len);
+	}
+	c->frame_len = 0;
+}
+
 static void chip_send_one(struct chip *c, struct intel_desc *d)
 {
 	uint64_t q = d->q[1];
-	uint32_t len = FIELD_GET(TXD_LENGTH, q);
+	uint32_t len = c->igb ? FIELD_GET(ATXD_LENGTH, q) : FIELD_GET(TXD_LENGTH, q), flags;
+	uint64_t ends = c->igb ? TXD_RS : TXD_RS | TXD_IDE;	/* with the last descriptor only */
 
 	c->descs++;
-	if ((q & TXD_DEXT) && FIELD_GET(TXD_DTYP, q) == TXD_DTYP_CONTEXT) {
+	if (chip_is_context(c, q)) {
 		c->context = d->q[0];
 		c->context1 = q;
 		c->contexts++;
 		return;
 	}
+	flags = chip_flags(c, q);
 	if (!len || c->frame_len + len > sizeof(c->frame))
 		host_fail(__FILE__, __LINE__, "data descriptor of %u bytes", len);
 	chip_cross(c, d->q[0], len);
 	if (!c->frame_len) {
-		c->frame_cmd = q;
+		c->frame_cmd = flags;
+		c->frame_pay = (uint32_t)FIELD_GET(ATXD_PAYLEN, q);
 		c->first_len = len;
 	}
-	if (((q ^ c->frame_cmd) & TXD_TSE) || (q & (TXD_RS | TXD_IDE)) != (q & TXD_EOP ? TXD_RS | TXD_IDE : 0))
-		host_fail(__FILE__, __LINE__, "command %#llx in a frame that began with %#llx", (unsigned long long)q,
-			  (unsigned long long)c->frame_cmd);
-	if ((q & TXD_TSE) && len > MIN(4096, 4 * FIELD_GET(TXC_MSS, c->context1)))
+	if (((flags ^ c->frame_cmd) & INTEL_TX_TSE) || (q & ends) != (flags & INTEL_TX_LAST ? ends : 0))
+		host_fail(__FILE__, __LINE__, "command %#llx in a frame that began with flags %#x", (unsigned long long)q,
+			  c->frame_cmd);
+	if ((flags & INTEL_TX_TSE) && len > MIN(4096u, 4 * chip_offload(c).mss))
 		host_fail(__FILE__, __LINE__, "%u bytes in a piece: more than the FIFO is sure to hold", len);
 	memcpy(c->frame + c->frame_len, (void *)(uintptr_t)d->q[0], len);
 	c->frame_len += len;
-	if (q & TXD_EOP) {
+	if (flags & INTEL_TX_LAST) {
 		if (c->frame_len < 17 || !(q & TXD_IFCS))
 			host_fail(__FILE__, __LINE__, "frame of %u bytes, command %#llx", c->frame_len, (unsigned long long)q);
-		chip_sentinel(c, len);
-		if (c->frame_cmd & TXD_TSE) {
-			chip_cut(c);
-		} else {
-			if (c->frame_cmd & TXD_TXSM)
-				chip_csum(c);
-			chip_record(c, c->frame, c->frame_len);
-		}
-		c->frame_len = 0;
+		chip_frame_out(c, len);
 	}
 	if (q & TXD_RS)
-		d->q[1] = q | TXD_DD;
+		d->q[1] = c->igb ? ATXD_DD : q | TXD_DD;	/* igb writes over all of it */
+	if ((q & TXD_RS) && c->igb)
+		d->q[0] = 0x5555;
+}
+
+/* igb: what a queue's interrupt is mapped to must be valid, or there is none. */
+static bool chip_rings(struct chip *c, uint32_t entry)
+{
+	return !c->igb || ((R(REG_IVAR0) & entry & (IVAR_VALID * 0x101)) && !(R(REG_GPIE) & GPIE_MULTIPLE_MSIX));
 }
 
 static void chip_send(struct chip *c)
@@ -272,11 +346,13 @@ static void chip_send(struct chip *c)
 
 	if (!(R(REG_TCTL) & TCTL_EN) || !chip_master(c) || c->tx_hang || !c->link)
 		return;
+	if (c->igb && (!(R(REG_TXDCTL) & DCTL_ENABLE) || (R(REG_TDWBAL) & 1)))
+		return;
 	for (; R(REG_TDH) != R(REG_TDT); some = true) {
 		chip_send_one(c, chip_desc(c, REG_TDBAL, R(REG_TDH)));
 		R(REG_TDH) = chip_next(c, REG_TDBAL, R(REG_TDH));
 	}
-	if (some && !c->tx_lost_irq)
+	if (some && !c->tx_lost_irq && chip_rings(c, IVAR_TX0))
 		chip_cause(c, INT_TXDW | INT_TXQE);
 	/* the stuck ring of an I219 is free again */
 	c->cfg[PCI_DESC_RING_STATUS + 1] = 0;
@@ -284,7 +360,7 @@ static void chip_send(struct chip *c)
 
 static void chip_prefetch(struct chip *c)
 {
-	if (!(R(REG_RCTL) & RCTL_EN) || !chip_master(c))
+	if (!(R(REG_RCTL) & RCTL_EN) || !chip_master(c) || (c->igb && !(R(REG_RXDCTL) & DCTL_ENABLE)))
 		return;
 	uint32_t i = R(REG_RDH);
 
@@ -318,6 +394,26 @@ static bool chip_accepts(struct chip *c, const uint8_t *f)
 	return rctl & RCTL_UPE;
 }
 
+/* igb: the size of a buffer counts in KiB, so the longest frame must be bounded by other means. */
+static void chip_check_bounds(struct chip *c)
+{
+	uint32_t srrctl = R(REG_SRRCTL);
+
+	if (FIELD_GET(SRRCTL_BSIZEPACKET, srrctl) != 2 || FIELD_GET(SRRCTL_DESCTYPE, srrctl) != SRRCTL_ADV_ONE ||
+	    R(REG_RLPML) > NIC_FRAME_MAX + 4 || (R(REG_CTRL_EXT) & CTRL_EXT_EXT_VLAN) || R(REG_MRQC))
+		host_fail(__FILE__, __LINE__, "SRRCTL %08x RLPML %u CTRL_EXT %08x MRQC %08x", srrctl, R(REG_RLPML),
+			  R(REG_CTRL_EXT), R(REG_MRQC));
+	if (c->cache[0] & 1)
+		host_fail(__FILE__, __LINE__, "buffer at %#llx: bit 0 is reserved", (unsigned long long)c->cache[0]);
+}
+
+static uint64_t chip_rx_written(struct chip *c, uint32_t len)
+{
+	if (c->igb)
+		return FIELD_PREP(ARXD_LENGTH, len) | ARXD_DD | (c->rx_no_eop ? 0 : ARXD_EOP) | c->rx_status;
+	return len | RXD_DD | (c->rx_no_eop ? 0 : RXD_EOP) | c->rx_status;
+}
+
 /* A frame from the wire.  Whether it went into memory. */
 static bool chip_receive(struct chip *c, const void *frame, uint32_t len)
 {
@@ -331,13 +427,21 @@ static bool chip_receive(struct chip *c, const void *frame, uint32_t len)
 		return false;
 	}
 	chip_cross(c, c->cache[0], NIC_FRAME_MAX);
+	if (c->igb)
+		chip_check_bounds(c);
 	memcpy((void *)(uintptr_t)c->cache[0], frame, len);
 	memmove(c->cache, c->cache + 1, --c->ncached * sizeof(c->cache[0]));
-	chip_desc(c, REG_RDBAL, R(REG_RDH))->q[1] = (c->rx_claim ? c->rx_claim : len) | RXD_DD |
-		(c->rx_no_eop ? 0 : RXD_EOP) | c->rx_status;
+	struct intel_desc *d = chip_desc(c, REG_RDBAL, R(REG_RDH));
+
+	if (c->igb && d->q[1])
+		host_fail(__FILE__, __LINE__, "the header buffer's address is %#llx", (unsigned long long)d->q[1]);
+	if (c->igb)
+		d->q[0] = 0x5555;
+	d->q[1] = chip_rx_written(c, c->rx_claim ? c->rx_claim : len);
 	R(REG_RDH) = chip_next(c, REG_RDBAL, R(REG_RDH));
 	chip_prefetch(c);
-	chip_cause(c, INT_RXT0);
+	if (chip_rings(c, IVAR_RX0))
+		chip_cause(c, INT_RXT0);
 	return true;
 }
 
@@ -351,6 +455,8 @@ static uint16_t *chip_phy(struct chip *c, uint32_t v)
 		host_fail(__FILE__, __LINE__, "no PHY at address %u", addr);
 	if (c->pch && reg == PHY_PAGE_SELECT && (FIELD_GET(MDIC_DATA, v) >> 5 >= 768) != (addr == 1))
 		host_fail(__FILE__, __LINE__, "page %u at PHY address %u", FIELD_GET(MDIC_DATA, v) >> 5, addr);
+	if (c->i210 && reg != PHY_PAGE_SELECT_I210 && c->phy[1][PHY_PAGE_SELECT_I210])
+		return &c->paged[c->phy[1][PHY_PAGE_SELECT_I210]][reg];
 	if (c->pch && reg > 15 && reg != PHY_PAGE_SELECT)
 		return &c->paged[c->phy[addr][PHY_PAGE_SELECT] >> 5][reg];
 	return &c->phy[addr][reg];
@@ -362,11 +468,87 @@ static void chip_mdic(struct chip *c, uint32_t v)
 		return;
 	if ((c->pch || c->needs_mdio) && !(R(REG_EXTCNF_CTRL) & EXTCNF_SWFLAG))
 		host_fail(__FILE__, __LINE__, "MDIC without ownership");
+	if (c->igb && !(R(REG_SW_FW_SYNC) & BIT(1 + c->port)))
+		host_fail(__FILE__, __LINE__, "MDIC without the PHY's semaphore");
 	if (R(REG_CTRL) & CTRL_PHY_RST)
 		host_fail(__FILE__, __LINE__, "MDIC while the PHY is held in reset");
 	if (v & MDIC_OP_WRITE)
 		*chip_phy(c, v) = (uint16_t)v;
 	R(REG_MDIC) = (v & ~MDIC_DATA) | *chip_phy(c, v) | MDIC_READY;
+}
+
+/* ITR, RDTR, RADV, TIDV and TADV are the older chips'. */
+static bool chip_lacks(const struct chip *c, uint32_t off)
+{
+	return c->igb && (off == REG_ITR || off == REG_RDTR || off == REG_RADV || off == REG_TIDV || off == REG_TADV);
+}
+
+static uint32_t chip_igb_read(struct chip *c, uint32_t off, uint32_t v)
+{
+	unsigned *looks = off == REG_RXDCTL ? &c->rx_looks : &c->tx_looks;
+
+	switch (off) {
+	case REG_RXDCTL:
+	case REG_TXDCTL:
+		if (c->queue_stuck || (*looks && (*looks)--))
+			return v & ~DCTL_ENABLE;
+		break;
+	case REG_SWSM:
+		R(off) |= SWSM_SMBI;	/* whoever reads 0 has it */
+		break;
+	case REG_SW_FW_SYNC:
+		if (c->fw_has_phy) {
+			c->fw_has_phy--;
+			return v | BIT(1 + c->port) << SYNC_FW_SHIFT;
+		}
+		break;
+	}
+	return v;
+}
+
+/* A queue must be off while its ring is described and read as on before a tail is moved. */
+static void chip_queue_check(struct chip *c, uint32_t off, uint32_t v)
+{
+	bool rx = off < REG_TDBAL, on = R(rx ? REG_RXDCTL : REG_TXDCTL) & DCTL_ENABLE;
+	unsigned looks = rx ? c->rx_looks : c->tx_looks;
+
+	switch (off) {
+	case REG_RDBAL: case REG_RDBAH: case REG_RDLEN: case REG_SRRCTL: case REG_TDBAL: case REG_TDBAH: case REG_TDLEN:
+		if (on)
+			host_fail(__FILE__, __LINE__, "register %#x written while the queue is on", off);
+		break;
+	case REG_RDT: case REG_TDT:
+		if (v && !c->queue_stuck && (!on || looks))
+			host_fail(__FILE__, __LINE__, "tail %#x written while the queue is not on", off);
+		break;
+	}
+}
+
+/* Whether the write is done with. */
+static bool chip_igb_write(struct chip *c, uint32_t off, uint32_t v)
+{
+	chip_queue_check(c, off, v);
+	switch (off) {
+	case REG_RXDCTL:
+		c->rx_looks = v & DCTL_ENABLE ? 2 : 0;
+		break;
+	case REG_TXDCTL:
+		c->tx_looks = v & DCTL_ENABLE ? 2 : 0;
+		break;
+	case REG_SWSM:
+		R(off) = c->fw_keeps_swsm ? v & ~SWSM_SWESMBI : v;
+		return true;
+	case REG_SW_FW_SYNC:
+		if ((R(REG_SWSM) & (SWSM_SMBI | SWSM_SWESMBI)) != (SWSM_SMBI | SWSM_SWESMBI) && !c->fw_keeps_swsm)
+			host_fail(__FILE__, __LINE__, "SW_FW_SYNC written without the semaphore");
+		break;
+	}
+	if (c->vfta_drops && off >= REG_VFTA(0) && off < REG_VFTA(VFTA_WORDS)) {
+		c->vfta_count = off == c->vfta_last ? c->vfta_count + 1 : 1;
+		c->vfta_last = off;
+		return c->vfta_count < 10;
+	}
+	return false;
 }
 
 static uint64_t chip_read(void *ctx, uint32_t off, unsigned width)
@@ -378,12 +560,18 @@ static uint64_t chip_read(void *ctx, uint32_t off, unsigned width)
 		host_fail(__FILE__, __LINE__, "register %#x read while the chip resets", off);
 	if (width != 4)
 		host_fail(__FILE__, __LINE__, "access of %u bytes", width);
+	if (chip_lacks(c, off))
+		host_fail(__FILE__, __LINE__, "register %#x read, which is not there", off);
 	if (c->gone)
 		return 0xffffffff;
+	if (c->igb)
+		v = chip_igb_read(c, off, v);
 	c->low_seen |= !c->line;
 	switch (off) {
 	case REG_STATUS:
 		v = (c->link ? STATUS_LU : 0) | (c->half ? 0 : STATUS_FD) | FIELD_PREP(STATUS_SPEED, c->speed);
+		if (c->igb)
+			v |= FIELD_PREP(STATUS_LAN_ID, c->port);
 		if (c->pcie && (c->master_stuck || !(R(REG_CTRL) & CTRL_GIO_MASTER_OFF)))
 			v |= STATUS_GIO_MASTER;
 		return v;
@@ -448,6 +636,10 @@ static void chip_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 		c->engine_until = host_now_us + 10;
 	}
 	c->low_seen |= !c->line;
+	if (chip_lacks(c, off))
+		host_fail(__FILE__, __LINE__, "register %#x written, which is not there", off);
+	if (c->igb && chip_igb_write(c, off, v))
+		return;
 	switch (off) {
 	case REG_CTRL:
 		if ((v & CTRL_RST) && (c->io_reset || c->dup_reset))
@@ -485,7 +677,7 @@ static void chip_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 		R(off) = c->swflag_denied ? v & ~EXTCNF_SWFLAG : v;
 		return;
 	case REG_TXDCTL:
-		if ((v & TXDCTL_PTHRESH) && !(v & TXDCTL_HTHRESH))
+		if (!c->igb && (v & TXDCTL_PTHRESH) && !(v & TXDCTL_HTHRESH))
 			host_fail(__FILE__, __LINE__, "TXDCTL %08x: PTHRESH without HTHRESH", v);
 		R(off) = v;
 		return;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hw/nic/intel_ring.c hw/nic/intel_mac.c hw/nic/intel_phy.c hw/nic/intel_nic.c */
 /* sources: hw/nic/e1000.c hw/nic/e1000_pci.c hw/nic/e1000e.c hw/nic/e1000e_pci.c */
+/* sources: hw/nic/igb.c hw/nic/igb_desc.c hw/nic/igb_pci.c */
 #include <veneer/err.h>
 #include "intel_fixture.h"
 
@@ -39,11 +40,11 @@ TEST(nothing_is_touched_after_stop)
 	}
 }
 
-TEST(stop_ends_whatever_is_stuck)
+TEST_BOTH(stop_ends_whatever_is_stuck)
 {
 	uint64_t ram = host_guest_ram(8192);
 
-	up(DEV_82574);
+	up(device);
 	c->master_stuck = true;
 	uint64_t t = host_now_us;
 
@@ -70,11 +71,11 @@ static void stop_it(void)
 	nic->ops->stop(nic);
 }
 
-TEST(client_may_stop_in_a_callback)
+TEST_BOTH(client_may_stop_in_a_callback)
 {
 	uint64_t ram = host_guest_ram(2048 * 16);
 
-	up(DEV_82574);
+	up(device);
 	post(ram, 0, 16);
 	for (unsigned i = 0; i < 8; i++) {
 		CHECK(wire(64, 0));
@@ -88,11 +89,11 @@ TEST(client_may_stop_in_a_callback)
 	CHECK_EQ(got.flushes, 0);
 }
 
-TEST(shutdown_hands_over_to_firmware)
+TEST_BOTH(shutdown_hands_over_to_firmware)
 {
 	uint64_t ram = host_guest_ram(8192);
 
-	up(DEV_82574);
+	up(device);
 	post(ram, 0, 2);
 	hw->ops->shutdown(hw);
 	CHECK(!(R(REG_CTRL_EXT) & CTRL_EXT_DRV_LOAD));
@@ -159,13 +160,15 @@ static void hang(uint16_t device)
 
 TEST(a_hung_transmitter_is_reset_on_8254x) { hang(DEV_82540); }
 TEST(a_hung_transmitter_is_reset_on_82574) { hang(DEV_82574); }
+TEST(a_hung_transmitter_is_reset_on_82576) { hang(DEV_82576); }
+TEST(a_hung_transmitter_is_reset_on_i210) { hang(DEV_I210); }
 TEST(a_hung_transmitter_is_flushed_and_reset_on_i219) { hang(DEV_I219); }
 
-TEST(what_is_no_hang)
+TEST_BOTH(what_is_no_hang)
 {
 	uint64_t ram = host_guest_ram(8192);
 
-	up(DEV_82574);
+	up(device);
 	unsigned resets = c->resets;
 
 	chip_link(c, false);
@@ -243,11 +246,11 @@ TEST(what_waited_for_the_link_is_watched_from_then_on)
 	CHECK_EQ(clock_holds, 0);
 }
 
-TEST(stop_in_the_callback_of_a_recovery)
+TEST_BOTH(stop_in_the_callback_of_a_recovery)
 {
 	uint64_t ram = host_guest_ram(8192);
 
-	up(DEV_82574);
+	up(device);
 	c->tx_hang = true;
 	for (unsigned i = 0; i < 4; i++)
 		CHECK_EQ(send_at(ram, 64, i), 0);
@@ -346,7 +349,7 @@ TEST(aspm_is_off_on_82574)
 
 TEST(phy_power_down_is_undone)
 {
-	static const uint16_t kinds[] = { DEV_82540, DEV_82574, DEV_I217 };
+	static const uint16_t kinds[] = { DEV_82540, DEV_82574, DEV_I217, DEV_82576, DEV_I210 };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
 		make(kinds[i]);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hw/nic/intel_ring.c hw/nic/intel_mac.c hw/nic/intel_phy.c hw/nic/intel_nic.c */
 /* sources: hw/nic/e1000.c hw/nic/e1000_pci.c hw/nic/e1000e.c hw/nic/e1000e_pci.c */
+/* sources: hw/nic/igb.c hw/nic/igb_desc.c hw/nic/igb_pci.c */
 #include <veneer/err.h>
 #include "inet.h"
 #include "intel_fixture.h"
@@ -104,7 +105,7 @@ TEST(sizes_and_pieces)
 					 { 65000, 256, 19 }, { 300, 256, 19 }, { 4100, 256, 1 } };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(v); i++) {
-		static const uint16_t kinds[] = { DEV_82540, DEV_82545EM, DEV_82574 };
+		static const uint16_t kinds[] = { DEV_82540, DEV_82545EM, DEV_82574, DEV_82576 };
 
 		for (unsigned k = 0; k < ARRAY_SIZE(kinds); k++) {
 			up(kinds[k]);
@@ -177,7 +178,7 @@ TEST(none_cuts_below_a_gigabit)
 
 TEST(a_chip_that_hung_cuts_no_more)
 {
-	static const uint16_t kinds[] = { DEV_82540, DEV_82574, DEV_I217 };
+	static const uint16_t kinds[] = { DEV_82540, DEV_82574, DEV_I217, DEV_82576, DEV_I210 };
 
 	for (unsigned k = 0; k < ARRAY_SIZE(kinds); k++) {
 		up(kinds[k]);
@@ -200,9 +201,9 @@ TEST(a_chip_that_hung_cuts_no_more)
 	}
 }
 
-TEST(what_is_not_for_the_chip)
+TEST_BOTH(what_is_not_for_the_chip)
 {
-	up(DEV_82574);
+	up(device);
 	mem = (uint8_t *)(uintptr_t)host_guest_ram(1 << 20);
 	CHECK_EQ(send_tso(false, 4000, 255, 1), -ERR_INVAL);	/* tiny segments: too many pieces */
 	CHECK_EQ(send_tso(false, NIC_TSO_MAX - HDR4 + 1, 1448, 1), -ERR_INVAL);
@@ -254,11 +255,11 @@ TEST(the_context_counts)
 	}
 }
 
-TEST(a_full_ring_is_busy_and_recovers)
+TEST_BOTH(a_full_ring_is_busy_and_recovers)
 {
 	unsigned n = 0;
 
-	up(DEV_82574);
+	up(device);
 	mem = (uint8_t *)(uintptr_t)host_guest_ram(1 << 20);
 	c->tx_hang = true;
 	while (!send_tso(false, 65000, 1448, 1))

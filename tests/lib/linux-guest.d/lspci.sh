@@ -6,11 +6,11 @@ lspci -n -v | sed 's/^/GUEST: detail: /'
 for mech in intel-conf1 linux-sysfs; do
 	lspci -n -A $mech 2>/dev/null | cut -d ' ' -f 1,3 | sed "s/^/GUEST: $mech: /"
 done
-for name in e1000 e1000e 8139cp 8139too ahci nvme; do
+for name in e1000 e1000e igb 8139cp 8139too ahci nvme; do
 	modprobe $name
 done
 sleep 2
-for name in e1000 e1000e 8139cp 8139too ahci nvme; do
+for name in e1000 e1000e igb 8139cp 8139too ahci nvme; do
 	say "bound to $name: $(ls /sys/bus/pci/drivers/$name | grep -c '^0000:')"
 done
 say "disks: $(disks | wc -l) cards: $(cards | wc -l)"

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What is peculiar to 82576, I350, I210 and I211.  Of their queues the first is used, of their interrupts one MSI, whose causes
+ * are those of ICR; management firmware (MANC, ASF, wake-up) is left alone, and so is the PHY but for its power switch.
+ *
+ * How many bytes can the chip write into one receive buffer?  SRRCTL counts KiB, so the chip believes in 2048 where a client
+ * may have given 1518.  What bounds the write is the frame: with RCTL.LPE clear nothing longer than 1522 bytes on the wire is
+ * received (one VLAN tag; CTRL_EXT.EXT_VLAN, which would allow two, is cleared), with SBP clear nothing that is broken, and
+ * SECRC takes off the FCS: 1518.  RLPML, which would count with LPE set, says 1522 as well; its reset value is jumbo frames.
+ *
+ * What does it remember when switched off?  As all of the family descriptors fetched ahead; stop() resets.
+ *
+ * Which completion is sure to ring?  Each descriptor is written back as soon as it is done (WTHRESH 1), and that sets the
+ * cause.  EITR only delays the message, by 50 us at most.
+ *
+ * An emulated 82576 sends an interrupt for a transmitted frame only where IVAR0 names a vector, and never says that it has read
+ * its EEPROM.  Not run on silicon by us, and no emulator has I350, I210 or I211.
+ */
+#include <veneer/err.h>
+#include <veneer/log.h>
+#include <veneer/time.h>
+#include "e1000.h"
+#include "igb_regs.h"
+
+#define RESET_US	5000u
+#define RESET_END_US	20000u
+#define AUTO_READ_US	100000u
+#define QUEUE_US	1000u
+#define SMBI_US		50000u
+#define SWESMBI_US	50000u
+#define SYNC_US		250000u
+#define SYNC_PAUSE_US	5000u
+#define INTERVAL_US	50u
+#define FRAME_ON_WIRE	(NIC_FRAME_MAX + 4u)
+#define VET_VLAN	0x81008100u	/* outer and inner */
+
+/* --- reset --- */
+
+static int igb_reset(struct intel_nic *n)
+{
+	bool says_read = intel_rd(n, REG_EECD) & EECD_AUTO_RD;
+	uint32_t r = 0;
+
+	intel_units_off(n);
+	intel_wr(n, REG_EIMC, ~0u);
+	intel_master_off(n);
+	/* Never the PHY: the link stays, and so does what firmware keeps there. */
+	intel_set(n, REG_CTRL, CTRL_PHY_RST, CTRL_RST);
+	delay_us(RESET_US);
+	if (!wait_until(!((r = intel_rd(n, REG_CTRL)) & CTRL_RST), RESET_END_US)) {
+		log_err("%s: reset does not end, CTRL %08x", n->hw.name, r);
+		intel_dump(n);
+		return -ERR_TIMEOUT;
+	}
+	if (says_read && !wait_until((r = intel_rd(n, REG_EECD)) & EECD_AUTO_RD, AUTO_READ_US))
+		log_warn("%s: EEPROM is not read after reset, EEC %08x", n->hw.name, r);
+	intel_units_off(n);
+	intel_wr(n, REG_EIMC, ~0u);
+	(void)intel_rd(n, REG_ICR);
+	return 0;
+}
+
+/* --- the PHY, which firmware and the drivers of the other ports use, too --- */
+
+/* Of our port, whatever function it is.  Ports 0 and 1 have bits 1 and 2, the later ones of an I350 bits 5 and 6. */
+static uint32_t phy_bit(const struct intel_nic *n)
+{
+	unsigned port = FIELD_GET(STATUS_LAN_ID, intel_rd(n, REG_STATUS));
+
+	return BIT(port < 2 ? 1 + port : 3 + port);
+}
+
+static bool swesmbi_request(struct intel_nic *n, uint32_t *r)
+{
+	intel_set(n, REG_SWSM, 0, SWSM_SWESMBI);
+	*r = intel_rd(n, REG_SWSM);
+	return *r & SWSM_SWESMBI;
+}
+
+static void swsm_give(struct intel_nic *n)
+{
+	intel_set(n, REG_SWSM, SWSM_SMBI | SWSM_SWESMBI, 0);
+}
+
+/* The right to write SW_FW_SYNC. */
+static int swsm_take(struct intel_nic *n)
+{
+	uint32_t r = 0;
+
+	/* Nobody holds it for long: what stays is left from a driver that ended with it. */
+	if (!wait_until(!((r = intel_rd(n, REG_SWSM)) & SWSM_SMBI), SMBI_US))
+		log_warn("%s: the drivers' semaphore was left taken, SWSM %08x", n->hw.name, r);
+	if (wait_until(swesmbi_request(n, &r), SWESMBI_US))
+		return 0;
+	log_warn("%s: firmware does not give its semaphore, SWSM %08x", n->hw.name, r);
+	swsm_give(n);
+	return -ERR_TIMEOUT;
+}
+
+/* 1: ours; 0: not yet; negative: an error. */
+static int sync_request(struct intel_nic *n, uint32_t mine, uint32_t *r)
+{
+	int err = swsm_take(n);
+
+	if (err)
+		return err;
+	*r = intel_rd(n, REG_SW_FW_SYNC);
+	bool got = !(*r & (mine | mine << SYNC_FW_SHIFT));
+
+	if (got)
+		intel_wr(n, REG_SW_FW_SYNC, *r | mine);
+	swsm_give(n);
+	intel_flush(n);
+	if (!got)
+		delay_us(SYNC_PAUSE_US);
+	return got;
+}
+
+static int igb_phy_take(struct intel_nic *n)
+{
+	uint32_t r = 0, mine = phy_bit(n);
+	int got = 0;
+
+	if (wait_until((got = sync_request(n, mine, &r)) != 0, SYNC_US))
+		return got < 0 ? got : 0;
+	log_warn("%s: the PHY stays taken, SW_FW_SYNC %08x", n->hw.name, r);
+	return -ERR_TIMEOUT;
+}
+
+static void igb_phy_give(struct intel_nic *n)
+{
+	int err = swsm_take(n);		/* it has logged a failure; the bit is ours to clear all the same */
+
+	intel_set(n, REG_SW_FW_SYNC, phy_bit(n), 0);
+	if (!err)
+		swsm_give(n);
+	intel_flush(n);
+}
+
+/*
+ * An I210 without flash may come out of power-on with the clock of its PHY not set up.  The way out is a reset of the PHY with
+ * a changed autoload word while the function is in D3; without a board to try it on we only say it: no link will come.
+ */
+static void check_pll(struct intel_nic *n)
+{
+	uint16_t v = 0;
+
+	if (!intel_quirk(n, INTEL_Q_I210) || (intel_rd(n, REG_EECD) & EECD_FLASH_I210) || igb_phy_take(n))
+		return;
+	if (!intel_phy_read(n, PHY_PLL_FREQ, &v) && FIELD_GET(PLL_FREQ, v) == PLL_UNSET)
+		log_err("%s: the PHY's clock did not come up (PLL frequency %04x): no link until the power was off",
+			n->hw.name, v);
+	igb_phy_give(n);
+}
+
+/* --- setup --- */
+
+/*
+ * An emulated 82576 forgets link and PHY in a reset and finds none until it is told to negotiate.  On silicon a PHY without a
+ * partner is told to go on looking; one that has finished is left alone.
+ */
+static void negotiate(struct intel_nic *n)
+{
+	uint16_t control = 0, status = 0;
+
+	if ((intel_rd(n, REG_STATUS) & STATUS_LU) || igb_phy_take(n))
+		return;
+	if (!intel_phy_read(n, PHY_BMSR, &status) && !(status & BMSR_AN_COMPLETE) && !intel_phy_read(n, PHY_BMCR, &control) &&
+	    (control & BMCR_AN_ENABLE) && !(control & BMCR_POWER_DOWN))
+		(void)intel_phy_write(n, PHY_BMCR, control | BMCR_AN_RESTART);
+	igb_phy_give(n);
+}
+
+static void igb_setup(struct intel_nic *n)
+{
+	/* Queue 0 comes out of a reset switched on, and must be off while its ring is written. */
+	intel_wr(n, REG_RXDCTL, 0);
+	intel_wr(n, REG_TXDCTL, 0);
+	/* ICR reads must not mask by themselves: the causes stay enabled, so that the next one is a new MSI. */
+	intel_set(n, REG_CTRL_EXT, CTRL_EXT_IAME | CTRL_EXT_EXT_VLAN, CTRL_EXT_DRV_LOAD);
+	intel_wr(n, REG_IAM, 0);
+	intel_wr(n, REG_GPIE, 0);
+	intel_wr(n, REG_IVAR0, FIELD_PREP(IVAR_RX0, IVAR_VALID) | FIELD_PREP(IVAR_TX0, IVAR_VALID));
+	intel_wr(n, REG_EITR0, FIELD_PREP(EITR_INTERVAL, INTERVAL_US));
+	intel_wr(n, REG_VET, VET_VLAN);
+	intel_wr(n, REG_MRQC, 0);
+	intel_wr(n, REG_SRRCTL, FIELD_PREP(SRRCTL_BSIZEPACKET, 2) | FIELD_PREP(SRRCTL_DESCTYPE, SRRCTL_ADV_ONE));
+	intel_wr(n, REG_RLPML, FRAME_ON_WIRE);
+	intel_wr(n, REG_TDWBAL, 0);
+	intel_wr(n, REG_TDWBAH, 0);
+	negotiate(n);
+}
+
+/* A tail may be written once the switch reads as on (82576 datasheet 4.5, receive and transmit initialization). */
+static void queue_on(struct intel_nic *n, uint32_t reg, const char *name)
+{
+	uint32_t r = 0;
+
+	intel_wr(n, reg, FIELD_PREP(DCTL_PTHRESH, 8) | FIELD_PREP(DCTL_HTHRESH, 1) | FIELD_PREP(DCTL_WTHRESH, 1) | DCTL_ENABLE);
+	if (!wait_until((r = intel_rd(n, reg)) & DCTL_ENABLE, QUEUE_US))
+		log_err("%s: queue is not on within %u us, %s %08x", n->hw.name, QUEUE_US, name, r);
+}
+
+static void igb_queues_on(struct intel_nic *n)
+{
+	queue_on(n, REG_TXDCTL, "TXDCTL");
+	queue_on(n, REG_RXDCTL, "RXDCTL");
+}
+
+const struct intel_family igb_family = {
+	.name = "igb",
+	.pcie = true,
+	.eitr = true,
+	.rar_only = true,	/* each port's own, from EEPROM, flash or what is burnt into an I210 or I211 */
+	.rx_reserved = 1,	/* becomes DD in the header buffer's address, and must be 0 in this one, too */
+	.desc = &intel_desc_advanced,
+	.rars = 16,
+	.reset = igb_reset,
+	.setup = igb_setup,
+	.prepare = check_pll,
+	.queues_on = igb_queues_on,
+	.phy_take = igb_phy_take,
+	.phy_give = igb_phy_give,
+};
