@@ -60,12 +60,12 @@ static bool check(const struct pci_dev *p)
 	return v.fate == FATE_CONCEAL;
 }
 
-unsigned conceal_check(void)
+int conceal_check(void)
 {
 	const struct pci_dev *p;
-	unsigned n = 0;
+	int n = 0;
 
 	for (unsigned i = 0; (p = pci_get(i)); i++)
 		n += check(p);
-	return n;
+	return rules_check(decide) ?: n;
 }

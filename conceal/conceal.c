@@ -359,11 +359,14 @@ static bool kind_fits(const struct pci_dev *pci, const struct config_rule *rule)
 	return true;
 }
 
-static int kind_check(void)
+int rules_check(verdict_fn look)
 {
 	const struct pci_dev *pci;
-	int err = 0;
+	int err;
 
+	for (unsigned i = 0; (pci = pci_get(i)) && i < ARRAY_SIZE(verdicts); i++)
+		verdicts[i] = look(pci);
+	err = slot_check(verdicts, ARRAY_SIZE(verdicts));
 	for (unsigned i = 0; (pci = pci_get(i)) && i < ARRAY_SIZE(verdicts); i++)
 		if (verdicts[i].fate == FATE_CONCEAL && verdicts[i].rule && !kind_fits(pci, verdicts[i].rule))
 			err = -ERR_INVAL;
@@ -374,9 +377,7 @@ int conceal_start(void)
 {
 	const struct pci_dev *pci;
 
-	for (unsigned i = 0; (pci = pci_get(i)) && i < ARRAY_SIZE(verdicts); i++)
-		verdicts[i] = classify(pci);
-	if (slot_check(verdicts, ARRAY_SIZE(verdicts)) || kind_check())
+	if (rules_check(classify))
 		return -ERR_INVAL;
 	/* Before a device's DMA begins.  Without a device of ours the IOMMU is the guest's. */
 	int err = any_concealed() ? iommu_hide() : 0;

@@ -55,6 +55,13 @@ int window_place(struct disk *disk, const struct config_rule *rule, bool own, bo
 int slot_check(const struct verdict *verdict, unsigned n);
 bool slot_wanted(unsigned slot);
 
+/*
+ * Decide about every function, by decide() or classify(), and whether the rules fit the machine's devices: nothing is touched.
+ * 0 or -ERR_INVAL after a line for each rule that does not fit.
+ */
+typedef struct verdict (*verdict_fn)(const struct pci_dev *pci);
+int rules_check(verdict_fn look);
+
 /* Let firmware interfaces have a disk whose twin is there (bootdisk.c). */
 void bootdisk_add(struct disk *disk, uint16_t bdf, bool writable, bool own);
 

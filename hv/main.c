@@ -159,13 +159,15 @@ NORETURN static void check_only(void)
 	acpi_init(boot.rsdp);
 	pci_init(false);
 	iommu_init("check: ");
-	unsigned n = conceal_check();
+	int n = conceal_check();
 
 	if (!cpu)
 		stop("does not fit: the processor, see above");
+	if (n < 0)
+		stop("does not fit: the configuration, see above");
 	if (!n)
 		stop("does not fit: no network or disk controller would be concealed");
-	log_info("check: fits: %u network and disk controllers would be concealed.  Nothing was changed: switch off", n);
+	log_info("check: fits: %d network and disk controllers would be concealed.  Nothing was changed: switch off", n);
 	debug_exit(0);
 	halt_forever();
 }

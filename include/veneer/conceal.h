@@ -16,9 +16,10 @@ int conceal_start(void);
 
 /*
  * Name every PCI network and storage device, its driver, how far that was ever tried, what would become of it, and what
- * shares its slot or interrupt line; nothing is touched.  The number of those that conceal_start() would conceal.
+ * shares its slot or interrupt line; nothing is touched.  The number of those that conceal_start() would conceal, or -ERR_INVAL
+ * after a line that names the rule of the configuration that does not fit these devices.
  */
-unsigned conceal_check(void);
+int conceal_check(void);
 
 /* The machine goes down: stop DMA, flush disks, every controller.  Bounded. */
 void conceal_shutdown(void);

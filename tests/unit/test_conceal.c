@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: conceal/classify.c conceal/conceal.c conceal/hide.c conceal/slot.c */
+/* sources: conceal/check.c conceal/classify.c conceal/conceal.c conceal/hide.c conceal/slot.c */
 /* A machine of fake controllers: what is taken, what is hidden, where the twins stand. */
 #include <string.h>
 #include <veneer/clock.h>
@@ -340,6 +340,8 @@ static int with_rule(struct config_rule r)
 	config.nrules = 1;
 	int err = conceal_start();
 
+	/* The check beforehand says the same. */
+	CHECK_EQ(conceal_check() < 0, err == -ERR_INVAL);
 	config.rule[0] = kept;
 	config.nrules = nrules;
 	CHECK(!err || !nseen);

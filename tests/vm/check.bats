@@ -18,12 +18,13 @@ has() {
 }
 
 # An image whose menu begins with the check, as if a person had chosen it.
-image() {
+image() { # image [NODE]: one more for the policy
 	local start
-	cat >config.dts <<-'END'
+	cat >config.dts <<-END
 		#include "default.dts"
 		/ { chosen { veneer,debug-exit-port = <0xf4>; };
-		    policy { left { veneer,bdf = "0000:00:04.0"; veneer,action = "leave"; }; }; };
+		    policy { left { veneer,bdf = "0000:00:04.0"; veneer,action = "leave"; };
+		             ${1:-} }; };
 	END
 	cp "$ROOT/configs/default.dts" .
 	"$ROOT/installer/veneer-install" image disk.img --kernel "$BUILD/hobby-os.elf" --menu-timeout 0 --config config.dts \
@@ -88,4 +89,13 @@ as_hwcheck() {
 	has 'fits: 2 network and disk controllers would be concealed'
 	[ "$(grep -acE 'hobby>|taken over' "$(serial)")" = 0 ]
 	[ "$(sha_of disk.img)" = "$before" ]
+}
+
+@test "the menu's check names a rule that does not fit the machine" {
+	image 'elsewhere { veneer,bdf = "0000:00:03.0"; veneer,slot = <31>; };'
+	guest_run --image ahci:disk.img --nic e1000e || true
+	has '00:03.0 8086:10d3: driver e1000e'
+	grep -a 'config: /policy/elsewhere: veneer,slot = <31>: expected a free device number, but there is 00:1f.0' "$(serial)"
+	grep -a 'does not fit: the configuration, see above' "$(serial)"
+	[ "$(grep -ac 'check: fits' "$(serial)")" = 0 ]
 }
