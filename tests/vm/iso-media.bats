@@ -153,15 +153,21 @@ DISKS='(sd.|nvme0n1|vd.|mmcblk0) +[0-9]+ [MG]iB'
 	# SPCR: revision 2, a 16550 at port 3E8h.
 	python3 -c 'import struct, sys
 sys.stdout.buffer.write(struct.pack("<B3xBBBBQ", 0, 1, 8, 0, 1, 0x3e8) + bytes(28))' >spcr
-	screen_start cd bios sata:disk.img -m 256M -cpu max,svm=off -acpitable sig=SPCR,rev=2,data=spcr \
+	# With still less, Linux ends programs in the middle.
+	screen_start cd bios sata:disk.img -m 320M -cpu max,svm=off -acpitable sig=SPCR,rev=2,data=spcr \
 		-chardev file,id=s1,path=s1.log -device isa-serial,chardev=s1,index=1 \
 		-chardev file,id=s2,path=s2.log -device isa-serial,chardev=s2,index=2,irq=5
 	screen_wait 'Install Veneer, on the serial port only' 200 moving
 	keys h
 	screen_wait 'press Enter to install on this console' 300
 	grep -aE 'WARNING: this machine has 2[0-9]+ MiB of memory.*needs a machine with 384 MiB' "$(serial)"
-	local port
-	for port in s1 s2; do grep -a 'press Enter to install on this console' $port.log; done
+	local port end=$((SECONDS + 60))
+	for port in s1 s2; do
+		until grep -a 'press Enter to install on this console' $port.log; do
+			[ $SECONDS -lt $end ] || { cat $port.log; return 1; }
+			sleep 0.5
+		done
+	done
 	keys Enter
 	screen_wait 'Hardware check .arrows' 120
 	keys Tab Enter
