@@ -39,7 +39,7 @@ Exit codes:
   2  wrong use, or a file that cannot be used
   3  refused for the sake of data: the disk is in use or was not confirmed, a file is not of this program, Secure Boot is on
   4  a program that is needed is missing (the message names the package)
-  5  verify found differences
+  5  what is installed is not as it was installed (verify; upgrade and rollback without --force)
   6  another installation is at work on the same target
   130, 143  interrupted.  At whatever point: what starts is the old version or the new one.
 END
@@ -92,7 +92,7 @@ END
 	usage_media
 	cat <<'END'
   --size N             size of the image, default as small as possible; what the rest does not need is the data partition
-  --force              overwrite FILE even if it is not an earlier image of this program
+  --force              overwrite FILE even if it is not an earlier image of this program (which is overwritten, data and all)
 END
 }
 
@@ -127,7 +127,7 @@ END
   --root DIR           the system in DIR instead of this one
   --remove NAME        remove a guest
   --default            make the guest's entry the default
-  --force              although Secure Boot is on
+  --force              although Secure Boot is on, or the menu was written by hand
 END
 }
 

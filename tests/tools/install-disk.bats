@@ -120,7 +120,16 @@ empty() { [ "$(tr -d '\0' <"$LOOP" | wc -c)" = 0 ]; }
 	"$INSTALL" image x.img --kernel "$K" --veneer "$K" --quiet
 	before=$(sha256sum x.img)
 	run -0 "$INSTALL" upgrade x.img --veneer "$K" --cmdline y --dry-run
+	assert_output --partial "would write slot b of x.img"
 	[ "$(sha256sum x.img)" = "$before" ]
+	run -0 "$INSTALL" upgrade x.img --veneer "$K"
+	before=$(sha256sum x.img)
+	run -0 "$INSTALL" rollback x.img --dry-run
+	assert_output --partial "would let slot a of x.img start again"
+	[ "$(sha256sum x.img)" = "$before" ]
+	run -0 "$INSTALL" config "$ROOT/configs/example.dts" out.dtb --dry-run
+	assert_output --partial "would write out.dtb"
+	[ ! -e out.dtb ]
 }
 
 # --- the firmware ---
