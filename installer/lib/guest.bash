@@ -17,6 +17,8 @@ describe() {
 	1f8b*) echo "gzip data (decompress it first)" ;;
 	fd377a585a*) echo "xz data" ;;
 	28b52ffd*) echo "zstd data" ;;
+	425a68*) echo "bzip2 data" ;;
+	04224d18* | 02214c18*) echo "LZ4 data" ;;
 	2321*) echo "a script" ;;
 	d00dfeed*) echo "a compiled device tree" ;;
 	*)

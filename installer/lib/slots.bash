@@ -27,6 +27,8 @@ upgrade_tree() {
 	if [ -e "$tree/veneer.elf" ]; then
 		put_veneer
 	else
+		[ -z "${opt[veneer]}${opt[config]}" ] ||
+			die "what is installed is a kernel without Veneer (--native): no --veneer and --config"
 		opt[native]=y
 	fi
 	if changes_guest || [ -n "${opt[name]}" ]; then

@@ -13,6 +13,7 @@ setup_file() {
 	printf '\0\1\2\3\4\5\6\7\10' >noise
 	printf '#!/bin/sh\n' >script
 	gzip -c k >k.gz
+	printf 'BZh91AY&SY' >k.bz2
 	printf '/dts-v1/;\n/ { foo = ; };\n' >bad.dts
 	printf '/dts-v1/;\n/ { };\n' >foreign.dts
 	cp "$BATS_TEST_DIRNAME/../../configs/default.dts" good.dts
@@ -25,6 +26,7 @@ setup_file() {
 	cp --sparse=always ours.img noslots.img
 	sfdisk --quiet --part-label noslots.img 3 other
 	chmod -R a-w ours.img
+	"$BATS_TEST_DIRNAME/../../installer/veneer-install" image native.img --kernel k --native
 }
 
 # use: arguments | exit code | a part of the message
@@ -51,6 +53,7 @@ image out.img --kernel script --veneer k | 2 | (Multiboot 1, Multiboot 2, Linux 
 image out.img --kernel file --veneer k | 2 | (Multiboot 1, Multiboot 2, Linux bzImage, PVH), but text
 image out.img --kernel noise --veneer k | 2 | but data that starts with 0001020304050607
 image out.img --kernel k.gz --veneer k | 2 | gzip data (decompress it first)
+image out.img --kernel k.bz2 --veneer k | 2 | but bzip2 data
 image out.img --kernel k.o --veneer k | 2 | an ELF object file that was not linked
 image out.img --kernel k --veneer script | 2 | not Veneer, but a script
 image out.img --kernel k --veneer missing | 2 | --veneer: missing: no such file
@@ -96,6 +99,8 @@ upgrade ours.img --veneer k --name other --cmdline x | 2 | there is no such gues
 upgrade ours.img --veneer k --name other | 2 | there is no such guest, but: k
 upgrade --root nogrub --menu-timeout 5 | 2 | --menu-timeout: a system's own menu has its own
 upgrade --root nogrub --veneer k | 2 | Veneer is not installed there
+upgrade native.img --veneer k | 2 | a kernel without Veneer (--native): no --veneer and --config
+upgrade native.img --config good.dts | 2 | a kernel without Veneer (--native): no --veneer and --config
 rollback ours.img | 2 | there is no previous version
 rollback ours.img --kernel k | 2 | --kernel is not for 'rollback'
 rollback --root nogrub | 2 | Veneer is not installed there
