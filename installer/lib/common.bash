@@ -47,6 +47,12 @@ open_log() {
 work=
 partial=
 undo=
+at_stake="nothing was changed"
+interrupted() { # interrupted STATUS
+	say "interrupted: $at_stake" || :
+	exit "$1"
+}
+
 cleanup() {
 	local status=$?
 	finish

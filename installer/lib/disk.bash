@@ -113,6 +113,7 @@ put_ranges() {
 write_disk() {
 	local img=$work/disk zero=$work/zero slot_b=$((SLOTS_START + slot_sectors))
 	truncate -s 1M "$zero"
+	at_stake="$target starts nothing now, and what was on it is lost; try again"
 	put_ranges "$zero 0 0 $GPT_HEAD" "$zero 0 $((total - GPT_TAIL)) $GPT_TAIL"
 	put_ranges \
 		"$img $GPT_HEAD $GPT_HEAD $((BIOS_START - GPT_HEAD))" \
@@ -123,6 +124,7 @@ write_disk() {
 		"$img $((total - GPT_TAIL)) $((total - GPT_TAIL)) $GPT_TAIL" \
 		"$img 1 1 $((GPT_HEAD - 1))"
 	put_ranges "$img 0 0 1"
+	at_stake="$target is written and starts Veneer"
 	blockdev --rereadpt "$target" 2>/dev/null || true
 }
 

@@ -135,6 +135,7 @@ media_upgrade() {
 	fi
 	# While a slot is being written it must not be offered as the previous version.
 	state_write "$target" "$state_sector" "$slot" ''
+	at_stake="slot $slot of $target starts, as before"
 	put_ranges "$work/slot 0 $(slot_start "$other") $(used_sectors "$work/slot")"
 	state_write "$target" "$state_sector" "$other" "$slot"
 	say "$target: the new version is in slot $slot; the old one is the previous version in the menu"
@@ -168,6 +169,7 @@ media_uninstall() {
 	guid=$(esp_guid "$target")
 	zero=$work/zero
 	truncate -s 1M "$zero"
+	at_stake="$target is erased in part, and starts nothing"
 	put_ranges "$zero 0 0 $GPT_HEAD" "$zero 0 $((total - GPT_TAIL)) $GPT_TAIL" "$zero 0 $BIOS_START 2048" \
 		"$zero 0 $esp_start 2048" "$zero 0 $a_start 2048" "$zero 0 $b_start 2048"
 	if [ -n "$guid" ] && [ -d "$(efi_dir)" ] && command -v efibootmgr >/dev/null; then drop_nvram "$guid"; fi

@@ -45,5 +45,6 @@ state_write() { # state_write FILE-OR-DISK SECTOR-NUMBER SLOT PREVIOUS
 	dd if="$bytes" of="$1" bs=$SECTOR seek="$2" count=1 conv=notrunc,nocreat,fsync status=none ||
 		fail "$1: the sector that names the slot cannot be written"
 	seq=$((seq + 1)) slot=$3 previous=$4
+	at_stake="slot $3 starts"
 	note "slot $3 starts now${4:+, slot $4 is the previous one}"
 }

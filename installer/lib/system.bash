@@ -335,6 +335,7 @@ first_system() {
 	# What a run left that was killed, and what it made elsewhere.
 	undo_first
 	undo=undo_first
+	at_stake="what was begun is taken back"
 	mkdir -p -- "$veneer/saved"
 	cp -p -- "$root$grub_cfg" "$veneer/saved/grub.cfg"
 	for file in /etc/default $DEFAULTS; do
@@ -384,6 +385,7 @@ next_system() {
 	old_slot=$slot
 	undo=undo_next
 	state_write "$veneer/state" 0 "$other" "$slot"
+	at_stake="slot $old_slot starts, as before"
 	settle "$veneer"
 }
 
@@ -568,6 +570,7 @@ system_uninstall() {
 	# The menu first: while it has Veneer's entries their files are there.
 	[ ! -e "$script_file" ] || cp -p -- "$script_file" "$work/script"
 	undo=undo_uninstall
+	at_stake="it is still installed"
 	rm -f -- "$script_file"
 	restore_grub_cfg
 	undo=

@@ -33,6 +33,27 @@ teardown() {
 
 empty() { [ "$(tr -d '\0' <"$LOOP" | wc -c)" = 0 ]; }
 
+@test "a signal while a disk is written says what has become of it" {
+	mkdir hooks
+	# The second dd that writes to the disk, or to the image before, aims at the installer.
+	# shellcheck disable=SC2016 # for that script
+	printf '#!/bin/sh\ncase "$*" in *"$AIM"*) echo >>n; [ "$(wc -l <n)" != 2 ] || kill -INT "$PPID" ;; esac
+		PATH=${PATH#*:} exec dd "$@"\n' >hooks/dd
+	chmod 755 hooks/dd
+	AIM=boot.img PATH=$PWD/hooks:$PATH run -130 env --default-signal=INT "$INSTALL" disk "$LOOP" "${DISK[@]}"
+	assert_output --partial "interrupted: nothing was changed"
+	empty
+	rm n
+	AIM=of=$LOOP PATH=$PWD/hooks:$PATH run -130 env --default-signal=INT "$INSTALL" disk "$LOOP" "${DISK[@]}"
+	assert_output --partial "interrupted: $LOOP starts nothing now, and what was on it is lost; try again"
+	grep "interrupted: $LOOP" log
+	run -0 "$INSTALL" disk "$LOOP" "${DISK[@]}"
+	rm n
+	AIM=of=$LOOP PATH=$PWD/hooks:$PATH run -130 env --default-signal=INT "$INSTALL" upgrade "$LOOP" --veneer "$K" --log log
+	assert_output --partial "interrupted: slot a of $LOOP starts, as before"
+	run -0 "$INSTALL" verify "$LOOP"
+}
+
 @test "a disk with swap space in use is refused" {
 	mkswap "$LOOP" >/dev/null
 	swapon "$LOOP" || skip "this kernel takes no swap space on a loop device"
