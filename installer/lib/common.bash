@@ -66,6 +66,7 @@ cleanup() {
 finish() { trap '' INT TERM HUP; }
 
 make_work() {
+	[[ ${TMPDIR:-} != *@@* ]] || die "TMPDIR $TMPDIR: mtools takes @@ for an offset"
 	work=$(mktemp -d) || fail "no temporary directory can be made"
 	tree=$work/tree
 }

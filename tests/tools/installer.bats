@@ -299,6 +299,18 @@ wishing() {
 	[ "$(ls 'a b')" = 'ü@@1.img' ]
 }
 
+@test "surroundings: no PATH, POSIXLY_CORRECT, variables of the program's own names, a TMPDIR with @@" {
+	run -0 env -i "$ROOT/installer/veneer-install" image disk.img --kernel "$K/mb1" --veneer "$K/mb2"
+	touch keep
+	run -0 env POSIXLY_CORRECT=1 IFS=x CDPATH=/ MTOOLS_LOWER_CASE=1 work="$PWD" tree="$PWD" partial=keep undo="rm keep" \
+		root="$PWD" "$ROOT/installer/veneer-install" image disk.img --kernel "$K/mb1" --veneer "$K/mb2"
+	install 0 verify disk.img
+	[ -e keep ]
+	mkdir 'a@@1'
+	TMPDIR=$PWD/a@@1 install 2 verify disk.img
+	assert_output --partial "mtools takes @@ for an offset"
+}
+
 @test "a log that cannot be written is told once, and stops nothing" {
 	[ -e /dev/full ] || skip "no /dev/full"
 	image 0 --kernel "$K/mb1" --log /dev/full

@@ -86,6 +86,9 @@ upgrade_killed() { # upgrade_killed STEP
 	killed_at 0 upgrade --cmdline v1
 	total=$CHANGES now=v1
 	MENUS+=" $(menu)"
+	# Each version of the menu has the present slot by name, either of the two.
+	install upgrade --cmdline v1
+	MENUS+=" $(menu)"
 	for ((n = 1; n <= total; n += $1)); do
 		killed_at "$n" upgrade --cmdline "n$n"
 		one_of "upgrade killed before change $n of $total" tree "$now" "n$n"
