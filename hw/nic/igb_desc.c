@@ -67,13 +67,7 @@ static bool adv_tx_done(const struct intel_desc *d)
 	return d->q[1] & ATXD_DD;
 }
 
-/* The second quadword is the header buffer's address, unused; its bit 0 becomes DD. */
-static void adv_rx_give(struct intel_desc *d, uint64_t addr)
-{
-	d->q[0] = addr;
-	d->q[1] = 0;
-}
-
+/* The second quadword was given as the header buffer's address, unused. */
 static bool adv_rx_done(const struct intel_desc *d)
 {
 	return d->q[1] & ARXD_DD;
@@ -94,7 +88,6 @@ const struct intel_desc_ops intel_desc_advanced = {
 	.tx_data = adv_tx_data,
 	.tx_context = adv_tx_context,
 	.tx_done = adv_tx_done,
-	.rx_give = adv_rx_give,
 	.rx_done = adv_rx_done,
 	.rx_read = adv_rx_read,
 };

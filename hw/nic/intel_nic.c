@@ -96,12 +96,9 @@ static void intel_rx_kick(struct nic *nic, unsigned q)
  * There are errata of segmentation at 10 and 100 Mb/s, surely of PCI Express chips: the drivers of other systems do without it
  * there.  82579, I217 and I218 are reported to hang now and then at a gigabit, too, until it is off: one hang is enough.
  */
-static void allow_tso(struct intel_nic *n)
+static void allow_tso(struct intel_nic *n, const struct nic_link *l)
 {
-	struct nic_link l;
-
-	intel_link_read(n, &l);
-	n->tx.tso = (n->nic.caps & NIC_CAP_TX_TSO) && !n->count.tx_hangs && l.up && l.mbps >= 1000;
+	n->tx.tso = (n->nic.caps & NIC_CAP_TX_TSO) && !n->count.tx_hangs && l->up && l->mbps >= 1000;
 }
 
 /* --- life --- */
@@ -168,6 +165,8 @@ static void program_rings(struct intel_nic *n)
 
 static void run(struct intel_nic *n)
 {
+	struct nic_link l;
+
 	program_rings(n);
 	if (n->fam->queues_on)
 		n->fam->queues_on(n);
@@ -177,7 +176,8 @@ static void run(struct intel_nic *n)
 	intel_flush(n);
 	n->rx_skip = false;
 	n->tx_watched = false;
-	allow_tso(n);
+	intel_link_read(n, &l);
+	allow_tso(n, &l);
 	n->running = true;
 }
 
@@ -318,8 +318,8 @@ static void link_changed(struct intel_nic *n)
 {
 	struct nic_link l;
 
-	allow_tso(n);
 	intel_link_read(n, &l);
+	allow_tso(n, &l);
 	if (l.up)
 		log_info("%s: link up %u Mb/s %s duplex", n->hw.name, l.mbps, l.full_duplex ? "full" : "half");
 	else

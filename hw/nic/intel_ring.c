@@ -70,12 +70,6 @@ static bool legacy_tx_done(const struct intel_desc *d)
 	return d->q[1] & TXD_DD;
 }
 
-static void legacy_rx_give(struct intel_desc *d, uint64_t addr)
-{
-	d->q[0] = addr;
-	d->q[1] = 0;
-}
-
 static bool legacy_rx_done(const struct intel_desc *d)
 {
 	return d->q[1] & RXD_DD;
@@ -96,7 +90,6 @@ const struct intel_desc_ops intel_desc_legacy = {
 	.tx_data = legacy_tx_data,
 	.tx_context = legacy_tx_context,
 	.tx_done = legacy_tx_done,
-	.rx_give = legacy_rx_give,
 	.rx_done = legacy_rx_done,
 	.rx_read = legacy_rx_read,
 };
@@ -317,7 +310,10 @@ bool intel_tx_take(struct intel_tx_ring *r, bool force, void **token)
 
 static void rx_put(struct intel_rx_ring *r)
 {
-	r->fmt->rx_give(&r->desc[r->tail], r->slot[r->tail].addr);
+	struct intel_desc *d = &r->desc[r->tail];
+
+	d->q[0] = r->slot[r->tail].addr;
+	d->q[1] = 0;
 	r->tail = (uint16_t)ring_next(r->tail);
 }
 

@@ -33,14 +33,16 @@ struct intel_rx_status {
 	bool csum_ok;		/* TCP or UDP checksum was checked and is right */
 };
 
-/* One descriptor format.  The rings order memory; these only encode and decode. */
+/*
+ * One descriptor format.  The rings order memory; these only encode and decode.  All take a receive buffer as its address, with
+ * zero behind it.
+ */
 struct intel_desc_ops {
 	bool (*tx_can)(const struct nic_tx *pkt);	/* frames with NIC_TX_CSUM: whether a context can say this */
 	/* @flags: INTEL_TX_; @pkt: the frame of which this is a piece. */
 	void (*tx_data)(struct intel_desc *d, uint64_t addr, uint32_t len, uint32_t flags, const struct nic_tx *pkt);
 	void (*tx_context)(struct intel_desc *d, const struct nic_tx *pkt);
 	bool (*tx_done)(const struct intel_desc *d);		/* for descriptors with INTEL_TX_LAST only */
-	void (*rx_give)(struct intel_desc *d, uint64_t addr);
 	bool (*rx_done)(const struct intel_desc *d);
 	void (*rx_read)(const struct intel_desc *d, struct intel_rx_status *s);	/* once rx_done() */
 };
