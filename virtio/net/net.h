@@ -126,6 +126,12 @@ static inline bool vnet_reaches(const struct nic *nic, uint64_t addr, uint32_t l
 	return addr + len - 1 <= nic->dma_mask;
 }
 
+static inline void vnet_count_copied(struct vnet *vn, uint32_t len)
+{
+	vn->cnt_tx_bounced++;
+	vn->cnt_tx_bounced_bytes += len;
+}
+
 /* What nic_tx carries: the chain that ends with this frame, or -1, and the buffer of the pool that goes with it, or -1. */
 static inline void *vnet_tx_token(int head, int buf)
 {

@@ -7,6 +7,7 @@
  */
 #include <veneer/err.h>
 #include <veneer/string.h>
+#include "inet.h"
 #include "net.h"
 
 #define ETH_LEN		14u
@@ -30,24 +31,6 @@
 #define TCP_FIN		BIT(0)
 #define TCP_PSH		BIT(3)
 #define TCP_CWR		BIT(7)
-
-static uint32_t get16(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 8 | p[1];
-}
-
-static void put16(uint8_t *p, uint32_t v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
-/* A one's complement sum, its carries added in. */
-static uint32_t fold(uint32_t sum)
-{
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (sum & 0xffff) + (sum >> 16);
-}
 
 /* --- what the guest asks for --- */
 
@@ -107,7 +90,7 @@ bool vnet_tso_begin(struct vnet *vn, const struct virtq_chain *c, const struct v
 
 static void make_ip(const struct vnet_tso *t, uint8_t *ip, uint32_t payload)
 {
-	uint32_t len = t->hdr_len - t->ip + payload, sum = 0;
+	uint32_t len = t->hdr_len - t->ip + payload;
 
 	if (t->v6) {
 		put16(ip + IP6_PAYLOAD, len - IP6_LEN);
@@ -116,9 +99,7 @@ static void make_ip(const struct vnet_tso *t, uint8_t *ip, uint32_t payload)
 	put16(ip + IP4_TOTAL, len);
 	put16(ip + IP4_ID, get16(ip + IP4_ID) + t->count);
 	put16(ip + IP4_SUM, 0);
-	for (uint32_t i = 0; i < t->tcp - t->ip; i += 2)
-		sum += get16(ip + i);
-	put16(ip + IP4_SUM, ~fold(sum));
+	put16(ip + IP4_SUM, ~sum_of(ip, t->tcp - t->ip));
 }
 
 static void make_tcp(const struct vnet_tso *t, uint8_t *tcp, uint32_t payload)
@@ -174,10 +155,8 @@ static int send_segment(struct vnet *vn, const struct virtq_chain *c, uint8_t *b
 	frag[0].len = pkt->len;
 	pkt->nfrag = 1;
 	err = vn->nic->ops->tx(vn->nic, 0, pkt);
-	if (!err) {
-		vn->cnt_tx_bounced++;
-		vn->cnt_tx_bounced_bytes += pkt->len;
-	}
+	if (!err)
+		vnet_count_copied(vn, pkt->len);
 	return err;
 }
 
@@ -202,7 +181,7 @@ static int next_segment(struct vnet *vn, const struct virtq_chain *c, uint8_t *b
 
 /* --- the whole, for the NIC to cut --- */
 
-static int send_whole(struct vnet *vn, const struct virtq_chain *c, uint8_t *buf, struct nic_tx *pkt)
+static int send_uncut(struct vnet *vn, const struct virtq_chain *c, uint8_t *buf, struct nic_tx *pkt)
 {
 	struct vnet_tso *t = &vn->tso;
 	uint32_t pull = MIN(t->payload, NIC_TSO_PULL);
@@ -251,7 +230,7 @@ static int send_some(struct vnet *vn, const struct virtq_chain *c)
 	buf = vnet_pool_buf(&vn->tx_pool, (unsigned)i);
 	memcpy(buf, t->hdr, t->hdr_len);
 	vn->tx_inflight++;	/* before: the NIC may complete from inside tx() */
-	err = t->cut ? next_segment(vn, c, buf, &pkt) : send_whole(vn, c, buf, &pkt);
+	err = t->cut ? next_segment(vn, c, buf, &pkt) : send_uncut(vn, c, buf, &pkt);
 	if (err) {
 		vn->tx_inflight--;
 		vnet_pool_put(&vn->tx_pool, (unsigned)i);

@@ -2,6 +2,7 @@
 /* Frames from the guest. */
 #include <veneer/err.h>
 #include <veneer/string.h>
+#include "inet.h"
 #include "net.h"
 
 /* Read the header, wherever its bytes lie, and leave the frame in @c.  False: no frame that could be sent. */
@@ -41,17 +42,12 @@ int vnet_tx_buf(struct vnet *vn)
 	return i;
 }
 
-/* RFC 1071, as nic.h's NIC_TX_CSUM; for what this NIC cannot place. */
+/* As nic.h's NIC_TX_CSUM; for what this NIC cannot place. */
 static void sum_up(uint8_t *frame, struct nic_tx *pkt)
 {
-	uint32_t sum = 0, at = (uint32_t)pkt->csum_start + pkt->csum_offset;
+	uint8_t *from = frame + pkt->csum_start;
 
-	for (uint32_t i = pkt->csum_start; i < pkt->len; i++)
-		sum += (i - pkt->csum_start) & 1 ? frame[i] : (uint32_t)frame[i] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	frame[at] = (uint8_t)(~sum >> 8);
-	frame[at + 1] = (uint8_t)~sum;
+	put16(from + pkt->csum_offset, ~sum_of(from, pkt->len - pkt->csum_start));
 	pkt->flags &= ~NIC_TX_CSUM;
 }
 
@@ -77,8 +73,7 @@ static int send_bounced(struct vnet *vn, const struct virtq_chain *c, struct nic
 		vnet_pool_put(&vn->tx_pool, (unsigned)i);
 		return err;
 	}
-	vn->cnt_tx_bounced++;
-	vn->cnt_tx_bounced_bytes += pkt->len;
+	vnet_count_copied(vn, pkt->len);
 	return 0;
 }
 
@@ -94,12 +89,10 @@ static bool direct(const struct vnet *vn, const struct virtq_chain *c)
 
 static void count_direct(struct vnet *vn, const struct nic_tx *pkt)
 {
-	if (!(vn->nic->caps & NIC_CAP_TX_COPY)) {
+	if (vn->nic->caps & NIC_CAP_TX_COPY)
+		vnet_count_copied(vn, pkt->len);
+	else
 		vn->cnt_tx_zero_copy++;
-		return;
-	}
-	vn->cnt_tx_bounced++;
-	vn->cnt_tx_bounced_bytes += pkt->len;
 }
 
 static int send_whole(struct vnet *vn, const struct virtq_chain *c, struct nic_tx *pkt)
@@ -121,21 +114,23 @@ static int send_whole(struct vnet *vn, const struct virtq_chain *c, struct nic_t
 	return err;
 }
 
-/* 0: the frame is under way, or dropped and returned.  -ERR_BUSY: no room for it, or for the rest of it (vn->tso.active). */
-static int send(struct vnet *vn, struct virtq *q, struct virtq_chain *c)
+static int send_new(struct vnet *vn, struct virtq *q, struct virtq_chain *c)
 {
 	struct virtio_net_hdr hdr;
 	struct nic_tx pkt = { 0 };
-	int err = -ERR_INVAL;
 
-	if (vn->tso.active) {
-		err = vnet_tso_run(vn, q, c);
-	} else if (parse(vn, c, &hdr)) {
-		if (hdr.gso_type == VIRTIO_NET_HDR_GSO_NONE && describe(vn, c, &hdr, &pkt))
-			err = send_whole(vn, c, &pkt);
-		else if (hdr.gso_type != VIRTIO_NET_HDR_GSO_NONE && vnet_tso_begin(vn, c, &hdr))
-			err = vnet_tso_run(vn, q, c);
-	}
+	if (!parse(vn, c, &hdr))
+		return -ERR_INVAL;
+	if (hdr.gso_type != VIRTIO_NET_HDR_GSO_NONE)
+		return vnet_tso_begin(vn, c, &hdr) ? vnet_tso_run(vn, q, c) : -ERR_INVAL;
+	return describe(vn, c, &hdr, &pkt) ? send_whole(vn, c, &pkt) : -ERR_INVAL;
+}
+
+/* 0: the frame is under way, or dropped and returned.  -ERR_BUSY: no room for it, or for the rest of it (vn->tso.active). */
+static int send(struct vnet *vn, struct virtq *q, struct virtq_chain *c)
+{
+	int err = vn->tso.active ? vnet_tso_run(vn, q, c) : send_new(vn, q, c);
+
 	if (!err || err == -ERR_BUSY)
 		return err;
 	vn->cnt_tx_dropped++;
