@@ -259,6 +259,19 @@ need_system_tools() {
 	need_tools "$(grub_program file)" cpp dtc fdtget fdtput od cmp flock dd perl unshare sha256sum
 }
 
+# What FILE is as it was put there is remembered under saved; and whether it is that still.
+note_sum() { # note_sum FILE NAME
+	sum_of "$1" >"$work/sum"
+	put_file "$work/sum" "$veneer/saved/$2" 644
+}
+
+is_as_noted() { # is_as_noted FILE NAME
+	grep -qxF "$(sum_of "$1")" "$veneer/saved/$2" 2>/dev/null
+}
+
+# Whether this file or directory was not there before.
+was_made() { grep -qx "$1" "$veneer/saved/made" 2>/dev/null; }
+
 # An installation that was begun and ended has its state; else there is at most what a run left that was killed.
 is_installed() { [ -s "$veneer/state" ]; }
 
@@ -361,16 +374,14 @@ undo_first() {
 }
 
 forget_made() {
-	[ ! -e "$veneer/saved/made" ] || ! grep -qx "$DEFAULTS" "$veneer/saved/made" || rm -f -- "$defaults_file"
-	[ ! -e "$veneer/saved/made" ] || ! grep -qx /etc/default "$veneer/saved/made" ||
-		rmdir -- "${defaults_file%/*}" 2>/dev/null || true
+	! was_made $DEFAULTS || rm -f -- "$defaults_file"
+	! was_made /etc/default || rmdir -- "${defaults_file%/*}" 2>/dev/null || true
 }
 
 # /etc/default/veneer of the time before, unless somebody else has changed it since.
 restore_default() {
 	local saved=$veneer/saved/default
-	[ -e "$saved" ] && [ -e "$defaults_file" ] &&
-		grep -qxF "$(sum_of "$defaults_file")" "$veneer/saved/default.sum" 2>/dev/null || return 0
+	[ -e "$saved" ] && [ -e "$defaults_file" ] && is_as_noted "$defaults_file" default.sum || return 0
 	put_file "$saved" "$defaults_file" "$(stat -c %a -- "$saved")"
 	chown --reference="$saved" -- "$defaults_file"
 }
@@ -440,16 +451,14 @@ default_guest() {
 set_default() {
 	[ "$new_default" != keep ] || return 0
 	{ grep -v '^VENEER_DEFAULT=' "$defaults_file" || true; echo "VENEER_DEFAULT=$new_default"; } >"$work/default"
-	sum_of "$work/default" >"$work/default.sum"
 	cp -p -- "$defaults_file" "$work/default.old"
-	put_file "$work/default.sum" "$veneer/saved/default.sum" 644
+	note_sum "$work/default" default.sum
 	put_file "$work/default" "$defaults_file" "$(stat -c %a -- "$defaults_file")"
 }
 
 system_done() {
 	make_grub_cfg
-	sum_of "$root$grub_cfg" >"$work/sum"
-	put_file "$work/sum" "$veneer/saved/sum" 644
+	note_sum "$root$grub_cfg" sum
 	settle "$veneer"
 }
 
@@ -505,15 +514,13 @@ system_upgrade() {
 
 # The script of this version, unless the administrator has changed the one that was put there.
 put_script() {
-	if [ -e "$script_file" ] && [ -e "$veneer/saved/script.sum" ] &&
-		! grep -qxF "$(sum_of "$script_file")" "$veneer/saved/script.sum"; then
+	if [ -e "$script_file" ] && [ -e "$veneer/saved/script.sum" ] && ! is_as_noted "$script_file" script.sum; then
 		cmp -s "$here/42_veneer" "$script_file" ||
 			say "note: $script_file was changed here, and stays as it is; without it there would be this version's"
 		return
 	fi
 	cmp -s "$here/42_veneer" "$script_file" || put_file "$here/42_veneer" "$script_file" 755
-	sum_of "$script_file" >"$work/script.sum"
-	put_file "$work/script.sum" "$veneer/saved/script.sum" 644
+	note_sum "$script_file" script.sum
 }
 
 system_rollback() {
