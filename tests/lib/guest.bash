@@ -186,6 +186,17 @@ check_transfers() {
 	done
 }
 
+# cut_by_the_nic: what Linux is just sending goes out in large frames.
+cut_by_the_nic() {
+	local tries
+	for ((tries = 0; tries < 100; tries++)); do
+		veneer_counters >counters
+		! grep -qE '^net0.tx_tso [1-9]' counters || return 0
+	done
+	grep '^net0' counters
+	return 1
+}
+
 # random_file FILE MIB
 random_file() {
 	head -c $(($2 << 20)) /dev/urandom >"$1"

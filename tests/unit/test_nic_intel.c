@@ -245,17 +245,6 @@ TEST(bad_frames_are_refused)
 	CHECK_EQ(R(REG_TDT), 2);
 }
 
-static int send_csum(uint64_t ram, uint16_t start, uint16_t offset)
-{
-	struct sg sg = { ram, 100 };
-	struct nic_tx t = { .frag = &sg, .nfrag = 1, .len = 100, .flags = NIC_TX_CSUM, .csum_start = start,
-			    .csum_offset = offset };
-	int err = nic->ops->tx(nic, 0, &t);
-
-	nic->ops->tx_kick(nic, 0);
-	return err;
-}
-
 TEST(checksums_are_filled_in_and_contexts_reused)
 {
 	uint64_t ram = host_guest_ram(4096);
@@ -269,7 +258,7 @@ TEST(checksums_are_filled_in_and_contexts_reused)
 		uint16_t start = where[k][0], at = (uint16_t)(start + where[k][1]);
 		uint32_t sum = 0;
 
-		CHECK_EQ(send_csum(ram, start, where[k][1]), 0);
+		CHECK_EQ(send_csum(ram, 100, start, where[k][1]), 0);
 		for (unsigned i = start; i < 100; i++)
 			sum += (i - start) & 1 ? c->sent[k].data[i] : c->sent[k].data[i] << 8;
 		uint32_t there = (uint32_t)(c->sent[k].data[at] << 8 | c->sent[k].data[at + 1]);
@@ -286,16 +275,16 @@ TEST(checksums_are_filled_in_and_contexts_reused)
 		CHECK_EQ((uint32_t)(c->sent[k].data[at] << 8 | c->sent[k].data[at + 1]), ~sum & 0xffff);
 	}
 	CHECK_EQ(c->contexts, 4);
-	CHECK_EQ(send_csum(ram, 34, 60), 0);
-	CHECK_EQ(send_csum(ram, 34, 60), 0);
-	CHECK_EQ(send_csum(ram, 34, 16), 0);
+	CHECK_EQ(send_csum(ram, 100, 34, 60), 0);
+	CHECK_EQ(send_csum(ram, 100, 34, 60), 0);
+	CHECK_EQ(send_csum(ram, 100, 34, 16), 0);
 	CHECK_EQ(c->contexts, 6);
-	CHECK_EQ(send_csum(ram, 98, 1), -ERR_INVAL);	/* would lie outside of the frame */
-	CHECK_EQ(send_csum(ram, 250, 6), -ERR_INVAL);	/* and outside of what a context holds */
+	CHECK_EQ(send_csum(ram, 100, 98, 1), -ERR_INVAL);	/* would lie outside of the frame */
+	CHECK_EQ(send_csum(ram, 100, 250, 6), -ERR_INVAL);	/* and outside of what a context holds */
 	CHECK_EQ(hw->ops->poll(hw), 9);
 	nic->ops->stop(nic);
 	CHECK_EQ(nic->ops->start(nic), 0);
-	CHECK_EQ(send_csum(ram, 34, 16), 0);		/* a reset forgets the context */
+	CHECK_EQ(send_csum(ram, 100, 34, 16), 0);		/* a reset forgets the context */
 	CHECK_EQ(c->contexts, 7);
 }
 
@@ -363,21 +352,13 @@ TEST_BOTH(receive_ring_leaves_one_free)
 
 TEST(checksum_verdicts)
 {
-	static const struct { uint64_t bits; bool ok; } v[] = {
+	static const struct sum_verdict v[] = {
 		{ 0, false }, { RXD_TCPCS, true }, { RXD_TCPCS | RXD_TCPE, false }, { RXD_TCPCS | RXD_IXSM, false },
 		{ RXD_TCPCS | RXD_IPE, false },
 	};
-	uint64_t ram = host_guest_ram(2048 * 8);
 
 	up(DEV_82574);
-	post(ram, 0, ARRAY_SIZE(v));
-	for (unsigned i = 0; i < ARRAY_SIZE(v); i++) {
-		c->rx_status = v[i].bits;
-		CHECK(wire(100, 0));
-	}
-	CHECK_EQ(hw->ops->poll(hw), ARRAY_SIZE(v));
-	for (unsigned i = 0; i < ARRAY_SIZE(v); i++)
-		CHECK_EQ(got.rx_flags[i], v[i].ok ? NIC_RX_CSUM_OK : 0);
+	check_verdicts(v, ARRAY_SIZE(v));
 }
 
 TEST(bad_frames_stay_inside_and_their_buffers_return_to_the_ring)
@@ -387,11 +368,7 @@ TEST(bad_frames_stay_inside_and_their_buffers_return_to_the_ring)
 
 	up(DEV_82574);
 	post(ram, 0, 20);
-	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
-		c->rx_status = bad[i];
-		CHECK(wire(100, 0));
-	}
-	c->rx_status = 0;
+	wire_marked(bad, ARRAY_SIZE(bad));
 	c->rx_no_eop = true;		/* a frame over three buffers */
 	CHECK(wire(1000, 0));
 	CHECK(wire(1000, 0));

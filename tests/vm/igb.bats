@@ -11,17 +11,6 @@ setup() {
 
 teardown() { guest_teardown; }
 
-# What Linux sends goes out in large frames.
-cut_by_the_nic() {
-	local tries
-	for ((tries = 0; tries < 100; tries++)); do
-		veneer_counters >counters
-		! grep -qE '^net0.tx_tso [1-9]' counters || return 0
-	done
-	grep '^net0' counters
-	return 1
-}
-
 hobby() { # hobby OPTIONS ARGS...
 	local options=$1 run="tftp 10.0.2.2 file; ping 10.0.2.2 3; exit 0"
 	shift

@@ -26,17 +26,6 @@ only_virtio() {
 	done
 }
 
-# What Linux sends goes out in large frames.
-cut_by_the_nic() {
-	local tries
-	for ((tries = 0; tries < 100; tries++)); do
-		veneer_counters >counters
-		! grep -qE '^net0.tx_tso [1-9]' counters || return 0
-	done
-	grep '^net0' counters
-	return 1
-}
-
 @test "q35: Linux sees virtio devices only; DHCP, 64 MiB down and up by HTTP arrive unharmed through the e1000e" {
 	http_start
 	random_file "$HTTP_DIR/down" 64
