@@ -15,7 +15,7 @@
 #include <veneer/time.h>
 #include <veneer/virtio.h>
 #include "conceal/conceal_internal.h"
-#include "hv/mem/iommu.h"
+#include "hv/iommu/iommu.h"
 
 #define MAX_DEVICES	32u
 #define MAX_TWINS	48u

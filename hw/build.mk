@@ -1,2 +1,4 @@
 # SPDX-License-Identifier: BSD-2-Clause
-obj-y += hw/disk.o hw/sg.o hw/match.o hw/partition.o
+obj-y += hw/disk.o
+obj-y += hw/match.o
+obj-y += hw/partition.o

@@ -3,14 +3,14 @@
 HOST_CFLAGS := -std=gnu11 -O1 -g -Iinclude -I. -include $(BUILD)/autoconf.h $(WARN)
 
 # The parser of the hypervisor itself: a tool of its own would one day say something else.
-$(BUILD)/config-check: installer/config-check.c hv/config.c hv/config_props.c hv/config_rules.c hv/guess.c hv/fmt.c \
-		$(wildcard include/veneer/*.h) hv/guess.h $(BUILD)/autoconf.h
+$(BUILD)/config-check: installer/config-check.c $(wildcard hv/config/*.c) hv/lib/fmt.c \
+		$(wildcard include/veneer/*.h) hv/config/guess.h $(BUILD)/autoconf.h
 	@mkdir -p $(@D)
 	$(HOSTCC) $(HOST_CFLAGS) -o $@ $(filter %.c,$^) -lfdt
 
 # The drivers' own tables, for veneer-hwcheck and localconfig.
-$(BUILD)/hw-ids: scripts/hw-ids installer/hw-ids.c $(wildcard hw/*/*_pci.c hw/*/build.mk) hw/nic/skeleton.c hv/cpu/build.mk \
-		include/veneer/hwdev.h $(BUILD)/autoconf.h
+$(BUILD)/hw-ids: scripts/hw-ids installer/hw-ids.c $(wildcard hw/*/*_pci.c hw/*/build.mk) hw/nic/skeleton.c \
+		hv/svm/build.mk hv/vmx/build.mk include/veneer/hwdev.h $(BUILD)/autoconf.h
 	@mkdir -p $(@D)
 	scripts/hw-ids $(HOSTCC) $(HOST_CFLAGS) >$@
 

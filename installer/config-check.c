@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * config-check FILE.dtb: hv/config.c, compiled for the host.  What the hypervisor would refuse at the start is refused here in
+ * config-check FILE.dtb: hv/config, compiled for the host.  What the hypervisor would refuse at the start is refused here in
  * the same words.  Exit codes: 0 good, 1 refused, 2 wrong use.
  */
 #include <stdio.h>

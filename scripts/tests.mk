@@ -8,7 +8,7 @@ UNIT_CFLAGS := -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-reco
 
 $(BUILD)/unit/%: tests/unit/%.c tests/unit/host/host.c tests/unit/host/host.h $(BUILD)/autoconf.h FORCE
 	@mkdir -p $(@D)
-	@$(HOSTCC) $(UNIT_CFLAGS) -o $@ $< tests/unit/host/host.c hv/owner.c \
+	@$(HOSTCC) $(UNIT_CFLAGS) -o $@ $< tests/unit/host/host.c hv/cpu/owner.c \
 		$$(sed -n 's|^/\* sources: \(.*\) \*/|\1|p' $<) $$(sed -n 's|^/\* libs: \(.*\) \*/|\1|p' $<)
 
 .PRECIOUS: $(BUILD)/unit/%

@@ -9,7 +9,7 @@
 #include "hv/cpu/smp.h"
 #include "hv/cpu/vendor.h"
 #include "hv/dev/acpi.h"
-#include "hv/dev/lapic.h"
+#include "hv/irq/lapic.h"
 #include "hv/mem/mem_internal.h"
 
 #define AP_STACK	12288u

@@ -20,7 +20,7 @@
 
 #include <veneer/types.h>
 #include <veneer/vcpu.h>
-#include "hv/cpu/decode.h"
+#include "hv/emul/decode.h"
 #include "hv/x86.h"
 
 #define MAX_CPUS	64u

@@ -8,9 +8,9 @@
 #include <veneer/time.h>
 #include "hv/cpu/smp.h"
 #include "hv/cpu/vendor.h"
-#include "hv/dev/doorbell.h"
-#include "hv/dev/intx.h"
-#include "hv/dev/lapic.h"
+#include "hv/irq/doorbell.h"
+#include "hv/irq/intx.h"
+#include "hv/irq/lapic.h"
 #include "hv/hv.h"
 #include "hv/mem/mem_internal.h"
 

@@ -2,16 +2,5 @@
 obj-y += hv/dev/acpi.o
 obj-y += hv/dev/clock.o
 obj-y += hv/dev/counters.o
-obj-y += hv/dev/lapic.o
-obj-y += hv/dev/lapic_mode.o
-obj-y += hv/dev/pci.o
-obj-y += hv/dev/pci_space.o
 obj-y += hv/dev/trap.o
-obj-y += hv/dev/vpci.o
-obj-y += hv/dev/doorbell.o
-obj-y += hv/dev/intx.o
-obj-y += hv/dev/intx_learn.o
-obj-y += hv/dev/ioapic.o
-obj-y += hv/dev/pic.o
 obj-y += hv/dev/power.o
-obj-y += hv/dev/pirq.o

@@ -7,7 +7,7 @@
 #include <veneer/mem.h>
 #include <veneer/string.h>
 #include "hv/cpu/smp.h"
-#include "hv/dev/lapic.h"
+#include "hv/irq/lapic.h"
 #include "hv/dev/trap_internal.h"
 #include "hv/mem/mem_internal.h"
 

@@ -5,6 +5,3 @@ obj-y += hv/mem/paging.o
 obj-y += hv/mem/nested.o
 obj-y += hv/mem/mtrr.o
 obj-y += hv/mem/gmem.o
-obj-y += hv/mem/iommu.o
-obj-y += hv/mem/dmar.o
-obj-y += hv/mem/ivrs.o

@@ -4,7 +4,7 @@
  * handler.  Whoever holds one may wait for guest_pause() (hv/cpu/smp.h), since that waits only for processors that run
  * the guest, and these hold none.
  *
- * The order, outermost first: the BIOS services (hv/boot/bios.c), a controller's owner (<veneer/owner.h>), traps, nested
+ * The order, outermost first: the BIOS services (hv/bios/bios.c), a controller's owner (<veneer/owner.h>), traps, nested
  * paging, the pause; beside them the leaves (heap, log, counters), under which no other is taken.
  */
 #ifndef VENEER_LOCK_H

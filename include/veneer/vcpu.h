@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One virtual CPU, and what SVM and VMX must give alike.  hv/cpu/exit.c sees this header and no vendor.
+ * One virtual CPU, and what SVM and VMX must give alike.  hv/exit/exit.c sees this header and no vendor.
  */
 #ifndef VENEER_VCPU_H
 #define VENEER_VCPU_H

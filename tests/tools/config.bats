@@ -30,7 +30,7 @@ source_of() { # source_of RULES: a whole configuration around them
 		grep -qF -- "\`$name\`" docs/configuration.md || grep -qE -- "^ *$name = " docs/configuration.md ||
 			{ echo "$name is not in docs/configuration.md"; false; }
 		n=$((n + 1))
-	done < <(grep -o '{ "[a-z,-]*", [a-z_]* }' hv/config_props.c | sed 's/{ "\([^"]*\)".*/\1/' | LC_ALL=C sort -u)
+	done < <(grep -o '{ "[a-z,-]*", [a-z_]* }' hv/config/config_props.c | sed 's/{ "\([^"]*\)".*/\1/' | LC_ALL=C sort -u)
 	[ $n -ge 25 ]
 }
 

@@ -243,7 +243,7 @@ os.execv(sys.argv[1], sys.argv[1:])' "$T/p/scripts/run-tests" --jobs 2 tools >"$
 		    names = re.findall(r"^#define\s+(%s)\s" % kind, open("hv/cpu/%s_regs.h" % vendor).read(), re.M)
 		    used |= {n[0] for n in names if re.search(r"\b%s\b" % n[0], text)}
 		# And the fields that the set-up of a VMCS writes into the controls.
-		body = re.search(r"void vmx_vmcs_controls\(.*?\n}\n", code("hv/cpu/vmx_vmcs.c"), re.S).group(0)
+		body = re.search(r"void vmx_vmcs_controls\(.*?\n}\n", code("hv/vmx/vmx_vmcs.c"), re.S).group(0)
 		used |= {n for n in re.findall(r"vmcs_write\((VMCS_\w+)", body) if not n.endswith("_CTLS")}
 		used.add("VMCS_TIMER")
 		named = set(re.findall(r"`([A-Z][A-Z0-9]*_[A-Z0-9_]+)`", open(sys.argv[1]).read()))

@@ -8,8 +8,8 @@
 #include <veneer/err.h>
 #include <veneer/gmem.h>
 #include "host/host.h"
-#include "hv/boot/bios.h"
-#include "hv/boot/load_plan.h"
+#include "hv/bios/bios.h"
+#include "hv/load/load_plan.h"
 
 /*
  * A machine of 32 MiB at physical address 0: what the guest must not have faults on any access.  Source modules may also
@@ -35,7 +35,7 @@ bool gmem_valid(uint64_t gpa, uint64_t len)
 
 void *gmem_ptr(uint64_t gpa, uint64_t len) { return gmem_valid(gpa, len) && gpa + len <= MACHINE ? machine + gpa : NULL; }
 
-/* In the place of hv/boot/bios.c: where a real-mode kernel begins. */
+/* In the place of hv/bios/bios.c: where a real-mode kernel begins. */
 static struct { bool prepared; uint16_t cs, ds, sp; } real UNUSED;
 
 int bios_prepare(struct boot_info *info, int boot_disk)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/boot/bios_disk.c hv/boot/bios_memory.c */
+/* sources: hv/bios/bios_disk.c hv/bios/bios_memory.c */
 /* INT 13h and 15h as a guest calls them, with whatever in its registers and packets. */
 #include <string.h>
 #include <veneer/bootdisk.h>
 #include <veneer/err.h>
 #include <veneer/gmem.h>
 #include "host/host.h"
-#include "hv/boot/bios.h"
-#include "hv/boot/load_plan.h"
+#include "hv/bios/bios.h"
+#include "hv/load/load_plan.h"
 
 #define RAM		0x200000ull	/* real mode's megabyte, less the hole below, and one more */
 #define HOLE		0xa0000ull

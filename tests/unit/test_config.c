@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/config.c hv/config_props.c hv/config_rules.c hv/guess.c hv/fmt.c */
+/* sources: hv/config/config.c hv/config/config_props.c hv/config/config_rules.c hv/config/guess.c hv/lib/fmt.c */
 /* libs: -lfdt */
 #include <libfdt.h>
 #include <string.h>

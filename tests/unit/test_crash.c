@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/cpu/crash.c hv/cpu/crash_tables.c hv/cpu/walk.c hv/boot/symbols.c tests/unit/host/cpu.c hv/fmt.c */
+/* sources: hv/exit/crash.c hv/exit/crash_tables.c hv/emul/walk.c hv/exit/symbols.c tests/unit/host/cpu.c hv/lib/fmt.c */
 /* The report on a dead guest: what it says of states that are made up here, and that garbage harms nobody. */
 #include <string.h>
 #include <veneer/config.h>
 #include "host/cpu.h"
 #include "host/host.h"
-#include "hv/boot/symbols.h"
-#include "hv/cpu/crash.h"
+#include "hv/exit/symbols.h"
+#include "hv/exit/crash.h"
 #include "hv/hv.h"
 
 #define PAGES	32u

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/cpu/decode.c */
+/* sources: hv/emul/decode.c */
 /* libs: -lZydis -lZycore */
 /*
  * The decoder against Zydis, over random encodings.  Both directions: what we accept is an instruction and means the
@@ -9,7 +9,7 @@
 #include <Zydis/Zydis.h>
 #include <veneer/err.h>
 #include "host/host.h"
-#include "hv/cpu/decode.h"
+#include "hv/emul/decode.h"
 
 #define ROUNDS		600000
 #define SEED		0x5eed1234abcdull

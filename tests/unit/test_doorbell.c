@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/dev/doorbell.c tests/unit/host/cpu.c */
+/* sources: hv/irq/doorbell.c tests/unit/host/cpu.c */
 /* MSI and MSI-X as doorbells, and whose an NMI is. */
 #include <string.h>
 #include <veneer/err.h>
 #include <veneer/irq.h>
 #include "host/host.h"
 #include "hv/cpu/smp.h"
-#include "hv/dev/doorbell.h"
-#include "hv/dev/intx.h"
+#include "hv/irq/doorbell.h"
+#include "hv/irq/intx.h"
 
 #define OWN_ID	6u
 #define ADDRESS	(0xfee00000 | OWN_ID << 12)

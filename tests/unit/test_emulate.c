@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/cpu/decode.c hv/cpu/emulate.c */
+/* sources: hv/emul/decode.c hv/emul/emulate.c */
 /*
  * The executor against the processor this runs on: random 64-bit instructions with random registers, flags and memory
  * are executed by both.  By hand: what 64-bit code on a host cannot show (other modes, ports, failing accesses).
@@ -14,7 +14,7 @@
 #include <unistd.h>
 #include <veneer/err.h>
 #include "host/host.h"
-#include "hv/cpu/emulate.h"
+#include "hv/emul/emulate.h"
 
 #define ROUNDS		200000
 #define SEED		0xe3a1a7e0ull

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/cpu/mmio.c hv/cpu/pio.c hv/cpu/walk.c hv/cpu/decode.c hv/cpu/emulate.c */
+/* sources: hv/emul/mmio.c hv/emul/pio.c hv/emul/walk.c hv/emul/decode.c hv/emul/emulate.c */
 /* sources: hv/dev/trap.c hv/mem/nested.c hv/mem/mtrr.c hv/mem/ptree.c tests/unit/host/cpu.c */
 /* Accesses that exit, from the guest's instruction to the trap's handler, with a vendor that only remembers. */
 #include <string.h>
 #include "host/cpu.h"
 #include "host/host.h"
 #include "hv/cpu/vendor.h"
-#include "hv/dev/pci_internal.h"
+#include "hv/pci/pci_internal.h"
 #include "hv/dev/power.h"
 #include "hv/dev/trap_internal.h"
 #include "hv/mem/mem_internal.h"

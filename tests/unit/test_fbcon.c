@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/fbcon.c */
+/* sources: hv/lib/fbcon.c */
 #include <string.h>
 #include <veneer/mem.h>
 #include "host/host.h"
-#include "hv/fbcon.h"
+#include "hv/lib/fbcon.h"
 
 #define FB_ADDR		0x4000000000ull		/* far above 4 GiB */
 #define GUARD		4096u

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/fmt.c */
+/* sources: hv/lib/fmt.c */
 #include <limits.h>
 #include <string.h>
 #include <veneer/err.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/dev/intx.c tests/unit/host/cpu.c */
+/* sources: hv/irq/intx.c tests/unit/host/cpu.c */
 /* Lines: where they lead, when they are raised and raised again, and when the interrupt controllers are watched. */
 #include <string.h>
 #include <veneer/irq.h>
@@ -8,12 +8,12 @@
 #include "host/cpu.h"
 #include "host/host.h"
 #include "hv/cpu/smp.h"
-#include "hv/dev/doorbell.h"
-#include "hv/dev/intx.h"
-#include "hv/dev/ioapic.h"
-#include "hv/dev/lapic.h"
-#include "hv/dev/pic.h"
-#include "hv/dev/pirq.h"
+#include "hv/irq/doorbell.h"
+#include "hv/irq/intx.h"
+#include "hv/irq/ioapic.h"
+#include "hv/irq/lapic.h"
+#include "hv/irq/pic.h"
+#include "hv/irq/pirq.h"
 
 struct lock trap_serial;
 struct cpu *cpus[MAX_CPUS];

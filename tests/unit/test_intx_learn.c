@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/dev/intx_learn.c */
+/* sources: hv/irq/intx_learn.c */
 /* What is learned of a device's line, by a model of a machine that may be late, noisy, or without one of the ways to see it. */
 #include <string.h>
 #include "host/host.h"
-#include "hv/dev/intx.h"
-#include "hv/dev/ioapic.h"
-#include "hv/dev/pic.h"
-#include "hv/dev/pirq.h"
+#include "hv/irq/intx.h"
+#include "hv/irq/ioapic.h"
+#include "hv/irq/pic.h"
+#include "hv/irq/pirq.h"
 
 #define NONE	(-1)
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/dev/ioapic.c hv/dev/trap.c hv/mem/nested.c hv/mem/mtrr.c hv/mem/ptree.c tests/unit/host/cpu.c */
+/* sources: hv/irq/ioapic.c hv/dev/trap.c hv/mem/nested.c hv/mem/mtrr.c hv/mem/ptree.c tests/unit/host/cpu.c */
 /* Which input follows a line, by a model of two I/O APICs; the guest's view of inputs that are taken and of others. */
 #include <string.h>
 #include "host/cpu.h"
 #include "host/host.h"
 #include "hv/cpu/percpu.h"
 #include "hv/dev/acpi.h"
-#include "hv/dev/ioapic.h"
-#include "hv/dev/lapic.h"
+#include "hv/irq/ioapic.h"
+#include "hv/irq/lapic.h"
 #include "hv/dev/trap_internal.h"
 #include "hv/hv.h"
 #include "hv/mem/mem_internal.h"

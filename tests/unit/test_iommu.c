@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/mem/iommu.c hv/mem/dmar.c hv/mem/ivrs.c */
+/* sources: hv/iommu/iommu.c hv/iommu/dmar.c hv/iommu/ivrs.c */
 /* Tables of IOMMUs, whole, wrong and cut short; and the units' registers. */
 #include <string.h>
 #include <veneer/err.h>
 #include <veneer/vpci.h>
 #include "host/host.h"
 #include "hv/dev/acpi.h"
-#include "hv/dev/pci_internal.h"
-#include "hv/mem/iommu.h"
+#include "hv/pci/pci_internal.h"
+#include "hv/iommu/iommu.h"
 #include "hv/mem/mem_internal.h"
 
 #define VTD_BASE	0xfed90000ull

@@ -5,7 +5,7 @@
 #include "host/cpu.h"
 #include "host/host.h"
 #include "hv/cpu/smp.h"
-#include "hv/dev/lapic.h"
+#include "hv/irq/lapic.h"
 
 #define CPUS	4u
 #define INIT	(ICR_MODE_INIT << 8 | ICR_ASSERT)

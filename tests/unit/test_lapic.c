@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/dev/lapic.c hv/dev/lapic_mode.c hv/cpu/msr.c hv/cpu/svm_msr.c tests/unit/host/cpu.c */
+/* sources: hv/irq/lapic.c hv/irq/lapic_mode.c hv/exit/msr.c hv/svm/svm_msr.c tests/unit/host/cpu.c */
 /* What reaches the real local APIC, and what a guest's MSR accesses do to the host. */
 #include <string.h>
 #include <veneer/irq.h>
 #include "host/cpu.h"
 #include "host/host.h"
 #include "hv/cpu/smp.h"
-#include "hv/cpu/svm.h"
+#include "hv/svm/svm.h"
 #include "hv/cpu/vendor.h"
-#include "hv/dev/lapic.h"
+#include "hv/irq/lapic.h"
 
 #define OWN_ID		3u
 #define SELF		(ICR_SELF << 18)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/boot/load*.c hv/boot/symbols.c hv/boot/memmap.c */
-#include "hv/boot/elf.h"
+/* sources: hv/load/load*.c hv/exit/symbols.c hv/boot/memmap.c */
+#include "hv/load/elf.h"
 #include "loader_machine.h"
 
 #define CODE	0x1000

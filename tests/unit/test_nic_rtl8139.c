@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hw/nic/rtl8139.c hw/nic/rtl8139_mac.c hw/nic/rtl8139_tx.c hw/nic/rtl8139_rx.c hw/nic/rtl8139_probe.c */
-/* sources: hw/nic/rtl8139_pci.c hw/sg.c */
+/* sources: hw/nic/rtl8139_pci.c hv/lib/sg.c */
 #include <veneer/clock.h>
 #include <veneer/err.h>
 #include "rtl8139_model.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hw/partition.c hv/fmt.c */
+/* sources: hw/partition.c hv/lib/fmt.c */
 /* Tables are made here from the UEFI specification's text, not by the code under test. */
 #include <string.h>
 #include <veneer/err.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/dev/pci.c hv/dev/pci_space.c */
+/* sources: hv/pci/pci.c hv/pci/pci_space.c */
 /* Enumeration over 0xCF8, BAR sizes, capability lists, and free space for the BARs of twins. */
 #include <string.h>
 #include "host/host.h"
 #include "hv/boot/bootinfo.h"
 #include "hv/dev/acpi.h"
-#include "hv/dev/pci_internal.h"
+#include "hv/pci/pci_internal.h"
 
 #define MAX_FN	16
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/dev/pic.c */
+/* sources: hv/irq/pic.c */
 /* The virtual part of the 8259s, merged with a model of the real ones: priorities, whose EOI it is, what the guest reads. */
 #include <veneer/counters.h>
 #include <veneer/trap.h>
 #include "host/host.h"
-#include "hv/dev/pic.h"
+#include "hv/irq/pic.h"
 #include "hv/dev/trap_internal.h"
 
 /* --- the chips: as much of 8259A as the code uses --- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: virtio/queue.c hw/sg.c tests/unit/host/twin.c */
+/* sources: virtio/queue.c hv/lib/sg.c tests/unit/host/twin.c */
 #include <string.h>
 #include "host/host.h"
 #include "host/twin.h"

@@ -11,8 +11,8 @@
 #include "host/host.h"
 #include "hv/cpu/smp.h"
 #include "hv/cpu/vendor.h"
-#include "hv/dev/doorbell.h"
-#include "hv/dev/lapic.h"
+#include "hv/irq/doorbell.h"
+#include "hv/irq/lapic.h"
 #include "hv/hv.h"
 #include "hv/mem/mem_internal.h"
 

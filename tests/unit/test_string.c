@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: */
-/* The functions of hv/string.c under other names, so that the C library's stay the oracle. */
+/* The functions of hv/lib/string.c under other names, so that the C library's stay the oracle. */
 #define memcpy v_memcpy
 #define memmove v_memmove
 #define memset v_memset
@@ -12,7 +12,7 @@
 #define strrchr v_strrchr
 #define strcmp v_strcmp
 #define strncmp v_strncmp
-#include "hv/string.c"
+#include "hv/lib/string.c"
 #undef memcpy
 #undef memmove
 #undef memset

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/cpu/svm_nmi.c */
+/* sources: hv/svm/svm_nmi.c */
 /* The guest's NMIs on SVM: blocked until an IRET has been executed, and the step over it leaves no trace. */
 #include <string.h>
 #include "host/host.h"
-#include "hv/cpu/svm.h"
+#include "hv/svm/svm.h"
 
 #define IRET	0x1000u
 #define BEHIND	0x5000u

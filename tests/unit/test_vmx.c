@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/cpu/vmx_caps.c hv/cpu/vmx_event.c hv/mem/mtrr.c tests/unit/host/cpu.c */
+/* sources: hv/vmx/vmx_caps.c hv/vmx/vmx_event.c hv/mem/mtrr.c tests/unit/host/cpu.c */
 /* Which processors VMX runs on and why not on others; events that an exit interrupted; memory types. */
 #include <string.h>
 #include <veneer/err.h>
 #include "host/cpu.h"
 #include "host/host.h"
-#include "hv/cpu/vmx.h"
+#include "hv/vmx/vmx.h"
 
 #define ALL	0xffffffffull
 

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "host/cpu.h"
 #include "host/host.h"
-#include "hv/cpu/vmx_check.c"
+#include "hv/vmx/vmx_check.c"
 
 #define ALL		0xffffffffull
 #define PAT		0x0007040600070406ull

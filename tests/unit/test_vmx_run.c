@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/cpu/vmx_event.c tests/unit/host/cpu.c */
+/* sources: hv/vmx/vmx_event.c tests/unit/host/cpu.c */
 /* One run of the guest on VMX: what an exit becomes, what goes in again, and how a processor waits for its SIPI. */
 #include <setjmp.h>
 #include <string.h>
 #include "host/cpu.h"
 #include "host/host.h"
-#include "hv/cpu/vmx.c"
+#include "hv/vmx/vmx.c"
 
 #define EVENT(type, vector)	(EVENT_INFO_VALID | FIELD_PREP(EVENT_INFO_TYPE, type) | (vector))
 #define RIP		0x1000u

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/cpu/vmx_task.c hv/cpu/walk.c */
+/* sources: hv/vmx/vmx_task.c hv/emul/walk.c */
 /* Task switches: what is saved, marked and loaded, and what is refused before anything changes. */
 #include <string.h>
 #include "host/host.h"
-#include "hv/cpu/vmx.h"
+#include "hv/vmx/vmx.h"
 
 #define GDT		0x1000u
 #define OLD		0x2000u

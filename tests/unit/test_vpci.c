@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/dev/vpci.c hv/dev/trap.c hv/mem/nested.c hv/mem/mtrr.c hv/mem/ptree.c hv/mem/gmem.c tests/unit/host/cpu.c */
+/* sources: hv/pci/vpci.c hv/dev/trap.c hv/mem/nested.c hv/mem/mtrr.c hv/mem/ptree.c hv/mem/gmem.c tests/unit/host/cpu.c */
 /* What a guest can see and touch of configuration space, by ports and by ECAM, and where traps may be put. */
 #include <string.h>
 #include <veneer/err.h>
@@ -7,13 +7,13 @@
 #include "host/cpu.h"
 #include "host/host.h"
 #include "hv/dev/acpi.h"
-#include "hv/dev/pci_internal.h"
+#include "hv/pci/pci_internal.h"
 #include "hv/dev/ports.h"
 #include "hv/dev/trap_internal.h"
 #include "hv/hv.h"
 #include "hv/mem/mem_internal.h"
 
-/* hv/dev/pci.c's, which is not here. */
+/* hv/pci/pci.c's, which is not here. */
 uint32_t pci_port_read(uint32_t address, uint16_t port, unsigned width)
 {
 	pio_write32(0xcf8, address);

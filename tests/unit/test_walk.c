@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/cpu/walk.c */
+/* sources: hv/emul/walk.c */
 /* The guest's own page tables in every format, and tables where none can be read. */
 #include <string.h>
 #include "host/host.h"

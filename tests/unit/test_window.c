@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: conceal/window.c hw/partition.c hv/fmt.c */
+/* sources: conceal/window.c hw/partition.c hv/lib/fmt.c */
 /* What of a disk a rule gives to the guest; test_partition.c has the tables, test_disk.c the requests. */
 #include <string.h>
 #include <veneer/config.h>

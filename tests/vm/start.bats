@@ -273,7 +273,7 @@ wrong_blob() { # wrong_blob SED-EXPRESSION [WHY]
 # screen: what stands on the screen, by the font that is drawn with
 screen() {
 	qmp screendump "{\"filename\":\"$PWD/screen.ppm\"}" >screendump.out
-	"$LIB/screen-text" screen.ppm "$BUILD/hv/font.c"
+	"$LIB/screen-text" screen.ppm "$BUILD/hv/lib/font.c"
 }
 
 # The guest dies on a machine that waits for a key; there is no port to end QEMU by.

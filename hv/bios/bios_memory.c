@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* INT 15h's memory sizes, from the map that lacks Veneer's range (ACPI 6.4 section 15.1; the older calls by custom). */
+#include <veneer/string.h>
+#include "hv/bios/bios.h"
+#include "hv/load/load_plan.h"
+
+#define SMAP			0x534d4150u
+#define NOT_SUPPORTED		0x86
+#define KIB_16M			(15u * 1024)	/* from 1 MiB to 16 MiB */
+#define MAX_KIB_88		0xfc00u		/* what 16-bit programs still understand: up to 64 MiB */
+
+static const struct boot_info *info;
+
+struct e820 {
+	uint64_t base, size;
+	uint32_t type;
+} PACKED;
+
+void bios_memory_init(const struct boot_info *b)
+{
+	info = b;
+}
+
+static enum bios_next unsupported(struct bios_call *c)
+{
+	bios_set_ah(c, NOT_SUPPORTED);
+	return BIOS_ERROR;
+}
+
+/* EBX: where to go on; 0 begins and ends. */
+static enum bios_next e820(struct bios_call *c)
+{
+	uint32_t i = (uint32_t)c->gpr[GPR_RBX];
+	struct e820 e;
+
+	if ((uint32_t)c->gpr[GPR_RDX] != SMAP || (uint32_t)c->gpr[GPR_RCX] < sizeof(e) || i >= info->nranges)
+		return unsupported(c);
+	e = (struct e820){ info->range[i].base, info->range[i].size, (uint32_t)info->range[i].type };
+	if (!bios_copy_out(c->es + bios_r16(c, GPR_RDI), &e, sizeof(e)))
+		return unsupported(c);
+	c->gpr[GPR_RAX] = SMAP;
+	c->gpr[GPR_RBX] = i + 1 < info->nranges ? i + 1 : 0;
+	c->gpr[GPR_RCX] = sizeof(e);
+	return BIOS_OK;
+}
+
+/* KiB up to 16 MiB and units of 64 KiB above, each up to the first hole; twice the same. */
+static enum bios_next two_sizes(struct bios_call *c, bool wide)
+{
+	uint32_t kib = load_mem_upper(info), low = MIN(kib, KIB_16M), high = (kib - low) / 64;
+
+	if (!wide)
+		high = MIN(high, 0xffffu);
+	for (unsigned i = 0; i < 2; i++) {
+		enum gpr a = i ? GPR_RCX : GPR_RAX, b = i ? GPR_RDX : GPR_RBX;
+
+		if (wide) {
+			c->gpr[a] = low;
+			c->gpr[b] = high;
+		} else {
+			bios_set16(c, a, (uint16_t)low);
+			bios_set16(c, b, (uint16_t)high);
+		}
+	}
+	return BIOS_OK;
+}
+
+enum bios_next bios_int15(struct bios_call *c)
+{
+	uint32_t kib = load_mem_upper(info);
+
+	switch (bios_r16(c, GPR_RAX)) {
+	case 0xe820:
+		return e820(c);
+	case 0xe801:
+		return two_sizes(c, false);
+	case 0xe881:
+		return two_sizes(c, true);
+	case 0xda88:
+		c->gpr[GPR_RCX] = (c->gpr[GPR_RCX] & ~0xffull) | (kib >> 16 & 0xff);
+		bios_set16(c, GPR_RBX, (uint16_t)kib);
+		bios_set16(c, GPR_RAX, 0);
+		return BIOS_OK;
+	}
+	switch (bios_ah(c)) {
+	case 0x88:
+		bios_set16(c, GPR_RAX, (uint16_t)MIN(kib, MAX_KIB_88));
+		return BIOS_OK;
+	case 0x8a:
+		bios_set16(c, GPR_RAX, (uint16_t)kib);
+		bios_set16(c, GPR_RDX, (uint16_t)(kib >> 16));
+		return BIOS_OK;
+	default:
+		return unsupported(c);
+	}
+}

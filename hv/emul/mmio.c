@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Memory that Veneer answers for: twins' registers, ECAM pages, the local APIC while INIT and SIPI are watched, the IOAPIC
+ * while a pin is borrowed, and hidden ranges, which read as ones and ignore writes.
+ */
+#include <veneer/err.h>
+#include <veneer/gmem.h>
+#include <veneer/io.h>
+#include <veneer/log.h>
+#include <veneer/string.h>
+#include "hv/emul/emulate.h"
+#include "hv/cpu/percpu.h"
+#include "hv/cpu/vendor.h"
+#include "hv/irq/lapic.h"
+#include "hv/dev/trap_internal.h"
+#include "hv/mem/mem_internal.h"
+
+#define NO_PAGE		1ull
+
+/* The accesses of one emulated instruction, through the bus callbacks. */
+struct access {
+	const struct vcpu_regs *regs;
+	uint64_t linear, gpa;	/* a page that was translated for it; none while linear is no page's address */
+};
+
+/* Each page once: the instruction's check and its execution see one and the same translation. */
+static bool translate(struct access *a, uint64_t linear, uint64_t *gpa)
+{
+	uint64_t offset = linear & (PAGE_SIZE - 1);
+
+	if (linear - offset != a->linear) {
+		if (!guest_translate(a->regs, linear - offset, &a->gpa)) {
+			a->linear = NO_PAGE;
+			return false;
+		}
+		a->linear = linear - offset;
+	}
+	*gpa = a->gpa + offset;
+	return true;
+}
+
+static bool is_lapic(uint64_t gpa)
+{
+	return ALIGN_DOWN(gpa, (uint64_t)PAGE_SIZE) == lapic_addr();
+}
+
+static uint64_t phys_read(uint64_t gpa, unsigned len)
+{
+	uint32_t off;
+	struct trap *t = trap_find_mmio(gpa, &off);
+	volatile void *p = (volatile void *)(uintptr_t)gpa;
+	const void *ram;
+	uint64_t v = 0;
+
+	if (t)
+		return trap_read(t, off, len);
+	if (nested_is_hidden(gpa))
+		return ~0ull;
+	ram = gmem_ptr(gpa, len);
+	/* The machine's own: reached only as the other operand of a string move. */
+	if (ram) {
+		memcpy(&v, ram, len);
+		return v;
+	}
+	return len == 1 ? mmio_read8(p) : len == 2 ? mmio_read16(p) : len == 4 ? mmio_read32(p) : mmio_read64(p);
+}
+
+static void phys_write(uint64_t gpa, unsigned len, uint64_t v)
+{
+	uint32_t off;
+	struct trap *t = trap_find_mmio(gpa, &off);
+	volatile void *p = (volatile void *)(uintptr_t)gpa;
+	void *ram;
+
+	if (t)
+		trap_write(t, off, len, v);
+	else if (is_lapic(gpa))
+		lapic_guest_write((uint32_t)(gpa & (PAGE_SIZE - 1)), len, (uint32_t)v);
+	else if (nested_is_hidden(gpa))
+		return;
+	else if ((ram = gmem_ptr(gpa, len)))
+		memcpy(ram, &v, len);
+	else if (len == 1)
+		mmio_write8(p, (uint8_t)v);
+	else if (len == 2)
+		mmio_write16(p, (uint16_t)v);
+	else if (len == 4)
+		mmio_write32(p, (uint32_t)v);
+	else
+		mmio_write64(p, v);
+}
+
+/* Only addresses that the host has mapped are touched: below 4 GiB but for page 0, or RAM. */
+static bool reachable(uint64_t gpa, unsigned len)
+{
+	uint32_t off;
+
+	if (gpa < 0x100000000ull)
+		return gpa >= PAGE_SIZE;
+	return gmem_valid(gpa, len) || trap_find_mmio(gpa, &off) || nested_is_hidden(gpa);
+}
+
+static int bus_read(void *ctx, uint64_t linear, void *buf, unsigned len)
+{
+	struct access *a = ctx;
+	uint64_t gpa, v;
+
+	/* Page-crossing operands come byte by byte. */
+	if ((linear & (PAGE_SIZE - 1)) + len > PAGE_SIZE) {
+		for (unsigned i = 0; i < len; i++)
+			if (bus_read(ctx, linear + i, (uint8_t *)buf + i, 1))
+				return -ERR_FAULT;
+		return 0;
+	}
+	if (!translate(a, linear, &gpa) || !reachable(gpa, len))
+		return -ERR_FAULT;
+	v = phys_read(gpa, len);
+	memcpy(buf, &v, len);
+	return 0;
+}
+
+static int bus_write(void *ctx, uint64_t linear, const void *buf, unsigned len)
+{
+	struct access *a = ctx;
+	uint64_t gpa, v = 0;
+
+	if ((linear & (PAGE_SIZE - 1)) + len > PAGE_SIZE) {
+		for (unsigned i = 0; i < len; i++)
+			if (bus_write(ctx, linear + i, (const uint8_t *)buf + i, 1))
+				return -ERR_FAULT;
+		return 0;
+	}
+	if (!translate(a, linear, &gpa) || !reachable(gpa, len))
+		return -ERR_FAULT;
+	memcpy(&v, buf, len);
+	phys_write(gpa, len, v);
+	return 0;
+}
+
+static void refuse(struct vcpu *v, const struct vcpu_regs *r, uint64_t gpa, const uint8_t *b, unsigned n)
+{
+	static bool said;
+	uint32_t off;
+	struct trap *t = trap_find_mmio(gpa, &off);
+
+	/* On a twin's registers an unknown instruction is a report; on a hidden range it is the guest's fault alone. */
+	if (t && n)
+		log_err_once(said, "guest: instruction not known at a device register: gpa %#lx rip %#lx: %02x %02x %02x %02x "
+			     "%02x %02x %02x %02x", gpa, r->rip, b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]);
+	vendor->inject_exception(v, VCPU_EVENT_GP, true, 0);
+}
+
+/* Whether the instruction's operand is the address that the processor reported: else it was changed under us. */
+static bool same_address(struct access *a, const struct insn *insn, uint64_t gpa)
+{
+	const struct vcpu_regs *r = a->regs;
+	uint64_t is;
+
+	if (insn_is_string(insn)) {
+		if (translate(a, insn_ea_dst(insn, r), &is) && ALIGN_DOWN(is ^ gpa, (uint64_t)PAGE_SIZE) == 0)
+			return true;
+		return translate(a, insn_ea_src(insn, r), &is) && ALIGN_DOWN(is ^ gpa, (uint64_t)PAGE_SIZE) == 0;
+	}
+	uint64_t ea = insn_ea(insn, r);
+
+	if (translate(a, ea, &is) && ALIGN_DOWN(is ^ gpa, (uint64_t)PAGE_SIZE) == 0)
+		return true;
+	/* An operand across the page's end faults on its second half. */
+	return translate(a, ea + insn->size - 1, &is) && ALIGN_DOWN(is ^ gpa, (uint64_t)PAGE_SIZE) == 0;
+}
+
+/*
+ * A guest writes to a register from a few places.  What bytes mean depends on them and the mode alone, so the last
+ * instruction's meaning is kept with its bytes.  NULL when it is not known.
+ */
+static const struct insn *decode(enum cpu_mode mode, const uint8_t *bytes, unsigned n)
+{
+	struct cpu *c = this_cpu();
+	uint64_t key[2] = { 0, 0 };
+	bool whole = n >= INSN_MAX_LEN;
+
+	if (whole) {
+		__builtin_memcpy(&key[0], bytes, 8);
+		__builtin_memcpy(&key[1], bytes + INSN_MAX_LEN - 8, 8);
+		if (c->insn_kept && c->insn.mode == mode && key[0] == c->insn_bytes[0] && key[1] == c->insn_bytes[1])
+			return &c->insn;
+	}
+	bool ok = !insn_decode(&c->insn, mode, bytes, n);
+
+	c->insn_kept = ok && whole;
+	c->insn_bytes[0] = key[0];
+	c->insn_bytes[1] = key[1];
+	return ok ? &c->insn : NULL;
+}
+
+static void emulate(struct vcpu *v, const struct vmexit *x)
+{
+	struct vcpu_regs r;
+	struct access a = { &r, NO_PAGE, 0 };
+	struct insn_bus bus = { .read = bus_read, .write = bus_write, .ctx = &a };
+	const struct insn *insn;
+	uint8_t own[INSN_MAX_LEN + 1] = { 0 };
+	const uint8_t *bytes = own;
+	uint64_t *last = &this_cpu()->mismatch_rip;
+
+	vendor->get(v, &r);
+	unsigned n = vendor->insn_bytes(v, &bytes);
+	if (!n) {
+		bytes = own;
+		n = guest_read_code(&r, own, INSN_MAX_LEN);
+	}
+	/* Only what has a memory operand has an address to compare, and can be the cause. */
+	insn = x->npf.fetch || x->npf.walk ? NULL : decode(insn_mode(&r), bytes, n);
+	if (!insn || (!insn->reads && !insn->writes)) {
+		refuse(v, &r, x->npf.gpa, bytes, n);
+		return;
+	}
+	if (!same_address(&a, insn, x->npf.gpa)) {
+		/* Execute again: another CPU rewrote the instruction.  The same twice is a form that we read wrongly. */
+		if (*last == r.rip)
+			refuse(v, &r, x->npf.gpa, bytes, n);
+		*last = *last == r.rip ? 0 : r.rip;
+		return;
+	}
+	int err = insn_execute(insn, &r, &bus);
+	bool progress = !err || r.gpr[GPR_RCX] != v->gpr[GPR_RCX];
+
+	/* What a string move has done is done: the rest is executed again, and meets its own fault. */
+	memcpy(v->gpr, r.gpr, sizeof(v->gpr));
+	if (!progress)
+		refuse(v, &r, x->npf.gpa, bytes, n);
+	if (err)
+		return;
+	v->rflags = r.rflags;
+	vendor->skip(v, r.rip);
+}
+
+void exit_mmio(struct vcpu *v, const struct vmexit *x)
+{
+	uint64_t gpa = x->npf.gpa;
+	uint32_t off;
+
+	if (trap_find_mmio(gpa, &off) || nested_is_hidden(gpa) || (is_lapic(gpa) && x->npf.write)) {
+		emulate(v, x);
+		return;
+	}
+	if (gpa >= phys_limit() || nested_map_on_demand(gpa))
+		vendor->inject_exception(v, VCPU_EVENT_GP, true, 0);
+}

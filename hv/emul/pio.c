@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Port accesses that exit: configuration ports, twins' legacy registers, sleep and reset. */
+#include <veneer/err.h>
+#include <veneer/gmem.h>
+#include <veneer/io.h>
+#include <veneer/log.h>
+#include <veneer/string.h>
+#include "hv/emul/emulate.h"
+#include "hv/cpu/vendor.h"
+#include "hv/pci/pci_internal.h"
+#include "hv/dev/ports.h"
+#include "hv/dev/power.h"
+#include "hv/dev/trap_internal.h"
+#include "hv/mem/mem_internal.h"
+
+#define CONFIG_FIRST	0xcf8
+#define CONFIG_LAST	0xcff
+
+/* Whether an access begins at a port that is nobody's and runs into one that is: then each byte goes its own way. */
+static bool runs_into(uint16_t port, unsigned width)
+{
+	uint32_t off;
+
+	if (trap_find_pio(port, &off) || trap_port_is_fixed(port))
+		return false;
+	for (unsigned i = 1; i < width; i++)
+		if (trap_find_pio((uint16_t)(port + i), &off) || trap_port_is_fixed((uint16_t)(port + i)))
+			return true;
+	return false;
+}
+
+static uint32_t port_read(uint16_t port, unsigned width);
+static void port_write(uint16_t port, unsigned width, uint32_t value);
+
+static uint32_t read_bytes(uint16_t port, unsigned width)
+{
+	uint32_t v = 0;
+
+	for (unsigned i = 0; i < width; i++)
+		v |= port_read((uint16_t)(port + i), 1) << (8 * i);
+	return v;
+}
+
+static void write_bytes(uint16_t port, unsigned width, uint32_t value)
+{
+	for (unsigned i = 0; i < width; i++)
+		port_write((uint16_t)(port + i), 1, value >> (8 * i) & 0xff);
+}
+
+static uint32_t port_read(uint16_t port, unsigned width)
+{
+	uint32_t off;
+	struct trap *t = trap_find_pio(port, &off);
+
+	if (runs_into(port, width))
+		return read_bytes(port, width);
+	if (t)
+		return (uint32_t)trap_read(t, off, width);
+	if (port >= CONFIG_FIRST && port <= CONFIG_LAST)
+		return vpci_port_read(port, width);
+	return port_in(port, width);
+}
+
+static void port_write(uint16_t port, unsigned width, uint32_t value)
+{
+	uint32_t off;
+	struct trap *t = trap_find_pio(port, &off);
+
+	if (runs_into(port, width))
+		write_bytes(port, width, value);
+	else if (t)
+		trap_write(t, off, width, value);
+	else if (port >= CONFIG_FIRST && port <= CONFIG_LAST)
+		vpci_port_write(port, width, value);
+	else if (!power_port_write(port, width, value))
+		return;
+	else
+		port_out(port, width, value);
+}
+
+/* --- string forms, by the decoder: emulated processors do not say address size and segment --- */
+
+struct access {
+	const struct vcpu_regs *regs;
+};
+
+static int mem_copy(const struct access *a, uint64_t linear, void *buf, unsigned len, bool write)
+{
+	for (unsigned i = 0; i < len; i++) {
+		uint64_t gpa;
+		uint8_t *p;
+
+		if (!guest_translate(a->regs, linear + i, &gpa))
+			return -ERR_FAULT;
+		p = gmem_ptr(gpa, 1);
+		if (!p)
+			return -ERR_FAULT;
+		if (write)
+			*p = ((uint8_t *)buf)[i];
+		else
+			((uint8_t *)buf)[i] = *p;
+	}
+	return 0;
+}
+
+static int bus_read(void *ctx, uint64_t linear, void *buf, unsigned len)
+{
+	return mem_copy(ctx, linear, buf, len, false);
+}
+
+static int bus_write(void *ctx, uint64_t linear, const void *buf, unsigned len)
+{
+	return mem_copy(ctx, linear, (void *)(uintptr_t)buf, len, true);
+}
+
+static int bus_in(void *ctx, uint16_t port, unsigned width, uint32_t *value)
+{
+	*value = port_read(port, width);
+	return 0;
+}
+
+static int bus_out(void *ctx, uint16_t port, unsigned width, uint32_t value)
+{
+	port_write(port, width, value);
+	return 0;
+}
+
+static void string_io(struct vcpu *v)
+{
+	struct vcpu_regs r;
+	struct access a = { &r };
+	struct insn_bus bus = { bus_read, bus_write, bus_in, bus_out, &a, 0 };
+	uint8_t bytes[INSN_MAX_LEN];
+	struct insn insn;
+
+	vendor->get(v, &r);
+	unsigned n = guest_read_code(&r, bytes, sizeof(bytes));
+
+	/*
+	 * Memory that is absent: #GP instead of the #PF that hardware gives; no guest moves device registers by INS into a
+	 * hole.
+	 */
+	if (insn_decode(&insn, insn_mode(&r), bytes, n) || !insn_is_port(&insn)) {
+		vendor->inject_exception(v, VCPU_EVENT_GP, true, 0);
+		return;
+	}
+	bool err = insn_execute(&insn, &r, &bus);
+	bool progress = !err || r.gpr[GPR_RCX] != v->gpr[GPR_RCX];
+
+	memcpy(v->gpr, r.gpr, sizeof(v->gpr));
+	if (!progress)
+		vendor->inject_exception(v, VCPU_EVENT_GP, true, 0);
+	else if (!err)
+		vendor->skip(v, r.rip);
+}
+
+void exit_pio(struct vcpu *v, const struct vmexit *x)
+{
+	unsigned width = x->pio.width;
+	uint64_t mask = width == 4 ? 0xffffffffull : (1ull << (8 * width)) - 1;
+
+	if (x->pio.string || !x->next_rip) {
+		string_io(v);
+		return;
+	}
+	if (x->pio.in) {
+		uint64_t value = port_read(x->pio.port, width) & mask;
+
+		/* A 32-bit result clears the upper half, narrower ones keep the rest. */
+		v->gpr[GPR_RAX] = width == 4 ? value : (v->gpr[GPR_RAX] & ~mask) | value;
+	} else {
+		port_write(x->pio.port, width, (uint32_t)(v->gpr[GPR_RAX] & mask));
+	}
+	vendor->skip(v, x->next_rip);
+}

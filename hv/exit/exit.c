@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The single switch over exits.  No vendor is known here. */
+#include <veneer/counters.h>
+#include <veneer/err.h>
+#include <veneer/gmem.h>
+#include <veneer/hypercall.h>
+#include <veneer/irq.h>
+#include <veneer/log.h>
+#include <veneer/string.h>
+#include "hv/bios/bios.h"
+#include "hv/emul/decode.h"
+#include "hv/cpu/smp.h"
+#include "hv/cpu/vendor.h"
+#include "hv/dev/clock_internal.h"
+#include "hv/dev/counters_internal.h"
+#include "hv/irq/doorbell.h"
+#include "hv/irq/intx.h"
+#include "hv/hv.h"
+#include "hv/x86.h"
+
+#define HYPERCALL_ABI	1
+#define ADVICE		" (see \"Processor\" in make menuconfig)"
+
+const struct vcpu_ops *vendor;
+uint64_t exit_count[EXIT_KINDS];
+
+static const char *const kind_names[EXIT_KINDS] = {
+	[EXIT_INVALID] = "invalid", [EXIT_NMI] = "nmi", [EXIT_INTR] = "intr", [EXIT_CLOCK] = "clock", [EXIT_CPUID] = "cpuid",
+	[EXIT_RDMSR] = "rdmsr", [EXIT_WRMSR] = "wrmsr", [EXIT_PIO] = "pio", [EXIT_NPF] = "npf",
+	[EXIT_HYPERCALL] = "hypercall", [EXIT_SHUTDOWN] = "shutdown", [EXIT_UD] = "ud", [EXIT_INVD] = "invd",
+	[EXIT_XSETBV] = "xsetbv", [EXIT_IRET] = "iret", [EXIT_WINDOW] = "window", [EXIT_CR] = "cr",
+	[EXIT_TASK_SWITCH] = "task_switch", [EXIT_INIT] = "init",
+	[EXIT_DOUBLE_FAULT] = "double_fault", [EXIT_OTHER] = "other",
+};
+
+int vendor_choose(void)
+{
+	static const struct vcpu_ops *const all[] = {
+		IS_ENABLED(CONFIG_SVM) ? &svm_ops : NULL,
+		IS_ENABLED(CONFIG_VMX) ? &vmx_ops : NULL,
+	};
+	const char *why = NULL, *reason;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(all); i++) {
+		int err = all[i] ? all[i]->probe(&reason) : -ERR_NODEV;
+
+		if (!err) {
+			vendor = all[i];
+			return 0;
+		}
+		if (err != -ERR_NODEV)
+			why = reason;
+	}
+	log_err("cpu: %s", why ? why : "this processor has no virtualization that this build knows" ADVICE);
+	return -ERR_NOTSUP;
+}
+
+uint64_t exit_next_rip(struct vcpu *v, const struct vmexit *x)
+{
+	uint8_t bytes[INSN_MAX_LEN];
+	struct vcpu_regs r;
+	struct insn insn;
+
+	if (x->next_rip)
+		return x->next_rip;
+	vendor->get(v, &r);
+	unsigned n = guest_read_code(&r, bytes, sizeof(bytes));
+	if (insn_decode(&insn, insn_mode(&r), bytes, n))
+		return 0;
+	return r.rip + insn.len;
+}
+
+/* Skip an instruction that has been carried out, or #UD when nobody knows how long it is. */
+static void skip(struct vcpu *v, const struct vmexit *x)
+{
+	uint64_t next = exit_next_rip(v, x);
+
+	if (next)
+		vendor->skip(v, next);
+	else
+		vendor->inject_exception(v, VCPU_EVENT_UD, false, 0);
+}
+
+static int64_t call_counter(struct vcpu *v)
+{
+	struct veneer_counter c, *out = gmem_ptr(v->gpr[GPR_RCX], sizeof(c));
+
+	if (!out || !counters_get(v->gpr[GPR_RBX], &c))
+		return -1;
+	memcpy(out, &c, sizeof(c));
+	return 0;
+}
+
+static int64_t call_log(struct vcpu *v)
+{
+	char *out = gmem_ptr(v->gpr[GPR_RCX], PAGE_SIZE);
+
+	if (!out)
+		return -1;
+	v->gpr[GPR_RBX] = log_read(v->gpr[GPR_RBX], out, PAGE_SIZE);
+	return 0;
+}
+
+static void exit_hypercall(struct vcpu *v, const struct vmexit *x)
+{
+	uint32_t call = (uint32_t)v->gpr[GPR_RAX];
+	struct vcpu_regs r;
+	int64_t result = -1;
+
+	vendor->get(v, &r);
+	if (IS_ENABLED(CONFIG_BOOT_BIOS) && bios_hypercall(v, &r))
+		return;
+	if ((call & 0xffff0000) != VENEER_CALL || r.cpl) {
+		vendor->inject_exception(v, VCPU_EVENT_UD, false, 0);
+		return;
+	}
+	switch (call & 0xffff) {
+	case VENEER_CALL_VERSION:
+		v->gpr[GPR_RBX] = HYPERCALL_ABI;
+		v->gpr[GPR_RCX] = counters_count();
+		result = 0;
+		break;
+	case VENEER_CALL_COUNTER:
+		result = call_counter(v);
+		break;
+	case VENEER_CALL_LOG:
+		result = call_log(v);
+		break;
+	}
+	v->gpr[GPR_RAX] = (uint64_t)result;
+	skip(v, x);
+}
+
+/*
+ * The clock's exit: acknowledge the interrupt and hand it to the guest, whose IF was 1 or it would not have come.  An NMI that
+ * comes while interrupts are open is taken by Veneer's own handler, which only counts.
+ */
+static void exit_intr(struct vcpu *v)
+{
+	uint64_t nmis = this_cpu()->nmi_count;
+	int vector = vendor->acknowledge_interrupt();
+
+	if (vector >= 0)
+		vendor->inject_interrupt(v, (uint8_t)vector);
+	if (this_cpu()->nmi_count != nmis)
+		smp_nmi(this_cpu());
+}
+
+/* An instruction that is carried out, or that this guest may not execute so. */
+static void exit_checked(struct vcpu *v, const struct vmexit *x, bool (*access)(struct vcpu *))
+{
+	if (access(v))
+		skip(v, x);
+	else
+		vendor->inject_exception(v, VCPU_EVENT_GP, true, 0);
+}
+
+static void dispatch(struct vcpu *v, const struct vmexit *x)
+{
+	switch (x->kind) {
+	case EXIT_NMI:
+		smp_nmi(this_cpu());
+		break;
+	case EXIT_INTR:
+		exit_intr(v);
+		break;
+	case EXIT_CPUID:
+		exit_cpuid(v);
+		skip(v, x);
+		break;
+	case EXIT_RDMSR:
+		exit_checked(v, x, exit_rdmsr);
+		break;
+	case EXIT_WRMSR:
+		exit_checked(v, x, exit_wrmsr);
+		break;
+	case EXIT_PIO:
+		exit_pio(v, x);
+		break;
+	case EXIT_NPF:
+		exit_mmio(v, x);
+		break;
+	case EXIT_HYPERCALL:
+		exit_hypercall(v, x);
+		break;
+	case EXIT_INVD:
+		/* Dropping dirty lines would drop Veneer's, too. */
+		wbinvd();
+		skip(v, x);
+		break;
+	case EXIT_XSETBV:
+		exit_checked(v, x, exit_xsetbv);
+		break;
+	case EXIT_UD:
+		vendor->inject_exception(v, VCPU_EVENT_UD, false, 0);
+		break;
+	case EXIT_DOUBLE_FAULT:
+		guest_crash_remember(v, x);
+		vendor->inject_exception(v, 8, true, 0);
+		break;
+	case EXIT_IRET:
+	case EXIT_WINDOW:
+	case EXIT_CLOCK:
+	case EXIT_CR:
+		break;
+	case EXIT_TASK_SWITCH:
+		if (x->cannot)
+			guest_crash(v, x, x->cannot);
+		break;
+	case EXIT_INIT:
+		smp_real_init(this_cpu());
+		break;
+	case EXIT_SHUTDOWN:
+		guest_crash(v, x, "triple fault");
+	default:
+		panic("exit %#lx (info %#lx %#lx) at guest rip %#lx: not expected", x->code, x->info1, x->info2, v->rip);
+	}
+}
+
+/* The twins' INTx: by the I/O APIC's entries at once, by the 8259s when the guest can take it. */
+static void deliver_intx(struct vcpu *v)
+{
+	int vector;
+	bool waits = intx_check(vendor->can_interrupt(v), &vector);
+
+	if (vector >= 0)
+		vendor->inject_interrupt(v, (uint8_t)vector);
+	vendor->interrupt_window(v, waits);
+}
+
+void exit_init(void)
+{
+	for (unsigned i = 0; i < EXIT_KINDS; i++)
+		if (kind_names[i])
+			counter_register("exit", kind_names[i], &exit_count[i]);
+}
+
+void exit_loop(void)
+{
+	struct cpu *c = this_cpu();
+	struct vmexit x;
+
+	/* Rings since the devices were started went to the boot processor's own handler: look once. */
+	if (!c->index) {
+		doorbell_ring();
+		doorbell_credit(NULL);
+	}
+	for (;;) {
+		if (c->state == CPU_RUNS)
+			deliver_intx(c->v);
+		if (!smp_enter(c)) {
+			smp_serve(c);
+			continue;
+		}
+		vendor->clock_exits(c->v, clock_wanted(c));
+		vendor->run(c->v, &x);
+		smp_left(c);
+		counter_add(&exit_count[x.kind], 1);
+		dispatch(c->v, &x);
+		clock_check();
+	}
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * MSRs that exit and that all vendors have; what differs is theirs (vcpu_ops).  A guest reads what a processor without
+ * virtualization would say, and does not move the local APIC.
+ */
+#include <veneer/log.h>
+#include "hv/cpu/percpu.h"
+#include "hv/cpu/vendor.h"
+#include "hv/irq/lapic.h"
+
+#define CPUID_TSC_DEADLINE	BIT(24)		/* 1h ECX */
+
+bool exit_rdmsr(struct vcpu *v)
+{
+	uint32_t msr = (uint32_t)v->gpr[GPR_RCX];
+	struct vcpu_regs r;
+	uint64_t value;
+
+	switch (msr) {
+	case MSR_EFER:
+		vendor->get(v, &r);
+		value = r.efer;
+		break;
+	case MSR_APIC_BASE:
+		value = lapic_guest_base_read();
+		break;
+	case MSR_TSC_ADJUST:
+		value = this_cpu()->tsc_adjust;
+		break;
+	default:
+		if (!vendor->rdmsr(v, msr, &value))
+			return false;
+		break;
+	}
+	v->gpr[GPR_RAX] = (uint32_t)value;
+	v->gpr[GPR_RDX] = value >> 32;
+	return true;
+}
+
+/*
+ * What this processor has: a bit that it does not know makes the next VMRUN fail (APM vol. 2, 15.5.1), where the guest should
+ * get #GP.  LMSLE is never there: newer processors have it no more, and hypervisors never had.
+ */
+static uint64_t efer_known(void)
+{
+	uint32_t max = cpuid(0x80000000, 0).eax;
+	struct cpuid_regs c = cpuid(0x80000001, 0);
+	uint64_t known = EFER_SCE | EFER_LME | EFER_LMA;
+
+	if (c.edx & BIT(20))
+		known |= EFER_NXE;
+	if (c.edx & BIT(25))
+		known |= EFER_FFXSR;
+	if (c.ecx & BIT(17))
+		known |= EFER_TCE;
+	if (max >= 0x80000021 && (cpuid(0x80000021, 0).eax & BIT(8)))
+		known |= EFER_AUTOIBRS;
+	return known;
+}
+
+/* APM vol. 2, 3.1.7: reserved bits and a change of LME under paging are #GP; LMA is the processor's. */
+static bool write_efer(struct vcpu *v, uint64_t value)
+{
+	struct vcpu_regs r;
+
+	vendor->get(v, &r);
+	if (value & ~efer_known())
+		return false;
+	if ((r.cr0 & CR0_PG) && ((value ^ r.efer) & EFER_LME))
+		return false;
+	r.efer = (value & ~(uint64_t)EFER_LMA) | (r.efer & EFER_LMA);
+	vendor->set(v, &r);
+	return true;
+}
+
+static bool has_deadline(void)
+{
+	return cpuid(1, 0).ecx & CPUID_TSC_DEADLINE;
+}
+
+/*
+ * The local APIC's deadline is in the host's TSC (SDM vol. 3, 26.3).  Once a guest's differs its writes exit and are
+ * translated, and a deadline that is set moves along.  (On other CPUs, whose offsets are 0, the writes may exit or not.)
+ */
+static void set_tsc_offset(struct vcpu *v, uint64_t offset)
+{
+	uint64_t old = vendor->get_tsc_offset(v), deadline;
+
+	vendor->set_tsc_offset(v, offset);
+	if (offset == old || !has_deadline())
+		return;
+	vendor->trap_msr_write(MSR_TSC_DEADLINE, true);
+	vendor->flush(v);
+	deadline = rdmsr(MSR_TSC_DEADLINE);
+	if (deadline)
+		wrmsr(MSR_TSC_DEADLINE, deadline + old - offset);
+}
+
+static bool write_deadline(struct vcpu *v, uint64_t value)
+{
+	if (!has_deadline())
+		return false;
+	wrmsr(MSR_TSC_DEADLINE, value ? value - vendor->get_tsc_offset(v) : 0);
+	return true;
+}
+
+bool exit_wrmsr(struct vcpu *v)
+{
+	uint32_t msr = (uint32_t)v->gpr[GPR_RCX];
+	uint64_t value = (uint32_t)v->gpr[GPR_RAX] | v->gpr[GPR_RDX] << 32;
+
+	switch (msr) {
+	case MSR_EFER:
+		return write_efer(v, value);
+	case MSR_APIC_BASE:
+		return lapic_guest_base_write(value);
+	case MSR_TSC:
+		set_tsc_offset(v, value - rdtsc());
+		return true;
+	case MSR_TSC_ADJUST:
+		/* The host's TSC is Veneer's clock: the adjustment becomes the guest's offset. */
+		set_tsc_offset(v, vendor->get_tsc_offset(v) + value - this_cpu()->tsc_adjust);
+		this_cpu()->tsc_adjust = value;
+		return true;
+	case MSR_TSC_DEADLINE:
+		return write_deadline(v, value);
+	case MSR_X2APIC_ICR:
+		return lapic_guest_x2apic_icr(value);
+	default:
+		return vendor->wrmsr(v, msr, value);
+	}
+}

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Doorbells: the devices' interrupts as NMIs (docs/boot-flow.md), each to one processor.  MSI where there is one, else MSI-X
+ * entry 0, else the IOAPIC pin of the INTx line.
+ */
+#include <veneer/counters.h>
+#include <veneer/err.h>
+#include <veneer/io.h>
+#include <veneer/irq.h>
+#include <veneer/log.h>
+#include <veneer/time.h>
+#include "hv/cpu/smp.h"
+#include "hv/irq/doorbell.h"
+#include "hv/irq/intx.h"
+#include "hv/irq/lapic.h"
+#include "hv/x86.h"
+
+#define MAX_DOORBELLS	32u
+
+/* PCI 3.0, 6.8.1 and 6.8.2 */
+#define MSI_CONTROL	2
+#define  MSI_ENABLE	BIT(0)
+#define  MSI_MULTIPLE	GENMASK(6, 4)
+#define  MSI_64		BIT(7)
+#define  MSI_MASKABLE	BIT(8)
+#define MSI_ADDR	4
+#define MSI_ADDR_HIGH	8
+#define MSI_DATA_32	8
+#define MSI_DATA_64	12
+#define MSI_MASK_32	12
+#define MSI_MASK_64	16
+#define MSIX_CONTROL	2
+#define  MSIX_ENABLE	BIT(15)
+#define  MSIX_MASK_ALL	BIT(14)
+#define MSIX_TABLE	4
+#define  MSIX_BIR	GENMASK(2, 0)
+#define MSIX_ENTRY_ADDR		0
+#define MSIX_ENTRY_ADDR_HIGH	4
+#define MSIX_ENTRY_DATA		8
+#define MSIX_ENTRY_CONTROL	12
+
+#define MSI_ADDRESS	0xfee00000u
+#define MSI_DATA_NMI	0x400u
+#define CLASS_NVME	0x010802u
+
+/*
+ * An NMI whose work somebody has done already comes within microseconds on silicon, where the message follows the completion
+ * over the same link (milliseconds with an SMI between); an emulator may take as long as its threads wait for a processor.
+ * Later ones are the guest's.
+ */
+#define CREDIT_US		10000u
+#define CREDIT_EMULATED_US	500000u
+
+/* Guests move vectors about while they start; a bell follows at most this often. */
+#define MOVE_US		100000u
+
+struct bell {
+	struct hw_dev *dev;
+	struct owner_work work;
+	volatile uint8_t *entry;	/* MSI-X; NULL: MSI or a pin */
+	bool pin;
+	uint32_t cpu;			/* shared: where it rings */
+	uint32_t old_cpu;		/* shared: where it rang until it was moved: one may still be on its way there */
+	uint64_t moved_us;		/* shared */
+	uint64_t credit_until;		/* shared: an NMI without work is taken for this one's */
+	bool worked;			/* in the poll of doorbell_ring() */
+};
+
+static struct bell bells[MAX_DOORBELLS];
+static unsigned nbells;
+static bool pins, emulated;
+static uint32_t credit_us = CREDIT_US;
+static uint64_t cnt_rings, cnt_spurious, cnt_credited, cnt_moved;
+
+static uint32_t msi_address(uint32_t apic_id)
+{
+	return MSI_ADDRESS | (apic_id & 0xff) << 12;
+}
+
+/* Both are switched off first: firmware may have left one on, and a function must not have both (6.8.2). */
+static void msi_off(const struct pci_dev *p)
+{
+	if (p->cap_msi)
+		pci_write16(p, p->cap_msi + MSI_CONTROL, pci_read16(p, p->cap_msi + MSI_CONTROL) & (uint16_t)~MSI_ENABLE);
+	if (p->cap_msix)
+		pci_write16(p, p->cap_msix + MSIX_CONTROL, pci_read16(p, p->cap_msix + MSIX_CONTROL) & (uint16_t)~MSIX_ENABLE);
+}
+
+static void msi_on(const struct pci_dev *p)
+{
+	uint16_t cap = p->cap_msi, control = pci_read16(p, cap + MSI_CONTROL);
+	bool is64 = control & MSI_64;
+
+	pci_write32(p, cap + MSI_ADDR, msi_address(lapic_id()));
+	if (is64)
+		pci_write32(p, cap + MSI_ADDR_HIGH, 0);
+	pci_write16(p, cap + (is64 ? MSI_DATA_64 : MSI_DATA_32), MSI_DATA_NMI);
+	if (control & MSI_MASKABLE)
+		pci_write32(p, cap + (is64 ? MSI_MASK_64 : MSI_MASK_32), 0);
+	pci_write16(p, cap + MSI_CONTROL, (uint16_t)((control & ~MSI_MULTIPLE) | MSI_ENABLE));
+}
+
+static volatile uint8_t *msix_table(const struct pci_dev *p, unsigned entries)
+{
+	uint32_t where = pci_read32(p, p->cap_msix + MSIX_TABLE), off = where & ~MSIX_BIR;
+	unsigned bir = FIELD_GET(MSIX_BIR, where);
+	volatile uint8_t *bar = bir < 6 ? pci_map_bar(p, bir, off + entries * 16ull) : NULL;
+
+	return bar ? bar + off : NULL;
+}
+
+/* Posted writes are through before the next ring can come. */
+static void msix_aim(volatile uint8_t *entry, uint32_t apic_id)
+{
+	mmio_write32(entry + MSIX_ENTRY_CONTROL, 1);
+	mmio_write32(entry + MSIX_ENTRY_ADDR, msi_address(apic_id));
+	mmio_write32(entry + MSIX_ENTRY_ADDR_HIGH, 0);
+	mmio_write32(entry + MSIX_ENTRY_DATA, MSI_DATA_NMI);
+	mmio_write32(entry + MSIX_ENTRY_CONTROL, 0);
+	(void)mmio_read32(entry + MSIX_ENTRY_CONTROL);
+}
+
+static int msix_on(const struct pci_dev *p)
+{
+	uint16_t cap = p->cap_msix, control = pci_read16(p, cap + MSIX_CONTROL);
+	unsigned entries = (control & 0x7ff) + 1u;
+	volatile uint8_t *table = msix_table(p, entries);
+
+	if (!table)
+		return -ERR_NOTSUP;
+	/* Decoding must be on for the table to be there; all other entries stay masked. */
+	pci_enable(p);
+	pci_write16(p, cap + MSIX_CONTROL, control | MSIX_ENABLE | MSIX_MASK_ALL);
+	for (unsigned i = 1; i < entries; i++)
+		mmio_write32(table + i * 16 + MSIX_ENTRY_CONTROL, 1);
+	msix_aim(table, lapic_id());
+	pci_write16(p, cap + MSIX_CONTROL, (uint16_t)((control & ~MSIX_MASK_ALL) | MSIX_ENABLE));
+	return 0;
+}
+
+static int pin_on(struct hw_dev *dev)
+{
+	int gsi;
+
+	if (!dev->pci->int_pin || !dev->ops->intx_test) {
+		log_err("%s: has neither MSI nor an interrupt line: it cannot ring", dev->name);
+		return -ERR_NOTSUP;
+	}
+	pci_write16(dev->pci, PCI_COMMAND, pci_read16(dev->pci, PCI_COMMAND) & (uint16_t)~PCI_CMD_INTX_OFF);
+	gsi = intx_borrow(dev);
+	if (gsi < 0) {
+		log_err("%s: its INTx line reaches no IOAPIC pin: it cannot ring", dev->name);
+		return gsi;
+	}
+	pins = true;
+	log_info("%s: rings by IOAPIC input %d", dev->name, gsi);
+	return 0;
+}
+
+/* Its INTx is the twin's: learned while messages are off, for a device does either. */
+static void learn_line(struct hw_dev *dev)
+{
+	const struct pci_dev *p = dev->pci;
+	uint16_t msi = p->cap_msi ? pci_read16(p, p->cap_msi + MSI_CONTROL) : 0;
+	uint16_t msix = p->cap_msix ? pci_read16(p, p->cap_msix + MSIX_CONTROL) : 0;
+	uint16_t command = pci_read16(p, PCI_COMMAND);
+
+	msi_off(p);
+	pci_write16(p, PCI_COMMAND, command & (uint16_t)~PCI_CMD_INTX_OFF);
+	intx_learn(dev);
+	pci_write16(p, PCI_COMMAND, command);
+	if (p->cap_msi)
+		pci_write16(p, p->cap_msi + MSI_CONTROL, msi);
+	if (p->cap_msix)
+		pci_write16(p, p->cap_msix + MSIX_CONTROL, msix);
+}
+
+/*
+ * NVMe drives are used with MSI-X by everybody, and the MSI of some (WD SN530, SN550) does not work.  All others ring by MSI:
+ * with MSI-X a NIC wants its causes mapped to vectors.
+ */
+static bool prefers_msix(const struct pci_dev *pci)
+{
+	return pci->cap_msix && (!pci->cap_msi || pci->class_code == CLASS_NVME);
+}
+
+int doorbell_prepare(const struct pci_dev *pci)
+{
+	int err = -ERR_NOTSUP;
+
+	msi_off(pci);
+	if (prefers_msix(pci))
+		err = msix_on(pci);
+	if (!err || !pci->cap_msi)
+		return pci->cap_msix ? err : 0;
+	msi_on(pci);
+	return 0;
+}
+
+void doorbell_silence(const struct pci_dev *pci)
+{
+	msi_off(pci);
+}
+
+static void credit(struct bell *b)
+{
+	__atomic_store_n(&b->credit_until, time_us() + credit_us, __ATOMIC_RELAXED);
+}
+
+void doorbell_credit(struct owner *owner)
+{
+	for (struct bell *b = bells; b < bells + nbells; b++)
+		if (!owner || owner == &b->dev->owner)
+			credit(b);
+}
+
+static void move(struct bell *b, const struct cpu *to)
+{
+	__atomic_store_n(&b->old_cpu, b->cpu, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&b->cpu, to->index, __ATOMIC_SEQ_CST);
+	if (b->entry)
+		msix_aim(b->entry, to->apic_id);
+	else
+		pci_write32(b->dev->pci, b->dev->pci->cap_msi + MSI_ADDR, msi_address(to->apic_id));
+	counter_add(&cnt_moved, 1);
+}
+
+/*
+ * To the processor that the device's last interrupt for the guest went to: its work and the guest's are then done at one place.
+ * As owner.  Without a mask only the destination in the low address changes, in one write, as everybody does with such
+ * devices; what completed before rings at the old place, and the poll that follows sees it.  Pins stay where they are.
+ */
+static bool follow(struct bell *b)
+{
+	uint32_t addr = b->dev->owner.msi_addr;
+	uint64_t now = time_us();
+
+	if (ncpus == 1 || b->pin || !addr || now - b->moved_us < MOVE_US)
+		return false;
+	struct cpu *to = smp_find_target(addr);
+
+	__atomic_store_n(&b->moved_us, now, __ATOMIC_RELAXED);
+	if (!to || to->index == b->cpu || to->apic_id > 0xff)
+		return false;
+	move(b, to);
+	return true;
+}
+
+/*
+ * Whether a single completion's interrupt is the NMI that is handled here.  Not where another processor took the work from the
+ * bell's own, or the bell has just moved; pins make edges of their own, and emulated cards send a message again whose cause has
+ * not been read for some time.
+ */
+static bool rings_for(const struct bell *b)
+{
+	const struct cpu *c = this_cpu();
+
+	return !pins && !emulated && c->ringing && b->cpu == c->index && (ncpus == 1 || time_us() - b->moved_us >= credit_us);
+}
+
+/* As owner, on whichever processor.  While one NMI is handled a second one can be latched, whose work is then done, too. */
+static void run_bell(void *ctx, uint32_t bits)
+{
+	struct bell *b = ctx;
+	unsigned n = b->dev->ops->poll(b->dev);
+
+	if (follow(b))
+		n += b->dev->ops->poll(b->dev);
+	if (!n)
+		return;
+	if (n > 1 || !rings_for(b))
+		credit(b);
+	b->worked = true;
+}
+
+/*
+ * One at a time as owner: a follow() that is under way has ended then, and later ones find that this processor does not run.
+ * Pins ring on the boot processor.
+ */
+void doorbell_leave(uint32_t cpu)
+{
+	for (struct bell *b = bells; b < bells + nbells; b++) {
+		if (b->pin)
+			continue;
+		owner_acquire(&b->dev->owner);
+		if (b->cpu == cpu) {
+			__atomic_store_n(&b->moved_us, time_us(), __ATOMIC_RELAXED);
+			move(b, cpus[0]);
+			/* What rang here until now. */
+			(void)b->dev->ops->poll(b->dev);
+			credit(b);
+		}
+		owner_release(&b->dev->owner);
+	}
+}
+
+int doorbell_attach(struct hw_dev *dev)
+{
+	const struct pci_dev *p = dev->pci;
+	struct bell *b = &bells[nbells];
+	int err = 0;
+
+	if (nbells == MAX_DOORBELLS)
+		return -ERR_NOMEM;
+	*b = (struct bell){ .dev = dev, .work = { .run = run_bell, .ctx = b } };
+	b->pin = !p->cap_msi && !p->cap_msix;
+	if (b->pin)
+		err = pin_on(dev);
+	else
+		learn_line(dev);
+	if (p->cap_msix && (pci_read16(p, p->cap_msix + MSIX_CONTROL) & MSIX_ENABLE))
+		b->entry = msix_table(p, 1);
+	if (err)
+		return err;
+	owner_add(&dev->owner, &b->work);
+	nbells++;
+	return 0;
+}
+
+/* Whether an NMI on this processor may be this bell's. */
+static bool rings_here(const struct bell *b, uint32_t cpu, uint64_t now)
+{
+	if (__atomic_load_n(&b->cpu, __ATOMIC_SEQ_CST) == cpu)
+		return true;
+	return __atomic_load_n(&b->old_cpu, __ATOMIC_SEQ_CST) == cpu &&
+	       now - __atomic_load_n(&b->moved_us, __ATOMIC_RELAXED) < credit_us;
+}
+
+/*
+ * 1 when it had work; *@busy when another processor has the device, which then polls it once more.  A device on a pin is
+ * waited for: the line must be seen to fall.
+ */
+static unsigned poll_one(struct bell *b, bool *busy)
+{
+	struct owner *o = &b->dev->owner;
+
+	b->worked = false;
+	if (!b->pin) {
+		if (!owner_post(o, &b->work, 1))
+			*busy = true;
+		return b->worked;
+	}
+	owner_acquire(o);
+	run_bell(b, 1);
+	bool worked = b->worked;
+	owner_release(o);
+	return worked;
+}
+
+/*
+ * All devices on one pin are drained until nobody has work: while the line stays asserted a pin gives no further edge.
+ * Bounded, since a device that always has work would keep the guest from running.
+ */
+static unsigned poll_all(uint32_t cpu, uint64_t time, bool *busy)
+{
+	struct bell *first = NULL;
+	unsigned sum = 0, now, rounds = pins ? 4 : 1;
+
+	do {
+		now = 0;
+		for (struct bell *b = bells; b < bells + nbells; b++)
+			if (rings_here(b, cpu, time) && poll_one(b, busy)) {
+				/* One NMI, and each of them sends its own. */
+				if (first)
+					credit(b);
+				else
+					first = b;
+				now++;
+			}
+		sum += now;
+	} while (now && --rounds);
+	return sum;
+}
+
+static bool take_credit(uint32_t cpu, uint64_t now)
+{
+	for (struct bell *b = bells; b < bells + nbells; b++) {
+		uint64_t until = __atomic_load_n(&b->credit_until, __ATOMIC_RELAXED);
+
+		if (!rings_here(b, cpu, now) || now >= until)
+			continue;
+		if (__atomic_compare_exchange_n(&b->credit_until, &until, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+			return true;
+	}
+	return false;
+}
+
+void doorbell_look(void)
+{
+	for (struct bell *b = bells; b < bells + nbells; b++)
+		if (b->pin)
+			(void)owner_post(&b->dev->owner, &b->work, 1);
+}
+
+bool doorbell_ring(void)
+{
+	uint32_t cpu = this_cpu()->index;
+	uint64_t now = time_us();
+	bool busy = false, worked, foreign;
+
+	counter_add(&cnt_rings, 1);
+	this_cpu()->ringing = true;
+	worked = poll_all(cpu, now, &busy);
+	this_cpu()->ringing = false;
+	/* What asserts a pin after the draining is not ours. */
+	foreign = pins && intx_look_foreign();
+	if (worked || busy || foreign)
+		return true;
+	if (take_credit(cpu, now)) {
+		counter_add(&cnt_credited, 1);
+		return true;
+	}
+	counter_add(&cnt_spurious, 1);
+	return false;
+}
+
+void doorbell_init(void)
+{
+	emulated = cpuid(1, 0).ecx & CPUID_HYPERVISOR;
+	credit_us = emulated ? CREDIT_EMULATED_US : CREDIT_US;
+	counter_register("doorbell", "rings", &cnt_rings);
+	counter_register("doorbell", "unexplained", &cnt_spurious);
+	counter_register("doorbell", "credited", &cnt_credited);
+	counter_register("doorbell", "moved", &cnt_moved);
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <veneer/counters.h>
+#include <veneer/io.h>
+#include <veneer/irq.h>
+#include <veneer/log.h>
+#include <veneer/mem.h>
+#include "hv/cpu/smp.h"
+#include "hv/irq/lapic.h"
+#include "hv/x86.h"
+
+static volatile uint8_t *page;
+static uint32_t page_addr;
+static uint64_t cnt_sent, cnt_refused, cnt_emulated, cnt_accesses;
+
+#define MSI_ADDR_BASE		0xfee00000u
+#define MSI_ADDR_DEST		GENMASK(19, 12)
+#define MSI_ADDR_LOGICAL	BIT(2)
+#define MSI_DATA_VECTOR		GENMASK(7, 0)
+#define MSI_DATA_MODE		GENMASK(10, 8)
+
+#define ICR_WAIT		100000u		/* polls of the delivery status: some milliseconds on silicon */
+
+bool lapic_x2apic(void)
+{
+	return rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC;
+}
+
+void lapic_init(uint32_t addr)
+{
+	page_addr = (uint32_t)(rdmsr(MSR_APIC_BASE) & 0xfffff000);
+	if (page_addr != addr)
+		log_warn("lapic: the MADT says %#x, the processor %#x", addr, page_addr);
+	page = mem_map_mmio(page_addr, PAGE_SIZE);
+	if (!page)
+		panic("lapic: cannot map %#x", page_addr);
+	counter_register("irq", "sent", &cnt_sent);
+	counter_register("irq", "refused", &cnt_refused);
+	counter_register("irq", "ipis_emulated", &cnt_emulated);
+	counter_register("lapic", "accesses", &cnt_accesses);
+}
+
+uint32_t lapic_addr(void)
+{
+	return page_addr;
+}
+
+uint32_t lapic_id(void)
+{
+	return lapic_x2apic() ? (uint32_t)rdmsr(MSR_X2APIC_ID) : mmio_read32(page + LAPIC_ID) >> 24;
+}
+
+uint32_t lapic_read(uint32_t off)
+{
+	return lapic_x2apic() ? (uint32_t)rdmsr(MSR_X2APIC + off / LAPIC_STRIDE) : mmio_read32(page + off);
+}
+
+void lapic_write(uint32_t off, uint32_t v)
+{
+	if (lapic_x2apic())
+		wrmsr(MSR_X2APIC + off / LAPIC_STRIDE, v);
+	else
+		mmio_write32(page + off, v);
+}
+
+static bool vector_bit(uint32_t set, uint8_t vector)
+{
+	return lapic_read(set + vector / 32 * LAPIC_STRIDE) & BIT(vector % 32);
+}
+
+enum vector_state lapic_vector(uint8_t vector)
+{
+	if (vector_bit(LAPIC_IRR, vector))
+		return VECTOR_WAITING;
+	if (!vector_bit(LAPIC_ISR, vector))
+		return VECTOR_IDLE;
+	return vector_bit(LAPIC_TMR, vector) ? VECTOR_IN_SERVICE_LEVEL : VECTOR_IN_SERVICE;
+}
+
+bool lapic_takes_pic(void)
+{
+	uint32_t lint0;
+
+	if (!(rdmsr(MSR_APIC_BASE) & APIC_BASE_ENABLE))
+		return true;
+	lint0 = lapic_read(LAPIC_LVT_LINT0);
+	return !(lint0 & LVT_MASKED) && FIELD_GET(ICR_MODE, lint0) == ICR_MODE_EXTINT;
+}
+
+static void wait_idle(void)
+{
+	static bool said;
+
+	for (unsigned i = 0; i < ICR_WAIT; i++) {
+		if (!(mmio_read32(page + LAPIC_ICR_LOW) & ICR_PENDING))
+			return;
+		cpu_relax();
+	}
+	log_err_once(said, "lapic: delivery status still pending, ICR %#x", mmio_read32(page + LAPIC_ICR_LOW));
+}
+
+/*
+ * Unlike stores to the page a WRMSR does not wait for earlier stores (SDM vol. 3, 11.12.3): what the interrupt tells of must be
+ * seen first.  Emulators do not show it.
+ */
+static void x2apic_icr(uint64_t value)
+{
+	__asm__ volatile("mfence; lfence" : : : "memory");
+	wrmsr(MSR_X2APIC_ICR, value);
+}
+
+void lapic_send(uint32_t dest, uint32_t low)
+{
+	if (lapic_x2apic()) {
+		x2apic_icr((uint64_t)dest << 32 | low);
+		return;
+	}
+	uint32_t high = mmio_read32(page + LAPIC_ICR_HIGH);
+
+	wait_idle();
+	mmio_write32(page + LAPIC_ICR_HIGH, dest << 24);
+	mmio_write32(page + LAPIC_ICR_LOW, low);
+	wait_idle();
+	mmio_write32(page + LAPIC_ICR_HIGH, high);
+}
+
+static void send_self(uint32_t low)
+{
+	if (lapic_x2apic()) {
+		x2apic_icr(low);
+		return;
+	}
+	wait_idle();		/* an IPI of the guest's may be on its way */
+	mmio_write32(page + LAPIC_ICR_LOW, low);
+}
+
+/* This processor's bit of a message's logical destination: by its xAPIC registers, or by its id in x2APIC mode (cluster 0). */
+static uint32_t own_bits(uint32_t dest)
+{
+	uint32_t own = lapic_ldr() >> 24;
+
+	if (lapic_x2apic())
+		return lapic_id() < 8 ? BIT(lapic_id()) & dest : 0;
+	if (lapic_dfr() >> 28 == 0xf)
+		return own & dest;
+	return (own ^ dest) & 0xf0 ? 0 : own & dest & 0xf;
+}
+
+/*
+ * One member of the set, by preference this processor, else one that is known to run.  Where none is known the set is asked as
+ * a whole: rather twice than not at all.
+ */
+static uint32_t one_of(uint32_t dest)
+{
+	uint32_t own = own_bits(dest), cluster = lapic_x2apic() || lapic_dfr() >> 28 == 0xf ? 0 : dest & 0xf0;
+	uint32_t set = dest & ~cluster;
+
+	for (uint32_t rest = set; rest && !own; rest &= rest - 1)
+		if (smp_find_target(MSI_ADDR_BASE | MSI_ADDR_LOGICAL | FIELD_PREP(MSI_ADDR_DEST, cluster | (rest & -rest))))
+			own = rest & -rest;
+	return cluster | (own ? own & -own : set);
+}
+
+/*
+ * Lowest-priority delivery does not exist in the ICR of recent processors: it is fixed delivery to one of the set.
+ * INIT, SMI, NMI and ExtINT from a guest's table would be sent by Veneer itself, so they never are.
+ */
+void irq_send_msi(uint64_t addr, uint32_t data)
+{
+	uint32_t mode = FIELD_GET(MSI_DATA_MODE, data), vector = FIELD_GET(MSI_DATA_VECTOR, data);
+
+	if ((addr & ~0xfffffull) != MSI_ADDR_BASE || mode > ICR_MODE_LOWEST || vector < 16) {
+		counter_add(&cnt_refused, 1);
+		return;
+	}
+	uint32_t dest = FIELD_GET(MSI_ADDR_DEST, (uint32_t)addr);
+	uint32_t low = vector | ICR_ASSERT | FIELD_PREP(ICR_MODE, ICR_MODE_FIXED);
+	bool logical = addr & MSI_ADDR_LOGICAL;
+
+	counter_add(&cnt_sent, 1);
+	/*
+	 * A set of processors means the one that there is, where there is one.  A broadcast does, too, where it says "any of
+	 * them".  By shorthand no destination register is touched.
+	 */
+	bool set = logical || mode == ICR_MODE_LOWEST || dest == 0xff;
+
+	if ((set && ncpus == 1) || (dest == 0xff && mode == ICR_MODE_LOWEST) || (!logical && dest == lapic_id()))
+		send_self(low | FIELD_PREP(ICR_SHORTHAND, ICR_SELF));
+	else if (logical)
+		lapic_send(mode == ICR_MODE_LOWEST ? one_of(dest) : dest, low | ICR_LOGICAL);
+	else
+		lapic_send(dest == 0xff && lapic_x2apic() ? ~0u : dest, low);
+}
+
+uint32_t lapic_ldr(void)
+{
+	return lapic_x2apic() ? ~0u : mmio_read32(page + LAPIC_LDR);
+}
+
+uint32_t lapic_dfr(void)
+{
+	return lapic_x2apic() ? ~0u : mmio_read32(page + LAPIC_DFR);
+}
+
+void lapic_guest_write(uint32_t off, unsigned width, uint32_t value)
+{
+	counter_add(&cnt_accesses, 1);
+	/*
+	 * Registers stand 16 bytes apart and are written as aligned dwords; what other accesses do, chips decide differently.
+	 * In x2APIC mode there is nothing in the page.
+	 */
+	if (width != 4 || off % LAPIC_STRIDE || lapic_x2apic())
+		return;
+	if (off == LAPIC_ICR_LOW && ipi_guest_sends(value, mmio_read32(page + LAPIC_ICR_HIGH) >> 24, false)) {
+		counter_add(&cnt_emulated, 1);
+		return;
+	}
+	mmio_write32(page + off, value);
+	if (off == LAPIC_LDR)
+		__atomic_store_n(&this_cpu()->ldr, value, __ATOMIC_RELAXED);
+	else if (off == LAPIC_DFR)
+		__atomic_store_n(&this_cpu()->dfr, value, __ATOMIC_RELAXED);
+}
+
+bool lapic_guest_x2apic_icr(uint64_t value)
+{
+	uint32_t mode = FIELD_GET(ICR_MODE, (uint32_t)value);
+
+	counter_add(&cnt_accesses, 1);
+	/* Where the guest would, or might, get #GP the write must not be ours: three modes are reserved (11.12.9). */
+	if (!lapic_x2apic() || (value & ICR_X2_RESERVED) || mode == ICR_MODE_LOWEST || mode == ICR_MODE_RESERVED ||
+	    mode == ICR_MODE_EXTINT)
+		return false;
+	if (ipi_guest_sends((uint32_t)value, value >> 32, true))
+		counter_add(&cnt_emulated, 1);
+	else
+		x2apic_icr(value);
+	return true;
+}

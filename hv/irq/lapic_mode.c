@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The local APIC after INIT, and the guest's way between its modes (SDM vol. 3, 11.4.7 and 11.12.5; APM vol. 2, 16.3 and 16.9).
+ * What a guest switches off stays on for doorbells and pokes, which are NMIs and reach an APIC that is switched off by SVR.
+ */
+#include <veneer/log.h>
+#include "hv/cpu/smp.h"
+#include "hv/cpu/vendor.h"
+#include "hv/irq/lapic.h"
+#include "hv/x86.h"
+
+#define MODES		(APIC_BASE_ENABLE | APIC_BASE_X2APIC)
+#define CPUID_X2APIC	BIT(21)		/* 1h ECX */
+#define XAPIC_IDS	255u		/* 255 is the broadcast */
+
+/*
+ * CMCI, thermal and performance entries are not there on every processor, which the count of entries tells (11.4.8); DFR is not
+ * in x2APIC mode, and LDR is read-only there.  What is not there is #GP in x2APIC mode.
+ */
+static const struct { uint16_t off; uint8_t last; bool xapic; uint32_t v; } after_init[] = {
+	{ LAPIC_TPR, 0, false, 0 }, { LAPIC_LDR, 0, true, 0 }, { LAPIC_DFR, 0, true, ~0u },
+	{ LAPIC_LVT_CMCI, 6, false, LVT_MASKED }, { LAPIC_LVT_TIMER, 0, false, LVT_MASKED },
+	{ LAPIC_LVT_THERMAL, 5, false, LVT_MASKED }, { LAPIC_LVT_PMC, 4, false, LVT_MASKED },
+	{ LAPIC_LVT_LINT0, 0, false, LVT_MASKED }, { LAPIC_LVT_LINT1, 0, false, LVT_MASKED },
+	{ LAPIC_LVT_ERROR, 0, false, LVT_MASKED }, { LAPIC_TIMER_INIT, 0, false, 0 }, { LAPIC_TIMER_DIV, 0, false, 0 },
+};
+
+static bool any(uint32_t set)
+{
+	bool some = false;
+
+	for (unsigned n = 0; n < 8; n++)
+		some |= lapic_read(set + n * LAPIC_STRIDE) != 0;
+	return some;
+}
+
+/*
+ * INIT forgets what is in service and what pends; software can only end the one and take the other, with the APIC switched
+ * on and nothing masked by priority.  Bounded: 256 vectors in service, 240 that wait, each twice.
+ */
+static void forget_interrupts(void)
+{
+	static bool said;
+
+	for (unsigned i = 0; i < 1024; i++) {
+		if (any(LAPIC_ISR))
+			lapic_write(LAPIC_EOI, 0);
+		else if (!any(LAPIC_IRR) || vendor->acknowledge_interrupt() < 0)
+			break;
+	}
+	if (any(LAPIC_IRR))
+		log_err_once(said, "lapic: interrupts still pending after INIT");
+}
+
+void lapic_reset(void)
+{
+	unsigned last = FIELD_GET(VERSION_MAX_LVT, lapic_read(LAPIC_VERSION));
+	bool x2 = lapic_x2apic();
+	struct cpu *c = this_cpu();
+
+	for (unsigned i = 0; i < ARRAY_SIZE(after_init); i++)
+		if (last >= after_init[i].last && !(x2 && after_init[i].xapic))
+			lapic_write(after_init[i].off, after_init[i].v);
+	lapic_write(LAPIC_SVR, SVR_ENABLE | SVR_VECTOR);
+	forget_interrupts();
+	lapic_write(LAPIC_SVR, SVR_VECTOR);
+	__atomic_store_n(&c->dfr, lapic_dfr(), __ATOMIC_RELAXED);
+	__atomic_store_n(&c->ldr, lapic_ldr(), __ATOMIC_RELAXED);
+}
+
+/* --- modes --- */
+
+/* Without an APIC its pins are INTR and NMI.  INTR is the boot processor's. */
+static void pins_through(const struct cpu *c)
+{
+	lapic_write(LAPIC_SVR, SVR_ENABLE | SVR_VECTOR);
+	if (!c->index)
+		lapic_write(LAPIC_LVT_LINT0, FIELD_PREP(ICR_MODE, ICR_MODE_EXTINT));
+	lapic_write(LAPIC_LVT_LINT1, FIELD_PREP(ICR_MODE, ICR_MODE_NMI));
+}
+
+/* From x2APIC mode the way is through the disabled state, where NMIs by message are lost. */
+static void switch_off(struct cpu *c, uint64_t now)
+{
+	if (now & APIC_BASE_X2APIC) {
+		wrmsr(MSR_APIC_BASE, now & ~MODES);
+		wrmsr(MSR_APIC_BASE, (now & ~MODES) | APIC_BASE_ENABLE);
+	}
+	lapic_reset();
+	pins_through(c);
+	c->apic_off = true;
+	smp_nmis_lost(c);
+}
+
+/* Some processor could be addressed in x2APIC mode only: as where silicon has locked it, #GP. */
+static bool must_stay_x2apic(void)
+{
+	for (unsigned i = 0; i < ncpus; i++)
+		if (cpus[i]->apic_id >= XAPIC_IDS)
+			return true;
+	return false;
+}
+
+static bool valid_switch(uint64_t from, uint64_t to)
+{
+	if (to & APIC_BASE_X2APIC)
+		return (to & APIC_BASE_ENABLE) && from && (cpuid(1, 0).ecx & CPUID_X2APIC);
+	return !(from & APIC_BASE_X2APIC) || (!to && !must_stay_x2apic());
+}
+
+bool lapic_guest_base_write(uint64_t value)
+{
+	static bool said;
+	struct cpu *c = this_cpu();
+	uint64_t now = rdmsr(MSR_APIC_BASE), from = c->apic_off ? 0 : now & MODES, to = value & MODES;
+
+	if ((value ^ now) & ~(MODES | APIC_BASE_BSP))
+		log_err_once(said, "msr: the guest would move the local APIC from %#lx to %#lx: ignored", now, value);
+	if (!valid_switch(from, to))
+		return false;
+	if (from == to)
+		return true;
+	if (!to) {
+		switch_off(c, now);
+	} else if (to & APIC_BASE_X2APIC) {
+		wrmsr(MSR_APIC_BASE, now | APIC_BASE_X2APIC);
+	} else {
+		lapic_reset();
+		c->apic_off = false;
+		smp_nmis_lost(c);
+	}
+	return true;
+}
+
+uint64_t lapic_guest_base_read(void)
+{
+	return rdmsr(MSR_APIC_BASE) & ~(this_cpu()->apic_off ? MODES : 0);
+}

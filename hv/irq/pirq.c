@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <veneer/log.h>
+#include <veneer/vpci.h>
+#include "hv/irq/intx.h"
+#include "hv/pci/pci_internal.h"
+#include "hv/irq/pirq.h"
+
+#define CLASS_ISA_BRIDGE	0x0601
+#define INTEL			0x8086
+
+/* PIRQRC[A:D] of PIIX3 (82371SB, 2.2.6) and of ICH's LPC bridge, whose PIRQ[E:H] follow (82801IB, 13.1.18). */
+#define PIRQ_A_D		0x60u
+#define PIRQ_E_H		0x68u
+#define PIRQ_GROUP		4u
+#define PIRQ_MAX		8u
+#define PIRQ_OFF		BIT(7)
+#define PIRQ_IRQ		GENMASK(3, 0)
+#define INPUTS			0xdef8u	/* that a line may be routed to: not timer, keyboard, cascade, clock, coprocessor */
+
+static const struct pci_dev *bridge;
+static unsigned count;
+static uint8_t kept[PIRQ_MAX];
+static uint8_t shown[PIRQ_MAX];		/* what the guest wrote */
+static uint32_t connected;		/* lines that must not be disconnected */
+static bool frozen;
+
+static uint16_t reg(unsigned n)
+{
+	return (uint16_t)(n < PIRQ_GROUP ? PIRQ_A_D + n : PIRQ_E_H + n - PIRQ_GROUP);
+}
+
+static bool is_piix(const struct pci_dev *d)
+{
+	return d->device == 0x122e || d->device == 0x7000 || d->device == 0x7110;
+}
+
+unsigned pirq_init(void)
+{
+	const struct pci_dev *d;
+	bool any = false;
+
+	for (unsigned i = 0; !bridge && (d = pci_get(i)); i++)
+		if (d->class_code >> 8 == CLASS_ISA_BRIDGE && d->vendor == INTEL)
+			bridge = d;
+	if (!bridge)
+		return 0;
+	count = is_piix(bridge) ? PIRQ_GROUP : PIRQ_MAX;
+	/* From the 100 series on the registers are elsewhere, and zero here. */
+	for (unsigned n = 0; n < count; n++) {
+		shown[n] = pci_read8(bridge, reg(n));
+		any |= shown[n] != 0;
+	}
+	if (!any)
+		count = 0;
+	return count;
+}
+
+static int irq_of(uint8_t v)
+{
+	unsigned irq = FIELD_GET(PIRQ_IRQ, v);
+
+	return (v & PIRQ_OFF) || !(INPUTS & BIT(irq)) ? -1 : (int)irq;
+}
+
+int pirq_irq(unsigned n)
+{
+	return n < count ? irq_of(shown[n]) : -1;
+}
+
+int pirq_real_irq(unsigned n)
+{
+	return n < count ? irq_of(pci_read8(bridge, reg(n))) : -1;
+}
+
+void pirq_disconnect(unsigned n, bool on)
+{
+	if (n >= count)
+		return;
+	if (on)
+		kept[n] = pci_read8(bridge, reg(n));
+	pci_write8(bridge, reg(n), on ? PIRQ_OFF : kept[n]);
+}
+
+void pirq_keep(int n)
+{
+	if (n < 0)
+		frozen = true;
+	else
+		connected |= BIT(n);
+}
+
+/* --- the guest's accesses --- */
+
+/* The line whose register is at @off, -1: none. */
+static int line_at(uint16_t off)
+{
+	for (unsigned n = 0; n < count; n++)
+		if (reg(n) == off)
+			return (int)n;
+	return -1;
+}
+
+static uint32_t bridge_read(void *ctx, uint16_t off, unsigned width)
+{
+	uint32_t v = pci_cfg_read(bridge->bdf, off, width);
+
+	for (unsigned i = 0; i < width; i++) {
+		int n = line_at((uint16_t)(off + i));
+
+		if (n >= 0)
+			v = (v & ~(0xffu << (8 * i))) | (uint32_t)shown[n] << (8 * i);
+	}
+	return v;
+}
+
+static void route(unsigned n, uint8_t v)
+{
+	shown[n] = v;
+	if (!frozen && (irq_of(v) >= 0 || !(connected & BIT(n))))
+		pci_cfg_write(bridge->bdf, reg(n), 1, v);
+}
+
+static void bridge_write(void *ctx, uint16_t off, unsigned width, uint32_t value)
+{
+	bool routes = false;
+
+	for (unsigned i = 0; i < width; i++)
+		routes |= line_at((uint16_t)(off + i)) >= 0;
+	if (!routes) {
+		pci_cfg_write(bridge->bdf, off, width, value);
+		return;
+	}
+	/* These registers stand four to a dword that has no others. */
+	for (unsigned i = 0; i < width; i++) {
+		int n = line_at((uint16_t)(off + i));
+
+		if (n >= 0)
+			route((unsigned)n, (uint8_t)(value >> (8 * i)));
+	}
+	intx_rerouted();
+}
+
+static const struct vpci_ops bridge_ops = { bridge_read, bridge_write };
+
+void pirq_watch(void)
+{
+	if (bridge && count && vpci_set(bridge->bdf, &bridge_ops, NULL))
+		log_err("pci " PCI_FMT ": its interrupt routing cannot be watched", PCI_ARGS(bridge->bdf));
+}

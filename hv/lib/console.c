@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The console: a 16550, and the text screen or a framebuffer; polled, and nothing is waited for long. */
+#include <veneer/config.h>
+#include <veneer/io.h>
+#include <veneer/mem.h>
+#include <veneer/string.h>
+#include "hv/lib/fbcon.h"
+#include "hv/hv.h"
+#include "hv/mem/mem_internal.h"
+
+#define UART_DATA	0
+#define UART_IER	1
+#define UART_FCR	2
+#define UART_LCR	3
+#define  LCR_8N1	0x03
+#define  LCR_DLAB	BIT(7)
+#define UART_MCR	4
+#define  MCR_DTR_RTS	0x03
+#define UART_LSR	5
+#define  LSR_DR		BIT(0)
+#define  LSR_THRE	BIT(5)
+#define  LSR_TEMT	BIT(6)
+
+#define KBC_DATA	0x60
+#define KBC_STATUS	0x64
+#define  KBC_FULL	BIT(0)
+#define  KBC_MOUSE	BIT(5)
+
+#define VGA_TEXT	0xb8000u
+#define VGA_ATTR	0x07
+
+static uint16_t uart;			/* 0: none */
+static uint32_t uart_baud;
+static uint16_t *screen;
+static unsigned cols, rows, row, col;
+static struct fbcon fb;			/* fb.base NULL: none */
+
+/* 100 us a character at 115200 baud: about 100 port reads.  A stuck port loses characters, never time. */
+static void uart_wait(uint8_t bits)
+{
+	for (unsigned i = 0; i < 10000 && (pio_read8(uart + UART_LSR) & bits) != bits; i++)
+		cpu_relax();
+}
+
+static void uart_start(uint16_t port, uint32_t baud)
+{
+	uint16_t divisor = (uint16_t)(115200 / (baud ? baud : 115200));
+
+	if (uart == port && uart_baud == baud)
+		return;
+	/* Setting up empties the FIFO: what is in it goes out first. */
+	if (uart)
+		uart_wait(LSR_THRE | LSR_TEMT);
+	uart = 0;
+	/* An absent port reads all ones. */
+	if (pio_read8(port + UART_LSR) == 0xff)
+		return;
+	pio_write8(port + UART_IER, 0);
+	pio_write8(port + UART_LCR, LCR_DLAB);
+	pio_write8(port + UART_DATA, (uint8_t)divisor);
+	pio_write8(port + UART_IER, (uint8_t)(divisor >> 8));
+	pio_write8(port + UART_LCR, LCR_8N1);
+	pio_write8(port + UART_FCR, 0x07);
+	pio_write8(port + UART_MCR, MCR_DTR_RTS);
+	uart = port;
+	uart_baud = baud;
+}
+
+static bool has_uart(void)
+{
+	return IS_ENABLED(CONFIG_CONSOLE_SERIAL) && uart;
+}
+
+static void uart_put(char c)
+{
+	uart_wait(LSR_THRE);
+	pio_write8(uart + UART_DATA, (uint8_t)c);
+}
+
+static void text_scroll(void)
+{
+	row = rows - 1;
+	memmove(screen, screen + cols, (rows - 1) * cols * 2);
+	for (unsigned i = 0; i < cols; i++)
+		screen[row * cols + i] = VGA_ATTR << 8 | ' ';
+}
+
+/* Scrolls when there is something to write, not before: a report of as many lines as the screen has is all visible. */
+static void text_put(char c)
+{
+	if (row == rows)
+		text_scroll();
+	if (c != '\n')
+		screen[row * cols + col++] = (uint16_t)(VGA_ATTR << 8 | (uint8_t)c);
+	if (c == '\n' || col == cols) {
+		col = 0;
+		row++;
+	}
+}
+
+static void screen_put(char c)
+{
+	if (screen)
+		text_put(c);
+	else if (IS_ENABLED(CONFIG_CONSOLE_SCREEN) && fb.base)
+		fbcon_put(&fb, c);
+}
+
+void console_write(const char *s, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (has_uart()) {
+			if (s[i] == '\n')
+				uart_put('\r');
+			uart_put(s[i]);
+		}
+		screen_put(s[i]);
+	}
+}
+
+void console_early(void)
+{
+	if (IS_ENABLED(CONFIG_CONSOLE_SERIAL) && config.serial_on)
+		uart_start(config.serial_port, config.serial_baud);
+}
+
+static void text_start(uint64_t addr, unsigned width, unsigned height)
+{
+	if (!width || !height || width > 200 || height > 100 || addr < 0xa0000 || addr + width * height * 2 > 0xc0000)
+		return;
+	screen = (uint16_t *)(uintptr_t)addr;
+	cols = width;
+	rows = height;
+	row = col = 0;
+	for (unsigned i = 0; i < cols * rows; i++)
+		screen[i] = VGA_ATTR << 8 | ' ';
+}
+
+/* What was said before there was a screen. */
+static void screen_catch_up(void)
+{
+	char part[64];
+	size_t n;
+
+	for (size_t off = 0; (n = log_read(off, part, sizeof(part))); off += n)
+		for (size_t i = 0; i < n; i++)
+			screen_put(part[i]);
+}
+
+static void screen_start(const struct boot_info *b)
+{
+	if (b->has_fb && b->fb.type == 2)
+		text_start(b->fb.addr, b->fb.width, b->fb.height);
+	else if (!b->has_fb && !b->efi)
+		text_start(VGA_TEXT, 80, 25);
+	else if (IS_ENABLED(CONFIG_CONSOLE_SCREEN))
+		fbcon_init(&fb, b);
+	screen_catch_up();
+}
+
+void console_init(const struct boot_info *b)
+{
+	if (IS_ENABLED(CONFIG_CONSOLE_SERIAL) && config.serial_on)
+		uart_start(config.serial_port, config.serial_baud);
+	else
+		uart = 0;
+	if (!config.screen_on) {
+		screen = NULL;
+		fb.base = NULL;
+	} else if (!screen && !fb.base) {
+		screen_start(b);
+	}
+}
+
+bool console_key(void)
+{
+	uint8_t status = pio_read8(KBC_STATUS);
+	bool key = false;
+
+	if (status != 0xff && status & KBC_FULL) {
+		pio_read8(KBC_DATA);
+		key = !(status & KBC_MOUSE);
+	}
+	if (has_uart() && pio_read8(uart + UART_LSR) & LSR_DR) {
+		pio_read8(uart + UART_DATA);
+		key = true;
+	}
+	return key;
+}

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: BSD-2-Clause
+obj-y += hv/load/loader.o
+obj-y += hv/load/load_plan.o
+obj-y += hv/load/load_elf.o
+obj-$(CONFIG_BOOT_MULTIBOOT1) += hv/load/load_multiboot1.o
+obj-$(CONFIG_BOOT_MULTIBOOT2) += hv/load/load_multiboot2.o
+obj-$(CONFIG_BOOT_PVH) += hv/load/load_pvh.o
+obj-$(CONFIG_BOOT_LINUX) += hv/load/load_linux.o
+obj-$(CONFIG_BOOT_BIOS) += hv/load/load_real.o

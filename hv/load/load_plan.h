@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Where the guest's kernel, modules and tables go.  A loader first claims every place, then lists copies and fills into the
+ * claimed places, then carries all out at once.  A destination may lie over another copy's source (GRUB leaves modules at
+ * 1 MiB, where most kernels want to be): the order is found, and a circle is broken by moving a source out of the way.
+ * Nothing in guest memory changes before load_plan_run().
+ *
+ * What follows is for one CPU at the start.  Addresses are guest-physical.
+ */
+#ifndef HV_LOAD_PLAN_H
+#define HV_LOAD_PLAN_H
+
+#include "hv/boot/bootinfo.h"
+#include "hv/load/loader.h"
+
+#define LOAD_MAX_MOVES		224u
+#define LOAD_MAX_CLAIMS		128u
+
+#define LOAD_LOW_START		0x10000ull	/* conventional memory that no firmware or trampoline convention uses ... */
+#define LOAD_LOW_END		0x90000ull	/* ... up to here */
+#define LOAD_MIB		0x100000ull
+#define LOAD_4G			0x100000000ull
+
+struct load_move {
+	uint64_t dst, src, len;
+	const char *what;
+	bool fill;			/* zeros; no source */
+	bool done;
+};
+
+struct load_plan {
+	const struct boot_info *b;
+	struct load_move move[LOAD_MAX_MOVES];
+	unsigned nmoves;
+	struct mem_range claim[LOAD_MAX_CLAIMS];
+	const char *claim_what[LOAD_MAX_CLAIMS];
+	unsigned nclaims;
+};
+
+/* @what is a string that lives on: "the kernel".  The BIOS's data areas are claimed from the start. */
+void load_plan_init(struct load_plan *p, const struct boot_info *b);
+
+/* Whether a place is usable memory and nobody's yet.  Says nothing. */
+bool load_free(const struct load_plan *p, uint64_t base, uint64_t size);
+
+/* Claim a fixed place: 0, or -ERR_INVAL after a line that says what is in the way. */
+int load_claim(struct load_plan *p, uint64_t base, uint64_t size, const char *what);
+
+/* Find a place below @max and claim it; @how is BOOT_FIND_HIGH or 0.  0 (and no line) when there is none. */
+uint64_t load_find(struct load_plan *p, unsigned how, uint64_t size, uint64_t align, uint64_t min, uint64_t max,
+		   const char *what);
+
+/* The line for when load_find() found nothing; returns -ERR_NOMEM. */
+int load_no_room(const char *what, uint64_t size, uint64_t max);
+
+/* List a copy or a fill into claimed memory.  @src is physical: in guest memory, or in Veneer's own.  0 or -ERR_NOMEM. */
+int load_copy(struct load_plan *p, uint64_t dst, uint64_t src, uint64_t len, const char *what);
+int load_fill(struct load_plan *p, uint64_t dst, uint64_t len, const char *what);
+
+/* Carry everything out.  0, or negative after a line: the guest cannot be started then, its memory may have changed. */
+int load_plan_run(struct load_plan *p);
+
+/*
+ * Claim a place, page-aligned, below 4 GiB, for each of the guest's modules: where it is, if it can stay there, else behind
+ * @after, else anywhere above 1 MiB; list the copies.  @place has img->nmodules entries.
+ */
+int load_modules(struct load_plan *p, const struct guest_image *img, uint64_t after, uint64_t *place);
+
+/* Bytes that are put together for the guest in memory of our own, to be copied to @gpa. */
+struct load_blob {
+	uint8_t *buf;
+	uint64_t gpa;
+	uint32_t size, used;
+	bool overflow;
+};
+
+/* A blob of at most @size bytes, claimed in low memory or else anywhere below 4 GiB: 0 or negative after a line. */
+int blob_new(struct load_blob *o, struct load_plan *p, uint32_t size, const char *what);
+
+/* Append, aligned; @data may be NULL for zeros.  The offset of what was appended; with @overflow set it is 0. */
+uint32_t blob_add(struct load_blob *o, const void *data, uint32_t size, uint32_t align);
+uint32_t blob_add_string(struct load_blob *o, const char *s);
+
+/* Copy it with the plan, run the plan, free it.  @err is what happened so far; returns it or the new failure. */
+int blob_finish(struct load_blob *o, struct load_plan *p, int err, const char *what);
+
+/* The screen that a kernel's header asks for.  The mode is the boot loader's, which knew of no guest: it cannot be changed. */
+struct screen_wish {
+	bool graphics;			/* a framebuffer is understood */
+	bool graphics_required;		/* and nothing else */
+	bool text;			/* the text screen is understood */
+	bool any_required;		/* one of those that are understood has to be there */
+	uint32_t width, height, depth;	/* 0: whichever; a recommendation at best (multiboot2 3.1.10) */
+};
+
+/* Say in a line what differs from the wish.  0; -ERR_NOTSUP, after an error line, where the kernel must not be started. */
+int load_check_screen(const struct boot_info *b, const struct screen_wish *w, const char *protocol);
+
+/* KiB from 0 and from 1 MiB up to the first hole, as multiboot counts memory. */
+uint32_t load_mem_lower(const struct boot_info *b);
+uint32_t load_mem_upper(const struct boot_info *b);
+
+#endif

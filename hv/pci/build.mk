@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
+obj-y += hv/pci/pci.o
+obj-y += hv/pci/pci_space.o
+obj-y += hv/pci/vpci.o

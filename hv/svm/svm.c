@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * AMD SVM behind vcpu_ops (AMD APM vol. 2, chapter 15).  GIF stays 0 from the first entry on; it is opened for a moment at an
+ * NMI exit, so that the pending NMI is taken by the host's handler, which only counts.
+ */
+#include <veneer/err.h>
+#include <veneer/log.h>
+#include <veneer/mem.h>
+#include <veneer/string.h>
+#include <veneer/vcpu.h>
+#include "hv/cpu/percpu.h"
+#include "hv/svm/svm.h"
+#include "hv/cpu/vendor.h"
+#include "hv/dev/trap_internal.h"
+#include "hv/hv.h"
+#include "hv/mem/mem_internal.h"
+#include "hv/x86.h"
+
+#define IOPM_SIZE	(3 * PAGE_SIZE)
+#define MSRPM_SIZE	(2 * PAGE_SIZE)
+
+#define INSN_STI	0xfb
+
+/* One for all processors: what is trapped on one is trapped on each. */
+static uint8_t *iopm, *msrpm;
+
+void svm_enter(uint64_t gpr[GPR_COUNT], uint64_t vmcb, uint64_t host);
+
+static struct svm_vcpu *svm(struct vcpu *v)
+{
+	return container_of(v, struct svm_vcpu, v);
+}
+
+/* --- switching on --- */
+
+static int svm_probe(const char **why)
+{
+	struct cpuid_regs ext = cpuid(0x80000000, 0);
+
+	if (ext.eax < CPUID_SVM || !(cpuid(0x80000001, 0).ecx & BIT(2)))
+		return -ERR_NODEV;
+	if (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS) {
+		*why = (cpuid(CPUID_SVM, 0).edx & SVM_EDX_SVML) ?
+			"SVM is switched off by the firmware: enable \"SVM Mode\" (\"Virtualization\") in its setup" :
+			"SVM is switched off by the firmware and cannot be switched on";
+		return -ERR_NOTSUP;
+	}
+	if (!(cpuid(CPUID_SVM, 0).edx & SVM_EDX_NP)) {
+		*why = "this processor's SVM has no nested paging, which Veneer needs";
+		return -ERR_NOTSUP;
+	}
+	return 0;
+}
+
+static int svm_cpu_on(void)
+{
+	char *hsave = mem_alloc(2 * PAGE_SIZE, PAGE_SIZE), *host_vmcb = hsave + PAGE_SIZE;
+
+	if (!hsave)
+		return -ERR_NOMEM;
+	this_cpu()->vendor = host_vmcb;
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
+	wrmsr(MSR_VM_HSAVE_PA, mem_phys(hsave));
+	/* INIT becomes #SX (15.28): emulators ignore the bit, silicon must not reset this CPU past Veneer. */
+	wrmsr(MSR_VM_CR, rdmsr(MSR_VM_CR) | VM_CR_R_INIT);
+	__asm__ volatile("clgi" : : : "memory");
+	__asm__ volatile("vmsave %0" : : "a"(mem_phys(host_vmcb)) : "memory");
+	return 0;
+}
+
+static void svm_cpu_off(void)
+{
+	__asm__ volatile("stgi" : : : "memory");
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~EFER_SVME);
+}
+
+/* --- a vCPU --- */
+
+static uint64_t nested_leaf(unsigned map)
+{
+	/* The nested walk is a user access (15.25.5). */
+	return pt_format_x86.leaf(map) | BIT64(2);
+}
+
+static const struct pt_format nested_format = { 0x27, nested_leaf };
+
+static bool svm_nested_1g(void)
+{
+	return cpuid(0x80000001, 0).edx & BIT(26);
+}
+
+static void init_vmcb(struct vmcb *c, uint64_t ncr3)
+{
+	c->exc_icpt = BIT(8) | BIT(30);		/* #DF for the crash report, #SX for redirected INITs */
+	c->intercept1 = ICPT_NMI | ICPT_INIT | ICPT_CPUID | ICPT_INVD | ICPT_INVLPGA | ICPT_IOIO | ICPT_MSR | ICPT_SHUTDOWN;
+	c->intercept2 = ICPT_VMRUN | ICPT_VMMCALL | ICPT_VMLOAD | ICPT_VMSAVE | ICPT_STGI | ICPT_CLGI | ICPT_SKINIT;
+	c->iopm = mem_phys(iopm);
+	c->msrpm = mem_phys(msrpm);
+	c->asid = 1;
+	c->tlb_control = TLB_FLUSH_ALL;
+	c->np_enable = 1;
+	c->ncr3 = ncr3;
+	c->gpat = 0x0007040600070406ull;	/* the reset value; the guest's PAT is its own under nested paging */
+	c->dr6 = 0xffff0ff0;
+	c->dr7 = 0x400;
+	c->efer = EFER_SVME;
+}
+
+static int make_maps(void)
+{
+	if (msrpm)
+		return 0;
+	iopm = mem_alloc(IOPM_SIZE, PAGE_SIZE);
+	msrpm = mem_alloc(MSRPM_SIZE, PAGE_SIZE);
+	if (!iopm || !msrpm)
+		return -ERR_NOMEM;
+	trap_set_io_bitmap(iopm);
+	svm_msr_policy(msrpm);
+	return 0;
+}
+
+static struct vcpu *svm_vcpu_new(uint64_t root)
+{
+	struct svm_vcpu *s = mem_alloc(sizeof(*s), 64);
+
+	if (!s || make_maps())
+		return NULL;
+	s->vmcb = mem_alloc(PAGE_SIZE, PAGE_SIZE);
+	if (!s->vmcb)
+		return NULL;
+	init_vmcb(s->vmcb, root);
+	s->nrips = cpuid(CPUID_SVM, 0).edx & SVM_EDX_NRIPS;
+	s->decode = cpuid(CPUID_SVM, 0).edx & SVM_EDX_DECODE;
+	s->emulated = cpuid(1, 0).ecx & CPUID_HYPERVISOR;
+	svm_nmi_init(s, cpuid(CPUID_SVM, 0).edx & SVM_EDX_VNMI);
+	s->dirty_all = s->flush = true;
+	return &s->v;
+}
+
+/* After INIT nothing is pending, nothing blocked, and the debug registers are as after a reset (APM vol. 2, 14.1.3). */
+static void svm_init_state(struct vcpu *v)
+{
+	struct svm_vcpu *s = svm(v);
+	struct vmcb *c = s->vmcb;
+
+	s->pending_event = 0;
+	c->intercept1 &= ~ICPT_VINTR;
+	c->vintr = 0;
+	svm_nmi_init(s, s->vnmi);
+	c->shadow = 0;
+	c->exitintinfo = 0;
+	c->dr6 = 0xffff0ff0;
+	c->dr7 = 0x400;
+	s->dirty_all = true;
+}
+
+/* Silicon turns INIT into #SX, which exits; emulators ignore the bit, and reset the processor. */
+static bool svm_init_is_safe(void)
+{
+	return rdmsr(MSR_VM_CR) & VM_CR_R_INIT;
+}
+
+/* The host's state is this processor's at every stop of the guest, and GIF is 0: opened for the sleep alone. */
+static void svm_sleep(const volatile uint32_t *wake)
+{
+	__asm__ volatile("stgi" : : : "memory");
+	host_sleep(wake);
+	__asm__ volatile("clgi" : : : "memory");
+}
+
+static void svm_flush(struct vcpu *v)
+{
+	svm(v)->flush = svm(v)->dirty_all = true;
+}
+
+/* Segments are copied as they stand: the VMCB's first six, then LDTR and TR. */
+_Static_assert(sizeof(struct vmcb_seg) == sizeof(struct vcpu_seg) &&
+	       offsetof(struct vmcb_seg, attr) == offsetof(struct vcpu_seg, attr) &&
+	       offsetof(struct vmcb_seg, limit) == offsetof(struct vcpu_seg, limit) &&
+	       offsetof(struct vmcb_seg, base) == offsetof(struct vcpu_seg, base), "segments as in the VMCB");
+_Static_assert(offsetof(struct vmcb, gs) - offsetof(struct vmcb, es) == SEG_GS * sizeof(struct vmcb_seg), "numbered alike");
+
+static void svm_get(struct vcpu *v, struct vcpu_regs *r)
+{
+	struct vmcb *c = svm(v)->vmcb;
+
+	memcpy(r->gpr, v->gpr, sizeof(r->gpr));
+	r->rip = v->rip;
+	r->rflags = v->rflags;
+	r->cr0 = c->cr0;
+	r->cr2 = c->cr2;
+	r->cr3 = c->cr3;
+	r->cr4 = c->cr4;
+	r->efer = c->efer & ~(uint64_t)EFER_SVME;
+	__builtin_memcpy(r->seg, &c->es, SEG_LDTR * sizeof(c->es));
+	__builtin_memcpy(&r->seg[SEG_LDTR], &c->ldtr, sizeof(c->ldtr));
+	__builtin_memcpy(&r->seg[SEG_TR], &c->tr, sizeof(c->tr));
+	r->gdtr.base = c->gdtr.base;
+	r->gdtr.limit = (uint16_t)c->gdtr.limit;
+	r->idtr.base = c->idtr.base;
+	r->idtr.limit = (uint16_t)c->idtr.limit;
+	r->cpl = c->cpl;
+}
+
+static void svm_set(struct vcpu *v, const struct vcpu_regs *r)
+{
+	struct vmcb *c = svm(v)->vmcb;
+
+	memcpy(v->gpr, r->gpr, sizeof(r->gpr));
+	v->rip = r->rip;
+	v->rflags = r->rflags;
+	c->cr0 = r->cr0;
+	c->cr2 = r->cr2;
+	c->cr3 = r->cr3;
+	c->cr4 = r->cr4;
+	c->efer = r->efer | EFER_SVME;
+	__builtin_memcpy(&c->es, r->seg, SEG_LDTR * sizeof(c->es));
+	__builtin_memcpy(&c->ldtr, &r->seg[SEG_LDTR], sizeof(c->ldtr));
+	__builtin_memcpy(&c->tr, &r->seg[SEG_TR], sizeof(c->tr));
+	c->gdtr.base = r->gdtr.base;
+	c->gdtr.limit = r->gdtr.limit;
+	c->idtr.base = r->idtr.base;
+	c->idtr.limit = r->idtr.limit;
+	c->cpl = r->cpl;
+	svm(v)->dirty_all = true;
+}
+
+/* --- events --- */
+
+static void svm_inject_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
+{
+	svm(v)->pending_event = svm_event(EVENT_EXCEPTION, vector) |
+		(has_error ? EVENT_HAS_ERROR | FIELD_PREP(EVENT_ERROR, error) : 0);
+}
+
+static void svm_inject_interrupt(struct vcpu *v, uint8_t vector)
+{
+	svm(v)->pending_event = svm_event(EVENT_INTR, vector);
+}
+
+static void svm_inject_nmi(struct vcpu *v)
+{
+	svm(v)->nmi_wanted = true;
+}
+
+/*
+ * What was being delivered when the exit came goes in again (15.20).  Software interrupts are executed again instead: RIP is
+ * still before the INT.  Emulators label everything as type 3: the vector tells.
+ */
+static void keep_interrupted_event(struct svm_vcpu *s)
+{
+	uint64_t e = s->vmcb->exitintinfo;
+	uint8_t vector = (uint8_t)FIELD_GET(EVENT_VECTOR, e);
+	unsigned type = (unsigned)FIELD_GET(EVENT_TYPE, e);
+
+	if (!(e & EVENT_VALID) || type == EVENT_SOFT)
+		return;
+	if (type == EVENT_EXCEPTION && vector >= 32)
+		e = svm_event(EVENT_INTR, vector);
+	else if (vector == 2 && type != EVENT_INTR)
+		e = svm_event(EVENT_NMI, 2);
+	else if (type == EVENT_EXCEPTION && (vector == 3 || vector == 4))
+		return;
+	s->pending_event = e;
+}
+
+static bool svm_can_interrupt(struct vcpu *v)
+{
+	return (v->rflags & RFLAGS_IF) && !(svm(v)->vmcb->shadow & SHADOW_INTERRUPT) && !svm(v)->pending_event;
+}
+
+static void svm_interrupt_window(struct vcpu *v, bool on)
+{
+	svm(v)->window = on;
+}
+
+/* A virtual interrupt that exits as soon as the guest could take it (15.21.4), whatever the TPR. */
+static void place_window(struct svm_vcpu *s, bool wanted)
+{
+	struct vmcb *c = s->vmcb;
+
+	if (wanted == !!(c->vintr & VINTR_IRQ))
+		return;
+	c->vintr ^= VINTR_IRQ | VINTR_IGN_TPR;
+	c->intercept1 ^= ICPT_VINTR;
+	c->clean &= ~(CLEAN_INTERCEPTS | CLEAN_VINTR);
+}
+
+static void intercept_intr(struct vmcb *c, bool on)
+{
+	if (!!(c->intercept1 & ICPT_INTR) == on)
+		return;
+	c->intercept1 ^= ICPT_INTR;
+	c->clean &= ~CLEAN_INTERCEPTS;
+}
+
+/*
+ * With a window physical interrupts exit, too: QEMU forgets the virtual one where the guest takes a physical one before it, and
+ * the guest would wait for it until something else exits.
+ */
+static void choose_event(struct svm_vcpu *s)
+{
+	bool late = svm_nmi_before(s);
+
+	place_window(s, s->window || late);
+	intercept_intr(s->vmcb, s->clock || s->window || late);
+	s->vmcb->eventinj = s->pending_event;
+	s->pending_event = 0;
+}
+
+/* --- the run --- */
+
+static void decode_ioio(const struct vmcb *c, struct vmexit *x)
+{
+	uint32_t info = (uint32_t)c->exitinfo1;
+
+	x->kind = EXIT_PIO;
+	x->pio.port = (uint16_t)FIELD_GET(IOIO_PORT, info);
+	x->pio.width = (uint8_t)FIELD_GET(IOIO_SZ, info);
+	x->pio.in = info & IOIO_IN;
+	x->pio.string = info & IOIO_STR;
+	x->pio.rep = info & IOIO_REP;
+	x->next_rip = c->exitinfo2;
+}
+
+static void decode_npf(const struct vmcb *c, struct vmexit *x)
+{
+	x->kind = EXIT_NPF;
+	x->npf.gpa = c->exitinfo2;
+	x->npf.write = c->exitinfo1 & NPF_WRITE;
+	x->npf.fetch = c->exitinfo1 & NPF_FETCH;
+	x->npf.walk = c->exitinfo1 & NPF_WALK;
+}
+
+static struct vcpu_event delivered_event(const struct vmcb *c)
+{
+	uint64_t e = c->exitintinfo;
+
+	return (struct vcpu_event){
+		.valid = e & EVENT_VALID, .has_error = e & EVENT_HAS_ERROR,
+		.vector = (uint8_t)FIELD_GET(EVENT_VECTOR, e), .error = (uint32_t)FIELD_GET(EVENT_ERROR, e),
+	};
+}
+
+static enum vmexit_kind kind_of(uint64_t code)
+{
+	switch (code) {
+	case VMEXIT_NMI:		return EXIT_NMI;
+	case VMEXIT_INTR:		return EXIT_INTR;
+	case VMEXIT_INIT:
+	case VMEXIT_EXCP + 30:		return EXIT_INIT;
+	case VMEXIT_EXCP + 8:		return EXIT_DOUBLE_FAULT;
+	case VMEXIT_CPUID:		return EXIT_CPUID;
+	case VMEXIT_VINTR:		return EXIT_WINDOW;
+	case VMEXIT_IRET:		return EXIT_IRET;
+	case VMEXIT_INVD:		return EXIT_INVD;
+	case VMEXIT_SHUTDOWN:		return EXIT_SHUTDOWN;
+	case VMEXIT_VMMCALL:		return EXIT_HYPERCALL;
+	case VMEXIT_INVLPGA:
+	case VMEXIT_VMRUN:
+	case VMEXIT_VMLOAD:
+	case VMEXIT_VMSAVE:
+	case VMEXIT_STGI:
+	case VMEXIT_CLGI:
+	case VMEXIT_SKINIT:		return EXIT_UD;
+	default:			return EXIT_OTHER;
+	}
+}
+
+static void decode_exit(struct svm_vcpu *s, struct vmexit *x)
+{
+	const struct vmcb *c = s->vmcb;
+
+	x->code = c->exitcode;
+	x->info1 = c->exitinfo1;
+	x->info2 = c->exitinfo2;
+	x->next_rip = s->nrips ? c->nrip : 0;
+	if ((uint32_t)c->exitcode == VMEXIT_INVALID)
+		x->kind = EXIT_INVALID;
+	else if (c->exitcode == VMEXIT_IOIO)
+		decode_ioio(c, x);
+	else if (c->exitcode == VMEXIT_NPF)
+		decode_npf(c, x);
+	else if (c->exitcode == VMEXIT_MSR)
+		x->kind = c->exitinfo1 ? EXIT_WRMSR : EXIT_RDMSR;
+	else
+		x->kind = kind_of(c->exitcode);
+	if (x->kind == EXIT_DOUBLE_FAULT || x->kind == EXIT_SHUTDOWN)
+		x->delivered = delivered_event(c);
+}
+
+/*
+ * The shadow of an STI is loaded by VMRUN (15.21.5), but not by QEMU's: an interrupt would be taken before a HLT whose sleeper
+ * it should wake.  There the STI is executed once more.
+ */
+static void redo_sti(struct svm_vcpu *s)
+{
+	struct vcpu_regs r;
+	uint8_t byte;
+
+	if (!s->emulated || !(s->vmcb->shadow & SHADOW_INTERRUPT) || !(s->v.rflags & RFLAGS_IF))
+		return;
+	svm_get(&s->v, &r);
+	r.rip--;
+	if (guest_read_code(&r, &byte, 1) != 1 || byte != INSN_STI)
+		return;
+	s->v.rip--;
+	s->v.rflags &= ~RFLAGS_IF;
+	s->vmcb->shadow = 0;
+}
+
+static void svm_run(struct vcpu *v, struct vmexit *x)
+{
+	struct svm_vcpu *s = svm(v);
+	struct vmcb *c = s->vmcb;
+
+	/* One ASID: a flush of everything where the nested tables changed.  Emulators flush always, silicon only here. */
+	c->tlb_control = s->flush ? TLB_FLUSH_ALL : TLB_FLUSH_NONE;
+	s->flush = false;
+	if (s->dirty_all)
+		c->clean = 0;
+	choose_event(s);
+	c->rax = v->gpr[GPR_RAX];
+	c->rsp = v->gpr[GPR_RSP];
+	c->rip = v->rip;
+	c->rflags = v->rflags;
+	svm_enter(v->gpr, mem_phys(c), mem_phys(this_cpu()->vendor));
+	v->gpr[GPR_RAX] = c->rax;
+	v->gpr[GPR_RSP] = c->rsp;
+	v->rip = c->rip;
+	v->rflags = c->rflags;
+	s->dirty_all = false;
+	c->clean = CLEAN_ALL;
+	decode_exit(s, x);
+	keep_interrupted_event(s);
+	svm_nmi_after(s, x);
+	if (x->kind != EXIT_NMI)
+		return;
+	__asm__ volatile("stgi; nop; clgi" : : : "memory");
+	redo_sti(s);
+}
+
+static void svm_trap_msr_write(uint32_t msr, bool on)
+{
+	svm_msr_trap(msrpm, msr, false, on);
+}
+
+/* The guest's own timer is the clock: its interrupts exit. */
+static void svm_clock_exits(struct vcpu *v, bool on)
+{
+	svm(v)->clock = on;
+}
+
+static void svm_skip(struct vcpu *v, uint64_t next_rip)
+{
+	v->rip = next_rip;
+	svm(v)->vmcb->shadow = 0;
+}
+
+static unsigned svm_insn_bytes(struct vcpu *v, const uint8_t **bytes)
+{
+	struct vmcb *c = svm(v)->vmcb;
+
+	if (!svm(v)->decode || c->exitcode != VMEXIT_NPF)
+		return 0;
+	*bytes = c->bytes;
+	return MIN(c->nbytes, sizeof(c->bytes));
+}
+
+static uint64_t svm_get_tsc_offset(struct vcpu *v)
+{
+	return svm(v)->vmcb->tsc_offset;
+}
+
+static void svm_set_tsc_offset(struct vcpu *v, uint64_t offset)
+{
+	svm(v)->vmcb->tsc_offset = offset;
+	svm(v)->dirty_all = true;
+}
+
+/* INTR exits come with GIF = 0: the acknowledgement needs the global flag and IF, both for a moment. */
+static int svm_acknowledge_interrupt(void)
+{
+	int vector;
+
+	__asm__ volatile("stgi" : : : "memory");
+	vector = intr_acknowledge();
+	__asm__ volatile("clgi" : : : "memory");
+	return vector;
+}
+
+const struct vcpu_ops svm_ops = {
+	.name = "AMD SVM",
+	.hypercall_byte = 0xd9,		/* VMMCALL */
+	.probe = svm_probe,
+	.cpu_on = svm_cpu_on,
+	.cpu_off = svm_cpu_off,
+	.nested_format = &nested_format,
+	.nested_1g = svm_nested_1g,
+	.vcpu_new = svm_vcpu_new,
+	.init_state = svm_init_state,
+	.init_is_safe = svm_init_is_safe,
+	.sleep = svm_sleep,
+	.flush = svm_flush,
+	.get = svm_get,
+	.set = svm_set,
+	.run = svm_run,
+	.inject_exception = svm_inject_exception,
+	.inject_interrupt = svm_inject_interrupt,
+	.can_interrupt = svm_can_interrupt,
+	.interrupt_window = svm_interrupt_window,
+	.inject_nmi = svm_inject_nmi,
+	.clock_exits = svm_clock_exits,
+	.acknowledge_interrupt = svm_acknowledge_interrupt,
+	.skip = svm_skip,
+	.insn_bytes = svm_insn_bytes,
+	.rdmsr = svm_rdmsr,
+	.wrmsr = svm_wrmsr,
+	.trap_msr_write = svm_trap_msr_write,
+	.get_tsc_offset = svm_get_tsc_offset,
+	.set_tsc_offset = svm_set_tsc_offset,
+};

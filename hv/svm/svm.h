@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the pieces of SVM share. */
+#ifndef HV_SVM_H
+#define HV_SVM_H
+
+#include <veneer/vcpu.h>
+#include "hv/svm/svm_regs.h"
+
+/* Whether the guest can take an NMI (svm_nmi.c). */
+enum svm_nmi {
+	SVM_NMI_OPEN,
+	SVM_NMI_BLOCKED,		/* in its handler, until an IRET exits */
+	SVM_NMI_IRET,			/* that has exited, at iret_rip, and has still to be executed */
+};
+
+struct svm_vcpu {
+	struct vcpu v;			/* first */
+	struct vmcb *vmcb;
+	uint64_t pending_event;		/* for eventinj */
+	enum svm_nmi nmi;
+	bool nmi_wanted;		/* one of the guest's own waits */
+	bool vnmi;			/* the processor keeps account of all this itself */
+	bool stepping;			/* this entry runs one instruction, the IRET */
+	uint64_t iret_rip;
+	uint64_t step_flags, step_dr6;	/* the guest's RFLAGS and DR6 before the step */
+	bool window;			/* exit as soon as the guest can take an interrupt */
+	bool clock;			/* physical interrupts exit */
+	bool emulated;			/* no silicon underneath: redo_sti() */
+	bool nrips, decode;
+	bool dirty_all;
+	bool flush;			/* the TLB, at the next run */
+};
+
+static inline uint64_t svm_event(unsigned type, uint8_t vector)
+{
+	return EVENT_VALID | FIELD_PREP(EVENT_TYPE, type) | vector;
+}
+
+/* --- svm_nmi.c: the guest's own NMIs --- */
+
+/* None wanted, none blocked.  @vnmi: CPUID has NMI virtualization. */
+void svm_nmi_init(struct svm_vcpu *s, bool vnmi);
+/*
+ * Before each entry, when v.rip, v.rflags and pending_event are what goes in: injects an NMI, or prepares the exit at which it
+ * can be done.  True: exit as soon as interrupts are on, too.
+ */
+bool svm_nmi_before(struct svm_vcpu *s);
+/*
+ * After each exit, with @x decoded and an interrupted event in pending_event.  Exits that belong to a step become EXIT_IRET;
+ * v.rflags, DR6 and the intercepts are the guest's again.
+ */
+void svm_nmi_after(struct svm_vcpu *s, struct vmexit *x);
+
+/* --- svm_msr.c --- */
+
+/* Bits of the permission map for what a guest must not read or write. */
+void svm_msr_policy(uint8_t *map);
+void svm_msr_trap(uint8_t *map, uint32_t msr, bool read, bool write);
+bool svm_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value);
+bool svm_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value);
+
+#endif

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: BSD-2-Clause
+obj-$(CONFIG_VMX) += hv/vmx/vmx.o
+obj-$(CONFIG_VMX) += hv/vmx/vmx_caps.o
+obj-$(CONFIG_VMX) += hv/vmx/vmx_check.o
+obj-$(CONFIG_VMX) += hv/vmx/vmx_entry.o
+obj-$(CONFIG_VMX) += hv/vmx/vmx_event.o
+obj-$(CONFIG_VMX) += hv/vmx/vmx_msr.o
+obj-$(CONFIG_VMX) += hv/vmx/vmx_task.o
+obj-$(CONFIG_VMX) += hv/vmx/vmx_vmcs.o

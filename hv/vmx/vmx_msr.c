@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * MSRs on Intel: a guest finds a processor on which VMX is switched off and locked, and Intel PT does not exist, whose output
+ * goes to host-physical addresses, nor PEBS, which does not stop at an exit.  MTRRs are shadowed: they make the types of the
+ * extended page tables.
+ */
+#include "hv/vmx/vmx.h"
+#include "hv/x86.h"
+
+enum { GP, NATIVE, IGNORED, ANSWERED };
+
+static const struct rule {
+	uint32_t first, last;
+	uint8_t read, write;
+} rules[] = {
+	{ MSR_TSC, MSR_TSC, NATIVE, ANSWERED },
+	{ MSR_APIC_BASE, MSR_APIC_BASE, ANSWERED, ANSWERED },
+	{ MSR_FEATURE_CONTROL, MSR_FEATURE_CONTROL, ANSWERED, GP },
+	{ MSR_TSC_ADJUST, MSR_TSC_ADJUST, ANSWERED, ANSWERED },
+	{ MSR_UCODE_TRIGGER, MSR_UCODE_TRIGGER, NATIVE, IGNORED },
+	{ MSR_SMM_MONITOR, MSR_SMM_MONITOR, GP, GP },
+	{ MSR_SMRR_BASE, MSR_SMRR_MASK, NATIVE, GP },
+	{ MSR_MTRR_PHYS_FIRST, MSR_MTRR_PHYS_LAST, ANSWERED, ANSWERED },
+	{ MSR_MTRR_FIX64K, MSR_MTRR_FIX64K, ANSWERED, ANSWERED },
+	{ MSR_MTRR_FIX16K, MSR_MTRR_FIX16K + 1, ANSWERED, ANSWERED },
+	{ MSR_MTRR_FIX4K, MSR_MTRR_FIX4K + 7, ANSWERED, ANSWERED },
+	{ MSR_MTRR_DEF_TYPE, MSR_MTRR_DEF_TYPE, ANSWERED, ANSWERED },
+	{ MSR_PEBS_ENABLE, MSR_PEBS_ENABLE, GP, GP },
+	{ MSR_PEBS_BASE, MSR_PEBS_INDEX, GP, GP },
+	{ MSR_VMX_BASIC, MSR_VMX_LAST, GP, GP },
+	{ MSR_PT_FIRST, MSR_PT_LAST, GP, GP },
+	{ MSR_DS_AREA, MSR_DS_AREA, GP, GP },
+};
+
+static const struct rule *find(uint32_t msr)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(rules); i++)
+		if (msr >= rules[i].first && msr <= rules[i].last)
+			return &rules[i];
+	return NULL;
+}
+
+static void set_bit(uint8_t *map, unsigned bit, bool on)
+{
+	map[bit / 8] = (uint8_t)((map[bit / 8] & ~BIT(bit % 8)) | (unsigned)on << bit % 8);
+}
+
+/* Four maps of 1 KiB: reads of 0-1FFFh, of C0000000h-C0001FFFh, then writes.  All other MSRs exit (25.6.9). */
+void vmx_msr_trap(uint8_t *bitmap, uint32_t msr, bool read, bool write)
+{
+	uint8_t *map = bitmap + (msr >= 0xc0000000 ? 1024 : 0);
+
+	if (msr & 0x3fffe000 || (msr >> 30 && msr >> 30 != 3))
+		return;
+	set_bit(map, msr & 0x1fff, read);
+	set_bit(map + 2048, msr & 0x1fff, write);
+}
+
+void vmx_msr_policy(uint8_t *bitmap)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(rules); i++)
+		for (uint32_t msr = rules[i].first; msr <= rules[i].last; msr++)
+			vmx_msr_trap(bitmap, msr, rules[i].read != NATIVE, rules[i].write != NATIVE);
+}
+
+/* What comes here is no MSR of the neutral code's (hv/exit/msr.c). */
+bool vmx_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value)
+{
+	const struct rule *r = find(msr);
+
+	if (!r || r->read != ANSWERED)
+		return false;
+	if (msr == MSR_FEATURE_CONTROL) {
+		/* Locked with nothing on; whether machine checks can be local is no matter of ours. */
+		*value = FEATURE_LOCK | (rdmsr(MSR_FEATURE_CONTROL) & FEATURE_LMCE);
+		return true;
+	}
+	return mtrr_read(msr, value);
+}
+
+bool vmx_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value)
+{
+	const struct rule *r = find(msr);
+
+	if (r && r->write == IGNORED)
+		return true;
+	return r && r->write == ANSWERED && mtrr_write(msr, value);
+}
