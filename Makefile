@@ -15,13 +15,13 @@ HOSTCC	?= gcc
 EARLY_DEPS := $(if $(filter run iso check check-all guest-matrix,$(MAKECMDGOALS)),deps)
 
 include scripts/kconfig.mk
-ifneq ($(filter-out clean help deps deb check-style check-deps $(KCONFIG_TARGETS),$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out clean help deps deb check-style $(KCONFIG_TARGETS),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/auto.conf
 endif
 
 # A directory's build.mk adds the objects it gives to the image: obj-$(CONFIG_NVME) += hw/nvme/nvme.o
-DIRS := hv hv/lib hv/mem hv/config hv/dev hv/pci hv/iommu hv/cpu hv/irq hv/emul hv/svm hv/vmx hv/exit hv/boot hv/load hv/bios \
-	virtio virtio/net virtio/blk hw hw/nic hw/ahci hw/nvme conceal
+DIRS := hv hv/lib hv/mem hv/boot hv/config hv/cpu hv/dev hv/pci hv/iommu hv/irq hv/smp hv/emul hv/svm hv/vmx hv/bios hv/exit \
+	hv/load virtio virtio/net virtio/blk hw hw/nic hw/ahci hw/nvme conceal
 obj-y :=
 include $(wildcard $(DIRS:%=%/build.mk))
 # Sorted: an object that two lists name is linked once.
@@ -36,8 +36,8 @@ CFLAGS	 := -std=gnu11 -g -ffreestanding -fno-builtin-printf -fpie -fvisibility=h
 OPT	 := -Os
 HOT	 := virtio/queue.o virtio/msix.o virtio/access.o virtio/transport.o virtio/modern.o virtio/blk/request.o \
 	    virtio/blk/blk.o virtio/net/rx.o virtio/net/tx.o virtio/net/net.o hw/nic/intel_ring.o hw/disk.o hv/lib/sg.o \
-	    hw/ahci/ahci.o hw/ahci/ahci_cmd.o hw/nvme/nvme.o hv/mem/gmem.o hv/dev/trap.o hv/irq/doorbell.o hv/irq/lapic.o \
-	    hv/svm/svm.o hv/vmx/vmx.o hv/exit/exit.o hv/emul/mmio.o hv/emul/pio.o hv/emul/walk.o hv/emul/emulate.o
+	    hw/ahci/ahci.o hw/ahci/ahci_cmd.o hw/nvme/nvme.o hv/mem/gmem.o hv/dev/trap.o hv/irq/doorbell.o hv/irq/msi.o \
+	    hv/cpu/lapic.o hv/svm/svm.o hv/vmx/vmx.o hv/exit/exit.o hv/emul/mmio.o hv/emul/pio.o hv/emul/walk.o hv/emul/emulate.o
 CPPFLAGS := -Iinclude -I. -include $(BUILD)/autoconf.h
 LDFLAGS	 := -static -pie --no-dynamic-linker -z text -z pack-relative-relocs -z noexecstack -z max-page-size=4096 \
 	    --no-warn-rwx-segments -T hv/boot/veneer.lds --build-id=none

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
 obj-y += conceal/conceal.o
-obj-y += conceal/bootdisk.o
 obj-y += conceal/classify.o
 obj-y += conceal/hide.o
-obj-y += conceal/slot.o
 obj-y += conceal/window.o
-obj-y += conceal/check.o

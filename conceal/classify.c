@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The start log's list: every network and storage function, and what becomes of it. */
+/*
+ * Decides what happens to each PCI function, whether the configuration's rules fit the machine, and says so (--check-only).
+ * Nothing is touched here.
+ */
+#include <veneer/conceal.h>
+#include <veneer/config.h>
+#include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/pci.h>
-#include "conceal/conceal_internal.h"
+#include <veneer/string.h>
+#include "conceal/conceal.h"
 
 #define CLASS_NET	0x02
 #define CLASS_STORAGE	0x01
@@ -88,4 +95,128 @@ struct verdict classify(const struct pci_dev *p)
 		break;
 	}
 	return v;
+}
+
+/* --- places that rules ask for --- */
+
+static int refuse(const struct config_rule *r, const char *what, uint16_t bdf)
+{
+	log_err("config: /policy/%s: veneer,slot = <%u>: %s " PCI_FMT, r->node, r->slot, what, PCI_ARGS(bdf));
+	return -ERR_INVAL;
+}
+
+/* A hidden function counts, too: twins stand in the places of their own devices first. */
+static int check_free(const struct config_rule *r)
+{
+	const struct pci_dev *d;
+
+	for (unsigned i = 0; (d = pci_get(i)); i++)
+		if (PCI_BUS(d->bdf) == 0 && PCI_SLOT(d->bdf) == r->slot)
+			return refuse(r, "expected a free device number, but there is", d->bdf);
+	return 0;
+}
+
+static int check_single(const struct config_rule *r, const struct verdict *verdict, unsigned n)
+{
+	const struct pci_dev *d;
+	unsigned seen = 0;
+
+	for (unsigned i = 0; i < n && (d = pci_get(i)); i++)
+		if (verdict[i].fate == FATE_CONCEAL && verdict[i].rule == r && (r->has_slot || d->class_code >> 16 == 2) &&
+		    seen++)
+			break;
+	if (seen < 2)
+		return 0;
+	if (r->has_slot)
+		return refuse(r, "expected a rule that matches one controller, but it also matches", d->bdf);
+	log_err("config: /policy/%s: local-mac-address: expected a rule that matches one card, but it also matches " PCI_FMT,
+		r->node, PCI_ARGS(d->bdf));
+	return -ERR_INVAL;
+}
+
+int slot_check(const struct verdict *verdict, unsigned n)
+{
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < config.nrules; i++) {
+		const struct config_rule *r = &config.rule[i];
+
+		err = r->has_slot ? check_free(r) : 0;
+		if (!err && (r->has_slot || r->has_mac))
+			err = check_single(r, verdict, n);
+	}
+	return err;
+}
+
+bool slot_wanted(unsigned slot)
+{
+	for (unsigned i = 0; i < config.nrules; i++)
+		if (config.rule[i].has_slot && config.rule[i].slot == slot)
+			return true;
+	return false;
+}
+
+/* --- "--check-only" --- */
+
+#define LINE_NONE	0xffu
+
+static bool same_slot(const struct pci_dev *a, const struct pci_dev *b)
+{
+	return (a->bdf & ~7) == (b->bdf & ~7);
+}
+
+static bool same_line(const struct pci_dev *a, const struct pci_dev *b)
+{
+	return a->int_pin && b->int_pin && a->int_line == b->int_line && a->int_line && a->int_line != LINE_NONE;
+}
+
+typedef bool (*shares_fn)(const struct pci_dev *a, const struct pci_dev *b);
+
+static void say_shared(const struct pci_dev *p, shares_fn shares, const char *what)
+{
+	const struct pci_dev *other;
+	char list[240] = "";
+	int n = 0;
+
+	for (unsigned i = 0; (other = pci_get(i)); i++)
+		if (other->bdf != p->bdf && shares(p, other) && n < (int)sizeof(list))
+			n += fmt_string(list + n, sizeof(list) - (size_t)n, "%s " PCI_FMT " (%s)", n ? "," : "",
+					PCI_ARGS(other->bdf),
+					decide(other).fate == FATE_CONCEAL ? "concealed" : "the guest's own");
+	if (n)
+		log_info("check:   shares the %s with%s", what, list);
+}
+
+static bool check(const struct pci_dev *p)
+{
+	struct verdict v = decide(p);
+
+	if (v.fate == FATE_IGNORE)
+		return false;
+	if (!v.driver) {
+		log_info("check: " PCI_FMT " %04x:%04x: %s: left to the guest as it is", PCI_ARGS(p->bdf), p->vendor, p->device,
+			 no_driver_hint(p));
+		return false;
+	}
+	log_info("check: " PCI_FMT " %04x:%04x: driver %s (%s), %s: %s", PCI_ARGS(p->bdf), p->vendor, p->device, v.driver->name,
+		 v.id->model, v.id->emulated ? "tried in emulation" : "never run on silicon",
+		 v.fate == FATE_LEAVE ? "left to the guest by the configuration" :
+		 v.driver->class == HW_NIC ? "concealed, the guest sees virtio-net" : "concealed, the guest sees virtio-blk");
+	say_shared(p, same_slot, "slot");
+	log_info("check:   %s",
+		 p->cap_msi || p->cap_msix ? "rings by message" : "has no message interrupts: rings by its line");
+	say_shared(p, same_line, "interrupt line");
+	if (v.driver->class != HW_NIC)
+		log_info("check:   disks: unknown, they show when the controller is started, which this check does not do");
+	return v.fate == FATE_CONCEAL;
+}
+
+int conceal_check(void)
+{
+	const struct pci_dev *p;
+	int n = 0;
+
+	for (unsigned i = 0; (p = pci_get(i)); i++)
+		n += check(p);
+	return rules_check(decide) ?: n;
 }

@@ -7,15 +7,17 @@
 #include <veneer/conceal.h>
 #include <veneer/config.h>
 #include <veneer/disk.h>
+#include <veneer/doorbell.h>
 #include <veneer/err.h>
-#include <veneer/irq.h>
+#include <veneer/intx.h>
 #include <veneer/log.h>
 #include <veneer/nic.h>
 #include <veneer/string.h>
 #include <veneer/time.h>
 #include <veneer/virtio.h>
-#include "conceal/conceal_internal.h"
+#include "conceal/conceal.h"
 #include "hv/iommu/iommu.h"
+#include "virtio/blk/bootdisk.h"
 
 #define MAX_DEVICES	32u
 #define MAX_TWINS	48u
@@ -412,3 +414,12 @@ void conceal_shutdown(void)
 		owner_release(&devices[i]->owner);
 	}
 }
+
+static const struct composition parts = {
+	.start = conceal_start,
+	.check = conceal_check,
+	.shutdown = conceal_shutdown,
+	.bootdisk = &bootdisk_ops,
+};
+
+COMPOSITION(parts);

@@ -3,8 +3,8 @@
 #include <veneer/log.h>
 #include <veneer/trap.h>
 #include <veneer/vpci.h>
-#include "conceal/conceal_internal.h"
-#include "hv/mem/mem_internal.h"
+#include "conceal/conceal.h"
+#include "hv/mem/nested.h"
 
 static uint64_t ones_read(void *ctx, uint32_t off, unsigned width)
 {

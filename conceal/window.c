@@ -5,7 +5,7 @@
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/partition.h>
-#include "conceal/conceal_internal.h"
+#include "conceal/conceal.h"
 
 /* The installer's name for the partition that Veneer starts from. */
 #define BOOT_LABEL	"veneer-boot"

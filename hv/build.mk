@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-2-Clause
-obj-y += hv/main.o
+obj-y += hv/main.o hv/vcpu_choose.o

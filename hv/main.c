@@ -7,21 +7,31 @@
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/string.h>
+#include <veneer/time.h>
 #include "hv/bios/bios.h"
 #include "hv/boot/bootinfo.h"
+#include "hv/cpu/vcpu.h"
+#include "hv/exit/exit.h"
+#include "hv/lib/console.h"
+#include "hv/lib/logring.h"
+#include "hv/lib/panic.h"
 #include "hv/load/loader.h"
-#include "hv/cpu/smp.h"
-#include "hv/cpu/vendor.h"
+#include "hv/cpu/cpus.h"
+#include "hv/smp/smp.h"
 #include "hv/dev/acpi.h"
 #include "hv/irq/doorbell.h"
 #include "hv/irq/intx.h"
 #include "hv/irq/ioapic.h"
-#include "hv/irq/lapic.h"
-#include "hv/pci/pci_internal.h"
+#include "hv/cpu/lapic.h"
+#include "hv/mem/heap.h"
+#include "hv/mem/nested.h"
+#include "hv/mem/paging.h"
+#include "hv/mem/ram.h"
+#include "hv/pci/pci.h"
 #include "hv/dev/power.h"
-#include "hv/hv.h"
 #include "hv/iommu/iommu.h"
-#include "hv/mem/mem_internal.h"
+#include "hv/vcpu_choose.h"
+#include "hv/irq/msi.h"
 #include "hv/x86.h"
 
 #define MB2_LOADER_MAGIC	0x36d76289u
@@ -57,6 +67,14 @@ static void read_config(void)
 	mem_free(copy);
 }
 
+/* Log and console as the configuration says. */
+static void start_console(void)
+{
+	log_set_level(config.log_level);
+	debug_exit_init(config.debug_exit_port);
+	console_init(&config, &boot, mem_map_mmio);
+}
+
 static void own_range(void)
 {
 	uint64_t base = mem_phys(veneer_start), size = (uint64_t)(veneer_end - veneer_start);
@@ -76,21 +94,19 @@ static void start_guest(void)
 	struct vcpu_regs regs;
 	struct vcpu *v;
 
-	if (vendor->cpu_on())
+	if (vcpu_ops->cpu_on())
 		stop("virtualization cannot be switched on: no memory, or the line above says why");
-	v = vendor->vcpu_new(nested_root());
+	v = vcpu_ops->vcpu_new(nested_root());
 	if (!v)
 		stop("no memory for the virtual CPU");
-	smp_start(&boot);
-	memset(&regs, 0, sizeof(regs));
-	loader_flat32(&regs);
+	smp_start(&boot, exit_loop);
 	/* Without the BIOS start config_parse() has refused the other. */
 	bool disk = IS_ENABLED(CONFIG_BOOT_BIOS) && config.boot == BOOT_DISK;
 
 	if (disk ? bios_start_disk(&boot, &regs) : loader_start_guest(&boot, &config, &regs))
 		stop("the guest cannot be started; see the line above");
 	this_cpu()->v = v;
-	vendor->set(v, &regs);
+	vcpu_ops->set(v, &regs);
 	if ((acpi.ncpus > 1 || config.ap_trap_always) && smp_watch())
 		stop("no memory to watch the local APIC");
 	intx_start();
@@ -103,8 +119,10 @@ static void start_guest(void)
 static void start_machine(void)
 {
 	acpi_init(boot.rsdp);
-	time_init();
+	time_init(acpi.pm_timer);
 	lapic_init(acpi.lapic_addr);
+	irq_init();
+	cpus_init();
 	smp_init();
 	ioapic_init();
 	pci_space_init(&boot);
@@ -113,6 +131,7 @@ static void start_machine(void)
 	vpci_init();
 	intx_init();
 	power_init();
+	machine_on_stop(composition()->shutdown);
 	doorbell_init();
 }
 
@@ -151,15 +170,15 @@ static void take_own_partition(const char *line)
  */
 NORETURN static void check_only(void)
 {
-	config.log_level = MAX(config.log_level, LOG_INFO);
-	bool cpu = !vendor_choose();
+	log_set_level(MAX(config.log_level, LOG_INFO));
+	bool cpu = !vcpu_choose();
 
 	if (cpu)
-		log_info("check: processor: %s: fits", vendor->name);
+		log_info("check: processor: %s: fits", vcpu_ops->name);
 	acpi_init(boot.rsdp);
 	pci_init(false);
 	iommu_init("check: ");
-	int n = conceal_check();
+	int n = composition()->check();
 
 	if (!cpu)
 		stop("does not fit: the processor, see above");
@@ -172,12 +191,15 @@ NORETURN static void check_only(void)
 	halt_forever();
 }
 
+NORETURN void veneer_main(uint64_t magic, const void *info);
+
 void veneer_main(uint64_t magic, const void *info)
 {
 	heap_init(veneer_heap, (size_t)(veneer_end - veneer_heap));
 	smp_boot_cpu();
+	panic_init(smp_stop_others);
 	config_default(&config);
-	console_early();
+	console_early(&config);
 	if ((uint32_t)magic != MB2_LOADER_MAGIC) {
 		log_err("boot: not started by a multiboot2 boot loader (magic %#lx)", magic);
 		stop("start Veneer with GRUB 2: multiboot2 /veneer/veneer.elf");
@@ -189,22 +211,22 @@ void veneer_main(uint64_t magic, const void *info)
 	if (paging_init(&boot))
 		stop("no memory for page tables: the machine has more RAM than this build can map");
 	/* Twice: what is wrong with the configuration is for the screen, too, and the screen may lie above 4 GiB. */
-	console_init(&boot);
+	start_console();
 	read_config();
 	take_own_partition(boot.cmdline);
-	console_init(&boot);
+	start_console();
 	log_info("%s, started by %s on %s", veneer_version, boot.loader_name, boot.efi ? "UEFI" : "BIOS");
 	own_range();
 	gmem_init(&boot);
 	if (has_word(boot.cmdline, "--check-only"))
 		check_only();
-	if (vendor_choose())
+	if (vcpu_choose())
 		stop("Veneer needs AMD SVM or Intel VMX with nested paging, switched on in the firmware setup");
-	log_info("cpu: %s", vendor->name);
-	if (nested_init(&boot, vendor->nested_format, vendor->nested_1g()))
+	log_info("cpu: %s", vcpu_ops->name);
+	if (nested_init(&boot, vcpu_ops->nested_format, vcpu_ops->nested_1g()))
 		stop("no memory for nested page tables");
 	start_machine();
-	int err = conceal_start();
+	int err = composition()->start();
 
 	if (err == -ERR_INVAL)
 		stop("the configuration does not fit this machine, as the line above says; correct it and install it again");

@@ -6,12 +6,30 @@ UNIT_TESTS  := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 UNIT_CFLAGS := -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
 	       -Itests/unit/include -Itests/unit -Iinclude -I. -include $(BUILD)/autoconf.h $(WARN) -Wno-missing-prototypes
 
-$(BUILD)/unit/%: tests/unit/%.c tests/unit/host/host.c tests/unit/host/host.h $(BUILD)/autoconf.h FORCE
-	@mkdir -p $(@D)
-	@$(HOSTCC) $(UNIT_CFLAGS) -o $@ $< tests/unit/host/host.c hv/cpu/owner.c \
-		$$(sed -n 's|^/\* sources: \(.*\) \*/|\1|p' $<) $$(sed -n 's|^/\* libs: \(.*\) \*/|\1|p' $<)
+# A source that several tests name is compiled once.  $(BUILD)/unit/links.mk says what each program is linked with.
+UNIT_OBJ := $(BUILD)/unit/obj
 
-.PRECIOUS: $(BUILD)/unit/%
+$(UNIT_OBJ)/%.o: %.c $(BUILD)/autoconf.h $(BUILD)/unit/flags
+	@mkdir -p $(@D)
+	@$(HOSTCC) $(UNIT_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/unit/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(HOSTCC) $(UNIT_CFLAGS)' >$@.$$$$; if cmp -s $@.$$$$ $@; then rm -f $@.$$$$; else mv -f $@.$$$$ $@; fi
+
+$(BUILD)/unit/links.mk: scripts/unit-links $(UNIT_TESTS:%=tests/unit/%.c)
+	@mkdir -p $(@D)
+	@scripts/unit-links '$(BUILD)/unit' $(UNIT_TESTS:%=tests/unit/%.c) >$@
+
+$(UNIT_TESTS:%=$(BUILD)/unit/%):
+	@$(HOSTCC) $(UNIT_CFLAGS) -o $@ $(filter %.o,$^) $(UNIT_LIBS)
+
+unit-programs: $(UNIT_TESTS:%=$(BUILD)/unit/%) ## Build the unit tests without running them
+
+ifneq ($(filter unit unit-% $(BUILD)/unit/%,$(MAKECMDGOALS)),)
+include $(BUILD)/unit/links.mk
+-include $(shell find $(UNIT_OBJ) -name '*.d' 2>/dev/null)
+endif
 
 # "make unit" builds and runs all; "make unit-nvme" one.
 unit-%: $(BUILD)/unit/test_%
@@ -42,7 +60,8 @@ check-vm: ## Run the tests on emulated machines (TESTARGS='--filter REGEX' choos
 check-style: ## Measure the sources against the house style
 	@scripts/check-style
 
-check-deps: ## Prove that hv, virtio and hw do not know each other
+check-deps: $(BUILD)/veneer.elf ## Prove that hv, virtio and hw do not know each other, by includes and by symbols
 	@scripts/check-deps
+	@scripts/check-symbols '$(BUILD)'
 
-.PHONY: unit check check-all guest-matrix check-tools check-vm check-style check-deps
+.PHONY: unit unit-programs check check-all guest-matrix check-tools check-vm check-style check-deps

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The MSI-X table and its pending bits (PCI 3.0, 6.8.2), in BAR1. */
-#include <veneer/irq.h>
+#include <veneer/msi.h>
 #include <veneer/trap.h>
 #include "transport.h"
 

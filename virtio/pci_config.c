@@ -6,8 +6,9 @@
  * that concerns decoding, the traps are put where command register and BARs now say.
  */
 #include <veneer/err.h>
-#include <veneer/irq.h>
+#include <veneer/intx.h>
 #include <veneer/log.h>
+#include <veneer/msi.h>
 #include <veneer/pci.h>
 #include <veneer/string.h>
 #include <veneer/trap.h>

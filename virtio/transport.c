@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <veneer/counters.h>
+#include <veneer/doorbell.h>
 #include <veneer/err.h>
-#include <veneer/irq.h>
+#include <veneer/intx.h>
 #include <veneer/log.h>
 #include <veneer/pci.h>
 #include <veneer/string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A guest on the machine's BIOS: which disk it starts from, the stub in its memory, and the stub's calls. */
-#include <veneer/bootdisk.h>
+#include <veneer/conceal.h>
 #include <veneer/config.h>
 #include <veneer/err.h>
 #include <veneer/gmem.h>
@@ -8,10 +8,11 @@
 #include <veneer/log.h>
 #include <veneer/string.h>
 #include "hv/bios/bios.h"
+#include "hv/boot/bootinfo.h"
+#include "hv/cpu/vcpu.h"
 #include "hv/load/loader.h"
 #include "hv/cpu/percpu.h"
-#include "hv/cpu/vendor.h"
-#include "hv/mem/mem_internal.h"
+#include "hv/mem/paging.h"
 
 #define SIGNATURE		510u	/* of a boot sector: 55 aa */
 #define PARAMETER_BLOCK		3u
@@ -109,7 +110,7 @@ static bool is_own(const struct boot_info *b, unsigned n, const uint8_t *mbr)
 		uint32_t lba;
 
 		memcpy(&lba, mbr + PARTITION_TABLE + i * PARTITION_SIZE + PARTITION_LBA, sizeof(lba));
-		if (lba && !bootdisk_read(n, lba, 1, sector) && same_sector(sector, b->boot_sector))
+		if (lba && !composition()->bootdisk->read(n, lba, 1, sector) && same_sector(sector, b->boot_sector))
 			return true;
 	}
 	return false;
@@ -127,7 +128,7 @@ enum fitness { FIT, NO_READ, NOT_BOOTABLE, OWN };
 
 static enum fitness fitness(const struct boot_info *b, unsigned n, const struct bootdisk *d, uint8_t *mbr)
 {
-	if (d->block_size != BIOS_SECTOR || bootdisk_read(n, 0, 1, mbr))
+	if (d->block_size != BIOS_SECTOR || composition()->bootdisk->read(n, 0, 1, mbr))
 		return NO_READ;
 	if (!bootable(mbr))
 		return NOT_BOOTABLE;
@@ -164,7 +165,7 @@ static void list_disks(char *out, size_t size)
 	size_t n = 0;
 
 	fmt_string(out, size, " none");
-	for (unsigned i = 0; n < size && bootdisk_get(i, &d); i++)
+	for (unsigned i = 0; n < size && composition()->bootdisk->get(i, &d); i++)
 		n += (size_t)fmt_string(out + n, size - n, " %s (%s)", d.serial, d.name);
 }
 
@@ -175,7 +176,7 @@ static int find_disk(const struct boot_info *b, struct bootdisk *d)
 	char list[160];
 	int found = -1;
 
-	for (unsigned i = 0; bootdisk_get(i, d); i++) {
+	for (unsigned i = 0; composition()->bootdisk->get(i, d); i++) {
 		if (*config.boot_disk ? !config_same_serial(config.boot_disk, d->serial) : fitness(b, i, d, mbr) != FIT)
 			continue;
 		if (found < 0)
@@ -183,7 +184,7 @@ static int find_disk(const struct boot_info *b, struct bootdisk *d)
 		else if (!*config.boot_disk)
 			goto several;
 	}
-	if (found >= 0 && bootdisk_get((unsigned)found, d))
+	if (found >= 0 && composition()->bootdisk->get((unsigned)found, d))
 		return found;
 	list_disks(list, sizeof(list));
 	if (*config.boot_disk)
@@ -258,14 +259,14 @@ static void patch_calls(uint8_t *stub)
 	const char *const call[] = { bios_call13, bios_poll13, bios_call15, bios_call18 };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(call); i++)
-		stub[offset(call[i]) + CALL_SIZE - 1] = vendor->hypercall_byte;
+		stub[offset(call[i]) + CALL_SIZE - 1] = vcpu_ops->hypercall_byte;
 }
 
 static void set_regs(struct vcpu_regs *regs)
 {
 	uint16_t selector = (uint16_t)(stub_at >> 4);
 
-	loader_flat32(regs);
+	vcpu_flat32(regs);
 	for (unsigned i = SEG_ES; i <= SEG_GS; i++)
 		regs->seg[i] = (struct vcpu_seg){ .attr = SEG_ATTR_DATA16, .limit = REAL_LIMIT };
 	regs->seg[SEG_CS] = (struct vcpu_seg){ selector, SEG_ATTR_CODE16, REAL_LIMIT, stub_at };
@@ -367,7 +368,7 @@ bool bios_hypercall(struct vcpu *v, const struct vcpu_regs *r)
 		return false;
 	if (off == offset(bios_call18)) {
 		gave_up();
-		vendor->skip(v, r->rip + CALL_SIZE);
+		vcpu_ops->skip(v, r->rip + CALL_SIZE);
 		return true;
 	}
 	lock_acquire(&lock);
@@ -375,6 +376,6 @@ bool bios_hypercall(struct vcpu *v, const struct vcpu_regs *r)
 	lock_release(&lock);
 	/* Relative: CS may be another one for the same place. */
 	if (known)
-		vendor->skip(v, r->rip - off + offset(next_label(next)));
+		vcpu_ops->skip(v, r->rip - off + offset(next_label(next)));
 	return known;
 }

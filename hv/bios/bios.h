@@ -10,8 +10,8 @@
 #ifndef HV_BIOS_H
 #define HV_BIOS_H
 
-#include <veneer/vcpu.h>
 #include "hv/boot/bootinfo.h"
+#include "hv/cpu/vcpu.h"
 
 #define BIOS_SECTOR	512u
 #define BIOS_MAX_DRIVES	16u

@@ -3,7 +3,7 @@
  * INT 13h for hard disks, answered from the virtual disks: the functions of the IBM BIOS, and of the Phoenix Enhanced Disk
  * Drive Specification 3.0.  Everything that the guest says is read once and checked.
  */
-#include <veneer/bootdisk.h>
+#include <veneer/conceal.h>
 #include <veneer/err.h>
 #include <veneer/gmem.h>
 #include <veneer/log.h>
@@ -103,7 +103,7 @@ static void add_drive(unsigned n)
 	struct drive *d = &drives[ndrives];
 	struct bootdisk b;
 
-	if (!bootdisk_get(n, &b) || ndrives == BIOS_MAX_DRIVES)
+	if (!composition()->bootdisk->get(n, &b) || ndrives == BIOS_MAX_DRIVES)
 		return;
 	if (b.block_size != BIOS_SECTOR) {
 		log_info("bios: %s has blocks of %u bytes: no BIOS drive", b.name, b.block_size);
@@ -125,7 +125,7 @@ unsigned bios_disk_init(int boot_disk)
 	last_status = ST_OK;
 	if (boot_disk >= 0)
 		add_drive((unsigned)boot_disk);
-	for (unsigned n = 0; bootdisk_get(n, &b); n++)
+	for (unsigned n = 0; composition()->bootdisk->get(n, &b); n++)
 		if (boot_disk < 0 || n != (unsigned)boot_disk)
 			add_drive(n);
 	return ndrives;
@@ -238,7 +238,7 @@ static enum bios_next begin(struct bios_call *c, const struct drive *d, const st
 	    buffer_pieces(t->buffer, (uint64_t)t->count * BIOS_SECTOR, sg);
 	if (!n || (write && !bios_copy_in(bounce + (call.low & (PAGE_SIZE - 1)), call.low, call.low_bytes)))
 		return finish(c, &call, ST_BOUNDARY);
-	err = bootdisk_begin(d->disk, write, t->lba, t->count, sg, n);
+	err = composition()->bootdisk->begin(d->disk, write, t->lba, t->count, sg, n);
 	if (err)
 		return finish(c, &call, status_of(err, write));
 	call.on = true;
@@ -261,7 +261,7 @@ enum bios_next bios_int13_poll(struct bios_call *c)
 	if (!(call.on && call.cpu == c->cpu))
 		return interrupted.on && interrupted.cpu == c->cpu ? finish(c, &interrupted, interrupted.status) :
 			result(c, ST_NOT_READY);
-	err = bootdisk_result();
+	err = composition()->bootdisk->result();
 	return err == -ERR_BUSY ? BIOS_WAIT : finish(c, &call, outcome(err));
 }
 
@@ -272,7 +272,7 @@ enum bios_next bios_int13_poll(struct bios_call *c)
  */
 static bool make_room(void)
 {
-	int err = call.on ? bootdisk_result() : 0;
+	int err = call.on ? composition()->bootdisk->result() : 0;
 
 	if (err == -ERR_BUSY)
 		return false;

@@ -47,7 +47,7 @@ static enum bios_next e820(struct bios_call *c)
 /* KiB up to 16 MiB and units of 64 KiB above, each up to the first hole; twice the same. */
 static enum bios_next two_sizes(struct bios_call *c, bool wide)
 {
-	uint32_t kib = load_mem_upper(info), low = MIN(kib, KIB_16M), high = (kib - low) / 64;
+	uint32_t kib = boot_info_mem_upper(info), low = MIN(kib, KIB_16M), high = (kib - low) / 64;
 
 	if (!wide)
 		high = MIN(high, 0xffffu);
@@ -67,7 +67,7 @@ static enum bios_next two_sizes(struct bios_call *c, bool wide)
 
 enum bios_next bios_int15(struct bios_call *c)
 {
-	uint32_t kib = load_mem_upper(info);
+	uint32_t kib = boot_info_mem_upper(info);
 
 	switch (bios_r16(c, GPR_RAX)) {
 	case 0xe820:

@@ -101,4 +101,8 @@ uint64_t boot_info_find_as(const struct boot_info *b, unsigned how, uint64_t siz
  */
 bool boot_info_usable(const struct boot_info *b, uint64_t base, uint64_t size, struct mem_range *blocker);
 
+/* KiB from 0 and from 1 MiB up to the first hole, as multiboot counts memory. */
+uint32_t boot_info_mem_lower(const struct boot_info *b);
+uint32_t boot_info_mem_upper(const struct boot_info *b);
+
 #endif

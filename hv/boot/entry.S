@@ -197,7 +197,7 @@ entry64:
 	movq %r12, %rdi
 	movq %rbx, %rsi
 	xorl %ebp, %ebp
-	call veneer_main
+	call start_main
 9:	hlt
 	jmp 9b
 

@@ -369,3 +369,24 @@ void boot_info_find_rsdp(struct boot_info *b, const uint8_t *phys)
 	else
 		find_bios(b, phys);
 }
+
+static uint32_t usable_from(const struct boot_info *b, uint64_t at)
+{
+	for (unsigned i = 0; i < b->nranges; i++) {
+		const struct mem_range *r = &b->range[i];
+
+		if (r->type == MEM_USABLE && r->base <= at && r->base + r->size > at)
+			return (uint32_t)MIN((r->base + r->size - at) >> 10, 0xffffffffull);
+	}
+	return 0;
+}
+
+uint32_t boot_info_mem_lower(const struct boot_info *b)
+{
+	return MIN(usable_from(b, 0), 640u);
+}
+
+uint32_t boot_info_mem_upper(const struct boot_info *b)
+{
+	return usable_from(b, 0x100000);
+}

@@ -66,24 +66,20 @@ window:
 	iretq
 
 	/*
-	 * Counts, ends host_sleep(), keeps a VM entry from beginning that was about to (vmx_entry.S), and nothing else: it
+	 * Counts, ends host_sleep(), takes a VM entry that was about to begin out of the way (cpu.window), and nothing else: it
 	 * takes no lock and touches no register.
 	 */
 	.balign 16
 nmi_entry:
 	incq %gs:CPU_NMI_COUNT
 awake:	pushq %rax
-#ifdef CONFIG_VMX
-	leaq vmx_window(%rip), %rax
-	cmpq %rax, 8(%rsp)
-	jb 2f
-	leaq vmx_window_end(%rip), %rax
-	cmpq %rax, 8(%rsp)
+	movq 8(%rsp), %rax
+	subq %gs:CPU_WINDOW, %rax
+	cmpq %gs:CPU_WINDOW_SIZE, %rax
 	jae 2f
-	leaq vmx_window_left(%rip), %rax
+	movq %gs:CPU_WINDOW_LEFT, %rax
 	movq %rax, 8(%rsp)
 2:
-#endif
 	leaq host_sleep(%rip), %rax
 	cmpq %rax, 8(%rsp)
 	jb 1f

@@ -3,8 +3,9 @@
 #include <veneer/log.h>
 #include <veneer/string.h>
 #include "hv/cpu/entry.h"
-#include "hv/cpu/smp.h"
-#include "hv/hv.h"
+#include "hv/cpu/cpus.h"
+#include "hv/cpu/vcpu.h"
+#include "hv/lib/panic.h"
 #include "hv/x86.h"
 
 #define SEL_TSS		0x18
@@ -27,6 +28,7 @@ struct table {
 };
 
 static struct gate idt[256] ALIGNED(16);
+
 static void set_gate(unsigned vector, uint64_t target, uint8_t ist)
 {
 	idt[vector] = (struct gate){ (uint16_t)target, 8, ist, 0x8e, (uint16_t)(target >> 16), (uint32_t)(target >> 32), 0 };
@@ -72,31 +74,4 @@ void host_exception(const struct trap_frame *f)
 {
 	panic("host exception %lu error %#lx at rip %#lx (image + %#lx), cr2 %#lx, rsp %#lx, rax %#lx rdi %#lx rsi %#lx",
 	      f->vector, f->error, f->rip, f->rip - (uintptr_t)veneer_start, read_cr2(), f->rsp, f->rax, f->rdi, f->rsi);
-}
-
-/* The compiler's name for a canary that was overwritten. */
-NORETURN void __stack_chk_fail(void);
-
-void __stack_chk_fail(void)
-{
-	panic("stack smashed, found by the function that returns to %p", __builtin_return_address(0));
-}
-
-void panic(const char *fmt, ...)
-{
-	static bool again;
-	char line[224];
-	va_list ap;
-
-	if (again)
-		halt_forever();
-	again = true;
-	smp_stop_others();
-	va_start(ap, fmt);
-	fmt_vstring(line, sizeof(line), fmt, ap);
-	va_end(ap);
-	log_err("%s", line);
-	log_err("stopped.  Please report this line.");
-	debug_exit(DEBUG_EXIT_PANIC);
-	halt_forever();
 }

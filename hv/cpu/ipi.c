@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The guest's interrupts between processors, where the ICR is watched (SDM vol. 3, 11.6). */
-#include "hv/cpu/smp.h"
-#include "hv/irq/lapic.h"
+#include "hv/cpu/cpus.h"
+#include "hv/cpu/lapic.h"
 
 /* A set of processors, by index. */
 static uint64_t everybody(void)

@@ -15,11 +15,14 @@
 #define CPU_INTR_VECTOR		16
 #define CPU_INTR_WINDOW		24
 #define CPU_INIT_SEEN		32
+#define CPU_WINDOW		40
+#define CPU_WINDOW_SIZE		48
+#define CPU_WINDOW_LEFT		56
 
 #ifndef __ASSEMBLER__
 
 #include <veneer/types.h>
-#include <veneer/vcpu.h>
+#include "hv/cpu/vcpu.h"
 #include "hv/emul/decode.h"
 #include "hv/x86.h"
 
@@ -52,6 +55,8 @@ struct cpu {
 	volatile uint64_t nmi_count;	/* NMIs that the host's handler took */
 	uint64_t intr_vector, intr_window;
 	volatile uint64_t init_seen;	/* #SX came while the host ran: an INIT that the processor redirected */
+	/* An NMI that interrupts code in [window, window + window_size) goes on at window_left.  Size 0: none. */
+	uint64_t window, window_size, window_left;
 
 	unsigned index;			/* 0: the boot processor */
 	uint32_t apic_id;
@@ -76,7 +81,7 @@ struct cpu {
 	uint32_t poke;			/* shared: an NMI from another processor is on its way or latched */
 	uint32_t state;			/* shared: enum cpu_state */
 	uint32_t sipi;			/* shared: the vector of REQ_SIPI */
-	uint32_t asleep;		/* shared: in vendor->sleep() */
+	uint32_t asleep;		/* shared: in vcpu_ops->sleep() */
 	uint32_t clock_armed;		/* shared: its interrupts exit */
 	uint32_t ldr, dfr;		/* shared: the local APIC's, as last seen */
 
@@ -88,6 +93,9 @@ _Static_assert(offsetof(struct cpu, nmi_count) == CPU_NMI_COUNT, "entry.S");
 _Static_assert(offsetof(struct cpu, intr_vector) == CPU_INTR_VECTOR, "entry.S");
 _Static_assert(offsetof(struct cpu, intr_window) == CPU_INTR_WINDOW, "entry.S");
 _Static_assert(offsetof(struct cpu, init_seen) == CPU_INIT_SEEN, "entry.S");
+_Static_assert(offsetof(struct cpu, window) == CPU_WINDOW, "entry.S");
+_Static_assert(offsetof(struct cpu, window_size) == CPU_WINDOW_SIZE, "entry.S");
+_Static_assert(offsetof(struct cpu, window_left) == CPU_WINDOW_LEFT, "entry.S");
 
 static inline struct cpu *this_cpu(void)
 {

@@ -3,7 +3,7 @@
 #include <veneer/log.h>
 #include <veneer/string.h>
 #include "hv/dev/acpi.h"
-#include "hv/mem/mem_internal.h"
+#include "hv/mem/ram.h"
 
 struct acpi_info acpi;
 

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
 obj-y += hv/dev/acpi.o
 obj-y += hv/dev/clock.o
-obj-y += hv/dev/counters.o
 obj-y += hv/dev/trap.o
 obj-y += hv/dev/power.o

@@ -4,8 +4,8 @@
 #include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/time.h>
-#include "hv/cpu/smp.h"
-#include "hv/dev/clock_internal.h"
+#include "hv/cpu/cpus.h"
+#include "hv/dev/clock.h"
 
 #define MAX_TICKS	32u
 #define TICK_US		1000

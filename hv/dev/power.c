@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <veneer/conceal.h>
-#include <veneer/config.h>
 #include <veneer/io.h>
 #include <veneer/log.h>
 #include <veneer/time.h>
-#include "hv/cpu/smp.h"
+#include "hv/cpu/cpus.h"
 #include "hv/dev/acpi.h"
 #include "hv/dev/power.h"
-#include "hv/dev/trap_internal.h"
-#include "hv/hv.h"
+#include "hv/dev/trap.h"
 #include "hv/x86.h"
 
 #define PM1_SLP_TYP	GENMASK(12, 10)
@@ -28,13 +25,20 @@ void power_init(void)
 		trap_intercept_ports(acpi.reset_port, 1);
 }
 
+static void (*stop_devices)(void);
+
+void machine_on_stop(void (*fn)(void))
+{
+	stop_devices = fn;
+}
+
 void machine_stopping(void)
 {
 	static bool done;
 
 	smp_stop_others();
-	if (!done)
-		conceal_shutdown();
+	if (!done && stop_devices)
+		stop_devices();
 	done = true;
 }
 
@@ -52,12 +56,6 @@ void machine_reset(void)
 	delay_us(50000);
 	log_err("reset: the machine does not reset itself; switch it off");
 	halt_forever();
-}
-
-void debug_exit(uint8_t value)
-{
-	if (config.debug_exit_port)
-		pio_write32(config.debug_exit_port, value);
 }
 
 static bool is_pm1(uint16_t port)

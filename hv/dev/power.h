@@ -11,4 +11,13 @@ void power_init(void);
 /* The guest writes a trapped port that no device has: true lets the write go to the hardware. */
 bool power_port_write(uint16_t port, unsigned width, uint32_t value);
 
+/* @fn stops the DMA of all concealed devices and flushes their disks, bounded.  Start only; NULL until then: there are none. */
+void machine_on_stop(void (*fn)(void));
+
+/* The machine is about to go down by the guest's will: stop all other processors, then all devices, once. */
+void machine_stopping(void);
+
+/* machine_stopping(), then reset the machine. */
+NORETURN void machine_reset(void);
+
 #endif

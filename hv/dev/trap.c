@@ -6,10 +6,12 @@
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/string.h>
-#include "hv/cpu/smp.h"
-#include "hv/irq/lapic.h"
-#include "hv/dev/trap_internal.h"
-#include "hv/mem/mem_internal.h"
+#include "hv/cpu/cpus.h"
+#include "hv/cpu/lapic.h"
+#include "hv/dev/trap.h"
+#include "hv/mem/nested.h"
+#include "hv/mem/paging.h"
+#include "hv/mem/ram.h"
 
 #define MAX_TRAPS	160u
 #define MAX_FIXED	8u

@@ -9,7 +9,7 @@
 #ifndef HV_CPU_DECODE_H
 #define HV_CPU_DECODE_H
 
-#include <veneer/vcpu.h>
+#include "hv/cpu/vcpu.h"
 
 #define INSN_MAX_LEN	15
 

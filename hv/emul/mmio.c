@@ -8,12 +8,15 @@
 #include <veneer/io.h>
 #include <veneer/log.h>
 #include <veneer/string.h>
+#include "hv/cpu/vcpu.h"
+#include "hv/emul/access.h"
 #include "hv/emul/emulate.h"
 #include "hv/cpu/percpu.h"
-#include "hv/cpu/vendor.h"
-#include "hv/irq/lapic.h"
-#include "hv/dev/trap_internal.h"
-#include "hv/mem/mem_internal.h"
+#include "hv/emul/walk.h"
+#include "hv/cpu/lapic.h"
+#include "hv/dev/trap.h"
+#include "hv/mem/nested.h"
+#include "hv/mem/ram.h"
 
 #define NO_PAGE		1ull
 
@@ -147,7 +150,7 @@ static void refuse(struct vcpu *v, const struct vcpu_regs *r, uint64_t gpa, cons
 	if (t && n)
 		log_err_once(said, "guest: instruction not known at a device register: gpa %#lx rip %#lx: %02x %02x %02x %02x "
 			     "%02x %02x %02x %02x", gpa, r->rip, b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]);
-	vendor->inject_exception(v, VCPU_EVENT_GP, true, 0);
+	vcpu_ops->inject_exception(v, VCPU_EVENT_GP, true, 0);
 }
 
 /* Whether the instruction's operand is the address that the processor reported: else it was changed under us. */
@@ -203,8 +206,8 @@ static void emulate(struct vcpu *v, const struct vmexit *x)
 	const uint8_t *bytes = own;
 	uint64_t *last = &this_cpu()->mismatch_rip;
 
-	vendor->get(v, &r);
-	unsigned n = vendor->insn_bytes(v, &bytes);
+	vcpu_ops->get(v, &r);
+	unsigned n = vcpu_ops->insn_bytes(v, &bytes);
 	if (!n) {
 		bytes = own;
 		n = guest_read_code(&r, own, INSN_MAX_LEN);
@@ -232,7 +235,7 @@ static void emulate(struct vcpu *v, const struct vmexit *x)
 	if (err)
 		return;
 	v->rflags = r.rflags;
-	vendor->skip(v, r.rip);
+	vcpu_ops->skip(v, r.rip);
 }
 
 void exit_mmio(struct vcpu *v, const struct vmexit *x)
@@ -245,5 +248,20 @@ void exit_mmio(struct vcpu *v, const struct vmexit *x)
 		return;
 	}
 	if (gpa >= phys_limit() || nested_map_on_demand(gpa))
-		vendor->inject_exception(v, VCPU_EVENT_GP, true, 0);
+		vcpu_ops->inject_exception(v, VCPU_EVENT_GP, true, 0);
+}
+
+uint64_t exit_next_rip(struct vcpu *v, const struct vmexit *x)
+{
+	uint8_t bytes[INSN_MAX_LEN];
+	struct vcpu_regs r;
+	struct insn insn;
+
+	if (x->next_rip)
+		return x->next_rip;
+	vcpu_ops->get(v, &r);
+	unsigned n = guest_read_code(&r, bytes, sizeof(bytes));
+	if (insn_decode(&insn, insn_mode(&r), bytes, n))
+		return 0;
+	return r.rip + insn.len;
 }

@@ -5,13 +5,14 @@
 #include <veneer/io.h>
 #include <veneer/log.h>
 #include <veneer/string.h>
+#include "hv/cpu/vcpu.h"
+#include "hv/emul/access.h"
 #include "hv/emul/emulate.h"
-#include "hv/cpu/vendor.h"
-#include "hv/pci/pci_internal.h"
+#include "hv/emul/walk.h"
+#include "hv/pci/pci.h"
 #include "hv/dev/ports.h"
 #include "hv/dev/power.h"
-#include "hv/dev/trap_internal.h"
-#include "hv/mem/mem_internal.h"
+#include "hv/dev/trap.h"
 
 #define CONFIG_FIRST	0xcf8
 #define CONFIG_LAST	0xcff
@@ -133,7 +134,7 @@ static void string_io(struct vcpu *v)
 	uint8_t bytes[INSN_MAX_LEN];
 	struct insn insn;
 
-	vendor->get(v, &r);
+	vcpu_ops->get(v, &r);
 	unsigned n = guest_read_code(&r, bytes, sizeof(bytes));
 
 	/*
@@ -141,7 +142,7 @@ static void string_io(struct vcpu *v)
 	 * hole.
 	 */
 	if (insn_decode(&insn, insn_mode(&r), bytes, n) || !insn_is_port(&insn)) {
-		vendor->inject_exception(v, VCPU_EVENT_GP, true, 0);
+		vcpu_ops->inject_exception(v, VCPU_EVENT_GP, true, 0);
 		return;
 	}
 	bool err = insn_execute(&insn, &r, &bus);
@@ -149,9 +150,9 @@ static void string_io(struct vcpu *v)
 
 	memcpy(v->gpr, r.gpr, sizeof(v->gpr));
 	if (!progress)
-		vendor->inject_exception(v, VCPU_EVENT_GP, true, 0);
+		vcpu_ops->inject_exception(v, VCPU_EVENT_GP, true, 0);
 	else if (!err)
-		vendor->skip(v, r.rip);
+		vcpu_ops->skip(v, r.rip);
 }
 
 void exit_pio(struct vcpu *v, const struct vmexit *x)
@@ -171,5 +172,5 @@ void exit_pio(struct vcpu *v, const struct vmexit *x)
 	} else {
 		port_write(x->pio.port, width, (uint32_t)(v->gpr[GPR_RAX] & mask));
 	}
-	vendor->skip(v, x->next_rip);
+	vcpu_ops->skip(v, x->next_rip);
 }

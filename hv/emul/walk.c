@@ -2,7 +2,8 @@
 /* The guest's own page tables, walked in software: to emulate an instruction, for a crash report (APM vol. 2, chapter 5). */
 #include <veneer/gmem.h>
 #include <veneer/string.h>
-#include "hv/cpu/vendor.h"
+#include "hv/cpu/vcpu.h"
+#include "hv/emul/walk.h"
 
 #define PTE_P		BIT64(0)
 #define PTE_PS		BIT64(7)

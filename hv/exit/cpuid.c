@@ -5,7 +5,8 @@
  */
 #include <veneer/string.h>
 #include "hv/cpu/percpu.h"
-#include "hv/cpu/vendor.h"
+#include "hv/cpu/vcpu.h"
+#include "hv/exit/exit.h"
 #include "hv/x86.h"
 
 #define CPUID_APIC		BIT(9)		/* 1h EDX, and 80000001h EDX */
@@ -34,11 +35,11 @@ void exit_cpuid(struct vcpu *v)
 
 	switch (leaf) {
 	case 1:
-		vendor->get(v, &r);
+		vcpu_ops->get(v, &r);
 		fix_feature_leaf(&c, &r);
 		break;
 	case 7:
-		vendor->get(v, &r);
+		vcpu_ops->get(v, &r);
 		if (sub == 0) {
 			c.ebx &= ~BIT(25);	/* Intel PT: its output goes past nested paging */
 			c.edx &= ~BIT(18);	/* PCONFIG: keys of all memory */

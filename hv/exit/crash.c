@@ -7,11 +7,14 @@
 #include <veneer/log.h>
 #include <veneer/string.h>
 #include <veneer/time.h>
+#include "hv/cpu/vcpu.h"
+#include "hv/dev/power.h"
 #include "hv/exit/symbols.h"
 #include "hv/exit/crash.h"
 #include "hv/cpu/entry.h"
-#include "hv/cpu/smp.h"
-#include "hv/hv.h"
+#include "hv/cpu/cpus.h"
+#include "hv/lib/console.h"
+#include "hv/lib/panic.h"
 
 #define REBOOT_AFTER_S	10u
 #define MAX_FRAMES	7u		/* with the current function */
@@ -21,7 +24,7 @@ void guest_crash_remember(struct vcpu *v, const struct vmexit *x)
 {
 	struct cpu *c = this_cpu();
 
-	vendor->get(v, &c->df_regs);
+	vcpu_ops->get(v, &c->df_regs);
 	c->df_event = x->delivered;
 	c->df_seen = true;
 }
@@ -178,7 +181,7 @@ void guest_crash(struct vcpu *v, const struct vmexit *x, const char *why)
 		log_err("guest: died by %s on CPU %u (APIC id %u)", why, c->index, c->apic_id);
 	else
 		log_err("guest: died by %s", why);
-	vendor->get(v, &now);
+	vcpu_ops->get(v, &now);
 	if (c->df_seen)
 		crash_report(&c->df_regs, &c->df_event);
 	else

@@ -6,7 +6,8 @@
 #ifndef HV_CRASH_H
 #define HV_CRASH_H
 
-#include "hv/cpu/vendor.h"
+#include "hv/exit/exit.h"
+#include "hv/emul/walk.h"
 
 /* The whole report. */
 void crash_report(const struct vcpu_regs *r, const struct vcpu_event *e);

@@ -1,27 +1,29 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The single switch over exits.  No vendor is known here. */
 #include <veneer/counters.h>
+#include <veneer/doorbell.h>
 #include <veneer/err.h>
 #include <veneer/gmem.h>
 #include <veneer/hypercall.h>
-#include <veneer/irq.h>
 #include <veneer/log.h>
 #include <veneer/string.h>
 #include "hv/bios/bios.h"
+#include "hv/cpu/vcpu.h"
+#include "hv/emul/access.h"
 #include "hv/emul/decode.h"
-#include "hv/cpu/smp.h"
-#include "hv/cpu/vendor.h"
-#include "hv/dev/clock_internal.h"
-#include "hv/dev/counters_internal.h"
+#include "hv/cpu/cpus.h"
+#include "hv/smp/smp.h"
+#include "hv/dev/clock.h"
+#include "hv/emul/walk.h"
+#include "hv/exit/exit.h"
+#include "hv/lib/counters.h"
 #include "hv/irq/doorbell.h"
 #include "hv/irq/intx.h"
-#include "hv/hv.h"
+#include "hv/lib/logring.h"
 #include "hv/x86.h"
 
 #define HYPERCALL_ABI	1
-#define ADVICE		" (see \"Processor\" in make menuconfig)"
 
-const struct vcpu_ops *vendor;
 uint64_t exit_count[EXIT_KINDS];
 
 static const char *const kind_names[EXIT_KINDS] = {
@@ -33,52 +35,15 @@ static const char *const kind_names[EXIT_KINDS] = {
 	[EXIT_DOUBLE_FAULT] = "double_fault", [EXIT_OTHER] = "other",
 };
 
-int vendor_choose(void)
-{
-	static const struct vcpu_ops *const all[] = {
-		IS_ENABLED(CONFIG_SVM) ? &svm_ops : NULL,
-		IS_ENABLED(CONFIG_VMX) ? &vmx_ops : NULL,
-	};
-	const char *why = NULL, *reason;
-
-	for (unsigned i = 0; i < ARRAY_SIZE(all); i++) {
-		int err = all[i] ? all[i]->probe(&reason) : -ERR_NODEV;
-
-		if (!err) {
-			vendor = all[i];
-			return 0;
-		}
-		if (err != -ERR_NODEV)
-			why = reason;
-	}
-	log_err("cpu: %s", why ? why : "this processor has no virtualization that this build knows" ADVICE);
-	return -ERR_NOTSUP;
-}
-
-uint64_t exit_next_rip(struct vcpu *v, const struct vmexit *x)
-{
-	uint8_t bytes[INSN_MAX_LEN];
-	struct vcpu_regs r;
-	struct insn insn;
-
-	if (x->next_rip)
-		return x->next_rip;
-	vendor->get(v, &r);
-	unsigned n = guest_read_code(&r, bytes, sizeof(bytes));
-	if (insn_decode(&insn, insn_mode(&r), bytes, n))
-		return 0;
-	return r.rip + insn.len;
-}
-
 /* Skip an instruction that has been carried out, or #UD when nobody knows how long it is. */
 static void skip(struct vcpu *v, const struct vmexit *x)
 {
 	uint64_t next = exit_next_rip(v, x);
 
 	if (next)
-		vendor->skip(v, next);
+		vcpu_ops->skip(v, next);
 	else
-		vendor->inject_exception(v, VCPU_EVENT_UD, false, 0);
+		vcpu_ops->inject_exception(v, VCPU_EVENT_UD, false, 0);
 }
 
 static int64_t call_counter(struct vcpu *v)
@@ -107,11 +72,11 @@ static void exit_hypercall(struct vcpu *v, const struct vmexit *x)
 	struct vcpu_regs r;
 	int64_t result = -1;
 
-	vendor->get(v, &r);
+	vcpu_ops->get(v, &r);
 	if (IS_ENABLED(CONFIG_BOOT_BIOS) && bios_hypercall(v, &r))
 		return;
 	if ((call & 0xffff0000) != VENEER_CALL || r.cpl) {
-		vendor->inject_exception(v, VCPU_EVENT_UD, false, 0);
+		vcpu_ops->inject_exception(v, VCPU_EVENT_UD, false, 0);
 		return;
 	}
 	switch (call & 0xffff) {
@@ -138,10 +103,10 @@ static void exit_hypercall(struct vcpu *v, const struct vmexit *x)
 static void exit_intr(struct vcpu *v)
 {
 	uint64_t nmis = this_cpu()->nmi_count;
-	int vector = vendor->acknowledge_interrupt();
+	int vector = vcpu_ops->acknowledge_interrupt();
 
 	if (vector >= 0)
-		vendor->inject_interrupt(v, (uint8_t)vector);
+		vcpu_ops->inject_interrupt(v, (uint8_t)vector);
 	if (this_cpu()->nmi_count != nmis)
 		smp_nmi(this_cpu());
 }
@@ -152,7 +117,7 @@ static void exit_checked(struct vcpu *v, const struct vmexit *x, bool (*access)(
 	if (access(v))
 		skip(v, x);
 	else
-		vendor->inject_exception(v, VCPU_EVENT_GP, true, 0);
+		vcpu_ops->inject_exception(v, VCPU_EVENT_GP, true, 0);
 }
 
 static void dispatch(struct vcpu *v, const struct vmexit *x)
@@ -192,11 +157,11 @@ static void dispatch(struct vcpu *v, const struct vmexit *x)
 		exit_checked(v, x, exit_xsetbv);
 		break;
 	case EXIT_UD:
-		vendor->inject_exception(v, VCPU_EVENT_UD, false, 0);
+		vcpu_ops->inject_exception(v, VCPU_EVENT_UD, false, 0);
 		break;
 	case EXIT_DOUBLE_FAULT:
 		guest_crash_remember(v, x);
-		vendor->inject_exception(v, 8, true, 0);
+		vcpu_ops->inject_exception(v, 8, true, 0);
 		break;
 	case EXIT_IRET:
 	case EXIT_WINDOW:
@@ -221,11 +186,11 @@ static void dispatch(struct vcpu *v, const struct vmexit *x)
 static void deliver_intx(struct vcpu *v)
 {
 	int vector;
-	bool waits = intx_check(vendor->can_interrupt(v), &vector);
+	bool waits = intx_check(vcpu_ops->can_interrupt(v), &vector);
 
 	if (vector >= 0)
-		vendor->inject_interrupt(v, (uint8_t)vector);
-	vendor->interrupt_window(v, waits);
+		vcpu_ops->inject_interrupt(v, (uint8_t)vector);
+	vcpu_ops->interrupt_window(v, waits);
 }
 
 void exit_init(void)
@@ -252,8 +217,8 @@ void exit_loop(void)
 			smp_serve(c);
 			continue;
 		}
-		vendor->clock_exits(c->v, clock_wanted(c));
-		vendor->run(c->v, &x);
+		vcpu_ops->clock_exits(c->v, clock_wanted(c));
+		vcpu_ops->run(c->v, &x);
 		smp_left(c);
 		counter_add(&exit_count[x.kind], 1);
 		dispatch(c->v, &x);

@@ -5,8 +5,9 @@
  */
 #include <veneer/log.h>
 #include "hv/cpu/percpu.h"
-#include "hv/cpu/vendor.h"
-#include "hv/irq/lapic.h"
+#include "hv/cpu/vcpu.h"
+#include "hv/exit/exit.h"
+#include "hv/cpu/lapic.h"
 
 #define CPUID_TSC_DEADLINE	BIT(24)		/* 1h ECX */
 
@@ -18,7 +19,7 @@ bool exit_rdmsr(struct vcpu *v)
 
 	switch (msr) {
 	case MSR_EFER:
-		vendor->get(v, &r);
+		vcpu_ops->get(v, &r);
 		value = r.efer;
 		break;
 	case MSR_APIC_BASE:
@@ -28,7 +29,7 @@ bool exit_rdmsr(struct vcpu *v)
 		value = this_cpu()->tsc_adjust;
 		break;
 	default:
-		if (!vendor->rdmsr(v, msr, &value))
+		if (!vcpu_ops->rdmsr(v, msr, &value))
 			return false;
 		break;
 	}
@@ -63,13 +64,13 @@ static bool write_efer(struct vcpu *v, uint64_t value)
 {
 	struct vcpu_regs r;
 
-	vendor->get(v, &r);
+	vcpu_ops->get(v, &r);
 	if (value & ~efer_known())
 		return false;
 	if ((r.cr0 & CR0_PG) && ((value ^ r.efer) & EFER_LME))
 		return false;
 	r.efer = (value & ~(uint64_t)EFER_LMA) | (r.efer & EFER_LMA);
-	vendor->set(v, &r);
+	vcpu_ops->set(v, &r);
 	return true;
 }
 
@@ -84,13 +85,13 @@ static bool has_deadline(void)
  */
 static void set_tsc_offset(struct vcpu *v, uint64_t offset)
 {
-	uint64_t old = vendor->get_tsc_offset(v), deadline;
+	uint64_t old = vcpu_ops->get_tsc_offset(v), deadline;
 
-	vendor->set_tsc_offset(v, offset);
+	vcpu_ops->set_tsc_offset(v, offset);
 	if (offset == old || !has_deadline())
 		return;
-	vendor->trap_msr_write(MSR_TSC_DEADLINE, true);
-	vendor->flush(v);
+	vcpu_ops->trap_msr_write(MSR_TSC_DEADLINE, true);
+	vcpu_ops->flush(v);
 	deadline = rdmsr(MSR_TSC_DEADLINE);
 	if (deadline)
 		wrmsr(MSR_TSC_DEADLINE, deadline + old - offset);
@@ -100,7 +101,7 @@ static bool write_deadline(struct vcpu *v, uint64_t value)
 {
 	if (!has_deadline())
 		return false;
-	wrmsr(MSR_TSC_DEADLINE, value ? value - vendor->get_tsc_offset(v) : 0);
+	wrmsr(MSR_TSC_DEADLINE, value ? value - vcpu_ops->get_tsc_offset(v) : 0);
 	return true;
 }
 
@@ -119,7 +120,7 @@ bool exit_wrmsr(struct vcpu *v)
 		return true;
 	case MSR_TSC_ADJUST:
 		/* The host's TSC is Veneer's clock: the adjustment becomes the guest's offset. */
-		set_tsc_offset(v, vendor->get_tsc_offset(v) + value - this_cpu()->tsc_adjust);
+		set_tsc_offset(v, vcpu_ops->get_tsc_offset(v) + value - this_cpu()->tsc_adjust);
 		this_cpu()->tsc_adjust = value;
 		return true;
 	case MSR_TSC_DEADLINE:
@@ -127,6 +128,6 @@ bool exit_wrmsr(struct vcpu *v)
 	case MSR_X2APIC_ICR:
 		return lapic_guest_x2apic_icr(value);
 	default:
-		return vendor->wrmsr(v, msr, value);
+		return vcpu_ops->wrmsr(v, msr, value);
 	}
 }

@@ -2,7 +2,7 @@
 /* Intel's table of DMA remapping units (VT-d 4.1, chapter 8). */
 #include <veneer/log.h>
 #include <veneer/string.h>
-#include "hv/pci/pci_internal.h"
+#include "hv/pci/pci.h"
 #include "hv/iommu/iommu.h"
 #include "hv/iommu/iommu_regs.h"
 

@@ -9,10 +9,12 @@
 #include <veneer/time.h>
 #include <veneer/vpci.h>
 #include "hv/dev/acpi.h"
-#include "hv/pci/pci_internal.h"
+#include "hv/mem/nested.h"
+#include "hv/mem/paging.h"
+#include "hv/mem/ram.h"
+#include "hv/pci/pci.h"
 #include "hv/iommu/iommu.h"
 #include "hv/iommu/iommu_regs.h"
-#include "hv/mem/mem_internal.h"
 
 #define OFF_US		1000000u
 #define MAX_COVERS	160u

@@ -4,15 +4,16 @@
  * entry 0, else the IOAPIC pin of the INTx line.
  */
 #include <veneer/counters.h>
+#include <veneer/doorbell.h>
 #include <veneer/err.h>
+#include <veneer/intx.h>
 #include <veneer/io.h>
-#include <veneer/irq.h>
 #include <veneer/log.h>
 #include <veneer/time.h>
-#include "hv/cpu/smp.h"
+#include "hv/cpu/cpus.h"
 #include "hv/irq/doorbell.h"
 #include "hv/irq/intx.h"
-#include "hv/irq/lapic.h"
+#include "hv/cpu/lapic.h"
 #include "hv/x86.h"
 
 #define MAX_DOORBELLS	32u

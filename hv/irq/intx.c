@@ -13,16 +13,17 @@
 #include <veneer/clock.h>
 #include <veneer/counters.h>
 #include <veneer/err.h>
-#include <veneer/irq.h>
+#include <veneer/intx.h>
 #include <veneer/lock.h>
 #include <veneer/log.h>
+#include <veneer/msi.h>
 #include <veneer/time.h>
 #include <veneer/trap.h>
-#include "hv/cpu/smp.h"
+#include "hv/cpu/cpus.h"
 #include "hv/irq/doorbell.h"
 #include "hv/irq/intx.h"
 #include "hv/irq/ioapic.h"
-#include "hv/irq/lapic.h"
+#include "hv/cpu/lapic.h"
 #include "hv/irq/pic.h"
 #include "hv/irq/pirq.h"
 

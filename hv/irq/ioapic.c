@@ -6,13 +6,11 @@
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/time.h>
-#include "hv/cpu/smp.h"
+#include "hv/cpu/cpus.h"
 #include "hv/dev/acpi.h"
 #include "hv/irq/ioapic.h"
-#include "hv/irq/lapic.h"
-#include "hv/dev/trap_internal.h"
-#include "hv/hv.h"
-#include "hv/mem/mem_internal.h"
+#include "hv/cpu/lapic.h"
+#include "hv/dev/trap.h"
 
 #define IOREGSEL		0x00
 #define IOWIN			0x10

@@ -8,7 +8,7 @@
 #include <veneer/log.h>
 #include <veneer/trap.h>
 #include "hv/irq/pic.h"
-#include "hv/dev/trap_internal.h"
+#include "hv/dev/trap.h"
 
 #define ICW1_INIT	BIT(4)
 #define ICW1_NEEDS_ICW4	BIT(0)

@@ -2,7 +2,7 @@
 #include <veneer/log.h>
 #include <veneer/vpci.h>
 #include "hv/irq/intx.h"
-#include "hv/pci/pci_internal.h"
+#include "hv/pci/pci.h"
 #include "hv/irq/pirq.h"
 
 #define CLASS_ISA_BRIDGE	0x0601

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
+obj-y += hv/lib/counters.o
 obj-y += hv/lib/string.o
 obj-y += hv/lib/fmt.o
 obj-y += hv/lib/console.o
 obj-y += hv/lib/log.o
+obj-y += hv/lib/panic.o
 obj-y += hv/lib/time.o
 obj-y += hv/lib/sg.o
 obj-$(CONFIG_CONSOLE_SCREEN) += hv/lib/fbcon.o

@@ -2,11 +2,11 @@
 /* The console: a 16550, and the text screen or a framebuffer; polled, and nothing is waited for long. */
 #include <veneer/config.h>
 #include <veneer/io.h>
-#include <veneer/mem.h>
 #include <veneer/string.h>
+#include "hv/boot/bootinfo.h"
+#include "hv/lib/console.h"
 #include "hv/lib/fbcon.h"
-#include "hv/hv.h"
-#include "hv/mem/mem_internal.h"
+#include "hv/lib/logring.h"
 
 #define UART_DATA	0
 #define UART_IER	1
@@ -118,10 +118,10 @@ void console_write(const char *s, size_t len)
 	}
 }
 
-void console_early(void)
+void console_early(const struct config *c)
 {
-	if (IS_ENABLED(CONFIG_CONSOLE_SERIAL) && config.serial_on)
-		uart_start(config.serial_port, config.serial_baud);
+	if (IS_ENABLED(CONFIG_CONSOLE_SERIAL) && c->serial_on)
+		uart_start(c->serial_port, c->serial_baud);
 }
 
 static void text_start(uint64_t addr, unsigned width, unsigned height)
@@ -147,28 +147,28 @@ static void screen_catch_up(void)
 			screen_put(part[i]);
 }
 
-static void screen_start(const struct boot_info *b)
+static void screen_start(const struct boot_info *b, console_map_fn map)
 {
 	if (b->has_fb && b->fb.type == 2)
 		text_start(b->fb.addr, b->fb.width, b->fb.height);
 	else if (!b->has_fb && !b->efi)
 		text_start(VGA_TEXT, 80, 25);
 	else if (IS_ENABLED(CONFIG_CONSOLE_SCREEN))
-		fbcon_init(&fb, b);
+		fbcon_init(&fb, b, map);
 	screen_catch_up();
 }
 
-void console_init(const struct boot_info *b)
+void console_init(const struct config *c, const struct boot_info *b, console_map_fn map)
 {
-	if (IS_ENABLED(CONFIG_CONSOLE_SERIAL) && config.serial_on)
-		uart_start(config.serial_port, config.serial_baud);
+	if (IS_ENABLED(CONFIG_CONSOLE_SERIAL) && c->serial_on)
+		uart_start(c->serial_port, c->serial_baud);
 	else
 		uart = 0;
-	if (!config.screen_on) {
+	if (!c->screen_on) {
 		screen = NULL;
 		fb.base = NULL;
 	} else if (!screen && !fb.base) {
-		screen_start(b);
+		screen_start(b, map);
 	}
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include <veneer/mem.h>
+/* Text on a linear framebuffer: drawing only, no scrolling (contract in fbcon.h). */
 #include "hv/lib/fbcon.h"
 
 #define MAX_SIDE	16384u
@@ -109,14 +109,14 @@ static bool clear_of_ram(const struct boot_info *b, uint64_t size)
 	return true;
 }
 
-bool fbcon_init(struct fbcon *f, const struct boot_info *b)
+bool fbcon_init(struct fbcon *f, const struct boot_info *b, console_map_fn map)
 {
 	uint64_t size = (uint64_t)b->fb.pitch * b->fb.height;
 
 	if (!format_ok(b) || !clear_of_ram(b, size))
 		return false;
 	*f = (struct fbcon){
-		.base = mem_map_mmio(b->fb.addr, size),
+		.base = map(b->fb.addr, size),
 		.pitch = b->fb.pitch,
 		.width = b->fb.width,
 		.bytes = (b->fb.bpp + 7u) / 8,

@@ -9,6 +9,7 @@
 
 #include <veneer/types.h>
 #include "hv/boot/bootinfo.h"
+#include "hv/lib/console.h"
 
 #define FONT_WIDTH	8u
 #define FONT_HEIGHT	16u
@@ -27,10 +28,10 @@ struct fbcon {
 };
 
 /*
- * Map the framebuffer of @b and blank it; after paging_init().  False when @b has none that can be drawn on: not RGB, a depth
+ * Map the framebuffer of @b by @map and blank it.  False when @b has none that can be drawn on: not RGB, a depth
  * other than 15, 16, 24 or 32, too small for text, or not clear of the RAM.
  */
-bool fbcon_init(struct fbcon *f, const struct boot_info *b);
+bool fbcon_init(struct fbcon *f, const struct boot_info *b, console_map_fn map);
 
 /* One character; newline ends the line, what has no glyph is drawn as '?'. */
 void fbcon_put(struct fbcon *f, char c);

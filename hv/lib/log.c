@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The log: a ring in memory, and by level the console. */
-#include <veneer/config.h>
 #include <veneer/lock.h>
 #include <veneer/log.h>
 #include <veneer/string.h>
-#include "hv/hv.h"
+#include "hv/lib/console.h"
+#include "hv/lib/logring.h"
 
 #define RING_SIZE	32768u
 #define LINE_MAX	256
@@ -12,6 +12,7 @@
 
 static char ring[RING_SIZE];
 static uint64_t ring_head;		/* bytes ever written */
+static enum log_level console_level = LOG_INFO;
 static bool guest_runs;
 static struct lock lock;
 
@@ -62,7 +63,7 @@ void log_at(enum log_level level, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	log_line(level <= config.log_level && (!guest_runs || level == LOG_ERR), level_word[level], fmt, ap);
+	log_line(level <= console_level && (!guest_runs || level == LOG_ERR), level_word[level], fmt, ap);
 	va_end(ap);
 }
 
@@ -73,6 +74,11 @@ void log_report(const char *fmt, ...)
 	va_start(ap, fmt);
 	log_line(true, "", fmt, ap);
 	va_end(ap);
+}
+
+void log_set_level(enum log_level level)
+{
+	console_level = level;
 }
 
 void log_guest_runs(void)

@@ -3,8 +3,6 @@
 #include <veneer/io.h>
 #include <veneer/log.h>
 #include <veneer/time.h>
-#include "hv/dev/acpi.h"
-#include "hv/hv.h"
 #include "hv/x86.h"
 
 #define PM_TIMER_HZ	3579545u
@@ -21,21 +19,21 @@
 static uint64_t tsc_per_ms = 1000000;	/* until calibrated: 1 GHz */
 static uint64_t us_per_tsc_32 = (1000ull << 32) / 1000000;	/* microseconds per cycle, 32.32 fixed point */
 
-static uint32_t pm_timer(void)
+static uint32_t pm_ticks(uint16_t port)
 {
-	return pio_read32(acpi.pm_timer) & 0xffffff;	/* 24 bits are always there */
+	return pio_read32(port) & 0xffffff;	/* 24 bits are always there */
 }
 
 /* TSC cycles in CALIBRATE_MS by the PM timer; 0 when that does not move. */
-static uint64_t calibrate_pm(void)
+static uint64_t calibrate_pm(uint16_t port)
 {
-	uint32_t ticks = PM_TIMER_HZ / 1000 * CALIBRATE_MS, start = pm_timer(), now = start;
+	uint32_t ticks = PM_TIMER_HZ / 1000 * CALIBRATE_MS, start = pm_ticks(port), now = start;
 	uint64_t tsc = rdtsc();
 
 	for (unsigned guard = 0; ((now - start) & 0xffffff) < ticks; guard++) {
 		if (guard > 10000000)
 			return 0;
-		now = pm_timer();
+		now = pm_ticks(port);
 	}
 	return (rdtsc() - tsc) * ticks / ((now - start) & 0xffffff);
 }
@@ -58,9 +56,9 @@ static uint64_t calibrate_pit(void)
 	return tsc;
 }
 
-void time_init(void)
+void time_init(uint16_t pm_timer)
 {
-	uint64_t cycles = acpi.pm_timer ? calibrate_pm() : 0;
+	uint64_t cycles = pm_timer ? calibrate_pm(pm_timer) : 0;
 	const char *by = "the ACPI PM timer";
 
 	if (!cycles) {

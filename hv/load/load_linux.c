@@ -336,7 +336,7 @@ static void fill_e820(uint8_t *zp, struct load_blob *o, const struct boot_info *
 	uint32_t more = b->nranges > E820_MAX ? b->nranges - E820_MAX : 0;
 
 	set(zp, ZP_E820_ENTRIES, MIN(b->nranges, E820_MAX), 1);
-	set(zp, ZP_ALT_MEM_K, load_mem_upper(b), 4);
+	set(zp, ZP_ALT_MEM_K, boot_info_mem_upper(b), 4);
 	set(zp, HDR_SETUP_DATA, 0, 8);
 	if (more) {
 		head.len = more * (uint32_t)sizeof(struct e820_entry);

@@ -160,8 +160,8 @@ static void add_modules(struct load_blob *o, struct mb1_info *i, const struct gu
 static void add_mmap(struct load_blob *o, struct mb1_info *i, const struct boot_info *b)
 {
 	i->flags |= MB1_INFO_MEMORY | MB1_INFO_MMAP;
-	i->mem_lower = load_mem_lower(b);
-	i->mem_upper = load_mem_upper(b);
+	i->mem_lower = boot_info_mem_lower(b);
+	i->mem_upper = boot_info_mem_upper(b);
 	i->mmap_addr = gpa_of(o, blob_add(o, NULL, 0, 8));
 	for (unsigned n = 0; n < b->nranges; n++) {
 		struct mb1_mmap e = { sizeof(e) - 4, b->range[n].base, b->range[n].size, (uint32_t)b->range[n].type };

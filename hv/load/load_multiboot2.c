@@ -298,7 +298,7 @@ static void add_modules(struct load_blob *o, const struct guest_image *img, cons
 
 static void add_memory(struct load_blob *o, const struct boot_info *b)
 {
-	uint32_t basic[2] = { load_mem_lower(b), load_mem_upper(b) }, format[2] = { 24, 0 }, at;
+	uint32_t basic[2] = { boot_info_mem_lower(b), boot_info_mem_upper(b) }, format[2] = { 24, 0 }, at;
 
 	add_tag(o, MB2_TAG_MEMINFO, basic, sizeof(basic));
 	at = begin_tag(o, MB2_TAG_MMAP);

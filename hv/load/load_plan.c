@@ -317,27 +317,6 @@ int blob_finish(struct load_blob *o, struct load_plan *p, int err, const char *w
 	return err;
 }
 
-static uint32_t usable_from(const struct boot_info *b, uint64_t at)
-{
-	for (unsigned i = 0; i < b->nranges; i++) {
-		const struct mem_range *r = &b->range[i];
-
-		if (r->type == MEM_USABLE && r->base <= at && r->base + r->size > at)
-			return (uint32_t)MIN((r->base + r->size - at) >> 10, 0xffffffffull);
-	}
-	return 0;
-}
-
-uint32_t load_mem_lower(const struct boot_info *b)
-{
-	return MIN(usable_from(b, 0), 640u);
-}
-
-uint32_t load_mem_upper(const struct boot_info *b)
-{
-	return usable_from(b, LOAD_MIB);
-}
-
 /* A BIOS's loader that tells of no screen has left the text screen. */
 static bool has_text_screen(const struct boot_info *b)
 {

@@ -96,8 +96,4 @@ struct screen_wish {
 /* Say in a line what differs from the wish.  0; -ERR_NOTSUP, after an error line, where the kernel must not be started. */
 int load_check_screen(const struct boot_info *b, const struct screen_wish *w, const char *protocol);
 
-/* KiB from 0 and from 1 MiB up to the first hole, as multiboot counts memory. */
-uint32_t load_mem_lower(const struct boot_info *b);
-uint32_t load_mem_upper(const struct boot_info *b);
-
 #endif

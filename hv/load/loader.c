@@ -6,11 +6,6 @@
 #include <veneer/string.h>
 #include "hv/load/loader.h"
 
-#define SEG_ATTR_CODE32	0xc9b	/* present, code, readable, accessed; 32-bit, page granular */
-#define SEG_ATTR_DATA32	0xc93
-#define SEG_ATTR_LDT	0x082
-#define SEG_ATTR_TSS	0x08b	/* busy: VMX accepts no other (SDM 26.3.1.2) */
-
 /* The guest's part of a module's line: what follows @word, or NULL when the line does not begin with it. */
 static const char *after_word(const char *line, const char *word)
 {
@@ -39,20 +34,6 @@ const struct boot_module *loader_find_config(const struct boot_info *b)
 			found = &b->module[i];
 	}
 	return found;
-}
-
-void loader_flat32(struct vcpu_regs *regs)
-{
-	struct vcpu_seg data = { .selector = 0x18, .attr = SEG_ATTR_DATA32, .limit = 0xffffffff };
-
-	memset(regs, 0, sizeof(*regs));
-	for (unsigned i = SEG_ES; i <= SEG_GS; i++)
-		regs->seg[i] = data;
-	regs->seg[SEG_CS] = (struct vcpu_seg){ .selector = 0x10, .attr = SEG_ATTR_CODE32, .limit = 0xffffffff };
-	regs->seg[SEG_LDTR] = (struct vcpu_seg){ .attr = SEG_ATTR_LDT, .limit = 0xffff };
-	regs->seg[SEG_TR] = (struct vcpu_seg){ .attr = SEG_ATTR_TSS, .limit = 0xffff };
-	regs->cr0 = CR0_PE | BIT(4);	/* ET is fixed to 1 */
-	regs->rflags = BIT(1);
 }
 
 /* The formats of this build, the one to prefer first: PVH tells a kernel least.  The last one comes only when asked for. */
@@ -170,6 +151,6 @@ int loader_start_guest(struct boot_info *b, const struct config *c, struct vcpu_
 		img.cmdline = c->bootargs;
 	log_info("guest: %s kernel of %llu bytes, %u modules, command line \"%s\"", format->name,
 		 (unsigned long long)img.size, img.nmodules, img.cmdline);
-	loader_flat32(regs);
+	vcpu_flat32(regs);
 	return format->load(&img, b, regs);
 }

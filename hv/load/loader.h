@@ -7,8 +7,8 @@
 #define HV_LOADER_H
 
 #include <veneer/config.h>
-#include <veneer/vcpu.h>
 #include "hv/boot/bootinfo.h"
+#include "hv/cpu/vcpu.h"
 
 struct guest_image {
 	const uint8_t *data;		/* the kernel module, where the boot loader left it */
@@ -43,8 +43,5 @@ int loader_start_guest(struct boot_info *b, const struct config *c, struct vcpu_
 
 /* The configuration blob among the modules (first word "config"), or NULL. */
 const struct boot_module *loader_find_config(const struct boot_info *b);
-
-/* The state multiboot asks for: paging off, flat 4 GiB segments, A20 on, interrupts off. */
-void loader_flat32(struct vcpu_regs *regs);
 
 #endif

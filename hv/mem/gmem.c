@@ -2,7 +2,8 @@
 /* Guest RAM, as a sorted table of ranges; the last hit is tried first, since a guest's buffers lie together. */
 #include <veneer/gmem.h>
 #include <veneer/log.h>
-#include "hv/mem/mem_internal.h"
+#include "hv/boot/bootinfo.h"
+#include "hv/mem/ram.h"
 #include "hv/x86.h"
 
 static struct gmem_range ram[BOOT_MAX_RANGES];

@@ -7,7 +7,7 @@
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/string.h>
-#include "hv/mem/mem_internal.h"
+#include "hv/mem/heap.h"
 
 /* Stands directly before each block that was given out. */
 struct head {

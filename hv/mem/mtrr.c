@@ -5,7 +5,10 @@
  */
 #include <veneer/log.h>
 #include <veneer/string.h>
-#include "hv/mem/mem_internal.h"
+#include "hv/mem/mtrr.h"
+#include "hv/mem/nested.h"
+#include "hv/mem/ptree.h"
+#include "hv/mem/ram.h"
 #include "hv/x86.h"
 
 #define CPUID_MTRR		BIT(12)		/* 1h EDX */

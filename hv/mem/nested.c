@@ -6,8 +6,11 @@
 #include <veneer/err.h>
 #include <veneer/lock.h>
 #include <veneer/log.h>
-#include "hv/cpu/smp.h"
-#include "hv/mem/mem_internal.h"
+#include "hv/boot/bootinfo.h"
+#include "hv/mem/mtrr.h"
+#include "hv/mem/nested.h"
+#include "hv/mem/ptree.h"
+#include "hv/mem/ram.h"
 #include "hv/x86.h"
 
 #define GIB	0x40000000ull
@@ -115,16 +118,26 @@ static int end_special(uint64_t gpa, uint64_t size, bool hidden)
 	return -ERR_INVAL;
 }
 
+static void (*pause_guest)(void), (*resume_guest)(void);
+
+void nested_pause_by(void (*pause)(void), void (*resume)(void))
+{
+	pause_guest = pause;
+	resume_guest = resume;
+}
+
 /* No processor runs the guest while the tables are between two states: a hidden page must not show for a moment. */
 static void begin(void)
 {
 	lock_acquire(&lock);
-	guest_pause();
+	if (pause_guest)
+		pause_guest();
 }
 
 static int end(int err)
 {
-	guest_resume();
+	if (resume_guest)
+		resume_guest();
 	lock_release(&lock);
 	return err;
 }

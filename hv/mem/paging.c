@@ -3,7 +3,10 @@
 #include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
-#include "hv/mem/mem_internal.h"
+#include "hv/boot/bootinfo.h"
+#include "hv/mem/paging.h"
+#include "hv/mem/ptree.h"
+#include "hv/mem/ram.h"
 #include "hv/x86.h"
 
 #define GIB		0x40000000ull

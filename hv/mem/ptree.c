@@ -2,7 +2,7 @@
 /* Four-level page tables of any vendor's format: long mode's, nested paging's, EPT's (APM vol. 2, 5.3 and 15.25). */
 #include <veneer/err.h>
 #include <veneer/mem.h>
-#include "hv/mem/mem_internal.h"
+#include "hv/mem/ptree.h"
 
 #define PT_ADDR		GENMASK64(51, 12)
 #define PT_LARGE	BIT64(7)

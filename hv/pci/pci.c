@@ -6,7 +6,7 @@
 #include <veneer/mem.h>
 #include <veneer/time.h>
 #include "hv/dev/acpi.h"
-#include "hv/pci/pci_internal.h"
+#include "hv/pci/pci.h"
 #include "hv/dev/ports.h"
 
 #define CONFIG_ADDRESS	0xcf8

@@ -5,9 +5,9 @@
  */
 #include <veneer/gmem.h>
 #include <veneer/log.h>
+#include "hv/boot/bootinfo.h"
 #include "hv/dev/acpi.h"
-#include "hv/pci/pci_internal.h"
-#include "hv/mem/mem_internal.h"
+#include "hv/pci/pci.h"
 
 #define MAX_GIVEN	128u
 #define BRIDGE_IO	0x1c

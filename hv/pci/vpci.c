@@ -4,10 +4,10 @@
 #include <veneer/lock.h>
 #include <veneer/log.h>
 #include <veneer/vpci.h>
-#include "hv/pci/pci_internal.h"
+#include "hv/dev/power.h"
+#include "hv/pci/pci.h"
 #include "hv/dev/ports.h"
-#include "hv/dev/trap_internal.h"
-#include "hv/hv.h"
+#include "hv/dev/trap.h"
 
 #define CONFIG_ADDRESS		0xcf8
 #define CONFIG_DATA		0xcfc

@@ -7,13 +7,14 @@
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/string.h>
-#include <veneer/vcpu.h>
+#include "hv/cpu/entry.h"
 #include "hv/cpu/percpu.h"
+#include "hv/cpu/vcpu.h"
+#include "hv/emul/walk.h"
+#include "hv/mem/nested.h"
+#include "hv/mem/ptree.h"
 #include "hv/svm/svm.h"
-#include "hv/cpu/vendor.h"
-#include "hv/dev/trap_internal.h"
-#include "hv/hv.h"
-#include "hv/mem/mem_internal.h"
+#include "hv/dev/trap.h"
 #include "hv/x86.h"
 
 #define IOPM_SIZE	(3 * PAGE_SIZE)

@@ -3,7 +3,7 @@
 #ifndef HV_SVM_H
 #define HV_SVM_H
 
-#include <veneer/vcpu.h>
+#include "hv/cpu/vcpu.h"
 #include "hv/svm/svm_regs.h"
 
 /* Whether the guest can take an NMI (svm_nmi.c). */
@@ -58,5 +58,7 @@ void svm_msr_policy(uint8_t *map);
 void svm_msr_trap(uint8_t *map, uint32_t msr, bool read, bool write);
 bool svm_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value);
 bool svm_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value);
+
+extern const struct vcpu_ops svm_ops;
 
 #endif

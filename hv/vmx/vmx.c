@@ -7,13 +7,14 @@
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/string.h>
+#include <veneer/time.h>
+#include "hv/cpu/entry.h"
 #include "hv/cpu/percpu.h"
-#include "hv/cpu/vendor.h"
+#include "hv/cpu/vcpu.h"
 #include "hv/vmx/vmx.h"
 #include "hv/vmx/vmx_entry.h"
 #include "hv/vmx/vmx_insn.h"
-#include "hv/dev/trap_internal.h"
-#include "hv/hv.h"
+#include "hv/dev/trap.h"
 #include "hv/x86.h"
 
 #define IO_BITMAPS	(2 * PAGE_SIZE)
@@ -55,6 +56,7 @@ static int vmx_cpu_on(void)
 {
 	uint32_t *region = mem_alloc(PAGE_SIZE, PAGE_SIZE);
 	uint64_t feature = rdmsr(MSR_FEATURE_CONTROL);
+	struct cpu *c = this_cpu();
 
 	if (!region)
 		return -ERR_NOMEM;
@@ -70,6 +72,9 @@ static int vmx_cpu_on(void)
 		mem_free(region);
 		return -ERR_NOTSUP;
 	}
+	c->window = (uintptr_t)vmx_window;
+	c->window_left = (uintptr_t)vmx_window_left;
+	c->window_size = (uint64_t)(vmx_window_end - vmx_window);
 	return 0;
 }
 

@@ -3,9 +3,9 @@
 #ifndef HV_VMX_H
 #define HV_VMX_H
 
-#include <veneer/vcpu.h>
+#include "hv/cpu/vcpu.h"
+#include "hv/mem/ptree.h"
 #include "hv/vmx/vmx_regs.h"
-#include "hv/mem/mem_internal.h"
 
 /* --- vmx_caps.c --- */
 
@@ -83,5 +83,7 @@ bool vmx_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value);
 bool vmx_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value);
 
 extern const struct pt_format vmx_ept_format;
+
+extern const struct vcpu_ops vmx_ops;
 
 #endif

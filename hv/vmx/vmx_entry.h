@@ -9,10 +9,13 @@
 
 #ifndef __ASSEMBLER__
 
-#include <veneer/vcpu.h>
+#include "hv/cpu/vcpu.h"
 
 int vmx_enter(uint64_t gpr[GPR_COUNT], bool launched, uint64_t nmis);
 extern const char vmx_exited[];
+
+/* An NMI between the two addresses must not be followed by an entry: it goes on at vmx_window_left (struct cpu, window). */
+extern const char vmx_window[], vmx_window_end[], vmx_window_left[];
 
 #endif
 #endif

@@ -4,6 +4,7 @@
  * goes to host-physical addresses, nor PEBS, which does not stop at an exit.  MTRRs are shadowed: they make the types of the
  * extended page tables.
  */
+#include "hv/mem/mtrr.h"
 #include "hv/vmx/vmx.h"
 #include "hv/x86.h"
 

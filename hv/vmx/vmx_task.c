@@ -7,7 +7,8 @@
  */
 #include <veneer/gmem.h>
 #include <veneer/string.h>
-#include "hv/cpu/vendor.h"
+#include "hv/cpu/vcpu.h"
+#include "hv/emul/walk.h"
 #include "hv/vmx/vmx.h"
 
 #define SEL_RPL		3u

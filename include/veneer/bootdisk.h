@@ -23,22 +23,24 @@ struct bootdisk {
 	bool own;				/* Veneer itself starts from it: never the guest's boot disk */
 };
 
-/* Fill in what is known of the @n-th disk; false behind the last.  After conceal_start(). */
-bool bootdisk_get(unsigned n, struct bootdisk *out);
+struct bootdisk_ops {
+	/* Fill in what is known of the @n-th disk; false behind the last.  After composition.start(). */
+	bool (*get)(unsigned n, struct bootdisk *out);
 
-/*
- * Begin a transfer: all of @sg, which are physical addresses that have been checked and live until the end; a write is done
- * when it is on stable media.  0; -ERR_BUSY while another one is not over; -ERR_ROFS, -ERR_INVAL (range), -ERR_NODEV.
- */
-int bootdisk_begin(unsigned n, bool write, uint64_t lba, uint32_t nblocks, const struct sg *sg, unsigned nsg);
+	/*
+	 * Begin a transfer: all of @sg, which are physical addresses that have been checked and live until the end; a write is
+	 * done when it is on stable media.  0; -ERR_BUSY while another one is not over; -ERR_ROFS, -ERR_INVAL (range), -ERR_NODEV.
+	 */
+	int (*begin)(unsigned n, bool write, uint64_t lba, uint32_t nblocks, const struct sg *sg, unsigned nsg);
 
-/*
- * -ERR_BUSY while it runs, then once its result: 0, or as disk_req.done says, or -ERR_ABORTED when a reset of the twin took it
- * along.  -ERR_INVAL when none was begun.  To be asked again and again: nothing else tells the end.
- */
-int bootdisk_result(void);
+	/*
+	 * -ERR_BUSY while it runs, then once its result: 0, or as disk_req.done says, or -ERR_ABORTED when a reset of the twin
+	 * took it along.  -ERR_INVAL when none was begun.  To be asked again and again: nothing else tells the end.
+	 */
+	int (*result)(void);
 
-/* The start only, after conceal_start(): read into our own memory, and wait for it.  0 or negative. */
-int bootdisk_read(unsigned n, uint64_t lba, uint32_t nblocks, void *buf);
+	/* The start only, after composition.start(): read into our own memory, and wait for it.  0 or negative. */
+	int (*read)(unsigned n, uint64_t lba, uint32_t nblocks, void *buf);
+};
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A lock between processors: fair (they get it in the order in which they asked), never nested in itself, never taken in an NMI
- * handler.  Whoever holds one may wait for guest_pause() (hv/cpu/smp.h), since that waits only for processors that run
+ * handler.  Whoever holds one may wait for guest_pause() (hv/cpu/cpus.h), since that waits only for processors that run
  * the guest, and these hold none.
  *
  * The order, outermost first: the BIOS services (hv/bios/bios.c), a controller's owner (<veneer/owner.h>), traps, nested

@@ -10,6 +10,12 @@
 
 #include <veneer/types.h>
 
+/* Calibrate, by the ACPI PM timer at port @pm_timer, or by the PIT if that is 0.  hv's start calls it. */
+void time_init(uint16_t pm_timer);
+
+/* Cycles of the TSC in @us microseconds. */
+uint64_t time_cycles(uint32_t us);
+
 /* Microseconds since some moment before the start.  Monotonic. */
 uint64_t time_us(void);
 

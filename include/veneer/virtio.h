@@ -11,7 +11,7 @@
 #ifndef VENEER_VIRTIO_H
 #define VENEER_VIRTIO_H
 
-#include <veneer/irq.h>
+#include <veneer/intx.h>
 #include <veneer/types.h>
 
 struct nic;

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "host/host.h"
 #include "hv/dev/acpi.h"
-#include "hv/mem/mem_internal.h"
+#include "hv/mem/ram.h"
 
 #define AREA	(4u << 20)	/* a length that lies ends before it does */
 #define RSDP	0x100u

@@ -2,7 +2,7 @@
 /* sources: hv/bios/bios_disk.c hv/bios/bios_memory.c */
 /* INT 13h and 15h as a guest calls them, with whatever in its registers and packets. */
 #include <string.h>
-#include <veneer/bootdisk.h>
+#include <veneer/conceal.h>
 #include <veneer/err.h>
 #include <veneer/gmem.h>
 #include "host/host.h"
@@ -34,7 +34,7 @@ static struct sg seen[128];
 static unsigned nseen;
 static bool direct_low;
 
-bool bootdisk_get(unsigned n, struct bootdisk *out)
+static bool bootdisk_get(unsigned n, struct bootdisk *out)
 {
 	if (n >= ARRAY_SIZE(disk))
 		return false;
@@ -58,7 +58,7 @@ static uint8_t *reach(uint64_t a)
 	return (uint8_t *)(uintptr_t)a;
 }
 
-int bootdisk_begin(unsigned n, bool write, uint64_t lba, uint32_t nblocks, const struct sg *sg, unsigned nsg)
+static int bootdisk_begin(unsigned n, bool write, uint64_t lba, uint32_t nblocks, const struct sg *sg, unsigned nsg)
 {
 	uint64_t at = lba * 512, bytes = 0;
 
@@ -87,7 +87,7 @@ int bootdisk_begin(unsigned n, bool write, uint64_t lba, uint32_t nblocks, const
 	return 0;
 }
 
-int bootdisk_result(void)
+static int bootdisk_result(void)
 {
 	if (busy < 0)
 		return -ERR_INVAL;
@@ -96,6 +96,11 @@ int bootdisk_result(void)
 	busy = -1;
 	return answer;
 }
+
+static const struct bootdisk_ops disk_ops = { .get = bootdisk_get, .begin = bootdisk_begin, .result = bootdisk_result };
+static const struct composition parts = { .bootdisk = &disk_ops };
+
+COMPOSITION(parts);
 
 bool bios_copy_in(void *dst, uint64_t a, size_t n)
 {
@@ -115,7 +120,7 @@ bool bios_copy_out(uint64_t a, const void *src, size_t n)
 	return true;
 }
 
-uint32_t load_mem_upper(const struct boot_info *b) { return b->range[1].size >> 10; }
+uint32_t boot_info_mem_upper(const struct boot_info *b) { return b->range[1].size >> 10; }
 
 /* --- calls --- */
 

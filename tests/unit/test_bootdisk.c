@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: conceal/bootdisk.c */
+/* sources: virtio/blk/bootdisk.c */
 /* The one transfer of a firmware's interface: begun, asked for, flushed, and forgotten by the reset of a twin. */
 #include <string.h>
 #include <veneer/bootdisk.h>
@@ -7,7 +7,7 @@
 #include <veneer/disk.h>
 #include <veneer/err.h>
 #include <veneer/hwdev.h>
-#include "conceal/conceal_internal.h"
+#include "virtio/blk/bootdisk.h"
 #include "host/host.h"
 
 static struct disk disk[2];
@@ -64,47 +64,47 @@ TEST(what_disks_there_are)
 	struct bootdisk b;
 
 	setup();
-	CHECK(bootdisk_get(0, &b) && b.writable && !b.own && b.bdf == 0x0100 && b.nblocks == 100);
-	CHECK(bootdisk_get(1, &b) && !b.writable && b.own && b.block_size == 4096);
-	CHECK(!bootdisk_get(2, &b));
-	CHECK_EQ(bootdisk_read(1, 0, 1, &b), 0);
-	CHECK_EQ(bootdisk_read(0, 0, 1, &b), -ERR_IO);
-	CHECK_EQ(bootdisk_read(2, 0, 1, &b), -ERR_NODEV);
+	CHECK(bootdisk_ops.get(0, &b) && b.writable && !b.own && b.bdf == 0x0100 && b.nblocks == 100);
+	CHECK(bootdisk_ops.get(1, &b) && !b.writable && b.own && b.block_size == 4096);
+	CHECK(!bootdisk_ops.get(2, &b));
+	CHECK_EQ(bootdisk_ops.read(1, 0, 1, &b), 0);
+	CHECK_EQ(bootdisk_ops.read(0, 0, 1, &b), -ERR_IO);
+	CHECK_EQ(bootdisk_ops.read(2, 0, 1, &b), -ERR_NODEV);
 }
 
 TEST(one_transfer_at_a_time)
 {
 	setup();
-	CHECK_EQ(bootdisk_result(), -ERR_INVAL);
-	CHECK_EQ(bootdisk_begin(2, false, 0, 1, &sg, 1), -ERR_NODEV);
-	CHECK_EQ(bootdisk_begin(1, true, 0, 1, &sg, 1), -ERR_ROFS);
-	CHECK_EQ(bootdisk_begin(0, false, 0, 1, &sg, 0), -ERR_INVAL);
+	CHECK_EQ(bootdisk_ops.result(), -ERR_INVAL);
+	CHECK_EQ(bootdisk_ops.begin(2, false, 0, 1, &sg, 1), -ERR_NODEV);
+	CHECK_EQ(bootdisk_ops.begin(1, true, 0, 1, &sg, 1), -ERR_ROFS);
+	CHECK_EQ(bootdisk_ops.begin(0, false, 0, 1, &sg, 0), -ERR_INVAL);
 	CHECK_EQ(submits, 0);
-	CHECK_EQ(bootdisk_begin(0, false, 7, 1, &sg, 1), 0);
+	CHECK_EQ(bootdisk_ops.begin(0, false, 7, 1, &sg, 1), 0);
 	CHECK_EQ(with->lba, 7);
 	CHECK_EQ(held, 1);
-	CHECK_EQ(bootdisk_begin(1, false, 0, 1, &sg, 1), -ERR_BUSY);
-	CHECK_EQ(bootdisk_result(), -ERR_BUSY);
+	CHECK_EQ(bootdisk_ops.begin(1, false, 0, 1, &sg, 1), -ERR_BUSY);
+	CHECK_EQ(bootdisk_ops.result(), -ERR_BUSY);
 	ends(0);
-	CHECK_EQ(bootdisk_result(), 0);
+	CHECK_EQ(bootdisk_ops.result(), 0);
 	CHECK_EQ(held, 0);
-	CHECK_EQ(bootdisk_result(), -ERR_INVAL);
+	CHECK_EQ(bootdisk_ops.result(), -ERR_INVAL);
 	CHECK_EQ(submits, 1);
 }
 
 TEST(a_write_is_flushed_before_it_is_done)
 {
 	setup();
-	CHECK_EQ(bootdisk_begin(0, true, 7, 1, &sg, 1), 0);
+	CHECK_EQ(bootdisk_ops.begin(0, true, 7, 1, &sg, 1), 0);
 	ends(0);
-	CHECK_EQ(bootdisk_result(), -ERR_BUSY);
+	CHECK_EQ(bootdisk_ops.result(), -ERR_BUSY);
 	CHECK_EQ(last_op, DISK_FLUSH);
 	ends(-ERR_IO);
-	CHECK_EQ(bootdisk_result(), -ERR_IO);
+	CHECK_EQ(bootdisk_ops.result(), -ERR_IO);
 	/* One that failed needs none. */
-	CHECK_EQ(bootdisk_begin(0, true, 7, 1, &sg, 1), 0);
+	CHECK_EQ(bootdisk_ops.begin(0, true, 7, 1, &sg, 1), 0);
 	ends(-ERR_IO);
-	CHECK_EQ(bootdisk_result(), -ERR_IO);
+	CHECK_EQ(bootdisk_ops.result(), -ERR_IO);
 	CHECK_EQ(submits, 3);
 	CHECK_EQ(held, 0);
 }
@@ -112,14 +112,14 @@ TEST(a_write_is_flushed_before_it_is_done)
 TEST(the_reset_of_a_twin_takes_it_along)
 {
 	setup();
-	CHECK_EQ(bootdisk_begin(0, true, 7, 1, &sg, 1), 0);
+	CHECK_EQ(bootdisk_ops.begin(0, true, 7, 1, &sg, 1), 0);
 	disk[0].resets++;
-	CHECK_EQ(bootdisk_result(), -ERR_ABORTED);
+	CHECK_EQ(bootdisk_ops.result(), -ERR_ABORTED);
 	CHECK_EQ(held, 0);
 	CHECK_EQ(submits, 1);
-	CHECK_EQ(bootdisk_begin(0, false, 7, 1, &sg, 1), 0);
+	CHECK_EQ(bootdisk_ops.begin(0, false, 7, 1, &sg, 1), 0);
 	ends(0);
-	CHECK_EQ(bootdisk_result(), 0);
+	CHECK_EQ(bootdisk_ops.result(), 0);
 }
 
 TEST_MAIN

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: conceal/check.c conceal/classify.c conceal/conceal.c conceal/hide.c conceal/slot.c */
+/* sources: conceal/classify.c conceal/conceal.c conceal/hide.c */
 /* A machine of fake controllers: what is taken, what is hidden, where the twins stand. */
 #include <string.h>
 #include <veneer/clock.h>
 #include <veneer/conceal.h>
 #include <veneer/disk.h>
+#include <veneer/doorbell.h>
 #include <veneer/err.h>
-#include <veneer/irq.h>
+#include <veneer/intx.h>
 #include <veneer/nic.h>
 #include <veneer/trap.h>
 #include <veneer/virtio.h>
 #include <veneer/vpci.h>
-#include "conceal/conceal_internal.h"
+#include "conceal/conceal.h"
 #include "host/host.h"
 
 #define NIC		PCI_BDF(3, 0, 0)
@@ -121,6 +122,7 @@ uint8_t intx_line_register(const struct intx_source *src) { return 11; }
 void intx_set(struct intx_source *src, enum intx_state state) { driven = state; }
 int clock_register(void (*tick)(void *, uint64_t), void *ctx) { return 0; }
 void disk_counters(struct disk *d) { }
+const struct bootdisk_ops bootdisk_ops;
 void bootdisk_add(struct disk *d, uint16_t bdf, bool writable, bool own) { booted[nbooted++] = d; }
 void pci_master_off(const struct pci_dev *d) { mastered_off++; }
 

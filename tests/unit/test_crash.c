@@ -5,14 +5,17 @@
 #include <veneer/config.h>
 #include "host/cpu.h"
 #include "host/host.h"
+#include "hv/cpu/vcpu.h"
+#include "hv/dev/power.h"
 #include "hv/exit/symbols.h"
 #include "hv/exit/crash.h"
-#include "hv/hv.h"
+#include "hv/lib/console.h"
+#include "hv/lib/panic.h"
 
 #define PAGES	32u
 
 struct config config;
-const struct vcpu_ops *vendor;
+const struct vcpu_ops *vcpu_ops;
 void machine_stopping(void) { }
 void machine_reset(void) { host_fail("reset", 0, "the machine was reset"); }
 void debug_exit(uint8_t v) { (void)v; }

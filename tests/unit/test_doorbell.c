@@ -2,10 +2,11 @@
 /* sources: hv/irq/doorbell.c tests/unit/host/cpu.c */
 /* MSI and MSI-X as doorbells, and whose an NMI is. */
 #include <string.h>
+#include <veneer/doorbell.h>
 #include <veneer/err.h>
-#include <veneer/irq.h>
+#include <veneer/intx.h>
 #include "host/host.h"
-#include "hv/cpu/smp.h"
+#include "hv/cpu/cpus.h"
 #include "hv/irq/doorbell.h"
 #include "hv/irq/intx.h"
 

@@ -5,11 +5,15 @@
 #include <string.h>
 #include "host/cpu.h"
 #include "host/host.h"
-#include "hv/cpu/vendor.h"
-#include "hv/pci/pci_internal.h"
+#include "hv/boot/bootinfo.h"
+#include "hv/cpu/vcpu.h"
+#include "hv/emul/access.h"
+#include "hv/mem/nested.h"
+#include "hv/mem/ptree.h"
+#include "hv/mem/ram.h"
+#include "hv/pci/pci.h"
 #include "hv/dev/power.h"
-#include "hv/dev/trap_internal.h"
-#include "hv/mem/mem_internal.h"
+#include "hv/dev/trap.h"
 
 #define BAR		0xfeb00000u
 #define HIDDEN		0xfea00000u
@@ -44,7 +48,7 @@ static void inject(struct vcpu *v, uint8_t vector, bool has_error, uint32_t erro
 static void skip(struct vcpu *v, uint64_t next) { v->rip = next; skipped = true; }
 static unsigned no_bytes(struct vcpu *v, const uint8_t **b) { return 0; }
 static const struct vcpu_ops ops = { .get = get, .inject_exception = inject, .skip = skip, .insn_bytes = no_bytes };
-const struct vcpu_ops *vendor = &ops;
+const struct vcpu_ops *vcpu_ops = &ops;
 
 /* --- the machine --- */
 

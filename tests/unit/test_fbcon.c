@@ -23,7 +23,7 @@ static uint8_t *video;
 static uint64_t mapped_size;
 static bool refuse;
 
-volatile void *mem_map_mmio(uint64_t phys, uint64_t size)
+static volatile void *map_screen(uint64_t phys, uint64_t size)
 {
 	if (phys != FB_ADDR)
 		host_fail(__FILE__, __LINE__, "mapped %#lx", phys);
@@ -61,7 +61,7 @@ static void machine(uint8_t bpp, uint32_t pitch)
 static void start(uint8_t bpp, uint32_t pitch)
 {
 	machine(bpp, pitch);
-	CHECK(fbcon_init(&f, &boot));
+	CHECK(fbcon_init(&f, &boot, map_screen));
 	CHECK_EQ(mapped_size, (uint64_t)pitch * 69);
 	CHECK_EQ(f.cols, 40);
 	CHECK_EQ(f.rows, 4);
@@ -139,7 +139,7 @@ TEST(blue_first)
 	boot.fb.blue_pos = 20;
 	boot.fb.green_pos = 10;
 	boot.fb.red_size = boot.fb.green_size = boot.fb.blue_size = 10;
-	CHECK(fbcon_init(&f, &boot));
+	CHECK(fbcon_init(&f, &boot, map_screen));
 	CHECK_EQ(f.ink, 767u << 20 | 767 << 10 | 767);
 }
 
@@ -188,7 +188,7 @@ static void refused(void)
 {
 	f.base = NULL;
 	mapped_size = 0;
-	CHECK(!fbcon_init(&f, &boot));
+	CHECK(!fbcon_init(&f, &boot, map_screen));
 	CHECK(!f.base && !mapped_size);
 }
 
@@ -224,7 +224,7 @@ TEST(refused_on_ram)
 	machine(32, 1300);
 	boot.range[0].base = FB_ADDR;
 	boot.range[0].type = MEM_RESERVED;
-	CHECK(fbcon_init(&f, &boot));
+	CHECK(fbcon_init(&f, &boot, map_screen));
 }
 
 TEST(cannot_be_mapped)
@@ -232,7 +232,7 @@ TEST(cannot_be_mapped)
 	machine(32, 1300);
 	refuse = true;
 	f.base = NULL;
-	CHECK(!fbcon_init(&f, &boot));
+	CHECK(!fbcon_init(&f, &boot, map_screen));
 	CHECK(!f.base);
 }
 

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <veneer/mem.h>
 #include "host/host.h"
-#include "hv/mem/mem_internal.h"
+#include "hv/mem/heap.h"
 
 #define SIZE	(1u << 20)
 #define SLOTS	64u

@@ -2,16 +2,17 @@
 /* sources: hv/irq/intx.c tests/unit/host/cpu.c */
 /* Lines: where they lead, when they are raised and raised again, and when the interrupt controllers are watched. */
 #include <string.h>
-#include <veneer/irq.h>
+#include <veneer/intx.h>
 #include <veneer/lock.h>
+#include <veneer/msi.h>
 #include <veneer/trap.h>
 #include "host/cpu.h"
 #include "host/host.h"
-#include "hv/cpu/smp.h"
+#include "hv/cpu/cpus.h"
 #include "hv/irq/doorbell.h"
 #include "hv/irq/intx.h"
 #include "hv/irq/ioapic.h"
-#include "hv/irq/lapic.h"
+#include "hv/cpu/lapic.h"
 #include "hv/irq/pic.h"
 #include "hv/irq/pirq.h"
 

@@ -4,13 +4,15 @@
 #include <string.h>
 #include "host/cpu.h"
 #include "host/host.h"
+#include "hv/boot/bootinfo.h"
 #include "hv/cpu/percpu.h"
 #include "hv/dev/acpi.h"
 #include "hv/irq/ioapic.h"
-#include "hv/irq/lapic.h"
-#include "hv/dev/trap_internal.h"
-#include "hv/hv.h"
-#include "hv/mem/mem_internal.h"
+#include "hv/cpu/lapic.h"
+#include "hv/dev/trap.h"
+#include "hv/mem/nested.h"
+#include "hv/mem/ptree.h"
+#include "hv/mem/ram.h"
 
 #define PINS		24u
 #define OWN_ID		2u

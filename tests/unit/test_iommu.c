@@ -6,9 +6,11 @@
 #include <veneer/vpci.h>
 #include "host/host.h"
 #include "hv/dev/acpi.h"
-#include "hv/pci/pci_internal.h"
+#include "hv/mem/nested.h"
+#include "hv/mem/paging.h"
+#include "hv/mem/ram.h"
+#include "hv/pci/pci.h"
 #include "hv/iommu/iommu.h"
-#include "hv/mem/mem_internal.h"
 
 #define VTD_BASE	0xfed90000ull
 #define GPU_BASE	0xfed91000ull

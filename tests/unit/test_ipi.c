@@ -4,8 +4,8 @@
 #include <string.h>
 #include "host/cpu.h"
 #include "host/host.h"
-#include "hv/cpu/smp.h"
-#include "hv/irq/lapic.h"
+#include "hv/cpu/cpus.h"
+#include "hv/cpu/lapic.h"
 
 #define CPUS	4u
 #define INIT	(ICR_MODE_INIT << 8 | ICR_ASSERT)

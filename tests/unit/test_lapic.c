@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/irq/lapic.c hv/irq/lapic_mode.c hv/exit/msr.c hv/svm/svm_msr.c tests/unit/host/cpu.c */
+/* sources: hv/cpu/lapic.c hv/irq/msi.c hv/smp/lapic_mode.c hv/exit/msr.c hv/svm/svm_msr.c tests/unit/host/cpu.c */
 /* What reaches the real local APIC, and what a guest's MSR accesses do to the host. */
 #include <string.h>
-#include <veneer/irq.h>
+#include <veneer/msi.h>
 #include "host/cpu.h"
 #include "host/host.h"
-#include "hv/cpu/smp.h"
+#include "hv/cpu/cpus.h"
+#include "hv/smp/smp.h"
+#include "hv/cpu/vcpu.h"
+#include "hv/exit/exit.h"
 #include "hv/svm/svm.h"
-#include "hv/cpu/vendor.h"
-#include "hv/irq/lapic.h"
+#include "hv/cpu/lapic.h"
 
 #define OWN_ID		3u
 #define SELF		(ICR_SELF << 18)
@@ -109,7 +111,7 @@ static const struct vcpu_ops ops = {
 	.get = get, .set = set, .get_tsc_offset = get_tsc_offset, .set_tsc_offset = set_tsc_offset,
 	.rdmsr = svm_rdmsr, .wrmsr = svm_wrmsr, .acknowledge_interrupt = acknowledge,
 };
-const struct vcpu_ops *vendor = &ops;
+const struct vcpu_ops *vcpu_ops = &ops;
 
 static void start(bool x2)
 {

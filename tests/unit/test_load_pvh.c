@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/load/load*.c hv/exit/symbols.c hv/boot/memmap.c */
+/* sources: hv/load/load*.c hv/exit/symbols.c hv/boot/memmap.c hv/cpu/vcpu.c */
 #include "hv/load/elf.h"
 #include "loader_machine.h"
 

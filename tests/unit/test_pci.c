@@ -5,7 +5,7 @@
 #include "host/host.h"
 #include "hv/boot/bootinfo.h"
 #include "hv/dev/acpi.h"
-#include "hv/pci/pci_internal.h"
+#include "hv/pci/pci.h"
 
 #define MAX_FN	16
 

@@ -5,7 +5,7 @@
 #include <veneer/trap.h>
 #include "host/host.h"
 #include "hv/irq/pic.h"
-#include "hv/dev/trap_internal.h"
+#include "hv/dev/trap.h"
 
 /* --- the chips: as much of 8259A as the code uses --- */
 

@@ -7,8 +7,11 @@
 #include <veneer/mem.h>
 #include "host/cpu.h"
 #include "host/host.h"
-#include "hv/cpu/smp.h"
-#include "hv/mem/mem_internal.h"
+#include "hv/boot/bootinfo.h"
+#include "hv/cpu/cpus.h"
+#include "hv/mem/nested.h"
+#include "hv/mem/ptree.h"
+#include "hv/mem/ram.h"
 
 #define MIB	0x100000ull
 #define GIB	0x40000000ull
@@ -151,6 +154,7 @@ static void start(void)
 	if (!done)
 		gmem_init(&boot);
 	done = true;
+	nested_pause_by(guest_pause, guest_resume);
 	CHECK_EQ(nested_init(&boot, &pt_format_x86, true), 0);
 	view = (struct pt_tree){ .format = &pt_format_x86, .root = (uint64_t *)(uintptr_t)nested_root(), .max_level = 3 };
 }

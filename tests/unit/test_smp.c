@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/cpu/smp.c tests/unit/host/cpu.c */
+/* sources: hv/cpu/cpus.c hv/smp/smp.c tests/unit/host/cpu.c */
 /* libs: -lpthread */
 /* An INIT that the processor hands over: waiting for its SIPI as silicon does, or emulated. */
 #include <pthread.h>
 #include <string.h>
 #include <veneer/config.h>
+#include <veneer/doorbell.h>
 #include <veneer/err.h>
-#include <veneer/irq.h>
 #include "host/cpu.h"
 #include "host/host.h"
-#include "hv/cpu/smp.h"
-#include "hv/cpu/vendor.h"
+#include "hv/cpu/entry.h"
+#include "hv/cpu/cpus.h"
+#include "hv/smp/smp.h"
+#include "hv/cpu/vcpu.h"
+#include "hv/dev/power.h"
 #include "hv/irq/doorbell.h"
-#include "hv/irq/lapic.h"
-#include "hv/hv.h"
-#include "hv/mem/mem_internal.h"
+#include "hv/cpu/lapic.h"
+#include "hv/mem/nested.h"
 
 #define VECTOR	0x9a
 
@@ -35,6 +37,7 @@ uint32_t lapic_ldr(void) { return 0; }
 uint32_t lapic_dfr(void) { return 0; }
 int nested_readonly(uint64_t base, uint64_t size) { watches++; return 0; }
 int nested_writable(uint64_t base, uint64_t size) { return 0; }
+void nested_pause_by(void (*pause)(void), void (*resume)(void)) { }
 static bool rings;
 static unsigned looks;
 bool doorbell_ring(void) { looks++; return rings; }
@@ -89,7 +92,7 @@ static struct vcpu_ops ops = {
 	.get = get, .set = set, .init_state = init_state, .init_is_safe = safe, .trap_msr_write = trap_msr_write,
 	.flush = flush,
 };
-const struct vcpu_ops *vendor = &ops;
+const struct vcpu_ops *vcpu_ops = &ops;
 
 /* The second processor has left the guest with an INIT. */
 static void start(int (*wait)(struct vcpu *))

@@ -5,6 +5,7 @@
 #include <veneer/err.h>
 #include "host/cpu.h"
 #include "host/host.h"
+#include "hv/mem/mtrr.h"
 #include "hv/vmx/vmx.h"
 
 #define ALL	0xffffffffull

@@ -52,7 +52,7 @@ uint64_t time_cycles(uint32_t us) { return us; }
 void host_sleep(const volatile uint32_t *wake) { }
 int intr_acknowledge(void) { return -1; }
 const struct pt_format vmx_ept_format;
-const char vmx_exited[1];
+const char vmx_exited[1], vmx_window[1], vmx_window_end[1], vmx_window_left[1];
 
 void panic(const char *format, ...)
 {

@@ -6,12 +6,16 @@
 #include <veneer/vpci.h>
 #include "host/cpu.h"
 #include "host/host.h"
+#include "hv/boot/bootinfo.h"
 #include "hv/dev/acpi.h"
-#include "hv/pci/pci_internal.h"
+#include "hv/dev/power.h"
+#include "hv/mem/nested.h"
+#include "hv/mem/paging.h"
+#include "hv/mem/ptree.h"
+#include "hv/mem/ram.h"
+#include "hv/pci/pci.h"
 #include "hv/dev/ports.h"
-#include "hv/dev/trap_internal.h"
-#include "hv/hv.h"
-#include "hv/mem/mem_internal.h"
+#include "hv/dev/trap.h"
 
 /* hv/pci/pci.c's, which is not here. */
 uint32_t pci_port_read(uint32_t address, uint16_t port, unsigned width)

@@ -3,7 +3,8 @@
 /* The guest's own page tables in every format, and tables where none can be read. */
 #include <string.h>
 #include "host/host.h"
-#include "hv/cpu/vendor.h"
+#include "hv/cpu/vcpu.h"
+#include "hv/emul/walk.h"
 
 #define P	1u
 #define PS	0x80u

@@ -5,7 +5,7 @@
 #include <veneer/config.h>
 #include <veneer/disk.h>
 #include <veneer/err.h>
-#include "conceal/conceal_internal.h"
+#include "conceal/conceal.h"
 #include "host/host.h"
 
 struct config config;

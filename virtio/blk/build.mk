@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-2-Clause
-obj-y += virtio/blk/blk.o virtio/blk/request.o
+obj-y += virtio/blk/blk.o virtio/blk/request.o virtio/blk/bootdisk.o

@@ -5,10 +5,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <veneer/counters.h>
+#include <veneer/doorbell.h>
 #include <veneer/err.h>
 #include <veneer/gmem.h>
 #include <veneer/io.h>
-#include <veneer/irq.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/time.h>

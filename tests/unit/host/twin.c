@@ -2,7 +2,8 @@
 #include <string.h>
 #include <veneer/clock.h>
 #include <veneer/err.h>
-#include <veneer/irq.h>
+#include <veneer/intx.h>
+#include <veneer/msi.h>
 #include <veneer/owner.h>
 #include <veneer/trap.h>
 #include <veneer/vpci.h>

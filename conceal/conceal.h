@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the files of conceal/ share. */
-#ifndef CONCEAL_INTERNAL_H
-#define CONCEAL_INTERNAL_H
+#ifndef CONCEAL_H
+#define CONCEAL_H
 
 #include <veneer/config.h>
 #include <veneer/hwdev.h>
@@ -62,7 +62,9 @@ bool slot_wanted(unsigned slot);
 typedef struct verdict (*verdict_fn)(const struct pci_dev *pci);
 int rules_check(verdict_fn look);
 
-/* Let firmware interfaces have a disk whose twin is there (bootdisk.c). */
-void bootdisk_add(struct disk *disk, uint16_t bdf, bool writable, bool own);
+/* The members of struct composition (<veneer/conceal.h>). */
+int conceal_start(void);
+int conceal_check(void);
+void conceal_shutdown(void);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The dispatcher's side of <veneer/trap.h>, for the exit handlers. */
-#ifndef HV_TRAP_INTERNAL_H
-#define HV_TRAP_INTERNAL_H
+#ifndef HV_TRAP_H
+#define HV_TRAP_H
 
 #include <veneer/trap.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The exit loop's side of <veneer/clock.h>. */
-#ifndef HV_CLOCK_INTERNAL_H
-#define HV_CLOCK_INTERNAL_H
+#ifndef HV_CLOCK_H
+#define HV_CLOCK_H
 
 #include <veneer/types.h>
 

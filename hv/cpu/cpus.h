@@ -6,31 +6,16 @@
  * it writes into requests and pokes: an NMI makes the other leave the guest, and no processor enters with a request pending.
  * So nobody waits for a processor that is in the host, whatever that spins for.
  */
-#ifndef HV_SMP_H
-#define HV_SMP_H
+#ifndef HV_CPUS_H
+#define HV_CPUS_H
 
 #include "hv/cpu/percpu.h"
 
 /* At the very start, on the boot processor: this_cpu() works from here on.  Panics when out of memory. */
 void smp_boot_cpu(void);
 
-/* The boot processor's APIC id, once the local APIC can be read. */
-void smp_init(void);
-
-/*
- * Start the other processors (ap.c), each with virtualization on and parked until the guest sends its SIPI.  Before the guest
- * is loaded, since a page below 1 MiB is borrowed.  smp_unused_cpu(): there is one that is not ours, which must get no INIT.
- */
-struct boot_info;
-void smp_start(const struct boot_info *b);
-void smp_unused_cpu(void);
-
-/*
- * Watch the guest's start-up requests, before it runs: emulated here (ipi.c), real ones would start processors outside Veneer.
- * Once all that the guest may have run, the watch ends where a later INIT is safe or the configuration takes the risk.
- * 0 or -ERR_NOMEM.
- */
-int smp_watch(void);
+/* Learn the boot processor's APIC id, and pause the guest when nested tables change; once the local APIC can be read. */
+void cpus_init(void);
 
 /*
  * A write to the ICR that the guest makes on this processor, @dest as xAPIC or x2APIC mode has it.  True when it has been
@@ -41,9 +26,6 @@ bool ipi_guest_sends(uint32_t low, uint32_t dest, bool x2apic);
 /* The guest's processor on which an MSI with this address lands; NULL when it is not known (yet). */
 struct cpu *smp_find_target(uint32_t msi_addr);
 
-/* EXIT_INIT. */
-void smp_real_init(struct cpu *c);
-
 /*
  * About to run the guest.  False when there is a request: then nothing has begun, and smp_serve() comes first.  Waits while
  * guest_pause() holds.
@@ -51,20 +33,14 @@ void smp_real_init(struct cpu *c);
 bool smp_enter(struct cpu *c);
 void smp_left(struct cpu *c);
 
-/* Carry out what others want of this processor; does not return before it is to run the guest. */
-void smp_serve(struct cpu *c);
-
 /* Want something of @c, which may be this processor. */
 void smp_request(struct cpu *c, uint32_t what);
 
 /* Somebody began to hold the clock: processors that run the guest and do not look at its ticks start to. */
 void smp_want_clock(void);
 
-/* This processor took an NMI: another's poke, a doorbell, or the guest's own, which it then gets. */
-void smp_nmi(struct cpu *c);
-
-/* NMIs that were on their way to this processor may have been lost: what they were for is looked for. */
-void smp_nmis_lost(struct cpu *c);
+/* Take back the flag of a poke: true if an NMI for it is on its way to @c or latched there. */
+bool cpu_take_poke(struct cpu *c);
 
 /*
  * Make all other processors leave the guest and stay out until guest_resume(), which makes each drop what it has cached of

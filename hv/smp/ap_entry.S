@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From SIPI to C.  ap_trampoline is copied to a page below 1 MiB (hv/cpu/ap.c, which fills in the three addresses), begins in
+ * From SIPI to C.  ap_trampoline is copied to a page below 1 MiB (hv/smp/ap.c, which fills in the three addresses), begins in
  * real mode with CS there, and goes to long mode in one step with the page tables that the boot processor began with.
  */
 	.section .rodata

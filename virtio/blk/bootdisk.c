@@ -4,8 +4,10 @@
 #include <veneer/clock.h>
 #include <veneer/disk.h>
 #include <veneer/err.h>
+#include <veneer/hwdev.h>
 #include <veneer/log.h>
-#include "conceal/conceal_internal.h"
+#include <veneer/owner.h>
+#include "bootdisk.h"
 
 #define MAX_BOOTDISKS	32u
 
@@ -37,7 +39,7 @@ void bootdisk_add(struct disk *disk, uint16_t bdf, bool writable, bool own)
 	disks[ndisks++].writable = writable && !disk->hw_read_only;
 }
 
-bool bootdisk_get(unsigned n, struct bootdisk *out)
+static bool bootdisk_get(unsigned n, struct bootdisk *out)
 {
 	if (n >= ndisks)
 		return false;
@@ -77,7 +79,7 @@ static struct owner *owner_of(const struct disk *disk)
 	return &disk->ctrl->owner;
 }
 
-int bootdisk_begin(unsigned n, bool write, uint64_t lba, uint32_t nblocks, const struct sg *sg, unsigned nsg)
+static int bootdisk_begin(unsigned n, bool write, uint64_t lba, uint32_t nblocks, const struct sg *sg, unsigned nsg)
 {
 	if (n >= ndisks)
 		return -ERR_NODEV;
@@ -113,7 +115,7 @@ static int result(void)
 	return now.with_disk ? -ERR_BUSY : now.status;
 }
 
-int bootdisk_result(void)
+static int bootdisk_result(void)
 {
 	struct disk *disk = now.disk;
 	int status;
@@ -128,7 +130,14 @@ int bootdisk_result(void)
 	return status;
 }
 
-int bootdisk_read(unsigned n, uint64_t lba, uint32_t nblocks, void *buf)
+static int bootdisk_read(unsigned n, uint64_t lba, uint32_t nblocks, void *buf)
 {
 	return n < ndisks ? disk_read_now(disks[n].disk, lba, buf, nblocks) : -ERR_NODEV;
 }
+
+const struct bootdisk_ops bootdisk_ops = {
+	.get = bootdisk_get,
+	.begin = bootdisk_begin,
+	.result = bootdisk_result,
+	.read = bootdisk_read,
+};

@@ -6,11 +6,14 @@
 #include <veneer/string.h>
 #include <veneer/time.h>
 #include "hv/boot/bootinfo.h"
-#include "hv/cpu/smp.h"
-#include "hv/cpu/vendor.h"
+#include "hv/cpu/cpus.h"
+#include "hv/smp/smp.h"
+#include "hv/cpu/vcpu.h"
 #include "hv/dev/acpi.h"
-#include "hv/irq/lapic.h"
-#include "hv/mem/mem_internal.h"
+#include "hv/cpu/lapic.h"
+#include "hv/mem/heap.h"
+#include "hv/mem/nested.h"
+#include "hv/mem/paging.h"
 
 #define AP_STACK	12288u
 #define LOW_END		0xa0000u
@@ -27,6 +30,7 @@ uint64_t ap_stack;
 void ap_main(void);
 
 static struct cpu *starting;
+static void (*run_guest)(void);
 static uint32_t up;		/* shared: 1 it runs, 2 it is parked, 3 it cannot */
 
 /* --- on the new processor --- */
@@ -39,15 +43,15 @@ void ap_main(void)
 	write_cr3(host_root());
 	cpu_tables_load(c, (uint8_t *)c->exception_stacks);
 	__atomic_store_n(&up, 1, __ATOMIC_SEQ_CST);
-	if (vendor->probe(&why) || vendor->cpu_on())
+	if (vcpu_ops->probe(&why) || vcpu_ops->cpu_on())
 		goto fail;
 	if (c->state != CPU_ABSENT) {
-		c->v = vendor->vcpu_new(nested_root());
+		c->v = vcpu_ops->vcpu_new(nested_root());
 		if (!c->v)
 			goto fail;
 	}
 	__atomic_store_n(&up, 2, __ATOMIC_SEQ_CST);
-	exit_loop();
+	run_guest();
 
 fail:
 	log_err("cpu %u: stays off: %s", c->index, why ? why : "no memory");
@@ -168,10 +172,11 @@ static void start_all(uint8_t *page)
 		 parked ? (unsigned)((heap_in_use() - before) / 1024 / parked) : 0);
 }
 
-void smp_start(const struct boot_info *b)
+void smp_start(const struct boot_info *b, void (*run)(void))
 {
 	uint8_t *page = low_page(b), *saved;
 
+	run_guest = run;
 	if (acpi.ncpus < 2)
 		return;
 	saved = mem_alloc(PAGE_SIZE, 64);

@@ -1,39 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * Interrupts: from real devices to Veneer (doorbells), and from Veneer to the guest.
- */
-#ifndef VENEER_IRQ_H
-#define VENEER_IRQ_H
+/* INTx lines from Veneer to the guest. */
+#ifndef VENEER_INTX_H
+#define VENEER_INTX_H
 
-#include <veneer/hwdev.h>
-#include <veneer/owner.h>
 #include <veneer/types.h>
-
-/*
- * Doorbells: a device rings by NMI, by MSI, else MSI-X entry 0, else its IOAPIC pin.  Start only.
- *
- * doorbell_prepare() programs MSI or MSI-X, before the driver's probe: emulated NVMe looks at a vector only if MSI-X was on
- * when the completion queue was made.  Nothing for devices with neither.  doorbell_silence() undoes it.
- *
- * doorbell_attach() makes each ring call @dev->ops->poll, and learns the pin of a device without MSI by ops->intx_test.
- * Call irq_enable afterwards.  Both: 0, or negative with a log line when the device cannot ring.
- */
-int doorbell_prepare(const struct pci_dev *pci);
-void doorbell_silence(const struct pci_dev *pci);
-int doorbell_attach(struct hw_dev *dev);
-
-/*
- * Work of a controller (NULL: of each) was done outside its doorbell (a tick, a reset): the NMI for it may already be under
- * way, and the next one within half a second that nothing explains is taken for it.
- */
-void doorbell_credit(struct owner *owner);
-
-/*
- * Send one message-signalled interrupt of the guest's choosing: @addr and @data are what it wrote into an MSI or MSI-X
- * table.  Only fixed and lowest-priority delivery, vector >= 16 and addresses FEExxxxx go out; anything else is
- * dropped and counted.  Any time in an exit.
- */
-void irq_send_msi(uint64_t addr, uint32_t data);
 
 /*
  * INTx: the lines of the twins (docs/boot-flow.md).  Where a twin's pin leads, to which input of the 8259s and of the I/O

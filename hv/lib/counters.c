@@ -2,7 +2,7 @@
 #include <veneer/counters.h>
 #include <veneer/hypercall.h>
 #include <veneer/log.h>
-#include "hv/dev/counters_internal.h"
+#include "hv/lib/counters.h"
 
 #define MAX_COUNTERS	256u
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* hv's side of PCI: enumeration, raw configuration accesses, free space for the twins' BARs, the guest's view. */
-#ifndef HV_PCI_INTERNAL_H
-#define HV_PCI_INTERNAL_H
+#ifndef HV_PCI_H
+#define HV_PCI_H
 
 #include <veneer/pci.h>
 

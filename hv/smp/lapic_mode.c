@@ -4,9 +4,10 @@
  * What a guest switches off stays on for doorbells and pokes, which are NMIs and reach an APIC that is switched off by SVR.
  */
 #include <veneer/log.h>
-#include "hv/cpu/smp.h"
-#include "hv/cpu/vendor.h"
-#include "hv/irq/lapic.h"
+#include "hv/cpu/cpus.h"
+#include "hv/smp/smp.h"
+#include "hv/cpu/vcpu.h"
+#include "hv/cpu/lapic.h"
 #include "hv/x86.h"
 
 #define MODES		(APIC_BASE_ENABLE | APIC_BASE_X2APIC)
@@ -45,7 +46,7 @@ static void forget_interrupts(void)
 	for (unsigned i = 0; i < 1024; i++) {
 		if (any(LAPIC_ISR))
 			lapic_write(LAPIC_EOI, 0);
-		else if (!any(LAPIC_IRR) || vendor->acknowledge_interrupt() < 0)
+		else if (!any(LAPIC_IRR) || vcpu_ops->acknowledge_interrupt() < 0)
 			break;
 	}
 	if (any(LAPIC_IRR))

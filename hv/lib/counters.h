@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Reading the counters, for the hypercall. */
-#ifndef HV_COUNTERS_INTERNAL_H
-#define HV_COUNTERS_INTERNAL_H
+#ifndef HV_COUNTERS_H
+#define HV_COUNTERS_H
 
 #include <veneer/types.h>
 

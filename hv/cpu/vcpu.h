@@ -2,8 +2,8 @@
 /*
  * One virtual CPU, and what SVM and VMX must give alike.  hv/exit/exit.c sees this header and no vendor.
  */
-#ifndef VENEER_VCPU_H
-#define VENEER_VCPU_H
+#ifndef HV_VCPU_H
+#define HV_VCPU_H
 
 #include <veneer/types.h>
 
@@ -244,5 +244,11 @@ struct vcpu_ops {
 	uint64_t (*get_tsc_offset)(struct vcpu *v);
 	void (*set_tsc_offset)(struct vcpu *v, uint64_t offset);
 };
+
+/* The vendor of this machine: vcpu_choose() sets it once, before any processor but the first runs. */
+extern const struct vcpu_ops *vcpu_ops;
+
+/* The state multiboot asks for: paging off, flat 4 GiB segments, A20 on, interrupts off. */
+void vcpu_flat32(struct vcpu_regs *regs);
 
 #endif

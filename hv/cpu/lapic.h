@@ -7,7 +7,6 @@
 #define HV_LAPIC_H
 
 #include <veneer/types.h>
-#include <veneer/vcpu.h>
 
 #define LAPIC_STRIDE		0x010u
 #define LAPIC_ID		0x020
@@ -72,6 +71,9 @@ uint32_t lapic_addr(void);
 
 /* Send one interrupt: destination as in an MSI address (8 bits), @low the ICR's low half.  The guest's ICR high is kept. */
 void lapic_send(uint32_t dest, uint32_t low);
+
+/* Send @low to this processor itself: its ICR high is not touched. */
+void lapic_send_self(uint32_t low);
 
 /* The logical destination and its format, of this processor, as xAPIC mode has them (x2APIC mode: all ones, flat). */
 uint32_t lapic_ldr(void);

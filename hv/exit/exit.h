@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The exit loop, its counters, and the exits that have files of their own. */
+#ifndef HV_EXIT_H
+#define HV_EXIT_H
+
+#include "hv/cpu/vcpu.h"
+
+/* Register the counters of exits. */
+void exit_init(void);
+
+/* Run the guest on this processor for ever. */
+NORETURN void exit_loop(void);
+
+/* exit handlers of their own files */
+void exit_cpuid(struct vcpu *v);
+bool exit_xsetbv(struct vcpu *v);	/* false: #GP */
+bool exit_rdmsr(struct vcpu *v);	/* false: #GP */
+bool exit_wrmsr(struct vcpu *v);
+
+/* The guest is dead: a report on serial and screen (docs/debugging.md), then what the configuration says. */
+NORETURN void guest_crash(struct vcpu *v, const struct vmexit *x, const char *why);
+/* The state at a #DF, for the report of a triple fault that follows (the VMCB is undefined after SHUTDOWN). */
+void guest_crash_remember(struct vcpu *v, const struct vmexit *x);
+
+extern uint64_t exit_count[EXIT_KINDS];
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Message-signalled interrupts for the guest, sent by the local APIC of the processor that handles the exit. */
+#include <veneer/counters.h>
+#include <veneer/msi.h>
+#include "hv/cpu/cpus.h"
+#include "hv/cpu/lapic.h"
+#include "hv/irq/msi.h"
+
+#define MSI_ADDR_BASE		0xfee00000u
+#define MSI_ADDR_DEST		GENMASK(19, 12)
+#define MSI_ADDR_LOGICAL	BIT(2)
+#define MSI_DATA_VECTOR		GENMASK(7, 0)
+#define MSI_DATA_MODE		GENMASK(10, 8)
+
+static uint64_t cnt_sent, cnt_refused;
+
+void irq_init(void)
+{
+	counter_register("irq", "sent", &cnt_sent);
+	counter_register("irq", "refused", &cnt_refused);
+}
+
+/* This processor's bit of a message's logical destination: by its xAPIC registers, or by its id in x2APIC mode (cluster 0). */
+static uint32_t own_bits(uint32_t dest)
+{
+	uint32_t own = lapic_ldr() >> 24;
+
+	if (lapic_x2apic())
+		return lapic_id() < 8 ? BIT(lapic_id()) & dest : 0;
+	if (lapic_dfr() >> 28 == 0xf)
+		return own & dest;
+	return (own ^ dest) & 0xf0 ? 0 : own & dest & 0xf;
+}
+
+/*
+ * One member of the set, by preference this processor, else one that is known to run.  Where none is known the set is asked as
+ * a whole: rather twice than not at all.
+ */
+static uint32_t one_of(uint32_t dest)
+{
+	uint32_t own = own_bits(dest), cluster = lapic_x2apic() || lapic_dfr() >> 28 == 0xf ? 0 : dest & 0xf0;
+	uint32_t set = dest & ~cluster;
+
+	for (uint32_t rest = set; rest && !own; rest &= rest - 1)
+		if (smp_find_target(MSI_ADDR_BASE | MSI_ADDR_LOGICAL | FIELD_PREP(MSI_ADDR_DEST, cluster | (rest & -rest))))
+			own = rest & -rest;
+	return cluster | (own ? own & -own : set);
+}
+
+/*
+ * Lowest-priority delivery does not exist in the ICR of recent processors: it is fixed delivery to one of the set.
+ * INIT, SMI, NMI and ExtINT from a guest's table would be sent by Veneer itself, so they never are.
+ */
+void irq_send_msi(uint64_t addr, uint32_t data)
+{
+	uint32_t mode = FIELD_GET(MSI_DATA_MODE, data), vector = FIELD_GET(MSI_DATA_VECTOR, data);
+
+	if ((addr & ~0xfffffull) != MSI_ADDR_BASE || mode > ICR_MODE_LOWEST || vector < 16) {
+		counter_add(&cnt_refused, 1);
+		return;
+	}
+	uint32_t dest = FIELD_GET(MSI_ADDR_DEST, (uint32_t)addr);
+	uint32_t low = vector | ICR_ASSERT | FIELD_PREP(ICR_MODE, ICR_MODE_FIXED);
+	bool logical = addr & MSI_ADDR_LOGICAL;
+
+	counter_add(&cnt_sent, 1);
+	/*
+	 * A set of processors means the one that there is, where there is one.  A broadcast does, too, where it says "any of
+	 * them".  By shorthand no destination register is touched.
+	 */
+	bool set = logical || mode == ICR_MODE_LOWEST || dest == 0xff;
+
+	if ((set && ncpus == 1) || (dest == 0xff && mode == ICR_MODE_LOWEST) || (!logical && dest == lapic_id()))
+		lapic_send_self(low | FIELD_PREP(ICR_SHORTHAND, ICR_SELF));
+	else if (logical)
+		lapic_send(mode == ICR_MODE_LOWEST ? one_of(dest) : dest, low | ICR_LOGICAL);
+	else
+		lapic_send(dest == 0xff && lapic_x2apic() ? ~0u : dest, low);
+}

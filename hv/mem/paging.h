@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Veneer's own page tables. */
+#ifndef HV_PAGING_H
+#define HV_PAGING_H
+
+#include <veneer/types.h>
+
+struct boot_info;
+
+/* Where the linker script has put the parts of the image. */
+extern char veneer_start[], veneer_rodata[], veneer_relro[], veneer_data[], veneer_heap[], veneer_end[];
+
+/* Build and load the W^X tables: all of [0, top), Veneer's image by section, page 0 absent. */
+int paging_init(const struct boot_info *b);
+uint64_t host_root(void);
+
+/*
+ * The first page of physical memory, which is absent at address 0: where real mode has its vectors and a BIOS its data, and
+ * boot loaders some buffers.  NULL when there is no memory for tables.
+ */
+uint8_t *paging_first_page(void);
+
+#endif
