@@ -206,7 +206,7 @@ static bool fill_two_prps(uint64_t page, struct nvme_sqe *sqe, uint64_t at, uint
 
 /*
  * Physical Region Pages, section 4.3: the first entry may have an offset (dword aligned), all others are whole pages;
- * two entries stand in the command, more in a list.  hw/disk.c cuts so that this holds; it is checked all the same,
+ * two entries stand in the command, more in a list.  hw/disk_cut.c cuts so that this holds; it is checked all the same,
  * because a wrong entry is a write to somebody's memory.
  */
 static int fill_prps(const struct nvme *n, struct nvme_slot *s, const struct disk_cmd *cmd)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hw/ahci/ahci*.c hw/disk.c hv/lib/sg.c hw/match.c */
+/* sources: hw/ahci/ahci*.c hw/disk.c hw/disk_cut.c hw/disk_start.c hv/lib/sg.c hw/match.c */
 /* The AHCI driver in trouble: errors, timeouts, resets, removal. */
 #include "host/ahci_rig.h"
 

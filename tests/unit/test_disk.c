@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hw/disk.c hv/lib/sg.c */
+/* sources: hw/disk.c hw/disk_cut.c hw/disk_start.c hv/lib/sg.c */
 #include <string.h>
 #include <veneer/disk.h>
 #include <veneer/err.h>

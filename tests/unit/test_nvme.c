@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hw/nvme/nvme*.c hw/disk.c hv/lib/sg.c tests/unit/nvme_model.c */
+/* sources: hw/nvme/nvme*.c hw/disk.c hw/disk_cut.c hw/disk_start.c hv/lib/sg.c tests/unit/nvme_model.c */
 #include "nvme_fixture.h"
 
 TEST(comes_up)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: virtio/net/net.c virtio/net/tx.c virtio/net/tso.c virtio/net/rx.c virtio/net/ctrl.c virtio/blk/blk.c */
 /* sources: virtio/blk/request.c virtio/transport.c virtio/pci_config.c virtio/msix.c virtio/legacy.c virtio/modern.c */
-/* sources: virtio/queue.c hv/lib/sg.c hw/disk.c tests/unit/host/twin.c virtio/access.c */
+/* sources: virtio/queue.c hv/lib/sg.c hw/disk.c hw/disk_cut.c hw/disk_start.c tests/unit/host/twin.c virtio/access.c */
 /*
  * A guest that does anything: random registers, random rings, memory changed under the device's hands.  Addresses outside guest
  * RAM fault (guard pages), counts are checked, and after a reset the device must work.
