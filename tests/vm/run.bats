@@ -22,11 +22,19 @@ run_make() {
 	grep -aE "verify: disk[0-9] 16 sectors from 0 are as written" "$(serial)"
 }
 
-@test "make run: without a terminal and with nothing said it reaches the shell and ends by a timeout" {
-	run run_make TIMEOUT=40
-	[ "$status" -ne 0 ]
+@test "make run: without a terminal it says how long it will run, reaches the shell, and its end by time is good" {
+	run_make TIMEOUT=40
+	[[ $(head -n 1 "$(serial)") == "no terminal: the run ends after 40 seconds"* ]]
 	grep -a "hobby>" "$(serial)"
 	grep -a "no end after 40 s" "$BATS_TEST_TMPDIR/qemu.log"
+	[ "$(tail -n 1 "$(serial)")" = "the hobby OS reached its shell, and the 40 seconds are over" ]
+}
+
+@test "make run: a time that is over before the shell is an error" {
+	run run_make TIMEOUT=1
+	[ "$status" -ne 0 ]
+	grep -a "no end after 1 s" "$BATS_TEST_TMPDIR/qemu.log"
+	grep -aE "Error 124" "$BATS_TEST_TMPDIR/qemu.log"
 }
 
 @test "make run: another kernel by KERNEL=, INITRD= and CMDLINE=" {
