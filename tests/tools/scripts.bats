@@ -91,6 +91,21 @@ project() {
 	[ "${lines[-1]}" = "1 passed, 0 failed" ]
 }
 
+@test "run-tests: the files that took longest are named at the end, the slowest first, at most 20" {
+	project <<-'END'
+		TEST "takes its time" { [[ $BATS_TEST_FILENAME != */slow* ]] || sleep 2; }
+	END
+	for i in {01..21}; do
+		cp "$T/p/tests/tools/a.bats" "$T/p/tests/tools/quick$i.bats"
+	done
+	mv "$T/p/tests/tools/a.bats" "$T/p/tests/tools/slow.bats"
+	run -0 "$T/p/scripts/run-tests" tools
+	[ "${lines[-1]}" = "22 passed, 0 failed" ]
+	[ "${lines[-22]}" = "slowest:" ]
+	[[ ${lines[-21]} == *" s  tools/slow.bats" ]]
+	[[ ${lines[-2]} == *" s  tools/quick"* ]]
+}
+
 @test "run-tests: files beside each other, each reported whole, and one after the other" {
 	project <<-'END'
 		TEST "meets the other" {
