@@ -110,6 +110,9 @@ deb: | deps ## Build Debian packages, veneer and veneer-tools, in build/deb
 iso: all $(BUILD)/hobby-os.elf | deps ## Build the installer ISO, build/veneer.iso (ISO_ARGS='--add FILE --answer FILE')
 	@BUILD='$(BUILD)' installer/iso/make-iso $(ISO_ARGS) '$(BUILD)/veneer.iso'
 
+config-docs: tools ## Renew the tables of docs/configuration.md from hv/config
+	@scripts/config-docs '$(BUILD)/config-check'
+
 clean: ## Remove everything that was built (keeps .config)
 	rm -rf $(BUILD)
 
@@ -117,5 +120,5 @@ help: ## List the targets
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 FORCE:
-.PHONY: all guests run deps deb iso clean help FORCE
+.PHONY: all guests run deps deb iso config-docs clean help FORCE
 .DELETE_ON_ERROR:

@@ -341,24 +341,20 @@ static bool any_concealed(void)
 	return false;
 }
 
-/* What a rule says of a disk it must not say of a card, and the reverse: it would be silently without effect. */
+/*
+ * Refuse a rule with a property of disks for a network card, and the reverse: the property would silently have no effect.  A
+ * rule by class may be about both, but for a part of a disk.
+ */
 static bool kind_fits(const struct pci_dev *pci, const struct config_rule *rule)
 {
-	uint32_t base = pci->class_code >> 16;
-	bool narrow = rule->match != MATCH_CLASS;
+	bool card = pci->class_code >> 16 == 2, disk = pci->class_code >> 16 == 1;
+	const char *wrong = card ? rule->disk_prop : disk ? rule->card_prop : NULL;
 
-	if (base == 2 && (rule->window || (narrow && (rule->writable || rule->has_timeout)))) {
-		log_err("config: /policy/%s: %s: expected a rule for a disk controller, pci " PCI_FMT " is a network card",
-			rule->node, rule->window == WINDOW_BLOCKS ? "veneer,window" : rule->window ? "veneer,partition" :
-			rule->writable ? "veneer,writable" : "veneer,timeout-ms", PCI_ARGS(pci->bdf));
-		return false;
-	}
-	if (base == 1 && narrow && rule->has_mac) {
-		log_err("config: /policy/%s: local-mac-address: expected a rule for a network card, pci " PCI_FMT
-			" is a disk controller", rule->node, PCI_ARGS(pci->bdf));
-		return false;
-	}
-	return true;
+	if (!wrong || (rule->match == MATCH_CLASS && !(card && rule->window)))
+		return true;
+	log_err("config: /policy/%s: %s: expected a rule for a %s, pci " PCI_FMT " is a %s", rule->node, wrong,
+		card ? "disk controller" : "network card", PCI_ARGS(pci->bdf), card ? "network card" : "disk controller");
+	return false;
 }
 
 int rules_check(verdict_fn look)

@@ -4,7 +4,7 @@ HOST_CFLAGS := -std=gnu11 -O1 -g -Iinclude -I. -include $(BUILD)/autoconf.h $(WA
 
 # The parser of the hypervisor itself: a tool of its own would one day say something else.
 $(BUILD)/config-check: installer/config-check.c $(wildcard hv/config/*.c) hv/lib/fmt.c \
-		$(wildcard include/veneer/*.h) hv/config/guess.h $(BUILD)/autoconf.h
+		$(wildcard include/veneer/*.h) $(wildcard hv/config/*.h) $(BUILD)/autoconf.h
 	@mkdir -p $(@D)
 	$(HOSTCC) $(HOST_CFLAGS) -o $@ $(filter %.c,$^) -lfdt
 

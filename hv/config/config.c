@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The configuration blob (docs/configuration.md): its nodes.  Anything that is not understood stops the start: a disk may
- * hang on it.
+ * The parser of the configuration blob (docs/configuration.md): walks its nodes, prints what is wrong, and checks the
+ * properties of a rule against each other.  The properties themselves are config_props.c's; which rule a device falls under is
+ * config_rules.c's.  Whatever the parser does not understand stops the start: the safety of a disk may depend on it.
  */
 #include <libfdt.h>
 #include <veneer/err.h>
@@ -24,10 +25,10 @@ bool config_printable(const char *s, int len)
 	return true;
 }
 
-/* Up to four cells: ids, classes and ports in hexadecimal, as they are written. */
+/* Print up to four cells, ids, classes and ports in hexadecimal, as people write them. */
 static void describe_cells(const struct parse *p, char *out, size_t size)
 {
-	bool hex = p->prop && (!strncmp(p->prop, "veneer,pci-", 11) || !strcmp(p->prop, "veneer,debug-exit-port"));
+	bool hex = p->known && p->known->hex;
 	int n = fmt_string(out, size, "<");
 
 	for (int i = 0; i < p->len / 4; i++)
@@ -36,7 +37,7 @@ static void describe_cells(const struct parse *p, char *out, size_t size)
 	fmt_string(out + n, size - (size_t)n, ">");
 }
 
-/* The value as it would stand in the source: a string, nothing, cells, or bytes (no more than make a line). */
+/* Print the value as a source would have it: a string, nothing, cells, or bytes (at most 16). */
 static void describe(const struct parse *p, char *out, size_t size)
 {
 	const uint8_t *b = p->val;
@@ -78,15 +79,36 @@ int config_not_built(const struct parse *p)
 	return -ERR_INVAL;
 }
 
-static int bad_node(const struct parse *p, const char *what)
+int config_bad_node(const struct parse *p, const char *what)
 {
 	log_err("config: %s: %s", p->node, what);
 	return -ERR_INVAL;
 }
 
-int config_bad_node(const struct parse *p, const char *what)
+/* Write @words to @out as in "a", "b" or "c": each in @quote, @last before the last. */
+static void join(char *out, size_t size, const char *const *words, const char *quote, const char *last)
 {
-	return bad_node(p, what);
+	int n = 0;
+
+	for (unsigned i = 0; words[i] && n < (int)size; i++)
+		n += fmt_string(out + n, size - (size_t)n, "%s%s%s%s", !i ? "" : words[i + 1] ? ", " : last, quote, words[i],
+				quote);
+}
+
+void config_values(const struct prop *prop, char *out, size_t size)
+{
+	if (prop->expected)
+		fmt_string(out, size, "%s", prop->expected);
+	else
+		join(out, size, prop->words, "\"", " or ");
+}
+
+int config_unexpected(const struct parse *p)
+{
+	char values[200];
+
+	config_values(p->known, values, sizeof(values));
+	return config_expected(p, values);
 }
 
 static int unknown_property(const struct parse *p, const struct prop *known)
@@ -96,8 +118,6 @@ static int unknown_property(const struct parse *p, const struct prop *known)
 	int n = 0;
 
 	for (; known->name && n < (int)sizeof(list); known++) {
-		if (!known->set)
-			continue;
 		guess_try(&g, known->name);
 		n += fmt_string(list + n, sizeof(list) - (size_t)n, " %s", known->name);
 	}
@@ -111,21 +131,27 @@ static int unknown_property(const struct parse *p, const struct prop *known)
 
 static int unknown_node(const char *name)
 {
-	static const char *const known[] = { "chosen", "policy", "guest" };
+	const char *words[CONFIG_NODES] = { NULL };
 	struct guess g = { .word = name };
+	char list[80];
 
-	for (unsigned i = 0; i < ARRAY_SIZE(known); i++)
-		guess_try(&g, known[i]);
+	for (unsigned i = 0, n = 0; i < CONFIG_NODES; i++) {
+		if (i == NODE_ROOT || i == NODE_RULE)
+			continue;
+		words[n++] = config_nodes[i].path;
+		guess_try(&g, config_nodes[i].path + 1);
+	}
+	join(list, sizeof(list), words, "", " and ");
 	if (g.best)
-		log_err("config: unknown node /%.40s; did you mean /%s?  Known are /chosen, /policy and /guest", name, g.best);
+		log_err("config: unknown node /%.40s; did you mean /%s?  Known are %s", name, g.best, list);
 	else
-		log_err("config: unknown node /%.40s; known are /chosen, /policy and /guest", name);
+		log_err("config: unknown node /%.40s; known are %s", name, list);
 	return -ERR_INVAL;
 }
 
 /* --- nodes --- */
 
-/* What dtc itself adds when a source has labels. */
+/* True for what dtc itself adds if a source has labels. */
 static bool added_by_dtc(const char *prop)
 {
 	return !strcmp(prop, "phandle") || !strcmp(prop, "linux,phandle");
@@ -136,15 +162,36 @@ static bool is_node_of_dtc(const char *name)
 	return !strcmp(name, "__symbols__") || !strcmp(name, "__fixups__") || !strcmp(name, "__local_fixups__");
 }
 
-static int parse_property(struct parse *p, const struct prop *known)
+static int parse_property(struct parse *p, const struct prop *props)
 {
-	for (const struct prop *k = known; k->name; k++)
-		if (!strcmp(k->name, p->prop))
-			return k->set ? k->set(p) : config_not_built(p);
-	return added_by_dtc(p->prop) ? 0 : unknown_property(p, known);
+	if (!p->known)
+		return added_by_dtc(p->prop) ? 0 : unknown_property(p, props);
+	if (p->rule) {
+		p->matches += p->known->match;
+		if (p->known->of == PROP_CARD)
+			p->rule->card_prop = p->known->name;
+		if (p->known->of == PROP_DISK && !p->rule->window)
+			p->rule->disk_prop = p->known->name;
+	}
+	return p->known->set(p);
 }
 
-static int parse_properties(struct parse *p, int node, const struct prop *known)
+/* Refuse a node without one of its required properties. */
+static int check_required(struct parse *p, int node, const struct prop *props)
+{
+	char values[200];
+
+	for (const struct prop *k = props; k->name; k++) {
+		if (!k->required || fdt_getprop(p->fdt, node, k->name, NULL))
+			continue;
+		config_values(k, values, sizeof(values));
+		log_err("config: %s: %s is missing: expected %s", p->node, k->name, values);
+		return -ERR_INVAL;
+	}
+	return 0;
+}
+
+static int parse_properties(struct parse *p, int node, const struct prop *props)
 {
 	int at;
 
@@ -154,19 +201,23 @@ static int parse_properties(struct parse *p, int node, const struct prop *known)
 		p->val = fdt_getprop_by_offset(p->fdt, at, &p->prop, &p->len);
 		if (!p->val)
 			return config_bad_node(p, "a property cannot be read");
-		/* dtc makes no such blob; by its name the first is found. */
+		for (p->known = props; p->known->name && strcmp(p->known->name, p->prop); p->known++)
+			;
+		if (!p->known->name)
+			p->known = NULL;
+		/* dtc writes no such blob.  fdt_getprop() finds the first of two properties with the same name. */
 		if (fdt_getprop(p->fdt, node, p->prop, NULL) != p->val)
 			return config_expected(p, "the property once in this node");
 
-		int err = parse_property(p, known);
+		int err = parse_property(p, props);
 
 		if (err)
 			return err;
 	}
-	return 0;
+	return check_required(p, node, props);
 }
 
-/* The same for nodes. */
+/* Refuse a node whose name an earlier one has. */
 static int check_twice(const struct parse *p, int parent, int child, const char *name)
 {
 	int other;
@@ -180,19 +231,6 @@ static int check_twice(const struct parse *p, int parent, int child, const char 
 		return -ERR_INVAL;
 	}
 	return 0;
-}
-
-static int check_compatible(struct parse *p, int node, const char *want)
-{
-	char value[80] = "(missing)";
-
-	if (!fdt_node_check_compatible(p->fdt, node, want))
-		return 0;
-	p->val = fdt_getprop(p->fdt, node, "compatible", &p->len);
-	if (p->val)
-		describe(p, value, sizeof(value));
-	log_err("config: %s: compatible = %s: expected \"%s\"", p->node, value, want);
-	return -ERR_INVAL;
 }
 
 static int check_no_children(struct parse *p, int node)
@@ -222,27 +260,47 @@ static bool same_match(const struct config_rule *a, const struct config_rule *b)
 	return false;
 }
 
-/* The base class that a rule by class is about, or -1: several. */
+/* The base class that a rule by class is about, or -1: several, or no rule by class. */
 static int base_class(const struct config_rule *r)
 {
 	return r->match == MATCH_CLASS && (r->class_mask & 0xff0000) == 0xff0000 ? (int)(r->class_code >> 16) : -1;
 }
 
-/* What is of a card in a rule for disks, and the reverse.  Of a rule by address or id the start alone can tell. */
+/*
+ * Reject properties of network cards in rules for disks, and vice versa.  A rule by a class that covers both may have
+ * both, but for a part of a disk.  Only the start knows whether a rule by address or id is about a card (conceal/).
+ */
 static int check_kind(struct parse *p)
 {
 	const struct config_rule *r = p->rule;
+	const char *wrong = base_class(r) == 1 ? r->card_prop : base_class(r) == 2 ? r->disk_prop : NULL;
 
-	if (r->window && r->has_mac)
-		return bad_node(p, "local-mac-address and a window: expected one of them, no device is both card and disk");
-	if (r->match == MATCH_SERIAL && r->has_mac)
-		return bad_node(p, "local-mac-address in a rule by veneer,serial, which concerns a disk");
-	if (base_class(r) == 1 && r->has_mac)
-		return bad_node(p, "local-mac-address in a rule for class 01, disk controllers; expected class 02");
-	if (base_class(r) == 2 && (r->window || r->writable || r->has_timeout))
-		return bad_node(p, "veneer,window, veneer,partition, veneer,writable and veneer,timeout-ms are about disks; "
-				   "the rule is for class 02, network cards; expected class 01");
+	if (wrong) {
+		log_err("config: %s: %s concerns a %s; the rule is for class %s", p->node, wrong,
+			base_class(r) == 1 ? "network card" : "disk", base_class(r) == 1 ?
+			"01, disk controllers; expected class 02" : "02, network cards; expected class 01");
+		return -ERR_INVAL;
+	}
+	if (r->card_prop && r->disk_prop && (r->match != MATCH_CLASS || r->window)) {
+		log_err("config: %s: %s concerns a network card, %s concerns a disk: expected one of them, no device is both",
+			p->node, r->card_prop, r->disk_prop);
+		return -ERR_INVAL;
+	}
 	return 0;
+}
+
+static int bad_matches(const struct parse *p)
+{
+	const char *words[8] = { NULL };
+	char list[120];
+	unsigned n = 0;
+
+	for (const struct prop *k = config_nodes[NODE_RULE].props; k->name && n < ARRAY_SIZE(words) - 1; k++)
+		if (k->match)
+			words[n++] = k->name;
+	join(list, sizeof(list), words, "", " and ");
+	log_err("config: %s: expected exactly one of %s", p->node, list);
+	return -ERR_INVAL;
 }
 
 static int check_rule(struct parse *p)
@@ -250,18 +308,19 @@ static int check_rule(struct parse *p)
 	const struct config_rule *r = p->rule;
 
 	if (p->matches != 1)
-		return bad_node(p, "expected exactly one of veneer,bdf, veneer,pci-id, veneer,pci-class, veneer,serial");
+		return bad_matches(p);
 	if (r->match == MATCH_SERIAL && r->action == ACTION_LEAVE)
-		return bad_node(p, "veneer,action = \"leave\" cannot be chosen by veneer,serial: a disk can only be left with "
-				   "its controller; expected veneer,bdf or veneer,pci-id");
+		return config_bad_node(p, "veneer,action = \"leave\" cannot be chosen by veneer,serial: a disk can only be "
+					  "left with its controller; expected veneer,bdf or veneer,pci-id");
 	if (r->window && (r->action == ACTION_LEAVE || (r->match != MATCH_SERIAL && r->action == ACTION_DEFAULT &&
 							p->c->default_action == ACTION_LEAVE)))
-		return bad_node(p, "a window of a disk whose controller is left to the guest, which can reach all of it then; "
-				   "expected veneer,action = \"conceal\"");
+		return config_bad_node(p, "a window of a disk whose controller is left to the guest, which can reach all of it "
+					  "then; expected veneer,action = \"conceal\"");
 	if (check_kind(p))
 		return -ERR_INVAL;
 	if (r->has_slot && r->action == ACTION_LEAVE)
-		return bad_node(p, "veneer,slot with veneer,action = \"leave\": a device that is left stays where it is");
+		return config_bad_node(p, "veneer,slot with veneer,action = \"leave\": a device that is left stays "
+					  "where it is");
 	for (unsigned i = 0; i < p->c->nrules; i++) {
 		if (!same_match(r, &p->c->rule[i]))
 			continue;
@@ -285,14 +344,15 @@ static int parse_rule(struct parse *p, int node)
 	memset(p->rule, 0, sizeof(*p->rule));
 	fmt_string(p->rule->node, sizeof(p->rule->node), "%s", fdt_get_name(p->fdt, node, NULL) ?: "?");
 	p->rule->timeout_ms = CONFIG_DISK_TIMEOUT_MS;
-	err = parse_properties(p, node, config_rule_props) ?: check_no_children(p, node) ?: check_rule(p);
+	err = parse_properties(p, node, config_nodes[NODE_RULE].props) ?: check_no_children(p, node) ?: check_rule(p);
+	p->rule = NULL;
 	p->c->nrules += !err;
 	return err;
 }
 
 static int parse_policy(struct parse *p, int node)
 {
-	int child, err = parse_properties(p, node, config_policy_props) ?: check_compatible(p, node, "veneer,policy");
+	int child, err = parse_properties(p, node, config_nodes[NODE_POLICY].props);
 
 	if (err)
 		return err;
@@ -308,23 +368,20 @@ static int parse_policy(struct parse *p, int node)
 
 static int parse_node(struct parse *p, int node, const char *name)
 {
-	if (!strcmp(name, "chosen"))
-		return parse_properties(p, node, config_chosen_props) ?: check_no_children(p, node);
+	if (is_node_of_dtc(name))
+		return 0;
 	if (!strcmp(name, "policy"))
 		return parse_policy(p, node);
-	if (!strcmp(name, "guest"))
-		return parse_properties(p, node, config_guest_props) ?: check_compatible(p, node, "veneer,guest") ?:
-		       check_no_children(p, node);
-	return is_node_of_dtc(name) ? 0 : unknown_node(name);
+	for (unsigned i = 0; i < CONFIG_NODES; i++)
+		if (i != NODE_ROOT && i != NODE_RULE && !strcmp(name, config_nodes[i].path + 1))
+			return parse_properties(p, node, config_nodes[i].props) ?: check_no_children(p, node);
+	return unknown_node(name);
 }
 
 static int parse_root(struct parse *p)
 {
-	int child, err;
+	int child, err = parse_properties(p, 0, config_nodes[NODE_ROOT].props);
 
-	err = parse_properties(p, 0, config_root_props) ?: check_compatible(p, 0, "veneer,config");
-	if (!err && !fdt_getprop(p->fdt, 0, "veneer,config-version", NULL))
-		err = config_bad_node(p, "veneer,config-version is missing: expected <1>");
 	if (err)
 		return err;
 	fdt_for_each_subnode(child, p->fdt, 0) {
@@ -358,7 +415,6 @@ int config_parse(struct config *c, const void *blob, size_t size)
 	struct parse p = { .c = c, .fdt = blob, .node = "/" };
 	int err;
 
-	config_default(c);
 	err = size < FDT_V1_SIZE || !IS_ALIGNED((uintptr_t)blob, 8) ? -FDT_ERR_TRUNCATED : fdt_check_full(blob, size);
 	if (err) {
 		log_err("config: the blob (%zu bytes) is no valid device tree: %s; expected what dtc makes", size,

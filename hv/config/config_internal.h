@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The parser of the configuration in two parts: config.c walks the nodes and says what is wrong, config_props.c has the
- * properties.  What may stand where is in the tables; a property's function gets its value checked for nothing yet.
+ * The parser of the configuration in two parts: config.c walks the nodes and prints what is wrong, config_props.c has the table
+ * of properties and the functions that set them.
  */
 #ifndef HV_CONFIG_INTERNAL_H
 #define HV_CONFIG_INTERNAL_H
@@ -10,29 +10,59 @@
 #include <veneer/config.h>
 #include <veneer/string.h>
 
-/* Where the parser is, for messages; @rule while in a node under /policy. */
+/* The place in the blob, for messages; @rule inside of a node under /policy. */
 struct parse {
 	struct config *c;
 	const void *fdt;
 	char node[64];
 	const char *prop;
+	const struct prop *known;	/* the row of @prop, NULL if there is none */
 	const void *val;
 	int len;
 	struct config_rule *rule;
-	unsigned matches;		/* of the rule */
+	unsigned matches;		/* properties of the rule that choose its devices */
 };
 
+/* What kind of device a property of a rule concerns; 0: both. */
+enum { PROP_CARD = 1, PROP_DISK };
+
+/* Documentation is for programs on the host alone: the image has none of these texts. */
+#define HOST_ONLY(text)	(__STDC_HOSTED__ ? (text) : NULL)
+#define DOC(text_example, text_standard, text_help) \
+	.example = HOST_ONLY(text_example), .standard = HOST_ONLY(text_standard), .help = HOST_ONLY(text_help)
+
+/* A row of the table: all that is known of a property but the code that uses its value. */
 struct prop {
 	const char *name;
-	int (*set)(struct parse *p);	/* 0 or negative, said; NULL: part of the design, not of this build */
+	/* Check the value, which nobody has checked yet, and set it.  0, or a negative error after a line in the log. */
+	int (*set)(struct parse *p);
+	const char *expected;		/* the values, for messages; NULL: @words */
+	const char *const *words;	/* the strings of which the value is one, ended by NULL */
+	uint8_t of;			/* PROP_CARD, PROP_DISK or 0 */
+	bool hex;			/* messages print its cells in hexadecimal */
+	bool match;			/* chooses the devices of a rule */
+	bool required;			/* the node must have it */
+	const char *example;		/* a value as source, NULL: none; a configuration with it is good */
+	const char *standard;		/* what holds without the property; Markdown, like @help */
+	const char *help;
 };
 
-/* Of each kind of node; they end with no name. */
-extern const struct prop config_root_props[], config_chosen_props[], config_policy_props[], config_rule_props[],
-			 config_guest_props[];
+/* The properties of a kind of node; the last row has no name. */
+struct config_node {
+	const char *path;
+	const struct prop *props;
+};
 
-/* One line in the log about the present property or node; always -ERR_INVAL. */
+enum { NODE_ROOT, NODE_CHOSEN, NODE_POLICY, NODE_RULE, NODE_GUEST, CONFIG_NODES };
+
+extern const struct config_node config_nodes[CONFIG_NODES];
+
+/* Write the values that @prop may have to @out, as messages and documentation name them. */
+void config_values(const struct prop *prop, char *out, size_t size);
+
+/* Print one line about the present property or node; always -ERR_INVAL. */
 int config_expected(const struct parse *p, const char *what);
+int config_unexpected(const struct parse *p);	/* what is expected is in the property's row */
 int config_not_built(const struct parse *p);
 int config_bad_node(const struct parse *p, const char *what);
 
@@ -45,10 +75,10 @@ static inline uint32_t config_cell(const struct parse *p, int i)
 	return fdt32_to_cpu(v);
 }
 
-/* A string of at least one character, its terminator included in @len, that can be printed. */
+/* True for a string of at least one character, all of them printable; @len includes its terminator. */
 bool config_printable(const char *s, int len);
 
-/* Without the blanks on either side, with which devices fill their serial numbers. */
+/* Skip the blanks on either side, with which devices fill their serial numbers; the rest has @len characters. */
 const char *config_trim(const char *s, size_t *len);
 
 #endif

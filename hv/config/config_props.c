@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The properties of the configuration, node by node. */
+/*
+ * The table of all properties of the configuration, at the end, and the function that sets each.  The parser's checks and
+ * messages, veneer-config and the tables of docs/configuration.md come from it.  The walk over the nodes, and what properties
+ * of a rule must not stand together, is config.c's.
+ */
 #include <libfdt.h>
 #include <veneer/err.h>
 #include <veneer/string.h>
@@ -25,24 +29,24 @@ static bool one_cell(const struct parse *p, uint32_t min, uint32_t max)
 	return p->len == 4 && config_cell(p, 0) >= min && config_cell(p, 0) <= max;
 }
 
-/* The index of the value among @word, or -1. */
-static int one_of(const struct parse *p, const char *const *word, unsigned n)
+/* The index of the value among the property's words, or a negative error, logged. */
+static int take_word(const struct parse *p)
 {
-	for (unsigned i = 0; i < n; i++)
-		if (is_string(p, word[i]))
-			return (int)i;
-	return -1;
+	for (int i = 0; p->known->words[i]; i++)
+		if (is_string(p, p->known->words[i]))
+			return i;
+	return config_unexpected(p);
 }
 
 static int set_flag(struct parse *p, bool *flag)
 {
 	if (p->len)
-		return config_expected(p, "no value, the property alone");
+		return config_unexpected(p);
 	*flag = true;
 	return 0;
 }
 
-/* A number of @digits digits at *@s; moves on.  False when it is none or too large. */
+/* Take a number of @digits digits at *@s and move on.  False if there is none, or it is above @max. */
 static bool take_number(const char **s, unsigned base, unsigned digits, uint32_t max, uint32_t *out)
 {
 	uint32_t v = 0;
@@ -70,26 +74,25 @@ static bool take_char(const char **s, char c)
 
 /* --- the root --- */
 
-static int accept(struct parse *p)
+static int root_accept(struct parse *p)
 {
 	return 0;
 }
 
-static int set_version(struct parse *p)
+/* "compatible" of every node: one of its strings has to be the node's word. */
+static int node_set_compatible(struct parse *p)
 {
-	return one_cell(p, 1, 1) ? 0 : config_expected(p, "<1>");
+	return fdt_stringlist_contains(p->val, p->len, p->known->words[0]) ? 0 : config_unexpected(p);
 }
 
-const struct prop config_root_props[] = {
-	{ "compatible", accept }, { "veneer,config-version", set_version }, { "model", accept },
-	{ "#address-cells", accept }, { "#size-cells", accept }, { NULL, NULL }
-};
+static int root_set_version(struct parse *p)
+{
+	return one_cell(p, 1, 1) ? 0 : config_unexpected(p);
+}
 
 /* --- /chosen --- */
 
-static const char *const stdout_form = "\"serial0:115200n8\" (serial0 to serial3), \"screen\" or \"none\"";
-
-/* "115200n8": the parity and the bits may be missing, and are always these. */
+/* "115200n8": parity and bits may be missing; no others are supported. */
 static bool take_baud(const char *s, uint32_t *baud)
 {
 	uint32_t v = 0;
@@ -100,13 +103,13 @@ static bool take_baud(const char *s, uint32_t *baud)
 	return v >= 300 && 115200 % v == 0 && (!*s || !strcmp(s, "n8"));
 }
 
-static int set_serial(struct parse *p, const char *s)
+static int chosen_set_serial(struct parse *p, const char *s)
 {
 	static const uint16_t port[] = { 0x3f8, 0x2f8, 0x3e8, 0x2e8 };
 	uint32_t baud = p->c->serial_baud, n;
 
 	if (!take_number(&s, 10, 1, ARRAY_SIZE(port) - 1, &n) || (*s && (*s != ':' || !take_baud(s + 1, &baud))))
-		return config_expected(p, stdout_form);
+		return config_unexpected(p);
 	if (!IS_ENABLED(CONFIG_CONSOLE_SERIAL))
 		return config_not_built(p);
 	p->c->serial_on = true;
@@ -115,85 +118,67 @@ static int set_serial(struct parse *p, const char *s)
 	return 0;
 }
 
-/* One place or a list of places: what is not named is off. */
-static int set_stdout(struct parse *p)
+/* Switch on each console that the list names, and no other. */
+static int chosen_set_stdout(struct parse *p)
 {
 	const char *s = p->val, *end = s + p->len;
 
 	if (p->len < 1 || end[-1])
-		return config_expected(p, stdout_form);
+		return config_unexpected(p);
 	p->c->serial_on = p->c->screen_on = false;
 	for (; s < end; s += strlen(s) + 1) {
 		int err = 0;
 
 		if (!strncmp(s, "serial", 6))
-			err = set_serial(p, s + 6);
+			err = chosen_set_serial(p, s + 6);
 		else if (!strcmp(s, "screen") && !IS_ENABLED(CONFIG_CONSOLE_SCREEN))
 			err = config_not_built(p);
 		else if (!strcmp(s, "screen"))
 			p->c->screen_on = true;
 		else if (strcmp(s, "none"))
-			err = config_expected(p, stdout_form);
+			err = config_unexpected(p);
 		if (err)
 			return err;
 	}
 	return 0;
 }
 
-static int set_log_level(struct parse *p)
+static int chosen_set_log_level(struct parse *p)
 {
-	static const char *const word[] = { "error", "warning", "info", "debug" };
-	int i = one_of(p, word, ARRAY_SIZE(word));
+	int i = take_word(p);
 
 	if (i < 0)
-		return config_expected(p, "\"error\", \"warning\", \"info\" or \"debug\"");
+		return i;
 	p->c->log_level = (enum log_level)i;
 	return 0;
 }
 
-static int set_debug_exit(struct parse *p)
+static int chosen_set_debug_exit(struct parse *p)
 {
 	if (!one_cell(p, 1, 0xffff))
-		return config_expected(p, "an I/O port, <1> to <0xffff>");
+		return config_unexpected(p);
 	p->c->debug_exit_port = (uint16_t)config_cell(p, 0);
 	return 0;
 }
 
-const struct prop config_chosen_props[] = {
-	{ "stdout-path", set_stdout }, { "veneer,log-level", set_log_level }, { "veneer,debug-exit-port", set_debug_exit },
-	{ NULL, NULL }
-};
-
 /* --- /policy --- */
 
-static int parse_action(struct parse *p, enum config_action *out)
+static int take_action(struct parse *p, enum config_action *out)
 {
-	static const char *const word[] = { "conceal", "leave" };
-	int i = one_of(p, word, ARRAY_SIZE(word));
+	int i = take_word(p);
 
 	if (i < 0)
-		return config_expected(p, "\"conceal\" or \"leave\"");
+		return i;
 	*out = i ? ACTION_LEAVE : ACTION_CONCEAL;
 	return 0;
 }
 
-static int set_default(struct parse *p)
+static int policy_set_default(struct parse *p)
 {
-	return parse_action(p, &p->c->default_action);
+	return take_action(p, &p->c->default_action);
 }
 
-const struct prop config_policy_props[] = {
-	{ "compatible", accept }, { "veneer,default", set_default }, { NULL, NULL }
-};
-
-static int set_match(struct parse *p, enum config_match match)
-{
-	p->rule->match = match;
-	p->matches++;
-	return 0;
-}
-
-static int set_bdf(struct parse *p)
+static int rule_set_bdf(struct parse *p)
 {
 	const char *s = one_string(p);
 	uint32_t seg, bus, dev, fn;
@@ -201,23 +186,25 @@ static int set_bdf(struct parse *p)
 	if (!s || !take_number(&s, 16, 4, 0xffff, &seg) || !take_char(&s, ':') || !take_number(&s, 16, 2, 0xff, &bus) ||
 	    !take_char(&s, ':') || !take_number(&s, 16, 2, 31, &dev) || !take_char(&s, '.') ||
 	    !take_number(&s, 16, 1, 7, &fn) || *s)
-		return config_expected(p, "an address as lspci -D prints it, \"0000:00:02.0\"");
+		return config_unexpected(p);
 	if (seg)
 		return config_expected(p, "segment 0000: others are not supported");
 	p->rule->bdf = PCI_BDF(bus, dev, fn);
-	return set_match(p, MATCH_BDF);
+	p->rule->match = MATCH_BDF;
+	return 0;
 }
 
-static int set_id(struct parse *p)
+static int rule_set_id(struct parse *p)
 {
 	if (p->len != 8 || config_cell(p, 0) >= 0xffff || config_cell(p, 1) > 0xffff)
-		return config_expected(p, "<vendor device>, each below 0x10000");
+		return config_unexpected(p);
 	p->rule->vendor = (uint16_t)config_cell(p, 0);
 	p->rule->device = (uint16_t)config_cell(p, 1);
-	return set_match(p, MATCH_ID);
+	p->rule->match = MATCH_ID;
+	return 0;
 }
 
-static int set_class(struct parse *p)
+static int rule_set_class(struct parse *p)
 {
 	uint32_t code = 0, mask = 0;
 
@@ -226,13 +213,14 @@ static int set_class(struct parse *p)
 		mask = config_cell(p, 1);
 	}
 	if (!mask || (code | mask) > 0xffffff || code & ~mask)
-		return config_expected(p, "<class mask>, 24 bits each, no class bit outside of the mask");
+		return config_unexpected(p);
 	p->rule->class_code = code;
 	p->rule->class_mask = mask;
-	return set_match(p, MATCH_CLASS);
+	p->rule->match = MATCH_CLASS;
+	return 0;
 }
 
-static int read_serial(const struct parse *p, char out[CONFIG_SERIAL_SIZE])
+static int take_serial(const struct parse *p, char out[CONFIG_SERIAL_SIZE])
 {
 	const char *s = one_string(p);
 	size_t len = 0;
@@ -240,35 +228,36 @@ static int read_serial(const struct parse *p, char out[CONFIG_SERIAL_SIZE])
 	if (s)
 		s = config_trim(s, &len);
 	if (!len || len >= CONFIG_SERIAL_SIZE || !config_printable(p->val, p->len))
-		return config_expected(p, "a disk's serial number, 1 to 40 characters");
+		return config_unexpected(p);
 	memcpy(out, s, len);
 	out[len] = 0;
 	return 0;
 }
 
-static int set_serial_number(struct parse *p)
+static int rule_set_serial(struct parse *p)
 {
-	return read_serial(p, p->rule->serial) ?: set_match(p, MATCH_SERIAL);
+	p->rule->match = MATCH_SERIAL;
+	return take_serial(p, p->rule->serial);
 }
 
-static int set_action(struct parse *p)
+static int rule_set_action(struct parse *p)
 {
-	return parse_action(p, &p->rule->action);
+	return take_action(p, &p->rule->action);
 }
 
-static int set_writable(struct parse *p)
+static int rule_set_writable(struct parse *p)
 {
 	return set_flag(p, &p->rule->writable);
 }
 
-static int set_modern_only(struct parse *p)
+static int rule_set_modern_only(struct parse *p)
 {
 	if (!IS_ENABLED(CONFIG_VIRTIO_MODERN))
 		return config_not_built(p);
 	return set_flag(p, &p->rule->modern_only);
 }
 
-/* What no other rule may have as well. */
+/* Refuse a value that the rule @other has already. */
 static int expected_another(const struct parse *p, const char *what, const struct config_rule *other)
 {
 	char text[96];
@@ -277,12 +266,12 @@ static int expected_another(const struct parse *p, const char *what, const struc
 	return config_expected(p, text);
 }
 
-static int set_mac(struct parse *p)
+static int rule_set_mac(struct parse *p)
 {
 	static const uint8_t zero[6];
 
 	if (p->len != 6 || !memcmp(p->val, zero, 6) || *(const uint8_t *)p->val & 1)
-		return config_expected(p, "six bytes, [02 00 00 12 34 56], neither a group address nor zero");
+		return config_unexpected(p);
 	memcpy(p->rule->mac, p->val, 6);
 	p->rule->has_mac = true;
 	for (unsigned i = 0; i < p->c->nrules; i++)
@@ -291,41 +280,39 @@ static int set_mac(struct parse *p)
 	return 0;
 }
 
-static int set_timeout(struct parse *p)
+static int rule_set_timeout(struct parse *p)
 {
 	if (!one_cell(p, 1000, 600000))
-		return config_expected(p, "milliseconds, <1000> to <600000>");
+		return config_unexpected(p);
 	p->rule->timeout_ms = config_cell(p, 0);
 	p->rule->has_timeout = true;
 	return 0;
 }
 
-static int one_window(struct parse *p)
+static int rule_one_window(struct parse *p)
 {
 	return p->rule->window == WINDOW_NONE ? 0 :
 	       config_bad_node(p, "expected one of veneer,window and veneer,partition, not both");
 }
 
 /* The window's last block must have a number, or the sum that finds it would wrap. */
-static int set_window(struct parse *p)
+static int rule_set_window(struct parse *p)
 {
-	static const char *const form = "<first-high first-low count-high count-low> or /bits/ 64 <first count>, in logical "
-					"blocks, the count not 0";
 	struct config_rule *r = p->rule;
 
 	if (p->len != 16)
-		return config_expected(p, form);
+		return config_unexpected(p);
 	r->window_first = (uint64_t)config_cell(p, 0) << 32 | config_cell(p, 1);
 	r->window_blocks = (uint64_t)config_cell(p, 2) << 32 | config_cell(p, 3);
 	if (!r->window_blocks || r->window_blocks - 1 > UINT64_MAX - r->window_first)
-		return config_expected(p, form);
-	int err = one_window(p);
+		return config_unexpected(p);
+	int err = rule_one_window(p);
 
 	r->window = WINDOW_BLOCKS;
 	return err;
 }
 
-/* Hexadecimal digits where @form has an x. */
+/* True if @s has a hexadecimal digit for each x of @form, and the same characters otherwise. */
 static bool has_form(const char *s, const char *form)
 {
 	uint32_t digit;
@@ -344,10 +331,8 @@ static bool is_partition_name(enum config_window window, const char *s)
 	       (has_form(s, "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx") || has_form(s, "xxxxxxxx-xx"));
 }
 
-static int set_partition(struct parse *p)
+static int rule_set_partition(struct parse *p)
 {
-	static const char *const form = "a number, <1> to <1024>, \"PARTUUID=...\" with all digits, or \"PARTLABEL=...\" with "
-					"1 to 36 characters";
 	struct config_rule *r = p->rule;
 	enum config_window window = WINDOW_NUMBER;
 	const char *s = one_string(p);
@@ -355,24 +340,24 @@ static int set_partition(struct parse *p)
 	if (one_cell(p, 1, 1024)) {
 		r->partition = config_cell(p, 0);
 	} else if (!s || !config_printable(p->val, p->len)) {
-		return config_expected(p, form);
+		return config_unexpected(p);
 	} else {
 		window = !strncmp(s, "PARTUUID=", 9) ? WINDOW_UUID : !strncmp(s, "PARTLABEL=", 10) ? WINDOW_LABEL : WINDOW_NONE;
 		s += window == WINDOW_UUID ? 9 : 10;
 		if (!is_partition_name(window, s))
-			return config_expected(p, form);
+			return config_unexpected(p);
 		fmt_string(r->part_name, sizeof(r->part_name), "%s", s);
 	}
-	int err = one_window(p);
+	int err = rule_one_window(p);
 
 	r->window = window;
 	return err;
 }
 
-static int set_slot(struct parse *p)
+static int rule_set_slot(struct parse *p)
 {
 	if (!one_cell(p, 1, 31))
-		return config_expected(p, "a device number of bus 0, <1> to <31>");
+		return config_unexpected(p);
 	p->rule->slot = (uint8_t)config_cell(p, 0);
 	p->rule->has_slot = true;
 	for (unsigned i = 0; i < p->c->nrules; i++)
@@ -381,52 +366,38 @@ static int set_slot(struct parse *p)
 	return 0;
 }
 
-const struct prop config_rule_props[] = {
-	{ "veneer,bdf", set_bdf }, { "veneer,pci-id", set_id }, { "veneer,pci-class", set_class },
-	{ "veneer,serial", set_serial_number }, { "veneer,action", set_action }, { "veneer,writable", set_writable },
-	{ "veneer,modern-only", set_modern_only }, { "local-mac-address", set_mac }, { "veneer,timeout-ms", set_timeout },
-	{ "veneer,window", set_window }, { "veneer,partition", set_partition }, { "veneer,slot", set_slot }, { NULL, NULL }
-};
-
 /* --- /guest --- */
 
-static int set_boot(struct parse *p)
+static int guest_set_boot(struct parse *p)
 {
-	static const char *const word[] = { [BOOT_KERNEL] = "kernel", [BOOT_DISK] = "disk" };
-	int i = one_of(p, word, ARRAY_SIZE(word));
+	int i = take_word(p);
 
 	if (i < 0)
-		return config_expected(p, "\"kernel\" or \"disk\"");
+		return i;
 	if (i == BOOT_DISK && !IS_ENABLED(CONFIG_BOOT_BIOS))
 		return config_not_built(p);
 	p->c->boot = (enum config_boot)i;
 	return 0;
 }
 
-static int set_boot_disk(struct parse *p)
+static int guest_set_boot_disk(struct parse *p)
 {
-	return read_serial(p, p->c->boot_disk);
+	return take_serial(p, p->c->boot_disk);
 }
 
-static int set_bootargs(struct parse *p)
+static int guest_set_bootargs(struct parse *p)
 {
 	const char *s = one_string(p);
 
 	if (!s || p->len > (int)sizeof(p->c->bootargs))
-		return config_expected(p, "one string of at most 1023 characters");
+		return config_unexpected(p);
 	memcpy(p->c->bootargs, s, (size_t)p->len);
 	return 0;
 }
 
-static int set_protocol(struct parse *p)
+static int guest_set_protocol(struct parse *p)
 {
-	static const char *const word[] = {
-		[PROTOCOL_AUTO] = "auto", [PROTOCOL_MULTIBOOT1] = "multiboot1", [PROTOCOL_MULTIBOOT2] = "multiboot2",
-		[PROTOCOL_LINUX] = "linux", [PROTOCOL_LINUX32] = "linux32", [PROTOCOL_PVH] = "pvh",
-	};
-	int i = one_of(p, word, ARRAY_SIZE(word));
-
-	const bool built[] = {
+	static const bool built[] = {
 		[PROTOCOL_AUTO] = true,
 		[PROTOCOL_MULTIBOOT1] = IS_ENABLED(CONFIG_BOOT_MULTIBOOT1), [PROTOCOL_PVH] = IS_ENABLED(CONFIG_BOOT_PVH),
 		[PROTOCOL_MULTIBOOT2] = IS_ENABLED(CONFIG_BOOT_MULTIBOOT2),
@@ -434,46 +405,160 @@ static int set_protocol(struct parse *p)
 		[PROTOCOL_LINUX32] = IS_ENABLED(CONFIG_BOOT_LINUX),
 	};
 
+	int i = take_word(p);
+
 	if (i < 0)
-		return config_expected(p, "\"auto\", \"multiboot1\", \"multiboot2\", \"linux\", \"linux32\" or \"pvh\"");
+		return i;
 	if (!built[i])
 		return config_not_built(p);
 	p->c->protocol = (enum config_protocol)i;
 	return 0;
 }
 
-static int set_crash(struct parse *p)
+static int guest_set_on_crash(struct parse *p)
 {
-	static const char *const word[] = { [CRASH_REBOOT] = "reboot", [CRASH_HALT] = "halt", [CRASH_WAIT] = "wait" };
-	int i = one_of(p, word, ARRAY_SIZE(word));
+	int i = take_word(p);
 
 	if (i < 0)
-		return config_expected(p, "\"halt\", \"reboot\" or \"wait\"");
+		return i;
 	p->c->on_crash = (enum config_crash)i;
 	return 0;
 }
 
-static int set_ap_trap(struct parse *p)
+static int guest_set_ap_trap(struct parse *p)
 {
-	static const char *const word[] = { "auto", "always" };
-	int i = one_of(p, word, ARRAY_SIZE(word));
+	int i = take_word(p);
 
 	if (i < 0)
-		return config_expected(p, "\"always\" or \"auto\"");
+		return i;
 	p->c->ap_trap_always = i;
 	return 0;
 }
 
-static int set_cpus(struct parse *p)
+static int guest_set_cpus(struct parse *p)
 {
 	if (!one_cell(p, 1, 255))
-		return config_expected(p, "a number of processors, <1> to <255>");
+		return config_unexpected(p);
 	p->c->cpus = (uint8_t)config_cell(p, 0);
 	return 0;
 }
 
-const struct prop config_guest_props[] = {
-	{ "compatible", accept }, { "veneer,boot", set_boot }, { "bootargs", set_bootargs }, { "veneer,on-crash", set_crash },
-	{ "veneer,ap-trap", set_ap_trap }, { "veneer,cpus", set_cpus }, { "veneer,boot-disk", set_boot_disk },
-	{ "veneer,boot-protocol", set_protocol }, { NULL, NULL }
+
+/* --- the table --- */
+
+/* What "model" and the like are for. */
+#define IGNORED		"accepted, and without effect"
+#define REQUIRED	"none: it must be there"
+#define WORDS(...)	(const char *const[]){ __VA_ARGS__, NULL }
+
+static const struct prop root_props[] = {
+	{ "compatible", node_set_compatible, .words = WORDS("veneer,config"), .required = true,
+	  DOC("\"veneer,config\"", REQUIRED, "this is a configuration of Veneer") },
+	{ "veneer,config-version", root_set_version, "<1>", .required = true,
+	  DOC("<1>", REQUIRED, "the version of this format") },
+	{ "model", root_accept, "any value", DOC("\"my machine\"", "", IGNORED) },
+	{ "#address-cells", root_accept, "any value", DOC("<1>", "", IGNORED) },
+	{ "#size-cells", root_accept, "any value", DOC("<1>", "", IGNORED) },
+	{ NULL }
+};
+
+static const struct prop chosen_props[] = {
+	{ "stdout-path", chosen_set_stdout, "\"serial0:115200n8\" (serial0 to serial3), \"screen\" or \"none\"",
+	  DOC("\"serial0:115200n8\", \"screen\"", "serial port and screen of the build",
+	      "where messages go: one or several places; a place that is not named is off. `serial0` to `serial3` are COM1 "
+	      "to COM4 (3F8h, 2F8h, 3E8h, 2E8h), alone or with `:115200n8` or another speed that divides 115200, from 300; "
+	      "the last serial port of the list is used") },
+	{ "veneer,log-level", chosen_set_log_level,
+	  .words = WORDS([LOG_ERR] = "error", [LOG_WARN] = "warning", [LOG_INFO] = "info", [LOG_DEBUG] = "debug"),
+	  DOC("\"debug\"", "`\"info\"`", "what is printed before the guest runs; afterwards errors only. The log in memory "
+	      "has everything") },
+	{ "veneer,debug-exit-port", chosen_set_debug_exit, "an I/O port, <1> to <0xffff>", .hex = true,
+	  DOC("<0xf4>", "none", "the port of QEMU's isa-debug-exit: Veneer writes 120 to it when the guest crashed, 121 at a "
+	      "panic, 2 if it stopped before the guest. Not for real machines") },
+	{ NULL }
+};
+
+static const struct prop policy_props[] = {
+	{ "compatible", node_set_compatible, .words = WORDS("veneer,policy"), .required = true,
+	  DOC("\"veneer,policy\"", REQUIRED, "this node has the rules") },
+	{ "veneer,default", policy_set_default, .words = WORDS("conceal", "leave"),
+	  DOC("\"leave\"", "`\"conceal\"`", "what becomes of the supported controllers that no rule decides on") },
+	{ NULL }
+};
+
+/* The first four choose the devices of a rule, the strongest first. */
+static const struct prop rule_props[] = {
+	{ "veneer,bdf", rule_set_bdf, "an address as lspci -D prints it, \"0000:00:02.0\"", .match = true,
+	  DOC("\"0000:00:1f.6\"", "", "the PCI function at this address (segment 0000)") },
+	{ "veneer,serial", rule_set_serial, "a disk's serial number, 1 to 40 characters", .match = true, .of = PROP_DISK,
+	  DOC("\"S3Z1NB0K123456\"", "", "disks with this serial number (`lsblk -o NAME,SERIAL`); blanks around it do not "
+	      "count. Every namespace of an NVMe controller has the controller's") },
+	{ "veneer,pci-id", rule_set_id, "<vendor device>, each below 0x10000", .match = true, .hex = true,
+	  DOC("<0x8086 0x10d3>", "", "PCI functions with this vendor and device id") },
+	{ "veneer,pci-class", rule_set_class, "<class mask>, 24 bits each, no class bit outside of the mask", .match = true,
+	  .hex = true, DOC("<0x010802 0xffffff>", "", "PCI functions whose class code is this one under the mask") },
+	{ "veneer,action", rule_set_action, .words = WORDS("conceal", "leave"),
+	  DOC("\"leave\"", "`veneer,default`", "`\"conceal\"`: the guest gets a virtio device instead. `\"leave\"`: the "
+	      "guest gets the device itself; not in a rule by serial number") },
+	{ "veneer,writable", rule_set_writable, "no value, the property alone", .of = PROP_DISK,
+	  DOC(NULL, "read-only", "the guest may write to this disk, or to all disks of this controller") },
+	{ "veneer,modern-only", rule_set_modern_only, "no value, the property alone",
+	  DOC(NULL, "both interfaces", "the virtio device has id 1041 or 1042 and no I/O BAR") },
+	{ "local-mac-address", rule_set_mac, "six bytes, [02 00 00 12 34 56], neither a group address nor "
+	      "zero", .of = PROP_CARD,
+	  DOC("[02 00 00 12 34 56]", "the card's own", "the address of the virtio-net device. The rule must match one card, "
+	      "and no other rule may have the same address") },
+	{ "veneer,timeout-ms", rule_set_timeout, "milliseconds, <1000> to <600000>", .of = PROP_DISK,
+	  DOC("<10000>", "30000 (`CONFIG_DISK_TIMEOUT_MS`)", "the deadline of a disk command") },
+	{ "veneer,partition", rule_set_partition, "a number, <1> to <1024>, \"PARTUUID=...\" with all digits, or "
+	      "\"PARTLABEL=...\" with 1 to 36 characters", .of = PROP_DISK,
+	  DOC("<3>", "the whole disk", "the guest's disk is only this partition, [see below](#part-of-a-disk)") },
+	{ "veneer,window", rule_set_window, "<first-high first-low count-high count-low> or /bits/ 64 <first count>, in "
+	      "logical blocks, the count not 0", .of = PROP_DISK,
+	  DOC("/bits/ 64 <2048 409600>", "the whole disk", "the guest's disk is only these blocks, [see "
+	      "below](#part-of-a-disk)") },
+	{ "veneer,slot", rule_set_slot, "a device number of bus 0, <1> to <31>",
+	  DOC("<5>", "the real device's place", "the virtio device stands at function 0 of this device number, and the real "
+	      "one's place reads all ones; the further disks of a controller follow as functions 1 to 7. The number must be "
+	      "free on this machine, the rule must match one controller, and no other rule may have the same number") },
+	{ NULL }
+};
+
+static const struct prop guest_props[] = {
+	{ "compatible", node_set_compatible, .words = WORDS("veneer,guest"), .required = true,
+	  DOC("\"veneer,guest\"", REQUIRED, "this node is about the guest") },
+	{ "veneer,boot", guest_set_boot, .words = WORDS([BOOT_KERNEL] = "kernel", [BOOT_DISK] = "disk"),
+	  DOC("\"kernel\"", "`\"kernel\"`", "`\"kernel\"`: the boot loader's kernel module. `\"disk\"`: the boot sector of a "
+	      "concealed disk, on a machine that was started by a BIOS") },
+	{ "veneer,boot-disk", guest_set_boot_disk, "a disk's serial number, 1 to 40 characters",
+	  DOC("\"S3Z1NB0K123456\"", "the only disk with a boot sector, Veneer's own aside", "with `veneer,boot = \"disk\"`: "
+	      "the disk, as for `veneer,serial`; the first namespace of an NVMe drive. Never the disk that Veneer itself was "
+	      "started from") },
+	{ "veneer,boot-protocol", guest_set_protocol,
+	  .words = WORDS([PROTOCOL_AUTO] = "auto", [PROTOCOL_MULTIBOOT1] = "multiboot1", [PROTOCOL_MULTIBOOT2] = "multiboot2",
+			 [PROTOCOL_LINUX] = "linux", [PROTOCOL_LINUX32] = "linux32", [PROTOCOL_PVH] = "pvh"),
+	  DOC("\"auto\"", "`\"auto\"`", "how a kernel is started that has several entries; `\"linux32\"` is the 32-bit entry "
+	      "of Linux. `\"auto\"`: see [boot-flow.md](boot-flow.md#loading-the-guest)") },
+	{ "bootargs", guest_set_bootargs, "one string of at most 1023 characters",
+	  DOC("\"root=/dev/vda\"", "`CONFIG_DEFAULT_BOOTARGS`", "the kernel's command line if its module line has none") },
+	{ "veneer,on-crash", guest_set_on_crash,
+	  .words = WORDS([CRASH_REBOOT] = "reboot", [CRASH_HALT] = "halt", [CRASH_WAIT] = "wait"),
+	  DOC("\"reboot\"", "`\"reboot\"`", "after the [report](debugging.md#a-guest-that-dies) on a triple fault: "
+	      "`\"reboot\"` after 10 seconds, in which a key at the keyboard or on the serial port keeps the report until "
+	      "the next key; `\"wait\"` for a key, then reboot; `\"halt\"`") },
+	{ "veneer,cpus", guest_set_cpus, "a number of processors, <1> to <255>",
+	  DOC("<4>", "all", "the guest gets so many processors, the first of the ACPI tables; Veneer holds the others, which "
+	      "never run") },
+	{ "veneer,ap-trap", guest_set_ap_trap, .words = WORDS("auto", "always"),
+	  DOC("\"auto\"", "`\"auto\"`", "`\"always\"`: INIT, SIPI and NMIs that the guest sends are emulated for ever, at an "
+	      "exit per write to the local APIC (xAPIC) or per IPI (x2APIC); `\"auto\"`: until all its processors run. "
+	      "Emulators, which reset a processor at INIT whatever Veneer says, need `\"always\"` for kexec and processor "
+	      "hotplug") },
+	{ NULL }
+};
+
+const struct config_node config_nodes[CONFIG_NODES] = {
+	[NODE_ROOT] = { "/", root_props }, [NODE_CHOSEN] = { "/chosen", chosen_props },
+	[NODE_POLICY] = { "/policy", policy_props }, [NODE_RULE] = { "/policy/*", rule_props },
+	[NODE_GUEST] = { "/guest", guest_props },
 };

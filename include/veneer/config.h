@@ -41,7 +41,8 @@ struct config_rule {
 	uint64_t window_first, window_blocks;	/* WINDOW_BLOCKS, logical blocks; the sum does not wrap */
 	uint32_t partition;		/* WINDOW_NUMBER, from 1 */
 	char part_name[40];		/* WINDOW_UUID, WINDOW_LABEL */
-	bool used;			/* it matched something; the log names those that never did */
+	const char *card_prop, *disk_prop;	/* a property that concerns network cards (disks) alone, or NULL */
+	bool used;				/* the rule matched something; the log names the rules that never did */
 };
 
 struct config {
@@ -67,17 +68,17 @@ struct config {
 /* The one configuration of this run. */
 extern struct config config;
 
-/* Fill @c with the built-in default (Kconfig). */
+/* Fill @c with the built-in default (Kconfig); before anything else, since the console needs it. */
 void config_default(struct config *c);
 
 /*
- * Parse @blob of @size bytes over the defaults.  0, or -ERR_INVAL after one log line that names node, property, value and
- * what was expected: unknown nodes and properties and ones that this build does not implement are errors, too.
- * @blob is 8-byte aligned.
+ * Parse @blob of @size bytes into @c, which config_default() has filled.  Return 0, or -ERR_INVAL after one log line that names
+ * node, property, value and what was expected.  Unknown nodes and properties, and values that this build does not implement,
+ * are errors, too.  @blob is 8-byte aligned.  After an error @c holds a part of the configuration: do not start the guest.
  */
 int config_parse(struct config *c, const void *blob, size_t size);
 
-/* Whether a disk's @serial, blanks around it aside, is the @wanted one of the configuration. */
+/* True if a disk's @serial without the blanks around it is @wanted, which has none. */
 bool config_same_serial(const char *wanted, const char *serial);
 
 /* The strongest rule for a PCI function, or NULL. */

@@ -357,14 +357,19 @@ TEST(a_rule_of_the_wrong_kind_stops_the_start)
 
 	CHECK_EQ(with_rule(r), -ERR_TIMEOUT);
 	r.window = WINDOW_NUMBER;
+	r.disk_prop = "veneer,partition";
 	CHECK_EQ(with_rule(r), -ERR_INVAL);
+	CHECK(host_log_has("veneer,partition: expected a rule for a disk controller, pci 03:00.0 is a network card"));
 	r.window = WINDOW_NONE;
 	r.writable = true;
+	r.disk_prop = "veneer,writable";
 	CHECK_EQ(with_rule(r), -ERR_INVAL);
 	r.bdf = AHCI;
 	CHECK_EQ(with_rule(r), -ERR_TIMEOUT);
 	r.has_mac = true;
+	r.card_prop = "local-mac-address";
 	CHECK_EQ(with_rule(r), -ERR_INVAL);
+	CHECK(host_log_has("local-mac-address: expected a rule for a network card, pci 00:1f.2 is a disk controller"));
 	/* A rule for all classes says something of both. */
 	r.match = MATCH_CLASS;
 	CHECK_EQ(with_rule(r), -ERR_TIMEOUT);

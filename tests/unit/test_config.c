@@ -7,6 +7,7 @@
 #include <veneer/config.h>
 #include <veneer/err.h>
 #include "host/host.h"
+#include "hv/config/config_internal.h"
 
 static struct config c;
 static char *blob;
@@ -40,6 +41,7 @@ static int parse(const char *source)
 {
 	compile(source);
 	host_log_clear();
+	config_default(&c);
 	return config_parse(&c, blob, blob_size);
 }
 
@@ -180,7 +182,7 @@ TEST(the_root)
 		"config: /: veneer,config-version = <2>: expected <1>");
 	REFUSED(root("devices { };"), "unknown node /devices; known are /chosen, /policy and /guest");
 	REFUSED(root("chosen { more { }; };"), "/chosen: unknown node \"more\"");
-	REFUSED(root("policy { };"), "/policy: compatible = (missing): expected \"veneer,policy\"");
+	REFUSED(root("policy { };"), "/policy: compatible is missing: expected \"veneer,policy\"");
 	REFUSED(root("guest { compatible = \"guest\"; };"), "/guest: compatible = \"guest\": expected \"veneer,guest\"");
 	REFUSED(guest("sub { };"), "/guest: unknown node \"sub\"");
 	REFUSED(policy("r { veneer,serial = \"x\"; sub { }; };"), "/policy/r: unknown node \"sub\"");
@@ -225,8 +227,8 @@ TEST(the_guest)
 	OK(guest("veneer,boot = \"disk\";"));
 	CHECK_EQ(c.boot, BOOT_DISK);
 	CHECK(!*c.boot_disk);
-	REFUSED(guest("veneer,on-crash = \"panic\";"), "expected \"halt\", \"reboot\" or \"wait\"");
-	REFUSED(guest("veneer,ap-trap = \"never\";"), "expected \"always\" or \"auto\"");
+	REFUSED(guest("veneer,on-crash = \"panic\";"), "expected \"reboot\", \"halt\" or \"wait\"");
+	REFUSED(guest("veneer,ap-trap = \"never\";"), "expected \"auto\" or \"always\"");
 	REFUSED(guest("veneer,cpus = <0>;"), "expected a number of processors");
 	REFUSED(guest("veneer,cpus = <1 2>;"), "expected a number of processors");
 	REFUSED(guest("veneer,cpus = <256>;"), "expected a number of processors");
@@ -271,7 +273,8 @@ TEST(rules_are_checked)
 	REFUSED(rule("veneer,action = \"conceal\";"), "expected exactly one of veneer,bdf");
 	REFUSED(rule("veneer,serial = \"x\"; veneer,pci-id = <1 2>;"), "expected exactly one of veneer,bdf");
 	REFUSED(rule("veneer,serial = \"x\"; veneer,action = \"leave\";"), "cannot be chosen by veneer,serial");
-	REFUSED(rule("veneer,serial = \"x\"; local-mac-address = [02 00 00 00 00 01];"), "concerns a disk");
+	REFUSED(rule("veneer,serial = \"x\"; local-mac-address = [02 00 00 00 00 01];"),
+		"local-mac-address concerns a network card, veneer,serial concerns a disk");
 	REFUSED(rule("veneer,pci-id = <1 2>; veneer,action = \"hide\";"),
 		"veneer,action = \"hide\": expected \"conceal\" or \"leave\"");
 	REFUSED(rule("veneer,pci-id = <1 2>; veneer,writable = <1>;"), "expected no value");
@@ -327,12 +330,14 @@ TEST(damaged_blobs)
 	memcpy(s, full, sizeof(s));
 	memset(strstr(s, "nic = <&nic>;"), ' ', strlen("nic = <&nic>;"));
 	compile(s);
+	config_default(&c);
 	CHECK_EQ(config_parse(&c, blob, blob_size), 0);
 	for (size_t n = 0; n < blob_size; n++) {
 		char *p = malloc(n ? n : 1);
 
 		memcpy(p, blob, n);
 		host_log_clear();
+		config_default(&c);
 		CHECK_EQ(config_parse(&c, p, n), -ERR_INVAL);
 		CHECK(host_log_has("is no valid device tree"));
 		free(p);
@@ -344,6 +349,7 @@ TEST(damaged_blobs)
 			memcpy(p, blob, blob_size);
 			p[at] = (char)(p[at] ^ flip[k]);
 			host_log_clear();
+			config_default(&c);
 			if (config_parse(&c, p, blob_size))
 				CHECK(host_log_has("config: "));
 			else
@@ -403,6 +409,7 @@ static int made_by_hand(unsigned node, unsigned prop, const char *rule_name)
 	CHECK_EQ(fdt_finish(blob), 0);
 	blob_size = fdt_totalsize(blob);
 	host_log_clear();
+	config_default(&c);
 	return config_parse(&c, blob, blob_size);
 }
 
@@ -470,6 +477,76 @@ TEST(windows)
 		  "r { veneer,pci-id = <1 2>; veneer,partition = <1>; veneer,action = \"conceal\"; };"));
 	REFUSED(rule("veneer,pci-id = <1 2>; veneer,partition = <1>; local-mac-address = [02 00 00 00 00 01];"),
 		"local-mac-address");
+}
+
+/* A property under test in a whole configuration; @node as in config_nodes. */
+static int with_property(unsigned node, const char *text)
+{
+	char s[512];
+	bool match = strstr(text, "veneer,bdf") || strstr(text, "veneer,pci") || strstr(text, "veneer,serial");
+
+	switch (node) {
+	case NODE_ROOT:
+		return root(text);
+	case NODE_CHOSEN:
+		return chosen(text);
+	case NODE_POLICY:
+		return policy(text);
+	case NODE_RULE:
+		snprintf(s, sizeof(s), "%s %s", match ? "" : "veneer,pci-id = <1 2>;", text);
+		return rule(s);
+	default:
+		return guest(text);
+	}
+}
+
+/* Each row of the table: its example is a good configuration, another value is refused with what the row expects. */
+TEST(the_table_holds_what_it_says)
+{
+	char text[256], values[200], line[300];
+	unsigned rows = 0;
+
+	for (unsigned node = 0; node < CONFIG_NODES; node++) {
+		for (const struct prop *k = config_nodes[node].props; k->name; k++, rows++) {
+			CHECK(k->set && k->help && *k->help && k->standard && !k->expected == !!k->words);
+			if (k->required)
+				continue;
+			snprintf(text, sizeof(text), k->example ? "%s = %s;" : "%s;", k->name, k->example);
+			OK(with_property(node, text));
+			config_values(k, values, sizeof(values));
+			CHECK(*values && strlen(values) < sizeof(values) - 1);
+			if (!strcmp(values, "any value"))
+				continue;
+			snprintf(text, sizeof(text), "%s = [01 02 03];", k->name);
+			snprintf(line, sizeof(line), "%s = [01 02 03]: expected %s", k->name, values);
+			REFUSED(with_property(node, text), line);
+		}
+	}
+	CHECK(rows > 25);
+}
+
+/* By the table: which properties concern network cards, which concern disks. */
+TEST(what_is_of_a_card_in_a_rule_for_disks)
+{
+	static const char mac[] = "local-mac-address = [02 00 00 12 34 56];";
+	char text[256];
+
+	for (const struct prop *k = config_nodes[NODE_RULE].props; k->name; k++) {
+		if (k->of != PROP_DISK || k->match)
+			continue;
+		snprintf(text, sizeof(text), k->example ? "%s %s = %s;" : "%s %s;",
+			 "veneer,pci-class = <0x020000 0xff0000>;", k->name, k->example);
+		REFUSED(rule(text), "concerns a disk; the rule is for class 02, network cards; expected class 01");
+		snprintf(text, sizeof(text), k->example ? "%s %s %s = %s;" : "%s %s %s;", "veneer,pci-id = <1 2>;", mac,
+			 k->name, k->example);
+		REFUSED(rule(text), "/policy/r: local-mac-address concerns a network card, veneer,");
+	}
+	REFUSED(rule("veneer,pci-class = <0x010000 0xff0000>; local-mac-address = [02 00 00 12 34 56];"),
+		"local-mac-address concerns a network card; the rule is for class 01, disk controllers; expected class 02");
+	/* A rule for all classes may say something of both, but for a part of a disk. */
+	OK(rule("veneer,pci-class = <0 1>; veneer,writable; local-mac-address = [02 00 00 12 34 56];"));
+	REFUSED(rule("veneer,pci-class = <0 1>; veneer,writable; veneer,partition = <3>; veneer,timeout-ms = <5000>;"
+		     "local-mac-address = [02 00 00 12 34 56];"), "veneer,partition concerns a disk");
 }
 
 TEST_MAIN
