@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A guest on the machine's BIOS: which disk it starts from, the stub in its memory, and the stub's calls. */
+/*
+ * A guest on the machine's BIOS: choose the disk that it starts from, place the stub in its memory, and answer the stub's
+ * calls. INT 13h itself is bios_disk.c's, INT 15h bios_memory.c's, the stub bios_stub.S.
+ */
 #include <veneer/conceal.h>
 #include <veneer/config.h>
 #include <veneer/err.h>
@@ -46,7 +49,7 @@ static uint8_t *first_page;
 static uint16_t memory_kib;
 static uint8_t ndrives;
 
-/* One call is answered at a time.  Nobody waits for a disk in it: the stub asks again. */
+/* Held while a call is answered.  No call waits for a disk with the lock held: the stub asks again. */
 static struct lock lock;
 
 /* --- guest memory --- */
@@ -89,7 +92,7 @@ static bool bootable(const uint8_t *sector)
 	return sector[SIGNATURE] == 0x55 && sector[SIGNATURE + 1] == 0xaa;
 }
 
-/* A boot sector keeps its own variables where a file system has its parameters: there it is not compared. */
+/* Boot sectors keep variables among the file system's parameters: leave these bytes out of the comparison. */
 static bool same_sector(const uint8_t *a, const uint8_t *b)
 {
 	return !memcmp(a, b, PARAMETER_BLOCK) &&
@@ -97,8 +100,8 @@ static bool same_sector(const uint8_t *a, const uint8_t *b)
 }
 
 /*
- * Whether the disk is the one that GRUB, and so Veneer, came from.  What the BIOS, or the MBR's own code, loaded to 7C00h is
- * still there: it is the disk's first sector, or that of one of its primary partitions.  A copy of that disk counts, too.
+ * True if GRUB, and so Veneer, was started from this disk.  The sector that the BIOS, or the MBR's code, loaded to 7C00h is
+ * still there: the first sector of the disk, or of one of its primary partitions.  A copy of that disk is taken for it, too.
  */
 static bool is_own(const struct boot_info *b, unsigned n, const uint8_t *mbr)
 {
@@ -116,7 +119,7 @@ static bool is_own(const struct boot_info *b, unsigned n, const uint8_t *mbr)
 	return false;
 }
 
-/* Whether the boot loader came from a hard disk and left nothing to know that by. */
+/* True if the boot loader came from a hard disk, but its sector is no longer in memory. */
 static bool own_unknown(const struct boot_info *b)
 {
 	bool other = b->has_bootdev && (b->bootdev < DRIVE_HD || (b->bootdev >= DRIVE_CD && b->bootdev <= 0xff));
@@ -158,7 +161,7 @@ static int check_disk(const struct boot_info *b, unsigned n, const struct bootdi
 	return -ERR_INVAL;
 }
 
-/* The serial numbers, for messages. */
+/* List the serial numbers, for messages. */
 static void list_disks(char *out, size_t size)
 {
 	struct bootdisk d;
@@ -169,7 +172,7 @@ static void list_disks(char *out, size_t size)
 		n += (size_t)fmt_string(out + n, size - n, " %s (%s)", d.serial, d.name);
 }
 
-/* The disk that the configuration names, or, where it names none, the only one that can be started.  -1 after a line. */
+/* Return the disk that the configuration names; if it names none, the only bootable disk.  -1 after a line. */
 static int find_disk(const struct boot_info *b, struct bootdisk *d)
 {
 	uint8_t mbr[BIOS_SECTOR] ALIGNED(16);
@@ -216,8 +219,8 @@ static int no_bios(const struct boot_info *b)
 }
 
 /*
- * The last page below the BIOS's own data.  What the map says of an incomplete page there is nothing: it was trimmed away, and
- * so is no memory of anybody's but the BIOS's callers.
+ * Find the last page below the BIOS's own data.  The memory map has no incomplete page there: it was trimmed, and only callers
+ * of the BIOS use such memory.
  */
 static int choose_place(struct boot_info *b)
 {
@@ -253,7 +256,7 @@ int bios_prepare(struct boot_info *b, int boot_disk)
 	return 0;
 }
 
-/* What the processor's hypercall instruction ends in. */
+/* The last byte of the processor's hypercall instruction. */
 static void patch_calls(uint8_t *stub)
 {
 	const char *const call[] = { bios_call13, bios_poll13, bios_call15, bios_call18 };
@@ -342,7 +345,7 @@ static void gave_up(void)
 	log_err_once(said, "guest: it found nothing to start (INT 18h); it waits for a reset");
 }
 
-/* The stub's call at @off: answered, and how the stub goes on.  False: it is none. */
+/* Answer the stub's call at @off, and set how the stub goes on.  False if there is no call at @off. */
 static bool answer(struct bios_call *c, uint64_t off, enum bios_next *next)
 {
 	if (off == offset(bios_call13))
@@ -363,7 +366,7 @@ bool bios_hypercall(struct vcpu *v, const struct vcpu_regs *r)
 	enum bios_next next;
 	bool known;
 
-	/* Real mode alone: no virtual-8086 task of a guest's operating system gets at the disks. */
+	/* Real mode only: a virtual-8086 task of the guest's operating system must not reach the disks. */
 	if (!stub_at || (r->cr0 & CR0_PE))
 		return false;
 	if (off == offset(bios_call18)) {
@@ -374,7 +377,7 @@ bool bios_hypercall(struct vcpu *v, const struct vcpu_regs *r)
 	lock_acquire(&lock);
 	known = answer(&c, off, &next);
 	lock_release(&lock);
-	/* Relative: CS may be another one for the same place. */
+	/* Relative, since another CS may address the same place. */
 	if (known)
 		vcpu_ops->skip(v, r->rip - off + offset(next_label(next)));
 	return known;

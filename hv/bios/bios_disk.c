@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * INT 13h for hard disks, answered from the virtual disks: the functions of the IBM BIOS, and of the Phoenix Enhanced Disk
- * Drive Specification 3.0.  Everything that the guest says is read once and checked.
+ * Drive Specification 3.0.  Whatever the guest passes is read once and checked.  Diskettes stay the BIOS's.
  */
 #include <veneer/conceal.h>
 #include <veneer/err.h>
@@ -11,7 +11,7 @@
 #include <veneer/string.h>
 #include "hv/bios/bios.h"
 
-/* What AH says. */
+/* Status codes in AH. */
 #define ST_OK		0x00
 #define ST_PARAM	0x01	/* function, parameter or drive unknown */
 #define ST_PROTECTED	0x03
@@ -39,10 +39,10 @@ static struct drive drives[BIOS_MAX_DRIVES];
 static unsigned ndrives;
 static uint8_t last_status;
 
-/* Stands for the first page, which a driver's own copies cannot reach; and takes what is only verified. */
+/* Bounce buffer for the first page, which drivers cannot reach, and for data that is only verified. */
 static uint8_t bounce[PAGE_SIZE] ALIGNED(PAGE_SIZE);
 
-/* The call that the stub is polling for; and one that was done when an interrupt's handler called, before the stub asked. */
+/* The call that the stub polls for; and a call that ended before the stub asked, when an interrupt handler made its own. */
 static struct poll {
 	bool on, write;
 	unsigned cpu;			/* whose call it is */
@@ -86,7 +86,7 @@ struct parameters {
 
 /* --- drives --- */
 
-/* "LBA assisted" translation: as few heads as keep the cylinders below 1024. */
+/* "LBA assisted" translation: the fewest heads that keep the cylinders below 1024. */
 static void set_geometry(struct drive *d)
 {
 	static const uint16_t heads[] = { 16, 32, 64, 128, 255 };
@@ -160,7 +160,7 @@ static uint8_t status_of(int err, bool write)
 	}
 }
 
-/* The sectors that were moved: in AL, or in the packet. */
+/* Report the number of sectors that were transferred, in AL or in the packet. */
 static enum bios_next finish(struct bios_call *c, struct poll *p, uint8_t status)
 {
 	uint16_t none = 0;
@@ -185,7 +185,7 @@ struct transfer {
 	uint64_t packet;
 };
 
-/* The pieces of a buffer; 0 when the guest has no such memory. */
+/* Return the number of pieces of a buffer; 0 if it is not guest memory. */
 static unsigned buffer_pieces(uint64_t addr, uint64_t len, struct sg *sg)
 {
 	uint64_t low = addr < PAGE_SIZE ? MIN(len, PAGE_SIZE - addr) : 0;
@@ -202,7 +202,7 @@ static unsigned buffer_pieces(uint64_t addr, uint64_t len, struct sg *sg)
 	return n;
 }
 
-/* What is verified is read, to nowhere. */
+/* Verify: read, and drop the data. */
 static unsigned verify_pieces(uint64_t len, struct sg *sg)
 {
 	unsigned n = 0;
@@ -245,7 +245,7 @@ static enum bios_next begin(struct bios_call *c, const struct drive *d, const st
 	return bios_int13_poll(c);
 }
 
-/* What became of the call, whose request ended so. */
+/* Complete the call whose request ended with this status. */
 static uint8_t outcome(int err)
 {
 	if (!err && !call.write && call.low_bytes && !bios_copy_out(call.low, bounce + call.low, call.low_bytes))
@@ -257,7 +257,7 @@ enum bios_next bios_int13_poll(struct bios_call *c)
 {
 	int err;
 
-	/* The handler's own call is over by now. */
+	/* The interrupt handler's own call has ended. */
 	if (!(call.on && call.cpu == c->cpu))
 		return interrupted.on && interrupted.cpu == c->cpu ? finish(c, &interrupted, interrupted.status) :
 			result(c, ST_NOT_READY);
@@ -266,9 +266,9 @@ enum bios_next bios_int13_poll(struct bios_call *c)
 }
 
 /*
- * An interrupt's handler calls while we are called, or another processor, or a caller never came back to ask: false while the
- * disk is at it.  A result is kept for the caller, who asks when the handler has returned; of several such callers the last
- * one gets it, the others are told that the disk is not ready.
+ * Take a new call while another is open: from an interrupt handler, from another processor, or because a caller never came
+ * back. False while the disk still works on the open call.  A finished result is kept for its caller, who asks after the
+ * handler has returned; of several such callers the last one gets the result, the others get "not ready".
  */
 static bool make_room(void)
 {
@@ -302,7 +302,7 @@ static enum bios_next chs(struct bios_call *c, const struct drive *d, enum op op
 	return begin(c, d, &t);
 }
 
-/* EDD 3.0, 4.2: the buffer is a far pointer, or, where that is all ones and the packet long enough, a linear address. */
+/* EDD 3.0, 4.2: the buffer is a far pointer; if that is all ones and the packet is long enough, a linear address. */
 static enum bios_next lba(struct bios_call *c, const struct drive *d, enum op op)
 {
 	struct transfer t = { .op = op, .packet = c->ds + bios_r16(c, GPR_RSI) };
@@ -402,7 +402,7 @@ static enum bios_next extended(struct bios_call *c, const struct drive *d)
 	case 0x42:
 		return lba(c, d, READ);
 	case 0x43:
-		/* AL = 2 would be a write that is verified. */
+		/* AL = 2 asks for a write with verify. */
 		return (uint8_t)c->gpr[GPR_RAX] > 1 ? result(c, ST_PARAM) : lba(c, d, WRITE);
 	case 0x44:
 		return lba(c, d, VERIFY);

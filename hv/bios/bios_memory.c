@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* INT 15h's memory sizes, from the map that lacks Veneer's range (ACPI 6.4 section 15.1; the older calls by custom). */
+/* Answer INT 15h's memory sizes from the map without Veneer's range (ACPI 6.4 section 15.1; older calls by convention). */
 #include <veneer/string.h>
 #include "hv/bios/bios.h"
 #include "hv/load/load_plan.h"
@@ -27,7 +27,7 @@ static enum bios_next unsupported(struct bios_call *c)
 	return BIOS_ERROR;
 }
 
-/* EBX: where to go on; 0 begins and ends. */
+/* EBX: the index of the next entry; 0 at the first call and after the last entry. */
 static enum bios_next e820(struct bios_call *c)
 {
 	uint32_t i = (uint32_t)c->gpr[GPR_RBX];
@@ -44,7 +44,7 @@ static enum bios_next e820(struct bios_call *c)
 	return BIOS_OK;
 }
 
-/* KiB up to 16 MiB and units of 64 KiB above, each up to the first hole; twice the same. */
+/* KiB below 16 MiB and units of 64 KiB above, each up to the first hole; both pairs of registers get the same. */
 static enum bios_next two_sizes(struct bios_call *c, bool wide)
 {
 	uint32_t kib = boot_info_mem_upper(info), low = MIN(kib, KIB_16M), high = (kib - low) / 64;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which rule of the configuration a device or a disk falls under. */
+/* Find the rule of the configuration that a device or a disk falls under.  What the rule then does is conceal/'s. */
 #include <veneer/string.h>
 #include "hv/config/config_internal.h"
 
@@ -44,7 +44,7 @@ static unsigned bits(uint32_t v)
 	return n;
 }
 
-/* Among class rules the one that looks at more bits. */
+/* True if @a is stronger than @b: by its kind of match, among rules by class by the number of mask bits. */
 static bool stronger(const struct config_rule *a, const struct config_rule *b)
 {
 	if (a->match != b->match)
@@ -52,7 +52,7 @@ static bool stronger(const struct config_rule *a, const struct config_rule *b)
 	return a->match == MATCH_CLASS && bits(a->class_mask) > bits(b->class_mask);
 }
 
-/* All that match have been of use, also those that a stronger one outdoes. */
+/* Find the strongest rule that matches.  Mark every rule that matches as used, weaker ones, too. */
 static struct config_rule *find(struct config *c, const struct pci_dev *pci, const char *serial)
 {
 	struct config_rule *best = NULL;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the user may have meant by a word that nobody knows. */
+/* Guess which known word the user meant by an unknown one. */
 #include <veneer/string.h>
 #include "hv/config/guess.h"
 
 #define MAX_WORD	40u
 
-/* Levenshtein's distance of two words: insertions, deletions and exchanges of a character. */
+/* The Levenshtein distance of two words: insertions, deletions and substitutions of a character. */
 static unsigned distance(const char *a, const char *b)
 {
 	uint8_t row[MAX_WORD + 1];
@@ -31,7 +31,7 @@ static unsigned distance(const char *a, const char *b)
 
 void guess_try(struct guess *g, const char *known)
 {
-	/* The prefix that all share says nothing, and is easily forgotten. */
+	/* Leave out the prefix: all names share it, and users forget it. */
 	const char *prefix = "veneer,", *a = g->word, *b = known;
 
 	if (!strncmp(a, prefix, 7))

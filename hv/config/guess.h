@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The known word that is most like an unknown one: no more than a third of it is different. */
+/* Find the known word that is most like an unknown one; at most a third of its characters may differ. */
 #ifndef HV_GUESS_H
 #define HV_GUESS_H
 
@@ -7,7 +7,7 @@
 
 struct guess {
 	const char *word;	/* the caller's */
-	const char *best;	/* NULL as long as none is like it */
+	const char *best;	/* NULL while no known word is like it */
 	unsigned distance;
 };
 

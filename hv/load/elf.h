@@ -70,7 +70,7 @@ struct kernel_segment {
 	uint64_t paddr, vaddr, offset, filesz, memsz;
 };
 
-/* Checked: every segment's file part lies in the file, none wraps or passes 4 GiB. */
+/* Checked: every segment's file part lies in the file; no segment wraps or passes 4 GiB. */
 struct kernel_layout {
 	struct kernel_segment seg[KERNEL_MAX_SEGMENTS];
 	unsigned nseg;
@@ -83,7 +83,7 @@ struct kernel_layout {
 
 bool elf_detect(const struct guest_image *img);
 
-/* The notes' segment @i, wholly in the file; false when there are no more. */
+/* Get the notes of segment @i, which lie in the file; false if there are no more. */
 bool elf_note_segment(const struct guest_image *img, unsigned i, struct kernel_segment *s);
 
 /* Read the program headers.  0, or -ERR_INVAL after a line. */
@@ -92,13 +92,13 @@ int elf_layout(const struct guest_image *img, struct kernel_layout *k);
 /* Append a segment and check it against the file.  0, or -ERR_INVAL after a line. */
 int layout_add(const struct guest_image *img, struct kernel_layout *k, const struct kernel_segment *s);
 
-/* Whether the entry lies in a segment: 0, or -ERR_INVAL after a line. */
+/* Check that the entry lies in a segment.  0, or -ERR_INVAL after a line. */
 int layout_check_entry(const struct kernel_layout *k);
 
 /* Claim all segments' places, moved by @delta, and list their copies and fills.  0 or negative after a line. */
 int layout_load(const struct guest_image *img, const struct kernel_layout *k, struct load_plan *p, uint64_t delta);
 
-/* Whether all those places are free. */
+/* True if all those places are free. */
 bool layout_fits(const struct kernel_layout *k, const struct load_plan *p, uint64_t delta);
 
 /*

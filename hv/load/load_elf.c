@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Reading a kernel's ELF file, and laying out its segments. */
+/*
+ * Read a kernel's ELF file and lay out its segments, for the protocols whose kernels are ELF files.  What a protocol hands to
+ * the kernel is its own file's (load_multiboot1.c, load_multiboot2.c, load_pvh.c).
+ */
 #include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/string.h>
@@ -68,7 +71,7 @@ static int check_ident(const struct elf_ident *id)
 	return 0;
 }
 
-/* Both classes' headers, widened to the 64-bit one; says nothing. */
+/* Read the header of either class into the 64-bit form; print nothing. */
 static const char *widen_header(const struct guest_image *img, struct elf64_header *h)
 {
 	struct elf32_header n;
@@ -113,8 +116,8 @@ static struct elf64_segment read_segment(const uint8_t *at, bool is64)
 }
 
 /*
- * Entered without paging, a kernel linked for high virtual addresses still names its entry by one: the segment that holds it
- * tells the physical address.  Others name the physical one at once.
+ * The kernel is entered without paging, but a kernel linked for high virtual addresses names its entry by a virtual address:
+ * the segment that holds the entry gives the physical address.  Other kernels name the physical address themselves.
  */
 static uint64_t physical_entry(const struct kernel_layout *k, uint64_t entry)
 {
@@ -149,7 +152,7 @@ static void note_sections(const struct guest_image *img, struct kernel_layout *k
 	k->shstrndx = h->shstrndx;
 }
 
-/* Program header @i; the table has been checked to lie in the file. */
+/* Program header @i; the caller has checked that the table lies in the file. */
 static struct elf64_segment segment_at(const struct guest_image *img, const struct elf64_header *h, unsigned i)
 {
 	return read_segment(img->data + h->phoff + (uint64_t)i * h->phentsize, h->ident.class == ELF_CLASS64);
@@ -235,7 +238,9 @@ int layout_load(const struct guest_image *img, const struct kernel_layout *k, st
 
 #define MAX_FILE_SECTIONS	32u
 
-/* A place for a section that only the file has; its address, or 0 where that is not possible: the guest then does without. */
+/*
+ * Claim a place for a section that no segment loads.  Return its address, or 0 if there is none: the guest then does without.
+ */
 static uint64_t load_table(const struct guest_image *img, struct load_plan *p, uint64_t off, uint64_t size)
 {
 	uint64_t at;
@@ -246,7 +251,7 @@ static uint64_t load_table(const struct guest_image *img, struct load_plan *p, u
 	return at && !load_copy(p, at, img->addr + off, size, "a section of the file") ? at : 0;
 }
 
-/* Symbols, strings, what debuggers read: multiboot1 3.3 has all sections loaded. */
+/* Symbols, strings, debugging information: multiboot1 3.3 wants all sections loaded. */
 static bool wanted(uint32_t type, uint64_t flags, uint64_t addr)
 {
 	return !addr && type && type != ELF_NOBITS && !(flags & ELF_ALLOC);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Linux bzImage kernels, by the 64-bit entry where the kernel has one and by the 32-bit entry elsewhere
- * (the kernel's Documentation/arch/x86/boot.rst and zero-page.rst).
+ * Load Linux bzImage kernels, by the 64-bit entry if the kernel has one, else by the 32-bit entry (the kernel's
+ * Documentation/arch/x86/boot.rst and zero-page.rst).  The 16-bit entry is load_real.c's.
  */
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -10,7 +10,7 @@
 
 #define ULL(x)	((unsigned long long)(x))
 
-/* The setup header; the offsets hold in the file and in the zero page alike. */
+/* The setup header; the offsets are the same in the file and in the zero page. */
 #define HDR_SETUP_SECTS		0x1f1
 #define HDR_SYSSIZE		0x1f4
 #define HDR_BOOT_FLAG		0x1fe
@@ -38,7 +38,7 @@
 #define HDR_INIT_SIZE		0x260
 #define HDR_MAX_END		0x290		/* the zero page's next field begins here */
 
-/* The rest of the zero page. */
+/* The other fields of the zero page. */
 #define ZP_ACPI_RSDP		0x070
 #define ZP_EXT_RAMDISK_IMAGE	0x0c0
 #define ZP_EFI_SIGNATURE	0x1c0
@@ -170,7 +170,7 @@ static int read_header(const struct guest_image *img, struct linux_kernel *l)
 
 /* --- places --- */
 
-/* It unpacks itself to the preferred address, from where it was loaded: both are its own. */
+/* The kernel unpacks itself from where it was loaded to the preferred address: claim both places. */
 static int place_fixed(struct linux_kernel *l)
 {
 	uint64_t end = LOAD_MIB + l->code_size, run_end = l->pref + l->init_size;
@@ -209,7 +209,7 @@ static uint64_t initrd_length(const struct guest_image *img)
 	return size;
 }
 
-/* One module that lies well stays: a big initrd is not copied without need. */
+/* Leave a single module where it lies if Linux can use it there: a big initrd need not be copied. */
 static bool stays(const struct guest_image *img, const struct linux_kernel *l)
 {
 	uint64_t at = img->module[0]->addr;
@@ -235,7 +235,7 @@ static int place_initrd(const struct guest_image *img, struct linux_kernel *l)
 	return l->initrd ? 0 : load_no_room(what, l->initrd_size, l->initrd_end);
 }
 
-/* Several archives one after the other are one initrd to Linux; each must begin on 4 bytes, with zeros between. */
+/* Linux takes several archives one after the other as one initrd; each begins at a multiple of 4, with zeros between. */
 static int load_initrd(const struct guest_image *img, const struct linux_kernel *l)
 {
 	uint64_t off = 0;
@@ -329,7 +329,7 @@ struct e820_entry {
 	uint32_t type;
 } PACKED;
 
-/* The zero page holds 128 entries; what is more goes on in a setup_data list element. */
+/* The zero page holds 128 entries; further entries go into an element of the setup_data list. */
 static void fill_e820(uint8_t *zp, struct load_blob *o, const struct boot_info *b)
 {
 	struct { uint64_t next; uint32_t type, len; } head = { 0, SETUP_E820_EXT, 0 };
@@ -364,7 +364,7 @@ static void fill_zero_page(uint8_t *zp, struct load_blob *o, const struct guest_
 	set(zp, ZP_EXT_RAMDISK_IMAGE, l->initrd >> 32, 4);
 	set(zp, ZP_EXT_RAMDISK_IMAGE + 4, l->initrd_size >> 32, 4);
 	set(zp, HDR_CMDLINE, o->gpa + blob_add_string(o, img->cmdline), 4);
-	/* Our own copy of the RSDP is out of the guest's sight; without an address Linux looks for it by itself. */
+	/* The guest cannot see our own copy of the RSDP; without an address Linux searches for the RSDP itself. */
 	if (b->rsdp != (uintptr_t)b->rsdp_copy)
 		set(zp, ZP_ACPI_RSDP, b->rsdp, 8);
 	fill_screen(zp, b);
@@ -374,7 +374,7 @@ static void fill_zero_page(uint8_t *zp, struct load_blob *o, const struct guest_
 
 /* --- the state at the entry --- */
 
-/* 4 GiB mapped to themselves; the PML4's address. */
+/* Map 4 GiB one to one; return the address of the PML4. */
 static uint64_t build_tables(struct load_blob *o)
 {
 	uint32_t at = blob_add(o, NULL, 6 * PAGE_SIZE, PAGE_SIZE);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Kernels of the Multiboot Specification 0.6.96 (multiboot1). */
+/* Load kernels of the Multiboot Specification 0.6.96 (multiboot1).  What both multiboot versions share is in load_plan.c. */
 #include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/string.h>
@@ -24,7 +24,7 @@ struct mb1_header {
 #define MB1_SHORT_HEADER	12u
 #define MB1_MODE_TEXT		1u	/* in mode_type; 0: linear graphics */
 
-/* The information, section 3.3: what each flag says is there. */
+/* The information, section 3.3: the fields that each flag stands for. */
 #define MB1_INFO_MEMORY		BIT(0)
 #define MB1_INFO_BOOTDEV	BIT(1)
 #define MB1_INFO_CMDLINE	BIT(2)
@@ -49,7 +49,7 @@ struct mb1_module {
 	uint32_t start, end, string, reserved;
 };
 
-/* @size counts what follows it. */
+/* @size is without the field itself. */
 struct mb1_mmap {
 	uint32_t size;
 	uint64_t base, length;
@@ -58,7 +58,7 @@ struct mb1_mmap {
 
 static struct load_plan plan;
 
-/* The header's offset in the file, or -1. */
+/* Return the header's offset in the file, or -1. */
 static int64_t find_header(const struct guest_image *img, struct mb1_header *h)
 {
 	uint64_t limit = MIN(img->size, (uint64_t)MB1_SEARCH);
@@ -81,7 +81,7 @@ static bool detect(const struct guest_image *img)
 	return find_header(img, &h) >= 0;
 }
 
-/* Section 3.1.3: the file is one piece, and the header itself tells where it lies in memory. */
+/* Section 3.1.3: the file is loaded in one piece, to the address that the header gives. */
 static int address_layout(const struct guest_image *img, const struct mb1_header *h, uint64_t off, struct kernel_layout *k)
 {
 	uint64_t before = (uint64_t)h->header_addr - h->load_addr, start, len;
@@ -119,7 +119,7 @@ static int kernel_layout(const struct guest_image *img, struct kernel_layout *k)
 	return -ERR_INVAL;
 }
 
-/* 3.1.4: the preferred mode; being among the lower flags, it has to be there in some form. */
+/* 3.1.4: the preferred mode.  This flag is one of the lower ones: the kernel must get a mode, but any. */
 static int check_screen(const struct guest_image *img, const struct boot_info *b)
 {
 	struct mb1_header h;
@@ -171,7 +171,7 @@ static void add_mmap(struct load_blob *o, struct mb1_info *i, const struct boot_
 	i->mmap_length = b->nranges * (uint32_t)sizeof(struct mb1_mmap);
 }
 
-/* The three drive parts count from the top byte down; 0xff: none.  multiboot2 gives each a word. */
+/* The drive and its three partition levels from the top byte down; 0xff: none.  multiboot2 has a word for each. */
 static void add_bootdev(struct mb1_info *i, const struct boot_info *b)
 {
 	if (!b->has_bootdev)

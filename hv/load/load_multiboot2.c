@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Kernels of the Multiboot2 Specification 2.0. */
+/* Load kernels of the Multiboot2 Specification 2.0.  What both multiboot versions share is in load_plan.c. */
 #include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/string.h>
@@ -9,7 +9,7 @@
 
 #define ULL(x)	((unsigned long long)(x))
 
-/* What the header's tags say. */
+/* The contents of the header's tags. */
 struct wishes {
 	uint64_t off;			/* of the header in the file */
 	bool has_address, has_entry, relocatable, efi_entry;
@@ -56,7 +56,7 @@ static uint32_t word(const uint8_t *tag, uint32_t size, uint32_t off)
 	return v;
 }
 
-/* A request obliges us to know what is meant, not to have it (a machine without a framebuffer has none to tell of). */
+/* Veneer must know every tag that is requested, but need not have it (a machine may have no framebuffer). */
 static int check_request(const uint8_t *tag, uint32_t size, bool optional)
 {
 	for (uint32_t off = 8; off + 4 <= size; off += 4) {
@@ -79,7 +79,7 @@ static int check_relocatable(const struct wishes *w)
 	return -ERR_INVAL;
 }
 
-/* 3.1.9: what has to be there, and whether the text screen is understood. */
+/* 3.1.9: whether the kernel needs a console, and whether it supports the text screen. */
 static void read_console(struct screen_wish *s, uint32_t flags)
 {
 	s->any_required = flags & MB2_CONSOLE_REQUIRED;
@@ -182,7 +182,7 @@ static int read_wishes(const struct guest_image *img, struct wishes *w)
 
 /* --- the layout --- */
 
-/* The address tag (3.1.5): the file is one piece.  A load address of -1 means from the file's beginning. */
+/* The address tag (3.1.5): the file is loaded in one piece; with a load address of -1 from its beginning. */
 static int address_layout(const struct guest_image *img, const struct wishes *w, struct kernel_layout *k)
 {
 	bool whole = w->load_addr == ~0u;
@@ -232,8 +232,8 @@ static bool may_stay(const struct wishes *w, const struct kernel_layout *k)
 }
 
 /*
- * How far to move the kernel from where it is linked: not at all where that place is allowed and free, or where it is fixed
- * (then claiming says what is in the way).
+ * Return how far to move the kernel from the address that it is linked for: 0 if that place is allowed and free, or if the
+ * kernel cannot be moved (claiming the place then says what is in the way).
  */
 static int choose_place(const struct wishes *w, const struct kernel_layout *k, uint64_t *delta)
 {
@@ -259,7 +259,7 @@ static int choose_place(const struct wishes *w, const struct kernel_layout *k, u
 
 /* --- the information --- */
 
-/* Begin a tag; its size is set by end_tag(). */
+/* Begin a tag; end_tag() sets its size. */
 static uint32_t begin_tag(struct load_blob *o, uint32_t type)
 {
 	uint32_t head[2] = { type, 0 };
@@ -354,7 +354,7 @@ static void add_firmware(struct load_blob *o, const struct boot_info *b)
 	end_tag(o, at);
 }
 
-/* 3.6.7 in the form that GRUB gives and kernels read: the three numbers are words. */
+/* 3.6.7, as GRUB writes and kernels read it: the three numbers are 32-bit words. */
 static void add_sections(struct load_blob *o, const struct guest_image *img, const struct kernel_layout *k)
 {
 	uint32_t head[3] = { k->shnum, k->shentsize, k->shstrndx }, at, table;

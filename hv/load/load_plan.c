@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Claims of guest memory, and moves between places that overlap (contract in load_plan.h). */
+/*
+ * Claim guest memory, and move data between places that overlap (contract in load_plan.h).  Kernel formats are not known here.
+ */
 #include <veneer/err.h>
 #include <veneer/gmem.h>
 #include <veneer/log.h>
@@ -32,7 +34,7 @@ void load_plan_init(struct load_plan *p, const struct boot_info *b)
 		claim(p, b->ebda, 0xa0000 - b->ebda, "the extended BIOS data area");
 }
 
-/* The index of a claim in the way, or -1. */
+/* Return the index of a claim that overlaps the place, or -1. */
 static int claimed(const struct load_plan *p, uint64_t base, uint64_t size)
 {
 	for (unsigned i = 0; i < p->nclaims; i++)
@@ -94,7 +96,7 @@ uint64_t load_find(struct load_plan *p, unsigned how, uint64_t size, uint64_t al
 
 	if (p->nclaims == LOAD_MAX_CLAIMS)
 		return 0;
-	/* Clear of the modules where possible: what needs no order needs no move either. */
+	/* Avoid the modules if possible: a copy that overwrites no source needs no order. */
 	at = boot_info_find_as(p->b, how, size, align, min, max, p->claim, p->nclaims);
 	if (!at)
 		at = boot_info_find_as(p->b, how | BOOT_FIND_OVER_MODULES, size, align, min, max, p->claim, p->nclaims);
@@ -134,7 +136,7 @@ int load_fill(struct load_plan *p, uint64_t dst, uint64_t len, const char *what)
 	return add_move(p, (struct load_move){ .dst = dst, .len = len, .what = what, .fill = true });
 }
 
-/* A source may be Veneer's own memory, which is no guest memory. */
+/* A source may be in Veneer's own memory, which is not guest memory. */
 static const void *source(uint64_t src, uint64_t len)
 {
 	const void *p = gmem_ptr(src, len);
@@ -142,7 +144,7 @@ static const void *source(uint64_t src, uint64_t len)
 	return p ? p : (const void *)(uintptr_t)src;
 }
 
-/* Whether carrying out @m would destroy what another still has to read. */
+/* True if @m would overwrite the source of another move that is not done. */
 static bool blocked(const struct load_plan *p, const struct load_move *m)
 {
 	for (unsigned i = 0; i < p->nmoves; i++) {
@@ -154,7 +156,7 @@ static bool blocked(const struct load_plan *p, const struct load_move *m)
 	return false;
 }
 
-/* Whether @m's source lies where another has to go. */
+/* True if @m's source lies in the destination of another move. */
 static bool in_the_way(const struct load_plan *p, const struct load_move *m)
 {
 	for (unsigned i = 0; i < p->nmoves; i++) {
@@ -177,7 +179,7 @@ static void carry_out(struct load_move *m)
 	m->done = true;
 }
 
-/* A circle: the smallest source that stands in another's way goes to a place that nobody needs. */
+/* Break a circle: move the smallest source that lies in another's destination to a free place. */
 static int make_way(struct load_plan *p)
 {
 	struct load_move *best = NULL;
@@ -189,7 +191,7 @@ static int make_way(struct load_plan *p)
 		if (!m->done && !m->fill && (!best || m->len < best->len) && in_the_way(p, m))
 			best = m;
 	}
-	/* The modules' own places are where the other sources lie: never over those. */
+	/* The other sources lie in the modules' places: do not overwrite them. */
 	at = !best || p->nclaims == LOAD_MAX_CLAIMS ? 0 :
 	     boot_info_find(p->b, best->len, PAGE_SIZE, LOAD_MIB, ~0ull, p->claim, p->nclaims);
 	if (!at || !gmem_valid(at, best->len)) {
@@ -269,7 +271,7 @@ int load_modules(struct load_plan *p, const struct guest_image *img, uint64_t af
 int blob_new(struct load_blob *o, struct load_plan *p, uint32_t size, const char *what)
 {
 	memset(o, 0, sizeof(*o));
-	/* Low, where GRUB puts such tables: small kernels map little memory before they read them. */
+	/* Low, as GRUB does: small kernels map little memory before they read these tables. */
 	o->gpa = load_find(p, 0, size, PAGE_SIZE, LOAD_LOW_START, LOAD_LOW_END, what);
 	if (!o->gpa)
 		o->gpa = load_find(p, 0, size, PAGE_SIZE, LOAD_MIB, LOAD_4G, what);
@@ -317,7 +319,7 @@ int blob_finish(struct load_blob *o, struct load_plan *p, int err, const char *w
 	return err;
 }
 
-/* A BIOS's loader that tells of no screen has left the text screen. */
+/* If a BIOS boot loader reports no screen, the text screen is active. */
 static bool has_text_screen(const struct boot_info *b)
 {
 	return b->has_fb ? b->fb.type == MB2_FB_TEXT : !b->efi;

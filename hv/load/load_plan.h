@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where the guest's kernel, modules and tables go.  A loader first claims every place, then lists copies and fills into the
- * claimed places, then carries all out at once.  A destination may lie over another copy's source (GRUB leaves modules at
- * 1 MiB, where most kernels want to be): the order is found, and a circle is broken by moving a source out of the way.
+ * Place the guest's kernel, modules and tables.  A loader first claims every place, then lists copies and fills into the
+ * claimed places, then runs them all.  A destination may overlap another copy's source (GRUB leaves modules at 1 MiB, where
+ * most kernels are linked): load_plan_run() finds the order, and breaks a circle by moving a source to a free place first.
  * Nothing in guest memory changes before load_plan_run().
  *
- * What follows is for one CPU at the start.  Addresses are guest-physical.
+ * Only the first CPU calls these functions, at the start.  Addresses are guest-physical.
  */
 #ifndef HV_LOAD_PLAN_H
 #define HV_LOAD_PLAN_H
@@ -40,24 +40,24 @@ struct load_plan {
 /* @what is a string that lives on: "the kernel".  The BIOS's data areas are claimed from the start. */
 void load_plan_init(struct load_plan *p, const struct boot_info *b);
 
-/* Whether a place is usable memory and nobody's yet.  Says nothing. */
+/* True if a place is usable memory that nobody has claimed.  Prints nothing. */
 bool load_free(const struct load_plan *p, uint64_t base, uint64_t size);
 
 /* Claim a fixed place: 0, or -ERR_INVAL after a line that says what is in the way. */
 int load_claim(struct load_plan *p, uint64_t base, uint64_t size, const char *what);
 
-/* Find a place below @max and claim it; @how is BOOT_FIND_HIGH or 0.  0 (and no line) when there is none. */
+/* Find a place below @max and claim it; @how is BOOT_FIND_HIGH or 0.  Return 0, without a log line, if there is none. */
 uint64_t load_find(struct load_plan *p, unsigned how, uint64_t size, uint64_t align, uint64_t min, uint64_t max,
 		   const char *what);
 
-/* The line for when load_find() found nothing; returns -ERR_NOMEM. */
+/* Print that load_find() found no place; return -ERR_NOMEM. */
 int load_no_room(const char *what, uint64_t size, uint64_t max);
 
 /* List a copy or a fill into claimed memory.  @src is physical: in guest memory, or in Veneer's own.  0 or -ERR_NOMEM. */
 int load_copy(struct load_plan *p, uint64_t dst, uint64_t src, uint64_t len, const char *what);
 int load_fill(struct load_plan *p, uint64_t dst, uint64_t len, const char *what);
 
-/* Carry everything out.  0, or negative after a line: the guest cannot be started then, its memory may have changed. */
+/* Run all copies and fills.  0, or negative after a line: guest memory may have changed, the guest must not be started. */
 int load_plan_run(struct load_plan *p);
 
 /*
@@ -66,7 +66,7 @@ int load_plan_run(struct load_plan *p);
  */
 int load_modules(struct load_plan *p, const struct guest_image *img, uint64_t after, uint64_t *place);
 
-/* Bytes that are put together for the guest in memory of our own, to be copied to @gpa. */
+/* Bytes for the guest, collected in our own memory, to be copied to @gpa. */
 struct load_blob {
 	uint8_t *buf;
 	uint64_t gpa;
@@ -77,14 +77,14 @@ struct load_blob {
 /* A blob of at most @size bytes, claimed in low memory or else anywhere below 4 GiB: 0 or negative after a line. */
 int blob_new(struct load_blob *o, struct load_plan *p, uint32_t size, const char *what);
 
-/* Append, aligned; @data may be NULL for zeros.  The offset of what was appended; with @overflow set it is 0. */
+/* Append @data, or zeros if it is NULL, aligned.  Return the offset; 0 with @overflow set if there is no room. */
 uint32_t blob_add(struct load_blob *o, const void *data, uint32_t size, uint32_t align);
 uint32_t blob_add_string(struct load_blob *o, const char *s);
 
-/* Copy it with the plan, run the plan, free it.  @err is what happened so far; returns it or the new failure. */
+/* Copy the blob with the plan, run the plan, free the blob.  @err is the error so far; return it, or the new one. */
 int blob_finish(struct load_blob *o, struct load_plan *p, int err, const char *what);
 
-/* The screen that a kernel's header asks for.  The mode is the boot loader's, which knew of no guest: it cannot be changed. */
+/* The screen that a kernel's header asks for.  The boot loader has set the mode, without knowing the guest: it is fixed. */
 struct screen_wish {
 	bool graphics;			/* a framebuffer is understood */
 	bool graphics_required;		/* and nothing else */
@@ -93,7 +93,7 @@ struct screen_wish {
 	uint32_t width, height, depth;	/* 0: whichever; a recommendation at best (multiboot2 3.1.10) */
 };
 
-/* Say in a line what differs from the wish.  0; -ERR_NOTSUP, after an error line, where the kernel must not be started. */
+/* Print how the screen differs from the request.  0, or -ERR_NOTSUP after a line if the kernel must not be started. */
 int load_check_screen(const struct boot_info *b, const struct screen_wish *w, const char *protocol);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Kernels with a PVH entry: ELF files with a note that names a 32-bit entry point (Xen's public documentation, "x86/HVM direct
- * boot ABI").  A decompressed Linux kernel (vmlinux) and several unikernels have it.
+ * Load kernels with a PVH entry: ELF files with a note that names a 32-bit entry point (Xen's public documentation, "x86/HVM
+ * direct boot ABI").  A decompressed Linux kernel (vmlinux) and several unikernels have that note.
  */
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -39,7 +39,7 @@ struct pvh_range {
 
 static struct load_plan plan;
 
-/* The entry among the notes at [off, off + size) of the file; 0 when they name none. */
+/* Return the entry that the notes at [off, off + size) of the file name, or 0. */
 static uint64_t entry_in_notes(const struct guest_image *img, uint64_t off, uint64_t size)
 {
 	uint64_t end = off + size, entry = 0;
@@ -113,7 +113,7 @@ static void build_start(struct load_blob *o, const struct guest_image *img, cons
 	start.cmdline = o->gpa + blob_add_string(o, img->cmdline);
 	add_modules(o, &start, img, place);
 	add_map(o, &start, b);
-	/* Our own copy of the RSDP is out of the guest's sight. */
+	/* The guest cannot see our own copy of the RSDP. */
 	if (b->rsdp_size && b->rsdp == (uintptr_t)b->rsdp_copy)
 		start.rsdp = o->gpa + blob_add(o, b->rsdp_copy, b->rsdp_size, 16);
 	memcpy(o->buf, &start, sizeof(start));

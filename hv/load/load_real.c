@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Kernels of Linux's boot protocol whose only entry is the 16-bit one: they say no place for 32-bit code (iPXE's ipxe.lkrn), or
- * want to lie below 1 MiB (zImage).  The kernel's Documentation/arch/x86/boot.rst, "Loading the rest of the kernel" and
- * "Running the kernel".
+ * Load kernels of Linux's boot protocol that have only the 16-bit entry: they name no load address for 32-bit code (iPXE's
+ * ipxe.lkrn), or must be loaded below 1 MiB (zImage).  The kernel's Documentation/arch/x86/boot.rst, "Loading the rest of the
+ * kernel" and "Running the kernel".  The BIOS calls that such a kernel makes are hv/bios's.
  */
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -74,7 +74,7 @@ static int check(const struct guest_image *img, uint32_t setup_size)
 	return 0;
 }
 
-/* The protected-mode part, wherever that code begins. */
+/* The protected-mode part, whatever its address. */
 static int place_code(const struct guest_image *img, uint32_t setup_size)
 {
 	uint64_t at = get(img, HDR_LOADFLAGS, 1) & LOADED_HIGH ? LOAD_MIB : LOW_PLACE, size = img->size - setup_size;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which module is what, and which protocol starts the guest. */
+/* Choose the kernel among the boot loader's modules, and the protocol that starts it.  The protocols are in load_*.c. */
 #include <veneer/err.h>
 #include <veneer/gmem.h>
 #include <veneer/log.h>
 #include <veneer/string.h>
 #include "hv/load/loader.h"
 
-/* The guest's part of a module's line: what follows @word, or NULL when the line does not begin with it. */
+/* Return what follows @word on a module's line, or NULL if the line does not begin with @word. */
 static const char *after_word(const char *line, const char *word)
 {
 	size_t n = strlen(word);
@@ -36,7 +36,7 @@ const struct boot_module *loader_find_config(const struct boot_info *b)
 	return found;
 }
 
-/* The formats of this build, the one to prefer first: PVH tells a kernel least.  The last one comes only when asked for. */
+/* The formats of this build, preferred first: PVH tells a kernel least.  The last one is used only if configured. */
 static const struct guest_format *const formats[] = {
 	IS_ENABLED(CONFIG_BOOT_BIOS) ? &guest_real : NULL,	/* has Linux's magic, too */
 	IS_ENABLED(CONFIG_BOOT_LINUX) ? &guest_linux : NULL,
@@ -63,7 +63,7 @@ static void image_of(const struct boot_module *m, struct guest_image *img)
 	img->size = m->size;
 }
 
-/* The module whose line says that it is the kernel, else the first that looks like one; NULL after a line. */
+/* Return the module whose line begins with "kernel", else the first of a known format; NULL after a log line. */
 static const struct boot_module *find_kernel(const struct boot_info *b, const struct boot_module *config_module,
 					     struct guest_image *img, enum config_protocol protocol)
 {
@@ -114,7 +114,7 @@ static int unknown_format(const struct guest_image *img, enum config_protocol pr
 	return -ERR_NOTSUP;
 }
 
-/* Veneer moves to where no module lies; one that it covers all the same is lost. */
+/* The boot loader places Veneer where no module lies; a module that Veneer covers all the same is lost. */
 static int check_modules(const struct boot_info *b)
 {
 	for (unsigned i = 0; i < b->nmodules; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Guest loaders: put the kernel and its modules where they belong in guest memory and say how the guest's first CPU starts.
- * One struct guest_format per boot protocol; the formats are tried in order.
+ * Guest loaders: place the kernel and its modules in guest memory, and set the registers with which the guest's first CPU
+ * starts. There is one struct guest_format per boot protocol; the loader tries them in order.
  */
 #ifndef HV_LOADER_H
 #define HV_LOADER_H
@@ -22,7 +22,7 @@ struct guest_image {
 struct guest_format {
 	const char *name;		/* "multiboot1", "Linux bzImage" */
 	enum config_protocol protocol;
-	/* Whether the image is of this format. */
+	/* True if the image is of this format. */
 	bool (*detect)(const struct guest_image *img);
 	/*
 	 * Load.  On return the memory of image and modules at their old places belongs to the guest.  @regs arrives in
@@ -36,12 +36,12 @@ extern const struct guest_format guest_multiboot1, guest_multiboot2, guest_linux
 
 /*
  * Find the kernel among the modules (first word "kernel", else the first of a known format that is not "config"), load it by
- * @c's protocol, with @c's bootargs where its module has none.  0, or negative after a log line: no kernel module; a format
- * nobody knows (with the ones known and the bytes seen), or not the one of the protocol.
+ * @c's protocol, with @c's bootargs if its module's line has none.  0, or negative after a log line: no kernel module, a format
+ * that is unknown (the line names the known formats and the bytes seen), or a format that is not the protocol's.
  */
 int loader_start_guest(struct boot_info *b, const struct config *c, struct vcpu_regs *regs);
 
-/* The configuration blob among the modules (first word "config"), or NULL. */
+/* Return the module with the configuration blob (first word "config"), or NULL. */
 const struct boot_module *loader_find_config(const struct boot_info *b);
 
 #endif
