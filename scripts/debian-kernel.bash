@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
-# For scripts that start a Linux: Debian 12's kernel package, fetched by apt and unpacked, and its modules.  The caller has a
-# function fail MESSAGE, and /sbin in its PATH.
+# For scripts that start a Linux: fetch Debian 12's kernel package by apt, unpack it and copy its modules.  The caller defines a
+# function fail MESSAGE and has /sbin in its PATH.
 
-# The concrete package that Debian's linux-image-amd64 stands for.
+# Print the package that Debian's linux-image-amd64 depends on.
 kernel_current() {
 	apt-cache depends linux-image-amd64 2>/dev/null |
 		sed -n 's/^ *Depends: \(linux-image-6\.1\.[0-9.-]*-amd64\)$/\1/p' | head -n 1
@@ -20,10 +20,10 @@ kernel_package() {
 	echo "$name"
 }
 
-# The callers can have another one.
+# Callers may replace this function.
 kernel_download() { apt-get -q download "$1"; }
 
-# kernel_fetch OUT PACKAGE: the package, unpacked to OUT/kernel; nothing where it is there already
+# kernel_fetch OUT PACKAGE: unpack the package to OUT/kernel unless it is there
 kernel_fetch() {
 	[ "$(cat "$1/kernel/package" 2>/dev/null)" != "$2" ] || return 0
 	rm -rf -- "$1/kernel" "$1/deb"

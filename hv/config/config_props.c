@@ -295,7 +295,7 @@ static int rule_one_window(struct parse *p)
 	       config_bad_node(p, "expected one of veneer,window and veneer,partition, not both");
 }
 
-/* The window's last block must have a number, or the sum that finds it would wrap. */
+/* Reject a window whose last block number would wrap. */
 static int rule_set_window(struct parse *p)
 {
 	struct config_rule *r = p->rule;

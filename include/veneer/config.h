@@ -14,12 +14,12 @@
 
 enum config_action { ACTION_DEFAULT, ACTION_CONCEAL, ACTION_LEAVE };
 enum config_match { MATCH_BDF, MATCH_SERIAL, MATCH_ID, MATCH_CLASS };	/* strongest first */
-/* What part of a disk a rule means. */
+/* The part of a disk that a rule is about. */
 enum config_window { WINDOW_NONE, WINDOW_BLOCKS, WINDOW_NUMBER, WINDOW_UUID, WINDOW_LABEL };
 enum config_boot { BOOT_KERNEL, BOOT_DISK };
 enum config_crash { CRASH_REBOOT, CRASH_HALT, CRASH_WAIT };
 
-/* How the guest's kernel is started.  PROTOCOL_AUTO: as it looks; Linux by its 64-bit entry where it has one. */
+/* The boot protocol of the guest's kernel.  PROTOCOL_AUTO: by its file format; Linux by the 64-bit entry if there is one. */
 enum config_protocol {
 	PROTOCOL_AUTO, PROTOCOL_MULTIBOOT1, PROTOCOL_MULTIBOOT2, PROTOCOL_LINUX, PROTOCOL_LINUX32, PROTOCOL_PVH
 };
@@ -30,14 +30,14 @@ struct config_rule {
 	enum config_match match;
 	uint16_t bdf, vendor, device;
 	uint32_t class_code, class_mask;
-	char serial[CONFIG_SERIAL_SIZE];	/* a disk's serial number; such a rule concerns disks alone */
+	char serial[CONFIG_SERIAL_SIZE];	/* a disk's serial number; the rule is for disks only */
 	enum config_action action;
 	bool writable, modern_only;
 	bool has_slot, has_mac, has_timeout;
 	uint8_t slot;			/* 1..31 */
 	uint8_t mac[6];
 	uint32_t timeout_ms;		/* of disk requests */
-	enum config_window window;	/* the guest's disk is only this part of the real one */
+	enum config_window window;	/* the guest's disk is only this part of the real disk */
 	uint64_t window_first, window_blocks;	/* WINDOW_BLOCKS, logical blocks; the sum does not wrap */
 	uint32_t partition;		/* WINDOW_NUMBER, from 1 */
 	char part_name[40];		/* WINDOW_UUID, WINDOW_LABEL */
@@ -52,17 +52,17 @@ struct config {
 	uint32_t serial_baud;
 	uint16_t debug_exit_port;	/* 0, or an isa-debug-exit port: gets 120 when the guest crashes, 121 on a panic */
 	enum config_action default_action;
-	bool default_writable;		/* only what the built-in default says; never true from a blob */
+	bool default_writable;		/* from the built-in default only; no blob sets it */
 	unsigned nrules;
 	struct config_rule rule[CONFIG_MAX_RULES];
 	char bootargs[1024];
 	enum config_boot boot;
-	char boot_disk[CONFIG_SERIAL_SIZE];		/* serial number; empty: the only disk that can be meant */
+	char boot_disk[CONFIG_SERIAL_SIZE];		/* serial number; empty: the only bootable disk */
 	enum config_crash on_crash;
 	enum config_protocol protocol;
 	bool ap_trap_always;
-	uint8_t cpus;			/* 0: all that this build can start */
-	char own_partition[256];	/* PARTUUIDs by commas, of the command line: where Veneer came from */
+	uint8_t cpus;			/* 0: all processors that this build can start */
+	char own_partition[256];	/* PARTUUIDs, comma-separated, of the partitions Veneer starts from */
 };
 
 /* The one configuration of this run. */
