@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Takes one PCI function out of the guest's reach: configuration space, BARs, the bridges above.  It decides nothing. */
 #include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/trap.h>

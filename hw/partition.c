@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Reads MBR and GPT to find a partition by number, name or UUID.  It writes nothing and knows no file system. */
 #include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/partition.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The split virtqueue (virtio 1.2, 2.7): descriptor chains in, used elements out, every index and range checked.  No packet
+ * here.
+ */
 #include <veneer/gmem.h>
 #include <veneer/io.h>
 #include <veneer/string.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the legacy and the modern PCI transport share: status, features, queues, interrupts, reset.  Registers are legacy.c
+ * and modern.c.
+ */
 #include <veneer/counters.h>
 #include <veneer/doorbell.h>
 #include <veneer/err.h>

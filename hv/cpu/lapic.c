@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Registers of the local APIC of the processor that runs this, and the guest's trapped writes to them.  No emulated APIC. */
 #include <veneer/counters.h>
 #include <veneer/io.h>
 #include <veneer/log.h>

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Ownership of a controller by one processor at a time, and work that others post to the owner (contract in
+ * <veneer/owner.h>).
+ */
 #include <veneer/owner.h>
 
 void owner_add(struct owner *o, struct owner_work *w)

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The ACPI tables that Veneer needs, read once at the start.  No AML is interpreted; tables are hidden from the guest by name
+ * only.
+ */
 #include <veneer/io.h>
 #include <veneer/log.h>
 #include <veneer/string.h>

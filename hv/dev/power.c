@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Sleep, soft-off and reset: stops concealed devices before the machine goes down.  Suspend to RAM or disk is refused. */
 #include <veneer/io.h>
 #include <veneer/log.h>
 #include <veneer/time.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Decodes one instruction: length, operands, operation.  It reads no guest state and executes nothing. */
 #include "hv/emul/decode.h"
 #include <veneer/err.h>
 #include <veneer/string.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Executes a decoded instruction on registers and a bus that the caller brings.  It knows no vCPU and no device. */
 #include "hv/emul/emulate.h"
 #include <veneer/err.h>
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The chipsets' PIRQ registers: which input of the 8259s a PCI interrupt pin reaches.  Learning the pins is intx_learn.c. */
 #include <veneer/log.h>
 #include <veneer/vpci.h>
 #include "hv/irq/intx.h"

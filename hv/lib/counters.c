@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The table of all counters, which the hypercall reads.  It holds no counter itself. */
 #include <veneer/counters.h>
 #include <veneer/hypercall.h>
 #include <veneer/log.h>
