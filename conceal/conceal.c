@@ -158,7 +158,7 @@ static bool find_place(const struct pci_dev *pci, struct virtio_place *place, bo
 	}
 	place->bar1 = (uint32_t)pci_alloc_bar(place->bdf, false, VIRTIO_BAR1_SIZE);
 	place->bar4 = (uint32_t)pci_alloc_bar(place->bdf, false, VIRTIO_BAR4_SIZE);
-	place->command = PCI_CMD_IO | PCI_CMD_MEM | PCI_CMD_MASTER;
+	place->command = PCI_CMD_IO | PCI_CMD_MEM;
 	if (!place->bar1 || !place->bar4)
 		log_err("pci " PCI_FMT ": no free memory window for a twin", PCI_ARGS(place->bdf));
 	else

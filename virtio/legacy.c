@@ -61,6 +61,26 @@ static uint32_t get(struct virtio_dev *dev, uint32_t off)
 	}
 }
 
+/*
+ * Old drivers (Linux before 2.6.34) never set the bus master bit.  They were written against a device that sets the bit for the
+ * driver when DRIVER is written; a driver that writes its bits one at a time may have nothing but DRIVER_OK.
+ */
+static bool driver_begins(const struct virtio_dev *dev, uint8_t v)
+{
+	if (v & VIRTIO_STATUS_FAILED)
+		return false;
+	if (v & VIRTIO_STATUS_DRIVER_OK)
+		return !(dev->st.status & VIRTIO_STATUS_DRIVER_OK);
+	return v & VIRTIO_STATUS_DRIVER;
+}
+
+static void set_status(struct virtio_dev *dev, uint8_t v)
+{
+	if (driver_begins(dev, v))
+		virtio_master_set(dev);
+	virtio_status_set(dev, v);
+}
+
 static void set(struct virtio_dev *dev, uint32_t off, uint32_t v)
 {
 	struct virtq *q = virtio_selected(dev);
@@ -79,7 +99,7 @@ static void set(struct virtio_dev *dev, uint32_t off, uint32_t v)
 		virtio_kick_legacy(dev, v & 0xffff);
 		break;
 	case LEGACY_STATUS:
-		virtio_status_set(dev, (uint8_t)v);
+		set_status(dev, (uint8_t)v);
 		break;
 	case LEGACY_CONFIG_VECTOR:
 		dev->st.config_vector = virtio_vector(v & 0xffff);

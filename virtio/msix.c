@@ -27,16 +27,18 @@ static void send(struct virtio_dev *dev, unsigned vector)
 	irq_send_msi(addr, bytes_get(e, MSIX_ENTRY_SIZE, MSIX_ENTRY_DATA, 4));
 }
 
-static bool masked(struct virtio_dev *dev, unsigned vector)
+/* Masked by the entry, by the function, or not sent because the function is no bus master. */
+static bool held(struct virtio_dev *dev, unsigned vector)
 {
-	return (virtio_msix_ctrl(dev) & MSIX_CTRL_FUNC_MASK) || (entry(dev, vector)[MSIX_ENTRY_CTRL] & MSIX_ENTRY_MASKED);
+	return (virtio_msix_ctrl(dev) & MSIX_CTRL_FUNC_MASK) || (entry(dev, vector)[MSIX_ENTRY_CTRL] & MSIX_ENTRY_MASKED) ||
+	       !virtio_master_on(dev);
 }
 
 void virtio_msix_raise(struct virtio_dev *dev, uint16_t vector)
 {
 	if (vector >= VIRTIO_MSIX_VECTORS)
 		return;
-	if (masked(dev, vector))
+	if (held(dev, vector))
 		dev->st.pba |= (uint8_t)BIT(vector);
 	else
 		send(dev, vector);
@@ -47,7 +49,7 @@ void virtio_msix_deliver(struct virtio_dev *dev)
 	if (!dev->st.pba || !virtio_msix_on(dev))
 		return;
 	for (unsigned i = 0; i < VIRTIO_MSIX_VECTORS; i++) {
-		if (!(dev->st.pba & BIT(i)) || masked(dev, i))
+		if (!(dev->st.pba & BIT(i)) || held(dev, i))
 			continue;
 		dev->st.pba &= (uint8_t)~BIT(i);
 		send(dev, i);

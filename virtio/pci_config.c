@@ -74,8 +74,28 @@ bool virtio_msi_on(const struct virtio_dev *dev)
 
 void virtio_msi_raise(struct virtio_dev *dev)
 {
+	dev->st.msi_held = !virtio_master_on(dev);
+	if (dev->st.msi_held)
+		return;
 	dev->owner->msi_addr = get(dev, CAP_MSI + MSI_ADDR, 4);
 	irq_send_msi(dev->owner->msi_addr, get(dev, CAP_MSI + MSI_DATA, 2));
+}
+
+/* Send what was held while the function was no bus master, but no MSI whose cause the driver has read from ISR meanwhile. */
+static void master_changed(struct virtio_dev *dev)
+{
+	if (!virtio_master_on(dev))
+		return;
+	virtio_msix_deliver(dev);
+	if (dev->st.msi_held && dev->st.isr && virtio_msi_on(dev))
+		virtio_msi_raise(dev);
+	dev->st.msi_held = false;
+}
+
+void virtio_master_set(struct virtio_dev *dev)
+{
+	put(dev, PCI_COMMAND, 2, virtio_pci_command(dev) | PCI_CMD_MASTER);
+	master_changed(dev);
 }
 
 /* --- the BARs --- */
@@ -189,6 +209,7 @@ static void write_owned(struct virtio_dev *dev, uint16_t off, unsigned width, ui
 	if (touches(off, width, PCI_COMMAND, 2)) {
 		virtio_pci_place(dev);
 		virtio_intx_update(dev);
+		master_changed(dev);
 	}
 	if (touches(off, width, PCI_BAR(0), 6 * 4))
 		virtio_pci_place(dev);

@@ -183,6 +183,7 @@ void virtio_reset(struct virtio_dev *dev)
 	st->config_vector = VIRTIO_NO_VECTOR;
 	st->isr = 0;
 	st->pba = 0;
+	st->msi_held = false;
 	for (unsigned i = 0; i < dev->type->nqueues; i++)
 		virtq_reset(&dev->vq[i]);
 	dev->type->reset(dev);

@@ -16,6 +16,7 @@
 
 #include <veneer/io.h>
 #include <veneer/owner.h>
+#include <veneer/pci.h>
 #include <veneer/types.h>
 #include <veneer/virtio.h>
 #include "queue.h"
@@ -68,7 +69,8 @@ struct virtio_state {
 	uint8_t generation;
 	uint8_t running;		/* start() succeeded */
 	uint8_t pba;			/* pending vectors */
-	uint8_t pad[7];
+	uint8_t msi_held;		/* a plain MSI waits for the bus master bit */
+	uint8_t pad[6];
 	uint8_t msix[VIRTIO_MSIX_VECTORS * MSIX_ENTRY_SIZE];
 	uint8_t pci[256];		/* configuration space */
 	uint8_t cfg[VIRTIO_CFG_MAX];	/* device configuration */
@@ -178,6 +180,18 @@ static inline bool virtio_msix_on(const struct virtio_dev *dev)
 {
 	return virtio_msix_ctrl(dev) & MSIX_CTRL_ENABLE;
 }
+
+/*
+ * A message is a memory write of the function's own: without Command bit 2 (bus master) it sends none, neither MSI nor MSI-X
+ * (PCI 3.0, 6.2.2).  What is raised meanwhile pends and goes out when the bit is set.  Rings and INTx do not depend on the bit.
+ */
+static inline bool virtio_master_on(const struct virtio_dev *dev)
+{
+	return virtio_pci_command(dev) & PCI_CMD_MASTER;
+}
+
+/* Set the bit as if the guest had written it. */
+void virtio_master_set(struct virtio_dev *dev);
 
 /*
  * Plain MSI, for drivers that know no MSI-X: one message for everything, whatever the vectors say.  ISR is kept as with INTx,

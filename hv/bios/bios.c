@@ -310,6 +310,7 @@ int bios_start_disk(struct boot_info *b, struct vcpu_regs *regs)
 	err = err ?: bios_prepare(b, n);
 	if (err)
 		return err;
+	composition()->bootdisk->booted((unsigned)n);
 	log_info("guest: the boot sector of %s (serial \"%s\")", d.name, d.serial);
 	install(b, &data, regs);
 	return 0;

@@ -39,6 +39,12 @@ struct bootdisk_ops {
 	 */
 	int (*result)(void);
 
+	/*
+	 * The guest starts from the @n-th disk: its twin looks like a device that firmware has just read from, with the bus
+	 * master bit set.  Start only.
+	 */
+	void (*booted)(unsigned n);
+
 	/* The start only, after composition.start(): read into our own memory, and wait for it.  0 or negative. */
 	int (*read)(unsigned n, uint64_t lba, uint32_t nblocks, void *buf);
 };

@@ -117,6 +117,9 @@ struct disk {
 	 * call: the client knows.
 	 */
 	void (*client_batch_end)(struct disk *disk);
+
+	/* The client's, may be NULL: a firmware interface starts the guest from this disk.  Start only. */
+	void (*client_booted)(struct disk *disk);
 	void *client_ctx;
 
 	uint64_t cnt_commands, cnt_splits, cnt_bounced, cnt_bounced_bytes, cnt_errors, cnt_timeouts;

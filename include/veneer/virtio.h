@@ -32,7 +32,7 @@ struct virtio_place {
 	uint16_t io_base;		/* BAR0, aligned to its size; 0 with modern_only */
 	uint32_t bar1, bar4;		/* aligned to their sizes, in a window that the bridges above forward */
 	uint8_t int_line, int_pin;	/* 0x3c, 0x3d; pin 0 when the function has none */
-	uint16_t command;		/* the command register as firmware would leave it (decoding on) */
+	uint16_t command;		/* the command register as firmware leaves it (decoding on, no bus master) */
 
 	struct owner *owner;		/* of the controller behind: held for each access but kicks, which are posted */
 

@@ -364,6 +364,94 @@ static bool msix_over_msi(struct card *c)
 	return good;
 }
 
+/* --- without bus mastering --- */
+
+#define LAPIC_IRR	0xfee00200u
+#define LAPIC_ISR	0xfee00100u
+#define X2_ISR		0x810
+#define X2_IRR		0x820
+
+static void master_set(struct card *c, bool on)
+{
+	uint16_t command = pci_read16(c->v->bdf, PCI_COMMAND) & ~PCI_COMMAND_MASTER;
+
+	pci_write16(c->v->bdf, PCI_COMMAND, on ? command | PCI_COMMAND_MASTER : command);
+}
+
+/* No message, whatever is unmasked; the queue goes on.  What pended comes with the bit. */
+static bool no_master(struct card *c)
+{
+	unsigned int e = busy(c);
+
+	master_set(c, false);
+	if (!request(c) || !request(c) || !silent() || count[e])
+		return false;
+	c->table[4 * e + 3] = 1;
+	c->table[4 * e + 3] = 0;
+	if (!silent() || count[e])
+		return false;
+	master_set(c, true);
+	return came(e, 1) && request(c) && came(e, 2);
+}
+
+static bool no_master_msi(struct card *c)
+{
+	bool good;
+
+	control_set(c, 0);
+	msi_set(c, MSI_ENABLE);
+	master_set(c, false);
+	good = request(c) && silent();
+	master_set(c, true);
+	good = good && came(VECTORS, 1) && request(c) && came(VECTORS, 2);
+	msi_set(c, 0);
+	vio_isr(c->v);
+	return good;
+}
+
+static bool in_lapic(uint32_t page, uint32_t msr, unsigned int n)
+{
+	uint32_t bits = x2 ? (uint32_t)rdmsr(msr + n / 32) : read32((void *)(page + n / 32 * 16));
+
+	return bits & 1u << n % 32;
+}
+
+/*
+ * A driver that polls and leaves the bit alone: its vector has no handler, and a message would block all vectors below in the
+ * local APIC.
+ */
+static bool polls_with_a_dead_vector(struct card *c)
+{
+	const unsigned int dead = 0xef;
+
+	master_set(c, false);
+	entry_set(c, busy(c), BASE | TO_SELF, dead, 0);
+	for (unsigned int i = 0; i < 20; i++)
+		if (!request(c))
+			return false;
+	return !in_lapic(LAPIC_IRR, X2_IRR, dead) && !in_lapic(LAPIC_ISR, X2_ISR, dead) && !count[busy(c)];
+}
+
+/* A legacy driver that never sets the bit gets its messages: DRIVER sets the bit. */
+static bool status_sets_master(struct card *c)
+{
+	uint16_t command;
+
+	master_set(c, false);
+	if (!up(c))
+		return false;
+	command = pci_read16(c->v->bdf, PCI_COMMAND);
+	if (c->v->transport == VIO_MODERN)
+		return !(command & PCI_COMMAND_MASTER) && request(c) && silent();
+	return (command & PCI_COMMAND_MASTER) && request(c) && came(busy(c), 1);
+}
+
+/* As vio_scan() met it, before this probe touched the command register. */
+static bool began_without_master(const struct vio *v)
+{
+	return !(v->first_command & PCI_COMMAND_MASTER);
+}
+
 static const struct { const char *name; bool (*fn)(struct card *c); } tries[] = {
 	{ "each queue has its vector", each_queue_its_own },
 	{ "the configuration has its vector", configuration },
@@ -383,6 +471,10 @@ static const struct { const char *name; bool (*fn)(struct card *c); } tries[] = 
 	{ "what is never sent", never_sent },
 	{ "plain MSI", plain_msi },
 	{ "MSI-X holds over MSI", msix_over_msi },
+	{ "bus master off", no_master },
+	{ "bus master off, plain MSI", no_master_msi },
+	{ "bus master off, a vector without a handler, polled", polls_with_a_dead_vector },
+	{ "bus master off until DRIVER", status_sets_master },
 };
 
 static void try_all(struct card *c)
@@ -392,6 +484,7 @@ static void try_all(struct card *c)
 			check(tries[i].fn(c), true, "msix: %s: %s", vio_name(c->v), tries[i].name);
 		vio_reset(c->v);
 		control_set(c, 0);
+		master_set(c, true);
 	}
 }
 
@@ -434,6 +527,7 @@ void probe(void)
 	for (unsigned int i = 0; i < vio_count; i++) {
 		struct card c = { .v = &vios[i] };
 
+		check(began_without_master(c.v), true, "msix: %s: no bus master at first", vio_name(c.v));
 		if (!check(find(&c), true, "msix: %s: MSI-X and MSI are there", vio_name(c.v)))
 			continue;
 		for (enum vio_transport t = VIO_LEGACY; t <= VIO_MODERN; t++) {

@@ -281,7 +281,8 @@ static bool never_bus_master(struct vio *v)
 	good = vio_start(v, v->transport, 0);
 	for (unsigned int i = 0; good && i < 20; i++)
 		good = served(v);
-	good = good && !(pci_read16(v->bdf, PCI_COMMAND) & PCI_COMMAND_MASTER);
+	/* The legacy interface sets the bit for its driver, the modern one does not. */
+	good = good && !(pci_read16(v->bdf, PCI_COMMAND) & PCI_COMMAND_MASTER) == (v->transport == VIO_MODERN);
 	pci_write16(v->bdf, PCI_COMMAND, command);
 	return good;
 }

@@ -15,8 +15,6 @@ static struct hw_dev ctrl[2];
 static struct disk_req *with;		/* what the disk has */
 static int held, submits, last_op;
 
-
-
 void clock_hold(void) { held++; }
 void clock_release(void) { held--; }
 void disk_kick(struct disk *d, unsigned q) { }
@@ -123,3 +121,17 @@ TEST(the_reset_of_a_twin_takes_it_along)
 }
 
 TEST_MAIN
+
+static unsigned boots;
+static void on_booted(struct disk *d) { CHECK(d == &disk[0]); boots++; }
+
+TEST(the_twin_hears_that_the_guest_starts_from_its_disk)
+{
+	setup();
+	disk[0].client_booted = on_booted;
+	bootdisk_ops.booted(1);		/* has no such client */
+	bootdisk_ops.booted(7);
+	CHECK_EQ(boots, 0);
+	bootdisk_ops.booted(0);
+	CHECK_EQ(boots, 1);
+}

@@ -211,6 +211,8 @@ static void check_net(void)
 	CHECK(attached[0].bdf == NIC && attached[0].pin == 2);
 	twin[0].place.intx(twin[0].place.intx_ctx, INTX_HIGH);
 	CHECK_EQ(driven, INTX_HIGH);
+	for (unsigned i = 0; i < ntwins; i++)	/* a bus master is what its driver makes one */
+		CHECK_EQ(twin[i].place.command, PCI_CMD_IO | PCI_CMD_MEM);
 	CHECK(twin[0].place.bar1 && twin[0].place.bar4 && twin[0].place.bar1 != twin[0].place.bar4);
 }
 

@@ -576,3 +576,12 @@ TEST(nothing_stays_allocated_when_making_fails)
 }
 
 TEST_MAIN
+
+TEST(the_boot_disk_is_a_bus_master)
+{
+	make_disk(512);
+	make(true);
+	cfg_write(PCI_COMMAND, 2, PCI_CMD_IO | PCI_CMD_MEM);
+	hw.disk.client_booted(&hw.disk);
+	CHECK_EQ(cfg_read(PCI_COMMAND, 2), 7);
+}

@@ -437,6 +437,106 @@ TEST(msix)
 }
 
 #define MSI	0xb0u
+#define NO_MASTER	(PCI_CMD_IO | PCI_CMD_MEM)
+
+/* Command bit 2: a function that is no bus master writes no messages.  Rings and INTx do not ask for the bit. */
+TEST(no_message_without_bus_master)
+{
+	make(false);
+	cfg_write(PCI_COMMAND, 2, NO_MASTER);
+	msix_entry(1, 0xfee01000, 0x4041, 0);
+	msix_entry(2, 0xfee01000, 0x4042, 0);
+	cfg_write(0x42, 2, MSIX_CTRL_ENABLE);
+	modern_up(rings, 1, 0, 16);
+	set_common(COMMON_QUEUE_SELECT, 2, 0);
+	set_common(COMMON_QUEUE_VECTOR, 2, 1);
+	set_common(COMMON_CONFIG_VECTOR, 2, 2);
+	CHECK_EQ(cfg_read(PCI_COMMAND, 2), NO_MASTER);		/* the modern interface does not set the bit */
+	for (unsigned i = 0; i < 3; i++) {
+		offer(&rings[0]);
+		modern_kick(0);
+		CHECK(ring_take(&rings[0], NULL, NULL));	/* used->idx advances all the same */
+	}
+	virtio_config_changed(&dev);
+	guest_write(TWIN_BAR1 + 16 + 12, 4, 1);			/* masked and unmasked: no way around the bit */
+	guest_write(TWIN_BAR1 + 16 + 12, 4, 0);
+	cfg_write(0x42, 2, MSIX_CTRL_ENABLE | MSIX_CTRL_FUNC_MASK);
+	cfg_write(0x42, 2, MSIX_CTRL_ENABLE);
+	CHECK_EQ(twin_msis, 0);
+	CHECK_EQ(guest_read(TWIN_BAR1 + 0x800, 1), 6);
+	cfg_write(PCI_COMMAND, 1, 7);				/* what pends goes out, once each */
+	CHECK_EQ(twin_msis, 2);
+	CHECK_EQ(guest_read(TWIN_BAR1 + 0x800, 1), 0);
+	cfg_write(PCI_COMMAND, 2, 7);
+	CHECK_EQ(twin_msis, 2);
+	cfg_write(PCI_COMMAND, 2, NO_MASTER);			/* and off again while it runs */
+	virtio_needs_reset(&dev, "test");
+	CHECK_EQ(twin_msis, 2);
+	set_common(COMMON_STATUS, 1, 0);			/* a reset forgets */
+	cfg_write(PCI_COMMAND, 2, 7);
+	CHECK_EQ(twin_msis, 2);
+}
+
+TEST(no_plain_msi_without_bus_master)
+{
+	make(false);
+	cfg_write(PCI_COMMAND, 2, NO_MASTER);
+	cfg_write(MSI + 4, 4, 0xfee01000);
+	cfg_write(MSI + 8, 4, 0x4061);
+	cfg_write(MSI + 2, 2, 1);
+	modern_up(rings, 1, 0, 16);
+	offer(&rings[0]);
+	modern_kick(0);
+	CHECK(ring_take(&rings[0], NULL, NULL));
+	virtio_config_changed(&dev);
+	CHECK_EQ(twin_msis, 0);
+	CHECK_EQ(twin_intx, INTX_OFF);				/* nor does the line take its place */
+	cfg_write(PCI_COMMAND, 2, 7);
+	CHECK_EQ(twin_msis, 1);
+	cfg_write(PCI_COMMAND, 2, NO_MASTER);
+	virtio_config_changed(&dev);
+	CHECK_EQ(leg(LEGACY_ISR, 1), 3);			/* the driver has learned of it by polling */
+	cfg_write(PCI_COMMAND, 2, 7);
+	CHECK_EQ(twin_msis, 1);
+	cfg_write(PCI_COMMAND, 2, NO_MASTER);
+	virtio_config_changed(&dev);
+	set_common(COMMON_STATUS, 1, 0);
+	cfg_write(PCI_COMMAND, 2, 7);
+	CHECK_EQ(twin_msis, 1);
+}
+
+TEST(intx_does_not_need_the_bus_master_bit)
+{
+	make(false);
+	cfg_write(PCI_COMMAND, 2, NO_MASTER);
+	modern_up(rings, 1, 0, 16);
+	offer(&rings[0]);
+	modern_kick(0);
+	CHECK(twin_line);
+}
+
+/* A legacy driver that never sets the bit has it from DRIVER on; one that writes 1, 2, 4 or nothing but 4, too. */
+TEST(a_legacy_driver_becomes_bus_master)
+{
+	static const uint8_t sequences[][3] = { { 1, 3, 7 }, { 1, 2, 4 }, { 3, 3, 7 }, { 4, 4, 4 }, { 7, 7, 7 } };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(sequences); i++) {
+		make(false);
+		cfg_write(PCI_COMMAND, 2, NO_MASTER);
+		set_leg(LEGACY_STATUS, 1, 0);
+		set_leg(LEGACY_STATUS, 1, VIRTIO_STATUS_ACKNOWLEDGE);
+		set_leg(LEGACY_STATUS, 1, VIRTIO_STATUS_FAILED | 3);
+		CHECK_EQ(cfg_read(PCI_COMMAND, 2), NO_MASTER);
+		set_leg(LEGACY_STATUS, 1, 0);
+		for (unsigned n = 0; n < 3; n++)
+			set_leg(LEGACY_STATUS, 1, sequences[i][n]);
+		CHECK_EQ(cfg_read(PCI_COMMAND, 2), 7);
+		/* Taken back later, the bit stays as the driver wants it. */
+		cfg_write(PCI_COMMAND, 2, NO_MASTER);
+		set_leg(LEGACY_STATUS, 1, leg(LEGACY_STATUS, 1) | VIRTIO_STATUS_DRIVER_OK);
+		CHECK_EQ(cfg_read(PCI_COMMAND, 2), NO_MASTER);
+	}
+}
 
 TEST(plain_msi)
 {

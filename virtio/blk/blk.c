@@ -144,6 +144,13 @@ static void put_config(struct vblk *vb)
 	}
 }
 
+static void vblk_booted(struct disk *disk)
+{
+	struct vblk *vb = disk->client_ctx;
+
+	virtio_master_set(&vb->dev);
+}
+
 static void register_counters(const struct vblk *vb, const char *name)
 {
 	counter_register(name, "reads", &vb->cnt_reads);
@@ -189,6 +196,7 @@ struct virtio_dev *virtio_blk_new(const char *name, const struct virtio_blk_conf
 		goto fail_reqs;
 	conf->disk->client_ctx = vb;
 	conf->disk->client_batch_end = vblk_batch_end;
+	conf->disk->client_booted = vblk_booted;
 	register_counters(vb, name);
 	return &vb->dev;
 

@@ -135,9 +135,16 @@ static int bootdisk_read(unsigned n, uint64_t lba, uint32_t nblocks, void *buf)
 	return n < ndisks ? disk_read_now(disks[n].disk, lba, buf, nblocks) : -ERR_NODEV;
 }
 
+static void bootdisk_booted(unsigned n)
+{
+	if (n < ndisks && disks[n].disk->client_booted)
+		disks[n].disk->client_booted(disks[n].disk);
+}
+
 const struct bootdisk_ops bootdisk_ops = {
 	.get = bootdisk_get,
 	.begin = bootdisk_begin,
 	.result = bootdisk_result,
+	.booted = bootdisk_booted,
 	.read = bootdisk_read,
 };

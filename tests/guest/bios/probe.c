@@ -213,6 +213,28 @@ static void test_parameters(void)
 	check(ah() | (carry() ? 0x100 : 0), ERROR(1), "parameters: no room");
 }
 
+/* The command register of the virtio function behind a drive. */
+static uint32_t command_register(uint32_t drive)
+{
+	static uint8_t buffer[66] __attribute__((aligned(4)));
+	uint32_t v;
+
+	*(uint16_t *)buffer = sizeof(buffer);
+	regs = (struct regs){ .eax = 0x4800, .edx = drive, .esi = (uint16_t)(uint32_t)buffer, .eflags = IF | 2 };
+	bios_int(0x13);
+	outl(0xcf8, 0x80000004u | (uint32_t)buffer[48] << 16 | (uint32_t)buffer[49] << 11 | (uint32_t)buffer[50] << 8);
+	__asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"((uint16_t)0xcfc));
+	return v & 7;
+}
+
+/* As firmware leaves them: the controller that it started from is bus master, no other. */
+static void test_bus_master(void)
+{
+	check(command_register(0x80), 7, "bus master: the boot disk's function");
+	check(command_register(0x81), 3, "bus master: another controller's");
+	check(command_register(0x82), 3, "bus master: another disk's");
+}
+
 static void test_wrong_drives(void)
 {
 	static const uint8_t functions[] = { 0x02, 0x03, 0x04, 0x08, 0x15, 0x41, 0x42, 0x43, 0x44, 0x47, 0x48 };
@@ -575,6 +597,7 @@ void bios_main(void)
 	test_start();
 	test_drives();
 	test_parameters();
+	test_bus_master();
 	test_wrong_drives();
 	test_unknown();
 	test_registers();

@@ -64,6 +64,7 @@ static void found(pci_bdf bdf)
 	if (pci_read16(bdf, PCI_VENDOR) != VENDOR_VIRTIO || (type != VIO_NET && type != VIO_BLK) || vio_count == VIO_MAX)
 		return;
 	v->bdf = bdf;
+	v->first_command = pci_read16(bdf, PCI_COMMAND);
 	v->type = type;
 	v->number = vio_count++;
 	v->data = data_pool[v->number];

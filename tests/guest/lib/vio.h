@@ -87,6 +87,7 @@ struct vioq {
 
 struct vio {
 	pci_bdf bdf;
+	uint16_t first_command;			/* the command register before vio_scan() wrote it */
 	unsigned int type, number;		/* VIO_NET or VIO_BLK; place in vios[] */
 	enum vio_transport transport;
 	uint16_t io;
