@@ -140,6 +140,8 @@ struct nvme {
 
 	uint64_t max_bytes;		/* of one command, from MDTS */
 	uint32_t rtd3e_us, nn;
+	unsigned left_out;		/* namespaces that are no disks */
+	bool no_memory;			/* one of them for that reason */
 	uint16_t oncs;
 	uint32_t dsm_blocks;		/* of one Dataset Management command, 0 unlimited */
 	uint64_t zero_bytes;		/* of one Write Zeroes command */
@@ -229,7 +231,10 @@ void nvme_shutdown(struct hw_dev *dev);
 /* Fill in the controller's part of @n, the admin queue being up. */
 int nvme_identify_ctrl(struct nvme *n);
 
-/* Make a disk of each usable namespace, without disk_init().  0, -ERR_NODEV when there is none, or another error. */
+/*
+ * Make a disk of each usable namespace, without disk_init(); what is left out has a line that says why.  0, -ERR_NODEV if no
+ * namespace is usable, -ERR_NOMEM if there was memory for none, or -ERR_TIMEOUT if the controller does not answer.
+ */
 int nvme_scan(struct nvme *n);
 
 #endif

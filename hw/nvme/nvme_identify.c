@@ -7,6 +7,7 @@
 #include "nvme.h"
 
 #define MAX_NSIDS		1024u		/* in one active namespace list */
+#define MAX_LEFT_OUT_LINES	8u
 #define MAX_DISCARD_BYTES	0x40000000u	/* a command: more could take longer than its deadline */
 #define MAX_PHYS_BYTES		4096u		/* file systems choose their sectors by it */
 
@@ -117,13 +118,68 @@ int nvme_identify_ctrl(struct nvme *n)
 
 /* --- namespaces --- */
 
+/* Say that a namespace is left out; after the first few they are only counted. */
+static void leave_out(struct nvme *n, uint32_t nsid, const char *why)
+{
+	if (n->left_out++ < MAX_LEFT_OUT_LINES)
+		log_warn("%s: namespace %u left out: %s", n->dev.name, nsid, why);
+}
+
+/*
+ * The I/O command set that a list of descriptors names, or -1.  If the list names several, one that is not NVM counts: a
+ * namespace is a disk only if nothing says otherwise.
+ */
+static int find_csi(const uint8_t *list, size_t len)
+{
+	int csi = -1;
+
+	for (size_t at = 0; at + sizeof(struct nvme_ns_desc) < len; ) {
+		const struct nvme_ns_desc *d = (const struct nvme_ns_desc *)(list + at);
+
+		if (!d->nidl)
+			break;
+		if (d->nidt == NVME_NIDT_CSI && csi <= (int)NVME_CSI_NVM)
+			csi = d->nid[0];
+		at += sizeof(*d) + d->nidl;
+	}
+	return csi;
+}
+
+/*
+ * Why the commands of a namespace are not those of a disk; *@why stays NULL if they are.  A controller that knows NVM alone may
+ * fail to list descriptors, and firmware before 1.3 has none; a controller that knows several command sets has to say which.
+ */
+static int check_command_set(struct nvme *n, uint32_t nsid, const char **why)
+{
+	bool several = n->cap & NVME_CAP_CSS_IOCSS;
+	int err, csi = -1;
+
+	if (!several && (n->vs < NVME_VS_1_3 || (n->quirks & NVME_Q_NO_NS_LIST)))
+		return 0;
+	err = identify(n, NVME_CNS_NS_DESC, nsid, 0, "Identify (namespace identification descriptors)");
+	if (err && err != -ERR_IO)
+		return err;
+	if (!err)
+		csi = find_csi(n->id_buf, 4096);
+	if (csi == NVME_CSI_ZONED)
+		*why = "it is zoned, not an ordinary disk";
+	else if (csi == NVME_CSI_KV)
+		*why = "it is a key-value store, not a disk";
+	else if (csi > 0)
+		*why = "it has a command set that is not a disk's";
+	else if (csi < 0 && several)
+		*why = "the controller does not say which command set it has";
+	return 0;
+}
+
+/* 0, which has no valid block size, if the namespace uses a format that it does not list. */
 static uint32_t lba_format(const struct nvme_id_ns *id)
 {
 	unsigned i = FIELD_GET(NVME_FLBAS_LOW, id->flbas);
 
 	if (id->nlbaf >= 16)
 		i |= FIELD_GET(NVME_FLBAS_HIGH, id->flbas) << 4;
-	return id->lbaf[i];
+	return i <= id->nlbaf ? id->lbaf[i] : 0;
 }
 
 /* Why a namespace cannot be a disk, or NULL. */
@@ -131,8 +187,6 @@ static const char *unusable(const struct nvme_id_ns *id, uint32_t lbaf)
 {
 	unsigned lbads = FIELD_GET(NVME_LBAF_LBADS, lbaf);
 
-	if (!id->nsze)
-		return "it is not active";
 	if (FIELD_GET(NVME_LBAF_MS, lbaf) || FIELD_GET(NVME_DPS_PIT, id->dps))
 		return "its blocks carry metadata or protection information";
 	if (lbads < 9 || lbads > 12)
@@ -196,26 +250,13 @@ static void fill_disk(struct nvme *n, struct disk *d, uint32_t nsid, const struc
 	set_limits(n, d);
 }
 
-static int add_ns(struct nvme *n, uint32_t nsid)
+static int make_disk(struct nvme *n, uint32_t nsid)
 {
 	const struct nvme_id_ns *id = n->id_buf;
-	struct nvme_ns *ns;
-	const char *why;
-	int err = identify(n, NVME_CNS_NS, nsid, 0, "Identify Namespace");
+	struct nvme_ns *ns = mem_alloc(sizeof(*ns), 16);
 
-	if (err)
-		return err == -ERR_IO ? 0 : err;
-	why = unusable(id, lba_format(id));
-	if (!why && n->dev.ndisk == NVME_MAX_DISKS)
-		why = "too many namespaces";
-	if (why) {
-		if (id->nsze)
-			log_warn("%s: namespace %u left out: %s", n->dev.name, nsid, why);
-		return 0;
-	}
-	ns = mem_alloc(sizeof(*ns), 16);
 	if (!ns) {
-		log_err("%s: no memory for namespace %u", n->dev.name, nsid);
+		leave_out(n, nsid, "no memory");
 		return -ERR_NOMEM;
 	}
 	ns->n = n;
@@ -226,29 +267,72 @@ static int add_ns(struct nvme *n, uint32_t nsid)
 	return 0;
 }
 
+/* Negative only if the controller does not answer any more: one namespace must not cost the others. */
+static int add_ns(struct nvme *n, uint32_t nsid)
+{
+	const struct nvme_id_ns *id = n->id_buf;
+	const char *why = NULL;
+	int err;
+
+	if (n->dev.ndisk == NVME_MAX_DISKS) {
+		leave_out(n, nsid, "too many namespaces");
+		return 0;
+	}
+	err = check_command_set(n, nsid, &why);
+	if (err)
+		return err;
+	if (why) {
+		leave_out(n, nsid, why);
+		return 0;
+	}
+	err = identify(n, NVME_CNS_NS, nsid, 0, "Identify Namespace");
+	if (err == -ERR_IO) {
+		leave_out(n, nsid, "the controller does not describe it");
+		return 0;
+	}
+	if (err || !id->nsze)		/* inactive */
+		return err;
+	why = unusable(id, lba_format(id));
+	if (why)
+		leave_out(n, nsid, why);
+	else if (make_disk(n, nsid) == -ERR_NOMEM)
+		n->no_memory = true;
+	return 0;
+}
+
 /* Before 1.1 there is no list: every number up to NN may be a namespace, and an inactive one has size 0. */
 static int scan_numbers(struct nvme *n)
 {
 	int err = 0;
 
+	if (n->nn > MAX_NSIDS)
+		log_warn("%s: up to %u namespaces; those above %u are left out", n->dev.name, n->nn, MAX_NSIDS);
 	for (uint32_t nsid = 1; !err && nsid <= MIN(n->nn, MAX_NSIDS); nsid++)
 		err = add_ns(n, nsid);
 	return err;
 }
 
+/* The list ascends (1.4 section 5.15.2.3), so that a number that does not is none. */
 static int scan_list(struct nvme *n)
 {
 	uint32_t *list = mem_alloc(MAX_NSIDS * sizeof(*list), 16);
 	int err = 0;
+	unsigned i;
 
 	if (!list) {
 		log_err("%s: no memory for the list of namespaces", n->dev.name);
 		return -ERR_NOMEM;
 	}
 	memcpy(list, n->id_buf, MAX_NSIDS * sizeof(*list));	/* add_ns() needs the buffer */
-	for (unsigned i = 0; !err && i < MAX_NSIDS && list[i] && list[i] <= n->nn; i++)
-		if (!i || list[i] > list[i - 1])
+	for (i = 0; !err && i < MAX_NSIDS && list[i]; i++) {
+		if (list[i] > n->nn || (i && list[i] <= list[i - 1]))
+			leave_out(n, list[i], "its number is out of order, or beyond the largest");
+		else
 			err = add_ns(n, list[i]);
+	}
+	if (i == MAX_NSIDS)
+		log_warn("%s: %u namespaces or more; those after number %u are left out", n->dev.name, MAX_NSIDS,
+			 list[i - 1]);
 	mem_free(list);
 	return err;
 }
@@ -276,9 +360,11 @@ int nvme_scan(struct nvme *n)
 		err = scan_list(n);
 	else if (err == -ERR_IO)
 		err = scan_numbers(n);
+	if (n->left_out > MAX_LEFT_OUT_LINES)
+		log_warn("%s: %u namespaces left out altogether", n->dev.name, n->left_out);
 	if (!err && !n->dev.ndisk) {
 		log_warn("%s: no usable namespace", n->dev.name);
-		err = -ERR_NODEV;
+		err = n->no_memory ? -ERR_NOMEM : -ERR_NODEV;
 	}
 	return err ? err : share_out(n);
 }

@@ -87,7 +87,10 @@ static int read_cap(struct nvme *n)
 	unsigned mps = (unsigned)FIELD_GET(NVME_CAP_MPSMIN, n->cap);
 	uint64_t stride = 4ull << FIELD_GET(NVME_CAP_DSTRD, n->cap);
 
-	if ((n->cap & (NVME_CAP_CSS_NVM | NVME_CAP_CSS_NOIO)) == NVME_CAP_CSS_NOIO || mps > MPS_MAX) {
+	/* Old controllers may name no command set at all. */
+	bool others = n->cap & (NVME_CAP_CSS_IOCSS | NVME_CAP_CSS_NOIO);
+
+	if ((!(n->cap & NVME_CAP_CSS_NVM) && others) || mps > MPS_MAX) {
 		log_err("%s: no disks or pages of %u KiB, CAP %016llx", name, 4u << mps, (unsigned long long)n->cap);
 		return -ERR_NOTSUP;
 	}
@@ -173,17 +176,31 @@ static int bring_up(struct nvme *n)
 	return nvme_wait_state(n, NVME_SETUP);
 }
 
+static void drop_ns(struct nvme *n, unsigned i)
+{
+	mem_free(n->ns[i]);
+	for (n->dev.ndisk--; i < n->dev.ndisk; i++) {
+		n->ns[i] = n->ns[i + 1];
+		n->disks[i] = n->disks[i + 1];
+	}
+}
+
+/* A namespace without memory costs no other one. */
 static int init_disks(struct nvme *n)
 {
-	for (unsigned i = 0; i < n->dev.ndisk; i++) {
-		int err = disk_init(n->disks[i]);
+	for (unsigned i = 0; i < n->dev.ndisk; ) {
+		struct disk *d = n->disks[i];
 
-		if (err)
-			return err;
-		log_info("%s: %llu blocks of %u bytes%s", n->disks[i]->name, (unsigned long long)n->disks[i]->nblocks,
-			 n->disks[i]->block_size, n->disks[i]->hw_read_only ? ", write protected" : "");
+		if (disk_init(d)) {
+			log_err("%s: no memory for its commands: left out", d->name);
+			drop_ns(n, i);
+			continue;
+		}
+		log_info("%s: %llu blocks of %u bytes%s", d->name, (unsigned long long)d->nblocks, d->block_size,
+			 d->hw_read_only ? ", write protected" : "");
+		i++;
 	}
-	return 0;
+	return n->dev.ndisk ? 0 : -ERR_NOMEM;
 }
 
 static int start(struct nvme *n)

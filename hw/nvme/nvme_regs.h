@@ -15,12 +15,14 @@
 #define  NVME_CAP_TO		GENMASK64(31, 24)	/* of 500 ms */
 #define  NVME_CAP_DSTRD		GENMASK64(35, 32)	/* 4 << DSTRD bytes from doorbell to doorbell */
 #define  NVME_CAP_CSS_NVM	BIT64(37)
+#define  NVME_CAP_CSS_IOCSS	BIT64(43)		/* knows command sets besides NVM */
 #define  NVME_CAP_CSS_NOIO	BIT64(44)		/* can do with admin commands only */
 #define  NVME_CAP_MPSMIN	GENMASK64(51, 48)	/* 4 KiB << MPSMIN */
 #define  NVME_CAP_MPSMAX	GENMASK64(55, 52)
 #define  NVME_CAP_CRWMS		BIT64(59)		/* 2.0: CRTO is there */
 #define NVME_VS		0x08
 #define  NVME_VS_1_1		0x00010100u
+#define  NVME_VS_1_3		0x00010300u
 #define  NVME_VS_1_4		0x00010400u
 #define NVME_INTMS	0x0c
 #define NVME_INTMC	0x10
@@ -120,6 +122,7 @@ _Static_assert(sizeof(struct nvme_cqe) == 16, "IOCQES says 16 bytes");
 #define NVME_CNS_NS		0x00u
 #define NVME_CNS_CTRL		0x01u
 #define NVME_CNS_ACTIVE_NS	0x02u
+#define NVME_CNS_NS_DESC	0x03u			/* from 1.3 on */
 #define NVME_CNS_CSI_CTRL	0x06u			/* 2.0, and 1.4 controllers that know TP 4056 */
 
 /* NVM commands, section 6. */
@@ -201,6 +204,17 @@ _Static_assert(sizeof(struct nvme_id_ns) == 4096 && offsetof(struct nvme_id_ns, 
 #define NVME_NSATTR_WP		BIT(0)
 #define NVME_LBAF_MS		GENMASK(15, 0)
 #define NVME_LBAF_LBADS		GENMASK(23, 16)
+
+/* A namespace identification descriptor, 2.0 figure 277; NIDL bytes follow.  NIDL = 0 ends the list. */
+struct nvme_ns_desc {
+	uint8_t nidt, nidl, rsvd2[2];
+	uint8_t nid[];
+};
+
+#define NVME_NIDT_CSI		4u			/* one byte: the namespace's I/O command set */
+#define NVME_CSI_NVM		0u
+#define NVME_CSI_KV		1u
+#define NVME_CSI_ZONED		2u
 
 /* I/O command set specific Identify Controller for the NVM command set, figure 101 of its specification 1.0. */
 struct nvme_id_nvm_ctrl {

@@ -171,18 +171,19 @@ static void identify_ctrl(uint8_t *b)
 	b[111] = model.cntrltype;
 	b[512] = 0x66;
 	b[513] = 0x44;
-	put32(b + 516, 8);
+	put32(b + 516, MAX(model.namespaces, 8u));
 	put16(b + 520, model.oncs);
 	b[525] = model.vwc;
 }
 
 static void identify_ns(uint8_t *b, uint32_t nsid)
 {
-	if ((nsid != 1 && nsid != 2 && nsid != 3) || model.no_namespaces)
+	if (nsid < 1 || nsid > MAX(model.namespaces, 3u) || model.no_namespaces)
 		return;
 	put32(b, MODEL_BLOCKS);
 	b[25] = 2;
-	b[26] = nsid == 3 ? 1 : nsid == 2 ? 2 : 0;
+	b[26] = nsid >= 3 ? 1 : nsid == 2 ? 2 : model.bad_format ? 3 : 0;
+	put32(b + 140, 9 << 16);		/* not in the list: NLBAF says three */
 	put32(b + 128, 9 << 16);
 	put32(b + 132, 12 << 16);
 	put32(b + 136, 9 << 16 | 8);		/* with metadata */
@@ -196,6 +197,25 @@ static void identify_ns(uint8_t *b, uint32_t nsid)
 	b[99] = nsid == 3;			/* NSATTR */
 }
 
+/* An EUI64, a UUID, and the command set between. */
+static void identify_descriptors(uint8_t *b, uint32_t nsid)
+{
+	b[0] = 1;
+	b[1] = 8;
+	b += 12;
+	if (!model.no_csi) {
+		b[0] = 4;
+		b[1] = 1;
+		b[4] = model.csi[nsid - 1];
+		b += 5;
+	}
+	b[0] = 3;
+	b[1] = 16;
+	b[4] = 4;		/* the UUID's bytes look like a descriptor, too */
+	b[5] = 1;
+	b[8] = 2;
+}
+
 static void identify(unsigned i)
 {
 	const struct sqe *e = &cmd[i].e;
@@ -203,13 +223,24 @@ static void identify(unsigned i)
 	unsigned cns = e->c10 & 0xff;
 
 	STRICT(cns < 2 || model.vs >= 0x10100, "CNS %u in a 1.0 controller", cns);
+	if (cns == 0 && e->nsid == model.fail_identify_ns) {
+		finish(i, 0, 0x00b);
+		return;
+	}
 	if (cns == 0) {
 		identify_ns(b, e->nsid);
 	} else if (cns == 1) {
 		identify_ctrl(b);
 	} else if (cns == 2 && !model.no_namespaces) {
-		for (uint8_t k = 0; k < 3; k++)
-			b[4 * k] = k + 1;
+		for (unsigned k = 0; k < (model.namespaces ? model.namespaces : 3); k++)
+			put32(b + 4 * k, k + 1);
+	} else if (cns == 3) {
+		STRICT(model.vs >= 0x10300, "CNS 3 before 1.3");
+		if (model.no_descriptors) {
+			finish(i, 0, 0x002);
+			return;
+		}
+		identify_descriptors(b, MIN(e->nsid, 3u));
 	} else if (cns == 6) {
 		put32(b + 4, 2048);		/* DMRSL */
 	}

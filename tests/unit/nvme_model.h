@@ -29,6 +29,11 @@ struct model {
 	enum model_abort abort_mode;
 	uint16_t oncs;
 	uint8_t vwc, cntrltype;
+	uint8_t csi[3];				/* by namespace */
+	bool no_descriptors, no_csi;		/* CNS 03h fails; names no CSI */
+	bool bad_format;			/* namespace 1 uses a format that it does not list */
+	unsigned namespaces;			/* 0: the three; else so many, all like the third */
+	unsigned fail_identify_ns;		/* Identify Namespace of that number fails */
 
 	/* what was seen */
 	bool rang, vwc_on;
