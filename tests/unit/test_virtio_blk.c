@@ -585,3 +585,41 @@ TEST(the_boot_disk_is_a_bus_master)
 	hw.disk.client_booted(&hw.disk);
 	CHECK_EQ(cfg_read(PCI_COMMAND, 2), 7);
 }
+
+/* The next used entry's length; the status is @want. */
+static uint32_t used_len(uint8_t want)
+{
+	uint32_t len = 0;
+
+	CHECK(ring_take(&ring, NULL, &len));
+	CHECK_EQ(*status, want);
+	return len;
+}
+
+/* 2.7.8.2: the used length is never more than the device has written, whatever room the driver gave. */
+TEST(used_length_is_what_was_written)
+{
+	up(NO_EVENT);
+	quick(VIRTIO_BLK_T_GET_ID, 0, 512, true);
+	CHECK_EQ(used_len(VIRTIO_BLK_S_OK), VIRTIO_BLK_ID_BYTES + 1);
+	quick(VIRTIO_BLK_T_GET_ID, 0, 7, true);
+	CHECK_EQ(used_len(VIRTIO_BLK_S_OK), 8);
+	quick(VIRTIO_BLK_T_IN, 0, 1024, true);
+	CHECK_EQ(used_len(VIRTIO_BLK_S_OK), 1025);
+	request(VIRTIO_BLK_T_IN, 0, mem, 1024, true);
+	modern_kick(0);
+	complete(1, -ERR_IO);
+	CHECK_EQ(used_len(VIRTIO_BLK_S_IOERR), 1);
+	quick(VIRTIO_BLK_T_IN, 0, 100, true);			/* no sectors */
+	CHECK_EQ(used_len(VIRTIO_BLK_S_IOERR), 1);
+	quick(VIRTIO_BLK_T_IN, vb->capacity, 512, true);
+	CHECK_EQ(used_len(VIRTIO_BLK_S_IOERR), 1);
+	quick(VIRTIO_BLK_T_OUT, 0, 512, false);
+	CHECK_EQ(used_len(VIRTIO_BLK_S_OK), 1);
+	quick(VIRTIO_BLK_T_FLUSH, 0, 4096, true);		/* room that nobody fills */
+	CHECK_EQ(used_len(VIRTIO_BLK_S_OK), 1);
+	quick(99, 0, 512, true);
+	CHECK_EQ(used_len(VIRTIO_BLK_S_UNSUPP), 1);
+	quick(VIRTIO_BLK_T_DISCARD, 0, 512, true);
+	CHECK_EQ(used_len(VIRTIO_BLK_S_IOERR), 1);
+}

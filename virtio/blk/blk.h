@@ -22,7 +22,7 @@ struct vblk_req {
 	struct vblk *vb;
 	struct vblk_req *next;		/* free, or waiting for a flush */
 	uint8_t *status;		/* in guest RAM */
-	uint32_t in_len;
+	uint32_t data_len;		/* bytes of data that the guest gets if the request succeeds */
 	uint16_t head;
 	struct sg sg[DISK_MAX_SEGS];
 };

@@ -70,7 +70,8 @@ static void finish(struct vblk_req *r, int err)
 	if (err)
 		vb->cnt_errors++;
 	*(volatile uint8_t *)r->status = to_status(err);
-	virtq_push(&vb->vq, r->head, r->in_len);
+	/* 2.7.8.2: never more than was written.  Of a request that failed only the status is known to be. */
+	virtq_push(&vb->vq, r->head, (err ? 0 : r->data_len) + 1);
 	r->next = vb->free;
 	vb->free = r;
 	ended(vb);
@@ -157,6 +158,8 @@ static int transfer(struct vblk *vb, struct vblk_req *r, uint64_t sector, const 
 		r->sg[i] = sg[i];
 	r->disk.sg = r->sg;
 	r->disk.nsg = nsg;
+	if (r->disk.op == DISK_READ)
+		r->data_len = (uint32_t)MIN(bytes, (uint64_t)UINT32_MAX - 1);
 	submit(vb, r);
 	return 0;
 }
@@ -181,7 +184,7 @@ static int get_id(struct vblk *vb, struct vblk_req *r, const struct virtq_chain 
 	char id[VIRTIO_BLK_ID_BYTES] = { 0 };
 
 	memcpy(id, vb->disk->serial, strnlen(vb->disk->serial, sizeof(id)));
-	sg_copy_to(c->in, c->nin, 0, id, MIN(c->in_len, (uint64_t)sizeof(id)));
+	r->data_len = (uint32_t)sg_copy_to(c->in, c->nin, 0, id, MIN(c->in_len, (uint64_t)sizeof(id)));
 	finish(r, 0);
 	return 0;
 }
@@ -264,7 +267,7 @@ static void serve(struct vblk *vb, struct virtq_chain *c)
 	vb->free = r->next;
 	begun(vb);
 	r->head = c->head;
-	r->in_len = (uint32_t)MIN(c->in_len, (uint64_t)UINT32_MAX);
+	r->data_len = 0;
 	r->status = split_status(c);
 	r->disk.unmap = false;
 	r->disk.sg = NULL;
