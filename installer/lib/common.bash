@@ -79,7 +79,7 @@ readonly PACKAGES="
 	flock=util-linux,util-linux,util-linux,flock lsblk=util-linux,util-linux,util-linux,lsblk
 	findmnt=util-linux,util-linux,util-linux,findmnt unshare=util-linux,util-linux,util-linux,util-linux-misc
 	mkfs.vfat=dosfstools,dosfstools,dosfstools,dosfstools mcopy=mtools,mtools,mtools,mtools mmd=mtools,mtools,mtools,mtools
-	mshowfat=mtools,mtools,mtools,mtools mtype=mtools,mtools,mtools,mtools
+	mdir=mtools,mtools,mtools,mtools mshowfat=mtools,mtools,mtools,mtools mtype=mtools,mtools,mtools,mtools
 	grub-mkimage=grub-common,grub2-tools,grub,grub grub-file=grub-common,grub2-tools-minimal,grub,grub
 	grub-script-check=grub-common,grub2-tools,grub,grub
 	awk=mawk,gawk,gawk,gawk find=findutils,findutils,findutils,findutils xargs=findutils,findutils,findutils,findutils

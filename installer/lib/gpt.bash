@@ -96,7 +96,24 @@ make_slot() { # make_slot SECTORS: $work/slot from $tree
 	truncate -s $(($1 * SECTOR)) "$image"
 	mkfs.vfat -i "$(random_id)" -n VENEER-SLOT "$image" >/dev/null || fail "mkfs.vfat failed"
 	mmd -i "$image" ::/veneer || fail "mmd failed"
-	mcopy -s -i "$image" "$tree"/* ::/veneer/ || fail "the files do not fit into a slot of $(($1 / 2048)) MiB"
+	mcopy -s -i "$image" "$tree"/* ::/veneer/ </dev/null || fail "the files do not fit into a slot of $(($1 / 2048)) MiB"
+	check_slot "$image"
+}
+
+# Every file has the name that it was given, by which GRUB looks for it; and GRUB itself, where its own reader is at hand, finds
+# in the small files what was written.
+check_slot() { # check_slot IMAGE
+	local wanted got name reader
+	wanted=$(cd "$tree" && find . -type f -printf '%P\n' | LC_ALL=C sort)
+	got=$(mdir -b -/ -i "$1" ::/veneer </dev/null 2>/dev/null | sed -n 's,^::/veneer/,,; /[^/]$/p' | LC_ALL=C sort)
+	[ "$got" = "$wanted" ] || fail "FAT has changed names: $(comm -3 <(echo "$wanted") <(echo "$got") | tr -s '\t\n' '  ')"
+	reader=$(grub_program fstest)
+	command -v "$reader" >/dev/null || return 0
+	while read -r name; do
+		[ "$(stat -c %s "$tree/$name")" -le 65536 ] || continue
+		"$reader" "$1" cmp "/veneer/$name" "$tree/$name" >/dev/null 2>&1 ||
+			fail "GRUB reads $name otherwise than it was written"
+	done <<<"$wanted"
 }
 
 # Sectors from the start of sparse file $1 up to its last one that is not zero, in whole MiB.

@@ -137,6 +137,7 @@ collect_modules() {
 			args=${m#* }
 		fi
 		readable --module "$file"
+		small_enough --module "$file"
 		[ -n "$args" ] || args=$(basename -- "$file" | tr -c 'A-Za-z0-9_.,:/=+@%\n-' _)
 		grub_can_pass "$args" || die "--module $m: GRUB cannot pass on quotes, backslashes and repeated spaces"
 		case ${args%% *} in
@@ -264,17 +265,38 @@ write_entry() { # write_entry NAME
 
 # --- putting it together ---
 
+# The names of devices, which DOS and its descendants do not take for files, with any extension: mcopy leaves some of them out.
+is_device_name() {
+	case ${1%%.*} in
+	[Cc][Oo][Nn] | [Pp][Rr][Nn] | [Aa][Uu][Xx] | [Nn][Uu][Ll]) return 0 ;;
+	[Cc][Oo][Mm][0-9] | [Ll][Pp][Tt][0-9]) return 0 ;;
+	esac
+	return 1
+}
+
+# A guest's name is the name of a directory, on FAT as elsewhere.  FAT drops dots at the end: GRUB would look in vain.
 guest_name() {
 	local name=${opt[name]}
 	if [ -z "$name" ]; then
 		name=$(basename -- "${opt[kernel]:-disk}" | tr -cd 'A-Za-z0-9_.+-')
 		name=${name:0:60}
 		name=${name#"${name%%[!.-]*}"}
+		name=${name%"${name##*[!.]}"}
 		name=${name:-kernel}
+		! is_device_name "$name" || name=_${name:0:59}
 	fi
 	[[ $name =~ ^[A-Za-z0-9_+][A-Za-z0-9_.+-]{0,59}$ ]] ||
 		die "--name $name: letters, digits and _ . + - only, at most 60, and neither . nor - first"
+	[[ $name != *. ]] || die "--name $name: the last character must not be a dot: FAT drops it"
+	! is_device_name "$name" || die "--name $name: FAT takes ${name%%.*} for a device"
 	echo "$name"
+}
+
+# FAT does not tell names apart by their case.
+one_spelling() { # one_spelling NAME
+	local other
+	other=$(guests "$tree" | grep -ixF -- "$1" | grep -vxF -m 1 -- "$1") || return 0
+	die "--name $1: there is a guest $other; names have to differ in more than their case"
 }
 
 guests() { # the names of the guests in the slot's directory $1
@@ -284,6 +306,14 @@ guests() { # the names of the guests in the slot's directory $1
 	done
 }
 
+# No file of more than 32 bits of size: FAT cannot hold it, and GRUB loads below 4 GiB.
+small_enough() { # small_enough OPTION FILE
+	local size
+	size=$(stat -Lc %s -- "$2") || fail "$1: $2: cannot be read"
+	[ "$size" -le 4294967295 ] ||
+		die "$1: $2: $size bytes; FAT holds no file of more than 4294967295 (4 GiB - 1), and GRUB loads none"
+}
+
 put_veneer() {
 	local elf=${opt[veneer]} place
 	for place in "$here/../build/veneer.elf" "$here/../veneer.elf"; do
@@ -291,6 +321,7 @@ put_veneer() {
 	done
 	[ -n "$elf" ] || die "$here/../build/veneer.elf: no such file (build it by make, or use --veneer)"
 	readable --veneer "$elf"
+	small_enough --veneer "$elf"
 	"$(grub_program file)" --is-x86-multiboot2 "$elf" || die "--veneer: $elf: not Veneer, but $(describe "$elf")"
 	note "hypervisor: $elf"
 	cp -- "$elf" "$tree/veneer.elf" || fail "no room in $work"
@@ -345,6 +376,7 @@ put_guest() { # put_guest NAME
 	mkdir -p "$dir"
 	if [ -n "${opt[kernel]}" ]; then
 		readable --kernel "${opt[kernel]}"
+		small_enough --kernel "${opt[kernel]}"
 		kernel_format "${opt[kernel]}" >"$dir/format"
 		note "guest $1: ${opt[kernel]}: $(cat "$dir/format")"
 		cp -- "${opt[kernel]}" "$dir/kernel" || fail "no room in $work"
@@ -377,5 +409,10 @@ finish_tree() {
 
 # Bytes that the tree takes where a file takes whole blocks of 4 KiB.
 tree_bytes() {
-	find "$1" -printf '%s\n' | awk '{ sum += int(($1 + 4095) / 4096) * 4096 + 4096 } END { print sum + 65536 }'
+	local size sum=65536
+	# The shell counts in 64 bits.  Some awks print 2 GiB and more as 2.14748e+09.
+	find "$1" -printf '%s\n' | {
+		while read -r size; do sum=$((sum + (size + 4095) / 4096 * 4096 + 4096)); done
+		echo "$sum"
+	}
 }

@@ -58,7 +58,8 @@ usage_guest() {
                        framebuffer that GRUB chooses) or auto, the default: what its header asks for, else text
   --no-check           take a configuration that Veneer will refuse
   --veneer ELF         the hypervisor (default: build/veneer.elf beside this script's directory)
-  --name N             what the guest is called in the menu and by list (default: the kernel's file name)
+  --name N             what the guest is called in the menu and by list (default: the kernel's file name,
+                       without what a FAT file system would change: dots at the end, names of devices)
 END
 }
 

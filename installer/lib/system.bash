@@ -417,6 +417,7 @@ more_system() {
 		rm -rf -- "$tree/guests/${opt[remove]}"
 	elif [ -n "${opt[kernel]}${opt[config]}" ]; then
 		name=$(guest_name)
+		one_spelling "$name"
 		[ -n "${opt[kernel]}" ] || [ ! -e "$tree/guests/$name" ] ||
 			die "--kernel is missing (to change a guest use 'upgrade')"
 		[ ! -e "$tree/guests/$name" ] || say "note: there is a guest $name: it gets this kernel, and keeps what no" \

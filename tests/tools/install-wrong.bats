@@ -64,6 +64,14 @@ image out.img --kernel k --veneer k --config missing | 2 | --config: missing: no
 image out.img --kernel k --veneer k --module missing | 2 | --module: missing: no such file
 image out.img --kernel k --veneer k --name a/b | 2 | --name a/b: letters, digits
 image out.img --kernel k --veneer k --name -- | 2 | --name --: letters, digits
+image out.img --kernel k --veneer k --name kernel. | 2 | --name kernel.: the last character must not be a dot
+image out.img --kernel k --veneer k --name a... | 2 | --name a...: the last character must not be a dot
+image out.img --kernel k --veneer k --name con | 2 | --name con: FAT takes con for a device
+image out.img --kernel k --veneer k --name Lpt1.elf | 2 | --name Lpt1.elf: FAT takes Lpt1 for a device
+image out.img --kernel k --veneer k --name a:b | 2 | --name a:b: letters, digits
+image out.img --kernel k --veneer k --name a~1 | 2 | --name a~1: letters, digits
+image out.img --kernel k --veneer k --name kérnel | 2 | letters, digits
+image out.img --kernel k --veneer k --name 0123456789012345678901234567890123456789012345678901234567890 | 2 | at most 60
 image out.img --kernel k --veneer k --screen big | 2 | --screen big: not auto, text, keep or a mode
 image out.img --kernel k --veneer k --screen 0x0 | 2 | --screen 0x0: not auto
 image out.img --kernel k --veneer k --menu-timeout soon | 2 | --menu-timeout soon: not a number of seconds

@@ -269,6 +269,63 @@ wishing() {
 	mdir -i disk.img@@36M ::/veneer/guests/mb1/module1
 }
 
+@test "sizes: files of 2 GiB and more together are counted, a file that FAT cannot hold is refused by name" {
+	mkdir tree
+	truncate -s 2150100000 tree/a
+	truncate -s 3000000000 tree/b
+	echo x >tree/c
+	# Whichever awk is first, there is none in it.
+	run -0 bash -c '. "$1"/lib/guest.bash; awk() { echo 5.1501e+09; }; tree_bytes tree' - "$ROOT/installer"
+	[ "$output" -gt $((2150100000 + 3000000000)) ] && [ "$output" -lt $((2150100000 + 3000000000 + 200000)) ]
+	truncate -s 4294967296 over
+	image 2 --kernel "$K/mb1" --module over
+	assert_output --partial "--module: over: 4294967296 bytes; FAT holds no file of more than 4294967295"
+	image 2 --kernel over
+	assert_output --partial "--kernel: over: 4294967296 bytes"
+	install 2 image disk.img --veneer over --kernel "$K/mb1"
+	assert_output --partial "--veneer: over: 4294967296 bytes"
+	[ ! -e disk.img ]
+}
+
+# A guest's directory has the name by which GRUB looks for it, whatever the kernel's file is called.
+@test "names: what FAT would change is changed before, and GRUB finds the guest by its name" {
+	local name want
+	while read -r name want; do
+		cp "$K/mb1" "$name"
+		rm -f disk.img
+		image 0 --kernel "$name"
+		assert_output --partial "the menu has: $want"
+		dd if=disk.img of=slot bs=1M skip=36 count=34 status=none
+		grub-fstest slot cat "/veneer/guests/$want/entry.cfg" >entry
+		grep -q "/guests/$want/kernel" entry
+		grub-fstest slot cmp "/veneer/guests/$want/kernel" "$name"
+	done <<-'END'
+		trail. trail
+		dots... dots
+		con _con
+		aux.elf _aux.elf
+		COM1 _COM1
+		UPPER UPPER
+		two..dots two..dots
+		MiXed.Case MiXed.Case
+	END
+}
+
+@test "names: a slot in which a name came out otherwise is not written" {
+	mkdir bin
+	# A copy that gives a directory another name, as FAT does with some.
+	cat >bin/mcopy <<-END
+		#!/bin/bash
+		$(command -v mcopy) "\$@" || exit
+		[ "\$1 \$2" = "-s -i" ] || exit 0
+		$(command -v mren) -i "\$3" ::/veneer/guests/mb1 ::/veneer/guests/mb2
+	END
+	chmod +x bin/mcopy
+	PATH=$PWD/bin:$PATH image 1 --kernel "$K/mb1"
+	assert_output --partial "FAT has changed names: guests/mb1/cmdline"
+	[ ! -e disk.img ]
+}
+
 @test "targets that are no files: a directory, a path into nowhere" {
 	install 2 image . --kernel "$K/mb1" --veneer "$K/mb2"
 	assert_output --partial "is a directory"
