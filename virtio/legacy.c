@@ -49,7 +49,7 @@ static uint32_t get(struct virtio_dev *dev, uint32_t off)
 	case LEGACY_QUEUE_SELECT:
 		return dev->st.queue_select;
 	case LEGACY_STATUS:
-		return dev->st.status;
+		return virtio_status_get(dev);
 	case LEGACY_ISR:
 		return virtio_isr_read(dev);
 	case LEGACY_CONFIG_VECTOR:
@@ -78,7 +78,7 @@ static void set_status(struct virtio_dev *dev, uint8_t v)
 {
 	if (driver_begins(dev, v))
 		virtio_master_set(dev);
-	virtio_status_set(dev, v);
+	virtio_status_set(dev, v, false);
 }
 
 static void set(struct virtio_dev *dev, uint32_t off, uint32_t v)
@@ -132,6 +132,8 @@ static void legacy_write(void *ctx, uint32_t off, unsigned width, uint64_t v)
 	struct virtio_dev *dev = ctx;
 	uint32_t start = register_start(register_starts, ARRAY_SIZE(register_starts), off);
 
+	if (start != LEGACY_QUEUE_NOTIFY)	/* a kick does not own the device */
+		virtio_reset_finish(dev);
 	if (off >= config_base(dev))
 		virtio_config_write(dev, off - config_base(dev), width, (uint32_t)v);
 	else if (off == start && (off == LEGACY_QUEUE_NOTIFY || width >= 4))

@@ -54,7 +54,7 @@ static uint64_t common_get(struct virtio_dev *dev, uint32_t off)
 	case COMMON_NUM_QUEUES:
 		return dev->type->nqueues;
 	case COMMON_STATUS:
-		return st->status;
+		return virtio_status_get(dev);
 	case COMMON_GENERATION:
 		return st->generation;
 	case COMMON_QUEUE_SELECT:
@@ -111,7 +111,7 @@ static void common_set(struct virtio_dev *dev, uint32_t off, uint64_t v)
 		st->config_vector = virtio_vector(v & 0xffff);
 		break;
 	case COMMON_STATUS:
-		virtio_status_set(dev, (uint8_t)v);
+		virtio_status_set(dev, (uint8_t)v, true);
 		break;
 	case COMMON_QUEUE_SELECT:
 		st->queue_select = (uint16_t)v;
@@ -168,6 +168,9 @@ static void common_write(struct virtio_dev *dev, uint32_t part, unsigned width, 
 	if (part >= COMMON_SIZE)
 		return;
 	start = register_start(register_starts, ARRAY_SIZE(register_starts), part);
+	/* A driver that goes on without having seen status 0 has not waited: what it writes now must not be forgotten. */
+	if (start != COMMON_STATUS)
+		virtio_reset_finish(dev);
 	common_set(dev, start, bytes_merge(common_get(dev, start), part - start, width, v));
 }
 

@@ -166,17 +166,15 @@ static void start(struct virtio_dev *dev)
 		dev->type->run(dev, i);
 }
 
-void virtio_reset(struct virtio_dev *dev)
+/* Nothing reaches the guest's memory any more. */
+static void reset_done(struct virtio_dev *dev)
 {
 	struct virtio_state *st = &dev->st;
 
-	if (st->running)
-		dev->type->stop(dev);
 	/* Stopping the device took away what a doorbell may still be on its way for. */
 	doorbell_credit(dev->owner);
-	dev->cnt_resets++;
+	dev->resetting = false;
 	dev->broken = false;
-	st->running = false;
 	st->driver_features = st->refused = 0;
 	st->device_select = st->driver_select = 0;
 	st->queue_select = 0;
@@ -191,6 +189,50 @@ void virtio_reset(struct virtio_dev *dev)
 	st->status = 0;
 }
 
+static bool stopped(struct virtio_dev *dev)
+{
+	return !dev->type->stopped || dev->type->stopped(dev);
+}
+
+static void reset_begin(struct virtio_dev *dev, bool patient)
+{
+	bool was_running = dev->st.running;
+
+	dev->cnt_resets++;
+	if (was_running)
+		dev->type->stop(dev, patient);
+	dev->st.running = false;
+	for (unsigned i = 0; i < dev->type->nqueues; i++)
+		dev->vq[i].live = false;
+	dev->resetting = patient && was_running && !stopped(dev);
+	if (!dev->resetting)
+		reset_done(dev);
+}
+
+void virtio_reset_finish(struct virtio_dev *dev)
+{
+	if (!dev->resetting)
+		return;
+	if (!stopped(dev))
+		dev->type->stop(dev, false);
+	reset_done(dev);
+}
+
+void virtio_reset(struct virtio_dev *dev)
+{
+	if (dev->resetting)
+		virtio_reset_finish(dev);
+	else
+		reset_begin(dev, false);
+}
+
+uint8_t virtio_status_get(struct virtio_dev *dev)
+{
+	if (dev->resetting && stopped(dev))
+		reset_done(dev);
+	return dev->st.status;
+}
+
 /* Only a new driver does this: one that came after a soft reboot and does not reset first. */
 static bool starts_over(uint8_t before, uint8_t now)
 {
@@ -201,14 +243,21 @@ static bool starts_over(uint8_t before, uint8_t now)
  * Any sequence of bits will do, also one at a time (1, 2, 4).  FEATURES_OK does not stick when a feature was taken that
  * was never offered (2.2.2); VERSION_1 may be missing.
  */
-void virtio_status_set(struct virtio_dev *dev, uint8_t v)
+void virtio_status_set(struct virtio_dev *dev, uint8_t v, bool patient)
 {
 	struct virtio_state *st = &dev->st;
 
-	if (!v) {
-		virtio_reset(dev);
+	if (!v && !dev->resetting) {
+		reset_begin(dev, patient);
 		return;
 	}
+	if (!v && patient) {
+		(void)virtio_status_get(dev);
+		return;
+	}
+	virtio_reset_finish(dev);
+	if (!v)
+		return;
 	if (starts_over(st->status, v))
 		virtio_reset(dev);
 	if ((v & VIRTIO_STATUS_FEATURES_OK) && st->refused) {
@@ -269,7 +318,8 @@ static void start_early(struct virtio_dev *dev, unsigned index)
 {
 	const struct virtio_state *st = &dev->st;
 
-	if ((dev->type->early & BIT(index)) && dev->vq[index].st.enabled && st->status && !st->running && !dev->broken)
+	if ((dev->type->early & BIT(index)) && dev->vq[index].st.enabled && st->status && !st->running && !dev->broken &&
+	    !dev->resetting)
 		start(dev);
 }
 

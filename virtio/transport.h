@@ -41,8 +41,12 @@ struct virtio_type {
 	/* The driver is ready: features and queues stand.  Negative when the device cannot: it then needs a reset. */
 	int (*start)(struct virtio_dev *dev);
 
-	/* Stop all DMA to the guest and forget its requests, before the guest reads status 0.  Only after start(). */
-	void (*stop)(struct virtio_dev *dev);
+	/*
+	 * Stop all DMA to the guest and forget its requests.  Only after start().  With @patient DMA may go on for a while: the
+	 * guest reads status 0 when stopped() is true.
+	 */
+	void (*stop)(struct virtio_dev *dev, bool patient);
+	bool (*stopped)(struct virtio_dev *dev);	/* NULL: stop() always ends it */
 
 	/* Back to the defaults that stand before a driver comes; queues are reset already. */
 	void (*reset)(struct virtio_dev *dev);
@@ -95,6 +99,7 @@ struct virtio_dev {
 	struct virtq *vq;		/* type->nqueues of them */
 	void *type_state;		/* the type's own part of a snapshot: plain data, may be NULL */
 	uint32_t type_state_size;	/* <= VIRTIO_TYPE_STATE_MAX */
+	bool resetting;			/* a reset waits for stopped(): the status is not 0 yet */
 	bool broken;			/* a violation: nothing is served until the guest resets */
 	enum intx_state intx_state;
 	unsigned complaints;
@@ -135,7 +140,14 @@ void virtio_needs_reset(struct virtio_dev *dev, const char *why);
 /* Registers that both interfaces show. */
 uint32_t virtio_features_get(const struct virtio_dev *dev, unsigned window, bool legacy);
 void virtio_features_set(struct virtio_dev *dev, unsigned window, uint32_t v);
-void virtio_status_set(struct virtio_dev *dev, uint8_t v);
+uint8_t virtio_status_get(struct virtio_dev *dev);	/* looks whether a reset is over */
+
+/*
+ * @patient: the driver reads the status until it is 0, as the modern interface demands (4.1.4.3.2).  Others take their memory back
+ * when the write of 0 returns.
+ */
+void virtio_status_set(struct virtio_dev *dev, uint8_t v, bool patient);
+void virtio_reset_finish(struct virtio_dev *dev);	/* if a reset waits: now, whatever it costs */
 struct virtq *virtio_selected(struct virtio_dev *dev);
 void virtio_queue_enable(struct virtio_dev *dev, struct virtq *q);
 #define LEGACY_KICK(q)	BIT(16 + (q))

@@ -311,7 +311,8 @@ static int nvme_start(struct disk *disk, unsigned q, struct disk_cmd *cmd)
 	if (n->state == NVME_GONE || disk->gone)
 		return -ERR_NODEV;
 
-	struct nvme_slot *s = n->state == NVME_LIVE && !ns->flush_due && !ns->flushing ? slot_get(n, ns) : NULL;
+	bool wait = n->state != NVME_LIVE || ns->flush_due || ns->flushing || !nvme_quiet(disk);
+	struct nvme_slot *s = wait ? NULL : slot_get(n, ns);
 
 	if (!s) {
 		n->offer = true;
@@ -557,6 +558,7 @@ const struct disk_ops nvme_disk_ops = {
 	.start = nvme_start,
 	.kick = nvme_kick,
 	.abort_all = nvme_abort_all,
+	.quiet = nvme_quiet,
 	.set_cache = nvme_set_cache,
 };
 
@@ -564,6 +566,7 @@ const struct disk_ops nvme_disk_ops_nocache = {
 	.start = nvme_start,
 	.kick = nvme_kick,
 	.abort_all = nvme_abort_all,
+	.quiet = nvme_quiet,
 };
 
 /* --- interrupts --- */

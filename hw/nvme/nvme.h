@@ -61,6 +61,7 @@ struct nvme_ns {
 	struct nvme *n;
 	bool deac;			/* Write Zeroes may deallocate and still reads zeroes */
 	bool fua;			/* the client wants no volatile cache: every write carries FUA */
+	bool draining;			/* forgotten commands are in the hardware: nothing is started before they end */
 	bool flush_due, flushing;	/* an own Flush, after which there is nothing volatile from before */
 };
 
@@ -223,6 +224,7 @@ void nvme_setup_next(struct nvme *n);
 void nvme_give_up(struct nvme *n);
 
 void nvme_abort_all(struct disk *disk);
+bool nvme_quiet(struct disk *disk);
 void nvme_tick(struct hw_dev *dev, uint64_t now);
 void nvme_shutdown(struct hw_dev *dev);
 

@@ -455,6 +455,9 @@ static bool off_or_removed(const struct nvme *n)
  * state machine waits for the rest.  Deleting the submission queue would be no better: it is an admin command
  * that may take as long as it likes, and it hits all namespaces alike.
  *
+ * A controller that drains (NVME_Q_DRAINS) cannot be disabled while a command hangs.  A client that can wait does so: the commands
+ * end, or their deadline gives the controller up.  For a client that cannot, the loss of the disk is the lesser evil.
+ *
  * Nobody is called back: completions of other disks stay in the list of finished slots until the next poll or tick.
  */
 void nvme_abort_all(struct disk *disk)
@@ -467,6 +470,10 @@ void nvme_abort_all(struct disk *disk)
 		return;
 	if (n->state == NVME_LIVE && wait_until(drained(n, ns), DRAIN_US))
 		return;
+	if (n->state == NVME_LIVE && (n->quirks & NVME_Q_DRAINS) && disk->patient) {
+		ns->draining = true;
+		return;
+	}
 	if (n->state == NVME_LIVE && (n->quirks & NVME_Q_DRAINS)) {
 		log_err("%s: commands do not end and cannot be taken back", disk->name);
 		nvme_give_up(n);
@@ -479,6 +486,18 @@ void nvme_abort_all(struct disk *disk)
 			 DRAIN_US / 1000, nvme_read(n, NVME_CSTS));
 		master_off(n);
 	}
+}
+
+bool nvme_quiet(struct disk *disk)
+{
+	struct nvme_ns *ns = container_of(disk, struct nvme_ns, disk);
+	struct nvme *n = ns->n;
+
+	if (!ns->draining)
+		return true;
+	nvme_advance(n, time_us());
+	ns->draining = n->state == NVME_LIVE && in_hw(n, ns);
+	return !ns->draining;
 }
 
 /* --- shutdown --- */

@@ -83,6 +83,12 @@ struct disk_ops {
 	 */
 	void (*abort_all)(struct disk *disk);
 
+	/*
+	 * Whether the device is done with the commands that abort_all() made it forget while disk.patient was set.  Takes
+	 * completions and looks at deadlines, so asking again and again comes to an end.  NULL: abort_all() has always ended it.
+	 */
+	bool (*quiet)(struct disk *disk);
+
 	/* Volatile write cache on or off.  0 or negative.  NULL when the disk cannot. */
 	int (*set_cache)(struct disk *disk, bool on);
 };
@@ -105,6 +111,7 @@ struct disk {
 	bool hw_read_only;		/* the device itself says so */
 	bool removable;
 	bool gone;			/* hot-removed: everything fails with -ERR_NODEV */
+	bool patient;			/* the client's: abort_all() may return before the device is quiet(), if waiting spares it */
 	unsigned resets;		/* disk_reset()s: what was submitted before one is forgotten */
 	unsigned nqueues;
 	struct disk_limits limits;
@@ -157,6 +164,12 @@ int disk_set_window(struct disk *disk, uint64_t first, uint64_t n);
  * @buf is our own memory.  0 or negative; bounded by the disk's timeout.
  */
 int disk_read_now(struct disk *disk, uint64_t lba, void *buf, uint32_t n);
+
+/* After a disk_reset() with disk.patient: whether the memory of the dropped requests is the client's again. */
+static inline bool disk_quiet(struct disk *disk)
+{
+	return !disk->ops->quiet || disk->ops->quiet(disk);
+}
 
 /* Requests accepted and not yet done; the client's clock depends on it. */
 unsigned disk_outstanding(const struct disk *disk);

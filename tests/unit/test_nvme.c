@@ -827,6 +827,47 @@ TEST(abort_all_on_a_controller_that_drains)
 	CHECK_EQ(ios[0].done, 0);
 }
 
+/* A client that can wait: the disk is not lost, nothing new starts before the forgotten command has ended. */
+TEST(a_patient_client_waits_for_a_controller_that_drains)
+{
+	new_machine();
+	CHECK_EQ(probe_as(0x1b36, 0x0010), 0);
+	model.latency_us = 20 * SECOND;
+	io_rw(0, d1, DISK_READ, 50, 1, 0);
+	model.latency_us = MS;
+	d1->patient = true;
+	disk_reset(d1);
+	CHECK(!d1->gone && !disk_quiet(d1) && disk_quiet(d2));
+	struct io *next = io_rw(1, d1, DISK_READ, 51, 1, 512);
+	struct io *other = io_rw(2, d2, DISK_READ, 4, 1, 0x10000);
+
+	run(10 * SECOND);
+	CHECK(!disk_quiet(d1) && !next->done && other->done == 1 && other->status == 0);
+	run(11 * SECOND);
+	CHECK(disk_quiet(d1) && !d1->gone && !ios[0].done);
+	CHECK(next->done == 1 && next->status == 0);
+	CHECK_EQ(model.resets, 0);
+}
+
+/* It waits no longer than the command's deadline, also if nothing but its asking makes time pass. */
+TEST(patience_ends_with_the_deadline)
+{
+	new_machine();
+	CHECK_EQ(probe_as(0x1b36, 0x0010), 0);
+	model.hang_lba = 50;
+	model.abort_mode = MODEL_ABORT_HANGS;
+	io_rw(0, d1, DISK_READ, 50, 1, 0);
+	d1->patient = true;
+	disk_reset(d1);
+	for (unsigned i = 0; i < 40 && !disk_quiet(d1); i++) {
+		host_now_us += SECOND;
+		model_run();
+	}
+	CHECK(disk_quiet(d1) && d1->gone);
+	CHECK(!(pci_read16(&pci, PCI_COMMAND) & PCI_CMD_MASTER));
+	CHECK_EQ(ios[0].done, 0);
+}
+
 /* --- shutdown --- */
 
 TEST(shutdown_flushes_and_tells)

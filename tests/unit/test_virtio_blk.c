@@ -623,3 +623,29 @@ TEST(used_length_is_what_was_written)
 	quick(VIRTIO_BLK_T_DISCARD, 0, 512, true);
 	CHECK_EQ(used_len(VIRTIO_BLK_S_IOERR), 1);
 }
+
+static bool drive_busy;
+static void drive_forgets(struct disk *d) { hw.ncmd = 0; hw.aborts++; drive_busy = d->patient; }
+static bool drive_quiet(struct disk *d) { return !drive_busy; }
+
+/* Status 0 is read when the drive is done with the guest's memory. */
+TEST(a_busy_drive_holds_the_reset)
+{
+	static const struct disk_ops slow = { .start = drive_start, .kick = drive_kick, .abort_all = drive_forgets,
+					      .quiet = drive_quiet };
+
+	up(NO_EVENT);
+	hw.disk.ops = &slow;
+	request(VIRTIO_BLK_T_IN, 0, mem, 512, true);
+	modern_kick(0);
+	guest_write(TWIN_BAR4 + COMMON_STATUS, 1, 0);
+	CHECK(modern_status() != 0 && hw.aborts == 1);
+	drive_busy = false;
+	CHECK_EQ(modern_status(), 0);
+	modern_up(&ring, 1, NO_EVENT, 256);
+	request(VIRTIO_BLK_T_IN, 0, mem, 512, true);
+	modern_kick(0);
+	CHECK_EQ(hw.ncmd, 1);
+	guest_out(TWIN_IO + LEGACY_STATUS, 1, 0);		/* a legacy driver does not ask */
+	CHECK(guest_in(TWIN_IO + LEGACY_STATUS, 1) == 0 && hw.aborts == 2 && !hw.disk.patient);
+}

@@ -20,11 +20,20 @@ static int on_start(struct virtio_dev *d) { starts++; return start_result; }
 static void on_reset(struct virtio_dev *d) { resets++; }
 static void on_config_write(struct virtio_dev *d, uint32_t off, unsigned width, uint32_t v) { config_writes++; written = v; }
 
-static void on_stop(struct virtio_dev *d)
+static bool slow;			/* stop() of a patient driver leaves DMA going on */
+static unsigned hard_stops;
+
+static void on_stop(struct virtio_dev *d, bool patient)
 {
 	stops++;
+	if (!patient) {
+		hard_stops++;
+		slow = false;
+	}
 	CHECK(d->st.status != 0);	/* the guest still reads that the device runs */
 }
+
+static bool on_stopped(struct virtio_dev *d) { return !slow; }
 
 static void on_run(struct virtio_dev *d, unsigned q)
 {
@@ -38,7 +47,7 @@ static void on_run(struct virtio_dev *d, unsigned q)
 
 static const struct virtio_type type = {
 	.id = VIRTIO_ID_BLK, .class_code = 0x010000, .nqueues = 2, .io_size = 64, .cfg_len = 8,
-	.start = on_start, .stop = on_stop, .reset = on_reset, .run = on_run, .config_write = on_config_write,
+	.start = on_start, .stop = on_stop, .stopped = on_stopped, .reset = on_reset, .run = on_run, .config_write = on_config_write,
 };
 
 static void make(bool modern_only)
@@ -46,7 +55,8 @@ static void make(bool modern_only)
 	struct virtio_place place = twin_place();
 
 	twin_reset();
-	starts = stops = resets = config_writes = 0;
+	starts = stops = resets = config_writes = hard_stops = 0;
+	slow = false;
 	runs[0] = runs[1] = 0;
 	start_result = 0;
 	memset(&dev, 0, sizeof(dev));
@@ -213,6 +223,55 @@ TEST(modern_life)
 	CHECK_EQ(common(COMMON_QUEUE_SIZE, 2), 256);
 	CHECK_EQ(common(COMMON_QUEUE_ENABLE, 2), 0);
 	CHECK_EQ(common(COMMON_QUEUE_DESC, 8), 0);
+}
+
+/* A modern driver waits for status 0: the device is not lost for being busy.  Nothing is served meanwhile. */
+TEST(a_reset_of_a_busy_device_is_not_over_at_once)
+{
+	make(false);
+	modern_up(rings, 2, 0, 16);
+	slow = true;
+	resets = 0;
+	set_common(COMMON_STATUS, 1, 0);
+	CHECK(stops == 1 && hard_stops == 0);
+	for (unsigned i = 0; i < 3; i++) {
+		CHECK_EQ(modern_status(), 15);
+		offer(&rings[0]);
+		modern_kick(0);
+		set_leg(LEGACY_QUEUE_NOTIFY, 2, 0);
+		CHECK(!ring_take(&rings[0], NULL, NULL));
+		set_common(COMMON_STATUS, 1, 0);	/* again: the same reset */
+	}
+	virtio_config_changed(&dev);
+	CHECK(stops == 1 && starts == 1 && resets == 0);
+	slow = false;
+	CHECK_EQ(modern_status(), 0);
+	CHECK_EQ(resets, 1);
+	CHECK_EQ(common(COMMON_QUEUE_ENABLE, 2), 0);
+	modern_up(rings, 2, 0, 16);
+	CHECK(modern_status() == 15 && starts == 2);
+}
+
+/* Drivers that do not wait get what they would get from a device that is never busy. */
+TEST(who_does_not_wait_for_a_reset_has_it_at_once)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		make(false);
+		modern_up(rings, 1, 0, 16);
+		slow = true;
+		if (i < 3)
+			set_common(COMMON_STATUS, 1, 0);
+		CHECK(hard_stops == 0);
+		if (i == 0)
+			set_common(COMMON_STATUS, 1, 1);
+		else if (i == 1)
+			set_common(COMMON_QUEUE_SELECT, 2, 1);
+		else
+			set_leg(LEGACY_STATUS, 1, 0);
+		CHECK_EQ(hard_stops, 1);
+		CHECK_EQ(modern_status(), i == 0);
+		CHECK_EQ(common(COMMON_QUEUE_SELECT, 2), i == 1);
+	}
 }
 
 TEST(legacy_life)

@@ -45,12 +45,18 @@ static int vblk_start(struct virtio_dev *dev)
 	return 0;
 }
 
-static void vblk_stop(struct virtio_dev *dev)
+static void vblk_stop(struct virtio_dev *dev, bool patient)
 {
 	struct vblk *vb = to_vblk(dev);
 
+	vb->disk->patient = patient;
 	disk_reset(vb->disk);
 	vblk_forget(vb);
+}
+
+static bool vblk_stopped(struct virtio_dev *dev)
+{
+	return disk_quiet(to_vblk(dev)->disk);
 }
 
 static void vblk_reset(struct virtio_dev *dev)
@@ -94,6 +100,7 @@ static const struct virtio_type blk_type = {
 	.early = BIT(0),
 	.start = vblk_start,
 	.stop = vblk_stop,
+	.stopped = vblk_stopped,
 	.reset = vblk_reset,
 	.run = vblk_kicked,
 	.config_write = vblk_config_write,

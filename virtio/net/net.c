@@ -76,7 +76,7 @@ static int vnet_start(struct virtio_dev *dev)
 	return nic->ops->start(nic);
 }
 
-static void vnet_stop(struct virtio_dev *dev)
+static void vnet_stop(struct virtio_dev *dev, bool patient)
 {
 	struct vnet *vn = to_vnet(dev);
 
