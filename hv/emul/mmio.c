@@ -80,7 +80,7 @@ static void phys_write(uint64_t gpa, unsigned len, uint64_t v)
 	else if (is_lapic(gpa))
 		lapic_guest_write((uint32_t)(gpa & (PAGE_SIZE - 1)), len, (uint32_t)v);
 	else if (nested_is_hidden(gpa))
-		return;
+		nested_stray_write(gpa);
 	else if ((ram = gmem_ptr(gpa, len)))
 		memcpy(ram, &v, len);
 	else if (len == 1)

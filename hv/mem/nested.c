@@ -17,6 +17,7 @@
 
 static struct pt_tree nested;
 static struct lock lock;
+static struct { uint64_t base, size; } own;	/* Veneer's memory */
 
 /* What is not mapped as all else is.  Ranges may be here twice and overlap: each goes by its own nested_show(). */
 #define MAX_SPECIAL	256u
@@ -58,6 +59,8 @@ int nested_init(const struct boot_info *b, const struct pt_format *format, bool 
 		err = change(0, ALIGN_UP(MAX(gmem_top(), 4 * GIB), GIB), MAP_R | MAP_W | MAP_X);
 	if (!err)
 		err = nested_hide(b->self_base, b->self_size);
+	own.base = b->self_base;
+	own.size = b->self_size;
 	return err;
 }
 
@@ -175,6 +178,14 @@ bool nested_is_hidden(uint64_t gpa)
 		hidden = !special[i].map && gpa >= special[i].base && gpa - special[i].base < special[i].size;
 	lock_release(&lock);
 	return hidden;
+}
+
+void nested_stray_write(uint64_t gpa)
+{
+	static bool said;
+
+	if (gpa >= own.base && gpa - own.base < own.size)
+		log_err_once(said, "guest: it writes to Veneer's memory at %#lx: ignored, as are further writes there", gpa);
 }
 
 int nested_map_on_demand(uint64_t gpa)

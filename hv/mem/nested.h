@@ -28,6 +28,9 @@ int nested_readonly(uint64_t gpa, uint64_t size);
 int nested_writable(uint64_t gpa, uint64_t size);
 bool nested_is_hidden(uint64_t gpa);
 
+/* The guest writes to a hidden address, without effect.  The first write to Veneer's own memory has a line in the log. */
+void nested_stray_write(uint64_t gpa);
+
 /* Map what lies beyond the RAM on first use; hidden ranges in the same block stay hidden.  0, or -ERR_NOMEM. */
 int nested_map_on_demand(uint64_t gpa);
 

@@ -185,6 +185,20 @@ TEST(nested_covers_all_but_veneer)
 	CHECK(!visible(6 * GIB));
 }
 
+TEST(the_first_write_to_veneer_is_logged)
+{
+	start();
+	nested_stray_write(boot.self_base - 1);
+	nested_stray_write(boot.self_base + boot.self_size);
+	CHECK(!host_log_has("writes to Veneer"));
+	nested_stray_write(boot.self_base + boot.self_size - 1);
+	CHECK(host_log_has("guest: it writes to Veneer's memory at"));
+	host_log_clear();
+	for (unsigned i = 0; i < 1000; i++)
+		nested_stray_write(boot.self_base + i);
+	CHECK(!host_log_has("Veneer"));
+}
+
 TEST(a_range_hidden_twice_is_shown_by_the_second_show)
 {
 	uint64_t bar = 0xfebf0000;
