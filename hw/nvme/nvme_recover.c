@@ -179,6 +179,8 @@ static void live(struct nvme *n, uint64_t now, uint32_t csts)
 	nvme_reap(n);
 	if (csts & NVME_CSTS_CFS)
 		reset(n, now, "fatal status", csts);
+	else if (!(csts & NVME_CSTS_RDY))
+		reset(n, now, "it is no longer ready", csts);	/* power or its slot was off for a moment */
 	else if (admin_overdue(n, now))
 		reset(n, now, "an admin command was not completed", csts);
 	else
@@ -196,6 +198,17 @@ static void setting_up(struct nvme *n, uint64_t now, uint32_t csts)
 	}
 }
 
+/*
+ * Nobody answers a read of registers that are not there: all ones, or zeroes by some bridges and emulators, which would look like
+ * a controller that waits to be enabled.  The configuration space tells.
+ */
+static bool removed(const struct nvme *n, uint32_t csts)
+{
+	if (csts == NVME_ALL_ONES)
+		return true;
+	return !csts && n->state != NVME_DISABLING && pci_read16(n->dev.pci, PCI_VENDOR_ID) == 0xffff;
+}
+
 void nvme_advance(struct nvme *n, uint64_t now)
 {
 	uint32_t csts;
@@ -203,8 +216,8 @@ void nvme_advance(struct nvme *n, uint64_t now)
 	if (n->state == NVME_GONE || n->state == NVME_STOPPED)
 		return;
 	csts = nvme_read(n, NVME_CSTS);
-	if (csts == NVME_ALL_ONES) {
-		log_err("%s: removed: its registers read as all ones", n->dev.name);
+	if (removed(n, csts)) {
+		log_err("%s: removed: nothing answers, CSTS %08x", n->dev.name, csts);
 		nvme_give_up(n);
 	} else if (n->state == NVME_DISABLING) {
 		await_disabled(n, now, csts);

@@ -454,7 +454,7 @@ static uint64_t reg_read(void *ctx, uint32_t off, unsigned width)
 	(void)ctx;
 	STRICT(width == 4, "access of %u bytes", width);
 	if (model.removed)
-		return ~0ull;
+		return model.reads_zeroes ? 0 : ~0ull;
 	switch (off) {
 	case 0x00: return (uint32_t)model.cap;
 	case 0x04: return model.cap >> 32;
@@ -532,4 +532,12 @@ void model_firmware_enabled(void)
 	enabled_us = host_now_us;
 	model.cc = 0x00460001;
 	model.csts = 1;
+}
+
+void model_power_cycle(void)
+{
+	go_off();
+	model.cc = model.aqa = 0;
+	model.asq = model.acq = 0;
+	model.event_us = 0;
 }

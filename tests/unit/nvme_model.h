@@ -30,6 +30,7 @@ struct model {
 	uint16_t oncs;
 	uint8_t vwc, cntrltype;
 	uint8_t csi[3];				/* by namespace */
+	bool reads_zeroes;			/* what is removed does, instead of all ones */
 	bool no_descriptors, no_csi;		/* CNS 03h fails; names no CSI */
 	bool bad_format;			/* namespace 1 uses a format that it does not list */
 	unsigned namespaces;			/* 0: the three; else so many, all like the third */
@@ -47,6 +48,7 @@ extern struct model model;
 /* As out of reset; @pci's BAR 0 is set. */
 void model_init(struct pci_dev *pci);
 void model_firmware_enabled(void);
+void model_power_cycle(void);		/* as after a moment without power, or a function-level reset */
 void model_run(void);
 bool model_line(void);			/* INTx */
 uint8_t *model_data(uint32_t nsid);

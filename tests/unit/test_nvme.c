@@ -735,6 +735,35 @@ TEST(removal)
 	CHECK_EQ(disk_outstanding(d1), 0);
 }
 
+/* Where nobody answers some read zeroes: the configuration space tells that from a controller that is off. */
+TEST(removal_that_reads_as_zeroes)
+{
+	start_two();
+	model.latency_us = SECOND;
+	struct io *a = io_rw(0, d1, DISK_READ, 1, 1, 0);
+
+	model.removed = model.reads_zeroes = true;
+	memset(cfg, 0xff, 4);
+	run(5 * MS);
+	CHECK(a->done == 1 && a->status == -ERR_NODEV && d1->gone && host_log_has("removed"));
+}
+
+/* It lost its state, and is there: brought up again, and nobody's command is lost. */
+TEST(power_lost_for_a_moment)
+{
+	start_two();
+	model.latency_us = SECOND;
+	struct io *a = io_rw(0, d1, DISK_WRITE, 1, 1, 0);
+	struct io *b = io_rw(1, d2, DISK_READ, 1, 1, 4096);
+
+	run(5 * MS);
+	model_power_cycle();
+	model.latency_us = MS;
+	run(SECOND);
+	CHECK(a->done == 1 && a->status == 0 && b->done == 1 && b->status == 0);
+	CHECK(!d1->gone && host_log_has("no longer ready") && host_log_has("2 commands sent again"));
+}
+
 /* --- abort_all --- */
 
 TEST(abort_all_idle_and_draining)
