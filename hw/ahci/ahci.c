@@ -97,17 +97,21 @@ static void ahci_read_caps(struct ahci *h)
 
 /* --- finding the disks --- */
 
-static int ports_new(struct ahci *h)
+/* The ports that have memory: one that has none costs no other one. */
+static uint32_t ports_new(struct ahci *h)
 {
+	uint32_t ports = 0;
+
 	for (unsigned i = 0; i < AHCI_MAX_PORTS; i++) {
 		if (!(h->pi & BIT(i)))
 			continue;
 		h->port[i] = ahci_port_new(h, i);
 		if (!h->port[i])
-			return -ERR_NOMEM;
+			continue;		/* the reset that follows stops what firmware left running there */
+		ports |= BIT(i);
 		(void)ahci_port_quiesce(h->port[i]);	/* if it will not: the reset that follows stops it */
 	}
-	return 0;
+	return ports;
 }
 
 /* The ports of @ports whose link comes up.  One on which nothing is seen at all is not waited for long. */
@@ -136,16 +140,16 @@ static uint32_t await_links(struct ahci *h, uint32_t ports)
 }
 
 /* All at once, or with staggered spin-up (CAP.SSS) one after the other, so that the motors do not start together. */
-static uint32_t ports_up(struct ahci *h)
+static uint32_t ports_up(struct ahci *h, uint32_t ports)
 {
 	uint32_t up = 0;
 
-	for (uint32_t left = h->pi; left; left &= left - 1) {
+	for (uint32_t left = ports; left; left &= left - 1) {
 		ahci_port_power(h->port[__builtin_ctz(left)]);
 		if (h->cap & AHCI_CAP_SSS)
 			up |= await_links(h, left & -left);
 	}
-	return h->cap & AHCI_CAP_SSS ? up : await_links(h, h->pi);
+	return h->cap & AHCI_CAP_SSS ? up : await_links(h, ports);
 }
 
 static void port_drop(struct ahci *h, unsigned i)
@@ -164,28 +168,26 @@ int ahci_init(struct ahci *h)
 	bios_handoff(h);
 	ahci_read_caps(h);
 	ahci_write(h, AHCI_GHC, AHCI_GHC_AE);
-	int err = ports_new(h);
+	uint32_t ports = ports_new(h);
+	bool no_memory = ports != h->pi;
 
-	if (err)
-		return err;
 	if (!ahci_reset_now(h))
 		return -ERR_TIMEOUT;
 	pci_enable(h->dev.pci);
-	uint32_t up = ports_up(h);
+	uint32_t up = ports_up(h, ports);
 
-	for (uint32_t left = h->pi; left; left &= left - 1) {
+	for (uint32_t left = ports; left; left &= left - 1) {
 		unsigned i = (unsigned)__builtin_ctz(left);
+		int err = up & BIT(i) ? ahci_port_attach(h->port[i]) : -ERR_NODEV;
 
-		err = up & BIT(i) ? ahci_port_attach(h->port[i]) : -ERR_NODEV;
-		if (err == -ERR_NOMEM)
-			return err;
+		no_memory |= err == -ERR_NOMEM;
 		if (err)
 			port_drop(h, i);
 		else
 			h->disks[h->dev.ndisk++] = &h->port[i]->disk;
 	}
 	h->dev.disk = h->disks;
-	return (int)h->dev.ndisk;
+	return !h->dev.ndisk && no_memory ? -ERR_NOMEM : (int)h->dev.ndisk;
 }
 
 void ahci_fini(struct ahci *h)
@@ -270,10 +272,22 @@ static unsigned port_pass(struct ahci_port *p)
 	return n;
 }
 
-/* The controller itself was pulled: its registers read all ones, which GHC in life never does. */
+/*
+ * The controller itself was pulled: its registers read all ones, which GHC in life never does, or by some bridges and emulators
+ * zeroes, when the configuration space tells.
+ */
 static bool ahci_is_gone(struct ahci *h)
 {
-	return ahci_read(h, AHCI_GHC) == ~0u;
+	uint32_t ghc = ahci_read(h, AHCI_GHC);
+
+	return ghc == ~0u || (!ghc && pci_read16(h->dev.pci, PCI_VENDOR_ID) == 0xffff);
+}
+
+static void ahci_gone(struct ahci *h)
+{
+	for (unsigned i = 0; i < AHCI_MAX_PORTS; i++)
+		if (h->port[i])
+			ahci_port_gone(h->port[i]);
 }
 
 static unsigned ahci_pass(struct ahci *h)
@@ -293,9 +307,7 @@ static unsigned ahci_poll(struct hw_dev *dev)
 	uint32_t is = ahci_read(h, AHCI_IS);
 
 	if (is == ~0u && ahci_is_gone(h)) {
-		for (unsigned i = 0; i < AHCI_MAX_PORTS; i++)
-			if (h->port[i])
-				ahci_port_gone(h->port[i]);
+		ahci_gone(h);
 		is = 0;
 	}
 	if (is && !h->resetting) {
@@ -311,7 +323,8 @@ static void ahci_tick(struct hw_dev *dev, uint64_t now_us)
 	struct ahci *h = container_of(dev, struct ahci, dev);
 
 	if (ahci_is_gone(h)) {
-		ahci_poll(dev);
+		ahci_gone(h);
+		(void)ahci_pass(h);
 		return;
 	}
 	if (!h->resetting)

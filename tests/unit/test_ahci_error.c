@@ -275,6 +275,22 @@ TEST(controller_pulled)
 	CHECK(d->gone);
 }
 
+/* Nobody answers, and the bridge reads zeroes for that. */
+TEST(controller_pulled_that_reads_as_zeroes)
+{
+	setup();
+	struct disk *d = start_disk();
+
+	model.p[0].hold = true;
+	submit(d, 0, DISK_READ, 0, 1);
+	disk_kick(d, 0);
+	model.gone = model.reads_zeroes = true;
+	pci_write16(&pci, PCI_VENDOR_ID, 0xffff);
+	dev->ops->tick(dev, host_now_us);
+	CHECK_EQ(reqs[0].status, -ERR_NODEV);
+	CHECK(d->gone);
+}
+
 TEST(reset_of_a_twin_stops_dma_and_forgets)
 {
 	setup();

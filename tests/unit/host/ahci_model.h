@@ -46,7 +46,7 @@ struct model_port {
 static struct model {
 	uint32_t cap, cap2, ghc, is, pi, bohc;
 	uint64_t hr_done_at, bohc_at, bohc_delay, hr_delay;
-	bool bios_busy, pi_lost, gone;
+	bool bios_busy, pi_lost, gone, reads_zeroes;
 	unsigned hba_resets;
 	struct model_port p[MODEL_PORTS];
 } model;
@@ -523,7 +523,7 @@ static uint64_t model_read(void *ctx, uint32_t off, unsigned width)
 	if (width != 4)
 		MODEL_BAD("access of %u bytes at %#x", width, off);
 	if (model.gone)
-		return 0xffffffff;
+		return model.reads_zeroes ? 0 : 0xffffffff;
 	model_step();
 	if (off >= 0x100)
 		return model_port_read(&model.p[(off - 0x100) / 0x80], off & 0x7f);
