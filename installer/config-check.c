@@ -32,10 +32,12 @@ static int print_table(void)
 
 	for (unsigned i = 0; i < CONFIG_NODES; i++) {
 		for (const struct prop *k = config_nodes[i].props; k->name; k++) {
+			const struct prop_doc *doc = k->doc;
+
 			config_values(k, values, sizeof(values));
 			printf("%s\t%s\t%s\t%s\t%s%s%s;\t%s\t%s\n", config_nodes[i].path, k->name,
-			       i == NODE_RULE ? of[k->of] : "", values, k->name, k->example ? " = " : "", k->example ?: "",
-			       k->standard, k->help);
+			       i == NODE_RULE ? of[k->of] : "", values, k->name, doc->example ? " = " : "",
+			       doc->example ?: "", doc->standard, doc->help);
 		}
 	}
 	return ferror(stdout) ? 2 : 0;

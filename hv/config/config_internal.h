@@ -26,10 +26,14 @@ struct parse {
 /* What kind of device a property of a rule concerns; 0: both. */
 enum { PROP_CARD = 1, PROP_DISK };
 
-/* Documentation is for programs on the host alone: the image has none of these texts. */
-#define HOST_ONLY(text)	(__STDC_HOSTED__ ? (text) : NULL)
-#define DOC(text_example, text_standard, text_help) \
-	.example = HOST_ONLY(text_example), .standard = HOST_ONLY(text_standard), .help = HOST_ONLY(text_help)
+struct prop_doc {
+	const char *example;		/* a value as source, NULL: none; a configuration with it is good */
+	const char *standard;		/* what holds without the property; Markdown, like @help */
+	const char *help;
+};
+
+/* Documentation is for programs on the host: the image has none of these texts. */
+#define DOC(...)	.doc = __STDC_HOSTED__ ? &(const struct prop_doc){ __VA_ARGS__ } : NULL
 
 /* A row of the table: all that is known of a property but the code that uses its value. */
 struct prop {
@@ -42,9 +46,7 @@ struct prop {
 	bool hex;			/* messages print its cells in hexadecimal */
 	bool match;			/* chooses the devices of a rule */
 	bool required;			/* the node must have it */
-	const char *example;		/* a value as source, NULL: none; a configuration with it is good */
-	const char *standard;		/* what holds without the property; Markdown, like @help */
-	const char *help;
+	const struct prop_doc *doc;	/* NULL in the image */
 };
 
 /* The properties of a kind of node; the last row has no name. */

@@ -508,10 +508,10 @@ TEST(the_table_holds_what_it_says)
 
 	for (unsigned node = 0; node < CONFIG_NODES; node++) {
 		for (const struct prop *k = config_nodes[node].props; k->name; k++, rows++) {
-			CHECK(k->set && k->help && *k->help && k->standard && !k->expected == !!k->words);
+			CHECK(k->set && k->doc && *k->doc->help && k->doc->standard && !k->expected == !!k->words);
 			if (k->required)
 				continue;
-			snprintf(text, sizeof(text), k->example ? "%s = %s;" : "%s;", k->name, k->example);
+			snprintf(text, sizeof(text), k->doc->example ? "%s = %s;" : "%s;", k->name, k->doc->example);
 			OK(with_property(node, text));
 			config_values(k, values, sizeof(values));
 			CHECK(*values && strlen(values) < sizeof(values) - 1);
@@ -534,11 +534,11 @@ TEST(what_is_of_a_card_in_a_rule_for_disks)
 	for (const struct prop *k = config_nodes[NODE_RULE].props; k->name; k++) {
 		if (k->of != PROP_DISK || k->match)
 			continue;
-		snprintf(text, sizeof(text), k->example ? "%s %s = %s;" : "%s %s;",
-			 "veneer,pci-class = <0x020000 0xff0000>;", k->name, k->example);
+		snprintf(text, sizeof(text), k->doc->example ? "%s %s = %s;" : "%s %s;",
+			 "veneer,pci-class = <0x020000 0xff0000>;", k->name, k->doc->example);
 		REFUSED(rule(text), "concerns a disk; the rule is for class 02, network cards; expected class 01");
-		snprintf(text, sizeof(text), k->example ? "%s %s %s = %s;" : "%s %s %s;", "veneer,pci-id = <1 2>;", mac,
-			 k->name, k->example);
+		snprintf(text, sizeof(text), k->doc->example ? "%s %s %s = %s;" : "%s %s %s;", "veneer,pci-id = <1 2>;", mac,
+			 k->name, k->doc->example);
 		REFUSED(rule(text), "/policy/r: local-mac-address concerns a network card, veneer,");
 	}
 	REFUSED(rule("veneer,pci-class = <0x010000 0xff0000>; local-mac-address = [02 00 00 12 34 56];"),
