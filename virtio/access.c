@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Accesses of several processors, one after another. */
+/* Take the owner of the controller around each register access, so that processors take turns.  Kicks need no owner. */
 #include <veneer/trap.h>
 #include "transport.h"
 

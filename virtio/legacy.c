@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The legacy interface (virtio 1.2, 4.1.4.10): I/O ports in BAR0. */
+/* The registers of the legacy interface: I/O ports in BAR0 (virtio 1.2, 4.1.4.10).  What they do is in transport.c. */
 #include <veneer/log.h>
 #include <veneer/trap.h>
 #include "transport.h"
@@ -10,7 +10,7 @@ static uint32_t config_base(const struct virtio_dev *dev)
 }
 
 /* 2.7.2: one piece, the used ring on the next boundary. */
-static void set_pfn(struct virtio_dev *dev, uint32_t pfn)
+static void legacy_set_pfn(struct virtio_dev *dev, uint32_t pfn)
 {
 	struct virtq *q = virtio_selected(dev);
 
@@ -33,7 +33,7 @@ static void set_pfn(struct virtio_dev *dev, uint32_t pfn)
 }
 
 /* The value of the register that begins at @off; 0 where none does. */
-static uint32_t get(struct virtio_dev *dev, uint32_t off)
+static uint32_t legacy_get(struct virtio_dev *dev, uint32_t off)
 {
 	struct virtq *q = virtio_selected(dev);
 
@@ -74,14 +74,14 @@ static bool driver_begins(const struct virtio_dev *dev, uint8_t v)
 	return v & VIRTIO_STATUS_DRIVER;
 }
 
-static void set_status(struct virtio_dev *dev, uint8_t v)
+static void legacy_set_status(struct virtio_dev *dev, uint8_t v)
 {
 	if (driver_begins(dev, v))
 		virtio_master_set(dev);
 	virtio_status_set(dev, v, false);
 }
 
-static void set(struct virtio_dev *dev, uint32_t off, uint32_t v)
+static void legacy_set(struct virtio_dev *dev, uint32_t off, uint32_t v)
 {
 	struct virtq *q = virtio_selected(dev);
 
@@ -90,7 +90,7 @@ static void set(struct virtio_dev *dev, uint32_t off, uint32_t v)
 		virtio_features_set(dev, 0, v);
 		break;
 	case LEGACY_QUEUE_PFN:
-		set_pfn(dev, v);
+		legacy_set_pfn(dev, v);
 		break;
 	case LEGACY_QUEUE_SELECT:
 		dev->st.queue_select = (uint16_t)v;
@@ -99,7 +99,7 @@ static void set(struct virtio_dev *dev, uint32_t off, uint32_t v)
 		virtio_kick_legacy(dev, v & 0xffff);
 		break;
 	case LEGACY_STATUS:
-		set_status(dev, (uint8_t)v);
+		legacy_set_status(dev, (uint8_t)v);
 		break;
 	case LEGACY_CONFIG_VECTOR:
 		dev->st.config_vector = virtio_vector(v & 0xffff);
@@ -124,7 +124,7 @@ static uint64_t legacy_read(void *ctx, uint32_t off, unsigned width)
 	if (off >= config_base(dev))
 		return virtio_config_read(dev, off - config_base(dev), width);
 	start = register_start(register_starts, ARRAY_SIZE(register_starts), off);
-	return get(dev, start) >> (8 * (off - start)) & width_mask(width);
+	return legacy_get(dev, start) >> (8 * (off - start)) & width_mask(width);
 }
 
 static void legacy_write(void *ctx, uint32_t off, unsigned width, uint64_t v)
@@ -137,9 +137,9 @@ static void legacy_write(void *ctx, uint32_t off, unsigned width, uint64_t v)
 	if (off >= config_base(dev))
 		virtio_config_write(dev, off - config_base(dev), width, (uint32_t)v);
 	else if (off == start && (off == LEGACY_QUEUE_NOTIFY || width >= 4))
-		set(dev, off, (uint32_t)(v & width_mask(width)));
+		legacy_set(dev, off, (uint32_t)(v & width_mask(width)));
 	else if (start != LEGACY_ISR)
-		set(dev, start, (uint32_t)bytes_merge(get(dev, start), off - start, width, v));
+		legacy_set(dev, start, (uint32_t)bytes_merge(legacy_get(dev, start), off - start, width, v));
 }
 
 const struct trap_ops virtio_legacy_ops = { .read = legacy_read, .write = legacy_write };

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The modern interface (virtio 1.2, 4.1.4.3 to 4.1.4.6): BAR4. */
+/* The registers of the modern interface: memory in BAR4 (virtio 1.2, 4.1.4.3 to 4.1.4.6).  What they do is in transport.c. */
 #include <veneer/trap.h>
 #include "transport.h"
 
 /* A ring's size may be lowered to any power of two; other values leave it as it is. */
-static void set_size(struct virtq *q, uint16_t n)
+static void queue_set_size(struct virtq *q, uint16_t n)
 {
 	if (n && n <= VIRTQ_MAX_SIZE && !(n & (n - 1)) && !q->live)
 		q->st.size = n;
@@ -72,7 +72,7 @@ static void queue_set(struct virtio_dev *dev, uint32_t off, uint64_t v)
 		return;
 	switch (off) {
 	case COMMON_QUEUE_SIZE:
-		set_size(q, (uint16_t)v);
+		queue_set_size(q, (uint16_t)v);
 		break;
 	case COMMON_QUEUE_VECTOR:
 		q->st.vector = virtio_vector(v & 0xffff);
@@ -128,7 +128,7 @@ static const uint8_t register_starts[] = {
 	COMMON_QUEUE_DEVICE,
 };
 
-static uint32_t read32(struct virtio_dev *dev, uint32_t off, unsigned width)
+static uint32_t modern_read32(struct virtio_dev *dev, uint32_t off, unsigned width)
 {
 	uint32_t part = off % BAR4_PART_SIZE, start;
 
@@ -151,7 +151,7 @@ static uint32_t read32(struct virtio_dev *dev, uint32_t off, unsigned width)
  * The address names the queue, the value does, too.  Some drivers know one of the two only: both are looked at, and a kick
  * too many does no harm.
  */
-static void notify(struct virtio_dev *dev, uint32_t part, unsigned width, uint32_t v)
+static void modern_notify(struct virtio_dev *dev, uint32_t part, unsigned width, uint32_t v)
 {
 	uint32_t q = part / NOTIFY_MULTIPLIER;
 
@@ -174,7 +174,7 @@ static void common_write(struct virtio_dev *dev, uint32_t part, unsigned width, 
 	common_set(dev, start, bytes_merge(common_get(dev, start), part - start, width, v));
 }
 
-static void write32(struct virtio_dev *dev, uint32_t off, unsigned width, uint32_t v)
+static void modern_write32(struct virtio_dev *dev, uint32_t off, unsigned width, uint32_t v)
 {
 	uint32_t part = off % BAR4_PART_SIZE;
 
@@ -186,7 +186,7 @@ static void write32(struct virtio_dev *dev, uint32_t off, unsigned width, uint32
 		virtio_config_write(dev, part, width, v);
 		break;
 	case BAR4_NOTIFY:
-		notify(dev, part, width, v);
+		modern_notify(dev, part, width, v);
 		break;
 	}
 }
@@ -194,18 +194,18 @@ static void write32(struct virtio_dev *dev, uint32_t off, unsigned width, uint32
 /* An access of 8 bytes is one of 4 and the next 4. */
 static uint64_t modern_read(void *ctx, uint32_t off, unsigned width)
 {
-	uint64_t v = read32(ctx, off, MIN(width, 4u));
+	uint64_t v = modern_read32(ctx, off, MIN(width, 4u));
 
 	if (width == 8)
-		v |= (uint64_t)read32(ctx, off + 4, 4) << 32;
+		v |= (uint64_t)modern_read32(ctx, off + 4, 4) << 32;
 	return v;
 }
 
 static void modern_write(void *ctx, uint32_t off, unsigned width, uint64_t v)
 {
-	write32(ctx, off, MIN(width, 4u), (uint32_t)v);
+	modern_write32(ctx, off, MIN(width, 4u), (uint32_t)v);
 	if (width == 8 && off < BAR4_NOTIFY)
-		write32(ctx, off + 4, 4, (uint32_t)(v >> 32));
+		modern_write32(ctx, off + 4, 4, (uint32_t)(v >> 32));
 }
 
 const struct trap_ops virtio_modern_ops = { .read = modern_read, .write = modern_write };

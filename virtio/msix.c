@@ -6,7 +6,7 @@
 
 #define TABLE_SIZE	(VIRTIO_MSIX_VECTORS * MSIX_ENTRY_SIZE)
 
-static uint8_t *entry(struct virtio_dev *dev, unsigned vector)
+static uint8_t *msix_entry(struct virtio_dev *dev, unsigned vector)
 {
 	return dev->st.msix + vector * MSIX_ENTRY_SIZE;
 }
@@ -14,12 +14,12 @@ static uint8_t *entry(struct virtio_dev *dev, unsigned vector)
 void virtio_msix_init(struct virtio_dev *dev)
 {
 	for (unsigned i = 0; i < VIRTIO_MSIX_VECTORS; i++)
-		entry(dev, i)[MSIX_ENTRY_CTRL] = MSIX_ENTRY_MASKED;
+		msix_entry(dev, i)[MSIX_ENTRY_CTRL] = MSIX_ENTRY_MASKED;
 }
 
-static void send(struct virtio_dev *dev, unsigned vector)
+static void msix_send(struct virtio_dev *dev, unsigned vector)
 {
-	const uint8_t *e = entry(dev, vector);
+	const uint8_t *e = msix_entry(dev, vector);
 	uint64_t addr = bytes_get(e, MSIX_ENTRY_SIZE, MSIX_ENTRY_ADDR, 4);
 
 	dev->owner->msi_addr = (uint32_t)addr;
@@ -28,20 +28,20 @@ static void send(struct virtio_dev *dev, unsigned vector)
 }
 
 /* Masked by the entry, by the function, or not sent because the function is no bus master. */
-static bool held(struct virtio_dev *dev, unsigned vector)
+static bool msix_held(struct virtio_dev *dev, unsigned vector)
 {
-	return (virtio_msix_ctrl(dev) & MSIX_CTRL_FUNC_MASK) || (entry(dev, vector)[MSIX_ENTRY_CTRL] & MSIX_ENTRY_MASKED) ||
-	       !virtio_master_on(dev);
+	return (virtio_msix_ctrl(dev) & MSIX_CTRL_FUNC_MASK) || !virtio_master_on(dev) ||
+	       (msix_entry(dev, vector)[MSIX_ENTRY_CTRL] & MSIX_ENTRY_MASKED);
 }
 
 void virtio_msix_raise(struct virtio_dev *dev, uint16_t vector)
 {
 	if (vector >= VIRTIO_MSIX_VECTORS)
 		return;
-	if (held(dev, vector))
+	if (msix_held(dev, vector))
 		dev->st.pba |= (uint8_t)BIT(vector);
 	else
-		send(dev, vector);
+		msix_send(dev, vector);
 }
 
 void virtio_msix_deliver(struct virtio_dev *dev)
@@ -49,14 +49,14 @@ void virtio_msix_deliver(struct virtio_dev *dev)
 	if (!dev->st.pba || !virtio_msix_on(dev))
 		return;
 	for (unsigned i = 0; i < VIRTIO_MSIX_VECTORS; i++) {
-		if (!(dev->st.pba & BIT(i)) || held(dev, i))
+		if (!(dev->st.pba & BIT(i)) || msix_held(dev, i))
 			continue;
 		dev->st.pba &= (uint8_t)~BIT(i);
-		send(dev, i);
+		msix_send(dev, i);
 	}
 }
 
-static uint32_t read32(struct virtio_dev *dev, uint32_t off, unsigned width)
+static uint32_t msix_read32(struct virtio_dev *dev, uint32_t off, unsigned width)
 {
 	if (off < TABLE_SIZE)
 		return bytes_get(dev->st.msix, TABLE_SIZE, off, width);
@@ -67,21 +67,21 @@ static uint32_t read32(struct virtio_dev *dev, uint32_t off, unsigned width)
 
 static uint64_t msix_read(void *ctx, uint32_t off, unsigned width)
 {
-	uint64_t v = read32(ctx, off, MIN(width, 4u));
+	uint64_t v = msix_read32(ctx, off, MIN(width, 4u));
 
 	if (width == 8)
-		v |= (uint64_t)read32(ctx, off + 4, 4) << 32;
+		v |= (uint64_t)msix_read32(ctx, off + 4, 4) << 32;
 	return v;
 }
 
-static void write32(struct virtio_dev *dev, uint32_t off, unsigned width, uint32_t v)
+static void msix_write32(struct virtio_dev *dev, uint32_t off, unsigned width, uint32_t v)
 {
 	if (off >= TABLE_SIZE)
 		return;
 	bytes_set(dev->st.msix, TABLE_SIZE, off, width, v);
 	/* Of the control word only the mask bit exists. */
 	for (unsigned i = 0; i < VIRTIO_MSIX_VECTORS; i++) {
-		uint8_t *ctrl = entry(dev, i) + MSIX_ENTRY_CTRL;
+		uint8_t *ctrl = msix_entry(dev, i) + MSIX_ENTRY_CTRL;
 
 		ctrl[0] &= MSIX_ENTRY_MASKED;
 		ctrl[1] = ctrl[2] = ctrl[3] = 0;
@@ -90,9 +90,9 @@ static void write32(struct virtio_dev *dev, uint32_t off, unsigned width, uint32
 
 static void msix_write(void *ctx, uint32_t off, unsigned width, uint64_t v)
 {
-	write32(ctx, off, MIN(width, 4u), (uint32_t)v);
+	msix_write32(ctx, off, MIN(width, 4u), (uint32_t)v);
 	if (width == 8)
-		write32(ctx, off + 4, 4, (uint32_t)(v >> 32));
+		msix_write32(ctx, off + 4, 4, (uint32_t)(v >> 32));
 	virtio_msix_deliver(ctx);
 }
 

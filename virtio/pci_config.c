@@ -30,46 +30,46 @@
 
 static const unsigned bar_index[VIRTIO_NBARS] = { 0, 1, 4 };
 
-static uint8_t *pci(struct virtio_dev *dev, unsigned off)
+static uint8_t *config_byte(struct virtio_dev *dev, unsigned off)
 {
 	return &dev->st.pci[off];
 }
 
-static uint32_t get(const struct virtio_dev *dev, unsigned off, unsigned width)
+static uint32_t config_get(const struct virtio_dev *dev, unsigned off, unsigned width)
 {
 	return bytes_get(dev->st.pci, sizeof(dev->st.pci), off, width);
 }
 
 /* The same of 16 bits, for what every interrupt asks. */
-static uint16_t get16(const struct virtio_dev *dev, unsigned off)
+static uint16_t config_get16(const struct virtio_dev *dev, unsigned off)
 {
 	return (uint16_t)(dev->st.pci[off] | dev->st.pci[off + 1] << 8);
 }
 
-static void put(struct virtio_dev *dev, unsigned off, unsigned width, uint32_t v)
+static void config_put(struct virtio_dev *dev, unsigned off, unsigned width, uint32_t v)
 {
 	bytes_set(dev->st.pci, sizeof(dev->st.pci), off, width, v);
 }
 
-static void writable(struct virtio_dev *dev, unsigned off, unsigned width, uint32_t mask)
+static void config_writable(struct virtio_dev *dev, unsigned off, unsigned width, uint32_t mask)
 {
 	bytes_set(dev->pci_mask, sizeof(dev->pci_mask), off, width, mask);
 }
 
 uint16_t virtio_pci_command(const struct virtio_dev *dev)
 {
-	return get16(dev, PCI_COMMAND);
+	return config_get16(dev, PCI_COMMAND);
 }
 
 uint16_t virtio_msix_ctrl(const struct virtio_dev *dev)
 {
-	return get16(dev, CAP_MSIX + MSIX_CTRL);
+	return config_get16(dev, CAP_MSIX + MSIX_CTRL);
 }
 
 /* A function must not be set to use both (PCI 3.0, 6.8); MSI-X then holds. */
 bool virtio_msi_on(const struct virtio_dev *dev)
 {
-	return (get16(dev, CAP_MSI + MSI_CTRL) & MSI_CTRL_ENABLE) && !virtio_msix_on(dev);
+	return (config_get16(dev, CAP_MSI + MSI_CTRL) & MSI_CTRL_ENABLE) && !virtio_msix_on(dev);
 }
 
 void virtio_msi_raise(struct virtio_dev *dev)
@@ -77,8 +77,8 @@ void virtio_msi_raise(struct virtio_dev *dev)
 	dev->st.msi_held = !virtio_master_on(dev);
 	if (dev->st.msi_held)
 		return;
-	dev->owner->msi_addr = get(dev, CAP_MSI + MSI_ADDR, 4);
-	irq_send_msi(dev->owner->msi_addr, get(dev, CAP_MSI + MSI_DATA, 2));
+	dev->owner->msi_addr = config_get(dev, CAP_MSI + MSI_ADDR, 4);
+	irq_send_msi(dev->owner->msi_addr, config_get(dev, CAP_MSI + MSI_DATA, 2));
 }
 
 /* Send what was held while the function was no bus master, but no MSI whose cause the driver has read from ISR meanwhile. */
@@ -94,7 +94,7 @@ static void master_changed(struct virtio_dev *dev)
 
 void virtio_master_set(struct virtio_dev *dev)
 {
-	put(dev, PCI_COMMAND, 2, virtio_pci_command(dev) | PCI_CMD_MASTER);
+	config_put(dev, PCI_COMMAND, 2, virtio_pci_command(dev) | PCI_CMD_MASTER);
 	master_changed(dev);
 }
 
@@ -107,7 +107,7 @@ void virtio_master_set(struct virtio_dev *dev)
 static uint64_t bar_base(const struct virtio_dev *dev, enum virtio_bar i)
 {
 	bool io = i == VIRTIO_BAR_IO;
-	uint32_t flags = io ? 3 : 15, size = dev->bar[i].size, v = get(dev, PCI_BAR(bar_index[i]), 4) & ~flags;
+	uint32_t flags = io ? 3 : 15, size = dev->bar[i].size, v = config_get(dev, PCI_BAR(bar_index[i]), 4) & ~flags;
 
 	if (!(virtio_pci_command(dev) & (io ? PCI_CMD_IO : PCI_CMD_MEM)))
 		return 0;
@@ -136,17 +136,17 @@ void virtio_pci_place(struct virtio_dev *dev)
 /* --- the window of capability type 5 (4.1.4.9) --- */
 
 /* The trap operations of the BAR that the window looks at, or NULL when the access is not one it can make. */
-static const struct trap_ops *window(struct virtio_dev *dev, uint32_t *off, unsigned *width)
+static const struct trap_ops *window_target(struct virtio_dev *dev, uint32_t *off, unsigned *width)
 {
 	static const struct trap_ops *const ops[VIRTIO_NBARS] = {
 		[VIRTIO_BAR_IO] = IS_ENABLED(CONFIG_VIRTIO_LEGACY) ? &virtio_legacy_ops : NULL,
 		[VIRTIO_BAR_MSIX] = &virtio_msix_ops,
 		[VIRTIO_BAR_MODERN] = IS_ENABLED(CONFIG_VIRTIO_MODERN) ? &virtio_modern_ops : NULL,
 	};
-	uint8_t bar = *pci(dev, CAP_WINDOW + VCAP_BAR);
+	uint8_t bar = *config_byte(dev, CAP_WINDOW + VCAP_BAR);
 
-	*off = get(dev, CAP_WINDOW + VCAP_OFFSET, 4);
-	*width = get(dev, CAP_WINDOW + VCAP_LENGTH, 4);
+	*off = config_get(dev, CAP_WINDOW + VCAP_OFFSET, 4);
+	*width = config_get(dev, CAP_WINDOW + VCAP_LENGTH, 4);
 	if (*width != 1 && *width != 2 && *width != 4)
 		return NULL;
 	for (unsigned i = 0; i < VIRTIO_NBARS; i++)
@@ -159,31 +159,31 @@ static void window_read(struct virtio_dev *dev)
 {
 	unsigned width;
 	uint32_t off;
-	const struct trap_ops *ops = window(dev, &off, &width);
+	const struct trap_ops *ops = window_target(dev, &off, &width);
 
-	put(dev, WINDOW_DATA, 4, ops ? (uint32_t)ops->read(dev, off, width) : 0);
+	config_put(dev, WINDOW_DATA, 4, ops ? (uint32_t)ops->read(dev, off, width) : 0);
 }
 
 static void window_write(struct virtio_dev *dev)
 {
 	unsigned width;
 	uint32_t off;
-	const struct trap_ops *ops = window(dev, &off, &width);
+	const struct trap_ops *ops = window_target(dev, &off, &width);
 
 	if (ops)
-		ops->write(dev, off, width, get(dev, WINDOW_DATA, 4) & width_mask(width));
+		ops->write(dev, off, width, config_get(dev, WINDOW_DATA, 4) & width_mask(width));
 }
 
 /* --- accesses --- */
 
-static bool touches(uint16_t off, unsigned width, unsigned start, unsigned len)
+static bool access_touches(uint16_t off, unsigned width, unsigned start, unsigned len)
 {
 	return off < start + len && off + width > start;
 }
 
 static bool is_window(const struct virtio_dev *dev, uint16_t off, unsigned width)
 {
-	return IS_ENABLED(CONFIG_VIRTIO_MODERN) && touches(off, width, WINDOW_DATA, 4);
+	return IS_ENABLED(CONFIG_VIRTIO_MODERN) && access_touches(off, width, WINDOW_DATA, 4);
 }
 
 static uint32_t read_owned(struct virtio_dev *dev, uint16_t off, unsigned width)
@@ -193,8 +193,8 @@ static uint32_t read_owned(struct virtio_dev *dev, uint16_t off, unsigned width)
 	/* One access to the data is one access through the window: the bytes of a dword read singly make several. */
 	if (is_window(dev, off, width))
 		window_read(dev);
-	v = get(dev, off, width);
-	if (touches(off, width, PCI_STATUS, 1) && dev->st.isr && !virtio_message_on(dev))
+	v = config_get(dev, off, width);
+	if (access_touches(off, width, PCI_STATUS, 1) && dev->st.isr && !virtio_message_on(dev))
 		v |= PCI_STATUS_INTX << (8 * (PCI_STATUS - off));
 	return v;
 }
@@ -205,19 +205,19 @@ static void write_owned(struct virtio_dev *dev, uint16_t off, unsigned width, ui
 
 	if (off >= sizeof(dev->st.pci))
 		return;
-	put(dev, off, width, (get(dev, off, width) & ~mask) | (v & mask));
-	if (touches(off, width, PCI_COMMAND, 2)) {
+	config_put(dev, off, width, (config_get(dev, off, width) & ~mask) | (v & mask));
+	if (access_touches(off, width, PCI_COMMAND, 2)) {
 		virtio_pci_place(dev);
 		virtio_intx_update(dev);
 		master_changed(dev);
 	}
-	if (touches(off, width, PCI_BAR(0), 6 * 4))
+	if (access_touches(off, width, PCI_BAR(0), 6 * 4))
 		virtio_pci_place(dev);
-	if (touches(off, width, CAP_MSIX + MSIX_CTRL, 2)) {
+	if (access_touches(off, width, CAP_MSIX + MSIX_CTRL, 2)) {
 		virtio_intx_update(dev);
 		virtio_msix_deliver(dev);
 	}
-	if (touches(off, width, CAP_MSI + MSI_CTRL, 2))
+	if (access_touches(off, width, CAP_MSI + MSI_CTRL, 2))
 		virtio_intx_update(dev);
 	if (is_window(dev, off, width))
 		window_write(dev);
@@ -250,52 +250,52 @@ static void put_header(struct virtio_dev *dev, const struct virtio_place *place)
 {
 	uint16_t id = dev->type->id;
 
-	put(dev, PCI_VENDOR_ID, 2, VIRTIO_PCI_VENDOR);
-	put(dev, PCI_DEVICE_ID, 2, (dev->modern_only ? VIRTIO_PCI_MODERN : VIRTIO_PCI_TRANSITIONAL) + id);
-	put(dev, PCI_COMMAND, 2, place->command & (PCI_CMD_IO | PCI_CMD_MEM | PCI_CMD_MASTER | PCI_CMD_INTX_OFF));
-	put(dev, PCI_STATUS, 2, PCI_STATUS_CAPS);
-	put(dev, PCI_REVISION, 1, dev->modern_only ? 1 : 0);
-	put(dev, PCI_CLASS, 3, dev->type->class_code);
-	put(dev, PCI_HEADER_TYPE, 1, place->multifunction ? PCI_HEADER_MULTI : 0);
-	put(dev, PCI_SUBSYS_VENDOR, 2, VIRTIO_PCI_VENDOR);
-	put(dev, PCI_SUBSYS_ID, 2, dev->modern_only ? VIRTIO_PCI_MODERN_SUBSYS : id);
-	put(dev, PCI_CAP_PTR, 1, CAP_MSIX);
-	put(dev, PCI_INT_LINE, 1, place->int_line);
-	put(dev, PCI_INT_PIN, 1, place->int_pin);
+	config_put(dev, PCI_VENDOR_ID, 2, VIRTIO_PCI_VENDOR);
+	config_put(dev, PCI_DEVICE_ID, 2, (dev->modern_only ? VIRTIO_PCI_MODERN : VIRTIO_PCI_TRANSITIONAL) + id);
+	config_put(dev, PCI_COMMAND, 2, place->command & (PCI_CMD_IO | PCI_CMD_MEM | PCI_CMD_MASTER | PCI_CMD_INTX_OFF));
+	config_put(dev, PCI_STATUS, 2, PCI_STATUS_CAPS);
+	config_put(dev, PCI_REVISION, 1, dev->modern_only ? 1 : 0);
+	config_put(dev, PCI_CLASS, 3, dev->type->class_code);
+	config_put(dev, PCI_HEADER_TYPE, 1, place->multifunction ? PCI_HEADER_MULTI : 0);
+	config_put(dev, PCI_SUBSYS_VENDOR, 2, VIRTIO_PCI_VENDOR);
+	config_put(dev, PCI_SUBSYS_ID, 2, dev->modern_only ? VIRTIO_PCI_MODERN_SUBSYS : id);
+	config_put(dev, PCI_CAP_PTR, 1, CAP_MSIX);
+	config_put(dev, PCI_INT_LINE, 1, place->int_line);
+	config_put(dev, PCI_INT_PIN, 1, place->int_pin);
 
-	writable(dev, PCI_COMMAND, 2, PCI_CMD_IO | PCI_CMD_MEM | PCI_CMD_MASTER | PCI_CMD_INTX_OFF);
-	writable(dev, CACHE_LINE, 1, 0xff);
-	writable(dev, LATENCY, 1, 0xff);
-	writable(dev, PCI_INT_LINE, 1, 0xff);
+	config_writable(dev, PCI_COMMAND, 2, PCI_CMD_IO | PCI_CMD_MEM | PCI_CMD_MASTER | PCI_CMD_INTX_OFF);
+	config_writable(dev, CACHE_LINE, 1, 0xff);
+	config_writable(dev, LATENCY, 1, 0xff);
+	config_writable(dev, PCI_INT_LINE, 1, 0xff);
 }
 
 static void put_bar(struct virtio_dev *dev, enum virtio_bar i, uint32_t base, uint32_t size)
 {
 	dev->bar[i].size = size;
-	put(dev, PCI_BAR(bar_index[i]), 4, base | (i == VIRTIO_BAR_IO ? 1 : 0));
-	writable(dev, PCI_BAR(bar_index[i]), 4, ~(size - 1));
+	config_put(dev, PCI_BAR(bar_index[i]), 4, base | (i == VIRTIO_BAR_IO ? 1 : 0));
+	config_writable(dev, PCI_BAR(bar_index[i]), 4, ~(size - 1));
 }
 
 static void put_vendor_cap(struct virtio_dev *dev, unsigned at, unsigned next, unsigned type, uint32_t offset, uint32_t len)
 {
 	bool extra = type == VIRTIO_CAP_NOTIFY || type == VIRTIO_CAP_PCI;
 
-	put(dev, at, 1, PCI_CAP_VENDOR);
-	put(dev, at + 1, 1, next);
-	put(dev, at + VCAP_LEN, 1, VCAP_EXTRA + (extra ? 4 : 0));
-	put(dev, at + VCAP_TYPE, 1, type);
-	put(dev, at + VCAP_BAR, 1, bar_index[VIRTIO_BAR_MODERN]);
-	put(dev, at + VCAP_OFFSET, 4, offset);
-	put(dev, at + VCAP_LENGTH, 4, len);
+	config_put(dev, at, 1, PCI_CAP_VENDOR);
+	config_put(dev, at + 1, 1, next);
+	config_put(dev, at + VCAP_LEN, 1, VCAP_EXTRA + (extra ? 4 : 0));
+	config_put(dev, at + VCAP_TYPE, 1, type);
+	config_put(dev, at + VCAP_BAR, 1, bar_index[VIRTIO_BAR_MODERN]);
+	config_put(dev, at + VCAP_OFFSET, 4, offset);
+	config_put(dev, at + VCAP_LENGTH, 4, len);
 }
 
 /* One message of 32 address bits: drivers that know MSI at all know this form. */
 static void put_msi(struct virtio_dev *dev)
 {
-	put(dev, CAP_MSI, 1, PCI_CAP_MSI);
-	writable(dev, CAP_MSI + MSI_CTRL, 2, MSI_CTRL_ENABLE);
-	writable(dev, CAP_MSI + MSI_ADDR, 4, ~3u);
-	writable(dev, CAP_MSI + MSI_DATA, 2, 0xffff);
+	config_put(dev, CAP_MSI, 1, PCI_CAP_MSI);
+	config_writable(dev, CAP_MSI + MSI_CTRL, 2, MSI_CTRL_ENABLE);
+	config_writable(dev, CAP_MSI + MSI_ADDR, 4, ~3u);
+	config_writable(dev, CAP_MSI + MSI_DATA, 2, 0xffff);
 }
 
 static void put_caps(struct virtio_dev *dev)
@@ -303,12 +303,12 @@ static void put_caps(struct virtio_dev *dev)
 	bool modern = IS_ENABLED(CONFIG_VIRTIO_MODERN);
 	unsigned bir = bar_index[VIRTIO_BAR_MSIX];
 
-	put(dev, CAP_MSIX, 1, PCI_CAP_MSIX);
-	put(dev, CAP_MSIX + 1, 1, modern ? CAP_COMMON : CAP_MSI);
-	put(dev, CAP_MSIX + MSIX_CTRL, 2, VIRTIO_MSIX_VECTORS - 1);
-	put(dev, CAP_MSIX + 4, 4, bir);
-	put(dev, CAP_MSIX + 8, 4, MSIX_PBA | bir);
-	writable(dev, CAP_MSIX + MSIX_CTRL, 2, MSIX_CTRL_ENABLE | MSIX_CTRL_FUNC_MASK);
+	config_put(dev, CAP_MSIX, 1, PCI_CAP_MSIX);
+	config_put(dev, CAP_MSIX + 1, 1, modern ? CAP_COMMON : CAP_MSI);
+	config_put(dev, CAP_MSIX + MSIX_CTRL, 2, VIRTIO_MSIX_VECTORS - 1);
+	config_put(dev, CAP_MSIX + 4, 4, bir);
+	config_put(dev, CAP_MSIX + 8, 4, MSIX_PBA | bir);
+	config_writable(dev, CAP_MSIX + MSIX_CTRL, 2, MSIX_CTRL_ENABLE | MSIX_CTRL_FUNC_MASK);
 	put_msi(dev);
 	if (!modern)
 		return;
@@ -317,13 +317,13 @@ static void put_caps(struct virtio_dev *dev)
 	put_vendor_cap(dev, CAP_ISR, CAP_DEVICE, VIRTIO_CAP_ISR, BAR4_ISR, BAR4_PART_SIZE);
 	put_vendor_cap(dev, CAP_DEVICE, CAP_NOTIFY, VIRTIO_CAP_DEVICE, BAR4_DEVICE, BAR4_PART_SIZE);
 	put_vendor_cap(dev, CAP_NOTIFY, CAP_WINDOW, VIRTIO_CAP_NOTIFY, BAR4_NOTIFY, BAR4_PART_SIZE);
-	put(dev, CAP_NOTIFY + VCAP_EXTRA, 4, NOTIFY_MULTIPLIER);
+	config_put(dev, CAP_NOTIFY + VCAP_EXTRA, 4, NOTIFY_MULTIPLIER);
 	put_vendor_cap(dev, CAP_WINDOW, CAP_MSI, VIRTIO_CAP_PCI, 0, 0);
-	put(dev, CAP_WINDOW + VCAP_BAR, 1, 0);
-	writable(dev, CAP_WINDOW + VCAP_BAR, 1, 0xff);
-	writable(dev, CAP_WINDOW + VCAP_OFFSET, 4, ~0u);
-	writable(dev, CAP_WINDOW + VCAP_LENGTH, 4, ~0u);
-	writable(dev, WINDOW_DATA, 4, ~0u);
+	config_put(dev, CAP_WINDOW + VCAP_BAR, 1, 0);
+	config_writable(dev, CAP_WINDOW + VCAP_BAR, 1, 0xff);
+	config_writable(dev, CAP_WINDOW + VCAP_OFFSET, 4, ~0u);
+	config_writable(dev, CAP_WINDOW + VCAP_LENGTH, 4, ~0u);
+	config_writable(dev, WINDOW_DATA, 4, ~0u);
 }
 
 static int make_traps(struct virtio_dev *dev, const struct virtio_place *place)

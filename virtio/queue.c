@@ -14,17 +14,17 @@
  */
 typedef uint64_t __attribute__((aligned(1), may_alias)) any64;
 
-static uint16_t load16(const uint16_t *p)
+static uint16_t ring_load16(const uint16_t *p)
 {
 	return *(const volatile uint16_t *)p;
 }
 
-static void store16(uint16_t *p, uint16_t v)
+static void ring_store16(uint16_t *p, uint16_t v)
 {
 	*(volatile uint16_t *)p = v;
 }
 
-static void fetch(struct vring_desc *d, const struct vring_desc *from)
+static void desc_fetch(struct vring_desc *d, const struct vring_desc *from)
 {
 	const volatile any64 *src = (const volatile any64 *)from;
 	uint64_t second = src[1];
@@ -40,7 +40,7 @@ static uint16_t *avail_event(struct virtq *q)
 	return (uint16_t *)&q->used->ring[q->st.size];
 }
 
-static bool dead(struct virtq *q, const char *why)
+static bool queue_fail(struct virtq *q, const char *why)
 {
 	q->live = false;
 	q->avail_idx = q->st.last_avail;
@@ -70,39 +70,39 @@ bool virtq_start(struct virtq *q, bool event_idx)
 
 	q->avail_idx = st->last_avail;
 	if (st->avail % 2 || st->used % 2)
-		return dead(q, "a ring at an odd address");
+		return queue_fail(q, "a ring at an odd address");
 	q->desc = gmem_ptr(st->desc, n * sizeof(*q->desc));
 	q->avail = gmem_ptr(st->avail, sizeof(*q->avail) + (n + 1) * sizeof(q->avail->ring[0]));
 	q->used = gmem_ptr(st->used, sizeof(*q->used) + n * sizeof(q->used->ring[0]) + sizeof(uint16_t));
 	if (!q->desc || !q->avail || !q->used)
-		return dead(q, "a ring outside guest RAM");
+		return queue_fail(q, "a ring outside guest RAM");
 
 	q->live = true;
 	q->event_idx = event_idx;
 	q->kicks_off = false;
-	store16(&q->used->flags, 0);
+	ring_store16(&q->used->flags, 0);
 	if (event_idx)
-		store16(avail_event(q), st->last_avail);
+		ring_store16(avail_event(q), st->last_avail);
 	return true;
 }
 
-/* How many chains wait. */
-static bool more(struct virtq *q)
+/* True if the guest has queued more chains. */
+static bool queue_has_more(struct virtq *q)
 {
 	uint16_t idx;
 
 	if (!q->live)
 		return false;
-	idx = load16(&q->avail->idx);
+	idx = ring_load16(&q->avail->idx);
 	if ((uint16_t)(idx - q->st.last_avail) > q->st.size)
-		return dead(q, "avail index beyond the queue");
+		return queue_fail(q, "avail index beyond the queue");
 	q->avail_idx = idx;
 	dma_rmb();	/* the index before the entries that it covers */
 	return idx != q->st.last_avail;
 }
 
-/* All of an address range is guest RAM: mostly it lies where the last one did. */
-static bool in_ram(struct virtq *q, uint64_t gpa, uint32_t len)
+/* Whether a buffer is wholly guest RAM.  Most buffers lie in the range that the last one was in. */
+static bool buffer_in_ram(struct virtq *q, uint64_t gpa, uint32_t len)
 {
 	return gmem_within(&q->ram, gpa, len) || gmem_find(gpa, len, &q->ram);
 }
@@ -127,7 +127,7 @@ static const char *copy_chain(struct virtq *q, uint16_t head, struct virtq_chain
 	struct vring_desc d;
 
 	for (;;) {
-		fetch(&d, &table[i]);
+		desc_fetch(&d, &table[i]);
 		if (d.flags & VRING_DESC_INDIRECT) {
 			const char *bad = nested ? "an indirect table in an indirect table" : check_indirect(&d);
 
@@ -144,7 +144,7 @@ static const char *copy_chain(struct virtq *q, uint16_t head, struct virtq_chain
 		if (d.len) {
 			if (sg == c->sg + VIRTQ_MAX_SEGS)
 				return "a chain of too many descriptors";
-			if (!in_ram(q, d.addr, d.len))
+			if (!buffer_in_ram(q, d.addr, d.len))
 				return "a buffer outside guest RAM";
 			if (!(d.flags & VRING_DESC_WRITE)) {
 				if (in)
@@ -184,16 +184,16 @@ bool virtq_pop(struct virtq *q, struct virtq_chain *c)
 	const char *bad;
 	uint16_t head;
 
-	if (q->st.last_avail == q->avail_idx && !more(q))
+	if (q->st.last_avail == q->avail_idx && !queue_has_more(q))
 		return false;
-	head = load16(&q->avail->ring[q->st.last_avail & (q->st.size - 1)]);
+	head = ring_load16(&q->avail->ring[q->st.last_avail & (q->st.size - 1)]);
 	if (head >= q->st.size)
-		return dead(q, "an avail entry outside the table");
+		return queue_fail(q, "an avail entry outside the table");
 	if (q->st.busy[head])
-		return dead(q, "a chain given twice");
+		return queue_fail(q, "a chain given twice");
 	bad = copy_chain(q, head, c);
 	if (bad)
-		return dead(q, bad);
+		return queue_fail(q, bad);
 	q->st.busy[head] = 1;
 	q->st.last_avail++;
 	return true;
@@ -212,7 +212,7 @@ bool virtq_refetch(struct virtq *q, uint16_t head, struct virtq_chain *c)
 	if (!q->live)
 		return false;
 	bad = copy_chain(q, head, c);
-	return bad ? dead(q, bad) : true;
+	return bad ? queue_fail(q, bad) : true;
 }
 
 void virtq_push(struct virtq *q, uint16_t head, uint32_t len)
@@ -229,11 +229,11 @@ void virtq_push(struct virtq *q, uint16_t head, uint32_t len)
 }
 
 /* Whether the guest wants an interrupt for the entries from @old to @new (2.7.7.2, 2.7.10). */
-static bool wanted(const struct virtq *q, uint16_t old, uint16_t new)
+static bool interrupt_wanted(const struct virtq *q, uint16_t old, uint16_t new)
 {
 	if (q->event_idx)
-		return (uint16_t)(new - load16(&q->avail->ring[q->st.size]) - 1) < (uint16_t)(new - old);
-	return !(load16(&q->avail->flags) & VRING_AVAIL_NO_INTERRUPT);
+		return (uint16_t)(new - ring_load16(&q->avail->ring[q->st.size]) - 1) < (uint16_t)(new - old);
+	return !(ring_load16(&q->avail->flags) & VRING_AVAIL_NO_INTERRUPT);
 }
 
 void virtq_flush(struct virtq *q)
@@ -243,10 +243,10 @@ void virtq_flush(struct virtq *q)
 	if (old == new || !q->live)
 		return;
 	dma_wmb();	/* the entries, and the data, before the index */
-	store16(&q->used->idx, new);
+	ring_store16(&q->used->idx, new);
 	q->st.published = new;
 	full_mb();	/* the index before the guest's wish is read: it writes the wish, then looks at the index */
-	if (!wanted(q, old, new))
+	if (!interrupt_wanted(q, old, new))
 		return;
 	q->cnt_interrupts++;
 	q->host->interrupt(q);
@@ -259,7 +259,7 @@ void virtq_kicks_off(struct virtq *q)
 	q->kicks_off = true;
 	/* With EVENT_IDX avail_event lies behind the guest's index already: it kicks no more until told to. */
 	if (!q->event_idx)
-		store16(&q->used->flags, VRING_USED_NO_NOTIFY);
+		ring_store16(&q->used->flags, VRING_USED_NO_NOTIFY);
 }
 
 bool virtq_kicks_on(struct virtq *q)
@@ -268,10 +268,10 @@ bool virtq_kicks_on(struct virtq *q)
 		return false;
 	/* The guest's index, not ours: a caller that has no room for what waits wants to hear of the next chain. */
 	if (q->event_idx)
-		store16(avail_event(q), load16(&q->avail->idx));
+		ring_store16(avail_event(q), ring_load16(&q->avail->idx));
 	else if (q->kicks_off)
-		store16(&q->used->flags, 0);
+		ring_store16(&q->used->flags, 0);
 	q->kicks_off = false;
 	full_mb();	/* the wish before the index is read: the guest writes the index, then looks at the wish */
-	return more(q);
+	return queue_has_more(q);
 }

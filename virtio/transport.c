@@ -50,7 +50,7 @@ void virtio_intx_update(struct virtio_dev *dev)
 		dev->intx(dev->intx_ctx, state);
 }
 
-static void raise(struct virtio_dev *dev, uint16_t vector, uint8_t isr)
+static void device_interrupt(struct virtio_dev *dev, uint16_t vector, uint8_t isr)
 {
 	if (virtio_msix_on(dev)) {
 		virtio_msix_raise(dev, vector);
@@ -74,13 +74,13 @@ uint8_t virtio_isr_read(struct virtio_dev *dev)
 
 static void queue_interrupt(struct virtq *q)
 {
-	raise(q->dev, q->st.vector, VIRTIO_ISR_QUEUE);
+	device_interrupt(q->dev, q->st.vector, VIRTIO_ISR_QUEUE);
 }
 
 static void config_interrupt(struct virtio_dev *dev)
 {
 	dev->cnt_config_interrupts++;
-	raise(dev, dev->st.config_vector, VIRTIO_ISR_CONFIG);
+	device_interrupt(dev, dev->st.config_vector, VIRTIO_ISR_CONFIG);
 }
 
 void virtio_config_changed(struct virtio_dev *dev)
@@ -149,8 +149,8 @@ static bool queue_start(struct virtio_dev *dev, struct virtq *q)
 	return virtq_start(q, virtio_has(dev, VIRTIO_F_EVENT_IDX));
 }
 
-/* DRIVER_OK.  Kicks that came before were not lost: every queue is looked at. */
-static void start(struct virtio_dev *dev)
+/* DRIVER_OK: start the device, then look at every queue, for a driver may have kicked before. */
+static void device_start(struct virtio_dev *dev)
 {
 	unsigned n = dev->type->nqueues;
 
@@ -189,7 +189,7 @@ static void reset_done(struct virtio_dev *dev)
 	st->status = 0;
 }
 
-static bool stopped(struct virtio_dev *dev)
+static bool device_stopped(struct virtio_dev *dev)
 {
 	return !dev->type->stopped || dev->type->stopped(dev);
 }
@@ -204,7 +204,7 @@ static void reset_begin(struct virtio_dev *dev, bool patient)
 	dev->st.running = false;
 	for (unsigned i = 0; i < dev->type->nqueues; i++)
 		dev->vq[i].live = false;
-	dev->resetting = patient && was_running && !stopped(dev);
+	dev->resetting = patient && was_running && !device_stopped(dev);
 	if (!dev->resetting)
 		reset_done(dev);
 }
@@ -213,7 +213,7 @@ void virtio_reset_finish(struct virtio_dev *dev)
 {
 	if (!dev->resetting)
 		return;
-	if (!stopped(dev))
+	if (!device_stopped(dev))
 		dev->type->stop(dev, false);
 	reset_done(dev);
 }
@@ -228,12 +228,12 @@ void virtio_reset(struct virtio_dev *dev)
 
 uint8_t virtio_status_get(struct virtio_dev *dev)
 {
-	if (dev->resetting && stopped(dev))
+	if (dev->resetting && device_stopped(dev))
 		reset_done(dev);
 	return dev->st.status;
 }
 
-/* Only a new driver does this: one that came after a soft reboot and does not reset first. */
+/* True if a new driver begins without a reset, as after a soft reboot. */
 static bool starts_over(uint8_t before, uint8_t now)
 {
 	return (before & VIRTIO_STATUS_DRIVER_OK) && !(now & (VIRTIO_STATUS_DRIVER_OK | VIRTIO_STATUS_FAILED));
@@ -268,7 +268,7 @@ void virtio_status_set(struct virtio_dev *dev, uint8_t v, bool patient)
 	}
 	st->status = v | (st->status & VIRTIO_STATUS_NEEDS_RESET);
 	if ((v & VIRTIO_STATUS_DRIVER_OK) && !st->running && !dev->broken)
-		start(dev);
+		device_start(dev);
 }
 
 /* --- queues --- */
@@ -320,10 +320,10 @@ static void start_early(struct virtio_dev *dev, unsigned index)
 
 	if ((dev->type->early & BIT(index)) && dev->vq[index].st.enabled && st->status && !st->running && !dev->broken &&
 	    !dev->resetting)
-		start(dev);
+		device_start(dev);
 }
 
-/* As owner: the queues that were kicked, each once however often. */
+/* As owner: run each queue that was kicked, once, however often it was kicked. */
 static void run_kicked(void *ctx, uint32_t bits)
 {
 	struct virtio_dev *dev = ctx;
@@ -401,13 +401,13 @@ int virtio_load(struct virtio_dev *dev, const struct virtio_image *in)
 	virtio_pci_place(dev);
 	virtio_intx_update(dev);
 	if (in->dev.running)
-		start(dev);
+		device_start(dev);
 	return 0;
 }
 
 /* --- start --- */
 
-static void register_counters(struct virtio_dev *dev)
+static void device_counters(struct virtio_dev *dev)
 {
 	static const char *const interrupts[VIRTIO_MAX_QUEUES] = { "q0_interrupts", "q1_interrupts", "q2_interrupts" };
 
@@ -451,6 +451,6 @@ int virtio_dev_init(struct virtio_dev *dev, const char *name, const struct virti
 	dev->kicks.ctx = dev;
 	owner_add(dev->owner, &dev->kicks);
 	virtio_intx_update(dev);
-	register_counters(dev);
+	device_counters(dev);
 	return 0;
 }

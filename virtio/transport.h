@@ -143,8 +143,8 @@ void virtio_features_set(struct virtio_dev *dev, unsigned window, uint32_t v);
 uint8_t virtio_status_get(struct virtio_dev *dev);	/* looks whether a reset is over */
 
 /*
- * @patient: the driver reads the status until it is 0, as the modern interface demands (4.1.4.3.2).  Others take their memory back
- * when the write of 0 returns.
+ * @patient: the driver reads the status until it is 0, as the modern interface demands (4.1.4.3.2).  Other drivers take their
+ * memory back when the write of 0 returns.
  */
 void virtio_status_set(struct virtio_dev *dev, uint8_t v, bool patient);
 void virtio_reset_finish(struct virtio_dev *dev);	/* if a reset waits: now, whatever it costs */

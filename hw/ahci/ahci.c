@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The AHCI controller: taking over, reset, interrupts, and the pass over its ports. */
+/* The AHCI controller: takeover from the firmware, reset, interrupts, the pass over its ports.  Ports are in ahci_port.c. */
 #include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* AHCI commands: built into their slots, rung, and seen to be over. */
+/* AHCI commands: build, issue and complete them.  What happens after an error is in ahci_error.c. */
 #include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>

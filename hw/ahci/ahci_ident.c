@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What IDENTIFY DEVICE says (ACS-3 section 7.12.7). */
+/* Parse IDENTIFY DEVICE (ACS-3 section 7.12.7) into the disk's geometry, features and limits. */
 #include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* AHCI controllers on PCI. */
+/* AHCI on PCI: the id table with its quirks, and probe. */
 #include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>

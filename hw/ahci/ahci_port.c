@@ -156,7 +156,7 @@ static bool port_comreset(struct ahci_port *p)
 
 /* --- from a link to a disk --- */
 
-/* Only disks are driven; what else there is gets its line in the log. */
+/* Drive disks only.  Any other device is named in the log and left out. */
 static bool port_has_ata(const struct ahci_port *p)
 {
 	uint32_t sig = port_read(p, AHCI_PXSIG);

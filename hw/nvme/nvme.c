@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* NVMe queues: commands in, completions out, interrupts. */
+/* NVMe queues at run time: submit commands, reap completions, interrupts.  Deadlines and resets are in nvme_recover.c. */
 #include <veneer/err.h>
 #include <veneer/io.h>
 #include <veneer/log.h>
@@ -109,7 +109,7 @@ static void sync_done(struct nvme *n, unsigned status, uint32_t dw0)
 	n->sync.dw0 = dw0;
 }
 
-/* True also when it can never complete; n->sync.done tells. */
+/* True if the command has completed (n->sync.done), or if it never can. */
 static bool sync_over(struct nvme *n)
 {
 	nvme_reap(n);
@@ -286,7 +286,7 @@ static int fill_dsm(struct nvme_slot *s, const struct disk_cmd *cmd)
 	return 0;
 }
 
-static int fill(const struct nvme *n, struct nvme_slot *s, const struct disk_cmd *cmd)
+static int slot_fill(const struct nvme *n, struct nvme_slot *s, const struct disk_cmd *cmd)
 {
 	switch (cmd->op) {
 	case DISK_READ:
@@ -318,7 +318,7 @@ static int nvme_start(struct disk *disk, unsigned q, struct disk_cmd *cmd)
 		n->offer = true;
 		return -ERR_BUSY;
 	}
-	int err = fill(n, s, cmd);
+	int err = slot_fill(n, s, cmd);
 
 	if (err) {
 		log_err_once(n->said_bad_prp, "%s: command %u of %u blocks in %u pieces breaks the rules; refused", disk->name,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What an NVMe controller says of itself; its namespaces become disks.  Start only. */
+/* Identify an NVMe controller and its namespaces, and make disks of those that can be one.  Start only. */
 #include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* NVMe: matching, taking a controller over, giving it back. */
+/* NVMe on PCI: match a controller, take it over from the firmware, undo that if the start fails. */
 #include <veneer/err.h>
 #include <veneer/io.h>
 #include <veneer/log.h>
@@ -168,7 +168,7 @@ static bool ready_or_failed(const struct nvme *n)
  * Out of the state that firmware left.  CC.EN must not go to 0 while a controller is on its way to ready (section
  * 3.1.5), so that is waited for first.
  */
-static int bring_up(struct nvme *n)
+static int ctrl_bring_up(struct nvme *n)
 {
 	if ((nvme_read(n, NVME_CC) & NVME_CC_EN) && !wait_until(ready_or_failed(n), n->ready_us))
 		log_warn("%s: firmware enabled it, but it never became ready, CSTS %08x", n->dev.name, nvme_read(n, NVME_CSTS));
@@ -203,9 +203,9 @@ static int init_disks(struct nvme *n)
 	return n->dev.ndisk ? 0 : -ERR_NOMEM;
 }
 
-static int start(struct nvme *n)
+static int ctrl_start(struct nvme *n)
 {
-	int err = bring_up(n);
+	int err = ctrl_bring_up(n);
 
 	if (!err)
 		err = nvme_identify_ctrl(n);
@@ -220,7 +220,7 @@ static int start(struct nvme *n)
 	return nvme_wait_state(n, NVME_LIVE);
 }
 
-static bool is_off(const struct nvme *n)
+static bool ctrl_is_off(const struct nvme *n)
 {
 	uint32_t csts = nvme_read(n, NVME_CSTS);
 
@@ -228,10 +228,10 @@ static bool is_off(const struct nvme *n)
 }
 
 /* Quiet before its memory goes back to the heap. */
-static void stop(struct nvme *n)
+static void ctrl_stop(struct nvme *n)
 {
 	nvme_disable(n, time_us());
-	if (!wait_until(is_off(n), n->ready_us))
+	if (!wait_until(ctrl_is_off(n), n->ready_us))
 		log_err("%s: CSTS.RDY = 0 awaited for %u ms, CSTS %08x", n->dev.name, (unsigned)(n->ready_us / 1000),
 			nvme_read(n, NVME_CSTS));
 	pci_master_off(n->dev.pci);
@@ -265,14 +265,14 @@ static int nvme_probe(const struct pci_dev *pci, const struct hw_id *id, unsigne
 	err = alloc_memory(n);
 	if (err)
 		goto err_master;
-	err = start(n);
+	err = ctrl_start(n);
 	if (err)
 		goto err_stop;
 	*out = &n->dev;
 	return 0;
 
 err_stop:
-	stop(n);
+	ctrl_stop(n);
 err_master:
 	pci_master_off(pci);
 err_free:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Bringing a controller up, at the start and after failures; deadlines; abort; shutdown.
+ * Bring a controller up, at the start and after failures; deadlines, abort, shutdown.  No command is built here.
  *
  *   DISABLING -> ENABLING -> SETUP -> LIVE,   LIVE -> DISABLING on a reset,   any -> GONE when a step fails.
  *
@@ -93,7 +93,7 @@ static void sort_out_slots(struct nvme *n, uint64_t now)
 	}
 }
 
-static void enable(struct nvme *n, uint64_t now)
+static void ctrl_enable(struct nvme *n, uint64_t now)
 {
 	sort_out_slots(n, now);
 	memset(n->admin_cmd, 0, sizeof(n->admin_cmd));
@@ -116,7 +116,7 @@ static void await_disabled(struct nvme *n, uint64_t now, uint32_t csts)
 	if (now < n->check_after_us)
 		return;
 	if (!(csts & NVME_CSTS_RDY)) {
-		enable(n, now);
+		ctrl_enable(n, now);
 	} else if (now >= n->state_deadline_us) {
 		log_err("%s: CSTS.RDY = 0 awaited for %u ms after CC.EN = 0, CSTS %08x", n->dev.name,
 			(unsigned)(n->ready_us / 1000), csts);
@@ -151,7 +151,7 @@ static bool admin_overdue(const struct nvme *n, uint64_t now)
 	return false;
 }
 
-static void reset(struct nvme *n, uint64_t now, const char *why, uint32_t csts)
+static void ctrl_reset(struct nvme *n, uint64_t now, const char *why, uint32_t csts)
 {
 	log_err("%s: %s, CSTS %08x: controller reset", n->dev.name, why, csts);
 	nvme_disable(n, now);
@@ -159,7 +159,7 @@ static void reset(struct nvme *n, uint64_t now, const char *why, uint32_t csts)
 
 static void check_deadlines(struct nvme *n, uint64_t now, uint32_t csts);
 
-static void resubmit(struct nvme *n, uint64_t now)
+static void held_resubmit(struct nvme *n, uint64_t now)
 {
 	for (unsigned i = 0; i < n->nslots; i++) {
 		struct nvme_slot *s = &n->slot[i];
@@ -174,22 +174,22 @@ static void resubmit(struct nvme *n, uint64_t now)
 	nvme_ring(&n->io);
 }
 
-static void live(struct nvme *n, uint64_t now, uint32_t csts)
+static void step_live(struct nvme *n, uint64_t now, uint32_t csts)
 {
 	nvme_reap(n);
 	if (csts & NVME_CSTS_CFS)
-		reset(n, now, "fatal status", csts);
+		ctrl_reset(n, now, "fatal status", csts);
 	else if (!(csts & NVME_CSTS_RDY))
-		reset(n, now, "it is no longer ready", csts);	/* power or its slot was off for a moment */
+		ctrl_reset(n, now, "it is no longer ready", csts);	/* power or its slot was off for a moment */
 	else if (admin_overdue(n, now))
-		reset(n, now, "an admin command was not completed", csts);
+		ctrl_reset(n, now, "an admin command was not completed", csts);
 	else
 		check_deadlines(n, now, csts);
 	if (n->state == NVME_LIVE)
-		resubmit(n, now);
+		held_resubmit(n, now);
 }
 
-static void setting_up(struct nvme *n, uint64_t now, uint32_t csts)
+static void step_setup(struct nvme *n, uint64_t now, uint32_t csts)
 {
 	nvme_reap(n);
 	if (n->state == NVME_SETUP && ((csts & NVME_CSTS_CFS) || admin_overdue(n, now))) {
@@ -199,10 +199,10 @@ static void setting_up(struct nvme *n, uint64_t now, uint32_t csts)
 }
 
 /*
- * Nobody answers a read of registers that are not there: all ones, or zeroes by some bridges and emulators, which would look like
- * a controller that waits to be enabled.  The configuration space tells.
+ * A read of registers that are not there gives all ones, or by some bridges and emulators zeroes, which look like a controller
+ * that waits to be enabled.  The configuration space tells the two apart.
  */
-static bool removed(const struct nvme *n, uint32_t csts)
+static bool ctrl_removed(const struct nvme *n, uint32_t csts)
 {
 	if (csts == NVME_ALL_ONES)
 		return true;
@@ -216,7 +216,7 @@ void nvme_advance(struct nvme *n, uint64_t now)
 	if (n->state == NVME_GONE || n->state == NVME_STOPPED)
 		return;
 	csts = nvme_read(n, NVME_CSTS);
-	if (removed(n, csts)) {
+	if (ctrl_removed(n, csts)) {
 		log_err("%s: removed: nothing answers, CSTS %08x", n->dev.name, csts);
 		nvme_give_up(n);
 	} else if (n->state == NVME_DISABLING) {
@@ -224,13 +224,13 @@ void nvme_advance(struct nvme *n, uint64_t now)
 	} else if (n->state == NVME_ENABLING) {
 		await_enabled(n, now, csts);
 	} else if (n->state == NVME_SETUP) {
-		setting_up(n, now, csts);
+		step_setup(n, now, csts);
 	} else {
-		live(n, now, csts);
+		step_live(n, now, csts);
 	}
 }
 
-static bool reached(struct nvme *n, enum nvme_state state)
+static bool state_reached(struct nvme *n, enum nvme_state state)
 {
 	nvme_advance(n, time_us());
 	return n->state == state || n->state == NVME_GONE;
@@ -239,7 +239,7 @@ static bool reached(struct nvme *n, enum nvme_state state)
 int nvme_wait_state(struct nvme *n, enum nvme_state state)
 {
 	/* Each state has its own deadline, so this ends; the limit here is only the sum of them. */
-	(void)wait_until(reached(n, state), 2 * n->ready_us + DELAY_RDY_US + 4ull * NVME_ADMIN_US);
+	(void)wait_until(state_reached(n, state), 2 * n->ready_us + DELAY_RDY_US + 4ull * NVME_ADMIN_US);
 	return n->state == state ? 0 : n->state == NVME_GONE ? -ERR_NODEV : -ERR_TIMEOUT;
 }
 
@@ -266,7 +266,7 @@ static void go_live(struct nvme *n)
 	if (n->was_live)
 		log_info("%s: ready after the reset, %u commands sent again", n->dev.name, again);
 	n->was_live = true;
-	resubmit(n, now);
+	held_resubmit(n, now);
 }
 
 static int setup_num_queues(struct nvme *n)
@@ -407,7 +407,7 @@ static void check_deadlines(struct nvme *n, uint64_t now, uint32_t csts)
 	else if (n->quirks & NVME_Q_DRAINS)
 		nvme_give_up(n);
 	else
-		reset(n, now, "Abort did not help", csts);
+		ctrl_reset(n, now, "Abort did not help", csts);
 }
 
 void nvme_tick(struct hw_dev *dev, uint64_t now)
@@ -435,7 +435,7 @@ static bool in_hw(const struct nvme *n, const struct nvme_ns *ns)
 	return false;
 }
 
-static void forget(struct nvme *n, const struct nvme_ns *ns)
+static void ns_forget(struct nvme *n, const struct nvme_ns *ns)
 {
 	for (unsigned i = 0; i < n->nslots; i++) {
 		struct nvme_slot *s = &n->slot[i];
@@ -448,7 +448,7 @@ static void forget(struct nvme *n, const struct nvme_ns *ns)
 	}
 }
 
-static bool drained(struct nvme *n, const struct nvme_ns *ns)
+static bool ns_drained(struct nvme *n, const struct nvme_ns *ns)
 {
 	nvme_reap(n);
 	return !in_hw(n, ns);
@@ -468,8 +468,8 @@ static bool off_or_removed(const struct nvme *n)
  * state machine waits for the rest.  Deleting the submission queue would be no better: it is an admin command
  * that may take as long as it likes, and it hits all namespaces alike.
  *
- * A controller that drains (NVME_Q_DRAINS) cannot be disabled while a command hangs.  A client that can wait does so: the commands
- * end, or their deadline gives the controller up.  For a client that cannot, the loss of the disk is the lesser evil.
+ * A controller that drains (NVME_Q_DRAINS) cannot be disabled while a command hangs.  A client that can wait does so: the
+ * commands end, or their deadline gives the controller up.  For a client that cannot wait, to lose the disk is the lesser evil.
  *
  * Nobody is called back: completions of other disks stay in the list of finished slots until the next poll or tick.
  */
@@ -478,10 +478,10 @@ void nvme_abort_all(struct disk *disk)
 	struct nvme_ns *ns = container_of(disk, struct nvme_ns, disk);
 	struct nvme *n = ns->n;
 
-	forget(n, ns);
+	ns_forget(n, ns);
 	if (!in_hw(n, ns) || n->state == NVME_GONE || n->state == NVME_STOPPED)
 		return;
-	if (n->state == NVME_LIVE && wait_until(drained(n, ns), DRAIN_US))
+	if (n->state == NVME_LIVE && wait_until(ns_drained(n, ns), DRAIN_US))
 		return;
 	if (n->state == NVME_LIVE && (n->quirks & NVME_Q_DRAINS) && disk->patient) {
 		ns->draining = true;
@@ -493,7 +493,7 @@ void nvme_abort_all(struct disk *disk)
 		return;
 	}
 	if (n->state == NVME_LIVE)
-		reset(n, time_us(), "commands to forget do not end", nvme_read(n, NVME_CSTS));
+		ctrl_reset(n, time_us(), "commands to forget do not end", nvme_read(n, NVME_CSTS));
 	if (!wait_until(off_or_removed(n), DRAIN_US) && !n->master_is_off) {
 		log_warn("%s: CSTS.RDY = 0 awaited for %u ms, CSTS %08x: bus mastering off meanwhile", n->dev.name,
 			 DRAIN_US / 1000, nvme_read(n, NVME_CSTS));
@@ -545,7 +545,7 @@ static bool shutdown_over(const struct nvme *n)
 	return csts == NVME_ALL_ONES || FIELD_GET(NVME_CSTS_SHST, csts) == NVME_SHST_DONE;
 }
 
-static void notify(struct nvme *n)
+static void shutdown_notify(struct nvme *n)
 {
 	uint64_t us = n->rtd3e_us ? MIN(n->rtd3e_us, RTD3E_MAX_US) : SHUTDOWN_US;
 	uint32_t cc = nvme_read(n, NVME_CC) & ~NVME_CC_SHN;
@@ -566,12 +566,12 @@ void nvme_shutdown(struct hw_dev *dev)
 
 	if (n->state == NVME_GONE || n->state == NVME_STOPPED)
 		return;
-	if (n->state == NVME_LIVE && wait_until(drained(n, NULL), SHUTDOWN_US)) {
+	if (n->state == NVME_LIVE && wait_until(ns_drained(n, NULL), SHUTDOWN_US)) {
 		for (unsigned i = 0; i < n->dev.ndisk; i++)
 			n->ns[i]->flush_due = n->vwc;
 		if (!wait_until(flushes_over(n), SHUTDOWN_US))
 			log_err("%s: Flush not completed within %u ms", dev->name, SHUTDOWN_US / 1000);
-		notify(n);
+		shutdown_notify(n);
 	} else {
 		log_err("%s: commands do not end; shut down without a flush", dev->name);
 	}

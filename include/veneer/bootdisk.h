@@ -29,7 +29,8 @@ struct bootdisk_ops {
 
 	/*
 	 * Begin a transfer: all of @sg, which are physical addresses that have been checked and live until the end; a write is
-	 * done when it is on stable media.  0; -ERR_BUSY while another one is not over; -ERR_ROFS, -ERR_INVAL (range), -ERR_NODEV.
+	 * done when it is on stable media.  0; -ERR_BUSY while another one is not over; -ERR_ROFS, -ERR_INVAL (range),
+	 * -ERR_NODEV.
 	 */
 	int (*begin)(unsigned n, bool write, uint64_t lba, uint32_t nblocks, const struct sg *sg, unsigned nsg);
 

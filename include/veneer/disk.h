@@ -85,7 +85,7 @@ struct disk_ops {
 
 	/*
 	 * Whether the device is done with the commands that abort_all() made it forget while disk.patient was set.  Takes
-	 * completions and looks at deadlines, so asking again and again comes to an end.  NULL: abort_all() has always ended it.
+	 * completions and looks at deadlines, so that asking comes to an end.  NULL: abort_all() has always ended them.
 	 */
 	bool (*quiet)(struct disk *disk);
 
@@ -111,7 +111,7 @@ struct disk {
 	bool hw_read_only;		/* the device itself says so */
 	bool removable;
 	bool gone;			/* hot-removed: everything fails with -ERR_NODEV */
-	bool patient;			/* the client's: abort_all() may return before the device is quiet(), if waiting spares it */
+	bool patient;			/* the client's: abort_all() may return before quiet(), if that spares the disk */
 	unsigned resets;		/* disk_reset()s: what was submitted before one is forgotten */
 	unsigned nqueues;
 	struct disk_limits limits;

@@ -3,8 +3,8 @@
 # veneer-install: the commands on images and whole disks: image, disk, and upgrade, rollback, uninstall, verify, list of these.
 
 need_media_tools() {
-	need_tools sfdisk mkfs.vfat mcopy mmd mdir mshowfat "$(grub_program mkimage)" "$(grub_program file)" cpp dtc fdtget fdtput \
-		od cmp flock dd i386-pc x86_64-efi
+	need_tools sfdisk mkfs.vfat mcopy mmd mdir mshowfat "$(grub_program mkimage)" "$(grub_program file)" cpp dtc fdtget \
+		fdtput od cmp flock dd i386-pc x86_64-efi
 	[ "$mode" = image ] || need_tools blockdev lsblk findmnt perl
 }
 

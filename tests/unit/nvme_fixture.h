@@ -20,6 +20,9 @@ static struct hw_dev *dev;
 static struct disk *d1, *d2;
 static uint64_t ram;		/* 4 MiB of fake guest memory */
 
+/* Not every test program uses all of them. */
+#define HELPER	__attribute__((unused)) static
+
 #define RAM_SIZE	0x400000u
 #define MS		1000u
 #define SECOND		1000000u
@@ -61,7 +64,7 @@ static int probe_as(uint16_t vendor, uint16_t device)
 
 static int probe(void) { return probe_as(HW_ANY, HW_ANY); }
 
-static void start_two(void)
+HELPER void start_two(void)
 {
 	new_machine();
 	CHECK_EQ(probe(), 0);
@@ -108,7 +111,7 @@ static void io_piece(struct io *io, uint64_t off, uint32_t len)
 	io->sg[io->req.nsg++].len = len;
 }
 
-static struct io *io_rw(unsigned i, struct disk *d, enum disk_op op, uint64_t lba, uint32_t nblocks, uint64_t off)
+HELPER struct io *io_rw(unsigned i, struct disk *d, enum disk_op op, uint64_t lba, uint32_t nblocks, uint64_t off)
 {
 	struct io *io = io_new(i, op, lba, nblocks);
 
@@ -119,7 +122,7 @@ static struct io *io_rw(unsigned i, struct disk *d, enum disk_op op, uint64_t lb
 }
 
 /* Let @us pass in steps of a millisecond, with ticks, and a doorbell when the device rang. */
-static void run(uint64_t us)
+HELPER void run(uint64_t us)
 {
 	for (uint64_t end = host_now_us + us; host_now_us < end; ) {
 		host_now_us += MS;
@@ -132,7 +135,7 @@ static void run(uint64_t us)
 	}
 }
 
-static void fill_ram(uint64_t off, size_t len, unsigned seed)
+HELPER void fill_ram(uint64_t off, size_t len, unsigned seed)
 {
 	for (size_t i = 0; i < len; i++)
 		((uint8_t *)(uintptr_t)(ram + off))[i] = (uint8_t)(i * 31 + (i >> 9) * 7 + seed);

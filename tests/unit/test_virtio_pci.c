@@ -47,7 +47,8 @@ static void on_run(struct virtio_dev *d, unsigned q)
 
 static const struct virtio_type type = {
 	.id = VIRTIO_ID_BLK, .class_code = 0x010000, .nqueues = 2, .io_size = 64, .cfg_len = 8,
-	.start = on_start, .stop = on_stop, .stopped = on_stopped, .reset = on_reset, .run = on_run, .config_write = on_config_write,
+	.start = on_start, .stop = on_stop, .stopped = on_stopped, .reset = on_reset, .run = on_run,
+	.config_write = on_config_write,
 };
 
 static void make(bool modern_only)

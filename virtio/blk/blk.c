@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The device: made, started, stopped; its configuration. */
+/* The virtio-blk device: make, start, stop, and its configuration space.  Requests are in request.c. */
 #include <veneer/counters.h>
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -9,13 +9,13 @@
 
 #define CLASS_STORAGE	0x010000u	/* SCSI controller, as virtio-blk has always said */
 
-static void put(struct vblk *vb, unsigned off, unsigned width, uint64_t v)
+static void blkcfg_put(struct vblk *vb, unsigned off, unsigned width, uint64_t v)
 {
 	bytes_set(vb->dev.st.cfg, BLKCFG_SIZE, off, width, (uint32_t)v);
 }
 
 /* A count of logical blocks, as sectors that fit the field. */
-static uint32_t sectors(const struct vblk *vb, uint64_t blocks)
+static uint32_t blocks_to_sectors(const struct vblk *vb, uint64_t blocks)
 {
 	uint64_t n = blocks * vb->sector_blocks;
 
@@ -24,7 +24,7 @@ static uint32_t sectors(const struct vblk *vb, uint64_t blocks)
 
 static void show_writeback(struct vblk *vb)
 {
-	put(vb, BLKCFG_WRITEBACK, 1, vb->disk->flush && vb->disk->write_cache && !vb->write_through);
+	blkcfg_put(vb, BLKCFG_WRITEBACK, 1, vb->disk->flush && vb->disk->write_cache && !vb->write_through);
 }
 
 /*
@@ -106,7 +106,7 @@ static const struct virtio_type blk_type = {
 	.config_write = vblk_config_write,
 };
 
-static uint64_t features(const struct vblk *vb)
+static uint64_t blk_features(const struct vblk *vb)
 {
 	const struct disk *d = vb->disk;
 	uint64_t f = VIRTIO_BLK_F_SEG_MAX | VIRTIO_BLK_F_BLK_SIZE | VIRTIO_BLK_F_TOPOLOGY;
@@ -124,30 +124,30 @@ static uint64_t features(const struct vblk *vb)
 	return f;
 }
 
-static void put_config(struct vblk *vb)
+static void blkcfg_fill(struct vblk *vb)
 {
 	const struct disk *d = vb->disk;
 	const struct disk_limits *l = &d->limits;
 
-	put(vb, BLKCFG_CAPACITY, 4, vb->capacity);
-	put(vb, BLKCFG_CAPACITY + 4, 4, vb->capacity >> 32);
-	put(vb, BLKCFG_SIZE_MAX, 4, ALIGN_DOWN(l->max_seg_len, PAGE_SIZE));
-	put(vb, BLKCFG_SEG_MAX, 4, DISK_MAX_SEGS);
-	put(vb, BLKCFG_BLK_SIZE, 4, d->block_size);
-	put(vb, BLKCFG_PHYS_EXP, 1, d->phys_exp);
-	put(vb, BLKCFG_ALIGN_OFFSET, 1, MIN(d->align_offset, 255));
-	put(vb, BLKCFG_MIN_IO, 2, MIN(d->min_io_blocks, 65535u));
-	put(vb, BLKCFG_OPT_IO, 4, d->opt_io_blocks);
-	put(vb, BLKCFG_NUM_QUEUES, 2, 1);
+	blkcfg_put(vb, BLKCFG_CAPACITY, 4, vb->capacity);
+	blkcfg_put(vb, BLKCFG_CAPACITY + 4, 4, vb->capacity >> 32);
+	blkcfg_put(vb, BLKCFG_SIZE_MAX, 4, ALIGN_DOWN(l->max_seg_len, PAGE_SIZE));
+	blkcfg_put(vb, BLKCFG_SEG_MAX, 4, DISK_MAX_SEGS);
+	blkcfg_put(vb, BLKCFG_BLK_SIZE, 4, d->block_size);
+	blkcfg_put(vb, BLKCFG_PHYS_EXP, 1, d->phys_exp);
+	blkcfg_put(vb, BLKCFG_ALIGN_OFFSET, 1, MIN(d->align_offset, 255));
+	blkcfg_put(vb, BLKCFG_MIN_IO, 2, MIN(d->min_io_blocks, 65535u));
+	blkcfg_put(vb, BLKCFG_OPT_IO, 4, d->opt_io_blocks);
+	blkcfg_put(vb, BLKCFG_NUM_QUEUES, 2, 1);
 	if (l->max_discard_blocks) {
-		put(vb, BLKCFG_MAX_DISCARD, 4, sectors(vb, l->max_discard_blocks));
-		put(vb, BLKCFG_MAX_DISCARD_SEG, 4, 1);
-		put(vb, BLKCFG_DISCARD_ALIGN, 4, vb->sector_blocks);
+		blkcfg_put(vb, BLKCFG_MAX_DISCARD, 4, blocks_to_sectors(vb, l->max_discard_blocks));
+		blkcfg_put(vb, BLKCFG_MAX_DISCARD_SEG, 4, 1);
+		blkcfg_put(vb, BLKCFG_DISCARD_ALIGN, 4, vb->sector_blocks);
 	}
 	if (l->max_zero_blocks) {
-		put(vb, BLKCFG_MAX_ZEROES, 4, sectors(vb, l->max_zero_blocks));
-		put(vb, BLKCFG_MAX_ZEROES_SEG, 4, 1);
-		put(vb, BLKCFG_ZEROES_UNMAP, 1, l->max_discard_blocks != 0);
+		blkcfg_put(vb, BLKCFG_MAX_ZEROES, 4, blocks_to_sectors(vb, l->max_zero_blocks));
+		blkcfg_put(vb, BLKCFG_MAX_ZEROES_SEG, 4, 1);
+		blkcfg_put(vb, BLKCFG_ZEROES_UNMAP, 1, l->max_discard_blocks != 0);
 	}
 }
 
@@ -158,7 +158,7 @@ static void vblk_booted(struct disk *disk)
 	virtio_master_set(&vb->dev);
 }
 
-static void register_counters(const struct vblk *vb, const char *name)
+static void blk_counters(const struct vblk *vb, const char *name)
 {
 	counter_register(name, "reads", &vb->cnt_reads);
 	counter_register(name, "writes", &vb->cnt_writes);
@@ -167,7 +167,7 @@ static void register_counters(const struct vblk *vb, const char *name)
 	counter_register(name, "errors", &vb->cnt_errors);
 }
 
-static void setup(struct vblk *vb, const struct virtio_blk_conf *conf)
+static void blk_setup(struct vblk *vb, const struct virtio_blk_conf *conf)
 {
 	struct disk *disk = conf->disk;
 
@@ -178,9 +178,9 @@ static void setup(struct vblk *vb, const struct virtio_blk_conf *conf)
 	vb->capacity = disk->nblocks * vb->sector_blocks;
 	vb->dev.type = &blk_type;
 	vb->dev.vq = &vb->vq;
-	vb->dev.offered = features(vb);
+	vb->dev.offered = blk_features(vb);
 	vblk_forget(vb);
-	put_config(vb);
+	blkcfg_fill(vb);
 }
 
 struct virtio_dev *virtio_blk_new(const char *name, const struct virtio_blk_conf *conf, const struct virtio_place *place)
@@ -198,13 +198,13 @@ struct virtio_dev *virtio_blk_new(const char *name, const struct virtio_blk_conf
 	vb->reqs = mem_alloc(VBLK_REQS * sizeof(*vb->reqs), 64);
 	if (!vb->reqs)
 		goto fail_vb;
-	setup(vb, conf);
+	blk_setup(vb, conf);
 	if (virtio_dev_init(&vb->dev, name, place))
 		goto fail_reqs;
 	conf->disk->client_ctx = vb;
 	conf->disk->client_batch_end = vblk_batch_end;
 	conf->disk->client_booted = vblk_booted;
-	register_counters(vb, name);
+	blk_counters(vb, name);
 	return &vb->dev;
 
 fail_reqs:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Requests: from the ring to the disk and back. */
+/* virtio-blk requests, from the ring to the disk and back.  Cutting and bouncing are the disk layer's (hw/disk.c). */
 #include <veneer/clock.h>
 #include <veneer/err.h>
 #include <veneer/string.h>
@@ -45,7 +45,7 @@ static uint8_t to_status(int err)
 }
 
 /* Something is with the disk: a request, or our own flush.  Deadlines need the clock. */
-static void begun(struct vblk *vb)
+static void disk_work_begun(struct vblk *vb)
 {
 	vb->inflight++;
 	if (vb->clock_held)
@@ -54,7 +54,7 @@ static void begun(struct vblk *vb)
 	clock_hold();
 }
 
-static void ended(struct vblk *vb)
+static void disk_work_ended(struct vblk *vb)
 {
 	if (--vb->inflight || !vb->clock_held)
 		return;
@@ -63,7 +63,7 @@ static void ended(struct vblk *vb)
 }
 
 /* Answer a request and take it back.  The guest hears of it at the next flush of the queue. */
-static void finish(struct vblk_req *r, int err)
+static void request_finish(struct vblk_req *r, int err)
 {
 	struct vblk *vb = r->vb;
 
@@ -74,10 +74,10 @@ static void finish(struct vblk_req *r, int err)
 	virtq_push(&vb->vq, r->head, (err ? 0 : r->data_len) + 1);
 	r->next = vb->free;
 	vb->free = r;
-	ended(vb);
+	disk_work_ended(vb);
 }
 
-static void done(struct disk_req *d, int err)
+static void request_done(struct disk_req *d, int err)
 {
 	struct vblk_req *r = container_of(d, struct vblk_req, disk);
 	bool changes = d->op == DISK_WRITE || d->op == DISK_WRITE_ZEROES || d->op == DISK_DISCARD;
@@ -88,7 +88,7 @@ static void done(struct disk_req *d, int err)
 	}
 	if (changes || (d->op == DISK_FLUSH && err))
 		r->vb->cached = true;
-	finish(r, err);
+	request_finish(r, err);
 }
 
 static void flush_done(struct disk_req *d, int err)
@@ -102,9 +102,9 @@ static void flush_done(struct disk_req *d, int err)
 		vb->cached = true;
 	for (; r; r = next) {
 		next = r->next;
-		finish(r, err);
+		request_finish(r, err);
 	}
-	ended(vb);
+	disk_work_ended(vb);
 }
 
 /* Make what was written stable: one flush for all writes that are done.  Returns whether the disk is to be kicked. */
@@ -118,7 +118,7 @@ static bool make_stable(struct vblk *vb)
 		list_init(&vb->unstable);
 		vb->flush_due = vb->cached = false;
 		vb->flush_busy = true;
-		begun(vb);
+		disk_work_begun(vb);
 		vb->flush = (struct disk_req){ .op = DISK_FLUSH, .done = flush_done };
 		disk_submit(vb->disk, 0, &vb->flush);	/* may call flush_done() from inside */
 		any = true;
@@ -128,9 +128,9 @@ static bool make_stable(struct vblk *vb)
 
 /* --- submission --- */
 
-static void submit(struct vblk *vb, struct vblk_req *r)
+static void request_submit(struct vblk *vb, struct vblk_req *r)
 {
-	r->disk.done = done;
+	r->disk.done = request_done;
 	disk_submit(vb->disk, 0, &r->disk);
 }
 
@@ -148,7 +148,8 @@ static bool set_range(const struct vblk *vb, struct disk_req *d, uint64_t sector
 }
 
 /* @sg: the data in the chain; @bytes of it.  0 when the disk has it now. */
-static int transfer(struct vblk *vb, struct vblk_req *r, uint64_t sector, const struct sg *sg, unsigned nsg, uint64_t bytes)
+static int request_transfer(struct vblk *vb, struct vblk_req *r, uint64_t sector, const struct sg *sg, unsigned nsg,
+			    uint64_t bytes)
 {
 	if (r->disk.op == DISK_WRITE && !vb->writable)
 		return -ERR_ROFS;
@@ -160,37 +161,37 @@ static int transfer(struct vblk *vb, struct vblk_req *r, uint64_t sector, const 
 	r->disk.nsg = nsg;
 	if (r->disk.op == DISK_READ)
 		r->data_len = (uint32_t)MIN(bytes, (uint64_t)UINT32_MAX - 1);
-	submit(vb, r);
+	request_submit(vb, r);
 	return 0;
 }
 
 /* A disk without a cache has nothing to flush, and every write is stable already. */
-static int flush(struct vblk *vb, struct vblk_req *r)
+static int request_flush(struct vblk *vb, struct vblk_req *r)
 {
 	if (!vb->disk->flush) {
 		if (vb->disk->write_cache)
 			return -ERR_NOTSUP;
-		finish(r, 0);
+		request_finish(r, 0);
 		return 0;
 	}
 	r->disk.op = DISK_FLUSH;
 	vb->cached = false;
-	submit(vb, r);
+	request_submit(vb, r);
 	return 0;
 }
 
-static int get_id(struct vblk *vb, struct vblk_req *r, const struct virtq_chain *c)
+static int request_get_id(struct vblk *vb, struct vblk_req *r, const struct virtq_chain *c)
 {
 	char id[VIRTIO_BLK_ID_BYTES] = { 0 };
 
 	memcpy(id, vb->disk->serial, strnlen(vb->disk->serial, sizeof(id)));
 	r->data_len = (uint32_t)sg_copy_to(c->in, c->nin, 0, id, MIN(c->in_len, (uint64_t)sizeof(id)));
-	finish(r, 0);
+	request_finish(r, 0);
 	return 0;
 }
 
 /* DISCARD and WRITE_ZEROES, of the one range that max_discard_seg and max_write_zeroes_seg allow (5.2.6). */
-static int range(struct vblk *vb, struct vblk_req *r, const struct virtq_chain *c, uint32_t max, bool zeroes)
+static int request_range(struct vblk *vb, struct vblk_req *r, const struct virtq_chain *c, uint32_t max, bool zeroes)
 {
 	struct virtio_blk_range seg;
 
@@ -206,36 +207,36 @@ static int range(struct vblk *vb, struct vblk_req *r, const struct virtq_chain *
 	if (!set_range(vb, &r->disk, seg.sector, seg.num_sectors))
 		return -ERR_INVAL;
 	r->disk.unmap = seg.flags & VIRTIO_BLK_RANGE_UNMAP;
-	submit(vb, r);
+	request_submit(vb, r);
 	return 0;
 }
 
 /* What the header asks for.  0, or negative: not begun, to be answered so. */
-static int begin(struct vblk *vb, struct vblk_req *r, const struct virtio_blk_hdr *hdr, const struct virtq_chain *c)
+static int request_begin(struct vblk *vb, struct vblk_req *r, const struct virtio_blk_hdr *hdr, const struct virtq_chain *c)
 {
 	switch (hdr->type) {
 	case VIRTIO_BLK_T_IN:
 		vb->cnt_reads++;
 		r->disk.op = DISK_READ;
-		return transfer(vb, r, hdr->sector, c->in, c->nin, c->in_len);
+		return request_transfer(vb, r, hdr->sector, c->in, c->nin, c->in_len);
 	case VIRTIO_BLK_T_OUT:
 		vb->cnt_writes++;
 		r->disk.op = DISK_WRITE;
-		return transfer(vb, r, hdr->sector, c->out, c->nout, c->out_len);
+		return request_transfer(vb, r, hdr->sector, c->out, c->nout, c->out_len);
 	case VIRTIO_BLK_T_FLUSH:
 		vb->cnt_flushes++;
-		return flush(vb, r);
+		return request_flush(vb, r);
 	}
 	vb->cnt_other++;
 	switch (hdr->type) {
 	case VIRTIO_BLK_T_GET_ID:
-		return get_id(vb, r, c);
+		return request_get_id(vb, r, c);
 	case VIRTIO_BLK_T_DISCARD:
 		r->disk.op = DISK_DISCARD;
-		return range(vb, r, c, vb->disk->limits.max_discard_blocks, false);
+		return request_range(vb, r, c, vb->disk->limits.max_discard_blocks, false);
 	case VIRTIO_BLK_T_WRITE_ZEROES:
 		r->disk.op = DISK_WRITE_ZEROES;
-		return range(vb, r, c, vb->disk->limits.max_zero_blocks, true);
+		return request_range(vb, r, c, vb->disk->limits.max_zero_blocks, true);
 	}
 	return -ERR_NOTSUP;
 }
@@ -251,7 +252,7 @@ static uint8_t *split_status(struct virtq_chain *c)
 	return (uint8_t *)(uintptr_t)(last->addr + last->len);
 }
 
-static void serve(struct vblk *vb, struct virtq_chain *c)
+static void request_serve(struct vblk *vb, struct virtq_chain *c)
 {
 	struct vblk_req *r = vb->free;
 	struct virtio_blk_hdr hdr;
@@ -265,7 +266,7 @@ static void serve(struct vblk *vb, struct virtq_chain *c)
 	virtq_chain_skip(c, sizeof(hdr));
 
 	vb->free = r->next;
-	begun(vb);
+	disk_work_begun(vb);
 	r->head = c->head;
 	r->data_len = 0;
 	r->status = split_status(c);
@@ -274,9 +275,9 @@ static void serve(struct vblk *vb, struct virtq_chain *c)
 	r->disk.nsg = 0;
 	r->disk.lba = 0;
 	r->disk.nblocks = 0;
-	err = begin(vb, r, &hdr, c);
+	err = request_begin(vb, r, &hdr, c);
 	if (err)
-		finish(r, err);
+		request_finish(r, err);
 }
 
 /*
@@ -293,7 +294,7 @@ void vblk_run(struct vblk *vb)
 	vb->running = true;
 	do {
 		while (vb->free && virtq_pop(q, &q->chain)) {
-			serve(vb, &q->chain);
+			request_serve(vb, &q->chain);
 			kick = true;
 		}
 		kick |= make_stable(vb);

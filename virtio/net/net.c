@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The device: made, started, stopped; its configuration. */
+/* The virtio-net device: make, start, stop, and its configuration space.  Frames are in rx.c and tx.c. */
 #include <veneer/counters.h>
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -51,7 +51,7 @@ static const struct nic_client_ops client_ops = {
 	.link_changed = link_changed,
 };
 
-static void forget(struct vnet *vn)
+static void frames_forget(struct vnet *vn)
 {
 	vn->tx_inflight = 0;
 	vn->rx_posted = 0;
@@ -69,7 +69,7 @@ static int vnet_start(struct virtio_dev *dev)
 	vn->tx_csum = virtio_has(dev, VIRTIO_NET_F_CSUM);
 	vn->rx_csum = virtio_has(dev, VIRTIO_NET_F_GUEST_CSUM);
 	vn->rx_low = MAX(MIN(nic->rx_slots, vn->vq[VNET_RX].st.size) / 2, 1u);
-	forget(vn);
+	frames_forget(vn);
 	nic->ops->set_mac(nic, vn->st.mac);
 	vnet_filter_apply(vn);
 	read_link(vn);
@@ -81,7 +81,7 @@ static void vnet_stop(struct virtio_dev *dev, bool patient)
 	struct vnet *vn = to_vnet(dev);
 
 	vn->nic->ops->stop(vn->nic);
-	forget(vn);
+	frames_forget(vn);
 }
 
 static void vnet_reset(struct virtio_dev *dev)
@@ -140,7 +140,7 @@ static const struct virtio_type net_type = {
 	.config_write = vnet_config_write,
 };
 
-static uint64_t features(const struct nic *nic)
+static uint64_t net_features(const struct nic *nic)
 {
 	uint64_t f = VIRTIO_NET_F_MAC | VIRTIO_NET_F_STATUS | VIRTIO_NET_F_MTU | VIRTIO_NET_F_CTRL_VQ | VIRTIO_NET_F_CTRL_RX |
 		     VIRTIO_NET_F_CTRL_RX_EXTRA | VIRTIO_NET_F_CTRL_VLAN | VIRTIO_NET_F_CTRL_MAC_ADDR;
@@ -156,7 +156,7 @@ static uint64_t features(const struct nic *nic)
 	return f;
 }
 
-static void register_counters(const struct vnet *vn, const char *name)
+static void net_counters(const struct vnet *vn, const char *name)
 {
 	counter_register(name, "tx_zero_copy", &vn->cnt_tx_zero_copy);
 	counter_register(name, "tx_bounced", &vn->cnt_tx_bounced);
@@ -170,7 +170,7 @@ static void register_counters(const struct vnet *vn, const char *name)
 	counter_register(name, "rx_dropped", &vn->cnt_rx_dropped);
 }
 
-static void setup(struct vnet *vn, const struct virtio_net_conf *conf)
+static void net_setup(struct vnet *vn, const struct virtio_net_conf *conf)
 {
 	uint8_t *cfg = vn->dev.st.cfg;
 
@@ -178,7 +178,7 @@ static void setup(struct vnet *vn, const struct virtio_net_conf *conf)
 	memcpy(vn->default_mac, conf->mac ? conf->mac : conf->nic->mac, sizeof(vn->default_mac));
 	vn->dev.type = &net_type;
 	vn->dev.vq = vn->vq;
-	vn->dev.offered = features(conf->nic);
+	vn->dev.offered = net_features(conf->nic);
 	vn->dev.type_state = &vn->st;
 	vn->dev.type_state_size = sizeof(vn->st);
 	bytes_set(cfg, NETCFG_SIZE, NETCFG_MAX_PAIRS, 2, 1);
@@ -201,12 +201,12 @@ struct virtio_dev *virtio_net_new(const char *name, const struct virtio_net_conf
 		if (!vn->rx_pool.mem)
 			goto fail_tx_pool;
 	}
-	setup(vn, conf);
+	net_setup(vn, conf);
 	if (virtio_dev_init(&vn->dev, name, place))
 		goto fail_rx_pool;
 	conf->nic->client_ctx = vn;
 	conf->nic->client = &client_ops;
-	register_counters(vn, name);
+	net_counters(vn, name);
 	return &vn->dev;
 
 fail_rx_pool:

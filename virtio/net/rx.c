@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Frames to the guest. */
+/* Received frames, from the NIC to the guest's receive queue. */
 #include <veneer/err.h>
 #include <veneer/string.h>
 #include "net.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Frames from the guest. */
+/* Frames to send, from the guest's transmit queue to the NIC.  What the NIC cannot cut itself is cut in tso.c. */
 #include <veneer/err.h>
 #include <veneer/string.h>
 #include "inet.h"
