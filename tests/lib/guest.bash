@@ -8,6 +8,8 @@ ROOT=$(realpath "${BATS_TEST_DIRNAME:-.}/../..")
 BUILD=${BUILD:-build}
 [[ $BUILD = /* ]] || BUILD=$ROOT/$BUILD
 export BUILD
+# The tests are about TCG's machine, the same everywhere; ACCEL=kvm tries them on KVM.
+export ACCEL=${ACCEL:-tcg}
 LIB=$ROOT/tests/lib
 LINUX=$BUILD/linux
 # A kernel that panics resets the machine.  no_timer_check, as Linux itself has it behind KVM: its look whether ticks come in

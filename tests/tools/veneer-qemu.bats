@@ -12,6 +12,7 @@ setup() {
 	tiny_kernel 1 k
 	tiny_kernel 2 v
 	cp "$ROOT/configs/default.dts" .
+	export ACCEL=tcg SYSROOT=$PWD/sysroot
 	# Answers QMP as QEMU does, prints its arguments, sleeps as the file "duration" says, ends as the file "status" says.
 	cat >qemu <<-'END'
 		#!/usr/bin/python3
@@ -203,6 +204,63 @@ refused() { # refused MESSAGE ARGS...: exit code 2 and one line
 	false
 }
 
+# machine [MODULE NESTED]: what SYSROOT shows: a /dev/kvm, and its module's parameter
+machine() {
+	rm -rf sysroot
+	mkdir -p sysroot/dev "sysroot/sys/module/${1:-kvm}/parameters"
+	touch sysroot/dev/kvm
+	[ $# = 0 ] || echo "$2" >"sysroot/sys/module/$1/parameters/nested"
+}
+
+# accel WHICH WHY ARGS...: what the machine gets and the line about it
+accel() {
+	start 0 "${@:3}"
+	assert_line "veneer-qemu: $2"
+	assert_line "$1"
+	if [ "$1" = kvm ]; then refute_line tcg; else refute_line kvm; fi
+}
+
+@test "KVM where its nested virtualization is on, else TCG, and a line says why" {
+	local none="neither kvm_amd nor kvm_intel is loaded, so /dev/kvm has no nested virtualization"
+	unset ACCEL
+	machine kvm_amd 1
+	accel kvm "KVM: nested virtualization is on (kvm_amd)"
+	accel tcg "TCG: -icount is TCG's" -- -icount shift=0
+	machine kvm_intel Y
+	accel kvm "KVM: nested virtualization is on (kvm_intel)" --accel auto
+	machine kvm_intel N
+	accel tcg "TCG: nested virtualization is off (modprobe kvm_intel nested=1)"
+	machine kvm_amd 0
+	accel tcg "TCG: nested virtualization is off (modprobe kvm_amd nested=1)"
+	machine
+	accel tcg "TCG: $none"
+	machine kvm_amd 1
+	rm sysroot/dev/kvm
+	accel tcg "TCG: /dev/kvm: No such file or directory"
+	# Another folder in its place is what cannot be opened for writing, by root either.
+	mkdir sysroot/dev/kvm
+	accel tcg "TCG: /dev/kvm: Is a directory"
+}
+
+@test "KVM or TCG as the user says: no line about it, and an error if there is none" {
+	machine kvm_amd 1
+	start 0 --accel tcg
+	assert_line tcg
+	refute_output --partial "veneer-qemu:"
+	ACCEL=kvm start 0
+	assert_line kvm
+	refute_output --partial "veneer-qemu:"
+	machine kvm_amd 0
+	refused "--accel kvm: nested virtualization is off" --kernel k --accel kvm
+	# Without Veneer nothing nests.
+	start 0 --accel kvm
+	assert_line kvm
+	rm sysroot/dev/kvm
+	refused "--accel kvm: /dev/kvm: No such file" --native --kernel k --accel kvm
+	refused "invalid choice" --kernel k --accel warp
+	ACCEL=warp refused "ACCEL=warp: auto, kvm or tcg" --kernel k
+}
+
 @test "a closed stdin is no problem" {
 	start 0 <&-
 }
@@ -221,5 +279,9 @@ refused() { # refused MESSAGE ARGS...: exit code 2 and one line
 	[ "$(fdtget used.dtb /guest veneer,ap-trap)" = always ]
 	vq 0 --kernel k --veneer v --qemu ./qemu2 --config own.dts
 	[ "$(fdtget -t x used.dtb /chosen veneer,debug-exit-port)" = 501 ]
+	run ! fdtget used.dtb /guest veneer,ap-trap
+	# KVM lets INIT exit, as silicon does.
+	machine kvm_amd 1
+	vq 0 --kernel k --veneer v --qemu ./qemu2 --smp 2 --accel kvm
 	run ! fdtget used.dtb /guest veneer,ap-trap
 }
