@@ -107,7 +107,7 @@ static void start_guest(void)
 		stop("the guest cannot be started; see the line above");
 	this_cpu()->v = v;
 	vcpu_ops->set(v, &regs);
-	if ((acpi.ncpus > 1 || config.ap_trap_always) && smp_watch())
+	if ((acpi.ncpus > 1 || config.ap_trap == AP_TRAP_ALWAYS) && smp_watch())
 		stop("no memory to watch the local APIC");
 	intx_start();
 	log_info("guest: starts at %#lx; %lu KiB of heap in use", regs.rip, heap_in_use() / 1024);

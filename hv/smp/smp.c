@@ -108,7 +108,10 @@ static bool foreign_cpus(void)
  */
 static void end_watch(void)
 {
-	if (config.ap_trap_always || (foreign_cpus() && !vcpu_ops->init_is_safe()))
+	if (config.ap_trap == AP_TRAP_ALWAYS)
+		return;
+	/* An INIT would take a processor away from Veneer: one that is not the guest's never, the guest's own on request. */
+	if ((config.ap_trap == AP_TRAP_AUTO || foreign_cpus()) && !vcpu_ops->init_is_safe())
 		return;
 	lock_acquire(&watch_lock);
 	if (watched && all_run()) {

@@ -155,10 +155,13 @@ static void svm_init_state(struct vcpu *v)
 	s->dirty_all = true;
 }
 
-/* Silicon turns INIT into #SX, which exits; emulators ignore the bit, and reset the processor. */
+/*
+ * Silicon turns INIT into #SX, which exits.  Emulators ignore the bit, and reset the processor.  KVM keeps the bit and ignores
+ * it, too: the INIT exits and stays pending, and resets the processor at the next STGI.  So the bit counts on silicon alone.
+ */
 static bool svm_init_is_safe(void)
 {
-	return rdmsr(MSR_VM_CR) & VM_CR_R_INIT;
+	return (rdmsr(MSR_VM_CR) & VM_CR_R_INIT) && !(cpuid(1, 0).ecx & CPUID_HYPERVISOR);
 }
 
 /* The host's state is this processor's at every stop of the guest, and GIF is 0: opened for the sleep alone. */

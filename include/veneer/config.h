@@ -19,6 +19,13 @@ enum config_window { WINDOW_NONE, WINDOW_BLOCKS, WINDOW_NUMBER, WINDOW_UUID, WIN
 enum config_boot { BOOT_KERNEL, BOOT_DISK };
 enum config_crash { CRASH_REBOOT, CRASH_HALT, CRASH_WAIT };
 
+/* How long INIT, SIPI and NMIs of the guest's are emulated. */
+enum config_ap_trap {
+	AP_TRAP_AUTO,		/* until all its processors run, if the processor hands INITs over; else for ever */
+	AP_TRAP_ALWAYS,
+	AP_TRAP_START,		/* until all run, whatever an INIT does then: for tests on emulators */
+};
+
 /* The boot protocol of the guest's kernel.  PROTOCOL_AUTO: by its file format; Linux by the 64-bit entry if there is one. */
 enum config_protocol {
 	PROTOCOL_AUTO, PROTOCOL_MULTIBOOT1, PROTOCOL_MULTIBOOT2, PROTOCOL_LINUX, PROTOCOL_LINUX32, PROTOCOL_PVH
@@ -60,7 +67,7 @@ struct config {
 	char boot_disk[CONFIG_SERIAL_SIZE];		/* serial number; empty: the only bootable disk */
 	enum config_crash on_crash;
 	enum config_protocol protocol;
-	bool ap_trap_always;
+	enum config_ap_trap ap_trap;
 	uint8_t cpus;			/* 0: all processors that this build can start */
 	char own_partition[256];	/* PARTUUIDs, comma-separated, of the partitions Veneer starts from */
 };

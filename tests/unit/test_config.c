@@ -104,7 +104,7 @@ TEST(the_default)
 	CHECK_EQ(c.log_level, CONFIG_LOG_LEVEL);
 	CHECK_EQ(c.serial_port, CONFIG_CONSOLE_SERIAL_PORT);
 	CHECK_EQ(c.nrules, 0);
-	CHECK(!c.default_writable && !c.ap_trap_always && !c.cpus && !c.debug_exit_port);
+	CHECK(!c.default_writable && c.ap_trap == AP_TRAP_AUTO && !c.cpus && !c.debug_exit_port);
 	OK(root(""));
 	CHECK_EQ(c.serial_baud, CONFIG_CONSOLE_SERIAL_BAUD);
 	CHECK_EQ(c.default_action, IS_ENABLED(CONFIG_DEFAULT_CONCEAL) ? ACTION_CONCEAL : ACTION_LEAVE);
@@ -140,7 +140,7 @@ TEST(everything)
 	CHECK_EQ(c.rule[3].timeout_ms, CONFIG_DISK_TIMEOUT_MS);
 	CHECK_EQ(c.rule[3].class_mask, 0xffffff);
 	CHECK_EQ(c.on_crash, CRASH_REBOOT);
-	CHECK(c.ap_trap_always);
+	CHECK_EQ(c.ap_trap, AP_TRAP_ALWAYS);
 	CHECK_EQ(c.protocol, PROTOCOL_PVH);
 	CHECK_EQ(c.cpus, 3);
 	CHECK(!strcmp(c.bootargs, "console=ttyS0 quiet"));
@@ -228,7 +228,7 @@ TEST(the_guest)
 	CHECK_EQ(c.boot, BOOT_DISK);
 	CHECK(!*c.boot_disk);
 	REFUSED(guest("veneer,on-crash = \"panic\";"), "expected \"reboot\", \"halt\" or \"wait\"");
-	REFUSED(guest("veneer,ap-trap = \"never\";"), "expected \"auto\" or \"always\"");
+	REFUSED(guest("veneer,ap-trap = \"never\";"), "expected \"auto\", \"always\" or \"start\"");
 	REFUSED(guest("veneer,cpus = <0>;"), "expected a number of processors");
 	REFUSED(guest("veneer,cpus = <1 2>;"), "expected a number of processors");
 	REFUSED(guest("veneer,cpus = <256>;"), "expected a number of processors");
@@ -237,7 +237,9 @@ TEST(the_guest)
 	REFUSED(guest("veneer,boot-protocol = \"xen\";"), "\"linux32\" or \"pvh\"");
 	OK(guest("bootargs = \"\"; veneer,ap-trap = \"auto\"; veneer,on-crash = \"wait\";"));
 	CHECK_EQ(c.on_crash, CRASH_WAIT);
-	CHECK(!c.ap_trap_always);
+	CHECK_EQ(c.ap_trap, AP_TRAP_AUTO);
+	OK(guest("veneer,ap-trap = \"start\";"));
+	CHECK_EQ(c.ap_trap, AP_TRAP_START);
 
 	char s[1200] = "bootargs = \"";
 	memset(s + 12, 'x', 1023);

@@ -36,7 +36,8 @@ uint32_t lapic_addr(void) { return 0xfee00000; }
 uint32_t lapic_ldr(void) { return 0; }
 uint32_t lapic_dfr(void) { return 0; }
 int nested_readonly(uint64_t base, uint64_t size) { watches++; return 0; }
-int nested_writable(uint64_t base, uint64_t size) { return 0; }
+static unsigned ends;
+int nested_writable(uint64_t base, uint64_t size) { ends++; return 0; }
 void nested_pause_by(void (*pause)(void), void (*resume)(void)) { }
 static bool rings;
 static unsigned looks;
@@ -62,7 +63,8 @@ void doorbell_leave(uint32_t cpu)
 static void get(struct vcpu *v, struct vcpu_regs *out) { *out = regs; }
 static void set(struct vcpu *v, const struct vcpu_regs *in) { regs = *in; }
 static void init_state(struct vcpu *v) { inits++; }
-static bool safe(void) { return true; }
+static bool init_is_safe = true;
+static bool safe(void) { return init_is_safe; }
 static void trap_msr_write(uint32_t msr, bool on) { }
 static void flush(struct vcpu *v) { }
 
@@ -249,7 +251,7 @@ TEST(nmis_while_the_local_apic_is_reset)
 	looks = 0;
 	me->requests = REQ_INIT;
 	me->init_seen = 0;
-	config.ap_trap_always = true;
+	config.ap_trap = AP_TRAP_ALWAYS;
 	CHECK_EQ(smp_watch(), 0);
 	ops.sleep = NULL;
 	host_cpu.requests = REQ_INIT | REQ_SIPI;
@@ -267,10 +269,39 @@ TEST(nmis_while_the_local_apic_is_reset)
 	CHECK_EQ(own, 1);
 }
 
+/* With the watch on, the second processor starts, the last one to do so: how often that ends the watch. */
+static unsigned ends_by_start(enum config_ap_trap trap, bool is_safe)
+{
+	start(NULL);
+	config.ap_trap = trap;
+	init_is_safe = is_safe;
+	CHECK_EQ(smp_watch(), 0);
+	ends = 0;
+	me->init_seen = 0;
+	me->state = CPU_WAITS;
+	me->requests = REQ_SIPI;
+	smp_serve(me);
+	CHECK_EQ(me->state, CPU_RUNS);
+	init_is_safe = true;
+	return ends;
+}
+
+TEST(the_watch_ends_where_that_is_safe_or_wanted)
+{
+	CHECK_EQ(ends_by_start(AP_TRAP_AUTO, true), 1);
+	CHECK_EQ(ends_by_start(AP_TRAP_AUTO, false), 0);
+	CHECK_EQ(ends_by_start(AP_TRAP_START, false), 1);
+	CHECK_EQ(ends_by_start(AP_TRAP_ALWAYS, true), 0);
+	/* Processors that are not the guest's: whatever it wants. */
+	smp_unused_cpu();
+	CHECK_EQ(ends_by_start(AP_TRAP_START, false), 0);
+	CHECK_EQ(ends_by_start(AP_TRAP_START, true), 1);
+}
+
 /* veneer,ap-trap = "always", and before all run: SIPIs never reach the processor. */
 TEST(emulated_while_watched)
 {
-	config.ap_trap_always = true;
+	config.ap_trap = AP_TRAP_ALWAYS;
 	start(wait_sipi);
 	CHECK_EQ(smp_watch(), 0);
 	smp_real_init(me);
