@@ -45,6 +45,9 @@ check: | deps ## Run all tests but the slow ones (25 to 40 minutes); ends with "
 check-all: | deps ## Run all tests
 	@$(RUN_TESTS) --slow unit lint tools vm
 
+check-kvm: | deps ## Run the guests on KVM, which a Linux on an emulated machine has (an hour)
+	@$(RUN_TESTS) --slow vm --filter '^kvm: '
+
 # The table is printed whatever the runs gave; the exit code is that of the runs.
 guest-matrix: | deps ## Run every guest with every device; the table goes to docs/guest-matrix.md, too
 	@rm -rf $(BUILD)/guest-matrix
@@ -64,4 +67,4 @@ check-deps: $(BUILD)/veneer.elf ## Prove that hv, virtio and hw do not know each
 	@scripts/check-deps
 	@scripts/check-symbols '$(BUILD)'
 
-.PHONY: unit unit-programs check check-all guest-matrix check-tools check-vm check-style check-deps
+.PHONY: unit unit-programs check check-all check-kvm guest-matrix check-tools check-vm check-style check-deps

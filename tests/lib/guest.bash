@@ -160,6 +160,13 @@ sha_of() {
 	sha256sum "$1" | cut -d ' ' -f 1
 }
 
+# x2apic_machine: from now on QEMU's processors have x2APIC, which TCG's have in QEMU 10, KVM's in each.
+x2apic_machine() {
+	[ "$ACCEL" != kvm ] || return 0
+	"$LIB/qemu10" "$BUILD/qemu10"
+	export QEMU=$BUILD/qemu10/qemu-system-x86_64
+}
+
 # check_patterns IMAGE...: each image holds a sound file system and one of the patterns that the guest says it wrote (no two
 # are alike, so which image holds which one needs no names), and the guest wrote no others.
 check_patterns() {

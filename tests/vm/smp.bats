@@ -33,8 +33,8 @@ untrapped_config() {
 @test "smp: 2 processors in x2APIC mode, all of whose data is right, and no write to an ICR exits" {
 	veneer_only
 	untrapped_config
-	"$LIB/qemu10" "$BUILD/qemu10"
-	QEMU=$BUILD/qemu10/qemu-system-x86_64 probe_smp "cpus=2 hidden=00:03.0,00:08.0,00:1f.2 seconds=3 untrapped x2apic" \
+	x2apic_machine
+	probe_smp "cpus=2 hidden=00:03.0,00:08.0,00:1f.2 seconds=3 untrapped x2apic" \
 		--smp 2 "${machine[@]}" --config start.dts
 }
 

@@ -51,6 +51,16 @@ dhcp() {
 	udhcpc -q -n -t 20 -T 1 -i "$1" -s /etc/udhcpc >/dev/null 2>&1
 }
 
+# The machine that the tests are made on, by 9p at /host, read-only, to be used by chroot; its /mnt is empty and writable.
+host_root() {
+	modprobe -a 9p 9pnet_virtio
+	mkdir -p /host
+	ln -sf /proc/self/fd /dev/fd
+	mount -t 9p -o ro,trans=virtio,version=9p2000.L,cache=loose,msize=262144 host /host || fail "no 9p"
+	for dir in dev proc sys; do mount -o bind /$dir /host/$dir; done
+	mount -t tmpfs tmp /host/mnt
+}
+
 # pattern MIB LABEL: about so many MiB without a NUL, no place like another: random data, which costs an emulated CPU much, is
 # made once and repeated behind lines that count.
 pattern() {
