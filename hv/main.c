@@ -24,7 +24,9 @@
 #include "hv/irq/ioapic.h"
 #include "hv/cpu/lapic.h"
 #include "hv/mem/heap.h"
+#include "hv/boot/need.h"
 #include "hv/mem/nested.h"
+#include "hv/boot/own.h"
 #include "hv/mem/paging.h"
 #include "hv/mem/ram.h"
 #include "hv/pci/pci.h"
@@ -75,18 +77,15 @@ static void start_console(void)
 	console_init(&config, &boot, mem_map_mmio);
 }
 
-static void own_range(void)
+/* @err is own_init()'s: before there was a screen to say it on. */
+static void own_range(int err)
 {
 	uint64_t base = mem_phys(veneer_start), size = (uint64_t)(veneer_end - veneer_start);
 
-	if (boot_info_hide(&boot, base, size)) {
+	if (err) {
 		log_err("memory: %#lx+%#lx, where the boot loader put Veneer, is not wholly usable memory", base, size);
 		stop("use GRUB 2.06 or later, which can move Veneer to a free place");
 	}
-	boot.self_base = base;
-	boot.self_size = size;
-	log_info("memory: Veneer at %#lx-%#lx (%lu KiB, %lu KiB of it image)", base, base + size, size / 1024,
-		 (mem_phys(veneer_heap) - base) / 1024);
 }
 
 static void start_guest(void)
@@ -110,7 +109,7 @@ static void start_guest(void)
 	if ((acpi.ncpus > 1 || config.ap_trap == AP_TRAP_ALWAYS) && smp_watch())
 		stop("no memory to watch the local APIC");
 	intx_start();
-	log_info("guest: starts at %#lx; %lu KiB of heap in use", regs.rip, heap_in_use() / 1024);
+	log_info("guest: starts at %#lx; %lu of %lu KiB of heap in use", regs.rip, heap_in_use() / 1024, heap_size() / 1024);
 	log_guest_runs();
 	exit_init();
 	exit_loop();
@@ -127,6 +126,7 @@ static void start_machine(void)
 	ioapic_init();
 	pci_space_init(&boot);
 	pci_init(true);
+	own_size(0);
 	iommu_init("");
 	vpci_init();
 	intx_init();
@@ -208,6 +208,8 @@ void veneer_main(uint64_t magic, const void *info)
 		stop("the boot loader's information is broken");
 	/* Reads page 0, which goes away with our own page tables. */
 	boot_info_find_rsdp(&boot, (const uint8_t *)0);
+	int own = own_init(&boot);
+
 	if (paging_init(&boot))
 		stop("no memory for page tables: the machine has more RAM than this build can map");
 	/* Twice: what is wrong with the configuration is for the screen, too, and the screen may lie above 4 GiB. */
@@ -216,7 +218,7 @@ void veneer_main(uint64_t magic, const void *info)
 	take_own_partition(boot.cmdline);
 	start_console();
 	log_info("%s, started by %s on %s", veneer_version, boot.loader_name, boot.efi ? "UEFI" : "BIOS");
-	own_range();
+	own_range(own);
 	gmem_init(&boot);
 	if (has_word(boot.cmdline, "--check-only"))
 		check_only();
@@ -234,6 +236,10 @@ void veneer_main(uint64_t magic, const void *info)
 		stop("switch the IOMMU (VT-d, AMD-Vi, DMA protection) off in the firmware setup");
 	if (err)
 		stop("a device cannot be hidden from the guest; leave it to the guest in the configuration (veneer,action)");
+	if (own_close(need_later(&boot, acpi.ncpus))) {
+		composition()->shutdown();
+		stop("too little memory for all devices; leave some to the guest in the configuration (veneer,action)");
+	}
 	start_guest();
 	halt_forever();
 }

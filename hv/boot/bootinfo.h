@@ -12,6 +12,7 @@
 #define BOOT_MAX_MODULES	16u
 #define BOOT_MAX_CMDLINE	1024u
 #define BOOT_MAX_EFI_MAP	32768u
+#define BOOT_MAX_OWN		16u
 
 enum mem_type { MEM_USABLE = 1, MEM_RESERVED = 2, MEM_ACPI = 3, MEM_NVS = 4, MEM_BAD = 5 };	/* E820's numbers */
 
@@ -57,8 +58,12 @@ struct boot_info {
 	bool has_bootdev;
 	uint32_t bootdev, bootdev_part, bootdev_sub;
 
-	/* Veneer's own range; already cut out of range[] as MEM_RESERVED by boot_info_hide(). */
+	/* Veneer's image and first heap; already cut out of range[] as MEM_RESERVED by boot_info_hide(). */
 	uint64_t self_base, self_size;
+
+	/* All that boot_info_own() took, in no order, without neighbours: MEM_RESERVED in range[]. */
+	struct mem_range own[BOOT_MAX_OWN];
+	unsigned nown;
 };
 
 /*
@@ -81,6 +86,15 @@ void boot_info_find_rsdp(struct boot_info *b, const uint8_t *phys);
  * loader data memory may be taken.
  */
 int boot_info_hide(struct boot_info *b, uint64_t base, uint64_t size);
+
+/*
+ * The same for memory of Veneer's own: remembered in own[], one entry of the map with what was taken beside it.  -ERR_NOMEM
+ * when own[] is full.
+ */
+int boot_info_own(struct boot_info *b, uint64_t base, uint64_t size);
+
+/* Whether Veneer's own memory meets [base, base + size). */
+bool boot_info_is_own(const struct boot_info *b, uint64_t base, uint64_t size);
 
 /*
  * Lowest-first search for @size usable bytes aligned to @align in [@min, @max), clear of the modules and of @avoid; 0: none.

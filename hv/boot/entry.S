@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The multiboot2 header and the way from the boot loader's 32-bit protected mode to C in long mode.
- * The image may stand anywhere below 4 GiB on a 2 MiB boundary.
+ * The image may stand anywhere below 4 GiB on a page boundary.
  */
 #define MB2_MAGIC		0xe85250d6
 #define MB2_ARCH_I386		0
@@ -31,11 +31,14 @@ mb2_header:
 	.short 6, 0
 	.long 8
 
-	/* Relocatable: 1 MiB to 4 GiB, 2 MiB aligned, as high as possible, so that kernels linked low find their place free. */
+	/*
+	 * Relocatable: 1 MiB to 4 GiB, as high as possible, so that kernels linked low find their place free and little is left
+	 * behind.
+	 */
 	.balign 8
 	.short 10, 0
 	.long 24
-	.long 0x100000, 0xffffffff, 0x200000, 2
+	.long 0x100000, 0xffffffff, 0x1000, 2
 
 	.balign 8
 	.short 0, 0

@@ -180,6 +180,59 @@ int boot_info_hide(struct boot_info *b, uint64_t base, uint64_t size)
 	return 0;
 }
 
+bool boot_info_is_own(const struct boot_info *b, uint64_t base, uint64_t size)
+{
+	for (unsigned i = 0; i < b->nown; i++)
+		if (overlap(base, size, b->own[i].base, b->own[i].size))
+			return true;
+	return b->self_size && overlap(base, size, b->self_base, b->self_size);
+}
+
+/* Add to own[]; a neighbour grows instead. */
+static struct mem_range *remember_own(struct boot_info *b, uint64_t base, uint64_t size)
+{
+	for (unsigned i = 0; i < b->nown; i++) {
+		struct mem_range *r = &b->own[i];
+
+		if (r->base != base + size && range_end(r) != base)
+			continue;
+		r->base = MIN(r->base, base);
+		r->size += size;
+		return r;
+	}
+	b->own[b->nown] = (struct mem_range){ base, size, MEM_RESERVED };
+	return &b->own[b->nown++];
+}
+
+/* The map's entries inside @own become one. */
+static void join(struct boot_info *b, const struct mem_range *own)
+{
+	for (unsigned i = 0; i + 1 < b->nranges; ) {
+		struct mem_range *r = &b->range[i];
+
+		if (r->base < own->base || range_end(&r[1]) > range_end(own)) {
+			i++;
+			continue;
+		}
+		r->size += r[1].size;
+		memmove(&r[1], &r[2], (b->nranges - i - 2) * sizeof(*r));
+		b->nranges--;
+	}
+}
+
+int boot_info_own(struct boot_info *b, uint64_t base, uint64_t size)
+{
+	if (b->nown == BOOT_MAX_OWN) {
+		log_err("boot: Veneer's own memory is in more than %u pieces", BOOT_MAX_OWN);
+		return -ERR_NOMEM;
+	}
+	int err = boot_info_hide(b, base, size);
+
+	if (!err)
+		join(b, remember_own(b, base, size));
+	return err;
+}
+
 /* --- finding room --- */
 
 struct search {

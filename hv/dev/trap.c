@@ -10,6 +10,7 @@
 #include "hv/cpu/lapic.h"
 #include "hv/dev/trap.h"
 #include "hv/mem/nested.h"
+#include "hv/boot/own.h"
 #include "hv/mem/paging.h"
 #include "hv/mem/ram.h"
 
@@ -112,7 +113,7 @@ static bool forbidden(const struct trap *t, uint64_t base)
 	if (base < 0x100000 || (base < 0xfef00000 && base + t->size > 0xfec00000))
 		return true;
 	for (uint64_t p = base; p < base + t->size; p += PAGE_SIZE)
-		if (gmem_valid(p, 1) || (p >= mem_phys(veneer_start) && p < mem_phys(veneer_end)))
+		if (gmem_valid(p, 1) || own_memory(p))
 			return true;
 	return false;
 }

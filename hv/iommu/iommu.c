@@ -10,6 +10,7 @@
 #include <veneer/vpci.h>
 #include "hv/dev/acpi.h"
 #include "hv/mem/nested.h"
+#include "hv/boot/own.h"
 #include "hv/mem/paging.h"
 #include "hv/mem/ram.h"
 #include "hv/pci/pci.h"
@@ -59,7 +60,7 @@ static bool is_register_place(uint64_t base, uint64_t size)
 	    (base < 0xfec10000 && base + size > 0xfec00000))
 		return false;
 	for (uint64_t p = base; p < base + size; p += PAGE_SIZE)
-		if (gmem_valid(p, 1) || (p >= mem_phys(veneer_start) && p < mem_phys(veneer_end)))
+		if (gmem_valid(p, 1) || own_memory(p))
 			return false;
 	return true;
 }

@@ -55,7 +55,7 @@ static const char *type_name(const struct boot_info *b, const struct mem_range *
 	static const char *const name[] = { "an address without memory", "memory that is not the guest's", "reserved memory",
 					    "ACPI tables", "ACPI non-volatile memory", "bad memory" };
 
-	if (b->self_size && overlap(r->base, r->size, b->self_base, b->self_size))
+	if (boot_info_is_own(b, r->base, r->size))
 		return "Veneer's own memory";
 	return (unsigned)r->type < ARRAY_SIZE(name) ? name[r->type] : "reserved memory";
 }

@@ -12,6 +12,7 @@ static unsigned nram, last;
 /* Neighbours are joined, so that a buffer may lie across two entries of the firmware's map. */
 void gmem_init(const struct boot_info *b)
 {
+	nram = last = 0;
 	for (unsigned i = 0; i < b->nranges; i++) {
 		/* Page 0 is absent from our own tables: nothing that a guest points to may lie there. */
 		uint64_t base = MAX(b->range[i].base, (uint64_t)PAGE_SIZE), end = b->range[i].base + b->range[i].size;

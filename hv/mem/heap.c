@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The heap: a first-fit list of free blocks over the rest of Veneer's 4 MiB.  Used while devices start; speed is no matter,
- * that an unwind gives everything back is.
+ * The heap: a first-fit list of free blocks, over the rest of Veneer's image and what own.c takes beside it.  Used while
+ * devices start; speed is no matter, that an unwind gives everything back is.
+ *
+ * Whole pages come from the highest block and have no head before them, so that they lie side by side: a list elsewhere knows
+ * them.  All else has a head and comes from the lowest block that fits.
  */
 #include <veneer/lock.h>
 #include <veneer/log.h>
@@ -9,61 +12,126 @@
 #include <veneer/string.h>
 #include "hv/mem/heap.h"
 
-/* Stands directly before each block that was given out. */
+/* Stands directly before each block of no whole pages that was given out. */
 struct head {
 	uint64_t magic;
 	size_t size;		/* of everything from start on */
 	void *start;		/* of the free block that it was cut from */
 	uint64_t pad;
 };
+_Static_assert(sizeof(struct head) == MEM_HEAD, "MEM_COST() counts it");
 
 struct free_block {
 	struct free_block *next;	/* by address */
 	size_t size;
 };
 
+/* Whole pages that were given out. */
+struct pages {
+	struct pages *next;
+	uint8_t *base;
+	size_t size;
+};
+_Static_assert(sizeof(struct pages) <= 32, "MEM_COST_PAGES() counts it");
+
 #define HEAD_MAGIC	0x56656e6565724d65ull
+#define CUT_MIN		64u		/* less is left with the block */
 
 static struct lock lock;
 static struct free_block *free_list;
-static uint64_t heap_used, heap_peak;
+static struct pages *pages_list;
+static uint64_t heap_used, heap_total;
+static heap_grow_fn *grow;
+
+/* Into the list, joined with what lies behind and with what lies before. */
+static void put(void *start, size_t size)
+{
+	struct free_block *b = start, *before = NULL, *next = free_list;
+
+	while (next && next < b) {
+		before = next;
+		next = next->next;
+	}
+	b->next = next;
+	b->size = size;
+	if (next && (char *)b + size == (char *)next) {
+		b->size += next->size;
+		b->next = next->next;
+	}
+	if (!before) {
+		free_list = b;
+	} else if ((char *)before + before->size == (char *)b) {
+		before->size += b->size;
+		before->next = b->next;
+	} else {
+		before->next = b;
+	}
+}
 
 void heap_init(void *base, size_t size)
 {
-	free_list = base;
-	free_list->next = NULL;
-	free_list->size = size;
+	free_list = NULL;
+	pages_list = NULL;
+	grow = NULL;
+	heap_used = heap_total = 0;
+	heap_add(base, size);
+}
+
+void heap_add(void *base, size_t size)
+{
+	lock_acquire(&lock);
+	put(base, size);
+	heap_total += size;
+	lock_release(&lock);
+}
+
+void heap_set_grow(heap_grow_fn *fn)
+{
+	grow = fn;
+}
+
+static void take_out(struct free_block *b)
+{
+	struct free_block **at = &free_list;
+
+	while (*at != b)
+		at = &(*at)->next;
+	*at = b->next;
+}
+
+/* [at, at + size) out of a free block; what is left on both sides stays free. */
+static void cut(struct free_block *b, uintptr_t at, size_t size)
+{
+	uintptr_t start = (uintptr_t)b, end = start + b->size;
+
+	take_out(b);
+	if (at > start)
+		put((void *)start, at - start);
+	if (end > at + size)
+		put((void *)(at + size), end - at - size);
+	memset((void *)at, 0, size);
+	heap_used += size;
 }
 
 static void *alloc(size_t size, size_t align)
 {
-	if (align < 32)
-		align = 32;
+	align = MAX(align, (size_t)32);
 	size = ALIGN_UP(size, (size_t)32);
-	for (struct free_block **at = &free_list; *at; at = &(*at)->next) {
-		struct free_block *b = *at;
-		uintptr_t start = (uintptr_t)b, user = ALIGN_UP(start + sizeof(struct head), align);
-		size_t need = user - start + size, bsize = b->size;
+	for (struct free_block *b = free_list; b; b = b->next) {
+		uintptr_t start = (uintptr_t)b, end = start + b->size, at, stop;
+		uintptr_t user = ALIGN_UP(start + sizeof(struct head), align);
 
-		if (need > bsize)
+		if (user < start || user > end || size > end - user)
 			continue;
-		if (bsize - need >= 64) {
-			struct free_block *rest = (struct free_block *)(start + need);
+		at = user - sizeof(struct head) - start < CUT_MIN ? start : user - sizeof(struct head);
+		stop = end - user - size < CUT_MIN ? end : user + size;
+		cut(b, at, stop - at);
 
-			rest->next = b->next;
-			rest->size = bsize - need;
-			*at = rest;
-		} else {
-			need = bsize;
-			*at = b->next;
-		}
 		struct head *h = (struct head *)(user - sizeof(*h));
-		memset((void *)start, 0, need);
+
 		h->magic = HEAD_MAGIC;
-		h->size = need;
-		h->start = (void *)start;
-		heap_used += need;
-		heap_peak = MAX(heap_peak, heap_used);
+		h->size = stop - at;
+		h->start = (void *)at;
 		return (void *)user;
 	}
 	return NULL;
@@ -71,32 +139,82 @@ static void *alloc(size_t size, size_t align)
 
 static void give_back(struct head *h)
 {
-	struct free_block *b = h->start, **at = &free_list;
-	size_t size = h->size;
-
-	heap_used -= size;
+	heap_used -= h->size;
 	h->magic = 0;
-	while (*at && *at < b)
-		at = &(*at)->next;
-	b->next = *at;
-	b->size = size;
-	*at = b;
-	/* Join with what lies behind, and with what lies before. */
-	for (b = free_list; b && b->next; ) {
-		if ((char *)b + b->size == (char *)b->next) {
-			b->size += b->next->size;
-			b->next = b->next->next;
-		} else {
-			b = b->next;
-		}
+	put(h->start, h->size);
+}
+
+static void *alloc_pages(size_t size, size_t align)
+{
+	struct pages *p = alloc(sizeof(*p), 32);
+	struct free_block *hit = NULL;
+	uintptr_t at = 0;
+
+	size = ALIGN_UP(size, (size_t)PAGE_SIZE);
+	for (struct free_block *b = free_list; p && b; b = b->next) {
+		uintptr_t start = (uintptr_t)b, end = start + b->size, low;
+
+		if (size > b->size)
+			continue;
+		low = ALIGN_DOWN(end - size, align);
+		if (low < start)
+			continue;
+		hit = b;
+		at = low;
 	}
+	if (!hit) {
+		if (p)
+			give_back((struct head *)p - 1);
+		return NULL;
+	}
+	cut(hit, at, size);
+	*p = (struct pages){ pages_list, (uint8_t *)at, size };
+	pages_list = p;
+	return p->base;
+}
+
+/* False when @p is no whole pages of ours. */
+static bool free_pages(uint8_t *base)
+{
+	struct pages **at = &pages_list, *p;
+
+	while (*at && (*at)->base != base)
+		at = &(*at)->next;
+	p = *at;
+	if (!p)
+		return false;
+	*at = p->next;
+	heap_used -= p->size;
+	put(p->base, p->size);
+	give_back((struct head *)p - 1);
+	return true;
+}
+
+static bool free_block(void *p)
+{
+	struct head *h = (struct head *)((uintptr_t)p - sizeof(*h));
+
+	if (h->magic != HEAD_MAGIC)
+		return false;
+	give_back(h);
+	return true;
+}
+
+static void *try(size_t size, size_t align)
+{
+	lock_acquire(&lock);
+	void *p = align >= PAGE_SIZE ? alloc_pages(size, align) : alloc(size, align);
+	lock_release(&lock);
+	return p;
 }
 
 void *mem_alloc(size_t size, size_t align)
 {
-	lock_acquire(&lock);
-	void *p = alloc(size, align);
-	lock_release(&lock);
+	void *p = try(size, align);
+
+	/* The most that alignment can cost, and the head or the entry of the list. */
+	if (!p && grow && !grow(ALIGN_UP(size, (size_t)PAGE_SIZE) + MAX(align, (size_t)PAGE_SIZE)))
+		p = try(size, align);
 	return p;
 }
 
@@ -104,15 +222,19 @@ void mem_free(void *p)
 {
 	if (!p)
 		return;
-	struct head *h = (struct head *)((uintptr_t)p - sizeof(*h));
-	if (h->magic != HEAD_MAGIC)
-		panic("heap: free of %p, which the heap did not give", p);
 	lock_acquire(&lock);
-	give_back(h);
+	bool ours = (IS_ALIGNED((uintptr_t)p, (uintptr_t)PAGE_SIZE) && free_pages(p)) || free_block(p);
 	lock_release(&lock);
+	if (!ours)
+		panic("heap: free of %p, which the heap did not give", p);
 }
 
 uint64_t heap_in_use(void)
 {
 	return heap_used;
+}
+
+uint64_t heap_size(void)
+{
+	return heap_total;
 }

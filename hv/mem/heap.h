@@ -7,7 +7,16 @@
 
 /* Give the heap its memory: once, before the first mem_alloc(). */
 void heap_init(void *base, size_t size);
-/* Bytes that are allocated now. */
+
+/* More memory for the heap, for ever: page-aligned, in whole pages. */
+void heap_add(void *base, size_t size);
+
+/* Called without the heap's lock when mem_alloc() finds no room: 0 after a heap_add() of @need bytes or more.  NULL: nobody. */
+typedef int heap_grow_fn(size_t need);
+void heap_set_grow(heap_grow_fn *fn);
+
+/* Bytes that are allocated now, and of all that the heap has. */
 uint64_t heap_in_use(void);
+uint64_t heap_size(void);
 
 #endif

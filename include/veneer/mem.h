@@ -11,8 +11,14 @@
 /*
  * @size bytes, physically contiguous, zeroed, aligned to @align (a power of two; at least 16 is given).
  * NULL when the heap is full: the caller logs what it was for.  Start and the opening of devices only, never on a data path.
+ * While devices start the heap grows at the guest's cost, so NULL means that the machine has no more.
  */
 void *mem_alloc(size_t size, size_t align);
+
+/* What mem_alloc() takes out of the heap for @size bytes, aligned to 64 at most; and for whole pages, aligned to one. */
+#define MEM_HEAD		32u
+#define MEM_COST(size)		(ALIGN_UP((size_t)(size), 64u) + 2 * MEM_HEAD)
+#define MEM_COST_PAGES(size)	(ALIGN_UP((size_t)(size), (size_t)PAGE_SIZE) + MEM_HEAD + 32u)
 
 /* Give back what mem_alloc() gave; NULL is ignored. */
 void mem_free(void *p);

@@ -103,13 +103,15 @@ qmp() {
 
 # veneer_counters: all of them, "NAME VALUE" a line, out of the memory of the running machine.  The log level is info or more.
 veneer_counters() {
-	local range
-	range=$(sed -nE 's/^.*memory: Veneer at (0x[0-9a-f]+)-(0x[0-9a-f]+) .*/\1 \2/p' "$(serial)" | head -n 1)
-	[ -n "$range" ] || { echo "the log does not say where Veneer is" >&2; return 1; }
+	local from to low=0 high=0 range='(0x[0-9a-f]+)-(0x[0-9a-f]+)'
+	# Over all pieces, and what lies between them.
+	while read -r from to; do
+		low=$((low == 0 || from < low ? from : low)) high=$((to > high ? to : high))
+	done < <(sed -nE "s/^.*memory: (Veneer at|and|[0-9]+ KiB more for Veneer at) $range.*/\2 \3/p" "$(serial)")
+	[ "$high" != 0 ] || { echo "the log does not say where Veneer is" >&2; return 1; }
 	rm -f "$BATS_TEST_TMPDIR/memory"
-	qmp pmemsave "{\"val\": $((${range% *})), \"size\": $((${range#* } - ${range% *})),
-		\"filename\": \"$BATS_TEST_TMPDIR/memory\"}" >/dev/null
-	"$LIB/counters" "$BUILD/veneer.elf.full" "$(serial)" "$BATS_TEST_TMPDIR/memory"
+	qmp pmemsave "{\"val\": $low, \"size\": $((high - low)), \"filename\": \"$BATS_TEST_TMPDIR/memory\"}" >/dev/null
+	"$LIB/counters" "$BUILD/veneer.elf.full" "$(serial)" "$BATS_TEST_TMPDIR/memory" "$low"
 }
 
 # counter_in FILE NAME: of those that veneer_counters printed

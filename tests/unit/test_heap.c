@@ -2,6 +2,7 @@
 /* sources: hv/mem/heap.c */
 /* Veneer's heap in the place of the harness's: alignment, zeroes, reuse, joining, and a random life. */
 #include <string.h>
+#include <veneer/err.h>
 #include <veneer/mem.h>
 #include "host/host.h"
 #include "hv/mem/heap.h"
@@ -73,6 +74,54 @@ TEST(sizes_that_cannot_be)
 	CHECK(!mem_alloc(2 * SIZE, 4096));
 	CHECK(!mem_alloc(1, 64u << 20) || IS_ALIGNED((uintptr_t)arena, 64u << 20));
 	mem_free(NULL);
+	CHECK_EQ(heap_in_use(), 0);
+}
+
+TEST(pages_lie_side_by_side)
+{
+	void *p[200], *small;
+
+	start();
+	for (unsigned i = 0; i < ARRAY_SIZE(p); i++) {
+		p[i] = mem_alloc(4096, 4096);
+		CHECK(p[i] && IS_ALIGNED((uintptr_t)p[i], 4096));
+	}
+	CHECK_EQ(heap_in_use(), ARRAY_SIZE(p) * MEM_COST_PAGES(4096));
+	/* 32 bytes before the next multiple of 64 can serve nobody else. */
+	small = mem_alloc(100, 64);
+	CHECK(heap_in_use() <= ARRAY_SIZE(p) * MEM_COST_PAGES(4096) + MEM_COST(100));
+	mem_free(small);
+	for (unsigned i = 0; i < ARRAY_SIZE(p); i += 2)
+		mem_free(p[i]);
+	for (unsigned i = 1; i < ARRAY_SIZE(p); i += 2)
+		mem_free(p[i]);
+	CHECK_EQ(heap_in_use(), 0);
+	CHECK(mem_alloc(SIZE - 64, 32));
+}
+
+static size_t asked;
+
+static int grow(size_t need)
+{
+	asked = need;
+	if (need > SIZE / 2)
+		return -ERR_NOMEM;
+	heap_add(arena + SIZE / 2, SIZE / 2);
+	return 0;
+}
+
+TEST(a_full_heap_grows)
+{
+	start();
+	heap_init(arena, SIZE / 4);
+	CHECK(!mem_alloc(SIZE / 4, 4096));
+	heap_set_grow(grow);
+	CHECK(!mem_alloc(SIZE, 4096));
+	CHECK(asked > SIZE);
+	uint8_t *p = mem_alloc(SIZE / 4, 4096);
+	CHECK(p >= arena + SIZE / 2 && filled(p, SIZE / 4, 0));
+	CHECK_EQ(heap_size(), SIZE / 4 + SIZE / 2);
+	mem_free(p);
 	CHECK_EQ(heap_in_use(), 0);
 }
 

@@ -481,7 +481,7 @@ static void test_sizes(void)
 	check_true(!in_ram(low(regs.eax) << 10), "memory sizes: Veneer's stub is not");
 }
 
-/* The 4 MiB that miss behind the RAM are Veneer's. */
+/* What misses behind the RAM is Veneer's. */
 static void test_veneer(void)
 {
 	uint64_t end = first_end();

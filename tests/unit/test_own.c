@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: hv/boot/own.c hv/mem/heap.c hv/mem/gmem.c hv/boot/memmap.c */
+/* Veneer's own memory: what is taken beside the image, none of it the guest's, and what a machine without enough says. */
+#include <string.h>
+#include <veneer/err.h>
+#include <veneer/gmem.h>
+#include <veneer/mem.h>
+#include "host/host.h"
+#include "hv/boot/bootinfo.h"
+#include "hv/mem/heap.h"
+#include "hv/boot/own.h"
+#include "hv/mem/paging.h"
+#include "hv/mem/ram.h"
+#include "hv/x86.h"
+
+#define IMAGE	0x40000u	/* with the first heap */
+#define CODE	0x10000u
+#define TAIL	0x8000u
+#define RAM	0x800000u
+
+/* Behind the image: a rest of the memory. */
+__asm__(".bss\n.balign 4096\n.globl veneer_start, veneer_heap, veneer_end\nveneer_start: .skip 0x10000\n"
+	"veneer_heap: .skip 0x30000\nveneer_end: .skip 0x8000\n.text");
+
+static struct boot_info b;
+static uint64_t ram;
+static struct { uint64_t base, size; } hidden[8];
+static unsigned nhidden;
+static int hide_error;
+
+struct cpuid_regs cpuid(uint32_t leaf, uint32_t sub) { return (struct cpuid_regs){ 0 }; }
+
+int nested_hide(uint64_t gpa, uint64_t size)
+{
+	hidden[nhidden].base = gpa;
+	hidden[nhidden++].size = size;
+	return hide_error;
+}
+
+/* The machine: RAM below 4 GiB with a module at its end, and the image with a rest behind. */
+static void start(uint64_t size, uint64_t module)
+{
+	uint64_t image = mem_phys(veneer_start);
+
+	memset(&b, 0, sizeof(b));
+	nhidden = 0;
+	hide_error = 0;
+	ram = host_guest_ram(size);
+	b.range[0] = (struct mem_range){ ram, size, MEM_USABLE };
+	b.range[1] = (struct mem_range){ image, IMAGE + TAIL, MEM_USABLE };
+	b.nranges = 2;
+	b.module[0].addr = ram + size - module;
+	b.module[0].size = module;
+	b.nmodules = module ? 1 : 0;
+	heap_init(veneer_heap, IMAGE - CODE);
+	CHECK_EQ(own_init(&b), 0);
+}
+
+static uint64_t taken(void)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < b.nown; i++)
+		sum += b.own[i].size;
+	return sum;
+}
+
+TEST(the_rest_behind_veneer_belongs_to_it)
+{
+	start(RAM, 0);
+	CHECK_EQ(b.nown, 1);
+	CHECK_EQ(b.own[0].base, mem_phys(veneer_start));
+	CHECK_EQ(b.own[0].size, IMAGE + TAIL);
+	CHECK_EQ(b.range[1].type, MEM_RESERVED);
+	CHECK_EQ(b.nranges, 2);
+	CHECK_EQ(heap_size(), IMAGE - CODE + TAIL);
+	CHECK(own_memory(mem_phys(veneer_start)) && own_memory(mem_phys(veneer_end) + TAIL - 1));
+	CHECK(!own_memory(mem_phys(veneer_end) + TAIL) && !own_memory(ram));
+}
+
+TEST(no_less_than_4_mib_and_no_more_than_needed)
+{
+	start(RAM, 0x100000);
+	own_size(1u << 20);
+	CHECK_EQ(taken(), OWN_MIN);
+	CHECK(host_log_has("memory: Veneer at") && host_log_has("memory: and"));
+	/* From the top, but not where the module is. */
+	CHECK_EQ(b.own[1].base + b.own[1].size, ram + RAM - 0x100000);
+	CHECK_EQ(own_close(64 << 10), 0);
+	CHECK_EQ(taken(), OWN_MIN);
+	start(RAM, 0);
+	own_size(6u << 20);
+	CHECK(heap_size() - heap_in_use() >= 6u << 20 && heap_size() - heap_in_use() < (6u << 20) + PAGE_SIZE);
+}
+
+TEST(what_was_not_foreseen_comes_in_steps_and_is_hidden)
+{
+	void *p[64];
+	unsigned n = 0;
+
+	start(RAM, 0);
+	own_size(0);
+	while (n < 64 && heap_size() < 6u << 20)
+		CHECK((p[n++] = mem_alloc(200 << 10, 4096)));
+	CHECK(host_log_has("KiB more for Veneer at"));
+	CHECK_EQ(own_close(0), 0);
+	/* The steps lie side by side: two pieces in all, both hidden, and none of them is the guest's. */
+	CHECK_EQ(b.nown, 2);
+	CHECK_EQ(nhidden, 2);
+	for (unsigned i = 0; i < n; i++)
+		CHECK(own_memory(mem_phys(p[i])) && !gmem_valid(mem_phys(p[i]), 1));
+	CHECK(gmem_valid(ram, 4096));
+	CHECK(!gmem_valid(b.own[1].base, 4096) && !gmem_valid(b.own[1].base + b.own[1].size - 1, 1));
+	/* From now on the heap is what it is. */
+	CHECK(!mem_alloc(4u << 20, 64));
+	CHECK_EQ(nhidden, 2);
+}
+
+TEST(pieces_where_no_place_is_large_enough)
+{
+	start(RAM, 0);
+	/* A hole in the middle: no 6 MiB in one piece, but 7 in two. */
+	b.range[2] = b.range[1];
+	b.range[1] = (struct mem_range){ ram + RAM / 2 + 0x80000, RAM / 2 - 0x80000, MEM_USABLE };
+	b.range[0].size = RAM / 2 - 0x80000;
+	b.nranges = 3;
+	own_size(6u << 20);
+	CHECK_EQ(own_close(0), 0);
+	CHECK(heap_size() - heap_in_use() >= 6u << 20);
+}
+
+TEST(too_little_memory_names_need_and_have)
+{
+	start(0x200000, 0);
+	own_size(8u << 20);
+	CHECK(!mem_alloc(3u << 20, 64));
+	CHECK_EQ(own_close(0), -ERR_NOMEM);
+	CHECK(host_log_has("memory: Veneer needs ") && host_log_has(" KiB for this machine, and has "));
+	/* Also where the devices found room and the rest does not. */
+	start(0x500000, 0);
+	own_size(0);
+	CHECK_EQ(own_close(6u << 20), -ERR_NOMEM);
+	/* And where it cannot be protected. */
+	start(RAM, 0);
+	own_size(0);
+	hide_error = -ERR_NOMEM;
+	CHECK_EQ(own_close(0), -ERR_NOMEM);
+}
+
+TEST_MAIN
