@@ -99,7 +99,6 @@ struct linux_kernel {
 	uint64_t initrd, initrd_size;
 };
 
-static struct load_plan plan;
 
 static uint64_t get(const struct guest_image *img, uint32_t off, unsigned bytes)
 {
@@ -180,7 +179,8 @@ static int place_fixed(struct linux_kernel *l)
 		log_err("guest: the Linux kernel states a wrong place to run: %#llx", ULL(l->pref));
 		return -ERR_INVAL;
 	}
-	return load_claim(&plan, MIN(l->pref, LOAD_MIB), MAX(end, run_end) - MIN(l->pref, LOAD_MIB), "the Linux kernel");
+	return load_claim(&load_plan, MIN(l->pref, LOAD_MIB), MAX(end, run_end) - MIN(l->pref, LOAD_MIB),
+			  "the Linux kernel");
 }
 
 static int place_kernel(struct linux_kernel *l)
@@ -192,11 +192,11 @@ static int place_kernel(struct linux_kernel *l)
 		return place_fixed(l);
 	l->place = l->pref;
 	if (IS_ALIGNED(l->pref, l->align) && l->pref >= LOAD_MIB && l->pref < LOAD_4G && size <= LOAD_4G - l->pref &&
-	    load_free(&plan, l->pref, size))
-		return load_claim(&plan, l->pref, size, what);
-	l->place = load_find(&plan, 0, size, MAX(l->align, (uint64_t)PAGE_SIZE), LOAD_MIB, LOAD_4G, what);
+	    load_free(&load_plan, l->pref, size))
+		return load_claim(&load_plan, l->pref, size, what);
+	l->place = load_find(&load_plan, 0, size, MAX(l->align, (uint64_t)PAGE_SIZE), LOAD_MIB, LOAD_4G, what);
 	if (!l->place && l->min_align)
-		l->place = load_find(&plan, 0, size, l->min_align, LOAD_MIB, LOAD_4G, what);
+		l->place = load_find(&load_plan, 0, size, l->min_align, LOAD_MIB, LOAD_4G, what);
 	return l->place ? 0 : load_no_room(what, size, LOAD_4G);
 }
 
@@ -215,7 +215,7 @@ static bool stays(const struct guest_image *img, const struct linux_kernel *l)
 	uint64_t at = img->module[0]->addr;
 
 	return img->nmodules == 1 && IS_ALIGNED(at, PAGE_SIZE) && at >= LOAD_MIB && at + l->initrd_size <= l->initrd_end &&
-	       load_free(&plan, at, l->initrd_size);
+	       load_free(&load_plan, at, l->initrd_size);
 }
 
 static int place_initrd(const struct guest_image *img, struct linux_kernel *l)
@@ -227,11 +227,12 @@ static int place_initrd(const struct guest_image *img, struct linux_kernel *l)
 		return 0;
 	if (stays(img, l)) {
 		l->initrd = img->module[0]->addr;
-		return load_claim(&plan, l->initrd, l->initrd_size, what);
+		return load_claim(&load_plan, l->initrd, l->initrd_size, what);
 	}
-	l->initrd = load_find(&plan, BOOT_FIND_HIGH, l->initrd_size, PAGE_SIZE, LOAD_MIB, MIN(l->initrd_end, LOAD_4G), what);
+	l->initrd = load_find(&load_plan, BOOT_FIND_HIGH, l->initrd_size, PAGE_SIZE, LOAD_MIB, MIN(l->initrd_end, LOAD_4G),
+			      what);
 	if (!l->initrd && l->above_4g)
-		l->initrd = load_find(&plan, 0, l->initrd_size, PAGE_SIZE, LOAD_4G, ~0ull, what);
+		l->initrd = load_find(&load_plan, 0, l->initrd_size, PAGE_SIZE, LOAD_4G, ~0ull, what);
 	return l->initrd ? 0 : load_no_room(what, l->initrd_size, l->initrd_end);
 }
 
@@ -242,10 +243,10 @@ static int load_initrd(const struct guest_image *img, const struct linux_kernel 
 
 	for (unsigned i = 0; i < img->nmodules; i++) {
 		uint64_t pad = ALIGN_UP(off, 4) - off, size = img->module[i]->size;
-		int err = load_fill(&plan, l->initrd + off, pad, "the initrd's padding");
+		int err = load_fill(&load_plan, l->initrd + off, pad, "the initrd's padding");
 
 		off += pad;
-		err = err ?: load_copy(&plan, l->initrd + off, img->module[i]->addr, size, "the initrd");
+		err = err ?: load_copy(&load_plan, l->initrd + off, img->module[i]->addr, size, "the initrd");
 		if (err)
 			return err;
 		off += size;
@@ -428,12 +429,12 @@ static int load_by(const struct guest_image *img, struct boot_info *b, struct vc
 	int err = read_header(img, &l) ?: check_cmdline(img, &l);
 
 	l.entry64 = l.entry64 && !entry32;
-	load_plan_init(&plan, b);
+	load_plan_init(&load_plan, b);
 	err = err ?: place_kernel(&l);
-	err = err ?: load_copy(&plan, l.place, img->addr + l.code, l.code_size, "the Linux kernel");
+	err = err ?: load_copy(&load_plan, l.place, img->addr + l.code, l.code_size, "the Linux kernel");
 	err = err ?: place_initrd(img, &l);
 	err = err ?: load_initrd(img, &l);
-	err = err ?: blob_new(&o, &plan, size, what);
+	err = err ?: blob_new(&o, &load_plan, size, what);
 	if (err)
 		return err;
 	zp = blob_add(&o, NULL, PAGE_SIZE, PAGE_SIZE);
@@ -441,7 +442,7 @@ static int load_by(const struct guest_image *img, struct boot_info *b, struct vc
 	set_regs(regs, &o, &l, o.gpa + zp);
 	log_info("guest: Linux %u.%02u protocol, %s entry, kernel at %#llx, initrd %#llx+%#llx", l.version >> 8,
 		  l.version & 0xff, l.entry64 ? "64-bit" : "32-bit", ULL(l.place), ULL(l.initrd), ULL(l.initrd_size));
-	return blob_finish(&o, &plan, 0, what);
+	return blob_finish(&o, &load_plan, 0, what);
 }
 
 static int load(const struct guest_image *img, struct boot_info *b, struct vcpu_regs *regs)

@@ -56,7 +56,6 @@ struct mb1_mmap {
 	uint32_t type;
 } PACKED;
 
-static struct load_plan plan;
 
 /* Return the header's offset in the file, or -1. */
 static int64_t find_header(const struct guest_image *img, struct mb1_header *h)
@@ -219,7 +218,7 @@ static void build_info(struct load_blob *o, const struct guest_image *img, const
 	add_mmap(o, &i, b);
 	add_bootdev(&i, b);
 	add_framebuffer(&i, b);
-	if (layout_sections(img, k, &plan, o, &sections)) {
+	if (layout_sections(img, k, &load_plan, o, &sections)) {
 		i.flags |= MB1_INFO_ELF;
 		i.elf_num = k->shnum;
 		i.elf_size = k->shentsize;
@@ -237,15 +236,15 @@ static int load(const struct guest_image *img, struct boot_info *b, struct vcpu_
 	struct load_blob info;
 	int err = check_screen(img, b) ?: kernel_layout(img, &k) ?: layout_check_entry(&k);
 
-	load_plan_init(&plan, b);
-	err = err ?: layout_load(img, &k, &plan, 0);
-	err = err ?: load_modules(&plan, img, k.end, place);
-	err = err ?: blob_new(&info, &plan, info_size(img, b, &k), what);
+	load_plan_init(&load_plan, b);
+	err = err ?: layout_load(img, &k, &load_plan, 0);
+	err = err ?: load_modules(&load_plan, img, k.end, place);
+	err = err ?: blob_new(&info, &load_plan, info_size(img, b, &k), what);
 	if (err)
 		return err;
 	symbols_keep(img, &k, 0);
 	build_info(&info, img, b, &k, place);
-	err = blob_finish(&info, &plan, 0, what);
+	err = blob_finish(&info, &load_plan, 0, what);
 	regs->rip = k.entry;
 	regs->gpr[GPR_RAX] = MB1_BOOT_MAGIC;
 	regs->gpr[GPR_RBX] = info.gpa;

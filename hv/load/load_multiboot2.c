@@ -24,7 +24,6 @@ struct header_tag {
 	uint32_t size;
 };
 
-static struct load_plan plan;
 
 /* --- the header --- */
 
@@ -228,7 +227,7 @@ static int kernel_layout(const struct guest_image *img, const struct wishes *w, 
 static bool may_stay(const struct wishes *w, const struct kernel_layout *k)
 {
 	return k->base >= w->min && k->end - 1 <= w->max && !(k->base & (w->align - 1)) &&
-	       w->preference != MB2_PREFER_HIGH && layout_fits(k, &plan, 0);
+	       w->preference != MB2_PREFER_HIGH && layout_fits(k, &load_plan, 0);
 }
 
 /*
@@ -243,15 +242,15 @@ static int choose_place(const struct wishes *w, const struct kernel_layout *k, u
 	*delta = 0;
 	if (!w->relocatable || may_stay(w, k))
 		return 0;
-	at = load_find(&plan, how, size, MAX(w->align, PAGE_SIZE), MAX((uint64_t)w->min, LOAD_MIB), (uint64_t)w->max + 1,
-		       "the kernel");
+	at = load_find(&load_plan, how, size, MAX(w->align, PAGE_SIZE), MAX((uint64_t)w->min, LOAD_MIB),
+		       (uint64_t)w->max + 1, "the kernel");
 	if (!at) {
 		log_err("guest: no free place for the relocatable kernel: %#llx bytes, aligned to %#x, in %#x-%#x", ULL(size),
 			w->align, w->min, w->max);
 		return -ERR_NOMEM;
 	}
 	/* Only the size was asked for: the segments claim their own parts. */
-	plan.nclaims--;
+	load_plan.nclaims--;
 	*delta = at - k->base;
 	log_info("guest: the kernel is moved from %#llx to %#llx", ULL(k->base), ULL(at));
 	return 0;
@@ -363,7 +362,7 @@ static void add_sections(struct load_blob *o, const struct guest_image *img, con
 		return;
 	at = begin_tag(o, MB2_TAG_ELF_SECTIONS);
 	blob_add(o, head, sizeof(head), 4);
-	layout_sections(img, k, &plan, o, &table);
+	layout_sections(img, k, &load_plan, o, &table);
 	end_tag(o, at);
 }
 
@@ -405,17 +404,17 @@ static int load(const struct guest_image *img, struct boot_info *b, struct vcpu_
 	struct wishes w;
 	int err;
 
-	load_plan_init(&plan, b);
+	load_plan_init(&load_plan, b);
 	err = read_wishes(img, &w) ?: load_check_screen(b, &w.screen, "multiboot2") ?: kernel_layout(img, &w, &k);
 	err = err ?: choose_place(&w, &k, &delta);
-	err = err ?: layout_load(img, &k, &plan, delta);
-	err = err ?: load_modules(&plan, img, k.end + delta, place);
-	err = err ?: blob_new(&info, &plan, info_size(img, b, &k), what);
+	err = err ?: layout_load(img, &k, &load_plan, delta);
+	err = err ?: load_modules(&load_plan, img, k.end + delta, place);
+	err = err ?: blob_new(&info, &load_plan, info_size(img, b, &k), what);
 	if (err)
 		return err;
 	symbols_keep(img, &k, delta);
 	build_info(&info, img, b, &w, &k, place, delta);
-	err = blob_finish(&info, &plan, 0, what);
+	err = blob_finish(&info, &load_plan, 0, what);
 	regs->rip = k.entry + delta;
 	regs->gpr[GPR_RAX] = MB2_BOOT_MAGIC;
 	regs->gpr[GPR_RBX] = info.gpa;

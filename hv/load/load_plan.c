@@ -12,6 +12,8 @@
 
 #define ULL(x)	((unsigned long long)(x))
 
+struct load_plan load_plan START_ONLY;
+
 static bool overlap(uint64_t a, uint64_t asize, uint64_t b, uint64_t bsize)
 {
 	return asize && bsize && a < b + bsize && b < a + asize;

@@ -37,6 +37,9 @@ struct load_plan {
 	unsigned nclaims;
 };
 
+/* The one that all loaders use: of them one runs, once. */
+extern struct load_plan load_plan;
+
 /* @what is a string that lives on: "the kernel".  The BIOS's data areas are claimed from the start. */
 void load_plan_init(struct load_plan *p, const struct boot_info *b);
 

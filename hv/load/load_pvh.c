@@ -37,7 +37,6 @@ struct pvh_range {
 
 #define TSS_LIMIT	0x67u
 
-static struct load_plan plan;
 
 /* Return the entry that the notes at [off, off + size) of the file name, or 0. */
 static uint64_t entry_in_notes(const struct guest_image *img, uint64_t off, uint64_t size)
@@ -146,15 +145,15 @@ static int load(const struct guest_image *img, struct boot_info *b, struct vcpu_
 	struct load_blob info;
 	int err = kernel_layout(img, &k);
 
-	load_plan_init(&plan, b);
-	err = err ?: layout_load(img, &k, &plan, 0);
-	err = err ?: load_modules(&plan, img, k.end, place);
-	err = err ?: blob_new(&info, &plan, start_size(img, b), what);
+	load_plan_init(&load_plan, b);
+	err = err ?: layout_load(img, &k, &load_plan, 0);
+	err = err ?: load_modules(&load_plan, img, k.end, place);
+	err = err ?: blob_new(&info, &load_plan, start_size(img, b), what);
 	if (err)
 		return err;
 	symbols_keep(img, &k, 0);
 	build_start(&info, img, b, place);
-	err = blob_finish(&info, &plan, 0, what);
+	err = blob_finish(&info, &load_plan, 0, what);
 	regs->rip = k.entry;
 	regs->gpr[GPR_RBX] = info.gpa;
 	regs->seg[SEG_TR].limit = TSS_LIMIT;

@@ -32,7 +32,6 @@
 #define SETUP_MAX		0x9000u
 #define ENTRY_PARAGRAPHS	0x20u
 
-static struct load_plan plan;
 
 static uint32_t get(const struct guest_image *img, uint32_t off, unsigned bytes)
 {
@@ -80,7 +79,7 @@ static int place_code(const struct guest_image *img, uint32_t setup_size)
 	uint64_t at = get(img, HDR_LOADFLAGS, 1) & LOADED_HIGH ? LOAD_MIB : LOW_PLACE, size = img->size - setup_size;
 	const char *what = "the real-mode kernel";
 
-	return load_claim(&plan, at, size, what) ?: load_copy(&plan, at, img->addr + setup_size, size, what);
+	return load_claim(&load_plan, at, size, what) ?: load_copy(&load_plan, at, img->addr + setup_size, size, what);
 }
 
 static int place_initrd(const struct guest_image *img, uint64_t *at)
@@ -91,8 +90,8 @@ static int place_initrd(const struct guest_image *img, uint64_t *at)
 	*at = 0;
 	if (!size)
 		return 0;
-	*at = load_find(&plan, BOOT_FIND_HIGH, size, PAGE_SIZE, LOAD_MIB, LOAD_4G / 4, what);
-	return *at ? load_copy(&plan, *at, img->module[0]->addr, size, what) : load_no_room(what, size, LOAD_4G / 4);
+	*at = load_find(&load_plan, BOOT_FIND_HIGH, size, PAGE_SIZE, LOAD_MIB, LOAD_4G / 4, what);
+	return *at ? load_copy(&load_plan, *at, img->module[0]->addr, size, what) : load_no_room(what, size, LOAD_4G / 4);
 }
 
 static void fill_setup(struct load_blob *o, const struct guest_image *img, uint32_t setup_size, uint64_t initrd)
@@ -120,14 +119,14 @@ static int load(const struct guest_image *img, struct boot_info *b, struct vcpu_
 
 	if (err)
 		return err;
-	load_plan_init(&plan, b);
-	err = place_code(img, setup_size) ?: place_initrd(img, &initrd) ?: blob_new(&o, &plan, SEGMENT_SIZE, what);
+	load_plan_init(&load_plan, b);
+	err = place_code(img, setup_size) ?: place_initrd(img, &initrd) ?: blob_new(&o, &load_plan, SEGMENT_SIZE, what);
 	if (err)
 		return err;
 	fill_setup(&o, img, setup_size, initrd);
 	if (o.gpa >= LOAD_LOW_END)
 		err = load_no_room(what, SEGMENT_SIZE, LOAD_LOW_END);
-	err = blob_finish(&o, &plan, err, what);
+	err = blob_finish(&o, &load_plan, err, what);
 	if (!err)
 		bios_start_kernel(b, regs, (uint16_t)((o.gpa >> 4) + ENTRY_PARAGRAPHS), (uint16_t)(o.gpa >> 4), STACK_TOP);
 	return err;

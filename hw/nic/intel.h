@@ -88,7 +88,7 @@ struct intel_nic {
 	struct hw_dev hw;
 	struct nic nic;
 	const struct pci_dev *pci;
-	const struct hw_id *id;
+	uint32_t quirks;		/* hw_id.quirks */
 	const struct intel_family *fam;
 	volatile uint8_t *regs;
 	struct intel_tx_ring tx;
@@ -137,7 +137,7 @@ static inline void intel_flush(const struct intel_nic *n)
 
 static inline bool intel_quirk(const struct intel_nic *n, uint32_t q)
 {
-	return n->id->quirks & q;
+	return n->quirks & q;
 }
 
 /* intel_nic.c: everything of a probe, see struct hw_driver. */

@@ -625,7 +625,7 @@ static int take_over(struct intel_nic *n)
 	return 0;
 }
 
-static void announce(const struct intel_nic *n)
+static void announce(const struct intel_nic *n, const struct hw_id *id)
 {
 	const uint8_t *m = n->nic.mac;
 	struct nic_link l;
@@ -634,7 +634,7 @@ static void announce(const struct intel_nic *n)
 	intel_link_read(n, &l);
 	if (l.up)
 		fmt_string(link, sizeof(link), "link up %u Mb/s %s duplex", l.mbps, l.full_duplex ? "full" : "half");
-	log_info("%s: %s at " PCI_FMT ", MAC %02x:%02x:%02x:%02x:%02x:%02x, %s", n->hw.name, n->id->model,
+	log_info("%s: %s at " PCI_FMT ", MAC %02x:%02x:%02x:%02x:%02x:%02x, %s", n->hw.name, id->model,
 		 PCI_ARGS(n->pci->bdf), m[0], m[1], m[2], m[3], m[4], m[5], link);
 }
 
@@ -647,7 +647,7 @@ int intel_probe(const struct pci_dev *pci, const struct hw_id *id, unsigned unit
 	if (!n)
 		goto no_memory;
 	n->pci = pci;
-	n->id = id;
+	n->quirks = id->quirks;
 	n->fam = fam;
 	fmt_string(n->hw.name, sizeof(n->hw.name), "%s%u", fam->name, unit);
 	if (intel_tx_alloc(&n->tx, fam->desc))
@@ -665,7 +665,7 @@ int intel_probe(const struct pci_dev *pci, const struct hw_id *id, unsigned unit
 	if (err)
 		goto quiet;
 	register_counters(n);
-	announce(n);
+	announce(n, id);
 	*out = &n->hw;
 	return 0;
 

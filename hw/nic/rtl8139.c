@@ -48,7 +48,7 @@ static int reset_chip(struct rtl8139 *r)
 	wr32(r, RTL_TIMERINT, 0);
 	wr16(r, RTL_ISR, 0xffff);
 	/* Firmware may have left a C+ chip in its other mode.  Written only then: a write alone switches emulated ones. */
-	if ((r->id->quirks & RTL_Q_CPLUS) && r->pci->revision >= 0x20 && (rd16(r, RTL_CPCR) & (CPCR_TX | CPCR_RX)))
+	if ((r->quirks & RTL_Q_CPLUS) && r->pci->revision >= 0x20 && (rd16(r, RTL_CPCR) & (CPCR_TX | CPCR_RX)))
 		wr16(r, RTL_CPCR, 0);
 	return 0;
 }

@@ -40,7 +40,7 @@ struct rtl8139 {
 	struct hw_dev hw;
 	struct nic nic;
 	const struct pci_dev *pci;
-	const struct hw_id *id;
+	uint32_t quirks;		/* hw_id.quirks */
 	volatile uint8_t *regs;
 	uint8_t *rx;			/* RTL_RX_ROOM bytes */
 	uint8_t *tx;			/* RTL_TX_SLOTS buffers */

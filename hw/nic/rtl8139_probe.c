@@ -25,7 +25,7 @@ static void register_counters(struct rtl8139 *r)
 	counter_register(name, "polls", &r->count.polls);
 }
 
-static void announce(const struct rtl8139 *r)
+static void announce(const struct rtl8139 *r, const struct hw_id *id)
 {
 	const struct nic_link *l = &r->seen;
 	const uint8_t *m = r->nic.mac;
@@ -33,7 +33,7 @@ static void announce(const struct rtl8139 *r)
 
 	if (l->up)
 		fmt_string(link, sizeof(link), "link up %u Mb/s %s duplex", l->mbps, l->full_duplex ? "full" : "half");
-	log_info("%s: %s at " PCI_FMT ", version %08x, MAC %02x:%02x:%02x:%02x:%02x:%02x, %s", r->hw.name, r->id->model,
+	log_info("%s: %s at " PCI_FMT ", version %08x, MAC %02x:%02x:%02x:%02x:%02x:%02x, %s", r->hw.name, id->model,
 		 PCI_ARGS(r->pci->bdf), rd32(r, RTL_TCR) & TCR_HWVER, m[0], m[1], m[2], m[3], m[4], m[5], link);
 }
 
@@ -54,7 +54,7 @@ int rtl8139_probe(const struct pci_dev *pci, const struct hw_id *id, unsigned un
 	if (!r)
 		goto no_memory;
 	r->pci = pci;
-	r->id = id;
+	r->quirks = id->quirks;
 	fmt_string(r->hw.name, sizeof(r->hw.name), "rtl8139-%u", unit);
 	r->rx = mem_alloc(RTL_RX_ROOM, 256);
 	if (!r->rx)
@@ -72,7 +72,7 @@ int rtl8139_probe(const struct pci_dev *pci, const struct hw_id *id, unsigned un
 	if (err)
 		goto quiet;
 	register_counters(r);
-	announce(r);
+	announce(r, id);
 	*out = &r->hw;
 	return 0;
 

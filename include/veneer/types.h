@@ -32,6 +32,8 @@
 #define PACKED			__attribute__((packed))
 #define ALIGNED(n)		__attribute__((aligned(n)))
 #define NORETURN		__attribute__((noreturn))
+/* Data that the start alone needs, though pointers to it are kept meanwhile: it is unmapped before the guest runs. */
+#define START_ONLY		__attribute__((section(".bss.start_only")))
 #define UNUSED			__attribute__((unused))
 #define PRINTF_LIKE(f, a)	__attribute__((format(printf, f, a)))
 
