@@ -31,7 +31,7 @@ WARN	 := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 	    -Wno-missing-field-initializers
 CFLAGS	 := -std=gnu11 -g -ffreestanding -fno-builtin-printf -fpie -fvisibility=hidden -m64 -march=x86-64 -mno-red-zone \
 	    -mgeneral-regs-only -fno-strict-aliasing -fno-asynchronous-unwind-tables -fcf-protection=none \
-	    -fstack-protector-strong -fno-delete-null-pointer-checks $(WARN)
+	    -fstack-protector-strong -fno-delete-null-pointer-checks -ffunction-sections -fdata-sections $(WARN)
 # Small, but for what runs for every packet and every request.
 OPT	 := -Os
 HOT	 := virtio/queue.o virtio/msix.o virtio/access.o virtio/transport.o virtio/modern.o virtio/blk/request.o \
@@ -41,7 +41,7 @@ HOT	 := virtio/queue.o virtio/msix.o virtio/access.o virtio/transport.o virtio/m
 	    hv/cpu/lapic.o hv/svm/svm.o hv/vmx/vmx.o hv/exit/exit.o hv/emul/mmio.o hv/emul/pio.o hv/emul/walk.o hv/emul/emulate.o
 CPPFLAGS := -Iinclude -I. -include $(BUILD)/autoconf.h
 LDFLAGS	 := -static -pie --no-dynamic-linker -z text -z pack-relative-relocs -z noexecstack -z max-page-size=4096 \
-	    --no-warn-rwx-segments -T hv/boot/veneer.lds --build-id=none
+	    --no-warn-rwx-segments -L $(BUILD)/segments -T hv/boot/veneer.lds --build-id=none
 LIBFDT	  = $(shell $(CC) -print-file-name=libfdt.a)
 
 all: $(BUILD)/veneer.elf tools ## Build the hypervisor, build/veneer.elf, and what the installer needs (the default)
@@ -68,10 +68,19 @@ $(BUILD)/objects: FORCE
 	@mkdir -p $(@D)
 	@echo '$(OBJS)' >$@.$$$$; if cmp -s $@.$$$$ $@; then rm -f $@.$$$$; else mv -f $@.$$$$ $@; fi
 
-$(BUILD)/veneer.elf: $(OBJS) $(BUILD)/objects hv/boot/veneer.lds
+# What of the image stays once the guest runs, as lists for the linker.
+$(BUILD)/veneer.elf: $(OBJS) $(BUILD)/objects hv/boot/veneer.lds hv/boot/segments scripts/segments
+	@scripts/segments layout $(BUILD) $(OBJS) $(LIBFDT)
 	$(LD) $(LDFLAGS) -o $@.full $(OBJS) $(LIBFDT)
 	@if readelf -rW $@.full | grep R_X86_64; then echo "$@: relocations that entry.S does not apply" >&2; exit 1; fi
 	$(OBJCOPY) --strip-all --remove-section .rela.dyn $@.full $@
+
+# The same with the relocations, for check-deps.
+$(BUILD)/veneer.relocs: $(BUILD)/veneer.elf
+	@$(LD) $(LDFLAGS) --emit-relocs -o $@ $(OBJS) $(LIBFDT)
+
+sizes: $(BUILD)/veneer.elf ## Print the parts of the image with their sizes and budgets
+	@scripts/segments sizes $(BUILD)
 
 $(BUILD)/%.o: %.c $(BUILD)/autoconf.h $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -120,5 +129,5 @@ help: ## List the targets
 	@awk -F':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 FORCE:
-.PHONY: all guests run deps deb iso config-docs clean help FORCE
+.PHONY: all guests sizes run deps deb iso config-docs clean help FORCE
 .DELETE_ON_ERROR:

@@ -11,6 +11,7 @@
 #include <veneer/err.h>
 #include <veneer/intx.h>
 #include <veneer/log.h>
+#include <veneer/mem.h>
 #include <veneer/nic.h>
 #include <veneer/string.h>
 #include <veneer/time.h>
@@ -26,7 +27,7 @@ static struct hw_dev *devices[MAX_DEVICES];
 static struct owner_work ticks[MAX_DEVICES];
 static unsigned ndevices, ntwins, nnet, nblk;
 static uint16_t taken_bdf[MAX_TWINS];
-static struct verdict verdicts[256];	/* by pci_get()'s index */
+static struct verdict verdicts[256] START_ONLY;	/* by pci_get()'s index */
 static char twin_name[MAX_TWINS][8];
 static bool refused;			/* the configuration asks for what this machine has not */
 static struct intx_source twin_intx[MAX_TWINS];
@@ -276,7 +277,7 @@ static int register_tick(struct hw_dev *dev)
 /* The unit number of a driver's next device. */
 static unsigned next_unit(const struct hw_driver *driver)
 {
-	static struct { const struct hw_driver *driver; unsigned n; } units[16];
+	static struct { const struct hw_driver *driver; unsigned n; } units[16] START_ONLY;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(units); i++) {
 		if (units[i].driver && units[i].driver != driver)
@@ -320,6 +321,7 @@ static void take_over(const struct pci_dev *pci, const struct verdict *v)
 	if (dev->ops->tick && register_tick(dev))
 		log_err("%s: no room for its clock: timeouts will not be noticed", dev->name);
 	devices[ndevices++] = dev;
+	segment_use(dev->ops->shutdown);
 	for (unsigned i = 0; i < dev->ndisk; i++)
 		disk_counters(dev->disk[i]);
 	make_twins(dev, v->rule);

@@ -110,9 +110,7 @@ static void start_guest(void)
 		stop("no memory to watch the local APIC");
 	intx_start();
 	log_info("guest: starts at %#lx; %lu of %lu KiB of heap in use", regs.rip, heap_in_use() / 1024, heap_size() / 1024);
-	log_guest_runs();
-	exit_init();
-	exit_loop();
+	exit_run_guest();
 }
 
 static void start_machine(void)

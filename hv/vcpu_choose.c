@@ -2,6 +2,7 @@
 /* Which vendor's virtualization this machine has.  Everything else calls vcpu_ops and knows no vendor. */
 #include <veneer/err.h>
 #include <veneer/log.h>
+#include <veneer/mem.h>
 #include "hv/svm/svm.h"
 #include "hv/vcpu_choose.h"
 #include "hv/vmx/vmx.h"
@@ -21,6 +22,7 @@ int vcpu_choose(void)
 
 		if (!err) {
 			vcpu_ops = all[i];
+			segment_use(vcpu_ops->run);
 			return 0;
 		}
 		if (err != -ERR_NODEV)

@@ -21,6 +21,7 @@
 #define MSR_FS_BASE		0xc0000100u
 #define MSR_GS_BASE		0xc0000101u
 
+#define CR4_PGE			BIT64(7)
 #define CPUID_HYPERVISOR	BIT(31)		/* 1h ECX: an emulator, or another hypervisor underneath */
 
 struct cpuid_regs { uint32_t eax, ebx, ecx, edx; };
@@ -62,6 +63,16 @@ static inline void write_cr0(uint64_t v) { __asm__ volatile("mov %0, %%cr0" : : 
 static inline void write_cr2(uint64_t v) { __asm__ volatile("mov %0, %%cr2" : : "r"(v) : "memory"); }
 static inline void write_cr4(uint64_t v) { __asm__ volatile("mov %0, %%cr4" : : "r"(v) : "memory"); }
 static inline void write_cr3(uint64_t v) { __asm__ volatile("mov %0, %%cr3" : : "r"(v) : "memory"); }
+
+/* All translations of this processor, global ones and those of every PCID included (SDM vol. 3, 4.10.4.1). */
+static inline void flush_tlb(void)
+{
+	uint64_t cr4 = read_cr4();
+
+	write_cr4(cr4 ^ CR4_PGE);
+	write_cr4(cr4);
+}
+
 static inline void invlpg(uint64_t va) { __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory"); }
 static inline void wbinvd(void) { __asm__ volatile("wbinvd" : : : "memory"); }
 

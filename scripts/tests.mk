@@ -63,8 +63,9 @@ check-vm: ## Run the tests on emulated machines (TESTARGS='--filter REGEX' choos
 check-style: ## Measure the sources against the house style
 	@scripts/check-style
 
-check-deps: $(BUILD)/veneer.elf ## Prove that hv, virtio and hw do not know each other, by includes and by symbols
+check-deps: $(BUILD)/veneer.relocs ## Prove that hv, virtio and hw do not know each other, nor what stays what is unmapped
 	@scripts/check-deps
 	@scripts/check-symbols '$(BUILD)'
+	@scripts/segments check '$(BUILD)'
 
 .PHONY: unit unit-programs check check-all check-kvm guest-matrix check-tools check-vm check-style check-deps

@@ -9,6 +9,7 @@
 #include <veneer/gmem.h>
 #include <veneer/lock.h>
 #include <veneer/log.h>
+#include <veneer/mem.h>
 #include <veneer/string.h>
 #include "hv/bios/bios.h"
 #include "hv/boot/bootinfo.h"
@@ -253,6 +254,8 @@ int bios_prepare(struct boot_info *b, int boot_disk)
 	}
 	ndrives = (uint8_t)bios_disk_init(boot_disk);
 	bios_memory_init(b);
+	segment_use(bios_hypercall);
+	vcpu_own_hypercall = bios_hypercall;
 	return 0;
 }
 

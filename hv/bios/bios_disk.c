@@ -37,6 +37,7 @@ struct drive {
 
 static struct drive drives[BIOS_MAX_DRIVES];
 static unsigned ndrives;
+static const struct bootdisk_ops *disks;
 static uint8_t last_status;
 
 /* Bounce buffer for the first page, which drivers cannot reach, and for data that is only verified. */
@@ -103,7 +104,7 @@ static void add_drive(unsigned n)
 	struct drive *d = &drives[ndrives];
 	struct bootdisk b;
 
-	if (!composition()->bootdisk->get(n, &b) || ndrives == BIOS_MAX_DRIVES)
+	if (!disks->get(n, &b) || ndrives == BIOS_MAX_DRIVES)
 		return;
 	if (b.block_size != BIOS_SECTOR) {
 		log_info("bios: %s has blocks of %u bytes: no BIOS drive", b.name, b.block_size);
@@ -120,12 +121,13 @@ unsigned bios_disk_init(int boot_disk)
 {
 	struct bootdisk b;
 
+	disks = composition()->bootdisk;
 	ndrives = 0;
 	call.on = interrupted.on = false;
 	last_status = ST_OK;
 	if (boot_disk >= 0)
 		add_drive((unsigned)boot_disk);
-	for (unsigned n = 0; composition()->bootdisk->get(n, &b); n++)
+	for (unsigned n = 0; disks->get(n, &b); n++)
 		if (boot_disk < 0 || n != (unsigned)boot_disk)
 			add_drive(n);
 	return ndrives;
@@ -238,7 +240,7 @@ static enum bios_next begin(struct bios_call *c, const struct drive *d, const st
 	    buffer_pieces(t->buffer, (uint64_t)t->count * BIOS_SECTOR, sg);
 	if (!n || (write && !bios_copy_in(bounce + (call.low & (PAGE_SIZE - 1)), call.low, call.low_bytes)))
 		return finish(c, &call, ST_BOUNDARY);
-	err = composition()->bootdisk->begin(d->disk, write, t->lba, t->count, sg, n);
+	err = disks->begin(d->disk, write, t->lba, t->count, sg, n);
 	if (err)
 		return finish(c, &call, status_of(err, write));
 	call.on = true;
@@ -261,7 +263,7 @@ enum bios_next bios_int13_poll(struct bios_call *c)
 	if (!(call.on && call.cpu == c->cpu))
 		return interrupted.on && interrupted.cpu == c->cpu ? finish(c, &interrupted, interrupted.status) :
 			result(c, ST_NOT_READY);
-	err = composition()->bootdisk->result();
+	err = disks->result();
 	return err == -ERR_BUSY ? BIOS_WAIT : finish(c, &call, outcome(err));
 }
 
@@ -272,7 +274,7 @@ enum bios_next bios_int13_poll(struct bios_call *c)
  */
 static bool make_room(void)
 {
-	int err = call.on ? composition()->bootdisk->result() : 0;
+	int err = call.on ? disks->result() : 0;
 
 	if (err == -ERR_BUSY)
 		return false;

@@ -10,6 +10,7 @@
 #define MAX_KIB_88		0xfc00u		/* what 16-bit programs still understand: up to 64 MiB */
 
 static const struct boot_info *info;
+static uint32_t upper_kib;		/* from 1 MiB to the first hole */
 
 struct e820 {
 	uint64_t base, size;
@@ -19,6 +20,7 @@ struct e820 {
 void bios_memory_init(const struct boot_info *b)
 {
 	info = b;
+	upper_kib = boot_info_mem_upper(b);
 }
 
 static enum bios_next unsupported(struct bios_call *c)
@@ -47,7 +49,7 @@ static enum bios_next e820(struct bios_call *c)
 /* KiB below 16 MiB and units of 64 KiB above, each up to the first hole; both pairs of registers get the same. */
 static enum bios_next two_sizes(struct bios_call *c, bool wide)
 {
-	uint32_t kib = boot_info_mem_upper(info), low = MIN(kib, KIB_16M), high = (kib - low) / 64;
+	uint32_t low = MIN(upper_kib, KIB_16M), high = (upper_kib - low) / 64;
 
 	if (!wide)
 		high = MIN(high, 0xffffu);
@@ -67,7 +69,7 @@ static enum bios_next two_sizes(struct bios_call *c, bool wide)
 
 enum bios_next bios_int15(struct bios_call *c)
 {
-	uint32_t kib = boot_info_mem_upper(info);
+	uint32_t kib = upper_kib;
 
 	switch (bios_r16(c, GPR_RAX)) {
 	case 0xe820:

@@ -49,6 +49,9 @@ bool cpu_take_poke(struct cpu *c);
 void guest_pause(void);
 void guest_resume(void);
 
+/* Veneer's own page tables have changed, before the guest runs: every processor drops what its TLB has of them.  Bounded. */
+void smp_flush_host(void);
+
 /*
  * The end: the other processors leave the guest and never come back.  Bounded; those that do not come are ignored.  What they
  * do in the host they finish first; one of them that calls this, too, stays here.  Any number of times, also from a panic.

@@ -6,9 +6,11 @@
 #include "hv/cpu/cpus.h"
 #include "hv/cpu/vcpu.h"
 #include "hv/lib/panic.h"
+#include "hv/mem/segment.h"
 #include "hv/x86.h"
 
 #define SEL_TSS		0x18
+#define VECTOR_PF	14
 
 /* The NMI's handler pushes one register; the other two are the end in any case, and share a stack. */
 enum { IST_NMI = 1, IST_FATAL };
@@ -72,6 +74,12 @@ void idt_init(void)
 
 void host_exception(const struct trap_frame *f)
 {
+	const char *gone = f->vector == VECTOR_PF ? segment_gone(read_cr2()) : NULL;
+
+	if (gone)
+		panic("host exception %lu error %#lx at rip %#lx: cr2 %#lx (image + %#lx) lies in the image's part \"%s\", "
+		      "which was unmapped before the guest ran", f->vector, f->error, f->rip, read_cr2(),
+		      read_cr2() - (uintptr_t)veneer_start, gone);
 	panic("host exception %lu error %#lx at rip %#lx (image + %#lx), cr2 %#lx, rsp %#lx, rax %#lx rdi %#lx rsi %#lx",
 	      f->vector, f->error, f->rip, f->rip - (uintptr_t)veneer_start, read_cr2(), f->rsp, f->rax, f->rdi, f->rsi);
 }

@@ -49,6 +49,7 @@ enum cpu_state {
 #define REQ_CLOCK		BIT(4)	/* look whether interrupts have to exit: the clock is held */
 #define REQ_LDR			BIT(5)	/* say the logical id of the local APIC */
 #define REQ_INTX		BIT(6)	/* say whether interrupts of lines have ended: intx_answer() */
+#define REQ_HOST_TLB		BIT(7)	/* Veneer's own page tables changed: host_flushed */
 
 struct cpu {
 	struct cpu *self;
@@ -69,6 +70,7 @@ struct cpu {
 	struct insn insn;		/* and what they mean */
 	bool insn_kept;
 	uint64_t late_poke_until;	/* smp.c: 0 for none */
+	bool parked;			/* ap.c: it waits in the exit loop, and takes requests */
 	bool started;			/* the guest has run here */
 	bool apic_off;			/* lapic_mode.c: the guest has disabled its local APIC */
 	bool ringing;			/* doorbell.c: in doorbell_ring() */
@@ -82,6 +84,7 @@ struct cpu {
 	uint32_t state;			/* shared: enum cpu_state */
 	uint32_t sipi;			/* shared: the vector of REQ_SIPI */
 	uint32_t asleep;		/* shared: in vcpu_ops->sleep() */
+	uint32_t host_flushed;		/* shared: REQ_HOST_TLB was carried out */
 	uint32_t clock_armed;		/* shared: its interrupts exit */
 	uint32_t ldr, dfr;		/* shared: the local APIC's, as last seen */
 

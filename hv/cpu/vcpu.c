@@ -9,6 +9,7 @@
 #define SEG_ATTR_TSS	0x08b	/* busy: VMX accepts no other (SDM 26.3.1.2) */
 
 const struct vcpu_ops *vcpu_ops;
+bool (*vcpu_own_hypercall)(struct vcpu *v, const struct vcpu_regs *r);
 
 void vcpu_flat32(struct vcpu_regs *regs)
 {

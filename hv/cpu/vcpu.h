@@ -248,6 +248,12 @@ struct vcpu_ops {
 /* The vendor of this machine: vcpu_choose() sets it once, before any processor but the first runs. */
 extern const struct vcpu_ops *vcpu_ops;
 
+/*
+ * A firmware interface's, set at the start, else NULL: asked about each hypercall first.  True: it was its own, and the guest
+ * goes on behind it or where this has sent it.
+ */
+extern bool (*vcpu_own_hypercall)(struct vcpu *v, const struct vcpu_regs *r);
+
 /* The state multiboot asks for: paging off, flat 4 GiB segments, A20 on, interrupts off. */
 void vcpu_flat32(struct vcpu_regs *regs);
 

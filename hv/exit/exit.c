@@ -7,7 +7,6 @@
 #include <veneer/hypercall.h>
 #include <veneer/log.h>
 #include <veneer/string.h>
-#include "hv/bios/bios.h"
 #include "hv/cpu/vcpu.h"
 #include "hv/emul/access.h"
 #include "hv/emul/decode.h"
@@ -20,6 +19,7 @@
 #include "hv/irq/doorbell.h"
 #include "hv/irq/intx.h"
 #include "hv/lib/logring.h"
+#include "hv/mem/segment.h"
 #include "hv/x86.h"
 
 #define HYPERCALL_ABI	1
@@ -73,7 +73,7 @@ static void exit_hypercall(struct vcpu *v, const struct vmexit *x)
 	int64_t result = -1;
 
 	vcpu_ops->get(v, &r);
-	if (IS_ENABLED(CONFIG_BOOT_BIOS) && bios_hypercall(v, &r))
+	if (vcpu_own_hypercall && vcpu_own_hypercall(v, &r))
 		return;
 	if ((call & 0xffff0000) != VENEER_CALL || r.cpl) {
 		vcpu_ops->inject_exception(v, VCPU_EVENT_UD, false, 0);
@@ -193,11 +193,20 @@ static void deliver_intx(struct vcpu *v)
 	vcpu_ops->interrupt_window(v, waits);
 }
 
-void exit_init(void)
+static void register_counters(void)
 {
 	for (unsigned i = 0; i < EXIT_KINDS; i++)
 		if (kind_names[i])
 			counter_register("exit", kind_names[i], &exit_count[i]);
+}
+
+/* Called from what is unmapped here: nothing returns to there. */
+void exit_run_guest(void)
+{
+	segment_drop(smp_flush_host);
+	log_guest_runs();
+	register_counters();
+	exit_loop();
 }
 
 void exit_loop(void)

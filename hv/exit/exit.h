@@ -5,8 +5,8 @@
 
 #include "hv/cpu/vcpu.h"
 
-/* Register the counters of exits. */
-void exit_init(void);
+/* The end of the start, on the boot processor: drop what only the start needs, and exit_loop(). */
+NORETURN void exit_run_guest(void);
 
 /* Run the guest on this processor for ever. */
 NORETURN void exit_loop(void);

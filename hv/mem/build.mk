@@ -5,3 +5,4 @@ obj-y += hv/mem/paging.o
 obj-y += hv/mem/nested.o
 obj-y += hv/mem/mtrr.o
 obj-y += hv/mem/gmem.o
+obj-y += hv/mem/segment.o

@@ -42,6 +42,8 @@ static struct free_block *free_list;
 static struct pages *pages_list;
 static uint64_t heap_used, heap_total;
 static heap_grow_fn *grow;
+static struct { const char *from, *to; } range[HEAP_RANGES];
+static unsigned nranges;			/* more than HEAP_RANGES: the others are not there */
 
 /* Into the list, joined with what lies behind and with what lies before. */
 static void put(void *start, size_t size)
@@ -74,6 +76,7 @@ void heap_init(void *base, size_t size)
 	pages_list = NULL;
 	grow = NULL;
 	heap_used = heap_total = 0;
+	nranges = 0;
 	heap_add(base, size);
 }
 
@@ -82,6 +85,10 @@ void heap_add(void *base, size_t size)
 	lock_acquire(&lock);
 	put(base, size);
 	heap_total += size;
+	if (nranges++ < HEAP_RANGES) {
+		range[nranges - 1].from = base;
+		range[nranges - 1].to = (const char *)base + size;
+	}
 	lock_release(&lock);
 }
 
@@ -227,6 +234,26 @@ void mem_free(void *p)
 	lock_release(&lock);
 	if (!ours)
 		panic("heap: free of %p, which the heap did not give", p);
+}
+
+static bool find_in(const char *at, const char *to, bool (*match)(const uint64_t *from, const uint64_t *to))
+{
+	for (const struct free_block *b = free_list; b && (const char *)b < to; b = b->next) {
+		if ((const char *)b > at && match((const uint64_t *)at, (const uint64_t *)b))
+			return true;
+		at = MAX(at, (const char *)b + b->size);
+	}
+	return at < to && match((const uint64_t *)at, (const uint64_t *)to);
+}
+
+bool heap_find(bool (*match)(const uint64_t *from, const uint64_t *to))
+{
+	lock_acquire(&lock);
+	bool found = nranges > HEAP_RANGES;
+	for (unsigned i = 0; i < nranges && !found; i++)
+		found = find_in(range[i].from, range[i].to, match);
+	lock_release(&lock);
+	return found;
 }
 
 uint64_t heap_in_use(void)

@@ -15,7 +15,7 @@
 
 static struct pt_tree host;
 
-static int map_image(void)
+int paging_map_image(void)
 {
 	uint64_t start = mem_phys(veneer_start), rodata = mem_phys(veneer_rodata), data = mem_phys(veneer_data);
 	uint64_t end = mem_phys(veneer_end);
@@ -42,7 +42,7 @@ int paging_init(const struct boot_info *b)
 	if (!err)
 		err = pt_set(&host, 0, top, MAP_R | MAP_W);
 	if (!err)
-		err = map_image();
+		err = paging_map_image();
 	/* A NULL pointer faults.  Page 0 holds nothing that we read: what GRUB left there was copied before. */
 	if (!err)
 		err = pt_set(&host, 0, PAGE_SIZE, 0);
@@ -50,6 +50,16 @@ int paging_init(const struct boot_info *b)
 		return err;
 	write_cr3(mem_phys(host.root));
 	return 0;
+}
+
+int paging_unmap(uint64_t base, uint64_t size)
+{
+	return pt_set(&host, base, size, 0);
+}
+
+int paging_map_plain(uint64_t base, uint64_t size)
+{
+	return pt_set(&host, base, size, MAP_R | MAP_W);
 }
 
 uint64_t host_root(void)

@@ -15,6 +15,14 @@ int paging_init(const struct boot_info *b);
 uint64_t host_root(void);
 
 /*
+ * Whole pages of the image: not there any more; or plain memory, after that.  All of the image again as it was at the start.
+ * Who takes something away flushes afterwards, every processor's TLB.  0 or -ERR_NOMEM.
+ */
+int paging_unmap(uint64_t base, uint64_t size);
+int paging_map_plain(uint64_t base, uint64_t size);
+int paging_map_image(void);
+
+/*
  * The first page of physical memory, which is absent at address 0: where real mode has its vectors and a BIOS its data, and
  * boot loaders some buffers.  NULL when there is no memory for tables.
  */

@@ -162,10 +162,10 @@ static void start_all(uint8_t *page)
 		}
 		cpus[ncpus] = c;
 		__atomic_store_n(&ncpus, ncpus + 1, __ATOMIC_SEQ_CST);
-		if (!start(c, page))
+		c->parked = start(c, page);
+		if (!c->parked)
 			smp_unused_cpu();
-		else
-			parked++;
+		parked += c->parked;
 		for_guest += c->state == CPU_WAITS;
 	}
 	log_info("cpu: %u processors, %u for the guest; %u started and parked, %u KiB each", acpi.ncpus, for_guest, parked,

@@ -235,6 +235,10 @@ static void serve(struct cpu *c, uint32_t what)
 
 	if ((what & REQ_FLUSH) && c->v)
 		vcpu_ops->flush(c->v);
+	if (what & REQ_HOST_TLB) {
+		flush_tlb();
+		__atomic_store_n(&c->host_flushed, 1, __ATOMIC_SEQ_CST);
+	}
 	if (what & REQ_LDR) {
 		__atomic_store_n(&c->dfr, lapic_dfr(), __ATOMIC_RELAXED);
 		__atomic_store_n(&c->ldr, lapic_ldr(), __ATOMIC_RELAXED);

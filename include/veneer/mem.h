@@ -35,4 +35,10 @@ static inline uint64_t mem_phys(const volatile void *p)
  */
 volatile void *mem_map_mmio(uint64_t phys, uint64_t size);
 
+/*
+ * At the start: the machine has what the part of the image that holds this function is for (hv/boot/segments).  A part of which
+ * no function is named so is unmapped before the guest runs.  A function that belongs to none is ignored.
+ */
+void segment_use(const void *code);
+
 #endif

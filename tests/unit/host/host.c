@@ -161,6 +161,7 @@ __attribute__((weak)) void panic(const char *fmt, ...)
 __attribute__((weak)) const char *err_name(int err) { (void)err; return "error"; }
 __attribute__((weak)) void doorbell_credit(struct owner *owner) { }
 __attribute__((weak)) void counter_register(const char *o, const char *w, const uint64_t *v) { (void)o; (void)w; (void)v; }
+__attribute__((weak)) void segment_use(const void *code) { (void)code; }
 
 /* --- memory --- */
 

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Drops the parts of the image that only the start needs, or another machine (contract in segment.h, layout in veneer.lds). */
+#include <veneer/err.h>
+#include <veneer/lock.h>
+#include <veneer/log.h>
+#include <veneer/mem.h>
+#include <veneer/string.h>
+#include "hv/mem/heap.h"
+#include "hv/mem/paging.h"
+#include "hv/mem/segment.h"
+
+/* A row of the table that scripts/segments writes. */
+struct segment {
+	char name[8];
+	uint32_t start, end;		/* from veneer_start on, whole pages */
+	uint32_t bit;			/* of the part; 0: the start's */
+	uint32_t users;			/* the bits of the parts that need it, its own included */
+};
+
+extern const struct segment veneer_segments[], veneer_segments_end[];
+extern const uint64_t veneer_data_end[], veneer_variables[], veneer_start_bss_start[];
+
+static uint32_t used;			/* bits */
+static bool dropped;
+
+static struct lock lock;
+static const struct segment *reserve;	/* by the lock: the next row whose pages the heap may still want */
+
+static bool goes(const struct segment *s)
+{
+	return !(s->users & used);
+}
+
+static const struct segment *find(uint64_t addr)
+{
+	uint64_t off = addr - mem_phys(veneer_start);
+
+	for (const struct segment *s = veneer_segments; s < veneer_segments_end; s++)
+		if (off >= s->start && off < s->end)
+			return s;
+	return NULL;
+}
+
+void segment_use(const void *code)
+{
+	const struct segment *s = find(mem_phys(code));
+
+	if (s)
+		used |= s->bit;
+}
+
+const char *segment_gone(uint64_t addr)
+{
+	const struct segment *s = dropped ? find(addr) : NULL;
+
+	return s && goes(s) ? s->name : NULL;
+}
+
+/*
+ * A pointer that somebody keeps.  The image's very first byte is no such thing: that is where Veneer's range begins, and
+ * lists of ranges say so.
+ */
+static bool points_there(const uint64_t *from, const uint64_t *to)
+{
+	uint64_t first = mem_phys(veneer_start), size = (uint64_t)(veneer_heap - veneer_start);
+
+	for (; from < to; from++) {
+		if (*from - first - 1 >= size - 1)
+			continue;
+		const struct segment *s = find(*from);
+
+		if (s && goes(s)) {
+			log_warn("memory: %p holds %#lx (image + %#lx), which is for the start only: it all stays mapped", from,
+				 *from, *from - first);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The boot processor's stack is not looked at: what lies there now is the start's. */
+static bool is_pointed_at(void)
+{
+	return points_there((const uint64_t *)veneer_data, veneer_data_end) ||
+	       points_there(veneer_variables, veneer_start_bss_start) || heap_find(points_there);
+}
+
+/* 0 or negative: some of it may be unmapped then. */
+static int unmap(void)
+{
+	int err = 0;
+
+	for (const struct segment *s = veneer_segments; s < veneer_segments_end && !err; s++)
+		if (goes(s) && s->start < s->end)
+			err = paging_unmap(mem_phys(veneer_start) + s->start, s->end - s->start);
+	return err;
+}
+
+static void report(void)
+{
+	uint64_t stays = (uint64_t)(veneer_data - veneer_start), gone = 0, bytes;
+
+	for (const struct segment *s = veneer_segments; s < veneer_segments_end; s++) {
+		bytes = dropped && goes(s) ? s->end - s->start : 0;
+		gone += bytes;
+		if (s->end <= (uint64_t)(veneer_data - veneer_start))
+			stays -= bytes;
+	}
+	log_info("memory: %lu KiB of code and constants stay mapped, %lu KiB were for the start only and are the heap's",
+		 stays / 1024, gone / 1024);
+}
+
+/*
+ * The heap is full: it gets the pages, one stretch after the other.  Until then a stray access there faults.  What was not
+ * mapped is in no TLB, so that nobody flushes.
+ */
+static int grow(size_t need)
+{
+	bool enough = false;
+
+	lock_acquire(&lock);
+	while (!enough && reserve < veneer_segments_end) {
+		const struct segment *s = reserve++;
+		uint64_t base = mem_phys(veneer_start) + s->start, size = s->end - s->start;
+
+		if (!goes(s) || !size || paging_map_plain(base, size))
+			continue;
+		memset((void *)(uintptr_t)base, 0, size);
+		heap_add((void *)(uintptr_t)base, size);
+		enough = size >= need;
+	}
+	lock_release(&lock);
+	return enough ? 0 : -ERR_NOMEM;
+}
+
+void segment_drop(void (*flush)(void))
+{
+	/* The tables first, or the look for pointers would find them. */
+	int err = unmap();
+
+	flush();
+	if (err || is_pointed_at()) {
+		/* Cannot fail: these pages have their entries.  And what is not mapped needs no flush to become so. */
+		paging_map_image();
+	} else {
+		dropped = true;
+		reserve = veneer_segments;
+		heap_set_grow(grow);
+	}
+	report();
+}

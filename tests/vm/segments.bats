@@ -1,0 +1,63 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# What of Veneer's image is not mapped any more once the guest runs: a debugger sends Veneer there.
+load ../lib/guest
+
+setup() {
+	veneer_only
+	cd "$BATS_TEST_TMPDIR" || return 1
+}
+
+teardown() { guest_teardown; }
+
+# at SYMBOL: where it is in this run
+at() {
+	local base link
+	base=$(grep -aoE '^veneer: memory: Veneer at 0x[0-9a-f]+' "$(serial)" | sed 's/.*0x//')
+	link=$(nm "$BUILD/veneer.elf.full" | awk -v name="$1" '$3 == name { print $1; exit }')
+	[ -n "$link" ] || return 1
+	printf '%x' $((0x$base + 0x$link - 0x200000))
+}
+
+# A guest, and a debugger's socket.
+busy_guest() {
+	guest_start --kernel "$BUILD/hobby-os.elf" --cmdline 'run="idle 600"' --nic e1000e "$@" -- -gdb unix:gdb,server=on,wait=off
+	guest_wait_for "^hobby OS" 90
+}
+
+# jump FUNCTION [ARGUMENT]: Veneer goes on at FUNCTION when the guest has left the next time, which an NMI makes it do.
+jump() {
+	for _ in 1 2 3 4 5; do
+		sleep 1
+		"$LIB/qmp" qmp inject-nmi || true
+	done >nmi.log 2>&1 3>&- &
+	"$LIB/host-jump" gdb "$(at smp_left)" "$(at "$1")" ${2:+"$(at "$2")"}
+	wait $!
+}
+
+# ends_in_panic REGEX
+ends_in_panic() {
+	guest_wait_for "$1" 60
+	guest_end 121
+}
+
+@test "segments: nothing keeps the start mapped, and what stays is within the bar" {
+	busy_guest --disk ahci:a.img,size=64M --disk nvme:b.img,size=64M
+	local line
+	line=$(grep -aE '^veneer: memory: [0-9]+ KiB of code and constants stay mapped, [0-9]+ KiB' "$(serial)")
+	echo "$line"
+	[ "$(echo "$line" | grep -oE '[0-9]+' | head -1)" -le 170 ]
+	! grep -a "for the start only: it all stays mapped" "$(serial)"
+}
+
+@test "segments: a jump into the start's code is a panic that says so" {
+	busy_guest
+	jump veneer_main
+	ends_in_panic "^veneer: error: host exception 14 .*lies in the image's part \"start\", which was unmapped"
+}
+
+@test "segments: a read of the other vendor's code is a panic that says so" {
+	busy_guest --smp 2
+	jump strlen vmx_run
+	ends_in_panic "^veneer: error: host exception 14 .*lies in the image's part \"vmx\", which was unmapped"
+}
