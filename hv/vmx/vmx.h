@@ -71,7 +71,10 @@ const char *vmx_task_switch(struct vcpu_regs *r, const struct vmx_task *t);
 
 /* --- vmx_check.c --- */
 
-/* Why an entry failed: a line for each field that is against the rules of chapter 27, by the VMCS loaded. */
+/*
+ * Why an entry failed: a line for each field that is against the rules of chapter 27, by the VMCS loaded.  In a build without
+ * VMX_CHECK the weak one of vmx.c stands in: one line with the processor's numbers.
+ */
 void vmx_explain(uint32_t reason, uint32_t insn_error);
 
 /* --- vmx_msr.c --- */
