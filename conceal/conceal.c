@@ -128,6 +128,10 @@ static void connect_intx(const struct pci_dev *pci, struct virtio_place *place)
 
 	place->int_pin = in_place && pci->int_pin >= 1 && pci->int_pin <= 4 ? pci->int_pin : 1;
 	place->int_line = 0xff;
+	if (!IS_ENABLED(CONFIG_INTX)) {
+		place->int_pin = 0;
+		return;
+	}
 	if (intx_attach(src, place->bdf, place->int_pin))
 		return;
 	place->int_line = intx_line_register(src);
@@ -137,7 +141,7 @@ static void connect_intx(const struct pci_dev *pci, struct virtio_place *place)
 
 static void disconnect_intx(const struct virtio_place *place)
 {
-	if (place->intx)
+	if (IS_ENABLED(CONFIG_INTX) && place->intx)
 		intx_set(place->intx_ctx, INTX_OFF);
 }
 

@@ -88,6 +88,17 @@ static void own_range(int err)
 	}
 }
 
+static void start_other_cpus(void)
+{
+	if (IS_ENABLED(CONFIG_SMP)) {
+		smp_start(&boot, exit_loop);
+	} else if (acpi.ncpus > 1) {
+		/* They stay where the firmware has left them: INIT and SIPI of the guest's are dropped for good. */
+		smp_unused_cpu();
+		log_info("cpu: %u processors, 1 for the guest: this build has no SMP", acpi.ncpus);
+	}
+}
+
 static void start_guest(void)
 {
 	struct vcpu_regs regs;
@@ -98,7 +109,7 @@ static void start_guest(void)
 	v = vcpu_ops->vcpu_new(nested_root());
 	if (!v)
 		stop("no memory for the virtual CPU");
-	smp_start(&boot, exit_loop);
+	start_other_cpus();
 	/* Without the BIOS start config_parse() has refused the other. */
 	bool disk = IS_ENABLED(CONFIG_BOOT_BIOS) && config.boot == BOOT_DISK;
 
@@ -108,7 +119,8 @@ static void start_guest(void)
 	vcpu_ops->set(v, &regs);
 	if ((acpi.ncpus > 1 || config.ap_trap == AP_TRAP_ALWAYS) && smp_watch())
 		stop("no memory to watch the local APIC");
-	intx_start();
+	if (IS_ENABLED(CONFIG_INTX))
+		intx_start();
 	log_info("guest: starts at %#lx; %lu of %lu KiB of heap in use", regs.rip, heap_in_use() / 1024, heap_size() / 1024);
 	exit_run_guest();
 }
@@ -121,13 +133,15 @@ static void start_machine(void)
 	irq_init();
 	cpus_init();
 	smp_init();
-	ioapic_init();
+	if (IS_ENABLED(CONFIG_INTX))
+		ioapic_init();
 	pci_space_init(&boot);
 	pci_init(true);
 	own_size(0);
 	iommu_init("");
 	vpci_init();
-	intx_init();
+	if (IS_ENABLED(CONFIG_INTX))
+		intx_init();
 	power_init();
 	machine_on_stop(composition()->shutdown);
 	doorbell_init();

@@ -220,7 +220,7 @@ void exit_loop(void)
 		doorbell_credit(NULL);
 	}
 	for (;;) {
-		if (c->state == CPU_RUNS)
+		if (IS_ENABLED(CONFIG_INTX) && c->state == CPU_RUNS)
 			deliver_intx(c->v);
 		if (!smp_enter(c)) {
 			smp_serve(c);

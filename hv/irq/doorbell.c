@@ -147,6 +147,10 @@ static int pin_on(struct hw_dev *dev)
 		log_err("%s: has neither MSI nor an interrupt line: it cannot ring", dev->name);
 		return -ERR_NOTSUP;
 	}
+	if (!IS_ENABLED(CONFIG_INTX)) {
+		log_err("%s: has neither MSI nor MSI-X, and this build no INTX: it cannot ring", dev->name);
+		return -ERR_NOTSUP;
+	}
 	pci_write16(dev->pci, PCI_COMMAND, pci_read16(dev->pci, PCI_COMMAND) & (uint16_t)~PCI_CMD_INTX_OFF);
 	gsi = intx_borrow(dev);
 	if (gsi < 0) {
@@ -307,7 +311,7 @@ int doorbell_attach(struct hw_dev *dev)
 	b->pin = !p->cap_msi && !p->cap_msix;
 	if (b->pin)
 		err = pin_on(dev);
-	else
+	else if (IS_ENABLED(CONFIG_INTX))
 		learn_line(dev);
 	if (p->cap_msix && (pci_read16(p, p->cap_msix + MSIX_CONTROL) & MSIX_ENABLE))
 		b->entry = msix_table(p, 1);
@@ -404,7 +408,7 @@ bool doorbell_ring(void)
 	worked = poll_all(cpu, now, &busy);
 	this_cpu()->ringing = false;
 	/* What asserts a pin after the draining is not ours. */
-	foreign = pins && intx_look_foreign();
+	foreign = IS_ENABLED(CONFIG_INTX) && pins && intx_look_foreign();
 	if (worked || busy || foreign)
 		return true;
 	if (take_credit(cpu, now)) {

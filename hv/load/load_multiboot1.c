@@ -242,7 +242,8 @@ static int load(const struct guest_image *img, struct boot_info *b, struct vcpu_
 	err = err ?: blob_new(&info, &load_plan, info_size(img, b, &k), what);
 	if (err)
 		return err;
-	symbols_keep(img, &k, 0);
+	if (IS_ENABLED(CONFIG_CRASH_REPORT))
+		symbols_keep(img, &k, 0);
 	build_info(&info, img, b, &k, place);
 	err = blob_finish(&info, &load_plan, 0, what);
 	regs->rip = k.entry;

@@ -412,7 +412,8 @@ static int load(const struct guest_image *img, struct boot_info *b, struct vcpu_
 	err = err ?: blob_new(&info, &load_plan, info_size(img, b, &k), what);
 	if (err)
 		return err;
-	symbols_keep(img, &k, delta);
+	if (IS_ENABLED(CONFIG_CRASH_REPORT))
+		symbols_keep(img, &k, delta);
 	build_info(&info, img, b, &w, &k, place, delta);
 	err = blob_finish(&info, &load_plan, 0, what);
 	regs->rip = k.entry + delta;

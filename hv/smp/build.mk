@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: BSD-2-Clause
-obj-y += hv/smp/ap.o hv/smp/ap_entry.o
+obj-$(CONFIG_SMP) += hv/smp/ap.o hv/smp/ap_entry.o
 obj-y += hv/smp/lapic_mode.o
 obj-y += hv/smp/smp.o

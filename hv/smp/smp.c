@@ -243,7 +243,7 @@ static void serve(struct cpu *c, uint32_t what)
 		__atomic_store_n(&c->dfr, lapic_dfr(), __ATOMIC_RELAXED);
 		__atomic_store_n(&c->ldr, lapic_ldr(), __ATOMIC_RELAXED);
 	}
-	if (what & REQ_INTX)
+	if (IS_ENABLED(CONFIG_INTX) && (what & REQ_INTX))
 		intx_answer();
 	if ((what & REQ_INIT) && runs) {
 		guest_init(c);

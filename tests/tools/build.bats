@@ -118,6 +118,10 @@ symbols() {
 		SVM|svm_|vmcb
 		VMX|vmx_
 		SVM VMX|svm_entry|vmx_
+		SMP|ap_(main|entry64)|smp_start
+		INTX|intx_|ioapic_|pic_|pirq_|e1000_|rtl8139
+		CRASH_REPORT|crash_report|crash_walk|symbols_
+		SMP INTX CRASH_REPORT|ap_main|intx_|crash_report
 		VIRTIO_LEGACY|virtio_legacy
 		VIRTIO_MODERN|virtio_modern
 		VIRTIO_LEGACY VIRTIO_MODERN|virtio_(legacy|modern)
