@@ -42,7 +42,7 @@ static int take_piece(uint64_t size)
 	return err;
 }
 
-static int own_grow(size_t need)
+START_ONLY_CODE static int own_grow(size_t need)
 {
 	uint64_t size = ALIGN_UP((uint64_t)need + PAGE_SIZE, (uint64_t)PAGE_SIZE);
 

@@ -34,6 +34,8 @@
 #define NORETURN		__attribute__((noreturn))
 /* Data that the start alone needs, though pointers to it are kept meanwhile: it is unmapped before the guest runs. */
 #define START_ONLY		__attribute__((section(".bss.start_only")))
+/* A function whose address the start keeps, but nobody after it. */
+#define START_ONLY_CODE		__attribute__((section(".text.start_only")))
 #define UNUSED			__attribute__((unused))
 #define PRINTF_LIKE(f, a)	__attribute__((format(printf, f, a)))
 
