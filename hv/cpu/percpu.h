@@ -74,6 +74,7 @@ struct cpu {
 	bool started;			/* the guest has run here */
 	bool apic_off;			/* lapic_mode.c: the guest has disabled its local APIC */
 	bool ringing;			/* doorbell.c: in doorbell_ring() */
+	bool sent_interrupt;		/* msi.c: to some processor, since the exit loop last looked */
 	bool df_seen;			/* crash.c: the guest's last #DF, with its state and what was on its way before */
 	struct vcpu_regs df_regs;
 	struct vcpu_event df_event;

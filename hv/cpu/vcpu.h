@@ -220,6 +220,7 @@ struct vcpu_ops {
 
 	/* Make EXIT_INTR or EXIT_CLOCK come about every millisecond as long as the guest lets it, or not. */
 	void (*clock_exits)(struct vcpu *v, bool on);
+	bool clock_is_intr;	/* with EXIT_INTR: every physical interrupt exits meanwhile */
 
 	/*
 	 * Acknowledge the physical interrupt that is pending at its controller, after EXIT_INTR or any time in the host; its

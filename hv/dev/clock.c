@@ -18,6 +18,11 @@
 #define LINGER_US	10000u
 
 static struct { void (*fn)(void *, uint64_t); void *ctx; } ticks[MAX_TICKS];
+static union {
+	uint8_t byte[CLOCK_WATCHES];
+	uint64_t all[CLOCK_WATCHES / 8];
+} watches;
+static unsigned nwatches;
 static unsigned nticks, holds;		/* shared: holds, and both times */
 static uint64_t last_us, held_us;
 
@@ -37,6 +42,20 @@ void clock_release(void)
 		__atomic_store_n(&held_us, time_us(), __ATOMIC_RELAXED);
 }
 
+uint8_t *clock_watch(void)
+{
+	return nwatches < CLOCK_WATCHES ? &watches.byte[nwatches++] : NULL;
+}
+
+static bool watched(void)
+{
+	uint64_t some = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(watches.all); i++)
+		some |= *(volatile uint64_t *)&watches.all[i];
+	return some;
+}
+
 int clock_register(void (*tick)(void *ctx, uint64_t now_us), void *ctx)
 {
 	if (nticks == MAX_TICKS)
@@ -48,7 +67,7 @@ int clock_register(void (*tick)(void *ctx, uint64_t now_us), void *ctx)
 
 bool clock_wanted(struct cpu *c)
 {
-	bool armed = __atomic_load_n(&holds, __ATOMIC_SEQ_CST);
+	bool armed = __atomic_load_n(&holds, __ATOMIC_SEQ_CST) || watched();
 
 	if (!armed && ncpus > 1 && c->clock_armed)
 		armed = time_us() - __atomic_load_n(&held_us, __ATOMIC_RELAXED) < LINGER_US;
@@ -61,9 +80,9 @@ bool clock_wanted(struct cpu *c)
 	return armed;
 }
 
-void clock_check(void)
+void clock_check(bool own_exit)
 {
-	if (!__atomic_load_n(&holds, __ATOMIC_RELAXED))
+	if (!__atomic_load_n(&holds, __ATOMIC_RELAXED) && !(own_exit && watched()))
 		return;
 	uint64_t now = time_us(), last = __atomic_load_n(&last_us, __ATOMIC_RELAXED);
 

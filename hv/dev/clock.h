@@ -10,7 +10,10 @@ struct cpu;
 /* Before each entry: whether the guest's interrupts are to exit on this processor. */
 bool clock_wanted(struct cpu *c);
 
-/* After each exit: call the registered ticks when a millisecond has passed and somebody holds the clock. */
-void clock_check(void);
+/*
+ * After each exit: call the registered ticks when a millisecond has passed and somebody holds the clock, or, if the exit was the
+ * clock's own, somebody watches.
+ */
+void clock_check(bool own_exit);
 
 #endif

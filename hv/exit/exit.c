@@ -111,6 +111,17 @@ static void exit_intr(struct vcpu *v)
 		smp_nmi(this_cpu());
 }
 
+/*
+ * What this exit sent to its own processor would exit again at once, if interrupts exit for the clock: the guest gets the
+ * interrupt with this entry.
+ */
+static void take_own_interrupt(struct cpu *c)
+{
+	c->sent_interrupt = false;
+	if (vcpu_ops->clock_is_intr && c->clock_armed && c->state == CPU_RUNS && vcpu_ops->can_interrupt(c->v))
+		exit_intr(c->v);
+}
+
 /* An instruction that is carried out, or that this guest may not execute so. */
 static void exit_checked(struct vcpu *v, const struct vmexit *x, bool (*access)(struct vcpu *))
 {
@@ -231,6 +242,8 @@ void exit_loop(void)
 		smp_left(c);
 		counter_add(&exit_count[x.kind], 1);
 		dispatch(c->v, &x);
-		clock_check();
+		clock_check(x.kind == EXIT_INTR || x.kind == EXIT_CLOCK);
+		if (c->sent_interrupt)
+			take_own_interrupt(c);
 	}
 }

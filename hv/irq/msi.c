@@ -64,6 +64,7 @@ void irq_send_msi(uint64_t addr, uint32_t data)
 	bool logical = addr & MSI_ADDR_LOGICAL;
 
 	counter_add(&cnt_sent, 1);
+	this_cpu()->sent_interrupt = true;
 	/*
 	 * A set of processors means the one that there is, where there is one.  A broadcast does, too, where it says "any of
 	 * them".  By shorthand no destination register is touched.

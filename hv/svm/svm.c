@@ -515,6 +515,7 @@ const struct vcpu_ops svm_ops = {
 	.interrupt_window = svm_interrupt_window,
 	.inject_nmi = svm_inject_nmi,
 	.clock_exits = svm_clock_exits,
+	.clock_is_intr = true,
 	.acknowledge_interrupt = svm_acknowledge_interrupt,
 	.skip = svm_skip,
 	.insn_bytes = svm_insn_bytes,
