@@ -20,13 +20,16 @@ static bool id_matches(const struct hw_id *id, const struct pci_dev *pci)
 		return false;
 	if (id->device != HW_ANY && id->device != pci->device)
 		return false;
+	if (id->revision_max && (pci->revision < id->revision_min || pci->revision > id->revision_max))
+		return false;
 	return !((pci->class_code ^ id->class_code) & id->class_mask);
 }
 
 static const struct hw_id *match_driver(const struct hw_driver *drv, const struct pci_dev *pci, bool exact)
 {
 	for (unsigned i = 0; i < drv->nids; i++)
-		if (id_is_exact(&drv->ids[i]) == exact && id_matches(&drv->ids[i], pci))
+		if (id_is_exact(&drv->ids[i]) == exact && id_matches(&drv->ids[i], pci) &&
+		    (!drv->fits || drv->fits(pci, &drv->ids[i])))
 			return &drv->ids[i];
 	return NULL;
 }

@@ -23,7 +23,9 @@ struct hw_dev_ops {
 	 * found work.  Acknowledges the device's interrupt cause FIRST and drains afterwards, so that what comes
 	 * later rings again (an MSI is an edge).  Bounded by the sizes of the rings; a driver that stops with work left
 	 * makes the device interrupt again.  Returns the number of completions, or 1 when there were none but the device says
-	 * that it interrupted (link change, port change): 0 says that this device did not ring.
+	 * that it interrupted (link change, port change).  Returns 0 only if this device did not interrupt: an NMI that no
+	 * device explains is given to the guest, whose kernel takes it for a fault of the machine (Linux: "NMI received for
+	 * unknown reason").
 	 */
 	unsigned (*poll)(struct hw_dev *dev);
 
@@ -64,6 +66,7 @@ struct hw_id {
 	const char *model;		/* for the log and the README's table: "82574L" */
 	uint32_t quirks;		/* the driver's own flags, applied at one commented spot */
 	bool emulated;			/* the tests run a guest through this very device, in emulation */
+	uint8_t revision_min, revision_max;	/* compared when revision_max != 0, both included */
 };
 
 enum hw_class { HW_NIC, HW_STORAGE };
@@ -75,10 +78,17 @@ struct hw_driver {
 	unsigned nids;
 
 	/*
+	 * For ids that several chips share: false if this one is not for this driver.  The device then stays the guest's, as if
+	 * no line of the table had matched.  Looks at @pci and at configuration space, touches nothing, says why in a
+	 * debug line; called several times, before anything is hidden.  May be NULL.
+	 */
+	bool (*fits)(const struct pci_dev *pci, const struct hw_id *id);
+
+	/*
 	 * Take the controller over: from whatever state firmware left it in, to reset, started and with interrupts off.
 	 * Decoding and bus mastering are the driver's to enable.  On success *@out is set and lives for ever; on
 	 * failure (negative) the device is quiet (no DMA, no interrupt), all memory is given back, and a line has
-	 * said why.  @unit numbers the devices of this driver from 0.  Start only: may busy-wait.
+	 * said why.  The function stays hidden: -ERR_NODEV says "nothing is connected", others that the start failed.  @unit numbers the devices of this driver from 0.  Start only: may busy-wait.
 	 */
 	int (*probe)(const struct pci_dev *pci, const struct hw_id *id, unsigned unit, struct hw_dev **out);
 };
