@@ -58,12 +58,20 @@ guest_wait_for() {
 	return 1
 }
 
+# An NMI that Veneer gave to the guest and nobody had sent: a driver said that its device did not ring.
+no_stray_nmi() {
+	[ -e "$(serial)" ] && grep -qa 'NMI received for unknown reason' "$(serial)" || return 0
+	echo "the guest got an NMI for an unknown reason"
+	return 1
+}
+
 # shellcheck disable=SC2120 # the tests give it
 # guest_end [STATUS]: wait for the guest's own end and check its exit code (0 unless given).  veneer-qemu has the deadline.
 guest_end() {
 	GUEST_STATUS=0
 	wait "$GUEST_PID" || GUEST_STATUS=$?
 	GUEST_PID=
+	no_stray_nmi || return 1
 	[ "$GUEST_STATUS" = "${1:-0}" ] && return 0
 	echo "the guest ended with $GUEST_STATUS, expected ${1:-0}"
 	return 1
@@ -228,6 +236,7 @@ guest_stop() {
 # Ends everything and shows, where the test failed, what the guest said last.
 guest_teardown() {
 	guest_stop
+	[ "${BATS_TEST_COMPLETED:-}" != 1 ] || no_stray_nmi || return 1
 	[ "${BATS_TEST_COMPLETED:-}" != 1 ] || return 0
 	if [ -e "$(serial)" ]; then
 		echo "--- serial"
