@@ -314,7 +314,10 @@ static unsigned ahci_poll(struct hw_dev *dev)
 		take_events(h, is);
 		ahci_write(h, AHCI_IS, is);
 	}
-	return ahci_pass(h) + (is != 0);
+	unsigned n = ahci_pass(h);
+
+	/* Completions; a ring that told of something else is explained as well, but is not two. */
+	return n ? n : is != 0;
 }
 
 /* Here the ports are asked themselves: errors are seen also when the interrupt is off or was lost. */
