@@ -248,10 +248,6 @@ int bios_prepare(struct boot_info *b, int boot_disk)
 	if (err)
 		return err;
 	first_page = paging_first_page();
-	if (!first_page) {
-		log_err("guest: no memory to reach the BIOS's data");
-		return -ERR_NOMEM;
-	}
 	ndrives = (uint8_t)bios_disk_init(boot_disk);
 	bios_memory_init(b);
 	segment_use(bios_hypercall);

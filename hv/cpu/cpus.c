@@ -3,6 +3,7 @@
  * The processors: who they are, how one makes another leave the guest, and how all of them do.  What a guest's processor does
  * with INIT, SIPI and NMIs is not here but in hv/smp.
  */
+#include <veneer/counters.h>
 #include <veneer/lock.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
@@ -15,12 +16,19 @@
 /* An exit takes microseconds, on an emulator whose threads wait for a processor up to seconds. */
 #define PAUSE_US	20000000u
 #define STOP_US		2000000u
+/* When one who does not come is poked by whatever id it has: later than an SMI lasts. */
+#define REPEAT_US	100000u
+/* How long an NMI to all may stay away. */
+#define LATE_US		1000000u
 
 static struct cpu boot_cpu;
 struct cpu *cpus[MAX_CPUS] = { &boot_cpu };
 unsigned ncpus = 1;
 
 static struct lock pause_lock;
+static void (*on_silence)(void);
+static uint64_t all_poked_us;	/* shared: when the last poke of all of them was sent, 0: never */
+static uint64_t cnt_repeated;
 static uint32_t closed;		/* nobody enters the guest */
 static struct cpu *stopper;	/* and nobody will but this one */
 
@@ -41,12 +49,39 @@ void cpus_init(void)
 {
 	boot_cpu.apic_id = lapic_id();
 	nested_pause_by(guest_pause, guest_resume);
+	counter_register("nmi", "repeated_pokes", &cnt_repeated);
+}
+
+void cpus_on_silence(void (*fn)(void))
+{
+	on_silence = fn;
 }
 
 static void poke(struct cpu *c)
 {
 	if (!__atomic_exchange_n(&c->poke, 1, __ATOMIC_SEQ_CST))
 		lapic_send(c->apic_id, ICR_ASSERT | FIELD_PREP(ICR_MODE, ICR_MODE_NMI));
+}
+
+/*
+ * A guest can write its local APIC's id, and then an NMI by the id that Veneer knows reaches nobody, or another one.  All get
+ * one that reaches them whatever their ids are, and say theirs.  NMIs that nothing explains are these for a while.
+ */
+static void poke_all(void)
+{
+	for (unsigned i = 0; i < ncpus; i++)
+		if (cpus[i] != this_cpu())
+			__atomic_fetch_or(&cpus[i]->requests, REQ_ID, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&all_poked_us, time_us(), __ATOMIC_SEQ_CST);
+	lapic_send(0, ICR_ASSERT | FIELD_PREP(ICR_MODE, ICR_MODE_NMI) | FIELD_PREP(ICR_SHORTHAND, ICR_OTHERS));
+	counter_add(&cnt_repeated, 1);
+}
+
+bool cpu_was_poked_with_all(void)
+{
+	uint64_t at = __atomic_load_n(&all_poked_us, __ATOMIC_SEQ_CST);
+
+	return at && time_us() - at < LATE_US;
 }
 
 bool cpu_take_poke(struct cpu *c)
@@ -104,15 +139,20 @@ void smp_want_clock(void)
 /* Whether all others are out within the time. */
 static bool others_leave(uint32_t us)
 {
-	uint64_t end = time_us() + us;
+	uint64_t now = time_us(), end = now + us, again = now + REPEAT_US;
 
 	for (unsigned i = 0; i < ncpus; i++)
 		if (cpus[i] != this_cpu() && __atomic_load_n(&cpus[i]->in_guest, __ATOMIC_SEQ_CST))
 			poke(cpus[i]);
 	for (unsigned i = 0; i < ncpus; i++) {
 		while (cpus[i] != this_cpu() && __atomic_load_n(&cpus[i]->in_guest, __ATOMIC_SEQ_CST)) {
-			if (time_us() > end)
+			now = time_us();
+			if (now > end)
 				return false;
+			if (now > again) {
+				poke_all();
+				again = now + 10 * REPEAT_US;
+			}
 			cpu_relax();
 		}
 	}
@@ -123,8 +163,11 @@ void guest_pause(void)
 {
 	lock_acquire(&pause_lock);
 	__atomic_store_n(&closed, 1, __ATOMIC_SEQ_CST);
-	if (!others_leave(PAUSE_US))
-		panic("cpu %u: another processor does not leave the guest", this_cpu()->index);
+	if (others_leave(PAUSE_US))
+		return;
+	if (on_silence)
+		on_silence();
+	panic("cpu %u: another processor does not leave the guest", this_cpu()->index);
 }
 
 void guest_resume(void)

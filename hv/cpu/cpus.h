@@ -42,9 +42,16 @@ void smp_want_clock(void);
 /* Take back the flag of a poke: true if an NMI for it is on its way to @c or latched there. */
 bool cpu_take_poke(struct cpu *c);
 
+/* Whether all were poked a short time ago, whatever they had been poked for: an NMI that nothing explains may be that. */
+bool cpu_was_poked_with_all(void);
+
+/* What guest_pause() ends in if a processor does not leave the guest in time. */
+void cpus_on_silence(void (*fn)(void));
+
 /*
  * Make all other processors leave the guest and stay out until guest_resume(), which makes each drop what it has cached of
- * the nested tables and bitmaps.  Locks may be held.  Bounded: a processor that does not come is a panic.
+ * the nested tables and bitmaps.  Locks may be held.  Bounded: a processor that does not come is the end of the guest, with
+ * a report.
  */
 void guest_pause(void);
 void guest_resume(void);

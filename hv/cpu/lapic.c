@@ -144,6 +144,12 @@ void lapic_guest_write(uint32_t off, unsigned width, uint32_t value)
 	 */
 	if (width != 4 || off % LAPIC_STRIDE || lapic_x2apic())
 		return;
+	/*
+	 * Reserved below the id: emulators take a store there for a message, INIT among them.  The id is what doorbells and
+	 * pokes are sent to.
+	 */
+	if (off <= LAPIC_ID)
+		return;
 	if (off == LAPIC_ICR_LOW && ipi_guest_sends(value, mmio_read32(page + LAPIC_ICR_HIGH) >> 24, false)) {
 		counter_add(&cnt_emulated, 1);
 		return;

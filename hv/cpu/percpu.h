@@ -50,6 +50,7 @@ enum cpu_state {
 #define REQ_LDR			BIT(5)	/* say the logical id of the local APIC */
 #define REQ_INTX		BIT(6)	/* say whether interrupts of lines have ended: intx_answer() */
 #define REQ_HOST_TLB		BIT(7)	/* Veneer's own page tables changed: host_flushed */
+#define REQ_ID			BIT(8)	/* look at the local APIC's id */
 
 struct cpu {
 	struct cpu *self;
@@ -60,7 +61,7 @@ struct cpu {
 	uint64_t window, window_size, window_left;
 
 	unsigned index;			/* 0: the boot processor */
-	uint32_t apic_id;
+	uint32_t apic_id;		/* shared */
 	struct vcpu *v;			/* NULL until cpu_on() and vcpu_new() ran here */
 	void *vendor;			/* the vendor's own: SVM's host VMCB, VMX's region */
 	uint8_t *exception_stacks;

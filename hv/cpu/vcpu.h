@@ -70,7 +70,7 @@ struct vcpu_regs {
 };
 
 enum vmexit_kind {
-	EXIT_INVALID,		/* the entry itself failed; code and info say how */
+	EXIT_INVALID,		/* the entry itself failed: the vendor has said how, get() tells the state */
 	EXIT_NMI,
 	EXIT_INTR,		/* a physical interrupt, pending, not taken */
 	EXIT_CLOCK,		/* the vendor's own timer, while the clock is held */
@@ -107,12 +107,13 @@ struct vmexit {
 		struct { uint64_t gpa; bool write, fetch, walk; } npf;	/* walk: the processor read the guest's page tables */
 		struct { uint16_t port; uint8_t width; bool in, string, rep; } pio;
 		const char *cannot;	/* EXIT_TASK_SWITCH: NULL when it is done */
-		struct vcpu_event delivered;	/* EXIT_DOUBLE_FAULT, EXIT_SHUTDOWN: what was on its way before */
 	};
+	struct vcpu_event delivered;	/* what was on its way: EXIT_NPF, EXIT_DOUBLE_FAULT, EXIT_SHUTDOWN */
 };
 
 #define VCPU_EVENT_NMI		2	/* as a vector */
 #define VCPU_EVENT_UD		6
+#define VCPU_EVENT_DF		8
 #define VCPU_EVENT_GP		13
 
 /*

@@ -33,14 +33,19 @@ void machine_on_stop(void (*fn)(void))
 	stop_devices = fn;
 }
 
+static bool devices_left;
+
+void machine_leave_devices(void)
+{
+	devices_left = true;
+}
+
 void machine_stopping(void)
 {
-	static bool done;
-
 	smp_stop_others();
-	if (!done && stop_devices)
+	if (!devices_left && stop_devices)
 		stop_devices();
-	done = true;
+	devices_left = true;
 }
 
 void machine_reset(void)

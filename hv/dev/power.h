@@ -17,6 +17,9 @@ void machine_on_stop(void (*fn)(void));
 /* The machine is about to go down by the guest's will: stop all other processors, then all devices, once. */
 void machine_stopping(void);
 
+/* No machine_stopping() does anything to devices any more: they are in use by who does not let go of them. */
+void machine_leave_devices(void);
+
 /* machine_stopping(), then reset the machine. */
 NORETURN void machine_reset(void);
 

@@ -6,9 +6,10 @@
 #include "hv/cpu/vcpu.h"
 
 /*
- * Emulate the instruction at RIP, which touched memory that Veneer answers for (mmio.c).  @gpa is what the processor reported.
+ * Emulate the instruction at RIP, which touched memory that Veneer answers for (mmio.c).  False if it was no instruction, but
+ * the delivery of an event, which can read or write nothing there.
  */
-void exit_mmio(struct vcpu *v, const struct vmexit *x);
+bool exit_mmio(struct vcpu *v, const struct vmexit *x);
 
 /* A port access by IN, OUT, INS, OUTS. */
 void exit_pio(struct vcpu *v, const struct vmexit *x);

@@ -47,6 +47,11 @@ static bool is_lapic(uint64_t gpa)
 	return ALIGN_DOWN(gpa, (uint64_t)PAGE_SIZE) == lapic_addr();
 }
 
+static void *ram_at(uint64_t gpa, unsigned len)
+{
+	return gpa < PAGE_SIZE ? guest_memory(gpa, len, true) : gmem_ptr(gpa, len);
+}
+
 static uint64_t phys_read(uint64_t gpa, unsigned len)
 {
 	uint32_t off;
@@ -59,7 +64,7 @@ static uint64_t phys_read(uint64_t gpa, unsigned len)
 		return trap_read(t, off, len);
 	if (nested_is_hidden(gpa))
 		return ~0ull;
-	ram = gmem_ptr(gpa, len);
+	ram = ram_at(gpa, len);
 	/* The machine's own: reached only as the other operand of a string move. */
 	if (ram) {
 		memcpy(&v, ram, len);
@@ -81,7 +86,7 @@ static void phys_write(uint64_t gpa, unsigned len, uint64_t v)
 		lapic_guest_write((uint32_t)(gpa & (PAGE_SIZE - 1)), len, (uint32_t)v);
 	else if (nested_is_hidden(gpa))
 		nested_stray_write(gpa);
-	else if ((ram = gmem_ptr(gpa, len)))
+	else if ((ram = ram_at(gpa, len)))
 		memcpy(ram, &v, len);
 	else if (len == 1)
 		mmio_write8(p, (uint8_t)v);
@@ -93,13 +98,13 @@ static void phys_write(uint64_t gpa, unsigned len, uint64_t v)
 		mmio_write64(p, v);
 }
 
-/* Only addresses that the host has mapped are touched: below 4 GiB but for page 0, or RAM. */
+/* Only addresses that the host has mapped are touched: below 4 GiB, or RAM. */
 static bool reachable(uint64_t gpa, unsigned len)
 {
 	uint32_t off;
 
 	if (gpa < 0x100000000ull)
-		return gpa >= PAGE_SIZE;
+		return true;
 	return gmem_valid(gpa, len) || trap_find_mmio(gpa, &off) || nested_is_hidden(gpa);
 }
 
@@ -238,17 +243,25 @@ static void emulate(struct vcpu *v, const struct vmexit *x)
 	vcpu_ops->skip(v, r.rip);
 }
 
-void exit_mmio(struct vcpu *v, const struct vmexit *x)
+/* What an event's delivery touched is no instruction's operand. */
+static bool refuse_unless_delivery(struct vcpu *v, const struct vmexit *x)
+{
+	if (!x->delivered.valid)
+		vcpu_ops->inject_exception(v, VCPU_EVENT_GP, true, 0);
+	return !x->delivered.valid;
+}
+
+bool exit_mmio(struct vcpu *v, const struct vmexit *x)
 {
 	uint64_t gpa = x->npf.gpa;
 	uint32_t off;
+	bool ours = trap_find_mmio(gpa, &off) || nested_is_hidden(gpa) || (is_lapic(gpa) && x->npf.write);
 
-	if (trap_find_mmio(gpa, &off) || nested_is_hidden(gpa) || (is_lapic(gpa) && x->npf.write)) {
+	if (ours && !x->delivered.valid)
 		emulate(v, x);
-		return;
-	}
-	if (gpa >= phys_limit() || nested_map_on_demand(gpa))
-		vcpu_ops->inject_exception(v, VCPU_EVENT_GP, true, 0);
+	else if (ours || gpa >= phys_limit() || nested_map_on_demand(gpa))
+		return refuse_unless_delivery(v, x);
+	return true;
 }
 
 uint64_t exit_next_rip(struct vcpu *v, const struct vmexit *x)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Port accesses that exit: configuration ports, twins' legacy registers, sleep and reset. */
 #include <veneer/err.h>
-#include <veneer/gmem.h>
 #include <veneer/io.h>
 #include <veneer/log.h>
 #include <veneer/string.h>
@@ -93,7 +92,7 @@ static int mem_copy(const struct access *a, uint64_t linear, void *buf, unsigned
 
 		if (!guest_translate(a->regs, linear + i, &gpa))
 			return -ERR_FAULT;
-		p = gmem_ptr(gpa, 1);
+		p = guest_memory(gpa, 1, write);
 		if (!p)
 			return -ERR_FAULT;
 		if (write)

@@ -3,16 +3,36 @@
 #include <veneer/gmem.h>
 #include <veneer/string.h>
 #include "hv/cpu/vcpu.h"
+#include "hv/dev/trap.h"
 #include "hv/emul/walk.h"
+#include "hv/mem/nested.h"
+#include "hv/mem/paging.h"
 
 #define PTE_P		BIT64(0)
 #define PTE_PS		BIT64(7)
 #define PTE_ADDR	GENMASK64(51, 12)
+#define BELOW_4G	0x100000000ull
 
-/* Guest tables may lie in any RAM; outside it there is nothing to walk. */
+/*
+ * What the guest must not reach is absent from its nested tables, or trapped.  A read below 4 GiB is one that the processor
+ * would have done; to write there is RAM only, since a store to the local APIC would be Veneer's own.
+ */
+void *guest_memory(uint64_t gpa, unsigned len, bool write)
+{
+	uint32_t off;
+
+	if (gpa < PAGE_SIZE)
+		return paging_first_page() + gpa;
+	if (write || gmem_valid(gpa, len))
+		return gmem_ptr(gpa, len);
+	if (gpa >= BELOW_4G || len > BELOW_4G - gpa || nested_is_hidden(gpa) || trap_find_mmio(gpa, &off))
+		return NULL;
+	return (void *)(uintptr_t)gpa;
+}
+
 static bool read_entry(uint64_t gpa, unsigned width, uint64_t *e, struct guest_walk *w)
 {
-	const void *p = gmem_ptr(gpa, width);
+	const void *p = guest_memory(gpa, width, false);
 
 	*e = 0;
 	if (p)
@@ -94,10 +114,7 @@ unsigned guest_read_linear(const struct vcpu_regs *r, uint64_t linear, void *buf
 
 		if (!guest_translate(r, at, &gpa))
 			break;
-		p = gmem_ptr(gpa, n);
-		/* Code below 1 MiB may run from the firmware's ROM. */
-		if (!p && gpa < 0x100000 && gpa >= 0xa0000)
-			p = (const void *)(uintptr_t)gpa;
+		p = guest_memory(gpa, n, false);
 		if (!p)
 			break;
 		memcpy((uint8_t *)buf + done, p, n);

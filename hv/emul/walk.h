@@ -5,7 +5,14 @@
 
 #include "hv/cpu/vcpu.h"
 
-/* Copy guest memory by linear address; bytes copied before a page was absent or not RAM. */
+/*
+ * Memory within one page that the guest's processor itself reads (or writes) at @gpa: page tables, instructions, descriptors,
+ * operands of port instructions.  Unlike gmem_ptr() page 0 is there, and to read, what is reserved below 4 GiB: firmware's code
+ * and ROM.  NULL for what is hidden, trapped, or not mapped in the host.
+ */
+void *guest_memory(uint64_t gpa, unsigned len, bool write);
+
+/* Copy guest memory by linear address; bytes copied before a page was absent or had no guest_memory(). */
 unsigned guest_read_linear(const struct vcpu_regs *r, uint64_t linear, void *buf, unsigned len);
 
 /* The same from the current instruction on, by the code segment's base where the mode has one. */

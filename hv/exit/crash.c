@@ -37,7 +37,25 @@ static bool wait_for_key(unsigned seconds)
 	return false;
 }
 
-void guest_crash(struct vcpu *v, const struct vmexit *x, const char *why)
+/* What the configuration says about dead guests. */
+NORETURN static void end(void)
+{
+	debug_exit(DEBUG_EXIT_CRASH);
+	if (config.on_crash == CRASH_REBOOT) {
+		log_report("guest: rebooting in %u seconds, a key keeps this here (veneer,on-crash)", REBOOT_AFTER_S);
+		if (!wait_for_key(REBOOT_AFTER_S))
+			machine_reset();
+	}
+	if (config.on_crash != CRASH_HALT) {
+		log_report("guest: press a key, here or on the serial port, to reboot");
+		wait_for_key(0);
+		machine_reset();
+	}
+	log_report("guest: stopped (veneer,on-crash); reset or switch off the machine");
+	halt_forever();
+}
+
+static void report(struct vcpu *v, const struct vmexit *x, const char *why)
 {
 	struct cpu *c = this_cpu();
 	struct vcpu_regs now;
@@ -55,18 +73,20 @@ void guest_crash(struct vcpu *v, const struct vmexit *x, const char *why)
 		crash_report(&c->df_regs, &c->df_event);
 	else
 		crash_report(&now, &x->delivered);
+}
+
+void guest_crash(struct vcpu *v, const struct vmexit *x, const char *why)
+{
+	report(v, x, why);
 	machine_stopping();
-	debug_exit(DEBUG_EXIT_CRASH);
-	if (config.on_crash == CRASH_REBOOT) {
-		log_report("guest: rebooting in %u seconds, a key keeps this here (veneer,on-crash)", REBOOT_AFTER_S);
-		if (!wait_for_key(REBOOT_AFTER_S))
-			machine_reset();
-	}
-	if (config.on_crash != CRASH_HALT) {
-		log_report("guest: press a key, here or on the serial port, to reboot");
-		wait_for_key(0);
-		machine_reset();
-	}
-	log_report("guest: stopped (veneer,on-crash); reset or switch off the machine");
-	halt_forever();
+	end();
+}
+
+void guest_crash_silent(void)
+{
+	static const struct vmexit x;
+
+	machine_leave_devices();
+	report(this_cpu()->v, &x, "a processor that does not leave the guest");
+	end();
 }

@@ -109,6 +109,7 @@ static void exit_intr(struct vcpu *v)
 		vcpu_ops->inject_interrupt(v, (uint8_t)vector);
 	if (this_cpu()->nmi_count != nmis)
 		smp_nmi(this_cpu());
+	smp_look_at_id(this_cpu());
 }
 
 /*
@@ -129,6 +130,19 @@ static void exit_checked(struct vcpu *v, const struct vmexit *x, bool (*access)(
 		skip(v, x);
 	else
 		vcpu_ops->inject_exception(v, VCPU_EVENT_GP, true, 0);
+}
+
+/*
+ * The IDT, a descriptor or the stack lies where nothing can be read or written as the processor needs it.  Delivered anew the
+ * event would come here for ever.  As where the processor finds no handler: #DF, then the end.
+ */
+static void not_delivered(struct vcpu *v, const struct vmexit *x)
+{
+	if (x->delivered.vector == VCPU_EVENT_DF)
+		guest_crash(v, x, "an exception that cannot be delivered, nor can #DF: "
+			    "the IDT, a descriptor or the stack is hidden");
+	guest_crash_remember(v, x);
+	vcpu_ops->inject_exception(v, VCPU_EVENT_DF, true, 0);
 }
 
 static void dispatch(struct vcpu *v, const struct vmexit *x)
@@ -154,7 +168,8 @@ static void dispatch(struct vcpu *v, const struct vmexit *x)
 		exit_pio(v, x);
 		break;
 	case EXIT_NPF:
-		exit_mmio(v, x);
+		if (!exit_mmio(v, x))
+			not_delivered(v, x);
 		break;
 	case EXIT_HYPERCALL:
 		exit_hypercall(v, x);
@@ -172,11 +187,13 @@ static void dispatch(struct vcpu *v, const struct vmexit *x)
 		break;
 	case EXIT_DOUBLE_FAULT:
 		guest_crash_remember(v, x);
-		vcpu_ops->inject_exception(v, 8, true, 0);
+		vcpu_ops->inject_exception(v, VCPU_EVENT_DF, true, 0);
+		break;
+	case EXIT_CLOCK:
+		smp_look_at_id(this_cpu());
 		break;
 	case EXIT_IRET:
 	case EXIT_WINDOW:
-	case EXIT_CLOCK:
 	case EXIT_CR:
 		break;
 	case EXIT_TASK_SWITCH:
@@ -188,6 +205,8 @@ static void dispatch(struct vcpu *v, const struct vmexit *x)
 		break;
 	case EXIT_SHUTDOWN:
 		guest_crash(v, x, "triple fault");
+	case EXIT_INVALID:
+		guest_crash(v, x, "a state that the processor does not enter");
 	default:
 		panic("exit %#lx (info %#lx %#lx) at guest rip %#lx: not expected", x->code, x->info1, x->info2, v->rip);
 	}
@@ -206,6 +225,7 @@ static void deliver_intx(struct vcpu *v)
 
 static void register_counters(void)
 {
+	cpus_on_silence(guest_crash_silent);
 	for (unsigned i = 0; i < EXIT_KINDS; i++)
 		if (kind_names[i])
 			counter_register("exit", kind_names[i], &exit_count[i]);

@@ -19,6 +19,11 @@ bool exit_wrmsr(struct vcpu *v);
 
 /* The guest is dead: a report on serial and screen (docs/debugging.md), then what the configuration says. */
 NORETURN void guest_crash(struct vcpu *v, const struct vmexit *x, const char *why);
+/*
+ * The same, where another processor does not leave the guest, whatever this one holds: the report is on this one, and devices
+ * are not shut down.
+ */
+NORETURN void guest_crash_silent(void);
 /* The state at a #DF, for the report of a triple fault that follows (the VMCB is undefined after SHUTDOWN). */
 void guest_crash_remember(struct vcpu *v, const struct vmexit *x);
 

@@ -14,6 +14,7 @@
 #include "hv/irq/doorbell.h"
 #include "hv/irq/intx.h"
 #include "hv/cpu/lapic.h"
+#include "hv/irq/ioapic.h"
 #include "hv/x86.h"
 
 #define MAX_DOORBELLS	32u
@@ -219,14 +220,19 @@ void doorbell_credit(struct owner *owner)
 			credit(b);
 }
 
-static void move(struct bell *b, const struct cpu *to)
+static void aim(struct bell *b, const struct cpu *to)
 {
-	__atomic_store_n(&b->old_cpu, b->cpu, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&b->cpu, to->index, __ATOMIC_SEQ_CST);
 	if (b->entry)
 		msix_aim(b->entry, to->apic_id);
 	else
 		pci_write32(b->dev->pci, b->dev->pci->cap_msi + MSI_ADDR, msi_address(to->apic_id));
+}
+
+static void move(struct bell *b, const struct cpu *to)
+{
+	__atomic_store_n(&b->old_cpu, b->cpu, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&b->cpu, to->index, __ATOMIC_SEQ_CST);
+	aim(b, to);
 	counter_add(&cnt_moved, 1);
 }
 
@@ -297,6 +303,26 @@ void doorbell_leave(uint32_t cpu)
 		}
 		owner_release(&b->dev->owner);
 	}
+}
+
+/* What rang at the old id rang for nobody, or for another processor: its work is done here. */
+void doorbell_aim(uint32_t cpu)
+{
+	for (struct bell *b = bells; b < bells + nbells; b++) {
+		if (b->pin)
+			continue;
+		owner_acquire(&b->dev->owner);
+		if (b->cpu == cpu) {
+			aim(b, cpus[cpu]);
+			(void)b->dev->ops->poll(b->dev);
+			credit(b);
+		}
+		owner_release(&b->dev->owner);
+	}
+	if (!pins || cpu)
+		return;
+	ioapic_ring_at(cpus[0]->apic_id);
+	doorbell_look();
 }
 
 int doorbell_attach(struct hw_dev *dev)

@@ -20,6 +20,9 @@ bool doorbell_ring(void);
  */
 void doorbell_leave(uint32_t cpu);
 
+/* The processor @cpu, which is the calling one, has another APIC id: what rings there is aimed anew.  Not as an owner. */
+void doorbell_aim(uint32_t cpu);
+
 /* Edges may have been lost while an input was moved: poll every device that rings by one. */
 void doorbell_look(void);
 

@@ -3,6 +3,7 @@
 #include <veneer/counters.h>
 #include <veneer/err.h>
 #include <veneer/io.h>
+#include <veneer/lock.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/time.h>
@@ -89,6 +90,14 @@ void ioapic_init(void)
 		nioapics++;
 	}
 	counter_register("ioapic", "accesses", &cnt_accesses);
+}
+
+void ioapic_ring_at(uint32_t apic_id)
+{
+	lock_acquire(&trap_serial);
+	ring_id = apic_id;
+	ioapic_quiet(false);
+	lock_release(&trap_serial);
 }
 
 static struct ioapic *of_gsi(unsigned gsi, unsigned *pin)

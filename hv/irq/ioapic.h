@@ -36,6 +36,9 @@ bool ioapic_has(unsigned gsi);
 /* No input that Veneer has armed rings, or they do again. */
 void ioapic_quiet(bool on);
 
+/* The boot processor, on which inputs ring, has another APIC id. */
+void ioapic_ring_at(uint32_t apic_id);
+
 /* Whether an input follows a line that @set raises and lowers: two edges, none between. It rings by NMI meanwhile. */
 bool ioapic_follows(unsigned gsi, void (*set)(void *ctx, bool level), void *ctx, uint32_t patience_us);
 

@@ -29,6 +29,8 @@ int paging_map_image(void)
 	return err;
 }
 
+static uint8_t first_page[PAGE_SIZE] ALIGNED(PAGE_SIZE);
+
 int paging_init(const struct boot_info *b)
 {
 	uint64_t top = 4 * GIB;
@@ -46,6 +48,8 @@ int paging_init(const struct boot_info *b)
 	/* A NULL pointer faults.  Page 0 holds nothing that we read: what GRUB left there was copied before. */
 	if (!err)
 		err = pt_set(&host, 0, PAGE_SIZE, 0);
+	if (!err)
+		err = pt_redirect(&host, mem_phys(first_page), 0, MAP_R | MAP_W);
 	if (err)
 		return err;
 	write_cr3(mem_phys(host.root));
@@ -69,12 +73,7 @@ uint64_t host_root(void)
 
 uint8_t *paging_first_page(void)
 {
-	static uint8_t window[PAGE_SIZE] ALIGNED(PAGE_SIZE);
-
-	if (pt_redirect(&host, mem_phys(window), 0, MAP_R | MAP_W))
-		return NULL;
-	write_cr3(mem_phys(host.root));
-	return window;
+	return first_page;
 }
 
 volatile void *mem_map_mmio(uint64_t phys, uint64_t size)

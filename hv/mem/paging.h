@@ -24,7 +24,7 @@ int paging_map_image(void);
 
 /*
  * The first page of physical memory, which is absent at address 0: where real mode has its vectors and a BIOS its data, and
- * boot loaders some buffers.  NULL when there is no memory for tables.
+ * boot loaders some buffers.
  */
 uint8_t *paging_first_page(void);
 

@@ -52,7 +52,7 @@ void smp_nmi(struct cpu *c)
 	if (poked && rang)
 		c->late_poke_until = time_us() + LATE_POKE_US;
 	/* One that waits for its SIPI has NMIs blocked. */
-	else if (!poked && !rang && !is_late_poke(c) && c->state == CPU_RUNS)
+	else if (!poked && !rang && !is_late_poke(c) && !cpu_was_poked_with_all() && c->state == CPU_RUNS)
 		vcpu_ops->inject_nmi(c->v);
 }
 
@@ -229,6 +229,19 @@ static void wait_in_host(struct cpu *c)
 		smp_nmi(c);
 }
 
+/* The processor's own look at its id, which the guest may have changed. */
+void smp_look_at_id(struct cpu *c)
+{
+	static bool said;
+	uint32_t id = lapic_id();
+
+	if (id == c->apic_id)
+		return;
+	log_err_once(said, "cpu %u: the guest has changed its APIC id from %u to %u", c->index, c->apic_id, id);
+	__atomic_store_n(&c->apic_id, id, __ATOMIC_SEQ_CST);
+	doorbell_aim(c->index);
+}
+
 static void serve(struct cpu *c, uint32_t what)
 {
 	bool runs = c->state == CPU_RUNS;
@@ -243,6 +256,8 @@ static void serve(struct cpu *c, uint32_t what)
 		__atomic_store_n(&c->dfr, lapic_dfr(), __ATOMIC_RELAXED);
 		__atomic_store_n(&c->ldr, lapic_ldr(), __ATOMIC_RELAXED);
 	}
+	if (what & REQ_ID)
+		smp_look_at_id(c);
 	if (IS_ENABLED(CONFIG_INTX) && (what & REQ_INTX))
 		intx_answer();
 	if ((what & REQ_INIT) && runs) {

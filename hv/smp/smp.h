@@ -33,6 +33,12 @@ void smp_serve(struct cpu *c);
 /* This processor took an NMI: another's poke, a doorbell, or the guest's own, which it then gets. */
 void smp_nmi(struct cpu *c);
 
+/*
+ * Of this processor, which runs no guest now: learn its APIC id anew, which the guest can write, and aim at the new one what
+ * rings here.  Not as an owner of a device.
+ */
+void smp_look_at_id(struct cpu *c);
+
 /* NMIs that were on their way to this processor may have been lost: what they were for is looked for. */
 void smp_nmis_lost(struct cpu *c);
 

@@ -12,6 +12,7 @@
 #include "hv/cpu/vcpu.h"
 #include "hv/emul/walk.h"
 #include "hv/mem/nested.h"
+#include "hv/mem/paging.h"
 #include "hv/mem/ptree.h"
 #include "hv/svm/svm.h"
 #include "hv/dev/trap.h"
@@ -133,6 +134,7 @@ static struct vcpu *svm_vcpu_new(uint64_t root)
 	s->nrips = cpuid(CPUID_SVM, 0).edx & SVM_EDX_NRIPS;
 	s->decode = cpuid(CPUID_SVM, 0).edx & SVM_EDX_DECODE;
 	s->emulated = cpuid(1, 0).ecx & CPUID_HYPERVISOR;
+	s->host_cr0 = read_cr0();
 	svm_nmi_init(s, cpuid(CPUID_SVM, 0).edx & SVM_EDX_VNMI);
 	s->dirty_all = s->flush = true;
 	return &s->v;
@@ -389,8 +391,10 @@ static void decode_exit(struct svm_vcpu *s, struct vmexit *x)
 		x->kind = c->exitinfo1 ? EXIT_WRMSR : EXIT_RDMSR;
 	else
 		x->kind = kind_of(c->exitcode);
-	if (x->kind == EXIT_DOUBLE_FAULT || x->kind == EXIT_SHUTDOWN)
+	if (x->kind == EXIT_NPF || x->kind == EXIT_DOUBLE_FAULT || x->kind == EXIT_SHUTDOWN)
 		x->delivered = delivered_event(c);
+	else
+		x->delivered.valid = false;
 }
 
 /*
@@ -413,6 +417,27 @@ static void redo_sti(struct svm_vcpu *s)
 	s->vmcb->shadow = 0;
 }
 
+/*
+ * Silicon leaves the state alone; QEMU writes the host's there if it finds the fault early.  QEMU ends a guest in this way,
+ * too, that has been entered and sets a reserved bit of CR4, where silicon gives #GP.
+ */
+static void entry_failed(struct svm_vcpu *s)
+{
+	if (s->emulated && s->vmcb->rip - mem_phys(veneer_start) < (uint64_t)(veneer_end - veneer_start))
+		memcpy(&s->vmcb->es, s->entered, sizeof(s->entered));
+	svm_explain(s->vmcb);
+}
+
+/*
+ * An exit loads the host's CR0, CR4 and EFER.  QEMU loads CR0 first, and leaves PG at 0 where the guest has EFER.LME without
+ * CR4.PAE; the next entry then has no nested paging.  It loads CR4 and EFER always, and finds the host without paging, too.
+ */
+static void restore_cr0(const struct svm_vcpu *s)
+{
+	if (read_cr0() != s->host_cr0)
+		write_cr0(s->host_cr0);
+}
+
 static void svm_run(struct vcpu *v, struct vmexit *x)
 {
 	struct svm_vcpu *s = svm(v);
@@ -428,7 +453,12 @@ static void svm_run(struct vcpu *v, struct vmexit *x)
 	c->rsp = v->gpr[GPR_RSP];
 	c->rip = v->rip;
 	c->rflags = v->rflags;
+	if (s->emulated)
+		memcpy(s->entered, &c->es, sizeof(s->entered));
 	svm_enter(v->gpr, mem_phys(c), mem_phys(this_cpu()->vendor));
+	restore_cr0(s);
+	if ((uint32_t)c->exitcode == VMEXIT_INVALID)
+		entry_failed(s);
 	v->gpr[GPR_RAX] = c->rax;
 	v->gpr[GPR_RSP] = c->rsp;
 	v->rip = c->rip;

@@ -6,6 +6,9 @@
 #include "hv/cpu/vcpu.h"
 #include "hv/svm/svm_regs.h"
 
+/* From the segments to CR2. */
+#define SVM_SAVE_SIZE	(offsetof(struct vmcb, gpat) - offsetof(struct vmcb, es))
+
 /* Whether the guest can take an NMI (svm_nmi.c). */
 enum svm_nmi {
 	SVM_NMI_OPEN,
@@ -25,11 +28,18 @@ struct svm_vcpu {
 	uint64_t step_flags, step_dr6;	/* the guest's RFLAGS and DR6 before the step */
 	bool window;			/* exit as soon as the guest can take an interrupt */
 	bool clock;			/* physical interrupts exit */
-	bool emulated;			/* no silicon underneath: redo_sti() */
+	uint64_t host_cr0;
+	bool emulated;			/* no silicon underneath: redo_sti(), entered */
+	uint8_t entered[SVM_SAVE_SIZE];	/* the guest's state before the entry, of emulators */
 	bool nrips, decode;
 	bool dirty_all;
 	bool flush;			/* the TLB, at the next run */
 };
+
+/* --- svm_check.c --- */
+
+/* Why an entry failed: a line for each thing in the state save area that is against the rules of APM vol. 2, 15.5.1. */
+void svm_explain(const struct vmcb *c);
 
 static inline uint64_t svm_event(unsigned type, uint8_t vector)
 {

@@ -367,8 +367,10 @@ static void decode_exit(struct vmx_vcpu *s, uint32_t reason, struct vmexit *x)
 	x->info1 = vmcs_read(VMCS_QUALIFICATION);
 	x->info2 = reason == REASON_EXCEPTION ? vmcs_read(VMCS_EXIT_EVENT) : 0;
 	x->next_rip = 0;
+	x->delivered.valid = false;
 	if (reason == REASON_EPT_VIOLATION) {
 		decode_ept(x->info1, x);
+		x->delivered = delivered_event();
 		return;
 	}
 	if (reason == REASON_EXCEPTION)
@@ -541,7 +543,9 @@ static int vmx_wait_sipi(struct vcpu *v)
 	reason = how == VMX_EXITED ? (uint32_t)vmcs_read(VMCS_EXIT_REASON) : 0;
 	if (reason != REASON_SIPI) {
 		vmx_explain(reason, how == VMX_FAILED ? (uint32_t)vmcs_read(VMCS_INSN_ERROR) : 0);
-		panic("cpu %u: waited for a SIPI and got exit %#x", this_cpu()->index, reason);
+		log_err("cpu %u: waited for a SIPI and got exit %#x: now SIPIs are emulated", this_cpu()->index, reason);
+		vmcs_write(VMCS_GUEST_ACTIVITY, ACTIVITY_ACTIVE);
+		return -ERR_NOTSUP;
 	}
 	s->nmis = this_cpu()->nmi_count;
 	return vmcs_read(VMCS_QUALIFICATION) & SIPI_QUAL_VECTOR;

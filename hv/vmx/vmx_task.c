@@ -5,10 +5,10 @@
  * 8-1), a TSS of 16 bits, and its debug flag end the guest with a report: no kernel means them.  Accessed and dirty bits of
  * page tables are not set.
  */
-#include <veneer/gmem.h>
 #include <veneer/string.h>
 #include "hv/cpu/vcpu.h"
 #include "hv/emul/walk.h"
+#include "hv/mem/ram.h"
 #include "hv/vmx/vmx.h"
 
 #define SEL_RPL		3u
@@ -54,7 +54,7 @@ static bool write_linear(const struct vcpu_regs *r, uint64_t linear, const void 
 	for (unsigned done = 0; done < len;) {
 		uint64_t gpa, at = (uint32_t)(linear + done);
 		unsigned n = MIN(len - done, PAGE_SIZE - (unsigned)(at & (PAGE_SIZE - 1)));
-		void *p = guest_translate(r, at, &gpa) ? gmem_ptr(gpa, n) : NULL;
+		void *p = guest_translate(r, at, &gpa) ? guest_memory(gpa, n, true) : NULL;
 
 		if (!p)
 			return false;
@@ -68,7 +68,7 @@ static bool write_linear(const struct vcpu_regs *r, uint64_t linear, const void 
 static bool mark_descriptor(const struct vcpu_regs *r, uint64_t desc, uint8_t set, uint8_t clear)
 {
 	uint64_t gpa;
-	uint8_t *p = guest_translate(r, (uint32_t)(desc + DESC_RIGHTS), &gpa) ? gmem_ptr(gpa, 1) : NULL;
+	uint8_t *p = guest_translate(r, (uint32_t)(desc + DESC_RIGHTS), &gpa) ? guest_memory(gpa, 1, true) : NULL;
 
 	if (!p)
 		return false;
@@ -160,6 +160,26 @@ static bool load_segment(struct vcpu_regs *r, unsigned i, uint16_t selector)
 
 /* --- the switch --- */
 
+/*
+ * Of PAE paging: what a MOV to CR3 would refuse with #GP (SDM vol. 3, 4.4.1) an entry would, too.  Pointers where nothing can
+ * be read are taken as absent.
+ */
+static bool good_pointers(const struct vcpu_regs *r, uint32_t cr3)
+{
+	uint64_t reserved = GENMASK64(2, 1) | GENMASK64(8, 5) | ~(phys_limit() - 1);
+	const uint64_t *pointer = guest_memory(cr3 & 0xffffffe0, 4 * sizeof(*pointer), false);
+
+	if (!(r->cr0 & CR0_PG) || !(r->cr4 & CR4_PAE) || !pointer)
+		return true;
+	for (unsigned i = 0; i < 4; i++) {
+		uint64_t e = pointer[i];
+
+		if ((e & BIT64(0)) && (e & reserved))
+			return false;
+	}
+	return true;
+}
+
 static void load_registers(struct vcpu_regs *r, const struct tss *t)
 {
 	if (r->cr0 & CR0_PG)
@@ -228,6 +248,8 @@ static const char *read_new(const struct vcpu_regs *r, const struct vmx_task *t,
 		return "a task switch to a TSS that is not in memory";
 	if (new->trap & TSS_TRAP)
 		return "a task switch to a TSS with the debug flag";
+	if (!good_pointers(r, new->cr3))
+		return "a task switch to a TSS whose CR3 points at page directory pointers with reserved bits";
 	return NULL;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The VMCS's set-up: controls, the host's state, the guest's (SDM vol. 3, chapter 25; each control: docs/controls.md). */
-#include <veneer/gmem.h>
 #include <veneer/string.h>
+#include "hv/emul/walk.h"
 #include "hv/vmx/vmx.h"
 #include "hv/vmx/vmx_entry.h"
 #include "hv/vmx/vmx_insn.h"
@@ -152,10 +152,21 @@ void vmx_get_state(struct vcpu_regs *r)
 	r->cpl = (uint8_t)FIELD_GET(RIGHTS_DPL, (uint32_t)vmcs_read(VMCS_GUEST_ES_RIGHTS + SEG_SS * VMCS_SEG_STEP));
 }
 
-/* With EPT an entry takes the four pointers of PAE paging from the VMCS, not from memory (27.3.2.4). */
+/*
+ * With EPT an entry takes the four pointers of PAE paging from the VMCS, not from memory (27.3.2.4).  They are read when paging
+ * or CR3 changes: what the guest has written there since is not looked at before, and may be nothing that can be entered.
+ */
+static bool takes_pdptes(const struct vcpu_regs *r, const struct vcpu_regs *old)
+{
+	bool pae = (r->cr0 & CR0_PG) && (r->cr4 & CR4_PAE) && !(r->efer & EFER_LMA);
+
+	return pae && (r->cr3 != old->cr3 || ((r->cr0 ^ old->cr0) & CR0_PG) || ((r->cr4 ^ old->cr4) & CR4_PAE) ||
+		       (old->efer & EFER_LMA));
+}
+
 static void set_pdptes(const struct vcpu_regs *r)
 {
-	const uint64_t *table = gmem_ptr(r->cr3 & 0xffffffe0, 32);
+	const uint64_t *table = guest_memory(r->cr3 & 0xffffffe0, 32, false);
 
 	for (unsigned i = 0; i < 4; i++)
 		vmcs_write(VMCS_GUEST_PDPTE0 + i * VMCS_PDPTE_STEP, table ? table[i] : 0);
@@ -165,6 +176,10 @@ void vmx_set_state(const struct vmx_caps *c, const struct vcpu_regs *r)
 {
 	uint32_t entry = (uint32_t)vmcs_read(VMCS_ENTRY_CTLS) & ~ENTRY_CTL_IA32E;
 	uint64_t fixed0 = c->cr0_fixed0 & ~(uint64_t)(CR0_PE | CR0_PG);
+	struct vcpu_regs old = {
+		.cr0 = vmcs_read(VMCS_GUEST_CR0), .cr3 = vmcs_read(VMCS_GUEST_CR3), .cr4 = vmcs_read(VMCS_GUEST_CR4),
+		.efer = vmcs_read(VMCS_GUEST_EFER),
+	};
 
 	vmcs_write(VMCS_GUEST_CR0, (r->cr0 | fixed0) & c->cr0_fixed1);
 	vmcs_write(VMCS_CR0_SHADOW, r->cr0);
@@ -182,6 +197,6 @@ void vmx_set_state(const struct vmx_caps *c, const struct vcpu_regs *r)
 	vmcs_write(VMCS_GUEST_IDTR_LIMIT, r->idtr.limit);
 	vmcs_write(VMCS_GUEST_BLOCKING, 0);
 	vmcs_write(VMCS_GUEST_ACTIVITY, ACTIVITY_ACTIVE);
-	if ((r->cr0 & CR0_PG) && (r->cr4 & CR4_PAE) && !(r->efer & EFER_LMA))
+	if (takes_pdptes(r, &old))
 		set_pdptes(r);
 }

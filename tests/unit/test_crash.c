@@ -17,6 +17,7 @@
 struct config config;
 const struct vcpu_ops *vcpu_ops;
 void machine_stopping(void) { }
+void machine_leave_devices(void) { }
 void machine_reset(void) { host_fail("reset", 0, "the machine was reset"); }
 void debug_exit(uint8_t v) { (void)v; }
 bool console_key(void) { return false; }
@@ -490,7 +491,11 @@ TEST(real_mode)
 	SAYS("guest: the vector of #DF lies beyond the interrupt table's limit (0, limit 0003)");
 	r.idtr.limit = 0x3ff;
 	report();
-	SAYS("guest: the vector of #DF lies where no memory is (0)");
+	SAYS("guest: the vector of #DF: 0000:0000");
+	/* Not hidden, but this guest has nothing there. */
+	r.idtr.base = 0xf0000000;
+	report();
+	SAYS("guest: the vector of #DF lies where no memory is (f0000000)");
 }
 
 TEST_MAIN

@@ -5,6 +5,8 @@
 #include <string.h>
 #include "host/cpu.h"
 #include "host/host.h"
+#include "hv/emul/walk.h"
+#include "hv/mem/paging.h"
 #include "hv/boot/bootinfo.h"
 #include "hv/cpu/vcpu.h"
 #include "hv/emul/access.h"
@@ -212,19 +214,62 @@ TEST(unknown_instructions_fetches_and_walks_are_gp)
 	}
 }
 
-TEST(no_operand_where_the_host_maps_nothing)
+/* Page 0, which the host has elsewhere: operands, port data, instructions, page tables. */
+TEST(page_0_is_memory)
 {
-	static const uint32_t odd[] = { 0, 1, 0xffc, 0xfff };
+	uint8_t *page = paging_first_page();
+	struct vcpu_regs r = { .cr0 = CR0_PE };
+	struct vmexit ins = { .kind = EXIT_PIO, .pio = { PORT + 2, 1, .in = true, .string = true } };
+	uint8_t b[4];
+	uint64_t gpa;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(odd); i++) {
-		start();
-		INSN("\xa4");			/* movsb */
-		vcpu.gpr[GPR_RSI] = odd[i];
-		vcpu.gpr[GPR_RDI] = BAR;
-		fault(BAR, true);
-		CHECK_EQ(exception, 13);
-		CHECK_EQ(dev_writes, 0);
-	}
+	start();
+	page[0xfff] = 0x5a;
+	INSN("\xa4");				/* movsb */
+	vcpu.gpr[GPR_RSI] = 0xfff;
+	vcpu.gpr[GPR_RDI] = BAR;
+	fault(BAR, true);
+	CHECK(exception == -1 && dev_writes == 1 && dev[0] == 0x5a);
+	start();
+	memcpy(page, "\x6c", 1);		/* insb, to itself */
+	vcpu.rip = 0;
+	vcpu.gpr[GPR_RDX] = PORT + 2;
+	vcpu.gpr[GPR_RDI] = 7;
+	exit_pio(&vcpu, &ins);
+	CHECK(exception == -1 && vcpu.rip == 1 && page[7] == 0x82);
+	CHECK(guest_read_linear(&r, 0xffe, b, 2) == 2 && b[1] == 0x5a);
+	/* Two levels: both tables there. */
+	r.cr0 |= CR0_PG;
+	memcpy(page + 4, "\x01\0\0", 4);
+	memcpy(page + 4 * 0x155, "\x01\x50\x34\x12", 4);
+	CHECK(guest_translate(&r, 0x400000 + 0x155 * 0x1000 + 6, &gpa) && gpa == 0x12345006);
+	memset(page, 0, PAGE_SIZE);
+}
+
+/* What an event's delivery touches is no instruction's operand: not carried out, and told. */
+static void check_not_delivered(uint64_t gpa)
+{
+	struct vmexit x = { .kind = EXIT_NPF, .npf = { .gpa = gpa, .write = true }, .delivered = { true, .vector = 13 } };
+
+	start();
+	INSN("\x8b\x03");			/* not the one that did it */
+	vcpu.gpr[GPR_RBX] = BAR + 0x10;
+	CHECK(!exit_mmio(&vcpu, &x));
+	CHECK(exception == -1 && !skipped && !dev_writes && !lapic_writes);
+}
+
+TEST(an_event_whose_delivery_meets_hidden_memory)
+{
+	check_not_delivered(HIDDEN);
+	check_not_delivered(BAR + 8);
+	check_not_delivered(LAPIC);
+	check_not_delivered(1ull << 41);
+	/* Memory that is only not mapped yet is. */
+	struct vmexit x = { .kind = EXIT_NPF, .npf = { .gpa = 1ull << 33 }, .delivered = { true, .vector = 13 } };
+
+	start();
+	CHECK(exit_mmio(&vcpu, &x));
+	CHECK_EQ(exception, -1);
 }
 
 TEST(instructions_without_operand_are_never_the_cause)
@@ -339,11 +384,23 @@ TEST(string_move_both_ways_and_its_bound)
 
 TEST(string_move_that_meets_a_hole_keeps_what_it_did)
 {
+	static const uint32_t mapped[] = { 0x400000, BAR };
+	uint32_t *pd;
+
 	start();
 	INSN("\xf3\xa5");
+	/* Pages of 4 MiB; none below the source, which is hidden, so that it reads as ones. */
+	pd = (uint32_t *)(uintptr_t)(ram + 0x8000);
+	memset(pd, 0, PAGE_SIZE);
+	for (unsigned i = 0; i < ARRAY_SIZE(mapped); i++)
+		pd[mapped[i] >> 22] = ALIGN_DOWN(mapped[i], 0x400000u) | 0x83;
+	pd[ram >> 22] = ALIGN_DOWN((uint32_t)ram, 0x400000u) | 0x83;
+	regs.cr0 |= CR0_PG;
+	regs.cr4 = CR4_PSE;
+	regs.cr3 = ram + 0x8000;
 	vcpu.rflags |= RFLAGS_DF;
-	vcpu.gpr[GPR_RSI] = PAGE_SIZE + 8;	/* no RAM model there: hidden, so that it reads as ones, down to page 0 */
-	CHECK_EQ(nested_hide(PAGE_SIZE, PAGE_SIZE), 0);
+	vcpu.gpr[GPR_RSI] = 0x400008;
+	CHECK_EQ(nested_hide(0x400000, PAGE_SIZE), 0);
 	vcpu.gpr[GPR_RDI] = BAR + 0x100;
 	vcpu.gpr[GPR_RCX] = 10;
 	fault(BAR + 0x100, true);
@@ -354,7 +411,7 @@ TEST(string_move_that_meets_a_hole_keeps_what_it_did)
 	fault(BAR + 0x100 - 12, true);
 	CHECK_EQ(exception, 13);
 	CHECK_EQ(vcpu.gpr[GPR_RCX], 7);
-	CHECK_EQ(nested_show(PAGE_SIZE, PAGE_SIZE), 0);
+	CHECK_EQ(nested_show(0x400000, PAGE_SIZE), 0);
 }
 
 TEST(local_apic_writes)

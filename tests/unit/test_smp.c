@@ -3,6 +3,7 @@
 /* libs: -lpthread */
 /* An INIT that the processor hands over: waiting for its SIPI as silicon does, or emulated. */
 #include <pthread.h>
+#include <setjmp.h>
 #include <string.h>
 #include <veneer/config.h>
 #include <veneer/doorbell.h>
@@ -28,10 +29,28 @@ static struct vcpu_regs regs;
 static unsigned sent, left, waits, watches, inits;
 static struct cpu *me;
 
-void lapic_send(uint32_t id, uint32_t low) { sent++; }
+/* Whoever waits sees the time go by. */
+uint64_t time_us(void) { return host_now_us += 10; }
+
+static unsigned to_all, aimed;
+static struct cpu *hears_all;		/* leaves the guest when all are poked */
+void lapic_send(uint32_t id, uint32_t low)
+{
+	sent++;
+	if (FIELD_GET(ICR_SHORTHAND, low) != ICR_OTHERS)
+		return;
+	CHECK_EQ(FIELD_GET(ICR_MODE, low), ICR_MODE_NMI);
+	to_all++;
+	if (hears_all)
+		smp_left(hears_all);
+}
+void doorbell_aim(uint32_t cpu) { aimed++; }
+static jmp_buf died;
+static void silence(void) { longjmp(died, 1); }
 static bool nmi_in_reset;
 void lapic_reset(void) { me->nmi_count += nmi_in_reset; }
-uint32_t lapic_id(void) { return 0; }
+static uint32_t id;
+uint32_t lapic_id(void) { return id; }
 uint32_t lapic_addr(void) { return 0xfee00000; }
 uint32_t lapic_ldr(void) { return 0; }
 uint32_t lapic_dfr(void) { return 0; }
@@ -296,6 +315,60 @@ TEST(the_watch_ends_where_that_is_safe_or_wanted)
 	smp_unused_cpu();
 	CHECK_EQ(ends_by_start(AP_TRAP_START, false), 0);
 	CHECK_EQ(ends_by_start(AP_TRAP_START, true), 1);
+}
+
+/* A guest has written the id of its local APIC: what is sent to the old one comes nowhere. */
+static struct cpu third;
+
+static void third_in_guest(void)
+{
+	start(NULL);
+	me->init_seen = 0;
+	third = (struct cpu){ .index = 2, .apic_id = 4, .state = CPU_RUNS, .in_guest = 1 };
+	cpus[2] = &third;
+	ncpus = 3;
+	cpus[0]->in_guest = 0;
+	to_all = 0;
+}
+
+TEST(poked_by_whatever_id)
+{
+	third_in_guest();
+	hears_all = &third;
+	guest_pause();
+	CHECK_EQ(to_all, 1);
+	CHECK(third.requests & REQ_ID);
+	guest_resume();
+	/* It says its id, once, and what rings there is aimed at that. */
+	id = 9;
+	aimed = 0;
+	me->requests = REQ_ID;
+	smp_serve(me);
+	CHECK(me->apic_id == 9 && aimed == 1);
+	smp_look_at_id(me);
+	CHECK_EQ(aimed, 1);
+	/* The NMI to all that this one has got, too, is not the guest's. */
+	ops.inject_nmi = inject_nmi;
+	own = 0;
+	smp_nmi(me);
+	CHECK_EQ(own, 0);
+	host_now_us += 2000000;
+	smp_nmi(me);
+	CHECK_EQ(own, 1);
+}
+
+TEST(silence_is_the_guests_end)
+{
+	third_in_guest();
+	hears_all = NULL;
+	cpus_on_silence(silence);
+	if (!setjmp(died)) {
+		guest_pause();
+		host_fail(__FILE__, __LINE__, "it went on");
+	}
+	CHECK(to_all > 1);
+	third.in_guest = 0;
+	guest_resume();
 }
 
 /* veneer,ap-trap = "always", and before all run: SIPIs never reach the processor. */

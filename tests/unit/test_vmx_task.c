@@ -23,6 +23,8 @@
 #define TS		BIT(3)
 
 static uint64_t ram;
+
+uint64_t phys_limit(void) { return 1ull << 40; }
 static struct vcpu_regs r;
 
 static uint8_t *at(uint32_t off) { return (uint8_t *)(uintptr_t)ram + off; }
@@ -201,6 +203,32 @@ TEST(bad_new_tasks)
 	wrong_32(GDT + SEL_NEW + 4, (uint32_t)(system_descriptor(NEW, 0x67, 0x89) >> 32) ^ 0x80000000, "not in memory");
 }
 
+/* An entry would fail by them, as a MOV to CR3 would. */
+TEST(bad_pointers_of_pae_paging)
+{
+	static const uint64_t bad[] = { BIT64(1), BIT64(2), BIT64(5), BIT64(8), BIT64(40), BIT64(63) };
+	uint64_t *pointer;
+
+	for (unsigned i = 0; i < 4 * ARRAY_SIZE(bad); i++) {
+		start();
+		/* One table for all, of 2 MiB pages on themselves. */
+		pointer = (uint64_t *)at(0x7000);
+		for (unsigned k = 0; k < 512; k++)
+			((uint64_t *)at(0x5000))[k] = (ALIGN_DOWN(ram, 1ull << 30) + k * 0x200000ull) | 0x83;
+		for (unsigned k = 0; k < 4; k++)
+			pointer[k] = (ram + 0x5000) | 1;
+		r.cr0 |= CR0_PG;
+		r.cr4 = CR4_PAE;
+		r.cr3 = ram + 0x7000;
+		put32(NEW + 0x1c, (uint32_t)ram + 0x7020);
+		memcpy(at(0x7020), pointer, 32);
+		pointer[4 + i % 4] |= bad[i / 4];
+		CHECK(strstr(go(TASK_JMP, SEL_NEW), "page directory pointers"));
+		pointer[4 + i % 4] &= ~BIT64(0);
+		CHECK(i % 4 == ram >> 30 || !go(TASK_JMP, SEL_NEW));
+	}
+}
+
 TEST(bad_switches)
 {
 	start();
@@ -210,12 +238,12 @@ TEST(bad_switches)
 	CHECK(strstr(go(TASK_JMP, 0), "cannot be read"));
 	r.seg[SEG_TR].attr = 0x83;
 	CHECK(strstr(go(TASK_JMP, SEL_NEW), "16 bits"));
-	/* No LTR yet: what the processor has after a reset. */
+	/* What is hidden, or a device's. */
 	start();
-	r.seg[SEG_TR].base = 0;
+	r.seg[SEG_TR].base = 0xf0000000;
 	CHECK(strstr(go(TASK_JMP, SEL_NEW), "not in memory"));
 	start();
-	put32(NEW + 0x38, 0x10);
+	put32(NEW + 0x38, 0xf0000010);
 	struct vmx_task t = { SEL_NEW, TASK_GATE, true, 1, 0 };
 	CHECK(strstr(vmx_task_switch(&r, &t), "stack"));
 }

@@ -156,3 +156,29 @@ probe() { # probe NAME CMDLINE ARGS...
 @test "probe-transport: the same with modern-only devices" {
 	probe probe-transport "modern_only=1" --config "$LIB/modern.dts" "${machine[@]}"
 }
+
+@test "probe-attack: what a processor can do to the machine itself does not harm Veneer" {
+	probe probe-attack "" "${machine[@]}"
+}
+
+attack_ends() { # attack_ends HOW REGEX: with the crash's report, not with Veneer's panic
+	guest_start --kernel "$BUILD/guest/probe-attack.elf" --cmdline "end=$1"
+	guest_end 120
+	grep -aE "^veneer: error: guest: died by $2" "$(serial)"
+}
+
+@test "probe-attack: CR0.NW without CR0.CD, which the emulator lets through, ends the guest with a report" {
+	attack_ends nw "a state that the processor does not enter"
+	grep -a "svm: guest CR0.NW is 1 and CR0.CD is 0" "$(serial)"
+}
+
+@test "probe-attack: an exception whose delivery meets hidden memory ends the guest with a report" {
+	attack_ends idt "an exception that cannot be delivered, nor can #DF"
+}
+
+# bats test_tags=slow
+@test "probe-attack: bit 13 of CR4, and code that is of 64 and 32 bits, end the guest with a report" {
+	attack_ends cr4 "a state that the processor does not enter"
+	attack_ends cs "a state that the processor does not enter"
+	grep -a "svm: guest CS is 64-bit and 32-bit code at once" "$(serial)"
+}

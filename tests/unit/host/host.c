@@ -268,9 +268,17 @@ __attribute__((weak)) void *gmem_ptr(uint64_t gpa, uint64_t len)
 	return gmem_valid(gpa, len) ? (void *)(uintptr_t)gpa : NULL;
 }
 
+/* Page 0 of the fake guest: none of its RAM. */
+static uint8_t first_page[PAGE_SIZE];
+__attribute__((weak)) uint8_t *paging_first_page(void) { return first_page; }
+/* Without the real tables nothing but RAM can be read. */
+__attribute__((weak)) bool nested_is_hidden(uint64_t gpa) { (void)gpa; return true; }
+struct trap;
+__attribute__((weak)) struct trap *trap_find_mmio(uint64_t gpa, uint32_t *off) { (void)gpa; (void)off; return NULL; }
+
 /* --- time --- */
 
-uint64_t time_us(void) { return host_now_us; }
+__attribute__((weak)) uint64_t time_us(void) { return host_now_us; }
 
 void delay_us(uint32_t us)
 {

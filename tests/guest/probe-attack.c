@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a guest's processor can do to the machine itself, and must not harm Veneer by.  Without options all that the guest
+ * survives, one after the other; Veneer's memory reads as ones after each.  Options, each the end of the guest, with a report:
+ *
+ *   end=nw, end=cr4, end=cs	a state that the processor does not enter
+ *   end=idt			an exception whose delivery meets hidden memory
+ */
+#include "smp.h"
+
+#define ONES		0xffffffffu
+#define CR0_PE		(1u << 0)
+#define CR0_NW		(1u << 29)
+#define CR0_PG		(1u << 31)
+#define CR4_PAE		(1u << 5)
+#define CR4_VMXE	(1u << 13)
+#define MSR_EFER	0xc0000080u
+#define EFER_LME	0x100u
+#define EFLAGS_TF	0x100u
+#define DR6_BS		(1u << 14)
+
+const char probe_name[] = "probe-attack";
+
+static struct range veneer;
+
+static uint32_t read_cr0(void) { uint32_t v; __asm__ volatile("movl %%cr0, %0" : "=r"(v)); return v; }
+static uint32_t read_cr4(void) { uint32_t v; __asm__ volatile("movl %%cr4, %0" : "=r"(v)); return v; }
+static void write_cr0(uint32_t v) { __asm__ volatile("movl %0, %%cr0" : : "r"(v) : "memory"); }
+static void write_cr4(uint32_t v) { __asm__ volatile("movl %0, %%cr4" : : "r"(v) : "memory"); }
+
+/* An exit, whatever the processor. */
+static void leave(void)
+{
+	uint32_t r[4];
+
+	cpuid(1, r);
+}
+
+/* Veneer lives, and cannot be seen: its first and last page, and one in the middle. */
+static void check_hidden(const char *after)
+{
+	uint32_t all = ONES;
+
+	leave();
+	for (uint32_t at = veneer.start; at < veneer.end; at += 0x1000)
+		all &= read32((void *)at);
+	check(all, ONES, "attack: Veneer's memory reads as ones after %s", after);
+}
+
+/* --- survived --- */
+
+/* EFER.LME before CR4.PAE, as a kernel may have it on its way to long mode. */
+static void long_mode_half_way(void)
+{
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_LME);
+	leave();
+	check_hidden("an exit with EFER.LME and without CR4.PAE");
+	wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~(uint64_t)EFER_LME);
+}
+
+/* mov ecx, C0000080h; rdmsr; cpuid; ret, at physical 0: a SIPI with vector 0 starts there. */
+static void code_in_page_0(void)
+{
+	static const uint8_t code[] = { 0xb9, 0x80, 0x00, 0x00, 0xc0, 0x0f, 0x32, 0x31, 0xc0, 0x0f, 0xa2, 0xc3 };
+	uint8_t saved[sizeof(code)];
+	uint32_t at = 0;
+	int vector;
+
+	__asm__ volatile("rep movsb" : : "S"(at), "D"(saved), "c"(sizeof(saved)) : "memory");
+	__asm__ volatile("" : "+r"(at));
+	for (uint32_t i = 0; i < sizeof(code); i++)
+		__asm__ volatile("movb %b0, (%1)" : : "q"(code[i]), "r"(at + i) : "memory");
+	vector = TRY("movl %%esp, %%ebp; call *%%edi; movl %%ebp, %%esp",
+		     "D"(at) : "eax", "ebx", "ecx", "edx", "ebp", "memory");
+	for (uint32_t i = 0; i < sizeof(saved); i++)
+		__asm__ volatile("movb %b0, (%1)" : : "q"(saved[i]), "r"(at + i) : "memory");
+	check((uint32_t)vector, (uint32_t)NO_TRAP, "attack: RDMSR and CPUID are carried out in page 0");
+}
+
+/* --- the end --- */
+
+static void end_by_cs(void)
+{
+	/* 64-bit and 32-bit at once, which the processor refuses to load. */
+	static const uint64_t gdt[] = { 0, 0x00cf9b000000ffff, 0x00cf93000000ffff, 0x00ef9b000000ffff };
+	static const struct {
+		uint16_t limit;
+		const uint64_t *base;
+	} __attribute__((packed)) pointer = { sizeof(gdt) - 1, gdt };
+
+	__asm__ volatile("lgdt %0" : : "m"(pointer));
+	/* Long mode by a first access; then paging on again with that code segment. */
+	(void)read64(&veneer);
+	__asm__ volatile("lgdt %0\n\tmovl $long_pml4, %%eax; movl %%eax, %%cr3\n\t"
+			 "movl %%cr4, %%eax; orl $0x20, %%eax; movl %%eax, %%cr4\n\t"
+			 "movl $0xc0000080, %%ecx; rdmsr; orl $0x100, %%eax; wrmsr\n\t"
+			 "movl %%cr0, %%eax; orl $0x80000000, %%eax; movl %%eax, %%cr0\n\t"
+			 "ljmp $0x18, $1f\n1:\txorl %%eax, %%eax; cpuid; hlt" : : "m"(pointer) : "eax", "ecx", "memory");
+}
+
+static void end_by_idt(void)
+{
+	struct { uint16_t limit; uint32_t base; } __attribute__((packed)) pointer = { 0x7ff, veneer.start };
+
+	__asm__ volatile("lidt %0; ud2" : : "m"(pointer));
+}
+
+static bool end(const char *how)
+{
+	if (!how)
+		return false;
+	printf("attack: the end by %s\n", how);
+	if (!strcmp(how, "nw"))
+		write_cr0(read_cr0() | CR0_NW);
+	else if (!strcmp(how, "cr4"))
+		write_cr4(read_cr4() | CR4_VMXE);
+	else if (!strcmp(how, "cs"))
+		end_by_cs();
+	else
+		end_by_idt();
+	leave();
+	return true;
+}
+
+void probe(void)
+{
+	if (!check(veneer_range(&veneer), true, "attack: Veneer is somewhere"))
+		return;
+	if (end(boot_option("end")))
+		return;
+	check_hidden("nothing");
+	long_mode_half_way();
+	code_in_page_0();
+}
