@@ -88,6 +88,7 @@ enum vmexit_kind {
 	EXIT_TASK_SWITCH,	/* by a TSS or task gate, in 32-bit mode: the vendor has done it, or says why it cannot */
 	EXIT_INIT,		/* an INIT came that the processor handed over: it has not been reset */
 	EXIT_DOUBLE_FAULT,	/* the guest's #DF, before its handler: the last moment its state is whole */
+	EXIT_EXCEPTION,		/* the guest's, intercepted that a loop of it in the processor ends: to be injected as it is */
 	EXIT_OTHER,
 	EXIT_KINDS
 };
@@ -106,15 +107,18 @@ struct vmexit {
 	union {
 		struct { uint64_t gpa; bool write, fetch, walk; } npf;	/* walk: the processor read the guest's page tables */
 		struct { uint16_t port; uint8_t width; bool in, string, rep; } pio;
+		struct { uint8_t vector; bool has_error; uint32_t error; } exception;
 		const char *cannot;	/* EXIT_TASK_SWITCH: NULL when it is done */
 	};
 	struct vcpu_event delivered;	/* what was on its way: EXIT_NPF, EXIT_DOUBLE_FAULT, EXIT_SHUTDOWN */
 };
 
-#define VCPU_EVENT_NMI		2	/* as a vector */
+#define VCPU_EVENT_DB		1	/* as a vector */
+#define VCPU_EVENT_NMI		2
 #define VCPU_EVENT_UD		6
 #define VCPU_EVENT_DF		8
 #define VCPU_EVENT_GP		13
+#define VCPU_EVENT_AC		17
 
 /*
  * The part of a vCPU that every exit handler needs, always current between run()s and written back by run().

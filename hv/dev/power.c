@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Sleep, soft-off and reset: stops concealed devices before the machine goes down.  Suspend to RAM or disk is refused. */
 #include <veneer/io.h>
+#include <veneer/lock.h>
 #include <veneer/log.h>
 #include <veneer/time.h>
 #include "hv/cpu/cpus.h"
@@ -13,8 +14,18 @@
 #define PM1_SLP_EN	BIT(13)
 
 #define RESET_CONTROL	0xcf9
+/* The keyboard's controller and the system control port A (82801 datasheets, "Processor interface"). */
+#define KBC_DATA	0x60
 #define KBC_COMMAND	0x64
+#define  KBC_OUTPUT	0xd1		/* the next byte of data is for the output port */
+#define  KBC_A20_OFF	0xdd
+#define  KBC_PULSE	0xf0		/* those lines of the output port whose bits are 0 */
 #define  KBC_RESET	0xfe
+#define  OUTPUT_RUN	BIT(0)		/* 0 resets */
+#define  OUTPUT_A20	BIT(1)
+#define CONTROL_A	0x92
+#define  CONTROL_RESET	BIT(0)
+#define  CONTROL_A20	BIT(1)
 
 void power_init(void)
 {
@@ -24,6 +35,9 @@ void power_init(void)
 		trap_intercept_ports(acpi.pm1b_cnt, 2);
 	if (acpi.reset_port && acpi.reset_port != RESET_CONTROL)
 		trap_intercept_ports(acpi.reset_port, 1);
+	trap_intercept_ports(KBC_DATA, 1);
+	trap_intercept_ports(KBC_COMMAND, 1);
+	trap_intercept_ports(CONTROL_A, 1);
 }
 
 static void (*stop_devices)(void);
@@ -87,8 +101,70 @@ static bool sleep_allowed(uint32_t pm1)
 	return true;
 }
 
+/* --- resets beside ACPI, and the gate of A20 --- */
+
+static struct lock gate_lock;		/* what was told the controller, and the write that tells it */
+static bool output_next;
+
+/*
+ * With A20 masked the processor reads Veneer's own memory at another address, too, where an emulator does not heed that it is
+ * ignored in VMX operation and by VM_CR.DIS_A20M.  So it stays on, whatever the guest says; a pulse on its line is left out.
+ */
+static void kbc_command(uint8_t command)
+{
+	output_next = command == KBC_OUTPUT;
+	if (command == KBC_A20_OFF)
+		return;
+	if (command >= KBC_PULSE) {
+		if (!(command & OUTPUT_RUN))
+			machine_stopping();
+		command |= OUTPUT_A20;
+	}
+	pio_write8(KBC_COMMAND, command);
+}
+
+static void kbc_data(uint8_t data)
+{
+	if (output_next) {
+		if (!(data & OUTPUT_RUN))
+			machine_stopping();
+		data |= OUTPUT_A20;
+	}
+	output_next = false;
+	pio_write8(KBC_DATA, data);
+}
+
+/* Where the port resets the processor alone, INIT comes, which resets the machine (hv/smp/smp.c). */
+static void control_a(uint8_t value)
+{
+	if (value & CONTROL_RESET)
+		machine_stopping();
+	pio_write8(CONTROL_A, value | CONTROL_A20);
+}
+
+static bool gate_write(uint16_t port, uint8_t value)
+{
+	if (port != KBC_DATA && port != KBC_COMMAND && port != CONTROL_A)
+		return false;
+	lock_acquire(&gate_lock);
+	if (port == KBC_COMMAND)
+		kbc_command(value);
+	else if (port == KBC_DATA)
+		kbc_data(value);
+	else
+		control_a(value);
+	lock_release(&gate_lock);
+	return true;
+}
+
 bool power_port_write(uint16_t port, unsigned width, uint32_t value)
 {
+	if (gate_write(port, (uint8_t)value)) {
+		/* The rest of a wide access goes on as bytes. */
+		for (unsigned i = 1; i < width; i++)
+			pio_write8((uint16_t)(port + i), (uint8_t)(value >> 8 * i));
+		return false;
+	}
 	if (is_pm1(port)) {
 		uint32_t pm1 = port & 1 ? value << 8 : value;
 

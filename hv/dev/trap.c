@@ -15,7 +15,7 @@
 #include "hv/mem/ram.h"
 
 #define MAX_TRAPS	160u
-#define MAX_FIXED	8u
+#define MAX_FIXED	24u
 #define MAX_COMPLAINTS	16u
 
 struct trap {

@@ -32,7 +32,7 @@ static const char *const kind_names[EXIT_KINDS] = {
 	[EXIT_HYPERCALL] = "hypercall", [EXIT_SHUTDOWN] = "shutdown", [EXIT_UD] = "ud", [EXIT_INVD] = "invd",
 	[EXIT_XSETBV] = "xsetbv", [EXIT_IRET] = "iret", [EXIT_WINDOW] = "window", [EXIT_CR] = "cr",
 	[EXIT_TASK_SWITCH] = "task_switch", [EXIT_INIT] = "init",
-	[EXIT_DOUBLE_FAULT] = "double_fault", [EXIT_OTHER] = "other",
+	[EXIT_DOUBLE_FAULT] = "double_fault", [EXIT_EXCEPTION] = "exception", [EXIT_OTHER] = "other",
 };
 
 /* Skip an instruction that has been carried out, or #UD when nobody knows how long it is. */
@@ -184,6 +184,9 @@ static void dispatch(struct vcpu *v, const struct vmexit *x)
 		break;
 	case EXIT_UD:
 		vcpu_ops->inject_exception(v, VCPU_EVENT_UD, false, 0);
+		break;
+	case EXIT_EXCEPTION:
+		vcpu_ops->inject_exception(v, x->exception.vector, x->exception.has_error, x->exception.error);
 		break;
 	case EXIT_DOUBLE_FAULT:
 		guest_crash_remember(v, x);

@@ -48,7 +48,7 @@ static struct ioapic ioapics[ACPI_MAX_IOAPICS];
 static unsigned nioapics;
 static struct taken taken[MAX_TAKEN];
 static unsigned ntaken;
-static bool watched;
+static bool watched, wanted, held;
 static uint32_t ring_id;		/* the boot processor: pins ring there */
 static uint64_t cnt_accesses;
 
@@ -284,10 +284,20 @@ static uint64_t page_read(void *ctx, uint32_t off, unsigned width)
 	return t->low | ((t->low & RTE_LEVEL) && is_busy(t) ? RTE_REMOTE_IRR : 0);
 }
 
+static bool is_init(uint32_t low)
+{
+	return !(low & RTE_MASKED) && FIELD_GET(RTE_MODE, low) == RTE_MODE_INIT;
+}
+
 static void write_window(struct ioapic *io, uint32_t value)
 {
+	static bool said;
 	struct taken *t = selected(io);
 
+	if (!t && held && io->select >= IOAPIC_ENTRY(0) && !(io->select & 1) && is_init(value)) {
+		log_err_once(said, "ioapic: the guest would have an input send INIT: masked");
+		value |= RTE_MASKED;
+	}
 	if (!t)
 		io_write(io, io->select, value);
 	else if (io->select & 1)
@@ -325,11 +335,13 @@ static void watch(struct ioapic *io)
 		log_err("ioapic at %#x: cannot be watched; the guest may silence a doorbell, and INTx may fail", io->addr);
 }
 
-void ioapic_watch(bool on)
+static void place_watch(void)
 {
-	if ((on || ntaken) == watched)
+	bool on = wanted || held || ntaken;
+
+	if (on == watched)
 		return;
-	watched = on || ntaken;
+	watched = on;
 	for (struct ioapic *io = ioapics; io < ioapics + nioapics; io++) {
 		if (watched) {
 			watch(io);
@@ -339,6 +351,28 @@ void ioapic_watch(bool on)
 			trap_remove(io->trap);
 		}
 	}
+}
+
+void ioapic_watch(bool on)
+{
+	wanted = on;
+	place_watch();
+}
+
+void ioapic_hold_inits(bool on)
+{
+	lock_acquire(&trap_serial);
+	held = on;
+	place_watch();
+	for (struct ioapic *io = ioapics; held && io < ioapics + nioapics; io++) {
+		for (unsigned pin = 0; pin < io->npins; pin++) {
+			uint32_t low = io_read(io, IOAPIC_ENTRY(pin));
+
+			if (is_init(low))
+				io_write(io, IOAPIC_ENTRY(pin), low | RTE_MASKED);
+		}
+	}
+	lock_release(&trap_serial);
 }
 
 bool ioapic_entry(unsigned gsi, struct ioapic_entry *out)

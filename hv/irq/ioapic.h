@@ -13,6 +13,7 @@
 #define RTE_MODE		GENMASK(10, 8)
 #define  RTE_MODE_LOWEST	1u
 #define  RTE_MODE_NMI		4u
+#define  RTE_MODE_INIT		5u
 #define  RTE_MODE_EXTINT	7u
 #define RTE_LOGICAL		BIT(11)
 #define RTE_PENDING		BIT(12)
@@ -54,6 +55,9 @@ void ioapic_release(unsigned gsi);
 
 /* Trap the pages, so that the entries can be read, or not.  With virtual entries they stay trapped. */
 void ioapic_watch(bool on);
+
+/* Let no input send INIT, by which a processor would be reset past the watch on the local APIC; or again. */
+void ioapic_hold_inits(bool on);
 
 /*
  * An interrupt went out to @c (NULL: nobody knows to which) as the guest's entry says.  Where that is virtual, Remote IRR is

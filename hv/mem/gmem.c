@@ -6,13 +6,23 @@
 #include "hv/mem/ram.h"
 #include "hv/x86.h"
 
+#define ENCRYPTS		(BIT(0) | BIT(1))	/* 8000001Fh EAX: SME, SEV */
+#define C_BIT			GENMASK(5, 0)		/* EBX */
+#define C_BIT_TAKES		GENMASK(11, 6)
+#define MSR_SYSCFG		0xc0010010u
+#define  SYSCFG_SME		BIT64(23)
+#define CPUID_TME		BIT(13)			/* 7h ECX */
+#define MSR_TME_ACTIVATE	0x982u
+#define  TME_KEY_BITS		GENMASK64(35, 32)
+
 static struct gmem_range ram[BOOT_MAX_RANGES];
 static unsigned nram, last;
+static unsigned bits;		/* of phys_limit(), 0: not known yet */
 
 /* Neighbours are joined, so that a buffer may lie across two entries of the firmware's map. */
 void gmem_init(const struct boot_info *b)
 {
-	nram = last = 0;
+	nram = last = bits = 0;
 	for (unsigned i = 0; i < b->nranges; i++) {
 		/* Page 0 is absent from our own tables: nothing that a guest points to may lie there. */
 		uint64_t base = MAX(b->range[i].base, (uint64_t)PAGE_SIZE), end = b->range[i].base + b->range[i].size;
@@ -33,12 +43,35 @@ uint64_t gmem_top(void)
 	return nram ? ram[nram - 1].base + ram[nram - 1].size : 0;
 }
 
+/*
+ * Above the bits that address memory some processors have others that say how it is encrypted: the same memory by another
+ * address, under which it reads as noise and is spoiled by writes.  AMD: the C bit, and those that SME takes (APM vol. 2, 7.10.1); Intel:
+ * key ids (MSR IA32_TME_ACTIVATE, SDM vol. 4).
+ */
+static unsigned address_bits(void)
+{
+	uint32_t max = cpuid(0x80000000, 0).eax;
+	unsigned n = max >= 0x80000008 ? cpuid(0x80000008, 0).eax & 0xff : 36;
+
+	if (max >= 0x8000001f && (cpuid(0x8000001f, 0).eax & ENCRYPTS)) {
+		uint32_t ebx = cpuid(0x8000001f, 0).ebx;
+
+		if (rdmsr(MSR_SYSCFG) & SYSCFG_SME)
+			n -= MIN((unsigned)FIELD_GET(C_BIT_TAKES, ebx), n - 32);
+		n = MIN(n, MAX((unsigned)FIELD_GET(C_BIT, ebx), 32u));
+	}
+	if (cpuid(0, 0).eax >= 7 && (cpuid(7, 0).ecx & CPUID_TME))
+		n -= MIN((unsigned)FIELD_GET(TME_KEY_BITS, rdmsr(MSR_TME_ACTIVATE)), n - 32);
+	/* Four levels of nested tables reach no further. */
+	return MIN(n, 48u);
+}
+
+/* As it was at the start, whatever the guest may do to CPUID. */
 uint64_t phys_limit(void)
 {
-	unsigned bits = cpuid(0x80000000, 0).eax >= 0x80000008 ? cpuid(0x80000008, 0).eax & 0xff : 36;
-
-	/* Four levels of nested tables reach no further. */
-	return 1ull << MIN(bits, 48u);
+	if (!bits)
+		bits = address_bits();
+	return 1ull << bits;
 }
 
 bool gmem_find(uint64_t gpa, uint64_t len, struct gmem_range *r)

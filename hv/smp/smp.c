@@ -12,14 +12,18 @@
 #include "hv/dev/power.h"
 #include "hv/irq/doorbell.h"
 #include "hv/irq/intx.h"
+#include "hv/irq/ioapic.h"
 #include "hv/cpu/lapic.h"
 #include "hv/mem/nested.h"
 
 /* How long a poke may stay away whose flag was taken by another NMI: a sender that an emulator holds up. */
 #define LATE_POKE_US	1000000u
+#define MESSAGES	0xfee00000ull
+#define MESSAGES_SIZE	0x100000ull
 
 static struct lock watch_lock;	/* outermost: the watch begins and ends under it */
 static uint32_t watched;	/* INIT, SIPI and NMIs of the guest's are emulated */
+static bool messages_hidden;
 static bool unused;		/* processors that are not ours */
 static uint64_t cnt_starts, cnt_inits, cnt_nmis, cnt_late;
 
@@ -117,10 +121,27 @@ static void end_watch(void)
 	if (watched && all_run()) {
 		vcpu_ops->trap_msr_write(MSR_X2APIC_ICR, false);
 		nested_writable(lapic_addr(), PAGE_SIZE);
+		ioapic_hold_inits(false);
 		__atomic_store_n(&watched, 0, __ATOMIC_SEQ_CST);
 		log_info("cpu: all processors of the guest run: the local APIC is no longer watched");
 	}
 	lock_release(&watch_lock);
+}
+
+/*
+ * A processor's store to FEExxxxxh beside the local APIC's page is no message on most silicon, and no use of any system's; where
+ * it is one, and in emulators, INIT would be sent past the watch.
+ */
+static int hide_messages(void)
+{
+	uint64_t page = lapic_addr(), first = MESSAGES, end = MESSAGES + MESSAGES_SIZE;
+	bool inside = page >= first && page < end;
+	int err = inside && page == first ? 0 : nested_hide(first, (inside ? page : end) - first);
+
+	if (!err && inside && page + PAGE_SIZE < end)
+		err = nested_hide(page + PAGE_SIZE, end - page - PAGE_SIZE);
+	messages_hidden = !err;
+	return err;
 }
 
 int smp_watch(void)
@@ -128,9 +149,12 @@ int smp_watch(void)
 	int err = 0;
 
 	lock_acquire(&watch_lock);
-	if (!watched) {
+	if (!messages_hidden)
+		err = hide_messages();
+	if (!watched && !err) {
 		vcpu_ops->trap_msr_write(MSR_X2APIC_ICR, true);
 		err = nested_readonly(lapic_addr(), PAGE_SIZE);
+		ioapic_hold_inits(true);
 		__atomic_store_n(&watched, 1, __ATOMIC_SEQ_CST);
 	}
 	lock_release(&watch_lock);

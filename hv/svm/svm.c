@@ -63,8 +63,11 @@ static int svm_cpu_on(void)
 	this_cpu()->vendor = host_vmcb;
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
 	wrmsr(MSR_VM_HSAVE_PA, mem_phys(hsave));
-	/* INIT becomes #SX (15.28): emulators ignore the bit, silicon must not reset this CPU past Veneer. */
-	wrmsr(MSR_VM_CR, rdmsr(MSR_VM_CR) | VM_CR_R_INIT);
+	/*
+	 * INIT becomes #SX (15.28), and A20 is not masked (15.30.1): emulators ignore the bits, silicon must not reset this CPU
+	 * past Veneer, nor read the VMCB somewhere else.
+	 */
+	wrmsr(MSR_VM_CR, rdmsr(MSR_VM_CR) | VM_CR_R_INIT | VM_CR_DIS_A20M);
 	__asm__ volatile("clgi" : : : "memory");
 	__asm__ volatile("vmsave %0" : : "a"(mem_phys(host_vmcb)) : "memory");
 	return 0;
@@ -93,7 +96,11 @@ static bool svm_nested_1g(void)
 
 static void init_vmcb(struct vmcb *c, uint64_t ncr3)
 {
-	c->exc_icpt = BIT(8) | BIT(30);		/* #DF for the crash report, #SX for redirected INITs */
+	/*
+	 * #DF for the crash report, #SX for redirected INITs.  #DB and #AC: raised by their own delivery (a breakpoint on the
+	 * stack, a misaligned one of ring 3) they would keep the processor in the guest for ever, NMIs held back.
+	 */
+	c->exc_icpt = BIT(8) | BIT(30) | BIT(VCPU_EVENT_DB) | BIT(VCPU_EVENT_AC);
 	c->intercept1 = ICPT_NMI | ICPT_INIT | ICPT_CPUID | ICPT_INVD | ICPT_INVLPGA | ICPT_IOIO | ICPT_MSR | ICPT_SHUTDOWN;
 	c->intercept2 = ICPT_VMRUN | ICPT_VMMCALL | ICPT_VMLOAD | ICPT_VMSAVE | ICPT_STGI | ICPT_CLGI | ICPT_SKINIT;
 	c->iopm = mem_phys(iopm);
@@ -235,6 +242,8 @@ static void svm_set(struct vcpu *v, const struct vcpu_regs *r)
 
 static void svm_inject_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
 {
+	/* In real mode exceptions have no error codes. */
+	has_error = has_error && (svm(v)->vmcb->cr0 & CR0_PE);
 	svm(v)->pending_event = svm_event(EVENT_EXCEPTION, vector) |
 		(has_error ? EVENT_HAS_ERROR | FIELD_PREP(EVENT_ERROR, error) : 0);
 }
@@ -356,6 +365,8 @@ static enum vmexit_kind kind_of(uint64_t code)
 	case VMEXIT_INIT:
 	case VMEXIT_EXCP + 30:		return EXIT_INIT;
 	case VMEXIT_EXCP + 8:		return EXIT_DOUBLE_FAULT;
+	case VMEXIT_EXCP + VCPU_EVENT_DB:
+	case VMEXIT_EXCP + VCPU_EVENT_AC:	return EXIT_EXCEPTION;
 	case VMEXIT_CPUID:		return EXIT_CPUID;
 	case VMEXIT_VINTR:		return EXIT_WINDOW;
 	case VMEXIT_IRET:		return EXIT_IRET;
@@ -391,6 +402,11 @@ static void decode_exit(struct svm_vcpu *s, struct vmexit *x)
 		x->kind = c->exitinfo1 ? EXIT_WRMSR : EXIT_RDMSR;
 	else
 		x->kind = kind_of(c->exitcode);
+	if (x->kind == EXIT_EXCEPTION) {
+		x->exception.vector = (uint8_t)(c->exitcode - VMEXIT_EXCP);
+		x->exception.has_error = x->exception.vector == VCPU_EVENT_AC;
+		x->exception.error = (uint32_t)c->exitinfo1;
+	}
 	if (x->kind == EXIT_NPF || x->kind == EXIT_DOUBLE_FAULT || x->kind == EXIT_SHUTDOWN)
 		x->delivered = delivered_event(c);
 	else

@@ -25,6 +25,7 @@ struct svm_vcpu {
 	bool vnmi;			/* the processor keeps account of all this itself */
 	bool stepping;			/* this entry runs one instruction, the IRET */
 	uint64_t iret_rip;
+	uint32_t step_icpt;
 	uint64_t step_flags, step_dr6;	/* the guest's RFLAGS and DR6 before the step */
 	bool window;			/* exit as soon as the guest can take an interrupt */
 	bool clock;			/* physical interrupts exit */

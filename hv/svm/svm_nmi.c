@@ -39,9 +39,9 @@ static void intercept_iret(struct svm_vcpu *s, bool on)
 	c->clean &= ~CLEAN_INTERCEPTS;
 }
 
-static void step_intercepts(struct vmcb *c)
+static void step_intercepts(struct vmcb *c, uint32_t exceptions)
 {
-	c->exc_icpt ^= STEP_FAULTS;
+	c->exc_icpt = exceptions;
 	c->vintr ^= VINTR_MASKING;
 	c->clean &= ~(CLEAN_INTERCEPTS | CLEAN_VINTR | CLEAN_DR);
 }
@@ -55,7 +55,8 @@ static void begin_step(struct svm_vcpu *s)
 	s->step_dr6 = c->dr6;
 	s->v.rflags |= RFLAGS_TF;
 	c->dr6 &= ~(DR6_B | DR6_BD | DR6_BS | DR6_BT);
-	step_intercepts(c);
+	s->step_icpt = c->exc_icpt;
+	step_intercepts(c, c->exc_icpt | STEP_FAULTS);
 }
 
 static void inject(struct svm_vcpu *s)
@@ -134,7 +135,7 @@ static void end_step(struct svm_vcpu *s, struct vmexit *x)
 	bool trap = vector == VECTOR_DB, done = trap && (c->dr6 & DR6_BS);
 
 	s->stepping = false;
-	step_intercepts(c);
+	step_intercepts(c, s->step_icpt);
 	/* Executed, it has loaded the guest's own RFLAGS. */
 	if (!done && s->v.rip == s->iret_rip)
 		s->v.rflags = s->step_flags;

@@ -5,6 +5,7 @@
 
 #define MSR_VM_CR		0xc0010114
 #define  VM_CR_R_INIT		0x02
+#define  VM_CR_DIS_A20M		0x04
 #define  VM_CR_LOCK		0x08
 #define  VM_CR_SVMDIS		0x10
 #define MSR_VM_HSAVE_PA		0xc0010117

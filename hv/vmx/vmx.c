@@ -22,6 +22,14 @@
 #define CPUID_XSAVE	BIT(26)		/* 1h ECX */
 #define EXCEPTION_DF	8u
 #define DR7_LOCAL	0x155u		/* L0 to L3, LE */
+#define DR7_GD		BIT(13)
+#define DR6_B		GENMASK(3, 0)
+#define DR6_BLD		BIT(11)
+#define DR6_BD		BIT(13)
+#define DR6_BS		BIT(14)
+#define DR6_RTM		BIT(16)
+#define DEBUGCTL_LBR	BIT(0)
+#define DEBUGCTL_BTF	BIT(1)
 
 struct vmx_vcpu {
 	struct vcpu v;			/* first */
@@ -309,11 +317,50 @@ static enum vmexit_kind decode_cr(struct vmx_vcpu *s, uint32_t qualification)
 	return EXIT_CR;
 }
 
-static enum vmexit_kind decode_exception(uint32_t info)
+static uint64_t next_rip(const struct vmx_vcpu *s);
+
+/* What the processor would have written before it delivered the #DB (28.2.1): the exit has left it out. */
+static void debug_state(uint64_t causes)
+{
+	uint64_t dr6 = (read_dr6() & ~(uint64_t)DR6_B) | (causes & (DR6_B | DR6_BD | DR6_BS));
+
+	/* These two say so by 0. */
+	write_dr6(dr6 & ~(causes & (DR6_BLD | DR6_RTM)));
+	vmcs_write(VMCS_GUEST_DR7, vmcs_read(VMCS_GUEST_DR7) & ~(uint64_t)DR7_GD);
+	vmcs_write(VMCS_GUEST_DEBUGCTL, vmcs_read(VMCS_GUEST_DEBUGCTL) & ~(uint64_t)(DEBUGCTL_LBR | DEBUGCTL_BTF));
+}
+
+/* #DB and #AC are injected as they are; the shadow of an STI ends with their delivery. */
+static enum vmexit_kind decode_reflected(struct vmx_vcpu *s, uint32_t info, struct vmexit *x)
+{
+	uint32_t blocking = (uint32_t)vmcs_read(VMCS_GUEST_BLOCKING);
+
+	x->exception.vector = (uint8_t)FIELD_GET(EVENT_INFO_VECTOR, info);
+	x->exception.has_error = info & EVENT_INFO_ERROR;
+	x->exception.error = x->exception.has_error ? (uint32_t)vmcs_read(VMCS_EXIT_ERROR) : 0;
+	if (x->exception.vector == VCPU_EVENT_DB)
+		debug_state(x->info1);
+	/* INT1, which is behind it already when its handler runs. */
+	if (FIELD_GET(EVENT_INFO_TYPE, info) == EVENT_TYPE_PRIV_SOFT)
+		s->v.rip = next_rip(s);
+	if (blocking & (BLOCKING_STI | BLOCKING_MOV_SS))
+		vmcs_write(VMCS_GUEST_BLOCKING, blocking & ~(BLOCKING_STI | BLOCKING_MOV_SS));
+	return EXIT_EXCEPTION;
+}
+
+static enum vmexit_kind decode_exception(struct vmx_vcpu *s, uint32_t info, struct vmexit *x)
 {
 	if (FIELD_GET(EVENT_INFO_TYPE, info) == EVENT_TYPE_NMI)
 		return EXIT_NMI;
-	return FIELD_GET(EVENT_INFO_VECTOR, info) == EXCEPTION_DF ? EXIT_DOUBLE_FAULT : EXIT_OTHER;
+	switch (FIELD_GET(EVENT_INFO_VECTOR, info)) {
+	case EXCEPTION_DF:
+		return EXIT_DOUBLE_FAULT;
+	case VCPU_EVENT_DB:
+	case VCPU_EVENT_AC:
+		return decode_reflected(s, info, x);
+	default:
+		return EXIT_OTHER;
+	}
 }
 
 static enum vmexit_kind kind_of(uint32_t reason)
@@ -374,7 +421,7 @@ static void decode_exit(struct vmx_vcpu *s, uint32_t reason, struct vmexit *x)
 		return;
 	}
 	if (reason == REASON_EXCEPTION)
-		x->kind = decode_exception((uint32_t)x->info2);
+		x->kind = decode_exception(s, (uint32_t)x->info2, x);
 	else if (reason == REASON_IO)
 		decode_io((uint32_t)x->info1, x);
 	else if (reason == REASON_CR)

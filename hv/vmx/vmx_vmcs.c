@@ -34,7 +34,7 @@ void vmx_vmcs_controls(const struct vmx_caps *c, uint64_t eptp, uint64_t io_bitm
 	vmcs_write(VMCS_PROC2_CTLS, c->control[WORD_PROC2]);
 	vmcs_write(VMCS_EXIT_CTLS, c->control[WORD_EXIT]);
 	vmcs_write(VMCS_ENTRY_CTLS, c->control[WORD_ENTRY]);
-	vmcs_write(VMCS_EXCEPTION_BITMAP, BIT(EXCEPTION_DF));
+	vmcs_write(VMCS_EXCEPTION_BITMAP, BIT(EXCEPTION_DF) | BIT(VCPU_EVENT_DB) | BIT(VCPU_EVENT_AC));
 	vmcs_write(VMCS_PF_MASK, 0);
 	vmcs_write(VMCS_PF_MATCH, 0);
 	vmcs_write(VMCS_CR3_TARGETS, 0);

@@ -9,15 +9,10 @@
 #include "smp.h"
 
 #define ONES		0xffffffffu
-#define CR0_PE		(1u << 0)
 #define CR0_NW		(1u << 29)
-#define CR0_PG		(1u << 31)
-#define CR4_PAE		(1u << 5)
 #define CR4_VMXE	(1u << 13)
 #define MSR_EFER	0xc0000080u
 #define EFER_LME	0x100u
-#define EFLAGS_TF	0x100u
-#define DR6_BS		(1u << 14)
 
 const char probe_name[] = "probe-attack";
 
@@ -77,6 +72,39 @@ static void code_in_page_0(void)
 	check((uint32_t)vector, (uint32_t)NO_TRAP, "attack: RDMSR and CPUID are carried out in page 0");
 }
 
+/* Each is followed by an exit, and by odd megabytes of Veneer's, which would be the even ones then. */
+static void a20(void)
+{
+	outb(0x92, 0);
+	check_hidden("port 92h with A20 masked");
+	__asm__ volatile("outw %0, %1" : : "a"((uint16_t)0), "Nd"((uint16_t)0x91));
+	check_hidden("port 92h from below");
+	outb(0x64, 0xd1);
+	outb(0x60, 0xdd);
+	check_hidden("the keyboard controller's output port with A20 masked");
+	outb(0x64, 0xdd);
+	check_hidden("the keyboard controller's command DDh");
+	for (uint8_t pulse = 0xf1; pulse < 0xff; pulse += 2)
+		outb(0x64, pulse);
+	check_hidden("pulses on the output port");
+	outb(0x64, 0xdf);
+	outb(0x92, 2);
+}
+
+/* Exits for Veneer, and all as on a processor alone for the guest: a breakpoint on a word that is written. */
+static void debug_exception(void)
+{
+	static volatile uint32_t word;
+	uint32_t dr6, control = 0xd0001, off = 0;
+	int vector;
+
+	__asm__ volatile("movl %0, %%dr0; movl %1, %%dr6; movl %2, %%dr7" : : "r"(&word), "r"(off), "r"(control));
+	vector = TRY("movl $7, (%0)", "r"(&word) : "memory");
+	__asm__ volatile("movl %%dr6, %0; movl %1, %%dr7" : "=r"(dr6) : "r"(off));
+	check((uint32_t)vector, TRAP_DB, "attack: a breakpoint on data is #DB");
+	check(dr6 & 0xf, 1, "attack: DR6 says which");
+}
+
 /* --- the end --- */
 
 static void end_by_cs(void)
@@ -131,4 +159,6 @@ void probe(void)
 	check_hidden("nothing");
 	long_mode_half_way();
 	code_in_page_0();
+	a20();
+	debug_exception();
 }

@@ -252,6 +252,20 @@ TEST(a_borrowed_pin)
 	ioapic_watch(true);
 	CHECK_EQ(trap_find_mmio(chips[1].base, &off), t);
 	CHECK_EQ(trap_read(t, 0, 4), 0x21);
+
+	/* While INIT is held no input sends it, neither one that would already nor one that would now. */
+	ioapic_watch(false);
+	chips[0].entry[3][0] = 5 << 8;
+	ioapic_hold_inits(true);
+	CHECK_EQ(chips[0].entry[3][0], MASKED | 5 << 8);
+	CHECK_EQ(trap_find_mmio(chips[1].base, &off), t);
+	trap_write(t, 0, 4, 0x10 + 2 * 6);
+	trap_write(t, 0x10, 4, 5 << 8 | 0x77);
+	CHECK_EQ(chips[1].entry[6][0], MASKED | 5 << 8 | 0x77);
+	trap_write(t, 0x10, 4, 0x77);
+	CHECK_EQ(chips[1].entry[6][0], 0x77);
+	ioapic_hold_inits(false);
+	CHECK(!trap_find_mmio(chips[1].base, &off));
 }
 
 TEST_MAIN

@@ -57,6 +57,9 @@ uint32_t lapic_dfr(void) { return 0; }
 int nested_readonly(uint64_t base, uint64_t size) { watches++; return 0; }
 static unsigned ends;
 int nested_writable(uint64_t base, uint64_t size) { ends++; return 0; }
+void ioapic_hold_inits(bool on) { }
+static uint64_t hidden, hidden_size;
+int nested_hide(uint64_t base, uint64_t size) { hidden = base; hidden_size = size; return 0; }
 void nested_pause_by(void (*pause)(void), void (*resume)(void)) { }
 static bool rings;
 static unsigned looks;
@@ -377,6 +380,8 @@ TEST(emulated_while_watched)
 	config.ap_trap = AP_TRAP_ALWAYS;
 	start(wait_sipi);
 	CHECK_EQ(smp_watch(), 0);
+	/* No message by a store beside the local APIC. */
+	CHECK(hidden == 0xfee01000 && hidden_size == 0xff000);
 	smp_real_init(me);
 	CHECK_EQ(waits, 0);
 	CHECK_EQ(me->state, CPU_WAITS);

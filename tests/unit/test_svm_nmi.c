@@ -18,7 +18,7 @@ static uint32_t exceptions;
 static void start(bool vnmi)
 {
 	memset(&vmcb, 0, sizeof(vmcb));
-	vmcb.exc_icpt = exceptions = BIT(8) | BIT(30);
+	vmcb.exc_icpt = exceptions = BIT(8) | BIT(30) | BIT(1) | BIT(17);
 	vmcb.dr6 = 0xffff0ff0;
 	vmcb.dr7 = 0x400;
 	vmcb.clean = CLEAN_ALL;

@@ -346,4 +346,29 @@ TEST(another_exit_than_a_sipis)
 	CHECK_EQ(vmcs[VMCS_GUEST_ACTIVITY], ACTIVITY_ACTIVE);
 }
 
+/* #DB and #AC go in as they came; DR6 and DR7 are as if the processor had delivered #DB. */
+TEST(exceptions_that_may_loop)
+{
+	start();
+	host_dr6 = 0xffff0ff0 | BIT(1);
+	vmcs[VMCS_GUEST_DR7] = 0x400 | BIT(13);
+	vmcs[VMCS_GUEST_DEBUGCTL] = 3;
+	vmcs[VMCS_GUEST_BLOCKING] = BLOCKING_STI;
+	vmcs[VMCS_EXIT_EVENT] = EVENT(EVENT_TYPE_EXCEPTION, 1);
+	vmcs[VMCS_QUALIFICATION] = BIT(0) | BIT(14);
+	CHECK_EQ(run(REASON_EXCEPTION), EXIT_EXCEPTION);
+	CHECK(x.exception.vector == 1 && !x.exception.has_error && s.v.rip == RIP);
+	CHECK_EQ(host_dr6, 0xffff0ff0 | BIT(0) | BIT(14));
+	CHECK(vmcs[VMCS_GUEST_DR7] == 0x400 && !vmcs[VMCS_GUEST_DEBUGCTL] && !vmcs[VMCS_GUEST_BLOCKING]);
+	/* INT1 */
+	start();
+	vmcs[VMCS_EXIT_EVENT] = EVENT(EVENT_TYPE_PRIV_SOFT, 1);
+	CHECK_EQ(run(REASON_EXCEPTION), EXIT_EXCEPTION);
+	CHECK_EQ(s.v.rip, RIP + LENGTH);
+	start();
+	vmcs[VMCS_EXIT_EVENT] = EVENT(EVENT_TYPE_EXCEPTION, 17) | EVENT_INFO_ERROR;
+	CHECK_EQ(run(REASON_EXCEPTION), EXIT_EXCEPTION);
+	CHECK(x.exception.vector == 17 && x.exception.has_error && !x.exception.error);
+}
+
 TEST_MAIN

@@ -113,4 +113,7 @@ void wrmsr(uint32_t msr, uint64_t v)
 
 void write_cr3(uint64_t v) { (void)v; }
 void wbinvd(void) { }
+uint64_t host_dr6 = 0xffff0ff0;
+uint64_t read_dr6(void) { return host_dr6; }
+void write_dr6(uint64_t v) { host_dr6 = v; }
 void halt_forever(void) { host_fail("halt", 0, "the machine halted"); }

@@ -8,6 +8,8 @@
 #define wrmsr native_wrmsr
 #define write_cr3 native_write_cr3
 #define wbinvd native_wbinvd
+#define read_dr6 native_read_dr6
+#define write_dr6 native_write_dr6
 #define halt_forever native_halt_forever
 #define gs_self native_gs_self
 #include "../../../../hv/x86.h"
@@ -16,6 +18,8 @@
 #undef wrmsr
 #undef write_cr3
 #undef wbinvd
+#undef read_dr6
+#undef write_dr6
 #undef halt_forever
 #undef gs_self
 
@@ -24,6 +28,8 @@ uint64_t rdmsr(uint32_t msr);
 void wrmsr(uint32_t msr, uint64_t v);
 void write_cr3(uint64_t v);
 void wbinvd(void);
+uint64_t read_dr6(void);
+void write_dr6(uint64_t v);
 NORETURN void halt_forever(void);
 void *gs_self(void);
 

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: hv/dev/power.c tests/unit/host/cpu.c */
+/* Resets beside ACPI, which stop the devices first, and the gate of A20, which stays on. */
+#include "host/cpu.h"
+#include "host/host.h"
+#include "hv/dev/acpi.h"
+#include "hv/dev/power.h"
+#include "hv/dev/trap.h"
+
+struct acpi_info acpi;
+static unsigned stops, ends, traps;
+static uint8_t last[0x100];
+static unsigned writes;
+
+void trap_intercept_ports(uint16_t base, unsigned n) { traps++; }
+static void stop(void) { stops++; }
+void smp_stop_others(void) { ends++; }
+static uint64_t port_read(void *ctx, uint32_t off, unsigned width) { return 0xff; }
+static void port_write(void *ctx, uint32_t off, unsigned width, uint64_t v)
+{
+	CHECK_EQ(width, 1);
+	last[off] = (uint8_t)v;
+	writes++;
+}
+static const struct host_model ports = { port_read, port_write };
+
+/* What a byte to @port becomes there; 0x100 if it does not arrive. */
+static unsigned out(uint16_t port, uint8_t v)
+{
+	unsigned before = writes;
+
+	CHECK(!power_port_write(port, 1, v));
+	return writes == before ? 0x100 : last[port];
+}
+
+TEST(a20_stays_on)
+{
+	host_pio_model(0, 0x100, &ports, NULL);
+	machine_on_stop(stop);
+	power_init();
+	CHECK_EQ(traps, 3);
+	CHECK_EQ(out(0x92, 0), 2);
+	CHECK_EQ(out(0x92, 0x30), 0x32);
+	CHECK_EQ(out(0x64, 0xdd), 0x100);
+	CHECK_EQ(out(0x64, 0xdf), 0xdf);
+	CHECK_EQ(out(0x64, 0xd1), 0xd1);
+	CHECK_EQ(out(0x60, 0xdd), 0xdf);
+	/* The byte behind, and one behind another command, are the keyboard's. */
+	CHECK_EQ(out(0x60, 0xed), 0xed);
+	CHECK_EQ(out(0x64, 0xd1), 0xd1);
+	CHECK_EQ(out(0x64, 0xaa), 0xaa);
+	CHECK_EQ(out(0x60, 0xdd), 0xdd);
+	for (unsigned pulse = 0xf1; pulse < 0x100; pulse += 2)
+		CHECK_EQ(out(0x64, (uint8_t)pulse), pulse | 2);
+	CHECK_EQ(stops, 0);
+	/* A wide one keeps its other bytes. */
+	CHECK(!power_port_write(0x60, 2, 0x5511));
+	CHECK(last[0x60] == 0x11 && last[0x61] == 0x55);
+}
+
+TEST(resets_stop_the_devices)
+{
+	host_pio_model(0, 0x100, &ports, NULL);
+	ends = 0;
+	CHECK_EQ(out(0x64, 0xd1), 0xd1);
+	CHECK_EQ(out(0x60, 0xfe), 0xfe);
+	CHECK_EQ(ends, 1);
+	CHECK_EQ(out(0x64, 0xfe), 0xfe);
+	CHECK_EQ(out(0x64, 0xf0), 0xf2);
+	CHECK_EQ(ends, 3);
+	CHECK_EQ(out(0x92, 1), 3);
+	CHECK_EQ(ends, 4);
+	/* The devices once. */
+	CHECK_EQ(stops, 1);
+}
+
+TEST_MAIN
