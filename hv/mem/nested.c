@@ -6,6 +6,8 @@
 #include <veneer/err.h>
 #include <veneer/lock.h>
 #include <veneer/log.h>
+#include <veneer/mem.h>
+#include <veneer/string.h>
 #include "hv/boot/bootinfo.h"
 #include "hv/mem/mtrr.h"
 #include "hv/mem/nested.h"
@@ -24,6 +26,14 @@ static struct { uint64_t base, size; } own;	/* Veneer's memory */
 static struct { uint64_t base, size; unsigned map; } special[MAX_SPECIAL];
 static unsigned nspecial;
 
+/* Ranges that show a page of ones.  Blocks of 2 MiB without any other page have one table together. */
+#define MAX_ONES	64u
+#define BLOCK		0x200000ull
+static struct { uint64_t base, size; } ones[MAX_ONES];
+static unsigned nones;
+static uint8_t *ones_page;
+static uint64_t *ones_table;
+
 /* Piece by piece as the memory type changes, where entries hold one. */
 static int set_typed(uint64_t gpa, uint64_t size, unsigned map)
 {
@@ -39,10 +49,40 @@ static int set_typed(uint64_t gpa, uint64_t size, unsigned map)
 	return err;
 }
 
+static bool in_ones(uint64_t gpa, uint64_t *end)
+{
+	for (unsigned i = 0; i < nones; i++) {
+		if (gpa < ones[i].base || gpa - ones[i].base >= ones[i].size)
+			continue;
+		*end = ones[i].base + ones[i].size;
+		return true;
+	}
+	return false;
+}
+
+/* How much of [gpa, gpa + size) lies before the next range of ones. */
+static uint64_t before_ones(uint64_t gpa, uint64_t size)
+{
+	for (unsigned i = 0; i < nones; i++)
+		if (ones[i].base > gpa)
+			size = MIN(size, ones[i].base - gpa);
+	return size;
+}
+
+/* All but the ranges of ones. */
 static int change(uint64_t gpa, uint64_t size, unsigned map)
 {
-	int err = map && nested.format->typed ? set_typed(gpa, size, map) : pt_set(&nested, gpa, size, map);
+	uint64_t at = gpa, end = gpa + size, n, behind;
+	int err = 0;
 
+	for (; !err && at < end; at += n) {
+		if (in_ones(at, &behind)) {
+			n = MIN(behind, end) - at;
+			continue;
+		}
+		n = before_ones(at, end - at);
+		err = map && nested.format->typed ? set_typed(at, n, map) : pt_set(&nested, at, n, map);
+	}
 	if (err)
 		log_err("nested: out of page tables for %#lx+%#lx", gpa, size);
 	return err;
@@ -53,6 +93,9 @@ int nested_init(const struct boot_info *b, const struct pt_format *format, bool 
 {
 	int err = pt_tree_init(&nested, format, pages_1g);
 
+	nones = 0;
+	ones_page = NULL;
+	ones_table = NULL;
 	if (format->typed)
 		mtrr_init();
 	if (!err)
@@ -171,9 +214,11 @@ int nested_writable(uint64_t gpa, uint64_t size)
 
 bool nested_is_hidden(uint64_t gpa)
 {
-	bool hidden = false;
+	uint64_t behind;
 
 	lock_acquire(&lock);
+	bool hidden = in_ones(gpa, &behind);
+
 	for (unsigned i = 0; !hidden && i < nspecial; i++)
 		hidden = !special[i].map && gpa >= special[i].base && gpa - special[i].base < special[i].size;
 	lock_release(&lock);
@@ -202,6 +247,13 @@ static int retype_all(void)
 	int err = 0;
 
 	while (!err && (entry = pt_next(&nested, &at, &size))) {
+		uint64_t behind;
+
+		/* Registers: uncached for ever. */
+		if (in_ones(at, &behind)) {
+			at = behind;
+			continue;
+		}
 		err = change(at, size, entry & (MAP_R | MAP_W | MAP_X));
 		at += size;
 	}
@@ -213,4 +265,79 @@ void nested_retype(void)
 {
 	begin();
 	end(retype_all());
+}
+
+/* --- ranges of ones --- */
+
+static unsigned with_type(unsigned map, enum cache_type type)
+{
+	return nested.format->typed ? map | (unsigned)FIELD_PREP(MAP_TYPE, type) : map;
+}
+
+/* Nobody writes the page again, so that it may be cached whatever stands around. */
+static uint64_t ones_entry(void)
+{
+	return mem_phys(ones_page) | nested.format->leaf(with_type(MAP_R, CACHE_WB));
+}
+
+static bool make_ones(void)
+{
+	if (ones_table)
+		return true;
+	if (!ones_page)
+		ones_page = mem_alloc(PAGE_SIZE, PAGE_SIZE);
+	if (ones_page)
+		ones_table = mem_alloc(PAGE_SIZE, PAGE_SIZE);
+	if (!ones_table)
+		return false;
+	memset(ones_page, 0xff, PAGE_SIZE);
+	for (unsigned i = 0; i < PAGE_SIZE / sizeof(*ones_table); i++)
+		ones_table[i] = ones_entry();
+	return true;
+}
+
+static int fill(uint64_t gpa, uint64_t size)
+{
+	int err = 0;
+
+	for (uint64_t at = gpa, n; !err && at < gpa + size; at += n) {
+		n = IS_ALIGNED(at, BLOCK) && gpa + size - at >= BLOCK ? BLOCK : PAGE_SIZE;
+		err = n == BLOCK ? pt_share(&nested, at, ones_table) :
+		      pt_unshare(&nested, at, ones_table) ?:
+		      pt_redirect(&nested, at, mem_phys(ones_page), with_type(MAP_R, CACHE_WB));
+	}
+	return err;
+}
+
+static int add_ones(uint64_t gpa, uint64_t size)
+{
+	int err = nones < MAX_ONES && make_ones() ? fill(gpa, size) : -ERR_NOMEM;
+
+	if (err) {
+		log_err("nested: no room for %#lx+%#lx to read as ones", gpa, size);
+		return err;
+	}
+	ones[nones].base = gpa;
+	ones[nones++].size = size;
+	return 0;
+}
+
+int nested_ones(uint64_t gpa, uint64_t size)
+{
+	begin();
+	return end(add_ones(gpa, size));
+}
+
+int nested_ones_page(uint64_t gpa, enum ones_page what)
+{
+	begin();
+	int err = pt_unshare(&nested, gpa, ones_table);
+
+	if (!err && what == PAGE_ONES)
+		err = pt_redirect(&nested, gpa, mem_phys(ones_page), with_type(MAP_R, CACHE_WB));
+	else if (!err)
+		err = pt_set(&nested, gpa, PAGE_SIZE, what == PAGE_OWN ? with_type(MAP_R, CACHE_UC) : 0);
+	if (err)
+		log_err("nested: out of page tables for the page %#lx", gpa);
+	return end(err);
 }

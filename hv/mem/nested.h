@@ -28,6 +28,15 @@ int nested_readonly(uint64_t gpa, uint64_t size);
 int nested_writable(uint64_t gpa, uint64_t size);
 bool nested_is_hidden(uint64_t gpa);
 
+/*
+ * All of [gpa, gpa + size), 4 KiB aligned, shows one page of ones: reads do not exit, writes do.  It counts as hidden, and the
+ * calls above and those below change nothing in it any more.  Then one page of it: the machine's own, read-only (PAGE_OWN);
+ * absent, so that each access exits (PAGE_TRAPPED); or ones again.  Start only.  0 or -ERR_NOMEM after a log line.
+ */
+enum ones_page { PAGE_ONES, PAGE_OWN, PAGE_TRAPPED };
+int nested_ones(uint64_t gpa, uint64_t size);
+int nested_ones_page(uint64_t gpa, enum ones_page what);
+
 /* The guest writes to a hidden address, without effect.  The first write to Veneer's own memory has a line in the log. */
 void nested_stray_write(uint64_t gpa);
 

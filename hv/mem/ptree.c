@@ -2,6 +2,7 @@
 /* Four-level page tables of any vendor's format: long mode's, nested paging's, EPT's (APM vol. 2, 5.3 and 15.25). */
 #include <veneer/err.h>
 #include <veneer/mem.h>
+#include <veneer/string.h>
 #include "hv/mem/ptree.h"
 
 #define PT_ADDR		GENMASK64(51, 12)
@@ -177,4 +178,45 @@ int pt_redirect(struct pt_tree *t, uint64_t addr, uint64_t phys, unsigned map)
 	if (!err)
 		*find_leaf(t, addr) = phys | t->format->leaf(map);
 	return err;
+}
+
+/* The entry of 2 MiB that covers @addr, with the tables above made where they lack.  NULL when out of memory. */
+static uint64_t *block_entry(struct pt_tree *t, uint64_t addr)
+{
+	uint64_t *table = t->root;
+
+	for (unsigned level = 4; level > 2; level--) {
+		uint64_t *e = &table[level_index(addr, level)];
+
+		table = is_table(*e, level) ? (uint64_t *)(uintptr_t)(*e & PT_ADDR) : split(t, e, level);
+		if (!table)
+			return NULL;
+	}
+	return &table[level_index(addr, 2)];
+}
+
+int pt_share(struct pt_tree *t, uint64_t addr, const uint64_t *table)
+{
+	uint64_t *e = block_entry(t, addr);
+
+	if (!e)
+		return -ERR_NOMEM;
+	*e = mem_phys(table) | t->format->table;
+	return 0;
+}
+
+int pt_unshare(struct pt_tree *t, uint64_t addr, const uint64_t *table)
+{
+	uint64_t *e = block_entry(t, addr), *own;
+
+	if (!e)
+		return -ERR_NOMEM;
+	if (!is_table(*e, 2) || (*e & PT_ADDR) != mem_phys(table))
+		return 0;
+	own = new_table(t);
+	if (!own)
+		return -ERR_NOMEM;
+	memcpy(own, table, PAGE_SIZE);
+	*e = mem_phys(own) | t->format->table;
+	return 0;
 }

@@ -37,6 +37,13 @@ uint64_t pt_get(const struct pt_tree *t, uint64_t addr);
 uint64_t pt_next(const struct pt_tree *t, uint64_t *addr, uint64_t *size);
 /* The one page at @addr shows @phys instead of itself; @map as above.  0 or -ERR_NOMEM. */
 int pt_redirect(struct pt_tree *t, uint64_t addr, uint64_t phys, unsigned map);
+/*
+ * The 2 MiB at @addr (aligned) are what the 512 entries of @table say, which other blocks may have, too: nothing else may set
+ * a page in such a block before pt_unshare() has given it a copy of its own.  pt_unshare() does nothing in another block.
+ * Both: 0 or -ERR_NOMEM.
+ */
+int pt_share(struct pt_tree *t, uint64_t addr, const uint64_t *table);
+int pt_unshare(struct pt_tree *t, uint64_t addr, const uint64_t *table);
 int pt_tree_init(struct pt_tree *t, const struct pt_format *format, bool pages_1g);
 
 extern const struct pt_format pt_format_x86;

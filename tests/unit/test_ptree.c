@@ -267,4 +267,72 @@ TEST(the_hidden_stays_so_when_tables_run_out)
 	CHECK(visible(bar + 0x4000) && !visible(bar));
 }
 
+TEST(shared_blocks)
+{
+	static uint64_t shared[512] __attribute__((aligned(4096)));
+	struct pt_tree t;
+
+	for (unsigned i = 0; i < 512; i++)
+		shared[i] = 0x5000 | P;
+	tree(&t, true);
+	CHECK_EQ(pt_set(&t, 0, 4 * GIB, RW), 0);
+	unsigned before = t.tables;
+	for (uint64_t at = GIB + 4 * MIB; at < GIB + 260 * MIB; at += 2 * MIB)
+		CHECK_EQ(pt_share(&t, at, shared), 0);
+	/* One for the 1 GiB that was one page. */
+	CHECK_EQ(t.tables, before + 1);
+	CHECK_EQ(pt_get(&t, GIB + 4 * MIB) & ADDR, 0x5000);
+	CHECK_EQ(pt_get(&t, GIB + 260 * MIB - 1) & ADDR, 0x5000);
+	CHECK_EQ(pt_get(&t, GIB + 260 * MIB) & ADDR, GIB + 260 * MIB);
+	CHECK_EQ(pt_get(&t, GIB + 2 * MIB) & ADDR, GIB + 2 * MIB);
+	/* A page of its own needs a table of its own. */
+	CHECK_EQ(pt_unshare(&t, GIB + 6 * MIB, shared), 0);
+	CHECK_EQ(pt_set(&t, GIB + 6 * MIB, PAGE_SIZE, RW), 0);
+	CHECK_EQ(t.tables, before + 2);
+	CHECK_EQ(pt_get(&t, GIB + 6 * MIB) & ADDR, GIB + 6 * MIB);
+	CHECK_EQ(pt_get(&t, GIB + 6 * MIB + PAGE_SIZE) & ADDR, 0x5000);
+	CHECK_EQ(pt_get(&t, GIB + 4 * MIB) & ADDR, 0x5000);
+	CHECK_EQ(pt_unshare(&t, GIB + 6 * MIB, shared), 0);
+	CHECK_EQ(t.tables, before + 2);
+	host_heap_fail_at(1);
+	CHECK_EQ(pt_unshare(&t, GIB + 8 * MIB, shared), -ERR_NOMEM);
+	CHECK_EQ(pt_get(&t, GIB + 8 * MIB) & ADDR, 0x5000);
+}
+
+/* Nothing else changes a range of ones: not the guest's memory types, not a mapping on demand, not a hole in it. */
+TEST(ranges_of_ones)
+{
+	static struct boot_info b = { .self_base = 8 * MIB, .self_size = 4 * MIB };
+	const uint64_t high = 64 * GIB, low = 0xe0100000;
+	struct pt_tree t = { &pt_format_x86, NULL, 2, 0 };
+
+	host_cpu_reset();
+	gmem_init(&b);
+	CHECK_EQ(nested_init(&b, &pt_format_x86, false), 0);
+	t.root = (uint64_t *)(uintptr_t)nested_root();
+	CHECK_EQ(nested_ones(low, 3 * MIB), 0);
+	CHECK_EQ(nested_ones(high, 256 * MIB), 0);
+	uint64_t page = pt_get(&t, low);
+	CHECK((page & (P | W)) == P && *(uint32_t *)(uintptr_t)(page & ADDR) == 0xffffffff);
+	CHECK((pt_get(&t, low - 1) & W) && (pt_get(&t, low + 3 * MIB) & W));
+	CHECK_EQ(nested_ones_page(high + 0x5000, PAGE_OWN), 0);
+	CHECK_EQ(nested_ones_page(high + 0x6000, PAGE_TRAPPED), 0);
+	CHECK_EQ(nested_map_on_demand(high + 300 * MIB), 0);
+	CHECK_EQ(nested_map_on_demand(high), 0);
+	nested_retype();
+	CHECK_EQ(nested_hide(low + MIB, MIB), 0);
+	CHECK_EQ(nested_show(low + MIB, MIB), 0);
+	for (uint64_t at = 0; at < 256 * MIB; at += PAGE_SIZE)
+		if (at != 0x5000 && at != 0x6000)
+			CHECK_EQ(pt_get(&t, high + at) & (ADDR | P | W), page & (ADDR | P | W));
+	for (uint64_t at = low; at < low + 3 * MIB; at += PAGE_SIZE)
+		CHECK_EQ(pt_get(&t, at) & (ADDR | P | W), page & (ADDR | P | W));
+	CHECK_EQ(pt_get(&t, high + 0x5000) & (ADDR | P | W), (high + 0x5000) | P);
+	CHECK_EQ(pt_get(&t, high + 0x6000), 0);
+	CHECK_EQ(pt_get(&t, high + 300 * MIB) & (ADDR | P | W), (high + 300 * MIB) | P | W);
+	CHECK_EQ(nested_ones_page(high + 0x5000, PAGE_ONES), 0);
+	CHECK_EQ(pt_get(&t, high + 0x5000) & ADDR, page & ADDR);
+	CHECK(nested_is_hidden(high) && nested_is_hidden(low + 3 * MIB - 1) && !nested_is_hidden(low - 1));
+}
+
 TEST_MAIN
