@@ -14,7 +14,7 @@
 #include "hv/mem/paging.h"
 #include "hv/mem/ram.h"
 
-#define MAX_TRAPS	160u
+#define MAX_TRAPS	192u
 #define MAX_FIXED	24u
 #define MAX_COMPLAINTS	16u
 
@@ -190,6 +190,14 @@ int trap_place_system(struct trap *t, uint64_t base)
 	int err = put(t, base);
 	lock_release(&lock);
 	return err;
+}
+
+void trap_place_mapped(struct trap *t, uint64_t base)
+{
+	lock_acquire(&lock);
+	t->base = base;
+	__atomic_store_n(&t->on, true, __ATOMIC_RELEASE);
+	lock_release(&lock);
 }
 
 void trap_remove(struct trap *t)

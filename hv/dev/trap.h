@@ -15,6 +15,8 @@ void trap_write(struct trap *t, uint32_t off, unsigned width, uint64_t value);
 
 /* As trap_place(), for the pages of the interrupt controllers, where no BAR may go. */
 int trap_place_system(struct trap *t, uint64_t base);
+/* A memory trap for ever at @base, whose nested mapping is the caller's: it answers what exits there. */
+void trap_place_mapped(struct trap *t, uint64_t base);
 
 /* Ports: the intercept bitmap that the vendor's code shows to the processor (4 KiB for 64 Ki ports, 3 pages with SVM). */
 void trap_set_io_bitmap(uint8_t *bitmap);
