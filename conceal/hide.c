@@ -22,7 +22,7 @@ static int hide_io(const struct pci_bar *b)
 {
 	struct trap *t = trap_new_pio("hidden", (uint32_t)b->size, &nothing, NULL);
 
-	return t ? trap_place(t, b->addr) : -ERR_NOMEM;
+	return t ? trap_place(t, b->addr) ?: vpci_protect(b->addr, b->size, true) : -ERR_NOMEM;
 }
 
 /*
@@ -32,24 +32,17 @@ static int hide_memory(const struct pci_bar *b)
 {
 	uint64_t base = ALIGN_DOWN(b->addr, (uint64_t)PAGE_SIZE), end = ALIGN_UP(b->addr + b->size, (uint64_t)PAGE_SIZE);
 
-	return nested_hide(base, end - base);
+	return nested_hide(base, end - base) ?: vpci_protect(base, end - base, false);
 }
 
-static void freeze_bridges(const struct pci_dev *pci)
+static int freeze_bridges(const struct pci_dev *pci)
 {
 	const struct pci_dev *d;
+	int err = 0;
 
-	for (uint16_t up = pci->parent; up != 0xffff; ) {
-		uint16_t next = 0xffff;
-
-		for (unsigned i = 0; (d = pci_get(i)); i++) {
-			if (d->bdf == up) {
-				vpci_freeze(d);
-				next = d->parent;
-			}
-		}
-		up = next;
-	}
+	for (uint16_t up = pci->parent; !err && up != 0xffff && (d = pci_find(up)); up = d->parent)
+		err = vpci_freeze(d);
+	return err;
 }
 
 int hide_function(const struct pci_dev *pci)
@@ -63,10 +56,10 @@ int hide_function(const struct pci_dev *pci)
 			continue;
 		err = b->io ? hide_io(b) : hide_memory(b);
 	}
-	if (err) {
-		log_err("pci " PCI_FMT ": cannot be hidden (%d): its registers stay reachable", PCI_ARGS(pci->bdf), err);
-		return err;
-	}
-	freeze_bridges(pci);
-	return 0;
+	if (!err)
+		err = freeze_bridges(pci);
+	if (err)
+		log_err("pci " PCI_FMT ": cannot be hidden (%s): its registers would stay reachable", PCI_ARGS(pci->bdf),
+			err_name(err));
+	return err;
 }

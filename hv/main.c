@@ -136,10 +136,12 @@ static void start_machine(void)
 	if (IS_ENABLED(CONFIG_INTX))
 		ioapic_init();
 	pci_space_init(&boot);
-	pci_init(true);
+	if (pci_init(true))
+		stop("not all PCI functions of this machine can be recorded: the guest would get one that must be hidden");
 	own_size(0);
 	iommu_init("");
-	vpci_init();
+	if (vpci_init())
+		stop("no memory to close PCI's configuration space: the guest would get a function that must be hidden");
 	if (IS_ENABLED(CONFIG_INTX))
 		intx_init();
 	power_init();
@@ -188,7 +190,8 @@ NORETURN static void check_only(void)
 	if (cpu)
 		log_info("check: processor: %s: fits", vcpu_ops->name);
 	acpi_init(boot.rsdp);
-	pci_init(false);
+	if (pci_init(false))
+		stop("does not fit: not all PCI functions of this machine can be recorded");
 	iommu_init("check: ");
 	int n = composition()->check();
 

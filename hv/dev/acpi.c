@@ -112,13 +112,18 @@ static void parse_madt(const struct sdt *t)
 
 static void parse_mcfg(const struct sdt *t)
 {
-	for (uint32_t at = 44; at + 16 <= t->length && acpi.necam < ACPI_MAX_ECAM; at += 16) {
+	for (uint32_t at = 44; at + 16 <= t->length; at += 16) {
 		const uint8_t *e = (const uint8_t *)t + at;
 
 		/* The address is that of bus 0, whatever the first bus is (PCI Firmware 3.0, 4.1.2). */
-		if (field(e, 8, 2) != 0 || e[10] > e[11] || !field(e, 0, 8) || !IS_ALIGNED(field(e, 0, 8), 1ull << 20))
+		if (e[10] > e[11] || !field(e, 0, 8) || !IS_ALIGNED(field(e, 0, 8), 1ull << 20) || field(e, 0, 8) >> 52)
 			continue;
+		if (acpi.necam == ACPI_MAX_ECAM) {
+			acpi.ecam_left_out = true;
+			return;
+		}
 		acpi.ecam[acpi.necam].addr = field(e, 0, 8);
+		acpi.ecam[acpi.necam].segment = (uint16_t)field(e, 8, 2);
 		acpi.ecam[acpi.necam].bus_first = e[10];
 		acpi.ecam[acpi.necam++].bus_last = e[11];
 	}

@@ -7,7 +7,7 @@
 
 #define ACPI_MAX_CPUS		64u
 #define ACPI_MAX_IOAPICS	8u
-#define ACPI_MAX_ECAM		4u
+#define ACPI_MAX_ECAM		32u
 
 struct acpi_info {
 	unsigned ncpus;				/* enabled processors in the MADT; 1 without one */
@@ -16,7 +16,8 @@ struct acpi_info {
 	struct { uint32_t addr, gsi_base; } ioapic[ACPI_MAX_IOAPICS];
 	uint32_t lapic_addr;
 	unsigned necam;
-	struct { uint64_t addr; uint8_t bus_first, bus_last; } ecam[ACPI_MAX_ECAM];	/* segment 0 only */
+	struct { uint64_t addr; uint16_t segment; uint8_t bus_first, bus_last; } ecam[ACPI_MAX_ECAM];
+	bool ecam_left_out;			/* the MCFG names more than that: the guest must not start */
 	uint16_t pm_timer;			/* port, 0 when absent */
 	bool pm_timer_32bit;
 	uint16_t pm1a_cnt, pm1b_cnt;		/* ports, 0 when absent */

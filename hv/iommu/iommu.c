@@ -77,8 +77,12 @@ bool iommu_check_unit(struct iommu_info *i, const struct iommu_unit *unit)
 
 struct iommu_unit *iommu_add_unit(struct iommu_info *i, const struct iommu_unit *unit)
 {
-	if (!iommu_check_unit(i, unit) || is_full(i, i->nunits, IOMMU_MAX_UNITS, "units"))
+	if (!iommu_check_unit(i, unit))
 		return NULL;
+	if (is_full(i, i->nunits, IOMMU_MAX_UNITS, "units")) {
+		i->units_left_out = true;
+		return NULL;
+	}
 	i->unit[i->nunits] = *unit;
 	return &i->unit[i->nunits++];
 }
@@ -341,7 +345,7 @@ static int switch_off(unsigned n, const struct iommu_unit *u)
 
 static int hide_unit(const struct iommu_unit *u)
 {
-	int err = nested_hide(u->base, u->size);
+	int err = nested_hide(u->base, u->size) ?: vpci_protect(u->base, u->size, false);
 
 	if (!err && u->kind == IOMMU_AMDVI && !u->segment && function_at(u->bdf))
 		err = vpci_set(u->bdf, NULL, NULL);
@@ -352,6 +356,10 @@ int iommu_hide(void)
 {
 	if (!acpi.dmar && !acpi.ivrs)
 		return 0;
+	if (info.units_left_out) {
+		log_err("iommu: more than %u units: the guest would get those that are left out", IOMMU_MAX_UNITS);
+		return -ERR_NOMEM;
+	}
 	for (unsigned i = 0; i < info.nunits; i++) {
 		int err = switch_off(i, &info.unit[i]) ?: hide_unit(&info.unit[i]);
 

@@ -61,6 +61,7 @@ struct iommu_info {
 	uint8_t width;			/* of host addresses; 0 unknown */
 	bool intr_remap, x2apic_opt_out, dma_opt_in;
 	bool broken;			/* something was left out, a line says what */
+	bool units_left_out;		/* a unit among that, for there were too many: the guest must not start */
 };
 
 /*

@@ -128,7 +128,7 @@ static void bridge_write(void *ctx, uint16_t off, unsigned width, uint32_t value
 	for (unsigned i = 0; i < width; i++)
 		routes |= line_at((uint16_t)(off + i)) >= 0;
 	if (!routes) {
-		pci_cfg_write(bridge->bdf, off, width, value);
+		guard_write(bridge, off, width, value);
 		return;
 	}
 	/* These registers stand four to a dword that has no others. */

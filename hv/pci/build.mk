@@ -2,3 +2,5 @@
 obj-y += hv/pci/pci.o
 obj-y += hv/pci/pci_space.o
 obj-y += hv/pci/vpci.o
+obj-y += hv/pci/guard.o
+obj-y += hv/pci/vbridge.o

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Real PCI: configuration accesses by 0xCF8 and ECAM, enumeration, BAR sizes. */
+#include <veneer/err.h>
 #include <veneer/io.h>
 #include <veneer/lock.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
+#include <veneer/string.h>
 #include <veneer/time.h>
 #include "hv/dev/acpi.h"
 #include "hv/pci/pci.h"
@@ -13,24 +15,28 @@
 #define CONFIG_DATA	0xcfc
 #define CONFIG_ENABLE	BIT(31)
 
-#define PCI_STATUS_OFF	0x06
-#define PCI_SECONDARY	0x19
-#define PCI_SUBORDINATE	0x1a
-#define HEADER_BRIDGE	1
+#define ROM_SIZED	0xfffff800u
+#define EXT_CAP_FIRST	0x100u
 
 #define PM_CTRL		4
 #define  PM_STATE	GENMASK(1, 0)
 
 static struct lock ports;		/* address and data are two accesses */
 
-static struct pci_dev functions[PCI_MAX_FUNCTIONS];
+/* By need: any number of functions.  The first chunk is there without a heap. */
+#define CHUNK		32u
+struct chunk {
+	struct chunk *next;
+	struct pci_dev dev[CHUNK];
+};
+static struct chunk first, *last = &first;
 static unsigned nfunctions;
 static bool ecam_mapped;
 
 uint64_t pci_ecam_page(uint16_t bdf)
 {
 	for (unsigned i = 0; i < acpi.necam; i++)
-		if (PCI_BUS(bdf) >= acpi.ecam[i].bus_first && PCI_BUS(bdf) <= acpi.ecam[i].bus_last)
+		if (!acpi.ecam[i].segment && PCI_BUS(bdf) >= acpi.ecam[i].bus_first && PCI_BUS(bdf) <= acpi.ecam[i].bus_last)
 			return acpi.ecam[i].addr + ((uint64_t)bdf << 12);
 	return 0;
 }
@@ -117,6 +123,26 @@ uint8_t pci_find_cap(const struct pci_dev *dev, uint8_t id)
 	return 0;
 }
 
+uint16_t pci_ext_cap_at(const struct pci_dev *dev, uint16_t off, uint16_t *start)
+{
+	uint16_t at = EXT_CAP_FIRST, id = 0;
+
+	*start = 0;
+	/* 960 of 4 bytes fit at most; the list may be in any order. */
+	for (unsigned n = 0; at >= EXT_CAP_FIRST && n < 960; n++) {
+		uint32_t head = pci_cfg_read(dev->bdf, at, 4);
+
+		if (!head || head == ~0u)
+			break;
+		if (at <= off && at >= *start) {
+			*start = at;
+			id = (uint16_t)head;
+		}
+		at = (uint16_t)(head >> 20 & 0xffc);
+	}
+	return id;
+}
+
 /* PCI 3.0, 6.2.5.1: write ones, read back.  Decoding is off meanwhile. */
 static void size_bar(struct pci_dev *d, unsigned n)
 {
@@ -145,9 +171,19 @@ static void size_bar(struct pci_dev *d, unsigned n)
 	b->addr = (uint64_t)high << 32 | (low & mask);
 }
 
+static void size_rom(struct pci_dev *d, uint16_t off)
+{
+	uint32_t old = pci_read32(d, off), size;
+
+	pci_write32(d, off, ROM_SIZED);
+	size = pci_read32(d, off) & ROM_SIZED;
+	pci_write32(d, off, old);
+	d->rom_size = size ? ~size + 1 : 0;
+}
+
 static void size_bars(struct pci_dev *d)
 {
-	unsigned n = d->header_type == 0 ? 6 : d->header_type == HEADER_BRIDGE ? 2 : 0;
+	unsigned n = d->header_type == 0 ? 6 : d->header_type == PCI_HEADER_BRIDGE ? 2 : d->header_type == PCI_HEADER_CARDBUS;
 	uint16_t command = pci_read16(d, PCI_COMMAND);
 
 	/* Host bridges decode RAM through what looks like BARs on some chipsets: hands off. */
@@ -156,17 +192,30 @@ static void size_bars(struct pci_dev *d)
 	pci_write16(d, PCI_COMMAND, command & (uint16_t)~(PCI_CMD_IO | PCI_CMD_MEM));
 	for (unsigned i = 0; i < n; i += d->bar[i].is64 ? 2 : 1)
 		size_bar(d, i);
+	if (d->header_type != PCI_HEADER_CARDBUS)
+		size_rom(d, d->header_type ? PCI_BRIDGE_ROM : PCI_ROM);
 	pci_write16(d, PCI_COMMAND, command);
 }
 
-static void add_function(uint16_t bdf, bool sizes)
+static struct pci_dev *new_function(void)
 {
-	if (nfunctions == PCI_MAX_FUNCTIONS) {
-		log_warn("pci: more than %u functions, " PCI_FMT " left out", PCI_MAX_FUNCTIONS, PCI_ARGS(bdf));
-		return;
+	if (nfunctions && nfunctions % CHUNK == 0 && !last->next) {
+		last->next = mem_alloc(sizeof(*last), 8);
+		if (!last->next)
+			return NULL;
+		last = last->next;
 	}
-	struct pci_dev *d = &functions[nfunctions++];
+	return &last->dev[nfunctions % CHUNK];
+}
 
+static int add_function(uint16_t bdf, bool sizes)
+{
+	struct pci_dev *d = new_function();
+
+	if (!d) {
+		log_err("pci " PCI_FMT ": no memory to record this function; %u are", PCI_ARGS(bdf), nfunctions);
+		return -ERR_NOMEM;
+	}
 	d->bdf = bdf;
 	d->vendor = pci_read16(d, PCI_VENDOR_ID);
 	d->device = pci_read16(d, PCI_DEVICE_ID);
@@ -186,58 +235,91 @@ static void add_function(uint16_t bdf, bool sizes)
 	d->cap_exp = pci_find_cap(d, PCI_CAP_EXP);
 	if (sizes)
 		size_bars(d);
+	nfunctions++;
+	return 0;
 }
 
-static void scan_slot(unsigned bus, unsigned slot, bool sizes)
+/*
+ * A device of one function may answer for all eight (PCI 3.0, 3.2.2.3.4): the same header then, BARs included.  What has BARs
+ * of its own is a function, whatever the header of function 0 says.
+ */
+static bool is_alias(uint16_t bdf)
 {
-	for (unsigned fn = 0; fn < 8; fn++) {
+	for (uint16_t off = 0; off < 0x40; off += 4)
+		if (pci_cfg_read(bdf, off, 4) != pci_cfg_read(bdf & (uint16_t)~7u, off, 4))
+			return false;
+	return true;
+}
+
+/* Also behind a function 0 that is not there. */
+static int scan_slot(unsigned bus, unsigned slot, bool sizes)
+{
+	bool single = false;
+	int err = 0;
+
+	for (unsigned fn = 0; !err && fn < 8; fn++) {
 		uint16_t bdf = PCI_BDF(bus, slot, fn);
 
-		if ((pci_cfg_read(bdf, PCI_VENDOR_ID, 2) & 0xffff) == 0xffff) {
-			if (!fn)
-				return;
+		if ((pci_cfg_read(bdf, PCI_VENDOR_ID, 2) & 0xffff) == 0xffff || (single && is_alias(bdf)))
 			continue;
-		}
-		add_function(bdf, sizes);
-		if (!fn && !(pci_cfg_read(bdf, PCI_HEADER_TYPE, 1) & PCI_HEADER_MULTI))
-			return;
+		err = add_function(bdf, sizes);
+		if (!fn)
+			single = !(pci_cfg_read(bdf, PCI_HEADER_TYPE, 1) & PCI_HEADER_MULTI);
 	}
+	return err;
+}
+
+static struct pci_dev *function(unsigned n)
+{
+	struct chunk *c = &first;
+
+	for (; n >= CHUNK; n -= CHUNK)
+		c = c->next;
+	return &c->dev[n];
 }
 
 static void find_parents(void)
 {
-	for (unsigned i = 0; i < nfunctions; i++) {
-		if (functions[i].header_type != HEADER_BRIDGE)
+	const struct pci_dev *d;
+
+	for (unsigned i = 0; (d = pci_get(i)); i++) {
+		if (!pci_is_bridge(d))
 			continue;
-		uint8_t secondary = pci_read8(&functions[i], PCI_SECONDARY);
+		uint8_t secondary = pci_read8(d, PCI_SECONDARY);
 
 		/* Buses are numbered downwards: anything else is no configuration, and would be a loop. */
-		for (unsigned k = 0; k < nfunctions; k++)
-			if (secondary > PCI_BUS(functions[i].bdf) && PCI_BUS(functions[k].bdf) == secondary)
-				functions[k].parent = functions[i].bdf;
+		for (unsigned k = 0; secondary > PCI_BUS(d->bdf) && k < nfunctions; k++)
+			if (PCI_BUS(function(k)->bdf) == secondary)
+				function(k)->parent = d->bdf;
 	}
 }
 
-void pci_init(bool sizes)
+int pci_init(bool sizes)
 {
+	int err = 0;
+
+	memset(&first, 0, sizeof(first));
+	last = &first;
+	nfunctions = 0;
 	ecam_mapped = acpi.necam;
 	for (unsigned i = 0; i < acpi.necam; i++) {
-		uint64_t first = acpi.ecam[i].bus_first, last = acpi.ecam[i].bus_last;
+		uint64_t from = acpi.ecam[i].bus_first, to = acpi.ecam[i].bus_last;
 
-		if (!mem_map_mmio(acpi.ecam[i].addr + (first << 20), (last - first + 1) << 20))
+		if (!acpi.ecam[i].segment && !mem_map_mmio(acpi.ecam[i].addr + (from << 20), (to - from + 1) << 20))
 			ecam_mapped = false;
 	}
 	/* All buses: peer root bridges have numbers that only ACPI's AML tells. */
 	for (unsigned bus = 0; bus < 256; bus++)
-		for (unsigned slot = 0; slot < 32; slot++)
-			scan_slot(bus, slot, sizes);
+		for (unsigned slot = 0; !err && slot < 32; slot++)
+			err = scan_slot(bus, slot, sizes);
 	find_parents();
 	log_info("pci: %u functions", nfunctions);
+	return err;
 }
 
 const struct pci_dev *pci_get(unsigned n)
 {
-	return n < nfunctions ? &functions[n] : NULL;
+	return n < nfunctions ? function(n) : NULL;
 }
 
 volatile void *pci_map_bar(const struct pci_dev *dev, unsigned n, uint64_t min_size)

@@ -5,8 +5,6 @@
 
 #include <veneer/pci.h>
 
-#define PCI_MAX_FUNCTIONS	192u
-
 /* Raw configuration space, any function; @off aligned to @width.  Offsets from 256 on need ECAM and read as ones without. */
 uint32_t pci_cfg_read(uint16_t bdf, uint16_t off, unsigned width);
 void pci_cfg_write(uint16_t bdf, uint16_t off, unsigned width, uint32_t v);
@@ -15,8 +13,14 @@ void pci_cfg_write(uint16_t bdf, uint16_t off, unsigned width, uint32_t v);
 uint32_t pci_port_read(uint32_t address, uint16_t port, unsigned width);
 void pci_port_write(uint32_t address, uint16_t port, unsigned width, uint32_t v);
 
-/* Find all functions of segment 0; with @sizes also the sizes of their BARs, which writes to the BARs for a moment. */
-void pci_init(bool sizes);
+/*
+ * Find all functions of segment 0; with @sizes also the sizes of their BARs, which writes to the BARs for a moment.  0, or
+ * -ERR_NOMEM after a log line: functions are missing then.
+ */
+int pci_init(bool sizes);
+
+/* The extended capability that begins last at or before @off, and where; 0 when there is none. */
+uint16_t pci_ext_cap_at(const struct pci_dev *dev, uint16_t off, uint16_t *start);
 
 struct boot_info;
 void pci_space_init(const struct boot_info *b);
@@ -24,9 +28,28 @@ void pci_space_init(const struct boot_info *b);
 /* The physical address of the ECAM page of a function, 0 when there is none. */
 uint64_t pci_ecam_page(uint16_t bdf);
 
-/* Trap the configuration ports, and answer them.  Called by the exit handlers. */
-void vpci_init(void);
+/* A bridge that is left: it says that its bus numbers are fixed.  0 or -ERR_NOMEM. */
+int vbridge_open(const struct pci_dev *dev);
+
+/* Whether it is @ops that answer for @bdf. */
+struct vpci_ops;
+bool vpci_is(uint16_t bdf, const struct vpci_ops *ops);
+
+/*
+ * Open the functions that were found to the guest, close all others and the ECAM of other segments, freeze the host bridges,
+ * trap the configuration ports.  0 or -ERR_NOMEM after a log line: the guest must not start.
+ */
+int vpci_init(void);
+
+/* The guest's accesses to the ports.  Called by the exit handlers. */
 uint32_t vpci_port_read(uint16_t port, unsigned width);
 void vpci_port_write(uint16_t port, unsigned width, uint32_t v);
+
+/*
+ * The guest's write to a function that is left to it: what holds the machine together is held (guard.c), the rest reaches the
+ * function.  @off and @width as vpci_ops have them.  Under trap_serial.
+ */
+void guard_init(void);
+void guard_write(const struct pci_dev *dev, uint16_t off, unsigned width, uint32_t value);
 
 #endif

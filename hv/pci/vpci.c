@@ -1,38 +1,80 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Configuration space as the guest sees it, by ports and by ECAM (PCI 3.0, 3.2.2.3.2; PCI Express 4.0, 7.2.2). */
 #include <veneer/err.h>
+#include <veneer/gmem.h>
 #include <veneer/lock.h>
 #include <veneer/log.h>
+#include <veneer/mem.h>
+#include <veneer/string.h>
 #include <veneer/vpci.h>
-#include "hv/dev/power.h"
-#include "hv/pci/pci.h"
+#include "hv/dev/acpi.h"
 #include "hv/dev/ports.h"
+#include "hv/dev/power.h"
 #include "hv/dev/trap.h"
+#include "hv/mem/nested.h"
+#include "hv/mem/paging.h"
+#include "hv/mem/ram.h"
+#include "hv/pci/pci.h"
 
 #define CONFIG_ADDRESS		0xcf8
 #define CONFIG_DATA		0xcfc
 #define RESET_CONTROL		0xcf9
 #define  RESET_CPU		BIT(2)
 #define CONFIG_ENABLE		BIT(31)
+#define CONFIG_EXTENDED		GENMASK(27, 24)	/* register bits 11:8 on AMD (BKDG, NB_CFG.EnableCf8ExtCfg) */
 
-#define MAX_FUNCTIONS		96u
+#define FUNCTIONS		0x10000u
+#define BUS_SHIFT		20
+#define INTEL			0x8086
+#define INTEL_PCIEXBAR		0x60
+#define INTERRUPT_PAGES		0xfec00000ull
+#define MAX_ARRIVALS		16u
 
+/* Functions that answer by ops.  By need, so that no number of them opens another. */
 struct vfunction {
+	struct vfunction *next;
 	uint16_t bdf;
-	const struct vpci_ops *ops;	/* NULL: hidden */
+	const struct vpci_ops *ops;
 	void *ctx;
 };
 
-static struct vfunction table[MAX_FUNCTIONS];
-static unsigned ntable;
+static struct vfunction *answered;
+static uint8_t open_map[FUNCTIONS / 8];	/* functions that were found and left: the machine's own */
+static uint16_t arrivals[MAX_ARRIVALS];
+static unsigned narrivals;
 static uint32_t address;		/* the guest's 0xCF8 */
 
 static struct vfunction *lookup(uint16_t bdf)
 {
-	for (unsigned i = 0; i < ntable; i++)
-		if (table[i].bdf == bdf)
-			return &table[i];
+	for (struct vfunction *f = answered; f; f = f->next)
+		if (f->bdf == bdf)
+			return f;
 	return NULL;
+}
+
+bool vpci_answered(uint16_t bdf)
+{
+	return lookup(bdf);
+}
+
+bool vpci_is(uint16_t bdf, const struct vpci_ops *ops)
+{
+	const struct vfunction *f = lookup(bdf);
+
+	return f && f->ops == ops;
+}
+
+static bool is_open(uint16_t bdf)
+{
+	return open_map[bdf / 8] >> (bdf % 8) & 1;
+}
+
+static void set_open(uint16_t bdf, bool open)
+{
+	if (open)
+		open_map[bdf / 8] |= (uint8_t)(1u << (bdf % 8));
+	else
+		open_map[bdf / 8] &= (uint8_t)~(1u << (bdf % 8));
 }
 
 static uint32_t mask_of(unsigned width)
@@ -40,116 +82,193 @@ static uint32_t mask_of(unsigned width)
 	return width == 4 ? ~0u : (1u << (8 * width)) - 1;
 }
 
-static uint32_t function_read(const struct vfunction *f, uint16_t off, unsigned width)
+/*
+ * The guest looks for a function that is closed.  One that was not there at the start is named once, for its user to know why
+ * it does not show; what was there is in the log already.
+ */
+static void look_at_arrival(uint16_t bdf)
 {
-	if (!f->ops)
-		return mask_of(width);
-	return f->ops->read(f->ctx, off, width) & mask_of(width);
+	if (narrivals == MAX_ARRIVALS || pci_find(bdf))
+		return;
+	for (unsigned i = 0; i < narrivals; i++)
+		if (arrivals[i] == bdf)
+			return;
+	/* A device of one function may answer for all eight. */
+	if (PCI_FN(bdf) && !(pci_cfg_read(bdf & (uint16_t)~7u, PCI_HEADER_TYPE, 1) & PCI_HEADER_MULTI))
+		return;
+	uint32_t id = pci_cfg_read(bdf, PCI_VENDOR_ID, 4);
+
+	if ((id & 0xffff) == 0xffff)
+		return;
+	arrivals[narrivals++] = bdf;
+	log_warn("pci " PCI_FMT ": %04x:%04x was not there at the start: it stays closed to the guest", PCI_ARGS(bdf),
+		 id & 0xffff, id >> 16);
 }
 
-static void function_write(const struct vfunction *f, uint16_t off, unsigned width, uint32_t v)
+static uint32_t function_read(uint16_t bdf, uint16_t off, unsigned width)
 {
-	if (f->ops)
+	const struct vfunction *f = lookup(bdf);
+
+	if (f)
+		return f->ops->read(f->ctx, off, width) & mask_of(width);
+	if (is_open(bdf))
+		return pci_cfg_read(bdf, off, width) & mask_of(width);
+	if (off < 4)
+		look_at_arrival(bdf);
+	return mask_of(width);
+}
+
+static void function_write(uint16_t bdf, uint16_t off, unsigned width, uint32_t v)
+{
+	const struct vfunction *f = lookup(bdf);
+	const struct pci_dev *d;
+
+	if (f)
 		f->ops->write(f->ctx, off, width, v & mask_of(width));
+	else if (is_open(bdf) && (d = pci_find(bdf)))
+		guard_write(d, off, width, v & mask_of(width));
 }
 
-/* --- ECAM: one trapped page a function --- */
+/* --- ECAM: what exits of it.  Reads of what is left or closed do not. --- */
+
+/* The next piece of an access of @left bytes at @off, whatever the alignment: never across a dword, and no three bytes. */
+static unsigned piece(uint32_t off, unsigned left)
+{
+	unsigned n = MIN(left, 4 - (off & 3));
+
+	return n == 3 ? (off & 1 ? 1 : 2) : n;
+}
+
+static uint16_t bdf_at(const void *ctx, uint32_t off)
+{
+	return (uint16_t)(((uint32_t)(uintptr_t)ctx << 8) + (off >> 12));
+}
 
 static uint64_t ecam_read(void *ctx, uint32_t off, unsigned width)
 {
 	uint64_t v = 0;
 
-	/* Whatever the width and alignment, dword by dword and never across one. */
-	for (unsigned done = 0; done < width; ) {
-		unsigned n = MIN(width - done, 4 - ((off + done) & 3));
+	for (unsigned done = 0, n; done < width; done += n) {
+		uint32_t at = off + done;
 
-		if (n == 3)
-			n = (off + done) & 1 ? 1 : 2;
-		v |= (uint64_t)function_read(ctx, (uint16_t)(off + done), n) << (8 * done);
-		done += n;
+		n = piece(at, width - done);
+		v |= (uint64_t)function_read(bdf_at(ctx, at), at & (PAGE_SIZE - 1), n) << (8 * done);
 	}
 	return v;
 }
 
 static void ecam_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 {
-	for (unsigned done = 0; done < width; ) {
-		unsigned n = MIN(width - done, 4 - ((off + done) & 3));
+	for (unsigned done = 0, n; done < width; done += n) {
+		uint32_t at = off + done;
 
-		if (n == 3)
-			n = (off + done) & 1 ? 1 : 2;
-		function_write(ctx, (uint16_t)(off + done), n, (uint32_t)(value >> (8 * done)));
-		done += n;
+		n = piece(at, width - done);
+		function_write(bdf_at(ctx, at), at & (PAGE_SIZE - 1), n, (uint32_t)(value >> (8 * done)));
 	}
 }
 
 static const struct trap_ops ecam_ops = { ecam_read, ecam_write };
 
+static int show_page(uint16_t bdf, enum ones_page what)
+{
+	uint64_t page = pci_ecam_page(bdf);
+
+	return page && nested_is_hidden(page) ? nested_ones_page(page, what) : 0;
+}
+
 int vpci_set(uint16_t bdf, const struct vpci_ops *ops, void *ctx)
 {
-	struct vfunction *f = lookup(bdf);
+	struct vfunction *f = lookup(bdf), **at = &answered;
 
-	if (f) {
+	if (ops && !f) {
+		f = mem_alloc(sizeof(*f), 8);
+		if (!f)
+			return -ERR_NOMEM;
+		f->bdf = bdf;
+		f->next = answered;
+		answered = f;
+	}
+	if (ops) {
 		f->ops = ops;
 		f->ctx = ctx;
-		return 0;
+	} else if (f) {
+		while (*at != f)
+			at = &(*at)->next;
+		*at = f->next;
+		mem_free(f);
 	}
-	if (ntable == MAX_FUNCTIONS) {
-		log_err("pci " PCI_FMT ": no room to hide another function", PCI_ARGS(bdf));
-		return -ERR_NOMEM;
-	}
-	f = &table[ntable];
-	f->bdf = bdf;
-	f->ops = ops;
-	f->ctx = ctx;
-	uint64_t page = pci_ecam_page(bdf);
-	if (page) {
-		struct trap *t = trap_new_mmio("ecam", PAGE_SIZE, &ecam_ops, f);
+	set_open(bdf, false);
+	return show_page(bdf, ops ? PAGE_TRAPPED : PAGE_ONES);
+}
 
-		if (!t || trap_place(t, page))
-			return -ERR_NOMEM;
-	}
-	ntable++;
+/* RAM, or the pages of the interrupt controllers: no ECAM is there, whatever the table says. */
+static uint64_t ecam_size(uint64_t base, uint64_t size)
+{
+	if (base < INTERRUPT_PAGES)
+		size = MIN(size, INTERRUPT_PAGES - base);
+	else if (base < 1ull << 32)
+		size = 0;
+	if (base + size > phys_limit())
+		size = 0;
+	for (uint64_t p = base; p < base + size; p += PAGE_SIZE)
+		if (gmem_valid(p, 1) || (p >= mem_phys(veneer_start) && p < mem_phys(veneer_end)))
+			return p - base;
+	return size;
+}
+
+/* Buses from @first on of one segment, closed; those of segment 0 answer writes. */
+static int close_buses(uint64_t addr, unsigned segment, unsigned first, unsigned last)
+{
+	uint64_t base = addr + ((uint64_t)first << BUS_SHIFT), whole = (uint64_t)(last - first + 1) << BUS_SHIFT;
+	uint64_t size = ecam_size(base, whole);
+
+	if (size != whole)
+		log_warn("pci: configuration space of segment %u, buses %u to %u, cannot lie at %#lx: %#lx bytes of it closed",
+			 segment, first, last, base, size);
+	if (!size)
+		return 0;
+	int err = nested_ones(base, size);
+
+	if (err || segment)
+		return err;
+	struct trap *t = trap_new_mmio("ecam", (uint32_t)size, &ecam_ops, (void *)(uintptr_t)first);
+
+	if (!t)
+		return -ERR_NOMEM;
+	trap_place_mapped(t, base);
 	return 0;
 }
 
-/* --- what stays the machine's own, but not the guest's to change --- */
-
-/*
- * Host bridges and the fabric hold the memory map itself (PCIEXBAR, TOLUD, PAM, SMRAM, AMD's SMN index and data): a guest could
- * move MMIO over Veneer.  No guest needs to write there.
- */
-static bool write_denied(uint16_t bdf)
+/* Intel's chipset may decode more buses than the firmware's table names: those it tells itself (4th series, 3.1.17). */
+static int close_beyond(void)
 {
-	const struct pci_dev *d;
+	static const uint16_t buses[] = { 256, 128, 64 };
+	const struct pci_dev *d = pci_find(0);
 
-	for (unsigned i = 0; (d = pci_get(i)); i++)
-		if (d->bdf == bdf)
-			return d->class_code >> 8 == 0x0600;
-	return false;
+	if (!d || d->vendor != INTEL || d->class_code >> 8 != 0x0600)
+		return 0;
+	uint64_t reg = pci_read32(d, INTEL_PCIEXBAR) | (uint64_t)pci_read32(d, INTEL_PCIEXBAR + 4) << 32;
+	unsigned length = reg >> 1 & 3;
+
+	for (unsigned i = 0; i < acpi.necam && (reg & 1) && length < ARRAY_SIZE(buses); i++) {
+		unsigned next = acpi.ecam[i].bus_last + 1u;
+
+		if (!acpi.ecam[i].segment && acpi.ecam[i].addr == (reg & GENMASK64(38, 26)) && next < buses[length] &&
+		    !pci_ecam_page((uint16_t)(next << 8)))
+			return close_buses(acpi.ecam[i].addr, 0, next, buses[length] - 1u);
+	}
+	return 0;
 }
 
-static uint32_t frozen_read(void *ctx, uint16_t off, unsigned width)
+static int close_ecam(void)
 {
-	const struct pci_dev *d = ctx;
+	int err = acpi.ecam_left_out ? -ERR_NOMEM : 0;
 
-	return pci_cfg_read(d->bdf, off, width);
-}
-
-static void frozen_write(void *ctx, uint16_t off, unsigned width, uint32_t value)
-{
-	(void)ctx;
-	(void)off;
-	(void)width;
-	(void)value;
-}
-
-static const struct vpci_ops frozen_ops = { frozen_read, frozen_write };
-
-void vpci_freeze(const struct pci_dev *dev)
-{
-	if (!lookup(dev->bdf))
-		vpci_set(dev->bdf, &frozen_ops, (void *)(uintptr_t)dev);
+	if (err)
+		log_err("acpi: the MCFG names more than %u ranges of configuration space", ACPI_MAX_ECAM);
+	for (unsigned i = 0; !err && i < acpi.necam; i++)
+		err = close_buses(acpi.ecam[i].addr, acpi.ecam[i].segment, acpi.ecam[i].bus_first, acpi.ecam[i].bus_last);
+	return err ?: close_beyond();
 }
 
 /* --- ports 0xCF8-0xCFF --- */
@@ -186,13 +305,39 @@ static unsigned clip(uint16_t port, unsigned width)
 	return MIN(width, 4u - (port & 3));
 }
 
-/*
- * The function that the data port reaches, when that is ours.  For all others the guest's address goes into the chipset's
- * latch before each access, also one without the enable bit: there Veneer's own last address stands, of a hidden function.
- */
-static struct vfunction *addressed(void)
+/* Without the enable bit the data port is an ordinary port of the chipset. */
+static bool reaches_function(void)
 {
-	return address & CONFIG_ENABLE ? lookup((uint16_t)(address >> 8)) : NULL;
+	return address & CONFIG_ENABLE;
+}
+
+/* The bits above the function are reserved: where they mean a register behind the first 256, ECAM is the way there. */
+static uint16_t addressed(void)
+{
+	return (uint16_t)(address >> 8);
+}
+
+static uint32_t data_read(uint16_t port, unsigned width)
+{
+	uint32_t v = 0;
+
+	if (address & CONFIG_EXTENDED)
+		return mask_of(width);
+	for (unsigned done = 0, n; done < width; done += n) {
+		n = piece(data_offset(port) + done, width - done);
+		v |= function_read(addressed(), (uint16_t)(data_offset(port) + done), n) << (8 * done);
+	}
+	return v;
+}
+
+static void data_write(uint16_t port, unsigned width, uint32_t v)
+{
+	if (address & CONFIG_EXTENDED)
+		return;
+	for (unsigned done = 0, n; done < width; done += n) {
+		n = piece(data_offset(port) + done, width - done);
+		function_write(addressed(), (uint16_t)(data_offset(port) + done), n, v >> (8 * done));
+	}
 }
 
 /* Such an access would reach the data port with whatever the latch holds. */
@@ -203,8 +348,6 @@ static bool crosses_into_data(uint16_t port, unsigned width)
 
 static uint32_t read_ports(uint16_t port, unsigned width)
 {
-	struct vfunction *f = addressed();
-
 	if (crosses_into_data(port, width)) {
 		uint32_t v = 0;
 
@@ -214,43 +357,27 @@ static uint32_t read_ports(uint16_t port, unsigned width)
 	}
 	if (port < CONFIG_DATA)
 		return address_read(port, width);
-	if (!f) {
+	if (!reaches_function())
 		return pci_port_read(address, port, width);
-	}
 	unsigned n = clip(port, width);
-	uint16_t off = data_offset(port);
-	uint32_t v = n == 3 ? function_read(f, off, 1) | function_read(f, (uint16_t)(off + 1), 2) << 8 :
-		     function_read(f, off, n);
+	uint32_t v = data_read(port, n);
 
 	return n == width ? v : (mask_of(width) & ~mask_of(n)) | v;
 }
 
 static void write_ports(uint16_t port, unsigned width, uint32_t v)
 {
-	struct vfunction *f = addressed();
-
 	if (crosses_into_data(port, width)) {
 		for (unsigned i = 0; i < width; i++)
 			write_ports((uint16_t)(port + i), 1, v >> (8 * i) & 0xff);
 		return;
 	}
-	if (port < CONFIG_DATA) {
+	if (port < CONFIG_DATA)
 		address_write(port, width, v);
-		return;
-	}
-	if (!f) {
-		if (!(address & CONFIG_ENABLE) || !write_denied((uint16_t)(address >> 8)))
-			pci_port_write(address, port, width, v);
-		return;
-	}
-	unsigned n = clip(port, width);
-
-	if (n == 3) {
-		function_write(f, data_offset(port), 1, v);
-		function_write(f, (uint16_t)(data_offset(port) + 1), 2, v >> 8);
-	} else {
-		function_write(f, data_offset(port), n, v);
-	}
+	else if (reaches_function())
+		data_write(port, clip(port, width), v);
+	else
+		pci_port_write(address, port, width, v);
 }
 
 uint32_t vpci_port_read(uint16_t port, unsigned width)
@@ -268,13 +395,23 @@ void vpci_port_write(uint16_t port, unsigned width, uint32_t v)
 	lock_release(&trap_serial);
 }
 
-void vpci_init(void)
+int vpci_init(void)
 {
 	const struct pci_dev *d;
 
-	/* By ECAM a host bridge's page must exit, too, for its writes to be dropped. */
-	for (unsigned i = 0; (d = pci_get(i)); i++)
-		if (write_denied(d->bdf))
-			vpci_freeze(d);
-	trap_intercept_ports(CONFIG_ADDRESS, 8);
+	answered = NULL;
+	narrivals = 0;
+	memset(open_map, 0, sizeof(open_map));
+	guard_init();
+	int err = close_ecam();
+
+	for (unsigned i = 0; !err && (d = pci_get(i)); i++) {
+		set_open(d->bdf, true);
+		err = show_page(d->bdf, PAGE_OWN);
+		if (!err && pci_is_bridge(d))
+			err = vbridge_open(d);
+	}
+	if (!trap_port_is_fixed(CONFIG_ADDRESS))
+		trap_intercept_ports(CONFIG_ADDRESS, 8);
+	return err;
 }

@@ -29,8 +29,14 @@
 #define PCI_REVISION		0x08
 #define PCI_CLASS		0x09		/* programming interface, subclass, class */
 #define PCI_HEADER_TYPE		0x0e
+#define  PCI_HEADER_BRIDGE	1
+#define  PCI_HEADER_CARDBUS	2
 #define  PCI_HEADER_MULTI	BIT(7)
 #define PCI_BAR(n)		(0x10 + 4 * (n))
+#define PCI_PRIMARY		0x18		/* of both kinds of bridge, as the two below */
+#define PCI_SECONDARY		0x19
+#define PCI_SUBORDINATE		0x1a
+#define PCI_BRIDGE_ROM		0x38
 #define PCI_SUBSYS_VENDOR	0x2c
 #define PCI_SUBSYS_ID		0x2e
 #define PCI_ROM			0x30
@@ -41,9 +47,12 @@
 #define PCI_CAP_PM		0x01
 #define PCI_CAP_MSI		0x05
 #define PCI_CAP_VENDOR		0x09
+#define PCI_CAP_SHPC		0x0c
+#define PCI_CAP_SSVID		0x0d
 #define PCI_CAP_EXP		0x10
 #define PCI_CAP_MSIX		0x11
 #define PCI_CAP_SATA		0x12
+#define PCI_CAP_EA		0x14
 
 struct pci_bar {
 	uint64_t addr;		/* 0 when unassigned */
@@ -61,6 +70,7 @@ struct pci_dev {
 	uint8_t header_type;	/* without the multifunction bit */
 	uint8_t int_pin, int_line;
 	struct pci_bar bar[6];
+	uint32_t rom_size;	/* of the expansion ROM; 0 when there is none */
 	uint8_t cap_pm, cap_msi, cap_msix, cap_exp;	/* config offsets, 0 when absent */
 	uint16_t parent;	/* BDF of the bridge above; 0xffff on a root bus */
 };
@@ -85,6 +95,22 @@ void pci_master_off(const struct pci_dev *dev);
 
 /* All functions found at start; @n from 0, NULL behind the last. */
 const struct pci_dev *pci_get(unsigned n);
+
+/* The one at @bdf, NULL when none was found there. */
+static inline const struct pci_dev *pci_find(uint16_t bdf)
+{
+	const struct pci_dev *d;
+
+	for (unsigned i = 0; (d = pci_get(i)); i++)
+		if (d->bdf == bdf)
+			return d;
+	return NULL;
+}
+
+static inline bool pci_is_bridge(const struct pci_dev *dev)
+{
+	return dev->header_type == PCI_HEADER_BRIDGE || dev->header_type == PCI_HEADER_CARDBUS;
+}
 
 /*
  * Free space for a twin's BAR of @size (a power of two) on the bus of @bdf: a range that no BAR, bridge window or RAM has and

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Configuration space as the guest sees it.  A function registered here answers by these ops, by 0xCF8 and by ECAM alike; a
- * hidden one reads all ones; all others are the machine's own (with the limits of docs/threat-model.md).
+ * Configuration space as the guest sees it, closed by default.  A function registered here answers by these ops, by 0xCF8 and
+ * by ECAM alike; what was found at the start and left is the machine's own (with the limits of docs/threat-model.md);
+ * everything else reads as ones.
  */
 #ifndef VENEER_VPCI_H
 #define VENEER_VPCI_H
@@ -16,16 +17,25 @@ struct vpci_ops {
 
 /*
  * Let @ops answer for @bdf from now on.  Whatever is really there is unreachable for the guest.  @ops NULL hides it.  Start
- * only. 0 or -ERR_NOMEM.
+ * only.  0 or -ERR_NOMEM: the guest must not start then.
  */
 int vpci_set(uint16_t bdf, const struct vpci_ops *ops, void *ctx);
+
+/* Whether some ops answer for @bdf. */
+bool vpci_answered(uint16_t bdf);
 
 struct pci_dev;
 
 /*
- * The guest may read this function's configuration space but not change it: bridges above a concealed device, whose bus
- * numbers, windows and link must stay as they are.  Start only.
+ * A bridge above a concealed device, whose bus numbers, windows and link must stay as they are: the guest reads what it wrote,
+ * and nothing reaches the hardware; its bus numbers read as the hardware's.  Start only.  0 or -ERR_NOMEM, as above.
  */
-void vpci_freeze(const struct pci_dev *dev);
+int vpci_freeze(const struct pci_dev *dev);
+
+/*
+ * No BAR and no window of a function that is the guest's gets over [base, base + size) by the guest's will: memory or ports of
+ * something hidden.  Start only.  0 or -ERR_NOMEM, as above.
+ */
+int vpci_protect(uint64_t base, uint64_t size, bool io);
 
 #endif

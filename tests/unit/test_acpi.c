@@ -70,7 +70,7 @@ static void build_mcfg(void)
 	put(MCFG + 44, 0xe0000000, 8);
 	put(MCFG + 44 + 11, 0xff, 1);
 	put(MCFG + 60, 0x7000000000ull, 8);
-	put(MCFG + 60 + 8, 1, 2);		/* segment 1 is not ours */
+	put(MCFG + 60 + 8, 1, 2);		/* segment 1 is to be closed */
 	put(MCFG + 60 + 11, 0xff, 1);
 	table(MCFG, "MCFG", 76);
 	seal(MCFG);
@@ -128,8 +128,9 @@ TEST(whole)
 	CHECK(acpi.cpu_id[1] == 2 && acpi.cpu_id[2] == 4 && acpi.cpu_id[3] == 0x123);
 	CHECK_EQ(acpi.nioapics, 2);
 	CHECK(acpi.ioapic[1].addr == 0xfec01000 && acpi.ioapic[1].gsi_base == 24);
-	CHECK_EQ(acpi.necam, 1);
-	CHECK(acpi.ecam[0].addr == 0xe0000000 && acpi.ecam[0].bus_last == 255);
+	CHECK_EQ(acpi.necam, 2);
+	CHECK(acpi.ecam[0].addr == 0xe0000000 && acpi.ecam[0].bus_last == 255 && !acpi.ecam[0].segment);
+	CHECK(acpi.ecam[1].addr == 0x7000000000ull && acpi.ecam[1].segment == 1 && !acpi.ecam_left_out);
 	CHECK(acpi.pm1a_cnt == 0x1804 && acpi.pm_timer == 0x1808 && !acpi.pm1b_cnt);
 	CHECK(acpi.reset_port == 0xcf9 && acpi.reset_value == 6);
 	CHECK(acpi.has_s5 && acpi.s5_typ_a == 5 && acpi.s5_typ_b == 7);
@@ -207,7 +208,7 @@ TEST(pointers_to_nowhere)
 		build();
 		put(XSDT + 36, odd[i], 8);
 		init();
-		CHECK(acpi.ncpus == 1 && acpi.necam == 1);
+		CHECK(acpi.ncpus == 1 && acpi.necam == 2);
 		build();
 		put(RSDP + 24, odd[i], 8);
 		init();
@@ -220,11 +221,11 @@ TEST(mcfg_that_makes_no_sense)
 	build();
 	put(MCFG + 44 + 10, 0x10ff, 2);		/* buses 255 to 16 */
 	init();
-	CHECK_EQ(acpi.necam, 0);
+	CHECK(acpi.necam == 1 && acpi.ecam[0].segment == 1);
 	build();
 	put(MCFG + 44, 0xe0001000, 8);
 	init();
-	CHECK_EQ(acpi.necam, 0);
+	CHECK(acpi.necam == 1 && acpi.ecam[0].segment == 1);
 }
 
 /* What must hold whatever the tables say. */

@@ -2,12 +2,13 @@
 /* sources: hv/pci/pci.c hv/pci/pci_space.c */
 /* Enumeration over 0xCF8, BAR sizes, capability lists, and free space for the BARs of twins. */
 #include <string.h>
+#include <veneer/err.h>
 #include "host/host.h"
 #include "hv/boot/bootinfo.h"
 #include "hv/dev/acpi.h"
 #include "hv/pci/pci.h"
 
-#define MAX_FN	16
+#define MAX_FN	320
 
 struct fn {
 	uint16_t bdf;
@@ -103,16 +104,14 @@ static void start(void)
 	add(PCI_BDF(0, 0, 0), 0x060000, 0);
 }
 
-/* pci.c enumerates once a run: each test looks at what came behind the functions of the tests before. */
 static unsigned known;
 
 static const struct pci_dev *scan(unsigned n)
 {
-	pci_init(true);
-	unsigned first = known;
-	while (pci_get(known))
-		known++;
-	return pci_get(first + n);
+	CHECK_EQ(pci_init(true), 0);
+	for (known = 0; pci_get(known); known++)
+		;
+	return pci_get(n);
 }
 
 TEST(bar_sizes)
@@ -160,17 +159,65 @@ TEST(host_bridges_are_not_sized)
 	CHECK(d && !d->bar[0].size && !fns[0].decoded_while_sized);
 }
 
-TEST(functions_of_multifunction_devices_only)
+/* A device of one function may answer for all eight: with the same BARs.  What has others is a function. */
+TEST(aliases_are_no_functions)
 {
 	start();
-	add(PCI_BDF(0, 4, 0), 0x020000, 0);
-	add(PCI_BDF(0, 4, 1), 0x020000, 0);
+	bar(add(PCI_BDF(0, 4, 0), 0x020000, 0), 0, 0xfe000000, 0x1000);
+	bar(add(PCI_BDF(0, 4, 1), 0x020000, 0), 0, 0xfe000000, 0x1000);
+	bar(add(PCI_BDF(0, 4, 2), 0x020000, 0), 0, 0xfe001000, 0x1000);
 	add(PCI_BDF(0, 5, 0), 0x020000, 0x80);
 	add(PCI_BDF(0, 5, 7), 0x020000, 0);
 	CHECK_EQ(scan(1)->bdf, PCI_BDF(0, 4, 0));
-	CHECK_EQ(pci_get(known - 2)->bdf, PCI_BDF(0, 5, 0));
-	CHECK_EQ(pci_get(known - 1)->bdf, PCI_BDF(0, 5, 7));
-	CHECK_EQ(pci_get(known - 2)->header_type, 0);
+	CHECK_EQ(known, 5);
+	CHECK_EQ(pci_get(2)->bdf, PCI_BDF(0, 4, 2));
+	CHECK_EQ(pci_get(3)->bdf, PCI_BDF(0, 5, 0));
+	CHECK_EQ(pci_get(4)->bdf, PCI_BDF(0, 5, 7));
+	CHECK_EQ(pci_get(3)->header_type, 0);
+}
+
+TEST(a_function_without_a_function_0_is_found)
+{
+	start();
+	add(PCI_BDF(0, 4, 1), 0x010802, 0);
+	add(PCI_BDF(3, 31, 7), 0x010601, 0);
+	CHECK_EQ(scan(1)->bdf, PCI_BDF(0, 4, 1));
+	CHECK_EQ(pci_get(2)->bdf, PCI_BDF(3, 31, 7));
+	CHECK(pci_find(PCI_BDF(0, 4, 1)) == pci_get(1) && !pci_find(PCI_BDF(0, 4, 0)));
+}
+
+/* Any number: else the last would be the guest's, unlooked at. */
+TEST(more_functions_than_any_table_has)
+{
+	start();
+	for (unsigned i = 0; i < 300; i++)
+		add((uint16_t)(0x100 + i), 0x088000, 0x80);
+	add(PCI_BDF(200, 0, 0), 0x010802, 0);
+	scan(0);
+	CHECK_EQ(known, 302);
+	CHECK_EQ(pci_get(301)->bdf, PCI_BDF(200, 0, 0));
+	CHECK_EQ(pci_get(301)->class_code, 0x010802);
+	for (unsigned i = 0; i < 300; i++)
+		CHECK_EQ(pci_get(1 + i)->bdf, 0x100 + i);
+}
+
+TEST(functions_that_cannot_be_recorded_are_an_error)
+{
+	start();
+	for (unsigned i = 0; i < 40; i++)
+		add((uint16_t)(0x100 + i), 0x088000, 0x80);
+	host_heap_fail_at(1);
+	CHECK_EQ(pci_init(true), -ERR_NOMEM);
+	CHECK(host_log_has("no memory to record this function; 32 are"));
+}
+
+TEST(the_rom_is_sized)
+{
+	start();
+	struct fn *f = add(PCI_BDF(0, 4, 0), 0x020000, 0);
+	put32(f, PCI_ROM, 0xfeb00001);
+	CHECK_EQ(scan(1)->rom_size, 0x800);
+	CHECK_EQ(f->cfg[PCI_ROM], 1);
 }
 
 TEST(capabilities)
@@ -240,6 +287,8 @@ TEST(ecam_is_counted_from_bus_0)
 	CHECK_EQ(pci_ecam_page(PCI_BDF(1, 2, 3)), 0xe0000000 + 0x113000);
 	CHECK_EQ(pci_ecam_page(PCI_BDF(0x81, 0, 0)), 0xe0000000 + 0x8100000);
 	CHECK_EQ(pci_ecam_page(PCI_BDF(0x40, 0, 0)), 0);
+	acpi.ecam[0].segment = 1;
+	CHECK_EQ(pci_ecam_page(PCI_BDF(1, 2, 3)), 0);
 	acpi.necam = 0;
 	CHECK_EQ(pci_cfg_read(PCI_BDF(0, 0, 0), 0x100, 4), 0xffffffff);
 }

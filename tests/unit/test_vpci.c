@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/pci/vpci.c hv/dev/trap.c hv/mem/nested.c hv/mem/mtrr.c hv/mem/ptree.c hv/mem/gmem.c tests/unit/host/cpu.c */
+/* sources: hv/pci/vpci.c hv/pci/guard.c hv/pci/vbridge.c hv/dev/trap.c */
+/* sources: hv/mem/nested.c hv/mem/mtrr.c hv/mem/ptree.c hv/mem/gmem.c tests/unit/host/cpu.c */
 /* What a guest can see and touch of configuration space, by ports and by ECAM, and where traps may be put. */
 #include <string.h>
 #include <veneer/err.h>
@@ -35,12 +36,19 @@ void pci_port_write(uint32_t address, uint16_t port, unsigned width, uint32_t v)
 #define OPEN	PCI_BDF(0, 6, 0)
 #define HOST	PCI_BDF(0, 0, 0)
 #define FROZEN	PCI_BDF(0, 7, 0)
+#define BRIDGE	PCI_BDF(0, 8, 0)
+#define LPC	PCI_BDF(0, 31, 0)
+#define NOBODY	PCI_BDF(0, 12, 0)
+#define ARRIVED	PCI_BDF(0, 13, 0)
+#define OTHER_ECAM	0xd0000000ull
 #define ECAM	0xe0000000ull
 
 static uint8_t real[256][256];		/* by device and function of bus 0 */
 static uint32_t latch;
 static unsigned writes, stops;
 static uint8_t port_cf9;
+
+struct acpi_info acpi = { .necam = 2, .ecam = { { ECAM, 0, 0, 1 }, { OTHER_ECAM, 7, 0, 3 } } };
 
 static bool secret(uint16_t bdf) { return bdf == HIDDEN || bdf == TWIN; }
 
@@ -89,11 +97,17 @@ static const struct host_model chipset = { chipset_read, chipset_write };
 
 static const struct pci_dev devices[] = {
 	{ .bdf = HOST, .class_code = 0x060000 }, { .bdf = HIDDEN, .class_code = 0x020000 },
-	{ .bdf = OPEN, .class_code = 0x030000 }, { .bdf = FROZEN, .class_code = 0x060400 },
+	{ .bdf = OPEN, .class_code = 0x030000,
+	  .bar = { { .size = 0x10000 }, { .size = 0x100, .io = true }, { .size = 0x100000, .is64 = true } },
+	  .rom_size = 0x8000 },
+	{ .bdf = FROZEN, .class_code = 0x060400, .header_type = 1, .cap_exp = 0x40,
+	  .bar = { { .addr = 0xfea80000, .size = 0x1000 } } },
+	{ .bdf = BRIDGE, .class_code = 0x060400, .header_type = 1 },
+	{ .bdf = LPC, .class_code = 0x060100, .vendor = 0x8086 },
 };
 
 const struct pci_dev *pci_get(unsigned n) { return n < ARRAY_SIZE(devices) ? &devices[n] : NULL; }
-uint64_t pci_ecam_page(uint16_t bdf) { return ECAM + ((uint64_t)bdf << 12); }
+uint64_t pci_ecam_page(uint16_t bdf) { return PCI_BUS(bdf) < 2 ? ECAM + ((uint64_t)bdf << 12) : 0; }
 uint32_t lapic_addr(void) { return 0xfee00000; }
 void machine_stopping(void) { stops++; }
 
@@ -108,7 +122,21 @@ uint32_t pci_cfg_read(uint16_t bdf, uint16_t off, unsigned width)
 	return width == 4 ? v : v & ((1u << (8 * width)) - 1);
 }
 
-void pci_cfg_write(uint16_t bdf, uint16_t off, unsigned width, uint32_t v) { host_fail(__FILE__, __LINE__, "unexpected"); }
+void pci_cfg_write(uint16_t bdf, uint16_t off, unsigned width, uint32_t v)
+{
+	CHECK(!secret(bdf) && (off & 3) + width <= 4);
+	memcpy(&real[bdf & 255][off], &v, width);
+	writes++;
+}
+
+uint8_t pci_read8(const struct pci_dev *d, uint16_t off) { return (uint8_t)pci_cfg_read(d->bdf, off, 1); }
+uint16_t pci_read16(const struct pci_dev *d, uint16_t off) { return (uint16_t)pci_cfg_read(d->bdf, off, 2); }
+uint32_t pci_read32(const struct pci_dev *d, uint16_t off) { return pci_cfg_read(d->bdf, off, 4); }
+
+static uint16_t ext_cap, ext_at;
+static uint8_t ea_at;
+uint16_t pci_ext_cap_at(const struct pci_dev *d, uint16_t off, uint16_t *at) { *at = ext_at; return ext_cap; }
+uint8_t pci_find_cap(const struct pci_dev *d, uint8_t id) { return id == PCI_CAP_EA ? ea_at : 0; }
 
 /* The twin checks what the contract says: never across a dword. */
 static uint8_t twin[4096];
@@ -138,23 +166,19 @@ static struct boot_info boot = { .range = { { 0x100000, 0x7ff00000, MEM_USABLE }
 
 static void start(void)
 {
-	static bool done;
-
 	host_pio_model(0xcf8, 8, &chipset, NULL);
-	if (!done) {
-		host_cpu_reset();
-		gmem_init(&boot);
-	}
-	CHECK_EQ(nested_init(&boot, &pt_format_x86, false), 0);
-	if (!done) {
-		vpci_init();
-		CHECK_EQ(vpci_set(HIDDEN, NULL, NULL), 0);
-		CHECK_EQ(vpci_set(TWIN, &twin_ops, twin), 0);
-		vpci_freeze(&devices[3]);
-	}
-	done = true;
+	host_cpu_reset();
+	gmem_init(&boot);
 	for (unsigned i = 0; i < sizeof(real); i++)
 		((uint8_t *)real)[i] = (uint8_t)(i * 7 + 1);
+	CHECK_EQ(nested_init(&boot, &pt_format_x86, false), 0);
+	CHECK_EQ(vpci_init(), 0);
+	CHECK_EQ(vpci_set(HIDDEN, NULL, NULL), 0);
+	CHECK_EQ(vpci_set(TWIN, &twin_ops, twin), 0);
+	CHECK_EQ(vpci_freeze(&devices[3]), 0);
+	CHECK_EQ(vpci_protect(0xfea00000, 0x4000, false), 0);
+	CHECK_EQ(vpci_protect(0xd000, 0x20, true), 0);
+	CHECK_EQ(vpci_protect(0x3800004000ull, 0x4000, false), 0);
 	for (unsigned i = 0; i < sizeof(twin); i++)
 		twin[i] = (uint8_t)(i * 5 + 3);
 	vpci_port_write(0xcf8, 4, 0);
@@ -259,23 +283,279 @@ TEST(reset_control_stops_the_devices_first)
 	CHECK_EQ(stops, 4);
 }
 
-TEST(host_bridges_and_frozen_functions_can_only_be_read)
+static uint32_t get(uint16_t bdf, unsigned off)
 {
-	static const uint16_t kept[] = { HOST, FROZEN };
+	vpci_port_write(0xcf8, 4, address(bdf, off & 0xfc));
+	return vpci_port_read(0xcfc, 4);
+}
+
+static void set(uint16_t bdf, unsigned off, unsigned width, uint32_t v)
+{
+	vpci_port_write(0xcf8, 4, address(bdf, off & 0xfc));
+	vpci_port_write((uint16_t)(0xcfc + (off & 3)), width, v);
+}
+
+static uint32_t raw(uint16_t bdf, unsigned off)
+{
+	uint32_t v;
+
+	memcpy(&v, &real[bdf & 255][off], 4);
+	return v;
+}
+
+static void put_raw(uint16_t bdf, unsigned off, uint32_t v) { memcpy(&real[bdf & 255][off], &v, 4); }
+
+TEST(host_bridges_can_only_be_read)
+{
+	uint8_t before[256];
+
+	start();
+	memcpy(before, real[HOST], 256);
+	for (unsigned off = 0; off < 256; off += 4) {
+		CHECK_EQ(get(HOST, off), raw(HOST, off));
+		for (unsigned width = 1; width <= 4; width *= 2)
+			vpci_port_write(0xcfc, width, 0);
+	}
+	CHECK(!memcmp(before, real[HOST], 256));
+}
+
+/* A bridge above a concealed device: the hardware keeps all, the guest reads what it wrote. */
+TEST(a_frozen_bridge_reads_back_what_was_written)
+{
+	uint8_t before[256];
+
+	start();
+	memcpy(before, real[FROZEN], 256);
+	uint32_t id = get(FROZEN, 0), buses = get(FROZEN, 0x18);
+	for (unsigned off = 0; off < 256; off += 4)
+		for (unsigned width = 1; width <= 4; width *= 2)
+			set(FROZEN, off, width, 0xffffffff);
+	CHECK(!memcmp(before, real[FROZEN], 256));
+	CHECK_EQ(writes, 0);
+	CHECK_EQ(get(FROZEN, 0), id);
+	/* Bus numbers as the hardware has them, whatever the guest writes; the latency beside them, too. */
+	CHECK_EQ(get(FROZEN, 0x18), buses);
+	/* A BAR sizes, and takes an address. */
+	CHECK_EQ(get(FROZEN, 0x10) & 0xfffff000, 0xfffff000);
+	set(FROZEN, 0x10, 4, 0xfe123000);
+	CHECK_EQ(get(FROZEN, 0x10) & 0xfffff000, 0xfe123000);
+	set(FROZEN, 0x20, 4, 0xfe50fe40);
+	CHECK_EQ(get(FROZEN, 0x20) & 0xfff0fff0, 0xfe50fe40);
+	set(FROZEN, PCI_COMMAND, 2, 0);
+	CHECK_EQ(get(FROZEN, PCI_COMMAND) & 7, 0);
+	set(FROZEN, PCI_COMMAND, 2, 6);
+	CHECK_EQ(get(FROZEN, PCI_COMMAND) & 7, 6);
+	/* No slot is to be switched by the guest. */
+	CHECK_EQ(get(FROZEN, 0x54) & 0x7f, 0);
+	/* What its own registers are is nobody's. */
+	CHECK(nested_is_hidden(0xfea80000));
+}
+
+/* Of every bridge, left or not. */
+TEST(bus_numbers_are_held)
+{
+	start();
+	uint32_t buses = get(BRIDGE, 0x18);
+	set(BRIDGE, 0x18, 4, 0x40050403);
+	CHECK_EQ(get(BRIDGE, 0x18), (buses & 0xffffff) | 0x40000000);
+	for (unsigned i = 0; i < 3; i++)
+		set(BRIDGE, 0x18 + i, 1, ~buses >> (8 * i));
+	set(BRIDGE, 0x18, 2, ~buses);
+	CHECK_EQ(get(BRIDGE, 0x18) & 0xffffff, buses & 0xffffff);
+	/* All else is the guest's. */
+	set(BRIDGE, 0x3e, 2, 0x40);
+	CHECK_EQ(real[BRIDGE][0x3e], 0x40);
+}
+
+TEST(what_was_never_seen_is_closed)
+{
+	start();
+	memset(real[NOBODY], 0xff, 2);
+	CHECK_EQ(get(NOBODY, 0), ~0u);
+	CHECK(!host_log_has("was not there"));
+	/* Something is there now: closed, and named once. */
+	put_raw(ARRIVED, 0, 0x56781234);
+	real[ARRIVED][PCI_HEADER_TYPE] = 0;
+	for (unsigned i = 0; i < 5; i++)
+		CHECK_EQ(get(ARRIVED, 4 * i), ~0u);
+	CHECK(host_log_has("00:0d.0: 1234:5678 was not there at the start"));
+	host_log_clear();
+	CHECK_EQ(get(ARRIVED, 0), ~0u);
+	CHECK(!host_log_has("was not there"));
+	set(ARRIVED, 4, 4, 7);
+	CHECK_EQ(writes, 0);
+	/* On other buses, too, and the lines have an end. */
+	for (unsigned slot = 1; slot < 32; slot++) {
+		memset(real[PCI_BDF(0, slot, 1)], 0, 16);
+		real[PCI_BDF(0, slot, 0)][PCI_HEADER_TYPE] = 0x80;
+		CHECK_EQ(get(PCI_BDF(9, slot, 1), 0), ~0u);
+	}
+	host_log_clear();
+	CHECK_EQ(get(PCI_BDF(10, 1, 0), 0), ~0u);
+	CHECK(!host_log_has("was not there"));
+}
+
+TEST(registers_behind_the_reserved_bits_are_closed)
+{
+	start();
+	vpci_port_write(0xcf8, 4, address(OPEN, 0x10) | 0x01000000);
+	CHECK_EQ(vpci_port_read(0xcfc, 4), ~0u);
+	vpci_port_write(0xcfc, 4, 0);
+	CHECK_EQ(writes, 0);
+}
+
+/* PMBASE, GPIOBASE, RCBA and their neighbours; interrupt routing is the guest's. */
+TEST(bases_of_the_chipset_are_held)
+{
+	static const uint8_t kept[] = { 0x40, 0x44, 0x48, 0x4c, 0x64, 0x80, 0x84, 0xa0, 0xdc, 0xf0 };
 
 	start();
 	for (unsigned i = 0; i < ARRAY_SIZE(kept); i++) {
-		uint8_t before[256];
+		uint32_t v = get(LPC, kept[i]);
 
-		memcpy(before, real[kept[i]], 256);
-		for (unsigned off = 0; off < 256; off += 4) {
-			vpci_port_write(0xcf8, 4, address(kept[i], off));
-			CHECK_EQ(vpci_port_read(0xcfc, 4), *(uint32_t *)&real[kept[i]][off]);
-			for (unsigned width = 1; width <= 4; width *= 2)
-				vpci_port_write(0xcfc, width, 0);
-		}
-		CHECK(!memcmp(before, real[kept[i]], 256));
+		set(LPC, kept[i], 4, 0xfed1c001);
+		CHECK_EQ(get(LPC, kept[i]), v);
 	}
+	CHECK_EQ(writes, 0);
+	set(LPC, 0x60, 1, 0x0b);
+	set(LPC, 0x6b, 1, 0x0a);
+	CHECK_EQ(real[LPC][0x60], 0x0b);
+	CHECK_EQ(real[LPC][0x6b], 0x0a);
+}
+
+static void place_open(uint16_t command, uint32_t bar0)
+{
+	memset(real[OPEN] + 4, 0, 2);
+	memset(real[OPEN] + 0x10, 0, 0x24);
+	put_raw(OPEN, PCI_COMMAND, command);
+	put_raw(OPEN, PCI_BAR(0), bar0);
+	put_raw(OPEN, PCI_BAR(1), 0xc001);
+	put_raw(OPEN, PCI_BAR(2), 0x0000000c);
+	put_raw(OPEN, PCI_BAR(3), 0x40);
+}
+
+TEST(no_bar_gets_over_what_is_hidden)
+{
+	start();
+	place_open(3, 0xfe000000);
+	set(OPEN, PCI_BAR(0), 4, 0xfe9f0000);
+	CHECK_EQ(raw(OPEN, PCI_BAR(0)), 0xfe9f0000);
+	set(OPEN, PCI_BAR(0), 4, 0xfea00000);
+	CHECK_EQ(raw(OPEN, PCI_BAR(0)), 0xfe9f0000);
+	CHECK(host_log_has("00:06.0: the guest's 0xfea00000 to register 0x10: it would answer where a hidden device is"));
+	/* By single bytes; sizing is let through. */
+	set(OPEN, PCI_BAR(0) + 2, 1, 0xa0);
+	CHECK_EQ(raw(OPEN, PCI_BAR(0)), 0xfe9f0000);
+	set(OPEN, PCI_BAR(0), 4, ~0u);
+	CHECK_EQ(raw(OPEN, PCI_BAR(0)), ~0u);
+	set(OPEN, PCI_BAR(0), 4, 0xfe9f0000);
+	/* Ports. */
+	set(OPEN, PCI_BAR(1), 4, 0xd001);
+	CHECK_EQ(raw(OPEN, PCI_BAR(1)), 0xc001);
+	/* Above 4 GiB, by the half that is written last. */
+	set(OPEN, PCI_BAR(3), 4, 0x38);
+	CHECK_EQ(raw(OPEN, PCI_BAR(3)), 0x40);
+	/* The expansion ROM, once it is on. */
+	set(OPEN, PCI_ROM, 4, 0xfea00000);
+	CHECK_EQ(raw(OPEN, PCI_ROM), 0xfea00000);
+	set(OPEN, PCI_ROM, 4, 0xfea00001);
+	CHECK_EQ(raw(OPEN, PCI_ROM), 0xfea00000);
+}
+
+TEST(decoding_is_not_switched_on_over_what_is_hidden)
+{
+	start();
+	place_open(0, 0);
+	set(OPEN, PCI_BAR(0), 4, 0xfea00000);
+	CHECK_EQ(raw(OPEN, PCI_BAR(0)), 0xfea00000);
+	set(OPEN, PCI_COMMAND, 2, 7);
+	CHECK_EQ(real[OPEN][PCI_COMMAND], 4);
+	set(OPEN, PCI_BAR(0), 4, 0xfe000000);
+	set(OPEN, PCI_COMMAND, 4, 7);
+	CHECK_EQ(real[OPEN][PCI_COMMAND], 7);
+}
+
+TEST(no_window_gets_over_what_is_hidden)
+{
+	start();
+	memset(real[BRIDGE], 0, 64);
+	real[BRIDGE][PCI_COMMAND] = 7;
+	put_raw(BRIDGE, 0x1c, 0x00000010);
+	put_raw(BRIDGE, 0x20, 0x0000fff0);
+	put_raw(BRIDGE, 0x24, 0x0001fff1);
+	set(BRIDGE, 0x20, 4, 0xfe90fe80);
+	CHECK_EQ(raw(BRIDGE, 0x20), 0xfe90fe80);
+	set(BRIDGE, 0x20, 4, 0xfea0fe80);
+	CHECK_EQ(raw(BRIDGE, 0x20), 0xfe90fe80);
+	set(BRIDGE, 0x1c, 2, 0xd0d0);
+	CHECK_EQ(raw(BRIDGE, 0x1c) & 0xffff, 0x10);
+	set(BRIDGE, 0x24, 4, 0xfff10001);
+	set(BRIDGE, 0x28, 4, 0x37);
+	set(BRIDGE, 0x2c, 4, 0x38);
+	CHECK_EQ(raw(BRIDGE, 0x2c), 0);
+	set(BRIDGE, 0x28, 4, 0x39);
+	set(BRIDGE, 0x2c, 4, 0x39);
+	CHECK_EQ(raw(BRIDGE, 0x2c), 0x39);
+}
+
+/* For a guest that numbers buses anew: Enhanced Allocation says that they are fixed, where the function has room. */
+TEST(a_bridge_says_that_its_bus_numbers_are_fixed)
+{
+	uint32_t off;
+
+	start();
+	memset(real[BRIDGE], 0, 256);
+	put_raw(BRIDGE, 0x18, 0x00060503);
+	real[BRIDGE][PCI_STATUS] = PCI_STATUS_CAPS;
+	real[BRIDGE][PCI_CAP_PTR] = 0x40;
+	put_raw(BRIDGE, 0x40, 0x0000e005);		/* MSI at 40h, then PCI Express at E0h, whose end is not in here */
+	put_raw(BRIDGE, 0xe0, 0x00000010);
+	CHECK_EQ(vbridge_open(&devices[4]), 0);
+	uint8_t at = (uint8_t)get(BRIDGE, PCI_CAP_PTR);
+	CHECK_EQ(at, 0xd8);
+	CHECK_EQ(get(BRIDGE, at), 0x00004014);
+	CHECK_EQ(get(BRIDGE, at + 4u), 0x0605);
+	CHECK(get(BRIDGE, PCI_COMMAND) >> 16 & PCI_STATUS_CAPS);
+	set(BRIDGE, at, 4, ~0u);
+	set(BRIDGE, at + 4u, 4, ~0u);
+	CHECK_EQ(get(BRIDGE, at), 0x00004014);
+	CHECK_EQ(writes, 0);
+	/* All else is as it was. */
+	set(BRIDGE, 0x18, 4, 0);
+	CHECK_EQ(get(BRIDGE, 0x18), 0x00060503);
+	set(BRIDGE, 0x44, 4, 0xfee00000);
+	CHECK_EQ(raw(BRIDGE, 0x44), 0xfee00000);
+	CHECK(trap_find_mmio(ECAM + (BRIDGE << 12), &off));
+	CHECK_EQ(vpci_freeze(&devices[4]), 0);
+	CHECK_EQ((uint8_t)get(BRIDGE, PCI_CAP_PTR), 0xd8);
+	CHECK_EQ(get(BRIDGE, 0xdc), 0x0605);
+	set(BRIDGE, 0x20, 4, 0xfe50fe40);
+	CHECK_EQ(raw(BRIDGE, 0x20), 0);
+}
+
+TEST(virtual_functions_stay_closed)
+{
+	uint32_t off;
+
+	start();
+	struct trap *t = trap_find_mmio(ECAM + (OPEN << 12), &off);
+	ext_cap = 0x10;
+	ext_at = 0x80;			/* as if: the model has 256 bytes */
+	CHECK(t);
+	/* The capability's control register is at 08h; in the model behind 100h nothing is written at all. */
+	unsigned before = writes;
+	ext_at = 0x160;
+	trap_write(t, off + 0x168, 2, 9);
+	CHECK_EQ(writes, before);
+	CHECK(host_log_has("its virtual functions stay closed"));
+	ext_cap = 0x15;
+	trap_write(t, off + 0x168, 4, 0x800);
+	CHECK_EQ(writes, before);
+	ext_cap = 0;
+	ea_at = 0x80;
+	set(OPEN, 0x88, 4, 0xfea00000);
+	CHECK_EQ(writes, before);
+	ea_at = 0;
 }
 
 TEST(ecam_says_the_same)
@@ -285,25 +565,60 @@ TEST(ecam_says_the_same)
 
 	start();
 	t = trap_find_mmio(ECAM + (TWIN << 12), &off);
-	CHECK(t && !off);
+	CHECK(t && off == TWIN << 12);
 	for (unsigned at = 0; at < 4096; at += 13)
 		for (unsigned width = 1; width <= 8; width *= 2) {
 			uint64_t v = 0, m = width == 8 ? ~0ull : mask(width);
 
 			for (unsigned i = 0; i < width; i++)
 				v |= (uint64_t)(at + i < 4096 ? twin[at + i] : 0xff) << (8 * i);
-			CHECK_EQ(trap_read(t, at, width) & m, v);
+			CHECK_EQ(trap_read(t, off + at, width) & m, v);
 			for (unsigned i = 0; i < width && at + i < 4096; i++)
 				twin[at + i] = 0;
-			trap_write(t, at, width, v);
-			CHECK_EQ(trap_read(t, at, width) & m, v);
+			trap_write(t, off + at, width, v);
+			CHECK_EQ(trap_read(t, off + at, width) & m, v);
 		}
 	t = trap_find_mmio(ECAM + (HIDDEN << 12) + 0x123, &off);
-	CHECK(t && off == 0x123);
+	CHECK(t && off == (HIDDEN << 12) + 0x123);
 	CHECK_EQ(trap_read(t, off, 4), 0xffffffff);
-	CHECK_EQ(trap_read(t, 0, 8), ~0ull);
-	CHECK(trap_find_mmio(ECAM + (HOST << 12), &off));
-	CHECK(!trap_find_mmio(ECAM + (OPEN << 12), &off));
+	CHECK_EQ(trap_read(t, off - 0x123, 8), ~0ull);
+	trap_write(t, off - 0x123, 4, 0);
+	CHECK_EQ(writes, 0);
+	/* Writes to what is left exit, too: they are looked at. */
+	CHECK(trap_find_mmio(ECAM + (OPEN << 12), &off) == t);
+	trap_write(t, off + 0x41, 4, 0x44332211);
+	CHECK(real[OPEN][0x41] == 0x11 && real[OPEN][0x44] == 0x44);
+}
+
+#define ENTRY(gpa)	pt_get_nested(gpa)
+static uint64_t pt_get_nested(uint64_t gpa)
+{
+	const struct pt_tree t = { &pt_format_x86, (uint64_t *)(uintptr_t)nested_root(), 2, 0 };
+
+	return pt_get(&t, gpa);
+}
+
+/* Reads of what is closed or left do not exit; of what is answered they do. */
+TEST(ecam_pages)
+{
+	const uint64_t addr = GENMASK64(51, 12);
+
+	start();
+	uint64_t page = ENTRY(ECAM + (HIDDEN << 12));
+	CHECK((page & 3) == 1 && (page & addr) != ECAM + (HIDDEN << 12));
+	CHECK_EQ(*(uint64_t *)(uintptr_t)(page & addr), ~0ull);
+	CHECK_EQ(ENTRY(ECAM + (NOBODY << 12)), page);
+	CHECK_EQ(ENTRY(ECAM + 0x1ff000), page);
+	CHECK_EQ(ENTRY(ECAM + (TWIN << 12)), 0);
+	CHECK_EQ(ENTRY(ECAM + (FROZEN << 12)), 0);
+	CHECK_EQ(ENTRY(ECAM + (OPEN << 12)) & (addr | 3), (ECAM + (OPEN << 12)) | 1);
+	CHECK_EQ(ENTRY(ECAM + (HOST << 12)) & (addr | 3), (ECAM + (HOST << 12)) | 1);
+	/* Another segment, all of it, and nothing around. */
+	for (uint64_t at = OTHER_ECAM; at < OTHER_ECAM + 0x400000; at += 0x1000)
+		CHECK_EQ(ENTRY(at), page);
+	CHECK(nested_is_hidden(OTHER_ECAM + 0x3fffff) && !nested_is_hidden(OTHER_ECAM + 0x400000));
+	CHECK((ENTRY(OTHER_ECAM + 0x400000) & 3) == 3 && (ENTRY(ECAM + 0x200000) & 3) == 3);
+	CHECK_EQ(ENTRY(OTHER_ECAM), page);
 }
 
 /* --- where BARs may go --- */
@@ -318,7 +633,8 @@ static bool intercepted(unsigned port) { return iopm[port / 8] >> (port % 8) & 1
 TEST(bars_keep_off_what_is_not_theirs)
 {
 	static uint64_t bad[] = { 0, 0x1000, 0xa0000, 0x100000, 0x7000000, 0x7ffff000, 0xfec00000, 0xfee00000, 0xfebff000,
-				  ECAM + (TWIN << 12), ECAM + (HOST << 12) - 0x1000, 0xfeb00800, 1ull << 48, ~0ull << 12,
+				  ECAM + (TWIN << 12), ECAM + (NOBODY << 12),
+				  ECAM + (HOST << 12) - 0x1000, 0xfeb00800, 1ull << 48, ~0ull << 12,
 				  (1ull << 48) - 0x1000 };
 	struct trap *t = trap_new_mmio("bar", 0x2000, &nothing, NULL), *u = trap_new_mmio("bar", 0x1000, &nothing, NULL);
 	uint32_t off;
