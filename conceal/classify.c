@@ -20,6 +20,12 @@
 #define INTEL		0x8086
 #define AMD		0x1022
 
+/* Disks stand behind these that would be protected without them.  VMD functions, too, say RAID of themselves. */
+static bool hides_disks(const struct pci_dev *p)
+{
+	return p->class_code >> 8 == SUB_RAID;
+}
+
 /* Why a storage function without a driver has none: what the user can do about it. */
 static const char *storage_hint(const struct pci_dev *p)
 {
@@ -69,7 +75,10 @@ struct verdict decide(const struct pci_dev *p)
 		if (rule->action != ACTION_DEFAULT)
 			action = rule->action;
 	}
-	v.fate = !v.driver ? FATE_UNSUPPORTED : action == ACTION_LEAVE ? FATE_LEAVE : FATE_CONCEAL;
+	if (!v.driver)
+		v.fate = hides_disks(p) && action != ACTION_LEAVE ? FATE_REFUSED : FATE_UNSUPPORTED;
+	else
+		v.fate = action == ACTION_LEAVE ? FATE_LEAVE : FATE_CONCEAL;
 	return v;
 }
 
@@ -80,6 +89,7 @@ struct verdict classify(const struct pci_dev *p)
 
 	switch (v.fate) {
 	case FATE_IGNORE:
+	case FATE_REFUSED:
 		break;
 	case FATE_UNSUPPORTED:
 		log_warn("pci " PCI_FMT ": %04x:%04x %s: %s: left to the guest as it is", PCI_ARGS(p->bdf), p->vendor,
@@ -191,7 +201,7 @@ static bool check(const struct pci_dev *p)
 {
 	struct verdict v = decide(p);
 
-	if (v.fate == FATE_IGNORE)
+	if (v.fate == FATE_IGNORE || v.fate == FATE_REFUSED)
 		return false;
 	if (!v.driver) {
 		log_info("check: " PCI_FMT " %04x:%04x: %s: left to the guest as it is", PCI_ARGS(p->bdf), p->vendor, p->device,

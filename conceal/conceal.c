@@ -16,6 +16,7 @@
 #include <veneer/string.h>
 #include <veneer/time.h>
 #include <veneer/virtio.h>
+#include <veneer/vpci.h>
 #include "conceal/conceal.h"
 #include "hv/iommu/iommu.h"
 #include "virtio/blk/bootdisk.h"
@@ -27,7 +28,8 @@ static struct hw_dev *devices[MAX_DEVICES];
 static struct owner_work ticks[MAX_DEVICES];
 static unsigned ndevices, ntwins, nnet, nblk;
 static uint16_t taken_bdf[MAX_TWINS];
-static struct verdict verdicts[256] START_ONLY;	/* by pci_get()'s index */
+static struct verdict *verdicts;	/* by pci_get()'s index, of every function of the machine */
+static unsigned nverdicts;
 static char twin_name[MAX_TWINS][8];
 static bool refused;			/* the configuration asks for what this machine has not */
 static struct intx_source twin_intx[MAX_TWINS];
@@ -53,18 +55,18 @@ static bool bdf_taken(uint16_t bdf)
 }
 
 /*
- * Guests look for functions 1 to 7 only behind a function 0.  Where that one is hidden and got no twin (two SATA controllers in
- * one device, the disk at the second), the next function's twin takes its place.
+ * Guests look for functions 1 to 7 only behind a function 0.  If that one is hidden and got no twin (two SATA controllers in
+ * one device, the disk at the second), or was never there, the next function's twin takes its place.
  */
 static uint16_t own_bdf(const struct pci_dev *pci)
 {
 	uint16_t first = (uint16_t)(pci->bdf & ~7);
 	const struct pci_dev *d;
 
-	for (unsigned i = 0; (d = pci_get(i)) && i < ARRAY_SIZE(verdicts); i++)
-		if (d->bdf == first && verdicts[i].fate == FATE_CONCEAL && !twin_at(first))
-			return first;
-	return pci->bdf;
+	for (unsigned i = 0; (d = pci_get(i)); i++)
+		if (d->bdf == first && (verdicts[i].fate != FATE_CONCEAL || twin_at(first)))
+			return pci->bdf;
+	return twin_at(first) ? pci->bdf : first;
 }
 
 static bool slot_empty(unsigned slot)
@@ -341,7 +343,7 @@ static void report_unused_rules(void)
 
 static bool any_concealed(void)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(verdicts); i++)
+	for (unsigned i = 0; i < nverdicts; i++)
 		if (verdicts[i].fate == FATE_CONCEAL)
 			return true;
 	return false;
@@ -363,17 +365,80 @@ static bool kind_fits(const struct pci_dev *pci, const struct config_rule *rule)
 	return false;
 }
 
+/* A verdict for each function, however many there are.  Once a start. */
+static int make_verdicts(void)
+{
+	for (nverdicts = 0; pci_get(nverdicts); nverdicts++)
+		;
+	verdicts = mem_alloc(nverdicts * sizeof(*verdicts), 8);
+	if (verdicts)
+		return 0;
+	log_err("pci: no memory to decide about %u functions", nverdicts);
+	nverdicts = 0;
+	return -ERR_NOMEM;
+}
+
 int rules_check(verdict_fn look)
 {
 	const struct pci_dev *pci;
-	int err;
+	int err = make_verdicts();
 
-	for (unsigned i = 0; (pci = pci_get(i)) && i < ARRAY_SIZE(verdicts); i++)
+	if (err)
+		return err;
+	for (unsigned i = 0; (pci = pci_get(i)); i++)
 		verdicts[i] = look(pci);
-	err = slot_check(verdicts, ARRAY_SIZE(verdicts));
-	for (unsigned i = 0; (pci = pci_get(i)) && i < ARRAY_SIZE(verdicts); i++)
+	err = slot_check(verdicts, nverdicts);
+	for (unsigned i = 0; (pci = pci_get(i)); i++) {
 		if (verdicts[i].fate == FATE_CONCEAL && verdicts[i].rule && !kind_fits(pci, verdicts[i].rule))
 			err = -ERR_INVAL;
+		if (verdicts[i].fate == FATE_REFUSED) {
+			log_err("pci " PCI_FMT ": %04x:%04x: %s.  As it is the guest would get its disks, and nothing would "
+				"protect them: stopped, unless a rule says veneer,action = \"leave\"", PCI_ARGS(pci->bdf),
+				pci->vendor, pci->device, no_driver_hint(pci));
+			err = -ERR_INVAL;
+		}
+	}
+	return err;
+}
+
+/*
+ * A guest that looks for functions 1 to 7 behind a function 0 alone would miss those that are left to it where 0 is hidden: for
+ * them a function stands there that nothing drives.
+ */
+static uint32_t stub_read(void *ctx, uint16_t off, unsigned width)
+{
+	/* Of the ids that the vendor has set apart for experiments; class "unassigned". */
+	static const uint32_t header[] = { 0x10f01af4, 0, 0xff000000, (uint32_t)PCI_HEADER_MULTI << 16 };
+	uint32_t v = off < sizeof(header) ? header[off / 4] : 0;
+
+	return v >> (8 * (off & 3));
+}
+
+static void stub_write(void *ctx, uint16_t off, unsigned width, uint32_t value)
+{
+}
+
+static const struct vpci_ops stub_ops = { stub_read, stub_write };
+
+/* Whether a function of this device behind function 0 is the guest's. */
+static bool has_open_sibling(const struct pci_dev *pci)
+{
+	const struct pci_dev *d;
+
+	for (unsigned i = 0; (d = pci_get(i)); i++)
+		if (d != pci && (d->bdf & ~7) == pci->bdf && verdicts[i].fate != FATE_CONCEAL)
+			return true;
+	return false;
+}
+
+static int fill_functions_0(void)
+{
+	const struct pci_dev *pci;
+	int err = 0;
+
+	for (unsigned i = 0; !err && (pci = pci_get(i)); i++)
+		if (!PCI_FN(pci->bdf) && verdicts[i].fate == FATE_CONCEAL && !vpci_answered(pci->bdf) && has_open_sibling(pci))
+			err = vpci_set(pci->bdf, &stub_ops, NULL);
 	return err;
 }
 
@@ -381,26 +446,30 @@ int conceal_start(void)
 {
 	const struct pci_dev *pci;
 
-	if (rules_check(classify))
-		return -ERR_INVAL;
-	/* Before a device's DMA begins.  Without a device of ours the IOMMU is the guest's. */
-	int err = any_concealed() ? iommu_hide() : 0;
+	int err = rules_check(classify);
 
+	/* Before a device's DMA begins.  Without a device of ours the IOMMU is the guest's. */
+	if (!err && any_concealed())
+		err = iommu_hide();
 	if (err)
 		return err;
 	/*
 	 * All are hidden before the first is touched: a twin's place must not be a device that goes away later.  Half hidden, a
 	 * disk would be writable behind the configuration's back.
 	 */
-	for (unsigned i = 0; (pci = pci_get(i)) && i < ARRAY_SIZE(verdicts); i++)
+	for (unsigned i = 0; (pci = pci_get(i)); i++)
 		if (verdicts[i].fate == FATE_CONCEAL && hide_function(pci))
 			return -ERR_NOMEM;
-	for (unsigned i = 0; (pci = pci_get(i)) && i < ARRAY_SIZE(verdicts); i++)
+	for (unsigned i = 0; (pci = pci_get(i)); i++)
 		if (verdicts[i].fate == FATE_CONCEAL)
 			take_over(pci, &verdicts[i]);
 	if (refused) {
 		conceal_shutdown();
 		return -ERR_INVAL;
+	}
+	if (fill_functions_0()) {
+		conceal_shutdown();
+		return -ERR_NOMEM;
 	}
 	report_unused_rules();
 	if (!nnet && !nblk)

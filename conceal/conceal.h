@@ -12,6 +12,7 @@ enum fate {
 	FATE_CONCEAL,		/* a driver of this build takes it */
 	FATE_LEAVE,		/* the configuration leaves it to the guest */
 	FATE_UNSUPPORTED,	/* no driver: the guest sees it as it is */
+	FATE_REFUSED,		/* the same of a RAID or VMD function, which no rule leaves to the guest: the start stops */
 };
 
 struct verdict {

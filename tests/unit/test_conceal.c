@@ -35,12 +35,13 @@ static struct pci_dev pci[] = {
 	{ .bdf = NVME_FAILS, .class_code = 0x010802, .vendor = 1, .parent = 0xffff },
 	{ .bdf = NIC_LEFT, .class_code = 0x020000, .vendor = 1, .parent = 0xffff },
 	{ .bdf = NVME_EMPTY, .class_code = 0x010802, .vendor = 1, .parent = 0xffff },
-	{ .bdf = PCI_BDF(0, 11, 0), .class_code = 0x010400, .vendor = 0x8086, .parent = 0xffff },
+	{ .bdf = PCI_BDF(0, 11, 0), .class_code = 0x010180, .vendor = 0x8086, .parent = 0xffff },
 	{ .bdf = PCI_BDF(0, 12, 0), .class_code = 0x030000, .vendor = 1, .parent = 0xffff },
 	{ .bdf = PCI_BDF(0, 31, 0), .class_code = 0x060100, .parent = 0xffff },
 	{ .bdf = AHCI, .class_code = 0x010601, .vendor = 1, .parent = 0xffff, .int_pin = 3 },
 	{ .bdf = EMPTY_FN0, .class_code = 0x010601, .vendor = 1, .parent = 0xffff },
 	{ .bdf = ONE_DISK_FN1, .class_code = 0x010601, .vendor = 1, .parent = 0xffff },
+	{ .bdf = PCI_BDF(0, 10, 1), .class_code = 0x0c0330, .parent = 0xffff },	/* behind an NVMe that gets no twin */
 };
 
 const struct pci_dev *pci_get(unsigned n) { return n < ARRAY_SIZE(pci) ? &pci[n] : NULL; }
@@ -92,12 +93,35 @@ int iommu_hide(void)
 	return iommu_error;
 }
 
-int vpci_set(uint16_t bdf, const struct vpci_ops *o, void *ctx) { CHECK(!o); seen[nseen++].bdf = bdf; return 0; }
+static uint16_t stub_bdf;
+static const struct vpci_ops *stub;
+int vpci_set(uint16_t bdf, const struct vpci_ops *o, void *ctx)
+{
+	if (o) {
+		stub_bdf = bdf;
+		stub = o;
+	} else {
+		seen[nseen++].bdf = bdf;
+	}
+	return 0;
+}
+
+static bool has_twin(uint16_t bdf);
+bool vpci_answered(uint16_t bdf) { return has_twin(bdf); }
 static struct disk *booted[64];
 static unsigned nbooted;
 
-void vpci_freeze(const struct pci_dev *d) { seen[nseen].bdf = d->bdf; seen[nseen++].frozen = true; }
+static int freeze_error;
+int vpci_freeze(const struct pci_dev *d)
+{
+	seen[nseen].bdf = d->bdf;
+	seen[nseen++].frozen = true;
+	return freeze_error;
+}
+
 int nested_hide(uint64_t base, uint64_t size) { hid[nhid].base = base; hid[nhid++].size = size; return 0; }
+static unsigned nprotected;
+int vpci_protect(uint64_t base, uint64_t size, bool io) { nprotected++; return 0; }
 struct trap *trap_new_pio(const char *n, uint32_t size, const struct trap_ops *o, void *ctx)
 {
 	CHECK(size == 32 && (uint32_t)o->read(ctx, 0, 4) == ~0u);
@@ -155,6 +179,14 @@ struct config_rule *config_find_disk(struct config *c, const struct pci_dev *p, 
 static struct { struct virtio_place place; bool net, writable; const struct disk *disk; } twin[32];
 static unsigned ntwins;
 
+static bool has_twin(uint16_t bdf)
+{
+	for (unsigned i = 0; i < ntwins; i++)
+		if (twin[i].place.bdf == bdf)
+			return true;
+	return false;
+}
+
 static struct virtio_dev *new_twin(const struct virtio_place *place, bool net)
 {
 	twin[ntwins].place = *place;
@@ -200,7 +232,7 @@ static void check_hidden(void)
 		CHECK(seen[i].bdf == want[i].bdf && seen[i].frozen == want[i].frozen);
 	/* Whole pages, and no BAR that is not assigned. */
 	CHECK(nhid == 1 && hid[0].base == 0xfe400000 && hid[0].size == 0x2000);
-	CHECK(nports == 1 && port_base == 0xd020);
+	CHECK(nports == 1 && port_base == 0xd020 && nprotected == 2);
 }
 
 static void check_net(void)
@@ -246,6 +278,12 @@ static void check_function_0(void)
 	CHECK(twin[1 + DISKS].disk == &one_disk);
 	CHECK_EQ(twin[1 + DISKS].place.bdf, EMPTY_FN0);
 	CHECK(twin[1 + DISKS].place.multifunction);
+	/* What is left behind a hidden function 0 is found, too. */
+	CHECK_EQ(stub_bdf, NVME_EMPTY);
+	CHECK_EQ(stub->read(NULL, 0, 4), 0x10f01af4);
+	CHECK_EQ(stub->read(NULL, PCI_HEADER_TYPE, 1) & 0xff, PCI_HEADER_MULTI);
+	CHECK_EQ(stub->read(NULL, 11, 1) & 0xff, 0xff);
+	CHECK_EQ(stub->read(NULL, PCI_BAR(0), 4) | stub->read(NULL, 0x100, 4), 0);
 }
 
 TEST(a_machine)
@@ -297,6 +335,48 @@ TEST(what_has_no_driver_is_named_and_stays)
 	CHECK_EQ(classify(&pci[10]).fate, FATE_LEAVE);
 	config.rule[0].action = ACTION_CONCEAL;
 	CHECK_EQ(classify(&pci[5]).fate, FATE_CONCEAL);
+}
+
+/* Its disks would be the guest's, whatever the policy says of disks. */
+TEST(a_raid_function_stops_the_start_unless_a_rule_leaves_it)
+{
+	struct config_rule kept = config.rule[0];
+	unsigned nrules = config.nrules;
+
+	nseen = iommu_hidden = 0;
+	pci[7].class_code = 0x010400;
+	config.default_action = ACTION_CONCEAL;
+	config.nrules = 0;
+	CHECK_EQ(conceal_start(), -ERR_INVAL);
+	CHECK(!nseen && !iommu_hidden);
+	CHECK(host_log_has("00:0b.0: 8086:0000: RAID or VMD mode"));
+	CHECK(host_log_has("unless a rule says veneer,action = \"leave\""));
+	CHECK(conceal_check() < 0);
+	/* A rule that says something else of it. */
+	config.rule[0] = (struct config_rule){ .node = "r", .match = MATCH_BDF, .bdf = pci[7].bdf };
+	config.nrules = 1;
+	CHECK_EQ(conceal_start(), -ERR_INVAL);
+	config.rule[0].action = ACTION_LEAVE;
+	CHECK(conceal_check() > 0);
+	CHECK_EQ(classify(&pci[7]).fate, FATE_UNSUPPORTED);
+	pci[7].class_code = 0x010180;
+	config.rule[0] = kept;
+	config.nrules = nrules;
+}
+
+/* A step that hides and fails is the end: nothing is given to a guest. */
+TEST(a_bridge_that_cannot_be_frozen_stops_the_start)
+{
+	unsigned nrules = config.nrules;
+
+	nseen = nhid = nports = 0;
+	config.default_action = ACTION_CONCEAL;
+	config.nrules = 0;
+	freeze_error = -ERR_NOMEM;
+	CHECK_EQ(conceal_start(), -ERR_NOMEM);
+	CHECK(host_log_has("03:00.0: cannot be hidden"));
+	freeze_error = 0;
+	config.nrules = nrules;
 }
 
 /* An IOMMU that goes on translating: no device is touched.  Where none is Veneer's it stays the guest's. */
