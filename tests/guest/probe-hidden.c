@@ -111,6 +111,74 @@ static void compare_twin(const struct vio *v)
 	check(beyond, 0, "hidden: %s: no extended capabilities", vio_name(v));
 }
 
+/* --- what holds the machine together --- */
+
+#define CLASS_BRIDGE	0x0604
+#define CLASS_ISA	0x0601
+#define BRIDGE_BUSES	0x18
+#define FAR_BUS		0xf0u
+
+static uint32_t real_on_bus(uint32_t bus)
+{
+	uint32_t real = 0;
+
+	for (uint32_t b = bus << 8; b < (bus + 1) << 8; b++)
+		real += is_forbidden(pci_read32(b, 0)) || (ecam(b, 0) && is_forbidden(read32(ecam(b, 0))));
+	return real;
+}
+
+/* Behind another bus number a concealed device would be a new one. */
+static void renumber(pci_bdf b, bool by_ecam)
+{
+	uint32_t old = pci_read32(b, BRIDGE_BUSES), want = (old & 0xff000000) | FAR_BUS << 16 | FAR_BUS << 8 | BUS(b);
+
+	if (by_ecam)
+		write32(ecam(b, BRIDGE_BUSES), want);
+	else
+		pci_write32(b, BRIDGE_BUSES, want);
+	check(pci_read32(b, BRIDGE_BUSES) & 0xffffff, old & 0xffffff, "hidden: %02x:%02x.%x: bus numbers stay, by %s",
+	      BUS(b), DEVICE(b), FUNCTION(b), by_ecam ? "ECAM" : "CF8");
+	check(real_on_bus(FAR_BUS), 0, "hidden: %02x:%02x.%x: nothing real behind the other number", BUS(b), DEVICE(b),
+	      FUNCTION(b));
+	for (unsigned int i = 0; i < 3; i++)
+		pci_write8(b, BRIDGE_BUSES + i, old >> 8 * i);
+}
+
+/* PMBASE, GPIOBASE, RCBA of Intel's LPC bridge; where PIIX has none of them the bytes cannot be changed either. */
+static void move_bases(pci_bdf b)
+{
+	static const uint8_t bases[] = { 0x40, 0x48, 0xf0 };
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(bases); i++) {
+		uint32_t old = pci_read32(b, bases[i]);
+
+		pci_write32(b, bases[i], old ^ 0x00400000 ^ 0x1000);
+		check(pci_read32(b, bases[i]), old, "hidden: %02x:%02x.%x: base register %02x stays", BUS(b), DEVICE(b),
+		      FUNCTION(b), bases[i]);
+		if (ecam(b, 0))
+			write32(ecam(b, bases[i]), old ^ 0x00400000 ^ 0x1000);
+		check(pci_read32(b, bases[i]), old, "hidden: the same by ECAM");
+		pci_write32(b, bases[i], old);
+	}
+}
+
+static void check_chipset(void)
+{
+	for (uint32_t b = 0; b < SCAN_END; b++) {
+		uint32_t id = pci_read32(b, 0), class = pci_read32(b, PCI_CLASS & 0xfc) >> 16;
+
+		if (id == ONES)
+			continue;
+		if (class == CLASS_BRIDGE) {
+			renumber(b, false);
+			if (ecam(b, 0))
+				renumber(b, true);
+		}
+		if (class == CLASS_ISA && (id & 0xffff) == 0x8086)
+			move_bases(b);
+	}
+}
+
 /* --- the twins' own registers --- */
 
 static void check_bar(pci_bdf bdf, unsigned int n, uint32_t mask, const char *what)
@@ -462,6 +530,7 @@ void probe(void)
 	sse_on();
 	scan_ports();
 	scan_ecam();
+	check_chipset();
 	vio_scan();
 	check(vio_count != 0, true, "hidden: there are twins");
 	for (unsigned int i = 0; i < vio_count; i++) {
