@@ -31,6 +31,9 @@ uint64_t pci_ecam_page(uint16_t bdf);
 /* A bridge that is left: it says that its bus numbers are fixed.  0 or -ERR_NOMEM. */
 int vbridge_open(const struct pci_dev *dev);
 
+/* Whether what is there is what was found at the start; if not it is closed from now on, with a line.  Under trap_serial. */
+bool vpci_is_itself(const struct pci_dev *dev);
+
 /* Whether it is @ops that answer for @bdf. */
 struct vpci_ops;
 bool vpci_is(uint16_t bdf, const struct vpci_ops *ops);

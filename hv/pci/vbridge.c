@@ -121,7 +121,7 @@ static void open_write(void *ctx, uint16_t off, unsigned width, uint32_t value)
 		guard_write(e->dev, off, width, value);
 }
 
-static const struct vpci_ops open_ops = { open_read, open_write };
+static const struct vpci_ops open_ops = { open_read, open_write, .left = true };
 
 int vbridge_open(const struct pci_dev *dev)
 {

@@ -77,6 +77,14 @@ static void set_open(uint16_t bdf, bool open)
 		open_map[bdf / 8] &= (uint8_t)~(1u << (bdf % 8));
 }
 
+/* The machine's own, perhaps by way of ops that show a little more of it. */
+static bool is_left(uint16_t bdf)
+{
+	const struct vfunction *f = lookup(bdf);
+
+	return f ? f->ops->left : is_open(bdf);
+}
+
 static uint32_t mask_of(unsigned width)
 {
 	return width == 4 ? ~0u : (1u << (8 * width)) - 1;
@@ -105,8 +113,34 @@ static void look_at_arrival(uint16_t bdf)
 		 id & 0xffff, id >> 16);
 }
 
+/* The function that was left is gone, and another one is in its place: permission was not given to that. */
+static void close_other(uint16_t bdf, uint32_t id)
+{
+	log_warn("pci " PCI_FMT ": %04x:%04x came in the place of what was left to the guest: closed", PCI_ARGS(bdf),
+		 id & 0xffff, id >> 16);
+	vpci_set(bdf, NULL, NULL);
+}
+
+bool vpci_is_itself(const struct pci_dev *d)
+{
+	uint32_t id = pci_cfg_read(d->bdf, PCI_VENDOR_ID, 4);
+
+	/* Gone, or not ready yet after a reset: what is written goes nowhere. */
+	if ((id & 0xffff) == 0xffff || (id & 0xffff) == 1)
+		return true;
+	if (id == ((uint32_t)d->device << 16 | d->vendor) && pci_cfg_read(d->bdf, PCI_REVISION, 4) >> 8 == d->class_code)
+		return true;
+	close_other(d->bdf, id);
+	return false;
+}
+
 static uint32_t function_read(uint16_t bdf, uint16_t off, unsigned width)
 {
+	const struct pci_dev *d;
+
+	/* A scan begins here.  Whoever reads by ECAM is met at the first write, before which a new function has no address. */
+	if (off < 4 && is_left(bdf) && (d = pci_find(bdf)))
+		vpci_is_itself(d);
 	const struct vfunction *f = lookup(bdf);
 
 	if (f)

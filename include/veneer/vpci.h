@@ -13,6 +13,7 @@ struct vpci_ops {
 	/* @off 0..4095, @width 1, 2 or 4, never crossing a dword. */
 	uint32_t (*read)(void *ctx, uint16_t off, unsigned width);
 	void (*write)(void *ctx, uint16_t off, unsigned width, uint32_t value);
+	bool left;	/* what really is there is the guest's, and closed if another function comes in its place */
 };
 
 /*

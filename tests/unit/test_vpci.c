@@ -164,6 +164,14 @@ static const struct vpci_ops twin_ops = { twin_read, twin_write };
 static struct boot_info boot = { .range = { { 0x100000, 0x7ff00000, MEM_USABLE } }, .nranges = 1,
 				 .self_base = 0x7000000, .self_size = 0x400000 };
 
+static void identify(const struct pci_dev *d)
+{
+	uint32_t id = (uint32_t)d->device << 16 | d->vendor, class = d->class_code << 8 | 5;
+
+	memcpy(&real[d->bdf & 255][PCI_VENDOR_ID], &id, 4);
+	memcpy(&real[d->bdf & 255][PCI_REVISION], &class, 4);
+}
+
 static void start(void)
 {
 	host_pio_model(0xcf8, 8, &chipset, NULL);
@@ -171,6 +179,8 @@ static void start(void)
 	gmem_init(&boot);
 	for (unsigned i = 0; i < sizeof(real); i++)
 		((uint8_t *)real)[i] = (uint8_t)(i * 7 + 1);
+	for (unsigned i = 0; i < ARRAY_SIZE(devices); i++)
+		identify(&devices[i]);
 	CHECK_EQ(nested_init(&boot, &pt_format_x86, false), 0);
 	CHECK_EQ(vpci_init(), 0);
 	CHECK_EQ(vpci_set(HIDDEN, NULL, NULL), 0);
@@ -395,6 +405,35 @@ TEST(what_was_never_seen_is_closed)
 	CHECK(!host_log_has("was not there"));
 }
 
+/* A card that was left is pulled, and a disk put into its place. */
+TEST(another_function_in_the_place_of_one_that_was_left_is_closed)
+{
+	start();
+	put_raw(OPEN, 0, ~0u);
+	CHECK_EQ(get(OPEN, 0), ~0u);
+	set(OPEN, 0x44, 4, 5);
+	CHECK_EQ(raw(OPEN, 0x44), 5);
+	/* By CF8, at the first look. */
+	put_raw(OPEN, 0, 0x00101b36);
+	CHECK_EQ(get(OPEN, 0), ~0u);
+	CHECK(host_log_has("00:06.0: 1b36:0010 came in the place of what was left"));
+	CHECK_EQ(get(OPEN, 0x44), ~0u);
+	/* By ECAM, at the first write. */
+	start();
+	uint32_t off;
+	struct trap *t = trap_find_mmio(ECAM + (OPEN << 12), &off);
+	put_raw(OPEN, 8, 0x01080200);
+	trap_write(t, off + 0x10, 4, 0xfe000000);
+	CHECK_EQ(writes, 0);
+	CHECK_EQ(trap_read(t, off, 4), 0xffffffff);
+	/* A bridge, too. */
+	start();
+	put_raw(BRIDGE, 0, 0x00101b36);
+	set(BRIDGE, 0x44, 4, 5);
+	CHECK_EQ(writes, 0);
+	CHECK_EQ(get(BRIDGE, 0), ~0u);
+}
+
 TEST(registers_behind_the_reserved_bits_are_closed)
 {
 	start();
@@ -479,6 +518,7 @@ TEST(no_window_gets_over_what_is_hidden)
 {
 	start();
 	memset(real[BRIDGE], 0, 64);
+	identify(&devices[4]);
 	real[BRIDGE][PCI_COMMAND] = 7;
 	put_raw(BRIDGE, 0x1c, 0x00000010);
 	put_raw(BRIDGE, 0x20, 0x0000fff0);
@@ -505,6 +545,7 @@ TEST(a_bridge_says_that_its_bus_numbers_are_fixed)
 
 	start();
 	memset(real[BRIDGE], 0, 256);
+	identify(&devices[4]);
 	put_raw(BRIDGE, 0x18, 0x00060503);
 	real[BRIDGE][PCI_STATUS] = PCI_STATUS_CAPS;
 	real[BRIDGE][PCI_CAP_PTR] = 0x40;
