@@ -214,6 +214,7 @@ int vpci_set(uint16_t bdf, const struct vpci_ops *ops, void *ctx)
 {
 	struct vfunction *f = lookup(bdf), **at = &answered;
 
+	set_open(bdf, false);
 	if (ops && !f) {
 		f = mem_alloc(sizeof(*f), 8);
 		if (!f)
@@ -231,7 +232,6 @@ int vpci_set(uint16_t bdf, const struct vpci_ops *ops, void *ctx)
 		*at = f->next;
 		mem_free(f);
 	}
-	set_open(bdf, false);
 	return show_page(bdf, ops ? PAGE_TRAPPED : PAGE_ONES);
 }
 

@@ -165,10 +165,12 @@ static void move_bases(pci_bdf b)
 static void check_chipset(void)
 {
 	for (uint32_t b = 0; b < SCAN_END; b++) {
-		uint32_t id = pci_read32(b, 0), class = pci_read32(b, PCI_CLASS & 0xfc) >> 16;
+		/* By ECAM a look does not exit. */
+		uint32_t id = ecam(b, 0) ? read32(ecam(b, 0)) : pci_read32(b, 0), class;
 
 		if (id == ONES)
 			continue;
+		class = pci_read32(b, PCI_CLASS & 0xfc) >> 16;
 		if (class == CLASS_BRIDGE) {
 			renumber(b, false);
 			if (ecam(b, 0))

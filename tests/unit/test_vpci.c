@@ -640,6 +640,18 @@ static uint64_t pt_get_nested(uint64_t gpa)
 }
 
 /* Reads of what is closed or left do not exit; of what is answered they do. */
+TEST(any_number_of_functions_is_hidden_or_answered)
+{
+	start();
+	for (unsigned i = 0; i < 600; i++)
+		CHECK_EQ(vpci_set((uint16_t)(0x1000 + i), i & 1 ? &twin_ops : NULL, twin), 0);
+	for (unsigned i = 0; i < 600; i += 7)
+		CHECK_EQ(get((uint16_t)(0x1000 + i), 0x40), i & 1 ? *(uint32_t *)(twin + 0x40) : ~0u);
+	/* Without memory there is an error, and the function is no longer open. */
+	host_heap_fail_at(1);
+	CHECK_EQ(vpci_set(0x2000, &twin_ops, twin), -ERR_NOMEM);
+}
+
 TEST(ecam_pages)
 {
 	const uint64_t addr = GENMASK64(51, 12);
