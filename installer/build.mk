@@ -9,8 +9,8 @@ $(BUILD)/config-check: installer/config-check.c $(wildcard hv/config/*.c) hv/lib
 	$(HOSTCC) $(HOST_CFLAGS) -o $@ $(filter %.c,$^) -lfdt
 
 # The drivers' own tables, for veneer-hwcheck and localconfig.
-$(BUILD)/hw-ids: scripts/hw-ids installer/hw-ids.c $(wildcard hw/*/*_pci.c hw/*/build.mk) hw/nic/skeleton.c \
-		hv/svm/build.mk hv/vmx/build.mk include/veneer/hwdev.h $(BUILD)/autoconf.h
+$(BUILD)/hw-ids: scripts/hw-ids installer/hw-ids.c $(wildcard hw/*/*_pci.c hw/*/*/*_pci.c hw/*/build.mk hw/*/*/build.mk) \
+		hw/nic/skeleton.c hv/svm/build.mk hv/vmx/build.mk include/veneer/hwdev.h $(BUILD)/autoconf.h
 	@mkdir -p $(@D)
 	scripts/hw-ids $(HOSTCC) $(HOST_CFLAGS) >$@
 

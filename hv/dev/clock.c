@@ -49,11 +49,9 @@ uint8_t *clock_watch(void)
 
 static bool watched(void)
 {
-	uint64_t some = 0;
+	const volatile uint64_t *w = watches.all;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(watches.all); i++)
-		some |= *(volatile uint64_t *)&watches.all[i];
-	return some;
+	return w[0] | w[1];
 }
 
 int clock_register(void (*tick)(void *ctx, uint64_t now_us), void *ctx)

@@ -11,8 +11,8 @@ struct cpu;
 bool clock_wanted(struct cpu *c);
 
 /*
- * After each exit: call the registered ticks when a millisecond has passed and somebody holds the clock, or, if the exit was the
- * clock's own, somebody watches.
+ * After each exit: call the registered ticks when a millisecond has passed and somebody holds the clock, or, if the exit was
+ * the clock's own, somebody watches.
  */
 void clock_check(bool own_exit);
 

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A NIC driver that compiles and matches no device: copy it, rename "skel", and fill in the steps in their order.
- * docs/porting-a-nic.md says what each step must achieve and which test shows it.  CONFIG_NIC_SKELETON links it, so that it
- * keeps compiling.
+ * docs/porting-a-nic.md says what each step must achieve and which test shows it; <veneer/nic.h> is the contract.
+ * CONFIG_NIC_SKELETON links this file, so that it keeps compiling.
  *
  * Every operation already behaves as its contract allows for a NIC that has nothing: a driver in progress can be bound.
  */
 #include <veneer/err.h>
-#include <veneer/hwdev.h>
 #include <veneer/io.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
@@ -17,44 +16,32 @@
 
 /* Step 1: registers belong into <chip>_regs.h, one mask per field, with the section of the datasheet. */
 #define SKEL_REG_SPACE	0x1000u
-#define SKEL_SLOTS	64u
+#define SKEL_SLOTS	64u	/* descriptors, and frames under way at most: a power of two */
+#define SKEL_INT_LINK	BIT(0)
 
 struct skel {
-	struct hw_dev hw;
-	struct nic nic;
+	struct nic nic;		/* first */
 	volatile uint8_t *regs;
-	uint8_t mac[6];
-	bool running;
+	void *rings;
 };
 
-static struct skel *from_nic(struct nic *nic)
+static struct skel *to_skel(struct nic *nic)
 {
 	return container_of(nic, struct skel, nic);
 }
 
-static struct skel *from_hw(struct hw_dev *hw)
-{
-	return container_of(hw, struct skel, hw);
-}
-
 /*
  * Step 2, reset.  Interrupts masked first, then receiver and transmitter off, then the reset bit, each with a deadline and a
- * line that names the register.  On return no DMA is under way: stop() relies on it.
+ * line that names the register: wait_until().  When this returns no DMA is under way: nic_stop() relies on it.
  */
-static int skel_reset(struct skel *s)
+static int skel_reset(struct nic *nic)
 {
-	s->running = false;
 	return 0;
 }
 
-/* Step 3, address: from the chip after its reset, else from its EEPROM; multicast and all-zero addresses are refused. */
-static int skel_read_mac(struct skel *s)
+/* After each reset: what stays until the next one and is no ring, filter or address. */
+static void skel_setup(struct nic *nic)
 {
-	static const uint8_t placeholder[6] = { 0x02 };
-
-	memcpy(s->nic.mac, placeholder, 6);
-	memcpy(s->mac, s->nic.mac, 6);
-	return 0;
 }
 
 /* Step 4, link.  Called often: from a status register, no PHY access that takes long. */
@@ -63,24 +50,14 @@ static void skel_link(struct nic *nic, struct nic_link *out)
 	memset(out, 0, sizeof(*out));
 }
 
-/* Rings empty, base addresses written, receiver and transmitter on, filter and MAC as last set. */
-static int skel_start(struct nic *nic)
+/* Rings empty, base addresses written, both units on.  @again: receive buffers that were posted are told once more. */
+static void skel_run(struct nic *nic, bool again)
 {
-	struct skel *s = from_nic(nic);
-
-	s->running = true;
-	return 0;
-}
-
-/* After this the client's memory belongs to somebody else.  When in doubt whether the chip is quiet: reset it. */
-static void skel_stop(struct nic *nic)
-{
-	(void)skel_reset(from_nic(nic));
 }
 
 /*
- * Step 5, transmit.  Check everything first (lengths, addresses against dma_mask), then take descriptors: a frame is queued
- * whole or not at all.  Return every token exactly once, from poll, in the order of the frames.
+ * Step 5, transmit.  Descriptors for a frame that the core has checked, whole or not at all: frame number
+ * nic->txq[q].sent - 1.  Return frames with nic_tx_done(), from skel_drain(), in their order.
  */
 static int skel_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt)
 {
@@ -93,8 +70,8 @@ static void skel_tx_kick(struct nic *nic, unsigned q)
 }
 
 /*
- * Step 6, receive.  Think hard about how many bytes the chip may write at most, errors included: that much room must be
- * behind every address, for it is the guest's own memory.  A chip that cannot be bounded takes NIC_CAP_RX_COPY.
+ * Step 6, receive.  Think hard about how many bytes the chip may write at most, errors and FCS included: that much room must be
+ * behind every address, for the memory is the guest's own.  A chip that cannot be bounded takes NIC_CAP_RX_COPY.
  */
 static int skel_rx_post(struct nic *nic, unsigned q, uint64_t addr, uint32_t len, void *token)
 {
@@ -105,101 +82,97 @@ static void skel_rx_kick(struct nic *nic, unsigned q)
 {
 }
 
-/*
- * Step 7, interrupt.  Acknowledge first, drain afterwards: what comes between rings again.  A line (INTx) must have fallen when
- * this returns.  At most one ring's worth per call; flush() once when any token went back.  A chip without MSI also needs
- * hw_dev_ops.intx_test, and one whose transmitter can hang (step 8) hw_dev_ops.tick.
- */
-static unsigned skel_poll(struct hw_dev *hw)
+/* Step 7, interrupt.  Read the causes and write them back; an INTx line must fall by this.  ~0: NIC_GONE. */
+static uint32_t skel_ack(struct nic *nic)
 {
 	return 0;
 }
 
-static void skel_irq_enable(struct hw_dev *hw, bool on)
+/* What is done, to nic_rx_done() and nic_tx_done(), a ring's worth at most. */
+static unsigned skel_drain(struct nic *nic, unsigned q, bool *more)
+{
+	return 0;
+}
+
+static void skel_irq(struct nic *nic, bool on)
 {
 }
 
-/* Step 9, filter.  What the hardware cannot hold makes it wider, never narrower; a reset must not lose it. */
-static void skel_set_mac(struct nic *nic, const uint8_t mac[6])
-{
-	memcpy(from_nic(nic)->mac, mac, 6);
-}
-
-static void skel_set_filter(struct nic *nic, const struct nic_rx_filter *f)
+/* By a software interrupt, or a timer. */
+static void skel_ring(struct nic *nic)
 {
 }
 
-/* Step 10, close.  Twice is harmless. */
-static void skel_shutdown(struct hw_dev *hw)
+/* Step 8, hang: what a reader of the log wants to know of a transmitter that stands. */
+static void skel_hung(struct nic *nic, char *text, size_t size)
 {
-	(void)skel_reset(from_hw(hw));
-	pci_master_off(hw->pci);
+	fmt_string(text, size, "descriptor %u", nic->txq[0].done % SKEL_SLOTS);
 }
 
-static const struct nic_ops skel_nic_ops = {
-	.start = skel_start,
-	.stop = skel_stop,
+/* Step 9, filter: into the driver's own form, and from there, with nic->addr, into the chip. */
+static void skel_filter_make(struct nic *nic, const struct nic_rx_filter *f)
+{
+}
+
+static void skel_filter_write(struct nic *nic)
+{
+}
+
+/* Registers, memory, reset, step 3: the permanent address, from the chip after its reset, else from its EEPROM. */
+static int skel_attach(struct nic *nic)
+{
+	static const uint8_t placeholder[6] = { 0x02 };
+	struct skel *s = to_skel(nic);
+	int err;
+
+	s->regs = pci_map_bar(nic->hw.pci, 0, SKEL_REG_SPACE);
+	if (!s->regs)
+		return -ERR_NODEV;
+	s->rings = mem_alloc(PAGE_SIZE, PAGE_SIZE);
+	if (!s->rings)
+		return -ERR_NOMEM;
+	err = skel_reset(nic);
+	if (err)
+		return err;
+	memcpy(nic->mac, placeholder, 6);
+	nic->tx_slots = nic->rx_slots = SKEL_SLOTS - 1;
+	nic->link_cause = SKEL_INT_LINK;
+	return 0;
+}
+
+static void skel_detach(struct nic *nic)
+{
+	mem_free(to_skel(nic)->rings);
+}
+
+static const struct nic_ops skel_ops = {
+	.attach = skel_attach,
+	.detach = skel_detach,
+	.reset = skel_reset,
+	.setup = skel_setup,
+	.run = skel_run,
+	.link = skel_link,
 	.tx = skel_tx,
 	.tx_kick = skel_tx_kick,
 	.rx_post = skel_rx_post,
 	.rx_kick = skel_rx_kick,
-	.link = skel_link,
-	.set_mac = skel_set_mac,
-	.set_filter = skel_set_filter,
+	.ack = skel_ack,
+	.drain = skel_drain,
+	.irq = skel_irq,
+	.ring = skel_ring,
+	.filter_make = skel_filter_make,
+	.filter_write = skel_filter_write,
+	.hung = skel_hung,
 };
 
-static const struct hw_dev_ops skel_hw_ops = {
-	.poll = skel_poll,
-	.irq_enable = skel_irq_enable,
-	.shutdown = skel_shutdown,
-};
-
-static void skel_describe(struct skel *s, const struct pci_dev *pci)
-{
-	s->hw.ops = &skel_hw_ops;
-	s->hw.pci = pci;
-	s->hw.nic = &s->nic;
-	s->nic.ops = &skel_nic_ops;
-	s->nic.name = s->hw.name;
-	s->nic.dma_mask = 0xffffffffull;
-	s->nic.nqueues = 1;
-	s->nic.tx_slots = s->nic.rx_slots = SKEL_SLOTS;
-}
-
-/* Everything in one ladder: each undo stands above the label that needs it. */
 static int skel_probe(const struct pci_dev *pci, const struct hw_id *id, unsigned unit, struct hw_dev **out)
 {
-	struct skel *s = mem_alloc(sizeof(*s), 16);
-	int err = -ERR_NOMEM;
+	const struct nic_driver drv = { "skel", sizeof(struct skel), SKEL_SLOTS, &skel_ops };
 
-	if (!s)
-		goto failed;
-	fmt_string(s->hw.name, sizeof(s->hw.name), "skel%u", unit);
-	pci_power_on(pci);
-	err = -ERR_NODEV;
-	s->regs = pci_map_bar(pci, 0, SKEL_REG_SPACE);
-	if (!s->regs)
-		goto free_skel;
-	pci_enable(pci);
-	skel_describe(s, pci);
-	err = skel_reset(s);
-	if (!err)
-		err = skel_read_mac(s);
-	if (err)
-		goto quiet;
-	*out = &s->hw;
-	return 0;
-
-quiet:
-	pci_master_off(pci);
-free_skel:
-	mem_free(s);
-failed:
-	log_err("skel%u: %s at " PCI_FMT " not taken over: %s", unit, id->model, PCI_ARGS(pci->bdf), err_name(err));
-	return err;
+	return nic_probe(&drv, pci, id, unit, out);
 }
 
-/* Vendor and device FFFF with a class that no function has: HW_ANY in both would match them all without the class. */
+/* A class that no function has: HW_ANY in both would match them all without the class. */
 static const struct hw_id skel_ids[] = {
 	{ .vendor = HW_ANY, .device = HW_ANY, .class_code = 0xffffff, .class_mask = 0xffffff, .model = "skeleton" },
 };

@@ -20,7 +20,7 @@ void clock_release(void);
  * clock running; none is called for it, and ticks come with the clock's own exits only, so that a set byte costs nothing but
  * those.  The byte is the caller's for ever.  NULL if all CLOCK_WATCHES are given away.  Start only.
  */
-#define CLOCK_WATCHES	32u
+#define CLOCK_WATCHES	16u
 uint8_t *clock_watch(void);
 
 /* @tick is called for ever; 0 or -ERR_NOMEM.  Start only. */

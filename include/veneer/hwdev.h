@@ -88,7 +88,8 @@ struct hw_driver {
 	 * Take the controller over: from whatever state firmware left it in, to reset, started and with interrupts off.
 	 * Decoding and bus mastering are the driver's to enable.  On success *@out is set and lives for ever; on
 	 * failure (negative) the device is quiet (no DMA, no interrupt), all memory is given back, and a line has
-	 * said why.  The function stays hidden: -ERR_NODEV says "nothing is connected", others that the start failed.  @unit numbers the devices of this driver from 0.  Start only: may busy-wait.
+	 * said why.  The function stays hidden: -ERR_NODEV says "nothing is connected", others that the start failed.
+	 * @unit numbers the devices of this driver from 0.  Start only: may busy-wait.
 	 */
 	int (*probe)(const struct pci_dev *pci, const struct hw_id *id, unsigned unit, struct hw_dev **out);
 };

@@ -1,23 +1,32 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A network controller.  Implemented in hw/nic, used by virtio/net; bound by conceal.
+ * A network controller: what a client calls, what a driver implements, and the core between them (hw/nic/nic.c).
  *
- * Tokens are the client's; the NIC never looks into them and returns each exactly once, by tx_done() in the order of tx() or by
- * rx_done(), unless stop() forgets it.  Memory given with tx() or rx_post() belongs to the device until its token returns or
- * stop() has returned.  A queue index goes with every data-path call; today's drivers have queue 0 only.  All calls come
- * from the processor that owns the controller (<veneer/owner.h>).  Client callbacks may call tx(), rx_post() and the kicks.
+ * The core keeps what all NICs have alike: life (started, stopped, broken, shut), tokens, checks of frames, the poll loop, the
+ * link as it was last told, the watch over the transmitter, counters.  A driver keeps registers and descriptors.
+ *
+ * Tokens are the client's; nobody looks into them.  Each comes back exactly once, by tx_done() in the order of nic_tx() or by
+ * rx_done(), unless nic_stop() forgets it.  Memory given with nic_tx() or nic_rx_post() belongs to the device until its token
+ * returns or nic_stop() has returned.
+ *
+ * A queue index goes with every call of the data path; today's drivers have queue 0 only.  All calls, in both directions, come
+ * from the processor that owns the controller (<veneer/owner.h>), one at a time.
  */
 #ifndef VENEER_NIC_H
 #define VENEER_NIC_H
 
+#include <veneer/hwdev.h>
 #include <veneer/sg.h>
 #include <veneer/types.h>
 
 #define NIC_MAX_FRAGS	20u	/* pieces of one frame to send, at most */
 #define NIC_FRAME_MIN	14u	/* an Ethernet header; shorter frames are refused */
-#define NIC_FRAME_MAX	1518u	/* 1500 bytes of payload, header, one VLAN tag; no FCS */
+#define NIC_FRAME_MAX	1518u	/* 1500 bytes of payload, header, one VLAN tag; no FCS: a chip that writes it needs 1522 */
 #define NIC_TSO_MAX	(65535u + 18u)	/* a frame that the NIC cuts itself */
 #define NIC_MAX_MACS	15u	/* exact unicast filters beyond the NIC's own address */
+#define NIC_MAX_QUEUES	1u	/* of each direction; the client has as many */
+#define NIC_LATE_US	20000u	/* without progress for so long: look whether a completion lost its interrupt */
+#define NIC_HANG_US	2000000u	/* for so long, with a link: the transmitter hangs */
 
 struct nic;
 
@@ -32,10 +41,10 @@ struct nic_tx {
 	unsigned nfrag;		/* 1..NIC_MAX_FRAGS */
 	uint32_t len;		/* all of them together; NIC_FRAME_MIN..NIC_FRAME_MAX, or NIC_TSO_MAX with NIC_TX_TSO */
 	uint32_t flags;
-	uint16_t csum_start;	/* from the frame's first byte; only with NIC_TX_CSUM, checked by the client: */
+	uint16_t csum_start;	/* from the frame's first byte; only with NIC_TX_CSUM: */
 	uint16_t csum_offset;	/* csum_start + csum_offset + 2 <= len */
 	/*
-	 * Only with NIC_TX_TSO, and checked by the client.  The first piece holds all headers and NIC_TSO_PULL bytes of
+	 * Only with NIC_TX_TSO, and made by the client.  The first piece holds all headers and NIC_TSO_PULL bytes of
 	 * payload, of which there are more than @mss.  In the headers IPv4's total length and checksum, or IPv6's payload
 	 * length, are 0, TCP's checksum is the sum of the pseudo header without a length, and CWR is clear: chips clear
 	 * FIN and PSH where they must, and leave all other flags as they are (8254x SDM 3.5.9).
@@ -45,35 +54,13 @@ struct nic_tx {
 	void *token;
 };
 
-/* rx_done() flags */
-#define NIC_RX_CSUM_OK	BIT(0)	/* the hardware has checked the TCP or UDP checksum, and it is right */
-
-struct nic_client_ops {
-	void (*tx_done)(void *ctx, unsigned q, void *token);
-
-	/* A frame of @len bytes (without FCS) stands in the buffer.  Frames with errors never come here. */
-	void (*rx_done)(void *ctx, unsigned q, void *token, uint32_t len, uint32_t flags);
-
-	/*
-	 * For NICs with NIC_CAP_RX_COPY only: a frame in the device's own ring, valid during the call.  Returns false when
-	 * the client has no buffer: the frame is then dropped by the device as hardware would.
-	 */
-	bool (*rx_frame)(void *ctx, unsigned q, const void *frame, uint32_t len, uint32_t flags);
-
-	/* At the end of a poll in which any of the above was called: publish, interrupt once. */
-	void (*flush)(void *ctx, unsigned q);
-
-	/* The link went up or down; read it with link(). */
-	void (*link_changed)(void *ctx);
-};
-
 struct nic_link {
 	bool up;
 	bool full_duplex;
 	uint32_t mbps;
 };
 
-/* What the receive filter lets through.  Addresses beyond what the hardware holds make it wider, never narrower. */
+/* What the receive filter lets through.  Addresses beyond what the hardware holds make the filter wider, never narrower. */
 struct nic_rx_filter {
 	bool promisc;			/* everything */
 	bool allmulti;
@@ -84,45 +71,185 @@ struct nic_rx_filter {
 	const uint32_t *vlan;		/* bitmap of 4096 bits, or NULL: no VLAN filtering */
 };
 
+/* --- the client's side --- */
+
+/* rx_done() flags */
+#define NIC_RX_CSUM_OK	BIT(0)	/* the hardware has checked the TCP or UDP checksum, and the sum is right */
+
+/* A callback may call every nic_ function below, nic_stop() among them. */
+struct nic_client_ops {
+	void (*tx_done)(void *ctx, unsigned q, void *token);
+
+	/* A frame of @len bytes (without FCS) stands in the buffer.  Frames with errors never come here. */
+	void (*rx_done)(void *ctx, unsigned q, void *token, uint32_t len, uint32_t flags);
+
+	/*
+	 * For NICs with NIC_CAP_RX_COPY only: a frame in the device's own ring, valid during the call.  Return false if
+	 * the client has no buffer: the frame is then dropped, as hardware would.
+	 */
+	bool (*rx_frame)(void *ctx, unsigned q, const void *frame, uint32_t len, uint32_t flags);
+
+	/* At the end of a poll in which any of the above was called: publish, interrupt once. */
+	void (*flush)(void *ctx, unsigned q);
+
+	/* The link went up or down; read the link with nic_link(). */
+	void (*link_changed)(void *ctx);
+};
+
+/*
+ * Empty rings, DMA on, receiver and transmitter running; filter and MAC as last set.  0, or negative with a log line.  After
+ * the probe or nic_stop().  May be called inside an exit: some microseconds, after a failed reset as long as nic_stop().
+ */
+int nic_start(struct nic *nic);
+
+/*
+ * Stop receiver and transmitter: when this returns, no DMA of this NIC touches client memory any more, and all tokens are
+ * forgotten without a callback.  Bounded by the driver's reset (some 30 ms); a chip that does not reset loses the bus.  The
+ * link stays up if the hardware can.
+ */
+void nic_stop(struct nic *nic);
+
+/*
+ * Queue one frame.  0, or -ERR_BUSY if there is no room now (room comes with tx_done()), or -ERR_INVAL for a frame that this
+ * hardware cannot send (or, with NIC_TX_TSO, not now).  Lengths, number, and reach of the pieces are checked here, once for all
+ * drivers and clients.  Nothing is sent before nic_tx_kick().  tx_done() may come from inside.
+ */
+int nic_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt);
+void nic_tx_kick(struct nic *nic, unsigned q);
+
+/* The client sends no more before a token returns, for lack of buffers and not of room here. */
+void nic_tx_wait(struct nic *nic, unsigned q);
+
+/*
+ * The client was called for another reason while frames of its own are under way: look how old the oldest is.  For a guest
+ * that kicks but takes no interrupts.  May call back.
+ */
+void nic_look(struct nic *nic);
+
+/*
+ * Give one receive buffer of @len >= NIC_FRAME_MAX bytes, contiguous.  0, or -ERR_BUSY if the ring is full, or -ERR_INVAL if
+ * this hardware cannot write there (reach, alignment, a boundary): the client then gives a bounce buffer.  Buffers are
+ * filled in the order in which they were given.
+ */
+int nic_rx_post(struct nic *nic, unsigned q, uint64_t addr, uint32_t len, void *token);
+void nic_rx_kick(struct nic *nic, unsigned q);
+
+void nic_link(struct nic *nic, struct nic_link *out);
+void nic_set_mac(struct nic *nic, const uint8_t mac[6]);
+void nic_set_filter(struct nic *nic, const struct nic_rx_filter *f);	/* the arrays are read during the call only */
+
+/* --- the driver's side --- */
+
+#define NIC_GONE	(~0u)	/* from ack(): the registers read as ones */
+
+/* A counter of the driver's own, beside the core's: a uint64_t at @offset of the driver's structure. */
+struct nic_counter {
+	const char *name;
+	uint32_t offset;
+};
+
+/* In the order in which a driver is written.  "May be NULL" is said where it holds. */
 struct nic_ops {
 	/*
-	 * Rings empty, DMA on, receiver and transmitter running.  After probe or stop().  Filter and MAC are as last
-	 * set.  0 or negative with a log line.  May be called inside an exit: bounded to some microseconds.
+	 * Start only.  Memory decoding is on, bus mastering is as firmware left it, all fields of the driver's structure are 0
+	 * but for those of struct nic that the core sets.  Map the registers, allocate rings, reset(), read the permanent
+	 * address into nic->mac (the core checks it), set the fields of struct nic marked "driver".  Sleeps as long as the
+	 * chip needs.  0, or negative:
+	 *   -ERR_NODEV	nothing is connected, or nothing answers
+	 *   others	a failure, with a log line that says what
+	 * Either way the function is hidden, and the guest gets no twin.  A chip that is not for this driver is refused by
+	 * hw_driver.fits or a range of revisions, before anything is hidden: the guest keeps it.
 	 */
-	int (*start)(struct nic *nic);
+	int (*attach)(struct nic *nic);
+
+	/* After a failed probe: give back what attach() had allocated by then.  The device is off the bus. */
+	void (*detach)(struct nic *nic);
 
 	/*
-	 * Stop receiver and transmitter; when it returns, no DMA of this NIC touches client memory any more and all tokens are
-	 * forgotten without a callback.  Bounded; escalates to a controller reset when the rings do not stop.  The link
-	 * stays up where the hardware can.
+	 * From any state to one without DMA and without interrupts, receiver and transmitter off.  0, or negative with a
+	 * log line: the core then takes the bus away from the device.  Bounded to some 30 ms; runs inside exits, too.
 	 */
-	void (*stop)(struct nic *nic);
+	int (*reset)(struct nic *nic);
+
+	/* After each reset(): what the chip wants besides rings, filter and address.  Bus mastering may be on from here. */
+	void (*setup)(struct nic *nic);
 
 	/*
-	 * Queue one frame.  0, or -ERR_BUSY when the ring has no room for it now (room comes with tx_done()), or
-	 * -ERR_INVAL for a frame that this hardware cannot send (or, with NIC_TX_TSO, not now).  Nothing is sent before
-	 * tx_kick().
+	 * Rings empty, both units on.  @again: after a transmitter that hung; the receive buffers that the chip had are still
+	 * its own, in their order, and are told to it here.
+	 */
+	void (*run)(struct nic *nic, bool again);
+
+	/* At a shutdown, after reset(): what firmware wants to find.  May be NULL. */
+	void (*close)(struct nic *nic);
+
+	/* As nic_link(), from the chip.  Called often: from a status register, without a wait. */
+	void (*link)(struct nic *nic, struct nic_link *out);
+
+	/* nic->seen is another one: for drivers that send otherwise at another speed.  May be NULL. */
+	void (*link_changed)(struct nic *nic);
+
+	/*
+	 * One frame into the ring, whole or not at all.  The core has checked it, has stored its token as number
+	 * txq[q].sent - 1 and takes it back if this returns -ERR_BUSY or -ERR_INVAL.  May call nic_tx_done() for older frames
+	 * at any time, for this one once nothing can fail any more.  From memory that the chip does not reach (dma_mask) the
+	 * core lets nothing through, and the client bounces: a driver needs no copy of its own for that.
 	 */
 	int (*tx)(struct nic *nic, unsigned q, const struct nic_tx *pkt);
+
+	/* Tell the chip of the frames txq[q].kicked .. txq[q].sent; order memory first: dma_wmb(). */
 	void (*tx_kick)(struct nic *nic, unsigned q);
 
-	/*
-	 * The client sends no more before a token returns, for lack of buffers and not of room here: a transmitter that hangs
-	 * must be found all the same, as after -ERR_BUSY.  NULL where the room ends before any client's buffers do.
-	 */
-	void (*tx_wait)(struct nic *nic, unsigned q);
-
-	/*
-	 * Give one receive buffer of @len >= NIC_FRAME_MAX bytes, contiguous.  0, or -ERR_BUSY when the ring is full, or
-	 * -ERR_INVAL when this hardware cannot write there (alignment, a boundary it may not cross): the client then gives a
-	 * bounce buffer.  Buffers are filled in the order in which they were given.
-	 */
+	/* As nic_rx_post(), nic_rx_kick().  NULL with NIC_CAP_RX_COPY. */
 	int (*rx_post)(struct nic *nic, unsigned q, uint64_t addr, uint32_t len, void *token);
 	void (*rx_kick)(struct nic *nic, unsigned q);
 
-	void (*link)(struct nic *nic, struct nic_link *out);
-	void (*set_mac)(struct nic *nic, const uint8_t mac[6]);
-	void (*set_filter)(struct nic *nic, const struct nic_rx_filter *f);	/* copies what it needs */
+	/*
+	 * Read the causes of interrupts that are enabled and acknowledge them, before anything is drained, so that what comes
+	 * later rings again.  A line must fall by this.  0 if this device did not interrupt: the NMI is then given to the
+	 * guest, whose kernel takes it for a fault of the machine.  NIC_GONE.
+	 */
+	uint32_t (*ack)(struct nic *nic);
+
+	/*
+	 * Everything that is done goes to nic_rx_done(), nic_rx_frame() and nic_tx_done(), at most one ring's worth of each.
+	 * Each may stop the NIC from inside: look at nic_runs() before the ring is touched again.  Return how many went to the
+	 * client, and set *@more if work was left.
+	 */
+	unsigned (*drain)(struct nic *nic, unsigned q, bool *more);
+
+	/* After drain(): causes besides frames and link.  May be NULL. */
+	void (*rare)(struct nic *nic, uint32_t causes);
+
+	/* Interrupts on or off at the chip; the write has arrived when this returns. */
+	void (*irq)(struct nic *nic, bool on);
+
+	/* Make the chip interrupt once more, soon; a line that has not fallen needs a new edge (off and on). */
+	void (*ring)(struct nic *nic);
+
+	/*
+	 * Assert the INTx line, which stays asserted, or withdraw it, and nothing else; at the start only, up to a millisecond.
+	 * NULL for chips that all have MSI: a chip without MSI and without this is not used.
+	 */
+	void (*intx_test)(struct nic *nic, bool assert);
+
+	/*
+	 * Make the driver's own form of a filter; then tell the chip that form and nic->addr.  The second also follows each
+	 * reset.  Inside an exit: some microseconds; may restart the receiver and lose frames.
+	 */
+	void (*filter_make)(struct nic *nic, const struct nic_rx_filter *f);
+	void (*filter_write)(struct nic *nic);
+
+	/* At each tick of the clock, before the core looks at the transmitter.  True: another tick is needed.  May be NULL. */
+	bool (*tick)(struct nic *nic);
+
+	/*
+	 * The transmitter hangs and is about to be reset: say in @text what a reader of the log needs (the oldest descriptor,
+	 * status registers), without a side effect.
+	 */
+	void (*hung)(struct nic *nic, char *text, size_t size);
+
+	const struct nic_counter *counter;	/* the driver's own, up to one with name NULL.  May be NULL */
 };
 
 /* nic.caps */
@@ -130,20 +257,114 @@ struct nic_ops {
 #define NIC_CAP_RX_CSUM		BIT(1)
 #define NIC_CAP_RX_COPY		BIT(2)	/* always copies: rx_post() is never called, rx_frame() is */
 #define NIC_CAP_VLAN_FILTER	BIT(3)
+#define NIC_CAP_TX_COPY		BIT(4)	/* tx() copies the frame: from any address, and for the client to count as copied */
 #define NIC_CAP_TX_TSO		BIT(5)
 #define NIC_CAP_TX_TSO6		BIT(6)
-#define NIC_CAP_TX_COPY		BIT(4)	/* tx() copies the frame: from any address, and for the client to count as copied */
 
+enum nic_state {
+	NIC_STOPPED,
+	NIC_RUNS,
+	NIC_RECOVERS,		/* tokens are being given back, nothing is taken */
+};
+
+/* Frames since the last start, counted: taken, told to the chip, given back.  Frame n has the token n & mask. */
+struct nic_txq {
+	uint32_t sent, kicked, done;
+	uint32_t mask;
+	void **token;
+	uint32_t seen;		/* done, at the last look */
+	bool watched;
+	uint64_t seen_us;	/* since when it stands */
+};
+
+struct nic_counts {
+	uint64_t tx_packets, tx_bytes, tx_busy, tx_invalid, tx_late, tx_hangs, rx_packets, rx_bytes, rx_dropped, polls;
+};
+
+/* The first member of a driver's structure.  Fields are the core's unless marked. */
 struct nic {
+	struct hw_dev hw;
 	const struct nic_ops *ops;
-	const char *name;		/* the hw_dev's */
-	uint8_t mac[6];			/* the permanent address, read at probe */
-	uint32_t caps;
-	uint64_t dma_mask;		/* highest address the device reaches, as a mask */
-	unsigned nqueues;
-	unsigned tx_slots, rx_slots;	/* per queue: frames of one fragment that fit, buffers that fit */
-	const struct nic_client_ops *client;	/* set by the client before start() */
+	const void *kind;		/* of struct nic_driver */
+	uint32_t quirks;		/* hw_id.quirks: the id tables are not mapped once the guest runs */
+	const char *name;		/* hw.name */
+	char detail[24];		/* driver, may be empty: for the line that announces the NIC, ", version 12" */
+	uint8_t mac[6];			/* driver: the permanent address */
+	uint8_t addr[6];		/* as last set by the client */
+	uint32_t caps;			/* driver */
+	uint64_t dma_mask;		/* driver: highest address the device reaches, as a mask; preset to 4 GiB */
+	unsigned nqueues;		/* preset to 1 */
+	unsigned tx_slots, rx_slots;	/* driver, per queue: frames of one fragment that fit, buffers that fit */
+	uint32_t link_cause;		/* driver: of ack(); 0: the link is looked at in each poll and tick */
+	bool level;			/* driver: rings by a line, which must fall before it rings again */
+	unsigned budget;		/* driver: completions after which a poll ends and rings again; preset to 256 */
+
+	enum nic_state state;
+	bool irq_on;
+	bool broken;			/* a reset failed: bus mastering is off */
+	bool shut;			/* for good */
+	bool clock_held;
+	bool gone_said, length_said, late_said;
+	uint8_t *watch;			/* <veneer/clock.h>: not 0 while frames are under way, and there is a link */
+	uint8_t watchable;		/* what to set it to: 0 while the link is down and will interrupt when it returns */
+	struct nic_link seen;		/* as last told, by link_changed() or nic_link() */
+	struct nic_txq txq[NIC_MAX_QUEUES];
+	struct nic_counts count;
+	const struct nic_client_ops *client;	/* set by the client before nic_start(); NULL before */
 	void *client_ctx;
 };
+
+struct nic_driver {
+	const char *prefix;		/* of the name, before the unit number: "e1000e", "rtl8139-" */
+	size_t size;			/* of the driver's structure, whose first member is a struct nic */
+	unsigned tx_tokens;		/* per queue: a power of two, no fewer than frames that can be under way */
+	const struct nic_ops *ops;
+	const void *kind;		/* the driver's own, for one whose drivers share their ops */
+};
+
+/* The whole of hw_driver.probe.  See nic_ops.attach. */
+int nic_probe(const struct nic_driver *drv, const struct pci_dev *pci, const struct hw_id *id, unsigned unit,
+	      struct hw_dev **out);
+
+static inline bool nic_runs(const struct nic *nic)
+{
+	return nic->state == NIC_RUNS;
+}
+
+static inline bool nic_tx_empty(const struct nic *nic, unsigned q)
+{
+	return nic->txq[q].done == nic->txq[q].sent;
+}
+
+/* The oldest frame under way is sent, or as good as sent.  From drain() and tx(). */
+static inline void nic_tx_done(struct nic *nic, unsigned q)
+{
+	struct nic_txq *t = &nic->txq[q];
+
+	nic->client->tx_done(nic->client_ctx, q, t->token[t->done++ & t->mask]);
+}
+
+/*
+ * A frame of @len bytes stands in the buffer of @room bytes with @token.  False if that cannot be: the buffer is the driver's
+ * to give to the chip again.
+ */
+static inline bool nic_rx_done(struct nic *nic, unsigned q, void *token, uint32_t room, uint32_t len, uint32_t flags)
+{
+	if (len < NIC_FRAME_MIN || len > room)
+		return false;
+	nic->count.rx_packets++;
+	nic->count.rx_bytes += len;
+	nic->client->rx_done(nic->client_ctx, q, token, len, flags);
+	return true;
+}
+
+/* A frame in the chip's own ring, with NIC_CAP_RX_COPY.  What has no length of a frame, or finds no buffer, is dropped. */
+void nic_rx_frame(struct nic *nic, unsigned q, const void *frame, uint32_t len, uint32_t flags);
+
+/* Hold the clock until tick() says that no tick is needed, and the frames under way are done. */
+void nic_want_tick(struct nic *nic);
+
+/* Neither a group address nor zero. */
+bool nic_mac_valid(const uint8_t mac[6]);
 
 #endif

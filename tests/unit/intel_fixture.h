@@ -3,13 +3,10 @@
 #ifndef INTEL_FIXTURE_H
 #define INTEL_FIXTURE_H
 
-#include <veneer/clock.h>
 #include "intel_model.h"
+#include "nic_rig.h"
 
 static struct chip chip, *const c = &chip;
-static struct hw_dev *hw;
-static struct nic *nic;
-static int clock_holds;
 
 #define R(off)	(*chip_reg(c, off))
 #define DEV_82540	0x100e
@@ -26,55 +23,7 @@ static int clock_holds;
 #define DEV_I210	0x1533
 #define DEV_I211	0x1539
 
-void clock_hold(void) { clock_holds++; }
-void clock_release(void) { clock_holds--; }
-
-/* --- the client --- */
-
-static struct {
-	void *tx[4096], *rx[4096];
-	uint32_t rx_len[4096], rx_flags[4096];
-	unsigned ntx, nrx, flushes, links;
-	void (*in_rx)(void), (*in_tx)(void);
-} got;
-
-static void on_tx(void *ctx, unsigned q, void *token)
-{
-	got.tx[got.ntx++] = token;
-	if (got.in_tx)
-		got.in_tx();
-}
-
-static void on_rx(void *ctx, unsigned q, void *token, uint32_t len, uint32_t flags)
-{
-	got.rx_len[got.nrx] = len;
-	got.rx_flags[got.nrx] = flags;
-	got.rx[got.nrx++] = token;
-	if (got.in_rx)
-		got.in_rx();
-}
-
-static void on_flush(void *ctx, unsigned q) { got.flushes++; }
-static void on_link(void *ctx) { got.links++; }
-
-static const struct nic_client_ops client = {
-	.tx_done = on_tx, .rx_done = on_rx, .flush = on_flush, .link_changed = on_link,
-};
-
 /* --- making a NIC --- */
-
-extern const struct hw_driver *const __start_veneer_drivers[], *const __stop_veneer_drivers[];
-
-static const struct hw_driver *find(uint16_t device, const struct hw_id **id)
-{
-	for (const struct hw_driver *const *d = __start_veneer_drivers; d < __stop_veneer_drivers; d++)
-		for (unsigned i = 0; i < (*d)->nids; i++)
-			if ((*d)->ids[i].vendor == 0x8086 && (*d)->ids[i].device == device) {
-				*id = &(*d)->ids[i];
-				return *d;
-			}
-	host_fail(__FILE__, __LINE__, "no driver for %04x", device);
-}
 
 static void make(uint16_t device)
 {
@@ -82,15 +31,14 @@ static void make(uint16_t device)
 	static struct pci_dev functions[32];
 	static unsigned nfunctions;
 	const struct hw_id *id;
-	const struct hw_driver *d = find(device, &id);
+	const struct hw_driver *d = rig_find(0x8086, device, &id);
 
 	memset(c, 0, sizeof(*c));
+	rig_reset();
 	uint16_t io = (uint16_t)(0xc000 + 64 * (nfunctions % ARRAY_SIZE(functions)));
 
 	c->pci = &functions[nfunctions++ % ARRAY_SIZE(functions)];
 	memset(c->pci, 0, sizeof(*c->pci));
-	memset(&got, 0, sizeof(got));
-	clock_holds = 0;
 	memcpy(c->nvm_mac, mac, 6);
 	c->pci->vendor = 0x8086;
 	c->pci->device = device;
@@ -121,27 +69,14 @@ static void make(uint16_t device)
 	R(REG_IMS) = INTEL_CAUSES;
 }
 
-static int probe(void)
-{
-	const struct hw_id *id;
-	const struct hw_driver *d = find(c->pci->device, &id);
-	int err = d->probe(c->pci, id, 0, &hw);
+static int probe(void) { return rig_probe(c->pci); }
 
-	nic = err ? NULL : hw->nic;
-	if (nic)
-		nic->client = &client;
-	return err;
-}
-
-static void up(uint16_t device)
+static inline void up(uint16_t device)
 {
 	make(device);
 	CHECK_EQ(probe(), 0);
-	CHECK_EQ(nic->ops->start(nic), 0);
-	hw->ops->irq_enable(hw, true);
+	rig_start();
 }
-
-#define TOKEN(i) ((void *)(uintptr_t)(0x1000 + (i)))
 
 static inline void frame_to(uint8_t *f, const uint8_t mac[6], uint32_t len, uint8_t seed)
 {
@@ -160,14 +95,6 @@ static inline bool wire(uint32_t len, uint8_t seed)
 	return chip_receive(c, f, len);
 }
 
-static inline int send_at(uint64_t addr, uint32_t len, unsigned token)
-{
-	struct sg sg = { addr, len };
-	struct nic_tx t = { .frag = &sg, .nfrag = 1, .len = len, .token = TOKEN(token) };
-
-	return nic->ops->tx(nic, 0, &t);
-}
-
 /* Where the tests' buffers stand: crooked, but where bit 0 is reserved. */
 static inline uint64_t place(uint64_t base, unsigned i)
 {
@@ -177,8 +104,8 @@ static inline uint64_t place(uint64_t base, unsigned i)
 static inline void post(uint64_t base, unsigned from, unsigned n)
 {
 	for (unsigned i = from; i < from + n; i++)
-		CHECK_EQ(nic->ops->rx_post(nic, 0, place(base, i), NIC_FRAME_MAX, TOKEN(i)), 0);
-	nic->ops->rx_kick(nic, 0);
+		CHECK_EQ(nic_rx_post(nic, 0, place(base, i), NIC_FRAME_MAX, TOKEN(i)), 0);
+	nic_rx_kick(nic, 0);
 }
 
 /* Its checksum at @start + @offset is the chip's. */
@@ -187,9 +114,9 @@ static inline int send_csum(uint64_t addr, uint32_t len, uint16_t start, uint16_
 	struct sg sg = { addr, len };
 	struct nic_tx t = { .frag = &sg, .nfrag = 1, .len = len, .flags = NIC_TX_CSUM, .csum_start = start,
 			    .csum_offset = offset };
-	int err = nic->ops->tx(nic, 0, &t);
+	int err = nic_tx(nic, 0, &t);
 
-	nic->ops->tx_kick(nic, 0);
+	nic_tx_kick(nic, 0);
 	return err;
 }
 

@@ -11,8 +11,8 @@
 #include <veneer/hwdev.h>
 #include <veneer/nic.h>
 #include "host/host.h"
-#include "hw/nic/igb_regs.h"
-#include "hw/nic/intel.h"
+#include "hw/nic/intel/igb_regs.h"
+#include "hw/nic/intel/intel.h"
 
 #define CHIP_SPACE	0x20000
 #define PREFETCH	8u
@@ -32,6 +32,7 @@ struct chip {
 	uint16_t paged[1024][32];
 	/* what is wrong with it */
 	bool reset_stuck, master_stuck, no_autoload, eerd_dead, tx_hang, tx_lost_irq, mdic_dead, swflag_denied, gone;
+	bool tx_stuck;				/* nothing is sent before a reset */
 	unsigned lose_tails;			/* so many tail writes have no effect */
 	unsigned mdio_refusals;			/* so many times the firmware does not give the MDIO bus */
 	bool smbi_left, fw_keeps_swsm, queue_stuck;	/* igb */
@@ -130,6 +131,7 @@ static void chip_reset(struct chip *c)
 	c->msi_pending = 0;
 	c->line = false;
 	c->frame_len = 0;
+	c->tx_stuck = false;
 	c->context = c->context1 = 0;
 	c->resets++;
 	if (c->pch)
@@ -344,7 +346,7 @@ static void chip_send(struct chip *c)
 {
 	bool some = false;
 
-	if (!(R(REG_TCTL) & TCTL_EN) || !chip_master(c) || c->tx_hang || !c->link)
+	if (!(R(REG_TCTL) & TCTL_EN) || !chip_master(c) || c->tx_hang || c->tx_stuck || !c->link)
 		return;
 	if (c->igb && (!(R(REG_TXDCTL) & DCTL_ENABLE) || (R(REG_TDWBAL) & 1)))
 		return;
@@ -415,7 +417,7 @@ static uint64_t chip_rx_written(struct chip *c, uint32_t len)
 }
 
 /* A frame from the wire.  Whether it went into memory. */
-static bool chip_receive(struct chip *c, const void *frame, uint32_t len)
+static inline bool chip_receive(struct chip *c, const void *frame, uint32_t len)
 {
 	if (!(R(REG_RCTL) & RCTL_EN) || !chip_master(c) || !chip_accepts(c, frame))
 		return false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* For the tests of virtio-net: a NIC that keeps what it is given, and a device in front of it. */
+/* For the tests of virtio-net: a NIC core that keeps what it is given, and a device in front of it. */
 #ifndef NET_FIXTURE_H
 #define NET_FIXTURE_H
 
@@ -15,7 +15,7 @@
 static struct {
 	struct nic nic;
 	bool running, sync, link, no_rx;
-	unsigned starts, stops, tx_kicks, tx_waits, rx_kicks;
+	unsigned starts, stops, tx_kicks, tx_waits, rx_kicks, looks;
 	unsigned ntx, room;
 	void *tx_token[SLOTS];
 	uint8_t frame[2048];
@@ -35,7 +35,7 @@ static struct {
 	bool vlan5;
 } hw;
 
-static int nic_start(struct nic *n)
+int nic_start(struct nic *n)
 {
 	CHECK(!hw.running);
 	hw.running = true;
@@ -43,7 +43,7 @@ static int nic_start(struct nic *n)
 	return 0;
 }
 
-static void nic_stop(struct nic *n)
+void nic_stop(struct nic *n)
 {
 	CHECK(hw.running);
 	hw.running = false;
@@ -51,13 +51,17 @@ static void nic_stop(struct nic *n)
 	hw.stops++;
 }
 
-static int nic_tx(struct nic *n, unsigned q, const struct nic_tx *p)
+int nic_tx(struct nic *n, unsigned q, const struct nic_tx *p)
 {
-	CHECK(hw.running && p->nfrag && p->nfrag <= NIC_MAX_FRAGS);
+	CHECK(hw.running && p->nfrag);
 	CHECK_EQ(sg_bytes(p->frag, p->nfrag), p->len);
 	CHECK(p->len >= NIC_FRAME_MIN && p->len <= (p->flags & NIC_TX_TSO ? NIC_TSO_MAX : NIC_FRAME_MAX));
+	/* As the core does. */
+	if (p->nfrag > NIC_MAX_FRAGS)
+		return -ERR_INVAL;
 	for (unsigned i = 0; i < p->nfrag; i++)
-		CHECK(p->frag[i].addr + p->frag[i].len - 1 <= hw.nic.dma_mask);
+		if (p->frag[i].addr + p->frag[i].len - 1 > hw.nic.dma_mask)
+			return -ERR_INVAL;
 	if (hw.ntx == hw.room)
 		return -ERR_BUSY;
 	if ((hw.align && p->frag[0].addr % hw.align) || (hw.one_piece && p->nfrag > 1))
@@ -88,16 +92,16 @@ static void tx_complete(unsigned n)
 	hw.nic.client->flush(hw.nic.client_ctx, 0);
 }
 
-static void nic_tx_kick(struct nic *n, unsigned q)
+void nic_tx_kick(struct nic *n, unsigned q)
 {
 	hw.tx_kicks++;
 	if (hw.sync)
 		tx_complete(hw.ntx);
 }
 
-static void nic_tx_wait(struct nic *n, unsigned q) { hw.tx_waits++; }
+void nic_tx_wait(struct nic *n, unsigned q) { hw.tx_waits++; }
 
-static int nic_rx_post(struct nic *n, unsigned q, uint64_t addr, uint32_t len, void *token)
+int nic_rx_post(struct nic *n, unsigned q, uint64_t addr, uint32_t len, void *token)
 {
 	CHECK(hw.running && len >= NIC_FRAME_MAX);
 	if (hw.nrx == hw.nic.rx_slots)
@@ -110,16 +114,16 @@ static int nic_rx_post(struct nic *n, unsigned q, uint64_t addr, uint32_t len, v
 	return 0;
 }
 
-static void nic_rx_kick(struct nic *n, unsigned q) { hw.rx_kicks++; }
+void nic_rx_kick(struct nic *n, unsigned q) { hw.rx_kicks++; }
 
-static void nic_link(struct nic *n, struct nic_link *l)
+void nic_link(struct nic *n, struct nic_link *l)
 {
 	*l = (struct nic_link) { .up = hw.link };
 }
 
-static void nic_set_mac(struct nic *n, const uint8_t mac[6]) { memcpy(hw.mac, mac, 6); }
+void nic_set_mac(struct nic *n, const uint8_t mac[6]) { memcpy(hw.mac, mac, 6); }
 
-static void nic_set_filter(struct nic *n, const struct nic_rx_filter *f)
+void nic_set_filter(struct nic *n, const struct nic_rx_filter *f)
 {
 	hw.filter = *f;
 	if (f->nmac)
@@ -129,10 +133,7 @@ static void nic_set_filter(struct nic *n, const struct nic_rx_filter *f)
 	hw.vlan5 = f->vlan && f->vlan[0] & BIT(5);
 }
 
-static const struct nic_ops ops = {
-	.start = nic_start, .stop = nic_stop, .tx = nic_tx, .tx_kick = nic_tx_kick, .tx_wait = nic_tx_wait,
-	.rx_post = nic_rx_post, .rx_kick = nic_rx_kick, .link = nic_link, .set_mac = nic_set_mac, .set_filter = nic_set_filter,
-};
+void nic_look(struct nic *n) { hw.looks++; }
 
 /* --- the device --- */
 
@@ -148,7 +149,7 @@ static void make(uint32_t caps)
 
 	twin_reset();
 	memset(&hw, 0, sizeof(hw));
-	hw.nic = (struct nic) { .ops = &ops, .name = "fake0", .mac = { 2, 0, 0, 0, 0, 9 }, .caps = caps, .dma_mask = ~0ull,
+	hw.nic = (struct nic) { .name = "fake0", .mac = { 2, 0, 0, 0, 0, 9 }, .caps = caps, .dma_mask = ~0ull,
 				.nqueues = 1, .tx_slots = SLOTS, .rx_slots = 32 };
 	hw.room = SLOTS;
 	hw.link = true;

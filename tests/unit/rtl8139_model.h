@@ -10,7 +10,7 @@
 #include <veneer/hwdev.h>
 #include <veneer/nic.h>
 #include "host/host.h"
-#include "hw/nic/rtl8139.h"
+#include "hw/nic/rtl8139/rtl8139.h"
 
 #define MAX_SENT	256
 #define CLOCKS_PER_US	33u
@@ -28,7 +28,7 @@ struct chip {
 	uint8_t eeprom_mac[6];
 	bool link, slow, partner_half, partner_mute;
 	/* what is wrong with it */
-	bool reset_stuck, gone, autoload_stuck, tx_hang, tx_lost_irq;
+	bool reset_stuck, gone, autoload_stuck, tx_hang, tx_stuck, tx_lost_irq;	/* tx_stuck: until a reset */
 	unsigned aborts;		/* so many attempts to send end in too many collisions */
 	bool underrun;			/* while the threshold is below half a KiB */
 	uint16_t bad_status, bad_len;	/* for the next frame's header, when not 0 */
@@ -118,7 +118,7 @@ static void chip_reset(struct chip *c)
 	chip_put(c, RTL_ANAR, 2, AN_100_FULL | AN_100_HALF | AN_10_FULL | 0x21);
 	chip_rx_zero(c);
 	c->tx_at = 0;
-	c->tx_standing = false;
+	c->tx_standing = c->tx_stuck = false;
 	c->timer_fired = false;
 	c->resets++;
 	chip_irq(c);
@@ -138,7 +138,7 @@ static void chip_send(struct chip *c)
 {
 	uint16_t causes = 0;
 
-	while (!c->tx_standing && chip_master(c) && (c->r[RTL_CR] & CR_TE) && !c->tx_hang && c->link) {
+	while (!c->tx_standing && chip_master(c) && (c->r[RTL_CR] & CR_TE) && !c->tx_hang && !c->tx_stuck && c->link) {
 		uint32_t tsd = chip_get(c, RTL_TSD(c->tx_at), 4), end = TSD_OWN;
 
 		if (tsd & TSD_OWN)
@@ -213,7 +213,7 @@ static bool chip_accepts(struct chip *c, const uint8_t *f)
 }
 
 /* A frame from the wire.  Whether it went into memory. */
-static bool chip_receive(struct chip *c, const void *frame, uint32_t len)
+static inline bool chip_receive(struct chip *c, const void *frame, uint32_t len)
 {
 	uint32_t rcr = chip_get(c, RTL_RCR, 4), size = 8192u << FIELD_GET(RCR_RBLEN, rcr);
 	uint32_t total = ALIGN_UP(RX_HEADER + len + RTL_FCS, 4u), used = (c->rx_w + size - c->rx_r) % size;
@@ -258,7 +258,7 @@ static void chip_capr(struct chip *c, uint16_t v)
 	chip_put(c, RTL_CAPR, 2, v);
 }
 
-static void chip_link(struct chip *c, bool up) { c->link = up; chip_cause(c, INT_PUN); chip_send(c); }
+static inline void chip_link(struct chip *c, bool up) { c->link = up; chip_cause(c, INT_PUN); chip_send(c); }
 
 /* --- registers --- */
 

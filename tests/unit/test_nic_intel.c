@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hw/nic/intel_ring.c hw/nic/intel_mac.c hw/nic/intel_phy.c hw/nic/intel_nic.c */
-/* sources: hw/nic/e1000.c hw/nic/e1000_pci.c hw/nic/e1000e.c hw/nic/e1000e_pci.c */
-/* sources: hw/nic/igb.c hw/nic/igb_desc.c hw/nic/igb_pci.c */
+/* sources: hw/nic/nic.c hw/nic/intel/intel.c hw/nic/intel/intel_tx.c hw/nic/intel/intel_rx.c hw/nic/intel/intel_desc.c */
+/* sources: hw/nic/intel/intel_mac.c hw/nic/intel/intel_phy.c hw/nic/intel/e1000.c hw/nic/intel/e1000_pci.c */
+/* sources: hw/nic/intel/e1000e.c hw/nic/intel/e1000e_pci.c hw/nic/intel/igb.c hw/nic/intel/igb_desc.c */
+/* sources: hw/nic/intel/igb_pci.c */
 #include <veneer/err.h>
 #include "intel_fixture.h"
 
@@ -115,7 +116,7 @@ TEST(link_is_decoded)
 	for (unsigned i = 0; i < 4; i++) {
 		c->speed = i;
 		c->half = i & 1;
-		nic->ops->link(nic, &l);
+		nic_link(nic, &l);
 		CHECK(l.up);
 		CHECK_EQ(l.mbps, mbps[i]);
 		CHECK_EQ(l.full_duplex, !(i & 1));
@@ -124,7 +125,7 @@ TEST(link_is_decoded)
 	CHECK(hw->ops->poll(hw) > 0);
 	CHECK_EQ(got.links, 1);
 	CHECK_EQ(got.flushes, 0);
-	nic->ops->link(nic, &l);
+	nic_link(nic, &l);
 	CHECK(!l.up);
 	CHECK(host_log_has("e1000e0: link down"));
 }
@@ -153,9 +154,9 @@ TEST_BOTH(frames_of_many_fragments_go_out_whole)
 			memset(want + len, 0, 17 - len);
 		struct nic_tx t = { .frag = sg, .nfrag = n, .len = len, .token = TOKEN(round) };
 
-		CHECK_EQ(nic->ops->tx(nic, 0, &t), 0);
+		CHECK_EQ(nic_tx(nic, 0, &t), 0);
 		CHECK_EQ(c->nsent, round);		/* not before the kick */
-		nic->ops->tx_kick(nic, 0);
+		nic_tx_kick(nic, 0);
 		CHECK_EQ(c->nsent, round + 1);
 		CHECK_EQ(c->sent[round].len, MAX(len, 17u));
 		CHECK(!memcmp(c->sent[round].data, want, c->sent[round].len));
@@ -176,8 +177,8 @@ TEST_BOTH(one_doorbell_per_batch_and_tokens_in_order)
 
 	for (unsigned i = 0; i < 100; i++)
 		CHECK_EQ(send_at(ram, 100, i), 0);
-	nic->ops->tx_kick(nic, 0);
-	nic->ops->tx_kick(nic, 0);
+	nic_tx_kick(nic, 0);
+	nic_tx_kick(nic, 0);
 	CHECK_EQ(c->tdt_writes, before + 1);
 	CHECK_EQ(c->msis, msis + 1);
 	CHECK_EQ(hw->ops->poll(hw), 100);
@@ -197,7 +198,7 @@ TEST_BOTH(full_ring_is_busy_and_never_ambiguous)
 	CHECK_EQ(send_at(ram, 60, 999), 0);		/* the context's place */
 	CHECK_EQ(send_at(ram, 60, 999), -ERR_BUSY);
 	CHECK_EQ(clock_holds, 1);
-	nic->ops->tx_kick(nic, 0);
+	nic_tx_kick(nic, 0);
 	CHECK(R(REG_TDT) != R(REG_TDH));
 	c->tx_hang = false;
 	chip_send(c);
@@ -215,33 +216,33 @@ TEST(bad_frames_are_refused)
 	up(DEV_82540);
 	for (unsigned i = 0; i < ARRAY_SIZE(sg); i++)
 		sg[i] = (struct sg) { ram, 10 };
-	CHECK_EQ(nic->ops->tx(nic, 0, &t), -ERR_INVAL);		/* 10 bytes do not make 100 */
+	CHECK_EQ(nic_tx(nic, 0, &t), -ERR_INVAL);		/* 10 bytes do not make 100 */
 	t.nfrag = 0;
-	CHECK_EQ(nic->ops->tx(nic, 0, &t), -ERR_INVAL);
+	CHECK_EQ(nic_tx(nic, 0, &t), -ERR_INVAL);
 	t.nfrag = NIC_MAX_FRAGS + 1;
 	t.len = 210;
-	CHECK_EQ(nic->ops->tx(nic, 0, &t), -ERR_INVAL);
+	CHECK_EQ(nic_tx(nic, 0, &t), -ERR_INVAL);
 	CHECK_EQ(send_at(ram, NIC_FRAME_MIN - 1, 0), -ERR_INVAL);
 	CHECK_EQ(send_at(ram, NIC_FRAME_MAX + 1, 0), -ERR_INVAL);
 	CHECK_EQ(send_at(0xffffffff, 100, 0), -ERR_INVAL);	/* beyond what this one reaches */
 	CHECK_EQ(send_at(~0ull - 10, 100, 0), -ERR_INVAL);
 	sg[0].len = ~0u;
 	t = (struct nic_tx) { .frag = sg, .nfrag = 1, .len = 100 };
-	CHECK_EQ(nic->ops->tx(nic, 0, &t), -ERR_INVAL);
+	CHECK_EQ(nic_tx(nic, 0, &t), -ERR_INVAL);
 	/* Good pieces before a bad one: nothing of them is left. */
 	sg[0] = (struct sg) { ram, 50 };
 	sg[1] = (struct sg) { 0xfffffff0, 50 };
 	t.nfrag = 2;
-	CHECK_EQ(nic->ops->tx(nic, 0, &t), -ERR_INVAL);
+	CHECK_EQ(nic_tx(nic, 0, &t), -ERR_INVAL);
 	sg[1] = (struct sg) { ram + 50, 49 };
-	CHECK_EQ(nic->ops->tx(nic, 0, &t), -ERR_INVAL);
+	CHECK_EQ(nic_tx(nic, 0, &t), -ERR_INVAL);
 	sg[1].len = 51;
-	CHECK_EQ(nic->ops->tx(nic, 0, &t), -ERR_INVAL);
-	nic->ops->tx_kick(nic, 0);
+	CHECK_EQ(nic_tx(nic, 0, &t), -ERR_INVAL);
+	nic_tx_kick(nic, 0);
 	CHECK_EQ(R(REG_TDT), 0);
 	sg[1].len = 50;
-	CHECK_EQ(nic->ops->tx(nic, 0, &t), 0);
-	nic->ops->tx_kick(nic, 0);
+	CHECK_EQ(nic_tx(nic, 0, &t), 0);
+	nic_tx_kick(nic, 0);
 	CHECK_EQ(R(REG_TDT), 2);
 }
 
@@ -282,8 +283,8 @@ TEST(checksums_are_filled_in_and_contexts_reused)
 	CHECK_EQ(send_csum(ram, 100, 98, 1), -ERR_INVAL);	/* would lie outside of the frame */
 	CHECK_EQ(send_csum(ram, 100, 250, 6), -ERR_INVAL);	/* and outside of what a context holds */
 	CHECK_EQ(hw->ops->poll(hw), 9);
-	nic->ops->stop(nic);
-	CHECK_EQ(nic->ops->start(nic), 0);
+	nic_stop(nic);
+	CHECK_EQ(nic_start(nic), 0);
 	CHECK_EQ(send_csum(ram, 100, 34, 16), 0);		/* a reset forgets the context */
 	CHECK_EQ(c->contexts, 7);
 }
@@ -297,16 +298,16 @@ TEST(nothing_crosses_64k_where_that_is_an_erratum)
 		p[i] = (uint8_t)(i * 5 >> 2);
 	up(DEV_82545EM);
 	CHECK_EQ(send_at(edge - 100, 1000, 1), 0);
-	nic->ops->tx_kick(nic, 0);
+	nic_tx_kick(nic, 0);
 	CHECK_EQ(c->nsent, 1);
 	CHECK_EQ(c->descs, 2);
 	CHECK(!memcmp(c->sent[0].data, (void *)(uintptr_t)(edge - 100), 1000));
-	CHECK_EQ(nic->ops->rx_post(nic, 0, edge - NIC_FRAME_MAX + 1, 2048, NULL), -ERR_INVAL);
-	CHECK_EQ(nic->ops->rx_post(nic, 0, edge - NIC_FRAME_MAX, NIC_FRAME_MAX, NULL), 0);
-	nic->ops->rx_kick(nic, 0);
+	CHECK_EQ(nic_rx_post(nic, 0, edge - NIC_FRAME_MAX + 1, 2048, NULL), -ERR_INVAL);
+	CHECK_EQ(nic_rx_post(nic, 0, edge - NIC_FRAME_MAX, NIC_FRAME_MAX, NULL), 0);
+	nic_rx_kick(nic, 0);
 	CHECK(wire(NIC_FRAME_MAX, 3));
 	up(DEV_82540);
-	CHECK_EQ(nic->ops->rx_post(nic, 0, edge - 100, 2048, NULL), 0);
+	CHECK_EQ(nic_rx_post(nic, 0, edge - 100, 2048, NULL), 0);
 }
 
 /* --- receive --- */
@@ -340,9 +341,9 @@ TEST_BOTH(receive_ring_leaves_one_free)
 	up(device);
 	CHECK_EQ(nic->rx_slots, INTEL_RING_SIZE - 1);
 	post(ram, 0, nic->rx_slots);
-	CHECK_EQ(nic->ops->rx_post(nic, 0, ram, 2048, NULL), -ERR_BUSY);
+	CHECK_EQ(nic_rx_post(nic, 0, ram, 2048, NULL), -ERR_BUSY);
 	CHECK(R(REG_RDT) != R(REG_RDH));
-	CHECK_EQ(nic->ops->rx_post(nic, 0, ram, NIC_FRAME_MAX - 1, NULL), -ERR_INVAL);
+	CHECK_EQ(nic_rx_post(nic, 0, ram, NIC_FRAME_MAX - 1, NULL), -ERR_INVAL);
 	for (unsigned i = 0; i < nic->rx_slots; i++)
 		CHECK(wire(64, 1));
 	CHECK(!wire(64, 1));
@@ -461,8 +462,8 @@ static uint64_t storm_ram;
 static void storm(void)
 {
 	CHECK(wire(64, 0));		/* at once after ICR was read: a line would not be seen low in between */
-	CHECK_EQ(nic->ops->rx_post(nic, 0, storm_ram, 2048, NULL), 0);
-	nic->ops->rx_kick(nic, 0);
+	CHECK_EQ(nic_rx_post(nic, 0, storm_ram, 2048, NULL), 0);
+	nic_rx_kick(nic, 0);
 }
 
 TEST(a_storm_ends_a_poll_that_rings_again)
@@ -532,33 +533,33 @@ static void check_filter(uint16_t device)
 	up(device);
 	post(ram, 0, 255);
 	CHECK(hears(nic->mac, 0) && hears(bcast, 0) && !hears(uni[0], 0) && !hears(multi[0], 0));
-	nic->ops->set_filter(nic, &f);
-	nic->ops->stop(nic);
-	CHECK_EQ(nic->ops->start(nic), 0);		/* all of it stands after a reset */
+	nic_set_filter(nic, &f);
+	nic_stop(nic);
+	CHECK_EQ(nic_start(nic), 0);		/* all of it stands after a reset */
 	post(ram, 0, 255);
 	CHECK(hears(uni[0], 0) && hears(uni[1], 0) && hears(multi[0], 0) && hears(multi[1], 0) && !hears(other, 0));
 	CHECK_EQ(hears(uni[2], 0), c->pch);		/* wider where there are no more address registers */
 	for (unsigned i = 0; i < 40; i++)
 		many[i][5] = (uint8_t)i;
 	f = (struct nic_rx_filter) { .nmac = 40, .mac = (const uint8_t (*)[6])many, .allmulti = true };
-	nic->ops->set_filter(nic, &f);
+	nic_set_filter(nic, &f);
 	CHECK(hears(many[39], 0) && hears(other, 0) && hears(nic->mac, 0));
 	vlans[100 / 32] = BIT(100 % 32);
 	f = (struct nic_rx_filter) { .vlan = vlans, .nobcast = true };
-	nic->ops->set_filter(nic, &f);
+	nic_set_filter(nic, &f);
 	CHECK(hears(nic->mac, 0) && hears(nic->mac, 100) && !hears(nic->mac, 101) && !hears(bcast, 0));
 	CHECK(!hears(uni[0], 0));
 	f.promisc = true;
-	nic->ops->set_filter(nic, &f);
+	nic_set_filter(nic, &f);
 	CHECK(hears(nic->mac, 101) && hears(uni[0], 0) && hears(other, 0));
 	f.nouni = f.nomulti = true;
-	nic->ops->set_filter(nic, &f);
+	nic_set_filter(nic, &f);
 	CHECK(!hears(nic->mac, 0) && !hears(uni[0], 0) && !hears(other, 0) && !hears(bcast, 0));
-	nic->ops->set_filter(nic, &(struct nic_rx_filter) { 0 });
-	nic->ops->set_mac(nic, uni[2]);
+	nic_set_filter(nic, &(struct nic_rx_filter) { 0 });
+	nic_set_mac(nic, uni[2]);
 	CHECK(hears(uni[2], 0) && !hears(nic->mac, 0));
-	nic->ops->stop(nic);
-	CHECK_EQ(nic->ops->start(nic), 0);
+	nic_stop(nic);
+	CHECK_EQ(nic_start(nic), 0);
 	post(ram, 0, 9);
 	CHECK(hears(uni[2], 0) && !hears(nic->mac, 0));
 }

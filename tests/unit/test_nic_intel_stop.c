@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hw/nic/intel_ring.c hw/nic/intel_mac.c hw/nic/intel_phy.c hw/nic/intel_nic.c */
-/* sources: hw/nic/e1000.c hw/nic/e1000_pci.c hw/nic/e1000e.c hw/nic/e1000e_pci.c */
-/* sources: hw/nic/igb.c hw/nic/igb_desc.c hw/nic/igb_pci.c */
+/* sources: hw/nic/nic.c hw/nic/intel/intel.c hw/nic/intel/intel_tx.c hw/nic/intel/intel_rx.c hw/nic/intel/intel_desc.c */
+/* sources: hw/nic/intel/intel_mac.c hw/nic/intel/intel_phy.c hw/nic/intel/e1000.c hw/nic/intel/e1000_pci.c */
+/* sources: hw/nic/intel/e1000e.c hw/nic/intel/e1000e_pci.c hw/nic/intel/igb.c hw/nic/intel/igb_desc.c */
+/* sources: hw/nic/intel/igb_pci.c */
 #include <veneer/err.h>
 #include "intel_fixture.h"
 
@@ -13,14 +14,14 @@ TEST(nothing_is_touched_after_stop)
 		uint64_t ram = host_guest_ram(2048 * 64), fresh = host_guest_ram(2048 * 4);
 
 		up(all_kinds[i]);
-		nic->ops->rx_post(nic, 0, ALIGN_UP(ram, 4096ull), 2048, TOKEN(1));
-		nic->ops->rx_post(nic, 0, ALIGN_UP(ram, 4096ull) + 4096, 2048, TOKEN(2));
-		nic->ops->rx_kick(nic, 0);
+		nic_rx_post(nic, 0, ALIGN_UP(ram, 4096ull), 2048, TOKEN(1));
+		nic_rx_post(nic, 0, ALIGN_UP(ram, 4096ull) + 4096, 2048, TOKEN(2));
+		nic_rx_kick(nic, 0);
 		CHECK(c->ncached > 0);
 		c->tx_hang = true;
 		CHECK_EQ(send_at(ram, 64, 3), 0);
-		nic->ops->tx_kick(nic, 0);
-		nic->ops->stop(nic);
+		nic_tx_kick(nic, 0);
+		nic_stop(nic);
 		host_guest_ram_drop();		/* from here on a stray access faults */
 		CHECK(!wire(64, 1));
 		c->tx_hang = false;
@@ -28,12 +29,12 @@ TEST(nothing_is_touched_after_stop)
 		CHECK_EQ(c->nsent, 0);
 		CHECK_EQ(hw->ops->poll(hw), 0);
 		CHECK_EQ(got.ntx + got.nrx, 0);		/* forgotten, not returned */
-		CHECK_EQ(nic->ops->rx_post(nic, 0, ram, 2048, NULL), -ERR_BUSY);
+		CHECK_EQ(nic_rx_post(nic, 0, ram, 2048, NULL), -ERR_BUSY);
 		fresh = host_guest_ram(2048 * 4);
-		CHECK_EQ(nic->ops->start(nic), 0);
+		CHECK_EQ(nic_start(nic), 0);
 		CHECK(R(REG_IMS) == INTEL_CAUSES);
-		CHECK_EQ(nic->ops->rx_post(nic, 0, fresh, 2048, TOKEN(4)), 0);
-		nic->ops->rx_kick(nic, 0);
+		CHECK_EQ(nic_rx_post(nic, 0, fresh, 2048, TOKEN(4)), 0);
+		nic_rx_kick(nic, 0);
 		CHECK(wire(64, 1));
 		CHECK_EQ(hw->ops->poll(hw), 1);
 		CHECK_EQ((uintptr_t)got.rx[0], (uintptr_t)TOKEN(4));
@@ -48,27 +49,27 @@ TEST_BOTH(stop_ends_whatever_is_stuck)
 	c->master_stuck = true;
 	uint64_t t = host_now_us;
 
-	nic->ops->stop(nic);
+	nic_stop(nic);
 	CHECK(host_now_us - t < 200000);
 	CHECK(host_log_has("bus requests do not end"));
-	CHECK_EQ(nic->ops->start(nic), 0);
+	CHECK_EQ(nic_start(nic), 0);
 	post(ram, 0, 2);
 	c->reset_stuck = true;
 	t = host_now_us;
-	nic->ops->stop(nic);
+	nic_stop(nic);
 	CHECK(host_now_us - t < 300000);
 	CHECK(!(c->cfg[PCI_COMMAND] & PCI_CMD_MASTER));
-	CHECK_EQ(nic->ops->start(nic), -ERR_TIMEOUT);
+	CHECK_EQ(nic_start(nic), -ERR_TIMEOUT);
 	CHECK(!(c->cfg[PCI_COMMAND] & PCI_CMD_MASTER));
 	c->reset_stuck = c->master_stuck = false;
-	CHECK_EQ(nic->ops->start(nic), 0);
+	CHECK_EQ(nic_start(nic), 0);
 	post(ram, 0, 2);
 	CHECK(wire(64, 0));
 }
 
 static void stop_it(void)
 {
-	nic->ops->stop(nic);
+	nic_stop(nic);
 }
 
 TEST_BOTH(client_may_stop_in_a_callback)
@@ -81,7 +82,7 @@ TEST_BOTH(client_may_stop_in_a_callback)
 		CHECK(wire(64, 0));
 		CHECK_EQ(send_at(ram, 64, i), 0);
 	}
-	nic->ops->tx_kick(nic, 0);
+	nic_tx_kick(nic, 0);
 	got.in_rx = stop_it;
 	hw->ops->poll(hw);
 	CHECK_EQ(got.nrx, 1);
@@ -103,20 +104,12 @@ TEST_BOTH(shutdown_hands_over_to_firmware)
 	unsigned n = c->resets;
 
 	hw->ops->shutdown(hw);
-	nic->ops->stop(nic);
+	nic_stop(nic);
 	CHECK_EQ(c->resets, n);
-	CHECK_EQ(nic->ops->start(nic), -ERR_NODEV);
+	CHECK_EQ(nic_start(nic), -ERR_NODEV);
 }
 
 /* --- a transmitter that hangs --- */
-
-static void tick(unsigned ms)
-{
-	for (unsigned i = 0; i < ms; i += 4) {
-		host_now_us += 4000;
-		hw->ops->tick(hw, host_now_us);
-	}
-}
 
 static void hang(uint16_t device)
 {
@@ -133,7 +126,7 @@ static void hang(uint16_t device)
 	c->tx_hang = true;
 	for (unsigned i = 0; i < 20; i++)
 		CHECK_EQ(send_at(ram, 64, i), 0);
-	nic->ops->tx_kick(nic, 0);
+	nic_tx_kick(nic, 0);
 	unsigned resets = c->resets;
 
 	tick(1500);
@@ -152,7 +145,7 @@ static void hang(uint16_t device)
 	for (unsigned i = 0; i < 50; i++)
 		CHECK(wire(64, 0));
 	CHECK_EQ(send_at(ram, 64, 99), 0);
-	nic->ops->tx_kick(nic, 0);
+	nic_tx_kick(nic, 0);
 	CHECK_EQ(hw->ops->poll(hw), 51);
 	for (unsigned i = 0; i < 50; i++)
 		CHECK_EQ((uintptr_t)got.rx[i], (uintptr_t)TOKEN(i));
@@ -174,7 +167,7 @@ TEST_BOTH(what_is_no_hang)
 	chip_link(c, false);
 	CHECK(hw->ops->poll(hw) > 0);
 	CHECK_EQ(send_at(ram, 64, 0), 0);
-	nic->ops->tx_kick(nic, 0);
+	nic_tx_kick(nic, 0);
 	tick(5000);				/* no link: the frame waits */
 	CHECK_EQ(c->resets, resets);
 	chip_link(c, true);
@@ -183,7 +176,7 @@ TEST_BOTH(what_is_no_hang)
 	tick(5000);
 	CHECK_EQ(c->resets, resets);
 	c->tx_lost_irq = true;
-	nic->ops->tx_kick(nic, 0);
+	nic_tx_kick(nic, 0);
 	tick(5000);				/* done, but the interrupt got lost */
 	CHECK_EQ(c->resets, resets);
 	CHECK_EQ(got.ntx, 2);
@@ -198,10 +191,10 @@ TEST(a_client_that_waits_is_not_forgotten)
 	up(DEV_82574);
 	c->tx_hang = true;
 	CHECK_EQ(send_at(ram, 64, 0), 0);
-	nic->ops->tx_kick(nic, 0);
+	nic_tx_kick(nic, 0);
 	CHECK_EQ(clock_holds, 0);
-	nic->ops->tx_wait(nic, 0);
-	nic->ops->tx_wait(nic, 0);
+	nic_tx_wait(nic, 0);
+	nic_tx_wait(nic, 0);
 	CHECK_EQ(clock_holds, 1);
 	unsigned resets = c->resets;
 
@@ -209,8 +202,8 @@ TEST(a_client_that_waits_is_not_forgotten)
 	CHECK_EQ(c->resets, resets + 1);
 	CHECK_EQ(got.ntx, 1);
 	CHECK_EQ(clock_holds, 0);
-	nic->ops->stop(nic);
-	nic->ops->tx_wait(nic, 0);
+	nic_stop(nic);
+	nic_tx_wait(nic, 0);
 	CHECK_EQ(clock_holds, 0);
 }
 
@@ -222,13 +215,13 @@ TEST(what_waited_for_the_link_is_watched_from_then_on)
 	up(DEV_82574);
 	c->tx_hang = true;
 	CHECK_EQ(send_at(ram, 64, 0), 0);
-	nic->ops->tx_kick(nic, 0);
-	nic->ops->tx_wait(nic, 0);
+	nic_tx_kick(nic, 0);
+	nic_tx_wait(nic, 0);
 	tick(8);
 	chip_link(c, false);
 	hw->ops->poll(hw);
 	CHECK_EQ(clock_holds, 0);
-	nic->ops->tx_wait(nic, 0);
+	nic_tx_wait(nic, 0);
 	CHECK_EQ(clock_holds, 0);
 	host_now_us += 10000000;
 	unsigned resets = c->resets;
@@ -254,12 +247,12 @@ TEST_BOTH(stop_in_the_callback_of_a_recovery)
 	c->tx_hang = true;
 	for (unsigned i = 0; i < 4; i++)
 		CHECK_EQ(send_at(ram, 64, i), 0);
-	nic->ops->tx_kick(nic, 0);
+	nic_tx_kick(nic, 0);
 	got.in_tx = stop_it;
 	tick(3000);
 	CHECK_EQ(got.ntx, 1);
 	CHECK(!(R(REG_RCTL) & RCTL_EN));
-	CHECK_EQ(nic->ops->start(nic), 0);
+	CHECK_EQ(nic_start(nic), 0);
 }
 
 /* --- PCH --- */
@@ -328,8 +321,8 @@ TEST(no_write_while_the_engine_is_at_the_registers)
 	R(REG_FWSM) = FWSM_FW_VALID;
 	c->engine_busy = true;			/* the model fails on a write then */
 	CHECK_EQ(probe(), 0);
-	CHECK_EQ(nic->ops->start(nic), 0);
-	nic->ops->stop(nic);
+	CHECK_EQ(nic_start(nic), 0);
+	nic_stop(nic);
 }
 
 TEST(aspm_is_off_on_82574)
@@ -368,14 +361,14 @@ TEST(lost_tail_writes_are_repeated)
 	make(DEV_I219);
 	R(REG_FWSM) = FWSM_FW_VALID;
 	CHECK_EQ(probe(), 0);
-	CHECK_EQ(nic->ops->start(nic), 0);
+	CHECK_EQ(nic_start(nic), 0);
 	c->lose_tails = 3;
 	CHECK_EQ(send_at(ram, 64, 0), 0);
-	nic->ops->tx_kick(nic, 0);
+	nic_tx_kick(nic, 0);
 	CHECK_EQ(c->nsent, 1);
 	c->lose_tails = 1000;
 	CHECK_EQ(send_at(ram, 64, 1), 0);
-	nic->ops->tx_kick(nic, 0);
+	nic_tx_kick(nic, 0);
 	CHECK_EQ(c->nsent, 1);
 	CHECK(host_log_has("does not take the value"));
 	CHECK_EQ(clock_holds, 1);		/* a tick will come */
@@ -385,8 +378,8 @@ TEST(lost_tail_writes_are_repeated)
 	CHECK_EQ(hw->ops->poll(hw), 2);
 	CHECK_EQ(clock_holds, 0);
 	c->lose_tails = 1000;
-	CHECK_EQ(nic->ops->rx_post(nic, 0, ram, 2048, NULL), 0);
-	nic->ops->rx_kick(nic, 0);
+	CHECK_EQ(nic_rx_post(nic, 0, ram, 2048, NULL), 0);
+	nic_rx_kick(nic, 0);
 	CHECK_EQ(clock_holds, 1);
 	c->lose_tails = 0;
 	tick(4);

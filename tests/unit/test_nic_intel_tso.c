@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hw/nic/intel_ring.c hw/nic/intel_mac.c hw/nic/intel_phy.c hw/nic/intel_nic.c */
-/* sources: hw/nic/e1000.c hw/nic/e1000_pci.c hw/nic/e1000e.c hw/nic/e1000e_pci.c */
-/* sources: hw/nic/igb.c hw/nic/igb_desc.c hw/nic/igb_pci.c */
+/* sources: hw/nic/nic.c hw/nic/intel/intel.c hw/nic/intel/intel_tx.c hw/nic/intel/intel_rx.c hw/nic/intel/intel_desc.c */
+/* sources: hw/nic/intel/intel_mac.c hw/nic/intel/intel_phy.c hw/nic/intel/e1000.c hw/nic/intel/e1000_pci.c */
+/* sources: hw/nic/intel/e1000e.c hw/nic/intel/e1000e_pci.c hw/nic/intel/igb.c hw/nic/intel/igb_desc.c */
+/* sources: hw/nic/intel/igb_pci.c */
 #include <veneer/err.h>
 #include "inet.h"
 #include "intel_fixture.h"
@@ -50,9 +51,9 @@ static int send_tso(bool v6, unsigned payload, unsigned mss, unsigned npieces)
 		at += n;
 		left -= n;
 	}
-	int err = nic->ops->tx(nic, 0, &t);
+	int err = nic_tx(nic, 0, &t);
 
-	nic->ops->tx_kick(nic, 0);
+	nic_tx_kick(nic, 0);
 	return err;
 }
 
@@ -125,19 +126,19 @@ TEST(the_frame_behind_has_a_sentinel_too)
 	unsigned n = c->descs;
 
 	CHECK_EQ(send_at((uintptr_t)mem, 100, 1), 0);
-	nic->ops->tx_kick(nic, 0);
+	nic_tx_kick(nic, 0);
 	CHECK_EQ(c->descs, n + 2);
 	CHECK_EQ(send_at((uintptr_t)mem, 100, 1), 0);
-	nic->ops->tx_kick(nic, 0);
+	nic_tx_kick(nic, 0);
 	CHECK_EQ(c->descs, n + 3);
 	/* After a reset there is nothing behind which it would be. */
 	CHECK_EQ(send_tso(false, 4000, 1448, 1), 0);
-	nic->ops->stop(nic);
-	CHECK_EQ(nic->ops->start(nic), 0);
+	nic_stop(nic);
+	CHECK_EQ(nic_start(nic), 0);
 	c->after_tso = false;
 	n = c->descs;
 	CHECK_EQ(send_at((uintptr_t)mem, 100, 1), 0);
-	nic->ops->tx_kick(nic, 0);
+	nic_tx_kick(nic, 0);
 	CHECK_EQ(c->descs, n + 1);
 }
 
@@ -148,7 +149,7 @@ TEST(pci_express_needs_no_sentinel)
 	CHECK_EQ(send_tso(false, 4000, 1448, 1), 0);
 	CHECK_EQ(c->descs, 3);
 	CHECK_EQ(send_at((uintptr_t)mem, 100, 1), 0);
-	nic->ops->tx_kick(nic, 0);
+	nic_tx_kick(nic, 0);
 	CHECK_EQ(c->descs, 4);
 }
 
@@ -165,8 +166,8 @@ TEST(none_cuts_below_a_gigabit)
 		hw->ops->poll(hw);
 		CHECK_EQ(got.links, 1);
 		CHECK_EQ(send_tso(false, 4000, 1448, 1), -ERR_INVAL);
-		nic->ops->stop(nic);
-		CHECK_EQ(nic->ops->start(nic), 0);
+		nic_stop(nic);
+		CHECK_EQ(nic_start(nic), 0);
 		CHECK_EQ(send_tso(false, 4000, 1448, 1), -ERR_INVAL);
 		c->speed = 2;
 		chip_cause(c, INT_LSC);
@@ -186,14 +187,14 @@ TEST(a_chip_that_hung_cuts_no_more)
 		c->tx_hang = true;
 		CHECK_EQ(send_tso(false, 4000, 1448, 1), 0);
 		hw->ops->tick(hw, host_now_us);
-		hw->ops->tick(hw, host_now_us + 2 * INTEL_TX_HANG_US);
+		hw->ops->tick(hw, host_now_us + 2 * NIC_HANG_US);
 		CHECK_EQ(got.ntx, 1);
 		CHECK(host_log_has("no more segmentation"));
 		c->tx_hang = false;
 		CHECK_EQ(send_tso(false, 4000, 1448, 1), -ERR_INVAL);
 		CHECK_EQ(send_at((uintptr_t)mem, 100, 1), 0);
-		nic->ops->stop(nic);
-		CHECK_EQ(nic->ops->start(nic), 0);
+		nic_stop(nic);
+		CHECK_EQ(nic_start(nic), 0);
 		chip_link(c, true);
 		hw->ops->poll(hw);
 		CHECK_EQ(send_tso(false, 4000, 1448, 1), -ERR_INVAL);
@@ -214,9 +215,9 @@ TEST_BOTH(what_is_not_for_the_chip)
 	struct sg sg = { (uintptr_t)mem, 100 };
 	struct nic_tx t = { .frag = &sg, .nfrag = 1, .len = 100, .flags = NIC_TX_CSUM, .csum_start = 34, .csum_offset = 16 };
 
-	CHECK_EQ(nic->ops->tx(nic, 0, &t), 0);
-	CHECK_EQ(nic->ops->tx(nic, 0, &t), 0);
-	nic->ops->tx_kick(nic, 0);
+	CHECK_EQ(nic_tx(nic, 0, &t), 0);
+	CHECK_EQ(nic_tx(nic, 0, &t), 0);
+	nic_tx_kick(nic, 0);
 	CHECK_EQ(c->contexts, n + 1);
 	/* And that of one with it, though the sum has the same place. */
 	CHECK_EQ(send_tso(false, 4000, 1448, 1), 0);
@@ -238,18 +239,18 @@ TEST(the_context_counts)
 		for (unsigned i = 0; i + room < INTEL_RING_SIZE - 1; i++)
 			CHECK_EQ(send_at((uintptr_t)mem, 100, 1), 0);
 		if (room < 2)
-			CHECK_EQ(nic->ops->tx(nic, 0, &t), -ERR_BUSY);
+			CHECK_EQ(nic_tx(nic, 0, &t), -ERR_BUSY);
 		CHECK_EQ(send_tso(false, 4000, 1448, 1), room < 3 ? -ERR_BUSY : 0);
 		if (room == 2)
-			CHECK_EQ(nic->ops->tx(nic, 0, &t), 0);
-		nic->ops->tx_kick(nic, 0);
+			CHECK_EQ(nic_tx(nic, 0, &t), 0);
+		nic_tx_kick(nic, 0);
 		c->tx_hang = false;
 		chip_send(c);
 		hw->ops->poll(hw);
 		CHECK_EQ(got.ntx, INTEL_RING_SIZE - 1 - room + (room >= 2));
 		/* What was refused has left nothing behind. */
-		CHECK_EQ(nic->ops->tx(nic, 0, &t), 0);
-		nic->ops->tx_kick(nic, 0);
+		CHECK_EQ(nic_tx(nic, 0, &t), 0);
+		nic_tx_kick(nic, 0);
 		CHECK_EQ(c->contexts, room < 3 ? 1 : 2);
 		host_guest_ram_drop();
 	}

@@ -1,113 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hw/nic/rtl8139.c hw/nic/rtl8139_mac.c hw/nic/rtl8139_tx.c hw/nic/rtl8139_rx.c hw/nic/rtl8139_probe.c */
-/* sources: hw/nic/rtl8139_pci.c hv/lib/sg.c */
-#include <veneer/clock.h>
-#include <veneer/err.h>
-#include "rtl8139_model.h"
+/* sources: hw/nic/nic.c hw/nic/rtl8139/rtl8139.c hw/nic/rtl8139/rtl8139_rings.c hw/nic/rtl8139/rtl8139_pci.c */
+/* sources: hv/lib/sg.c */
+#include "rtl8139_fixture.h"
 
-static struct chip chip, *const c = &chip;
-static struct hw_dev *hw;
-static struct nic *nic;
-static int clock_holds;
 
-void clock_hold(void) { clock_holds++; }
-void clock_release(void) { clock_holds--; }
-
-/* --- the client --- */
-
-static struct {
-	void *tx[512];
-	unsigned ntx, nrx, flushes, links;
-	uint32_t rx_len[2048];
-	uint32_t rx_sum[2048];
-	bool refuse;
-	void (*in_rx)(void), (*in_tx)(void);
-} got;
-
-static uint32_t sum_of(const uint8_t *p, uint32_t len)
-{
-	uint32_t s = len;
-
-	while (len--)
-		s = s * 31 + *p++;
-	return s;
-}
-
-static void on_tx(void *ctx, unsigned q, void *token)
-{
-	got.tx[got.ntx++] = token;
-	if (got.in_tx)
-		got.in_tx();
-}
-
-static bool on_frame(void *ctx, unsigned q, const void *frame, uint32_t len, uint32_t flags)
-{
-	CHECK_EQ(flags, 0);
-	if (got.refuse)
-		return false;
-	got.rx_len[got.nrx] = len;
-	got.rx_sum[got.nrx++] = sum_of(frame, len);
-	if (got.in_rx)
-		got.in_rx();
-	return true;
-}
-
-static void on_flush(void *ctx, unsigned q) { got.flushes++; }
-static void on_link(void *ctx) { got.links++; }
-
-static const struct nic_client_ops client = {
-	.tx_done = on_tx, .rx_frame = on_frame, .flush = on_flush, .link_changed = on_link,
-};
-
-/* --- making a NIC --- */
-
-extern const struct hw_driver *const __start_veneer_drivers[];
-
-static void make(void)
-{
-	static const uint8_t mac[6] = { 0x52, 0x54, 0x00, 0x12, 0x34, 0x56 };
-	static struct pci_dev functions[48];
-	static unsigned nfunctions;
-
-	memset(c, 0, sizeof(*c));
-	memset(&got, 0, sizeof(got));
-	clock_holds = 0;
-	c->pci = &functions[nfunctions++ % ARRAY_SIZE(functions)];
-	memset(c->pci, 0, sizeof(*c->pci));
-	c->pci->vendor = 0x10ec;
-	c->pci->device = 0x8139;
-	c->pci->revision = 0x10;
-	c->pci->bdf = PCI_BDF(0, 3, 0);
-	c->pci->bar[0] = (struct pci_bar) { .addr = 0xc000, .size = 256, .io = true };
-	c->pci->bar[1] = (struct pci_bar) { .addr = host_mmio_new(RTL_REG_SPACE, &chip_model, c), .size = RTL_REG_SPACE };
-	c->cfg = host_pci_config(c->pci);
-	c->version = 0x74000000;
-	c->link = true;
-	memcpy(c->eeprom_mac, mac, 6);
-	memcpy(c->r + RTL_IDR, mac, 6);
-	chip_reset(c);
-	c->resets = 0;
-	/* as a boot ROM leaves it */
-	c->r[RTL_CR] = CR_RE | CR_TE;
-	chip_put(c, RTL_IMR, 2, 0x7f);
-}
-
-static int probe(void)
-{
-	const struct hw_driver *d = __start_veneer_drivers[0];
-	int err = d->probe(c->pci, &d->ids[0], 0, &hw);
-
-	nic = err ? NULL : hw->nic;
-	if (nic)
-		nic->client = &client;
-	return err;
-}
+static int probe(void) { return rig_probe(c->pci); }
 
 static void start(void)
 {
 	CHECK_EQ(probe(), 0);
-	CHECK_EQ(nic->ops->start(nic), 0);
-	hw->ops->irq_enable(hw, true);
+	rig_start();
 }
 
 static void up(void)
@@ -115,8 +17,6 @@ static void up(void)
 	make();
 	start();
 }
-
-#define TOKEN(i) ((void *)(uintptr_t)(0x1000 + (i)))
 
 static uint8_t *frame_to(const uint8_t mac[6], uint32_t len, unsigned seed)
 {
@@ -132,16 +32,6 @@ static bool wire(uint32_t len, unsigned seed)
 {
 	return chip_receive(c, frame_to(nic->mac, len, seed), len);
 }
-
-static int send_at(uint64_t addr, uint32_t len, unsigned token)
-{
-	struct sg sg = { addr, len };
-	struct nic_tx t = { .frag = &sg, .nfrag = 1, .len = len, .token = TOKEN(token) };
-
-	return nic->ops->tx(nic, 0, &t);
-}
-
-static void kick(void) { nic->ops->tx_kick(nic, 0); }
 
 /* --- probe --- */
 
@@ -203,6 +93,34 @@ TEST(probe_fails_cleanly)
 	CHECK_EQ(host_heap_used(), 0);
 }
 
+TEST(a_nic_that_cannot_be_watched_is_not_taken_over)
+{
+	make();
+	rig_no_watch = true;
+	CHECK_EQ(probe(), -ERR_NOMEM);
+	CHECK_EQ(host_heap_used(), 0);
+	CHECK(!chip_master(c));
+	rig_no_watch = false;
+	CHECK_EQ(probe(), 0);
+}
+
+TEST(no_more_frames_are_taken_than_there_are_tokens)
+{
+	uint64_t ram = host_guest_ram(4096);
+
+	up();
+	c->tx_hang = true;
+	for (unsigned i = 0; i < RTL_TX_SLOTS; i++)
+		CHECK_EQ(send_at(ram, 100, i), 0);
+	CHECK_EQ(send_at(ram, 100, 9), -ERR_BUSY);
+	CHECK_EQ(nic->count.tx_busy, 1);
+	kick();
+	c->tx_hang = false;
+	chip_send(c);
+	CHECK_EQ(hw->ops->poll(hw), RTL_TX_SLOTS);
+	CHECK_EQ(send_at(ram, 100, 9), 0);
+}
+
 TEST(mac_is_loaded_from_the_eeprom_when_it_is_missing)
 {
 	make();
@@ -251,24 +169,24 @@ TEST(link_is_decoded)
 	struct nic_link l;
 
 	up();
-	nic->ops->link(nic, &l);
+	nic_link(nic, &l);
 	CHECK(l.up && l.full_duplex && l.mbps == 100);
 	c->slow = true;
-	nic->ops->link(nic, &l);
+	nic_link(nic, &l);
 	CHECK(l.up && l.full_duplex && l.mbps == 10);
 	c->slow = false;
 	c->partner_half = true;
-	nic->ops->link(nic, &l);
+	nic_link(nic, &l);
 	CHECK(l.up && !l.full_duplex);
 	c->partner_half = false;
 	c->partner_mute = true;
-	nic->ops->link(nic, &l);
+	nic_link(nic, &l);
 	CHECK(l.up && !l.full_duplex);
 	chip_put(c, RTL_BMCR, 2, BMCR_FULL);
-	nic->ops->link(nic, &l);
+	nic_link(nic, &l);
 	CHECK(l.full_duplex);
 	c->link = false;
-	nic->ops->link(nic, &l);
+	nic_link(nic, &l);
 	CHECK(!l.up && !l.mbps);
 }
 
@@ -312,7 +230,7 @@ TEST(frames_of_many_fragments_go_out_whole)
 		}
 		struct nic_tx t = { .frag = sg, .nfrag = n, .len = len, .token = TOKEN(round) };
 
-		CHECK_EQ(nic->ops->tx(nic, 0, &t), 0);
+		CHECK_EQ(nic_tx(nic, 0, &t), 0);
 		CHECK_EQ(c->nsent, round);		/* nothing before the kick */
 		kick();
 		CHECK_EQ(c->nsent, round + 1);
@@ -360,15 +278,15 @@ TEST(bad_frames_are_refused)
 	up();
 	CHECK_EQ(send_at(ram, 13, 0), -ERR_INVAL);
 	CHECK_EQ(send_at(ram, NIC_FRAME_MAX + 1, 0), -ERR_INVAL);
-	CHECK_EQ(nic->ops->tx(nic, 0, &t), -ERR_INVAL);
+	CHECK_EQ(nic_tx(nic, 0, &t), -ERR_INVAL);
 	t.len = 120;
 	t.flags = NIC_TX_CSUM;
-	CHECK_EQ(nic->ops->tx(nic, 0, &t), -ERR_INVAL);
+	CHECK_EQ(nic_tx(nic, 0, &t), -ERR_INVAL);
 	t.flags = 0;
-	CHECK_EQ(nic->ops->tx(nic, 0, &t), 0);
+	CHECK_EQ(nic_tx(nic, 0, &t), 0);
 	kick();
 	CHECK_EQ(c->nsent, 1);
-	nic->ops->stop(nic);
+	nic_stop(nic);
 	CHECK_EQ(send_at(ram, 60, 0), -ERR_BUSY);
 }
 
@@ -416,9 +334,9 @@ TEST(a_hanging_transmitter_is_reset_and_gives_its_tokens_back)
 		(void)send_at(ram, 100, i);
 	kick();
 	hw->ops->tick(hw, host_now_us);
-	hw->ops->tick(hw, host_now_us + RTL_TX_HANG_US - 1);
+	hw->ops->tick(hw, host_now_us + NIC_HANG_US - 1);
 	CHECK_EQ(got.ntx, 0);
-	hw->ops->tick(hw, host_now_us + RTL_TX_HANG_US);
+	hw->ops->tick(hw, host_now_us + NIC_HANG_US);
 	CHECK_EQ(got.ntx, 4);
 	CHECK_EQ(clock_holds, 0);
 	CHECK(host_log_has("transmitter hangs: TSD0 00080064"));
@@ -440,7 +358,7 @@ TEST(a_lost_interrupt_and_a_missing_link_are_no_hang)
 	CHECK_EQ(send_at(ram, 100, 0), 0);
 	kick();
 	hw->ops->tick(hw, host_now_us);
-	hw->ops->tick(hw, host_now_us + 2 * RTL_TX_HANG_US);
+	hw->ops->tick(hw, host_now_us + 2 * NIC_HANG_US);
 	CHECK_EQ(got.ntx, 1);
 	CHECK(host_log_has("stood there without an interrupt"));
 	c->tx_lost_irq = false;
@@ -450,7 +368,7 @@ TEST(a_lost_interrupt_and_a_missing_link_are_no_hang)
 	CHECK_EQ(send_at(ram, 100, 1), 0);
 	kick();
 	hw->ops->tick(hw, host_now_us);
-	hw->ops->tick(hw, host_now_us + 2 * RTL_TX_HANG_US);
+	hw->ops->tick(hw, host_now_us + 2 * NIC_HANG_US);
 	CHECK_EQ(c->resets, resets);
 	chip_link(c, true);
 	hw->ops->poll(hw);
@@ -474,7 +392,7 @@ TEST(frames_arrive_in_order_around_the_ring)
 		uint32_t len = 60 + (i * 397) % (NIC_FRAME_MAX - 59);
 
 		CHECK_EQ(got.rx_len[i], len);
-		CHECK_EQ(got.rx_sum[i], sum_of(frame_to(nic->mac, len, i), len));
+		CHECK_EQ(got.rx_sum[i], sum_bytes(frame_to(nic->mac, len, i), len));
 	}
 	CHECK_EQ(c->missed, 0);
 	CHECK_EQ(c->restarts, 1);
@@ -665,25 +583,25 @@ TEST(filters_are_wider_never_narrower)
 		start();
 		CHECK(passes(nic->mac) && passes(bcast) && !passes(other) && !passes(mcast[0]));
 
-		nic->ops->set_filter(nic, &(struct nic_rx_filter) { .nmcast = 3, .mcast = mcast });
+		nic_set_filter(nic, &(struct nic_rx_filter) { .nmcast = 3, .mcast = mcast });
 		for (unsigned i = 0; i < 3; i++)
 			CHECK(passes(mcast[i]));
 		CHECK(passes(nic->mac) && passes(bcast) && !passes(other));
 
-		nic->ops->set_filter(nic, &(struct nic_rx_filter) { .promisc = true });
+		nic_set_filter(nic, &(struct nic_rx_filter) { .promisc = true });
 		CHECK(passes(mcast[0]) && passes(other));
-		nic->ops->set_filter(nic, &(struct nic_rx_filter) { .allmulti = true });
+		nic_set_filter(nic, &(struct nic_rx_filter) { .allmulti = true });
 		CHECK(passes(mcast[1]) && !passes(other));
-		nic->ops->set_filter(nic, &(struct nic_rx_filter) { .nmac = 1, .mac = &other });
+		nic_set_filter(nic, &(struct nic_rx_filter) { .nmac = 1, .mac = &other });
 		CHECK(passes(other));
-		nic->ops->set_filter(nic, &(struct nic_rx_filter) { .nobcast = true, .nouni = true, .nomulti = true });
+		nic_set_filter(nic, &(struct nic_rx_filter) { .nobcast = true, .nouni = true, .nomulti = true });
 		CHECK(!passes(bcast) && !passes(nic->mac) && !passes(mcast[0]));
 
 		/* It stands after a reset, and so does the address. */
-		nic->ops->set_filter(nic, &(struct nic_rx_filter) { .nmcast = 1, .mcast = mcast });
-		nic->ops->set_mac(nic, other);
-		nic->ops->stop(nic);
-		CHECK_EQ(nic->ops->start(nic), 0);
+		nic_set_filter(nic, &(struct nic_rx_filter) { .nmcast = 1, .mcast = mcast });
+		nic_set_mac(nic, other);
+		nic_stop(nic);
+		CHECK_EQ(nic_start(nic), 0);
 		CHECK(passes(mcast[0]) && passes(other) && !passes(nic->mac));
 	}
 }
@@ -698,13 +616,13 @@ TEST(nothing_is_touched_after_stop)
 	for (unsigned i = 0; i < 3; i++)
 		CHECK_EQ(send_at(ram, 100, i), 0);
 	CHECK(wire(100, 1));
-	nic->ops->stop(nic);
+	nic_stop(nic);
 	CHECK(!wire(100, 1));
 	CHECK_EQ(c->nsent, 0);
 	kick();
 	hw->ops->poll(hw);
 	CHECK_EQ(got.ntx + got.nrx + got.flushes, 0);
-	CHECK_EQ(nic->ops->start(nic), 0);
+	CHECK_EQ(nic_start(nic), 0);
 	CHECK(wire(100, 1));
 	CHECK_EQ(send_at(ram, 100, 7), 0);
 	kick();
@@ -717,19 +635,19 @@ TEST(stop_ends_a_chip_that_does_not_reset)
 {
 	up();
 	c->reset_stuck = true;
-	nic->ops->stop(nic);
+	nic_stop(nic);
 	CHECK(!chip_master(c));
 	CHECK(host_log_has("stopped by taking it off the bus"));
-	CHECK_EQ(nic->ops->start(nic), -ERR_TIMEOUT);
+	CHECK_EQ(nic_start(nic), -ERR_TIMEOUT);
 	CHECK(!chip_master(c));
 	c->reset_stuck = false;
 	c->r[RTL_CR] = 0;
-	CHECK_EQ(nic->ops->start(nic), 0);
+	CHECK_EQ(nic_start(nic), 0);
 	CHECK(chip_master(c));
 	CHECK(wire(100, 1));
 }
 
-static void stop_it(void) { nic->ops->stop(nic); }
+static void stop_it(void) { nic_stop(nic); }
 
 TEST(a_client_may_stop_from_its_callbacks)
 {
@@ -742,7 +660,7 @@ TEST(a_client_may_stop_from_its_callbacks)
 	CHECK_EQ(got.nrx, 1);
 	got.in_rx = NULL;
 	got.in_tx = stop_it;
-	CHECK_EQ(nic->ops->start(nic), 0);
+	CHECK_EQ(nic_start(nic), 0);
 	for (unsigned i = 0; i < 3; i++)
 		CHECK_EQ(send_at(ram, 100, i), 0);
 	kick();
@@ -758,7 +676,7 @@ TEST(shutdown_is_for_good)
 	hw->ops->shutdown(hw);
 	CHECK(!chip_master(c));
 	CHECK_EQ(c->r[RTL_CR], 0);
-	CHECK_EQ(nic->ops->start(nic), -ERR_NODEV);
+	CHECK_EQ(nic_start(nic), -ERR_NODEV);
 	CHECK_EQ(hw->ops->poll(hw), 0);
 }
 
@@ -769,7 +687,7 @@ TEST(a_device_that_is_gone_does_not_hang)
 	hw->ops->poll(hw);
 	hw->ops->poll(hw);
 	CHECK(host_log_has("registers read all ones: the device is gone"));
-	nic->ops->stop(nic);
+	nic_stop(nic);
 	CHECK(host_log_has("reset does not end"));
 }
 

@@ -45,10 +45,10 @@ static bool ours(uint64_t a, uint32_t len, const struct vnet_pool *p)
 	return a >= (uintptr_t)p->mem && a + len <= (uintptr_t)p->mem + VNET_RX_BOUNCE * VNET_BOUNCE_SIZE;
 }
 
-static int nic_start(struct nic *n) { nrx = ntx = 0; return 0; }
-static void nic_stop(struct nic *n) { nrx = ntx = 0; }
+int nic_start(struct nic *n) { nrx = ntx = 0; return 0; }
+void nic_stop(struct nic *n) { nrx = ntx = 0; }
 
-static int nic_tx(struct nic *n, unsigned q, const struct nic_tx *p)
+int nic_tx(struct nic *n, unsigned q, const struct nic_tx *p)
 {
 	CHECK(p->nfrag && p->nfrag <= NIC_MAX_FRAGS && p->len >= NIC_FRAME_MIN);
 	CHECK(p->len <= (p->flags & NIC_TX_TSO ? NIC_TSO_MAX : NIC_FRAME_MAX));
@@ -63,7 +63,7 @@ static int nic_tx(struct nic *n, unsigned q, const struct nic_tx *p)
 	return 0;
 }
 
-static int nic_rx_post(struct nic *n, unsigned q, uint64_t addr, uint32_t len, void *token)
+int nic_rx_post(struct nic *n, unsigned q, uint64_t addr, uint32_t len, void *token)
 {
 	CHECK(len >= NIC_FRAME_MAX);
 	CHECK(gmem_valid(addr, len) || ours(addr, len, &vn->rx_pool));
@@ -75,19 +75,17 @@ static int nic_rx_post(struct nic *n, unsigned q, uint64_t addr, uint32_t len, v
 	return 0;
 }
 
-static void nic_kick(struct nic *n, unsigned q) { }
-static void nic_link(struct nic *n, struct nic_link *l) { l->up = rnd(2); }
-static void nic_mac(struct nic *n, const uint8_t mac[6]) { }
+void nic_tx_kick(struct nic *n, unsigned q) { }
+void nic_rx_kick(struct nic *n, unsigned q) { }
+void nic_tx_wait(struct nic *n, unsigned q) { }
+void nic_look(struct nic *n) { }
+void nic_link(struct nic *n, struct nic_link *l) { l->up = rnd(2); }
+void nic_set_mac(struct nic *n, const uint8_t mac[6]) { }
 
-static void nic_filter(struct nic *n, const struct nic_rx_filter *f)
+void nic_set_filter(struct nic *n, const struct nic_rx_filter *f)
 {
 	CHECK(f->nmac <= NIC_MAX_MACS && f->nmcast <= VNET_MCAST_MAX);
 }
-
-static const struct nic_ops nops = {
-	.start = nic_start, .stop = nic_stop, .tx = nic_tx, .tx_kick = nic_kick, .rx_post = nic_rx_post, .rx_kick = nic_kick,
-	.link = nic_link, .set_mac = nic_mac, .set_filter = nic_filter,
-};
 
 static void nic_poll(void)
 {
@@ -276,7 +274,7 @@ TEST(net_survives)
 
 	seed = 1;
 	twin_reset();
-	nic = (struct nic) { .ops = &nops, .name = "fake0", .dma_mask = ~0ull,
+	nic = (struct nic) { .name = "fake0", .dma_mask = ~0ull,
 			     .caps = NIC_CAP_TX_CSUM | NIC_CAP_RX_CSUM | NIC_CAP_TX_TSO | NIC_CAP_TX_TSO6,
 			     .nqueues = 1, .tx_slots = 32, .rx_slots = 32 };
 	vn = container_of(virtio_net_new("net0", &conf, &place), struct vnet, dev);

@@ -35,14 +35,14 @@ void vnet_filter_apply(struct vnet *vn)
 	};
 
 	vn->soft_filter = st->nobcast || st->nouni || st->nomulti;
-	vn->nic->ops->set_filter(vn->nic, &f);
+	nic_set_filter(vn->nic, &f);
 }
 
 void vnet_set_mac(struct vnet *vn, const uint8_t mac[6])
 {
 	memcpy(vn->st.mac, mac, sizeof(vn->st.mac));
 	memcpy(vn->dev.st.cfg + NETCFG_MAC, mac, sizeof(vn->st.mac));
-	vn->nic->ops->set_mac(vn->nic, mac);
+	nic_set_mac(vn->nic, mac);
 }
 
 /* The command's data; false when there is less. */

@@ -21,7 +21,7 @@ static void read_link(struct vnet *vn)
 {
 	struct nic_link link = { 0 };
 
-	vn->nic->ops->link(vn->nic, &link);
+	nic_link(vn->nic, &link);
 	bytes_set(vn->dev.st.cfg, NETCFG_SIZE, NETCFG_STATUS, 2, link.up ? VIRTIO_NET_S_LINK_UP : 0);
 }
 
@@ -70,17 +70,17 @@ static int vnet_start(struct virtio_dev *dev)
 	vn->rx_csum = virtio_has(dev, VIRTIO_NET_F_GUEST_CSUM);
 	vn->rx_low = MAX(MIN(nic->rx_slots, vn->vq[VNET_RX].st.size) / 2, 1u);
 	frames_forget(vn);
-	nic->ops->set_mac(nic, vn->st.mac);
+	nic_set_mac(nic, vn->st.mac);
 	vnet_filter_apply(vn);
 	read_link(vn);
-	return nic->ops->start(nic);
+	return nic_start(nic);
 }
 
 static void vnet_stop(struct virtio_dev *dev, bool patient)
 {
 	struct vnet *vn = to_vnet(dev);
 
-	vn->nic->ops->stop(vn->nic);
+	nic_stop(vn->nic);
 	frames_forget(vn);
 }
 
@@ -96,6 +96,8 @@ static void vnet_run(struct virtio_dev *dev, unsigned q)
 {
 	struct vnet *vn = to_vnet(dev);
 
+	if (q == VNET_TX && vn->tx_inflight)
+		nic_look(vn->nic);	/* kicks are off: whoever kicks all the same may be one whose frames stand */
 	if (q == VNET_TX)
 		vnet_tx_run(vn);
 	else if (q == VNET_RX)

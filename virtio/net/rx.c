@@ -30,7 +30,7 @@ static bool in_place(const struct vnet *vn, const struct virtq_chain *c, struct 
 
 static int post(struct vnet *vn, struct vnet_rx_slot *s)
 {
-	int err = vn->nic->ops->rx_post(vn->nic, 0, (uintptr_t)s->buf, s->room, s);
+	int err = nic_rx_post(vn->nic, 0, (uintptr_t)s->buf, s->room, s);
 
 	if (!err)
 		vn->rx_posted++;
@@ -84,7 +84,7 @@ static bool refill(struct vnet *vn, struct virtq *q)
 			virtq_unpop(q, c);
 	}
 	if (vn->rx_posted != before)
-		vn->nic->ops->rx_kick(vn->nic, 0);
+		nic_rx_kick(vn->nic, 0);
 	return full;
 }
 
@@ -161,7 +161,7 @@ static void drop(struct vnet *vn, struct virtq *q, struct vnet_rx_slot *s)
 {
 	vn->cnt_rx_dropped++;
 	if (!post(vn, s)) {
-		vn->nic->ops->rx_kick(vn->nic, 0);
+		nic_rx_kick(vn->nic, 0);
 		return;
 	}
 	if (s->bounce)

@@ -146,7 +146,7 @@ static int send_segment(struct vnet *vn, const struct virtq_chain *c, uint8_t *b
 	pkt->frag = frag;
 	pkt->nfrag = 1 + more;
 	if (more)
-		err = vn->nic->ops->tx(vn->nic, 0, pkt);
+		err = nic_tx(vn->nic, 0, pkt);
 	if (!err)
 		vn->cnt_tx_zero_copy++;
 	if (err != -ERR_INVAL)
@@ -154,7 +154,7 @@ static int send_segment(struct vnet *vn, const struct virtq_chain *c, uint8_t *b
 	sg_copy_from(c->out + t->piece, c->nout - t->piece, t->piece_off, buf + t->hdr_len, n);
 	frag[0].len = pkt->len;
 	pkt->nfrag = 1;
-	err = vn->nic->ops->tx(vn->nic, 0, pkt);
+	err = nic_tx(vn->nic, 0, pkt);
 	if (!err)
 		vnet_count_copied(vn, pkt->len);
 	return err;
@@ -203,7 +203,7 @@ static int send_uncut(struct vnet *vn, const struct virtq_chain *c, uint8_t *buf
 	pkt->ip_start = (uint8_t)t->ip;
 	pkt->hdr_len = (uint8_t)t->hdr_len;
 	pkt->mss = (uint16_t)t->mss;
-	err = vn->nic->ops->tx(vn->nic, 0, pkt);
+	err = nic_tx(vn->nic, 0, pkt);
 	if (err)
 		return err;
 	vn->cnt_tx_tso++;

@@ -37,8 +37,8 @@ int vnet_tx_buf(struct vnet *vn)
 {
 	int i = vnet_pool_get(&vn->tx_pool);
 
-	if (i < 0 && vn->nic->ops->tx_wait)
-		vn->nic->ops->tx_wait(vn->nic, 0);
+	if (i < 0)
+		nic_tx_wait(vn->nic, 0);
 	return i;
 }
 
@@ -64,10 +64,10 @@ static int send_bounced(struct vnet *vn, const struct virtq_chain *c, struct nic
 	pkt->frag = &whole;
 	pkt->nfrag = 1;
 	pkt->token = vnet_tx_token(c->head, i);
-	err = vn->nic->ops->tx(vn->nic, 0, pkt);
+	err = nic_tx(vn->nic, 0, pkt);
 	if (err == -ERR_INVAL && (pkt->flags & NIC_TX_CSUM)) {
 		sum_up(vnet_pool_buf(&vn->tx_pool, (unsigned)i), pkt);
-		err = vn->nic->ops->tx(vn->nic, 0, pkt);
+		err = nic_tx(vn->nic, 0, pkt);
 	}
 	if (err) {
 		vnet_pool_put(&vn->tx_pool, (unsigned)i);
@@ -75,16 +75,6 @@ static int send_bounced(struct vnet *vn, const struct virtq_chain *c, struct nic
 	}
 	vnet_count_copied(vn, pkt->len);
 	return 0;
-}
-
-static bool direct(const struct vnet *vn, const struct virtq_chain *c)
-{
-	if (c->nout > NIC_MAX_FRAGS)
-		return false;
-	for (unsigned i = 0; i < c->nout; i++)
-		if (!vnet_reaches(vn->nic, c->out[i].addr, c->out[i].len))
-			return false;
-	return true;
 }
 
 static void count_direct(struct vnet *vn, const struct nic_tx *pkt)
@@ -97,16 +87,15 @@ static void count_direct(struct vnet *vn, const struct nic_tx *pkt)
 
 static int send_whole(struct vnet *vn, const struct virtq_chain *c, struct nic_tx *pkt)
 {
-	int err = -ERR_INVAL;
+	int err;
 
-	vn->tx_inflight++;	/* before: the NIC may complete from inside tx() */
-	if (direct(vn, c)) {
-		err = vn->nic->ops->tx(vn->nic, 0, pkt);
-		if (!err) {
-			count_direct(vn, pkt);
-			return 0;
-		}
+	vn->tx_inflight++;	/* before: the NIC may complete from inside nic_tx() */
+	err = nic_tx(vn->nic, 0, pkt);
+	if (!err) {
+		count_direct(vn, pkt);
+		return 0;
 	}
+	/* Too many pieces, out of reach, a checksum at a place that the chip does not know. */
 	if (err == -ERR_INVAL)
 		err = send_bounced(vn, c, pkt);
 	if (err)
@@ -157,7 +146,7 @@ static unsigned batch(struct vnet *vn, struct virtq *q, bool *full)
 	}
 	n += vn->cnt_tx_segments != before;
 	if (n)
-		vn->nic->ops->tx_kick(vn->nic, 0);
+		nic_tx_kick(vn->nic, 0);
 	return n;
 }
 

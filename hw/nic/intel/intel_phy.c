@@ -39,7 +39,7 @@ static int mdic(struct intel_nic *n, unsigned addr, unsigned reg, uint32_t op, u
 
 	intel_wr(n, REG_MDIC, FIELD_PREP(MDIC_PHY, addr) | FIELD_PREP(MDIC_REG, reg) | FIELD_PREP(MDIC_DATA, *v) | op);
 	if (!wait_until((r = intel_rd(n, REG_MDIC)) & MDIC_READY, MDIC_TIMEOUT_US)) {
-		log_warn("%s: PHY %u register %u did not answer within %u ms, MDIC %08x", n->hw.name, addr, reg,
+		log_warn("%s: PHY %u register %u did not answer within %u ms, MDIC %08x", n->nic.name, addr, reg,
 			 MDIC_TIMEOUT_US / 1000, r);
 		return -ERR_TIMEOUT;
 	}
@@ -95,7 +95,7 @@ static int mdio_take(struct intel_nic *n)
 
 	if (wait_until(mdio_request(n, &r), MDIO_TAKE_US))
 		return 0;
-	log_warn("%s: firmware does not give the MDIO bus, EXTCNF_CTRL %08x", n->hw.name, r);
+	log_warn("%s: firmware does not give the MDIO bus, EXTCNF_CTRL %08x", n->nic.name, r);
 	intel_wr(n, REG_EXTCNF_CTRL, r & ~EXTCNF_SWFLAG);
 	return -ERR_TIMEOUT;
 }
@@ -111,14 +111,14 @@ int intel_swflag_take(struct intel_nic *n)
 	if (!intel_quirk(n, INTEL_Q_PCH))
 		return 0;
 	if (!wait_until(!((r = intel_rd(n, REG_EXTCNF_CTRL)) & EXTCNF_SWFLAG), SWFLAG_FREE_US)) {
-		log_warn("%s: the software flag stays taken, EXTCNF_CTRL %08x", n->hw.name, r);
+		log_warn("%s: the software flag stays taken, EXTCNF_CTRL %08x", n->nic.name, r);
 		return -ERR_TIMEOUT;
 	}
 	/* The bit reads 1 only when the firmware has let us have it. */
 	intel_set(n, REG_EXTCNF_CTRL, 0, EXTCNF_SWFLAG);
 	if (wait_until((r = intel_rd(n, REG_EXTCNF_CTRL)) & EXTCNF_SWFLAG, SWFLAG_TAKE_US))
 		return 0;
-	log_warn("%s: firmware does not give the software flag, EXTCNF_CTRL %08x, FWSM %08x", n->hw.name, r,
+	log_warn("%s: firmware does not give the software flag, EXTCNF_CTRL %08x, FWSM %08x", n->nic.name, r,
 		 intel_rd(n, REG_FWSM));
 	intel_wr(n, REG_EXTCNF_CTRL, r & ~EXTCNF_SWFLAG);
 	return -ERR_TIMEOUT;
@@ -147,7 +147,7 @@ int intel_phy_power_up(struct intel_nic *n)
 		return err;
 	err = intel_phy_read(n, PHY_BMCR, &v);
 	if (!err && (v & BMCR_POWER_DOWN)) {
-		log_info("%s: PHY was powered down, BMCR %04x", n->hw.name, v);
+		log_info("%s: PHY was powered down, BMCR %04x", n->nic.name, v);
 		err = intel_phy_write(n, PHY_BMCR, (uint16_t)((v & ~BMCR_POWER_DOWN) | BMCR_AN_ENABLE | BMCR_AN_RESTART));
 	}
 	intel_swflag_give(n);
@@ -161,7 +161,7 @@ static void ulp_off_by_engine(struct intel_nic *n)
 
 	intel_set(n, REG_H2ME, H2ME_ULP, H2ME_ENFORCE);
 	if (!wait_until(!((r = intel_rd(n, REG_FWSM)) & FWSM_ULP_CFG_DONE), ULP_ENGINE_US))
-		log_warn("%s: the management engine does not end ULP, FWSM %08x", n->hw.name, r);
+		log_warn("%s: the management engine does not end ULP, FWSM %08x", n->nic.name, r);
 	intel_set(n, REG_H2ME, H2ME_ENFORCE, 0);
 }
 
@@ -231,9 +231,9 @@ void intel_ulp_off(struct intel_nic *n)
 	int changed = ulp_off_by_phy(n);
 
 	if (changed < 0)
-		log_warn("%s: cannot reach the PHY to end ULP: %s", n->hw.name, err_name(changed));
+		log_warn("%s: cannot reach the PHY to end ULP: %s", n->nic.name, err_name(changed));
 	if (changed > 0 && !(intel_rd(n, REG_FWSM) & FWSM_RSPCIPHY)) {
-		log_warn("%s: PHY left ULP, but resets of it are forbidden, FWSM %08x", n->hw.name, intel_rd(n, REG_FWSM));
+		log_warn("%s: PHY left ULP, but resets of it are forbidden, FWSM %08x", n->nic.name, intel_rd(n, REG_FWSM));
 	} else if (changed > 0) {
 		/* The new mode counts from the next PHY reset; the bit does not fall by itself. */
 		intel_set(n, REG_CTRL, 0, CTRL_PHY_RST);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What is peculiar to 8254x, the NICs for PCI and PCI-X: reset, and registers that PCI Express chips do not have or want.
- * Emulated 82540EM often ignores CTRL.RST altogether, so nothing here or in intel_nic.c relies on reset values.
+ * Emulated 82540EM often ignores CTRL.RST altogether, so nothing here or in intel.c relies on reset values.
  */
 #include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/time.h>
-#include "e1000.h"
+#include "intel.h"
 
 #define SETTLE_US	10000u	/* outstanding bus transactions end */
 #define RELOAD_US	20000u	/* EEPROM reload: 5 ms on most, 20 ms on 82541 */
@@ -18,8 +18,8 @@ static void write_reset(struct intel_nic *n, uint32_t ctrl)
 		intel_wr(n, REG_CTRL_DUP, ctrl);
 		return;
 	}
-	for (unsigned i = 0; intel_quirk(n, INTEL_Q_IO_RESET) && i < ARRAY_SIZE(n->pci->bar); i++) {
-		const struct pci_bar *b = &n->pci->bar[i];
+	for (unsigned i = 0; intel_quirk(n, INTEL_Q_IO_RESET) && i < ARRAY_SIZE(n->nic.hw.pci->bar); i++) {
+		const struct pci_bar *b = &n->nic.hw.pci->bar[i];
 
 		if (b->io && b->addr && b->size >= 8) {
 			pio_write32((uint16_t)b->addr, REG_CTRL);	/* IOADDR, then IODATA */
@@ -43,7 +43,7 @@ static int e1000_reset(struct intel_nic *n)
 	write_reset(n, intel_rd(n, REG_CTRL) | CTRL_RST);
 	delay_us(RELOAD_US);
 	if (!wait_until(!((ctrl = intel_rd(n, REG_CTRL)) & CTRL_RST), RELOAD_US)) {
-		log_err("%s: reset does not end, CTRL %08x", n->hw.name, ctrl);
+		log_err("%s: reset does not end, CTRL %08x", n->nic.name, ctrl);
 		intel_dump(n);
 		return -ERR_TIMEOUT;
 	}

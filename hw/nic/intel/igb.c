@@ -19,7 +19,7 @@
 #include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/time.h>
-#include "e1000.h"
+#include "intel.h"
 #include "igb_regs.h"
 
 #define RESET_US	5000u
@@ -48,12 +48,12 @@ static int igb_reset(struct intel_nic *n)
 	intel_set(n, REG_CTRL, CTRL_PHY_RST, CTRL_RST);
 	delay_us(RESET_US);
 	if (!wait_until(!((r = intel_rd(n, REG_CTRL)) & CTRL_RST), RESET_END_US)) {
-		log_err("%s: reset does not end, CTRL %08x", n->hw.name, r);
+		log_err("%s: reset does not end, CTRL %08x", n->nic.name, r);
 		intel_dump(n);
 		return -ERR_TIMEOUT;
 	}
 	if (says_read && !wait_until((r = intel_rd(n, REG_EECD)) & EECD_AUTO_RD, AUTO_READ_US))
-		log_warn("%s: EEPROM is not read after reset, EEC %08x", n->hw.name, r);
+		log_warn("%s: EEPROM is not read after reset, EEC %08x", n->nic.name, r);
 	intel_units_off(n);
 	intel_wr(n, REG_EIMC, ~0u);
 	(void)intel_rd(n, REG_ICR);
@@ -89,10 +89,10 @@ static int swsm_take(struct intel_nic *n)
 
 	/* Nobody holds it for long: what stays is left from a driver that ended with it. */
 	if (!wait_until(!((r = intel_rd(n, REG_SWSM)) & SWSM_SMBI), SMBI_US))
-		log_warn("%s: the drivers' semaphore was left taken, SWSM %08x", n->hw.name, r);
+		log_warn("%s: the drivers' semaphore was left taken, SWSM %08x", n->nic.name, r);
 	if (wait_until(swesmbi_request(n, &r), SWESMBI_US))
 		return 0;
-	log_warn("%s: firmware does not give its semaphore, SWSM %08x", n->hw.name, r);
+	log_warn("%s: firmware does not give its semaphore, SWSM %08x", n->nic.name, r);
 	swsm_give(n);
 	return -ERR_TIMEOUT;
 }
@@ -123,7 +123,7 @@ static int igb_phy_take(struct intel_nic *n)
 
 	if (wait_until((got = sync_request(n, mine, &r)) != 0, SYNC_US))
 		return got < 0 ? got : 0;
-	log_warn("%s: the PHY stays taken, SW_FW_SYNC %08x", n->hw.name, r);
+	log_warn("%s: the PHY stays taken, SW_FW_SYNC %08x", n->nic.name, r);
 	return -ERR_TIMEOUT;
 }
 
@@ -149,7 +149,7 @@ static void check_pll(struct intel_nic *n)
 		return;
 	if (!intel_phy_read(n, PHY_PLL_FREQ, &v) && FIELD_GET(PLL_FREQ, v) == PLL_UNSET)
 		log_err("%s: the PHY's clock did not come up (PLL frequency %04x): no link until the power was off",
-			n->hw.name, v);
+			n->nic.name, v);
 	igb_phy_give(n);
 }
 
@@ -198,7 +198,7 @@ static void queue_on(struct intel_nic *n, uint32_t reg, const char *name)
 
 	intel_wr(n, reg, FIELD_PREP(DCTL_PTHRESH, 8) | FIELD_PREP(DCTL_HTHRESH, 1) | FIELD_PREP(DCTL_WTHRESH, 1) | DCTL_ENABLE);
 	if (!wait_until((r = intel_rd(n, reg)) & DCTL_ENABLE, QUEUE_US))
-		log_err("%s: queue is not on within %u us, %s %08x", n->hw.name, QUEUE_US, name, r);
+		log_err("%s: queue is not on within %u us, %s %08x", n->nic.name, QUEUE_US, name, r);
 }
 
 static void igb_queues_on(struct intel_nic *n)

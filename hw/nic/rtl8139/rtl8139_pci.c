@@ -23,6 +23,13 @@ static const struct hw_id ids[] = {
 	ID(0x16ec, 0x00ed, "U.S. Robotics 8139"),
 };
 
+static int rtl8139_probe(const struct pci_dev *pci, const struct hw_id *id, unsigned unit, struct hw_dev **out)
+{
+	const struct nic_driver drv = { "rtl8139-", sizeof(struct rtl8139), RTL_TX_SLOTS, &rtl8139_ops };
+
+	return nic_probe(&drv, pci, id, unit, out);
+}
+
 static const struct hw_driver rtl8139_driver = {
 	.name = "rtl8139",
 	.class = HW_NIC,

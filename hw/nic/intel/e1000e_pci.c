@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* 82574, 82583 and the PHY-only NICs of PCH chipsets. */
-#include "e1000.h"
+#include "intel.h"
 
 /* I218-LM and -V of the second kind (15a0, 15a1) and I217 have no ULP. */
 #define I217	INTEL_Q_PCH

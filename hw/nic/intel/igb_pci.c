@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* 82576, I350, I210 and I211 with copper ports.  82575, 82580, I354 and what leads to a SerDes, SGMII or fibre are left out. */
-#include "e1000.h"
+#include "intel.h"
 
 #define ID(dev, name, q) { .vendor = 0x8086, .device = dev, .model = name, .quirks = q }
 

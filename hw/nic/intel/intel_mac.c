@@ -37,14 +37,14 @@ void intel_master_off(struct intel_nic *n)
 	intel_set(n, REG_CTRL, CTRL_RST | CTRL_PHY_RST, CTRL_GIO_MASTER_OFF);
 	if (wait_until(!((status = intel_rd(n, REG_STATUS)) & STATUS_GIO_MASTER), MASTER_OFF_US))
 		return;
-	log_warn("%s: bus requests do not end within %u ms, STATUS %08x; resetting all the same", n->hw.name,
+	log_warn("%s: bus requests do not end within %u ms, STATUS %08x; resetting all the same", n->nic.name,
 		 MASTER_OFF_US / 1000, status);
 	delay_us(SETTLE_US);
 }
 
 /* --- the permanent address --- */
 
-unsigned intel_rars(const struct intel_nic *n)
+static unsigned rars(const struct intel_nic *n)
 {
 	return intel_quirk(n, INTEL_Q_PCH) ? n->fam->rars_pch : n->fam->rars;
 }
@@ -52,13 +52,6 @@ unsigned intel_rars(const struct intel_nic *n)
 unsigned intel_mta_words(const struct intel_nic *n)
 {
 	return intel_quirk(n, INTEL_Q_PCH) ? MTA_WORDS_PCH : MTA_WORDS;
-}
-
-bool intel_mac_valid(const uint8_t mac[6])
-{
-	static const uint8_t zero[6];
-
-	return !(mac[0] & 1) && memcmp(mac, zero, 6) != 0;
 }
 
 void intel_rar_read(const struct intel_nic *n, unsigned i, uint8_t mac[6])
@@ -71,7 +64,7 @@ void intel_rar_read(const struct intel_nic *n, unsigned i, uint8_t mac[6])
 	mac[5] = (uint8_t)(high >> 8);
 }
 
-int intel_eerd(struct intel_nic *n, unsigned word, uint16_t *v)
+static int eerd(struct intel_nic *n, unsigned word, uint16_t *v)
 {
 	bool old = intel_quirk(n, INTEL_Q_EERD_8254X);
 	uint32_t addr = old ? FIELD_PREP(EERD_ADDR_8254X, word) : FIELD_PREP(EERD_ADDR, word);
@@ -79,7 +72,7 @@ int intel_eerd(struct intel_nic *n, unsigned word, uint16_t *v)
 
 	intel_wr(n, REG_EERD, addr | EERD_START);
 	if (!wait_until((r = intel_rd(n, REG_EERD)) & done, EERD_TIMEOUT_US)) {
-		log_warn("%s: EEPROM word %u not read within %u ms, EERD %08x", n->hw.name, word, EERD_TIMEOUT_US / 1000, r);
+		log_warn("%s: EEPROM word %u not read within %u ms, EERD %08x", n->nic.name, word, EERD_TIMEOUT_US / 1000, r);
 		return -ERR_TIMEOUT;
 	}
 	*v = (uint16_t)FIELD_GET(EERD_DATA, r);
@@ -90,46 +83,31 @@ static int eeprom_mac(struct intel_nic *n, uint8_t mac[6])
 {
 	for (unsigned i = 0; i < 3; i++) {
 		uint16_t v;
-		int err = intel_eerd(n, i, &v);
+		int err = eerd(n, i, &v);
 
 		if (err)
 			return err;
 		mac[2 * i] = (uint8_t)v;
 		mac[2 * i + 1] = (uint8_t)(v >> 8);
 	}
-	if (PCI_FN(n->pci->bdf) == 1 && !intel_quirk(n, INTEL_Q_PCH))
+	if (PCI_FN(n->nic.hw.pci->bdf) == 1 && !intel_quirk(n, INTEL_Q_PCH))
 		mac[5] ^= 1;	/* the second port of a dual 82546 shares the EEPROM */
-	return intel_mac_valid(mac) ? 0 : -ERR_INVAL;
+	return nic_mac_valid(mac) ? 0 : -ERR_INVAL;
 }
 
 /* A reset loads RAR 0 from the NVM.  Where it did not, the EEPROM is asked, and last what firmware had set up. */
-int intel_mac_read(struct intel_nic *n, const uint8_t before[6])
+void intel_mac_read(struct intel_nic *n, const uint8_t before[6])
 {
-	uint8_t mac[6];
+	uint8_t *mac = n->nic.mac;
 
 	intel_rar_read(n, 0, mac);
-	if (!(intel_rd(n, REG_RAH(0)) & RAH_AV) || !intel_mac_valid(mac)) {
-		if (n->fam->rar_only || intel_quirk(n, INTEL_Q_PCH) || eeprom_mac(n, mac))
-			memcpy(mac, before, 6);
-	}
-	if (!intel_mac_valid(mac)) {
-		log_err("%s: no valid MAC address in RAR 0 or EEPROM (RAL %08x, RAH %08x)", n->hw.name,
-			intel_rd(n, REG_RAL(0)), intel_rd(n, REG_RAH(0)));
-		return -ERR_INVAL;
-	}
-	memcpy(n->nic.mac, mac, 6);
-	memcpy(n->mac, mac, 6);
-	return 0;
+	if ((intel_rd(n, REG_RAH(0)) & RAH_AV) && nic_mac_valid(mac))
+		return;
+	if (n->fam->rar_only || intel_quirk(n, INTEL_Q_PCH) || eeprom_mac(n, mac))
+		memcpy(mac, before, 6);
 }
 
 /* --- receive filter --- */
-
-void intel_filter_default(struct intel_filter *f)
-{
-	memset(f, 0, sizeof(*f));
-	f->rctl = RCTL_BAM;
-	f->own = true;
-}
 
 /* With MO 0 the hash is the top 12 bits of the address as sent (10 on PCH, whose table has 1024 bits): 8254x SDM 13.5.1. */
 static void mta_add(const struct intel_nic *n, uint32_t *mta, const uint8_t mac[6])
@@ -145,7 +123,7 @@ static void filter_unicast(const struct intel_nic *n, struct intel_filter *out, 
 	if (f->nouni)
 		return;
 	out->own = true;
-	if (f->promisc || f->nmac > intel_rars(n) - 1) {
+	if (f->promisc || f->nmac > rars(n) - 1) {
 		out->rctl |= RCTL_UPE;
 		return;
 	}
@@ -154,8 +132,11 @@ static void filter_unicast(const struct intel_nic *n, struct intel_filter *out, 
 		memcpy(out->mac[i], f->mac[i], 6);
 }
 
-void intel_filter_make(const struct intel_nic *n, struct intel_filter *out, const struct nic_rx_filter *f)
+void intel_filter_make(struct nic *nic, const struct nic_rx_filter *f)
 {
+	struct intel_nic *n = to_intel(nic);
+	struct intel_filter *out = &n->filter;
+
 	memset(out, 0, sizeof(*out));
 	filter_unicast(n, out, f);
 	if (!f->nobcast)
@@ -187,13 +168,15 @@ static void rar_write(struct intel_nic *n, unsigned i, const uint8_t mac[6], boo
 	intel_flush(n);
 }
 
-void intel_filter_write(struct intel_nic *n)
+void intel_filter_write(struct nic *nic)
 {
 	static const uint8_t none[6];
+	struct intel_nic *n = to_intel(nic);
 	const struct intel_filter *f = &n->filter;
+	uint32_t rctl = intel_rctl(n) | (nic_runs(nic) ? RCTL_EN : 0);
 
-	rar_write(n, 0, n->mac, f->own);
-	for (unsigned i = 1; i < intel_rars(n); i++) {
+	rar_write(n, 0, nic->addr, f->own);
+	for (unsigned i = 1; i < rars(n); i++) {
 		bool used = i <= f->nmac;
 
 		rar_write(n, i, used ? f->mac[i - 1] : none, used);
@@ -203,6 +186,9 @@ void intel_filter_write(struct intel_nic *n)
 	/* An I350 may drop such a write; the drivers of other systems repeat each ten times. */
 	for (unsigned i = 0, tries = intel_quirk(n, INTEL_Q_VFTA) ? VFTA_TRIES : 1; i < VFTA_WORDS * tries; i++)
 		intel_wr(n, REG_VFTA(i / tries), f->vfta[i / tries]);
+	/* Only when it changes: an emulated 82540EM receives nothing for a second after each write to RCTL. */
+	if (intel_rd(n, REG_RCTL) != rctl)
+		intel_wr(n, REG_RCTL, rctl);
 	intel_flush(n);
 }
 
@@ -214,10 +200,10 @@ uint32_t intel_rctl(const struct intel_nic *n)
 
 /* --- link --- */
 
-void intel_link_read(const struct intel_nic *n, struct nic_link *out)
+void intel_link(struct nic *nic, struct nic_link *out)
 {
 	static const uint16_t speed[4] = { 10, 100, 1000, 1000 };
-	uint32_t status = intel_rd(n, REG_STATUS);
+	uint32_t status = intel_rd(to_intel(nic), REG_STATUS);
 
 	memset(out, 0, sizeof(*out));
 	if (status == ~0u || !(status & STATUS_LU))
@@ -269,6 +255,6 @@ void intel_dump(const struct intel_nic *n)
 		uint32_t v = intel_rd(n, dump_regs[i].reg);
 
 		bit_names(names, sizeof(names), v, dump_regs[i].bits, dump_regs[i].nbits);
-		log_warn("%s: %s %08x%s", n->hw.name, dump_regs[i].name, v, names);
+		log_warn("%s: %s %08x%s", n->nic.name, dump_regs[i].name, v, names);
 	}
 }

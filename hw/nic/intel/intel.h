@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One Intel NIC.  intel_nic.c implements nic_ops and hw_dev_ops for all of them; e1000.c, e1000e.c and igb.c give what differs
+ * One Intel NIC.  intel.c implements nic_ops for all of them; e1000.c, e1000e.c and igb.c give what differs
  * between the families (struct intel_family), the tables in *_pci.c what differs between chips (the quirks).
  */
 #ifndef INTEL_H
 #define INTEL_H
 
-#include <veneer/hwdev.h>
 #include <veneer/io.h>
 #include <veneer/nic.h>
 #include "intel_regs.h"
-#include "intel_ring.h"
 
 /* hw_id.quirks */
 #define INTEL_Q_64K		BIT(0)	/* no memory access may cross 64 KiB (82545EM/82546EB, erratum 23) */
@@ -25,6 +23,49 @@
 #define INTEL_Q_VFTA		BIT(9)	/* a write to VFTA may be dropped: each is repeated (I350) */
 #define INTEL_Q_I210		BIT(10)	/* PHY with its page select at 22; its clock may be left unset */
 
+#define INTEL_RING_SIZE	256u		/* descriptors; RDLEN and TDLEN are multiples of 128 bytes, 8 descriptors */
+#define INTEL_RING_MASK	(INTEL_RING_SIZE - 1)
+#define INTEL_RING_BYTES	(INTEL_RING_SIZE * sizeof(struct intel_desc))
+#define INTEL_PAD_LEN	17u		/* the least that TCTL.PSP can pad to what the wire wants */
+
+/* All formats have 16 bytes. */
+struct intel_desc {
+	volatile uint64_t q[2];
+};
+
+/* A piece to send; as arguments, since this is done for every frame */
+#define INTEL_TX_LAST	BIT(0)	/* end of the frame: report status, delayed interrupt */
+#define INTEL_TX_CSUM	BIT(1)	/* apply the current context: TCP's or UDP's sum */
+#define INTEL_TX_IPSUM	BIT(2)	/* and IPv4's */
+#define INTEL_TX_TSE	BIT(3)	/* and cut */
+
+struct intel_rx_status {
+	uint32_t len;
+	bool last;		/* the frame ends here */
+	bool bad;		/* FCS or other error of the wire */
+	bool csum_ok;		/* TCP or UDP checksum was checked and is right */
+};
+
+/*
+ * One descriptor format.  The rings order memory; these only encode and decode.  All take a receive buffer as its address, with
+ * zero behind it.
+ */
+struct intel_desc_ops {
+	bool (*tx_can)(const struct nic_tx *pkt);	/* frames with NIC_TX_CSUM: whether a context can say this */
+	/* @flags: INTEL_TX_; @pkt: the frame of which this is a piece. */
+	void (*tx_data)(struct intel_desc *d, uint64_t addr, uint32_t len, uint32_t flags, const struct nic_tx *pkt);
+	void (*tx_context)(struct intel_desc *d, const struct nic_tx *pkt);
+	bool (*tx_done)(const struct intel_desc *d);		/* for descriptors with INTEL_TX_LAST only */
+	bool (*rx_done)(const struct intel_desc *d);
+	void (*rx_read)(const struct intel_desc *d, struct intel_rx_status *s);	/* once rx_done() */
+};
+
+/* 8254x, 8257x, ICH, PCH: extended transmit and legacy receive descriptors. */
+extern const struct intel_desc_ops intel_desc_legacy;
+
+/* 82576 and later: advanced transmit and one-buffer receive descriptors. */
+extern const struct intel_desc_ops intel_desc_advanced;
+
 /*
  * Interrupt moderation.  Each doorbell costs a VM exit, so the chip collects: at most 20000 a second, and a transmit
  * completion waits for more of its kind, 33 us after the last and 66 us after the first frame.  No longer: with
@@ -35,7 +76,6 @@
 #define INTEL_TADV		64u
 
 #define INTEL_CAUSES		(INT_TXDW | INT_LSC | INT_RXT0)
-#define INTEL_TX_HANG_US	2000000u
 #define INTEL_MAX_RARS		16u
 
 struct intel_nic;
@@ -79,35 +119,57 @@ struct intel_filter {
 	uint32_t vfta[VFTA_WORDS];
 };
 
-struct intel_counters {
-	uint64_t tx_packets, tx_bytes, tx_busy, tx_invalid, tx_hangs;
-	uint64_t rx_packets, rx_bytes, rx_dropped, polls;
+struct intel_tx_ring {
+	struct intel_desc *desc;
+	uint16_t last[INTEL_RING_SIZE];	/* by a frame's first descriptor: where the frame ends */
+	uint64_t pad;			/* INTEL_PAD_LEN zero bytes, appended to short frames */
+	uint16_t head, tail;		/* [head, tail) is with the chip */
+	uint16_t told;			/* the tail that the chip knows */
+	bool tso;			/* frames may be cut now */
+	bool sentinel;			/* descriptors come back too early with or after such a frame: see put_data() */
+	bool after_tso;
+	uint32_t context;		/* csum_start << 16 | csum_offset that the chip remembers */
+};
+
+struct intel_rx_slot {
+	uint64_t addr;
+	void *token;
+	uint32_t len;
+};
+
+struct intel_rx_ring {
+	struct intel_desc *desc;
+	struct intel_rx_slot *slot;
+	uint16_t head, tail, told;
+	bool skip;			/* dropping a frame up to its last descriptor */
 };
 
 struct intel_nic {
-	struct hw_dev hw;
 	struct nic nic;
-	const struct pci_dev *pci;
-	uint32_t quirks;		/* hw_id.quirks */
 	const struct intel_family *fam;
 	volatile uint8_t *regs;
 	struct intel_tx_ring tx;
 	struct intel_rx_ring rx;
 	struct intel_filter filter;
-	uint8_t mac[6];			/* as last set; nic.mac is the permanent one */
-	bool irq_on;
-	bool running;			/* between start() and stop() */
-	bool broken;			/* a reset failed: bus mastering is off */
-	bool recovering;		/* tokens are being given back, nothing is taken */
-	bool rx_skip;			/* dropping a frame up to its last descriptor */
-	bool clock_held;
+	uint32_t boundary;		/* 0, or a power of two that no memory access may cross */
 	bool me_arbiter;		/* register writes may get lost while the management engine is at the registers */
-	bool gone_said, length_said, tail_said;
-	bool shut;			/* for good */
-	bool tx_watched;		/* frames were under way at the last tick */
-	uint64_t tx_seen, tx_seen_us;	/* frames sent by then, and since when that stands */
-	struct intel_counters count;
+	bool tail_said;
 };
+
+static inline struct intel_nic *to_intel(struct nic *nic)
+{
+	return container_of(nic, struct intel_nic, nic);
+}
+
+static inline unsigned intel_ring_next(unsigned i)
+{
+	return (i + 1) & INTEL_RING_MASK;
+}
+
+static inline unsigned intel_ring_room(unsigned head, unsigned tail)
+{
+	return (head - tail - 1) & INTEL_RING_MASK;
+}
 
 static inline uint32_t intel_rd(const struct intel_nic *n, uint32_t reg)
 {
@@ -137,27 +199,40 @@ static inline void intel_flush(const struct intel_nic *n)
 
 static inline bool intel_quirk(const struct intel_nic *n, uint32_t q)
 {
-	return n->quirks & q;
+	return n->nic.quirks & q;
 }
 
-/* intel_nic.c: everything of a probe, see struct hw_driver. */
+/* The families, for their tables in *_pci.c; intel.c: everything of a probe, see struct hw_driver. */
+extern const struct intel_family e1000_family, e1000e_family, igb_family;
 int intel_probe(const struct pci_dev *pci, const struct hw_id *id, unsigned unit, const struct intel_family *fam,
 		struct hw_dev **out);
+
+/* intel_tx.c, intel_rx.c.  Alloc: 0 or -ERR_NOMEM; attach() frees.  Empty: the chip must not be using the ring. */
+int intel_tx_alloc(struct intel_nic *n);
+int intel_rx_alloc(struct intel_nic *n);
+void intel_tx_empty(struct intel_nic *n);
+void intel_rx_empty(struct intel_nic *n);
+/* After a reset: the buffers that the chip still had stand at entries 0.. in their order, not told yet. */
+void intel_rx_renew(struct intel_nic *n);
+int intel_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt);
+void intel_tx_kick(struct nic *nic, unsigned q);
+unsigned intel_tx_drain(struct intel_nic *n, bool *more);
+int intel_rx_post(struct nic *nic, unsigned q, uint64_t addr, uint32_t len, void *token);
+void intel_rx_kick(struct nic *nic, unsigned q);
+unsigned intel_rx_drain(struct intel_nic *n, bool *more);
+/* Tell the chip a tail that is not *@told, all before it in memory. */
+void intel_tail_write(struct intel_nic *n, uint32_t reg, uint16_t tail, uint16_t *told);
 
 /* intel_mac.c */
 void intel_units_off(struct intel_nic *n);		/* interrupts, receiver, transmitter */
 void intel_master_off(struct intel_nic *n);		/* PCI Express: no further bus request; bounded, logs */
-unsigned intel_rars(const struct intel_nic *n);
 unsigned intel_mta_words(const struct intel_nic *n);
-bool intel_mac_valid(const uint8_t mac[6]);
 void intel_rar_read(const struct intel_nic *n, unsigned i, uint8_t mac[6]);
-int intel_eerd(struct intel_nic *n, unsigned word, uint16_t *v);
-int intel_mac_read(struct intel_nic *n, const uint8_t before[6]);	/* into nic.mac; @before: RAR 0 before the reset */
-void intel_filter_default(struct intel_filter *f);
-void intel_filter_make(const struct intel_nic *n, struct intel_filter *out, const struct nic_rx_filter *f);
-void intel_filter_write(struct intel_nic *n);		/* all but RCTL */
+void intel_mac_read(struct intel_nic *n, const uint8_t before[6]);	/* into nic.mac; @before: RAR 0 before the reset */
+void intel_filter_make(struct nic *nic, const struct nic_rx_filter *f);
+void intel_filter_write(struct nic *nic);
 uint32_t intel_rctl(const struct intel_nic *n);		/* RCTL for the present filter, without EN */
-void intel_link_read(const struct intel_nic *n, struct nic_link *out);
+void intel_link(struct nic *nic, struct nic_link *out);
 void intel_dump(const struct intel_nic *n);		/* registers by name to the log; no side effects */
 
 /* intel_phy.c.  0 or -ERR_TIMEOUT, -ERR_IO. */

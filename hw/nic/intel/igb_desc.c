@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The advanced descriptors of 82576 and later. */
 #include "igb_regs.h"
-#include "intel_ring.h"
+#include "intel.h"
 
 #define ETH_HLEN	14u
 #define IPLEN_MIN	20u

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Copper 8254x NICs.  82542 to 82544 (other descriptors and errata), 82547 (CSA bus) and the fibre models are left out. */
-#include "e1000.h"
+#include "intel.h"
 
 #define EM	(INTEL_Q_EERD_8254X | INTEL_Q_IO_RESET)
 #define GM	(INTEL_Q_EERD_8254X | INTEL_Q_DUP_RESET)

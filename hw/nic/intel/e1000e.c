@@ -9,7 +9,7 @@
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/time.h>
-#include "e1000.h"
+#include "intel.h"
 
 #define RESET_US		1000u
 #define RESET_PCH_US		20000u
@@ -21,7 +21,7 @@
 
 static bool flush_needed(const struct intel_nic *n)
 {
-	return pci_read16(n->pci, PCI_DESC_RING_STATUS) & DESC_RING_FLUSH;
+	return pci_read16(n->nic.hw.pci, PCI_DESC_RING_STATUS) & DESC_RING_FLUSH;
 }
 
 /* One more descriptor, with no end of frame, pushes those out that are stuck in the chip. */
@@ -71,7 +71,7 @@ static void flush_rings(struct intel_nic *n)
 	intel_set(n, REG_FEXTNVM11, 0, FEXTNVM11_MULR_FIX_OFF);
 	if (!intel_rd(n, REG_TDLEN) || !flush_needed(n))
 		return;
-	log_debug("%s: descriptors stuck, flushing", n->hw.name);
+	log_debug("%s: descriptors stuck, flushing", n->nic.name);
 	flush_tx(n);
 	if (flush_needed(n))
 		flush_rx(n);
@@ -98,12 +98,12 @@ static int e1000e_reset(struct intel_nic *n)
 	intel_master_off(n);
 	pulse_reset(n);
 	if (!wait_until(!((r = intel_rd(n, REG_CTRL)) & CTRL_RST), RESET_END_US)) {
-		log_err("%s: reset does not end, CTRL %08x", n->hw.name, r);
+		log_err("%s: reset does not end, CTRL %08x", n->nic.name, r);
 		intel_dump(n);
 		return -ERR_TIMEOUT;
 	}
 	if (intel_quirk(n, INTEL_Q_82574) && !wait_until((r = intel_rd(n, REG_EECD)) & EECD_AUTO_RD, AUTO_READ_US))
-		log_warn("%s: EEPROM is not read after reset, EECD %08x", n->hw.name, r);
+		log_warn("%s: EEPROM is not read after reset, EECD %08x", n->nic.name, r);
 	intel_units_off(n);
 	(void)intel_rd(n, REG_ICR);
 	if (intel_quirk(n, INTEL_Q_PCH))
@@ -156,13 +156,13 @@ static void e1000e_setup(struct intel_nic *n)
  */
 static void aspm_off(struct intel_nic *n)
 {
-	uint16_t at = n->pci->cap_exp + EXP_LINK_CONTROL;
-	uint16_t v = n->pci->cap_exp ? pci_read16(n->pci, at) : 0;
+	uint16_t at = n->nic.hw.pci->cap_exp + EXP_LINK_CONTROL;
+	uint16_t v = n->nic.hw.pci->cap_exp ? pci_read16(n->nic.hw.pci, at) : 0;
 
 	if (!(v & LINK_ASPM))
 		return;
-	pci_write16(n->pci, at, (uint16_t)(v & ~LINK_ASPM));
-	log_info("%s: ASPM off, Link Control was %04x", n->hw.name, v);
+	pci_write16(n->nic.hw.pci, at, (uint16_t)(v & ~LINK_ASPM));
+	log_info("%s: ASPM off, Link Control was %04x", n->nic.name, v);
 }
 
 static void e1000e_prepare(struct intel_nic *n)

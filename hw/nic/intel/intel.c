@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * All of Intel's gigabit NICs as the NIC core wants them: life, interrupts, probe.  The rings: intel_tx.c, intel_rx.c; address,
+ * filter, link: intel_mac.c.
+ *
+ * Why nic_stop() has to reset the MAC: switching receiver and transmitter off is not enough.  The chip keeps descriptors that
+ * it has fetched, no document says how to drop them otherwise, and when switched on again it would write to memory that the
+ * guest has long given to something else.
+ */
+#include <veneer/err.h>
+#include <veneer/log.h>
+#include <veneer/mem.h>
+#include <veneer/string.h>
+#include "intel.h"
+
+#define CTRL_UNWANTED		(CTRL_GIO_MASTER_OFF | CTRL_LRST | CTRL_ILOS | CTRL_FRCSPD | CTRL_FRCDPX | CTRL_RST | \
+				 CTRL_RFCE | CTRL_TFCE | CTRL_VME | CTRL_PHY_RST)
+
+/* --- life --- */
+
+static int intel_reset(struct nic *nic)
+{
+	struct intel_nic *n = to_intel(nic);
+
+	return n->fam->reset(n);
+}
+
+/* ITR alone moderates reception; the receive timers have errata on most chips. */
+static void moderate(struct intel_nic *n)
+{
+	intel_wr(n, REG_RDTR, 0);
+	intel_wr(n, REG_RADV, 0);
+	intel_wr(n, REG_TIDV, INTEL_TIDV);
+	intel_wr(n, REG_TADV, INTEL_TADV);
+	intel_wr(n, REG_ITR, INTEL_ITR);
+}
+
+static void intel_setup(struct nic *nic)
+{
+	struct intel_nic *n = to_intel(nic);
+
+	intel_set(n, REG_CTRL, CTRL_UNWANTED, CTRL_SLU);
+	intel_wr(n, REG_FCAL, 0);
+	intel_wr(n, REG_FCAH, 0);
+	intel_wr(n, REG_FCT, 0);
+	intel_wr(n, REG_FCTTV, 0);
+	if (!n->fam->eitr)
+		moderate(n);
+	intel_wr(n, REG_RXCSUM, RXCSUM_IPOFL | RXCSUM_TUOFL);
+	n->fam->setup(n);
+}
+
+static void program_rings(struct intel_nic *n)
+{
+	uint64_t tx = mem_phys(n->tx.desc), rx = mem_phys(n->rx.desc);
+
+	intel_wr(n, REG_TDBAL, (uint32_t)tx);
+	intel_wr(n, REG_TDBAH, (uint32_t)(tx >> 32));
+	intel_wr(n, REG_TDLEN, INTEL_RING_BYTES);
+	intel_wr(n, REG_TDH, 0);
+	intel_wr(n, REG_TDT, 0);
+	intel_wr(n, REG_RDBAL, (uint32_t)rx);
+	intel_wr(n, REG_RDBAH, (uint32_t)(rx >> 32));
+	intel_wr(n, REG_RDLEN, INTEL_RING_BYTES);
+	intel_wr(n, REG_RDH, 0);
+	intel_wr(n, REG_RDT, 0);
+}
+
+/*
+ * There are errata of segmentation at 10 and 100 Mb/s, surely of PCI Express chips: the drivers of other systems do without it
+ * there.  82579, I217 and I218 are reported to hang now and then at a gigabit, too, until it is off: one hang is enough.
+ */
+static void intel_allow_tso(struct nic *nic)
+{
+	to_intel(nic)->tx.tso = (nic->caps & NIC_CAP_TX_TSO) && !nic->count.tx_hangs && nic->seen.up && nic->seen.mbps >= 1000;
+}
+
+static void intel_run(struct nic *nic, bool again)
+{
+	struct intel_nic *n = to_intel(nic);
+
+	intel_tx_empty(n);
+	if (again)
+		intel_rx_renew(n);
+	else
+		intel_rx_empty(n);
+	program_rings(n);
+	if (n->fam->queues_on)
+		n->fam->queues_on(n);
+	intel_set(n, REG_TCTL, TCTL_CT | TCTL_COLD,
+		  TCTL_EN | TCTL_PSP | TCTL_RTLC | FIELD_PREP(TCTL_CT, TCTL_CT_DEFAULT) | FIELD_PREP(TCTL_COLD, TCTL_COLD_FD));
+	intel_wr(n, REG_RCTL, intel_rctl(n) | RCTL_EN);
+	intel_flush(n);
+	intel_allow_tso(nic);
+	if (again)
+		intel_rx_kick(nic, 0);
+}
+
+static void intel_close(struct nic *nic)
+{
+	struct intel_nic *n = to_intel(nic);
+
+	if (n->fam->pcie)
+		intel_set(n, REG_CTRL_EXT, CTRL_EXT_DRV_LOAD, 0);
+	intel_flush(n);
+}
+
+/* --- interrupts --- */
+
+/* The read acknowledges, and lets an INTx line fall. */
+static uint32_t intel_ack(struct nic *nic)
+{
+	uint32_t icr = intel_rd(to_intel(nic), REG_ICR);
+
+	return icr == ~0u ? NIC_GONE : icr & INTEL_CAUSES;
+}
+
+static unsigned intel_drain(struct nic *nic, unsigned q, bool *more)
+{
+	struct intel_nic *n = to_intel(nic);
+	unsigned done = intel_rx_drain(n, more);
+
+	return done + intel_tx_drain(n, more);
+}
+
+static void intel_irq(struct nic *nic, bool on)
+{
+	struct intel_nic *n = to_intel(nic);
+
+	if (on)
+		intel_wr(n, REG_IMS, INTEL_CAUSES);
+	else
+		intel_wr(n, REG_IMC, ~0u);
+	intel_flush(n);
+}
+
+/* An INTx line may never have fallen meanwhile: masking and unmasking makes the new edge. */
+static void intel_ring(struct nic *nic)
+{
+	struct intel_nic *n = to_intel(nic);
+
+	if (nic->level) {
+		intel_irq(nic, false);
+		intel_irq(nic, true);
+	}
+	intel_wr(n, REG_ICS, INT_RXT0 | INT_TXDW);
+	intel_flush(n);
+}
+
+static void intel_intx_test(struct nic *nic, bool assert)
+{
+	struct intel_nic *n = to_intel(nic);
+
+	if (assert) {
+		intel_wr(n, REG_IMS, INT_LSC);
+		intel_wr(n, REG_ICS, INT_LSC);
+	} else {
+		intel_wr(n, REG_IMC, ~0u);
+		(void)intel_rd(n, REG_ICR);
+	}
+	intel_flush(n);
+}
+
+/* A tail may have got lost: write it again. */
+static bool intel_tick(struct nic *nic)
+{
+	struct intel_nic *n = to_intel(nic);
+
+	if (!n->me_arbiter || !nic_runs(nic))
+		return false;
+	intel_tx_kick(nic, 0);
+	intel_rx_kick(nic, 0);
+	return n->tx.told != n->tx.tail || n->rx.told != n->rx.tail;
+}
+
+static void intel_hung(struct nic *nic, char *text, size_t size)
+{
+	struct intel_nic *n = to_intel(nic);
+
+	fmt_string(text, size, "at descriptor %u%s", n->tx.head, n->tx.tso ? ", no more segmentation" : "");
+	intel_dump(n);
+}
+
+/* --- probe --- */
+
+static void describe(struct intel_nic *n)
+{
+	struct nic *nic = &n->nic;
+	bool pcie = n->fam->pcie;
+
+	nic->caps = NIC_CAP_TX_CSUM | NIC_CAP_RX_CSUM | NIC_CAP_VLAN_FILTER;
+	/* The first I219 overrun their buffers with it (INTEL_Q_SPT); 8254x do not know IPv6's. */
+	if (!intel_quirk(n, INTEL_Q_SPT))
+		nic->caps |= pcie ? NIC_CAP_TX_TSO | NIC_CAP_TX_TSO6 : NIC_CAP_TX_TSO;
+	nic->rx_slots = INTEL_RING_SIZE - 1;
+	nic->tx_slots = INTEL_RING_SIZE - 2;	/* one entry stays free, one is for a context */
+	nic->level = n->fam->level;
+	nic->link_cause = INT_LSC;
+	/* On plain PCI, 8254x cannot be trusted with dual address cycles. */
+	if (pcie || (intel_rd(n, REG_STATUS) & STATUS_PCIX))
+		nic->dma_mask = ~0ull;
+	n->tx.sentinel = !pcie;
+	n->boundary = intel_quirk(n, INTEL_Q_64K) ? 0x10000 : 0;
+}
+
+static int intel_attach(struct nic *nic)
+{
+	struct intel_nic *n = to_intel(nic);
+	uint8_t before[6];
+	int err;
+
+	n->fam = nic->kind;
+	err = intel_tx_alloc(n);
+	if (!err)
+		err = intel_rx_alloc(n);
+	if (err)
+		return err;
+	n->regs = pci_map_bar(nic->hw.pci, 0, REG_SPACE);
+	if (!n->regs)
+		return -ERR_NODEV;
+	if (intel_rd(n, REG_STATUS) == ~0u) {
+		log_err("%s: no answer, STATUS %08x", nic->name, ~0u);
+		return -ERR_NODEV;
+	}
+	describe(n);
+	intel_rar_read(n, 0, before);
+	n->me_arbiter = intel_quirk(n, INTEL_Q_PCH) && (intel_rd(n, REG_FWSM) & FWSM_FW_VALID);
+	if (n->fam->prepare)
+		n->fam->prepare(n);
+	err = n->fam->reset(n);
+	if (err)
+		return err;
+	intel_mac_read(n, before);
+	(void)intel_phy_power_up(n);	/* what fails has been logged; a link may come all the same */
+	return 0;
+}
+
+static void intel_detach(struct nic *nic)
+{
+	struct intel_nic *n = to_intel(nic);
+
+	mem_free(n->tx.desc);
+	mem_free(n->rx.desc);
+	mem_free(n->rx.slot);
+}
+
+static const struct nic_ops intel_ops = {
+	.attach = intel_attach,
+	.detach = intel_detach,
+	.reset = intel_reset,
+	.setup = intel_setup,
+	.run = intel_run,
+	.close = intel_close,
+	.link = intel_link,
+	.link_changed = intel_allow_tso,
+	.tx = intel_tx,
+	.tx_kick = intel_tx_kick,
+	.rx_post = intel_rx_post,
+	.rx_kick = intel_rx_kick,
+	.ack = intel_ack,
+	.drain = intel_drain,
+	.irq = intel_irq,
+	.ring = intel_ring,
+	.intx_test = intel_intx_test,
+	.filter_make = intel_filter_make,
+	.filter_write = intel_filter_write,
+	.tick = intel_tick,
+	.hung = intel_hung,
+};
+
+int intel_probe(const struct pci_dev *pci, const struct hw_id *id, unsigned unit, const struct intel_family *fam,
+		struct hw_dev **out)
+{
+	const struct nic_driver drv = { fam->name, sizeof(struct intel_nic), INTEL_RING_SIZE, &intel_ops, fam };
+
+	return nic_probe(&drv, pci, id, unit, out);
+}

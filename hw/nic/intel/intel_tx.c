@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The transmit ring of Intel's NICs, for all formats of descriptors: a frame in, the tail to the chip, frames that are sent out
+ * again.  One entry always stays free: a tail that equals the head means "empty" to the chip.
+ */
+#include <veneer/err.h>
+#include <veneer/log.h>
+#include <veneer/mem.h>
+#include <veneer/string.h>
+#include "intel.h"
+
+#define TSO_SENTINEL	4u
+#define TSO_PIECE_MAX	4096u
+#define TSO_PIECE_MSS	4u	/* the FIFO's room is reckoned with so many segments a piece */
+#define TSO_MSS_MIN	256u	/* less would need more pieces than the ring has */
+#define TAIL_TRIES	10u
+#define NO_CONTEXT	~0u
+
+/* Page alignment keeps the ring within one 64 KiB block, which the boundary erratum asks of descriptors, too. */
+int intel_tx_alloc(struct intel_nic *n)
+{
+	n->tx.desc = mem_alloc(INTEL_RING_BYTES + INTEL_PAD_LEN, PAGE_SIZE);
+	if (!n->tx.desc)
+		return -ERR_NOMEM;
+	n->tx.pad = mem_phys(n->tx.desc + INTEL_RING_SIZE);
+	return 0;
+}
+
+void intel_tx_empty(struct intel_nic *n)
+{
+	struct intel_tx_ring *r = &n->tx;
+
+	memset((void *)r->desc, 0, INTEL_RING_BYTES);
+	r->head = r->tail = r->told = 0;
+	r->after_tso = false;
+	r->context = NO_CONTEXT;	/* the chip forgets its context with a reset */
+}
+
+/* --- a frame --- */
+
+/* How much of @len bytes at @addr one descriptor may carry, of which @most at once. */
+static uint32_t piece_len(const struct intel_nic *n, uint64_t addr, uint32_t len, uint32_t most)
+{
+	len = MIN(len, most);
+	if (!n->boundary)
+		return len;
+	return MIN(len, n->boundary - (uint32_t)(addr & (n->boundary - 1)));
+}
+
+static uint32_t tx_flags(const struct nic_tx *pkt)
+{
+	uint32_t flags = pkt->flags & NIC_TX_CSUM ? INTEL_TX_CSUM : 0;
+
+	if (pkt->flags & NIC_TX_TSO)
+		flags |= pkt->flags & NIC_TX_IPV6 ? INTEL_TX_TSE : INTEL_TX_TSE | INTEL_TX_IPSUM;
+	return flags;
+}
+
+/*
+ * The frame's data from entry @at on; where the frame ends, or -ERR_BUSY.  What stands behind the tail is nothing to the chip
+ * yet, so a frame that does not fit has done no harm.
+ *
+ * 8254x hand the last descriptor of a frame that they cut back before they have read all of it (82546GB erratum 1), and that of
+ * the frame behind it: its last bytes get a descriptor of their own, which comes back in time.
+ */
+static int put_data(struct intel_nic *n, unsigned at, unsigned room, const struct nic_tx *pkt)
+{
+	struct intel_tx_ring *r = &n->tx;
+	uint32_t left = pkt->len, flags = tx_flags(pkt), most = left;
+	bool tso = pkt->flags & NIC_TX_TSO, sentinel = r->sentinel && (tso || r->after_tso);
+	uint32_t last = left < INTEL_PAD_LEN ? 0 : INTEL_TX_LAST;
+
+	if (tso)
+		most = MIN(TSO_PIECE_MAX, TSO_PIECE_MSS * pkt->mss);
+	for (const struct sg *frag = pkt->frag, *end = frag + pkt->nfrag; frag < end; frag++) {
+		uint64_t addr = frag->addr;
+		uint32_t len = frag->len, part;
+
+		for (; len; addr += part, len -= part) {
+			if (!room--)
+				return -ERR_BUSY;
+			part = piece_len(n, addr, len, most);
+			if (sentinel && part == left && part > 2 * TSO_SENTINEL)
+				part -= TSO_SENTINEL;
+			left -= part;
+			n->fam->desc->tx_data(&r->desc[at], addr, part, left ? flags : flags | last, pkt);
+			at = intel_ring_next(at);
+		}
+	}
+	if (last)
+		return (int)at;
+	/*
+	 * The chip's own padding (TCTL.PSP) needs 17 bytes to start from.  No more than those: emulators take the length for
+	 * TCP's pseudo header from what they are given, where silicon takes it from the sum that the guest put there.
+	 */
+	if (!room)
+		return -ERR_BUSY;
+	n->fam->desc->tx_data(&r->desc[at], r->pad, INTEL_PAD_LEN - pkt->len, flags | INTEL_TX_LAST, pkt);
+	return (int)intel_ring_next(at);
+}
+
+/* A frame in one piece that goes into one descriptor as it is: most. */
+static bool is_plain(const struct intel_nic *n, const struct nic_tx *pkt)
+{
+	return pkt->nfrag == 1 && !n->boundary && !pkt->flags && !(n->tx.sentinel && n->tx.after_tso) &&
+	       pkt->len >= INTEL_PAD_LEN;
+}
+
+int intel_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt)
+{
+	struct intel_nic *n = to_intel(nic);
+	struct intel_tx_ring *r = &n->tx;
+	uint32_t context = (uint32_t)pkt->csum_start << 16 | pkt->csum_offset;
+	unsigned first = r->tail, at = first, room = intel_ring_room(r->head, first);
+	bool new_context = false, tso = pkt->flags & NIC_TX_TSO;
+	int end;
+
+	if (room && is_plain(n, pkt)) {
+		n->fam->desc->tx_data(&r->desc[at], pkt->frag->addr, pkt->len, INTEL_TX_LAST, pkt);
+		r->last[at] = (uint16_t)at;
+		r->tail = (uint16_t)intel_ring_next(at);
+		return 0;
+	}
+	if (tso && (!r->tso || pkt->mss < TSO_MSS_MIN))
+		return -ERR_INVAL;
+	if (pkt->flags & NIC_TX_CSUM) {
+		if (!n->fam->desc->tx_can(pkt))
+			return -ERR_INVAL;
+		new_context = tso || context != r->context;
+		if (new_context && !room)
+			return -ERR_BUSY;
+		if (new_context) {
+			n->fam->desc->tx_context(&r->desc[at], pkt);
+			at = intel_ring_next(at);
+			room--;
+		}
+	}
+	end = put_data(n, at, room, pkt);
+	if (end < 0)
+		return end;
+	if (new_context)
+		r->context = tso ? NO_CONTEXT : context;
+	r->after_tso = tso;
+	r->tail = (uint16_t)end;
+	r->last[first] = (uint16_t)((r->tail - 1) & INTEL_RING_MASK);
+	return 0;
+}
+
+/* --- the tail --- */
+
+/*
+ * On PCH chipsets a write may get lost while the management engine is at the registers.  intel_wr() waits for it; a tail is
+ * read back, too, and written again.  Bounded to some milliseconds; a tail that is still wrong is written with the next
+ * kick or tick.
+ */
+static bool tail_checked(struct intel_nic *n, uint32_t reg, uint32_t tail)
+{
+	for (unsigned i = 0; i < TAIL_TRIES; i++) {
+		intel_wr(n, reg, tail);
+		if (intel_rd(n, reg) == tail)
+			return true;
+	}
+	nic_want_tick(&n->nic);
+	log_err_once(n->tail_said, "%s: ring tail %#x does not take the value %u (%u read), FWSM %08x", n->nic.name, reg, tail,
+		     intel_rd(n, reg), intel_rd(n, REG_FWSM));
+	return false;
+}
+
+void intel_tail_write(struct intel_nic *n, uint32_t reg, uint16_t tail, uint16_t *told)
+{
+	if (tail == *told)
+		return;
+	dma_wmb();
+	if (!n->me_arbiter)
+		intel_wr(n, reg, tail);
+	else if (!tail_checked(n, reg, tail))
+		return;
+	*told = tail;
+}
+
+void intel_tx_kick(struct nic *nic, unsigned q)
+{
+	struct intel_nic *n = to_intel(nic);
+
+	intel_tail_write(n, REG_TDT, n->tx.tail, &n->tx.told);
+}
+
+/* --- frames that are sent --- */
+
+unsigned intel_tx_drain(struct intel_nic *n, bool *more)
+{
+	struct intel_tx_ring *r = &n->tx;
+	unsigned done = 0;
+
+	while (!nic_tx_empty(&n->nic, 0) && n->fam->desc->tx_done(&r->desc[r->last[r->head]])) {
+		if (done == INTEL_RING_SIZE) {
+			*more = true;
+			break;
+		}
+		dma_rmb();
+		r->head = (uint16_t)intel_ring_next(r->last[r->head]);
+		done++;
+		nic_tx_done(&n->nic, 0);
+	}
+	return done;
+}

@@ -1,0 +1,638 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The NIC core: what all network controllers have alike, between a client (<veneer/nic.h>, first half) and a driver (second
+ * half).  No register and no descriptor is known here.
+ *
+ * How a transmitter that hangs is found.  A client has kicks off while frames are under way, and a chip that hangs does not
+ * interrupt: nobody would come here again.  So the clock watches each NIC (<veneer/clock.h>) from a kick until the poll that
+ * finds nothing under way: the next interrupt that the guest takes exits, and nic_tick() looks how long there was no progress.
+ * After NIC_LATE_US the rings are looked at, in case an interrupt got lost, and the clock is held, so that all processors
+ * tick; after NIC_HANG_US the chip is reset.  A guest that takes no interrupts but kicks comes here by nic_look().
+ */
+#include <veneer/clock.h>
+#include <veneer/counters.h>
+#include <veneer/err.h>
+#include <veneer/log.h>
+#include <veneer/mem.h>
+#include <veneer/nic.h>
+#include <veneer/string.h>
+#include <veneer/time.h>
+
+#define POLL_ROUNDS	16u	/* looks at the causes per poll of a level-triggered line */
+#define BUDGET		256u
+
+static struct nic *from_hw(struct hw_dev *hw)
+{
+	return container_of(hw, struct nic, hw);
+}
+
+bool nic_mac_valid(const uint8_t mac[6])
+{
+	static const uint8_t zero[6];
+
+	return !(mac[0] & 1) && memcmp(mac, zero, 6) != 0;
+}
+
+/* --- the watch --- */
+
+static void hold_clock(struct nic *nic, bool hold)
+{
+	if (nic->clock_held == hold)
+		return;
+	nic->clock_held = hold;
+	if (hold)
+		clock_hold();
+	else
+		clock_release();
+}
+
+static bool under_way(const struct nic *nic)
+{
+	bool some = false;
+
+	for (unsigned q = 0; q < nic->nqueues; q++)
+		some |= !nic_tx_empty(nic, q);
+	return some;
+}
+
+void nic_want_tick(struct nic *nic)
+{
+	hold_clock(nic, true);
+}
+
+/* After tokens may have gone back: the watch goes on while frames are left, the hold for one that stood ends. */
+static void watch_update(struct nic *nic, uint64_t packets_before)
+{
+	*nic->watch = nic_runs(nic) && under_way(nic) ? nic->watchable : 0;
+	if (nic->clock_held && nic->count.tx_packets != packets_before)
+		hold_clock(nic, false);
+}
+
+static void forget_tokens(struct nic *nic)
+{
+	for (unsigned q = 0; q < nic->nqueues; q++) {
+		struct nic_txq *t = &nic->txq[q];
+
+		t->sent = t->kicked = t->done = 0;
+		t->watched = false;
+	}
+	*nic->watch = 0;
+}
+
+/* --- life --- */
+
+/* Reset, or where even that fails take the bus away from the device.  Afterwards there is no DMA. */
+static int reset_chip(struct nic *nic)
+{
+	bool was_broken = nic->broken;
+	int err = nic->ops->reset(nic);
+
+	nic->broken = err != 0;
+	if (err) {
+		pci_master_off(nic->hw.pci);
+		return err;
+	}
+	if (was_broken)
+		pci_enable(nic->hw.pci);
+	nic->ops->setup(nic);
+	nic->ops->filter_write(nic);
+	if (nic->irq_on)
+		nic->ops->irq(nic, true);
+	return 0;
+}
+
+static void run_chip(struct nic *nic, bool again)
+{
+	nic->ops->run(nic, again);
+	nic->state = NIC_RUNS;
+}
+
+int nic_start(struct nic *nic)
+{
+	int err = 0;
+
+	if (nic->shut)
+		return -ERR_NODEV;
+	if (nic->broken)
+		err = reset_chip(nic);
+	if (err) {
+		log_err("%s: cannot start: %s", nic->name, err_name(err));
+		return err;
+	}
+	forget_tokens(nic);
+	run_chip(nic, false);
+	return 0;
+}
+
+void nic_stop(struct nic *nic)
+{
+	if (nic->shut)
+		return;
+	nic->state = NIC_STOPPED;
+	hold_clock(nic, false);
+	if (reset_chip(nic))
+		log_err("%s: stopped by taking it off the bus", nic->name);
+	forget_tokens(nic);
+}
+
+static void nic_shutdown(struct hw_dev *hw)
+{
+	struct nic *nic = from_hw(hw);
+
+	if (nic->shut)
+		return;
+	nic->state = NIC_STOPPED;
+	nic->shut = true;
+	nic->irq_on = false;
+	hold_clock(nic, false);
+	forget_tokens(nic);
+	(void)nic->ops->reset(nic);
+	if (nic->ops->close)
+		nic->ops->close(nic);
+	pci_master_off(hw->pci);
+}
+
+/* --- sending --- */
+
+static bool frame_good(const struct nic *nic, const struct nic_tx *pkt)
+{
+	uint64_t mask = nic->dma_mask;
+	uint32_t left = pkt->len;
+
+	if (pkt->nfrag < 1 || pkt->nfrag > NIC_MAX_FRAGS || left < NIC_FRAME_MIN)
+		return false;
+	if (pkt->flags) {
+		if (!(nic->caps & NIC_CAP_TX_CSUM) || (uint32_t)pkt->csum_start + pkt->csum_offset + 2 > left)
+			return false;
+		if ((pkt->flags & NIC_TX_TSO) && !(nic->caps & (pkt->flags & NIC_TX_IPV6 ? NIC_CAP_TX_TSO6 : NIC_CAP_TX_TSO)))
+			return false;
+	}
+	if (left > (pkt->flags & NIC_TX_TSO ? NIC_TSO_MAX : NIC_FRAME_MAX))
+		return false;
+	for (const struct sg *s = pkt->frag, *end = s + pkt->nfrag; s < end; s++) {
+		if (!s->len || s->len > left || s->addr > mask || s->len - 1 > mask - s->addr)
+			return false;
+		left -= s->len;
+	}
+	return !left;
+}
+
+void nic_tx_wait(struct nic *nic, unsigned q)
+{
+	/* Nothing is sent without a link, and that is no hang. */
+	if (nic_runs(nic) && !nic_tx_empty(nic, q))
+		hold_clock(nic, nic->seen.up);
+}
+
+/* Out of the way of those that are taken. */
+static int __attribute__((noinline)) nic_refused(struct nic *nic, unsigned q, const struct nic_tx *pkt, int err)
+{
+	if (err == -ERR_BUSY) {
+		nic->count.tx_busy++;
+		nic_tx_wait(nic, q);
+	} else {
+		nic->count.tx_invalid += !(pkt->flags & NIC_TX_TSO);
+	}
+	return err;
+}
+
+int nic_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt)
+{
+	struct nic_txq *t = &nic->txq[q];
+	int err;
+
+	if (!frame_good(nic, pkt))
+		return nic_refused(nic, q, pkt, -ERR_INVAL);
+	if (!nic_runs(nic) || t->sent - t->done > t->mask)
+		return nic_refused(nic, q, pkt, -ERR_BUSY);
+	t->token[t->sent++ & t->mask] = pkt->token;
+	nic->count.tx_bytes += pkt->len;
+	err = nic->ops->tx(nic, q, pkt);
+	if (!err)
+		return 0;
+	t->sent--;
+	nic->count.tx_bytes -= pkt->len;
+	return nic_refused(nic, q, pkt, err);
+}
+
+void nic_tx_kick(struct nic *nic, unsigned q)
+{
+	struct nic_txq *t = &nic->txq[q];
+
+	if (!nic_runs(nic))
+		return;
+	nic->ops->tx_kick(nic, q);
+	t->kicked = t->sent;
+	*nic->watch = nic->watchable;
+}
+
+/* --- receiving --- */
+
+int nic_rx_post(struct nic *nic, unsigned q, uint64_t addr, uint32_t len, void *token)
+{
+	if (!nic_runs(nic))
+		return -ERR_BUSY;
+	if (len < NIC_FRAME_MAX || addr > nic->dma_mask || NIC_FRAME_MAX - 1 > nic->dma_mask - addr)
+		return -ERR_INVAL;
+	return nic->ops->rx_post(nic, q, addr, len, token);
+}
+
+void nic_rx_kick(struct nic *nic, unsigned q)
+{
+	if (nic_runs(nic))
+		nic->ops->rx_kick(nic, q);
+}
+
+void nic_rx_frame(struct nic *nic, unsigned q, const void *frame, uint32_t len, uint32_t flags)
+{
+	if (len < NIC_FRAME_MIN || len > NIC_FRAME_MAX || !nic->client->rx_frame(nic->client_ctx, q, frame, len, flags)) {
+		nic->count.rx_dropped++;
+		return;
+	}
+	nic->count.rx_packets++;
+	nic->count.rx_bytes += len;
+}
+
+/* --- polling --- */
+
+static unsigned nic_drain(struct nic *nic, bool *more)
+{
+	unsigned done = 0;
+
+	for (unsigned q = 0; q < nic->nqueues && nic_runs(nic); q++) {
+		uint32_t before = nic->txq[q].done;
+
+		done += nic->ops->drain(nic, q, more);
+		nic->count.tx_packets += nic_runs(nic) ? nic->txq[q].done - before : 0;
+	}
+	return done;
+}
+
+static void nic_flush(struct nic *nic)
+{
+	for (unsigned q = 0; q < nic->nqueues && nic_runs(nic); q++)
+		nic->client->flush(nic->client_ctx, q);
+}
+
+static bool link_same(const struct nic_link *a, const struct nic_link *b)
+{
+	return a->up == b->up && a->mbps == b->mbps && a->full_duplex == b->full_duplex;
+}
+
+static void link_text(const struct nic_link *l, char *text, size_t size)
+{
+	if (l->up)
+		fmt_string(text, size, "link up %u Mb/s %s duplex", l->mbps, l->full_duplex ? "full" : "half");
+	else
+		fmt_string(text, size, "link down");
+}
+
+/* Nothing is sent without a link, and that is no hang. */
+static void note_link(struct nic *nic, const struct nic_link *l)
+{
+	nic->seen = *l;
+	nic->watchable = l->up || !nic->link_cause;
+	if (nic->ops->link_changed)
+		nic->ops->link_changed(nic);
+}
+
+/* Causes come for other reasons, too: only what differs is told. */
+static void look_at_link(struct nic *nic)
+{
+	struct nic_link l;
+	char text[40];
+
+	nic->ops->link(nic, &l);
+	if (link_same(&l, &nic->seen))
+		return;
+	note_link(nic, &l);
+	link_text(&l, text, sizeof(text));
+	log_info("%s: %s", nic->name, text);
+	/* What waited for the link has its time from now on. */
+	for (unsigned q = 0; q < nic->nqueues; q++)
+		nic->txq[q].watched = false;
+	hold_clock(nic, l.up && nic_runs(nic) && under_way(nic));
+	watch_update(nic, nic->count.tx_packets);
+	if (nic->client && nic->client->link_changed)
+		nic->client->link_changed(nic->client_ctx);
+}
+
+static uint32_t take_causes(struct nic *nic)
+{
+	uint32_t causes = nic->ops->ack(nic);
+
+	if (causes != NIC_GONE)
+		return causes;
+	log_err_once(nic->gone_said, "%s: registers read all ones: the device is gone", nic->name);
+	return 0;
+}
+
+/*
+ * For an MSI one look at the causes is enough: a new message comes whenever a cause comes after the read.  A level must have
+ * been seen low, so the causes are read until none that is enabled is left.
+ */
+static unsigned nic_poll(struct hw_dev *hw)
+{
+	struct nic *nic = from_hw(hw);
+	unsigned done = 0, rounds = 0;
+	uint64_t packets = nic->count.tx_packets;
+	uint32_t causes, all = 0;
+	bool more;
+
+	nic->count.polls++;
+	do {
+		causes = take_causes(nic);
+		all |= causes;
+		more = false;
+		done += nic_drain(nic, &more);
+		if (nic->ops->rare)
+			nic->ops->rare(nic, causes);
+		if ((causes & nic->link_cause) || !nic->link_cause)
+			look_at_link(nic);
+	} while (nic->level && causes && ++rounds < POLL_ROUNDS && done < nic->budget);
+
+	if (done)
+		nic_flush(nic);
+	watch_update(nic, packets);
+	if (nic->irq_on && ((nic->level && causes) || more))
+		nic->ops->ring(nic);
+	return done ? done : nic->irq_on && all;
+}
+
+static void nic_irq_enable(struct hw_dev *hw, bool on)
+{
+	struct nic *nic = from_hw(hw);
+
+	nic->irq_on = on;
+	nic->ops->irq(nic, on);
+}
+
+static void nic_intx_test(struct hw_dev *hw, bool assert)
+{
+	struct nic *nic = from_hw(hw);
+
+	nic->ops->intx_test(nic, assert);
+	if (!assert)
+		nic->ops->irq(nic, nic->irq_on);
+}
+
+/* --- a transmitter that hangs --- */
+
+/* Reset; the frames that hung come back as sent (the network may lose frames), the receive buffers are given again. */
+static void nic_recover(struct nic *nic)
+{
+	nic->count.tx_hangs++;
+	nic->state = NIC_RECOVERS;
+	int err = reset_chip(nic);
+
+	for (unsigned q = 0; q < nic->nqueues; q++)
+		while (nic->state == NIC_RECOVERS && !nic_tx_empty(nic, q)) {
+			nic->count.tx_packets++;
+			nic_tx_done(nic, q);
+		}
+	if (nic->state != NIC_RECOVERS)
+		return;		/* the client has stopped us from its callback */
+	forget_tokens(nic);
+	hold_clock(nic, false);
+	if (err) {
+		nic->state = NIC_STOPPED;
+		log_err("%s: does not recover; stopped", nic->name);
+	} else {
+		run_chip(nic, true);
+	}
+	for (unsigned q = 0; q < nic->nqueues; q++)
+		nic->client->flush(nic->client_ctx, q);
+}
+
+/* True if the queue's oldest frame stood for too long: its age is in *@age. */
+static bool nic_stands(struct nic *nic, struct nic_txq *t, uint64_t now_us, uint64_t *age)
+{
+	if (t->done == t->sent) {
+		t->watched = false;
+		return false;
+	}
+	if (!t->watched || t->seen != t->done) {
+		t->watched = true;
+		t->seen = t->done;
+		t->seen_us = now_us;
+	}
+	*age = now_us - t->seen_us;
+	return *age >= NIC_LATE_US;
+}
+
+/* Nothing moved for a while: was it the interrupt that got lost, is there a link at all, was the chip told? */
+static void look_closer(struct nic *nic, unsigned q, uint64_t age)
+{
+	struct nic_txq *t = &nic->txq[q];
+	char text[80];
+	bool more = false;
+
+	look_at_link(nic);
+	if (!nic->seen.up) {
+		t->watched = false;
+		return;
+	}
+	if (nic_drain(nic, &more)) {
+		nic->count.tx_late++;
+		if (!nic->late_said)
+			log_warn("%s: completions stood there without an interrupt", nic->name);
+		nic->late_said = true;
+		nic_flush(nic);
+		return;
+	}
+	if (t->kicked == t->done)
+		return;
+	hold_clock(nic, true);
+	if (age < NIC_HANG_US)
+		return;
+	t->watched = false;
+	nic->ops->hung(nic, text, sizeof(text));
+	log_err("%s: transmitter hangs: %s: reset", nic->name, text);
+	nic_recover(nic);
+}
+
+static void nic_watch(struct nic *nic, uint64_t now_us)
+{
+	uint64_t age;
+
+	for (unsigned q = 0; q < nic->nqueues; q++)
+		if (nic_runs(nic) && nic_stands(nic, &nic->txq[q], now_us, &age))
+			look_closer(nic, q, age);
+	*nic->watch = nic_runs(nic) && under_way(nic) ? nic->watchable : 0;
+}
+
+static void nic_tick(struct hw_dev *hw, uint64_t now_us)
+{
+	struct nic *nic = from_hw(hw);
+
+	bool again = nic->ops->tick && nic->ops->tick(nic);
+
+	if (!nic->link_cause)
+		look_at_link(nic);
+	nic_watch(nic, now_us);
+	if (!again && !*nic->watch)
+		hold_clock(nic, false);
+}
+
+void nic_look(struct nic *nic)
+{
+	nic_watch(nic, time_us());
+}
+
+/* --- control --- */
+
+void nic_link(struct nic *nic, struct nic_link *out)
+{
+	nic->ops->link(nic, out);
+	if (!link_same(out, &nic->seen))
+		note_link(nic, out);
+}
+
+/* A chip that is broken or shut is told by its next reset. */
+static void filter_write(struct nic *nic)
+{
+	if (!nic->broken && !nic->shut)
+		nic->ops->filter_write(nic);
+}
+
+void nic_set_mac(struct nic *nic, const uint8_t mac[6])
+{
+	memcpy(nic->addr, mac, 6);
+	filter_write(nic);
+}
+
+void nic_set_filter(struct nic *nic, const struct nic_rx_filter *f)
+{
+	nic->ops->filter_make(nic, f);
+	filter_write(nic);
+}
+
+/* --- probe --- */
+
+static const struct hw_dev_ops nic_msi_ops = {
+	.poll = nic_poll,
+	.irq_enable = nic_irq_enable,
+	.tick = nic_tick,
+	.shutdown = nic_shutdown,
+};
+
+static const struct hw_dev_ops nic_line_ops = {
+	.poll = nic_poll,
+	.irq_enable = nic_irq_enable,
+	.intx_test = nic_intx_test,
+	.tick = nic_tick,
+	.shutdown = nic_shutdown,
+};
+
+static const struct nic_counter nic_counters[] = {
+	{ "tx_packets", offsetof(struct nic, count.tx_packets) },
+	{ "tx_bytes", offsetof(struct nic, count.tx_bytes) },
+	{ "tx_busy", offsetof(struct nic, count.tx_busy) },
+	{ "tx_invalid", offsetof(struct nic, count.tx_invalid) },
+	{ "tx_late", offsetof(struct nic, count.tx_late) },
+	{ "tx_hangs", offsetof(struct nic, count.tx_hangs) },
+	{ "rx_packets", offsetof(struct nic, count.rx_packets) },
+	{ "rx_bytes", offsetof(struct nic, count.rx_bytes) },
+	{ "rx_dropped", offsetof(struct nic, count.rx_dropped) },
+	{ "polls", offsetof(struct nic, count.polls) },
+	{ NULL },
+};
+
+static void register_counters(const struct nic *nic, const struct nic_counter *c)
+{
+	for (; c && c->name; c++)
+		counter_register(nic->name, c->name, (const uint64_t *)(const void *)((const char *)nic + c->offset));
+}
+
+static void nic_announce(const struct nic *nic, const struct hw_id *id)
+{
+	const uint8_t *m = nic->mac;
+	char text[40];
+
+	link_text(&nic->seen, text, sizeof(text));
+	log_info("%s: %s at " PCI_FMT "%s, MAC %02x:%02x:%02x:%02x:%02x:%02x, %s", nic->name, id->model,
+		 PCI_ARGS(nic->hw.pci->bdf), nic->detail, m[0], m[1], m[2], m[3], m[4], m[5], text);
+}
+
+/* Decoding on, bus mastering as it is: until the chip has been reset firmware's rings may be in it. */
+static void decode_on(const struct pci_dev *pci)
+{
+	pci_write16(pci, PCI_COMMAND, pci_read16(pci, PCI_COMMAND) | PCI_CMD_IO | PCI_CMD_MEM);
+}
+
+static int take_over(struct nic *nic)
+{
+	struct nic_link l;
+	int err = nic->ops->attach(nic);
+
+	if (err)
+		return err;
+	if (!nic_mac_valid(nic->mac)) {
+		const uint8_t *m = nic->mac;
+
+		log_err("%s: no valid MAC address: %02x:%02x:%02x:%02x:%02x:%02x", nic->name, m[0], m[1], m[2], m[3], m[4],
+			m[5]);
+		return -ERR_INVAL;
+	}
+	nic->watch = clock_watch();
+	if (!nic->watch)
+		return -ERR_NOMEM;
+	memcpy(nic->addr, nic->mac, 6);
+	nic->ops->filter_make(nic, &(struct nic_rx_filter){ 0 });
+	nic->ops->setup(nic);
+	nic->ops->filter_write(nic);
+	pci_enable(nic->hw.pci);
+	nic->ops->link(nic, &l);
+	note_link(nic, &l);
+	return 0;
+}
+
+static void fill_in(struct nic *nic, const struct nic_driver *drv, const struct pci_dev *pci, const struct hw_id *id)
+{
+	nic->ops = drv->ops;
+	nic->kind = drv->kind;
+	nic->quirks = id->quirks;
+	nic->hw.ops = drv->ops->intx_test ? &nic_line_ops : &nic_msi_ops;
+	nic->hw.pci = pci;
+	nic->hw.nic = nic;
+	nic->name = nic->hw.name;
+	nic->dma_mask = 0xffffffffull;
+	nic->nqueues = 1;
+	nic->budget = BUDGET;
+	nic->txq[0].mask = drv->tx_tokens - 1;
+}
+
+int nic_probe(const struct nic_driver *drv, const struct pci_dev *pci, const struct hw_id *id, unsigned unit,
+	      struct hw_dev **out)
+{
+	struct nic *nic = mem_alloc(drv->size, 64);
+	int err = -ERR_NOMEM;
+
+	if (!nic)
+		goto failed;
+	fill_in(nic, drv, pci, id);
+	fmt_string(nic->hw.name, sizeof(nic->hw.name), "%s%u", drv->prefix, unit);
+	nic->txq[0].token = mem_alloc(drv->tx_tokens * sizeof(void *), 16);
+	if (!nic->txq[0].token)
+		goto free_nic;
+	pci_power_on(pci);
+	decode_on(pci);
+	err = take_over(nic);
+	if (err)
+		goto off;
+	register_counters(nic, nic_counters);
+	register_counters(nic, nic->ops->counter);
+	nic_announce(nic, id);
+	*out = &nic->hw;
+	return 0;
+
+off:
+	pci_master_off(pci);
+	nic->ops->detach(nic);
+	mem_free(nic->txq[0].token);
+free_nic:
+	mem_free(nic);
+failed:
+	log_err("%s%u: %s at " PCI_FMT " not taken over: %s", drv->prefix, unit, id->model, PCI_ARGS(pci->bdf), err_name(err));
+	return err;
+}
