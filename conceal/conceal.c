@@ -378,6 +378,14 @@ static int make_verdicts(void)
 	return -ERR_NOMEM;
 }
 
+/* They name drivers and their ids, which are the start's. */
+static void forget_verdicts(void)
+{
+	mem_free(verdicts);
+	verdicts = NULL;
+	nverdicts = 0;
+}
+
 int rules_check(verdict_fn look)
 {
 	const struct pci_dev *pci;
@@ -471,6 +479,7 @@ int conceal_start(void)
 		conceal_shutdown();
 		return -ERR_NOMEM;
 	}
+	forget_verdicts();
 	report_unused_rules();
 	if (!nnet && !nblk)
 		log_warn("no supported network or storage device found: the guest starts without one");

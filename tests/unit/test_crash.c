@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/exit/crash.c hv/exit/crash_report.c hv/exit/crash_tables.c hv/emul/walk.c hv/exit/symbols.c tests/unit/host/cpu.c hv/lib/fmt.c */
+/* sources: hv/exit/crash.c hv/exit/crash_report.c hv/exit/crash_tables.c hv/exit/symbols.c hv/emul/walk.c */
+/* sources: tests/unit/host/cpu.c hv/lib/fmt.c */
 /* The report on a dead guest: what it says of states that are made up here, and that garbage harms nobody. */
 #include <string.h>
 #include <veneer/config.h>

@@ -11,10 +11,11 @@
 
 #define PAGE	4096
 
-/* Six pages of an image: the start's code, two parts (the second needs the first), the rest; a page of variables, one of heap. */
+/* An image: a page of the start's code, one of each of two parts (the second needs the first), one of the rest, variables. */
 __asm__(".data\n.balign 4096\n.globl veneer_start\nveneer_start: .skip 4 * 4096\n"
 	".globl veneer_data, veneer_variables\nveneer_data: veneer_variables: .skip 4096\n"
-	".globl veneer_data_end, veneer_start_bss_start, veneer_heap\nveneer_data_end: veneer_start_bss_start: veneer_heap: .skip 8\n"
+	".globl veneer_data_end, veneer_start_bss_start, veneer_heap\n"
+	"veneer_data_end: veneer_start_bss_start: veneer_heap: .skip 8\n"
 	".section .rodata\n.globl veneer_segments, veneer_segments_end\nveneer_segments:\n"
 	".ascii \"start\\0\\0\\0\"\n.long 0, 4096, 0, 0\n"
 	".ascii \"first\\0\\0\\0\"\n.long 4096, 2 * 4096, 1, 3\n"

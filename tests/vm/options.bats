@@ -13,7 +13,10 @@ teardown() { guest_teardown; }
 
 # build_without SYMBOL...: ./veneer.elf
 build_without() {
-	mk() { make -s -C "$ROOT" -j2 --no-print-directory BUILD="$BATS_TEST_TMPDIR/v" KCONFIG_CONFIG="$BATS_TEST_TMPDIR/config" "$@"; }
+	mk() {
+		make -s -C "$ROOT" -j2 --no-print-directory BUILD="$BATS_TEST_TMPDIR/v" \
+			KCONFIG_CONFIG="$BATS_TEST_TMPDIR/config" "$@"
+	}
 	mk defconfig
 	for symbol; do
 		sed -i "s/^CONFIG_$symbol=y/# CONFIG_$symbol is not set/" config
@@ -39,8 +42,8 @@ works() {
 
 @test "options: without SMP nothing that a guest sends starts another processor" {
 	build_without SMP
-	guest_run --veneer veneer.elf --kernel "$BUILD/guest/probe-smp.elf" --cmdline "cpus=1 hidden=00:03.0 seconds=2" --smp 2 \
-		--nic e1000e --disk ahci:a.img,size=64M --disk nvme:b.img,size=64M --config "$LIB/writable.dts"
+	guest_run --veneer veneer.elf --kernel "$BUILD/guest/probe-smp.elf" --cmdline "cpus=1 hidden=00:03.0 seconds=2" \
+		--smp 2 --nic e1000e --disk ahci:a.img,size=64M --disk nvme:b.img,size=64M --config "$LIB/writable.dts"
 	! grep -a '^not ok' "$(serial)"
 }
 

@@ -21,7 +21,8 @@ at() {
 
 # A guest, and a debugger's socket.
 busy_guest() {
-	guest_start --kernel "$BUILD/hobby-os.elf" --cmdline 'run="idle 600"' --nic e1000e "$@" -- -gdb unix:gdb,server=on,wait=off
+	guest_start --kernel "$BUILD/hobby-os.elf" --cmdline 'run="idle 600"' --nic e1000e "$@" -- \
+		-gdb unix:gdb,server=on,wait=off
 	guest_wait_for "^hobby OS" 90
 }
 
