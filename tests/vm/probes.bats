@@ -17,7 +17,7 @@ teardown() { guest_teardown; }
 # the same machine without Veneer.
 real_bars() {
 	guest_start --native --kernel "$BUILD/hobby-os.elf" "${machine[@]}"
-	guest_wait_for 'hobby>' 60 >/dev/null || return 1
+	guest_wait_for 'hobby>' "${GUEST_TIMEOUT:-60}" >/dev/null || { guest_stop; return 1; }
 	qmp hmp 'info pci' | python3 -c '
 import re, sys
 hidden, bars = False, []
