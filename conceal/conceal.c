@@ -10,6 +10,7 @@
 #include <veneer/doorbell.h>
 #include <veneer/err.h>
 #include <veneer/intx.h>
+#include <veneer/limit.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/nic.h>
@@ -21,8 +22,8 @@
 #include "hv/iommu/iommu.h"
 #include "virtio/blk/bootdisk.h"
 
-#define MAX_DEVICES	32u
-#define MAX_TWINS	48u
+#define MAX_DEVICES	64u
+#define MAX_TWINS	128u
 
 static struct hw_dev *devices[MAX_DEVICES];
 static struct owner_work ticks[MAX_DEVICES];
@@ -192,6 +193,8 @@ static void make_net(struct hw_dev *dev, const struct config_rule *rule)
 	struct virtio_net_conf conf = { .nic = dev->nic, .mac = rule && rule->has_mac ? rule->mac : NULL };
 
 	place.owner = &dev->owner;
+	if (ntwins == MAX_TWINS)
+		limit_reached("disks and cards", MAX_TWINS);
 	if (ntwins == MAX_TWINS || !find_place(dev->pci, &place, rule && rule->modern_only, VIRTIO_BAR0_SIZE_NET))
 		return;
 	const char *name = next_name("net", nnet);
@@ -223,6 +226,8 @@ static void make_blk(struct hw_dev *dev, unsigned n)
 		return;
 	}
 	disk->timeout_us = 1000 * (rule && rule->has_timeout ? rule->timeout_ms : CONFIG_DISK_TIMEOUT_MS);
+	if (ntwins == MAX_TWINS)
+		limit_reached("disks and cards", MAX_TWINS);
 	if (ntwins == MAX_TWINS || place.bdf == 0xffff) {
 		log_err("%s: no free PCI function is left for its twin: hidden", disk->name);
 		return;
@@ -299,7 +304,7 @@ static void take_over(const struct pci_dev *pci, const struct verdict *v)
 	struct hw_dev *dev = NULL;
 
 	if (ndevices == MAX_DEVICES) {
-		log_err("pci " PCI_FMT ": more than %u controllers: hidden", PCI_ARGS(pci->bdf), MAX_DEVICES);
+		limit_reached("controllers to conceal", MAX_DEVICES);
 		return;
 	}
 	pci_power_on(pci);

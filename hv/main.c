@@ -4,6 +4,7 @@
 #include <veneer/conceal.h>
 #include <veneer/config.h>
 #include <veneer/err.h>
+#include <veneer/limit.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/string.h>
@@ -251,6 +252,10 @@ void veneer_main(uint64_t magic, const void *info)
 		stop("switch the IOMMU (VT-d, AMD-Vi, DMA protection) off in the firmware setup");
 	if (err)
 		stop("a device cannot be hidden from the guest; leave it to the guest in the configuration (veneer,action)");
+	if (limits_reached()) {
+		composition()->shutdown();
+		stop("this machine has more than this build can hold (see above); leave devices to the guest");
+	}
 	if (own_close(need_later(&boot, acpi.ncpus))) {
 		composition()->shutdown();
 		stop("too little memory for all devices; leave some to the guest in the configuration (veneer,action)");

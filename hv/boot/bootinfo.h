@@ -8,10 +8,11 @@
 
 #include <veneer/types.h>
 
-#define BOOT_MAX_RANGES		160u
-#define BOOT_MAX_MODULES	16u
+#define BOOT_MAX_RANGES		1024u
+#define BOOT_MAX_MODULES	64u
 #define BOOT_MAX_CMDLINE	1024u
-#define BOOT_MAX_EFI_MAP	32768u
+#define BOOT_MAX_TEXT		17408u	/* 16 KiB, and one line of any length */
+#define BOOT_MAX_EFI_MAP	65536u
 #define BOOT_MAX_OWN		16u
 
 enum mem_type { MEM_USABLE = 1, MEM_RESERVED = 2, MEM_ACPI = 3, MEM_NVS = 4, MEM_BAD = 5 };	/* E820's numbers */
@@ -23,7 +24,7 @@ struct mem_range {
 
 struct boot_module {
 	uint64_t addr, size;
-	char cmdline[BOOT_MAX_CMDLINE];
+	const char *cmdline;		/* BOOT_MAX_CMDLINE - 1 characters at most; in boot_info.text */
 };
 
 struct boot_info {
@@ -31,6 +32,8 @@ struct boot_info {
 	unsigned nranges;
 	struct boot_module module[BOOT_MAX_MODULES];
 	unsigned nmodules;
+	char text[BOOT_MAX_TEXT];	/* the modules' command lines */
+	unsigned text_used;
 	char cmdline[BOOT_MAX_CMDLINE];
 	char loader_name[64];
 
@@ -68,7 +71,7 @@ struct boot_info {
 
 /*
  * Copy what the multiboot2 information at @info says into @b (zeroed by this function).  Bounded by its total_size and by our
- * tables.  0, or -ERR_INVAL after a log line.
+ * tables.  0, or negative after a log line.
  */
 int boot_info_parse(struct boot_info *b, const void *info);
 

@@ -13,9 +13,16 @@ struct tag {
 	uint32_t size;
 };
 
-/* What the ranges are made of, as the boot loader lists it: in any order, overlapping. */
-static struct mem_range raw[BOOT_MAX_RANGES];
-static unsigned nraw;
+/*
+ * What the ranges are made of, where the boot loader lists it: in any order, overlapping, any number.  Without a map: the two
+ * sizes that the BIOS knew before E820.
+ */
+static struct {
+	struct tag map;
+	uint32_t stride;
+	struct mem_range old[2];
+	unsigned nold;
+} raw;
 
 static uint32_t get32(const struct tag *t, uint32_t off)
 {
@@ -59,45 +66,53 @@ static int parse_module(struct boot_info *b, const struct tag *t)
 	}
 	m->addr = start;
 	m->size = end - start;
-	copy_string(m->cmdline, sizeof(m->cmdline), t, 8, "a module's command line");
+	if (BOOT_MAX_TEXT - b->text_used < BOOT_MAX_CMDLINE) {
+		log_err("boot: the command lines of %u modules are longer than the %u characters that there is room for",
+			b->nmodules, BOOT_MAX_TEXT - BOOT_MAX_CMDLINE);
+		return -ERR_INVAL;
+	}
+	copy_string(b->text + b->text_used, BOOT_MAX_CMDLINE, t, 8, "a module's command line");
+	m->cmdline = b->text + b->text_used;
+	b->text_used += (unsigned)strlen(m->cmdline) + 1;
 	b->nmodules++;
 	return 0;
 }
 
-static int add_raw(uint64_t base, uint64_t size, uint32_t type)
+static unsigned raw_count(void)
 {
-	bool known = type >= MEM_USABLE && type <= MEM_BAD;
+	if (!raw.stride)
+		return raw.nold;
+	return raw.map.size < 28 ? 0 : (raw.map.size - 28) / raw.stride + 1;
+}
 
-	if (!size)
-		return 0;
-	if (nraw == BOOT_MAX_RANGES) {
-		log_err("boot: the memory map has more than %u entries", BOOT_MAX_RANGES);
-		return -ERR_INVAL;
-	}
-	/* The last page of the address space is given up, so that an end is always a number. */
-	if (base > ~0ull - PAGE_SIZE)
-		return 0;
-	raw[nraw].base = base;
-	raw[nraw].size = MIN(size, ALIGN_DOWN(~0ull, PAGE_SIZE) - base);
-	raw[nraw++].type = known ? (enum mem_type)type : MEM_RESERVED;
-	return 0;
+/* Entry @i; size 0 for none.  The last page of the address space is given up, so that an end is always a number. */
+static struct mem_range raw_get(unsigned i)
+{
+	struct mem_range r = { 0, 0, MEM_RESERVED };
+	uint32_t off = 8 + i * raw.stride, type;
+
+	if (!raw.stride)
+		return raw.old[i];
+	r.base = get64(&raw.map, off);
+	if (r.base > ~0ull - PAGE_SIZE)
+		return r;
+	r.size = MIN(get64(&raw.map, off + 8), ALIGN_DOWN(~0ull, PAGE_SIZE) - r.base);
+	type = get32(&raw.map, off + 16);
+	if (type >= MEM_USABLE && type <= MEM_BAD)
+		r.type = (enum mem_type)type;
+	return r;
 }
 
 static int parse_mmap(const struct tag *t)
 {
 	uint32_t stride = get32(t, 0);
 
-	nraw = 0;
 	if (stride < 20 || stride > 4096) {
 		log_err("boot: memory map entries of %u bytes", stride);
 		return -ERR_INVAL;
 	}
-	for (uint32_t off = 8; off + 20 <= t->size; off += stride) {
-		int err = add_raw(get64(t, off), get64(t, off + 8), get32(t, off + 16));
-
-		if (err)
-			return err;
-	}
+	raw.map = *t;
+	raw.stride = stride;
 	return 0;
 }
 
@@ -134,24 +149,26 @@ static void parse_rsdp(struct boot_info *b, const struct tag *t)
 	b->rsdp = (uintptr_t)b->rsdp_copy;
 }
 
-static void parse_efi_map(struct boot_info *b, const struct tag *t)
+static int parse_efi_map(struct boot_info *b, const struct tag *t)
 {
 	uint32_t desc = get32(t, 0), size = t->size < 8 ? 0 : t->size - 8;
 
 	if (desc < EFI_DESC_MIN || desc > 512 || desc % 8) {
 		log_warn("boot: EFI memory map with descriptors of %u bytes: ignored", desc);
-		return;
+		return 0;
 	}
 	size -= size % desc;
 	/* Hiding Veneer splits a descriptor into three, a trampoline page likewise. */
 	if (size > sizeof(b->efi_map) - 4 * desc) {
-		log_warn("boot: EFI memory map of %u bytes is too long: the guest gets no EFI runtime services", size);
-		return;
+		log_err("boot: EFI memory map of %u entries, %u bytes: there is room for %u bytes", size / desc, size,
+			(unsigned)sizeof(b->efi_map) - 4 * desc);
+		return -ERR_INVAL;
 	}
 	memcpy(b->efi_map, t->data + 8, size);
 	b->efi_map_size = size;
 	b->efi_desc_size = desc;
 	b->efi_desc_version = get32(t, 4);
+	return 0;
 }
 
 static void parse_small(struct boot_info *b, const struct tag *t)
@@ -182,16 +199,16 @@ static void parse_small(struct boot_info *b, const struct tag *t)
 	}
 }
 
-/* Without a map: the two sizes that the BIOS knew before E820. */
-static int parse_meminfo(const struct tag *t)
+static void parse_meminfo(const struct tag *t)
 {
-	if (nraw)
-		return 0;
-	return add_raw(0, (uint64_t)get32(t, 0) << 10, MEM_USABLE) ?:
-	       add_raw(1 << 20, (uint64_t)get32(t, 4) << 10, MEM_USABLE);
+	if (raw.nold)
+		return;
+	raw.old[0] = (struct mem_range){ 0, (uint64_t)get32(t, 0) << 10, MEM_USABLE };
+	raw.old[1] = (struct mem_range){ 1 << 20, (uint64_t)get32(t, 4) << 10, MEM_USABLE };
+	raw.nold = 2;
 }
 
-static int parse_tag(struct boot_info *b, const struct tag *t, bool have_mmap)
+static int parse_tag(struct boot_info *b, const struct tag *t)
 {
 	switch (t->type) {
 	case MB2_TAG_MODULE:
@@ -199,7 +216,8 @@ static int parse_tag(struct boot_info *b, const struct tag *t, bool have_mmap)
 	case MB2_TAG_MMAP:
 		return parse_mmap(t);
 	case MB2_TAG_MEMINFO:
-		return have_mmap ? 0 : parse_meminfo(t);
+		parse_meminfo(t);
+		return 0;
 	case MB2_TAG_FRAMEBUFFER:
 		parse_framebuffer(b, t);
 		return 0;
@@ -208,8 +226,7 @@ static int parse_tag(struct boot_info *b, const struct tag *t, bool have_mmap)
 		parse_rsdp(b, t);
 		return 0;
 	case MB2_TAG_EFI_MMAP:
-		parse_efi_map(b, t);
-		return 0;
+		return parse_efi_map(b, t);
 	default:
 		parse_small(b, t);
 		return 0;
@@ -254,15 +271,18 @@ static unsigned type_at(uint64_t at, uint64_t *end)
 	unsigned type = 0;
 
 	*end = ~0ull;
-	for (unsigned i = 0; i < nraw; i++) {
-		uint64_t base = raw[i].base, stop = base + raw[i].size;
+	for (unsigned i = 0; i < raw_count(); i++) {
+		struct mem_range r = raw_get(i);
+		uint64_t stop = r.base + r.size;
 
-		if (base > at)
-			*end = MIN(*end, base);
-		else if (stop > at) {
+		if (!r.size)
+			continue;
+		if (r.base > at) {
+			*end = MIN(*end, r.base);
+		} else if (stop > at) {
 			*end = MIN(*end, stop);
-			if (!type || strength(raw[i].type) > strength((enum mem_type)type))
-				type = raw[i].type;
+			if (!type || strength(r.type) > strength((enum mem_type)type))
+				type = r.type;
 		}
 	}
 	return type;
@@ -330,18 +350,16 @@ static int build_ranges(struct boot_info *b)
 
 static int parse_all(struct boot_info *b, const uint8_t *info, uint32_t total)
 {
-	bool have_mmap = false;
 	uint32_t off = 8;
 	struct tag t;
 	int more;
 
-	nraw = 0;
+	memset(&raw, 0, sizeof(raw));
 	while ((more = next_tag(info, total, &off, &t)) > 0) {
-		int err = parse_tag(b, &t, have_mmap);
+		int err = parse_tag(b, &t);
 
 		if (err)
 			return err;
-		have_mmap = have_mmap || t.type == MB2_TAG_MMAP;
 	}
 	return more;
 }

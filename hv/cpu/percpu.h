@@ -26,7 +26,7 @@
 #include "hv/emul/decode.h"
 #include "hv/x86.h"
 
-#define MAX_CPUS	64u
+#define MAX_CPUS	256u
 
 struct tss {
 	uint32_t zero0;

@@ -4,6 +4,7 @@
  * only.
  */
 #include <veneer/io.h>
+#include <veneer/limit.h>
 #include <veneer/log.h>
 #include <veneer/string.h>
 #include "hv/dev/acpi.h"
@@ -85,7 +86,19 @@ static void add_cpu(uint32_t flags, uint32_t apic_id)
 			return;
 	if (acpi.ncpus < ACPI_MAX_CPUS)
 		acpi.cpu_id[acpi.ncpus] = apic_id;
+	else
+		limit_reached("processors", ACPI_MAX_CPUS);
 	acpi.ncpus++;
+}
+
+static void add_ioapic(uint32_t addr, uint32_t gsi_base)
+{
+	if (acpi.nioapics == ACPI_MAX_IOAPICS) {
+		limit_reached("I/O APICs", ACPI_MAX_IOAPICS);
+		return;
+	}
+	acpi.ioapic[acpi.nioapics].addr = addr;
+	acpi.ioapic[acpi.nioapics++].gsi_base = gsi_base;
 }
 
 static void parse_madt(const struct sdt *t)
@@ -103,10 +116,8 @@ static void parse_madt(const struct sdt *t)
 			add_cpu((uint32_t)field(e, 4, 4), e[3]);
 		else if (e[0] == MADT_X2APIC && e[1] >= 16)
 			add_cpu((uint32_t)field(e, 8, 4), (uint32_t)field(e, 4, 4));
-		else if (e[0] == MADT_IOAPIC && e[1] >= 12 && acpi.nioapics < ACPI_MAX_IOAPICS) {
-			acpi.ioapic[acpi.nioapics].addr = (uint32_t)field(e, 4, 4);
-			acpi.ioapic[acpi.nioapics++].gsi_base = (uint32_t)field(e, 8, 4);
-		}
+		else if (e[0] == MADT_IOAPIC && e[1] >= 12)
+			add_ioapic((uint32_t)field(e, 4, 4), (uint32_t)field(e, 8, 4));
 	}
 }
 
@@ -119,6 +130,7 @@ static void parse_mcfg(const struct sdt *t)
 		if (e[10] > e[11] || !field(e, 0, 8) || !IS_ALIGNED(field(e, 0, 8), 1ull << 20) || field(e, 0, 8) >> 52)
 			continue;
 		if (acpi.necam == ACPI_MAX_ECAM) {
+			limit_reached("ECAM ranges", ACPI_MAX_ECAM);
 			acpi.ecam_left_out = true;
 			return;
 		}

@@ -5,8 +5,8 @@
 
 #include <veneer/types.h>
 
-#define ACPI_MAX_CPUS		64u
-#define ACPI_MAX_IOAPICS	8u
+#define ACPI_MAX_CPUS		256u
+#define ACPI_MAX_IOAPICS	64u
 #define ACPI_MAX_ECAM		32u
 
 struct acpi_info {

@@ -2,12 +2,13 @@
 /* The clock without a timer: the vendor's intercept follows the number of holds, exits call clock_check(). */
 #include <veneer/clock.h>
 #include <veneer/err.h>
+#include <veneer/limit.h>
 #include <veneer/log.h>
 #include <veneer/time.h>
 #include "hv/cpu/cpus.h"
 #include "hv/dev/clock.h"
 
-#define MAX_TICKS	32u
+#define MAX_TICKS	64u
 #define TICK_US		1000
 
 /*
@@ -56,8 +57,10 @@ static bool watched(void)
 
 int clock_register(void (*tick)(void *ctx, uint64_t now_us), void *ctx)
 {
-	if (nticks == MAX_TICKS)
+	if (nticks == MAX_TICKS) {
+		limit_reached("users of the clock", MAX_TICKS);
 		return -ERR_NOMEM;
+	}
 	ticks[nticks].fn = tick;
 	ticks[nticks++].ctx = ctx;
 	return 0;

@@ -3,6 +3,7 @@
 #include <veneer/err.h>
 #include <veneer/gmem.h>
 #include <veneer/lock.h>
+#include <veneer/limit.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/string.h>
@@ -14,7 +15,7 @@
 #include "hv/mem/paging.h"
 #include "hv/mem/ram.h"
 
-#define MAX_TRAPS	192u
+#define MAX_TRAPS	512u
 #define MAX_FIXED	24u
 #define MAX_COMPLAINTS	16u
 
@@ -43,7 +44,7 @@ static uint8_t early_bitmap[8192 + 1], *bitmap = early_bitmap;
 static struct trap *new_trap(const char *name, uint32_t size, const struct trap_ops *ops, void *ctx, bool pio)
 {
 	if (ntraps == MAX_TRAPS) {
-		log_err("%s: no room for another trap (%u)", name, MAX_TRAPS);
+		limit_reached("traps", MAX_TRAPS);
 		return NULL;
 	}
 	traps[ntraps] = (struct trap){ .name = name, .ops = ops, .ctx = ctx, .size = size, .pio = pio };

@@ -8,6 +8,7 @@
 #include <veneer/err.h>
 #include <veneer/intx.h>
 #include <veneer/io.h>
+#include <veneer/limit.h>
 #include <veneer/log.h>
 #include <veneer/time.h>
 #include "hv/cpu/cpus.h"
@@ -17,7 +18,7 @@
 #include "hv/irq/ioapic.h"
 #include "hv/x86.h"
 
-#define MAX_DOORBELLS	32u
+#define MAX_DOORBELLS	64u
 
 /* PCI 3.0, 6.8.1 and 6.8.2 */
 #define MSI_CONTROL	2
@@ -331,8 +332,10 @@ int doorbell_attach(struct hw_dev *dev)
 	struct bell *b = &bells[nbells];
 	int err = 0;
 
-	if (nbells == MAX_DOORBELLS)
+	if (nbells == MAX_DOORBELLS) {
+		limit_reached("doorbells", MAX_DOORBELLS);
 		return -ERR_NOMEM;
+	}
 	*b = (struct bell){ .dev = dev, .work = { .run = run_bell, .ctx = b } };
 	b->pin = !p->cap_msi && !p->cap_msix;
 	if (b->pin)

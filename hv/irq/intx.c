@@ -15,6 +15,7 @@
 #include <veneer/err.h>
 #include <veneer/intx.h>
 #include <veneer/lock.h>
+#include <veneer/limit.h>
 #include <veneer/log.h>
 #include <veneer/msi.h>
 #include <veneer/time.h>
@@ -27,8 +28,8 @@
 #include "hv/irq/pic.h"
 #include "hv/irq/pirq.h"
 
-#define MAX_LINES	16u
-#define MAX_PLACES	64u
+#define MAX_LINES	32u
+#define MAX_PLACES	128u
 #define MAX_DEPTH	16u
 #define STUCK_US	10000u
 
@@ -84,8 +85,10 @@ static struct intx_line *line_new(const struct intx_route *r)
 	struct intx_line *l = line_by(r);
 
 	if (!l) {
-		if (intx.nlines == MAX_LINES)
+		if (intx.nlines == MAX_LINES) {
+			limit_reached("interrupt lines", MAX_LINES);
 			return NULL;
+		}
 		l = &intx.line[intx.nlines++];
 		*l = (struct intx_line){ .pirq = r->pirq, .irq = -1, .real_irq = -1, .path = { { -1 }, { -1 } } };
 	}
@@ -131,8 +134,12 @@ static struct intx_line *known(const struct place *p)
 
 static void remember(struct place p, struct intx_line *l)
 {
-	if (known(&p) || intx.nplaces == MAX_PLACES)
+	if (known(&p))
 		return;
+	if (intx.nplaces == MAX_PLACES) {
+		limit_reached("places on interrupt lines", MAX_PLACES);
+		return;
+	}
 	p.line = l;
 	intx.place[intx.nplaces++] = p;
 }

@@ -3,6 +3,7 @@
 #include <veneer/counters.h>
 #include <veneer/err.h>
 #include <veneer/io.h>
+#include <veneer/limit.h>
 #include <veneer/lock.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
@@ -22,7 +23,7 @@
 #define  VERSION_MAX_ENTRY	GENMASK(23, 16)
 #define IOAPIC_ENTRY(n)		(0x10 + 2 * (n))
 
-#define MAX_TAKEN		16u
+#define MAX_TAKEN		64u
 #define SETTLE_US		200u
 #define CONFIRM_US		200000u
 
@@ -196,8 +197,10 @@ int ioapic_take(unsigned gsi, bool doorbell)
 	if (!io)
 		return -ERR_NODEV;
 	if (!t) {
-		if (ntaken == MAX_TAKEN)
+		if (ntaken == MAX_TAKEN) {
+			limit_reached("I/O APIC inputs of devices", MAX_TAKEN);
 			return -ERR_NOMEM;
+		}
 		t = &taken[ntaken++];
 		*t = (struct taken){ .io = io, .pin = pin,
 				     .low = io_read(io, IOAPIC_ENTRY(pin)) & ~(RTE_PENDING | RTE_REMOTE_IRR),

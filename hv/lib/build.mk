@@ -5,6 +5,7 @@ obj-y += hv/lib/fmt.o
 obj-y += hv/lib/console.o
 obj-y += hv/lib/log.o
 obj-y += hv/lib/panic.o
+obj-y += hv/lib/limit.o
 obj-y += hv/lib/time.o
 obj-y += hv/lib/sg.o
 obj-$(CONFIG_CONSOLE_SCREEN) += hv/lib/fbcon.o

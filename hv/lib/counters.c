@@ -2,10 +2,11 @@
 /* The table of all counters, which the hypercall reads.  It holds no counter itself. */
 #include <veneer/counters.h>
 #include <veneer/hypercall.h>
+#include <veneer/limit.h>
 #include <veneer/log.h>
 #include "hv/lib/counters.h"
 
-#define MAX_COUNTERS	256u
+#define MAX_COUNTERS	1024u
 
 /* tests/lib/counters knows these two, too. */
 static struct { const char *object, *what; const uint64_t *value; } counters[MAX_COUNTERS];
@@ -14,7 +15,7 @@ static unsigned ncounters;
 void counter_register(const char *object, const char *what, const uint64_t *value)
 {
 	if (ncounters == MAX_COUNTERS) {
-		log_warn("counters: no room for %s.%s", object, what);
+		limit_reached("counters", MAX_COUNTERS);
 		return;
 	}
 	counters[ncounters].object = object;

@@ -63,7 +63,7 @@ struct elf64_section {
 	uint64_t addralign, entsize;
 };
 
-#define KERNEL_MAX_SEGMENTS	32u
+#define KERNEL_MAX_SEGMENTS	64u
 #define KERNEL_MAX_SECTIONS	512u
 
 struct kernel_segment {

@@ -144,6 +144,9 @@ static void note_sections(const struct guest_image *img, struct kernel_layout *k
 {
 	uint32_t size = k->elf64 ? sizeof(struct elf64_section) : sizeof(struct elf32_section);
 
+	if (h->shnum > KERNEL_MAX_SECTIONS)
+		log_warn("guest: the kernel's file has %u sections, more than %u: none is handed over", h->shnum,
+			 KERNEL_MAX_SECTIONS);
 	if (h->shentsize != size || h->shnum > KERNEL_MAX_SECTIONS || !in_file(img, h->shoff, (uint64_t)h->shnum * size))
 		return;
 	k->shoff = h->shoff;

@@ -13,8 +13,9 @@
 #include "hv/boot/bootinfo.h"
 #include "hv/load/loader.h"
 
-#define LOAD_MAX_MOVES		224u
-#define LOAD_MAX_CLAIMS		128u
+/* Each segment of a kernel is a copy and a fill, each module a copy; sections of the file and tables have the rest. */
+#define LOAD_MAX_MOVES		240u
+#define LOAD_MAX_CLAIMS		176u
 
 #define LOAD_LOW_START		0x10000ull	/* conventional memory that no firmware or trampoline convention uses ... */
 #define LOAD_LOW_END		0x90000ull	/* ... up to here */

@@ -5,6 +5,7 @@
  */
 #include <veneer/err.h>
 #include <veneer/lock.h>
+#include <veneer/limit.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/string.h>
@@ -22,9 +23,10 @@ static struct lock lock;
 static struct { uint64_t base, size; } own;	/* Veneer's memory */
 
 /* What is not mapped as all else is.  Ranges may be here twice and overlap: each goes by its own nested_show(). */
-#define MAX_SPECIAL	256u
+#define MAX_SPECIAL	512u
 static struct { uint64_t base, size; unsigned map; } special[MAX_SPECIAL];
 static unsigned nspecial;
+static bool out_of_tables;		/* said once: a guest can touch a new page a thousand times a second */
 
 /* Ranges that show a page of ones.  Blocks of 2 MiB without any other page have one table together. */
 #define MAX_ONES	64u
@@ -83,8 +85,9 @@ static int change(uint64_t gpa, uint64_t size, unsigned map)
 		n = before_ones(at, end - at);
 		err = map && nested.format->typed ? set_typed(at, n, map) : pt_set(&nested, at, n, map);
 	}
-	if (err)
-		log_err("nested: out of page tables for %#lx+%#lx", gpa, size);
+	if (err && !out_of_tables)
+		log_err("nested: no memory for page tables, first for %#lx+%#lx: what cannot be mapped is hidden", gpa, size);
+	out_of_tables |= err;
 	return err;
 }
 
@@ -139,7 +142,7 @@ static int show(uint64_t base, uint64_t size)
 static int make_special(uint64_t gpa, uint64_t size, unsigned map)
 {
 	if (nspecial == MAX_SPECIAL) {
-		log_err("nested: no room to remember that %#lx+%#lx is hidden", gpa, size);
+		limit_reached("ranges that the guest must not reach", MAX_SPECIAL);
 		return -ERR_NOMEM;
 	}
 	int err = change(gpa, size, map);

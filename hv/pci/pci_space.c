@@ -4,12 +4,13 @@
  * windows of the bridge above, or on a root bus among what firmware has assigned there, since the root's windows are in AML.
  */
 #include <veneer/gmem.h>
+#include <veneer/limit.h>
 #include <veneer/log.h>
 #include "hv/boot/bootinfo.h"
 #include "hv/dev/acpi.h"
 #include "hv/pci/pci.h"
 
-#define MAX_GIVEN	128u
+#define MAX_GIVEN	512u
 #define BRIDGE_IO	0x1c
 #define BRIDGE_MEM	0x20
 #define BRIDGE_PREF	0x24
@@ -168,6 +169,8 @@ uint64_t pci_alloc_bar(uint16_t bdf, bool io, uint32_t size)
 	} else {
 		w = root_window(bdf, io);
 	}
+	if (ngiven == MAX_GIVEN)
+		limit_reached("BARs of twins", MAX_GIVEN);
 	uint64_t at = ngiven < MAX_GIVEN ? search(bdf, w, size, io) : 0;
 	if (at) {
 		given[ngiven].base = at;

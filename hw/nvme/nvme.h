@@ -30,7 +30,7 @@
 #define NVME_Q_NO_NS_LIST	BIT(6)	/* knows no CNS but 0 and 1 */
 #define NVME_Q_DRAINS		BIT(7)	/* CC.EN = 0 waits for hung commands, inside the register write, for ever */
 
-#define NVME_MAX_DISKS		16u
+#define NVME_MAX_DISKS		32u
 #define NVME_IO_ENTRIES		64u
 #define NVME_ADMIN_ENTRIES	16u
 #define NVME_ADMIN_CMDS		4u

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Identify an NVMe controller and its namespaces, and make disks of those that can be one.  Start only. */
 #include <veneer/err.h>
+#include <veneer/limit.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/string.h>
@@ -275,6 +276,7 @@ static int add_ns(struct nvme *n, uint32_t nsid)
 	int err;
 
 	if (n->dev.ndisk == NVME_MAX_DISKS) {
+		limit_reached("namespaces of one NVMe controller", NVME_MAX_DISKS);
 		leave_out(n, nsid, "too many namespaces");
 		return 0;
 	}

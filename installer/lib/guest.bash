@@ -35,6 +35,26 @@ no_kernel() {
 	die "$1: not a kernel that Veneer can start (Multiboot 1, Multiboot 2, Linux bzImage, PVH), but $(describe "$1")"
 }
 
+MAX_MODULES=64 MAX_MODULE_TEXT=14000 MAX_SEGMENTS=64
+
+number() { # number FILE OFFSET SIZE: little-endian
+	od -An "-tu$3" -j "$2" -N "$3" -- "$1" | tr -d ' '
+}
+
+# What the start refuses (hv/load/elf.h).
+check_segments() { # check_segments ELF-FILE
+	local at size n i loads=0
+	case $(number "$1" 4 1) in
+	1) at=$(number "$1" 28 4) size=$(number "$1" 42 2) n=$(number "$1" 44 2) ;;
+	*) at=$(number "$1" 32 8) size=$(number "$1" 54 2) n=$(number "$1" 56 2) ;;
+	esac
+	[ "${n:-0}" -gt $MAX_SEGMENTS ] || return 0
+	for ((i = 0; i < n; i++)); do
+		[ "$(number "$1" $((at + i * size)) 4)" != 1 ] || loads=$((loads + 1))
+	done
+	[ $loads -le $MAX_SEGMENTS ] || die "$1: $loads segments to load are more than the $MAX_SEGMENTS that Veneer can load"
+}
+
 kernel_format() {
 	local f grub_file
 	grub_file=$(grub_program file)
@@ -146,6 +166,12 @@ collect_modules() {
 		module_files+=("$file")
 		module_args+=("$args")
 	done
+	# What the start refuses (hv/boot/bootinfo.h): kernel and configuration are modules, too.
+	[ ${#module_files[@]} -le $((MAX_MODULES - 2)) ] ||
+		die "--module: ${#module_files[@]} modules are more than the $((MAX_MODULES - 2)) that Veneer can hand over"
+	args="${module_args[*]-}"
+	[ ${#args} -le $MAX_MODULE_TEXT ] ||
+		die "--module: ${#args} characters of arguments are more than the $MAX_MODULE_TEXT that Veneer can hand over"
 }
 
 # --- the screen ---
@@ -378,6 +404,7 @@ put_guest() { # put_guest NAME
 		readable --kernel "${opt[kernel]}"
 		small_enough --kernel "${opt[kernel]}"
 		kernel_format "${opt[kernel]}" >"$dir/format"
+		[ "$(number "${opt[kernel]}" 0 4)" != $((0x464c457f)) ] || check_segments "${opt[kernel]}"
 		note "guest $1: ${opt[kernel]}: $(cat "$dir/format")"
 		cp -- "${opt[kernel]}" "$dir/kernel" || fail "no room in $work"
 	fi

@@ -3,6 +3,8 @@
 # veneer-install used wrongly: each line of the table is a use, its exit code and its message.  None writes anything.
 
 load ../lib/tools
+bats_load_library bats-support
+bats_load_library bats-assert
 bats_require_minimum_version 1.5.0
 
 setup_file() {
@@ -139,4 +141,30 @@ END
 	[ $count -ge 40 ]
 	[ $wrong = 0 ]
 	[ "$(find . -type f -print0 | sort -z | xargs -0 sha256sum)" = "$before" ]
+}
+
+# What the start would refuse, long after the machine has been switched on.
+@test "more modules, longer arguments and more segments than Veneer can load" {
+	local install="$BATS_TEST_DIRNAME/../../installer/veneer-install" many=() long=() n
+	cd "$BATS_TEST_TMPDIR"
+	cp "$BATS_FILE_TMPDIR/k" .
+	for ((n = 0; n < 63; n++)); do many+=(--module k); done
+	run -2 "$install" image out.img --kernel k --veneer k "${many[@]}"
+	assert_output --partial "63 modules are more than the 62 that Veneer can hand over"
+	for ((n = 0; n < 20; n++)); do long+=(--module "k $(printf 'x%.0s' {1..900})"); done
+	run -2 "$install" image out.img --kernel k --veneer k "${long[@]}"
+	assert_output --partial "are more than the 14000 that Veneer can hand over"
+	# An ELF file with 65 segments to load, and a multiboot2 header behind them.
+	python3 - <<-'END'
+		import struct
+		head = b"\x7fELF\x02\x01\x01" + bytes(9)
+		head += struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0x200000, 64, 0, 0, 64, 56, 65, 0, 0, 0)
+		load = struct.pack("<IIQQQQQQ", 1, 5, 0, 0x200000, 0x200000, 16, 16, 16)
+		mb = struct.pack("<IIIIHHI", 0xe85250d6, 0, 24, -(0xe85250d6 + 24) % 2**32, 0, 0, 8)
+		open("segments", "wb").write(head + load * 65 + mb)
+		open("fewer", "wb").write(head + load * 64 + struct.pack("<I", 2) + load[4:] + mb)
+	END
+	run -2 "$install" image out.img --kernel segments --veneer k
+	assert_output --partial "segments: 65 segments to load are more than the 64 that Veneer can load"
+	run -0 "$install" image out.img --kernel fewer --veneer k
 }

@@ -83,7 +83,7 @@ static struct boot_module *module_at(uint64_t addr, const void *data, uint64_t s
 
 	m->addr = addr;
 	m->size = size;
-	snprintf(m->cmdline, sizeof(m->cmdline), "%s", line);
+	m->cmdline = line;
 	if (data && addr < MACHINE)
 		memcpy(machine + addr, data, size);
 	return m;

@@ -228,6 +228,35 @@ TEST(mcfg_that_makes_no_sense)
 	CHECK(acpi.necam == 1 && acpi.ecam[0].segment == 1);
 }
 
+/* One more of each than there is room for: a line each, and the start stops. */
+TEST(more_than_there_is_room_for)
+{
+	const uint32_t big = 0x10000;
+	uint32_t at = big + 44;
+
+	build();
+	for (unsigned i = 0; i <= ACPI_MAX_CPUS; i++, at += 16) {
+		memset(mem + at, 0, 16);
+		put(at, 0x1009, 2);
+		put(at + 4, 0x1000 + i, 4);
+		put(at + 8, 1, 4);
+	}
+	for (unsigned i = 0; i <= ACPI_MAX_IOAPICS; i++, at += 12) {
+		memset(mem + at, 0, 12);
+		put(at, 0x0c01, 2);
+		put(at + 4, 0xfec00000 + i * 0x1000, 4);
+		put(at + 8, i * 24, 4);
+	}
+	table(big, "APIC", at - big);
+	seal(big);
+	put(XSDT + 36, ram + big, 8);
+	seal(XSDT);
+	init();
+	CHECK_EQ(acpi.nioapics, ACPI_MAX_IOAPICS);
+	CHECK(host_log_has("limit: more than 64 I/O APICs"));
+	CHECK(host_log_has("limit: more than 256 processors"));
+}
+
 /* What must hold whatever the tables say. */
 static void check_sane(void)
 {

@@ -29,6 +29,7 @@ static unsigned nhidden;
 static int hide_error;
 
 struct cpuid_regs cpuid(uint32_t leaf, uint32_t sub) { return (struct cpuid_regs){ 0 }; }
+uint64_t rdmsr(uint32_t msr) { return 0; }
 
 int nested_hide(uint64_t gpa, uint64_t size)
 {

@@ -9,7 +9,7 @@
 #include <veneer/owner.h>
 #include "bootdisk.h"
 
-#define MAX_BOOTDISKS	32u
+#define MAX_BOOTDISKS	128u
 
 static struct { struct disk *disk; uint16_t bdf; bool writable, own; } disks[MAX_BOOTDISKS];
 static unsigned ndisks;

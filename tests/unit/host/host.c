@@ -9,6 +9,7 @@
 #include <veneer/err.h>
 #include <veneer/gmem.h>
 #include <veneer/io.h>
+#include <veneer/limit.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/time.h>
@@ -243,6 +244,11 @@ void host_guest_ram_drop(void)
 	for (unsigned i = 0; i < nram; i++)
 		munmap((void *)(uintptr_t)(ram[i].base - PAGE_SIZE), ram[i].size + 2 * PAGE_SIZE);
 	nram = 0;
+}
+
+__attribute__((weak)) void limit_reached(const char *what, unsigned max)
+{
+	log_err("limit: more than %u %s", max, what);
 }
 
 __attribute__((weak)) bool gmem_find(uint64_t gpa, uint64_t len, struct gmem_range *r)
