@@ -620,6 +620,8 @@ int nic_probe(const struct nic_driver *drv, const struct pci_dev *pci, const str
 	err = take_over(nic);
 	if (err)
 		goto off;
+	/* The core's own functions are in dev->ops: they name no driver's part of the image. */
+	segment_use(nic->ops->drain);
 	register_counters(nic, nic_counters);
 	register_counters(nic, nic->ops->counter);
 	nic_announce(nic, id);

@@ -67,14 +67,18 @@ linux() {
 
 # No guest can bring this about: Bochs's debugger does it, behind the registers' place in struct vcpu, before an entry.
 @test "VMX: of an entry that fails the fields that are wrong are named" {
-	local run exited
-	run=$(nm "$BUILD/veneer.elf.full" | sed -n 's/ t vmx_run$//p')
-	exited=$(nm "$BUILD/veneer.elf.full" | sed -n 's/ T vmx_exited$//p')
+	local run exited build=(make -s -C "$ROOT" -j2 BUILD="$PWD/v" KCONFIG_CONFIG="$PWD/config")
+	"${build[@]}" defconfig
+	sed -i 's/^# CONFIG_VMX_CHECK is not set/CONFIG_VMX_CHECK=y/' config
+	grep -x CONFIG_VMX_CHECK=y config
+	"${build[@]}" "$PWD/v/veneer.elf"
+	run=$(nm v/veneer.elf.full | sed -n 's/ t vmx_run$//p')
+	exited=$(nm v/veneer.elf.full | sed -n 's/ T vmx_exited$//p')
 	[ -n "$run" ] && [ -n "$exited" ]
 	# Stop at an exit, which tells where Veneer is, then at the next vmx_run(): RFLAGS 0, RIP with more than 32 bits.
 	printf '%s\n' vmexitbp c vmexitbp "lb rip-$((0x$exited - 0x$run))" c "setpmem rdi+136 4 0" "setpmem rdi+132 4 1" \
 		"del 1" >debugger
-	guest_start --kernel "$BUILD/guest/probe-idle.elf" --debugger debugger
+	guest_start --veneer v/veneer.elf --kernel "$BUILD/guest/probe-idle.elf" --debugger debugger
 	guest_end 121
 	grep -a "the VM entry failed: exit reason 33, qualification 0" "$(serial)"
 	grep -aE "vmx: guest RIP is 0x1[0-9a-f]{8}: not canonical, or more than 32 bits" "$(serial)"
