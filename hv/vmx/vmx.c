@@ -483,13 +483,6 @@ static void nmi_before_entry(struct vmx_vcpu *s, struct vmexit *x)
 	*x = (struct vmexit){ .kind = EXIT_NMI };
 }
 
-/* Of a build without VMX_CHECK (vmx_check.c). */
-__attribute__((weak)) void vmx_explain(uint32_t reason, uint32_t insn_error)
-{
-	log_err("vmx: the VM entry failed: exit reason %#x, VM-instruction error %u, qualification %#lx (a build with "
-		"VMX_CHECK says more)", reason, insn_error, vmcs_read(VMCS_QUALIFICATION));
-}
-
 static void entry_failed(struct vmx_vcpu *s, uint32_t reason, uint32_t error, struct vmexit *x)
 {
 	vmx_explain(reason, error);

@@ -28,6 +28,7 @@ static struct { uint64_t base, size; } hidden[8];
 static unsigned nhidden;
 static int hide_error;
 
+uint64_t rdmsr(uint32_t msr) { return 0; }
 struct cpuid_regs cpuid(uint32_t leaf, uint32_t sub) { return (struct cpuid_regs){ 0 }; }
 uint64_t rdmsr(uint32_t msr) { return 0; }
 
