@@ -38,7 +38,8 @@ HOT	 := virtio/queue.o virtio/msix.o virtio/access.o virtio/transport.o virtio/m
 	    virtio/blk/blk.o virtio/net/rx.o virtio/net/tx.o virtio/net/net.o hw/nic/nic.o hw/nic/intel/intel_tx.o \
 	    hw/nic/intel/intel_rx.o hw/disk.o hw/disk_cut.o hv/lib/sg.o \
 	    hw/ahci/ahci.o hw/ahci/ahci_cmd.o hw/nvme/nvme.o hv/mem/gmem.o hv/dev/trap.o hv/irq/doorbell.o hv/irq/msi.o \
-	    hv/cpu/lapic.o hv/svm/svm.o hv/vmx/vmx.o hv/exit/exit.o hv/emul/mmio.o hv/emul/pio.o hv/emul/walk.o hv/emul/emulate.o
+	    hv/cpu/lapic.o hv/svm/svm.o hv/vmx/vmx.o hv/exit/exit.o hv/emul/mmio.o hv/emul/pio.o hv/emul/walk.o \
+	    hv/emul/emulate.o
 CPPFLAGS := -Iinclude -I. -include $(BUILD)/autoconf.h
 LDFLAGS	 := -static -pie --no-dynamic-linker -z text -z pack-relative-relocs -z noexecstack -z max-page-size=4096 \
 	    --no-warn-rwx-segments -L $(BUILD)/segments -T hv/boot/veneer.lds --build-id=none

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the files of the disk layer share: disk.c (requests and commands), disk_cut.c (what does not fit into one command, or not
- * where it lies), disk_start.c (memory, windows, reads of the start).
+ * What the files of the disk layer share: disk.c (requests and commands), disk_cut.c (cuts requests that are no single command,
+ * copies what the controller cannot reach), disk_start.c (memory, windows, reads of the start).
  */
 #ifndef HW_DISK_QUEUE_H
 #define HW_DISK_QUEUE_H

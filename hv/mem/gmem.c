@@ -45,8 +45,8 @@ uint64_t gmem_top(void)
 
 /*
  * Above the bits that address memory some processors have others that say how it is encrypted: the same memory by another
- * address, under which it reads as noise and is spoiled by writes.  AMD: the C bit, and those that SME takes (APM vol. 2, 7.10.1); Intel:
- * key ids (MSR IA32_TME_ACTIVATE, SDM vol. 4).
+ * address, under which it reads as noise and is spoiled by writes.  AMD: the C bit, and those that SME takes (APM vol. 2,
+ * 7.10.1); Intel: key ids (MSR IA32_TME_ACTIVATE, SDM vol. 4).
  */
 static unsigned address_bits(void)
 {

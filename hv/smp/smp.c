@@ -129,8 +129,8 @@ static void end_watch(void)
 }
 
 /*
- * A processor's store to FEExxxxxh beside the local APIC's page is no message on most silicon, and no use of any system's; where
- * it is one, and in emulators, INIT would be sent past the watch.
+ * A processor's store to FEExxxxxh beside the local APIC's page is no message on most silicon, and no system makes one.  If it
+ * is a message, as in emulators, it would send INIT past the watch.
  */
 static int hide_messages(void)
 {

@@ -10,8 +10,8 @@ void smp_init(void);
 
 /*
  * Start the other processors (ap.c), each with virtualization on and parked until the guest sends its SIPI.  Before the guest
- * is loaded, since a page below 1 MiB is borrowed.  Each calls @run, which does not return.  smp_unused_cpu(): there is one that
- * is not ours, which must get no INIT.
+ * is loaded, since a page below 1 MiB is borrowed.  Each calls @run, which does not return.  smp_unused_cpu(): there is one
+ * that is not ours, which must get no INIT.
  */
 struct boot_info;
 void smp_start(const struct boot_info *b, void (*run)(void));
