@@ -25,7 +25,8 @@ struct gas {
 	uint64_t addr;
 } PACKED;
 
-#define GAS_SPACE_IO	1
+#define GAS_SPACE_MEMORY	0
+#define GAS_SPACE_IO		1
 
 #define MADT_LAPIC	0
 #define MADT_IOAPIC	1
@@ -40,9 +41,11 @@ struct gas {
 #define FADT_FLAGS		112
 #define  FADT_TMR_VAL_EXT	BIT(8)
 #define  FADT_RESET_REG_SUP	BIT(10)
+#define  FADT_HW_REDUCED	BIT(20)
 #define FADT_RESET_REG		116
 #define FADT_RESET_VALUE	128
 #define FADT_X_DSDT		140
+#define FADT_SLEEP_CONTROL	244
 
 #define MAX_TABLE	0x100000u
 
@@ -176,6 +179,20 @@ static void find_s5(const struct sdt *dsdt)
 	log_warn("acpi: no _S5 in the DSDT: a soft-off by the guest will not be recognized");
 }
 
+/* A register of one byte, in ports or in memory below 4 GiB, which the host has mapped. */
+static void take_register(const struct sdt *t, unsigned off, uint16_t *port, uint32_t *addr)
+{
+	struct gas g;
+
+	memcpy(&g, (const uint8_t *)t + off, sizeof(g));
+	if (g.space == GAS_SPACE_IO && g.addr < 0x10000)
+		*port = (uint16_t)g.addr;
+	else if (g.space == GAS_SPACE_MEMORY && g.addr < 1ull << 32)
+		*addr = (uint32_t)g.addr;
+	else if (g.addr)
+		log_warn("acpi: the register at %#lx of address space %u is not watched", g.addr, g.space);
+}
+
 static void parse_fadt(const struct sdt *t)
 {
 	uint64_t dsdt = 0;
@@ -189,14 +206,11 @@ static void parse_fadt(const struct sdt *t)
 	acpi.pm_timer = (uint16_t)field(t, FADT_PM_TMR, 4);
 	acpi.pm_timer_32bit = flags & FADT_TMR_VAL_EXT;
 	if ((flags & FADT_RESET_REG_SUP) && t->length > FADT_RESET_VALUE) {
-		struct gas g;
-
-		memcpy(&g, (const uint8_t *)t + FADT_RESET_REG, sizeof(g));
-		if (g.space == GAS_SPACE_IO && g.addr < 0x10000) {
-			acpi.reset_port = (uint16_t)g.addr;
-			acpi.reset_value = (uint8_t)field(t, FADT_RESET_VALUE, 1);
-		}
+		take_register(t, FADT_RESET_REG, &acpi.reset_port, &acpi.reset_addr);
+		acpi.reset_value = (uint8_t)field(t, FADT_RESET_VALUE, 1);
 	}
+	if ((flags & FADT_HW_REDUCED) && t->length >= FADT_SLEEP_CONTROL + sizeof(struct gas))
+		take_register(t, FADT_SLEEP_CONTROL, &acpi.sleep_port, &acpi.sleep_addr);
 	if (t->length >= FADT_X_DSDT + 8)
 		dsdt = field(t, FADT_X_DSDT, 8);
 	if (!dsdt)

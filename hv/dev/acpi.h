@@ -23,7 +23,10 @@ struct acpi_info {
 	uint16_t pm1a_cnt, pm1b_cnt;		/* ports, 0 when absent */
 	bool has_s5;
 	uint8_t s5_typ_a, s5_typ_b;		/* SLP_TYP for soft off, from the DSDT */
-	uint16_t reset_port;			/* FADT reset register when in I/O space */
+	uint16_t reset_port;			/* FADT reset register when in I/O space, 0: not so */
+	uint32_t reset_addr;			/* in memory, 0: not so */
+	uint16_t sleep_port;			/* sleep control register of hardware-reduced ACPI */
+	uint32_t sleep_addr;
 	uint8_t reset_value;
 	uint64_t dmar, ivrs;			/* tables of IOMMUs, which hv/mem reads; 0 when absent */
 	uint32_t dmar_len, ivrs_len;

@@ -12,6 +12,8 @@
 
 #define PM1_SLP_TYP	GENMASK(12, 10)
 #define PM1_SLP_EN	BIT(13)
+#define SLEEP_TYP	GENMASK(4, 2)	/* of the sleep control register (ACPI 6.4, 4.8.3.7) */
+#define SLEEP_EN	BIT(5)
 
 #define RESET_CONTROL	0xcf9
 /* The keyboard's controller and the system control port A (82801 datasheets, "Processor interface"). */
@@ -27,6 +29,8 @@
 #define  CONTROL_RESET	BIT(0)
 #define  CONTROL_A20	BIT(1)
 
+static void watch_page(uint32_t addr);
+
 void power_init(void)
 {
 	if (acpi.pm1a_cnt)
@@ -35,6 +39,11 @@ void power_init(void)
 		trap_intercept_ports(acpi.pm1b_cnt, 2);
 	if (acpi.reset_port && acpi.reset_port != RESET_CONTROL)
 		trap_intercept_ports(acpi.reset_port, 1);
+	if (acpi.sleep_port)
+		trap_intercept_ports(acpi.sleep_port, 1);
+	watch_page(acpi.reset_addr);
+	if (ALIGN_DOWN(acpi.sleep_addr, PAGE_SIZE) != ALIGN_DOWN(acpi.reset_addr, PAGE_SIZE))
+		watch_page(acpi.sleep_addr);
 	trap_intercept_ports(KBC_DATA, 1);
 	trap_intercept_ports(KBC_COMMAND, 1);
 	trap_intercept_ports(CONTROL_A, 1);
@@ -69,6 +78,10 @@ void machine_reset(void)
 		pio_write8(acpi.reset_port, acpi.reset_value);
 		delay_us(50000);
 	}
+	if (acpi.reset_addr) {
+		mmio_write8((volatile void *)(uintptr_t)acpi.reset_addr, acpi.reset_value);
+		delay_us(50000);
+	}
 	pio_write8(RESET_CONTROL, 0x02);
 	pio_write8(RESET_CONTROL, 0x06);
 	delay_us(50000);
@@ -83,10 +96,8 @@ static bool is_pm1(uint16_t port)
 	return (acpi.pm1a_cnt && (port & ~1u) == acpi.pm1a_cnt) || (acpi.pm1b_cnt && (port & ~1u) == acpi.pm1b_cnt);
 }
 
-static bool sleep_allowed(uint32_t pm1)
+static bool sleep_allowed(uint32_t typ)
 {
-	uint32_t typ = FIELD_GET(PM1_SLP_TYP, pm1);
-
 	/* A machine that wakes up would run the guest without Veneer.  Not knowing which type soft-off is we trust none. */
 	if (!acpi.has_s5) {
 		log_err("power: the guest asked for sleep type %u, refused: the firmware's tables do not say what it is", typ);
@@ -168,9 +179,64 @@ bool power_port_write(uint16_t port, unsigned width, uint32_t value)
 	if (is_pm1(port)) {
 		uint32_t pm1 = port & 1 ? value << 8 : value;
 
-		return !(pm1 & PM1_SLP_EN) || sleep_allowed(pm1);
+		return !(pm1 & PM1_SLP_EN) || sleep_allowed(FIELD_GET(PM1_SLP_TYP, pm1));
 	}
+	if (acpi.sleep_port && port == acpi.sleep_port)
+		return !(value & SLEEP_EN) || sleep_allowed(FIELD_GET(SLEEP_TYP, value));
 	if (acpi.reset_port && port == acpi.reset_port && (uint8_t)value == acpi.reset_value)
 		machine_stopping();
 	return true;
+}
+
+/* --- registers in memory: the page passes through, but for what the port would stop at --- */
+
+static uint64_t page_read(void *ctx, uint32_t off, unsigned width)
+{
+	volatile uint8_t *p = (volatile uint8_t *)ctx + off;
+
+	return width == 1 ? mmio_read8(p) : width == 2 ? mmio_read16(p) : width == 4 ? mmio_read32(p) : mmio_read64(p);
+}
+
+/* What an access of @width at @at writes to the byte @reg; false where it does not reach there. */
+static bool byte_of(uint64_t at, unsigned width, uint64_t value, uint32_t reg, uint8_t *byte)
+{
+	if (!reg || reg < at || reg - at >= width)
+		return false;
+	*byte = (uint8_t)(value >> 8 * (reg - at));
+	return true;
+}
+
+static void page_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
+{
+	volatile uint8_t *p = (volatile uint8_t *)ctx + off;
+	uint64_t at = (uintptr_t)ctx + off;
+	uint8_t byte;
+
+	if (byte_of(at, width, value, acpi.sleep_addr, &byte) && (byte & SLEEP_EN) &&
+	    !sleep_allowed(FIELD_GET(SLEEP_TYP, byte)))
+		return;
+	if (byte_of(at, width, value, acpi.reset_addr, &byte) && byte == acpi.reset_value)
+		machine_stopping();
+	if (width == 1)
+		mmio_write8(p, (uint8_t)value);
+	else if (width == 2)
+		mmio_write16(p, (uint16_t)value);
+	else if (width == 4)
+		mmio_write32(p, (uint32_t)value);
+	else
+		mmio_write64(p, value);
+}
+
+static const struct trap_ops page_ops = { .read = page_read, .write = page_write };
+
+static void watch_page(uint32_t addr)
+{
+	uint32_t page = ALIGN_DOWN(addr, PAGE_SIZE);
+	struct trap *t;
+
+	if (!addr)
+		return;
+	t = trap_new_mmio("acpi", PAGE_SIZE, &page_ops, (void *)(uintptr_t)page);
+	if (!t || trap_place_system(t, page))
+		log_err("acpi: the register at %#x cannot be watched: a reset or sleep by it does not stop the devices", addr);
 }

@@ -13,6 +13,15 @@ static uint8_t last[0x100];
 static unsigned writes;
 
 void trap_intercept_ports(uint16_t base, unsigned n) { traps++; }
+static const struct trap_ops *page_ops;
+static void *page;
+struct trap *trap_new_mmio(const char *name, uint32_t size, const struct trap_ops *ops, void *ctx)
+{
+	page_ops = ops;
+	page = ctx;
+	return (struct trap *)&page_ops;
+}
+int trap_place_system(struct trap *t, uint64_t base) { return 0; }
 static void stop(void) { stops++; }
 void smp_stop_others(void) { ends++; }
 static uint64_t port_read(void *ctx, uint32_t off, unsigned width) { return 0xff; }
@@ -72,6 +81,44 @@ TEST(resets_stop_the_devices)
 	CHECK_EQ(ends, 4);
 	/* The devices once. */
 	CHECK_EQ(stops, 1);
+}
+
+static uint8_t memory[PAGE_SIZE];
+static uint64_t mem_read(void *ctx, uint32_t off, unsigned width) { return memory[off]; }
+static void mem_write(void *ctx, uint32_t off, unsigned width, uint64_t v) { memory[off] = (uint8_t)v; }
+static const struct host_model mem_model = { mem_read, mem_write };
+
+TEST(registers_in_memory)
+{
+	uint64_t base = host_mmio_new(PAGE_SIZE, &mem_model, NULL);
+
+	acpi = (struct acpi_info){
+		.reset_addr = (uint32_t)base + 0x10, .reset_value = 0x0f, .sleep_addr = (uint32_t)base + 0x20,
+		.has_s5 = true, .s5_typ_a = 5, .s5_typ_b = 5,
+	};
+	power_init();
+	CHECK_EQ((uintptr_t)page, base);
+	ends = 0;
+	/* Neighbours, and other values. */
+	page_ops->write(page, 0x14, 1, 0x0f);
+	page_ops->write(page, 0x10, 1, 0x01);
+	page_ops->write(page, 0x20, 1, 3 << 2);
+	CHECK(!ends && memory[0x14] == 0x0f && memory[0x10] == 1 && memory[0x20] == 3 << 2);
+	CHECK_EQ(page_ops->read(page, 0x14, 1), 0x0f);
+	/* The reset, also by a wide access from below. */
+	page_ops->write(page, 0x10, 1, 0x0f);
+	CHECK(ends == 1 && memory[0x10] == 0x0f);
+	page_ops->write(page, 0x0e, 4, 0x000f0000);
+	CHECK_EQ(ends, 2);
+	/* Sleep is refused, soft-off is not. */
+	page_ops->write(page, 0x20, 1, 3 << 2 | BIT(5));
+	CHECK(ends == 2 && memory[0x20] == 3 << 2);
+	page_ops->write(page, 0x20, 1, 5 << 2 | BIT(5));
+	CHECK(ends == 3 && memory[0x20] == (5 << 2 | BIT(5)));
+	/* The same in a port. */
+	acpi.sleep_port = 0x80;
+	CHECK(!power_port_write(0x80, 1, 3 << 2 | BIT(5)) && power_port_write(0x80, 1, 3 << 2));
+	CHECK(power_port_write(0x80, 1, 5 << 2 | BIT(5)) && ends == 4);
 }
 
 TEST_MAIN
