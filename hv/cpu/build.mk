@@ -5,3 +5,4 @@ obj-y += hv/cpu/idt.o
 obj-y += hv/cpu/ipi.o
 obj-y += hv/cpu/cpus.o hv/cpu/vcpu.o
 obj-y += hv/cpu/lapic.o
+obj-y += hv/cpu/msr.o

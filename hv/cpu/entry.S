@@ -7,8 +7,8 @@
 #include "hv/cpu/percpu.h"
 
 	.text
-	.globl trap_stubs, nmi_entry, sx_entry, intr_acknowledge, host_sleep
-	.hidden trap_stubs, nmi_entry, sx_entry, intr_acknowledge, host_sleep
+	.globl trap_stubs, nmi_entry, sx_entry, intr_acknowledge, host_sleep, rdmsr_safe, wrmsr_safe
+	.hidden trap_stubs, nmi_entry, sx_entry, intr_acknowledge, host_sleep, rdmsr_safe, wrmsr_safe
 
 	.balign 16
 trap_stubs:
@@ -24,6 +24,24 @@ trap_stubs:
 trap_common:
 	cmpb $0, %gs:CPU_INTR_WINDOW
 	jne window
+	/* #GP of an MSR that is only tried: the function says so. */
+	cmpq $13, (%rsp)
+	jne 6f
+	pushq %rax
+	leaq msr_read(%rip), %rax
+	cmpq %rax, 24(%rsp)
+	je 5f
+	leaq msr_write(%rip), %rax
+	cmpq %rax, 24(%rsp)
+	je 5f
+	popq %rax
+	jmp 6f
+5:	leaq msr_failed(%rip), %rax
+	movq %rax, 24(%rsp)
+	popq %rax
+	addq $16, %rsp
+	iretq
+6:
 	/* Vectors that push an error code: 8, 10-14, 17, 21, 29, 30. */
 	pushq %rax
 	movq 8(%rsp), %rax
@@ -125,6 +143,30 @@ intr_acknowledge:
 	cli
 	movb $0, %gs:CPU_INTR_WINDOW
 	movl %gs:CPU_INTR_VECTOR, %eax
+	ret
+
+	/* bool rdmsr_safe(uint32_t msr, uint64_t *value), bool wrmsr_safe(uint32_t msr, uint64_t value) */
+	.balign 16
+rdmsr_safe:
+	movl %edi, %ecx
+msr_read:
+	rdmsr
+	shlq $32, %rdx
+	orq %rdx, %rax
+	movq %rax, (%rsi)
+	movl $1, %eax
+	ret
+wrmsr_safe:
+	movl %edi, %ecx
+	movl %esi, %eax
+	movq %rsi, %rdx
+	shrq $32, %rdx
+msr_write:
+	wrmsr
+	movl $1, %eax
+	ret
+msr_failed:
+	xorl %eax, %eax
 	ret
 
 	.section .rodata

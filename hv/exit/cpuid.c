@@ -42,7 +42,7 @@ void exit_cpuid(struct vcpu *v)
 		vcpu_ops->get(v, &r);
 		if (sub == 0) {
 			c.ebx &= ~BIT(25);	/* Intel PT: its output goes past nested paging */
-			c.edx &= ~BIT(18);	/* PCONFIG: keys of all memory */
+			c.edx &= ~(BIT(18) | BIT(19));	/* PCONFIG: keys of all memory; last branches */
 			c.ecx &= ~BIT(4);	/* OSPKE */
 			if (r.cr4 & CR4_PKE)
 				c.ecx |= BIT(4);
@@ -54,7 +54,12 @@ void exit_cpuid(struct vcpu *v)
 		else if (sub == 4 || sub == 5)
 			c = (struct cpuid_regs){ 0 };
 		break;
+	case 6:				/* hardware feedback: a table that the processor writes to a physical address */
+		c.eax &= ~(BIT(19) | BIT(23));
+		c.edx = 0;
+		break;
 	case 0x14:			/* Intel PT */
+	case 0x1c:			/* last branches, whose MSRs are held back */
 	case 0x1b:			/* PCONFIG */
 		c = (struct cpuid_regs){ 0 };
 		break;

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* MSRs on AMD: a guest finds SVM switched off and locked, and moves neither RAM nor MMIO nor SMM (APM vol. 2, chapter 15). */
+#include <veneer/string.h>
+#include "hv/cpu/msr.h"
 #include "hv/svm/svm.h"
 #include "hv/x86.h"
 
 #define MSR_VMX_FIRST	0x480u
 #define MSR_VMX_LAST	0x491u
+#define MAP_SIZE	0x1800u
+#define ALL_WRITES	0xaa		/* of four MSRs a byte */
 
 /* The permission map (15.11): two bits an MSR, read then write. */
 static int msrpm_bit(uint32_t msr)
@@ -27,24 +31,62 @@ void svm_msr_trap(uint8_t *map, uint32_t msr, bool read, bool write)
 	map[bit / 8] = (uint8_t)((map[bit / 8] & ~(3u << (bit % 8))) | ((unsigned)read | (unsigned)write << 1) << (bit % 8));
 }
 
-/*
- * What a guest must not read (its own switch of SVM) or must not write (where RAM, MMIO and SMM are): APM vol. 2, appendix A.
- */
+/* AMD's own that a guest may write: as msr_open. */
+static const struct msr_range open[] = {
+	{ 0xc0000108, 0xc0000108 },	/* prefetchers */
+	{ 0xc0000300, 0xc0000303 }, { 0xc0010000, 0xc0010007 }, { 0xc0010200, 0xc001020b }, { 0xc0010230, 0xc001023b },
+	{ 0xc0010240, 0xc0010247 },	/* counters */
+	{ 0xc0000408, 0xc000040f }, { 0xc0010044, 0xc001004a }, { 0xc0010400, 0xc001043f },	/* machine check */
+	{ 0xc0010062, 0xc001006b }, { 0xc0010070, 0xc0010071 }, { 0xc00102b1, 0xc00102b1 }, { 0xc00102b3, 0xc00102b3 },
+					/* P-states, CPPC */
+	{ 0xc0011020, 0xc0011023 }, { 0xc0011028, 0xc001102e }, { 0xc00110e2, 0xc00110e3 },	/* errata, speculation */
+	{ 0xc0011030, 0xc001103d },	/* instruction-based sampling */
+	{ 0, 0 },
+};
+
+/* Behind what the map covers: banks of scalable machine check. */
+#define SMCA_FIRST	0xc0002000u
+#define SMCA_LAST	0xc0002fffu
+
+/* What a guest must not read: its own switch of SVM, the keys, and Intel's VMX, for which an emulated processor may answer. */
+static const struct msr_range secret[] = {
+	{ MSR_VM_CR, MSR_VM_CR }, { MSR_IGNNE, MSR_IGNNE }, { 0xc0010116, MSR_VM_HSAVE_PA }, { 0xc0010118, 0xc001011a },
+	{ MSR_VMX_FIRST, MSR_VMX_LAST }, { 0, 0 },
+};
+
+/* RAM, MMIO and SMM are where firmware put them; the rest is no guest's business either.  As if written, without a word. */
+static const struct msr_range silent[] = {
+	{ 0xc0010010, 0xc0010010 }, { 0xc0010015, 0xc001001a }, { 0xc001001d, 0xc001001d }, { 0xc0010020, 0xc0010020 },
+	{ 0xc0010058, 0xc0010058 }, { 0xc0010111, 0xc0010113 }, { 0, 0 },
+};
+
+static bool in(const struct msr_range *r, uint32_t msr)
+{
+	for (; r->last; r++)
+		if (msr >= r->first && msr <= r->last)
+			return true;
+	return false;
+}
+
+static void set(uint8_t *map, const struct msr_range *r, bool read, bool write)
+{
+	for (; r->last; r++)
+		for (uint32_t msr = r->first; msr <= r->last; msr++)
+			svm_msr_trap(map, msr, read, write);
+}
+
+/* Every write exits but for those in the lists; reads but for a few do not. */
 void svm_msr_policy(uint8_t *map)
 {
-	static const uint32_t both[] = { MSR_EFER, MSR_VM_CR, MSR_VM_HSAVE_PA, 0xc0010115, 0xc0010116, 0xc0010118, 0xc0010119,
-		0xc001011a, MSR_TSC_ADJUST, MSR_APIC_BASE };
-	static const uint32_t writes[] = { MSR_TSC, 0xc0010010, 0xc0010015, 0xc0010016,
-		0xc0010017, 0xc0010018, 0xc0010019, 0xc001001a, 0xc001001d, 0xc0010020, 0xc0010058, 0xc0010111, 0xc0010112,
-		0xc0010113 };
+	static const struct msr_range answered[] = {
+		{ MSR_EFER, MSR_EFER }, { MSR_TSC_ADJUST, MSR_TSC_ADJUST }, { MSR_APIC_BASE, MSR_APIC_BASE }, { 0, 0 },
+	};
 
-	for (unsigned i = 0; i < ARRAY_SIZE(both); i++)
-		svm_msr_trap(map, both[i], true, true);
-	for (unsigned i = 0; i < ARRAY_SIZE(writes); i++)
-		svm_msr_trap(map, writes[i], false, true);
-	/* Intel's; an emulated AMD processor may answer all the same. */
-	for (uint32_t msr = MSR_VMX_FIRST; msr <= MSR_VMX_LAST; msr++)
-		svm_msr_trap(map, msr, true, true);
+	memset(map, ALL_WRITES, MAP_SIZE);
+	set(map, msr_open, false, false);
+	set(map, open, false, false);
+	set(map, secret, true, true);
+	set(map, answered, true, true);
 }
 
 bool svm_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value)
@@ -55,12 +97,17 @@ bool svm_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value)
 	else if (msr == MSR_IGNNE)
 		*value = 0;
 	else
-		return false;
+		return !in(secret, msr) && msr_read_through(msr, value);
 	return true;
 }
 
-/* SYSCFG, TOP_MEM, IORRs, SMM and microcode: as if written.  Anything outside the map is not there. */
 bool svm_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value)
 {
-	return msr != MSR_VM_CR && msr != MSR_VM_HSAVE_PA && msr >= MSR_AMD_FIRST && msr <= MSR_AMD_LAST;
+	if (msr == MSR_IGNNE || in(silent, msr))
+		return true;
+	if (in(secret, msr))
+		return false;
+	if (msr >= SMCA_FIRST && msr <= SMCA_LAST)
+		return wrmsr_safe(msr, value);
+	return msr_drop(msr, value);
 }

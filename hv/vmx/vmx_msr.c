@@ -5,8 +5,15 @@
  * extended page tables.
  */
 #include "hv/mem/mtrr.h"
+#include <veneer/string.h>
+#include "hv/cpu/msr.h"
 #include "hv/vmx/vmx.h"
 #include "hv/x86.h"
+
+#define MSR_MISC_ENABLE		0x1a0u
+#define  MISC_LIMIT_CPUID	BIT64(22)
+#define  MISC_NO_XD		BIT64(34)
+#define WRITES			2048u		/* the maps of writes, in the bitmap and as long */
 
 enum { GP, NATIVE, IGNORED, ANSWERED };
 
@@ -18,6 +25,7 @@ static const struct rule {
 	{ MSR_APIC_BASE, MSR_APIC_BASE, ANSWERED, ANSWERED },
 	{ MSR_FEATURE_CONTROL, MSR_FEATURE_CONTROL, ANSWERED, GP },
 	{ MSR_TSC_ADJUST, MSR_TSC_ADJUST, ANSWERED, ANSWERED },
+	{ MSR_MISC_ENABLE, MSR_MISC_ENABLE, NATIVE, ANSWERED },
 	{ MSR_UCODE_TRIGGER, MSR_UCODE_TRIGGER, NATIVE, IGNORED },
 	{ MSR_SMM_MONITOR, MSR_SMM_MONITOR, GP, GP },
 	{ MSR_SMRR_BASE, MSR_SMRR_MASK, NATIVE, GP },
@@ -46,19 +54,30 @@ static void set_bit(uint8_t *map, unsigned bit, bool on)
 	map[bit / 8] = (uint8_t)((map[bit / 8] & ~BIT(bit % 8)) | (unsigned)on << bit % 8);
 }
 
+/* Others Intel's processors do not have, though emulators may say that they do. */
+static bool in_bitmap(uint32_t msr)
+{
+	return !(msr & 0x3fffe000) && (!(msr >> 30) || msr >> 30 == 3);
+}
+
 /* Four maps of 1 KiB: reads of 0-1FFFh, of C0000000h-C0001FFFh, then writes.  All other MSRs exit (25.6.9). */
 void vmx_msr_trap(uint8_t *bitmap, uint32_t msr, bool read, bool write)
 {
 	uint8_t *map = bitmap + (msr >= 0xc0000000 ? 1024 : 0);
 
-	if (msr & 0x3fffe000 || (msr >> 30 && msr >> 30 != 3))
+	if (!in_bitmap(msr))
 		return;
 	set_bit(map, msr & 0x1fff, read);
 	set_bit(map + 2048, msr & 0x1fff, write);
 }
 
+/* Every write exits but for those in the list; reads but for the rules' do not. */
 void vmx_msr_policy(uint8_t *bitmap)
 {
+	memset(bitmap + WRITES, 0xff, WRITES);
+	for (const struct msr_range *r = msr_open; r->last; r++)
+		for (uint32_t msr = r->first; msr <= r->last; msr++)
+			vmx_msr_trap(bitmap, msr, false, false);
 	for (unsigned i = 0; i < ARRAY_SIZE(rules); i++)
 		for (uint32_t msr = rules[i].first; msr <= rules[i].last; msr++)
 			vmx_msr_trap(bitmap, msr, rules[i].read != NATIVE, rules[i].write != NATIVE);
@@ -79,11 +98,24 @@ bool vmx_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value)
 	return mtrr_read(msr, value);
 }
 
+/*
+ * Set, bit 22 hides CPUID's leaves above 3 and bit 34 takes NX away, by which the host's page tables and EFER become invalid: a
+ * guest can clear what firmware has set, but not set them.
+ */
+static bool write_misc_enable(uint64_t value)
+{
+	return wrmsr_safe(MSR_MISC_ENABLE, value & (rdmsr(MSR_MISC_ENABLE) | ~(MISC_LIMIT_CPUID | MISC_NO_XD)));
+}
+
 bool vmx_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value)
 {
 	const struct rule *r = find(msr);
 
-	if (r && r->write == IGNORED)
+	if (!r)
+		return in_bitmap(msr) && msr_drop(msr, value);
+	if (r->write == IGNORED)
 		return true;
-	return r && r->write == ANSWERED && mtrr_write(msr, value);
+	if (r->write != ANSWERED)
+		return false;
+	return msr == MSR_MISC_ENABLE ? write_misc_enable(value) : mtrr_write(msr, value);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/cpu/lapic.c hv/irq/msi.c hv/smp/lapic_mode.c hv/exit/msr.c hv/svm/svm_msr.c tests/unit/host/cpu.c */
+/* sources: hv/cpu/lapic.c hv/irq/msi.c hv/smp/lapic_mode.c hv/exit/msr.c hv/svm/svm_msr.c hv/cpu/msr.c tests/unit/host/cpu.c */
 /* What reaches the real local APIC, and what a guest's MSR accesses do to the host. */
 #include <string.h>
 #include <veneer/msi.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "host/host.h"
 #include "host/cpu.h"
+#include "hv/cpu/msr.h"
 #include "hv/cpu/percpu.h"
 
 #define MAX_LEAVES	32
@@ -99,6 +100,23 @@ uint64_t rdmsr(uint32_t msr)
 	if (!p)
 		host_fail("rdmsr", 0, "MSR %#x: #GP in the host", msr);
 	return *p;
+}
+
+bool rdmsr_safe(uint32_t msr, uint64_t *v)
+{
+	uint64_t *p = find_msr(msr);
+
+	if (p)
+		*v = *p;
+	return p;
+}
+
+bool wrmsr_safe(uint32_t msr, uint64_t v)
+{
+	if (!find_msr(msr))
+		return false;
+	wrmsr(msr, v);
+	return true;
 }
 
 void wrmsr(uint32_t msr, uint64_t v)
