@@ -14,6 +14,7 @@
 #define CPUID_1G_PAGES	BIT(26)		/* 80000001h EDX */
 
 static struct pt_tree host;
+static uint8_t first_page[PAGE_SIZE] ALIGNED(PAGE_SIZE);	/* its address shows physical page 0 */
 
 int paging_map_image(void)
 {
@@ -26,10 +27,10 @@ int paging_map_image(void)
 		err = pt_set(&host, rodata, data - rodata, MAP_R);
 	if (!err)
 		err = pt_set(&host, data, end - data, MAP_R | MAP_W);
+	if (!err)
+		err = pt_redirect(&host, mem_phys(first_page), 0, MAP_R | MAP_W);
 	return err;
 }
-
-static uint8_t first_page[PAGE_SIZE] ALIGNED(PAGE_SIZE);
 
 int paging_init(const struct boot_info *b)
 {
@@ -48,8 +49,6 @@ int paging_init(const struct boot_info *b)
 	/* A NULL pointer faults.  Page 0 holds nothing that we read: what GRUB left there was copied before. */
 	if (!err)
 		err = pt_set(&host, 0, PAGE_SIZE, 0);
-	if (!err)
-		err = pt_redirect(&host, mem_phys(first_page), 0, MAP_R | MAP_W);
 	if (err)
 		return err;
 	write_cr3(mem_phys(host.root));
