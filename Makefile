@@ -32,14 +32,14 @@ WARN	 := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 CFLAGS	 := -std=gnu11 -g -ffreestanding -fno-builtin-printf -fpie -fvisibility=hidden -m64 -march=x86-64 -mno-red-zone \
 	    -mgeneral-regs-only -fno-strict-aliasing -fno-asynchronous-unwind-tables -fcf-protection=none \
 	    -fstack-protector-strong -fno-delete-null-pointer-checks -ffunction-sections -fdata-sections $(WARN)
-# Small, but for what runs for every packet and every request.
+# Small, but for what runs for every packet and every request.  What runs once for an exit is not among it: an exit costs more
+# by itself, and its code has to stay mapped.
 OPT	 := -Os
 HOT	 := virtio/queue.o virtio/msix.o virtio/access.o virtio/transport.o virtio/modern.o virtio/blk/request.o \
 	    virtio/blk/blk.o virtio/net/rx.o virtio/net/tx.o virtio/net/net.o hw/nic/nic.o hw/nic/intel/intel_tx.o \
 	    hw/nic/intel/intel_rx.o hw/disk.o hw/disk_cut.o hv/lib/sg.o \
-	    hw/ahci/ahci.o hw/ahci/ahci_cmd.o hw/nvme/nvme.o hv/mem/gmem.o hv/dev/trap.o hv/irq/doorbell.o hv/irq/msi.o \
-	    hv/cpu/lapic.o hv/svm/svm.o hv/vmx/vmx.o hv/exit/exit.o hv/emul/mmio.o hv/emul/pio.o hv/emul/walk.o \
-	    hv/emul/emulate.o
+	    hw/ahci/ahci.o hw/ahci/ahci_cmd.o hw/nvme/nvme.o hv/mem/gmem.o hv/irq/doorbell.o hv/irq/msi.o \
+	    hv/cpu/lapic.o hv/exit/exit.o hv/emul/mmio.o
 CPPFLAGS := -Iinclude -I. -include $(BUILD)/autoconf.h
 LDFLAGS	 := -static -pie --no-dynamic-linker -z text -z pack-relative-relocs -z noexecstack -z max-page-size=4096 \
 	    --no-warn-rwx-segments -L $(BUILD)/segments -T hv/boot/veneer.lds --build-id=none

@@ -12,7 +12,7 @@
 /* A row of the table that scripts/segments writes. */
 struct segment {
 	char name[8];
-	uint32_t start, end;		/* from veneer_start on, whole pages */
+	uint32_t start, end;		/* from veneer_start on; the rows are in this order */
 	uint32_t bit;			/* of the part; 0: the start's */
 	uint32_t users;			/* the bits of the parts that need it, its own included */
 };
@@ -85,26 +85,47 @@ static bool is_pointed_at(void)
 	       points_there(veneer_variables, veneer_start_bss_start) || heap_find(points_there);
 }
 
+/* The pages of the next rows that go and touch each other, from *@at on, which is put behind them.  False: there are none. */
+static bool next_stretch(const struct segment **at, uint64_t *base, uint64_t *size)
+{
+	for (const struct segment *s = *at; s < veneer_segments_end; s = *at) {
+		uint64_t start = s->start, end = s->start;
+
+		for (; s < veneer_segments_end && goes(s) && s->start == end; s++)
+			end = s->end;
+		*at = MAX(s, *at + 1);
+		start = ALIGN_UP(start, (uint64_t)PAGE_SIZE);
+		end = ALIGN_DOWN(end, (uint64_t)PAGE_SIZE);
+		if (start >= end)
+			continue;
+		*base = mem_phys(veneer_start) + start;
+		*size = end - start;
+		return true;
+	}
+	return false;
+}
+
 /* 0 or negative: some of it may be unmapped then. */
 static int unmap(void)
 {
+	const struct segment *at = veneer_segments;
+	uint64_t base, size;
 	int err = 0;
 
-	for (const struct segment *s = veneer_segments; s < veneer_segments_end && !err; s++)
-		if (goes(s) && s->start < s->end)
-			err = paging_unmap(mem_phys(veneer_start) + s->start, s->end - s->start);
+	while (!err && next_stretch(&at, &base, &size))
+		err = paging_unmap(base, size);
 	return err;
 }
 
 static void report(void)
 {
-	uint64_t stays = (uint64_t)(veneer_data - veneer_start), gone = 0, bytes;
+	uint64_t stays = (uint64_t)(veneer_data - veneer_start), gone = 0, base, size;
+	const struct segment *at = veneer_segments;
 
-	for (const struct segment *s = veneer_segments; s < veneer_segments_end; s++) {
-		bytes = dropped && goes(s) ? s->end - s->start : 0;
-		gone += bytes;
-		if (s->end <= (uint64_t)(veneer_data - veneer_start))
-			stays -= bytes;
+	while (dropped && next_stretch(&at, &base, &size)) {
+		gone += size;
+		if (base < mem_phys(veneer_data))
+			stays -= size;
 	}
 	log_info("memory: %lu KiB of code and constants stay mapped, %lu KiB were for the start only and are the heap's",
 		 stays / 1024, gone / 1024);
@@ -117,13 +138,11 @@ static void report(void)
 static int grow(size_t need)
 {
 	bool enough = false;
+	uint64_t base, size;
 
 	lock_acquire(&lock);
-	while (!enough && reserve < veneer_segments_end) {
-		const struct segment *s = reserve++;
-		uint64_t base = mem_phys(veneer_start) + s->start, size = s->end - s->start;
-
-		if (!goes(s) || !size || paging_map_plain(base, size))
+	while (!enough && next_stretch(&reserve, &base, &size)) {
+		if (paging_map_plain(base, size))
 			continue;
 		memset((void *)(uintptr_t)base, 0, size);
 		heap_add((void *)(uintptr_t)base, size);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What of Veneer's image is needed no more once the guest runs.  hv/boot/segments names the parts, scripts/segments lays them
- * out in whole pages and proves that what stays does not name what goes.
+ * out one behind the other and proves that what stays does not name what goes.
  */
 #ifndef HV_SEGMENT_H
 #define HV_SEGMENT_H

@@ -11,8 +11,8 @@
 
 #define PAGE	4096
 
-/* An image: a page of the start's code, one of each of two parts (the second needs the first), one of the rest, variables. */
-__asm__(".data\n.balign 4096\n.globl veneer_start\nveneer_start: .skip 4 * 4096\n"
+/* An image: a page of the start, one of each of two parts (the second needs the first), more parts, the rest, variables. */
+__asm__(".data\n.balign 4096\n.globl veneer_start\nveneer_start: .skip 6 * 4096\n"
 	".globl veneer_data, veneer_variables\nveneer_data: veneer_variables: .skip 4096\n"
 	".globl veneer_data_end, veneer_start_bss_start, veneer_heap\n"
 	"veneer_data_end: veneer_start_bss_start: veneer_heap: .skip 8\n"
@@ -20,6 +20,10 @@ __asm__(".data\n.balign 4096\n.globl veneer_start\nveneer_start: .skip 4 * 4096\
 	".ascii \"start\\0\\0\\0\"\n.long 0, 4096, 0, 0\n"
 	".ascii \"first\\0\\0\\0\"\n.long 4096, 2 * 4096, 1, 3\n"
 	".ascii \"second\\0\\0\"\n.long 2 * 4096, 3 * 4096, 2, 2\n"
+	/* Three in two pages: the middle one is in both. */
+	".ascii \"third\\0\\0\\0\"\n.long 3 * 4096, 3 * 4096 + 64, 4, 4\n"
+	".ascii \"fourth\\0\\0\"\n.long 3 * 4096 + 64, 4 * 4096 + 64, 8, 8\n"
+	".ascii \"fifth\\0\\0\\0\"\n.long 4 * 4096 + 64, 5 * 4096, 16, 16\n"
 	"veneer_segments_end:\n.text");
 
 static unsigned unmapped, flushed, added;	/* a bit for each page */
@@ -100,20 +104,22 @@ TEST(drops_the_start_and_unused_parts)
 {
 	uint64_t start = mem_phys(veneer_start);
 
-	memset(veneer_start, 0x5a, 4 * PAGE);
-	/* The second part, which needs the first; and what belongs to none. */
+	memset(veneer_start, 0x5a, 6 * PAGE);
+	/* The second part, which needs the first; the fifth, whose page the fourth shares; and what belongs to none. */
 	segment_use(veneer_start + 2 * PAGE + 5);
-	segment_use(veneer_start + 3 * PAGE + 5);
+	segment_use(veneer_start + 5 * PAGE - 5);
+	segment_use(veneer_start + 5 * PAGE + 5);
 	heap_word = start + 2 * PAGE;
 	((uint64_t *)veneer_data)[0] = start;	/* where the image begins: a range, no pointer */
-	((uint64_t *)veneer_data)[1] = start + 3 * PAGE;
+	((uint64_t *)veneer_data)[1] = start + 5 * PAGE;
 	segment_drop(flush);
-	CHECK_EQ(unmapped, 1);
-	CHECK_EQ(flushed, 1);
+	CHECK_EQ(unmapped, 1 | 8);
+	CHECK_EQ(flushed, 1 | 8);
 	CHECK(segment_gone(start + 5) && !strcmp(segment_gone(start + 5), "start"));
 	CHECK(!segment_gone(start + PAGE));
 	CHECK(!segment_gone(start + 2 * PAGE));
-	CHECK(!segment_gone(start + 3 * PAGE));
+	CHECK(segment_gone(start + 3 * PAGE) && !strcmp(segment_gone(start + 3 * PAGE), "third"));
+	CHECK(!segment_gone(start + 5 * PAGE));
 	CHECK(!segment_gone(start - 1));
 }
 
@@ -122,6 +128,9 @@ TEST(heap_gets_the_pages_when_it_is_full)
 	CHECK_EQ(added, 0);
 	CHECK_EQ(grow(PAGE), 0);
 	CHECK_EQ(added, 1);
+	CHECK_EQ(unmapped, 8);
+	CHECK_EQ(grow(2 * PAGE), -ERR_NOMEM);
+	CHECK_EQ(added, 1 | 8);
 	CHECK_EQ(unmapped, 0);
 	CHECK_EQ(grow(1), -ERR_NOMEM);
 }

@@ -28,12 +28,15 @@ busy_guest() {
 
 # jump FUNCTION [ARGUMENT]: Veneer goes on at FUNCTION when the guest has left the next time, which an NMI makes it do.
 jump() {
-	for _ in 1 2 3 4 5; do
-		sleep 1
+	local ringer status=0
+	while sleep 1; do
 		"$LIB/qmp" qmp inject-nmi || true
 	done >nmi.log 2>&1 3>&- &
-	"$LIB/host-jump" gdb "$(at smp_left)" "$(at "$1")" ${2:+"$(at "$2")"}
-	wait $!
+	ringer=$!
+	"$LIB/host-jump" gdb "$(at smp_left)" "$(at "$1")" ${2:+"$(at "$2")"} || status=$?
+	kill $ringer
+	wait $ringer || true
+	return $status
 }
 
 # ends_in_panic REGEX
