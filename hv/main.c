@@ -123,6 +123,7 @@ static void start_guest(void)
 	if (IS_ENABLED(CONFIG_INTX))
 		intx_start();
 	log_info("guest: starts at %#lx; %lu of %lu KiB of heap in use", regs.rip, heap_in_use() / 1024, heap_size() / 1024);
+	config_end_start(&config);
 	exit_run_guest();
 }
 

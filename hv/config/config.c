@@ -423,3 +423,9 @@ int config_parse(struct config *c, const void *blob, size_t size)
 	}
 	return parse_root(&p);
 }
+
+void config_end_start(struct config *c)
+{
+	for (unsigned i = 0; i < c->nrules; i++)
+		c->rule[i].card_prop = c->rule[i].disk_prop = NULL;
+}

@@ -65,6 +65,11 @@ int paging_map_plain(uint64_t base, uint64_t size)
 	return pt_set(&host, base, size, MAP_R | MAP_W);
 }
 
+bool paging_is_mapped(uint64_t addr)
+{
+	return pt_get(&host, addr);
+}
+
 uint64_t host_root(void)
 {
 	return mem_phys(host.root);

@@ -21,6 +21,7 @@ uint64_t host_root(void);
 int paging_unmap(uint64_t base, uint64_t size);
 int paging_map_plain(uint64_t base, uint64_t size);
 int paging_map_image(void);
+bool paging_is_mapped(uint64_t addr);
 
 /*
  * The first page of physical memory, which is absent at address 0: where real mode has its vectors and a BIOS its data, and

@@ -69,7 +69,8 @@ static bool points_there(const uint64_t *from, const uint64_t *to)
 			continue;
 		const struct segment *s = find(*from);
 
-		if (s && goes(s)) {
+		/* A page that a part shares with what stays is still there, and its page table entry looks like a pointer. */
+		if (s && goes(s) && !paging_is_mapped(*from)) {
 			log_warn("memory: %p holds %#lx (image + %#lx), which is for the start only: it all stays mapped", from,
 				 *from, *from - first);
 			return true;

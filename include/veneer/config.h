@@ -48,7 +48,8 @@ struct config_rule {
 	uint64_t window_first, window_blocks;	/* WINDOW_BLOCKS, logical blocks; the sum does not wrap */
 	uint32_t partition;		/* WINDOW_NUMBER, from 1 */
 	char part_name[40];		/* WINDOW_UUID, WINDOW_LABEL */
-	const char *card_prop, *disk_prop;	/* a property that concerns network cards (disks) alone, or NULL */
+	/* A property that concerns network cards (disks) alone, or NULL; a text of the start (config_end_start()). */
+	const char *card_prop, *disk_prop;
 	bool used;				/* the rule matched something; the log names the rules that never did */
 };
 
@@ -93,5 +94,8 @@ struct config_rule *config_find_dev(struct config *c, const struct pci_dev *pci)
 
 /* The strongest rule for a disk: by the address of its controller, its serial, the id or class of its controller, or NULL. */
 struct config_rule *config_find_disk(struct config *c, const struct pci_dev *pci, const char *serial);
+
+/* The rules have been applied: forget the texts that go with the code of the start. */
+void config_end_start(struct config *c);
 
 #endif
