@@ -15,13 +15,14 @@ trap_stubs:
 	.set vector, 0
 	.rept 256
 	.balign TRAP_STUB_SIZE
-	pushq $vector
+	pushq $(vector - 128)		/* one byte for each vector: all stubs together take 2 KiB */
 	jmp trap_common
 	.set vector, vector + 1
 	.endr
 
 	.balign 16
 trap_common:
+	addq $128, (%rsp)
 	cmpb $0, %gs:CPU_INTR_WINDOW
 	jne window
 	/* #GP of an MSR that is only tried: the function says so. */

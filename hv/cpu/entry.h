@@ -3,7 +3,7 @@
 #ifndef HV_ENTRY_H
 #define HV_ENTRY_H
 
-#define TRAP_STUB_SIZE		16
+#define TRAP_STUB_SIZE		8
 
 #ifndef __ASSEMBLER__
 
