@@ -10,6 +10,7 @@
 #include <veneer/pci.h>
 #include <veneer/string.h>
 #include "conceal/conceal.h"
+#include "conceal/need.h"
 
 #define CLASS_NET	0x02
 #define CLASS_STORAGE	0x01
@@ -219,6 +220,25 @@ static bool check(const struct pci_dev *p)
 	if (v.driver->class != HW_NIC)
 		log_info("check:   disks: unknown, they show when the controller is started, which this check does not do");
 	return v.fate == FATE_CONCEAL;
+}
+
+static unsigned count_disks(const struct verdict *v, const struct pci_dev *p)
+{
+	return v->driver->count_disks ? v->driver->count_disks(p) : 1;
+}
+
+uint64_t conceal_need(void)
+{
+	const struct pci_dev *p;
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; (p = pci_get(i)); i++) {
+		struct verdict v = decide(p);
+
+		if (v.fate == FATE_CONCEAL)
+			sum += need_of(v.driver, count_disks(&v, p));
+	}
+	return sum;
 }
 
 int conceal_check(void)

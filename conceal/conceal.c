@@ -503,6 +503,7 @@ void conceal_shutdown(void)
 static const struct composition parts = {
 	.start = conceal_start,
 	.check = conceal_check,
+	.need = conceal_need,
 	.shutdown = conceal_shutdown,
 	.bootdisk = &bootdisk_ops,
 };

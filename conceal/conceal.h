@@ -66,6 +66,7 @@ int rules_check(verdict_fn look);
 /* The members of struct composition (<veneer/conceal.h>). */
 int conceal_start(void);
 int conceal_check(void);
+uint64_t conceal_need(void);
 void conceal_shutdown(void);
 
 #endif

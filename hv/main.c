@@ -127,6 +127,18 @@ static void start_guest(void)
 	exit_run_guest();
 }
 
+/* What this machine needs, by the same sum as veneer-hwcheck's; and, if it is no mere check, take it. */
+static void need_memory(const char *prefix)
+{
+	uint64_t gib = ALIGN_UP(gmem_top(), 1ull << 30) >> 30;
+	bool large = cpuid(0x80000001, 0).edx & BIT(26);
+	struct need n = { large ? 0 : gib * NEED_GIB, composition()->need(), need_later(&boot, acpi.ncpus) };
+
+	need_say(&n, prefix);
+	if (!*prefix)
+		own_size(n.devices + n.later, need_sum(&n));
+}
+
 static void start_machine(void)
 {
 	acpi_init(boot.rsdp);
@@ -140,7 +152,7 @@ static void start_machine(void)
 	pci_space_init(&boot);
 	if (pci_init(true))
 		stop("not all PCI functions of this machine can be recorded: the guest would get one that must be hidden");
-	own_size(0);
+	need_memory("");
 	iommu_init("");
 	if (vpci_init())
 		stop("no memory to close PCI's configuration space: the guest would get a function that must be hidden");
@@ -196,6 +208,8 @@ NORETURN static void check_only(void)
 		stop("does not fit: not all PCI functions of this machine can be recorded");
 	iommu_init("check: ");
 	int n = composition()->check();
+
+	need_memory("check: ");
 
 	if (!cpu)
 		stop("does not fit: the processor, see above");

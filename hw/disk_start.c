@@ -8,9 +8,12 @@
 #include <veneer/time.h>
 #include "disk_queue.h"
 
-#define BOUNCE_CHUNKS	16u		/* 64 KiB for a disk; shared out among its queues, but */
+#define BOUNCE_CHUNKS	16u		/* 64 KiB for a disk; shared out among its queues, one for each tag, but */
 #define BOUNCE_MIN	4u		/* not less than this for each */
 #define DEFAULT_TIMEOUT	30000000u
+
+_Static_assert(sizeof(struct disk_slot) + sizeof(uint16_t) <= DISK_SLOT, "DISK_MEMORY() counts it");
+_Static_assert(BOUNCE_CHUNKS * BOUNCE_CHUNK <= DISK_BOUNCE, "DISK_MEMORY() counts it");
 
 static bool limits_ok(const struct disk *disk)
 {
@@ -30,7 +33,7 @@ static int queue_init(struct disk_queue *q, struct disk *disk, unsigned index)
 	q->index = index;
 	q->sg_cap = MIN(disk->limits.max_segs, DISK_MAX_SEGS);
 	q->block_shift = (unsigned)__builtin_ctz(disk->block_size);
-	q->nchunks = MAX(BOUNCE_CHUNKS / disk->nqueues, BOUNCE_MIN);
+	q->nchunks = MAX(MIN(BOUNCE_CHUNKS / disk->nqueues, tags), BOUNCE_MIN);
 	size_t each = sizeof(struct disk_slot) + q->sg_cap * sizeof(struct sg) + sizeof(uint16_t);
 	uint8_t *mem = mem_alloc(tags * each, 16);
 

@@ -2,9 +2,17 @@
 /*
  * Linked with one driver's id table for the host, prints it: the option that switches the driver on (argv[1]), kind, driver,
  * vendor, device, class, mask, how far it was tried, model; separated by tabs, numbers in hexadecimal, "*" for any.
+ *
+ * Before it two lines of kind "cost", bytes of Veneer's memory in decimal: for "veneer" the least, what all machines need, what
+ * a start needs, each processor, each GiB without pages of 1 GiB; for the driver a controller with 0, 1, 2 ... disks.
  */
 #include <stdio.h>
 #include <veneer/hwdev.h>
+#include "conceal/need.h"
+#include "hv/boot/need.h"
+#include "hv/boot/own.h"
+
+#define MAX_DISKS	32u
 
 extern const struct hw_driver *const __start_veneer_drivers[] __attribute__((weak));
 extern const struct hw_driver *const __stop_veneer_drivers[] __attribute__((weak));
@@ -25,12 +33,25 @@ static void print(const char *option, const struct hw_driver *d, const struct hw
 	printf("\t%06x\t%06x\t%s\t%s\n", id->class_code, id->class_mask, id->emulated ? "emulated" : "never", id->model);
 }
 
+/* By the number of disks; a card has none. */
+static void print_costs(const char *option, const struct hw_driver *d)
+{
+	printf("%s\tcost\t%s", option, d->name);
+	for (unsigned n = 0; n <= (d->class == HW_NIC ? 0 : MAX_DISKS); n++)
+		printf("\t%llu", (unsigned long long)need_of(d, n));
+	printf("\n");
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2)
 		return 2;
-	for (const struct hw_driver *const *d = __start_veneer_drivers; d < __stop_veneer_drivers; d++)
+	printf("%s\tcost\tveneer\t%u\t%u\t%u\t%u\t%u\n", argv[1], OWN_MIN, NEED_IMAGE + NEED_BASE, NEED_LOADER + NEED_TABLES,
+	       NEED_CPU, NEED_GIB);
+	for (const struct hw_driver *const *d = __start_veneer_drivers; d < __stop_veneer_drivers; d++) {
+		print_costs(argv[1], *d);
 		for (unsigned i = 0; i < (*d)->nids; i++)
 			print(argv[1], *d, &(*d)->ids[i]);
+	}
 	return 0;
 }

@@ -7,11 +7,21 @@
 
 struct boot_info;
 
+#define NEED_IMAGE		(896u << 10)	/* text, data and tables of fixed size: veneer.lds checks it */
 #define NEED_BASE		(160u << 10)	/* bitmaps, stacks, copies, page tables of a small machine */
 #define NEED_CPU		(32u << 10)	/* each processor but the first: ap.c, and the vendor's structures */
 #define NEED_LOADER		(96u << 10)	/* what the guest's loader builds, less what follows */
 #define NEED_TABLES		(256u << 10)	/* page tables that the running guest makes necessary */
 #define NEED_GIB		8192u		/* page tables for each GiB without 1 GiB pages, Veneer's and nested */
+
+/* Bytes of Veneer's memory, all that is hidden of it: @later as below, @devices as the composition says. */
+struct need {
+	uint64_t tables, devices, later;
+};
+uint64_t need_sum(const struct need *n);
+
+/* One line: the sum and its parts. */
+void need_say(const struct need *n, const char *prefix);
 
 /* For what comes after the devices' start: @ncpus processors, the loader, the guest's life. */
 uint64_t need_later(const struct boot_info *b, unsigned ncpus);

@@ -6,6 +6,7 @@
 #include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
+#include <veneer/string.h>
 #include "hv/boot/bootinfo.h"
 #include "hv/mem/heap.h"
 #include "hv/mem/nested.h"
@@ -18,14 +19,23 @@
 #define TAIL_MAX	(2 * MIB)
 #define STEP		(512 * 1024ull)		/* a full heap grows by this at least */
 
-static struct boot_info *boot;
+static struct boot_info *boot;			/* of the start: gone when the guest runs */
+static struct mem_range mine[BOOT_MAX_OWN];	/* what stays of it */
+static unsigned nmine;
 static uint64_t missing;			/* bytes that could not be had */
 static bool said;				/* where all is that was taken first */
+
+static void remember(void)
+{
+	memcpy(mine, boot->own, sizeof(mine));
+	nmine = boot->nown;
+}
 
 static int take(uint64_t base, uint64_t size)
 {
 	int err = boot_info_own(boot, base, size);
 
+	remember();
 	if (!err)
 		heap_add((void *)(uintptr_t)base, (size_t)size);
 	return err;
@@ -82,6 +92,7 @@ int own_init(struct boot_info *b)
 	b->self_base = base;
 	b->self_size = size;
 	missing = 0;
+	remember();
 	take_tail();
 	heap_set_grow(own_grow);
 	return 0;
@@ -119,10 +130,10 @@ static uint64_t own_bytes(void)
 	return sum;
 }
 
-void own_size(uint64_t need)
+void own_size(uint64_t need, uint64_t total)
 {
 	uint64_t image = mem_phys(veneer_heap) - boot->self_base, free = heap_size() - heap_in_use(), own = own_bytes();
-	uint64_t more = MAX(need > free ? need - free : 0, own < OWN_MIN ? OWN_MIN - own : 0);
+	uint64_t more = MAX(need > free ? need - free : 0, own < total ? total - own : 0);
 
 	take_more(ALIGN_UP(more, (uint64_t)PAGE_SIZE));
 	for (unsigned i = 0; i < boot->nown; i++) {
@@ -163,5 +174,8 @@ int own_close(uint64_t bytes)
 
 bool own_memory(uint64_t addr)
 {
-	return (addr >= mem_phys(veneer_start) && addr < mem_phys(veneer_end)) || (boot && boot_info_is_own(boot, addr, 1));
+	for (unsigned i = 0; i < nmine; i++)
+		if (addr >= mine[i].base && addr - mine[i].base < mine[i].size)
+			return true;
+	return false;
 }

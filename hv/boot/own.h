@@ -15,11 +15,11 @@ struct boot_info;
 int own_init(struct boot_info *b);
 
 /*
- * Take what the machine needs, in one piece if possible: @need free bytes of heap, and Veneer's own memory is OWN_MIN at least.
+ * Take what the machine needs, in one piece if possible: @need free bytes of heap, and @total of Veneer's own memory in all.
  * Says where all is.  What could not be had is asked for again by mem_alloc(), and told by own_close().
  */
-#define OWN_MIN		0x400000u
-void own_size(uint64_t need);
+#define OWN_MIN		0x400000u		/* the least that is hidden */
+void own_size(uint64_t need, uint64_t total);
 
 /*
  * Nothing is taken from now on: hide all that was taken from the guest, and leave @bytes free for what comes.  0, or

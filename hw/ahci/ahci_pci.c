@@ -81,11 +81,40 @@ no_regs:
 	return n ? n : -ERR_NODEV;
 }
 
+/* Whose links are up: what firmware has left without power is not seen, and found when the controller is started. */
+static unsigned count_disks(const struct pci_dev *pci)
+{
+	uint64_t base = pci_read32(pci, PCI_BAR(AHCI_BAR)) & ~15u;
+	volatile uint8_t *regs = NULL;
+	unsigned n = 0;
+	uint32_t pi;
+
+	if (base && (pci_read16(pci, PCI_COMMAND) & PCI_CMD_MEM))
+		regs = mem_map_mmio(base, AHCI_PORT(AHCI_MAX_PORTS));
+	pi = regs ? mmio_read32(regs + AHCI_PI) : 0;
+	if (pi == ~0u)
+		return 1;
+	for (; pi; pi &= pi - 1) {
+		unsigned port = (unsigned)__builtin_ctz(pi);
+
+		n += FIELD_GET(AHCI_PXSSTS_DET, mmio_read32(regs + AHCI_PORT(port) + AHCI_PXSSTS)) == AHCI_DET_UP;
+	}
+	return MAX(n, 1u);
+}
+
+/* With as many tags as a port has slots. */
+#define PORT_MEMORY	(MEM_COST(sizeof(struct ahci_port)) + MEM_COST(sizeof(struct ahci_port_mem)) + 1024 + \
+			 MEM_COST(AHCI_MAX_SLOTS * (sizeof(struct ahci_table) + DISK_MAX_SEGS * sizeof(struct ahci_prd))) + 128)
+
 const struct hw_driver ahci_driver = {
 	.name = "ahci",
 	.class = HW_STORAGE,
 	.ids = ahci_ids,
 	.nids = ARRAY_SIZE(ahci_ids),
+	.memory = MEM_COST(sizeof(struct ahci)),
+	.disk_memory = PORT_MEMORY + DISK_MEMORY(AHCI_MAX_SLOTS),
+	.disk_tags = AHCI_MAX_SLOTS,
+	.count_disks = count_disks,
 	.probe = ahci_probe,
 };
 HW_DRIVER(ahci_driver);

@@ -280,11 +280,20 @@ err_free:
 	return err;
 }
 
+/* All namespaces share the slots: what one has more of the others have less. */
+#define SLOTS_MEMORY	(MEM_COST(NVME_IO_ENTRIES * sizeof(struct nvme_slot)) + \
+			 MEM_COST_PAGES(NVME_IO_ENTRIES * NVME_PRP_LIST * sizeof(uint64_t)) + \
+			 DISK_MEMORY(NVME_IO_ENTRIES) - DISK_MEMORY(0))
+
 static const struct hw_driver nvme_driver = {
 	.name = "nvme",
 	.class = HW_STORAGE,
 	.ids = ids,
 	.nids = ARRAY_SIZE(ids),
+	.memory = MEM_COST(sizeof(struct nvme)) + 5 * MEM_COST_PAGES(PAGE_SIZE) + SLOTS_MEMORY,
+	.disk_memory = MEM_COST(sizeof(struct nvme_ns)) + DISK_MEMORY(0),
+	.disk_tags = NVME_IO_ENTRIES,
+	.shared_tags = true,
 	.probe = nvme_probe,
 };
 HW_DRIVER(nvme_driver);

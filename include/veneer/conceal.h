@@ -25,6 +25,9 @@ struct composition {
 	 */
 	int (*check)(void);
 
+	/* Bytes of the heap that start() will need, as far as that can be seen; nothing is written to a device. */
+	uint64_t (*need)(void);
+
 	/* The machine goes down: stop DMA, flush disks, every controller.  Bounded. */
 	void (*shutdown)(void);
 

@@ -11,6 +11,7 @@
 #ifndef VENEER_DISK_H
 #define VENEER_DISK_H
 
+#include <veneer/mem.h>
 #include <veneer/sg.h>
 #include <veneer/types.h>
 
@@ -131,6 +132,12 @@ struct disk {
 
 	uint64_t cnt_commands, cnt_splits, cnt_bounced, cnt_bounced_bytes, cnt_errors, cnt_timeouts;
 };
+
+/* What disk_init() takes of the heap, for one queue of @tags commands: see MEM_COST(). */
+#define DISK_SLOT		160u
+#define DISK_BOUNCE		65536u
+#define DISK_MEMORY(tags)	(MEM_COST(512) + MEM_COST((tags) * (DISK_SLOT + DISK_MAX_SEGS * sizeof(struct sg))) + \
+				 MEM_COST_PAGES(DISK_BOUNCE))
 
 /* For drivers, at probe, after the fields above are set: allocates command and bounce memory.  0 or -ERR_NOMEM. */
 int disk_init(struct disk *disk);

@@ -77,6 +77,14 @@ struct hw_driver {
 	const struct hw_id *ids;
 	unsigned nids;
 
+	/* The most that it takes of the heap (MEM_COST()): a controller, and each disk with what disk_init() takes. */
+	uint32_t memory, disk_memory;
+	uint16_t disk_tags;		/* of a disk, at most; @shared_tags: of all disks of a controller together */
+	bool shared_tags;
+
+	/* Disks that a look at the registers shows; nothing is written.  NULL: one.  start() may find more, and others. */
+	unsigned (*count_disks)(const struct pci_dev *pci);
+
 	/*
 	 * For ids that several chips share: false if this one is not for this driver.  The device then stays the guest's, as if
 	 * no line of the table had matched.  Looks at @pci and at configuration space, touches nothing, says why in a

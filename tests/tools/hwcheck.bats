@@ -277,6 +277,7 @@ machine() {
 	assert_output --partial "interrupt line 10, rings by message"
 	assert_output --partial "shares the slot with 00:1f.3 (the guest's own)"
 	assert_output --partial "disk sda: Scratch 1000, 1.0 TB, serial S3Z1NB0K123456; sda mounted at /home"
+	assert_line "  4096 KiB are hidden from the guest"
 	[ "${lines[-1]}" = "fits: 1 network and 1 disk controller will be concealed" ]
 	"$ROOT/installer/veneer-config" compile m.dts m.dtb
 	[ "$(fdtget m.dtb /policy/sda veneer,serial)" = S3Z1NB0K123456 ]

@@ -30,7 +30,6 @@ static int hide_error;
 
 uint64_t rdmsr(uint32_t msr) { return 0; }
 struct cpuid_regs cpuid(uint32_t leaf, uint32_t sub) { return (struct cpuid_regs){ 0 }; }
-uint64_t rdmsr(uint32_t msr) { return 0; }
 
 int nested_hide(uint64_t gpa, uint64_t size)
 {
@@ -83,7 +82,7 @@ TEST(the_rest_behind_veneer_belongs_to_it)
 TEST(no_less_than_4_mib_and_no_more_than_needed)
 {
 	start(RAM, 0x100000);
-	own_size(1u << 20);
+	own_size(1u << 20, OWN_MIN);
 	CHECK_EQ(taken(), OWN_MIN);
 	CHECK(host_log_has("memory: Veneer at") && host_log_has("memory: and"));
 	/* From the top, but not where the module is. */
@@ -91,7 +90,7 @@ TEST(no_less_than_4_mib_and_no_more_than_needed)
 	CHECK_EQ(own_close(64 << 10), 0);
 	CHECK_EQ(taken(), OWN_MIN);
 	start(RAM, 0);
-	own_size(6u << 20);
+	own_size(6u << 20, OWN_MIN);
 	CHECK(heap_size() - heap_in_use() >= 6u << 20 && heap_size() - heap_in_use() < (6u << 20) + PAGE_SIZE);
 }
 
@@ -101,11 +100,18 @@ TEST(what_was_not_foreseen_comes_in_steps_and_is_hidden)
 	unsigned n = 0;
 
 	start(RAM, 0);
-	own_size(0);
+	own_size(0, OWN_MIN);
 	while (n < 64 && heap_size() < 6u << 20)
 		CHECK((p[n++] = mem_alloc(200 << 10, 4096)));
 	CHECK(host_log_has("KiB more for Veneer at"));
 	CHECK_EQ(own_close(0), 0);
+	/* When the guest runs the start's copy of the boot loader's map is gone. */
+	struct boot_info was = b;
+
+	memset(&b, 0xa5, sizeof(b));
+	for (unsigned i = 0; i < n; i++)
+		CHECK(own_memory(mem_phys(p[i])));
+	b = was;
 	/* The steps lie side by side: two pieces in all, both hidden, and none of them is the guest's. */
 	CHECK_EQ(b.nown, 2);
 	CHECK_EQ(nhidden, 2);
@@ -126,7 +132,7 @@ TEST(pieces_where_no_place_is_large_enough)
 	b.range[1] = (struct mem_range){ ram + RAM / 2 + 0x80000, RAM / 2 - 0x80000, MEM_USABLE };
 	b.range[0].size = RAM / 2 - 0x80000;
 	b.nranges = 3;
-	own_size(6u << 20);
+	own_size(6u << 20, OWN_MIN);
 	CHECK_EQ(own_close(0), 0);
 	CHECK(heap_size() - heap_in_use() >= 6u << 20);
 }
@@ -134,17 +140,17 @@ TEST(pieces_where_no_place_is_large_enough)
 TEST(too_little_memory_names_need_and_have)
 {
 	start(0x200000, 0);
-	own_size(8u << 20);
+	own_size(8u << 20, OWN_MIN);
 	CHECK(!mem_alloc(3u << 20, 64));
 	CHECK_EQ(own_close(0), -ERR_NOMEM);
 	CHECK(host_log_has("memory: Veneer needs ") && host_log_has(" KiB for this machine, and has "));
 	/* Also where the devices found room and the rest does not. */
 	start(0x500000, 0);
-	own_size(0);
+	own_size(0, OWN_MIN);
 	CHECK_EQ(own_close(6u << 20), -ERR_NOMEM);
 	/* And where it cannot be protected. */
 	start(RAM, 0);
-	own_size(0);
+	own_size(0, OWN_MIN);
 	hide_error = -ERR_NOMEM;
 	CHECK_EQ(own_close(0), -ERR_NOMEM);
 }

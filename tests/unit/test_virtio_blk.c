@@ -91,7 +91,7 @@ static void make_disk(uint32_t block_size)
 		.ops = &ops, .name = "fake0", .serial = "SERIAL-0123456789", .block_size = block_size,
 		.nblocks = BLOCKS * 512 / block_size, .write_cache = true, .flush = true, .nqueues = 1, .phys_exp = 3,
 		.limits = { .max_bytes = 1 << 20, .max_segs = 128, .max_seg_len = 1 << 22, .addr_align = 2, .len_align = 2,
-			    .dma_mask = ~0ull, .max_discard_blocks = 1024, .max_zero_blocks = 512, .tags = 32 },
+			    .dma_mask = ~0ull, .max_discard_blocks = 1024, .max_zero_blocks = 512, .tags = 64 },
 	};
 	CHECK_EQ(disk_init(&hw.disk), 0);
 	for (unsigned i = 0; i < sizeof(hw.data); i++)

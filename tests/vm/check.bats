@@ -71,6 +71,7 @@ as_hwcheck() {
 	has '00:1f.2 8086:2922: driver ahci (Intel ICH9), tried in emulation: concealed, the guest sees virtio-blk'
 	has "  shares the slot with 00:1f.0 (the guest's own), 00:1f.3 (the guest's own)"
 	has '  disks: unknown'
+	has 'memory: 4096 KiB for this machine: devices [0-9]*, '
 	has 'fits: 3 network and disk controllers would be concealed'
 	[ "$(grep -acE 'hobby>|taken over' "$(serial)")" = 0 ]
 	[ "$(sha_of disk.img) $(sha_of data)" = "$before" ]

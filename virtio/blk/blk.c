@@ -195,7 +195,8 @@ struct virtio_dev *virtio_blk_new(const char *name, const struct virtio_blk_conf
 	vb = mem_alloc(sizeof(*vb), 64);
 	if (!vb)
 		goto fail;
-	vb->reqs = mem_alloc(VBLK_REQS * sizeof(*vb->reqs), 64);
+	vb->nreqs = MAX(MIN(VBLK_REQS, (unsigned)conf->disk->limits.tags), VBLK_REQS_MIN);
+	vb->reqs = mem_alloc(vb->nreqs * sizeof(*vb->reqs), 64);
 	if (!vb->reqs)
 		goto fail_vb;
 	blk_setup(vb, conf);

@@ -2,7 +2,7 @@
 /*
  * virtio-blk (virtio 1.2 section 5.2) on a struct disk.
  *
- * A request's pieces go to the disk as the guest gave them.  At most VBLK_REQS are with the disk; further chains
+ * A request's pieces go to the disk as the guest gave them.  At most vblk.nreqs are with the disk; further chains
  * wait in the ring, which is looked at again at each end of a batch.
  */
 #ifndef VIRTIO_BLK_BLK_H
@@ -11,7 +11,9 @@
 #include <veneer/disk.h>
 #include "../transport.h"
 
-#define VBLK_REQS		64u	/* the pieces of one take 2 KiB: 64 are 128 KiB of the 4 MiB that all may use */
+/* More requests than the disk has tags would wait here instead of in the ring.  The pieces of one take 2 KiB. */
+#define VBLK_REQS		64u
+#define VBLK_REQS_MIN		8u
 #define VBLK_KICKS_OFF_AT	4u	/* requests in flight; with fewer each is begun at once, for the latency */
 
 struct vblk;
@@ -45,6 +47,7 @@ struct vblk {
 	uint64_t capacity;	/* in sectors */
 	struct vblk_req *free;
 	struct vblk_req *reqs;
+	unsigned nreqs;
 
 	/* Writes that are done but not stable, and those among them that the running flush covers. */
 	struct vblk_list unstable, flushing;

@@ -21,7 +21,7 @@ static void list_add(struct vblk_list *l, struct vblk_req *r)
 void vblk_forget(struct vblk *vb)
 {
 	vb->free = NULL;
-	for (unsigned i = VBLK_REQS; i--; ) {
+	for (unsigned i = vb->nreqs; i--; ) {
 		vb->reqs[i].vb = vb;
 		vb->reqs[i].next = vb->free;
 		vb->free = &vb->reqs[i];

@@ -34,6 +34,7 @@ static const struct hw_driver e1000_driver = {
 	.class = HW_NIC,
 	.ids = ids,
 	.nids = ARRAY_SIZE(ids),
+	.memory = INTEL_MEMORY,
 	.probe = e1000_probe,
 };
 

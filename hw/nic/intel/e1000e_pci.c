@@ -80,6 +80,7 @@ static const struct hw_driver e1000e_driver = {
 	.class = HW_NIC,
 	.ids = ids,
 	.nids = ARRAY_SIZE(ids),
+	.memory = INTEL_MEMORY,
 	.probe = e1000e_probe,
 };
 

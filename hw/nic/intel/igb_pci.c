@@ -25,6 +25,7 @@ static const struct hw_driver igb_driver = {
 	.class = HW_NIC,
 	.ids = ids,
 	.nids = ARRAY_SIZE(ids),
+	.memory = INTEL_MEMORY,
 	.probe = igb_probe,
 };
 

@@ -7,6 +7,7 @@
 #define INTEL_H
 
 #include <veneer/io.h>
+#include <veneer/mem.h>
 #include <veneer/nic.h>
 #include "intel_regs.h"
 
@@ -170,6 +171,12 @@ static inline unsigned intel_ring_room(unsigned head, unsigned tail)
 {
 	return (head - tail - 1) & INTEL_RING_MASK;
 }
+
+/* What a card takes of the heap, with the core's tokens. */
+#define INTEL_MEMORY	(MEM_COST(sizeof(struct intel_nic)) + \
+			 2 * MEM_COST_PAGES(INTEL_RING_SIZE * sizeof(struct intel_desc) + INTEL_PAD_LEN) + \
+			 MEM_COST(INTEL_RING_SIZE * sizeof(void *)) + \
+			 MEM_COST(INTEL_RING_SIZE * sizeof(struct intel_rx_slot)))
 
 static inline uint32_t intel_rd(const struct intel_nic *n, uint32_t reg)
 {

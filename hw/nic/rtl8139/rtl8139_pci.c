@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The RTL8139 and those who put their own ids on it.  All revisions; the C+ ones (20h on) run in classic mode, too. */
+#include <veneer/mem.h>
 #include "rtl8139.h"
 
 #define ID(ven, dev, name) { .vendor = ven, .device = dev, .model = name }
@@ -35,6 +36,7 @@ static const struct hw_driver rtl8139_driver = {
 	.class = HW_NIC,
 	.ids = ids,
 	.nids = ARRAY_SIZE(ids),
+	.memory = MEM_COST(sizeof(struct rtl8139)) + MEM_COST(RTL_RX_ROOM) + MEM_COST(RTL_TX_SLOTS * RTL_TX_BUF) + 512,
 	.probe = rtl8139_probe,
 };
 
