@@ -3,6 +3,7 @@
 # Builds without what can be left out start the hobby OS, and say what they lack.
 # bats file_tags=slow
 load ../lib/guest
+bats_require_minimum_version 1.5.0
 
 setup() {
 	veneer_only
@@ -31,7 +32,7 @@ works() {
 		--disk nvme:b.img,size=64M \
 		--cmdline "$1 net=dhcp run=\"bench disk0 read 4096 8 1; bench disk1 read 4096 8 1; poweroff\""
 	grep -aE '^net0: .* lease 10\.' "$(serial)"
-	! grep -aE 'it all stays mapped|^disk[01]: .*(error|failed)' "$(serial)"
+	run ! grep -aE 'it all stays mapped|^disk[01]: .*(error|failed)' "$(serial)"
 }
 
 @test "options: without SMP the guest has one processor" {
@@ -44,7 +45,7 @@ works() {
 	build_without SMP
 	guest_run --veneer veneer.elf --kernel "$BUILD/guest/probe-smp.elf" --cmdline "cpus=1 hidden=00:03.0 seconds=2" \
 		--smp 2 --nic e1000e --disk ahci:a.img,size=64M --disk nvme:b.img,size=64M --config "$LIB/writable.dts"
-	! grep -a '^not ok' "$(serial)"
+	run ! grep -a '^not ok' "$(serial)"
 }
 
 @test "options: without INTX the twins have MSI-X, and no interrupt pin" {
