@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/svm/svm.c hv/svm/svm_msr.c hv/svm/svm_nmi.c hv/svm/svm_check.c tests/unit/host/cpu.c */
+/* sources: hv/svm/svm.c hv/svm/svm_msr.c hv/svm/svm_nmi.c hv/svm/svm_check.c hv/cpu/msr.c tests/unit/host/cpu.c */
 /* What of SVM can be asked without an entry into a guest. */
 #include "host/cpu.h"
 #include "host/host.h"
