@@ -192,6 +192,7 @@ TEST(no_memory_for_one_port_costs_no_other)
 	unsigned lonely = 0;
 
 	for (unsigned n = 2; n < 40; n++) {
+		host_guest_ram_drop();
 		setup();
 		set_device(1, MODEL_ATA);
 		host_log_clear();

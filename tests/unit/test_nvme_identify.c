@@ -67,10 +67,10 @@ TEST(more_namespaces_than_disks)
 	new_machine();
 	model.namespaces = 1024;
 	CHECK_EQ(probe(), 0);
-	CHECK_EQ(dev->ndisk, 16);
-	CHECK_EQ(dev->disk[15]->index, 17);
-	CHECK(host_log_has("namespace 18 left out: too many") && !host_log_has("namespace 40 left out"));
-	CHECK(host_log_has("1008 namespaces left out altogether") && host_log_has("1024 namespaces or more"));
+	CHECK_EQ(dev->ndisk, 32);
+	CHECK_EQ(dev->disk[31]->index, 33);
+	CHECK(host_log_has("namespace 34 left out: too many") && !host_log_has("namespace 56 left out"));
+	CHECK(host_log_has("992 namespaces left out altogether") && host_log_has("1024 namespaces or more"));
 }
 
 TEST_MAIN
