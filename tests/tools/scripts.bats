@@ -254,8 +254,8 @@ os.execv(sys.argv[1], sys.argv[1:])' "$T/p/scripts/run-tests" --jobs 2 tools >"$
 		         ("svm", r"(ICPT|VINTR|CLEAN|TLB_FLUSH|SVM_EDX|VM_CR)_\w+"))
 		used = set()
 		for vendor, kind in kinds:
-		    text = code("hv/cpu/%s*.[cS]" % vendor)
-		    names = re.findall(r"^#define\s+(%s)\s" % kind, open("hv/cpu/%s_regs.h" % vendor).read(), re.M)
+		    text = code("hv/%s/%s*.[cS]" % (vendor, vendor))
+		    names = re.findall(r"^#define\s+(%s)\s" % kind, open("hv/%s/%s_regs.h" % (vendor, vendor)).read(), re.M)
 		    used |= {n[0] for n in names if re.search(r"\b%s\b" % n[0], text)}
 		# And the fields that the set-up of a VMCS writes into the controls.
 		body = re.search(r"void vmx_vmcs_controls\(.*?\n}\n", code("hv/vmx/vmx_vmcs.c"), re.S).group(0)

@@ -18,6 +18,7 @@ hobby() { # hobby COMMANDS ARGS...
 	shift
 	mkdir -p tftp
 	random_file tftp/file 1
+	# shellcheck disable=SC2153 # set by the runner
 	guest_start --kernel "$BUILD/hobby-os.elf" --cmdline "${OPTIONS:-} net=dhcp run=\"$run\"" --nic e1000 --tftp tftp "$@"
 }
 

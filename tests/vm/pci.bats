@@ -19,6 +19,7 @@ probe() { # probe CMDLINE ARGS...
 }
 
 # Behind the functions of bus 0, on bus 1.
+# shellcheck disable=SC2054 # commas of QEMU's own
 BEHIND=(-device pcie-root-port,id=rp,addr=2,chassis=1 -drive if=none,id=last,file=nvme,format=raw
 	-device nvme,bus=rp,drive=last,serial=last)
 
