@@ -32,6 +32,8 @@ WARN	 := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes
 CFLAGS	 := -std=gnu11 -g -ffreestanding -fno-builtin-printf -fpie -fvisibility=hidden -m64 -march=x86-64 -mno-red-zone \
 	    -mgeneral-regs-only -fno-strict-aliasing -fno-asynchronous-unwind-tables -fcf-protection=none \
 	    -fstack-protector-strong -fno-delete-null-pointer-checks -ffunction-sections -fdata-sections $(WARN)
+# clang puts jump tables among the constants: they would keep the code of the start that they lead to (scripts/segments).
+CFLAGS	 += $(if $(findstring clang,$(CC)),-fno-jump-tables)
 # Small, but for what runs for every packet and every request.  What runs once for an exit is not among it: an exit costs more
 # by itself, and its code has to stay mapped.
 OPT	 := -Os

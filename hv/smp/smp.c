@@ -121,7 +121,8 @@ static void end_watch(void)
 	if (watched && all_run()) {
 		vcpu_ops->trap_msr_write(MSR_X2APIC_ICR, false);
 		nested_writable(lapic_addr(), PAGE_SIZE);
-		ioapic_hold_inits(false);
+		if (IS_ENABLED(CONFIG_INTX))
+			ioapic_hold_inits(false);
 		__atomic_store_n(&watched, 0, __ATOMIC_SEQ_CST);
 		log_info("cpu: all processors of the guest run: the local APIC is no longer watched");
 	}
@@ -154,7 +155,8 @@ int smp_watch(void)
 	if (!watched && !err) {
 		vcpu_ops->trap_msr_write(MSR_X2APIC_ICR, true);
 		err = nested_readonly(lapic_addr(), PAGE_SIZE);
-		ioapic_hold_inits(true);
+		if (IS_ENABLED(CONFIG_INTX))
+			ioapic_hold_inits(true);
 		__atomic_store_n(&watched, 1, __ATOMIC_SEQ_CST);
 	}
 	lock_release(&watch_lock);
