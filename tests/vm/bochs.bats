@@ -80,7 +80,8 @@ linux() {
 	printf '%s\n' vmexitbp c vmexitbp "lb rip-$((0x$exited - 0x$run))" c "setpmem rdi+136 4 0" "setpmem rdi+132 4 1" \
 		"del 1" >debugger
 	guest_start --veneer v/veneer.elf --kernel "$BUILD/guest/probe-idle.elf" --debugger debugger
-	guest_end 121
+	guest_end 120
+	grep -a "guest: died by" "$(serial)"
 	grep -a "the VM entry failed: exit reason 33, qualification 0" "$(serial)"
 	grep -aE "vmx: guest RIP is 0x1[0-9a-f]{8}: not canonical, or more than 32 bits" "$(serial)"
 	grep -a "vmx: guest RFLAGS is 0: bit 1 must be 1" "$(serial)"
