@@ -46,6 +46,8 @@ static struct boot_info boot;
 NORETURN static void stop(const char *advice)
 {
 	log_err("stopped: %s", advice);
+	/* A configuration that is refused may have named the port before its error. */
+	debug_exit_init(config.debug_exit_port);
 	debug_exit(2);
 	halt_forever();
 }
