@@ -128,7 +128,7 @@ static void report(void)
 		if (base < mem_phys(veneer_data))
 			stays -= size;
 	}
-	log_info("memory: %lu KiB of code and constants stay mapped, %lu KiB were for the start only and are the heap's",
+	log_info("memory: %lu KiB of code and constants stay mapped, %lu KiB were for the start only",
 		 stays / 1024, gone / 1024);
 }
 
