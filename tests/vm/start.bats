@@ -189,6 +189,7 @@ wrong_blob() { # wrong_blob SED-EXPRESSION [WHY]
 }
 
 @test "start: the log names each network and storage device and its fate" {
+	# shellcheck disable=SC2054 # the commas are veneer-qemu's
 	local machine=(--machine pc --nic pcnet --nic e1000 --disk nvme:n,size=16M --disk ahci:a,size=16M)
 
 	# Disks behind a RAID function would be the guest's, unprotected: that takes a rule.
