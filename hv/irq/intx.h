@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The lines of <veneer/irq.h> as hv sees them: learned at start, delivered at the end of each exit. */
+/* The lines of <veneer/intx.h> as hv sees them: learned at start, delivered at the end of each exit. */
 #ifndef HV_INTX_H
 #define HV_INTX_H
 

@@ -26,7 +26,7 @@ struct guest_format {
 	bool (*detect)(const struct guest_image *img);
 	/*
 	 * Load.  On return the memory of image and modules at their old places belongs to the guest.  @regs arrives in
-	 * the 32-bit flat protected-mode state of loader_flat32() and may be changed.  0, or negative after a log line that
+	 * the 32-bit flat protected-mode state of vcpu_flat32() and may be changed.  0, or negative after a log line that
 	 * says what does not fit where.
 	 */
 	int (*load)(const struct guest_image *img, struct boot_info *b, struct vcpu_regs *regs);
