@@ -98,12 +98,13 @@ static void exit_hypercall(struct vcpu *v, const struct vmexit *x)
 
 /*
  * The clock's exit: acknowledge the interrupt and hand it to the guest, whose IF was 1 or it would not have come.  An NMI that
- * comes while interrupts are open is taken by Veneer's own handler, which only counts.
+ * comes while interrupts are open is taken by Veneer's own handler, which only counts.  If another event still has to go in,
+ * the interrupt waits for its turn, unacknowledged: it exits again.
  */
 static void exit_intr(struct vcpu *v)
 {
 	uint64_t nmis = this_cpu()->nmi_count;
-	int vector = vcpu_ops->acknowledge_interrupt();
+	int vector = vcpu_ops->can_interrupt(v) ? vcpu_ops->acknowledge_interrupt() : -1;
 
 	if (vector >= 0)
 		vcpu_ops->inject_interrupt(v, (uint8_t)vector);

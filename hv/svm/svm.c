@@ -23,6 +23,9 @@
 
 #define INSN_STI	0xfb
 
+#define LEAF_HYPERVISOR	0x40000000u
+#define QEMU_SIGNATURE	0x54474354u	/* EBX: "TCGT", of TCGTCGTCGTCG */
+
 /* One for all processors: what is trapped on one is trapped on each. */
 static uint8_t *iopm, *msrpm;
 
@@ -141,6 +144,7 @@ static struct vcpu *svm_vcpu_new(uint64_t root)
 	s->nrips = cpuid(CPUID_SVM, 0).edx & SVM_EDX_NRIPS;
 	s->decode = cpuid(CPUID_SVM, 0).edx & SVM_EDX_DECODE;
 	s->emulated = cpuid(1, 0).ecx & CPUID_HYPERVISOR;
+	s->qemu = s->emulated && cpuid(LEAF_HYPERVISOR, 0).ebx == QEMU_SIGNATURE;
 	s->host_cr0 = read_cr0();
 	svm_nmi_init(s, cpuid(CPUID_SVM, 0).edx & SVM_EDX_VNMI);
 	s->dirty_all = s->flush = true;
@@ -154,6 +158,7 @@ static void svm_init_state(struct vcpu *v)
 	struct vmcb *c = s->vmcb;
 
 	s->pending_event = 0;
+	s->virtual = s->refused = false;
 	c->intercept1 &= ~ICPT_VINTR;
 	c->vintr = 0;
 	svm_nmi_init(s, s->vnmi);
@@ -301,6 +306,48 @@ static void place_window(struct svm_vcpu *s, bool wanted)
 	c->clean &= ~(CLEAN_INTERCEPTS | CLEAN_VINTR);
 }
 
+/*
+ * QEMU delivers an interrupt that was injected (eventinj) twice if one of its threads calls the processor before the guest's
+ * handler has ended: its record of the vector stays, and the second delivery looks at no IF.  There the vector goes in as a
+ * virtual interrupt (15.21.4), which the guest takes before its first instruction, IF being 1.  A physical interrupt would be
+ * taken before, and QEMU then forgets the virtual one: physical ones exit, and the vector is injected after all.  (KVM is
+ * different: with its own interrupt window open it reports a virtual interrupt as pending that the guest has taken.)
+ */
+static bool goes_virtual(const struct svm_vcpu *s)
+{
+	bool open = (s->v.rflags & RFLAGS_IF) && !(s->vmcb->shadow & SHADOW_INTERRUPT);
+	uint64_t e = s->pending_event;
+
+	return s->qemu && (e & EVENT_VALID) && FIELD_GET(EVENT_TYPE, e) == EVENT_INTR && !(s->refused && open);
+}
+
+static void place_virtual(struct svm_vcpu *s)
+{
+	struct vmcb *c = s->vmcb;
+
+	c->vintr &= ~VINTR_VECTOR;
+	c->vintr |= VINTR_IRQ | VINTR_IGN_TPR | FIELD_PREP(VINTR_VECTOR, FIELD_GET(EVENT_VECTOR, s->pending_event));
+	c->clean &= ~CLEAN_VINTR;
+	s->pending_event = 0;
+}
+
+/* After the exit: has the guest taken it? */
+static void take_virtual_back(struct svm_vcpu *s)
+{
+	struct vmcb *c = s->vmcb;
+
+	s->refused = false;
+	if (!s->virtual)
+		return;
+	s->virtual = false;
+	if (c->vintr & VINTR_IRQ) {
+		s->refused = true;
+		s->pending_event = svm_event(EVENT_INTR, (uint8_t)FIELD_GET(VINTR_VECTOR, c->vintr));
+	}
+	c->vintr &= ~(VINTR_IRQ | VINTR_IGN_TPR | VINTR_VECTOR);
+	c->clean &= ~CLEAN_VINTR;
+}
+
 static void intercept_intr(struct vmcb *c, bool on)
 {
 	if (!!(c->intercept1 & ICPT_INTR) == on)
@@ -315,10 +362,13 @@ static void intercept_intr(struct vmcb *c, bool on)
  */
 static void choose_event(struct svm_vcpu *s)
 {
-	bool late = svm_nmi_before(s);
+	bool window = svm_nmi_before(s) || s->window;
 
-	place_window(s, s->window || late);
-	intercept_intr(s->vmcb, s->clock || s->window || late);
+	s->virtual = !window && goes_virtual(s);
+	place_window(s, window);
+	intercept_intr(s->vmcb, s->clock || window || s->virtual);
+	if (s->virtual)
+		place_virtual(s);
 	s->vmcb->eventinj = s->pending_event;
 	s->pending_event = 0;
 }
@@ -482,6 +532,7 @@ static void svm_run(struct vcpu *v, struct vmexit *x)
 	s->dirty_all = false;
 	c->clean = CLEAN_ALL;
 	decode_exit(s, x);
+	take_virtual_back(s);
 	keep_interrupted_event(s);
 	svm_nmi_after(s, x);
 	if (x->kind != EXIT_NMI)

@@ -114,6 +114,7 @@
 #define VINTR_IGN_TPR		BIT64(20)
 #define VINTR_MASKING		BIT64(24)	/* physical interrupts wait, as the host's IF is 0 */
 #define VINTR_NMI_ENABLE	BIT64(26)
+#define VINTR_VECTOR		GENMASK64(39, 32)
 
 #define TLB_FLUSH_NONE		0
 #define TLB_FLUSH_ALL		1

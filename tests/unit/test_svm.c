@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/svm/svm.c hv/svm/svm_msr.c hv/svm/svm_nmi.c hv/svm/svm_check.c hv/cpu/msr.c tests/unit/host/cpu.c */
-/* What of SVM can be asked without an entry into a guest. */
+/* SVM with an entry that only remembers what goes in, and leaves as it is told. */
 #include "host/cpu.h"
 #include "host/host.h"
 #include "hv/cpu/entry.h"
@@ -11,7 +11,24 @@
 
 /* What svm.c calls around an entry, of which there is none here. */
 void svm_enter(uint64_t gpr[GPR_COUNT], uint64_t vmcb, uint64_t host);
-void svm_enter(uint64_t gpr[GPR_COUNT], uint64_t vmcb, uint64_t host) { }
+static struct { uint64_t eventinj, vintr; uint32_t intercepts; } in;
+static bool taken;		/* the guest takes a virtual interrupt before it exits */
+static uint64_t leaves;		/* with this code */
+static struct vmcb *box;
+
+void svm_enter(uint64_t gpr[GPR_COUNT], uint64_t vmcb, uint64_t host)
+{
+	in.eventinj = box->eventinj;
+	in.vintr = box->vintr;
+	in.intercepts = box->intercept1;
+	box->eventinj = box->exitintinfo = 0;
+	box->exitcode = leaves;
+	if (taken && (box->vintr & VINTR_IRQ)) {
+		box->vintr &= ~VINTR_IRQ;
+		box->rflags &= ~RFLAGS_IF;
+	}
+}
+
 void host_sleep(const volatile uint32_t *wake) { }
 int intr_acknowledge(void) { return -1; }
 void trap_set_io_bitmap(uint8_t *map) { }
@@ -31,6 +48,123 @@ TEST(init_is_safe_on_silicon_that_keeps_the_bit)
 		host_msr_set(MSR_VM_CR, c[i].vm_cr);
 		CHECK_EQ(svm_ops.init_is_safe(), c[i].safe);
 	}
+}
+
+/* --- interrupts for the guest --- */
+
+#define VECTOR	0x28u
+#define CODE	0x1000u
+
+static struct vmexit x;
+
+static struct vcpu *vcpu_on(uint32_t signature)
+{
+	host_cpuid_set(1, (struct cpuid_regs){ .ecx = signature ? CPUID_HYPERVISOR : 0 });
+	host_cpuid_set(0x40000000, (struct cpuid_regs){ .ebx = signature });
+	struct vcpu *v = svm_ops.vcpu_new(0x1000);
+
+	CHECK(v != NULL);
+	box = container_of(v, struct svm_vcpu, v)->vmcb;
+	v->rip = CODE;
+	v->rflags = RFLAGS_IF | BIT(1);
+	leaves = VMEXIT_CPUID;
+	taken = true;
+	return v;
+}
+
+static bool went_virtual(void)
+{
+	return !in.eventinj && (in.vintr & VINTR_IRQ) && (in.vintr & VINTR_IGN_TPR) &&
+	       FIELD_GET(VINTR_VECTOR, in.vintr) == VECTOR && !(in.intercepts & ICPT_VINTR);
+}
+
+static bool went_injected(void)
+{
+	return in.eventinj == svm_event(EVENT_INTR, VECTOR) && !(in.vintr & VINTR_IRQ);
+}
+
+TEST(an_interrupt_is_injected_on_silicon_and_on_kvm)
+{
+	static const uint32_t signatures[] = { 0, 0x4b4d564b };
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct vcpu *v = vcpu_on(signatures[i]);
+
+		svm_ops.inject_interrupt(v, VECTOR);
+		svm_ops.run(v, &x);
+		CHECK(went_injected());
+		CHECK(!(in.intercepts & ICPT_INTR));
+		v->rflags |= RFLAGS_IF;
+		CHECK(svm_ops.can_interrupt(v));
+	}
+}
+
+/* QEMU would deliver an injected one twice. */
+TEST(an_interrupt_is_virtual_on_qemu)
+{
+	struct vcpu *v = vcpu_on(0x54474354);
+
+	svm_ops.inject_interrupt(v, VECTOR);
+	svm_ops.run(v, &x);
+	CHECK(went_virtual());
+	/* A physical one must not be taken before it: QEMU would forget the virtual one. */
+	CHECK(in.intercepts & ICPT_INTR);
+	svm_ops.run(v, &x);
+	CHECK_EQ(in.eventinj, 0);
+	CHECK_EQ(in.vintr, 0);
+	CHECK(!(in.intercepts & ICPT_INTR));
+}
+
+TEST(a_virtual_interrupt_that_was_not_taken_is_injected)
+{
+	struct vcpu *v = vcpu_on(0x54474354);
+
+	svm_ops.inject_interrupt(v, VECTOR);
+	taken = false;
+	leaves = VMEXIT_INTR;
+	svm_ops.run(v, &x);
+	CHECK(went_virtual());
+	/* The physical one that made it exit is not acknowledged meanwhile. */
+	CHECK(!svm_ops.can_interrupt(v));
+	svm_ops.run(v, &x);
+	CHECK(went_injected());
+	svm_ops.run(v, &x);
+	CHECK_EQ(in.eventinj, 0);
+	CHECK(svm_ops.can_interrupt(v));
+}
+
+/* The handler of a fault in its delivery runs with IF = 0: the interrupt waits until it has ended. */
+TEST(a_virtual_interrupt_is_not_injected_where_the_guest_cannot_take_it)
+{
+	struct vcpu *v = vcpu_on(0x54474354);
+
+	svm_ops.inject_interrupt(v, VECTOR);
+	taken = false;
+	svm_ops.run(v, &x);
+	v->rflags &= ~RFLAGS_IF;
+	svm_ops.run(v, &x);
+	CHECK(went_virtual());
+	taken = true;
+	v->rflags |= RFLAGS_IF;
+	svm_ops.run(v, &x);
+	CHECK(went_injected());
+}
+
+/* An exit as soon as the guest can take interrupts is the virtual interrupt's other use. */
+TEST(a_window_leaves_the_vector_to_injection)
+{
+	struct vcpu *v = vcpu_on(0x54474354);
+
+	svm_ops.interrupt_window(v, true);
+	svm_ops.inject_interrupt(v, VECTOR);
+	taken = false;
+	svm_ops.run(v, &x);
+	CHECK_EQ(in.eventinj, svm_event(EVENT_INTR, VECTOR));
+	CHECK(in.vintr & VINTR_IRQ);
+	CHECK(in.intercepts & ICPT_VINTR);
+	svm_ops.interrupt_window(v, false);
+	svm_ops.run(v, &x);
+	CHECK_EQ(in.vintr & VINTR_IRQ, 0);
 }
 
 TEST_MAIN

@@ -129,6 +129,8 @@ void wrmsr(uint32_t msr, uint64_t v)
 	host_wrmsrs++;
 }
 
+uint64_t read_cr0(void) { return CR0_PG; }
+void write_cr0(uint64_t v) { (void)v; }
 void write_cr3(uint64_t v) { (void)v; }
 void wbinvd(void) { }
 uint64_t host_dr6 = 0xffff0ff0;

@@ -6,6 +6,8 @@
 #define cpuid native_cpuid
 #define rdmsr native_rdmsr
 #define wrmsr native_wrmsr
+#define read_cr0 native_read_cr0
+#define write_cr0 native_write_cr0
 #define write_cr3 native_write_cr3
 #define wbinvd native_wbinvd
 #define read_dr6 native_read_dr6
@@ -16,6 +18,8 @@
 #undef cpuid
 #undef rdmsr
 #undef wrmsr
+#undef read_cr0
+#undef write_cr0
 #undef write_cr3
 #undef wbinvd
 #undef read_dr6
@@ -26,6 +30,8 @@
 struct cpuid_regs cpuid(uint32_t leaf, uint32_t sub);
 uint64_t rdmsr(uint32_t msr);
 void wrmsr(uint32_t msr, uint64_t v);
+uint64_t read_cr0(void);
+void write_cr0(uint64_t v);
 void write_cr3(uint64_t v);
 void wbinvd(void);
 uint64_t read_dr6(void);
