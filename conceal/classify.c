@@ -76,8 +76,9 @@ struct verdict decide(const struct pci_dev *p)
 		if (rule->action != ACTION_DEFAULT)
 			action = rule->action;
 	}
+	/* The default does not know what stands behind them: a rule has to say it of each. */
 	if (!v.driver)
-		v.fate = hides_disks(p) && action != ACTION_LEAVE ? FATE_REFUSED : FATE_UNSUPPORTED;
+		v.fate = hides_disks(p) && !(rule && rule->action == ACTION_LEAVE) ? FATE_REFUSED : FATE_UNSUPPORTED;
 	else
 		v.fate = action == ACTION_LEAVE ? FATE_LEAVE : FATE_CONCEAL;
 	return v;

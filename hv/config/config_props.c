@@ -482,7 +482,8 @@ static const struct prop policy_props[] = {
 	{ "compatible", node_set_compatible, .words = WORDS("veneer,policy"), .required = true,
 	  DOC("\"veneer,policy\"", REQUIRED, "this node has the rules") },
 	{ "veneer,default", policy_set_default, .words = WORDS("conceal", "leave"),
-	  DOC("\"leave\"", "`\"conceal\"`", "what becomes of the supported controllers that no rule decides on") },
+	  DOC("\"leave\"", "`\"conceal\"`", "what becomes of the supported controllers that no rule decides on. "
+	      "RAID and VMD functions are left by a rule of their own alone") },
 	{ NULL }
 };
 
