@@ -19,16 +19,15 @@
 #include <veneer/virtio.h>
 #include <veneer/vpci.h>
 #include "conceal/conceal.h"
+#include "conceal/need.h"
 #include "hv/iommu/iommu.h"
 #include "virtio/blk/bootdisk.h"
-
-#define MAX_DEVICES	64u
-#define MAX_TWINS	128u
 
 static struct hw_dev *devices[MAX_DEVICES];
 static struct owner_work ticks[MAX_DEVICES];
 static unsigned ndevices, ntwins, nnet, nblk;
 static uint16_t taken_bdf[MAX_TWINS];
+static bool taken_several[MAX_TWINS];	/* the twin says that its device has further functions */
 static struct verdict *verdicts;	/* by pci_get()'s index, of every function of the machine */
 static unsigned nverdicts;
 static char twin_name[MAX_TWINS][8];
@@ -87,9 +86,25 @@ static uint16_t free_function(uint16_t bdf, unsigned fn)
 	return 0xffff;
 }
 
+/* A free function behind a twin at function 0 of bus 0 that says that there are more.  0xffff: none. */
+static uint16_t beside_twin(void)
+{
+	for (unsigned i = 0; i < ntwins; i++) {
+		uint16_t at = taken_bdf[i];
+
+		if (!taken_several[i] || PCI_BUS(at) || PCI_FN(at) || slot_wanted(PCI_SLOT(at)))
+			continue;
+		at = free_function(at, 1);
+		if (at != 0xffff)
+			return at;
+	}
+	return 0xffff;
+}
+
 /*
  * Where the next twin of a controller goes: to the slot that @rule asks for, if it does; else to the controller's own place,
- * then its sibling functions.  Last come free slots of bus 0.  0xffff: none is left.
+ * then its sibling functions.  Then come free slots of bus 0, last the functions that are free beside twins there.  0xffff:
+ * none is left.
  */
 static uint16_t twin_bdf(const struct pci_dev *pci, const struct config_rule *rule)
 {
@@ -104,7 +119,7 @@ static uint16_t twin_bdf(const struct pci_dev *pci, const struct config_rule *ru
 	for (unsigned slot = 1; slot < 32; slot++)
 		if (slot_empty(slot))
 			return PCI_BDF(0, slot, 0);
-	return 0xffff;
+	return beside_twin();
 }
 
 /*
@@ -182,7 +197,19 @@ static const char *next_name(const char *kind, unsigned n)
 
 static void remember_twin(const struct virtio_place *place)
 {
+	taken_several[ntwins] = place->multifunction;
 	taken_bdf[ntwins++] = place->bdf;
+}
+
+/* Room for one more twin, at @bdf; else a line about the device or disk @name. */
+static bool has_room(const char *name, uint16_t bdf)
+{
+	if (ntwins < MAX_TWINS && bdf != 0xffff)
+		return true;
+	if (ntwins == MAX_TWINS)
+		limit_reached("disks and cards", MAX_TWINS);
+	log_err("%s: no free PCI function is left for its twin: hidden", name);
+	return false;
 }
 
 /* --- twins --- */
@@ -193,9 +220,8 @@ static void make_net(struct hw_dev *dev, const struct config_rule *rule)
 	struct virtio_net_conf conf = { .nic = dev->nic, .mac = rule && rule->has_mac ? rule->mac : NULL };
 
 	place.owner = &dev->owner;
-	if (ntwins == MAX_TWINS)
-		limit_reached("disks and cards", MAX_TWINS);
-	if (ntwins == MAX_TWINS || !find_place(dev->pci, &place, rule && rule->modern_only, VIRTIO_BAR0_SIZE_NET))
+	if (!has_room(dev->name, place.bdf) ||
+	    !find_place(dev->pci, &place, rule && rule->modern_only, VIRTIO_BAR0_SIZE_NET))
 		return;
 	const char *name = next_name("net", nnet);
 	if (!virtio_net_new(name, &conf, &place)) {
@@ -226,13 +252,8 @@ static void make_blk(struct hw_dev *dev, unsigned n)
 		return;
 	}
 	disk->timeout_us = 1000 * (rule && rule->has_timeout ? rule->timeout_ms : CONFIG_DISK_TIMEOUT_MS);
-	if (ntwins == MAX_TWINS)
-		limit_reached("disks and cards", MAX_TWINS);
-	if (ntwins == MAX_TWINS || place.bdf == 0xffff) {
-		log_err("%s: no free PCI function is left for its twin: hidden", disk->name);
-		return;
-	}
-	if (!find_place(dev->pci, &place, rule && rule->modern_only, VIRTIO_BAR0_SIZE_BLK))
+	if (!has_room(disk->name, place.bdf) ||
+	    !find_place(dev->pci, &place, rule && rule->modern_only, VIRTIO_BAR0_SIZE_BLK))
 		return;
 	const char *name = next_name("blk", nblk);
 	if (!virtio_blk_new(name, &conf, &place)) {

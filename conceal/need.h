@@ -11,6 +11,10 @@
 #include "virtio/blk/blk.h"
 #include "virtio/net/net.h"
 
+/* Tables of fixed size. */
+#define MAX_DEVICES	64u		/* controllers that are concealed */
+#define MAX_TWINS	128u		/* disks and cards that the guest gets for them */
+
 #define NEED_POOL	(MEM_COST(VNET_RX_BOUNCE * VNET_BOUNCE_SIZE) + VNET_BOUNCE_SIZE)
 #define NEED_PLACE	(3 * MEM_COST_PAGES(PAGE_SIZE))		/* page tables for the BARs of a twin and of what it hides */
 #define NEED_NET	(MEM_COST(sizeof(struct vnet)) + 2 * NEED_POOL + NEED_PLACE)

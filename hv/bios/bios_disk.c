@@ -104,10 +104,14 @@ static void add_drive(unsigned n)
 	struct drive *d = &drives[ndrives];
 	struct bootdisk b;
 
-	if (!disks->get(n, &b) || ndrives == BIOS_MAX_DRIVES)
+	if (!disks->get(n, &b))
 		return;
 	if (b.block_size != BIOS_SECTOR) {
 		log_info("bios: %s has blocks of %u bytes: no BIOS drive", b.name, b.block_size);
+		return;
+	}
+	if (ndrives == BIOS_MAX_DRIVES) {
+		log_warn("bios: more than %u drives: %s is none", BIOS_MAX_DRIVES, b.name);
 		return;
 	}
 	*d = (struct drive){ .disk = n, .bdf = b.bdf, .nblocks = b.nblocks, .writable = b.writable };

@@ -30,7 +30,7 @@
 
 #define MAX_LINES	32u
 #define MAX_PLACES	128u
-#define MAX_DEPTH	16u
+#define MAX_DEPTH	255u		/* of bridges: each has a bus number of its own */
 #define STUCK_US	10000u
 
 /* An input of an I/O APIC that a line drives. */

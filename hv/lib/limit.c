@@ -3,7 +3,7 @@
 #include <veneer/log.h>
 #include <veneer/string.h>
 
-static const char *said[16];
+static const char *said[32];
 static unsigned count;
 
 void limit_reached(const char *what, unsigned max)

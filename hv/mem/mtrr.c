@@ -3,6 +3,7 @@
  * Memory type range registers (SDM vol. 3, 12.11).  Under EPT the processor does not look at them for the guest: they become
  * types of the nested tables.  The guest's writes change this copy and the tables; the registers stay as firmware set them.
  */
+#include <veneer/limit.h>
 #include <veneer/log.h>
 #include <veneer/string.h>
 #include "hv/mem/mtrr.h"
@@ -72,6 +73,9 @@ void mtrr_init(void)
 		return;
 	}
 	cap = rdmsr(MSR_MTRR_CAP);
+	/* Without one of them its range would have another memory type. */
+	if (FIELD_GET(CAP_COUNT, cap) > MAX_VAR)
+		limit_reached("variable MTRRs", MAX_VAR);
 	mtrr.nvar = (unsigned)MIN(FIELD_GET(CAP_COUNT, cap), MAX_VAR);
 	mtrr.has_fixed = cap & CAP_FIXED;
 	copy_from_processor(MSR_MTRR_DEF_TYPE, 1);

@@ -109,8 +109,8 @@ static void look_at_arrival(uint16_t bdf)
 	if ((id & 0xffff) == 0xffff)
 		return;
 	arrivals[narrivals++] = bdf;
-	log_warn("pci " PCI_FMT ": %04x:%04x was not there at the start: it stays closed to the guest", PCI_ARGS(bdf),
-		 id & 0xffff, id >> 16);
+	log_warn("pci " PCI_FMT ": %04x:%04x was not there at the start: it stays closed to the guest%s", PCI_ARGS(bdf),
+		 id & 0xffff, id >> 16, narrivals < MAX_ARRIVALS ? "" : "; further ones do, too, without a line");
 }
 
 /* The function that was left is gone, and another one is in its place: permission was not given to that. */

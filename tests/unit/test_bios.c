@@ -27,6 +27,7 @@ static struct bootdisk disk[] = {
 	{ "k", "4K", "SK", 0x0108, 4096, 100, true },
 	{ "b", "B", "SB", PCI_BDF(2, 31, 5), 512, 0x100000000ull, false },
 };
+static unsigned more;			/* copies of the first, behind these */
 static uint8_t medium[BLOCKS * 512];
 static int busy, answer;		/* polls left; -1: nothing begun */
 static unsigned begun, wait_polls;
@@ -36,9 +37,9 @@ static bool direct_low;
 
 static bool bootdisk_get(unsigned n, struct bootdisk *out)
 {
-	if (n >= ARRAY_SIZE(disk))
+	if (n >= ARRAY_SIZE(disk) + more)
 		return false;
-	*out = disk[n];
+	*out = disk[n < ARRAY_SIZE(disk) ? n : 0];
 	return true;
 }
 
@@ -225,6 +226,18 @@ TEST(what_a_drive_is)
 	CHECK_EQ(bios_ah(&call), 0x30);
 	bios_set16(&call, GPR_RBX, 0x55ab);
 	FAILS(int13(0x4100, 0, 0x0081), 1);
+}
+
+/* The BIOS numbers no more than 16 here: the others are named. */
+TEST(more_disks_than_drives)
+{
+	more = 14;
+	CHECK_EQ(bios_disk_init(-1), 16);
+	CHECK(!host_log_has("more than 16 drives"));
+	more = 15;
+	CHECK_EQ(bios_disk_init(-1), 16);
+	CHECK(host_log_has("bios: more than 16 drives: a is none"));
+	more = 0;
 }
 
 TEST(drives_that_are_not_ours)

@@ -23,6 +23,7 @@
 #define EMPTY_FN0	PCI_BDF(0, 13, 0)
 #define ONE_DISK_FN1	PCI_BDF(0, 13, 1)
 #define DISKS		9u
+#define MANY		140u
 
 struct config config;
 
@@ -50,7 +51,7 @@ const struct pci_dev *pci_get(unsigned n) { return n < ARRAY_SIZE(pci) ? &pci[n]
 
 static unsigned shut, irqs;
 static struct nic the_nic;
-static struct disk disk[DISKS], *disks[DISKS];
+static struct disk disk[MANY], *disks[MANY];
 static void irq_enable(struct hw_dev *d, bool on) { irqs += on; }
 static void shutdown(struct hw_dev *d) { shut++; }
 static const struct hw_dev_ops ops = { .irq_enable = irq_enable, .shutdown = shutdown };
@@ -76,7 +77,7 @@ const struct hw_driver *hw_match(const struct pci_dev *p, const struct hw_id **i
 
 /* --- the rest of the machine --- */
 
-static struct { uint16_t bdf; bool frozen; } seen[32];
+static struct { uint16_t bdf; bool frozen; } seen[64];
 static unsigned nseen, mastered_off, alloc_io;
 static struct { uint64_t base, size; } hid[8];
 static unsigned nhid, nports;
@@ -108,7 +109,7 @@ int vpci_set(uint16_t bdf, const struct vpci_ops *o, void *ctx)
 
 static bool has_twin(uint16_t bdf);
 bool vpci_answered(uint16_t bdf) { return has_twin(bdf); }
-static struct disk *booted[64];
+static struct disk *booted[MANY];
 static unsigned nbooted;
 
 static int freeze_error;
@@ -133,7 +134,7 @@ int trap_place(struct trap *t, uint64_t base) { port_base = base; return 0; }
 int doorbell_prepare(const struct pci_dev *p) { return 0; }
 void doorbell_silence(const struct pci_dev *p) { }
 int doorbell_attach(struct hw_dev *d) { return 0; }
-static struct { uint16_t bdf; unsigned pin; } attached[64];
+static struct { uint16_t bdf; unsigned pin; } attached[2 * MANY];
 static unsigned nattached;
 static enum intx_state driven;
 int intx_attach(struct intx_source *src, uint16_t bdf, unsigned pin)
@@ -176,7 +177,7 @@ struct config_rule *config_find_disk(struct config *c, const struct pci_dev *p, 
 	return NULL;
 }
 
-static struct { struct virtio_place place; bool net, writable; const struct disk *disk; } twin[32];
+static struct { struct virtio_place place; bool net, writable; const struct disk *disk; } twin[MANY];
 static unsigned ntwins;
 
 static bool has_twin(uint16_t bdf)
@@ -324,6 +325,61 @@ TEST(a_machine)
 	CHECK_EQ(shut, 3);
 }
 
+/* Each twin at a function of its own that guests look for: function 0, or one behind a function 0 that says so. */
+static void check_functions(unsigned from)
+{
+	for (unsigned i = from; i < ntwins; i++) {
+		const struct virtio_place *p = &twin[i].place, *first = NULL;
+
+		for (unsigned k = 0; k < i; k++)
+			CHECK(twin[k].place.bdf != p->bdf);
+		for (unsigned k = 0; pci_get(k); k++)
+			CHECK(pci_get(k)->bdf != p->bdf || pci_get(k) == disk_dev.pci || pci_get(k) == net_dev.pci ||
+			      pci_get(k) == one_disk_dev.pci);
+		for (unsigned k = 0; k <= i; k++)
+			if (twin[k].place.bdf == (p->bdf & ~7))
+				first = &twin[k].place;
+		CHECK(PCI_SLOT(p->bdf) == PCI_SLOT(AHCI) || (first && (first == p || first->multifunction)));
+		CHECK(PCI_SLOT(p->bdf) != 2);
+	}
+}
+
+/* More disks than free device numbers: the functions there are used up before one is hidden, and the table has an end. */
+TEST(more_disks_than_places)
+{
+	static const struct config_rule absent = { .node = "absent", .match = MATCH_BDF, .bdf = PCI_BDF(7, 0, 0),
+						   .has_slot = true, .slot = 2 };
+	const struct config kept = config;
+	unsigned before = ntwins;
+
+	/* Those of the test before stay; these come on top. */
+	CHECK_EQ(before, 2 + DISKS);
+	config.rule[0] = absent;
+	config.nrules = 1;
+	config.default_action = ACTION_LEAVE;
+	for (unsigned i = 0; i < MANY; i++)
+		disks[i] = &disk[i];
+	config.rule[1] = (struct config_rule){ .node = "taken", .match = MATCH_BDF, .bdf = AHCI, .action = ACTION_CONCEAL };
+	config.nrules = 2;
+	disk_dev.ndisk = 100;
+	nseen = nhid = 0;
+	host_log_clear();
+	CHECK_EQ(conceal_start(), 0);
+	CHECK_EQ(ntwins - before, 100);
+	CHECK(!host_log_has("no free PCI function") && !host_log_has("limit: "));
+	check_functions(before);
+	nseen = nhid = 0;
+	CHECK_EQ(conceal_start(), 0);
+	CHECK_EQ(ntwins, 128);
+	CHECK(host_log_has("limit: more than 128 disks and cards"));
+	CHECK(host_log_has("no free PCI function is left for its twin: hidden"));
+	check_functions(before);
+	conceal_shutdown();
+	disk_dev.ndisk = DISKS;
+	shut = nseen = 0;
+	config = kept;
+}
+
 TEST(what_has_no_driver_is_named_and_stays)
 {
 	CHECK_EQ(classify(&pci[7]).fate, FATE_UNSUPPORTED);
@@ -352,6 +408,11 @@ TEST(a_raid_function_stops_the_start_unless_a_rule_leaves_it)
 	CHECK(host_log_has("00:0b.0: 8086:0000: RAID or VMD mode"));
 	CHECK(host_log_has("unless a rule says veneer,action = \"leave\""));
 	CHECK(conceal_check() < 0);
+	/* The default is no word about this one. */
+	config.default_action = ACTION_LEAVE;
+	CHECK_EQ(conceal_start(), -ERR_INVAL);
+	CHECK(conceal_check() < 0);
+	config.default_action = ACTION_CONCEAL;
 	/* A rule that says something else of it. */
 	config.rule[0] = (struct config_rule){ .node = "r", .match = MATCH_BDF, .bdf = pci[7].bdf };
 	config.nrules = 1;

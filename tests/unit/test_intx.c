@@ -81,11 +81,18 @@ bool intx_experiment(struct hw_dev *dev, struct intx_route *r)
 	return true;
 }
 
+/* Bridges, each in slot 0 behind the one before: an interrupt pin stays the same from one to the next. */
+#define BELOW(n)	{ .bdf = PCI_BDF(n, 0, 0), .parent = PCI_BDF(n - 1, 0, 0) }
+
 static const struct pci_dev funcs[] = { { .bdf = PCI_BDF(0, 3, 0), .int_pin = 1, .parent = 0xffff },
 					{ .bdf = PCI_BDF(0, 31, 2), .int_pin = 1, .parent = 0xffff },
 					{ .bdf = PCI_BDF(0, 5, 0), .parent = 0xffff },
 					{ .bdf = PCI_BDF(1, 2, 0), .parent = PCI_BDF(0, 5, 0) },
-					{ .bdf = PCI_BDF(0, 4, 0), .int_pin = 1, .parent = 0xffff } };
+					{ .bdf = PCI_BDF(0, 4, 0), .int_pin = 1, .parent = 0xffff },
+					{ .bdf = PCI_BDF(1, 0, 0), .parent = PCI_BDF(0, 5, 0) },
+					BELOW(2), BELOW(3), BELOW(4), BELOW(5), BELOW(6), BELOW(7), BELOW(8),
+					BELOW(9), BELOW(10), BELOW(11), BELOW(12), BELOW(13), BELOW(14), BELOW(15),
+					BELOW(16), BELOW(17), BELOW(18), BELOW(19), BELOW(20) };
 
 const struct pci_dev *pci_get(unsigned n) { return n < ARRAY_SIZE(funcs) ? &funcs[n] : NULL; }
 
@@ -96,7 +103,7 @@ static struct hw_dev disk = { .ops = &ops, .pci = &funcs[1], .name = "ahci0", .n
 
 static struct hw_dev odd = { .ops = &ops, .pci = &funcs[4], .name = "nic1", .nic = (struct nic *)0x10 };
 
-static struct intx_source net, blk, blk2, moved, behind;
+static struct intx_source net, blk, blk2, moved, behind, deep;
 
 static int check(bool can)
 {
@@ -130,6 +137,8 @@ TEST(lines_are_learned_and_derived)
 	CHECK(moved.line == net.line);
 	CHECK_EQ(intx_attach(&behind, PCI_BDF(1, 2, 0), 1), 0);
 	CHECK(behind.line == net.line);
+	CHECK_EQ(intx_attach(&deep, PCI_BDF(20, 2, 0), 1), 0);
+	CHECK(deep.line == net.line);
 	intx_start();
 	CHECK(pic_watched && ioapic_watched);
 }
@@ -244,7 +253,7 @@ TEST(routed_anew_by_the_guest)
 
 TEST(watched_only_while_one_can_use_it)
 {
-	struct intx_source *const all[] = { &net, &blk, &blk2, &moved, &behind };
+	struct intx_source *const all[] = { &net, &blk, &blk2, &moved, &behind, &deep };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(all); i++) {
 		CHECK(pic_watched && ioapic_watched);

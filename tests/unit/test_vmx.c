@@ -199,6 +199,24 @@ TEST(types_end_at_the_edges)
 	type_is(0x100000000, CACHE_WB, ~0ull);
 }
 
+/* More of them than are kept: their ranges would have another type. */
+TEST(more_ranges_than_are_kept)
+{
+	host_cpu_reset();
+	host_cpuid_set(1, (struct cpuid_regs){ .edx = BIT(12) });
+	host_msr_set(0x2ff, ON | CACHE_WB);
+	for (unsigned i = 0; i < 16; i++) {
+		host_msr_set(VAR(i), 0);
+		host_msr_set(VAR(i) + 1, 0);
+	}
+	host_msr_set(0xfe, 16);
+	mtrr_init();
+	CHECK(!host_log_has("limit: "));
+	host_msr_set(0xfe, 17);
+	mtrr_init();
+	CHECK(host_log_has("limit: more than 16 variable MTRRs"));
+}
+
 TEST(overlaps)
 {
 	ranges(ON | CACHE_UC);

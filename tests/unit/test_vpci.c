@@ -400,6 +400,7 @@ TEST(what_was_never_seen_is_closed)
 		real[PCI_BDF(0, slot, 0)][PCI_HEADER_TYPE] = 0x80;
 		CHECK_EQ(get(PCI_BDF(9, slot, 1), 0), ~0u);
 	}
+	CHECK(host_log_has("closed to the guest; further ones do, too, without a line"));
 	host_log_clear();
 	CHECK_EQ(get(PCI_BDF(10, 1, 0), 0), ~0u);
 	CHECK(!host_log_has("was not there"));
