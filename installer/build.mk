@@ -10,7 +10,8 @@ $(BUILD)/config-check: installer/config-check.c $(wildcard hv/config/*.c) hv/lib
 
 # The drivers' own tables, for veneer-hwcheck and localconfig.
 $(BUILD)/hw-ids: scripts/hw-ids installer/hw-ids.c $(wildcard hw/*/*_pci.c hw/*/*/*_pci.c hw/*/build.mk hw/*/*/build.mk) \
-		hw/nic/skeleton.c hv/svm/build.mk hv/vmx/build.mk conceal/need.h hv/boot/need.h $(BUILD)/autoconf.h \
+		hw/nic/skeleton.c hv/svm/build.mk hv/vmx/build.mk conceal/need.h hv/boot/need.h hv/boot/bootinfo.h \
+		hv/dev/acpi.h hv/iommu/iommu.h $(BUILD)/autoconf.h \
 		$(wildcard virtio/*.h virtio/*/*.h hw/*/*.h hw/*/*/*.h include/veneer/*.h)
 	@mkdir -p $(@D)
 	scripts/hw-ids $(HOSTCC) $(HOST_CFLAGS) >$@

@@ -5,12 +5,18 @@
  *
  * Before it two lines of kind "cost", bytes of Veneer's memory in decimal: for "veneer" the least, what all machines need, what
  * a start needs, each processor, each GiB without pages of 1 GiB; for the driver a controller with 0, 1, 2 ... disks.
+ *
+ * And lines of kind "limit": what a start has room for, with the words that it uses, and how many.
  */
 #include <stdio.h>
 #include <veneer/hwdev.h>
 #include "conceal/need.h"
+#include "hv/boot/bootinfo.h"
 #include "hv/boot/need.h"
 #include "hv/boot/own.h"
+#include "hv/dev/acpi.h"
+#include "hv/iommu/iommu.h"
+#include "hw/nvme/nvme.h"
 
 #define MAX_DISKS	32u
 
@@ -42,12 +48,30 @@ static void print_costs(const char *option, const struct hw_driver *d)
 	printf("\n");
 }
 
+static void print_limits(const char *option)
+{
+	static const struct { const char *what; unsigned max; } limits[] = {
+		{ "processors", ACPI_MAX_CPUS },
+		{ "I/O APICs", ACPI_MAX_IOAPICS },
+		{ "ECAM ranges", ACPI_MAX_ECAM },
+		{ "IOMMU units", IOMMU_MAX_UNITS },
+		{ "ranges in the memory map", BOOT_MAX_RANGES },
+		{ "controllers to conceal", MAX_DEVICES },
+		{ "disks and cards", MAX_TWINS },
+		{ "namespaces of one NVMe controller", NVME_MAX_DISKS },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(limits); i++)
+		printf("%s\tlimit\t%s\t%u\n", option, limits[i].what, limits[i].max);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2)
 		return 2;
 	printf("%s\tcost\tveneer\t%u\t%u\t%u\t%u\t%u\n", argv[1], OWN_MIN, NEED_IMAGE + NEED_BASE, NEED_LOADER + NEED_TABLES,
 	       NEED_CPU, NEED_GIB);
+	print_limits(argv[1]);
 	for (const struct hw_driver *const *d = __start_veneer_drivers; d < __stop_veneer_drivers; d++) {
 		print_costs(argv[1], *d);
 		for (unsigned i = 0; i < (*d)->nids; i++)
