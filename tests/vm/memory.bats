@@ -43,21 +43,23 @@ disk_at() { # disk_at NAME ADDRESS
 	ln -s "../devices/pci0000:00/$2/x/block/$1" "sys/block/$1"
 }
 
-# What veneer-hwcheck says on a Linux that runs on the ordinary PC below, as far as it looks: at most 64 KiB beside the start's
-# sum, for it does not know how long the memory map is.
-as_hwcheck() {
+# What veneer-hwcheck says on a Linux that runs on such a machine, as far as it looks: at most 64 KiB beside the start's sum,
+# for it does not know how long the memory map is.
+as_hwcheck() { # as_hwcheck PROCESSORS MEMORY-KIB CARDS NVME-DISKS SATA-DISKS FLAG...
 	local n said
+	rm -rf sys proc
 	mkdir -p proc
-	for n in 0 1 2 3; do
-		printf 'processor\t: %d\nvendor_id\t: AuthenticAMD\nflags\t\t: fpu lm svm npt pdpe1gb\n\n' "$n"
+	for ((n = 0; n < $1; n++)); do
+		printf 'processor\t: %d\nvendor_id\t: AuthenticAMD\nflags\t\t: fpu lm svm npt %s\n\n' "$n" "${*:6}"
 	done >proc/cpuinfo
-	echo 'MemTotal: 500000 kB' >proc/meminfo
-	function_at 0000:00:03.0 8086 10d3 020000
-	function_at 0000:00:04.0 8086 10d3 020000
-	function_at 0000:00:08.0 1b36 0010 010802
+	echo "MemTotal: $2 kB" >proc/meminfo
+	for ((n = 0; n < $3; n++)); do function_at "$(printf '0000:01:%02x.0' "$n")" 8086 10d3 020000; done
+	for ((n = 0; n < $4; n++)); do
+		function_at "0000:00:08.$n" 1b36 0010 010802
+		disk_at "nvme${n}n1" "0000:00:08.$n"
+	done
 	function_at 0000:00:1f.2 8086 2922 010601
-	disk_at nvme0n1 0000:00:08.0
-	for n in a b c d e f; do disk_at "sd$n" 0000:00:1f.2; done
+	for ((n = 0; n < $5; n++)); do disk_at "sd$n" 0000:00:1f.2; done
 	"$ROOT/installer/veneer-hwcheck" --sysroot . >hwcheck || [ $? = 3 ]
 	said=$(sed -nE 's/^ +([0-9]+) KiB are hidden from the guest$/\1/p' hwcheck)
 	echo "veneer-hwcheck: $said"
@@ -85,7 +87,7 @@ as_hwcheck() {
 	grep -a 'cpu: 4 processors, 4 for the guest' "$(serial)"
 	by_the_sum
 	[ "$sum" -gt 4096 ]
-	as_hwcheck
+	as_hwcheck 4 500000 2 1 6 pdpe1gb
 }
 
 # bats test_tags=slow
@@ -102,4 +104,45 @@ as_hwcheck() {
 	[ "$(twins blk)" = 14 ]
 	grep -a 'cpu: 16 processors, 16 for the guest' "$(serial)"
 	by_the_sum
+	as_hwcheck 16 $((64 << 20)) 8 8 6 pdpe1gb
+}
+
+# bats test_tags=slow
+@test "memory: twelve cards, and 256 GiB without pages of 1 GiB" {
+	local n
+	machine=(--mem 256G)
+	for _ in {1..5}; do machine+=(--nic e1000e); done
+	disks nvme 1
+	# shellcheck disable=SC2054 # commas of QEMU's own
+	large=(-cpu max,-pdpe1gb -object memory-backend-ram,id=ram,size=256G,reserve=off -machine memory-backend=ram)
+	for n in 2 3 4 5 6 7 8; do large+=(-device "e1000e,addr=0x1$n"); done
+	guest_start --kernel "$BUILD/hobby-os.elf" --cmdline 'run="exit 3"' "${machine[@]}" -- "${large[@]}"
+	guest_end 3
+	[ "$(twins net)" = 12 ]
+	[ "$(twins blk)" = 1 ]
+	by_the_sum
+	as_hwcheck 1 $((256 << 20)) 12 1 0
+}
+
+# Nobody knows before the start how many there are: what is not in the sum is taken then.
+# bats test_tags=slow
+@test "memory: 64 namespaces of two controllers have their twins, 129 disks and cards stop the start" {
+	local n c
+	truncate -s 16M disk
+	for c in 0 1 2 3; do
+		all=()
+		for ((n = 1; n <= 32; n++)); do
+			all+=(-drive "if=none,id=d$c.$n,file=disk,format=raw,read-only=on"
+				-device "nvme-ns,bus=c$c,drive=d$c.$n,nsid=$n")
+		done
+		controllers+=(-device "nvme,id=c$c,serial=c$c,addr=0x1$((2 + c))" "${all[@]}")
+	done
+	guest_start --kernel "$BUILD/hobby-os.elf" --cmdline 'run="exit 3"' --nic e1000e -- "${controllers[@]:0:$((2 * 132))}"
+	guest_end 3
+	[ "$(twins blk)" = 64 ]
+	[ "$(grep -ac '^disk[0-9]*: 32768 sectors' "$(serial)")" -ge 8 ]
+	guest_start --kernel "$BUILD/hobby-os.elf" --cmdline 'run="exit 3"' --nic e1000e -- "${controllers[@]}"
+	guest_end 2
+	grep -a 'limit: this machine has more than 128 disks and cards' "$(serial)"
+	grep -a 'stopped: this machine has more than this build can hold' "$(serial)"
 }
