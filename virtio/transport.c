@@ -305,6 +305,12 @@ void virtio_kick(struct virtio_dev *dev, unsigned index)
 	post_kick(dev, index, index < 16 ? BIT(index) : 0);
 }
 
+/* Posted by the owner itself: others that wait for it have their turn first. */
+void virtio_run_again(struct virtio_dev *dev, unsigned index)
+{
+	owner_post(dev->owner, &dev->kicks, BIT(index));
+}
+
 /*
  * Drivers from before virtio 1.0 wait for answers before they set DRIVER_OK (3.1.2): Linux until 3.17 reads the partition
  * table, FreeBSD until 10 the serial number.  The first kick of such a queue starts the device.

@@ -25,6 +25,7 @@
 #define VIRTIO_MSIX_VECTORS	4u
 #define VIRTIO_CFG_MAX		64u
 #define VIRTIO_TYPE_STATE_MAX	1024u
+#define VIRTIO_RUN_MAX		VIRTQ_MAX_SIZE	/* chains that one run serves: all of them if no other processor adds some */
 #define VIRTIO_MAX_COMPLAINTS	16u	/* lines in the log about what the guest does, per device; violations are counted */
 
 struct trap;
@@ -51,7 +52,10 @@ struct virtio_type {
 	/* Back to the defaults that stand before a driver comes; queues are reset already. */
 	void (*reset)(struct virtio_dev *dev);
 
-	/* Queue @q was kicked, or has just become live. */
+	/*
+	 * Queue @q was kicked, or has just become live.  Bounded, however fast the guest refills the queue: serves
+	 * VIRTIO_RUN_MAX chains or fewer, then says virtio_run_again().
+	 */
 	void (*run)(struct virtio_dev *dev, unsigned q);
 
 	/* Before the guest reads the device configuration.  May be NULL. */
@@ -153,6 +157,7 @@ void virtio_queue_enable(struct virtio_dev *dev, struct virtq *q);
 #define LEGACY_KICK(q)	BIT(16 + (q))
 void virtio_kick(struct virtio_dev *dev, unsigned index);		/* posted: any time, whoever is the owner */
 void virtio_kick_legacy(struct virtio_dev *dev, unsigned index);
+void virtio_run_again(struct virtio_dev *dev, unsigned index);		/* as owner, at the end of a run: there may be more */
 uint16_t virtio_vector(uint32_t v);
 uint8_t virtio_isr_read(struct virtio_dev *dev);
 uint32_t virtio_config_read(struct virtio_dev *dev, uint32_t off, unsigned width);

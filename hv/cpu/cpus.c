@@ -134,6 +134,26 @@ void smp_want_clock(void)
 			smp_request(cpus[i], REQ_CLOCK);
 }
 
+/*
+ * In turn, so that no processor does the work of all.  One that comes to wait for a SIPI takes no more requests: it says so,
+ * then looks for this one (smp.c); here the request is made, then it is looked whether the processor still runs.
+ */
+void smp_hand_on(void)
+{
+	struct cpu *self = this_cpu();
+
+	for (unsigned i = 1; i < ncpus; i++) {
+		struct cpu *c = cpus[(self->index + i) % ncpus];
+
+		if (__atomic_load_n(&c->state, __ATOMIC_SEQ_CST) != CPU_RUNS)
+			continue;
+		smp_request(c, REQ_WORK);
+		if (__atomic_load_n(&c->state, __ATOMIC_SEQ_CST) == CPU_RUNS)
+			return;
+	}
+	smp_request(self, REQ_WORK);
+}
+
 /* --- everybody out --- */
 
 /* Whether all others are out within the time. */

@@ -39,6 +39,12 @@ void smp_request(struct cpu *c, uint32_t what);
 /* Somebody began to hold the clock: processors that run the guest and do not look at its ticks start to. */
 void smp_want_clock(void);
 
+/*
+ * This processor has run enough of what others posted (<veneer/owner.h>): another one that runs the guest goes on with it, or
+ * this one before its next entry if there is none.
+ */
+void smp_hand_on(void);
+
 /* Take back the flag of a poke: true if an NMI for it is on its way to @c or latched there. */
 bool cpu_take_poke(struct cpu *c);
 

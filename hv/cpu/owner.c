@@ -4,9 +4,28 @@
  * <veneer/owner.h>).
  */
 #include <veneer/owner.h>
+#include "hv/cpu/cpus.h"
+
+/* How often a processor runs what is posted before another one takes it up. */
+#define ROUNDS	4u
+
+static struct owner *owners;
+
+static bool is_known(const struct owner *o)
+{
+	const struct owner *k = owners;
+
+	while (k && k != o)
+		k = k->next;
+	return k;
+}
 
 void owner_add(struct owner *o, struct owner_work *w)
 {
+	if (!is_known(o)) {
+		o->next = owners;
+		owners = o;
+	}
 	w->next = o->works;
 	o->works = w;
 }
@@ -24,11 +43,17 @@ static void run_posted(struct owner *o)
 
 /*
  * A post sets pending, then tries the lock; an owner frees the lock, then looks at pending: one of the two sees the other.  The
- * lock is let go after each round, so that a processor that waits for its turn gets it however much is posted.
+ * lock is let go after each round, so that a processor that waits for its turn gets it however much is posted.  A guest can
+ * post without end, by kicks on other processors or by chains that it adds to a ring that is being served: after some rounds
+ * another processor has to leave the guest and go on here, and this one enters the guest.
  */
 static bool drain(struct owner *o)
 {
-	while (__atomic_load_n(&o->pending, __ATOMIC_SEQ_CST)) {
+	for (unsigned left = ROUNDS; __atomic_load_n(&o->pending, __ATOMIC_SEQ_CST); left--) {
+		if (!left) {
+			smp_hand_on();
+			return false;
+		}
 		if (!lock_try(&o->lock))
 			return false;
 		run_posted(o);
@@ -53,4 +78,10 @@ void owner_release(struct owner *o)
 {
 	lock_release(&o->lock);
 	drain(o);
+}
+
+void owner_continue(void)
+{
+	for (struct owner *o = owners; o; o = o->next)
+		drain(o);
 }

@@ -51,6 +51,7 @@ enum cpu_state {
 #define REQ_INTX		BIT(6)	/* say whether interrupts of lines have ended: intx_answer() */
 #define REQ_HOST_TLB		BIT(7)	/* Veneer's own page tables changed: host_flushed */
 #define REQ_ID			BIT(8)	/* look at the local APIC's id */
+#define REQ_WORK		BIT(9)	/* go on with what is posted: owner_continue() */
 
 struct cpu {
 	struct cpu *self;

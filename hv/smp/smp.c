@@ -5,6 +5,7 @@
 #include <veneer/doorbell.h>
 #include <veneer/lock.h>
 #include <veneer/log.h>
+#include <veneer/owner.h>
 #include <veneer/time.h>
 #include "hv/cpu/cpus.h"
 #include "hv/smp/smp.h"
@@ -235,6 +236,9 @@ void smp_real_init(struct cpu *c)
 {
 	c->init_seen = 0;
 	guest_init(c);
+	/* Others count on it that it goes on with what they left, and it may hear of no request for long. */
+	if (__atomic_fetch_and(&c->requests, ~REQ_WORK, __ATOMIC_SEQ_CST) & REQ_WORK)
+		owner_continue();
 	if (!wait_as_silicon(c))
 		watch_again();
 }
@@ -286,6 +290,8 @@ static void serve(struct cpu *c, uint32_t what)
 		smp_look_at_id(c);
 	if (IS_ENABLED(CONFIG_INTX) && (what & REQ_INTX))
 		intx_answer();
+	if (what & REQ_WORK)
+		owner_continue();
 	if ((what & REQ_INIT) && runs) {
 		guest_init(c);
 		/* Another processor's start may have ended the watch meanwhile. */

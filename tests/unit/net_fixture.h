@@ -33,6 +33,7 @@ static struct {
 	struct nic_rx_filter filter;
 	uint8_t mac[6], mcast0[6], mac0[6];
 	bool vlan5;
+	void (*refill)(void);			/* the guest's other processor, while this one works on a frame or a command */
 } hw;
 
 int nic_start(struct nic *n)
@@ -64,6 +65,8 @@ int nic_tx(struct nic *n, unsigned q, const struct nic_tx *p)
 			return -ERR_INVAL;
 	if (hw.ntx == hw.room)
 		return -ERR_BUSY;
+	if (hw.refill)
+		hw.refill();
 	if ((hw.align && p->frag[0].addr % hw.align) || (hw.one_piece && p->nfrag > 1))
 		return -ERR_INVAL;
 	if (hw.no_csum && (p->flags & NIC_TX_CSUM))
@@ -108,6 +111,8 @@ int nic_rx_post(struct nic *n, unsigned q, uint64_t addr, uint32_t len, void *to
 		return -ERR_BUSY;
 	if (hw.align && addr % hw.align)
 		return -ERR_INVAL;
+	if (hw.refill)
+		hw.refill();
 	hw.rx[hw.nrx].addr = addr;
 	hw.rx[hw.nrx].len = len;
 	hw.rx[hw.nrx++].token = token;
@@ -126,6 +131,8 @@ void nic_set_mac(struct nic *n, const uint8_t mac[6]) { memcpy(hw.mac, mac, 6); 
 void nic_set_filter(struct nic *n, const struct nic_rx_filter *f)
 {
 	hw.filter = *f;
+	if (hw.refill)
+		hw.refill();
 	if (f->nmac)
 		memcpy(hw.mac0, f->mac[0], 6);
 	if (f->nmcast)

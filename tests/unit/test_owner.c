@@ -87,6 +87,44 @@ TEST(work_may_post)
 	CHECK_EQ(again, 4);
 }
 
+/* --- posts without end --- */
+
+static unsigned handed;
+void smp_hand_on(void) { __atomic_fetch_add(&handed, 1, __ATOMIC_SEQ_CST); }
+
+static void run_and_post_always(void *ctx, uint32_t bits)
+{
+	again++;
+	if (again < 1000)
+		owner_post(&owner, &works[0], 1);
+}
+
+/* The rest is another processor's, and this one goes back to the guest. */
+TEST(work_that_always_posts_is_handed_on)
+{
+	start();
+	again = handed = 0;
+	works[0].run = run_and_post_always;
+	CHECK(!owner_post(&owner, &works[0], 1));
+	CHECK(again < 10 && handed == 1 && owner.pending);
+	owner_continue();
+	CHECK(again < 20 && handed == 2);
+	owner_acquire(&owner);
+	owner_release(&owner);
+	CHECK(again < 30 && handed == 3);
+	while (owner.pending)
+		owner_continue();
+	CHECK_EQ(again, 1000);
+	owner_continue();
+	CHECK_EQ(again, 1000);
+}
+
+static void take_up(void)
+{
+	if (__atomic_exchange_n(&handed, 0, __ATOMIC_SEQ_CST))
+		owner_continue();
+}
+
 static void *poster(void *arg)
 {
 	unsigned self = (unsigned)(uintptr_t)arg;
@@ -94,6 +132,7 @@ static void *poster(void *arg)
 	for (unsigned i = 0; i < ROUNDS; i++) {
 		__atomic_fetch_add(&submitted[self], 1, __ATOMIC_SEQ_CST);
 		owner_post(&owner, &works[i & 1], BIT(self));
+		take_up();
 		if (i % 16)
 			continue;
 		owner_acquire(&owner);
@@ -109,11 +148,14 @@ TEST(many_at_once_lose_nothing)
 	pthread_t t[THREADS];
 
 	start();
+	handed = 0;
 	for (unsigned i = 0; i < THREADS; i++)
 		CHECK_EQ(pthread_create(&t[i], NULL, poster, (void *)(uintptr_t)i), 0);
 	for (unsigned i = 0; i < THREADS; i++)
 		pthread_join(t[i], NULL);
-	/* No last look: what is not served by now never will be. */
+	/* What was handed on last; no other look: what is not served by now never will be. */
+	while (handed)
+		take_up();
 	CHECK(!two_inside);
 	for (unsigned i = 0; i < THREADS; i++)
 		CHECK(submitted[i] == ROUNDS && served[i] == ROUNDS);

@@ -8,6 +8,7 @@
 #include <veneer/config.h>
 #include <veneer/doorbell.h>
 #include <veneer/err.h>
+#include <veneer/owner.h>
 #include "host/cpu.h"
 #include "host/host.h"
 #include "hv/cpu/entry.h"
@@ -372,6 +373,70 @@ TEST(silence_is_the_guests_end)
 	CHECK(to_all > 1);
 	third.in_guest = 0;
 	guest_resume();
+}
+
+/* --- posted work that another processor goes on with --- */
+
+static struct owner owner;
+static unsigned endless;
+
+static void always(void *ctx, uint32_t bits)
+{
+	if (endless && endless--)
+		owner_post(&owner, ctx, 1);
+}
+
+static struct owner_work work = { .run = always, .ctx = &work };
+
+static void post(unsigned runs)
+{
+	if (!owner.works)
+		owner_add(&owner, &work);
+	endless = runs;
+	owner_post(&owner, &work, 1);
+}
+
+TEST(work_goes_to_a_processor_that_runs)
+{
+	third_in_guest();
+	third.requests = 0;
+	post(50);
+	CHECK(endless && third.requests == REQ_WORK && sent == 1);
+	/* It is not on its way to the guest before it has run some, and hands on in its turn. */
+	CHECK_EQ(me->requests & REQ_WORK, 0);
+	third.state = CPU_WAITS;
+	cpus[0]->state = CPU_RUNS;
+	cpus[0]->requests = 0;
+	post(50);
+	CHECK(endless && (cpus[0]->requests & REQ_WORK));
+	cpus[0]->state = CPU_WAITS;
+	post(50);
+	CHECK(endless && me->requests == REQ_WORK);
+	while (me->requests)
+		smp_serve(me);
+	CHECK(!endless && !owner.pending);
+	cpus[0]->state = CPU_RUNS;
+	cpus[0]->requests = 0;
+	third.in_guest = 0;
+}
+
+/* One that was chosen, and waits for its SIPI where it hears of no request. */
+static int wait_and_look(struct vcpu *v)
+{
+	CHECK(!(me->requests & REQ_WORK) && !owner.pending);
+	waits++;
+	return VECTOR;
+}
+
+TEST(work_is_done_before_the_wait_for_a_sipi)
+{
+	start(wait_and_look);
+	owner.pending = 1;
+	work.bits = 1;
+	endless = 0;
+	me->requests = REQ_WORK;
+	smp_real_init(me);
+	CHECK(waits == 1 && !work.bits);
 }
 
 /* veneer,ap-trap = "always", and before all run: SIPIs never reach the processor. */

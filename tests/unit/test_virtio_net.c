@@ -2,6 +2,7 @@
 /* sources: virtio/net/net.c virtio/net/tx.c virtio/net/tso.c virtio/net/rx.c virtio/net/ctrl.c virtio/transport.c */
 /* sources: virtio/pci_config.c virtio/msix.c virtio/legacy.c virtio/modern.c virtio/queue.c hv/lib/sg.c */
 /* sources: virtio/access.c tests/unit/host/twin.c */
+#include <veneer/owner.h>
 #include "net_fixture.h"
 
 /* A frame comes in for the oldest buffer. */
@@ -143,6 +144,63 @@ TEST(a_nic_that_completes_at_once)
 	modern_kick(1);
 	CHECK_EQ(rings[1].used->idx, 7);
 	CHECK_EQ(rings[1].used->flags, 0);
+}
+
+/* --- a guest that refills on another processor what this one serves --- */
+
+static unsigned refills, limit;
+
+static void refill_tx(void)
+{
+	if (refills++ < limit)
+		send(0, 100);
+}
+
+/* The other processor takes up what was handed on, until nothing is. */
+static void others_continue(void)
+{
+	for (unsigned before = 0; before != host_handed_on; ) {
+		before = host_handed_on;
+		owner_continue();
+	}
+}
+
+static void refilling(unsigned n, void (*fn)(void))
+{
+	refills = 0;
+	limit = n;
+	hw.refill = fn;
+	host_handed_on = 0;
+}
+
+TEST(frames_that_come_as_fast_as_they_are_sent)
+{
+	up(0);
+	hw.sync = true;
+	hw.room = 8;
+	refilling(20000, refill_tx);
+	send(0, 100);
+	modern_kick(1);
+	/* Not all at once, and what is left is another's. */
+	CHECK(hw.nsent < 2000 && host_handed_on == 1);
+	CHECK_EQ(rings[1].used->idx, hw.nsent);
+	CHECK_EQ(rings[1].used->flags, VRING_USED_NO_NOTIFY);
+	others_continue();
+	CHECK(hw.nsent == 20001 && host_handed_on > 10);
+	CHECK_EQ(rings[1].used->idx, 20001);
+	CHECK_EQ(rings[1].used->flags, 0);
+}
+
+/* Those wait whose frames come back with an interrupt: nobody else is needed. */
+TEST(frames_under_way_are_not_handed_on)
+{
+	up(0);
+	hw.room = 40;
+	refilling(20000, refill_tx);
+	send(0, 100);
+	modern_kick(1);
+	CHECK(hw.ntx == 40 && !host_handed_on);
+	CHECK_EQ(rings[1].used->flags, VRING_USED_NO_NOTIFY);
 }
 
 TEST(an_idle_nic_without_room_is_tried_again_at_the_next_kick)
@@ -531,6 +589,61 @@ TEST(frames_of_an_unwanted_kind_are_dropped)
 	nic_flush();
 	CHECK_EQ(rings[0].used->idx, 1);
 	CHECK_EQ(vn->cnt_rx_dropped, 1);
+}
+
+static void refill_commands(void)
+{
+	if (refills++ < limit)
+		ring_add(&rings[2], (struct piece[]) { { mem, 3 }, { mem + 4096, 1, true } }, 2);
+}
+
+TEST(commands_that_come_as_fast_as_they_are_carried_out)
+{
+	up(0);
+	refilling(1000, refill_commands);
+	CHECK_EQ(command((uint8_t[]) { 0, 1, 1 }, 3), VIRTIO_NET_OK);
+	CHECK(refills < 100 && host_handed_on == 1);
+	others_continue();
+	CHECK_EQ(rings[2].used->idx, 1001);
+	CHECK_EQ(rings[2].used->flags, 0);
+}
+
+/* Each buffer is filled at once, and behind the next one waits a chain that holds no frame. */
+static void refill_buffers(void)
+{
+	if (refills++ >= limit)
+		return;
+	for (; hw.nrx; hw.nrx--)
+		hw.nic.client->rx_done(hw.nic.client_ctx, 0, hw.rx[0].token, 100, 0);
+	give(0, 20);
+	give(4096, 2048);
+}
+
+TEST(receive_buffers_that_come_as_fast_as_they_are_filled)
+{
+	up(0);
+	refilling(5000, refill_buffers);
+	give(4096, 2048);
+	modern_kick(0);
+	CHECK(refills < 1000 && host_handed_on == 1);
+	others_continue();
+	CHECK(refills > limit);
+	CHECK_EQ(rings[0].used->flags, 0);
+}
+
+TEST(chains_without_room_for_a_frame)
+{
+	up(NIC_CAP_RX_COPY);
+	vn->rx_useless = VIRTIO_RUN_MAX - 2;		/* so many came in this poll */
+	for (unsigned i = 0; i < 3; i++)
+		give(0, 20);
+	CHECK(!hw.nic.client->rx_frame(hw.nic.client_ctx, 0, frame, 100, 0));
+	nic_flush();
+	CHECK_EQ(rings[0].used->idx, 2);
+	give(4096, 2048);
+	CHECK(hw.nic.client->rx_frame(hw.nic.client_ctx, 0, frame, 100, 0));
+	nic_flush();
+	CHECK_EQ(rings[0].used->idx, 4);
 }
 
 TEST(address_tables)

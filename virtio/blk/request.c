@@ -287,19 +287,24 @@ static void request_serve(struct vblk *vb, struct virtq_chain *c)
 void vblk_run(struct vblk *vb)
 {
 	struct virtq *q = &vb->vq;
+	unsigned left = VIRTIO_RUN_MAX;
 	bool kick = false;
 
 	if (vb->running)
 		return;
 	vb->running = true;
 	do {
-		while (vb->free && virtq_pop(q, &q->chain)) {
+		while (left && vb->free && virtq_pop(q, &q->chain)) {
 			request_serve(vb, &q->chain);
 			kick = true;
+			left--;
 		}
 		kick |= make_stable(vb);
-	} while (vb->inflight < VBLK_KICKS_OFF_AT && virtq_kicks_on(q));
-	if (vb->inflight >= VBLK_KICKS_OFF_AT)
+	} while (left && vb->inflight < VBLK_KICKS_OFF_AT && virtq_kicks_on(q));
+	/* Requests that need no disk, and those that are refused, end at once. */
+	if (!left && vb->inflight < VBLK_KICKS_OFF_AT)
+		virtio_run_again(&vb->dev, 0);
+	if (!left || vb->inflight >= VBLK_KICKS_OFF_AT)
 		virtq_kicks_off(q);
 	if (kick)
 		disk_kick(vb->disk, 0);

@@ -134,17 +134,26 @@ static bool obey(struct vnet *vn, struct virtq_chain *c)
 	return false;
 }
 
+/* Each command can write all of the filter to the NIC: some hundred registers. */
+#define RUN_MAX	16u
+
 void vnet_ctrl_run(struct vnet *vn)
 {
 	struct virtq *q = &vn->vq[VNET_CTRL];
 	struct virtq_chain *c = &q->chain;
+	unsigned left = RUN_MAX;
 	uint8_t ack;
 
 	do {
-		while (virtq_pop(q, c)) {
+		while (left && virtq_pop(q, c)) {
 			ack = obey(vn, c) ? VIRTIO_NET_OK : VIRTIO_NET_ERR;
 			virtq_push(q, c->head, (uint32_t)sg_copy_to(c->in, c->nin, 0, &ack, sizeof(ack)));
+			left--;
 		}
-	} while (virtq_kicks_on(q));
+	} while (left && virtq_kicks_on(q));
+	if (!left) {
+		virtq_kicks_off(q);
+		virtio_run_again(&vn->dev, VNET_CTRL);
+	}
 	virtq_flush(q);
 }

@@ -39,6 +39,7 @@ static void flush(void *ctx, unsigned queue)
 	struct vnet *vn = ctx;
 
 	virtq_flush(&vn->vq[VNET_RX]);
+	vn->rx_useless = 0;
 	vnet_rx_run(vn);
 	vnet_tx_run(vn);
 }

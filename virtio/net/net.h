@@ -80,6 +80,7 @@ struct vnet {
 	struct vnet_tso tso;
 
 	unsigned rx_posted, rx_low;
+	unsigned rx_useless;		/* chains without room for a frame, in this poll */
 	struct vnet_rx_slot rx_slot[VIRTQ_MAX_SIZE];	/* by head */
 	struct vnet_pool rx_pool;
 

@@ -71,14 +71,15 @@ static int give(struct vnet *vn, struct virtq *q, const struct virtq_chain *c)
 	return err;
 }
 
-/* Give the NIC what waits; true when it, or the pool, can take no more. */
-static bool refill(struct vnet *vn, struct virtq *q)
+/* Give the NIC what waits, *@left chains of it at most; true when it, or the pool, can take no more. */
+static bool refill(struct vnet *vn, struct virtq *q, unsigned *left)
 {
 	struct virtq_chain *c = &q->chain;
 	unsigned before = vn->rx_posted;
 	bool full = false;
 
-	while (!full && virtq_pop(q, c)) {
+	while (!full && *left && virtq_pop(q, c)) {
+		--*left;
 		full = give(vn, q, c) < 0;
 		if (full)
 			virtq_unpop(q, c);
@@ -95,7 +96,8 @@ static bool refill(struct vnet *vn, struct virtq *q)
 void vnet_rx_run(struct vnet *vn)
 {
 	struct virtq *q = &vn->vq[VNET_RX];
-	bool full = false;
+	unsigned left = VIRTIO_RUN_MAX;
+	bool full = false, again;
 
 	if (vn->rx_running)
 		return;
@@ -106,9 +108,13 @@ void vnet_rx_run(struct vnet *vn)
 	}
 	vn->rx_running = true;
 	do {
-		full = refill(vn, q);
-	} while (!full && vn->rx_posted < vn->rx_low && virtq_kicks_on(q));
-	if (vn->rx_posted >= vn->rx_low || (full && vn->rx_posted))
+		full = refill(vn, q, &left);
+	} while (!full && left && vn->rx_posted < vn->rx_low && virtq_kicks_on(q));
+	/* Chains without room for a frame come back at once, and the ring may hold more of them. */
+	again = !full && !left && vn->rx_posted < vn->rx_low;
+	if (again)
+		virtio_run_again(&vn->dev, VNET_RX);
+	if (again || vn->rx_posted >= vn->rx_low || (full && vn->rx_posted))
 		virtq_kicks_off(q);
 	else if (full)
 		virtq_kicks_on(q);
@@ -204,8 +210,9 @@ bool vnet_rx_frame(void *ctx, unsigned queue, const void *frame, uint32_t len, u
 		vn->cnt_rx_dropped++;
 		return true;
 	}
-	while (virtq_pop(q, c)) {
+	while (vn->rx_useless < VIRTIO_RUN_MAX && virtq_pop(q, c)) {
 		if (c->in_len < vn->hdr_len + NIC_FRAME_MIN) {
+			vn->rx_useless++;
 			virtq_push(q, c->head, 0);
 			continue;
 		}

@@ -127,15 +127,18 @@ static int send(struct vnet *vn, struct virtq *q, struct virtq_chain *c)
 	return 0;
 }
 
-/* Send what waits; 0 when nothing went.  *@full says that the NIC has no room for the next. */
-static unsigned batch(struct vnet *vn, struct virtq *q, bool *full)
+/*
+ * Send what waits, begin no frame after the first @max; 0 when nothing went.  *@full says that the NIC has no room for the
+ * next.  Of a frame that is cut here each part counts.
+ */
+static unsigned batch(struct vnet *vn, struct virtq *q, unsigned max, bool *full)
 {
 	struct virtq_chain *c = &q->chain;
-	uint64_t before = vn->cnt_tx_segments;	/* of a frame that is not through */
+	uint64_t before = vn->cnt_tx_segments;
 	unsigned n = 0;
 
 	*full = false;
-	while (vn->tso.active ? q->live : virtq_pop(q, c)) {
+	while (n + (vn->cnt_tx_segments - before) < max && (vn->tso.active ? q->live : virtq_pop(q, c))) {
 		if (send(vn, q, c) == -ERR_BUSY) {
 			if (!vn->tso.active)
 				virtq_unpop(q, c);
@@ -144,7 +147,7 @@ static unsigned batch(struct vnet *vn, struct virtq *q, bool *full)
 		}
 		n++;
 	}
-	n += vn->cnt_tx_segments != before;
+	n += (unsigned)(vn->cnt_tx_segments - before);
 	if (n)
 		nic_tx_kick(vn->nic, 0);
 	return n;
@@ -152,19 +155,20 @@ static unsigned batch(struct vnet *vn, struct virtq *q, bool *full)
 
 /*
  * While anything is in flight its completion will bring us here again, so kicks are off; with nothing in flight they are on,
- * and the ring is looked at once more.
+ * and the ring is looked at once more.  A NIC that is done at once, and frames that are dropped, leave nothing in flight.
  */
 void vnet_tx_run(struct vnet *vn)
 {
 	struct virtq *q = &vn->vq[VNET_TX];
-	unsigned n;
+	unsigned n, left = VIRTIO_RUN_MAX;
 	bool full;
 
 	if (vn->tx_running)
 		return;
 	vn->tx_running = true;
 	for (;;) {
-		n = batch(vn, q, &full);
+		n = batch(vn, q, left, &full);
+		left -= MIN(n, left);
 		if (vn->tx_inflight) {
 			virtq_kicks_off(q);
 			break;
@@ -172,6 +176,11 @@ void vnet_tx_run(struct vnet *vn)
 		if (full && !n) {
 			/* An idle NIC takes nothing: the next kick, or the end of its recovery, tries again. */
 			virtq_kicks_on(q);
+			break;
+		}
+		if (!left) {
+			virtq_kicks_off(q);
+			virtio_run_again(&vn->dev, VNET_TX);
 			break;
 		}
 		if (!full && !virtq_kicks_on(q))

@@ -161,6 +161,8 @@ __attribute__((weak)) void panic(const char *fmt, ...)
 
 __attribute__((weak)) const char *err_name(int err) { (void)err; return "error"; }
 __attribute__((weak)) void doorbell_credit(struct owner *owner) { }
+unsigned host_handed_on;
+__attribute__((weak)) void smp_hand_on(void) { host_handed_on++; }
 __attribute__((weak)) void counter_register(const char *o, const char *w, const uint64_t *v) { (void)o; (void)w; (void)v; }
 __attribute__((weak)) void segment_use(const void *code) { (void)code; }
 
@@ -251,12 +253,18 @@ __attribute__((weak)) void limit_reached(const char *what, unsigned max)
 	log_err("limit: more than %u %s", max, what);
 }
 
+void (*host_gmem_hook)(void);
+
 __attribute__((weak)) bool gmem_find(uint64_t gpa, uint64_t len, struct gmem_range *r)
 {
 	for (unsigned i = 0; i < nram; i++) {
 		if (gpa < ram[i].base || gpa - ram[i].base >= ram[i].size || len > ram[i].size - (gpa - ram[i].base))
 			continue;
 		*r = (struct gmem_range){ ram[i].base, ram[i].size };
+		if (host_gmem_hook) {
+			*r = (struct gmem_range){ gpa, len };
+			host_gmem_hook();
+		}
 		return true;
 	}
 	return false;

@@ -41,8 +41,12 @@ void host_pio_model(uint16_t base, uint16_t size, const struct host_model *m, vo
 extern uint64_t host_now_us;
 extern void (*host_time_hook)(void);
 
+/* How often a processor left posted work to another one: owner_continue() is that one's. */
+extern unsigned host_handed_on;
+
 /* "Physical" memory of a fake guest: gmem_valid() is true inside. Below 4 GiB, page aligned, poisoned around the ends. */
 uint64_t host_guest_ram(size_t size);
+extern void (*host_gmem_hook)(void);	/* called when a buffer is looked for, each time; the guest on another processor */
 void host_guest_ram_drop(void);		/* forget all; also done between tests */
 
 /* Heap accounting: bytes that mem_alloc() gave and mem_free() did not take back; and fail the nth allocation from now. */
