@@ -23,6 +23,9 @@ void cpus_init(void);
  */
 bool ipi_guest_sends(uint32_t low, uint32_t dest, bool x2apic);
 
+/* What follows each INIT of the guest's that is carried out here, on the processor that sent it.  No lock is held. */
+void ipi_on_init(void (*fn)(void));
+
 /* The guest's processor on which an MSI with this address lands; NULL when it is not known (yet). */
 struct cpu *smp_find_target(uint32_t msi_addr);
 

@@ -3,10 +3,11 @@
 #include "hv/cpu/cpus.h"
 #include "hv/cpu/lapic.h"
 
-/* A set of processors, by index. */
-static uint64_t everybody(void)
+static void (*on_init)(void);
+
+void ipi_on_init(void (*fn)(void))
 {
-	return ncpus == 64 ? ~0ull : BIT64(ncpus) - 1;
+	on_init = fn;
 }
 
 /* 11.6.2.2: flat, or clusters of four; x2APIC mode: clusters of sixteen, by the id (11.12.10.2). */
@@ -21,40 +22,35 @@ static bool logical_match(const struct cpu *c, uint32_t dest, bool x2apic)
 	return ((ldr ^ dest) & 0xf0) == 0 && (ldr & dest & 0xf);
 }
 
-static uint64_t by_destination(uint32_t low, uint32_t dest, bool x2apic)
+static bool by_destination(const struct cpu *c, uint32_t low, uint32_t dest, bool x2apic)
 {
-	uint32_t all = x2apic ? ~0u : 0xff;
-	uint64_t set = 0;
-
-	if (dest == all)
-		return everybody();
-	for (unsigned i = 0; i < ncpus; i++)
-		if (low & ICR_LOGICAL ? logical_match(cpus[i], dest, x2apic) : cpus[i]->apic_id == dest)
-			set |= BIT64(i);
-	return set;
+	if (dest == (x2apic ? ~0u : 0xff))
+		return true;
+	return low & ICR_LOGICAL ? logical_match(c, dest, x2apic) : c->apic_id == dest;
 }
 
-static uint64_t targets(uint32_t low, uint32_t dest, bool x2apic)
+static bool is_target(const struct cpu *c, uint32_t low, uint32_t dest, bool x2apic)
 {
-	uint64_t self = BIT64(this_cpu()->index);
-
 	switch (FIELD_GET(ICR_SHORTHAND, low)) {
 	case ICR_SELF:
-		return self;
+		return c == this_cpu();
 	case ICR_ALL:
-		return everybody();
+		return true;
 	case ICR_OTHERS:
-		return everybody() & ~self;
+		return c != this_cpu();
 	default:
-		return by_destination(low, dest, x2apic);
+		return by_destination(c, low, dest, x2apic);
 	}
 }
 
-/* A SIPI means something to a processor that waits for one, or is about to. */
+/*
+ * A SIPI means something to a processor that waits for one, or is about to.  In this order: the processor says that it waits,
+ * then takes back the request (smp.c), so that there is no moment at which neither is seen.
+ */
 static bool takes_sipi(struct cpu *c)
 {
-	return __atomic_load_n(&c->state, __ATOMIC_SEQ_CST) == CPU_WAITS ||
-	       (__atomic_load_n(&c->requests, __ATOMIC_SEQ_CST) & REQ_INIT);
+	return (__atomic_load_n(&c->requests, __ATOMIC_SEQ_CST) & REQ_INIT) ||
+	       __atomic_load_n(&c->state, __ATOMIC_SEQ_CST) == CPU_WAITS;
 }
 
 static void send(struct cpu *c, uint32_t low)
@@ -72,6 +68,8 @@ static void send(struct cpu *c, uint32_t low)
 			break;
 		__atomic_store_n(&c->sipi, low & ICR_VECTOR, __ATOMIC_SEQ_CST);
 		smp_request(c, REQ_SIPI);
+		if (__atomic_load_n(&c->waits_itself, __ATOMIC_SEQ_CST))
+			lapic_send(c->apic_id, ICR_ASSERT | FIELD_PREP(ICR_MODE, ICR_MODE_SIPI) | (low & ICR_VECTOR));
 		break;
 	default:
 		smp_request(c, REQ_NMI);
@@ -81,17 +79,17 @@ static void send(struct cpu *c, uint32_t low)
 bool ipi_guest_sends(uint32_t low, uint32_t dest, bool x2apic)
 {
 	uint32_t mode = FIELD_GET(ICR_MODE, low);
-	uint64_t set;
 
 	if (mode != ICR_MODE_INIT && mode != ICR_MODE_SIPI && mode != ICR_MODE_NMI)
 		return false;
 	/* INIT level de-assert, which old systems send after each INIT, does nothing since the Pentium 4 (11.6.1). */
 	if (mode == ICR_MODE_INIT && (low & ICR_LEVEL) && !(low & ICR_ASSERT))
 		return true;
-	set = targets(low, dest, x2apic);
 	for (unsigned i = 0; i < ncpus; i++)
-		if (set & BIT64(i))
+		if (is_target(cpus[i], low, dest, x2apic))
 			send(cpus[i], low);
+	if (mode == ICR_MODE_INIT && on_init)
+		on_init();
 	return true;
 }
 

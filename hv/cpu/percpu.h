@@ -87,6 +87,7 @@ struct cpu {
 	uint32_t state;			/* shared: enum cpu_state */
 	uint32_t sipi;			/* shared: the vector of REQ_SIPI */
 	uint32_t asleep;		/* shared: in vcpu_ops->sleep() */
+	uint32_t waits_itself;		/* shared: in vcpu_ops->wait_sipi(), where it hears of SIPIs by itself only */
 	uint32_t host_flushed;		/* shared: REQ_HOST_TLB was carried out */
 	uint32_t clock_armed;		/* shared: its interrupts exit */
 	uint32_t ldr, dfr;		/* shared: the local APIC's, as last seen */

@@ -23,18 +23,12 @@
 #define MESSAGES_SIZE	0x100000ull
 
 static struct lock watch_lock;	/* outermost: the watch begins and ends under it */
-static uint32_t watched;	/* INIT, SIPI and NMIs of the guest's are emulated */
+/* Whether INIT, SIPI and NMIs of the guest's are emulated; while it ends they still are. */
+enum { WATCH_OFF, WATCH_ON, WATCH_ENDS };
+static uint32_t watched;	/* shared */
 static bool messages_hidden;
 static bool unused;		/* processors that are not ours */
 static uint64_t cnt_starts, cnt_inits, cnt_nmis, cnt_late;
-
-void smp_init(void)
-{
-	counter_register("cpu", "starts", &cnt_starts);
-	counter_register("cpu", "inits", &cnt_inits);
-	counter_register("nmi", "by_ipi", &cnt_nmis);
-	counter_register("nmi", "late_pokes", &cnt_late);
-}
 
 /* Whether this NMI, which nothing explains, is the late poke: once. */
 static bool is_late_poke(struct cpu *c)
@@ -91,10 +85,12 @@ static void set_start_state(struct cpu *c, uint8_t vector)
 	vcpu_ops->set(c->v, &r);
 }
 
+/* None waits for a SIPI, nor is about to. */
 static bool all_run(void)
 {
 	for (unsigned i = 0; i < ncpus; i++)
-		if (__atomic_load_n(&cpus[i]->state, __ATOMIC_SEQ_CST) == CPU_WAITS)
+		if ((__atomic_load_n(&cpus[i]->requests, __ATOMIC_SEQ_CST) & REQ_INIT) ||
+		    __atomic_load_n(&cpus[i]->state, __ATOMIC_SEQ_CST) == CPU_WAITS)
 			return false;
 	return true;
 }
@@ -105,6 +101,15 @@ static bool foreign_cpus(void)
 		if (cpus[i]->state == CPU_ABSENT)
 			return true;
 	return unused;
+}
+
+static void open_lapic(void)
+{
+	vcpu_ops->trap_msr_write(MSR_X2APIC_ICR, false);
+	nested_writable(lapic_addr(), PAGE_SIZE);
+	if (IS_ENABLED(CONFIG_INTX))
+		ioapic_hold_inits(false);
+	log_info("cpu: all processors of the guest run: the local APIC is no longer watched");
 }
 
 /*
@@ -119,13 +124,14 @@ static void end_watch(void)
 	if ((config.ap_trap == AP_TRAP_AUTO || foreign_cpus()) && !vcpu_ops->init_is_safe())
 		return;
 	lock_acquire(&watch_lock);
-	if (watched && all_run()) {
-		vcpu_ops->trap_msr_write(MSR_X2APIC_ICR, false);
-		nested_writable(lapic_addr(), PAGE_SIZE);
-		if (IS_ENABLED(CONFIG_INTX))
-			ioapic_hold_inits(false);
-		__atomic_store_n(&watched, 0, __ATOMIC_SEQ_CST);
-		log_info("cpu: all processors of the guest run: the local APIC is no longer watched");
+	if (watched == WATCH_ON) {
+		/* Whoever has an INIT emulated from now on sees this; one of before is seen by all_run(). */
+		__atomic_store_n(&watched, WATCH_ENDS, __ATOMIC_SEQ_CST);
+		bool all = all_run();
+
+		if (all)
+			open_lapic();
+		__atomic_store_n(&watched, all ? WATCH_OFF : WATCH_ON, __ATOMIC_SEQ_CST);
 	}
 	lock_release(&watch_lock);
 }
@@ -158,7 +164,7 @@ int smp_watch(void)
 		err = nested_readonly(lapic_addr(), PAGE_SIZE);
 		if (IS_ENABLED(CONFIG_INTX))
 			ioapic_hold_inits(true);
-		__atomic_store_n(&watched, 1, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&watched, WATCH_ON, __ATOMIC_SEQ_CST);
 	}
 	lock_release(&watch_lock);
 	return err;
@@ -167,6 +173,22 @@ int smp_watch(void)
 void smp_unused_cpu(void)
 {
 	unused = true;
+}
+
+static void watch_again(void)
+{
+	if (smp_watch())
+		panic("cpu: no memory to watch the local APIC again");
+}
+
+/*
+ * An INIT has been emulated, and the watch may have ended at that very moment, since all ran: the SIPI that follows it would
+ * reach a processor that does not wait for it itself.  This is the processor that sends it.
+ */
+static void init_sent(void)
+{
+	if (__atomic_load_n(&watched, __ATOMIC_SEQ_CST) != WATCH_ON)
+		watch_again();
 }
 
 static void start_guest(struct cpu *c, uint8_t vector)
@@ -182,8 +204,11 @@ static void start_guest(struct cpu *c, uint8_t vector)
 		end_watch();
 }
 
-/* INIT: out of the guest, whatever it did.  The boot processor's starts the firmware: the machine is reset. */
-static void guest_init(struct cpu *c)
+/*
+ * INIT: out of the guest, whatever it did.  The boot processor's starts the firmware: the machine is reset.  If a SIPI will be
+ * emulated, that begins first: on silicon it can follow within microseconds.
+ */
+static void guest_init(struct cpu *c, bool emulated)
 {
 	uint64_t nmis = c->nmi_count;
 
@@ -192,6 +217,8 @@ static void guest_init(struct cpu *c)
 		machine_reset();
 	}
 	__atomic_store_n(&c->state, CPU_WAITS, __ATOMIC_SEQ_CST);
+	if (emulated)
+		watch_again();
 	counter_add(&cnt_inits, 1);
 	c->df_seen = false;
 	/* It may sleep for ever, and what rang while it was on its way to that would be heard by nobody. */
@@ -208,23 +235,19 @@ static void guest_init(struct cpu *c)
  */
 static bool wait_as_silicon(struct cpu *c)
 {
-	int vector;
+	int vector = -1;
 
-	if (!vcpu_ops->wait_sipi || __atomic_load_n(&watched, __ATOMIC_SEQ_CST))
-		return false;
-	vector = vcpu_ops->wait_sipi(c->v);
+	/* Before the look: another processor may begin to watch at any time, and then sends the SIPI that it emulates, too. */
+	__atomic_store_n(&c->waits_itself, 1, __ATOMIC_SEQ_CST);
+	if (vcpu_ops->wait_sipi && __atomic_load_n(&watched, __ATOMIC_SEQ_CST) == WATCH_OFF)
+		vector = vcpu_ops->wait_sipi(c->v);
+	__atomic_store_n(&c->waits_itself, 0, __ATOMIC_SEQ_CST);
 	if (vector < 0)
 		return false;
 	/* The NMI of a poke from before the INIT has come meanwhile; its request is still there. */
 	cpu_take_poke(c);
 	start_guest(c, (uint8_t)vector);
 	return true;
-}
-
-static void watch_again(void)
-{
-	if (smp_watch())
-		panic("cpu: no memory to watch the local APIC again");
 }
 
 /*
@@ -235,7 +258,7 @@ static void watch_again(void)
 void smp_real_init(struct cpu *c)
 {
 	c->init_seen = 0;
-	guest_init(c);
+	guest_init(c, !vcpu_ops->wait_sipi);
 	/* Others count on it that it goes on with what they left, and it may hear of no request for long. */
 	if (__atomic_fetch_and(&c->requests, ~REQ_WORK, __ATOMIC_SEQ_CST) & REQ_WORK)
 		owner_continue();
@@ -272,10 +295,35 @@ void smp_look_at_id(struct cpu *c)
 	doorbell_aim(c->index);
 }
 
+/* Whoever sends INIT takes back the SIPI from before: one that stands beside an INIT came after it. */
+static bool take_sipi(struct cpu *c)
+{
+	uint32_t r = __atomic_load_n(&c->requests, __ATOMIC_SEQ_CST);
+
+	do {
+		if (!(r & REQ_SIPI) || (r & REQ_INIT))
+			return false;
+	} while (!__atomic_compare_exchange_n(&c->requests, &r, r & ~REQ_SIPI, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+	return true;
+}
+
+/*
+ * INIT, then SIPI.  An INIT stays requested until this processor says that it waits: between the two a SIPI would be sent to
+ * nobody.  More of them may come at any moment; what is not taken here is left for the next round.
+ */
+static void start_up(struct cpu *c)
+{
+	if (__atomic_load_n(&c->requests, __ATOMIC_SEQ_CST) & REQ_INIT) {
+		if (c->state == CPU_RUNS)
+			guest_init(c, true);
+		__atomic_fetch_and(&c->requests, ~REQ_INIT, __ATOMIC_SEQ_CST);
+	}
+	if (take_sipi(c) && c->state == CPU_WAITS)
+		start_guest(c, (uint8_t)__atomic_load_n(&c->sipi, __ATOMIC_SEQ_CST));
+}
+
 static void serve(struct cpu *c, uint32_t what)
 {
-	bool runs = c->state == CPU_RUNS;
-
 	if ((what & REQ_FLUSH) && c->v)
 		vcpu_ops->flush(c->v);
 	if (what & REQ_HOST_TLB) {
@@ -292,13 +340,7 @@ static void serve(struct cpu *c, uint32_t what)
 		intx_answer();
 	if (what & REQ_WORK)
 		owner_continue();
-	if ((what & REQ_INIT) && runs) {
-		guest_init(c);
-		/* Another processor's start may have ended the watch meanwhile. */
-		watch_again();
-	}
-	if ((what & REQ_SIPI) && c->state == CPU_WAITS)
-		start_guest(c, (uint8_t)__atomic_load_n(&c->sipi, __ATOMIC_SEQ_CST));
+	start_up(c);
 	if ((what & REQ_NMI) && c->state == CPU_RUNS) {
 		counter_add(&cnt_nmis, 1);
 		vcpu_ops->inject_nmi(c->v);
@@ -308,11 +350,20 @@ static void serve(struct cpu *c, uint32_t what)
 void smp_serve(struct cpu *c)
 {
 	for (;;) {
-		serve(c, __atomic_exchange_n(&c->requests, 0, __ATOMIC_SEQ_CST));
+		serve(c, __atomic_fetch_and(&c->requests, REQ_INIT | REQ_SIPI, __ATOMIC_SEQ_CST));
 		if (c->init_seen)
 			smp_real_init(c);
 		if (c->state == CPU_RUNS)
 			return;
 		wait_in_host(c);
 	}
+}
+
+void smp_init(void)
+{
+	ipi_on_init(init_sent);
+	counter_register("cpu", "starts", &cnt_starts);
+	counter_register("cpu", "inits", &cnt_inits);
+	counter_register("nmi", "by_ipi", &cnt_nmis);
+	counter_register("nmi", "late_pokes", &cnt_late);
 }

@@ -22,6 +22,8 @@ static struct cpu other[CPUS];
 
 static bool x2;
 bool lapic_x2apic(void) { return x2; }
+static unsigned real;
+void lapic_send(uint32_t id, uint32_t low) { real++; }
 void smp_request(struct cpu *c, uint32_t what) { c->requests |= what; }
 
 /* APIC ids 0, 2, 4, 6; logical ids 1, 2, 4, 8.  This processor is the second. */
@@ -114,6 +116,24 @@ TEST(processors_that_are_not_the_guests)
 	CHECK(ipi_guest_sends(SIPI | OTHERS, 0, false));
 	CHECK(ipi_guest_sends(NMI | OTHERS, 0, false));
 	CHECK_EQ(asked() & 0xf, 0);
+}
+
+/* More than a word has bits. */
+TEST(many_processors)
+{
+	static struct cpu many[200];
+
+	start();
+	for (unsigned i = 0; i < 200; i++) {
+		many[i] = (struct cpu){ .index = i, .apic_id = i, .state = CPU_WAITS };
+		cpus[i] = &many[i];
+	}
+	ncpus = 200;
+	CHECK(ipi_guest_sends(INIT, 70, false));
+	CHECK(many[70].requests == REQ_INIT && !many[6].requests);
+	CHECK(ipi_guest_sends(NMI | OTHERS, 0, false));
+	CHECK(many[0].requests == REQ_NMI && many[199].requests == REQ_NMI && many[64].requests == REQ_NMI);
+	CHECK_EQ(real, 0);
 }
 
 TEST(where_an_msi_lands)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/cpu/cpus.c hv/smp/smp.c tests/unit/host/cpu.c */
+/* sources: hv/cpu/cpus.c hv/cpu/ipi.c hv/smp/smp.c tests/unit/host/cpu.c */
 /* libs: -lpthread */
 /* An INIT that the processor hands over: waiting for its SIPI as silicon does, or emulated. */
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <string.h>
 #include <veneer/config.h>
@@ -52,6 +53,7 @@ static bool nmi_in_reset;
 void lapic_reset(void) { me->nmi_count += nmi_in_reset; }
 static uint32_t id;
 uint32_t lapic_id(void) { return id; }
+bool lapic_x2apic(void) { return false; }
 uint32_t lapic_addr(void) { return 0xfee00000; }
 uint32_t lapic_ldr(void) { return 0; }
 uint32_t lapic_dfr(void) { return 0; }
@@ -89,7 +91,12 @@ static void init_state(struct vcpu *v) { inits++; }
 static bool init_is_safe = true;
 static bool safe(void) { return init_is_safe; }
 static void trap_msr_write(uint32_t msr, bool on) { }
-static void flush(struct vcpu *v) { }
+static void (*in_flush)(void);
+static void flush(struct vcpu *v)
+{
+	if (in_flush)
+		in_flush();
+}
 
 /* Another processor wants everybody out while this one waits: it is out, and no NMI could reach it. */
 static void *other(void *arg)
@@ -437,6 +444,177 @@ TEST(work_is_done_before_the_wait_for_a_sipi)
 	me->requests = REQ_WORK;
 	smp_real_init(me);
 	CHECK(waits == 1 && !work.bits);
+}
+
+/* --- INIT and SIPI at any moment --- */
+
+#define ICR(mode)	(FIELD_PREP(ICR_MODE, ICR_MODE_##mode) | ICR_ASSERT)
+
+static void send_sipi(void)
+{
+	in_flush = NULL;
+	CHECK(ipi_guest_sends(ICR(SIPI) | VECTOR, me->apic_id, false));
+}
+
+static void sleep_never(const volatile uint32_t *wake)
+{
+	if (!*wake)
+		host_fail(__FILE__, __LINE__, "it sleeps, and its SIPI is gone");
+}
+
+/* The processor has seen the INIT, and does not wait yet. */
+TEST(a_sipi_right_behind_its_init)
+{
+	start(NULL);
+	ops.sleep = sleep_never;
+	me->init_seen = 0;
+	in_flush = send_sipi;
+	me->requests = REQ_INIT | REQ_FLUSH;
+	smp_serve(me);
+	CHECK(me->state == CPU_RUNS && !me->requests && !in_flush);
+	CHECK_EQ(regs.seg[SEG_CS].base, VECTOR << 12);
+}
+
+static void send_init(void)
+{
+	in_flush = NULL;
+	CHECK(ipi_guest_sends(ICR(INIT), me->apic_id, false));
+}
+
+/* INIT, SIPI, INIT: it waits for another SIPI, also if the first two are being served. */
+static void sleep_once(const volatile uint32_t *wake)
+{
+	CHECK(me->state == CPU_WAITS && !*wake);
+	sleeps++;
+	CHECK(ipi_guest_sends(ICR(SIPI) | (VECTOR + 1), me->apic_id, false));
+}
+
+TEST(an_init_takes_back_a_sipi_that_is_being_served)
+{
+	start(NULL);
+	ops.sleep = sleep_once;
+	sleeps = 0;
+	me->init_seen = 0;
+	me->sipi = VECTOR;
+	in_flush = send_init;
+	me->requests = REQ_INIT | REQ_SIPI | REQ_FLUSH;
+	smp_serve(me);
+	CHECK(me->state == CPU_RUNS && sleeps == 1);
+	CHECK_EQ(regs.seg[SEG_CS].base, (VECTOR + 1) << 12);
+}
+
+/* The last one starts while another one's INIT is on its way: its SIPI will have to be emulated. */
+TEST(no_end_of_the_watch_while_an_init_is_on_its_way)
+{
+	start(NULL);
+	config.ap_trap = AP_TRAP_AUTO;
+	ops.sleep = sleep_never;
+	CHECK_EQ(smp_watch(), 0);
+	third = (struct cpu){ .index = 2, .apic_id = 4, .state = CPU_RUNS, .requests = REQ_INIT };
+	cpus[2] = &third;
+	ncpus = 3;
+	me->init_seen = ends = 0;
+	me->sipi = VECTOR;
+	me->requests = REQ_INIT | REQ_SIPI;
+	smp_serve(me);
+	CHECK(me->state == CPU_RUNS && !ends);
+	third.requests = 0;
+	me->requests = REQ_INIT | REQ_SIPI;
+	smp_serve(me);
+	CHECK_EQ(ends, 1);
+	/* It has ended while an INIT was being emulated: watched before the sender goes on. */
+	smp_init();
+	watches = 0;
+	CHECK(ipi_guest_sends(ICR(INIT), 4, false));
+	CHECK_EQ(watches, 1);
+	ncpus = 2;
+}
+
+/* Emulated for one that waits as silicon does, since the watch began meanwhile: it hears of the SIPI by itself only. */
+TEST(a_sipi_for_one_that_waits_itself)
+{
+	start(NULL);
+	me->state = CPU_WAITS;
+	me->waits_itself = 1;
+	CHECK(ipi_guest_sends(ICR(SIPI) | VECTOR, me->apic_id, false));
+	CHECK(sent == 1 && me->requests == REQ_SIPI);
+}
+
+#define STORM	3000u
+static uint32_t began, storm_ends;
+
+static void sleep_for_storm(const volatile uint32_t *wake)
+{
+	while (!*wake)
+		sched_yield();
+}
+
+static void yield(void) { sched_yield(); }
+
+static void *hit(void *arg)
+{
+	struct cpu *c = this_cpu();
+
+	*c = (struct cpu){ .index = 1, .apic_id = 2, .v = &vcpu, .state = CPU_RUNS, .started = true };
+	me = c;
+	__atomic_store_n(&cpus[1], c, __ATOMIC_SEQ_CST);
+	while (!__atomic_load_n(&storm_ends, __ATOMIC_SEQ_CST)) {
+		if (smp_enter(c)) {
+			sched_yield();
+			smp_left(c);
+			continue;
+		}
+		smp_serve(c);
+		__atomic_store_n(&began, (uint32_t)(regs.seg[SEG_CS].base >> 12), __ATOMIC_SEQ_CST);
+	}
+	return NULL;
+}
+
+static bool begins_at(uint32_t vector)
+{
+	for (unsigned i = 0; i < 2000000; i++) {
+		if (__atomic_load_n(&began, __ATOMIC_SEQ_CST) == vector)
+			return true;
+		sched_yield();
+	}
+	return false;
+}
+
+/* Each SIPI starts it, with no time between INIT and SIPI, and whatever came before. */
+TEST(a_storm_of_inits)
+{
+	bool all = true;
+	pthread_t t;
+
+	start(NULL);
+	ops.sleep = sleep_for_storm;
+	in_flush = yield;
+	*cpus[0] = (struct cpu){ .index = 0, .state = CPU_RUNS };
+	cpus[1] = NULL;
+	storm_ends = 0;
+	CHECK_EQ(pthread_create(&t, NULL, hit, NULL), 0);
+	while (!__atomic_load_n(&cpus[1], __ATOMIC_SEQ_CST))
+		sched_yield();
+	for (uint32_t i = 0; i < STORM && all; i++) {
+		uint32_t vector = 0x10 + i % 0xe0;
+
+		for (unsigned n = 0; n < i % 4; n++) {
+			ipi_guest_sends(ICR(INIT), 2, false);
+			ipi_guest_sends(ICR(SIPI) | 1, 2, false);
+		}
+		__atomic_fetch_or(&cpus[1]->requests, REQ_FLUSH, __ATOMIC_SEQ_CST);
+		ipi_guest_sends(ICR(INIT), 2, false);
+		if (i % 2)
+			sched_yield();
+		ipi_guest_sends(ICR(SIPI) | vector, 2, false);
+		all = begins_at(vector);
+	}
+	if (!all)
+		ipi_guest_sends(ICR(SIPI) | 2, 2, false);
+	__atomic_store_n(&storm_ends, 1, __ATOMIC_SEQ_CST);
+	pthread_join(t, NULL);
+	in_flush = NULL;
+	CHECK(all);
 }
 
 /* veneer,ap-trap = "always", and before all run: SIPIs never reach the processor. */
