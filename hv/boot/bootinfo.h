@@ -40,6 +40,8 @@ struct boot_info {
 	uint64_t rsdp;		/* physical address of the firmware's RSDP where found, else of our copy in rsdp_copy; 0 none */
 	uint8_t rsdp_copy[36];
 	uint8_t rsdp_size;
+	/* SMBIOS's entry points and tables, of the 32-bit and of the 64-bit form; 0 unknown. */
+	struct { uint64_t entry, table; uint32_t entry_size, table_size; } smbios[2];
 	uint64_t ebda;			/* start of the extended BIOS data area, 0 unknown */
 
 	uint16_t low_kib;		/* conventional memory, as the BIOS counts it; 0 unknown */
@@ -76,9 +78,9 @@ struct boot_info {
 int boot_info_parse(struct boot_info *b, const void *info);
 
 /*
- * Look where the firmware keeps its RSDP, by the EFI system table or as ACPI 6.4 section 5.2.5.1 says, and what a BIOS keeps
- * in low memory.  @phys points to where physical address 0 is mapped, and all memory below 4 GiB behind it: call
- * before page 0 goes away.  What is not found, or lies higher, leaves b->rsdp as it was.
+ * Look where the firmware keeps its RSDP and SMBIOS, by the EFI system table or as ACPI 6.4 section 5.2.5.1 and SMBIOS 3.0
+ * section 5.2 say, and what a BIOS keeps in low memory.  @phys points to where physical address 0 is mapped, and all memory
+ * below 4 GiB behind it: call before page 0 goes away.  What is not found, or lies higher, leaves b->rsdp as it was.
  */
 void boot_info_find_rsdp(struct boot_info *b, const uint8_t *phys);
 

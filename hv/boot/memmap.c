@@ -329,6 +329,8 @@ uint64_t boot_info_find(const struct boot_info *b, uint64_t size, uint64_t align
 
 /* --- the firmware's tables --- */
 
+#define SMBIOS_ENTRY_MAX	0x20u
+
 static uint64_t read_at(const uint8_t *phys, uint64_t addr, unsigned bytes)
 {
 	uint64_t v = 0;
@@ -376,6 +378,25 @@ static bool scan_rsdp(struct boot_info *b, const uint8_t *phys, uint64_t base, u
 	return false;
 }
 
+/* SMBIOS 3.0, 5.2.1 and 5.2.2: anchor, and a sum over the length that the entry point states. */
+static void take_smbios(struct boot_info *b, const uint8_t *phys, uint64_t at)
+{
+	bool wide = !memcmp(phys + at, "_SM3_", 5);
+	uint8_t sum = 0, size = phys[at + (wide ? 6 : 5)];
+
+	if ((!wide && memcmp(phys + at, "_SM_", 4)) || size < (wide ? 0x18 : 0x1e) || size > SMBIOS_ENTRY_MAX ||
+	    b->smbios[wide].entry)
+		return;
+	for (unsigned i = 0; i < size; i++)
+		sum = (uint8_t)(sum + phys[at + i]);
+	if (sum)
+		return;
+	b->smbios[wide].entry = at;
+	b->smbios[wide].entry_size = size;
+	b->smbios[wide].table = wide ? read_at(phys, at + 0x10, 8) : read_at(phys, at + 0x18, 4);
+	b->smbios[wide].table_size = (uint32_t)(wide ? read_at(phys, at + 0xc, 4) : read_at(phys, at + 0x16, 2));
+}
+
 static void find_bios(struct boot_info *b, const uint8_t *phys)
 {
 	uint64_t ebda = read_at(phys, 0x40e, 2) << 4;
@@ -386,17 +407,22 @@ static void find_bios(struct boot_info *b, const uint8_t *phys)
 		b->ebda = ebda;
 	if (!b->ebda || !scan_rsdp(b, phys, b->ebda, 1024))
 		scan_rsdp(b, phys, 0xe0000, 0x20000);
+	for (uint64_t at = 0xf0000; at + SMBIOS_ENTRY_MAX <= 0x100000; at += 16)
+		take_smbios(b, phys, at);
 }
 
 /* UEFI 2.9 sections 4.3 and 4.6: the configuration table's entries are a GUID and a pointer. */
 static void find_efi(struct boot_info *b, const uint8_t *phys)
 {
-	static const uint8_t acpi[2][16] = {	/* ACPI 2.0, ACPI 1.0 */
+	static const uint8_t guid[4][16] = {	/* ACPI 2.0, ACPI 1.0, SMBIOS 3, SMBIOS */
 		{ 0x71, 0xe8, 0x68, 0x88, 0xf1, 0xe4, 0xd3, 0x11, 0xbc, 0x22, 0x00, 0x80, 0xc7, 0x3c, 0x88, 0x81 },
 		{ 0x30, 0x2d, 0x9d, 0xeb, 0x88, 0x2d, 0xd3, 0x11, 0x9a, 0x16, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d },
+		{ 0x44, 0x15, 0xfd, 0xf2, 0x94, 0x97, 0x2c, 0x4a, 0x99, 0x2e, 0xe5, 0xbb, 0xcf, 0x20, 0xe3, 0x94 },
+		{ 0x31, 0x2d, 0x9d, 0xeb, 0x88, 0x2d, 0xd3, 0x11, 0x9a, 0x16, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d },
 	};
 	unsigned word = b->efi32 ? 4 : 8, stride = 16 + word;
 	uint64_t count, table, addr;
+	bool found = false;
 
 	if (!known(b, b->efi_systab, 0x78) || memcmp(phys + b->efi_systab, "IBI SYST", 8))
 		return;
@@ -404,13 +430,17 @@ static void find_efi(struct boot_info *b, const uint8_t *phys)
 	table = read_at(phys, b->efi_systab + (b->efi32 ? 0x44 : 0x70), word);
 	if (count > 256 || !known(b, table, count * stride))
 		return;
-	for (unsigned pass = 0; pass < ARRAY_SIZE(acpi); pass++) {
+	for (unsigned pass = 0; pass < ARRAY_SIZE(guid); pass++) {
 		for (unsigned i = 0; i < count; i++) {
-			if (memcmp(phys + table + i * stride, acpi[pass], 16))
+			if (memcmp(phys + table + i * stride, guid[pass], 16))
 				continue;
 			addr = read_at(phys, table + i * stride + 16, word);
-			if (known(b, addr, 36) && take_rsdp(b, phys, addr))
-				return;
+			if (!known(b, addr, 36))
+				continue;
+			if (pass < 2)
+				found = found || take_rsdp(b, phys, addr);
+			else
+				take_smbios(b, phys, addr);
 		}
 	}
 }

@@ -400,6 +400,7 @@ static int guest_set_protocol(struct parse *p)
 	static const bool built[] = {
 		[PROTOCOL_AUTO] = true,
 		[PROTOCOL_MULTIBOOT1] = IS_ENABLED(CONFIG_BOOT_MULTIBOOT1), [PROTOCOL_PVH] = IS_ENABLED(CONFIG_BOOT_PVH),
+		[PROTOCOL_LIMINE] = IS_ENABLED(CONFIG_BOOT_LIMINE),
 		[PROTOCOL_MULTIBOOT2] = IS_ENABLED(CONFIG_BOOT_MULTIBOOT2),
 		[PROTOCOL_LINUX] = IS_ENABLED(CONFIG_BOOT_LINUX) || IS_ENABLED(CONFIG_BOOT_BIOS),
 		[PROTOCOL_LINUX32] = IS_ENABLED(CONFIG_BOOT_LINUX),
@@ -537,7 +538,8 @@ static const struct prop guest_props[] = {
 	      "started from") },
 	{ "veneer,boot-protocol", guest_set_protocol,
 	  .words = WORDS([PROTOCOL_AUTO] = "auto", [PROTOCOL_MULTIBOOT1] = "multiboot1", [PROTOCOL_MULTIBOOT2] = "multiboot2",
-			 [PROTOCOL_LINUX] = "linux", [PROTOCOL_LINUX32] = "linux32", [PROTOCOL_PVH] = "pvh"),
+			 [PROTOCOL_LIMINE] = "limine", [PROTOCOL_LINUX] = "linux", [PROTOCOL_LINUX32] = "linux32",
+			 [PROTOCOL_PVH] = "pvh"),
 	  DOC("\"auto\"", "`\"auto\"`", "how a kernel is started that has several entries; `\"linux32\"` is the 32-bit entry "
 	      "of Linux. `\"auto\"`: see [boot-flow.md](boot-flow.md#loading-the-guest)") },
 	{ "bootargs", guest_set_bootargs, "one string of at most 1023 characters",

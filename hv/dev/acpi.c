@@ -76,6 +76,10 @@ static const struct sdt *table_at(uint64_t addr)
 		sum += ((const uint8_t *)t)[i];
 	if (sum)
 		log_warn("acpi: table %.4s at %#lx has a bad checksum, used all the same", t->signature, addr);
+	if (acpi.ntables < ACPI_MAX_TABLES) {
+		acpi.table[acpi.ntables].addr = addr;
+		acpi.table[acpi.ntables++].len = t->length;
+	}
 	return t;
 }
 
@@ -235,9 +239,11 @@ static void parse_table(uint64_t addr)
 
 	if (!t)
 		return;
-	if (!memcmp(t->signature, "APIC", 4))
+	if (!memcmp(t->signature, "APIC", 4)) {
+		take_table(t, &acpi.madt, &acpi.madt_len);
 		parse_madt(t);
-	else if (!memcmp(t->signature, "MCFG", 4))
+	}
+	if (!memcmp(t->signature, "MCFG", 4))
 		parse_mcfg(t);
 	else if (!memcmp(t->signature, "FACP", 4))
 		parse_fadt(t);

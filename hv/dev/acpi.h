@@ -8,6 +8,7 @@
 #define ACPI_MAX_CPUS		256u
 #define ACPI_MAX_IOAPICS	64u
 #define ACPI_MAX_ECAM		32u
+#define ACPI_MAX_TABLES		96u
 
 struct acpi_info {
 	unsigned ncpus;				/* enabled processors in the MADT; 1 without one */
@@ -30,6 +31,10 @@ struct acpi_info {
 	uint8_t reset_value;
 	uint64_t dmar, ivrs;			/* tables of IOMMUs, which hv/mem reads; 0 when absent */
 	uint32_t dmar_len, ivrs_len;
+	uint64_t madt;
+	uint32_t madt_len;
+	unsigned ntables;			/* all that were found, root tables and DSDT too; more than fit are left out */
+	struct { uint64_t addr; uint32_t len; } table[ACPI_MAX_TABLES];
 };
 
 extern struct acpi_info acpi;

@@ -81,7 +81,21 @@ struct kernel_layout {
 	uint32_t shnum, shentsize, shstrndx;
 };
 
+#define ELF_PT_DYNAMIC	2
+#define ELF_PF_X	BIT(0)
+#define ELF_PF_W	BIT(1)
+
 bool elf_detect(const struct guest_image *img);
+
+/*
+ * Read the header, widened, and check that the file is an x86 executable whose program headers lie in it: 0, or -ERR_INVAL
+ * after a line.  Then elf_segment() is program header @i, widened, for i < h->phnum.
+ */
+int elf_header(const struct guest_image *img, struct elf64_header *h);
+struct elf64_segment elf_segment(const struct guest_image *img, const struct elf64_header *h, unsigned i);
+
+/* Note where the section headers are, if they lie in the file. */
+void layout_note_sections(const struct guest_image *img, struct kernel_layout *k, const struct elf64_header *h);
 
 /* Get the notes of segment @i, which lie in the file; false if there are no more. */
 bool elf_note_segment(const struct guest_image *img, unsigned i, struct kernel_segment *s);

@@ -140,7 +140,7 @@ int layout_check_entry(const struct kernel_layout *k)
 	return -ERR_INVAL;
 }
 
-static void note_sections(const struct guest_image *img, struct kernel_layout *k, const struct elf64_header *h)
+void layout_note_sections(const struct guest_image *img, struct kernel_layout *k, const struct elf64_header *h)
 {
 	uint32_t size = k->elf64 ? sizeof(struct elf64_section) : sizeof(struct elf32_section);
 
@@ -156,7 +156,7 @@ static void note_sections(const struct guest_image *img, struct kernel_layout *k
 }
 
 /* Program header @i; the caller has checked that the table lies in the file. */
-static struct elf64_segment segment_at(const struct guest_image *img, const struct elf64_header *h, unsigned i)
+struct elf64_segment elf_segment(const struct guest_image *img, const struct elf64_header *h, unsigned i)
 {
 	return read_segment(img->data + h->phoff + (uint64_t)i * h->phentsize, h->ident.class == ELF_CLASS64);
 }
@@ -179,7 +179,7 @@ bool elf_note_segment(const struct guest_image *img, unsigned i, struct kernel_s
 	if (widen_header(img, &h) || check_segments(img, &h))
 		return false;
 	for (unsigned n = 0; n < h.phnum; n++) {
-		struct elf64_segment e = segment_at(img, &h, n);
+		struct elf64_segment e = elf_segment(img, &h, n);
 
 		if (e.type != ELF_PT_NOTE || !in_file(img, e.offset, e.filesz) || i--)
 			continue;
@@ -189,20 +189,24 @@ bool elf_note_segment(const struct guest_image *img, unsigned i, struct kernel_s
 	return false;
 }
 
+int elf_header(const struct guest_image *img, struct elf64_header *h)
+{
+	int err = read_header(img, h);
+	const char *wrong = err ? NULL : check_segments(img, h);
+
+	return wrong ? bad_elf(wrong, h->phoff) : err;
+}
+
 int elf_layout(const struct guest_image *img, struct kernel_layout *k)
 {
-	const char *wrong;
 	struct elf64_header h;
-	int err = read_header(img, &h);
+	int err = elf_header(img, &h);
 
 	if (err)
 		return err;
 	k->elf64 = h.ident.class == ELF_CLASS64;
-	wrong = check_segments(img, &h);
-	if (wrong)
-		return bad_elf(wrong, h.phoff);
 	for (unsigned i = 0; i < h.phnum; i++) {
-		struct elf64_segment s = segment_at(img, &h, i);
+		struct elf64_segment s = elf_segment(img, &h, i);
 		struct kernel_segment seg = { s.paddr, s.vaddr, s.offset, s.filesz, s.memsz };
 
 		err = s.type == ELF_PT_LOAD ? layout_add(img, k, &seg) : 0;
@@ -211,7 +215,7 @@ int elf_layout(const struct guest_image *img, struct kernel_layout *k)
 	}
 	if (!k->nseg)
 		return bad_elf("nothing to load", h.phnum);
-	note_sections(img, k, &h);
+	layout_note_sections(img, k, &h);
 	k->entry = physical_entry(k, h.entry);
 	return 0;
 }

@@ -40,6 +40,7 @@ const struct boot_module *loader_find_config(const struct boot_info *b)
 static const struct guest_format *const formats[] = {
 	IS_ENABLED(CONFIG_BOOT_BIOS) ? &guest_real : NULL,	/* has Linux's magic, too */
 	IS_ENABLED(CONFIG_BOOT_LINUX) ? &guest_linux : NULL,
+	IS_ENABLED(CONFIG_BOOT_LIMINE) ? &guest_limine : NULL,
 	IS_ENABLED(CONFIG_BOOT_MULTIBOOT2) ? &guest_multiboot2 : NULL,
 	IS_ENABLED(CONFIG_BOOT_MULTIBOOT1) ? &guest_multiboot1 : NULL,
 	IS_ENABLED(CONFIG_BOOT_PVH) ? &guest_pvh : NULL,
@@ -107,10 +108,11 @@ static int unknown_format(const struct guest_image *img, enum config_protocol pr
 	}
 	memcpy(seen, img->data, MIN(img->size, sizeof(seen)));
 	log_err("guest: the kernel (%llu bytes, beginning %02x %02x %02x %02x %02x %02x %02x %02x) is of no known format; "
-		"this build starts%s%s%s%s", (unsigned long long)img->size, seen[0], seen[1], seen[2], seen[3], seen[4],
+		"this build starts%s%s%s%s%s", (unsigned long long)img->size, seen[0], seen[1], seen[2], seen[3], seen[4],
 		seen[5], seen[6], seen[7], IS_ENABLED(CONFIG_BOOT_MULTIBOOT1) ? " [multiboot1]" : "",
 		IS_ENABLED(CONFIG_BOOT_MULTIBOOT2) ? " [multiboot2]" : "",
-		IS_ENABLED(CONFIG_BOOT_LINUX) ? " [Linux bzImage]" : "", IS_ENABLED(CONFIG_BOOT_PVH) ? " [PVH]" : "");
+		IS_ENABLED(CONFIG_BOOT_LINUX) ? " [Linux bzImage]" : "", IS_ENABLED(CONFIG_BOOT_PVH) ? " [PVH]" : "",
+		IS_ENABLED(CONFIG_BOOT_LIMINE) ? " [Limine]" : "");
 	return -ERR_NOTSUP;
 }
 

@@ -32,7 +32,8 @@ struct guest_format {
 	int (*load)(const struct guest_image *img, struct boot_info *b, struct vcpu_regs *regs);
 };
 
-extern const struct guest_format guest_multiboot1, guest_multiboot2, guest_linux, guest_linux32, guest_pvh, guest_real;
+extern const struct guest_format guest_multiboot1, guest_multiboot2, guest_linux, guest_linux32, guest_pvh, guest_real,
+				 guest_limine;
 
 /*
  * Find the kernel among the modules (first word "kernel", else the first of a known format that is not "config"), load it by

@@ -28,7 +28,7 @@ enum config_ap_trap {
 
 /* The boot protocol of the guest's kernel.  PROTOCOL_AUTO: by its file format; Linux by the 64-bit entry if there is one. */
 enum config_protocol {
-	PROTOCOL_AUTO, PROTOCOL_MULTIBOOT1, PROTOCOL_MULTIBOOT2, PROTOCOL_LINUX, PROTOCOL_LINUX32, PROTOCOL_PVH
+	PROTOCOL_AUTO, PROTOCOL_MULTIBOOT1, PROTOCOL_MULTIBOOT2, PROTOCOL_LIMINE, PROTOCOL_LINUX, PROTOCOL_LINUX32, PROTOCOL_PVH
 };
 
 /* One node under /policy. */

@@ -137,9 +137,10 @@ symbols() {
 		BOOT_MULTIBOOT1|guest_multiboot1
 		BOOT_MULTIBOOT2|guest_multiboot2
 		BOOT_PVH|guest_pvh
+		BOOT_LIMINE|guest_limine|limine_
 		BOOT_LINUX|guest_linux
 		BOOT_BIOS|bios_|guest_real
-		BOOT_MULTIBOOT1 BOOT_MULTIBOOT2 BOOT_PVH BOOT_LINUX BOOT_BIOS|guest_(multiboot|pvh|linux|real)
+		BOOT_MULTIBOOT1 BOOT_MULTIBOOT2 BOOT_PVH BOOT_LIMINE BOOT_LINUX BOOT_BIOS|guest_(multiboot|pvh|lim|linux|real)
 		CONSOLE_SERIAL|uart
 		CONSOLE_SCREEN|fbcon|font
 		CONSOLE_SERIAL CONSOLE_SCREEN|uart|fbcon

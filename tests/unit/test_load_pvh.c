@@ -130,7 +130,7 @@ TEST(pvh_refused)
 {
 	make_kernel(true, 4);
 	file[NOTES + 20 + 8] = 17;			/* another note */
-	refused("is of no known format; this build starts [multiboot1] [multiboot2] [Linux bzImage] [PVH]");
+	refused("is of no known format; this build starts [multiboot1] [multiboot2] [Linux bzImage] [PVH] [Limine]");
 	make_kernel(true, 4);
 	w32(file + NOTES + 20 + 16, 0x300000);
 	refused("entry point 0x300000 lies outside");

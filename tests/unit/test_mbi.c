@@ -465,11 +465,58 @@ TEST(the_rsdp_of_a_bios)
 	CHECK_EQ(b.rsdp_size, 36);
 }
 
+static void put_smbios(uint8_t *at, bool wide, uint8_t size)
+{
+	memset(at, 0, 0x20);
+	memcpy(at, wide ? "_SM3_" : "_SM_", wide ? 5 : 4);
+	at[wide ? 6 : 5] = size;
+	if (wide) {
+		memcpy(at + 0x0c, &(uint32_t){ 0x1234 }, 4);
+		memcpy(at + 0x10, &(uint64_t){ 0xe1000 }, 8);
+	} else {
+		memcpy(at + 0x16, &(uint16_t){ 0x234 }, 2);
+		memcpy(at + 0x18, &(uint32_t){ 0xe2000 }, 4);
+	}
+	for (unsigned i = 0, sum = 0; i < size; i++) {
+		sum += at[i];
+		at[wide ? 5 : 4] = (uint8_t)-(i + 1 == size ? sum : 0);
+	}
+}
+
+TEST(smbios_of_a_bios)
+{
+	memset(low, 0, sizeof(low));
+	put_smbios(low + 0xf0010, false, 0x1f);
+	put_smbios(low + 0xf0100, true, 0x18);
+	low[0xf0108]++;					/* a sum that is not right */
+	put_smbios(low + 0xf0200, true, 0x18);
+	put_smbios(low + 0xf0300, true, 0x18);		/* the first holds */
+	begin();
+	mmap_tag(pc, ARRAY_SIZE(pc), 24);
+	CHECK_EQ(finish(), 0);
+	boot_info_find_rsdp(&b, low);
+	CHECK_EQ(b.smbios[0].entry, 0xf0010);
+	CHECK_EQ(b.smbios[0].entry_size, 0x1f);
+	CHECK_EQ(b.smbios[0].table, 0xe2000);
+	CHECK_EQ(b.smbios[0].table_size, 0x234);
+	CHECK_EQ(b.smbios[1].entry, 0xf0200);
+	CHECK_EQ(b.smbios[1].table, 0xe1000);
+	CHECK_EQ(b.smbios[1].table_size, 0x1234);
+	put_smbios(low + 0xf0010, false, 0x40);		/* longer than one is, shorter than one is */
+	put_smbios(low + 0xf0200, true, 0x10);
+	put_smbios(low + 0xf0300, true, 0xff);
+	CHECK_EQ(boot_info_parse(&b, info), 0);
+	boot_info_find_rsdp(&b, low);
+	CHECK(!b.smbios[0].entry && !b.smbios[1].entry);
+}
+
 TEST(the_rsdp_of_efi)
 {
 	static const uint8_t guid[16] = { 0x71, 0xe8, 0x68, 0x88, 0xf1, 0xe4, 0xd3, 0x11,
 					  0xbc, 0x22, 0x00, 0x80, 0xc7, 0x3c, 0x88, 0x81 };
-	uint64_t systab = 0x20000, table = 0x21000, count = 2, rsdp = 0x22014;
+	static const uint8_t smbios3[16] = { 0x44, 0x15, 0xfd, 0xf2, 0x94, 0x97, 0x2c, 0x4a,
+					     0x99, 0x2e, 0xe5, 0xbb, 0xcf, 0x20, 0xe3, 0x94 };
+	uint64_t systab = 0x20000, table = 0x21000, count = 2, rsdp = 0x22014, smbios = 0x23000;
 
 	memset(low, 0, sizeof(low));
 	memcpy(low + systab, "IBI SYST", 8);
@@ -477,6 +524,9 @@ TEST(the_rsdp_of_efi)
 	memcpy(low + systab + 0x70, &table, 8);
 	memcpy(low + table + 24, guid, 16);
 	memcpy(low + table + 40, &rsdp, 8);
+	memcpy(low + table, smbios3, 16);
+	memcpy(low + table + 16, &smbios, 8);
+	put_smbios(low + smbios, true, 0x18);
 	put_rsdp(low + rsdp, 2);
 	begin();
 	mmap_tag(pc, ARRAY_SIZE(pc), 24);
@@ -485,6 +535,7 @@ TEST(the_rsdp_of_efi)
 	boot_info_find_rsdp(&b, low);
 	CHECK_EQ(b.rsdp, rsdp);
 	CHECK_EQ(b.rsdp_size, 36);
+	CHECK_EQ(b.smbios[1].entry, smbios);
 	/* Pointers to where no memory is are not followed. */
 	for (unsigned k = 0; k < 3; k++) {
 		static const unsigned where[] = { 0x21000 + 40, 0x20000 + 0x70, 0x20000 + 0x68 };
