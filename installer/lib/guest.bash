@@ -32,7 +32,8 @@ describe() {
 }
 
 no_kernel() {
-	die "$1: not a kernel that Veneer can start (Multiboot 1, Multiboot 2, Linux bzImage, PVH), but $(describe "$1")"
+	die "$1: not a kernel that Veneer can start" \
+		"(Multiboot 1, Multiboot 2, Linux bzImage, PVH, Limine), but $(describe "$1")"
 }
 
 MAX_MODULES=64 MAX_MODULE_TEXT=14000 MAX_SEGMENTS=64
@@ -64,6 +65,13 @@ kernel_format() {
 	7f454c46*0100) die "$1: not a kernel, but an ELF object file that was not linked" ;;
 	1f8b* | fd377a585a* | 28b52ffd* | 894c5a4f*) no_kernel "$1" ;;
 	esac
+	# Tags of the Limine protocol in a 64-bit ELF file: a request, or the base revision.
+	if [ -z "${opt[native]:-}" ] && [ "$(hex_of "$1" 0 5)" = 7f454c4602 ] && LC_ALL=C grep -qaz \
+		-e $'\x88\x8b\x4c\xdf\x30\xdd\xb1\xc7\x7b\xf0\x94\xa1\x83\xe8\x82' \
+		-e $'\xc8\xa6\x95\x5c\x2d\x2b\x56\xf9\xdc\x6b\x53\x44\x49\x38\x7b\x6a' -- "$1"; then
+		echo limine
+		return
+	fi
 	for f in multiboot2 multiboot linux; do
 		if "$grub_file" "--is-x86-$f" "$1"; then
 			echo "$f"

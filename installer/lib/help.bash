@@ -47,8 +47,8 @@ END
 
 usage_guest() {
 	cat <<'END'
-  --kernel K           the guest's kernel: Multiboot 1, Multiboot 2, Linux (bzImage) or PVH (ELF); none is needed where the
-                       configuration says veneer,boot = "disk"
+  --kernel K           the guest's kernel: Multiboot 1, Multiboot 2, Limine, Linux (bzImage) or PVH (ELF); none is needed
+                       where the configuration says veneer,boot = "disk"
   --module "M [ARGS]"  a further file for the guest, such as an initial RAM disk, and its command line (without ARGS: M's
                        name); may be repeated
   --cmdline C          the kernel's command line

@@ -60,6 +60,37 @@ $(BUILD)/guest/mb/%.elf: $(MB_SOURCES)
 $(BUILD)/guest/mb/%.bin: $(BUILD)/guest/mb/%.elf
 	$(OBJCOPY) -O binary $< $@
 
+# A kernel of the Limine protocol for each base revision, a relocatable one, and some that ask for what they cannot get.
+LIMINE_FLAGS_0	:= -DREVISION=0
+LIMINE_FLAGS_0-section := -DREVISION=0 -DSECTION
+LIMINE_FLAGS_1	:= -DREVISION=1
+LIMINE_FLAGS_2	:= -DREVISION=2
+LIMINE_FLAGS_2-markers := -DREVISION=2 -DMARKERS
+LIMINE_FLAGS_3	:= -DREVISION=3
+LIMINE_FLAGS_3-pie := -DREVISION=3 -DPIE
+LIMINE_FLAGS_3-twice := -DREVISION=3 -DTWICE
+LIMINE_FLAGS_3-five := -DREVISION=3 -DFIVE
+LIMINE_FLAGS_3-128 := -DREVISION=3 -DMANY=128
+LIMINE_FLAGS_3-129 := -DREVISION=3 -DMANY=129
+LIMINE_FLAGS_4	:= -DREVISION=4
+LIMINE_FLAGS_5	:= -DREVISION=5
+LIMINE_FLAGS_6	:= -DREVISION=6
+LIMINE_FLAGS_7	:= -DREVISION=7
+LIMINE_KERNELS	:= $(patsubst LIMINE_FLAGS_%,%,$(filter LIMINE_FLAGS_%,$(.VARIABLES)))
+LIMINE_CFLAGS	:= -m64 -std=gnu11 -O1 -ffreestanding -fno-stack-protector -mgeneral-regs-only -mno-red-zone \
+		   -fcf-protection=none -fno-strict-aliasing -fno-asynchronous-unwind-tables \
+		   -fno-tree-loop-distribute-patterns -Wall -Wextra -Werror -Wno-missing-field-initializers
+GUEST_PROBES	+= $(LIMINE_KERNELS:%=$(BUILD)/guest/limine/%.elf)
+$(BUILD)/guest/limine/%.elf: $(addprefix tests/guest/,limine/start.S limine/probe.c limine/limine.lds lib/bare.h build.mk)
+	@mkdir -p $(@D)
+	$(CC) $(LIMINE_CFLAGS) -c -o $(@:.elf=-start.o) $(filter %.S,$^)
+	$(CC) $(LIMINE_CFLAGS) $(LIMINE_FLAGS_$*) \
+		$(if $(findstring pie,$*),-fpie -fvisibility=hidden,-fno-pic -mcmodel=kernel) \
+		-c -o $(@:.elf=-main.o) $(filter %/probe.c,$^)
+	$(LD) -m elf_x86_64 -static $(if $(findstring pie,$*),-pie --no-dynamic-linker --defsym LINKED=0,--defsym \
+		LINKED=0xffffffff80000000) -z noexecstack -z max-page-size=4096 --no-warn-rwx-segments --build-id=none \
+		-T tests/guest/limine/limine.lds -o $@ $(@:.elf=-start.o) $(@:.elf=-main.o)
+
 guest: $(GUEST_PROBES) $(GUEST_IMAGES) ## Build the probe kernels
 
 $(BUILD)/guest/%.elf: $(BUILD)/guest/%.o $(GUEST_LIB) examples/hobby-os/hobby.lds

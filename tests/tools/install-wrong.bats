@@ -51,8 +51,8 @@ image out.img other.img --kernel k | 2 | two targets: 'out.img' and 'other.img'
 image out.img --kernel missing --veneer k | 2 | missing: no such file
 image out.img --kernel empty --veneer k | 2 | the file is empty
 image out.img --kernel dir --veneer k | 2 | cannot be read
-image out.img --kernel script --veneer k | 2 | (Multiboot 1, Multiboot 2, Linux bzImage, PVH), but a script
-image out.img --kernel file --veneer k | 2 | (Multiboot 1, Multiboot 2, Linux bzImage, PVH), but text
+image out.img --kernel script --veneer k | 2 | (Multiboot 1, Multiboot 2, Linux bzImage, PVH, Limine), but a script
+image out.img --kernel file --veneer k | 2 | (Multiboot 1, Multiboot 2, Linux bzImage, PVH, Limine), but text
 image out.img --kernel noise --veneer k | 2 | but data that starts with 0001020304050607
 image out.img --kernel k.gz --veneer k | 2 | gzip data (decompress it first)
 image out.img --kernel k.bz2 --veneer k | 2 | but bzip2 data

@@ -188,7 +188,7 @@ wishing() {
 @test "kernels: unknown formats are refused by what they are; missing and empty files, too" {
 	echo "#!/bin/sh" >script
 	image 2 --kernel script
-	assert_output --partial "Multiboot 1, Multiboot 2, Linux bzImage, PVH"
+	assert_output --partial "Multiboot 1, Multiboot 2, Linux bzImage, PVH, Limine"
 	assert_output --partial "a script"
 	image 2 --kernel "$K/mb1.o"
 	assert_output --partial "an ELF object file"
