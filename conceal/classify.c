@@ -153,6 +153,9 @@ int slot_check(const struct verdict *verdict, unsigned n)
 	for (unsigned i = 0; !err && i < config.nrules; i++) {
 		const struct config_rule *r = &config.rule[i];
 
+		/* Of another machine.  Disks are not known yet by their serial numbers. */
+		if (r->optional && !r->used && r->match != MATCH_SERIAL)
+			continue;
 		err = r->has_slot ? check_free(r) : 0;
 		if (!err && (r->has_slot || r->has_mac))
 			err = check_single(r, verdict, n);

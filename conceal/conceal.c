@@ -363,7 +363,7 @@ static void take_over(const struct pci_dev *pci, const struct verdict *v)
 static void report_unused_rules(void)
 {
 	for (unsigned i = 0; i < config.nrules; i++)
-		if (!config.rule[i].used)
+		if (!config.rule[i].used && !config.rule[i].optional)
 			log_warn("config: policy/%s matches no device of this machine", config.rule[i].node);
 }
 

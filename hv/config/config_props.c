@@ -250,6 +250,11 @@ static int rule_set_writable(struct parse *p)
 	return set_flag(p, &p->rule->writable);
 }
 
+static int rule_set_optional(struct parse *p)
+{
+	return set_flag(p, &p->rule->optional);
+}
+
 static int rule_set_modern_only(struct parse *p)
 {
 	if (!IS_ENABLED(CONFIG_VIRTIO_MODERN))
@@ -506,6 +511,8 @@ static const struct prop rule_props[] = {
 	  DOC(NULL, "read-only", "the guest may write to this disk, or to all disks of this controller") },
 	{ "veneer,modern-only", rule_set_modern_only, "no value, the property alone",
 	  DOC(NULL, "both interfaces", "the virtio device has id 1041 or 1042 and no I/O BAR") },
+	{ "veneer,optional", rule_set_optional, "no value, the property alone",
+	  DOC(NULL, "a warning", "nothing is said if the rule matches no device: the configuration is for several machines") },
 	{ "local-mac-address", rule_set_mac, "six bytes, [02 00 00 12 34 56], neither a group address nor "
 	      "zero", .of = PROP_CARD,
 	  DOC("[02 00 00 12 34 56]", "the card's own", "the address of the virtio-net device. The rule must match one card, "

@@ -290,7 +290,11 @@ static void check_function_0(void)
 TEST(a_machine)
 {
 	config.default_action = ACTION_CONCEAL;
-	config.nrules = 5;
+	config.nrules = 7;
+	/* Of another machine: no word, and no matter that its slot is taken here. */
+	config.rule[5] = (struct config_rule){ .node = "elsewhere", .match = MATCH_BDF, .bdf = PCI_BDF(9, 0, 0), .has_slot = true,
+					       .slot = PCI_SLOT(NIC_LEFT), .optional = true };
+	config.rule[6] = (struct config_rule){ .node = "other-disk", .match = MATCH_SERIAL, .serial = "YY", .optional = true };
 	config.rule[0] = (struct config_rule){ .node = "left", .match = MATCH_BDF, .bdf = NIC_LEFT, .action = ACTION_LEAVE };
 	config.rule[1] = (struct config_rule){ .node = "disk", .match = MATCH_SERIAL, .serial = "S4", .writable = true,
 					       .has_timeout = true, .timeout_ms = 7000 };
@@ -319,6 +323,7 @@ TEST(a_machine)
 	CHECK(host_log_has("could not start it: hidden"));
 	CHECK(host_log_has("nothing is connected: hidden"));
 	CHECK(host_log_has("policy/nobody matches no device"));
+	CHECK(!host_log_has("policy/elsewhere") && !host_log_has("policy/other-disk"));
 	CHECK(!host_log_has("policy/disk matches") && !host_log_has("policy/left matches"));
 	CHECK(host_log_has("no I/O window reaches this bus"));
 	conceal_shutdown();

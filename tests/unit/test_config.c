@@ -171,6 +171,10 @@ TEST(unused_rules_show)
 	OK(policy("a { veneer,bdf = \"0000:00:02.0\"; }; b { veneer,serial = \"x\"; };"));
 	CHECK(config_find_dev(&c, &d) == &c.rule[0]);
 	CHECK(c.rule[0].used && !c.rule[1].used);
+	CHECK(!c.rule[0].optional);
+	OK(policy("a { veneer,serial = \"x\"; veneer,optional; };"));
+	CHECK(c.rule[0].optional);
+	REFUSED(policy("a { veneer,serial = \"x\"; veneer,optional = <1>; };"), "veneer,optional = <1>: expected no value");
 }
 
 TEST(the_root)
