@@ -105,8 +105,9 @@ guests: $(BUILD)/hobby-os.elf $(GUEST_PROBES) $(GUEST_IMAGES) ## Build the hobby
 
 include scripts/tests.mk
 
-run: all $(BUILD)/hobby-os.elf | deps ## Try it in an emulator: the hobby OS, or KERNEL=file INITRD=file CMDLINE='...'
-	@BUILD='$(BUILD)' KERNEL='$(KERNEL)' INITRD='$(INITRD)' TIMEOUT='$(TIMEOUT)' \
+run: all $(BUILD)/hobby-os.elf | deps ## Try it in an emulator: the hobby OS, KERNEL=file INITRD=file CMDLINE='...', DISK=image
+	@BUILD='$(BUILD)' KERNEL='$(KERNEL)' INITRD='$(INITRD)' TIMEOUT='$(TIMEOUT)' DISK='$(DISK)' NATIVE='$(NATIVE)' \
+		FIRMWARE='$(FIRMWARE)' SNAPSHOT='$(SNAPSHOT)' \
 		CMDLINE='$(subst ','\'',$(value CMDLINE))' scripts/run
 
 # For one of the goals run, deb and iso what that needs; else everything.

@@ -63,7 +63,13 @@ refused() { # refused MESSAGE ARGS...: exit code 2 and one line
 	refused "one of --kernel, --boot-disk and --image"
 	refused "one of --kernel, --boot-disk and --image" --kernel k --image i
 	refused "one of --kernel, --boot-disk and --image" --boot-disk S --image i
-	refused "--native goes with --kernel" --boot-disk S --native
+	refused "--boot-disk S: no disk has this serial number (there is none)" --boot-disk S --native
+	refused "--boot-disk S: no disk has this serial number (AHCI0, N)" --boot-disk S --native --disk ahci:a,size=1M \
+		--disk nvme:n,size=1M,serial=N
+	refused "--net socket: no --nic is left for it" --native --kernel k --nic e1000e --net user --net socket
+	refused "--net 5: a kind of network" --native --kernel k --nic e1000e --net 5
+	refused "--net user,id=x: a kind of network" --native --kernel k --nic e1000e --net user,id=x
+	refused "--forward goes with --net user" --native --kernel k --nic e1000e --net socket,listen=:1 --forward tcp::1-:2
 	refused "unrecognized arguments: --bogus" --kernel k --bogus
 	refused "go with --kernel" --image k --cmdline x
 	refused "--smp" --kernel k --smp 0
@@ -140,6 +146,20 @@ refused() { # refused MESSAGE ARGS...: exit code 2 and one line
 	refute_output --partial "id=stick"
 	vq 0 --image i --disk ahci:a --qemu ./qemu
 	assert_line --regexp "^if=none,id=disk0,format=raw,file=i,"
+}
+
+@test "networks go to the cards in their order, those without one have QEMU's own" {
+	start 0 --nic e1000e --nic e1000 --nic rtl8139 --net socket,listen=127.0.0.1:5000 --net user,net=10.1.0.0/16 --tftp .
+	assert_line "socket,id=net0,listen=127.0.0.1:5000"
+	assert_line --regexp "^user,id=net1,net=10.1.0.0/16,tftp=/"
+	assert_line --regexp "^user,id=net2,tftp=/"
+}
+
+@test "--native --boot-disk: the firmware boots that disk, and there is no stick" {
+	vq 0 --native --boot-disk OS --qemu ./qemu --disk nvme:n,size=1M --disk ahci:a,size=1M --disk ahci:os,size=1M,serial=OS
+	assert_line --regexp "^ide-hd,.*serial=OS,.*bootindex=1$"
+	[ "$(grep -c bootindex <<<"$output")" = 1 ]
+	refute_output --partial "usb-storage"
 }
 
 @test "QEMU's own options follow --, a user's port forwards and boot files reach the first card" {

@@ -292,8 +292,8 @@ TEST(a_machine)
 	config.default_action = ACTION_CONCEAL;
 	config.nrules = 7;
 	/* Of another machine: no word, and no matter that its slot is taken here. */
-	config.rule[5] = (struct config_rule){ .node = "elsewhere", .match = MATCH_BDF, .bdf = PCI_BDF(9, 0, 0), .has_slot = true,
-					       .slot = PCI_SLOT(NIC_LEFT), .optional = true };
+	config.rule[5] = (struct config_rule){ .node = "elsewhere", .match = MATCH_BDF, .bdf = PCI_BDF(9, 0, 0),
+					       .has_slot = true, .slot = PCI_SLOT(NIC_LEFT), .optional = true };
 	config.rule[6] = (struct config_rule){ .node = "other-disk", .match = MATCH_SERIAL, .serial = "YY", .optional = true };
 	config.rule[0] = (struct config_rule){ .node = "left", .match = MATCH_BDF, .bdf = NIC_LEFT, .action = ACTION_LEAVE };
 	config.rule[1] = (struct config_rule){ .node = "disk", .match = MATCH_SERIAL, .serial = "S4", .writable = true,

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # "make run" as a person would use it, without a terminal.
 load ../lib/guest
+load ../lib/os-image
 
 setup() {
 	cd "$ROOT" || return 1
@@ -47,4 +48,48 @@ run_make() {
 	run run_make CMDLINE='run="exit 9"'
 	[ "$status" -ne 0 ]
 	grep -aE "Error 9" "$BATS_TEST_TMPDIR/qemu.log"
+}
+
+# disk_runs IMAGE: its GRUB starts the hobby OS behind Veneer, where the image is a virtio-blk disk, and without.
+disk_runs() {
+	run_make DISK="$1" SNAPSHOT=1
+	grep -a "bios: drive 80h is ahci0p0 .* serial \"OS\"" "$(serial)"
+	grep -a "on Veneer" "$(serial)"
+	grep -aE "^disk[0-9]: [0-9]+ sectors of 512 bytes, writable, serial OS" "$(serial)"
+	run_make DISK="$1" NATIVE=1 SNAPSHOT=1
+	grep -aE "^hobby OS: virtio=modern irq=poll.?$" "$(serial)"
+	! grep -aE "veneer|serial OS" "$(serial)" || return 1
+}
+
+@test "make run: a disk image as it is by DISK=, with GRUB from its own tools, and NATIVE=1 beside it" {
+	cd "$BATS_TEST_TMPDIR"
+	os_disk os.img 'run="disks; exit 0"'
+	cd "$ROOT"
+	disk_runs "$BATS_TEST_TMPDIR/os.img"
+}
+
+# bats test_tags=slow
+@test "make run: a hybrid ISO by DISK=" {
+	cd "$BATS_TEST_TMPDIR"
+	os_iso os.iso 'run="disks; exit 0"'
+	cd "$ROOT"
+	disk_runs "$BATS_TEST_TMPDIR/os.iso"
+}
+
+@test "make run: a Limine kernel by KERNEL=" {
+	run_make KERNEL="$BUILD/guest/limine/0-section.elf"
+	grep -aE "^probe-limine: [1-9][0-9]* passed, 0 failed" "$(serial)"
+}
+
+@test "make run: DISK= is refused with what does not go with it, before anything starts" {
+	local words
+	for words in "FIRMWARE=uefi|needs a BIOS" "KERNEL=x|do not go with it" "CMDLINE=x|do not go with it"; do
+		run run_make DISK=Makefile "${words%%|*}"
+		[ "$status" -ne 0 ]
+		grep -aF "${words##*|}" "$BATS_TEST_TMPDIR/qemu.log"
+	done
+	run run_make DISK=/nowhere/os.img
+	grep -aF "DISK=/nowhere/os.img: no such file" "$BATS_TEST_TMPDIR/qemu.log"
+	run run_make NATIVE=1
+	grep -aF "NATIVE=1 goes with KERNEL= or DISK=" "$BATS_TEST_TMPDIR/qemu.log"
 }
