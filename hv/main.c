@@ -161,6 +161,8 @@ static void start_machine(void)
 	if (IS_ENABLED(CONFIG_INTX))
 		intx_init();
 	power_init();
+	if (fch_init())
+		stop("no memory to watch the southbridge: the guest could move the registers by which machines sleep");
 	machine_on_stop(composition()->shutdown);
 	doorbell_init();
 }

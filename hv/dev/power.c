@@ -112,6 +112,11 @@ static bool sleep_allowed(uint32_t typ)
 	return true;
 }
 
+bool power_pm1_allowed(uint32_t pm1)
+{
+	return !(pm1 & PM1_SLP_EN) || sleep_allowed(FIELD_GET(PM1_SLP_TYP, pm1));
+}
+
 /* --- resets beside ACPI, and the gate of A20 --- */
 
 static struct lock gate_lock;		/* what was told the controller, and the write that tells it */
@@ -176,11 +181,8 @@ bool power_port_write(uint16_t port, unsigned width, uint32_t value)
 			pio_write8((uint16_t)(port + i), (uint8_t)(value >> 8 * i));
 		return false;
 	}
-	if (is_pm1(port)) {
-		uint32_t pm1 = port & 1 ? value << 8 : value;
-
-		return !(pm1 & PM1_SLP_EN) || sleep_allowed(FIELD_GET(PM1_SLP_TYP, pm1));
-	}
+	if (is_pm1(port))
+		return power_pm1_allowed(port & 1 ? value << 8 : value);
 	if (acpi.sleep_port && port == acpi.sleep_port)
 		return !(value & SLEEP_EN) || sleep_allowed(FIELD_GET(SLEEP_TYP, value));
 	if (acpi.reset_port && port == acpi.reset_port && (uint8_t)value == acpi.reset_value)

@@ -11,6 +11,9 @@ void power_init(void);
 /* The guest writes a trapped port that no device has: true lets the write go to the hardware. */
 bool power_port_write(uint16_t port, unsigned width, uint32_t value);
 
+/* The guest writes @pm1 to PM1 control, wherever that is.  False: a sleep, which is refused.  Soft-off stops the devices. */
+bool power_pm1_allowed(uint32_t pm1);
+
 /* @fn stops the DMA of all concealed devices and flushes their disks, bounded.  Start only; NULL until then: there are none. */
 void machine_on_stop(void (*fn)(void));
 

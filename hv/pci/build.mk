@@ -4,3 +4,4 @@ obj-y += hv/pci/pci_space.o
 obj-y += hv/pci/vpci.o
 obj-y += hv/pci/guard.o
 obj-y += hv/pci/vbridge.o
+obj-y += hv/pci/fch.o

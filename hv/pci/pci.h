@@ -44,6 +44,12 @@ bool vpci_is(uint16_t bdf, const struct vpci_ops *ops);
  */
 int vpci_init(void);
 
+/*
+ * Watch the registers of AMD's southbridges that hold bases, if this machine has one.  0 or -ERR_NOMEM: the guest must not
+ * start.
+ */
+int fch_init(void);
+
 /* The guest's accesses to the ports.  Called by the exit handlers. */
 uint32_t vpci_port_read(uint16_t port, unsigned width);
 void vpci_port_write(uint16_t port, unsigned width, uint32_t v);
