@@ -18,6 +18,7 @@
 #include "hv/lib/panic.h"
 #include "hv/load/loader.h"
 #include "hv/cpu/cpus.h"
+#include "hv/cpu/features.h"
 #include "hv/smp/smp.h"
 #include "hv/dev/acpi.h"
 #include "hv/irq/doorbell.h"
@@ -257,6 +258,7 @@ void veneer_main(uint64_t magic, const void *info)
 	gmem_init(&boot);
 	if (has_word(boot.cmdline, "--check-only"))
 		check_only();
+	features_init();
 	if (vcpu_choose())
 		stop("Veneer needs AMD SVM or Intel VMX with nested paging, switched on in the firmware setup");
 	log_info("cpu: %s", vcpu_ops->name);

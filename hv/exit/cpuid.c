@@ -4,6 +4,7 @@
  * XSETBV, which VMX cannot let through.
  */
 #include <veneer/string.h>
+#include "hv/cpu/features.h"
 #include "hv/cpu/percpu.h"
 #include "hv/cpu/vcpu.h"
 #include "hv/exit/exit.h"
@@ -101,12 +102,9 @@ static bool split(uint64_t value, uint64_t group)
 	return (value & group) && (value & group) != group;
 }
 
-/* What the processor would take (SDM vol. 1, 13.3): in the host it must not fault. */
-static bool xcr0_valid(uint64_t value)
+bool xcr0_valid(uint64_t value)
 {
-	struct cpuid_regs c = cpuid(0xd, 0);
-
-	if (value & ~(c.eax | (uint64_t)c.edx << 32) || !(value & XCR0_X87))
+	if ((value & ~features.xcr0) || !(value & XCR0_X87))
 		return false;
 	if (split(value, XCR0_BOUNDS) || split(value, XCR0_AVX512) || split(value, XCR0_AMX))
 		return false;

@@ -13,7 +13,10 @@ NORETURN void exit_loop(void);
 
 /* exit handlers of their own files */
 void exit_cpuid(struct vcpu *v);
-bool exit_xsetbv(struct vcpu *v);	/* false: #GP */
+bool exit_xsetbv(struct vcpu *v);
+
+/* Whether the processor takes @value for XCR0 (SDM vol. 1, 13.3): in the host the write must not fault. */
+bool xcr0_valid(uint64_t value);	/* false: #GP */
 bool exit_rdmsr(struct vcpu *v);	/* false: #GP */
 bool exit_wrmsr(struct vcpu *v);
 

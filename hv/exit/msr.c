@@ -4,12 +4,11 @@
  * virtualization would say, and does not move the local APIC.
  */
 #include <veneer/log.h>
+#include "hv/cpu/features.h"
 #include "hv/cpu/percpu.h"
 #include "hv/cpu/vcpu.h"
 #include "hv/exit/exit.h"
 #include "hv/cpu/lapic.h"
-
-#define CPUID_TSC_DEADLINE	BIT(24)		/* 1h ECX */
 
 bool exit_rdmsr(struct vcpu *v)
 {
@@ -39,44 +38,21 @@ bool exit_rdmsr(struct vcpu *v)
 }
 
 /*
- * What this processor has: a bit that it does not know makes the next VMRUN fail (APM vol. 2, 15.5.1), where the guest should
- * get #GP.  LMSLE is never there: newer processors have it no more, and hypervisors never had.
+ * A bit that the processor does not know makes the next VMRUN fail (APM vol. 2, 15.5.1), and the guest should get #GP.  So do
+ * reserved bits and a change of LME under paging; LMA is the processor's (3.1.7).
  */
-static uint64_t efer_known(void)
-{
-	uint32_t max = cpuid(0x80000000, 0).eax;
-	struct cpuid_regs c = cpuid(0x80000001, 0);
-	uint64_t known = EFER_SCE | EFER_LME | EFER_LMA;
-
-	if (c.edx & BIT(20))
-		known |= EFER_NXE;
-	if (c.edx & BIT(25))
-		known |= EFER_FFXSR;
-	if (c.ecx & BIT(17))
-		known |= EFER_TCE;
-	if (max >= 0x80000021 && (cpuid(0x80000021, 0).eax & BIT(8)))
-		known |= EFER_AUTOIBRS;
-	return known;
-}
-
-/* APM vol. 2, 3.1.7: reserved bits and a change of LME under paging are #GP; LMA is the processor's. */
 static bool write_efer(struct vcpu *v, uint64_t value)
 {
 	struct vcpu_regs r;
 
 	vcpu_ops->get(v, &r);
-	if (value & ~efer_known())
+	if (value & ~features.efer)
 		return false;
 	if ((r.cr0 & CR0_PG) && ((value ^ r.efer) & EFER_LME))
 		return false;
 	r.efer = (value & ~(uint64_t)EFER_LMA) | (r.efer & EFER_LMA);
 	vcpu_ops->set(v, &r);
 	return true;
-}
-
-static bool has_deadline(void)
-{
-	return cpuid(1, 0).ecx & CPUID_TSC_DEADLINE;
 }
 
 /*
@@ -88,7 +64,7 @@ static void set_tsc_offset(struct vcpu *v, uint64_t offset)
 	uint64_t old = vcpu_ops->get_tsc_offset(v), deadline;
 
 	vcpu_ops->set_tsc_offset(v, offset);
-	if (offset == old || !has_deadline())
+	if (offset == old || !features.deadline)
 		return;
 	vcpu_ops->trap_msr_write(MSR_TSC_DEADLINE, true);
 	vcpu_ops->flush(v);
@@ -99,7 +75,7 @@ static void set_tsc_offset(struct vcpu *v, uint64_t offset)
 
 static bool write_deadline(struct vcpu *v, uint64_t value)
 {
-	if (!has_deadline())
+	if (!features.deadline)
 		return false;
 	wrmsr(MSR_TSC_DEADLINE, value ? value - vcpu_ops->get_tsc_offset(v) : 0);
 	return true;

@@ -5,13 +5,13 @@
  */
 #include <veneer/log.h>
 #include "hv/cpu/cpus.h"
+#include "hv/cpu/features.h"
 #include "hv/smp/smp.h"
 #include "hv/cpu/vcpu.h"
 #include "hv/cpu/lapic.h"
 #include "hv/x86.h"
 
 #define MODES		(APIC_BASE_ENABLE | APIC_BASE_X2APIC)
-#define CPUID_X2APIC	BIT(21)		/* 1h ECX */
 #define XAPIC_IDS	255u		/* 255 is the broadcast */
 
 /*
@@ -105,7 +105,7 @@ static bool must_stay_x2apic(void)
 static bool valid_switch(uint64_t from, uint64_t to)
 {
 	if (to & APIC_BASE_X2APIC)
-		return (to & APIC_BASE_ENABLE) && from && (cpuid(1, 0).ecx & CPUID_X2APIC);
+		return (to & APIC_BASE_ENABLE) && from && features.x2apic;
 	return !(from & APIC_BASE_X2APIC) || (!to && !must_stay_x2apic());
 }
 

@@ -8,6 +8,7 @@
 #include <veneer/mem.h>
 #include <veneer/string.h>
 #include "hv/cpu/entry.h"
+#include "hv/cpu/features.h"
 #include "hv/cpu/percpu.h"
 #include "hv/cpu/vcpu.h"
 #include "hv/emul/walk.h"
@@ -175,7 +176,7 @@ static void svm_init_state(struct vcpu *v)
  */
 static bool svm_init_is_safe(void)
 {
-	return (rdmsr(MSR_VM_CR) & VM_CR_R_INIT) && !(cpuid(1, 0).ecx & CPUID_HYPERVISOR);
+	return (rdmsr(MSR_VM_CR) & VM_CR_R_INIT) && !features.hypervisor;
 }
 
 /* The host's state is this processor's at every stop of the guest, and GIF is 0: opened for the sleep alone. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/cpu/lapic.c hv/irq/msi.c hv/smp/lapic_mode.c hv/exit/msr.c hv/svm/svm_msr.c hv/cpu/msr.c tests/unit/host/cpu.c */
+/* sources: hv/cpu/lapic.c hv/irq/msi.c hv/smp/lapic_mode.c hv/exit/msr.c hv/svm/svm_msr.c hv/cpu/msr.c */
+/* sources: hv/exit/cpuid.c hv/cpu/features.c tests/unit/host/cpu.c */
 /* What reaches the real local APIC, and what a guest's MSR accesses do to the host. */
 #include <string.h>
 #include <veneer/msi.h>
@@ -10,6 +11,7 @@
 #include "hv/cpu/vcpu.h"
 #include "hv/exit/exit.h"
 #include "hv/svm/svm.h"
+#include "hv/cpu/features.h"
 #include "hv/cpu/lapic.h"
 
 #define OWN_ID		3u
@@ -121,6 +123,7 @@ static void start(bool x2)
 	memset(running, 0, sizeof(running));
 	emulated = lost = 0;
 	host_cpu_reset();
+	features_init();
 	base = host_mmio_new(PAGE_SIZE, &model, NULL);
 	host_msr_set(MSR_APIC_BASE, base | APIC_BASE_ENABLE | APIC_BASE_BSP | (x2 ? APIC_BASE_X2APIC : 0));
 	if (x2) {
@@ -355,6 +358,7 @@ TEST(apic_base)
 	CHECK(write_msr(MSR_APIC_BASE, 0xfed00000 | APIC_BASE_ENABLE));
 	CHECK_EQ(host_msr(MSR_APIC_BASE), now);
 	host_cpuid_set(1, (struct cpuid_regs){ .ecx = BIT(21) });
+	features_init();
 	CHECK(write_msr(MSR_APIC_BASE, now | APIC_BASE_X2APIC));
 	CHECK_EQ(host_msr(MSR_APIC_BASE), now | APIC_BASE_X2APIC);
 }
@@ -376,6 +380,7 @@ TEST(modes_of_the_local_apic)
 	uint64_t at = host_msr(MSR_APIC_BASE) & ~x2;
 
 	host_cpuid_set(1, (struct cpuid_regs){ .ecx = BIT(21) });
+	features_init();
 	CHECK(!write_msr(MSR_APIC_BASE, at | APIC_BASE_X2APIC));
 	CHECK(write_msr(MSR_APIC_BASE, at));
 	/* Shown; the hardware lets the 8259's interrupts in, and NMIs. */
@@ -434,6 +439,7 @@ TEST(efer_takes_what_the_processor_has)
 		CHECK_EQ(write_msr(MSR_EFER, BIT64(bit)), ok);
 	}
 	host_cpuid_set(0x80000001, (struct cpuid_regs){ .edx = BIT(20) | BIT(25), .ecx = BIT(17) });
+	features_init();
 	CHECK(write_msr(MSR_EFER, EFER_NXE | EFER_FFXSR | EFER_TCE | EFER_LME));
 	CHECK_EQ(regs.efer, EFER_NXE | EFER_FFXSR | EFER_TCE | EFER_LME);
 	CHECK(!write_msr(MSR_EFER, EFER_SVME));
@@ -442,6 +448,45 @@ TEST(efer_takes_what_the_processor_has)
 	regs.efer |= EFER_LMA;
 	CHECK(write_msr(MSR_EFER, EFER_LME));
 	CHECK_EQ(regs.efer, EFER_LME | EFER_LMA);
+}
+
+TEST(xcr0_takes_what_the_processor_has)
+{
+	static const uint64_t good[] = { 1, 3, 7, 0x1f, 0xe7, 0x600e7 };
+	static const uint64_t bad[] = { 0, 2, 5, 0xb, 0x13, 0x27, 0xe3, 0x200e7, 0x20007, 0x107, BIT64(63) | 7 };
+
+	start(false);
+	host_cpuid_set(1, (struct cpuid_regs){ .ecx = BIT(26) });
+	host_cpuid_set(0xd, (struct cpuid_regs){ .eax = 0x600ff });
+	features_init();
+	for (unsigned i = 0; i < ARRAY_SIZE(good); i++)
+		CHECK(xcr0_valid(good[i]));
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
+		CHECK(!xcr0_valid(bad[i]));
+}
+
+/* An MSR that nobody knew has changed it: Veneer must not take, or leave out, what it did not before. */
+TEST(what_cpuid_says_later_changes_no_decision)
+{
+	uint64_t now;
+
+	start(false);
+	now = host_msr(MSR_APIC_BASE);
+	host_cpuid_set(1, (struct cpuid_regs){ .ecx = BIT(21) | BIT(24) | BIT(26) });
+	host_cpuid_set(0xd, (struct cpuid_regs){ .eax = 7 });
+	host_cpuid_set(0x80000001, (struct cpuid_regs){ .edx = BIT(20) });
+	CHECK(!write_msr(MSR_EFER, EFER_NXE));
+	CHECK(!write_msr(MSR_TSC_DEADLINE, 0));
+	CHECK(!write_msr(MSR_APIC_BASE, now | APIC_BASE_X2APIC));
+	CHECK(!xcr0_valid(7));
+	/* And the reverse. */
+	features_init();
+	host_cpu_reset();
+	host_msr_set(MSR_APIC_BASE, now);
+	host_msr_set(MSR_TSC_DEADLINE, 0);
+	CHECK(write_msr(MSR_EFER, EFER_NXE));
+	CHECK(write_msr(MSR_TSC_DEADLINE, 0));
+	CHECK(xcr0_valid(7));
 }
 
 TEST(machine_msrs_seem_written)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/svm/svm.c hv/svm/svm_msr.c hv/svm/svm_nmi.c hv/svm/svm_check.c hv/cpu/msr.c tests/unit/host/cpu.c */
+/* sources: hv/svm/svm.c hv/svm/svm_msr.c hv/svm/svm_nmi.c hv/svm/svm_check.c hv/cpu/msr.c */
+/* sources: hv/cpu/features.c tests/unit/host/cpu.c */
 /* SVM with an entry that only remembers what goes in, and leaves as it is told. */
 #include "host/cpu.h"
 #include "host/host.h"
 #include "hv/cpu/entry.h"
+#include "hv/cpu/features.h"
 #include "hv/dev/trap.h"
 #include "hv/emul/walk.h"
 #include "hv/mem/ptree.h"
@@ -45,6 +47,7 @@ TEST(init_is_safe_on_silicon_that_keeps_the_bit)
 
 	for (unsigned i = 0; i < ARRAY_SIZE(c); i++) {
 		host_cpuid_set(1, (struct cpuid_regs){ .ecx = c[i].ecx });
+		features_init();
 		host_msr_set(MSR_VM_CR, c[i].vm_cr);
 		CHECK_EQ(svm_ops.init_is_safe(), c[i].safe);
 	}

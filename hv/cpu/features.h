@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What Veneer's own decisions while the guest runs need of CPUID, as it was at the start: a guest, or firmware for it, may find
+ * an MSR by which a processor's CPUID changes.  What the guest itself reads by CPUID is the processor's of that moment.
+ */
+#ifndef HV_FEATURES_H
+#define HV_FEATURES_H
+
+#include <veneer/types.h>
+
+struct cpu_features {
+	uint64_t efer;		/* bits of EFER that may be 1, without SVME */
+	uint64_t xcr0;		/* bits of XCR0 that may be 1 */
+	bool deadline;		/* the local APIC's timer has a deadline by the TSC */
+	bool x2apic;
+	bool hypervisor;	/* another hypervisor or an emulator is underneath */
+};
+
+extern struct cpu_features features;
+
+/* On the boot processor, before virtualization is switched on. */
+void features_init(void);
+
+#endif
