@@ -459,8 +459,14 @@ unsigned nvme_deliver(struct nvme *n)
 void nvme_run_disks(struct nvme *n)
 {
 	n->offer = false;
-	for (unsigned i = 0; i < n->dev.ndisk; i++)
-		disk_run(n->dev.disk[i]);
+	for (unsigned i = 0; i < n->dev.ndisk; i++) {
+		struct disk *d = n->dev.disk[i];
+
+		if (n->ns[i]->resized && d->client_resized)
+			d->client_resized(d);
+		n->ns[i]->resized = false;
+		disk_run(d);
+	}
 }
 
 unsigned nvme_poll(struct hw_dev *dev)

@@ -5,6 +5,7 @@
  *   nvme_pci.c       matching, probe, taking apart
  *   nvme_identify.c  what the controller and its namespaces say of themselves; namespaces become disks
  *   nvme.c           queues: commands in, completions out, interrupts
+ *   nvme_event.c     asynchronous events: warnings, namespaces that change or go
  *   nvme_recover.c   the state machine that brings a controller up, again and again; deadlines; shutdown
  *
  * One I/O queue pair serves all namespaces.  A command identifier is the index of a slot; a slot keeps a copy of its
@@ -33,7 +34,7 @@
 #define NVME_MAX_DISKS		32u
 #define NVME_IO_ENTRIES		64u
 #define NVME_ADMIN_ENTRIES	16u
-#define NVME_ADMIN_CMDS		4u
+#define NVME_ADMIN_CMDS		5u	/* one each: event request, event step, Abort, Set Features, test of the line */
 #define NVME_PRP_LIST		256u	/* entries; with PRP1 this is 1 MiB from any first offset */
 #define NVME_MAX_BYTES		(NVME_PRP_LIST * 4096u)
 #define NVME_NO_SLOT		0xffffu
@@ -59,6 +60,9 @@ struct nvme_queue {
 struct nvme_ns {
 	struct disk disk;
 	struct nvme *n;
+	uint64_t nsze;			/* blocks, whatever window of them is the disk */
+	uint32_t format;		/* the LBA format that it was made with */
+	bool resized;			/* the client is to be told */
 	bool deac;			/* Write Zeroes may deallocate and still reads zeroes */
 	bool fua;			/* the client wants no volatile cache: every write carries FUA */
 	bool draining;			/* forgotten commands are in the hardware: nothing is started before they end */
@@ -109,7 +113,7 @@ struct nvme {
 	uint64_t ready_us;		/* the most that CSTS.RDY may take, from CAP.TO */
 	struct nvme_queue admin, io;
 	struct nvme_admin admin_cmd[NVME_ADMIN_CMDS];
-	void *id_buf;			/* 4 KiB for Identify */
+	void *id_buf;			/* 4 KiB for Identify and log pages: one of them at a time */
 
 	struct nvme_slot *slot;
 	unsigned nslots;
@@ -131,6 +135,10 @@ struct nvme {
 		uint64_t until_us;
 	} abort;
 	struct {
+		uint32_t due;		/* bits: disks whose namespace has to be identified anew */
+		unsigned count, lines;
+	} event;
+	struct {
 		bool done;
 		unsigned status;
 		uint32_t dw0;
@@ -140,7 +148,7 @@ struct nvme {
 	bool said_bad_cqe, said_bad_prp;
 
 	uint64_t max_bytes;		/* of one command, from MDTS */
-	uint32_t rtd3e_us, nn;
+	uint32_t rtd3e_us, nn, oaes;
 	unsigned left_out;		/* namespaces that are no disks */
 	bool no_memory;			/* one of them for that reason */
 	uint16_t oncs;
@@ -199,12 +207,20 @@ void nvme_background(struct nvme *n);
 /* Set Features (Volatile Write Cache) to what the clients want now. */
 int nvme_send_vwc(struct nvme *n, void (*done)(struct nvme *n, unsigned status, uint32_t dw0));
 
-/* Offer waiting commands on every disk. */
+/* Tell the clients what has changed, and offer waiting commands on every disk. */
 void nvme_run_disks(struct nvme *n);
 
 unsigned nvme_poll(struct hw_dev *dev);
 void nvme_irq_enable(struct hw_dev *dev, bool on);
 void nvme_intx_test(struct hw_dev *dev, bool assert);
+
+/* --- nvme_event.c --- */
+
+/* Ask for the next event.  The controller is live, or about to be, and has no such request of ours. */
+void nvme_event_request(struct nvme *n);
+
+/* Set Features (Asynchronous Event Configuration): what the controller shall report. */
+int nvme_send_events(struct nvme *n, void (*done)(struct nvme *n, unsigned status, uint32_t dw0));
 
 /* --- nvme_recover.c --- */
 
@@ -229,6 +245,13 @@ void nvme_tick(struct hw_dev *dev, uint64_t now);
 void nvme_shutdown(struct hw_dev *dev);
 
 /* --- nvme_identify.c --- */
+
+/* The format that a namespace uses; 0, which has no valid block size, if it does not list it. */
+uint32_t nvme_lba_format(const struct nvme_id_ns *id);
+
+/* Submit Identify into n->id_buf.  At run time; see nvme_admin_submit(). */
+int nvme_identify_later(struct nvme *n, uint32_t cns, uint32_t nsid,
+			void (*done)(struct nvme *n, unsigned status, uint32_t dw0));
 
 /* Fill in the controller's part of @n, the admin queue being up. */
 int nvme_identify_ctrl(struct nvme *n);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Identify an NVMe controller and its namespaces, and make disks of those that can be one.  Start only. */
+/* Identify an NVMe controller and its namespaces, and make disks of those that can be one.  Nearly all of it is the start's. */
 #include <veneer/err.h>
 #include <veneer/limit.h>
 #include <veneer/log.h>
@@ -12,18 +12,25 @@
 #define MAX_DISCARD_BYTES	0x40000000u	/* a command: more could take longer than its deadline */
 #define MAX_PHYS_BYTES		4096u		/* file systems choose their sectors by it */
 
-static int identify(struct nvme *n, uint32_t cns, uint32_t nsid, uint32_t cdw11, const char *what)
+static struct nvme_sqe identify_entry(struct nvme *n, uint32_t cns, uint32_t nsid)
 {
-	struct nvme_sqe sqe = {
-		.cdw0 = NVME_ADM_IDENTIFY,
-		.nsid = nsid,
-		.prp1 = mem_phys(n->id_buf),
-		.cdw10 = cns,
-		.cdw11 = cdw11,
-	};
-
 	memset(n->id_buf, 0, 4096);
+	return (struct nvme_sqe){ .cdw0 = NVME_ADM_IDENTIFY, .nsid = nsid, .prp1 = mem_phys(n->id_buf), .cdw10 = cns };
+}
+
+static int identify(struct nvme *n, uint32_t cns, uint32_t nsid, const char *what)
+{
+	struct nvme_sqe sqe = identify_entry(n, cns, nsid);
+
 	return nvme_admin_sync(n, &sqe, what);
+}
+
+int nvme_identify_later(struct nvme *n, uint32_t cns, uint32_t nsid,
+			void (*done)(struct nvme *n, unsigned status, uint32_t dw0))
+{
+	struct nvme_sqe sqe = identify_entry(n, cns, nsid);
+
+	return nvme_admin_submit(n, &sqe, done);
 }
 
 /* Blank-padded ASCII, if the firmware keeps to the specification. */
@@ -80,7 +87,7 @@ static int read_nvm_limits(struct nvme *n)
 
 	if (n->vs < NVME_VS_1_4 || !(n->oncs & (NVME_ONCS_DSM | NVME_ONCS_WRITE_ZEROES)))
 		return 0;
-	err = identify(n, NVME_CNS_CSI_CTRL, 0, 0, "Identify (NVM command set limits)");
+	err = identify(n, NVME_CNS_CSI_CTRL, 0, "Identify (NVM command set limits)");
 	if (!err) {
 		n->dsm_blocks = id->dmrsl;
 		if (id->dmsl && (!n->dsm_blocks || id->dmsl < n->dsm_blocks))
@@ -93,7 +100,7 @@ static int read_nvm_limits(struct nvme *n)
 int nvme_identify_ctrl(struct nvme *n)
 {
 	const struct nvme_id_ctrl *id = n->id_buf;
-	int err = identify(n, NVME_CNS_CTRL, 0, 0, "Identify Controller");
+	int err = identify(n, NVME_CNS_CTRL, 0, "Identify Controller");
 
 	if (err)
 		return err;
@@ -107,6 +114,7 @@ int nvme_identify_ctrl(struct nvme *n)
 	n->rtd3e_us = id->rtd3e;
 	n->nn = id->nn;
 	n->oncs = id->oncs;
+	n->oaes = id->oaes;
 	n->vwc = id->vwc & NVME_VWC_PRESENT;
 	if (n->quirks & NVME_Q_NO_WRITE_ZEROES)
 		n->oncs &= (uint16_t)~NVME_ONCS_WRITE_ZEROES;
@@ -157,7 +165,7 @@ static int check_command_set(struct nvme *n, uint32_t nsid, const char **why)
 
 	if (!several && (n->vs < NVME_VS_1_3 || (n->quirks & NVME_Q_NO_NS_LIST)))
 		return 0;
-	err = identify(n, NVME_CNS_NS_DESC, nsid, 0, "Identify (namespace identification descriptors)");
+	err = identify(n, NVME_CNS_NS_DESC, nsid, "Identify (namespace identification descriptors)");
 	if (err && err != -ERR_IO)
 		return err;
 	if (!err)
@@ -173,8 +181,7 @@ static int check_command_set(struct nvme *n, uint32_t nsid, const char **why)
 	return 0;
 }
 
-/* 0, which has no valid block size, if the namespace uses a format that it does not list. */
-static uint32_t lba_format(const struct nvme_id_ns *id)
+uint32_t nvme_lba_format(const struct nvme_id_ns *id)
 {
 	unsigned i = FIELD_GET(NVME_FLBAS_LOW, id->flbas);
 
@@ -240,7 +247,7 @@ static void fill_disk(struct nvme *n, struct disk *d, uint32_t nsid, const struc
 	memcpy(d->serial, n->serial, sizeof(d->serial));
 	memcpy(d->model, n->model, sizeof(d->model));
 	memcpy(d->firmware, n->firmware, sizeof(d->firmware));
-	d->block_size = 1u << FIELD_GET(NVME_LBAF_LBADS, lba_format(id));
+	d->block_size = 1u << FIELD_GET(NVME_LBAF_LBADS, nvme_lba_format(id));
 	d->nblocks = id->nsze;
 	d->flush = true;	/* mandatory, and without a volatile cache it does nothing */
 	d->can_set_cache = n->vwc;
@@ -261,6 +268,8 @@ static int make_disk(struct nvme *n, uint32_t nsid)
 		return -ERR_NOMEM;
 	}
 	ns->n = n;
+	ns->nsze = id->nsze;
+	ns->format = nvme_lba_format(id);
 	ns->deac = (id->dlfeat & NVME_DLFEAT_WZ_DEAC) && FIELD_GET(NVME_DLFEAT_READS, id->dlfeat) == NVME_DLFEAT_READS_0;
 	fill_disk(n, &ns->disk, nsid, id);
 	n->ns[n->dev.ndisk] = ns;
@@ -287,14 +296,14 @@ static int add_ns(struct nvme *n, uint32_t nsid)
 		leave_out(n, nsid, why);
 		return 0;
 	}
-	err = identify(n, NVME_CNS_NS, nsid, 0, "Identify Namespace");
+	err = identify(n, NVME_CNS_NS, nsid, "Identify Namespace");
 	if (err == -ERR_IO) {
 		leave_out(n, nsid, "the controller does not describe it");
 		return 0;
 	}
 	if (err || !id->nsze)		/* inactive */
 		return err;
-	why = unusable(id, lba_format(id));
+	why = unusable(id, nvme_lba_format(id));
 	if (why)
 		leave_out(n, nsid, why);
 	else if (make_disk(n, nsid) == -ERR_NOMEM)
@@ -357,7 +366,7 @@ int nvme_scan(struct nvme *n)
 	int err = -ERR_IO;
 
 	if (n->vs >= NVME_VS_1_1 && !(n->quirks & NVME_Q_NO_NS_LIST))
-		err = identify(n, NVME_CNS_ACTIVE_NS, 0, 0, "Identify (active namespaces)");
+		err = identify(n, NVME_CNS_ACTIVE_NS, 0, "Identify (active namespaces)");
 	if (!err)
 		err = scan_list(n);
 	else if (err == -ERR_IO)

@@ -267,6 +267,7 @@ static void go_live(struct nvme *n)
 		log_info("%s: ready after the reset, %u commands sent again", n->dev.name, again);
 	n->was_live = true;
 	held_resubmit(n, now);
+	nvme_event_request(n);
 }
 
 static int setup_num_queues(struct nvme *n)
@@ -301,6 +302,11 @@ static int setup_sq(struct nvme *n)
 	return nvme_admin_submit(n, &sqe, setup_done);
 }
 
+static int setup_events(struct nvme *n)
+{
+	return nvme_send_events(n, setup_done);
+}
+
 /* A reset puts the feature back to its saved value. */
 static int setup_vwc(struct nvme *n)
 {
@@ -316,6 +322,7 @@ static const struct {
 	{ setup_num_queues, "Set Features (number of queues)", false },
 	{ setup_cq, "Create I/O Completion Queue", false },
 	{ setup_sq, "Create I/O Submission Queue", false },
+	{ setup_events, "Set Features (asynchronous events)", true },
 	{ setup_vwc, "Set Features (volatile write cache)", true },
 };
 
@@ -568,7 +575,7 @@ void nvme_shutdown(struct hw_dev *dev)
 		return;
 	if (n->state == NVME_LIVE && wait_until(ns_drained(n, NULL), SHUTDOWN_US)) {
 		for (unsigned i = 0; i < n->dev.ndisk; i++)
-			n->ns[i]->flush_due = n->vwc;
+			n->ns[i]->flush_due = n->vwc && !n->ns[i]->disk.gone;
 		if (!wait_until(flushes_over(n), SHUTDOWN_US))
 			log_err("%s: Flush not completed within %u ms", dev->name, SHUTDOWN_US / 1000);
 		shutdown_notify(n);

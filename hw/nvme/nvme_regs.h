@@ -88,6 +88,7 @@ _Static_assert(sizeof(struct nvme_cqe) == 16, "IOCQES says 16 bytes");
 #define NVME_SC_FIELD		0x002u
 #define NVME_SC_ABORT_REQ	0x007u
 #define NVME_SC_ABORT_SQ	0x008u
+#define NVME_SC_NS_INVALID	0x00bu
 #define NVME_SC_NS_WRITE_PROT	0x020u
 #define NVME_SC_LBA_RANGE	0x080u
 #define NVME_SC_NS_NOT_READY	0x082u
@@ -95,11 +96,13 @@ _Static_assert(sizeof(struct nvme_cqe) == 16, "IOCQES says 16 bytes");
 
 /* Admin commands, section 5. */
 #define NVME_ADM_CREATE_SQ	0x01u
+#define NVME_ADM_GET_LOG_PAGE	0x02u
 #define NVME_ADM_CREATE_CQ	0x05u
 #define NVME_ADM_IDENTIFY	0x06u
 #define NVME_ADM_ABORT		0x08u
 #define NVME_ADM_SET_FEATURES	0x09u
 #define NVME_ADM_GET_FEATURES	0x0au
+#define NVME_ADM_ASYNC_EVENT	0x0cu
 
 #define NVME_QUEUE_QID		GENMASK(15, 0)		/* CDW10 of Create ... Queue */
 #define NVME_QUEUE_QSIZE	GENMASK(31, 16)		/* 0's based */
@@ -118,6 +121,20 @@ _Static_assert(sizeof(struct nvme_cqe) == 16, "IOCQES says 16 bytes");
 #define NVME_FEAT_VWC		0x06u
 #define  NVME_VWC_WCE		BIT(0)
 #define NVME_FEAT_NUM_QUEUES	0x07u			/* both counts 0's based: 0 asks for one pair */
+
+#define NVME_FEAT_EVENTS	0x0bu
+#define  NVME_EVENT_HEALTH	GENMASK(4, 0)		/* the critical warnings of 1.0 */
+#define  NVME_EVENT_NS		BIT(8)			/* namespaces that change, are made or removed */
+
+#define NVME_AER_TYPE		GENMASK(2, 0)		/* DW0 of an Asynchronous Event Request, figure 145 */
+#define NVME_AER_INFO		GENMASK(15, 8)
+#define NVME_AER_PAGE		GENMASK(23, 16)		/* the log page that tells more, and is to be read */
+
+#define NVME_LOG_NUMDL		GENMASK(31, 16)		/* CDW10 of Get Log Page: dwords, 0's based */
+#define NVME_LOG_HEALTH		0x02u			/* its first byte: critical warnings */
+#define NVME_LOG_CHANGED_NS	0x04u
+#define NVME_CHANGED_MAX	1024u			/* numbers in it; FFFFFFFFh alone: more than that */
+#define NVME_LOG_HEAD		64u			/* bytes that are read of others */
 
 #define NVME_CNS_NS		0x00u
 #define NVME_CNS_CTRL		0x01u
@@ -156,7 +173,8 @@ struct nvme_id_ctrl {
 	uint16_t cntlid;
 	uint32_t ver, rtd3r;
 	uint32_t rtd3e;			/* microseconds that a normal shutdown may take; 0: not said */
-	uint8_t rsvd92[19];
+	uint32_t oaes;			/* optional events, by their bits in NVME_FEAT_EVENTS */
+	uint8_t rsvd96[15];
 	uint8_t cntrltype;		/* 0: before 1.4 */
 	uint8_t rsvd112[144];
 	uint16_t oacs;

@@ -126,6 +126,9 @@ struct disk {
 	 */
 	void (*client_batch_end)(struct disk *disk);
 
+	/* The client's, may be NULL: nblocks has changed.  From poll or tick, as the owner.  It may submit and kick. */
+	void (*client_resized)(struct disk *disk);
+
 	/* The client's, may be NULL: a firmware interface starts the guest from this disk.  Start only. */
 	void (*client_booted)(struct disk *disk);
 	void *client_ctx;

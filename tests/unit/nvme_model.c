@@ -168,6 +168,7 @@ static void identify_ctrl(uint8_t *b)
 	memcpy(b + 24, "Model                                   ", 40);
 	memcpy(b + 64, "FW1     ", 8);
 	b[77] = 5;				/* 32 pages */
+	put32(b + 92, model.oaes);
 	b[111] = model.cntrltype;
 	b[512] = 0x66;
 	b[513] = 0x44;
@@ -178,9 +179,9 @@ static void identify_ctrl(uint8_t *b)
 
 static void identify_ns(uint8_t *b, uint32_t nsid)
 {
-	if (nsid < 1 || nsid > MAX(model.namespaces, 3u) || model.no_namespaces)
+	if (nsid < 1 || nsid > MAX(model.namespaces, 3u) || model.no_namespaces || nsid == model.inactive_ns)
 		return;
-	put32(b, MODEL_BLOCKS);
+	put32(b, nsid == 1 && model.blocks ? (uint32_t)model.blocks : MODEL_BLOCKS);
 	b[25] = 2;
 	b[26] = nsid >= 3 ? 1 : nsid == 2 ? 2 : model.bad_format ? 3 : 0;
 	put32(b + 140, 9 << 16);		/* not in the list: NLBAF says three */
@@ -277,7 +278,13 @@ static void features(unsigned i, bool set)
 	const struct sqe *e = &cmd[i].e;
 	unsigned fid = e->c10 & 0xff;
 
-	STRICT(fid == 6 || fid == 7, "feature %x", fid);
+	STRICT(fid == 6 || fid == 7 || fid == 0xb, "feature %x", fid);
+	if (fid == 0xb) {
+		STRICT(set && !(e->c11 & ~(0x1fu | model.oaes)), "events %x", e->c11);
+		model.events_on = e->c11;
+		finish(i, 0, 0);
+		return;
+	}
 	if (fid == 7) {
 		STRICT(!set || !cq[1].on, "number of queues set after queues were made");
 		finish(i, 0x00070007, 0);
@@ -306,6 +313,46 @@ static void do_abort(unsigned i)
 	finish(i, 1, 0);
 }
 
+/* AERL is 0: one at a time. */
+static void event_request(unsigned i)
+{
+	STRICT(!cmd[i].e.nsid && !cmd[i].e.prp1 && !cmd[i].e.c10, "reserved fields");
+	for (unsigned k = 0; k < MAX_CMDS; k++)
+		STRICT(k == i || !cmd[k].used || cmd[k].qid || (cmd[k].e.cdw0 & 0xff) != 0x0c, "a second event request");
+	if (model.no_events)
+		finish(i, 0, 0x001);
+	else
+		cmd[i].hung = true;
+}
+
+bool model_event(unsigned type, unsigned info, unsigned page)
+{
+	for (unsigned i = 0; i < MAX_CMDS; i++) {
+		if (!cmd[i].used || cmd[i].qid || !cmd[i].hung || (cmd[i].e.cdw0 & 0xff) != 0x0c)
+			continue;
+		finish(i, page << 16 | info << 8 | type, 0);
+		return true;
+	}
+	return false;
+}
+
+static void log_page(unsigned i)
+{
+	const struct sqe *e = &cmd[i].e;
+	unsigned page = e->c10 & 0xff;
+	uint32_t bytes = ((e->c10 >> 16) + 1) * 4;
+	uint8_t b[4096] = { 0 };
+
+	STRICT(!(e->c10 & 0xff00) && !e->c11 && bytes <= sizeof(b), "Get Log Page");
+	if (page == 2)
+		b[0] = model.warning;
+	else if (page == 4)
+		memcpy(b, model.changed, sizeof(model.changed));
+	model.logs_read++;
+	move(e, b, bytes, true);
+	finish(i, 0, 0);
+}
+
 static void admin_command(unsigned i)
 {
 	unsigned op = cmd[i].e.cdw0 & 0xff;
@@ -320,11 +367,13 @@ static void admin_command(unsigned i)
 	}
 	switch (op) {
 	case 0x01: create(i, false); break;
+	case 0x02: log_page(i); break;
 	case 0x05: create(i, true); break;
 	case 0x06: identify(i); break;
 	case 0x08: cmd[i].hung = model.abort_mode == MODEL_ABORT_HANGS; do_abort(i); break;
 	case 0x09: features(i, true); break;
 	case 0x0a: features(i, false); break;
+	case 0x0c: event_request(i); break;
 	default: STRICT(0, "admin opcode %x", op);
 	}
 }

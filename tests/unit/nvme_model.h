@@ -35,12 +35,20 @@ struct model {
 	bool bad_format;			/* namespace 1 uses a format that it does not list */
 	unsigned namespaces;			/* 0: the three; else so many, all like the third */
 	unsigned fail_identify_ns;		/* Identify Namespace of that number fails */
+	uint64_t blocks;			/* of namespace 1, if not 0 */
+	unsigned inactive_ns;			/* Identify Namespace says nothing of it */
+	uint32_t oaes;
+	bool no_events;				/* Asynchronous Event Request fails */
+	uint8_t warning;			/* in the log page on health */
+	uint32_t changed[4];			/* the log page of changed namespaces */
 
 	/* what was seen */
 	bool rang, vwc_on;
 	unsigned resets, sq_rings, cq_rings, int_writes, aborts, shutdowns;
 	unsigned reads, writes, fua, flushes, flushed_before_write, dsms, deac;
 	uint64_t dsm_blocks;
+	uint32_t events_on;			/* Asynchronous Event Configuration */
+	unsigned logs_read;
 };
 
 extern struct model model;
@@ -52,6 +60,9 @@ void model_power_cycle(void);		/* as after a moment without power, or a function
 void model_run(void);
 bool model_line(void);			/* INTx */
 uint8_t *model_data(uint32_t nsid);
+
+/* Complete the Asynchronous Event Request that is there; false: there is none. */
+bool model_event(unsigned type, unsigned info, unsigned page);
 
 /* Post an entry that belongs to no command. */
 void model_post_raw(unsigned qid, uint16_t cid, uint16_t sqid, unsigned status);

@@ -159,6 +159,21 @@ TEST(configuration)
 	CHECK_EQ(guest_in(TWIN_IO + 20, 4), BLOCKS);
 }
 
+TEST(a_disk_that_changes_its_size)
+{
+	up(NO_EVENT);
+	unsigned generation = vb->dev.st.generation;
+
+	hw.disk.nblocks = BLOCKS / 2;
+	hw.disk.client_resized(&hw.disk);
+	CHECK_EQ(cfg(BLKCFG_CAPACITY, 8), BLOCKS / 2);
+	CHECK(vb->dev.cnt_config_interrupts == 1 && vb->dev.st.generation != generation);
+	quick(VIRTIO_BLK_T_IN, BLOCKS / 2 - 1, 512, true);
+	CHECK_EQ(*status, 0);
+	quick(VIRTIO_BLK_T_IN, BLOCKS / 2, 512, true);
+	CHECK_EQ(*status, 1);
+}
+
 TEST(reads_and_writes_in_any_framing)
 {
 	static const unsigned cuts[][3] = { { 16, 0, 0 }, { 3, 16, 200 }, { 16, 270, 300 }, { 8, 20, 600 } };

@@ -72,6 +72,9 @@ eject() {
 	[ "$(grep -ac '^GUEST: disk' "$(serial)")" = 4 ]
 	[ "$(grep -ac '^GUEST: disk ZONED' "$(serial)")" = 1 ]
 	tr -d '\r' <"$(serial)" | grep -qa 'nvme[0-9]: namespace 1 left out: it is zoned, not an ordinary disk$'
+	# What a drive reports by itself.
+	qmp qom-set '{"path": "/machine/peripheral/nvme1", "property": "smart_critical_warning", "value": 4}'
+	guest_wait_for 'nvme1: critical warning 04' 60
 	eject 8
 	guest_wait_for 'GUEST: waiting for the second card' 240
 	tr -d '\r' <"$(serial)" | grep -qa 'nvme0: removed: nothing answers'

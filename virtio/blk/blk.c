@@ -124,13 +124,19 @@ static uint64_t blk_features(const struct vblk *vb)
 	return f;
 }
 
+static void show_capacity(struct vblk *vb)
+{
+	vb->capacity = vb->disk->nblocks * vb->sector_blocks;
+	blkcfg_put(vb, BLKCFG_CAPACITY, 4, vb->capacity);
+	blkcfg_put(vb, BLKCFG_CAPACITY + 4, 4, vb->capacity >> 32);
+}
+
 static void blkcfg_fill(struct vblk *vb)
 {
 	const struct disk *d = vb->disk;
 	const struct disk_limits *l = &d->limits;
 
-	blkcfg_put(vb, BLKCFG_CAPACITY, 4, vb->capacity);
-	blkcfg_put(vb, BLKCFG_CAPACITY + 4, 4, vb->capacity >> 32);
+	show_capacity(vb);
 	blkcfg_put(vb, BLKCFG_SIZE_MAX, 4, ALIGN_DOWN(l->max_seg_len, PAGE_SIZE));
 	blkcfg_put(vb, BLKCFG_SEG_MAX, 4, DISK_MAX_SEGS);
 	blkcfg_put(vb, BLKCFG_BLK_SIZE, 4, d->block_size);
@@ -149,6 +155,15 @@ static void blkcfg_fill(struct vblk *vb)
 		blkcfg_put(vb, BLKCFG_MAX_ZEROES_SEG, 4, 1);
 		blkcfg_put(vb, BLKCFG_ZEROES_UNMAP, 1, l->max_discard_blocks != 0);
 	}
+}
+
+/* 5.2.4: the driver reads the capacity again. */
+static void vblk_resized(struct disk *disk)
+{
+	struct vblk *vb = disk->client_ctx;
+
+	show_capacity(vb);
+	virtio_config_changed(&vb->dev);
 }
 
 static void vblk_booted(struct disk *disk)
@@ -175,7 +190,6 @@ static void blk_setup(struct vblk *vb, const struct virtio_blk_conf *conf)
 	vb->writable = conf->writable && !disk->hw_read_only;
 	vb->sector_blocks = disk->block_size / VIRTIO_BLK_SECTOR;
 	vb->sector_shift = (unsigned)__builtin_ctz(vb->sector_blocks);
-	vb->capacity = disk->nblocks * vb->sector_blocks;
 	vb->dev.type = &blk_type;
 	vb->dev.vq = &vb->vq;
 	vb->dev.offered = blk_features(vb);
@@ -205,6 +219,7 @@ struct virtio_dev *virtio_blk_new(const char *name, const struct virtio_blk_conf
 	conf->disk->client_ctx = vb;
 	conf->disk->client_batch_end = vblk_batch_end;
 	conf->disk->client_booted = vblk_booted;
+	conf->disk->client_resized = vblk_resized;
 	blk_counters(vb, name);
 	return &vb->dev;
 
