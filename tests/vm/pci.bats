@@ -42,10 +42,18 @@ fill() {
 	grep -a 'virtio-blk at 01:00.0 for nvme0' "$(serial)"
 }
 
-@test "a function 1 without a function 0 is hidden, too" {
-	probe "hidden=00:09.1,00:03.0" --nic e1000e -- -drive if=none,id=one,file=nvme,format=raw \
-		-device nvme,addr=9.1,drive=one,serial=one
+# As on machines with several sockets: each host bridge has buses of its own, which only ACPI's AML names.
+@test "a function 1 without a function 0 is hidden, too, and what is behind other host bridges" {
+	# shellcheck disable=SC2054 # commas of QEMU's own
+	local bridges=(-device pxb-pcie,id=p1,bus_nr=64,bus=pcie.0,addr=4 -device pxb-pcie,id=p2,bus_nr=96,bus=pcie.0,addr=5
+		-device pxb-pcie,id=p3,bus_nr=128,bus=pcie.0,addr=6 -device pcie-root-port,bus=p1,id=r1,chassis=1
+		-device pcie-root-port,bus=p2,id=r2,chassis=2 -drive if=none,id=two,file=sata,format=raw
+		-device nvme,bus=r2,drive=two,serial=two -device e1000e,bus=r1)
+	probe "hidden=00:09.1,00:03.0,41:00.0,61:00.0" --nic e1000e -- -drive if=none,id=one,file=nvme,format=raw \
+		-device nvme,addr=9.1,drive=one,serial=one "${bridges[@]}"
 	grep -a 'pci 00:09.1: 1b36:0010 .* taken over by nvme' "$(serial)"
+	grep -a 'pci 41:00.0: 8086:10d3 .* taken over by e1000e' "$(serial)"
+	grep -a 'pci 61:00.0: 1b36:0010 .* taken over by nvme' "$(serial)"
 }
 
 # A card and a pci-bridge are left, an NVMe behind a root port is concealed.  Firmware leaves a gap between the buses.
@@ -70,4 +78,34 @@ bridges() {
 
 @test "the same where Linux wants to number all buses anew" {
 	bridges "pci=assign-busses"
+}
+
+# The lines in Veneer's memory: on the serial port there are errors only once the guest runs.
+veneer_said() {
+	veneer_counters >counters
+	grep -aqE -- "$1" "$BATS_TEST_TMPDIR/memory" && return 0
+	echo "not in the log: $1"
+	return 1
+}
+
+@test "a disk that is plugged in later, and a left card's virtual functions, stay closed, with a line each" {
+	"$LIB/qemu10" "$BUILD/qemu10"
+	export QEMU=$BUILD/qemu10/qemu-system-x86_64
+	sed 's|^\t\tsata {|\t\tcard { veneer,bdf = "0000:00:05.0"; veneer,action = "leave"; };\n\n&|' "$WRITABLE" >left.dts
+	linux_start closed "veneer.port=0000:00:04.0 veneer.disks=vda pcie_ports=compat" --config left.dts \
+		--disk nvme:sata -- -global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off \
+		-netdev user,id=left -device igb,netdev=left,addr=5 -device pcie-root-port,id=rp,addr=4,chassis=1 \
+		-drive if=none,id=late,file=nvme,format=raw
+	guest_wait_for 'GUEST: waiting for the plug' 240
+	qmp device_add '{"driver": "nvme", "id": "late", "bus": "rp", "drive": "late", "serial": "late"}'
+	guest_wait_for 'GUEST: waiting for the look' 120
+	veneer_said 'pci 01:00.0: 1b36:0010 was not there at the start: it stays closed'
+	veneer_said 'pci 00:05.0: .*: its virtual functions stay closed'
+	printf 'done' | dd of=sata conv=notrunc status=none
+	guest_end
+	said 'vf 0000:00:05.0'
+	said 'after: 00:08.0 .*1af4:1001'
+	not_said 'after: .*1b36:0010'
+	not_said 'after: .*8086:10ca'
+	[ "$(grep -ac '^GUEST: before: ' "$(serial)")" = "$(grep -ac '^GUEST: after: ' "$(serial)")" ]
 }
