@@ -37,6 +37,14 @@ unit-%: $(BUILD)/unit/test_%
 
 unit: $(UNIT_TESTS:test_%=unit-%) ## Run the unit tests on the host (ASan, UBSan)
 
+# Devices that no emulator has, as a process (scripts/veneer-qemu --nic r8168); the unit tests link the same models.
+MODELS := $(filter-out tests/models/main.c tests/models/vfio_user.c,$(wildcard tests/models/*.c))
+$(BUILD)/veneer-model: tests/models/main.c tests/models/vfio_user.c $(MODELS) $(wildcard tests/models/*.h)
+	@mkdir -p $(@D)
+	@$(HOSTCC) -std=gnu11 -g -O2 $(WARN) -o $@ $(filter %.c,$^)
+
+guests: $(BUILD)/veneer-model
+
 # The suites that scripts/run-tests runs; it builds what they need and sums up what they report.
 RUN_TESTS = BUILD='$(BUILD)' CC='$(CC)' KCONFIG_CONFIG='$(KCONFIG_CONFIG)' scripts/run-tests $(TESTARGS)
 check: | deps ## Run all tests but the slow ones (25 to 40 minutes); ends with "N passed, N failed"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
-# For the scripts beside this one: bookworm-backports by apt, with lists of its own, so that nothing of the system changes.
+# For the scripts beside this one: a release's backports by apt, with lists of its own, so that nothing of the system changes.
 # The caller has a function fail MESSAGE.
 
 # The archive that this system uses already, whichever mirror that is.
@@ -20,13 +20,13 @@ own_apt() {
 		-o Debug::NoLocking=true -o Acquire::Languages=none "$@" </dev/null
 }
 
-# backports_begin FOLDER: sets apt, fetches the lists; what apt says goes to $apt/log
+# backports_begin FOLDER [RELEASE]: sets apt, fetches the lists of RELEASE (bookworm); what apt says goes to $apt/log
 backports_begin() {
-	local uri key="[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
+	local uri release=${2:-bookworm} key="[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
 	uri=$(debian_archive)
 	[ -n "$uri" ] || fail "no source of Debian 12 in /etc/apt"
 	apt=$1
 	mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/parts"
-	printf 'deb %s %s %s main\n' "$key" "$uri" bookworm "$key" "$uri" bookworm-backports >"$apt/sources.list"
-	own_apt apt-get update >"$apt/log" 2>&1 || { cat "$apt/log"; fail "bookworm-backports of $uri cannot be read"; }
+	printf 'deb %s %s %s main\n' "$key" "$uri" "$release" "$key" "$uri" "$release-backports" >"$apt/sources.list"
+	own_apt apt-get update >"$apt/log" 2>&1 || { cat "$apt/log"; fail "$release-backports of $uri cannot be read"; }
 }

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Realtek's gigabit family as a model: RTL8169 (PCI), RTL8168B to H.  Registers by the datasheets of the RTL8169 and RTL8168;
+ * what these leave out (ERI, OCP, out-of-band mode, the gate before the receiver) by what public drivers agree on.
+ *
+ * The fields below are open to unit tests; veneer-model has the same by name (rtl8168_set()).
+ */
+#ifndef RTL8168_MODEL_H
+#define RTL8168_MODEL_H
+
+#include "model.h"
+
+enum rtl8168_reg {
+	R_IDR = 0x00, R_MAR = 0x08, R_DTCCR = 0x10, R_TNPDS = 0x20, R_CR = 0x37, R_TPPOLL = 0x38, R_IMR = 0x3c, R_ISR = 0x3e,
+	R_TCR = 0x40, R_RCR = 0x44, R_TCTR = 0x48, R_9346CR = 0x50, R_CONFIG0 = 0x51, R_CONFIG5 = 0x56, R_TIMERINT = 0x58,
+	R_PHYAR = 0x60, R_CSIDR = 0x64, R_CSIAR = 0x68, R_PHYSTATUS = 0x6c, R_ERIDR = 0x70, R_ERIAR = 0x74, R_EPHYAR = 0x80,
+	R_OCPDR = 0xb0, R_OCPAR = 0xb4, R_PHYOCP = 0xb8, R_MCU = 0xd3, R_RMS = 0xda, R_EFUSEAR = 0xdc, R_CPCR = 0xe0,
+	R_RDSAR = 0xe4, R_MTPS = 0xec, R_MISC = 0xf0,
+};
+
+#define M_CR_TE		0x04u
+#define M_CR_RE		0x08u
+#define M_CR_RST	0x10u
+#define M_POLL_NPQ	0x40u
+#define M_POLL_SWI	0x01u
+#define M_INT_ROK	0x0001u
+#define M_INT_RER	0x0002u
+#define M_INT_TOK	0x0004u
+#define M_INT_RDU	0x0010u
+#define M_INT_LINK	0x0020u
+#define M_INT_FOVW	0x0040u
+#define M_INT_TDU	0x0080u
+#define M_INT_SWI	0x0100u
+#define M_INT_TIMEOUT	0x4000u
+#define M_INT_SERR	0x8000u
+#define M_RCR_ACCEPT	0x3fu
+#define M_TCR_EMPTY	0x800u
+#define M_MISC_GATE	0x80000u
+#define M_MCU_OOB	0x80u
+#define M_MCU_TX_EMPTY	0x20u
+#define M_MCU_RX_EMPTY	0x10u
+#define M_MCU_LIST_READY 0x02u
+
+#define M_OCP_PHY	0xa400u		/* where MII's registers are among the PHY's */
+#define M_OCP_LIST	0xe8deu
+
+struct rtl8168_chip {
+	const char *name;
+	uint32_t tcr;			/* the version: bits 31:20 of TCR */
+	uint16_t device;
+	uint8_t revision;
+	uint32_t phy_id;
+	bool pcie, msi, msix;
+	bool eri;			/* 8168E-VL and later: ERI, the address is there, too */
+	bool ocp;			/* 8168G and later: OCP, out-of-band mode, the gate */
+	bool csum2;			/* checksums are asked for in the second word */
+	bool fast;			/* 100 Mb/s only */
+};
+
+/* An access that takes a moment, by a register with a flag in bit 31 that turns over when it is done. */
+struct rtl8168_slow {
+	uint64_t done_us;
+	uint32_t before, after;
+};
+
+struct rtl8168 {
+	struct model m;
+	const struct rtl8168_chip *chip;
+
+	/* what it is, and where */
+	uint8_t mac[6];
+	bool cable, partner_half;
+	unsigned mbps;			/* of the partner at most */
+	uint64_t autoneg_us;		/* from the start of negotiation to a link */
+	bool warm_oob;			/* firmware leaves it out of band, at power-on and after each reset of the bus */
+	bool phy_off;			/* ... and with its PHY switched off */
+
+	/* what is wrong with it */
+	bool reset_stuck, gone, phy_dead, eri_dead, list_stuck;
+	bool tx_hang;			/* nothing is sent */
+	bool tx_stuck;			/* ... until a reset */
+	unsigned lose_irqs;		/* so many interrupts get lost */
+	unsigned lose_polls;		/* so many TPPoll writes get lost */
+	uint32_t bad_rx;		/* for the next frame: these bits of its descriptor are turned over */
+
+	/* state */
+	uint8_t r[256];
+	uint16_t mac_ocp[0x8000], phy[0x8000];
+	uint32_t eri[0x400], csi[0x400];
+	uint16_t ephy[0x80];
+	unsigned phy_page;
+	struct rtl8168_slow phyar, phyocp, csiar, eriar, ephyar;
+	uint64_t reset_us, list_us, link_us, timer_us;
+	bool timer_on, link_told, irq_told, polled;
+	uint32_t tx_at, rx_at;		/* index of the next descriptor */
+
+	/* seen */
+	unsigned resets, nsent, nreceived, missed, refused_dma, wakes;
+	uint32_t sent_len;		/* of the last frame */
+	uint8_t sent[MODEL_FRAME_MAX];
+};
+
+/* Makes @c the chip of that name, with host calls still to be set, at power-on.  False: no such chip. */
+bool rtl8168_init(struct rtl8168 *c, const char *chip);
+/* As the wire: the cable put in or pulled. */
+void rtl8168_cable(struct rtl8168 *c, bool in);
+bool rtl8168_has_link(const struct rtl8168 *c);
+
+/* --- among the files of the model --- */
+
+static inline uint32_t rtl8168_get(const struct rtl8168 *c, unsigned off, unsigned width)
+{
+	uint32_t value = 0;
+
+	for (unsigned i = 0; i < width; i++)
+		value |= (uint32_t)c->r[off + i] << (8 * i);
+	return value;
+}
+
+static inline void rtl8168_put(struct rtl8168 *c, unsigned off, unsigned width, uint32_t value)
+{
+	for (unsigned i = 0; i < width; i++)
+		c->r[off + i] = (uint8_t)(value >> (8 * i));
+}
+
+static inline uint64_t rtl8168_now(const struct rtl8168 *c)
+{
+	return c->m.host.now_us(c->m.host.ctx);
+}
+
+static inline bool rtl8168_master(const struct rtl8168 *c)
+{
+	return c->m.host.master(c->m.host.ctx);
+}
+
+__attribute__((format(printf, 2, 3))) void rtl8168_broken(struct rtl8168 *c, const char *fmt, ...);
+void rtl8168_cause(struct rtl8168 *c, uint16_t bits);
+
+/* rtl8168_phy.c */
+void rtl8168_phy_power_on(struct rtl8168 *c);
+uint16_t rtl8168_phy_read(struct rtl8168 *c, unsigned reg);	/* by PHYAR: with the page that is set */
+void rtl8168_phy_write(struct rtl8168 *c, unsigned reg, uint16_t value);
+uint16_t rtl8168_phy_ocp_read(struct rtl8168 *c, unsigned addr);
+void rtl8168_phy_ocp_write(struct rtl8168 *c, unsigned addr, uint16_t value);
+uint8_t rtl8168_phystatus(const struct rtl8168 *c);
+/* The link may have changed: tells it.  Returns when it will next, or MODEL_NEVER. */
+uint64_t rtl8168_phy_run(struct rtl8168 *c);
+
+/* rtl8168_rings.c */
+void rtl8168_send(struct rtl8168 *c);
+void rtl8168_receive(struct rtl8168 *c, const uint8_t *frame, size_t len);
+bool rtl8168_tx_idle(const struct rtl8168 *c);
+bool rtl8168_rx_full(struct rtl8168 *c);
+
+#endif
