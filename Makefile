@@ -21,7 +21,7 @@ endif
 
 # A directory's build.mk adds the objects it gives to the image: obj-$(CONFIG_NVME) += hw/nvme/nvme.o
 DIRS := hv hv/lib hv/mem hv/boot hv/config hv/cpu hv/dev hv/pci hv/iommu hv/irq hv/smp hv/emul hv/svm hv/vmx hv/bios hv/exit \
-	hv/load virtio virtio/net virtio/blk hw hw/nic hw/nic/intel hw/nic/rtl8139 hw/ahci hw/nvme conceal
+	hv/load virtio virtio/net virtio/blk hw hw/nic hw/nic/intel hw/nic/rtl8139 hw/nic/realtek hw/ahci hw/nvme conceal
 obj-y :=
 include $(wildcard $(DIRS:%=%/build.mk))
 # Sorted: an object that two lists name is linked once.
@@ -39,7 +39,7 @@ CFLAGS	 += $(if $(findstring clang,$(CC)),-fno-jump-tables)
 OPT	 := -Os
 HOT	 := virtio/queue.o virtio/msix.o virtio/access.o virtio/transport.o virtio/modern.o virtio/blk/request.o \
 	    virtio/blk/blk.o virtio/net/rx.o virtio/net/tx.o virtio/net/net.o hw/nic/nic.o hw/nic/intel/intel_tx.o \
-	    hw/nic/intel/intel_rx.o hw/disk.o hw/disk_cut.o hv/lib/sg.o \
+	    hw/nic/intel/intel_rx.o hw/nic/realtek/realtek_rings.o hw/disk.o hw/disk_cut.o hv/lib/sg.o \
 	    hw/ahci/ahci.o hw/ahci/ahci_cmd.o hw/nvme/nvme.o hv/mem/gmem.o hv/irq/doorbell.o hv/irq/msi.o \
 	    hv/cpu/lapic.o hv/exit/exit.o hv/emul/mmio.o
 CPPFLAGS := -Iinclude -I. -include $(BUILD)/autoconf.h

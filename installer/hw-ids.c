@@ -36,7 +36,8 @@ static void print(const char *option, const struct hw_driver *d, const struct hw
 	printf("%s\t%s\t%s", option, d->class == HW_NIC ? "nic" : "storage", d->name);
 	number(id->vendor);
 	number(id->device);
-	printf("\t%06x\t%06x\t%s\t%s\n", id->class_code, id->class_mask, id->emulated ? "emulated" : "never", id->model);
+	printf("\t%06x\t%06x\t%s\t%s\n", id->class_code, id->class_mask,
+	       id->emulated ? "emulated" : id->modelled ? "modelled" : "never", id->model);
 }
 
 /* By the number of disks; a card has none. */

@@ -66,6 +66,7 @@ struct hw_id {
 	const char *model;		/* for the log and the README's table: "82574L" */
 	uint32_t quirks;		/* the driver's own flags, applied at one commented spot */
 	bool emulated;			/* the tests run a guest through this very device, in emulation */
+	bool modelled;			/* ... on a model of our own (tests/models), which Linux's driver for it accepts */
 	uint8_t revision_min, revision_max;	/* compared when revision_max != 0, both included */
 };
 

@@ -64,9 +64,10 @@ about() { # about ADDRESS
 		pavilion-hpe-130me|00:1f.2|RAID or VMD mode
 		latitude-e6500|00:1f.2|RAID or VMD mode
 		renoir|01:00.0|driver nvme
+		renoir|03:00.0|driver realtek (RTL8168/8111/8411), tried on our model, which Linux's driver accepts: concealed
 		renoir|06:00.0|driver ahci (AHCI 1.x)
 	END
-	[ $n = 32 ]
+	[ $n = 33 ]
 	[ "$(find "$LISTS" -name '*.txt' | wc -l)" = 15 ]
 	for list in "$LISTS"/*.txt; do
 		sed -n 2p "$list" | grep -E '^# (https://|[a-z.]+\.(org|com)[,/]).*"|^# github.com/.*\.md'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
 # Realtek's gigabit family, which no emulator has: register models of tests/models, each a process behind QEMU 11.  Linux's own
-# driver (r8169 of Debian 6.1) judges the models.
+# driver (r8169 of Debian 6.1) judges the models, then Veneer drives them.
 load ../lib/guest
 
 setup() {
@@ -34,6 +34,38 @@ cards() {
 	done
 }
 
+# One boot: firmware left the receiver to the management and the PHY switched off.
+@test "r8168: an 8168H left out of band: hidden, DHCP, 16 MiB down and up unharmed, the cable pulled and put back" {
+	transfer 16
+	linux_start lspci,net,link "$transfer" --nic "r8168,oob=1,phy-off=1,control=$PWD/nic"
+	guest_wait_for 'GUEST: the carrier is there' 300
+	echo link=0 >nic
+	guest_wait_for 'GUEST: the carrier is lost' 30
+	echo link=1 >nic
+	guest_end
+	check_transfers 1
+	lawful 1
+	said "disks: 0 cards: 1"
+	[ -n "${NATIVE:-}" ] || for way in intel-conf1 linux-sysfs; do
+		said "$way: 00:03.0 1af4:1000"
+		not_said "$way: .* 10ec:8168"
+	done
+	[ -n "${NATIVE:-}" ] || ! grep -aE "veneer: (warning|error).*realtek" "$(serial)"
+}
+
+@test "r8168: the hobby OS fetches a file through an 8169, which has no MSI" {
+	veneer_only
+	mkdir tftp
+	random_file tftp/file 1
+	guest_run --kernel "$BUILD/hobby-os.elf" --tftp tftp --nic r8168,chip=8169 \
+		--cmdline 'net=dhcp run="tftp 10.0.2.2 file; ping 10.0.2.2 3; exit 0"'
+	grep -aE "tftp: file 1048576 bytes .* sha256 $(sha_of tftp/file)" "$(serial)"
+	grep -a "ping: 10.0.2.2 answers, seq 3" "$(serial)"
+	grep -a "realtek0: RTL8169SC at 00:03.0, 8169SC (180)" "$(serial)"
+	lawful 1
+}
+
+# What is wrong with a model is no business of these: they are driven by somebody else's driver.
 # bats test_tags=slow
 @test "r8168: Linux's own driver accepts 8168H and 8168B: 64 MiB down and up, removed and loaded" {
 	NATIVE=1
@@ -64,4 +96,55 @@ cards() {
 	linux_run net,reload "$transfer veneer.driver=r8169" "${nics[@]}"
 	check_transfers 2
 	lawful 2
+}
+
+# bats test_tags=slow
+@test "r8168: Veneer drives 8168B, 8168C, 8168D, 8168E-VL and 8168F" {
+	veneer_only
+	transfer 8
+	cards ,autoneg-ms=1500 8168b 8168c 8168d 8168evl 8168f
+	linux_run net "$transfer" "${nics[@]}"
+	check_transfers 5
+	lawful 5
+}
+
+# bats test_tags=slow
+@test "r8168: Veneer drives 8169, 8168G, 8168H and 8106E on the older machine, with memory that an 8169 does not reach" {
+	veneer_only
+	transfer 8
+	cards ,oob=1 8169 8168g 8168h 8106e
+	linux_run net "$transfer" --machine pc --mem 5G "${nics[@]}"
+	check_transfers 4
+	lawful 4
+}
+
+# bats test_tags=slow
+@test "r8168: under load a transmitter that hangs is reset, lost interrupts and lost kicks are made up for" {
+	veneer_only
+	transfer 48
+	linux_start net "$transfer" --nic "r8168,chip=8168g,control=$PWD/nic"
+	guest_wait_for 'GUEST: download 0' 300
+	sleep 1
+	echo lose-irqs=3 >nic
+	sleep 1
+	echo lose-polls=3 >nic
+	sleep 1
+	echo tx-stuck=1 >nic
+	guest_wait_for 'realtek0: transmitter hangs: descriptor' 60
+	guest_end
+	check_transfers 1
+	lawful 1
+}
+
+# bats test_tags=slow
+@test "r8168: a warm reboot that leaves the card out of band" {
+	veneer_only
+	transfer 4
+	guest_start --kernel "$LINUX/vmlinuz" --initrd "$LINUX/initrd.gz" --config "$WRITABLE" \
+		--cmdline "$LINUX_ARGS veneer.run=reboot veneer.cpus=2 $transfer" --smp 2 --nic r8168,oob=1 \
+		--disk ahci:disk,size=64M
+	guest_end
+	[ "$(reported 'download first')" = "$(sha_of "$HTTP_DIR/down")" ]
+	[ "$(reported 'download second')" = "$(sha_of "$HTTP_DIR/down")" ]
+	lawful 1
 }

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One NIC of Realtek's gigabit family.  Every received frame is copied out of the driver's own ring; a frame to send goes out
+ * from the client's memory if it is one piece of 60 bytes or more, and through a buffer of its slot if not.
+ */
+#ifndef REALTEK_H
+#define REALTEK_H
+
+#include <veneer/io.h>
+#include <veneer/nic.h>
+#include "realtek_regs.h"
+
+#define RTK_TX_SLOTS		64u	/* descriptors, one a frame */
+#define RTK_TX_BUF		2048u
+#define RTK_RX_SLOTS		128u
+#define RTK_RX_BUF		2048u
+#define RTK_RX_LEN		2040u	/* what the chip is told of a buffer, and RMS */
+#define RTK_FCS			4u
+#define RTK_RING_BYTES(slots)	((slots) * sizeof(struct rtk_desc))
+#define RTK_CAUSES		(INT_ROK | INT_RER | INT_TOK | INT_TER | INT_RDU | INT_LINK | INT_TIMEOUT | INT_SERR)
+
+/* struct rtk_chip.flags */
+#define CHIP_PCIE		BIT(0)
+#define CHIP_DMA64		BIT(1)
+#define CHIP_PM			BIT(2)	/* 8168E on: ASPM and clock requests are switched in CONFIG2 and CONFIG5, too */
+#define CHIP_EVL		BIT(3)	/* 8168E-VL on, gigabit: ERI, FIFOs that share, a bit that says "empty" */
+#define CHIP_MAC_ERI		BIT(4)	/* the burnt-in address is in ERI */
+#define CHIP_MAC_BOTH		BIT(5)	/* 8168E-VL: its filter has a copy of the address in ERI */
+#define CHIP_OCP		BIT(6)	/* 8168G on: OCP, out-of-band mode, the gate */
+#define CHIP_L1_2		BIT(7)	/* 8168H */
+#define CHIP_ALLMULTI		BIT(8)	/* the multicast hash does not work */
+#define CHIP_JUMBO_B		BIT(9)	/* bits that allow jumbo frames, which firmware may have left on */
+#define CHIP_JUMBO_C		BIT(10)
+
+struct rtk_chip {
+	uint16_t mask, version;		/* of TCR's upper 12 bits */
+	uint16_t flags;
+	uint16_t rcr;			/* bursts and thresholds */
+	const char *name;
+};
+
+struct rtk_desc {
+	uint32_t opts, vlan;
+	uint32_t addr_lo, addr_hi;
+};
+
+struct rtk {
+	struct nic nic;
+	volatile uint8_t *regs;
+	const struct rtk_chip *chip;
+	uint32_t flags;			/* of chip: the table goes when the guest runs */
+	uint16_t rcr_fixed;
+	volatile struct rtk_desc *tx, *rx;
+	uint8_t *tx_buf, *rx_buf;
+	uint32_t tx_opts[RTK_TX_SLOTS];	/* of frames that are not kicked yet */
+	uint32_t rx_at;
+	uint32_t rcr, mar[2];		/* for the present filter */
+	bool serr_said;
+	uint64_t rx_overflows, tx_copied;
+};
+
+static inline uint8_t rd8(const struct rtk *r, uint32_t reg) { return mmio_read8(r->regs + reg); }
+static inline uint16_t rd16(const struct rtk *r, uint32_t reg) { return mmio_read16(r->regs + reg); }
+static inline uint32_t rd32(const struct rtk *r, uint32_t reg) { return mmio_read32(r->regs + reg); }
+static inline void wr8(struct rtk *r, uint32_t reg, uint8_t v) { mmio_write8(r->regs + reg, v); }
+static inline void wr16(struct rtk *r, uint32_t reg, uint16_t v) { mmio_write16(r->regs + reg, v); }
+static inline void wr32(struct rtk *r, uint32_t reg, uint32_t v) { mmio_write32(r->regs + reg, v); }
+
+static inline void set8(struct rtk *r, uint32_t reg, uint8_t clear, uint8_t set)
+{
+	wr8(r, reg, (rd8(r, reg) & (uint8_t)~clear) | set);
+}
+
+static inline void set32(struct rtk *r, uint32_t reg, uint32_t clear, uint32_t set)
+{
+	wr32(r, reg, (rd32(r, reg) & ~clear) | set);
+}
+
+static inline struct rtk *rtk_of(struct nic *nic)
+{
+	return container_of(nic, struct rtk, nic);
+}
+
+/* Push posted writes out. */
+static inline void rtk_flush(const struct rtk *r)
+{
+	(void)rd8(r, RTK_CR);
+}
+
+/* IDR and the CONFIG registers take writes between the two. */
+static inline void rtk_lock(struct rtk *r, bool lock)
+{
+	wr8(r, RTK_9346CR, FIELD_PREP(EEM, lock ? EEM_LOCKED : EEM_CONFIG));
+}
+
+extern const struct nic_ops rtk_ops;
+
+/* realtek_chip.c: what differs from chip to chip, what lies behind other registers.  Each wait has a deadline and a line. */
+
+/* Sets r->chip, r->flags, r->rcr_fixed.  -ERR_NODEV with a line: nobody knows this version. */
+int rtk_identify(struct rtk *r);
+/* The burnt-in address, valid or not. */
+void rtk_read_mac(struct rtk *r, uint8_t mac[6]);
+void rtk_write_mac(struct rtk *r, const uint8_t mac[6]);
+/* Receiver and transmitter off, with nothing left in the FIFOs where the chip can tell. */
+void rtk_quiesce(struct rtk *r);
+/* Out of out-of-band mode.  0 or -ERR_TIMEOUT. */
+int rtk_leave_oob(struct rtk *r);
+/* After each reset: FIFOs, power saving off, jumbo frames off. */
+void rtk_chip_setup(struct rtk *r);
+/* A PHY that was switched off, or told to be slow, negotiates anew; one that has a link is left alone.  Start only. */
+void rtk_phy_wake(struct rtk *r);
+
+/* realtek_rings.c: nic_ops in part. */
+int rtk_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt);
+void rtk_tx_kick(struct nic *nic, unsigned q);
+unsigned rtk_drain(struct nic *nic, unsigned q, bool *more);
+void rtk_rings_empty(struct rtk *r);
+
+#endif

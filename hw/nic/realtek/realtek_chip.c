@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Realtek's gigabit family, chip by chip: the table, what is reached through other registers (PHY, ERI, OCP), the way out of
+ * out-of-band mode, and settings that no datasheet explains.  Rings and interrupts are not here.
+ *
+ * The PHY is left as its straps and EEPROM made it: Realtek's patches for it are optional firmware, and links come up without.
+ */
+#include <veneer/err.h>
+#include <veneer/log.h>
+#include <veneer/string.h>
+#include <veneer/time.h>
+#include "realtek.h"
+
+#define PHY_US		500u
+#define PHY_GAP_US	20u	/* the datasheet: between two accesses */
+#define ERI_US		5000u
+#define FIFO_US		4200u
+#define GATE_US		1000u
+#define LIST_US		4200u
+#define STOP_US		100u
+
+/* Bursts without limit; thresholds as the public drivers set them. */
+#define RCR_OLD		0xe700u		/* frames go to memory when they are whole */
+#define RCR_PLAIN	0x8700u
+#define RCR_MULTI	0xc700u
+#define RCR_NEW		0xcf00u
+
+#define PCIE64		(CHIP_PCIE | CHIP_DMA64)
+#define OLD_FAST	CHIP_PCIE
+#define NEW_FAST	(PCIE64 | CHIP_PM)
+#define EVL		(PCIE64 | CHIP_PM | CHIP_EVL)
+#define G_ON		(EVL | CHIP_MAC_ERI | CHIP_OCP)
+
+/* The first that fits.  Chips with a management processor (8168DP, 8168EP, 8117) are left out: it shares their receiver. */
+static const struct rtk_chip chips[] = {
+	{ 0x7cf, 0x541, G_ON | CHIP_L1_2, RCR_NEW, "8168H" },
+	{ 0x7cf, 0x5c8, G_ON, RCR_NEW, "8411B" },
+	{ 0x7cf, 0x509, G_ON, RCR_NEW, "8168GU" },
+	{ 0x7cf, 0x4c0, G_ON, RCR_NEW, "8168G" },
+	{ 0x7c8, 0x488, EVL | CHIP_MAC_ERI, RCR_MULTI, "8411" },
+	{ 0x7cf, 0x481, EVL | CHIP_MAC_ERI, RCR_MULTI, "8168F" },
+	{ 0x7cf, 0x480, EVL | CHIP_MAC_ERI | CHIP_ALLMULTI, RCR_MULTI, "8168F" },
+	{ 0x7c8, 0x2c8, EVL | CHIP_MAC_BOTH, RCR_MULTI, "8168E-VL" },
+	{ 0x7c8, 0x2c0, PCIE64 | CHIP_PM | CHIP_JUMBO_B, RCR_PLAIN, "8168E" },
+	{ 0x7cf, 0x281, PCIE64 | CHIP_JUMBO_C, RCR_PLAIN, "8168D" },
+	{ 0x7cf, 0x28a, 0, 0, NULL },
+	{ 0x7cf, 0x28b, 0, 0, NULL },
+	{ 0x7c8, 0x280, PCIE64 | CHIP_JUMBO_C, RCR_PLAIN, "8168D" },
+	{ 0x7c8, 0x3c8, PCIE64 | CHIP_JUMBO_C, RCR_MULTI, "8168CP" },
+	{ 0x7c8, 0x3c0, PCIE64 | CHIP_JUMBO_C, RCR_MULTI, "8168C" },
+	{ 0x7c8, 0x380, CHIP_PCIE | CHIP_JUMBO_B, RCR_OLD, "8168B" },
+	{ 0x7c8, 0x300, CHIP_PCIE, RCR_OLD, "8168B" },
+	{ 0x7c8, 0x448, NEW_FAST, RCR_PLAIN, "8106E" },
+	{ 0x7c8, 0x440, NEW_FAST, RCR_PLAIN, "8402" },
+	{ 0x7c8, 0x408, PCIE64, RCR_PLAIN, "8105E" },
+	{ 0x7cf, 0x240, OLD_FAST, RCR_OLD, "8401" },
+	{ 0x7c8, 0x348, OLD_FAST, RCR_PLAIN, "8102E" },
+	{ 0x7c8, 0x248, OLD_FAST, RCR_PLAIN, "8102E" },
+	{ 0x7c8, 0x340, OLD_FAST, RCR_OLD, "8101E" },
+	{ 0xfc8, 0x980, 0, RCR_OLD, "8169SC" },
+	{ 0xfc8, 0x180, 0, RCR_OLD, "8169SC" },
+	{ 0xfc8, 0x100, 0, RCR_OLD, "8169SB" },
+	{ 0xfc8, 0x040, 0, RCR_OLD, "8110S" },
+	{ 0xfc8, 0x008, 0, RCR_OLD, "8169S" },
+};
+
+int rtk_identify(struct rtk *r)
+{
+	uint32_t tcr = rd32(r, RTK_TCR), version = FIELD_GET(TCR_VERSION, tcr);
+
+	for (unsigned i = 0; tcr != ~0u && i < ARRAY_SIZE(chips) && !r->chip; i++)
+		if ((version & chips[i].mask) == chips[i].version)
+			r->chip = &chips[i];
+	if (!r->chip || !r->chip->name) {
+		log_err("%s: TCR %08x: %s", r->nic.name, tcr, tcr == ~0u ? "no answer" : r->chip ?
+			"a chip with a management processor, not supported" : "a version that this driver does not know");
+		r->chip = NULL;
+		return -ERR_NODEV;
+	}
+	r->flags = r->chip->flags;
+	r->rcr_fixed = r->chip->rcr;
+	return 0;
+}
+
+/* --- the PHY --- */
+
+/* PHYAR and PHYOCP work alike: the flag turns over when the access is done. */
+static bool phy_wait(struct rtk *r, uint32_t reg, bool flag)
+{
+	uint32_t v = 0;
+	bool done = wait_until(!((v = rd32(r, reg)) & PHYAR_FLAG) == !flag, PHY_US);
+
+	if (!done)
+		log_err("%s: the PHY does not answer, register %02x reads %08x", r->nic.name, reg, v);
+	delay_us(PHY_GAP_US);
+	return done;
+}
+
+/* All ones if it does not answer. */
+static uint16_t phy_read(struct rtk *r, unsigned reg)
+{
+	uint32_t at = r->flags & CHIP_OCP ? RTK_PHYOCP : RTK_PHYAR;
+
+	wr32(r, at, r->flags & CHIP_OCP ? FIELD_PREP(OCP_ADDR, OCP_PHY / 2 + reg) : FIELD_PREP(PHYAR_REG, reg));
+	return phy_wait(r, at, true) ? FIELD_GET(PHYAR_DATA, rd32(r, at)) : 0xffff;
+}
+
+static void phy_write(struct rtk *r, unsigned reg, uint16_t v)
+{
+	uint32_t at = r->flags & CHIP_OCP ? RTK_PHYOCP : RTK_PHYAR;
+
+	wr32(r, at, PHYAR_FLAG | v |
+	     (r->flags & CHIP_OCP ? FIELD_PREP(OCP_ADDR, OCP_PHY / 2 + reg) : FIELD_PREP(PHYAR_REG, reg)));
+	(void)phy_wait(r, at, false);
+}
+
+/*
+ * A system that shut down for wake-up leaves the PHY at 10 Mb/s, one that did not leaves it switched off; some firmware leaves
+ * another page behind PHYAR; and an RTL8211B gets no link before its MMD data is cleared.
+ */
+void rtk_phy_wake(struct rtk *r)
+{
+	uint16_t bmcr, anar, gbcr = 0;
+	bool giga, changed;
+
+	if (!(r->flags & CHIP_OCP)) {
+		phy_write(r, MII_PAGE, 0);
+		phy_write(r, MII_MMD_DATA, 0);
+	}
+	bmcr = phy_read(r, MII_BMCR);
+	anar = phy_read(r, MII_ANAR);
+	if (bmcr == 0xffff || anar == 0xffff)
+		return;
+	giga = phy_read(r, MII_ESTATUS) & ESTATUS_1000_FULL;
+	if (giga)
+		gbcr = phy_read(r, MII_GBCR);
+	changed = (bmcr & BMCR_PDOWN) || !(bmcr & BMCR_AN) || (anar & ANAR_10_100) != ANAR_10_100 ||
+		  (giga && !(gbcr & GBCR_1000_FULL));
+	if (!changed)
+		return;
+	log_info("%s: the PHY was left off or slow (BMCR %04x, ANAR %04x): negotiates anew", r->nic.name, bmcr, anar);
+	phy_write(r, MII_ANAR, anar | ANAR_10_100);
+	if (giga)
+		phy_write(r, MII_GBCR, gbcr | GBCR_1000_FULL);
+	phy_write(r, MII_BMCR, (bmcr & (uint16_t)~BMCR_PDOWN) | BMCR_AN | BMCR_RESTART);
+}
+
+/* --- ERI and OCP --- */
+
+static bool eri_wait(struct rtk *r, bool flag)
+{
+	uint32_t v = 0;
+	bool done = wait_until(!((v = rd32(r, RTK_ERIAR)) & ERIAR_FLAG) == !flag, ERI_US);
+
+	if (!done)
+		log_err("%s: ERI does not answer, ERIAR %08x", r->nic.name, v);
+	return done;
+}
+
+static uint32_t eri_read(struct rtk *r, uint32_t addr)
+{
+	wr32(r, RTK_ERIAR, ERIAR_BYTES | addr);
+	return eri_wait(r, true) ? rd32(r, RTK_ERIDR) : 0;
+}
+
+static void eri_write(struct rtk *r, uint32_t addr, uint32_t bytes, uint32_t v)
+{
+	wr32(r, RTK_ERIDR, v);
+	wr32(r, RTK_ERIAR, ERIAR_FLAG | FIELD_PREP(ERIAR_BYTES, bytes) | addr);
+	(void)eri_wait(r, false);
+}
+
+static void eri_set(struct rtk *r, uint32_t addr, uint32_t clear, uint32_t set)
+{
+	eri_write(r, addr, 15, (eri_read(r, addr) & ~clear) | set);
+}
+
+static void ocp_set(struct rtk *r, uint32_t addr, uint16_t clear, uint16_t set)
+{
+	uint16_t v;
+
+	wr32(r, RTK_OCPDR, FIELD_PREP(OCP_ADDR, addr / 2));
+	v = (uint16_t)((rd32(r, RTK_OCPDR) & OCP_DATA & (uint16_t)~clear) | set);
+	wr32(r, RTK_OCPDR, OCP_FLAG | FIELD_PREP(OCP_ADDR, addr / 2) | v);
+}
+
+/* --- the address --- */
+
+static void bytes_of(uint8_t *mac, uint32_t lo, uint32_t hi)
+{
+	for (unsigned i = 0; i < 6; i++)
+		mac[i] = (uint8_t)((i < 4 ? lo >> (8 * i) : hi >> (8 * (i - 4))));
+}
+
+/* IDR may hold what the system before us set. */
+void rtk_read_mac(struct rtk *r, uint8_t mac[6])
+{
+	if (r->flags & CHIP_MAC_ERI) {
+		uint32_t lo = eri_read(r, ERI_MAC);
+
+		bytes_of(mac, lo, eri_read(r, ERI_MAC + 4));
+		if (nic_mac_valid(mac))
+			return;
+	}
+	bytes_of(mac, rd32(r, RTK_IDR), rd32(r, RTK_IDR + 4));
+}
+
+void rtk_write_mac(struct rtk *r, const uint8_t m[6])
+{
+	uint32_t lo = m[0] | (uint32_t)m[1] << 8 | (uint32_t)m[2] << 16 | (uint32_t)m[3] << 24, hi = m[4] | (uint32_t)m[5] << 8;
+
+	/* The upper half first: the chip takes the address over at the write of the lower one. */
+	rtk_lock(r, false);
+	wr32(r, RTK_IDR + 4, hi);
+	rtk_flush(r);
+	wr32(r, RTK_IDR, lo);
+	rtk_flush(r);
+	rtk_lock(r, true);
+	if (!(r->flags & CHIP_MAC_BOTH))
+		return;
+	eri_write(r, ERI_MAC, 15, lo);
+	eri_write(r, ERI_MAC + 4, 15, hi);
+	eri_write(r, ERI_MAC_COPY, 15, lo << 16);
+	eri_write(r, ERI_MAC_COPY + 4, 15, lo >> 16 | hi << 16);
+}
+
+/* --- stopping, and the way out of out-of-band mode --- */
+
+static void wait_empty(struct rtk *r)
+{
+	uint32_t tcr = 0;
+	uint8_t mcu = 0;
+
+	if (!wait_until((tcr = rd32(r, RTK_TCR)) & TCR_EMPTY, FIFO_US))
+		log_warn("%s: the transmitter does not run empty, TCR %08x", r->nic.name, tcr);
+	if ((r->flags & CHIP_OCP) &&
+	    !wait_until(((mcu = rd8(r, RTK_MCU)) & (MCU_TX_EMPTY | MCU_RX_EMPTY)) == (MCU_TX_EMPTY | MCU_RX_EMPTY), FIFO_US))
+		log_warn("%s: the FIFOs do not run empty, MCU %02x", r->nic.name, mcu);
+}
+
+/* What does not run empty is reset all the same: that a transmitter hangs is why this is called. */
+void rtk_quiesce(struct rtk *r)
+{
+	set32(r, RTK_RCR, RCR_ACCEPT, 0);
+	if (r->flags & CHIP_OCP) {
+		set32(r, RTK_MISC, 0, MISC_GATE);
+		rtk_flush(r);
+		delay_us(GATE_US);
+		wait_empty(r);
+		return;
+	}
+	set8(r, RTK_CR, 0, CR_STOP);
+	rtk_flush(r);
+	if (r->flags & CHIP_EVL)
+		wait_empty(r);
+	else
+		delay_us(STOP_US);
+}
+
+static int list_wait(struct rtk *r)
+{
+	uint8_t mcu = 0;
+
+	if (wait_until((mcu = rd8(r, RTK_MCU)) & MCU_LIST_READY, LIST_US))
+		return 0;
+	log_err("%s: the list of the shared buffer does not get ready, MCU %02x", r->nic.name, mcu);
+	return -ERR_TIMEOUT;
+}
+
+/*
+ * The receiver's buffer is shared with the management: it is taken over by letting its list go and having it built anew.
+ * Without this nothing is received after a warm start from a system, or firmware, that was ready for wake-up.
+ */
+int rtk_leave_oob(struct rtk *r)
+{
+	int err;
+
+	if (!(r->flags & CHIP_OCP))
+		return 0;
+	set8(r, RTK_CR, CR_TE | CR_RE, 0);
+	set8(r, RTK_MCU, MCU_OOB, 0);
+	ocp_set(r, OCP_LIST, LIST_OFF, 0);
+	err = list_wait(r);
+	if (err)
+		return err;
+	ocp_set(r, OCP_LIST, 0, LIST_BUILD);
+	return list_wait(r);
+}
+
+/* --- settings --- */
+
+/* FIFOs and thresholds: numbers without names, on which the public drivers agree.  EEE is switched off. */
+static void setup_g(struct rtk *r)
+{
+	eri_write(r, 0xc8, 15, 0x00080002);
+	eri_write(r, 0xe8, 15, 0x00100006);
+	eri_write(r, 0xcc, 1, 0x38);
+	eri_write(r, 0xd0, 1, 0x48);
+	eri_set(r, ERI_FILTER, BIT(0), 0);
+	eri_set(r, ERI_FILTER, 0, BIT(0));
+	eri_write(r, 0xc0, 3, 0);
+	eri_write(r, 0xb8, 3, 0);
+	eri_set(r, 0x2fc, 0x06, 0x01);
+	eri_set(r, 0x1b0, BIT(12) | BIT(1) | BIT(0), 0);
+	set8(r, RTK_CONFIG3, CONFIG3_L23, 0);
+	if (r->flags & CHIP_L1_2)
+		ocp_set(r, OCP_L1_2, 0x00ff, 0);
+}
+
+static void setup_evl(struct rtk *r)
+{
+	eri_write(r, 0xc0, 3, 0);
+	eri_write(r, 0xb8, 15, 0);
+	eri_write(r, 0xc8, 15, 0x00100002);
+	eri_write(r, 0xe8, 15, 0x00100006);
+	eri_set(r, 0x1d0, 0, r->flags & CHIP_MAC_BOTH ? BIT(1) : BIT(4) | BIT(1));
+	eri_set(r, ERI_FILTER, BIT(0), 0);
+	eri_set(r, ERI_FILTER, 0, BIT(0));
+	eri_set(r, 0x1b0, BIT(1) | BIT(0), BIT(4));
+	eri_write(r, 0xcc, 15, 0x00000050);
+	eri_write(r, 0xd0, 15, r->flags & CHIP_MAC_BOTH ? 0x07ff0060 : 0x00000060);
+	set8(r, RTK_MCU, MCU_OOB, 0);
+	set8(r, RTK_DLLPR, 0, DLLPR_PFM);
+	set32(r, RTK_MISC, 0, MISC_PWM);
+}
+
+/* A receiver that wakes from L1 for each frame loses the first ones: both ends of that are switched off, here and in PCI. */
+static void power_saving_off(struct rtk *r)
+{
+	const struct pci_dev *pci = r->nic.hw.pci;
+	uint16_t at = pci->cap_exp + 16u;
+
+	if (r->flags & CHIP_PM) {
+		set8(r, RTK_CONFIG5, CONFIG5_ASPM, 0);
+		set8(r, RTK_CONFIG2, CONFIG2_CLKREQ, 0);
+	}
+	if (pci->cap_exp)
+		pci_write16(pci, at, pci_read16(pci, at) & (uint16_t)~0x0103u);	/* link control: ASPM, clock request */
+}
+
+void rtk_chip_setup(struct rtk *r)
+{
+	rtk_lock(r, false);
+	wr16(r, RTK_CPCR, (rd16(r, RTK_CPCR) & CPCR_NORMAL) | (r->flags & CHIP_PCIE ? 0 : CPCR_MULRW));
+	wr8(r, RTK_MTPS, r->flags & CHIP_EVL ? 0x27 : 0x3f);
+	if (r->flags & CHIP_OCP)
+		setup_g(r);
+	else if (r->flags & CHIP_EVL)
+		setup_evl(r);
+	else if (r->flags & CHIP_PCIE)
+		set8(r, RTK_CONFIG3, CONFIG3_BEACON, 0);
+	if (r->flags & (CHIP_JUMBO_B | CHIP_JUMBO_C)) {
+		set8(r, RTK_CONFIG3, CONFIG3_JUMBO, 0);
+		set8(r, RTK_CONFIG4, r->flags & CHIP_JUMBO_B ? CONFIG4_JUMBO_B : CONFIG4_JUMBO_C, 0);
+	}
+	power_saving_off(r);
+	rtk_lock(r, true);
+	wr16(r, RTK_MITIGATE, 0);
+	rtk_flush(r);
+}

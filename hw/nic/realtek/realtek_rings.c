@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Realtek's gigabit family: the two rings.  One descriptor a frame: the public drivers report transmitters that hang on frames
+ * of many pieces.
+ *
+ * A write to TPPoll gets lost if the chip is just at the end of the ring before; so it is written once more whenever frames are
+ * found under way.
+ */
+#include <veneer/log.h>
+#include <veneer/mem.h>
+#include <veneer/string.h>
+#include "realtek.h"
+
+#define FRAME_PADDED	60u
+
+static void point(volatile struct rtk_desc *d, uint64_t addr)
+{
+	d->vlan = 0;
+	d->addr_lo = (uint32_t)addr;
+	d->addr_hi = (uint32_t)(addr >> 32);
+}
+
+/* --- transmit --- */
+
+/* The core's tokens are as many as the descriptors: there is room. */
+int rtk_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt)
+{
+	struct rtk *r = rtk_of(nic);
+	unsigned slot = (nic->txq[q].sent - 1) % RTK_TX_SLOTS;
+	uint64_t addr = pkt->frag->addr;
+	uint32_t len = pkt->len;
+
+	if (pkt->nfrag != 1 || len < FRAME_PADDED) {
+		uint8_t *buf = r->tx_buf + slot * RTK_TX_BUF;
+
+		sg_copy_from(pkt->frag, pkt->nfrag, 0, buf, len);
+		/* Not every chip of the family pads; what an earlier frame left in the buffer is nobody's business. */
+		if (len < FRAME_PADDED)
+			memset(buf + len, 0, FRAME_PADDED - len);
+		len = MAX(len, FRAME_PADDED);
+		addr = mem_phys(buf);
+		r->tx_copied++;
+	}
+	point(&r->tx[slot], addr);
+	r->tx_opts[slot] = DESC_OWN | DESC_FIRST | DESC_LAST | len | (slot == RTK_TX_SLOTS - 1 ? DESC_EOR : 0);
+	return 0;
+}
+
+void rtk_tx_kick(struct nic *nic, unsigned q)
+{
+	struct rtk *r = rtk_of(nic);
+
+	dma_wmb();
+	for (uint32_t i = nic->txq[q].kicked; i != nic->txq[q].sent; i++)
+		r->tx[i % RTK_TX_SLOTS].opts = r->tx_opts[i % RTK_TX_SLOTS];
+	dma_wmb();
+	wr8(r, RTK_TPPOLL, TPPOLL_NPQ);
+}
+
+static unsigned tx_drain(struct rtk *r)
+{
+	struct nic_txq *t = &r->nic.txq[0];
+	unsigned n = 0;
+
+	for (; n < RTK_TX_SLOTS && t->done != t->kicked && !(r->tx[t->done % RTK_TX_SLOTS].opts & DESC_OWN); n++)
+		nic_tx_done(&r->nic, 0);
+	if (nic_runs(&r->nic) && t->done != t->kicked)
+		wr8(r, RTK_TPPOLL, TPPOLL_NPQ);
+	return n;
+}
+
+/* --- receive --- */
+
+static void rx_give(struct rtk *r, unsigned slot)
+{
+	volatile struct rtk_desc *d = &r->rx[slot];
+
+	point(d, mem_phys(r->rx_buf + slot * RTK_RX_BUF));
+	dma_wmb();
+	d->opts = DESC_OWN | RTK_RX_LEN | (slot == RTK_RX_SLOTS - 1 ? DESC_EOR : 0);
+}
+
+/* One frame, whole, without an error, and not longer than its buffer; what the chip says is read once. */
+static void rx_frame(struct rtk *r, unsigned slot, uint32_t opts)
+{
+	uint32_t len = FIELD_GET(RX_LENGTH, opts), whole = DESC_FIRST | DESC_LAST;
+
+	if ((opts & whole) != whole || (opts & RX_ERRORS) || len < NIC_FRAME_MIN + RTK_FCS || len > RTK_RX_LEN) {
+		r->nic.count.rx_dropped++;
+		return;
+	}
+	nic_rx_frame(&r->nic, 0, r->rx_buf + slot * RTK_RX_BUF, len - RTK_FCS, 0);
+}
+
+static unsigned rx_drain(struct rtk *r, bool *more)
+{
+	unsigned n = 0;
+
+	for (; n < RTK_RX_SLOTS; n++) {
+		unsigned slot = r->rx_at;
+		uint32_t opts = r->rx[slot].opts;
+
+		if (opts & DESC_OWN)
+			return n;
+		dma_rmb();
+		rx_frame(r, slot, opts);
+		if (!nic_runs(&r->nic))
+			return n;	/* the client has stopped us from its callback */
+		rx_give(r, slot);
+		r->rx_at = (slot + 1) % RTK_RX_SLOTS;
+	}
+	*more = true;
+	return n;
+}
+
+unsigned rtk_drain(struct nic *nic, unsigned q, bool *more)
+{
+	struct rtk *r = rtk_of(nic);
+	unsigned n = rx_drain(r, more);
+
+	return nic_runs(nic) ? n + tx_drain(r) : n;
+}
+
+void rtk_rings_empty(struct rtk *r)
+{
+	memset((void *)r->tx, 0, RTK_RING_BYTES(RTK_TX_SLOTS));
+	r->tx[RTK_TX_SLOTS - 1].opts = DESC_EOR;
+	for (unsigned i = 0; i < RTK_RX_SLOTS; i++)
+		rx_give(r, i);
+	r->rx_at = 0;
+}
