@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory type range registers (SDM vol. 3, 12.11).  Under EPT the processor does not look at them for the guest: they become
- * types of the nested tables.  The guest's writes change this copy and the tables; the registers stay as firmware set them.
+ * Memory type range registers (SDM vol. 3, 12.11; APM vol. 2, 7.7).  The guest's are a copy, the registers stay as firmware set
+ * them, for Veneer's own memory goes by them, too.  Under EPT the processor does not look at them for the guest: the copy
+ * becomes types of the nested tables.  Under AMD's nested paging it does (APM vol. 2, 15.25.8), after the guest's PAT: the
+ * guest's memory has the types of firmware's registers and its own PAT, and the copy is only read back.
  */
 #include <veneer/limit.h>
 #include <veneer/log.h>
@@ -25,6 +27,8 @@
 #define MAX_VAR			16u
 #define FIXED_COUNT		11u
 #define FIXED_END		0x100000ull
+/* AMD's registers say more (RdMem, WrMem), which reads as 0 once firmware is through. */
+#define FIXED_TYPES		0x0707070707070707ull
 
 static struct {
 	uint64_t def, fixed[FIXED_COUNT];
@@ -85,6 +89,8 @@ void mtrr_init(void)
 	copy_from_processor(MSR_MTRR_FIX64K, 1);
 	copy_from_processor(MSR_MTRR_FIX16K, 2);
 	copy_from_processor(MSR_MTRR_FIX4K, 8);
+	for (unsigned i = 0; i < FIXED_COUNT; i++)
+		mtrr.fixed[i] &= FIXED_TYPES;
 }
 
 /* 8 ranges a register: of 64 KiB, then of 16 KiB from 80000h on, then of 4 KiB from C0000h on (12.11.2.2). */

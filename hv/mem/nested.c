@@ -99,8 +99,7 @@ int nested_init(const struct boot_info *b, const struct pt_format *format, bool 
 	nones = 0;
 	ones_page = NULL;
 	ones_table = NULL;
-	if (format->typed)
-		mtrr_init();
+	mtrr_init();
 	if (!err)
 		err = change(0, ALIGN_UP(MAX(gmem_top(), 4 * GIB), GIB), MAP_R | MAP_W | MAP_X);
 	if (!err)
@@ -266,6 +265,8 @@ static int retype_all(void)
 /* Where page tables run out the rest keeps its old type. */
 void nested_retype(void)
 {
+	if (!nested.format->typed)
+		return;
 	begin();
 	end(retype_all());
 }

@@ -2,6 +2,7 @@
 /* MSRs on AMD: a guest finds SVM switched off and locked, and moves neither RAM nor MMIO nor SMM (APM vol. 2, chapter 15). */
 #include <veneer/string.h>
 #include "hv/cpu/msr.h"
+#include "hv/mem/mtrr.h"
 #include "hv/svm/svm.h"
 #include "hv/x86.h"
 
@@ -60,6 +61,13 @@ static const struct msr_range silent[] = {
 	{ 0xc0010058, 0xc0010058 }, { 0xc0010111, 0xc0010113 }, { 0, 0 },
 };
 
+/* The guest's are a copy. */
+static const struct msr_range mtrrs[] = {
+	{ MSR_MTRR_PHYS_FIRST, MSR_MTRR_PHYS_LAST }, { MSR_MTRR_FIX64K, MSR_MTRR_FIX64K },
+	{ MSR_MTRR_FIX16K, MSR_MTRR_FIX16K + 1 }, { MSR_MTRR_FIX4K, MSR_MTRR_FIX4K + 7 },
+	{ MSR_MTRR_DEF_TYPE, MSR_MTRR_DEF_TYPE }, { 0, 0 },
+};
+
 static bool in(const struct msr_range *r, uint32_t msr)
 {
 	for (; r->last; r++)
@@ -87,6 +95,7 @@ void svm_msr_policy(uint8_t *map)
 	set(map, open, false, false);
 	set(map, secret, true, true);
 	set(map, answered, true, true);
+	set(map, mtrrs, true, true);
 }
 
 bool svm_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value)
@@ -96,6 +105,8 @@ bool svm_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value)
 		*value = VM_CR_SVMDIS | VM_CR_LOCK;
 	else if (msr == MSR_IGNNE)
 		*value = 0;
+	else if (in(mtrrs, msr))
+		return mtrr_read(msr, value);
 	else
 		return !in(secret, msr) && msr_read_through(msr, value);
 	return true;
@@ -107,6 +118,8 @@ bool svm_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value)
 		return true;
 	if (in(secret, msr))
 		return false;
+	if (in(mtrrs, msr))
+		return mtrr_write(msr, value);
 	if (msr >= SMCA_FIRST && msr <= SMCA_LAST)
 		return wrmsr_safe(msr, value);
 	return msr_drop(msr, value);

@@ -14,6 +14,9 @@
 #include "hv/cpu/features.h"
 #include "hv/cpu/lapic.h"
 
+bool mtrr_read(uint32_t msr, uint64_t *value) { return false; }
+bool mtrr_write(uint32_t msr, uint64_t value) { return false; }
+
 #define OWN_ID		3u
 #define SELF		(ICR_SELF << 18)
 

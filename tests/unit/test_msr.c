@@ -9,8 +9,17 @@
 #include "hv/svm/svm.h"
 #include "hv/vmx/vmx.h"
 
-bool mtrr_read(uint32_t msr, uint64_t *value) { return true; }
-bool mtrr_write(uint32_t msr, uint64_t value) { return true; }
+static unsigned mtrr_writes;
+bool mtrr_read(uint32_t msr, uint64_t *value)
+{
+	*value = 0x1006;
+	return msr != 0x21f;
+}
+bool mtrr_write(uint32_t msr, uint64_t value)
+{
+	mtrr_writes++;
+	return msr != 0x21f;
+}
 
 static uint8_t map[2 * PAGE_SIZE];
 
@@ -100,6 +109,26 @@ TEST(other_writes)
 	CHECK(svm_rdmsr(NULL, 0xc0002003, &v) && v == 9);
 	CHECK(svm_wrmsr(NULL, 0xc0002003, 8) && host_msr(0xc0002003) == 8);
 	CHECK(!svm_rdmsr(NULL, 0xc0010117, &v) && !svm_wrmsr(NULL, 0xc0010117, 0));
+}
+
+/* Those of the processor are Veneer's, too: whatever the guest writes, they stay. */
+TEST(mtrrs_are_a_copy)
+{
+	static const uint32_t mtrr[] = { 0x200, 0x20f, 0x21e, 0x250, 0x258, 0x259, 0x268, 0x26f, 0x2ff };
+	uint64_t v;
+
+	host_cpu_reset();
+	mtrr_writes = 0;
+	svm_msr_policy(map);
+	for (unsigned i = 0; i < ARRAY_SIZE(mtrr); i++) {
+		CHECK(svm_exits(mtrr[i], true) && svm_exits(mtrr[i], false));
+		CHECK(svm_wrmsr(NULL, mtrr[i], 6) && svm_rdmsr(NULL, mtrr[i], &v) && v == 0x1006);
+	}
+	CHECK(!svm_wrmsr(NULL, 0x21f, 0) && !svm_rdmsr(NULL, 0x21f, &v));
+	vmx_msr_policy(map);
+	for (unsigned i = 0; i < ARRAY_SIZE(mtrr); i++)
+		CHECK(vmx_exits(mtrr[i], true) && vmx_exits(mtrr[i], false));
+	CHECK(mtrr_writes == ARRAY_SIZE(mtrr) + 1 && !host_wrmsrs);
 }
 
 TEST(misc_enable)

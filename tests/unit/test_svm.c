@@ -36,6 +36,8 @@ int intr_acknowledge(void) { return -1; }
 void trap_set_io_bitmap(uint8_t *map) { }
 unsigned guest_read_code(const struct vcpu_regs *r, void *buf, unsigned len) { return 0; }
 const struct pt_format pt_format_x86;
+bool mtrr_read(uint32_t msr, uint64_t *value) { return false; }
+bool mtrr_write(uint32_t msr, uint64_t value) { return false; }
 
 /* R_INIT is kept by KVM, too, which resets a processor at INIT all the same. */
 TEST(init_is_safe_on_silicon_that_keeps_the_bit)
