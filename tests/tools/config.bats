@@ -70,6 +70,43 @@ source_of() { # source_of RULES: a whole configuration around them
 	done
 }
 
+# A configuration that an installation holds must start as it did.
+@test "configurations of an earlier release, with all that its parser knew, are good" {
+	local file node name
+	for file in "$ROOT"/tests/fixtures/release-2026-11-26/*.dts; do
+		config 0 check "$file"
+		assert_output "$file: good"
+	done
+	# None of its properties is without a value there.
+	while read -r name; do
+		grep -qE "^\s*$name( |;)" "$ROOT"/tests/fixtures/release-2026-11-26/*.dts || { echo "$name"; false; }
+	done <<-'END'
+		stdout-path
+		veneer,log-level
+		veneer,debug-exit-port
+		veneer,default
+		veneer,bdf
+		veneer,serial
+		veneer,pci-id
+		veneer,pci-class
+		veneer,action
+		veneer,writable
+		veneer,modern-only
+		local-mac-address
+		veneer,timeout-ms
+		veneer,partition
+		veneer,window
+		veneer,slot
+		veneer,boot
+		veneer,boot-disk
+		bootargs
+		veneer,on-crash
+		veneer,cpus
+		veneer,ap-trap
+		veneer,boot-protocol
+	END
+}
+
 @test "complaints name node, property, value and what was expected" {
 	while IFS='|' read -r rule words; do
 		source_of "$rule" >bad.dts

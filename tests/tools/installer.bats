@@ -428,6 +428,45 @@ damage() {
 	run ! grep gfxpayload < <(entry)
 }
 
+@test "an image of an earlier release is as installed, is upgraded, and goes back" {
+	local release=$ROOT/tests/fixtures/release-2026-11-26 start
+	image 0 --kernel "$K/mb2" --name os --cmdline 'run="exit 5"'
+	# Its slot and its ESP as the release wrote them, with other binaries.
+	cp -r "$release/slot" slot
+	cp "$K/mb2" slot/veneer.elf
+	cp "$K/mb2" slot/guests/os/kernel
+	: >slot/guests/os/modules
+	dtc -q -I dts -O dtb -o slot/guests/os/config.dtb "$release/kernel.dts"
+	printf 'veneer %s\ninstalled 2026-11-26 19:44:29\n' "$(sha256sum slot/veneer.elf | cut -c 1-12)" >slot/info
+	(cd slot && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum -- >../manifest)
+	mv manifest slot/
+	mdeltree -i disk.img@@36M ::/veneer
+	mmd -i disk.img@@36M ::/veneer
+	mcopy -s -i disk.img@@36M slot/* ::/veneer/
+	mcopy -o -i disk.img@@2M "$release/grub.cfg" ::/boot/grub/grub.cfg
+	mcopy -o -i disk.img@@2M "$release/state" ::/veneer/state
+	mtype -i disk.img@@2M ::/veneer/boot.sums >sums
+	sed -i "s/^.* boot.grub.grub.cfg/$(sha256sum <"$release/grub.cfg" | cut -d ' ' -f 1) boot\/grub\/grub.cfg/" sums
+	mcopy -o -i disk.img@@2M sums ::/veneer/boot.sums
+	install 0 verify disk.img
+	assert_output --partial "as installed"
+	install 0 list disk.img
+	assert_output --partial 'guest os: multiboot2'
+	assert_output --partial 'installed 2026-11-26 19:44:29'
+	# Its guest comes along, with its configuration and its command line.
+	install 0 upgrade disk.img --veneer "$K/mb2"
+	start=$(sfdisk --dump disk.img | sed -nE 's/.*start= *([0-9]+),.*name="veneer-b".*/\1/p')
+	mcopy -s -n -i "disk.img@@$((start * 512))" ::/veneer new
+	cmp new/guests/os/config.dtb slot/guests/os/config.dtb
+	cmp new/guests/os/kernel slot/guests/os/kernel
+	[ "$(cat new/guests/os/cmdline)" = 'run="exit 5"' ]
+	install 0 rollback disk.img
+	assert_output --partial "slot a starts again"
+	install 0 verify disk.img
+	mcopy -s -n -i disk.img@@36M ::/veneer again
+	diff -r --exclude=menu.cfg --exclude=manifest again slot
+}
+
 @test "--verbose says what goes where" {
 	image 0 --kernel "$K/mb1" --verbose --config "$ROOT/configs/example.dts"
 	assert_output --partial "guest mb1: $K/mb1: multiboot"
