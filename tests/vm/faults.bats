@@ -58,17 +58,17 @@ eject() {
 	qmp hmp "o /w 0xae08 $((1 << $1))"
 }
 
-@test "fault: an NVMe drive and a card that are pulled fail alone; a zoned namespace is no disk" {
+@test "fault: an NVMe drive, a SATA controller and a card that are pulled fail alone; a zoned namespace is no disk" {
 	veneer_only
 	truncate -s 64M zoned plain
-	linux_start pulled "veneer.pulled=NVME0" --machine pc --config "$WRITABLE" --nic e1000 --nic e1000 \
+	linux_start pulled "veneer.pulled=NVME0,SATA" --machine pc --config "$WRITABLE" --nic e1000 --nic e1000 \
 		--disk nvme:nvme0,size=64M,serial=NVME0 --disk nvme:nvme1,size=64M,serial=NVME1 \
 		--disk ahci:sata,size=64M,serial=SATA \
 		-- -drive if=none,id=zoned,format=raw,file=zoned -drive if=none,id=plain,format=raw,file=plain \
 		-device nvme,id=nvmez,serial=ZONED,addr=0xd \
 		-device nvme-ns,bus=nvmez,nsid=1,drive=zoned,zoned=true,zoned.zone_size=4M \
 		-device nvme-ns,bus=nvmez,nsid=2,drive=plain
-	guest_wait_for 'GUEST: waiting for the pull' 240
+	guest_wait_for 'GUEST: waiting for the pull of NVME0' 240
 	[ "$(grep -ac '^GUEST: disk' "$(serial)")" = 4 ]
 	[ "$(grep -ac '^GUEST: disk ZONED' "$(serial)")" = 1 ]
 	tr -d '\r' <"$(serial)" | grep -qa 'nvme[0-9]: namespace 1 left out: it is zoned, not an ordinary disk$'
@@ -76,8 +76,11 @@ eject() {
 	qmp qom-set '{"path": "/machine/peripheral/nvme1", "property": "smart_critical_warning", "value": 4}'
 	guest_wait_for 'nvme1: critical warning 04' 60
 	eject 8
+	guest_wait_for 'GUEST: waiting for the pull of SATA' 240
+	eject 17
 	guest_wait_for 'GUEST: waiting for the second card' 240
 	tr -d '\r' <"$(serial)" | grep -qa 'nvme0: removed: nothing answers'
+	tr -d '\r' <"$(serial)" | grep -qaE 'ahci0.*(removed|gone)'
 	eject 4
 	guest_end
 }

@@ -1,36 +1,56 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# The test pulls the controller of the disk with the serial number veneer.pulled=, then the second card.  Requests to that disk
-# fail from then on; the other disks and the first card go on.
+# The test pulls the controllers of the disks with the serial numbers veneer.pulled=A,B, one after the other, then the second
+# card.  Requests to such a disk fail from then on; the other disks and the first card go on.
 read_some() { dd if="/dev/$1" of=/dev/null bs=64k count=16 iflag=direct 2>/dev/null; }
 
 # others WHEN
 others() {
 	for disk in $(disks); do
-		[ "$disk" = "$pulled" ] || read_some "$disk" || fail "$1: $disk cannot be read"
+		is_gone "$disk" || read_some "$disk" || fail "$1: $disk cannot be read"
 	done
 	dhcp "$card" || fail "$1: $card gets no address"
 }
 
+is_gone() {
+	case " $gone " in
+	*" $1 "*) ;;
+	*) return 1 ;;
+	esac
+}
+
+# disk_of SERIAL
+disk_of() {
+	for disk in $(disks); do
+		[ "$(cat /sys/block/$disk/serial 2>/dev/null)" != "$1" ] || echo $disk
+	done
+}
+
+# pull SERIAL: wait until the test has done it
+pull() {
+	local pulled=$(disk_of "$1") tries=0
+	[ -n "$pulled" ] || { fail "no disk $1"; finish; }
+	say "waiting for the pull of $1"
+	while read_some "$pulled" && [ $tries -lt 1000 ]; do
+		tries=$((tries + 1))
+		usleep 50000
+	done
+	[ $tries -lt 1000 ] || fail "$pulled: can still be read"
+	gone="$gone $pulled"
+	others "without $1"
+	read_some "$pulled" && fail "$pulled: can be read again"
+	dd if=/dev/zero of=/dev/$pulled bs=4096 count=1 oflag=direct 2>/dev/null && fail "$pulled: can be written"
+}
+
+gone=
 card=$(cards | head -n 1)
 for disk in $(disks); do
 	say "disk $(cat /sys/block/$disk/serial 2>/dev/null)"
-	[ "$(cat /sys/block/$disk/serial 2>/dev/null)" != "$(arg pulled)" ] || pulled=$disk
-done
-[ -n "$pulled" ] || { fail "no disk $(arg pulled)"; finish; }
-for disk in $(disks); do
 	read_some "$disk" || fail "$disk: cannot be read before"
 done
 others before
-say "waiting for the pull"
-tries=0
-while read_some "$pulled" && [ $tries -lt 1000 ]; do
-	tries=$((tries + 1))
-	usleep 50000
+for serial in $(arg pulled | tr , ' '); do
+	pull "$serial"
 done
-[ $tries -lt 1000 ] || fail "$pulled: can still be read"
-others "without the disk"
-read_some "$pulled" && fail "$pulled: can be read again"
-dd if=/dev/zero of=/dev/$pulled bs=4096 count=1 oflag=direct 2>/dev/null && fail "$pulled: can be written"
 say "waiting for the second card"
 sleep 5
 others "without the card"
