@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # veneer-install: the command line, into mode, target, opt[], given[] and modules.
 
-readonly GUEST="kernel module cmdline config no-check veneer name screen"
+readonly GUEST="kernel limine module cmdline config no-check veneer name screen"
 readonly COMMON="help dry-run verbose quiet log progress"
 declare -rA ALLOWED=(
 	[image]="$GUEST menu-timeout native size slot-size data force"
@@ -15,13 +15,13 @@ declare -rA ALLOWED=(
 	[list]="root"
 	[config]=""
 )
-readonly WITH_VALUE=" kernel module cmdline config veneer name screen menu-timeout size slot-size data root log remove "
+readonly WITH_VALUE=" kernel limine module cmdline config veneer name screen menu-timeout size slot-size data root log remove "
 
 mode='' target='' source='' root=''
 modules=()
 # shellcheck disable=SC2034 # used by the other parts
-declare -A opt=([kernel]='' [cmdline]='' [config]='' [no-check]='' [veneer]='' [name]='' [screen]='' [menu-timeout]=3 [size]=''
-	[slot-size]='' [data]=''
+declare -A opt=([kernel]='' [limine]='' [cmdline]='' [config]='' [no-check]='' [veneer]='' [name]='' [screen]=''
+	[menu-timeout]=3 [size]='' [slot-size]='' [data]=''
 	[root]=/ [log]='' [remove]='' [native]='' [force]='' [yes]='' [i-know]='' [nvram]='' [no-nvram]='' [default]=''
 	[dry-run]='' [verbose]='' [quiet]='' [progress]='') given=([cmdline]='' [menu-timeout]='' [root]='')
 
@@ -42,7 +42,7 @@ take_option() { # take_option NAME ARGS...: sets used, the number of further arg
 	is_allowed "$name" || die "--$name is not for '$mode' (see veneer-install $mode --help)"
 	case $name in
 	# The programs that get them would take a name with a dash for an option.
-	kernel | config | veneer) [[ $value != -* ]] || value=./$value ;;
+	kernel | limine | config | veneer) [[ $value != -* ]] || value=./$value ;;
 	esac
 	if [ "$name" = module ]; then modules+=("$value"); else opt[$name]=$value; fi
 	given[$name]=y
@@ -90,7 +90,7 @@ check_args() {
 	config) [ -n "$target" ] || die "config needs two files (see --help)" ;;
 	image | disk)
 		[ -n "$target" ] || die "$mode needs a target (see --help)"
-		[ -n "${opt[kernel]}${opt[config]}" ] || die "--kernel is missing (see --help)"
+		[ -n "${opt[kernel]}${opt[limine]}${opt[config]}" ] || die "--kernel is missing (see --help)"
 		;;
 	system) [ -z "${opt[remove]}" ] || ! changes_guest || die "--remove goes without options for a guest" ;;
 	*)
@@ -105,4 +105,5 @@ check_args() {
 	[ -z "${opt[nvram]}" ] || [ -z "${opt[no-nvram]}" ] || die "--nvram and --no-nvram: one of them"
 	[ -z "${opt[native]}" ] || [ -z "${opt[veneer]}${opt[config]}" ] || [ "$mode" = image ] ||
 		die "--native leaves Veneer out; it goes without --veneer and --config"
+	[ -z "${opt[limine]}" ] || read_limine
 }

@@ -66,7 +66,7 @@ kernel_format() {
 	1f8b* | fd377a585a* | 28b52ffd* | 894c5a4f*) no_kernel "$1" ;;
 	esac
 	# Tags of the Limine protocol in a 64-bit ELF file: a request, or the base revision.
-	if [ -z "${opt[native]:-}" ] && [ "$(hex_of "$1" 0 5)" = 7f454c4602 ] && LC_ALL=C grep -qaz \
+	if [ -z "${opt[native]:-}" ] && [ "$(hex_of "$1" 0 5)" = 7f454c4602 ] && LC_ALL=C grep -qazF \
 		-e $'\x88\x8b\x4c\xdf\x30\xdd\xb1\xc7\x7b\xf0\x94\xa1\x83\xe8\x82' \
 		-e $'\xc8\xa6\x95\x5c\x2d\x2b\x56\xf9\xdc\x6b\x53\x44\x49\x38\x7b\x6a' -- "$1"; then
 		echo limine

@@ -49,6 +49,8 @@ usage_guest() {
 	cat <<'END'
   --kernel K           the guest's kernel: Multiboot 1, Multiboot 2, Limine, Linux (bzImage) or PVH (ELF); none is needed
                        where the configuration says veneer,boot = "disk"
+  --limine FILE        instead of --kernel: take kernel, modules with their strings, and command line from a limine.conf (the
+                       default entry, or the first that starts a kernel); boot() is the folder of FILE or one above
   --module "M [ARGS]"  a further file for the guest, such as an initial RAM disk, and its command line (without ARGS: M's
                        name); may be repeated
   --cmdline C          the kernel's command line

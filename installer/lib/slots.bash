@@ -17,7 +17,7 @@ upgraded_guest() {
 }
 
 changes_guest() {
-	[ -n "${opt[kernel]}${given[cmdline]}${opt[config]}${opt[screen]}" ] || [ ${#modules[@]} -gt 0 ]
+	[ -n "${opt[kernel]}${opt[limine]}${given[cmdline]}${opt[config]}${opt[screen]}" ] || [ ${#modules[@]} -gt 0 ]
 }
 
 # $tree holds the present version; make the new one of it: what GRUB does is as this program writes it, and a configuration that

@@ -146,6 +146,63 @@ TEST(overlaps_and_odd_entries)
 	CHECK_EQ(b.nranges, 9);
 }
 
+/*
+ * As Limine 8.2 starts a multiboot2 kernel, by its sources: at most 256 ranges in the memory map and all of them in EFI's map,
+ * modules right above the kernel's memory, in the order of the configuration, with their strings and no path.
+ */
+static int started_by_limine(uint64_t self, uint32_t modules, unsigned efi_entries)
+{
+	static uint8_t map[16 + 400 * 48];
+	struct entry e[256];
+	uint32_t head[2] = { 48, 1 };
+	uint64_t systab = 0x20000;
+
+	for (unsigned i = 0; i < 256; i++)
+		e[i] = (struct entry){ 0x1000ull + i * 0x100000, 0xff000, i % 2 ? 1 : 2 };
+	e[255] = (struct entry){ 0x40000000, 0x80000000, 1 };
+	memset(map, 0, sizeof(map));
+	memcpy(map, head, 8);
+	for (unsigned i = 0; i < efi_entries; i++) {
+		uint64_t d[5] = { i % 2 ? 7 : 0, 0x1000ull + i * 0x100000, 0, 0xff, 0 };
+
+		if (i == efi_entries - 1)
+			d[0] = 7, d[1] = 0x40000000, d[3] = 0x80000;
+		memcpy(map + 8 + 48 * i, d, sizeof(d));
+	}
+	begin();
+	tag(MB2_TAG_CMDLINE, "", 1);
+	tag(MB2_TAG_LOADER, "Limine 8.2.0", 13);
+	module_tag(modules, modules + 0x1234, "config");
+	module_tag(modules + 0x2000, modules + 0x82000, "kernel root=/dev/vda");
+	module_tag(modules + 0x82000, modules + 0x83000, "/initrd.img words");
+	mmap_tag(e, 256, 24);
+	tag(MB2_TAG_EFI64, &systab, 8);
+	tag(MB2_TAG_EFI_MMAP, map, 8 + 48 * efi_entries);
+	return finish() ?: boot_info_hide(&b, self, 0x200000);
+}
+
+TEST(a_start_by_limine)
+{
+	static const unsigned entries[] = { 256, 268, 312, 400 };
+
+	for (unsigned k = 0; k < ARRAY_SIZE(entries); k++) {
+		CHECK_EQ(started_by_limine(0x50000000, 0x50200000, entries[k]), 0);
+		CHECK_EQ(b.nmodules, 3);
+		CHECK(!strcmp(b.loader_name, "Limine 8.2.0"));
+		CHECK(!strcmp(b.module[0].cmdline, "config") && !strcmp(b.module[1].cmdline, "kernel root=/dev/vda"));
+		CHECK_EQ(b.module[1].addr, 0x50202000);
+		CHECK_EQ(b.module[1].size, 0x80000);
+		CHECK_EQ(b.self_base, 0x50000000);
+		CHECK(b.nranges > 250);
+		check_sane();
+		/* What is taken later is clear of the modules, and of Veneer. */
+		CHECK_EQ(boot_info_find(&b, 0x10000, 0x1000, 0x50000000, 1ull << 32, NULL, 0), 0x50283000);
+	}
+	/* Above Veneer at the very end of the 32-bit addresses there is no place: the tag's end has wrapped. */
+	CHECK(started_by_limine(0x50000000, 0xfffff000, 256) < 0);
+	CHECK(host_log_has("boot: module 0"));
+}
+
 TEST(without_a_map)
 {
 	uint32_t mem[2] = { 639, 0x10000 };

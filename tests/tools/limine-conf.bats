@@ -1,0 +1,146 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# veneer-install --limine: what is taken from a limine.conf, in its new and in its old form, and what it refuses, by line.
+load ../lib/tools
+bats_require_minimum_version 1.5.0
+
+setup() {
+	bats_load_library bats-support
+	bats_load_library bats-assert
+	ROOT=$(realpath "$BATS_TEST_DIRNAME/../..")
+	cd "$BATS_TEST_TMPDIR" || return 1
+	tiny_kernel 2 v
+	mkdir -p root/boot/limine root/boot/mods
+	# The header of a 64-bit ELF file with one segment, and a base revision tag in it.
+	python3 -c 'import struct, sys
+head = b"\x7fELF\x02\x01\x01" + bytes(9)
+head += struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0xffffffff80000000, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+segment = struct.pack("<IIQQQQQQ", 1, 7, 0, 0xffffffff80000000, 0xffffffff80000000, 256, 256, 4096)
+tag = struct.pack("<QQQ", 0xf9562b2d5c95a6c8, 0x6a7b384944536bdc, 3)
+open("root/boot/kernel", "wb").write((head + segment).ljust(128, b"\0") + tag + bytes(104))'
+	cp root/boot/kernel root/boot/other
+	echo one >root/boot/mods/one.bin
+	echo two >root/boot/two.bin
+}
+
+conf() { cat >root/boot/limine/limine.conf; }
+
+install() { # install STATUS ARGS...
+	run -"$1" "$ROOT/installer/veneer-install" image out.img --force --veneer v \
+		--limine root/boot/limine/limine.conf "${@:2}"
+}
+
+entry() { # entry NAME: what GRUB does
+	mtype -i out.img@@36M "::/veneer/guests/$1/entry.cfg"
+}
+
+refused() { # refused MESSAGE: of the configuration on stdin
+	conf
+	install 2
+	assert_output --partial "$1"
+	[ ! -e out.img ]
+}
+
+@test "limine.conf: kernel, command line, modules with and without a string" {
+	conf <<-'END'
+		timeout: 3
+		# a comment
+		${MODS} = boot():/boot/mods
+		/Memory test
+		    protocol: efi
+		    path: boot():/nowhere.efi
+		/+My OS
+		    comment: what the menu says: all of it
+		    protocol: limine
+		    path: boot():/boot/kernel
+		    cmdline: root=disk0 quiet
+		    module_path: ${MODS}/one.bin
+		    module_string: the first one
+		    MODULE_PATH: boot():/boot/two.bin
+		/Another
+		    protocol: limine
+		    path: boot():/boot/other
+	END
+	install 0 --verbose
+	assert_output --partial "limine.conf:7: entry 'My OS'"
+	assert_output --partial "guest kernel: $PWD/root/boot/kernel: limine"
+	run -0 entry kernel
+	assert_line --partial "/kernel kernel root=disk0 quiet"
+	assert_line --partial "/module0 /boot/mods/one.bin the first one"
+	assert_line --partial "/module1 /boot/two.bin"
+	refute_output --partial "/module2"
+}
+
+@test "limine.conf: the default entry, and what the command line says itself" {
+	conf <<-END
+		default_entry: 2
+		/First
+		protocol: limine
+		path: boot():/boot/kernel
+		/Second
+		protocol: limine
+		cmdline: from the file
+		path: boot():/boot/other#$(printf '%0128d' 7)
+	END
+	install 0 --cmdline mine --module "root/boot/two.bin extra"
+	run -0 entry other
+	assert_line --partial "/kernel kernel mine"
+	assert_line --partial "/module0 extra"
+	install 2 --kernel root/boot/kernel
+	assert_output --partial "--limine and --kernel: one of them"
+}
+
+@test "limine.cfg: the form of before 2024" {
+	printf '%s\r\n' TIMEOUT=5 '' ':My OS' PROTOCOL=limine KERNEL_PATH=boot:///boot/kernel 'KERNEL_CMDLINE=a=b c' \
+		MODULE_PATH=boot:///boot/two.bin 'MODULE_CMDLINE=its words' | conf
+	install 0
+	run -0 entry kernel
+	assert_line --partial "/kernel kernel a=b c"
+	assert_line --partial "/module0 /boot/two.bin its words"
+}
+
+@test "limine.conf: each wrong line is named by its number" {
+	refused "limine.conf:3: neither an entry (/Name), a setting (name: value) nor a comment (#): what is this" <<-'END'
+		/OS
+		protocol: limine
+		what is this
+	END
+	refused "limine.conf:2: module_string before the module_path that it belongs to" <<-'END'
+		/OS
+		module_string: x
+	END
+	refused "limine.conf:1: entry 'OS' names no kernel (path:)" <<-'END'
+		/OS
+		protocol: limine
+	END
+	refused "limine.conf:3: /boot/absent is in no folder from that of the file upward" <<-'END'
+		/OS
+		protocol: limine
+		path: boot():/boot/absent
+	END
+	refused "limine.conf:3: hdd(1:2):/boot/kernel: only files of the folder that boot() stands for" <<-'END'
+		/OS
+		protocol: limine
+		path: hdd(1:2):/boot/kernel
+	END
+	refused "limine.conf:4: /boot/kernel: expected boot():/path" <<-'END'
+
+		/OS
+		protocol: limine
+		path: /boot/kernel
+	END
+	refused "limine.conf:4: \$boot():/boot/two.bin: a compressed file" <<-'END'
+		/OS
+		protocol: limine
+		path: boot():/boot/kernel
+		module_path: $boot():/boot/two.bin
+	END
+	refused "limine.conf: none of its 1 entries starts a kernel" <<-'END'
+		/OS
+		protocol: efi
+		path: boot():/boot/kernel
+	END
+	refused "limine.conf: none of its 0 entries starts a kernel" <<<"timeout: 3"
+	run -2 "$ROOT/installer/veneer-install" image out.img --limine absent --veneer v
+	assert_output --partial "absent"
+}
