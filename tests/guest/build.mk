@@ -91,6 +91,15 @@ $(BUILD)/guest/limine/%.elf: $(addprefix tests/guest/,limine/start.S limine/prob
 		LINKED=0xffffffff80000000) -z noexecstack -z max-page-size=4096 --no-warn-rwx-segments --build-id=none \
 		-T tests/guest/limine/limine.lds -o $@ $(@:.elf=-start.o) $(@:.elf=-main.o)
 
+# The kernel of docs/first-hour.md, as the page has it.
+GUEST_PROBES	+= $(BUILD)/guest/first-hour.elf
+$(BUILD)/guest/first-hour.elf: docs/first-hour.md tests/lib/extract-code $(GUEST_LIB) examples/hobby-os/hobby.lds
+	@mkdir -p $(@D)
+	tests/lib/extract-code $< >$(@:.elf=.c)
+	$(CC) $(GUEST_CFLAGS) -c -o $(@:.elf=.o) $(@:.elf=.c)
+	$(LD) -m elf_i386 -static -z noexecstack --no-warn-rwx-segments --build-id=none -T examples/hobby-os/hobby.lds \
+		-o $@ $(@:.elf=.o) $(addprefix $(BUILD)/hobby-os/,boot.o lib.o console.o time.o)
+
 guest: $(GUEST_PROBES) $(GUEST_IMAGES) ## Build the probe kernels
 
 $(BUILD)/guest/%.elf: $(BUILD)/guest/%.o $(GUEST_LIB) examples/hobby-os/hobby.lds

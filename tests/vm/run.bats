@@ -93,3 +93,11 @@ disk_runs() {
 	run run_make NATIVE=1
 	grep -aF "NATIVE=1 goes with KERNEL= or DISK=" "$BATS_TEST_TMPDIR/qemu.log"
 }
+
+@test "make run: the kernel of docs/first-hour.md, compiled from the page, has its disk and its network" {
+	run_make KERNEL="$BUILD/guest/first-hour.elf"
+	grep -a "disk: 131072 sectors" "$(serial)"
+	grep -a "disk: error 0, sector 1 begins with d15c0000" "$(serial)"
+	grep -a "net: 10.0.2.2 is at 52:55:0a:00:02:02" "$(serial)"
+	grep -a "first hour: done" "$(serial)"
+}
