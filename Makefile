@@ -34,14 +34,12 @@ CFLAGS	 := -std=gnu11 -g -ffreestanding -fno-builtin-printf -fpie -fvisibility=h
 	    -fstack-protector-strong -fno-delete-null-pointer-checks -ffunction-sections -fdata-sections $(WARN)
 # clang puts jump tables among the constants: they would keep the code of the start that they lead to (scripts/segments).
 CFLAGS	 += $(if $(findstring clang,$(CC)),-fno-jump-tables)
-# Small, but for what runs for every packet and every request.  What runs once for an exit is not among it: an exit costs more
-# by itself, and its code has to stay mapped.
+# Small, but for what runs for every packet and every request (tests/vm/hot.bats compares this list with a profile).  What runs
+# once for an exit is not among it: an exit costs more by itself, and its code has to stay mapped.
 OPT	 := -Os
-HOT	 := virtio/queue.o virtio/msix.o virtio/access.o virtio/transport.o virtio/modern.o virtio/blk/request.o \
-	    virtio/blk/blk.o virtio/net/rx.o virtio/net/tx.o virtio/net/net.o hw/nic/nic.o hw/nic/intel/intel_tx.o \
-	    hw/nic/intel/intel_rx.o hw/nic/realtek/realtek_rings.o hw/disk.o hw/disk_cut.o hv/lib/sg.o \
-	    hw/ahci/ahci.o hw/ahci/ahci_cmd.o hw/nvme/nvme.o hv/mem/gmem.o hv/irq/doorbell.o hv/irq/msi.o \
-	    hv/cpu/lapic.o hv/exit/exit.o hv/emul/mmio.o
+HOT	 := virtio/queue.o virtio/net/rx.o virtio/net/tx.o virtio/blk/request.o hw/disk.o hw/nic/nic.o hw/nic/intel/intel_rx.o \
+	    hw/nic/intel/intel_tx.o hw/nic/intel/intel_desc.o hw/nic/intel/igb_desc.o \
+	    hw/nic/realtek/realtek_rings.o hw/ahci/ahci_cmd.o hw/nvme/nvme.o
 CPPFLAGS := -Iinclude -I. -include $(BUILD)/autoconf.h
 LDFLAGS	 := -static -pie --no-dynamic-linker -z text -z pack-relative-relocs -z noexecstack -z max-page-size=4096 \
 	    --no-warn-rwx-segments -L $(BUILD)/segments -T hv/boot/veneer.lds --build-id=none
@@ -49,10 +47,10 @@ LIBFDT	  = $(shell $(CC) -print-file-name=libfdt.a)
 
 all: $(BUILD)/veneer.elf tools ## Build the hypervisor, build/veneer.elf, and what the installer needs (the default)
 
-# The flags of the last build: another compiler or another option builds everything anew.
+# The flags of the last build: another compiler, another option or another list of hot objects builds everything anew.
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
-	@printf '%s\n' '$(CC) $(CPPFLAGS) $(CFLAGS)' '$(LD) $(LDFLAGS)' >$@.$$$$; \
+	@printf '%s\n' '$(CC) $(CPPFLAGS) $(CFLAGS)' '$(OPT) -O2: $(HOT)' '$(LD) $(LDFLAGS)' >$@.$$$$; \
 		if cmp -s $@.$$$$ $@; then rm -f $@.$$$$; else mv -f $@.$$$$ $@; fi
 
 # What this build calls itself: tag, commits since, commit, and whether the tree was changed.
@@ -74,7 +72,7 @@ $(BUILD)/objects: FORCE
 # What of the image stays once the guest runs, as lists for the linker.
 $(BUILD)/veneer.elf: $(OBJS) $(BUILD)/objects hv/boot/veneer.lds hv/boot/segments scripts/segments
 	@scripts/segments layout $(BUILD) $(OBJS) $(LIBFDT)
-	$(LD) $(LDFLAGS) -o $@.full $(OBJS) $(LIBFDT)
+	$(LD) $(LDFLAGS) -Map $(BUILD)/veneer.map -o $@.full $(OBJS) $(LIBFDT)
 	@if readelf -rW $@.full | grep R_X86_64; then echo "$@: relocations that entry.S does not apply" >&2; exit 1; fi
 	$(OBJCOPY) --strip-all --remove-section .rela.dyn $@.full $@
 

@@ -311,7 +311,8 @@ static int nvme_start(struct disk *disk, unsigned q, struct disk_cmd *cmd)
 	if (n->state == NVME_GONE || disk->gone)
 		return -ERR_NODEV;
 
-	bool wait = n->state != NVME_LIVE || ns->flush_due || ns->flushing || !nvme_quiet(disk);
+	bool wait = n->state != NVME_LIVE || ns->flush_due || ns->flushing ||
+		    (ns->draining && !nvme_quiet(disk));
 	struct nvme_slot *s = wait ? NULL : slot_get(n, ns);
 
 	if (!s) {

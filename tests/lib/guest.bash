@@ -142,6 +142,21 @@ no_interrupt_controller_exits() {
 	[ $(($(counter_in "$after" irq.sent) - $(counter_in "$before" irq.sent))) -gt 100 ]
 }
 
+# image_base: where Veneer's image lies in this run, in hex; its log says so soon after the start.
+image_base() {
+	sed -nE 's/^veneer: memory: Veneer at .* of it image, from 0x([0-9a-f]+) on.*/\1/p' "$(serial)"
+}
+
+# address_of SYMBOL[+0xBYTES]: where it is in this run
+address_of() {
+	local base link more=0
+	base=$(image_base)
+	link=$(nm "$BUILD/veneer.elf.full" | awk -v name="${1%+*}" '$3 == name { print $1; exit }')
+	[ -n "$base" ] && [ -n "$link" ] || return 1
+	[[ $1 != *+* ]] || more=${1#*+}
+	printf '%x' $((0x$base + 0x$link - 0x200000 + more))
+}
+
 # What stands on the text screen of 80 by 25.
 text_screen() {
 	rm -f "$BATS_TEST_TMPDIR/vga"

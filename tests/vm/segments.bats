@@ -11,16 +11,6 @@ setup() {
 
 teardown() { guest_teardown; }
 
-# at SYMBOL[+0xBYTES]: where it is in this run
-at() {
-	local base link more=0
-	base=$(sed -nE 's/^veneer: memory: Veneer at .* of it image, from 0x([0-9a-f]+) on.*/\1/p' "$(serial)")
-	link=$(nm "$BUILD/veneer.elf.full" | awk -v name="${1%+*}" '$3 == name { print $1; exit }')
-	[ -n "$base" ] && [ -n "$link" ] || return 1
-	[[ $1 != *+* ]] || more=${1#*+}
-	printf '%x' $((0x$base + 0x$link - 0x200000 + more))
-}
-
 # A guest, and a debugger's socket.
 busy_guest() {
 	guest_start --kernel "$BUILD/hobby-os.elf" --cmdline 'run="idle 600"' --nic e1000e "$@" -- \
@@ -35,7 +25,7 @@ jump() {
 		"$LIB/qmp" qmp inject-nmi || true
 	done >nmi.log 2>&1 3>&- &
 	ringer=$!
-	"$LIB/host-jump" gdb "$(at smp_left)" "$(at "$1")" ${2:+"$(at "$2")"} || status=$?
+	"$LIB/host-jump" gdb "$(address_of smp_left)" "$(address_of "$1")" ${2:+"$(address_of "$2")"} || status=$?
 	kill $ringer
 	wait $ringer || true
 	return $status
