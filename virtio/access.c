@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Take the owner of the controller around each register access, so that processors take turns.  Kicks need no owner. */
+/* Register accesses of the guest, one processor at a time: each takes the controller's ownership first.  Kicks do not. */
 #include <veneer/trap.h>
 #include "transport.h"
 
@@ -13,7 +13,7 @@ static uint64_t bar_read(void *ctx, uint32_t off, unsigned width)
 	return v;
 }
 
-/* Kicks are written to registers of their own, which hold nothing. */
+/* True for the notify registers: they have no state, so a kick needs no ownership. */
 static bool is_kick(const struct virtio_bar_trap *b, uint32_t off)
 {
 	if (IS_ENABLED(CONFIG_VIRTIO_MODERN) && b->ops == &virtio_modern_ops)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The registers of the legacy interface: I/O ports in BAR0 (virtio 1.2, 4.1.4.10).  What they do is in transport.c. */
+/* The registers of the legacy interface: I/O ports in BAR0 (virtio 1.2, 4.1.4.10).  Their effects are in transport.c. */
 #include <veneer/log.h>
 #include <veneer/trap.h>
 #include "transport.h"
@@ -9,7 +9,7 @@ static uint32_t config_base(const struct virtio_dev *dev)
 	return virtio_msix_on(dev) ? LEGACY_CONFIG_MSIX : LEGACY_CONFIG;
 }
 
-/* 2.7.2: one piece, the used ring on the next boundary. */
+/* 2.7.2: the three rings are contiguous; the used ring begins at the next multiple of the alignment. */
 static void legacy_set_pfn(struct virtio_dev *dev, uint32_t pfn)
 {
 	struct virtq *q = virtio_selected(dev);
@@ -17,7 +17,7 @@ static void legacy_set_pfn(struct virtio_dev *dev, uint32_t pfn)
 	if (!q)
 		return;
 	if (!pfn && q->live) {
-		/* The driver takes its ring back without a reset: only a full stop makes its memory safe. */
+		/* The driver takes its ring back without a reset: stop the device, so that nothing writes there any more. */
 		virtio_reset(dev);
 		return;
 	}
@@ -32,7 +32,7 @@ static void legacy_set_pfn(struct virtio_dev *dev, uint32_t pfn)
 		virtio_queue_enable(dev, q);
 }
 
-/* The value of the register that begins at @off; 0 where none does. */
+/* The value of the register that begins at @off; 0 if no register begins there. */
 static uint32_t legacy_get(struct virtio_dev *dev, uint32_t off)
 {
 	struct virtq *q = virtio_selected(dev);
@@ -132,7 +132,7 @@ static void legacy_write(void *ctx, uint32_t off, unsigned width, uint64_t v)
 	struct virtio_dev *dev = ctx;
 	uint32_t start = register_start(register_starts, ARRAY_SIZE(register_starts), off);
 
-	if (start != LEGACY_QUEUE_NOTIFY)	/* a kick does not own the device */
+	if (start != LEGACY_QUEUE_NOTIFY)	/* a kick comes without ownership of the device */
 		virtio_reset_finish(dev);
 	if (off >= config_base(dev))
 		virtio_config_write(dev, off - config_base(dev), width, (uint32_t)v);

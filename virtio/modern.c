@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The registers of the modern interface: memory in BAR4 (virtio 1.2, 4.1.4.3 to 4.1.4.6).  What they do is in transport.c. */
+/* The registers of the modern interface: memory in BAR4 (virtio 1.2, 4.1.4.3 to 4.1.4.6).  Their effects are in transport.c. */
 #include <veneer/trap.h>
 #include "transport.h"
 
-/* A ring's size may be lowered to any power of two; other values leave it as it is. */
+/* The driver may lower a ring's size to any power of two; other values are ignored. */
 static void queue_set_size(struct virtq *q, uint16_t n)
 {
 	if (n && n <= VIRTQ_MAX_SIZE && !(n & (n - 1)) && !q->live)
 		q->st.size = n;
 }
 
-/* The register that begins at @off; the queue's read 0 when no such queue is selected. */
+/* The value of the register that begins at @off; registers of a queue read 0 if the selected queue does not exist. */
 static uint64_t queue_get(struct virtio_dev *dev, uint32_t off)
 {
 	const struct virtq *q = virtio_selected(dev);
@@ -148,8 +148,8 @@ static uint32_t modern_read32(struct virtio_dev *dev, uint32_t off, unsigned wid
 }
 
 /*
- * The address names the queue, the value does, too.  Some drivers know one of the two only: both are looked at, and a kick
- * too many does no harm.
+ * Both the address and the value name the queue.  Some drivers get only one of the two right: kick the queues that either
+ * names; a spurious kick is harmless.
  */
 static void modern_notify(struct virtio_dev *dev, uint32_t part, unsigned width, uint32_t v)
 {
@@ -168,7 +168,7 @@ static void common_write(struct virtio_dev *dev, uint32_t part, unsigned width, 
 	if (part >= COMMON_SIZE)
 		return;
 	start = register_start(register_starts, ARRAY_SIZE(register_starts), part);
-	/* A driver that goes on without having seen status 0 has not waited: what it writes now must not be forgotten. */
+	/* The driver writes without having read status 0, so it did not wait for the reset: finish the reset first. */
 	if (start != COMMON_STATUS)
 		virtio_reset_finish(dev);
 	common_set(dev, start, bytes_merge(common_get(dev, start), part - start, width, v));
@@ -191,7 +191,7 @@ static void modern_write32(struct virtio_dev *dev, uint32_t off, unsigned width,
 	}
 }
 
-/* An access of 8 bytes is one of 4 and the next 4. */
+/* An 8-byte access is two 4-byte accesses, the lower address first. */
 static uint64_t modern_read(void *ctx, uint32_t off, unsigned width)
 {
 	uint64_t v = modern_read32(ctx, off, MIN(width, 4u));

@@ -27,7 +27,7 @@ static void msix_send(struct virtio_dev *dev, unsigned vector)
 	irq_send_msi(addr, bytes_get(e, MSIX_ENTRY_SIZE, MSIX_ENTRY_DATA, 4));
 }
 
-/* Masked by the entry, by the function, or not sent because the function is no bus master. */
+/* True if the vector cannot be sent now: masked by its entry or by the function, or the function is not a bus master. */
 static bool msix_held(struct virtio_dev *dev, unsigned vector)
 {
 	return (virtio_msix_ctrl(dev) & MSIX_CTRL_FUNC_MASK) || !virtio_master_on(dev) ||
@@ -79,7 +79,7 @@ static void msix_write32(struct virtio_dev *dev, uint32_t off, unsigned width, u
 	if (off >= TABLE_SIZE)
 		return;
 	bytes_set(dev->st.msix, TABLE_SIZE, off, width, v);
-	/* Of the control word only the mask bit exists. */
+	/* Of the vector control word only the mask bit is implemented. */
 	for (unsigned i = 0; i < VIRTIO_MSIX_VECTORS; i++) {
 		uint8_t *ctrl = msix_entry(dev, i) + MSIX_ENTRY_CTRL;
 

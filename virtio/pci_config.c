@@ -2,8 +2,8 @@
 /*
  * The configuration space of a twin, and the traps behind its BARs.
  *
- * st.pci holds what reads give, pci_mask which bits writes reach; nothing of the real device is in either.  After each write
- * that concerns decoding, the traps are put where command register and BARs now say.
+ * st.pci holds the bytes that reads return, pci_mask the bits that the guest can write; neither holds anything of the real
+ * device.  After each write to the command register or a BAR the traps move to the addresses that these now decode.
  */
 #include <veneer/err.h>
 #include <veneer/intx.h>
@@ -40,7 +40,7 @@ static uint32_t config_get(const struct virtio_dev *dev, unsigned off, unsigned 
 	return bytes_get(dev->st.pci, sizeof(dev->st.pci), off, width);
 }
 
-/* The same of 16 bits, for what every interrupt asks. */
+/* The same for 16 bits: every interrupt reads registers by this, so it has to be short. */
 static uint16_t config_get16(const struct virtio_dev *dev, unsigned off)
 {
 	return (uint16_t)(dev->st.pci[off] | dev->st.pci[off + 1] << 8);
@@ -66,7 +66,7 @@ uint16_t virtio_msix_ctrl(const struct virtio_dev *dev)
 	return config_get16(dev, CAP_MSIX + MSIX_CTRL);
 }
 
-/* A function must not be set to use both (PCI 3.0, 6.8); MSI-X then holds. */
+/* A driver must not enable both MSI and MSI-X (PCI 3.0, 6.8); if it does, MSI-X is used. */
 bool virtio_msi_on(const struct virtio_dev *dev)
 {
 	return (config_get16(dev, CAP_MSI + MSI_CTRL) & MSI_CTRL_ENABLE) && !virtio_msix_on(dev);
@@ -81,7 +81,7 @@ void virtio_msi_raise(struct virtio_dev *dev)
 	irq_send_msi(dev->owner->msi_addr, config_get(dev, CAP_MSI + MSI_DATA, 2));
 }
 
-/* Send what was held while the function was no bus master, but no MSI whose cause the driver has read from ISR meanwhile. */
+/* Send the messages held while bus mastering was off, except an MSI whose cause the driver has since read from ISR. */
 static void master_changed(struct virtio_dev *dev)
 {
 	if (!virtio_master_on(dev))
@@ -101,8 +101,8 @@ void virtio_master_set(struct virtio_dev *dev)
 /* --- the BARs --- */
 
 /*
- * Where a BAR's trap belongs now, or 0: decoding off, never set, out of the ports' reach, or all ones, which is the question
- * for the size.
+ * The address that a BAR decodes now; 0 if decoding is off, or the BAR was never set, lies beyond the last port, or holds all
+ * ones (the driver is sizing it).
  */
 static uint64_t bar_base(const struct virtio_dev *dev, enum virtio_bar i)
 {
@@ -135,7 +135,7 @@ void virtio_pci_place(struct virtio_dev *dev)
 
 /* --- the window of capability type 5 (4.1.4.9) --- */
 
-/* The trap operations of the BAR that the window looks at, or NULL when the access is not one it can make. */
+/* The trap operations of the BAR that the window selects; NULL if the window cannot make this access. */
 static const struct trap_ops *window_target(struct virtio_dev *dev, uint32_t *off, unsigned *width)
 {
 	static const struct trap_ops *const ops[VIRTIO_NBARS] = {
@@ -190,7 +190,7 @@ static uint32_t read_owned(struct virtio_dev *dev, uint16_t off, unsigned width)
 {
 	uint32_t v;
 
-	/* One access to the data is one access through the window: the bytes of a dword read singly make several. */
+	/* Each access to the data field makes one access through the window: reading a dword by bytes makes four. */
 	if (is_window(dev, off, width))
 		window_read(dev);
 	v = config_get(dev, off, width);
@@ -244,7 +244,7 @@ static void config_write(void *ctx, uint16_t off, unsigned width, uint32_t v)
 
 static const struct vpci_ops config_ops = { .read = config_read, .write = config_write };
 
-/* --- what it says --- */
+/* --- contents --- */
 
 static void put_header(struct virtio_dev *dev, const struct virtio_place *place)
 {
@@ -289,7 +289,7 @@ static void put_vendor_cap(struct virtio_dev *dev, unsigned at, unsigned next, u
 	config_put(dev, at + VCAP_LENGTH, 4, len);
 }
 
-/* One message of 32 address bits: drivers that know MSI at all know this form. */
+/* MSI with one message and a 32-bit address: every driver that supports MSI supports this form. */
 static void put_msi(struct virtio_dev *dev)
 {
 	config_put(dev, CAP_MSI, 1, PCI_CAP_MSI);

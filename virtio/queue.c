@@ -9,8 +9,8 @@
 #include "queue.h"
 
 /*
- * The rings are written by the guest while we read: each access is one load or store of its full width, never repeated by
- * the compiler.  avail and used are at even addresses (virtq_start), the descriptors wherever the guest likes.
+ * The guest writes the rings while we read them: each access is one load or store of its full width, which the compiler may
+ * not repeat.  virtq_start() has checked that avail and used are at even addresses; descriptors may be at any address.
  */
 typedef uint64_t __attribute__((aligned(1), may_alias)) any64;
 
@@ -97,11 +97,11 @@ static bool queue_has_more(struct virtq *q)
 	if ((uint16_t)(idx - q->st.last_avail) > q->st.size)
 		return queue_fail(q, "avail index beyond the queue");
 	q->avail_idx = idx;
-	dma_rmb();	/* the index before the entries that it covers */
+	dma_rmb();	/* read the index before the entries that it covers */
 	return idx != q->st.last_avail;
 }
 
-/* Whether a buffer is wholly guest RAM.  Most buffers lie in the range that the last one was in. */
+/* True if a buffer is wholly guest RAM.  The range of the previous buffer is tried first: most buffers lie in the same one. */
 static bool buffer_in_ram(struct virtq *q, uint64_t gpa, uint32_t len)
 {
 	return gmem_within(&q->ram, gpa, len) || gmem_find(gpa, len, &q->ram);
@@ -116,14 +116,14 @@ static const char *check_indirect(const struct vring_desc *d)
 	return NULL;
 }
 
-/* Copy the chain at @head; NULL or what is wrong.  Each descriptor is read once. */
+/* Copy the chain at @head into @c, reading each descriptor once.  NULL, or the rule that the chain breaks. */
 static const char *copy_chain(struct virtq *q, uint16_t head, struct virtq_chain *c)
 {
 	const struct vring_desc *table = q->desc;
 	unsigned n = q->st.size, left = n, i = head;
 	struct sg *sg = c->sg, *in = NULL;
 	uint64_t bytes = 0, out_len = 0;
-	bool nested = false;	/* not to be told from the table's address: the guest may name its own ring */
+	bool nested = false;	/* a flag: an indirect table may lie in the ring itself, so addresses tell nothing */
 	struct vring_desc d;
 
 	for (;;) {
@@ -228,7 +228,7 @@ void virtq_push(struct virtq *q, uint16_t head, uint32_t len)
 	q->st.busy[head] = 0;
 }
 
-/* Whether the guest wants an interrupt for the entries from @old to @new (2.7.7.2, 2.7.10). */
+/* True if the guest wants an interrupt for the entries from @old to @new (2.7.7.2, 2.7.10). */
 static bool interrupt_wanted(const struct virtq *q, uint16_t old, uint16_t new)
 {
 	if (q->event_idx)
@@ -242,10 +242,10 @@ void virtq_flush(struct virtq *q)
 
 	if (old == new || !q->live)
 		return;
-	dma_wmb();	/* the entries, and the data, before the index */
+	dma_wmb();	/* write data and entries before the index */
 	ring_store16(&q->used->idx, new);
 	q->st.published = new;
-	full_mb();	/* the index before the guest's wish is read: it writes the wish, then looks at the index */
+	full_mb();	/* write the index before reading used_event or flags: the guest writes these, then reads the index */
 	if (!interrupt_wanted(q, old, new))
 		return;
 	q->cnt_interrupts++;
@@ -257,7 +257,7 @@ void virtq_kicks_off(struct virtq *q)
 	if (q->kicks_off || !q->live)
 		return;
 	q->kicks_off = true;
-	/* With EVENT_IDX avail_event lies behind the guest's index already: it kicks no more until told to. */
+	/* Nothing to do with EVENT_IDX: avail_event is behind the guest's index, so no kick comes until it is moved. */
 	if (!q->event_idx)
 		ring_store16(&q->used->flags, VRING_USED_NO_NOTIFY);
 }
@@ -266,12 +266,12 @@ bool virtq_kicks_on(struct virtq *q)
 {
 	if (!q->live)
 		return false;
-	/* The guest's index, not ours: a caller that has no room for what waits wants to hear of the next chain. */
+	/* Use the guest's index, not last_avail: a caller without room for the waiting chains wants a kick for the next one. */
 	if (q->event_idx)
 		ring_store16(avail_event(q), ring_load16(&q->avail->idx));
 	else if (q->kicks_off)
 		ring_store16(&q->used->flags, 0);
 	q->kicks_off = false;
-	full_mb();	/* the wish before the index is read: the guest writes the index, then looks at the wish */
+	full_mb();	/* write avail_event or flags before reading the index: the guest writes the index, then reads these */
 	return queue_has_more(q);
 }

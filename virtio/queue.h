@@ -16,7 +16,7 @@
 #include <veneer/types.h>
 #include "virtio_regs.h"
 
-#define VIRTQ_MAX_SIZE	256u	/* more breaks drivers that have static rings (docs/guests) */
+#define VIRTQ_MAX_SIZE	256u	/* a larger size breaks drivers with static rings (docs/guests.md) */
 #define VIRTQ_MAX_SEGS	256u	/* pieces of one chain, direct or indirect */
 
 struct virtio_dev;
@@ -24,41 +24,41 @@ struct virtq;
 
 struct virtq_chain {
 	uint16_t head;
-	uint16_t nout, nin;		/* pieces the device reads, pieces it writes */
-	uint64_t out_len, in_len;	/* bytes of each kind */
-	struct sg *out, *in;		/* the pieces of each kind */
-	struct sg sg[VIRTQ_MAX_SEGS];	/* where they stand: readable ones, then writable ones */
+	uint16_t nout, nin;		/* device-readable and device-writable pieces */
+	uint64_t out_len, in_len;	/* their bytes */
+	struct sg *out, *in;		/* the two lists, both in @sg */
+	struct sg sg[VIRTQ_MAX_SEGS];	/* readable pieces, then writable ones */
 };
 
-/* What is behind the queue. */
+/* Callbacks of the device that has the queue. */
 struct virtq_host {
 	void (*broken)(struct virtq *q, const char *why);
 	void (*interrupt)(struct virtq *q);
 };
 
-/* All of a queue that outlives a snapshot: plain data, no pointers. */
+/* The part of a queue that a snapshot saves: plain data, no pointers. */
 struct virtq_state {
 	uint64_t desc, avail, used;	/* guest-physical */
 	uint16_t size;
 	uint16_t vector;
 	uint16_t last_avail;		/* next entry to take */
 	uint16_t used_idx;		/* next entry to fill */
-	uint16_t published;		/* what the guest sees as used->idx */
+	uint16_t published;		/* the value of used->idx in guest memory */
 	uint8_t enabled;
 	uint8_t pad[5];
-	uint8_t busy[VIRTQ_MAX_SIZE];	/* by head: taken and not yet returned */
+	uint8_t busy[VIRTQ_MAX_SIZE];	/* by head: popped and not pushed yet */
 };
 
 struct virtq {
 	struct virtq_state st;
 	const struct virtq_host *host;
-	struct virtio_dev *dev;		/* the host's, not looked into here */
+	struct virtio_dev *dev;		/* for the callbacks; the queue code does not use it */
 	unsigned index;
 	bool live;			/* rings checked, device running */
 	bool event_idx;
 	bool kicks_off;
-	uint16_t avail_idx;		/* the guest's, as last read */
-	struct gmem_range ram;		/* where the last buffer lay */
+	uint16_t avail_idx;		/* the guest's avail->idx when it was last read */
+	struct gmem_range ram;		/* the range of RAM that held the last buffer */
 	const struct vring_desc *desc;
 	const struct vring_avail *avail;
 	struct vring_used *used;
@@ -70,34 +70,34 @@ struct virtq {
 void virtq_reset(struct virtq *q);
 
 /*
- * Begin to work with the rings at st.desc, st.avail and st.used.  Returns false, after host->broken(), when they are not
- * guest RAM or when avail or used are at an odd address.
+ * Start the queue with the rings at st.desc, st.avail and st.used.  Returns false, after host->broken(), if they are not in
+ * guest RAM or if avail or used is at an odd address.
  */
 bool virtq_start(struct virtq *q, bool event_idx);
 
-/* Take the next chain into @c.  False when there is none (or the queue is dead). */
+/* Take the next chain into @c.  False if there is none (or the queue is dead). */
 bool virtq_pop(struct virtq *q, struct virtq_chain *c);
 
-/* Put the chain that virtq_pop() gave last back to be the next one.  It is read and checked anew then. */
+/* Undo the last virtq_pop(): the next one returns the same chain, read and checked again. */
 void virtq_unpop(struct virtq *q, const struct virtq_chain *c);
 
-/* Read a chain again that was popped and not pushed.  It may have changed, and is checked as at first. */
+/* Read a chain again that was popped and not pushed.  The guest may have changed it: all checks are repeated. */
 bool virtq_refetch(struct virtq *q, uint16_t head, struct virtq_chain *c);
 
 /* Return a chain with @len bytes written.  The guest sees it at the next virtq_flush(). */
 void virtq_push(struct virtq *q, uint16_t head, uint32_t len);
 
-/* Publish what was pushed, and interrupt once where the guest wants it.  Cheap when there is nothing. */
+/* Publish the pushed chains, and send one interrupt if the guest wants it.  Cheap if nothing was pushed. */
 void virtq_flush(struct virtq *q);
 
 /*
- * Kicks.  Off: the caller promises to look at the queue again without one.  On: returns true when chains came
- * in meanwhile whose kick was suppressed; the caller must serve them.
+ * Switch kicks off: the caller must look at the queue again without a kick.  On: true if the guest queued chains whose kicks
+ * were suppressed; the caller must serve these.
  */
 void virtq_kicks_off(struct virtq *q);
 bool virtq_kicks_on(struct virtq *q);
 
-/* Copy the first @len bytes of the readable part of @c, which has at least as many; mostly they are in one piece. */
+/* Copy the first @len bytes of the readable part of @c, which has at least as many.  Fast if they are in one piece. */
 static inline void virtq_chain_read(const struct virtq_chain *c, void *buf, uint32_t len)
 {
 	if (c->out->len >= len)
@@ -106,7 +106,7 @@ static inline void virtq_chain_read(const struct virtq_chain *c, void *buf, uint
 		sg_copy_from(c->out, c->nout, 0, buf, len);
 }
 
-/* Drop the first @len bytes of the readable part of @c, which has at least as many; mostly more are in the first piece. */
+/* Drop the first @len bytes of the readable part of @c, which has at least as many.  Fast if the first piece has more. */
 static inline void virtq_chain_skip(struct virtq_chain *c, uint32_t len)
 {
 	c->out_len -= len;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the legacy and the modern PCI transport share: status, features, queues, interrupts, reset.  Registers are legacy.c
- * and modern.c.
+ * What the legacy and the modern PCI transport share: status, features, queues, interrupts, reset.  The registers
+ * themselves are in legacy.c and modern.c.
  */
 #include <veneer/counters.h>
 #include <veneer/doorbell.h>
@@ -90,9 +90,9 @@ void virtio_config_changed(struct virtio_dev *dev)
 		config_interrupt(dev);
 }
 
-/* --- what went wrong --- */
+/* --- errors --- */
 
-/* 2.1.2: say it in the status, and by a configuration interrupt once the driver runs. */
+/* 2.1.2: set DEVICE_NEEDS_RESET, and send a configuration interrupt if the driver has set DRIVER_OK. */
 void virtio_needs_reset(struct virtio_dev *dev, const char *why)
 {
 	if (dev->broken)
@@ -142,14 +142,14 @@ void virtio_features_set(struct virtio_dev *dev, unsigned window, uint32_t v)
 	dev->st.refused = all & ~dev->offered;
 }
 
-/* --- life --- */
+/* --- start, stop, reset --- */
 
 static bool queue_start(struct virtio_dev *dev, struct virtq *q)
 {
 	return virtq_start(q, virtio_has(dev, VIRTIO_F_EVENT_IDX));
 }
 
-/* DRIVER_OK: start the device, then look at every queue, for a driver may have kicked before. */
+/* DRIVER_OK: start the device, then serve every queue: the driver may have kicked before. */
 static void device_start(struct virtio_dev *dev)
 {
 	unsigned n = dev->type->nqueues;
@@ -166,12 +166,12 @@ static void device_start(struct virtio_dev *dev)
 		dev->type->run(dev, i);
 }
 
-/* Nothing reaches the guest's memory any more. */
+/* The device has stopped: it no longer accesses the guest's memory. */
 static void reset_done(struct virtio_dev *dev)
 {
 	struct virtio_state *st = &dev->st;
 
-	/* Stopping the device took away what a doorbell may still be on its way for. */
+	/* A doorbell NMI may still be on its way for work that the stop has discarded. */
 	doorbell_credit(dev->owner);
 	dev->resetting = false;
 	dev->broken = false;
@@ -233,15 +233,15 @@ uint8_t virtio_status_get(struct virtio_dev *dev)
 	return dev->st.status;
 }
 
-/* True if a new driver begins without a reset, as after a soft reboot. */
+/* True if this status comes from a new driver that did not reset the device, as after a soft reboot. */
 static bool starts_over(uint8_t before, uint8_t now)
 {
 	return (before & VIRTIO_STATUS_DRIVER_OK) && !(now & (VIRTIO_STATUS_DRIVER_OK | VIRTIO_STATUS_FAILED));
 }
 
 /*
- * Any sequence of bits will do, also one at a time (1, 2, 4).  FEATURES_OK does not stick when a feature was taken that
- * was never offered (2.2.2); VERSION_1 may be missing.
+ * Accept the bits in any order, also written one at a time (1, 2, 4).  FEATURES_OK stays 0 if the driver accepted a feature
+ * that was not offered (2.2.2); VERSION_1 is not required.
  */
 void virtio_status_set(struct virtio_dev *dev, uint8_t v, bool patient)
 {
@@ -312,8 +312,8 @@ void virtio_run_again(struct virtio_dev *dev, unsigned index)
 }
 
 /*
- * Drivers from before virtio 1.0 wait for answers before they set DRIVER_OK (3.1.2): Linux until 3.17 reads the partition
- * table, FreeBSD until 10 the serial number.  The first kick of such a queue starts the device.
+ * Drivers older than virtio 1.0 send requests before they set DRIVER_OK (3.1.2): Linux before 3.17 reads the partition table,
+ * FreeBSD before 10 the serial number.  The first kick of such a queue starts the device.
  */
 void virtio_kick_legacy(struct virtio_dev *dev, unsigned index)
 {
@@ -329,7 +329,7 @@ static void start_early(struct virtio_dev *dev, unsigned index)
 		device_start(dev);
 }
 
-/* As owner: run each queue that was kicked, once, however often it was kicked. */
+/* As owner: run each kicked queue once, no matter how many kicks came. */
 static void run_kicked(void *ctx, uint32_t bits)
 {
 	struct virtio_dev *dev = ctx;
@@ -342,7 +342,7 @@ static void run_kicked(void *ctx, uint32_t bits)
 	}
 }
 
-/* 4.1.5.1.2: a vector that cannot be had reads back as none. */
+/* 4.1.5.1.2: a vector that does not exist reads back as NO_VECTOR. */
 uint16_t virtio_vector(uint32_t v)
 {
 	return (uint16_t)(v < VIRTIO_MSIX_VECTORS ? v : VIRTIO_NO_VECTOR);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A virtio device on PCI: what the two device types share.
+ * A virtio device on PCI: the part that virtio-net and virtio-blk share.
  *
  *   transport.c   status, features, queues, reset, interrupts
- *   legacy.c      the registers in BAR0             modern.c   those in BAR4
+ *   legacy.c      the registers in BAR0             modern.c   the registers in BAR4
  *   msix.c        table and pending bits in BAR1    pci_config.c   the configuration space, and where the BARs lie
  *
- *   access.c      takes the controller's owner around each access, but for kicks
+ *   access.c      takes the controller's ownership for each access except kicks
  *
- * Registers are lenient where drivers in the field are sloppy (docs/guests): an access concerns the register at its first
- * byte, whatever its width, as on the device those drivers were written against.
+ * Registers tolerate sloppy drivers (docs/guests.md): an access of any width goes to the register at its first byte, as on the
+ * device that those drivers were written for.
  */
 #ifndef VIRTIO_TRANSPORT_H
 #define VIRTIO_TRANSPORT_H
@@ -26,7 +26,7 @@
 #define VIRTIO_CFG_MAX		64u
 #define VIRTIO_TYPE_STATE_MAX	1024u
 #define VIRTIO_RUN_MAX		VIRTQ_MAX_SIZE	/* chains that one run serves: all of them if no other processor adds some */
-#define VIRTIO_MAX_COMPLAINTS	16u	/* lines in the log about what the guest does, per device; violations are counted */
+#define VIRTIO_MAX_COMPLAINTS	16u	/* log lines about the guest's violations, per device; all are counted */
 
 struct trap;
 
@@ -39,17 +39,17 @@ struct virtio_type {
 	unsigned cfg_len;
 	unsigned early;			/* BIT(q): queues that drivers of the legacy interface use before DRIVER_OK */
 
-	/* The driver is ready: features and queues stand.  Negative when the device cannot: it then needs a reset. */
+	/* DRIVER_OK: features and queues are final.  Negative if the device cannot start: it then needs a reset. */
 	int (*start)(struct virtio_dev *dev);
 
 	/*
-	 * Stop all DMA to the guest and forget its requests.  Only after start().  With @patient DMA may go on for a while: the
-	 * guest reads status 0 when stopped() is true.
+	 * Stop all DMA to the guest and drop its requests.  Only after start().  With @patient DMA may continue after the
+	 * return: the guest then reads status 0 only after stopped() has returned true.
 	 */
 	void (*stop)(struct virtio_dev *dev, bool patient);
-	bool (*stopped)(struct virtio_dev *dev);	/* NULL: stop() always ends it */
+	bool (*stopped)(struct virtio_dev *dev);	/* NULL: no DMA continues after stop() */
 
-	/* Back to the defaults that stand before a driver comes; queues are reset already. */
+	/* Restore the defaults that a new driver expects.  The queues have been reset. */
 	void (*reset)(struct virtio_dev *dev);
 
 	/*
@@ -65,10 +65,10 @@ struct virtio_type {
 	void (*config_write)(struct virtio_dev *dev, uint32_t off, unsigned width, uint32_t v);
 };
 
-/* All of the transport that outlives a snapshot, without the queues: plain data. */
+/* The part of the transport that a snapshot saves, without the queues: plain data. */
 struct virtio_state {
-	uint64_t driver_features;	/* as accepted: masked with what is offered */
-	uint64_t refused;		/* asked for without having been offered: FEATURES_OK will not stick */
+	uint64_t driver_features;	/* accepted and offered */
+	uint64_t refused;		/* accepted but not offered: FEATURES_OK stays 0 */
 	uint32_t device_select, driver_select;	/* feature windows */
 	uint16_t queue_select;
 	uint16_t config_vector;
@@ -77,7 +77,7 @@ struct virtio_state {
 	uint8_t generation;
 	uint8_t running;		/* start() succeeded */
 	uint8_t pba;			/* pending vectors */
-	uint8_t msi_held;		/* a plain MSI waits for the bus master bit */
+	uint8_t msi_held;		/* an MSI is held until the bus master bit is set */
 	uint8_t pad[6];
 	uint8_t msix[VIRTIO_MSIX_VECTORS * MSIX_ENTRY_SIZE];
 	uint8_t pci[256];		/* configuration space */
@@ -86,7 +86,7 @@ struct virtio_state {
 
 enum virtio_bar { VIRTIO_BAR_IO, VIRTIO_BAR_MSIX, VIRTIO_BAR_MODERN, VIRTIO_NBARS };
 
-/* Where a BAR's trap is. */
+/* A BAR's trap. */
 struct virtio_bar_trap {
 	struct trap *trap;		/* NULL: no such BAR */
 	struct virtio_dev *dev;
@@ -98,13 +98,13 @@ struct virtio_bar_trap {
 struct virtio_dev {
 	const struct virtio_type *type;
 	const char *name;
-	uint64_t offered;		/* features; ANY_LAYOUT and VERSION_1 are shown by one interface each */
+	uint64_t offered;		/* features; only legacy offers ANY_LAYOUT, only modern VERSION_1 */
 	struct virtio_state st;
 	struct virtq *vq;		/* type->nqueues of them */
-	void *type_state;		/* the type's own part of a snapshot: plain data, may be NULL */
+	void *type_state;		/* the part of a snapshot that the type saves: plain data, may be NULL */
 	uint32_t type_state_size;	/* <= VIRTIO_TYPE_STATE_MAX */
-	bool resetting;			/* a reset waits for stopped(): the status is not 0 yet */
-	bool broken;			/* a violation: nothing is served until the guest resets */
+	bool resetting;			/* resetting: the status stays nonzero until stopped() returns true */
+	bool broken;			/* after a violation: no queue is served until the guest resets the device */
 	enum intx_state intx_state;
 	unsigned complaints;
 	struct owner *owner;
@@ -119,8 +119,8 @@ struct virtio_dev {
 };
 
 /*
- * Set @dev up (type, offered and vq filled in by the caller) and make it answer for place->bdf.
- * 0, or negative with a log line: nothing answers then, and the caller frees @dev and its queues.
+ * Set @dev up (the caller has filled in type, offered and vq) and register it at place->bdf.
+ * 0, or negative with a log line: nothing is registered then, and the caller frees @dev and its queues.
  */
 int virtio_dev_init(struct virtio_dev *dev, const char *name, const struct virtio_place *place);
 
@@ -129,33 +129,33 @@ static inline bool virtio_has(const struct virtio_dev *dev, uint64_t feature)
 	return dev->st.driver_features & feature;
 }
 
-/* The device configuration changed: tell the driver, when there is one. */
+/* The device configuration changed: notify the driver, if one runs. */
 void virtio_config_changed(struct virtio_dev *dev);
 
-/* Whether one more line about what the guest does may go to the log. */
+/* True if the log may have one more line about the guest's violations. */
 static inline bool virtio_may_complain(struct virtio_dev *dev)
 {
 	return dev->complaints < VIRTIO_MAX_COMPLAINTS && ++dev->complaints;
 }
 
-/* The device or the driver went wrong: DEVICE_NEEDS_RESET; nothing is served until then. */
+/* Set DEVICE_NEEDS_RESET after an error of device or driver; no queue is served until the reset. */
 void virtio_needs_reset(struct virtio_dev *dev, const char *why);
 
-/* Registers that both interfaces show. */
+/* Registers that both interfaces have. */
 uint32_t virtio_features_get(const struct virtio_dev *dev, unsigned window, bool legacy);
 void virtio_features_set(struct virtio_dev *dev, unsigned window, uint32_t v);
-uint8_t virtio_status_get(struct virtio_dev *dev);	/* looks whether a reset is over */
+uint8_t virtio_status_get(struct virtio_dev *dev);	/* completes a reset that has finished */
 
 /*
- * @patient: the driver reads the status until it is 0, as the modern interface demands (4.1.4.3.2).  Other drivers take their
- * memory back when the write of 0 returns.
+ * @patient: the driver polls the status until it is 0, as the modern interface requires (4.1.4.3.2).  Other drivers reuse their
+ * memory as soon as the write of 0 returns.
  */
 void virtio_status_set(struct virtio_dev *dev, uint8_t v, bool patient);
-void virtio_reset_finish(struct virtio_dev *dev);	/* if a reset waits: now, whatever it costs */
+void virtio_reset_finish(struct virtio_dev *dev);	/* complete a pending reset now, however long it takes */
 struct virtq *virtio_selected(struct virtio_dev *dev);
 void virtio_queue_enable(struct virtio_dev *dev, struct virtq *q);
 #define LEGACY_KICK(q)	BIT(16 + (q))
-void virtio_kick(struct virtio_dev *dev, unsigned index);		/* posted: any time, whoever is the owner */
+void virtio_kick(struct virtio_dev *dev, unsigned index);		/* posted: any time, with or without ownership */
 void virtio_kick_legacy(struct virtio_dev *dev, unsigned index);
 void virtio_run_again(struct virtio_dev *dev, unsigned index);		/* as owner, at the end of a run: there may be more */
 uint16_t virtio_vector(uint32_t v);
@@ -164,17 +164,17 @@ uint32_t virtio_config_read(struct virtio_dev *dev, uint32_t off, unsigned width
 void virtio_config_write(struct virtio_dev *dev, uint32_t off, unsigned width, uint32_t v);
 void virtio_reset(struct virtio_dev *dev);
 
-/* The INTx line follows ISR, MSI and MSI-X enable and the command register; call after any of them changed. */
+/* Update the INTx line; call after a change of ISR, MSI enable, MSI-X enable or the command register. */
 void virtio_intx_update(struct virtio_dev *dev);
 
-/* Little-endian bytes out of and into a plain buffer of @size; what lies beyond reads 0 and is not written. */
+/* Read and write little-endian values in a buffer of @size bytes; beyond its end reads give 0 and writes are dropped. */
 uint32_t bytes_get(const uint8_t *buf, uint32_t size, uint32_t off, unsigned width);
 void bytes_set(uint8_t *buf, uint32_t size, uint32_t off, unsigned width, uint32_t v);
 
 /* @old with the @width bytes from byte @shift on replaced by @v. */
 uint64_t bytes_merge(uint64_t old, unsigned shift, unsigned width, uint64_t v);
 
-/* Where the register that @off lies in begins; @starts ascends from 0. */
+/* The start of the register that contains @off; @starts ascends from 0. */
 static inline uint32_t register_start(const uint8_t *starts, unsigned n, uint32_t off)
 {
 	while (starts[--n] > off)
@@ -191,7 +191,7 @@ static inline uint32_t width_mask(unsigned width)
 int virtio_pci_init(struct virtio_dev *dev, const struct virtio_place *place);
 uint16_t virtio_pci_command(const struct virtio_dev *dev);
 uint16_t virtio_msix_ctrl(const struct virtio_dev *dev);
-void virtio_pci_place(struct virtio_dev *dev);	/* put the traps where command register and BARs say */
+void virtio_pci_place(struct virtio_dev *dev);	/* move the traps to the addresses that command register and BARs decode */
 
 static inline bool virtio_msix_on(const struct virtio_dev *dev)
 {
@@ -199,8 +199,8 @@ static inline bool virtio_msix_on(const struct virtio_dev *dev)
 }
 
 /*
- * A message is a memory write of the function's own: without Command bit 2 (bus master) it sends none, neither MSI nor MSI-X
- * (PCI 3.0, 6.2.2).  What is raised meanwhile pends and goes out when the bit is set.  Rings and INTx do not depend on the bit.
+ * An MSI or MSI-X message is a memory write by the function, so it needs Command bit 2, bus master (PCI 3.0, 6.2.2).
+ * Interrupts raised while the bit is 0 stay pending and are sent when it is set.  Rings and INTx do not depend on the bit.
  */
 static inline bool virtio_master_on(const struct virtio_dev *dev)
 {
@@ -211,13 +211,13 @@ static inline bool virtio_master_on(const struct virtio_dev *dev)
 void virtio_master_set(struct virtio_dev *dev);
 
 /*
- * Plain MSI, for drivers that know no MSI-X: one message for everything, whatever the vectors say.  ISR is kept as with INTx,
- * for drivers that read it to learn why, but a message comes for each cause, for drivers that never do.
+ * MSI, for drivers without MSI-X: one message for all causes; the queues' vectors are ignored.  ISR is set as with INTx for
+ * drivers that read the cause there; each cause sends a message, also if ISR was not read, for drivers that never read it.
  */
 bool virtio_msi_on(const struct virtio_dev *dev);
 void virtio_msi_raise(struct virtio_dev *dev);
 
-/* The device sends messages: its INTx line stays low. */
+/* True if the device interrupts by messages: its INTx line then stays deasserted. */
 static inline bool virtio_message_on(const struct virtio_dev *dev)
 {
 	return virtio_msix_on(dev) || virtio_msi_on(dev);
@@ -230,15 +230,15 @@ extern const struct trap_ops virtio_bar_ops;
 extern const struct trap_ops virtio_msix_ops;
 void virtio_msix_init(struct virtio_dev *dev);
 void virtio_msix_raise(struct virtio_dev *dev, uint16_t vector);
-void virtio_msix_deliver(struct virtio_dev *dev);	/* what pends and is not masked any more */
+void virtio_msix_deliver(struct virtio_dev *dev);	/* send the vectors that are pending and no longer masked */
 
-/* legacy.c, modern.c: what stands in the BARs */
+/* legacy.c, modern.c: the registers in the BARs */
 extern const struct trap_ops virtio_legacy_ops;
 extern const struct trap_ops virtio_modern_ops;
 
 /*
- * A device's state as one piece of plain data, for snapshot and migration.  The owner has let what is in flight end
- * or counts it as lost: busy heads are named in the queues, so that the one who loads can submit them again.
+ * Save a device's state as one piece of plain data, for snapshot and migration.  The caller first lets the requests in flight
+ * complete, or gives them up: the queues name their heads as busy, so that whoever loads the state can submit them again.
  */
 #define VIRTIO_IMAGE_VERSION	1u
 
@@ -253,7 +253,7 @@ struct virtio_image {
 
 void virtio_save(const struct virtio_dev *dev, struct virtio_image *out);
 
-/* Into a device that has been reset.  0, or -ERR_INVAL when the image is another kind's.  The type's start() is called. */
+/* Load into a device that has been reset, and call the type's start().  -ERR_INVAL if the state is another type's. */
 int virtio_load(struct virtio_dev *dev, const struct virtio_image *in);
 
 #endif

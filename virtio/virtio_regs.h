@@ -27,7 +27,7 @@
 #define VRING_USED_NO_NOTIFY		BIT(0)
 #define VRING_LEGACY_ALIGN		4096u		/* 4.1.5.1.3.1 */
 
-/* The guest chooses the table's address: nothing may be assumed of its alignment. */
+/* The guest chooses the table's address, which need not be aligned. */
 struct vring_desc {
 	uint64_t addr;
 	uint32_t len;
@@ -132,7 +132,7 @@ struct vring_used {
 #define VIRTIO_PCI_VENDOR		0x1af4
 #define VIRTIO_PCI_TRANSITIONAL		0x0fff		/* + device type */
 #define VIRTIO_PCI_MODERN		0x1040		/* + device type */
-#define VIRTIO_PCI_MODERN_SUBSYS	0x1100		/* 4.1.2.1: 40h or more; this one stands in drivers' tables */
+#define VIRTIO_PCI_MODERN_SUBSYS	0x1100		/* 4.1.2.1: 40h or more; drivers have this value in their tables */
 
 #define VIRTIO_ID_NET			1
 #define VIRTIO_ID_BLK			2

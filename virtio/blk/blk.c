@@ -14,7 +14,7 @@ static void blkcfg_put(struct vblk *vb, unsigned off, unsigned width, uint64_t v
 	bytes_set(vb->dev.st.cfg, BLKCFG_SIZE, off, width, (uint32_t)v);
 }
 
-/* A count of logical blocks, as sectors that fit the field. */
+/* Convert a count of logical blocks to sectors, at most what the 32-bit field holds. */
 static uint32_t blocks_to_sectors(const struct vblk *vb, uint64_t blocks)
 {
 	uint64_t n = blocks * vb->sector_blocks;
@@ -28,8 +28,8 @@ static void show_writeback(struct vblk *vb)
 }
 
 /*
- * 5.2.6.2: a driver that has not taken FLUSH cannot ask for stability, so every write must be stable when it completes: a
- * flush follows the writes.  Turning the drive's cache off instead would take as long per write, and the command itself
+ * 5.2.6.2: a driver that did not accept FLUSH cannot request stability, so every write must be stable when it completes: send
+ * a flush after the writes.  Switching the drive's cache off instead would cost as much per write, and that command first
  * writes the cache out, which can take seconds: too long for an exit.
  */
 static int vblk_start(struct virtio_dev *dev)
@@ -73,8 +73,8 @@ static void vblk_kicked(struct virtio_dev *dev, unsigned q)
 }
 
 /*
- * Only the cache mode can be written (5.2.5.2).  Writes under way keep the mode that they complete in.  Of those that are done
- * the driver believes from now on that they need no flush: one is sent behind them.
+ * Only the cache mode can be written (5.2.5.2).  Writes in flight get the mode in force when they complete.  After a change to
+ * writethrough the driver takes completed writes for stable: send a flush for them.
  */
 static void vblk_config_write(struct virtio_dev *dev, uint32_t off, unsigned width, uint32_t v)
 {

@@ -2,8 +2,8 @@
 /*
  * virtio-blk (virtio 1.2 section 5.2) on a struct disk.
  *
- * A request's pieces go to the disk as the guest gave them.  At most vblk.nreqs are with the disk; further chains
- * wait in the ring, which is looked at again at each end of a batch.
+ * A request's pieces go to the disk as the guest gave them.  At most vblk.nreqs requests are in flight; further chains
+ * wait in the ring, which is read again at the end of each batch.
  */
 #ifndef VIRTIO_BLK_BLK_H
 #define VIRTIO_BLK_BLK_H
@@ -11,14 +11,14 @@
 #include <veneer/disk.h>
 #include "../transport.h"
 
-/* More requests than the disk has tags would wait here instead of in the ring.  The pieces of one take 2 KiB. */
+/* More requests than the disk has tags would only wait here instead of in the ring.  Each takes 2 KiB for its pieces. */
 #define VBLK_REQS		64u
 #define VBLK_REQS_MIN		8u
-#define VBLK_KICKS_OFF_AT	4u	/* requests in flight; with fewer each is begun at once, for the latency */
+#define VBLK_KICKS_OFF_AT	4u	/* with fewer requests in flight kicks stay on, so that each request starts at once */
 
 struct vblk;
 
-/* A request with the disk. */
+/* A request in flight. */
 struct vblk_req {
 	struct disk_req disk;
 	struct vblk *vb;
@@ -38,8 +38,8 @@ struct vblk {
 	struct virtio_dev dev;
 	struct disk *disk;
 	bool writable;
-	bool write_through;	/* a write is done when it is on stable media: a flush follows each batch of writes */
-	bool running;		/* against coming in again from inside the disk */
+	bool write_through;	/* a write completes only when it is on stable media: a flush follows each batch of writes */
+	bool running;		/* set while the ring is served: the disk may call back from inside */
 	bool clock_held;
 	unsigned inflight;
 	uint32_t sector_blocks;	/* sectors of 512 bytes in a logical block: */
@@ -49,12 +49,12 @@ struct vblk {
 	struct vblk_req *reqs;
 	unsigned nreqs;
 
-	/* Writes that are done but not stable, and those among them that the running flush covers. */
+	/* Completed writes that are not stable yet, and those of them that the running flush covers. */
 	struct vblk_list unstable, flushing;
 	struct disk_req flush;
 	bool flush_busy;
-	bool flush_due;		/* for writes that are done already: the cache mode changed behind them */
-	bool cached;		/* writes are done that no flush was sent for */
+	bool flush_due;		/* a flush is due for completed writes, because the cache mode changed */
+	bool cached;		/* completed writes exist that no flush was sent for */
 
 	uint64_t cnt_reads, cnt_writes, cnt_flushes, cnt_other, cnt_errors;
 	struct virtq vq;
@@ -68,7 +68,7 @@ static inline struct vblk *to_vblk(struct virtio_dev *dev)
 /* request.c: serve the ring. */
 void vblk_run(struct vblk *vb);
 
-/* request.c: every request forgotten; the disk knows none of them any more. */
+/* request.c: drop every request, after the disk has dropped them. */
 void vblk_forget(struct vblk *vb);
 
 /* request.c: disk.client_batch_end. */

@@ -15,15 +15,15 @@ static struct { struct disk *disk; uint16_t bdf; bool writable, own; } disks[MAX
 static unsigned ndisks;
 
 /*
- * The one transfer; looked at as the owner of the disk.  That has @req from disk_submit() until done(), or until the reset of
- * the twin forgot it.
+ * The only transfer at a time; accessed with ownership of the disk.  The disk holds @req from disk_submit() until done(), or
+ * until a reset of the twin drops the request.
  */
 static struct {
-	struct disk *disk;	/* NULL: none was begun */
+	struct disk *disk;	/* NULL: no transfer has been started */
 	struct disk_req req;
 	struct sg sg[DISK_MAX_SEGS];
 	bool with_disk, flush_next;
-	unsigned resets;	/* of the disk, when it got the request */
+	unsigned resets;	/* the disk's reset count when @req was submitted */
 	int status;
 } now;
 
@@ -68,7 +68,7 @@ static void submit(void)
 	disk_kick(now.disk, 0);
 }
 
-/* Whether the disk has forgotten our request. */
+/* True if a reset has dropped our request. */
 static bool dropped(void)
 {
 	return now.with_disk && now.resets != now.disk->resets;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* virtio-blk requests, from the ring to the disk and back.  Cutting and bouncing are the disk layer's (hw/disk.c). */
+/* virtio-blk requests, from the ring to the disk and back.  The disk layer splits and bounces (hw/disk_cut.c). */
 #include <veneer/clock.h>
 #include <veneer/err.h>
 #include <veneer/string.h>
@@ -44,7 +44,7 @@ static uint8_t to_status(int err)
 	return err == -ERR_NOTSUP ? VIRTIO_BLK_S_UNSUPP : VIRTIO_BLK_S_IOERR;
 }
 
-/* Something is with the disk: a request, or our own flush.  Deadlines need the clock. */
+/* Hold the clock while a request or our own flush is in flight: their deadlines need it. */
 static void disk_work_begun(struct vblk *vb)
 {
 	vb->inflight++;
@@ -62,7 +62,7 @@ static void disk_work_ended(struct vblk *vb)
 	clock_release();
 }
 
-/* Answer a request and take it back.  The guest hears of it at the next flush of the queue. */
+/* Write a request's status, free it, and push its chain.  The guest sees that at the next virtq_flush(). */
 static void request_finish(struct vblk_req *r, int err)
 {
 	struct vblk *vb = r->vb;
@@ -70,7 +70,7 @@ static void request_finish(struct vblk_req *r, int err)
 	if (err)
 		vb->cnt_errors++;
 	*(volatile uint8_t *)r->status = to_status(err);
-	/* 2.7.8.2: never more than was written.  Of a request that failed only the status is known to be. */
+	/* 2.7.8.2: used.len must not exceed the bytes written.  Of a failed request only the status is known to be written. */
 	virtq_push(&vb->vq, r->head, (err ? 0 : r->data_len) + 1);
 	r->next = vb->free;
 	vb->free = r;
@@ -107,7 +107,7 @@ static void flush_done(struct disk_req *d, int err)
 	disk_work_ended(vb);
 }
 
-/* Make what was written stable: one flush for all writes that are done.  Returns whether the disk is to be kicked. */
+/* Send one flush for all completed writes.  True if the caller has to kick the disk. */
 static bool make_stable(struct vblk *vb)
 {
 	bool any = false;
@@ -134,7 +134,7 @@ static void request_submit(struct vblk *vb, struct vblk_req *r)
 	disk_submit(vb->disk, 0, &r->disk);
 }
 
-/* A range of sectors, as the guest says it, into the request.  False when the disk has no such blocks. */
+/* Convert the guest's range of sectors to blocks of the disk, in the request.  False if the disk has no such blocks. */
 static bool set_range(const struct vblk *vb, struct disk_req *d, uint64_t sector, uint64_t n)
 {
 	if (!n || sector > vb->capacity || n > vb->capacity - sector)
@@ -147,7 +147,7 @@ static bool set_range(const struct vblk *vb, struct disk_req *d, uint64_t sector
 	return n <= UINT32_MAX;
 }
 
-/* @sg: the data in the chain; @bytes of it.  0 when the disk has it now. */
+/* Submit a read or write of the @bytes in @sg.  0 if the disk accepted it. */
 static int request_transfer(struct vblk *vb, struct vblk_req *r, uint64_t sector, const struct sg *sg, unsigned nsg,
 			    uint64_t bytes)
 {
@@ -211,7 +211,7 @@ static int request_range(struct vblk *vb, struct vblk_req *r, const struct virtq
 	return 0;
 }
 
-/* What the header asks for.  0, or negative: not begun, to be answered so. */
+/* Start the request that the header describes.  0, or negative: not started, the caller answers with this error. */
 static int request_begin(struct vblk *vb, struct vblk_req *r, const struct virtio_blk_hdr *hdr, const struct virtq_chain *c)
 {
 	switch (hdr->type) {
@@ -281,8 +281,8 @@ static void request_serve(struct vblk *vb, struct virtq_chain *c)
 }
 
 /*
- * With several requests in flight their completions bring us here again, and kicks are off; with few they are on, so that
- * a request need not wait for the end of another, and the ring is looked at once more.
+ * With many requests in flight kicks are off: each completion serves the ring again.  With few, kicks are on, so that a new
+ * request need not wait for a completion; switching them on requires one more look at the ring.
  */
 void vblk_run(struct vblk *vb)
 {

@@ -5,9 +5,9 @@
 #include "net.h"
 
 /*
- * Until the driver says otherwise everything is let through.  Most drivers know no CTRL_RX; the device they were written
- * against passes all frames then, and some run with an address of their own making or need multicast (IPv6).
- * They drop what is not theirs.  Drivers that know CTRL_RX narrow the filter first thing.
+ * Pass all frames until the driver sets a filter.  Most drivers do not know CTRL_RX; the device that they were written for
+ * passes all frames then, and some of them use an address of their own or need multicast (IPv6).  They drop other frames
+ * themselves.  Drivers with CTRL_RX set the filter before anything else.
  */
 void vnet_filter_reset(struct vnet *vn)
 {
@@ -45,7 +45,7 @@ void vnet_set_mac(struct vnet *vn, const uint8_t mac[6])
 	nic_set_mac(vn->nic, mac);
 }
 
-/* The command's data; false when there is less. */
+/* Copy @len bytes of the command's data; false if the command has fewer. */
 static bool take(const struct virtq_chain *c, uint64_t at, void *to, uint32_t len)
 {
 	return at + len <= c->out_len && sg_copy_from(c->out, c->nout, at, to, len) == len;
@@ -67,7 +67,7 @@ static bool set_rx_mode(struct vnet *vn, uint8_t cmd, const struct virtq_chain *
 	return true;
 }
 
-/* Two tables, unicast and multicast, each a count and that many addresses. */
+/* The data is two tables, unicast and multicast: each a count and that many addresses. */
 static bool set_mac_table(struct vnet *vn, const struct virtq_chain *c)
 {
 	struct vnet_state *st = &vn->st;

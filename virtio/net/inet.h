@@ -16,14 +16,14 @@ static inline void put16(uint8_t *p, uint32_t v)
 	p[1] = (uint8_t)v;
 }
 
-/* A one's complement sum, its carries added in: 16 bits. */
+/* Fold a one's complement sum to 16 bits. */
 static inline uint32_t fold(uint32_t sum)
 {
 	sum = (sum & 0xffff) + (sum >> 16);
 	return (sum & 0xffff) + (sum >> 16);
 }
 
-/* That of @len bytes, at most 128 KiB (RFC 1071); an odd last byte counts as if a zero followed. */
+/* The one's complement sum of @len bytes, at most 128 KiB (RFC 1071); an odd length is padded with a zero byte. */
 static inline uint32_t sum_of(const uint8_t *p, uint32_t len)
 {
 	uint32_t sum = 0;

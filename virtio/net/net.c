@@ -33,7 +33,7 @@ static void link_changed(void *ctx)
 	virtio_config_changed(&vn->dev);
 }
 
-/* The end of a poll: tell the guest what came, then use the room that it left. */
+/* The end of a poll: publish what was received and sent, then refill the NIC from the guest's rings. */
 static void flush(void *ctx, unsigned queue)
 {
 	struct vnet *vn = ctx;
@@ -107,14 +107,14 @@ static void vnet_run(struct virtio_dev *dev, unsigned q)
 		vnet_ctrl_run(vn);
 }
 
-/* A driver may wait for the link before it starts; from then on changes come by link_changed(). */
+/* Report the link at the start: a driver may wait for it.  link_changed() reports later changes. */
 static void vnet_config_refresh(struct virtio_dev *dev)
 {
 	if (!dev->st.running)
 		read_link(to_vnet(dev));
 }
 
-/* The address alone can be written, by drivers of the legacy interface, byte by byte (5.1.4.1). */
+/* Only the MAC address can be written, by legacy drivers, byte by byte (5.1.4.1). */
 static void vnet_config_write(struct virtio_dev *dev, uint32_t off, unsigned width, uint32_t v)
 {
 	struct vnet *vn = to_vnet(dev);

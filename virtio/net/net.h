@@ -2,9 +2,9 @@
 /*
  * virtio-net (virtio 1.2 section 5.1) on a struct nic.
  *
- * Frames to send go to the hardware from the guest's own pages; received ones are written by the hardware into the
- * guest's buffers.  Where that cannot be (too many pieces, out of the device's reach, a receive buffer without one
- * piece that holds the largest frame) a frame is copied once, by way of a bounded pool, and counted.
+ * The hardware reads frames to send from the guest's own pages, and writes received frames into the guest's buffers.  If it
+ * cannot (too many pieces, memory out of the device's reach, a receive buffer without one piece that holds the largest
+ * frame), the frame is copied once through a pool of fixed size, and counted.
  */
 #ifndef VIRTIO_NET_NET_H
 #define VIRTIO_NET_NET_H
@@ -14,13 +14,13 @@
 
 enum { VNET_RX, VNET_TX, VNET_CTRL, VNET_QUEUES };
 
-#define VNET_BOUNCE_SIZE	2048u	/* of one buffer; holds NIC_FRAME_MAX */
+#define VNET_BOUNCE_SIZE	2048u	/* bytes of a buffer; holds NIC_FRAME_MAX */
 #define VNET_RX_BOUNCE		64u
-#define VNET_TX_BOUNCE		64u	/* with segmentation each frame on its way has one, for its headers */
-#define VNET_TSO_HDR		192u	/* of a frame to be cut: Ethernet, IP and TCP with all their options fit */
-#define VNET_MCAST_MAX		64u	/* more make the filter pass all multicast */
+#define VNET_TX_BOUNCE		64u	/* with segmentation each frame in flight needs one, for its headers */
+#define VNET_TSO_HDR		192u	/* header bytes of a frame to be segmented: Ethernet, IP and TCP with all options */
+#define VNET_MCAST_MAX		64u	/* with more addresses the filter passes all multicast */
 
-/* What a driver set by control commands: plain data, part of a snapshot. */
+/* The receive filter, set by control commands: plain data, part of a snapshot. */
 struct vnet_state {
 	uint8_t mac[6];
 	uint8_t promisc, allmulti, alluni, nomulti, nouni, nobcast;
@@ -35,31 +35,31 @@ _Static_assert(sizeof(struct vnet_state) <= VIRTIO_TYPE_STATE_MAX, "must fit int
 
 _Static_assert(VNET_TX_BOUNCE <= VNET_RX_BOUNCE, "a pool counts as many");
 
-/* Equal buffers of our own memory. */
+/* A pool of buffers of equal size in Veneer's memory. */
 struct vnet_pool {
 	uint8_t *mem;
 	unsigned nfree;
 	uint8_t free[VNET_RX_BOUNCE];	/* a stack of indices */
 };
 
-/* A frame that is being cut; its chain is the transmit queue's scratch one. */
+/* The frame that is being segmented; its chain is in the transmit queue's scratch chain. */
 struct vnet_tso {
 	bool active;
 	bool v6;
-	uint32_t ip, tcp, hdr_len;	/* where these headers begin, and all end */
+	uint32_t ip, tcp, hdr_len;	/* offsets of these headers, and the length of all headers */
 	uint32_t mss;			/* payload of each segment but the last */
-	uint32_t payload, sent;		/* bytes in all, and given to the NIC */
+	uint32_t payload, sent;		/* payload bytes: all, and those given to the NIC */
 	uint32_t count;			/* segments given to the NIC */
-	uint32_t sum;			/* of the pseudo header without the length */
-	bool cut;			/* here, not by the NIC */
-	uint32_t piece, piece_off;	/* of the chain, where the next segment's payload begins */
+	uint32_t sum;			/* sum of the pseudo header without the length */
+	bool cut;			/* segmented here, not by the NIC */
+	uint32_t piece, piece_off;	/* position in the chain of the next segment's payload */
 	uint8_t hdr[VNET_TSO_HDR];
 };
 
-/* A receive buffer that the NIC has; the token. */
+/* A receive buffer that the NIC holds; its token points here. */
 struct vnet_rx_slot {
 	uint8_t *hdr;		/* zero copy: the guest's header */
-	uint8_t *buf;		/* where the frame will stand: in guest RAM, or a buffer of the pool */
+	uint8_t *buf;		/* where the NIC writes the frame: guest RAM, or a buffer of the pool */
 	uint32_t room;
 	uint16_t head;
 	bool bounce;
@@ -70,10 +70,10 @@ struct vnet {
 	struct nic *nic;
 	struct vnet_state st;
 	uint8_t default_mac[6];
-	uint32_t hdr_len;		/* by the features as they stood at DRIVER_OK */
+	uint32_t hdr_len;		/* by the features accepted at DRIVER_OK */
 	bool tx_csum, rx_csum;
-	bool soft_filter;		/* some kind of frame is to be dropped here */
-	bool tx_running, rx_running;	/* against coming in again from inside the NIC */
+	bool soft_filter;		/* the filter drops some frames in software */
+	bool tx_running, rx_running;	/* set while the queue is served: the NIC may call back from inside */
 
 	unsigned tx_inflight;
 	struct vnet_pool tx_pool;
@@ -108,7 +108,7 @@ static inline void vnet_pool_put(struct vnet_pool *p, unsigned i)
 	p->free[p->nfree++] = (uint8_t)i;
 }
 
-/* Of the transmit pool; -1: there is none before a frame comes back. */
+/* Take a buffer of the transmit pool; -1: none is free until a frame in flight completes. */
 int vnet_tx_buf(struct vnet *vn);
 
 static inline uint8_t *vnet_pool_buf(const struct vnet_pool *p, unsigned i)
@@ -121,7 +121,7 @@ static inline int vnet_pool_index(const struct vnet_pool *p, const uint8_t *buf)
 	return (int)((buf - p->mem) / VNET_BOUNCE_SIZE);
 }
 
-/* Whether the NIC reaches all of a piece. */
+/* True if the NIC can address all of a piece. */
 static inline bool vnet_reaches(const struct nic *nic, uint64_t addr, uint32_t len)
 {
 	return addr + len - 1 <= nic->dma_mask;
@@ -133,21 +133,21 @@ static inline void vnet_count_copied(struct vnet *vn, uint32_t len)
 	vn->cnt_tx_bounced_bytes += len;
 }
 
-/* What nic_tx carries: the chain that ends with this frame, or -1, and the buffer of the pool that goes with it, or -1. */
+/* Make the token of nic_tx(): the chain that completes with this frame, or -1, and the buffer of the pool it uses, or -1. */
 static inline void *vnet_tx_token(int head, int buf)
 {
 	return (void *)((uintptr_t)(head + 1) | (uintptr_t)(buf + 1) << 16);
 }
 
-/* Serve a queue: what a kick asks for, and what the end of a poll makes possible. */
+/* Serve a queue, after a kick or at the end of a poll. */
 void vnet_tx_run(struct vnet *vn);
 void vnet_rx_run(struct vnet *vn);
 void vnet_ctrl_run(struct vnet *vn);
 
 /*
- * tso.c.  begin(): @c, without its virtio header, is to be cut as @h says; false when it cannot be.  run(): give the NIC what
- * it has room for.  0: all of it, the chain comes back with its last frame; -ERR_BUSY: vn->tso.active stays, to be run again;
- * else nothing was sent, and the chain is the caller's.
+ * tso.c.  begin(): prepare to segment @c, whose virtio header has been dropped, as @h asks; false if that is impossible.
+ * run(): give the NIC as many segments as it has room for.  0: all of them, the chain completes with the last; -ERR_BUSY:
+ * vn->tso.active stays set, run again; any other error: nothing was sent, and the caller returns the chain.
  */
 bool vnet_tso_begin(struct vnet *vn, const struct virtq_chain *c, const struct virtio_net_hdr *h);
 int vnet_tso_run(struct vnet *vn, struct virtq *q, const struct virtq_chain *c);
@@ -157,7 +157,7 @@ void vnet_tx_done(void *ctx, unsigned q, void *token);
 void vnet_rx_done(void *ctx, unsigned q, void *token, uint32_t len, uint32_t flags);
 bool vnet_rx_frame(void *ctx, unsigned q, const void *frame, uint32_t len, uint32_t flags);
 
-/* The filter and the address as they stand after a reset; and to the hardware. */
+/* Reset the filter and the MAC address to their defaults; write them to the hardware. */
 void vnet_filter_reset(struct vnet *vn);
 void vnet_filter_apply(struct vnet *vn);
 void vnet_set_mac(struct vnet *vn, const uint8_t mac[6]);

@@ -5,8 +5,8 @@
 #include "net.h"
 
 /*
- * Whether the hardware can write the frame where the guest will read it: the header in one piece, and after it, in the same
- * piece or the next, room for the largest frame.
+ * True if the hardware can write the frame directly into the guest's buffer: the virtio header lies in one piece, and behind
+ * it, in the same piece or the next, there is room for the largest frame.
  */
 static bool in_place(const struct vnet *vn, const struct virtq_chain *c, struct vnet_rx_slot *s)
 {
@@ -52,14 +52,14 @@ static int post_bounced(struct vnet *vn, struct vnet_rx_slot *s)
 	return err;
 }
 
-/* 0, or negative when the chain has to wait. */
+/* Give one chain to the NIC.  0, or negative if the chain has to wait. */
 static int give(struct vnet *vn, struct virtq *q, const struct virtq_chain *c)
 {
 	struct vnet_rx_slot *s = &vn->rx_slot[c->head];
 	int err = -ERR_INVAL;
 
 	if (c->in_len < vn->hdr_len + NIC_FRAME_MIN) {
-		/* No frame will ever fit. */
+		/* Too small for any frame. */
 		virtq_push(q, c->head, 0);
 		return 0;
 	}
@@ -71,7 +71,7 @@ static int give(struct vnet *vn, struct virtq *q, const struct virtq_chain *c)
 	return err;
 }
 
-/* Give the NIC what waits, *@left chains of it at most; true when it, or the pool, can take no more. */
+/* Give the NIC at most *@left waiting chains, and count these down; true if the NIC or the pool is full. */
 static bool refill(struct vnet *vn, struct virtq *q, unsigned *left)
 {
 	struct virtq_chain *c = &q->chain;
@@ -90,8 +90,8 @@ static bool refill(struct vnet *vn, struct virtq *q, unsigned *left)
 }
 
 /*
- * With enough buffers in the hardware the next frames will bring us here, and kicks are off.  When they run low nobody else
- * would: kicks are on, and the ring is looked at once more.
+ * While the hardware has enough buffers kicks are off: the next received frames lead here again.  With few buffers left kicks
+ * are on, since no frame may come; switching them on requires one more look at the ring.
  */
 void vnet_rx_run(struct vnet *vn)
 {
@@ -133,7 +133,7 @@ static void put_header(const struct vnet *vn, uint8_t *to, uint32_t flags)
 		__builtin_memcpy(to + VIRTIO_NET_HDR_LEGACY, &hdr.num_buffers, sizeof(hdr.num_buffers));
 }
 
-/* What the driver does not want and hardware may let through. */
+/* True if the driver's filter rejects this frame; the hardware's filter is coarser. */
 static bool unwanted(const struct vnet *vn, const uint8_t *frame)
 {
 	static const uint8_t bcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
@@ -145,7 +145,7 @@ static bool unwanted(const struct vnet *vn, const uint8_t *frame)
 	return memcmp(frame, bcast, sizeof(bcast)) ? vn->st.nomulti : vn->st.nobcast;
 }
 
-/* Copy a frame into a chain and return it; false when it does not fit. */
+/* Copy a frame into a chain and push the chain; false if the frame does not fit. */
 static bool copy_out(struct vnet *vn, struct virtq *q, const struct virtq_chain *c, const void *frame, uint32_t len,
 		     uint32_t flags)
 {
@@ -162,7 +162,7 @@ static bool copy_out(struct vnet *vn, struct virtq *q, const struct virtq_chain 
 	return true;
 }
 
-/* The frame is not for this buffer: the buffer waits for the next one. */
+/* Drop the frame: give its buffer to the NIC again or, if the NIC refuses, return the chain empty. */
 static void drop(struct vnet *vn, struct virtq *q, struct vnet_rx_slot *s)
 {
 	vn->cnt_rx_dropped++;
@@ -192,7 +192,7 @@ void vnet_rx_done(void *ctx, unsigned queue, void *token, uint32_t len, uint32_t
 		vn->cnt_rx_zero_copy++;
 		return;
 	}
-	/* The chain is not remembered piece by piece: it is read, and checked, again. */
+	/* The list of pieces was not kept: read and check the chain again. */
 	if (virtq_refetch(q, s->head, &q->chain) && !copy_out(vn, q, &q->chain, s->buf, len, flags)) {
 		drop(vn, q, s);
 		return;

@@ -2,8 +2,8 @@
 /*
  * TCP segmentation (virtio 1.2 sections 5.1.3 and 5.1.6.2): a frame of up to 64 KiB becomes frames for the wire.
  *
- * Either way the headers are copied and the payload goes out from the guest's pages.  The NIC cuts, where it can at the
- * present speed of its link and reaches all pieces; else the frame is cut here, and the NIC fills in the checksums.
+ * The NIC segments if it can at the present link speed and can address all pieces; else this file does, and the NIC fills in
+ * the checksums.  Either way the headers are copied and the payload is sent from the guest's pages.
  */
 #include <veneer/err.h>
 #include <veneer/string.h>
@@ -32,7 +32,7 @@
 #define TCP_PSH		BIT(3)
 #define TCP_CWR		BIT(7)
 
-/* --- what the guest asks for --- */
+/* --- the guest's request --- */
 
 static bool good_ip(const struct vnet_tso *t)
 {
@@ -56,7 +56,7 @@ static bool good_type(const struct vnet *vn, struct vnet_tso *t, uint32_t gso_ty
 	return gso_type == VIRTIO_NET_HDR_GSO_TCPV4 && virtio_has(&vn->dev, VIRTIO_NET_F_HOST_TSO4);
 }
 
-/* The headers are copied once and looked at here; what the guest says of their length is only a hint, and not needed. */
+/* Copy the headers once, then parse the copy.  hdr_len of the guest is only a hint and is not used. */
 bool vnet_tso_begin(struct vnet *vn, const struct virtq_chain *c, const struct virtio_net_hdr *h)
 {
 	struct vnet_tso *t = &vn->tso;
@@ -77,10 +77,10 @@ bool vnet_tso_begin(struct vnet *vn, const struct virtq_chain *c, const struct v
 	if (!t->mss || t->mss > NIC_FRAME_MAX - t->hdr_len || !good_ip(t))
 		return false;
 	t->payload = len - t->hdr_len;
-	/* The sum of the pseudo header, less the length in it. */
+	/* The sum of the pseudo header without its length field. */
 	t->sum = fold(get16(t->hdr + t->tcp + TCP_SUM) + 0xffff - fold(len - t->tcp));
 	t->piece_off = t->hdr_len;
-	/* NICs repeat CWR in each frame that they make, and none is asked for less than two. */
+	/* Segment here if CWR is set, which NICs would repeat in every segment, and if the frame makes only one segment. */
 	t->cut = (t->hdr[t->tcp + TCP_FLAGS] & TCP_CWR) || t->payload <= t->mss;
 	t->active = true;
 	return true;
@@ -115,7 +115,7 @@ static void make_tcp(const struct vnet_tso *t, uint8_t *tcp, uint32_t payload)
 	put16(tcp + TCP_SUM, fold(t->sum + t->hdr_len - t->tcp + payload));
 }
 
-/* The next @n bytes of payload but @skip as pieces of the guest's; how many, or 0: they are too many, or out of reach. */
+/* Gather @n bytes of payload from @skip bytes on as pieces of guest memory.  Their number; 0: too many, or out of reach. */
 static unsigned pieces(const struct vnet *vn, const struct virtq_chain *c, uint32_t skip, uint32_t n, struct sg *out)
 {
 	const struct vnet_tso *t = &vn->tso;
@@ -135,7 +135,7 @@ static void advance(struct vnet_tso *t, const struct virtq_chain *c, uint32_t n)
 		t->piece_off -= c->out[t->piece].len;
 }
 
-/* Headers stand in @buf.  First from where the payload stands, then, where the NIC cannot, from behind the headers. */
+/* Send one segment, its headers in @buf: the payload from the guest's pages or, if that is impossible, copied to @buf. */
 static int send_segment(struct vnet *vn, const struct virtq_chain *c, uint8_t *buf, uint32_t n, struct nic_tx *pkt)
 {
 	const struct vnet_tso *t = &vn->tso;
@@ -179,7 +179,7 @@ static int next_segment(struct vnet *vn, const struct virtq_chain *c, uint8_t *b
 	return 0;
 }
 
-/* --- the whole, for the NIC to cut --- */
+/* --- the whole frame, segmented by the NIC --- */
 
 static int send_uncut(struct vnet *vn, const struct virtq_chain *c, uint8_t *buf, struct nic_tx *pkt)
 {
@@ -212,7 +212,7 @@ static int send_uncut(struct vnet *vn, const struct virtq_chain *c, uint8_t *buf
 	return 0;
 }
 
-/* The next of it, or all, with the headers in a buffer of the pool. */
+/* Send the next segment, or the whole frame, with the headers in a buffer of the pool. */
 static int send_some(struct vnet *vn, const struct virtq_chain *c)
 {
 	struct vnet_tso *t = &vn->tso;
@@ -229,7 +229,7 @@ static int send_some(struct vnet *vn, const struct virtq_chain *c)
 		return -ERR_BUSY;
 	buf = vnet_pool_buf(&vn->tx_pool, (unsigned)i);
 	memcpy(buf, t->hdr, t->hdr_len);
-	vn->tx_inflight++;	/* before: the NIC may complete from inside tx() */
+	vn->tx_inflight++;	/* set before nic_tx(): the NIC may complete from inside */
 	err = t->cut ? next_segment(vn, c, buf, &pkt) : send_uncut(vn, c, buf, &pkt);
 	if (err) {
 		vn->tx_inflight--;
@@ -253,7 +253,7 @@ int vnet_tso_run(struct vnet *vn, struct virtq *q, const struct virtq_chain *c)
 	t->active = false;
 	if (!err || !t->sent)
 		return err;
-	/* The first one was like this one, and good: no NIC of ours does that. */
+	/* Not expected: the NIC accepted the first segment, and this one has the same form. */
 	q->host->broken(q, "the NIC refuses a part of a frame whose first part it took");
 	return 0;
 }

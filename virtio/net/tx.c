@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Frames to send, from the guest's transmit queue to the NIC.  What the NIC cannot cut itself is cut in tso.c. */
+/* Frames to send, from the guest's transmit queue to the NIC.  tso.c segments what the NIC cannot. */
 #include <veneer/err.h>
 #include <veneer/string.h>
 #include "inet.h"
 #include "net.h"
 
-/* Read the header, wherever its bytes lie, and leave the frame in @c.  False: no frame that could be sent. */
+/* Read the virtio header, which any pieces may hold, and drop it from @c.  False if no frame follows that could be sent. */
 static bool parse(struct vnet *vn, struct virtq_chain *c, struct virtio_net_hdr *hdr)
 {
 	if (c->out_len < vn->hdr_len + NIC_FRAME_MIN)
@@ -42,7 +42,7 @@ int vnet_tx_buf(struct vnet *vn)
 	return i;
 }
 
-/* As nic.h's NIC_TX_CSUM; for what this NIC cannot place. */
+/* Do NIC_TX_CSUM (nic.h) in software, if this NIC cannot write a checksum at that offset. */
 static void sum_up(uint8_t *frame, struct nic_tx *pkt)
 {
 	uint8_t *from = frame + pkt->csum_start;
@@ -89,13 +89,13 @@ static int send_whole(struct vnet *vn, const struct virtq_chain *c, struct nic_t
 {
 	int err;
 
-	vn->tx_inflight++;	/* before: the NIC may complete from inside nic_tx() */
+	vn->tx_inflight++;	/* set before nic_tx(): the NIC may complete from inside */
 	err = nic_tx(vn->nic, 0, pkt);
 	if (!err) {
 		count_direct(vn, pkt);
 		return 0;
 	}
-	/* Too many pieces, out of reach, a checksum at a place that the chip does not know. */
+	/* Copy the frame: too many pieces, memory out of reach, or a checksum offset that the chip does not support. */
 	if (err == -ERR_INVAL)
 		err = send_bounced(vn, c, pkt);
 	if (err)
@@ -115,7 +115,7 @@ static int send_new(struct vnet *vn, struct virtq *q, struct virtq_chain *c)
 	return describe(vn, c, &hdr, &pkt) ? send_whole(vn, c, &pkt) : -ERR_INVAL;
 }
 
-/* 0: the frame is under way, or dropped and returned.  -ERR_BUSY: no room for it, or for the rest of it (vn->tso.active). */
+/* 0: the frame was given to the NIC, or dropped.  -ERR_BUSY: no room for it, or for the rest of it (vn->tso.active). */
 static int send(struct vnet *vn, struct virtq *q, struct virtq_chain *c)
 {
 	int err = vn->tso.active ? vnet_tso_run(vn, q, c) : send_new(vn, q, c);
@@ -128,8 +128,8 @@ static int send(struct vnet *vn, struct virtq *q, struct virtq_chain *c)
 }
 
 /*
- * Send what waits, begin no frame after the first @max; 0 when nothing went.  *@full says that the NIC has no room for the
- * next.  Of a frame that is cut here each part counts.
+ * Send waiting frames until these and the segments made here are @max or more together; their number.  *@full is set if the
+ * NIC has no room for the next.
  */
 static unsigned batch(struct vnet *vn, struct virtq *q, unsigned max, bool *full)
 {
@@ -154,8 +154,8 @@ static unsigned batch(struct vnet *vn, struct virtq *q, unsigned max, bool *full
 }
 
 /*
- * While anything is in flight its completion will bring us here again, so kicks are off; with nothing in flight they are on,
- * and the ring is looked at once more.  A NIC that is done at once, and frames that are dropped, leave nothing in flight.
+ * While frames are in flight kicks are off: each completion serves the ring again.  With none in flight kicks are on; switching
+ * them on requires one more look at the ring.  If the NIC completes at once, or frames are dropped, none are in flight.
  */
 void vnet_tx_run(struct vnet *vn)
 {
@@ -174,7 +174,7 @@ void vnet_tx_run(struct vnet *vn)
 			break;
 		}
 		if (full && !n) {
-			/* An idle NIC takes nothing: the next kick, or the end of its recovery, tries again. */
+			/* The NIC is idle and refused: the next kick, or the end of its recovery, tries again. */
 			virtq_kicks_on(q);
 			break;
 		}
