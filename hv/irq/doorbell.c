@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Doorbells: the devices' interrupts as NMIs (docs/boot-flow.md), each to one processor.  MSI where there is one, else MSI-X
- * entry 0, else the IOAPIC pin of the INTx line.
+ * Doorbells: devices interrupt Veneer by NMIs (docs/boot-flow.md), each device one processor.  A device uses MSI if it has it,
+ * else MSI-X entry 0, else the I/O APIC input of its INTx line.  The interrupts that the guest gets are sent by msi.c and
+ * intx.c.
  */
 #include <veneer/counters.h>
 #include <veneer/doorbell.h>
@@ -47,14 +48,14 @@
 #define CLASS_NVME	0x010802u
 
 /*
- * An NMI whose work somebody has done already comes within microseconds on silicon, where the message follows the completion
- * over the same link (milliseconds with an SMI between); an emulator may take as long as its threads wait for a processor.
- * Later ones are the guest's.
+ * A device's work may be done before its NMI arrives.  On silicon that NMI comes within microseconds, because the message
+ * follows the completion over the same link (milliseconds if an SMI intervenes); in an emulator it may take as long as its
+ * threads wait for a processor.  An NMI that comes later is the guest's.
  */
 #define CREDIT_US		10000u
 #define CREDIT_EMULATED_US	500000u
 
-/* Guests move vectors about while they start; a bell follows at most this often. */
+/* Guests move vectors between processors while they start; a bell follows them at most this often. */
 #define MOVE_US		100000u
 
 struct bell {
@@ -62,11 +63,11 @@ struct bell {
 	struct owner_work work;
 	volatile uint8_t *entry;	/* MSI-X; NULL: MSI or a pin */
 	bool pin;
-	uint32_t cpu;			/* shared: where it rings */
-	uint32_t old_cpu;		/* shared: where it rang until it was moved: one may still be on its way there */
+	uint32_t cpu;			/* shared: the processor that it interrupts */
+	uint32_t old_cpu;		/* shared: the processor before the last move: an NMI may still be on its way there */
 	uint64_t moved_us;		/* shared */
-	uint64_t credit_until;		/* shared: an NMI without work is taken for this one's */
-	bool worked;			/* in the poll of doorbell_ring() */
+	uint64_t credit_until;		/* shared: until then an NMI without work is attributed to this bell */
+	bool worked;			/* the poll of doorbell_ring() found work */
 };
 
 static struct bell bells[MAX_DOORBELLS];
@@ -80,7 +81,7 @@ static uint32_t msi_address(uint32_t apic_id)
 	return MSI_ADDRESS | (apic_id & 0xff) << 12;
 }
 
-/* Both are switched off first: firmware may have left one on, and a function must not have both (6.8.2). */
+/* Disable both MSI and MSI-X: firmware may have left one enabled, and a function must not use both (6.8.2). */
 static void msi_off(const struct pci_dev *p)
 {
 	if (p->cap_msi)
@@ -112,7 +113,7 @@ static volatile uint8_t *msix_table(const struct pci_dev *p, unsigned entries)
 	return bar ? bar + off : NULL;
 }
 
-/* Posted writes are through before the next ring can come. */
+/* Aim an entry at a processor.  The read at the end flushes the posted writes before the next interrupt can come. */
 static void msix_aim(volatile uint8_t *entry, uint32_t apic_id)
 {
 	mmio_write32(entry + MSIX_ENTRY_CONTROL, 1);
@@ -131,7 +132,7 @@ static int msix_on(const struct pci_dev *p)
 
 	if (!table)
 		return -ERR_NOTSUP;
-	/* Decoding must be on for the table to be there; all other entries stay masked. */
+	/* The table is accessible only with memory decoding on; all other entries stay masked. */
 	pci_enable(p);
 	pci_write16(p, cap + MSIX_CONTROL, control | MSIX_ENABLE | MSIX_MASK_ALL);
 	for (unsigned i = 1; i < entries; i++)
@@ -164,7 +165,10 @@ static int pin_on(struct hw_dev *dev)
 	return 0;
 }
 
-/* Its INTx is the twin's: learned while messages are off, for a device does either. */
+/*
+ * Learn the device's INTx line, which the twin will use.  A device with messages enabled does not assert it: disable them
+ * first.
+ */
 static void learn_line(struct hw_dev *dev)
 {
 	const struct pci_dev *p = dev->pci;
@@ -183,8 +187,8 @@ static void learn_line(struct hw_dev *dev)
 }
 
 /*
- * NVMe drives are used with MSI-X by everybody, and the MSI of some (WD SN530, SN550) does not work.  All others ring by MSI:
- * with MSI-X a NIC wants its causes mapped to vectors.
+ * Use MSI-X for NVMe drives: every driver does, and the MSI of some drives (WD SN530, SN550) does not work.  Use MSI for all
+ * others: with MSI-X a NIC needs its causes mapped to vectors.
  */
 static bool prefers_msix(const struct pci_dev *pci)
 {
@@ -238,9 +242,10 @@ static void move(struct bell *b, const struct cpu *to)
 }
 
 /*
- * To the processor that the device's last interrupt for the guest went to: its work and the guest's are then done at one place.
- * As owner.  Without a mask only the destination in the low address changes, in one write, as everybody does with such
- * devices; what completed before rings at the old place, and the poll that follows sees it.  Pins stay where they are.
+ * Move the bell to the processor that got the device's last interrupt for the guest, so that one processor does Veneer's work
+ * and the guest's.  As owner.  MSI without a mask bit: only the destination in the low address changes, in one write, as
+ * drivers do with such devices; an earlier completion interrupts the old processor, and the poll that follows finds it.  Pins
+ * stay.
  */
 static bool follow(struct bell *b)
 {
@@ -259,9 +264,9 @@ static bool follow(struct bell *b)
 }
 
 /*
- * Whether a single completion's interrupt is the NMI that is handled here.  Not where another processor took the work from the
- * bell's own, or the bell has just moved; pins make edges of their own, and emulated cards send a message again whose cause has
- * not been read for some time.
+ * True if one completion accounts for the NMI that is being handled.  False if a processor other than the bell's did the work
+ * or the bell has just moved; also for pins, which make edges of their own, and for emulated cards, which repeat a message
+ * whose cause is not read for some time.
  */
 static bool rings_for(const struct bell *b)
 {
@@ -270,7 +275,7 @@ static bool rings_for(const struct bell *b)
 	return !pins && !emulated && c->ringing && b->cpu == c->index && (ncpus == 1 || time_us() - b->moved_us >= credit_us);
 }
 
-/* As owner, on whichever processor.  While one NMI is handled a second one can be latched, whose work is then done, too. */
+/* As owner, on any processor.  A second NMI can be latched while one is handled; this poll does its work, too. */
 static void run_bell(void *ctx, uint32_t bits)
 {
 	struct bell *b = ctx;
@@ -286,8 +291,8 @@ static void run_bell(void *ctx, uint32_t bits)
 }
 
 /*
- * One at a time as owner: a follow() that is under way has ended then, and later ones find that this processor does not run.
- * Pins ring on the boot processor.
+ * Take the ownership of one bell after the other: a follow() in progress ends first, and a later one finds that this processor
+ * does not run.  Pins interrupt the boot processor.
  */
 void doorbell_leave(uint32_t cpu)
 {
@@ -298,7 +303,7 @@ void doorbell_leave(uint32_t cpu)
 		if (b->cpu == cpu) {
 			__atomic_store_n(&b->moved_us, time_us(), __ATOMIC_RELAXED);
 			move(b, cpus[0]);
-			/* What rang here until now. */
+			/* Serve the bells that interrupted this processor until now. */
 			(void)b->dev->ops->poll(b->dev);
 			credit(b);
 		}
@@ -306,7 +311,7 @@ void doorbell_leave(uint32_t cpu)
 	}
 }
 
-/* What rang at the old id rang for nobody, or for another processor: its work is done here. */
+/* An NMI sent to the old APIC id reached no processor, or another one: do its work here. */
 void doorbell_aim(uint32_t cpu)
 {
 	for (struct bell *b = bells; b < bells + nbells; b++) {
@@ -351,7 +356,7 @@ int doorbell_attach(struct hw_dev *dev)
 	return 0;
 }
 
-/* Whether an NMI on this processor may be this bell's. */
+/* True if an NMI on this processor may come from this bell. */
 static bool rings_here(const struct bell *b, uint32_t cpu, uint64_t now)
 {
 	if (__atomic_load_n(&b->cpu, __ATOMIC_SEQ_CST) == cpu)
@@ -361,8 +366,8 @@ static bool rings_here(const struct bell *b, uint32_t cpu, uint64_t now)
 }
 
 /*
- * 1 when it had work; *@busy when another processor has the device, which then polls it once more.  A device on a pin is
- * waited for: the line must be seen to fall.
+ * Poll one device.  1 if it had work; *@busy is set if another processor owns the device, which then polls it once more.  For a
+ * device on a pin wait for the ownership instead: its line must fall before the return.
  */
 static unsigned poll_one(struct bell *b, bool *busy)
 {
@@ -382,8 +387,8 @@ static unsigned poll_one(struct bell *b, bool *busy)
 }
 
 /*
- * All devices on one pin are drained until nobody has work: while the line stays asserted a pin gives no further edge.
- * Bounded, since a device that always has work would keep the guest from running.
+ * Poll all devices on one pin until none has work: while the line stays asserted the pin gives no further edge.  Bounded,
+ * because a device that always has work would keep the guest from running.
  */
 static unsigned poll_all(uint32_t cpu, uint64_t time, bool *busy)
 {
@@ -394,7 +399,7 @@ static unsigned poll_all(uint32_t cpu, uint64_t time, bool *busy)
 		now = 0;
 		for (struct bell *b = bells; b < bells + nbells; b++)
 			if (rings_here(b, cpu, time) && poll_one(b, busy)) {
-				/* One NMI, and each of them sends its own. */
+				/* Every other device sends an NMI of its own, so one poll is enough. */
 				if (first)
 					credit(b);
 				else
@@ -436,7 +441,7 @@ bool doorbell_ring(void)
 	this_cpu()->ringing = true;
 	worked = poll_all(cpu, now, &busy);
 	this_cpu()->ringing = false;
-	/* What asserts a pin after the draining is not ours. */
+	/* If a pin is still asserted after that, a device of the guest's asserts it. */
 	foreign = IS_ENABLED(CONFIG_INTX) && pins && intx_look_foreign();
 	if (worked || busy || foreign)
 		return true;

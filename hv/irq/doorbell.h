@@ -8,22 +8,22 @@
 void doorbell_init(void);
 
 /*
- * An NMI came to this processor: poll every device that rings here.  True when it is explained: something had work, another
- * processor has it in hand, a device of the guest's asserts a line by which one of ours rings, or a credit stood for it.
- * False: it is the guest's own.
+ * An NMI came to this processor: poll every device that interrupts it.  True if the NMI is explained: a device had work,
+ * another processor is polling one, a device of the guest's asserts a line shared with one of ours, or work done earlier
+ * accounts for it (a credit).  False: the NMI is the guest's own.
  */
 bool doorbell_ring(void);
 
 /*
- * The processor @cpu, which is the calling one and not the boot processor, is about to take no more NMIs, and runs no guest:
- * what rings there rings on the boot processor from now on.  Not as an owner.
+ * The calling processor @cpu, which is not the boot processor and runs no guest, is about to stop taking NMIs: move its bells
+ * to the boot processor.  The caller must own no device.
  */
 void doorbell_leave(uint32_t cpu);
 
-/* The processor @cpu, which is the calling one, has another APIC id: what rings there is aimed anew.  Not as an owner. */
+/* The calling processor @cpu has a new APIC id: aim its bells at that.  The caller must own no device. */
 void doorbell_aim(uint32_t cpu);
 
-/* Edges may have been lost while an input was moved: poll every device that rings by one. */
+/* Edges may have been lost while an input was moved: poll every device on a pin. */
 void doorbell_look(void);
 
 #endif

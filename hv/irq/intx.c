@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Lines: which there are, who drives them, and how they reach the guest (docs/boot-flow.md, "Interrupts to the guest").
+ * INTx lines: which exist, which devices drive them, and how they reach the guest (docs/boot-flow.md, "Interrupts to the
+ * guest").  The experiments that find a device's line are in intx_learn.c, the controllers in ioapic.c and pic.c.
  *
- * A level-triggered interrupt of an I/O APIC ends by a message that the local APIC sends at the EOI; those that Veneer raises
- * by the ICR are edges and end silently.  So a line that is still high is looked at again at each exit, and its interrupt
- * raised when it is neither waiting nor in service.  A new reason while the handler runs is raised at once: the local APIC
- * keeps it for the time after the EOI; at worst the handler has seen it already and finds nothing.
+ * At the EOI of a level-triggered interrupt the local APIC sends a message to the I/O APIC.  The interrupts that Veneer raises
+ * by the ICR are edge-triggered: their EOI sends nothing.  So each exit checks every asserted line, and raises its interrupt
+ * again if that is neither pending nor in service.  A new cause while the handler runs is raised at once: the local APIC keeps
+ * it pending until the EOI.  If the handler has already served it, the second interrupt finds nothing to do.
  *
- * Several processors: sources change as the owners of their controllers, and touch only what is marked "shared".  All else, and
- * the interrupt controllers, belongs to whoever holds trap_serial.
+ * Several processors: the owner of a controller changes its sources and touches only what is marked "shared".  All else, and
+ * the interrupt controllers, need trap_serial.
  */
 #include <veneer/clock.h>
 #include <veneer/counters.h>
@@ -30,23 +31,23 @@
 
 #define MAX_LINES	32u
 #define MAX_PLACES	128u
-#define MAX_DEPTH	255u		/* of bridges: each has a bus number of its own */
+#define MAX_DEPTH	255u		/* bridges; each has its own bus number */
 #define STUCK_US	10000u
 
 /* An input of an I/O APIC that a line drives. */
 struct path {
 	int gsi;		/* -1: none */
-	bool fresh;		/* shared: there is a reason that no handler has seen the beginning of */
-	uint64_t stuck_since;	/* the chip waits for an end and the local APIC knows of nothing; 0: no */
+	bool fresh;		/* shared: a cause arose after the last interrupt was raised */
+	uint64_t stuck_since;	/* since when the chip awaits an EOI that cannot come; 0: it does not */
 };
 
 struct intx_line {
 	int pirq, irq;
-	int real_irq;		/* of the chipset's route, where the guest's is -1; of borrowed lines */
-	struct path path[2];	/* the input of the irq's number, and the one of another */
+	int real_irq;		/* the chipset's route, if the guest's is -1; for borrowed lines */
+	struct path path[2];	/* the input with the irq's number, and one with another number */
 	unsigned high, able;	/* shared: sources */
-	bool borrowed;		/* one of our devices rings by it */
-	bool foreign;		/* a device of the guest's asserts it, which then only Veneer can see */
+	bool borrowed;		/* a device of ours interrupts by this line */
+	bool foreign;		/* a device of the guest's asserts this line, which only Veneer can see */
 };
 
 struct place { uint16_t bdf; uint8_t pin; struct intx_line *line; };
@@ -57,12 +58,12 @@ static struct {
 	struct place place[MAX_PLACES];	/* slots of root buses; function 0 */
 	unsigned nplaces;
 	unsigned pirqs;
-	bool attention;			/* shared: a line is high, or something is to be looked at again */
+	bool attention;			/* shared: a line is asserted, or has to be checked again */
 	bool started, clock_held, pic_poked;
 	uint64_t cnt_raised, cnt_again, cnt_foreign, cnt_rerouted, cnt_unstuck;
 } intx;
 
-/* --- which lines there are --- */
+/* --- the lines that exist --- */
 
 static void set_irq(struct intx_line *l, int irq)
 {
@@ -112,7 +113,7 @@ static const struct pci_dev *bridge_above(uint16_t bdf)
 	return NULL;
 }
 
-/* The pin of a root bus that a pin behind bridges comes out at (PCI-to-PCI Bridge 1.2, 9.1). */
+/* The root bus pin to which bridges route a pin behind them (PCI-to-PCI Bridge 1.2, 9.1). */
 static struct place root_place(uint16_t bdf, unsigned pin)
 {
 	const struct pci_dev *up;
@@ -145,8 +146,8 @@ static void remember(struct place p, struct intx_line *l)
 }
 
 /*
- * Boards turn the pins by one from slot to slot, over one group of four lines.  Chipsets' own devices, from slot 25 on in
- * ICH, have routes of their own and tell nothing.
+ * Boards rotate the pins by one from slot to slot, over one group of four lines.  The chipset's own devices, from slot 25 on in
+ * ICH, have individual routes: they say nothing about the rotation.
  */
 static int guess_pirq(const struct place *p)
 {
@@ -160,11 +161,11 @@ static int guess_pirq(const struct place *p)
 	}
 	if (!intx.pirqs)
 		return -1;
-	/* As QEMU's boards, and the manuals of their chipsets, have it: slot 1 of PIIX at PIRQA, slot 0 of ICH at PIRQE. */
+	/* The rotation of QEMU's boards and of their chipsets' manuals: slot 1 of PIIX at PIRQA, slot 0 of ICH at PIRQE. */
 	return intx.pirqs == 4 ? (PCI_SLOT(p->bdf) + p->pin + 2) & 3 : 4 + ((PCI_SLOT(p->bdf) + p->pin - 1) & 3);
 }
 
-/* ICH and its successors have PIRQA to PIRQH at 16 to 23; what other lines showed goes before. */
+/* On ICH and its successors PIRQA to PIRQH are inputs 16 to 23; what other lines have shown takes precedence. */
 static int guess_gsi(int pirq)
 {
 	for (const struct intx_line *l = intx.line; l < intx.line + intx.nlines; l++)
@@ -173,7 +174,7 @@ static int guess_gsi(int pirq)
 	return intx.pirqs == 8 && ioapic_has(16u + (unsigned)pirq) ? 16 + pirq : -1;
 }
 
-/* Nobody has asserted this pin: by the chipset's rule, else by what firmware wrote for the function. */
+/* No device asserted this pin at the start: use the chipset's rule, else the line that firmware wrote into the function. */
 static struct intx_line *derive(const struct place *p, uint16_t bdf)
 {
 	struct intx_route r = { guess_pirq(p), -1, -1 };
@@ -203,7 +204,7 @@ static struct intx_line *learn(struct hw_dev *dev)
 		return l;
 	bool found = intx_experiment(dev, &r);
 
-	/* Inputs by which others ring were masked meanwhile. */
+	/* The inputs of other devices were masked meanwhile: poll these. */
 	doorbell_look();
 	if (!found) {
 		log_warn("%s: INT%c was asserted and seen nowhere", dev->name, 'A' + dev->pci->int_pin - 1);
@@ -231,7 +232,7 @@ void intx_learn(struct hw_dev *dev)
 		(void)learn(dev);
 }
 
-/* Its inputs are Veneer's: the guest's entries are virtual, and the 8259's line stays masked in the chip. */
+/* Take the line's inputs for Veneer: the guest's entries become virtual, and the 8259 keeps the line masked. */
 static int take_inputs(struct intx_line *l)
 {
 	int ring = l->path[1].gsi >= 0 ? l->path[1].gsi : l->real_irq, err;
@@ -265,7 +266,7 @@ static bool borrowed_irq(int irq)
 	return false;
 }
 
-/* A line by which a device rings goes where the guest routes it, and the doorbell with it. */
+/* The guest has routed a line that is a doorbell: move the doorbell to the new input. */
 static bool move_inputs(struct intx_line *l)
 {
 	int was = l->real_irq;
@@ -289,7 +290,7 @@ static bool is_high(const struct intx_line *l)
 	return __atomic_load_n(&l->high, __ATOMIC_SEQ_CST) || l->foreign;
 }
 
-/* What the 8259s see: the lines that are high, by the inputs that they are routed to now. */
+/* The 8259 inputs of all asserted lines, by the present routing. */
 static void update_pic(void)
 {
 	uint16_t set = 0;
@@ -300,7 +301,7 @@ static void update_pic(void)
 	pic_set_lines(set);
 }
 
-/* Watched are the interrupt controllers only while it matters what the guest does with them. */
+/* Trap the interrupt controllers only while the guest's accesses to them matter. */
 static void update_watch(void)
 {
 	bool wanted = false;
@@ -395,9 +396,9 @@ void intx_rerouted(void)
 		doorbell_look();
 }
 
-/* --- devices of the guest's on a line by which one of ours rings --- */
+/* --- devices of the guest's that share a line with one of ours --- */
 
-/* Whether the line is asserted, and not by one of ours: they have been drained. */
+/* True if a device of the guest's asserts the line: ours have no work left. */
 static bool asserted(const struct intx_line *l)
 {
 	return l->borrowed && l->real_irq >= 0 && (pic_requests() & BIT(l->real_irq));
@@ -442,8 +443,8 @@ static void send(struct path *p, const struct ioapic_entry *e)
 }
 
 /*
- * Of another processor's local APIC nothing can be read: there a new reason alone is raised.  One that is not answered is seen
- * by that processor's own exits.
+ * Another processor's local APIC cannot be read: only a new cause is raised there.  If an interrupt is lost, that processor's
+ * own exits find the line still asserted.
  */
 static bool is_here(const struct ioapic_entry *e)
 {
@@ -451,9 +452,9 @@ static bool is_here(const struct ioapic_entry *e)
 }
 
 /*
- * A real entry with Remote IRR set: a device of the guest's has interrupted on this line.  An edge on the same vector now would
- * take the level mark away and the chip would never hear of the end.  Where the local APIC knows of no such interrupt for
- * long, that has happened.
+ * A real entry has Remote IRR set: a device of the guest's has interrupted on this line.  An edge on the same vector would now
+ * clear the bit in the local APIC's TMR, and the I/O APIC would never get the EOI.  That has happened if the local APIC has no
+ * such interrupt in service for long.
  */
 static void wait_for_end(struct path *p)
 {
@@ -468,7 +469,7 @@ static void wait_for_end(struct path *p)
 	}
 }
 
-/* The line is high.  True when the input has to be looked at again before anything else happens. */
+/* Deliver an asserted line.  True if the input has to be checked again at the next exit. */
 static bool raise(struct path *p)
 {
 	struct ioapic_entry e;
@@ -476,7 +477,7 @@ static bool raise(struct path *p)
 	if (p->gsi < 0 || !ioapic_entry((unsigned)p->gsi, &e))
 		return false;
 	if (e.low & RTE_MASKED) {
-		/* To unmask it is as good as a new reason. */
+		/* Unmasking counts as a new cause. */
 		set_fresh(p, true);
 		return false;
 	}
@@ -511,7 +512,7 @@ static void hold_clock(bool on)
 		clock_release();
 }
 
-/* The lines that are high.  True while one is. */
+/* Deliver all asserted lines.  True while one is asserted. */
 static bool check_lines(void)
 {
 	bool later = false, high = false;
@@ -521,7 +522,7 @@ static bool check_lines(void)
 		if (!is_high(l))
 			continue;
 		high = true;
-		/* Both are raised.  A device of the guest's is seen to withdraw only by looking again. */
+		/* Only a further check shows that a device of the guest's has deasserted the line. */
 		bool first = raise(&l->path[0]), second = raise(&l->path[1]);
 
 		later = later || first || second || l->foreign;
@@ -530,13 +531,13 @@ static bool check_lines(void)
 	return high;
 }
 
-/* LINT0 has the 8259s, or an entry of the I/O APIC passes them on. */
+/* True if this processor gets the 8259s' interrupts: by LINT0, or by an I/O APIC entry in ExtINT mode. */
 static bool takes_pic(void)
 {
 	return lapic_takes_pic() || (!this_cpu()->index && ioapic_passes_pic());
 }
 
-/* Where this processor is not the one that the 8259s interrupt, the boot processor has to come and take it. */
+/* If the 8259s do not interrupt this processor, ask the boot processor to take the interrupt. */
 static bool pic_waits_here(void)
 {
 	if (pic_pending() < 0)

@@ -1,45 +1,45 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The lines of <veneer/intx.h> as hv sees them: learned at start, delivered at the end of each exit. */
+/* hv's side of <veneer/intx.h>: INTx lines are learned at the start and delivered at the end of each exit. */
 #ifndef HV_INTX_H
 #define HV_INTX_H
 
 #include <veneer/hwdev.h>
 
-/* Where a line leads; -1: nowhere, or not known. */
+/* The inputs that a line reaches; -1: none, or not known. */
 struct intx_route {
-	int pirq;		/* of the chipset's registers, which then say the irq */
-	int irq;		/* input of the 8259s, and the I/O APIC's input of that number */
-	int gsi;		/* input of an I/O APIC by another number */
+	int pirq;		/* the chipset's PIRQ register, which then gives the irq */
+	int irq;		/* input of the 8259s, and the I/O APIC input with that number */
+	int gsi;		/* I/O APIC input with another number */
 };
 
 /*
- * Make @dev assert INTx and look where it lands (intx_learn.c).  Its messages are off.  False: it cannot, or nothing was seen.
- * @quiet: inputs that Veneer has armed for others do not ring meanwhile.
+ * Make @dev, whose messages are off, assert INTx, and find the inputs that it reaches (intx_learn.c).  False if it cannot
+ * assert, or no input showed it.  @quiet: the caller has masked the inputs that are doorbells of other devices.
  */
 bool intx_experiment(struct hw_dev *dev, struct intx_route *r);
 
-/* Start, once PCI is known. */
+/* Start only, after the PCI scan. */
 void intx_init(void);
 
-/* Learn and remember the line of @dev's pin; with a log line. */
+/* Learn the line of @dev's pin, keep it, and log it. */
 void intx_learn(struct hw_dev *dev);
 
-/* The same for a device that rings by it: the I/O APIC's input, armed, or negative. */
+/* The same for a device whose doorbell is the line.  Returns the I/O APIC input, armed, or a negative error. */
 int intx_borrow(struct hw_dev *dev);
 
-/* Before the guest runs: watch what has to be watched. */
+/* Before the guest runs: set the traps on the interrupt controllers that are needed now. */
 void intx_start(void);
 
 /*
- * Before each entry: raise what is to be raised at the I/O APIC.  An interrupt of the 8259s that is for this processor is
- * acknowledged where @can_take says that it can be injected now; then its vector is in *@vector, else -1.  True when another
- * one waits until the guest can take it.
+ * Before each entry: raise the pending interrupts of the I/O APICs.  If the 8259s have an interrupt for this processor and
+ * @can_take says that one can be injected now, acknowledge it and return its vector in *@vector, else -1.  True if an interrupt
+ * has to wait until the guest can take it.
  */
 bool intx_check(bool can_take, int *vector);
 
 /*
- * None of our devices has work: does a device of the guest's assert a line by which one of ours rings?  Its interrupts are then
- * raised by the guest's virtual entries until it withdraws.
+ * Called when none of our devices has work.  True if a device of the guest's asserts a line that is a doorbell: the guest's
+ * virtual entry then interrupts until the line is deasserted.
  */
 bool intx_look_foreign(void);
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Experiments at start: a device raises and lowers its INTx line, and we look for a request at the 8259s, an edge at each input
- * of the I/O APICs, and which register of the chipset's routing takes the request away.
+ * Experiments that find where a device's INTx line leads.  The device asserts and deasserts the line, while Veneer looks for a
+ * request at the 8259s, for an edge at each I/O APIC input, and for the PIRQ register that removes the request.  What becomes
+ * of the result is in intx.c.
  *
- * That a device asserts is known by its status register (PCI 2.3), or by the request itself.  What is not seen proves something
- * only while the device is known to assert: an emulator on a busy machine may let it do so late.
+ * The device's status register (PCI 2.3), or the request itself, shows that it asserts.  A missing request proves something
+ * only while the device is known to assert: an emulator on a busy machine may assert late.
  */
 #include <veneer/log.h>
 #include <veneer/time.h>
@@ -14,21 +15,24 @@
 #include "hv/irq/pirq.h"
 
 #define MAX_GSI		256u
-#define NOT_PCI		0x0107u		/* timer, keyboard, cascade, clock: their edges would only confuse */
+#define NOT_PCI		0x0107u		/* timer, keyboard, cascade, clock: no PCI line reaches these */
 
-/* Silicon answers in microseconds; what answers is not waited for.  What does not is tried once more, and once more, slower. */
+/*
+ * Silicon answers in microseconds, and each wait ends with the answer.  Without one the test is repeated twice, each time
+ * slower.
+ */
 static const struct patience {
 	uint32_t assert_us;		/* for the device */
-	uint32_t follow_us;		/* for what its line leads to */
+	uint32_t follow_us;		/* for the controllers */
 } patience[] = { { 50000, 200 }, { 500000, 5000 }, { 1000000, 50000 } };
 
 struct experiment {
 	struct hw_dev *dev;
 	const struct patience *p;
-	uint16_t before;		/* requests without the device's */
-	bool tells;			/* its status register has shown an assertion */
-	bool seen;			/* that, or the 8259s have */
-	bool missed;			/* it was seen before, and was not when it should have been */
+	uint16_t before;		/* requests while the device does not assert */
+	bool tells;			/* the device's status register has shown an assertion */
+	bool seen;			/* the status register or the 8259s have shown one */
+	bool missed;			/* an assertion that should have been seen was not, though earlier ones were */
 };
 
 static bool in_status(const struct experiment *e)
@@ -41,7 +45,7 @@ static uint16_t new_requests(const struct experiment *e)
 	return (uint16_t)(pic_requests() & ~e->before & ~NOT_PCI);
 }
 
-/* True when it is known to assert. */
+/* Assert the line.  True if the device is known to assert. */
 static bool raise_line(struct experiment *e)
 {
 	e->before = pic_requests();
@@ -55,7 +59,7 @@ static bool raise_line(struct experiment *e)
 	return known;
 }
 
-/* For the I/O APIC, whose edges are looked for.  A device that shows nowhere has the caller's patience alone. */
+/* For the I/O APIC, which detects edges.  If no register shows the device's assertion, only the caller's wait counts. */
 static void set_line(void *ctx, bool level)
 {
 	struct experiment *e = ctx;
@@ -66,7 +70,7 @@ static void set_line(void *ctx, bool level)
 		e->dev->ops->intx_test(e->dev, level);
 }
 
-/* The requests that come up with the line, and go with it.  *@known: it did assert. */
+/* The 8259 requests that come and go with the line.  *@known is set if the device did assert. */
 static uint16_t requests_of(struct experiment *e, bool *known)
 {
 	uint16_t up;
@@ -94,15 +98,15 @@ static int find_irq(struct experiment *e)
 		e->p = &patience[i];
 		uint16_t set = requests_of(e, &known);
 
-		/* Twice: another device may have come in between. */
+		/* Measured twice: another device may have interrupted meanwhile. */
 		irq = one_of(set ? set & requests_of(e, &known) : 0);
 	}
 	return irq;
 }
 
 /*
- * Whether the request stays away while line @n of the chipset is disconnected, and is there when it is not: that proves it
- * where the device tells that it asserted meanwhile.  Another one could have been late: it has to do so twice.
+ * True if the request is absent while PIRQ @n is disconnected, and present otherwise.  That is proof if the device shows that
+ * it asserted meanwhile; any other device may only have been late, so the experiment has to succeed twice.
  */
 static bool leads(struct experiment *e, unsigned n, int irq)
 {
@@ -134,7 +138,7 @@ static int find_pirq(struct experiment *e, int irq)
 	return -1;
 }
 
-/* An input that follows and has another number than the 8259's. -1: none. */
+/* The I/O APIC input that follows the line and has another number than the 8259's; -1: none. */
 static int follower(struct experiment *e, int irq, bool *same)
 {
 	for (int gsi = MAX_GSI - 1; gsi >= 3; gsi--) {
@@ -152,7 +156,10 @@ static int find_gsi(struct experiment *e, int irq)
 	bool same = false;
 	int gsi = -1;
 
-	/* That there is none but the 8259's number is believed when the device has asserted at each of the others. */
+	/*
+	 * Conclude that only the input with the 8259's number follows, if the device asserted while each of the others was
+	 * tested.
+	 */
 	for (unsigned i = 0; i < ARRAY_SIZE(patience) && gsi < 0 && (!same || e->missed); i++) {
 		e->p = &patience[i];
 		e->missed = false;
@@ -172,7 +179,7 @@ bool intx_experiment(struct hw_dev *dev, struct intx_route *r)
 	if (r->irq >= 0)
 		r->pirq = find_pirq(&e, r->irq);
 	r->gsi = find_gsi(&e, r->irq);
-	/* One input by both numbers. */
+	/* The same input. */
 	if (r->gsi == r->irq)
 		r->gsi = -1;
 	ioapic_quiet(false);
