@@ -18,13 +18,13 @@ enum form {
 	FORM_PLAIN,		/* no operands that matter */
 };
 
-#define F_BYTE		BIT(0)	/* operand size is 1 */
+#define F_BYTE		BIT(0)	/* the operand is a byte */
 #define F_IMM8		BIT(1)	/* the immediate is a byte whatever the operand size */
-#define F_MEM8		BIT(2)	/* the memory operand alone has this size */
+#define F_MEM8		BIT(2)	/* only the memory operand has this size */
 #define F_MEM16		BIT(3)
 #define F_MEM32		BIT(4)
-#define F_NO_PREFIX	BIT(5)	/* 66, F2 or F3 make another instruction of it, or none */
-#define F_NO_REP	BIT(6)	/* F2 or F3 do */
+#define F_NO_PREFIX	BIT(5)	/* another instruction, or none, with 66, F2 or F3 */
+#define F_NO_REP	BIT(6)	/* another one, or none, with F2 or F3 */
 #define F_NO_16		BIT(7)	/* no 16-bit form that all vendors agree on */
 #define F_MIN32		BIT(8)	/* 32-bit operands also in 16-bit mode */
 
@@ -125,7 +125,7 @@ static uint64_t fetch(struct decoder *d, unsigned size)
 	uint64_t v = 0;
 
 	if (d->err || d->nbytes - d->pos < size) {
-		/* With all 15 bytes at hand there is nothing more to come: it is too long for an instruction. */
+		/* The bytes end inside the instruction.  If all 15 were there, it is longer than an instruction may be. */
 		if (!d->err)
 			d->err = d->nbytes < INSN_MAX_LEN ? -ERR_FAULT : -ERR_NOTSUP;
 		return 0;
@@ -150,7 +150,7 @@ static int64_t fetch_signed(struct decoder *d, unsigned size)
 	return (int64_t)v;
 }
 
-/* A further CS, DS, ES or SS override in 64-bit mode is ignored, also after one by FS or GS. */
+/* 64-bit mode ignores CS, DS, ES and SS overrides, also after an FS or GS override. */
 static void override(struct decoder *d, const struct insn *insn, enum seg seg)
 {
 	if (insn->mode != MODE_64 || seg == SEG_FS || seg == SEG_GS)
@@ -216,7 +216,7 @@ static void set_sizes(const struct decoder *d, struct insn *insn)
 	}
 }
 
-/* 0F 01: of this group only three instructions that exit, all with the ModRM byte as a further opcode byte. */
+/* 0F 01: only the three instructions of this group that exit; for these the ModRM byte is a third opcode byte. */
 static struct opcode find_0f01(struct decoder *d)
 {
 	switch (fetch(d, 1)) {
@@ -269,7 +269,7 @@ static void decode_mem16(struct decoder *d, struct insn *insn, unsigned mod, uns
 		insn->disp = fetch_signed(d, mod);
 }
 
-/* Returns whether a 32-bit displacement stands in the place of the base. */
+/* True if a 32-bit displacement replaces the base. */
 static bool decode_sib(struct decoder *d, struct insn *insn, unsigned mod)
 {
 	uint8_t sib = fetch(d, 1);
@@ -446,7 +446,7 @@ static bool prefixes_fit(const struct decoder *d, const struct insn *insn, uint1
 		return false;
 	if ((flags & F_NO_16) && insn->reg_size == 2)
 		return false;
-	/* LOCK elsewhere than on a read-modify-write raises #UD. */
+	/* LOCK raises #UD on any instruction but a read-modify-write. */
 	return !insn->lock || (insn->reads && insn->writes && insn->op != INSN_MOVS);
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What an instruction at a trapped address is: length, operation, operands.  Pure: no guest memory, no allocation.
+ * Decode the instruction that caused an exit: length, operation, operands.  Pure: no guest memory, no allocation.
  *
- * Known are the forms that reach a device register by memory operand, the port instructions, and the few operand-less
- * instructions that exit (their length is all a caller needs).  Register-only forms of the former are not known: they
- * cannot be the cause of a memory trap.  Neither are VEX, EVEX and SSE.  Opcodes are those of the SDM volume 2, appendix A.
+ * The decoder knows the instructions that access a device register by a memory operand, the port instructions, and the few
+ * instructions without operands that exit (their length is all a caller needs).  It rejects register-only forms, which cannot
+ * cause a memory trap, and VEX, EVEX and SSE.  Opcodes are those of the SDM volume 2, appendix A.
  */
 #ifndef HV_CPU_DECODE_H
 #define HV_CPU_DECODE_H
@@ -31,7 +31,7 @@ enum insn_op {
 	INSN_CPUID, INSN_RDMSR, INSN_WRMSR, INSN_INVD, INSN_XSETBV, INSN_VMCALL, INSN_VMMCALL, INSN_HLT,
 };
 
-/* What the operation takes beside its memory operand (or port). */
+/* The operand beside the memory operand (or port). */
 enum insn_operand { OPERAND_NONE, OPERAND_REG, OPERAND_IMM };
 
 #define INSN_NO_REG	0xff	/* in base, index */
@@ -44,10 +44,10 @@ struct insn {
 	uint8_t size;		/* bytes at the memory operand or port: 1, 2, 4, 8; 0: no such operand */
 	uint8_t reg_size;	/* bytes of the register operand: differs from size for MOVZX and MOVSX only */
 	uint8_t addr_size;	/* 2, 4, 8 */
-	bool lock, rep;		/* rep: either of F2 and F3, to be heeded for string operations only */
+	bool lock, rep;		/* rep: F2 or F3; has a meaning for string operations only */
 	bool reads, writes;	/* the memory operand; MOVS: the source is read, the destination written */
 
-	/* The memory operand: seg:[base + index * scale + disp].  Strings: the one in RSI, or RDI where there is no RSI. */
+	/* The memory operand: seg:[base + index * scale + disp].  Strings: that of RSI, or of RDI if RSI is not used. */
 	uint8_t seg;		/* enum seg, after override; in 64-bit mode overrides by CS, DS, ES, SS are ignored */
 	uint8_t base, index;	/* enum gpr, INSN_NO_REG or INSN_RIP */
 	uint8_t scale;		/* 1, 2, 4, 8 */
@@ -64,9 +64,9 @@ struct insn {
 enum cpu_mode insn_mode(const struct vcpu_regs *regs);
 
 /*
- * Decode the instruction at @bytes, of which @nbytes (more than INSN_MAX_LEN are ignored) can be read.
- * 0; -ERR_FAULT: the instruction goes on beyond @nbytes; -ERR_NOTSUP: not known, or no instruction at all.
- * *@out is meaningful after 0 only.
+ * Decode the instruction at @bytes, which has @nbytes (more than INSN_MAX_LEN are ignored).
+ * 0; -ERR_FAULT: the instruction continues beyond @nbytes; -ERR_NOTSUP: unknown or invalid.
+ * *@out is valid only after 0.
  */
 int insn_decode(struct insn *out, enum cpu_mode mode, const uint8_t *bytes, unsigned nbytes);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Executes a decoded instruction on registers and a bus that the caller brings.  It knows no vCPU and no device. */
+/* Executes a decoded instruction on the caller's registers and bus.  It does not know vCPUs or devices. */
 #include "hv/emul/emulate.h"
 #include <veneer/err.h>
 
-/* What becomes of the registers once the memory accesses are done. */
+/* The register changes, which take effect after the memory accesses have succeeded. */
 struct effect {
 	uint64_t mem;			/* to write */
 	uint64_t rflags;
@@ -34,7 +34,7 @@ static uint64_t reg_read(const struct vcpu_regs *regs, unsigned reg, bool high, 
 	return (regs->gpr[reg] >> (high ? 8 : 0)) & size_mask(size);
 }
 
-/* As the processor: 4 bytes clear the upper half, 1 and 2 leave the rest alone. */
+/* As the processor does: a 4-byte write clears the upper half, 1- and 2-byte writes keep all other bits. */
 static void reg_write(struct vcpu_regs *regs, unsigned reg, bool high, unsigned size, uint64_t v)
 {
 	uint64_t mask = size_mask(size == 4 ? 8 : size);
@@ -211,7 +211,7 @@ static void to_reg(struct effect *e, const struct insn *insn, uint64_t v)
 	e->reg_value = v;
 }
 
-/* The old value is written back where the comparison fails, as the processor does. */
+/* If the comparison fails, write the old value back, as the processor does. */
 static void cmpxchg(struct effect *e, const struct insn *insn, const struct vcpu_regs *regs, uint64_t old, uint64_t src)
 {
 	uint64_t acc = reg_read(regs, GPR_RAX, false, insn->size);
@@ -243,7 +243,7 @@ static void move(struct effect *e, const struct insn *insn, uint64_t old, uint64
 		e->mem = src;
 }
 
-/* The two-operand arithmetic, in both directions; CMP and TEST keep nothing but the flags. */
+/* Two-operand arithmetic, in both directions; CMP and TEST change only the flags. */
 static void arithmetic(struct effect *e, const struct insn *insn, uint64_t old, uint64_t src)
 {
 	if (!insn->to_reg)
@@ -357,7 +357,7 @@ static bool uses_dst(const struct insn *insn)
 	return insn->op == INSN_MOVS || insn->op == INSN_STOS || insn->op == INSN_INS;
 }
 
-/* The data of one iteration; the registers move only when it is complete. */
+/* Transfer the data of one iteration; the registers advance only after it has succeeded. */
 static int string_transfer(const struct insn *insn, struct vcpu_regs *regs, const struct insn_bus *bus)
 {
 	uint64_t v = regs->gpr[GPR_RAX];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a decoded instruction does: its addresses and its effects.  Pure but for the bus that the caller brings. */
+/* Execute a decoded instruction: its addresses and its effects.  Pure except for the caller's bus. */
 #ifndef HV_CPU_EMULATE_H
 #define HV_CPU_EMULATE_H
 
@@ -8,8 +8,8 @@
 #define INSN_REP_MAX	64
 
 /*
- * The world as the instruction sees it.  Functions return 0 or a negative error, which ends the instruction.
- * @len is 1, 2, 4 or 8; an access may cross a page.  in/out may be NULL where no port instruction can come.
+ * The instruction's access to memory and ports.  The functions return 0, or a negative error, which ends the instruction.
+ * @len is 1, 2, 4 or 8; an access may cross a page.  in/out may be NULL if no port instruction can come.
  */
 struct insn_bus {
 	int (*read)(void *ctx, uint64_t linear, void *buf, unsigned len);
@@ -21,9 +21,9 @@ struct insn_bus {
 };
 
 /*
- * The linear address of the memory operand, of strings the one that insn->seg and insn->base name.  With BT and its
- * kin in register form it is the address of the word that holds the bit.  Segment limits and canonical form are not
- * looked at: the processor did so before it reported the access.
+ * The linear address of the memory operand; for strings, of the operand that insn->seg and insn->base name; for BT, BTS, BTR
+ * and BTC with a bit offset in a register, of the word that holds the bit.  Segment limits and canonical form are not checked:
+ * the processor has done so before it reported the access.
  */
 uint64_t insn_ea(const struct insn *insn, const struct vcpu_regs *regs);
 
@@ -38,14 +38,15 @@ uint64_t insn_next_rip(const struct insn *insn, const struct vcpu_regs *regs);
 uint16_t insn_port(const struct insn *insn, const struct vcpu_regs *regs);
 
 /*
- * Do all that the instruction does, to @regs and over @bus.  Flags that the architecture leaves undefined stay as they
- * were, AF after a logical operation becomes 0.  RFLAGS.RF is cleared; a trap by RFLAGS.TF is the caller's to raise.
+ * Execute the instruction on @regs and @bus.  Flags that the architecture leaves undefined keep their values; AF becomes 0
+ * after a logical operation.  RFLAGS.RF is cleared; the caller raises the trap of RFLAGS.TF.
  *
- * A repeated string operation stops after bus->rep_max iterations; if more remain RIP stays, so that the guest executes
- * the rest.  In all other cases RIP moves behind the instruction.
+ * A repeated string operation stops after bus->rep_max iterations; if more remain, RIP stays, so that the guest executes
+ * the rest.  Otherwise RIP moves behind the instruction.
  *
- * 0; -ERR_NOTSUP for instructions without memory operand or port (CPUID and so on); or what the bus returned, with
- * @regs unchanged but for the iterations that were complete.  A read-modify-write whose write failed has read, though.
+ * 0; -ERR_NOTSUP for instructions without memory operand or port (CPUID and so on); or the error of the bus, with @regs
+ * unchanged except for completed iterations.  A read-modify-write whose write fails has done its read, which may have had side
+ * effects.
  */
 int insn_execute(const struct insn *insn, struct vcpu_regs *regs, const struct insn_bus *bus);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory that Veneer answers for: twins' registers, ECAM pages, the local APIC while INIT and SIPI are watched, the IOAPIC
- * while a pin is borrowed, and hidden ranges, which read as ones and ignore writes.
+ * Guest accesses to memory that Veneer emulates: twins' registers, ECAM pages, the local APIC while INIT and SIPI are watched,
+ * the I/O APIC while Veneer uses one of its inputs, and hidden ranges, which read as ones and ignore writes.
  */
 #include <veneer/err.h>
 #include <veneer/gmem.h>
@@ -23,10 +23,10 @@
 /* The accesses of one emulated instruction, through the bus callbacks. */
 struct access {
 	const struct vcpu_regs *regs;
-	uint64_t linear, gpa;	/* a page that was translated for it; none while linear is no page's address */
+	uint64_t linear, gpa;	/* a page translated for this instruction; none if linear is not page-aligned */
 };
 
-/* Each page once: the instruction's check and its execution see one and the same translation. */
+/* Translate each page once, so that the check of the instruction and its execution use the same translation. */
 static bool translate(struct access *a, uint64_t linear, uint64_t *gpa)
 {
 	uint64_t offset = linear & (PAGE_SIZE - 1);
@@ -65,7 +65,7 @@ static uint64_t phys_read(uint64_t gpa, unsigned len)
 	if (nested_is_hidden(gpa))
 		return ~0ull;
 	ram = ram_at(gpa, len);
-	/* The machine's own: reached only as the other operand of a string move. */
+	/* Real memory and devices of the machine: only the other operand of a string move leads here. */
 	if (ram) {
 		memcpy(&v, ram, len);
 		return v;
@@ -98,7 +98,7 @@ static void phys_write(uint64_t gpa, unsigned len, uint64_t v)
 		mmio_write64(p, v);
 }
 
-/* Only addresses that the host has mapped are touched: below 4 GiB, or RAM. */
+/* Access only addresses that Veneer has mapped: below 4 GiB, or RAM. */
 static bool reachable(uint64_t gpa, unsigned len)
 {
 	uint32_t off;
@@ -113,7 +113,7 @@ static int bus_read(void *ctx, uint64_t linear, void *buf, unsigned len)
 	struct access *a = ctx;
 	uint64_t gpa, v;
 
-	/* Page-crossing operands come byte by byte. */
+	/* Operands that cross a page are accessed byte by byte. */
 	if ((linear & (PAGE_SIZE - 1)) + len > PAGE_SIZE) {
 		for (unsigned i = 0; i < len; i++)
 			if (bus_read(ctx, linear + i, (uint8_t *)buf + i, 1))
@@ -151,14 +151,14 @@ static void refuse(struct vcpu *v, const struct vcpu_regs *r, uint64_t gpa, cons
 	uint32_t off;
 	struct trap *t = trap_find_mmio(gpa, &off);
 
-	/* On a twin's registers an unknown instruction is a report; on a hidden range it is the guest's fault alone. */
+	/* An unknown instruction on a twin's registers is logged; on a hidden range it is an error of the guest. */
 	if (t && n)
 		log_err_once(said, "guest: instruction not known at a device register: gpa %#lx rip %#lx: %02x %02x %02x %02x "
 			     "%02x %02x %02x %02x", gpa, r->rip, b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]);
 	vcpu_ops->inject_exception(v, VCPU_EVENT_GP, true, 0);
 }
 
-/* Whether the instruction's operand is the address that the processor reported: else it was changed under us. */
+/* True if the instruction's operand is the address that the processor reported; else another processor has changed it. */
 static bool same_address(struct access *a, const struct insn *insn, uint64_t gpa)
 {
 	const struct vcpu_regs *r = a->regs;
@@ -173,13 +173,13 @@ static bool same_address(struct access *a, const struct insn *insn, uint64_t gpa
 
 	if (translate(a, ea, &is) && ALIGN_DOWN(is ^ gpa, (uint64_t)PAGE_SIZE) == 0)
 		return true;
-	/* An operand across the page's end faults on its second half. */
+	/* For an operand that crosses a page the processor may report the second page. */
 	return translate(a, ea + insn->size - 1, &is) && ALIGN_DOWN(is ^ gpa, (uint64_t)PAGE_SIZE) == 0;
 }
 
 /*
- * A guest writes to a register from a few places.  What bytes mean depends on them and the mode alone, so the last
- * instruction's meaning is kept with its bytes.  NULL when it is not known.
+ * Decode the current instruction.  A guest accesses a register from few places, and the result depends only on the bytes and
+ * the mode, so the last result is cached with its bytes.  NULL if the decoder does not know the instruction.
  */
 static const struct insn *decode(enum cpu_mode mode, const uint8_t *bytes, unsigned n)
 {
@@ -217,14 +217,17 @@ static void emulate(struct vcpu *v, const struct vmexit *x)
 		bytes = own;
 		n = guest_read_code(&r, own, INSN_MAX_LEN);
 	}
-	/* Only what has a memory operand has an address to compare, and can be the cause. */
+	/* Only an instruction with a memory operand can have caused the exit. */
 	insn = x->npf.fetch || x->npf.walk ? NULL : decode(insn_mode(&r), bytes, n);
 	if (!insn || (!insn->reads && !insn->writes)) {
 		refuse(v, &r, x->npf.gpa, bytes, n);
 		return;
 	}
 	if (!same_address(&a, insn, x->npf.gpa)) {
-		/* Execute again: another CPU rewrote the instruction.  The same twice is a form that we read wrongly. */
+		/*
+		 * Another processor rewrote the instruction: let the guest execute it again.  If it comes back unchanged we
+		 * decode it wrongly.
+		 */
 		if (*last == r.rip)
 			refuse(v, &r, x->npf.gpa, bytes, n);
 		*last = *last == r.rip ? 0 : r.rip;
@@ -233,7 +236,7 @@ static void emulate(struct vcpu *v, const struct vmexit *x)
 	int err = insn_execute(insn, &r, &bus);
 	bool progress = !err || r.gpr[GPR_RCX] != v->gpr[GPR_RCX];
 
-	/* What a string move has done is done: the rest is executed again, and meets its own fault. */
+	/* Keep the completed iterations of a string move: the guest executes the rest again, and takes the fault itself. */
 	memcpy(v->gpr, r.gpr, sizeof(v->gpr));
 	if (!progress)
 		refuse(v, &r, x->npf.gpa, bytes, n);
@@ -243,7 +246,7 @@ static void emulate(struct vcpu *v, const struct vmexit *x)
 	vcpu_ops->skip(v, r.rip);
 }
 
-/* What an event's delivery touched is no instruction's operand. */
+/* The delivery of an event made the access, not an instruction. */
 static bool refuse_unless_delivery(struct vcpu *v, const struct vmexit *x)
 {
 	if (!x->delivered.valid)

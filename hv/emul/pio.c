@@ -16,7 +16,7 @@
 #define CONFIG_FIRST	0xcf8
 #define CONFIG_LAST	0xcff
 
-/* Whether an access begins at a port that is nobody's and runs into one that is: then each byte goes its own way. */
+/* True if an access begins at a port that is not trapped and extends into one that is: then each byte is accessed by itself. */
 static bool runs_into(uint16_t port, unsigned width)
 {
 	uint32_t off;
@@ -78,7 +78,7 @@ static void port_write(uint16_t port, unsigned width, uint32_t value)
 		port_out(port, width, value);
 }
 
-/* --- string forms, by the decoder: emulated processors do not say address size and segment --- */
+/* --- string forms: decoded in software, since emulated processors do not report address size and segment --- */
 
 struct access {
 	const struct vcpu_regs *regs;
@@ -137,8 +137,8 @@ static void string_io(struct vcpu *v)
 	unsigned n = guest_read_code(&r, bytes, sizeof(bytes));
 
 	/*
-	 * Memory that is absent: #GP instead of the #PF that hardware gives; no guest moves device registers by INS into a
-	 * hole.
+	 * The memory operand is not mapped.  Raise #GP instead of the hardware's #PF: no guest uses INS from a device register
+	 * with memory that it has not mapped.
 	 */
 	if (insn_decode(&insn, insn_mode(&r), bytes, n) || !insn_is_port(&insn)) {
 		vcpu_ops->inject_exception(v, VCPU_EVENT_GP, true, 0);
@@ -166,7 +166,7 @@ void exit_pio(struct vcpu *v, const struct vmexit *x)
 	if (x->pio.in) {
 		uint64_t value = port_read(x->pio.port, width) & mask;
 
-		/* A 32-bit result clears the upper half, narrower ones keep the rest. */
+		/* A 32-bit result clears the upper half of RAX, narrower ones keep the other bits. */
 		v->gpr[GPR_RAX] = width == 4 ? value : (v->gpr[GPR_RAX] & ~mask) | value;
 	} else {
 		port_write(x->pio.port, width, (uint32_t)(v->gpr[GPR_RAX] & mask));

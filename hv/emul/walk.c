@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The guest's own page tables, walked in software: to emulate an instruction, for a crash report (APM vol. 2, chapter 5). */
+/*
+ * Walks the guest's own page tables in software, to emulate an instruction and for the crash report (APM vol. 2, chapter 5).
+ * The nested tables are hv/mem's.
+ */
 #include <veneer/gmem.h>
 #include <veneer/string.h>
 #include "hv/cpu/vcpu.h"
@@ -14,8 +17,8 @@
 #define BELOW_4G	0x100000000ull
 
 /*
- * What the guest must not reach is absent from its nested tables, or trapped.  A read below 4 GiB is one that the processor
- * would have done; to write there is RAM only, since a store to the local APIC would be Veneer's own.
+ * Memory that the guest must not reach is absent from its nested tables, or trapped.  Reads below 4 GiB are allowed, because
+ * the guest's processor could make them; writes only to RAM, because a store to the local APIC would act as Veneer's own.
  */
 void *guest_memory(uint64_t gpa, unsigned len, bool write)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * AMD SVM behind vcpu_ops (AMD APM vol. 2, chapter 15).  GIF stays 0 from the first entry on; it is opened for a moment at an
- * NMI exit, so that the pending NMI is taken by the host's handler, which only counts.
+ * AMD SVM behind vcpu_ops (AMD APM vol. 2, chapter 15).  GIF stays 0 from the first entry on; it is set for a moment at an NMI
+ * exit, so that the host takes the pending NMI; its handler only counts.
  */
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -27,7 +27,7 @@
 #define LEAF_HYPERVISOR	0x40000000u
 #define QEMU_SIGNATURE	0x54474354u	/* EBX: "TCGT", of TCGTCGTCGTCG */
 
-/* One for all processors: what is trapped on one is trapped on each. */
+/* One permission map for all processors: what is trapped on one is trapped on each. */
 static uint8_t *iopm, *msrpm;
 
 void svm_enter(uint64_t gpr[GPR_COUNT], uint64_t vmcb, uint64_t host);
@@ -68,8 +68,8 @@ static int svm_cpu_on(void)
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
 	wrmsr(MSR_VM_HSAVE_PA, mem_phys(hsave));
 	/*
-	 * INIT becomes #SX (15.28), and A20 is not masked (15.30.1): emulators ignore the bits, silicon must not reset this CPU
-	 * past Veneer, nor read the VMCB somewhere else.
+	 * Turn INIT into #SX (15.28), so that it cannot reset this processor without Veneer, and disable A20 masking (15.30.1),
+	 * which would make the processor read the VMCB at another address.  Emulators ignore both bits.
 	 */
 	wrmsr(MSR_VM_CR, rdmsr(MSR_VM_CR) | VM_CR_R_INIT | VM_CR_DIS_A20M);
 	__asm__ volatile("clgi" : : : "memory");
@@ -87,7 +87,7 @@ static void svm_cpu_off(void)
 
 static uint64_t nested_leaf(unsigned map)
 {
-	/* The nested walk is a user access (15.25.5). */
+	/* The nested table walk counts as a user access (15.25.5). */
 	return pt_format_x86.leaf(map) | BIT64(2);
 }
 
@@ -101,8 +101,9 @@ static bool svm_nested_1g(void)
 static void init_vmcb(struct vmcb *c, uint64_t ncr3)
 {
 	/*
-	 * #DF for the crash report, #SX for redirected INITs.  #DB and #AC: raised by their own delivery (a breakpoint on the
-	 * stack, a misaligned one of ring 3) they would keep the processor in the guest for ever, NMIs held back.
+	 * #DF is intercepted for the crash report, #SX for redirected INITs.  #DB and #AC because their delivery can raise them
+	 * again (a breakpoint on the stack, a misaligned stack of ring 3): the processor would stay in the guest for ever, and
+	 * hold NMIs back.
 	 */
 	c->exc_icpt = BIT(8) | BIT(30) | BIT(VCPU_EVENT_DB) | BIT(VCPU_EVENT_AC);
 	c->intercept1 = ICPT_NMI | ICPT_INIT | ICPT_CPUID | ICPT_INVD | ICPT_INVLPGA | ICPT_IOIO | ICPT_MSR | ICPT_SHUTDOWN;
@@ -152,7 +153,7 @@ static struct vcpu *svm_vcpu_new(uint64_t root)
 	return &s->v;
 }
 
-/* After INIT nothing is pending, nothing blocked, and the debug registers are as after a reset (APM vol. 2, 14.1.3). */
+/* After INIT no event is pending or blocked, and the debug registers have their reset values (APM vol. 2, 14.1.3). */
 static void svm_init_state(struct vcpu *v)
 {
 	struct svm_vcpu *s = svm(v);
@@ -171,15 +172,16 @@ static void svm_init_state(struct vcpu *v)
 }
 
 /*
- * Silicon turns INIT into #SX, which exits.  Emulators ignore the bit, and reset the processor.  KVM keeps the bit and ignores
- * it, too: the INIT exits and stays pending, and resets the processor at the next STGI.  So the bit counts on silicon alone.
+ * True if R_INIT works.  Silicon turns INIT into #SX, which exits.  Emulators ignore the bit and reset the processor.  KVM
+ * stores the bit but ignores it: the INIT exits, stays pending, and resets the processor at the next STGI.  So only silicon
+ * counts.
  */
 static bool svm_init_is_safe(void)
 {
 	return (rdmsr(MSR_VM_CR) & VM_CR_R_INIT) && !features.hypervisor;
 }
 
-/* The host's state is this processor's at every stop of the guest, and GIF is 0: opened for the sleep alone. */
+/* Between two runs of the guest GIF is 0; set it only for the sleep. */
 static void svm_sleep(const volatile uint32_t *wake)
 {
 	__asm__ volatile("stgi" : : : "memory");
@@ -192,7 +194,7 @@ static void svm_flush(struct vcpu *v)
 	svm(v)->flush = svm(v)->dirty_all = true;
 }
 
-/* Segments are copied as they stand: the VMCB's first six, then LDTR and TR. */
+/* Segments have the VMCB's format and are copied: its first six, then LDTR and TR. */
 _Static_assert(sizeof(struct vmcb_seg) == sizeof(struct vcpu_seg) &&
 	       offsetof(struct vmcb_seg, attr) == offsetof(struct vcpu_seg, attr) &&
 	       offsetof(struct vmcb_seg, limit) == offsetof(struct vcpu_seg, limit) &&
@@ -265,8 +267,8 @@ static void svm_inject_nmi(struct vcpu *v)
 }
 
 /*
- * What was being delivered when the exit came goes in again (15.20).  Software interrupts are executed again instead: RIP is
- * still before the INT.  Emulators label everything as type 3: the vector tells.
+ * Re-inject the event whose delivery this exit interrupted (15.20).  Software interrupts are executed again instead: RIP still
+ * points to the INT.  Emulators report type 3 for all events: use the vector to tell them apart.
  */
 static void keep_interrupted_event(struct svm_vcpu *s)
 {
@@ -295,7 +297,7 @@ static void svm_interrupt_window(struct vcpu *v, bool on)
 	svm(v)->window = on;
 }
 
-/* A virtual interrupt that exits as soon as the guest could take it (15.21.4), whatever the TPR. */
+/* Interrupt window: a virtual interrupt that exits as soon as the guest could take it (15.21.4), at any TPR. */
 static void place_window(struct svm_vcpu *s, bool wanted)
 {
 	struct vmcb *c = s->vmcb;
@@ -332,7 +334,7 @@ static void place_virtual(struct svm_vcpu *s)
 	s->pending_event = 0;
 }
 
-/* After the exit: has the guest taken it? */
+/* After the exit: check whether the guest has taken the virtual interrupt. */
 static void take_virtual_back(struct svm_vcpu *s)
 {
 	struct vmcb *c = s->vmcb;
@@ -465,8 +467,8 @@ static void decode_exit(struct svm_vcpu *s, struct vmexit *x)
 }
 
 /*
- * The shadow of an STI is loaded by VMRUN (15.21.5), but not by QEMU's: an interrupt would be taken before a HLT whose sleeper
- * it should wake.  There the STI is executed once more.
+ * VMRUN loads the interrupt shadow of an STI (15.21.5), but QEMU's does not: the guest would take an interrupt before the HLT
+ * that this interrupt should end.  In QEMU let the guest execute the STI again.
  */
 static void redo_sti(struct svm_vcpu *s)
 {
@@ -485,8 +487,8 @@ static void redo_sti(struct svm_vcpu *s)
 }
 
 /*
- * Silicon leaves the state alone; QEMU writes the host's there if it finds the fault early.  QEMU ends a guest in this way,
- * too, that has been entered and sets a reserved bit of CR4, where silicon gives #GP.
+ * Silicon leaves the state save area unchanged; QEMU overwrites it with the host's state if it finds the error early.  QEMU
+ * also ends a running guest with VMEXIT_INVALID if it sets a reserved bit of CR4; silicon raises #GP.
  */
 static void entry_failed(struct svm_vcpu *s)
 {
@@ -496,8 +498,8 @@ static void entry_failed(struct svm_vcpu *s)
 }
 
 /*
- * An exit loads the host's CR0, CR4 and EFER.  QEMU loads CR0 first, and leaves PG at 0 where the guest has EFER.LME without
- * CR4.PAE; the next entry then has no nested paging.  It loads CR4 and EFER always, and finds the host without paging, too.
+ * An exit loads the host's CR0, CR4 and EFER.  QEMU loads CR0 first, and leaves PG at 0 if the guest has EFER.LME without
+ * CR4.PAE; then the host runs without paging, and the next entry would have no nested paging.
  */
 static void restore_cr0(const struct svm_vcpu *s)
 {
@@ -510,7 +512,10 @@ static void svm_run(struct vcpu *v, struct vmexit *x)
 	struct svm_vcpu *s = svm(v);
 	struct vmcb *c = s->vmcb;
 
-	/* One ASID: a flush of everything where the nested tables changed.  Emulators flush always, silicon only here. */
+	/*
+	 * The guest has one ASID: flush all of it after a change of the nested tables.  Emulators flush at every entry, silicon
+	 * only here.
+	 */
 	c->tlb_control = s->flush ? TLB_FLUSH_ALL : TLB_FLUSH_NONE;
 	s->flush = false;
 	if (s->dirty_all)
@@ -580,7 +585,7 @@ static void svm_set_tsc_offset(struct vcpu *v, uint64_t offset)
 	svm(v)->dirty_all = true;
 }
 
-/* INTR exits come with GIF = 0: the acknowledgement needs the global flag and IF, both for a moment. */
+/* INTR exits come with GIF = 0: to take the interrupt set GIF and IF for a moment. */
 static int svm_acknowledge_interrupt(void)
 {
 	int vector;

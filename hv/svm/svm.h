@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the pieces of SVM share. */
+/* Declarations that the files of hv/svm share. */
 #ifndef HV_SVM_H
 #define HV_SVM_H
 
@@ -9,7 +9,7 @@
 /* From the segments to CR2. */
 #define SVM_SAVE_SIZE	(offsetof(struct vmcb, gpat) - offsetof(struct vmcb, es))
 
-/* Whether the guest can take an NMI (svm_nmi.c). */
+/* The guest's NMI blocking (svm_nmi.c). */
 enum svm_nmi {
 	SVM_NMI_OPEN,
 	SVM_NMI_BLOCKED,		/* in its handler, until an IRET exits */
@@ -22,7 +22,7 @@ struct svm_vcpu {
 	uint64_t pending_event;		/* for eventinj */
 	enum svm_nmi nmi;
 	bool nmi_wanted;		/* one of the guest's own waits */
-	bool vnmi;			/* the processor keeps account of all this itself */
+	bool vnmi;			/* the processor has NMI virtualization; the rest is unused */
 	bool stepping;			/* this entry runs one instruction, the IRET */
 	uint64_t iret_rip;
 	uint32_t step_icpt;
@@ -42,7 +42,7 @@ struct svm_vcpu {
 
 /* --- svm_check.c --- */
 
-/* Why an entry failed: a line for each thing in the state save area that is against the rules of APM vol. 2, 15.5.1. */
+/* Log why an entry failed: a line for each field of the state save area that breaks a rule of APM vol. 2, 15.5.1. */
 void svm_explain(const struct vmcb *c);
 
 static inline uint64_t svm_event(unsigned type, uint8_t vector)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Why a VMRUN failed: the checks of APM vol. 2, 15.5.1, done over. */
+/* Finds out why a VMRUN failed, by repeating the checks of APM vol. 2, 15.5.1.  The processor does not tell. */
 #include <veneer/log.h>
 #include "hv/svm/svm.h"
 
-/* Reserved on every processor; what else is depends on the processor. */
+/* The bits that are reserved on every processor; further ones depend on the processor. */
 #define CR4_RESERVED	(GENMASK64(63, 25) | BIT64(19) | BIT64(15) | BIT64(14) | BIT64(13))
 #define EFER_RESERVED	(GENMASK64(63, 22) | GENMASK64(19, 16) | BIT64(9) | GENMASK64(7, 1))
 #define HIGH_HALF	GENMASK64(63, 32)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* MSRs on AMD: a guest finds SVM switched off and locked, and moves neither RAM nor MMIO nor SMM (APM vol. 2, chapter 15). */
+/* MSRs on AMD: the guest finds SVM disabled and locked, and cannot move RAM, MMIO or SMM (APM vol. 2, chapter 15). */
 #include <veneer/string.h>
 #include "hv/cpu/msr.h"
 #include "hv/mem/mtrr.h"
@@ -32,7 +32,7 @@ void svm_msr_trap(uint8_t *map, uint32_t msr, bool read, bool write)
 	map[bit / 8] = (uint8_t)((map[bit / 8] & ~(3u << (bit % 8))) | ((unsigned)read | (unsigned)write << 1) << (bit % 8));
 }
 
-/* AMD's own that a guest may write: as msr_open. */
+/* AMD's MSRs that a guest may write; the common ones are in msr_open. */
 static const struct msr_range open[] = {
 	{ 0xc0000108, 0xc0000108 },	/* prefetchers */
 	{ 0xc0000300, 0xc0000303 }, { 0xc0010000, 0xc0010007 }, { 0xc0010200, 0xc001020b }, { 0xc0010230, 0xc001023b },
@@ -45,17 +45,17 @@ static const struct msr_range open[] = {
 	{ 0, 0 },
 };
 
-/* Behind what the map covers: banks of scalable machine check. */
+/* Not covered by the map: banks of scalable machine check. */
 #define SMCA_FIRST	0xc0002000u
 #define SMCA_LAST	0xc0002fffu
 
-/* What a guest must not read: its own switch of SVM, the keys, and Intel's VMX, for which an emulated processor may answer. */
+/* MSRs that a guest must not read: SVM's enable and keys, and Intel's VMX, which an emulated processor may have. */
 static const struct msr_range secret[] = {
 	{ MSR_VM_CR, MSR_VM_CR }, { MSR_IGNNE, MSR_IGNNE }, { 0xc0010116, MSR_VM_HSAVE_PA }, { 0xc0010118, 0xc001011a },
 	{ MSR_VMX_FIRST, MSR_VMX_LAST }, { 0, 0 },
 };
 
-/* RAM, MMIO and SMM are where firmware put them; the rest is no guest's business either.  As if written, without a word. */
+/* Ignore writes here without a log line: RAM, MMIO and SMM stay where firmware put them. */
 static const struct msr_range silent[] = {
 	{ 0xc0010010, 0xc0010010 }, { 0xc0010015, 0xc001001a }, { 0xc001001d, 0xc001001d }, { 0xc0010020, 0xc0010020 },
 	{ 0xc0010058, 0xc0010058 }, { 0xc0010111, 0xc0010113 }, { 0, 0 },
@@ -83,7 +83,7 @@ static void set(uint8_t *map, const struct msr_range *r, bool read, bool write)
 			svm_msr_trap(map, msr, read, write);
 }
 
-/* Every write exits but for those in the lists; reads but for a few do not. */
+/* Writes exit unless a list allows them; reads exit only if a list forbids them. */
 void svm_msr_policy(uint8_t *map)
 {
 	static const struct msr_range answered[] = {
@@ -100,7 +100,7 @@ void svm_msr_policy(uint8_t *map)
 
 bool svm_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
-	/* Switched off and locked: there is nothing to switch on. */
+	/* SVM is disabled and locked: the guest cannot enable it. */
 	if (msr == MSR_VM_CR)
 		*value = VM_CR_SVMDIS | VM_CR_LOCK;
 	else if (msr == MSR_IGNNE)

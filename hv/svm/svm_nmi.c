@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The guest's NMIs on SVM.  Where the processor has NMI virtualization (APM vol. 2, 15.21.10) it keeps account of them.  Else
- * one is injected, and others wait for an IRET, which exits before it is executed (15.9).  With one waiting the guest then
- * runs this instruction alone, by TF: the #DB behind it exits, and there the next one goes in, whatever RFLAGS.IF is.
+ * The guest's own NMIs on SVM.  A processor with NMI virtualization (APM vol.  2, 15.21.10) tracks their blocking.  On others
+ * this file does: it injects one NMI and holds the next until the handler's IRET, which exits before it executes (15.9).  If an
+ * NMI is held then, the guest executes the IRET alone, by TF; the #DB after it exits, and the held NMI is injected, at any
+ * RFLAGS.IF.
  *
- * The step must not show.  Nothing that would push RFLAGS with our TF is delivered meanwhile: physical interrupts wait
- * (V_INTR_MASKING, with the host's IF 0), the faults that an IRET can have exit and go in again with the guest's RFLAGS.
+ * The guest must not notice the step.  So no event that would push RFLAGS with our TF is delivered during it: physical
+ * interrupts wait (V_INTR_MASKING, with the host's IF 0), and faults of the IRET exit and are re-injected with the guest's
+ * RFLAGS.
  */
 #include "hv/svm/svm.h"
 
@@ -77,7 +79,7 @@ bool svm_nmi_before(struct svm_vcpu *s)
 
 	if (s->nmi == SVM_NMI_IRET && s->v.rip != s->iret_rip)
 		s->nmi = SVM_NMI_OPEN;
-	/* Something goes in before that IRET: its handler's ends the blocking. */
+	/* Another event is injected before that IRET: the IRET of its handler ends the blocking. */
 	if (s->nmi == SVM_NMI_IRET && s->pending_event)
 		s->nmi = SVM_NMI_BLOCKED;
 	if (s->nmi_wanted && s->nmi == SVM_NMI_IRET)
@@ -85,7 +87,7 @@ bool svm_nmi_before(struct svm_vcpu *s)
 	else if (s->nmi_wanted && s->nmi == SVM_NMI_OPEN && (s->vnmi || !s->pending_event))
 		inject(s);
 	else
-		/* It can follow the other event at once, but there is no exit for "delivered". */
+		/* The NMI could follow the other event at once, but no exit tells when that has been delivered. */
 		late = s->nmi_wanted && s->nmi == SVM_NMI_OPEN;
 	intercept_iret(s, s->nmi == SVM_NMI_BLOCKED || late);
 	return late;
@@ -101,7 +103,7 @@ static uint64_t enabled_breakpoints(const struct vmcb *c)
 	return set;
 }
 
-/* Ours; and the guest's, too, where it had TF set, or where the IRET met a breakpoint. */
+/* The #DB of our step; also the guest's, if it had TF set or the IRET hit a breakpoint. */
 static void step_trap(struct svm_vcpu *s, bool done)
 {
 	struct vmcb *c = s->vmcb;
@@ -136,7 +138,7 @@ static void end_step(struct svm_vcpu *s, struct vmexit *x)
 
 	s->stepping = false;
 	step_intercepts(c, s->step_icpt);
-	/* Executed, it has loaded the guest's own RFLAGS. */
+	/* The IRET has executed and loaded the guest's own RFLAGS. */
 	if (!done && s->v.rip == s->iret_rip)
 		s->v.rflags = s->step_flags;
 	if (trap)

@@ -119,7 +119,7 @@
 #define TLB_FLUSH_NONE		0
 #define TLB_FLUSH_ALL		1
 
-/* vmcb.clean (15.15.1): a set bit lets the processor use what it has cached */
+/* vmcb.clean (15.15.1): a set bit allows the processor to use its cached copy */
 #define CLEAN_INTERCEPTS	BIT(0)
 #define CLEAN_VINTR		BIT(3)
 #define CLEAN_DR		BIT(6)
