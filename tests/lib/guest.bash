@@ -16,6 +16,8 @@ LINUX=$BUILD/linux
 # time fails on an emulator beside other work; a timer that does not work stops it all the same.
 LINUX_ARGS="console=ttyS0 panic=-1 loglevel=4 no_timer_check"
 WRITABLE=$LIB/writable.dts
+# For veneer-qemu: images that it makes in the current directory.
+TWO_DISKS=(--disk "ahci:a.img,size=64M" --disk "nvme:b.img,size=64M")
 GUEST_PID=
 HTTP_PID=
 
@@ -140,6 +142,11 @@ no_interrupt_controller_exits() {
 		[ "$(counter_in "$before" "$name")" -gt 0 ] || { echo "$name: none at all"; return 1; }
 	done
 	[ $(($(counter_in "$after" irq.sent) - $(counter_in "$before" irq.sent))) -gt 100 ]
+}
+
+# start_is_unmapped: nothing kept the part of the image mapped that only the start needs.
+start_is_unmapped() {
+	! grep -a 'for the start only: it all stays mapped' "$(serial)"
 }
 
 # image_base: where Veneer's image lies in this run, in hex; its log says so soon after the start.
