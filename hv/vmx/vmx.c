@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Intel VMX behind vcpu_ops (SDM vol. 3, chapters 24 to 31).  Interrupts are off in the host from the start on; NMIs are not,
- * there being no GIF: what the host's handler has taken is told as an exit before the guest runs (vmx_entry.S).
+ * Intel VMX behind vcpu_ops (SDM vol.  3, chapters 24 to 31).  The host runs with interrupts disabled, but VMX has no GIF to
+ * hold NMIs: an NMI that the host's handler takes is reported as an exit before the guest runs (vmx_entry.S).
  */
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -34,8 +34,8 @@
 struct vmx_vcpu {
 	struct vcpu v;			/* first */
 	uint32_t *vmcs;
-	uint32_t event, error;		/* for the coming entry, 0: none */
-	uint64_t nmis;			/* of the host's, that exits have been made of */
+	uint32_t event, error;		/* for the next entry, 0: none */
+	uint64_t nmis;			/* NMIs of the host that have been reported as exits */
 	uint32_t windows;		/* PROC_NMI_WINDOW, PROC_INTR_WINDOW: in the VMCS */
 	bool launched, nmi_wanted, window, timer;
 	bool flush;			/* INVEPT at the next run */
@@ -43,7 +43,7 @@ struct vmx_vcpu {
 
 static struct vmx_caps caps;
 
-/* One for all processors: what is trapped on one is trapped on each. */
+/* One MSR bitmap for all processors: what is trapped on one is trapped on each. */
 static uint8_t *io_bitmaps, *msr_bitmap;
 
 static struct vmx_vcpu *vmx(struct vcpu *v)
@@ -71,7 +71,7 @@ static int vmx_cpu_on(void)
 	if (!(feature & FEATURE_LOCK))
 		wrmsr(MSR_FEATURE_CONTROL, feature | FEATURE_LOCK | FEATURE_VMX);
 	write_cr0((read_cr0() | caps.cr0_fixed0) & caps.cr0_fixed1);
-	/* XSETBV exits and is carried out by the host: that needs OSXSAVE. */
+	/* XSETBV exits and the host executes it, which needs OSXSAVE. */
 	write_cr4(((read_cr4() | caps.cr4_fixed0) & caps.cr4_fixed1) | (cpuid(1, 0).ecx & CPUID_XSAVE ? CR4_OSXSAVE : 0));
 	region[0] = caps.revision;
 	if (!vmx_on(mem_phys(region))) {
@@ -134,7 +134,7 @@ static struct vcpu *vmx_vcpu_new(uint64_t root)
 	return &s->v;
 }
 
-/* After INIT nothing is pending and nothing blocked (SDM vol. 3, table 10-1); the guest's PAT and SYSENTER MSRs stay. */
+/* After INIT no event is pending or blocked (SDM vol. 3, table 10-1); the guest's PAT and SYSENTER MSRs keep their values. */
 static void vmx_init_state(struct vcpu *v)
 {
 	struct vmx_vcpu *s = vmx(v);
@@ -154,7 +154,7 @@ static bool vmx_init_is_safe(void)
 	return true;
 }
 
-/* NMIs are open in the host: those that wake it have been told. */
+/* The host takes NMIs during the sleep; the caller handles these, so they are not reported as exits again. */
 static void vmx_sleep(const volatile uint32_t *wake)
 {
 	host_sleep(wake);
@@ -181,7 +181,7 @@ static void vmx_set(struct vcpu *v, const struct vcpu_regs *r)
 	v->rip = r->rip;
 	v->rflags = r->rflags;
 	vmx_set_state(&caps, r);
-	/* No MOV to a control register has flushed what is tagged with this vCPU. */
+	/* Control registers were changed without a MOV, so the TLB entries of this vCPU have not been flushed. */
 	if (caps.control[WORD_PROC2] & PROC2_VPID)
 		invvpid_all();
 }
@@ -236,7 +236,7 @@ static void place_windows(struct vmx_vcpu *s)
 	s->windows = wanted;
 }
 
-/* The processor keeps NMI blocking itself (virtual NMIs): begun by the injection, ended by the guest's IRET. */
+/* With virtual NMIs the processor tracks NMI blocking: the injection begins it, the guest's IRET ends it. */
 static void choose_event(struct vmx_vcpu *s)
 {
 	if (s->nmi_wanted && !s->event && !(vmcs_read(VMCS_GUEST_BLOCKING) & (BLOCKING_STI | BLOCKING_MOV_SS | BLOCKING_NMI))) {
@@ -249,7 +249,7 @@ static void choose_event(struct vmx_vcpu *s)
 	vmcs_write(VMCS_ENTRY_EVENT, s->event);
 	if (s->event & EVENT_INFO_ERROR)
 		vmcs_write(VMCS_ENTRY_ERROR, s->error);
-	/* A halted processor takes no exception of an instruction's (27.3.1.5). */
+	/* A halted processor must not get an exception of an instruction (27.3.1.5): make it active. */
 	if (FIELD_GET(EVENT_INFO_TYPE, s->event) == EVENT_TYPE_EXCEPTION)
 		vmcs_write(VMCS_GUEST_ACTIVITY, ACTIVITY_ACTIVE);
 	s->event = 0;
@@ -270,7 +270,7 @@ static void keep_interrupted_event(struct vmx_vcpu *s, uint32_t reason, const st
 	vmcs_write(VMCS_GUEST_BLOCKING, blocking | (block ? BLOCKING_NMI : 0));
 }
 
-/* An NMI's exit leaves further ones blocked until an IRET (28.3.5): one that is latched goes to the host's handler now. */
+/* The exit by an NMI leaves NMIs blocked (28.3.5): an IRET unblocks them, and the host's handler takes one that is latched. */
 static void unblock_nmis(void)
 {
 	uint64_t scratch;
@@ -302,8 +302,8 @@ static void decode_ept(uint64_t qualification, struct vmexit *x)
 }
 
 /*
- * The guest writes a bit of CR0 that VMX owns (NE): it sees from now on what it wrote, and executes the instruction again,
- * which then does not exit.  CR4 only exits for bits that this guest's processor does not have.
+ * The guest changes a bit of CR0 that VMX owns (NE): set the read shadow to the new value and let the guest execute the
+ * instruction again, which then does not exit.  CR4 exits only for bits that the guest's processor does not have.
  */
 static enum vmexit_kind decode_cr(struct vmx_vcpu *s, uint32_t qualification)
 {
@@ -319,18 +319,18 @@ static enum vmexit_kind decode_cr(struct vmx_vcpu *s, uint32_t qualification)
 
 static uint64_t next_rip(const struct vmx_vcpu *s);
 
-/* What the processor would have written before it delivered the #DB (28.2.1): the exit has left it out. */
+/* Write DR6 as the processor does before it delivers a #DB: the exit has not done so (28.2.1). */
 static void debug_state(uint64_t causes)
 {
 	uint64_t dr6 = (read_dr6() & ~(uint64_t)DR6_B) | (causes & (DR6_B | DR6_BD | DR6_BS));
 
-	/* These two say so by 0. */
+	/* For these two the field is 0. */
 	write_dr6(dr6 & ~(causes & (DR6_BLD | DR6_RTM)));
 	vmcs_write(VMCS_GUEST_DR7, vmcs_read(VMCS_GUEST_DR7) & ~(uint64_t)DR7_GD);
 	vmcs_write(VMCS_GUEST_DEBUGCTL, vmcs_read(VMCS_GUEST_DEBUGCTL) & ~(uint64_t)(DEBUGCTL_LBR | DEBUGCTL_BTF));
 }
 
-/* #DB and #AC are injected as they are; the shadow of an STI ends with their delivery. */
+/* Inject #DB and #AC unchanged; their delivery ends the shadow of an STI. */
 static enum vmexit_kind decode_reflected(struct vmx_vcpu *s, uint32_t info, struct vmexit *x)
 {
 	uint32_t blocking = (uint32_t)vmcs_read(VMCS_GUEST_BLOCKING);
@@ -340,7 +340,7 @@ static enum vmexit_kind decode_reflected(struct vmx_vcpu *s, uint32_t info, stru
 	x->exception.error = x->exception.has_error ? (uint32_t)vmcs_read(VMCS_EXIT_ERROR) : 0;
 	if (x->exception.vector == VCPU_EVENT_DB)
 		debug_state(x->info1);
-	/* INT1, which is behind it already when its handler runs. */
+	/* INT1: its handler's return address is behind the instruction. */
 	if (FIELD_GET(EVENT_INFO_TYPE, info) == EVENT_TYPE_PRIV_SOFT)
 		s->v.rip = next_rip(s);
 	if (blocking & (BLOCKING_STI | BLOCKING_MOV_SS))
@@ -388,7 +388,7 @@ static enum vmexit_kind kind_of(uint32_t reason)
 	return reason >= REASON_VMCLEAR && reason <= REASON_VMXON ? EXIT_UD : EXIT_OTHER;
 }
 
-/* Valid for the instructions that exit as such (28.2.5). */
+/* The length is valid if the instruction itself caused the exit (28.2.5). */
 static uint64_t next_rip(const struct vmx_vcpu *s)
 {
 	uint64_t next = s->v.rip + vmcs_read(VMCS_EXIT_INSN_LEN);
@@ -435,8 +435,8 @@ static void decode_exit(struct vmx_vcpu *s, uint32_t reason, struct vmexit *x)
 }
 
 /*
- * A task switch, done here.  What was delivered by a task gate has arrived with it; an NMI blocks others then, and an IRET ends
- * that.
+ * Emulate a task switch.  If a task gate was delivering an event, the switch completes its delivery.  A switch by an NMI blocks
+ * NMIs, a switch by IRET unblocks them.
  */
 static void decode_task_switch(struct vmx_vcpu *s, uint32_t qualification, struct vmexit *x)
 {
@@ -449,7 +449,7 @@ static void decode_task_switch(struct vmx_vcpu *s, uint32_t qualification, struc
 	bool event = t.source == TASK_GATE && (vectoring & EVENT_INFO_VALID);
 	struct vcpu_regs r;
 
-	/* By an instruction, INT among them, its length is there. */
+	/* If an instruction (also INT) caused the switch, the exit has its length. */
 	if (!event || type >= EVENT_TYPE_SOFT_INT)
 		t.return_rip = next_rip(s);
 	if (event && (vectoring & EVENT_INFO_ERROR)) {
@@ -470,7 +470,7 @@ static void decode_task_switch(struct vmx_vcpu *s, uint32_t qualification, struc
 	vmcs_write(VMCS_GUEST_DR7, vmcs_read(VMCS_GUEST_DR7) & ~(uint64_t)DR7_LOCAL);
 }
 
-/* The host has taken an NMI and the guest has not run: what was to be injected stays. */
+/* The host took an NMI before the entry: the guest has not run, and the event to inject stays pending. */
 static void nmi_before_entry(struct vmx_vcpu *s, struct vmexit *x)
 {
 	uint32_t event = (uint32_t)vmcs_read(VMCS_ENTRY_EVENT);
@@ -539,12 +539,12 @@ static void vmx_run(struct vcpu *v, struct vmexit *x)
 		keep_interrupted_event(s, reason, x);
 	if (x->kind == EXIT_NMI)
 		unblock_nmis();
-	/* Where the window opens in the shadow of an STI, an NMI may be refused (27.3.1.5): the shadow goes. */
+	/* If the NMI window opens in the shadow of an STI, the entry may fail (27.3.1.5): clear the shadow. */
 	if (reason == REASON_NMI_WINDOW)
 		vmx_skip(v, v->rip);
 }
 
-/* The timer starts anew at every entry: exits are told apart by a millisecond at least. */
+/* The preemption timer restarts at each entry, so its exits are at least a millisecond apart. */
 static void vmx_clock_exits(struct vcpu *v, bool on)
 {
 	struct vmx_vcpu *s = vmx(v);
@@ -559,8 +559,8 @@ static void vmx_clock_exits(struct vcpu *v, bool on)
 }
 
 /*
- * Only a SIPI exits here; INIT, SMI aside all other events stay pending (26.6.2 and 28.2).  An NMI that came meanwhile is taken
- * by the host's handler as soon as it is out.  Emulators have not shown this: Bochs keeps an INIT pending that has exited.
+ * In the wait-for-SIPI state only a SIPI exits; all other events except SMI stay pending (26.6.2 and 28.2).  The host's handler
+ * takes a pending NMI right after the exit.  Not seen in emulators: Bochs keeps an INIT pending that has exited.
  */
 static int vmx_wait_sipi(struct vcpu *v)
 {
@@ -591,7 +591,7 @@ static int vmx_wait_sipi(struct vcpu *v)
 	return vmcs_read(VMCS_QUALIFICATION) & SIPI_QUAL_VECTOR;
 }
 
-/* VMX gives no bytes. */
+/* VMX does not report instruction bytes. */
 static unsigned vmx_insn_bytes(struct vcpu *v, const uint8_t **bytes)
 {
 	return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the pieces of VMX share: capabilities, the set-up of a VMCS, events, the entry-failure report, MSRs. */
+/* Declarations that the files of hv/vmx share: capabilities, set-up of a VMCS, events, entry-failure report, MSRs. */
 #ifndef HV_VMX_H
 #define HV_VMX_H
 
@@ -12,24 +12,24 @@
 enum vmx_word { WORD_PIN, WORD_PROC, WORD_PROC2, WORD_EXIT, WORD_ENTRY, WORD_COUNT };
 
 struct vmx_caps {
-	uint32_t control[WORD_COUNT];	/* as they go into the VMCS: what the processor insists on and what Veneer uses */
+	uint32_t control[WORD_COUNT];	/* for the VMCS: bits that the processor requires or Veneer uses */
 	uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
 	uint32_t revision;
-	uint8_t timer_shift;		/* the preemption timer counts bits of the TSC from this one on */
+	uint8_t timer_shift;		/* the preemption timer counts changes of this TSC bit */
 	bool ept_1g, invvpid;
 	bool wait_sipi;			/* the activity state */
 };
 
 /*
- * Ask the capability MSRs for every control that Veneer uses.  0; or -ERR_NOTSUP with *@why naming the first that is missing,
- * or that this processor does not let go of.
+ * Check the capability MSRs for every control that Veneer uses.  0; or -ERR_NOTSUP with *@why naming the first control that is
+ * missing, or that this processor cannot switch off.
  */
 int vmx_caps_read(struct vmx_caps *c, const char **why);
 
-/* Whether the firmware lets VMX be used: 0, or -ERR_NOTSUP with *@why for the user. */
+/* 0 if firmware allows VMX, else -ERR_NOTSUP with *@why for the user. */
 int vmx_allowed(const char **why);
 
-/* CR0 bits that must be what VMX wants but that a guest may set otherwise (PE and PG are free: unrestricted guest). */
+/* CR0 bits that VMX fixes but a guest may want to change (not PE and PG: unrestricted guest). */
 uint64_t vmx_cr0_owned(const struct vmx_caps *c);
 
 /* --- vmx_vmcs.c: the VMCS that is loaded on this CPU --- */
@@ -43,12 +43,12 @@ void vmx_set_state(const struct vmx_caps *c, const struct vcpu_regs *r);
 /* --- vmx_event.c --- */
 
 /*
- * What the exit interrupted has to go in again: for the VM-entry interruption information, 0 when nothing.  *@error is set
- * where it has an error code, *@unblock_nmi when it is an NMI, whose blocking has begun already and would hold it up.
+ * The VM-entry interruption information to re-inject the event that the exit interrupted; 0: none.  *@error is set if the event
+ * has an error code, *@unblock_nmi if it is an NMI: NMI blocking has begun already and would make the entry fail.
  */
 uint32_t vmx_interrupted_event(uint32_t vectoring, uint32_t vectoring_error, uint32_t *error, bool *unblock_nmi);
 
-/* Whether the exit came out of an IRET that had ended NMI blocking, which has to begin again (28.2.3). */
+/* True if the exit interrupted an IRET that had ended NMI blocking: blocking has to be set again (28.2.3). */
 bool vmx_iret_interrupted(uint32_t reason, uint32_t exit_event, uint64_t qualification, uint32_t vectoring);
 
 /* --- vmx_task.c --- */
@@ -64,22 +64,22 @@ struct vmx_task {
 };
 
 /*
- * Switch the guest's task: NULL with *@r the new task's registers, or why it cannot be done, with *@r as it was; then a part
- * of the guest's memory may have been written.  DR7's local bits and NMI blocking are the caller's.
+ * Switch the guest's task.  NULL, and *@r holds the new task's registers; or the reason of the failure, and *@r is unchanged,
+ * but guest memory may have been written in part.  The caller clears DR7's local bits and updates NMI blocking.
  */
 const char *vmx_task_switch(struct vcpu_regs *r, const struct vmx_task *t);
 
 /* --- vmx_check.c --- */
 
 /*
- * Why an entry failed: a line for each field that is against the rules of chapter 27, by the VMCS loaded.  In a build without
- * VMX_CHECK the weak one of vmx.c stands in: one line with the processor's numbers.
+ * Log why an entry failed: a line for each field of the loaded VMCS that breaks a rule of chapter 27.  Without VMX_CHECK
+ * vmx_no_check.c has this function: one line with the processor's error numbers.
  */
 void vmx_explain(uint32_t reason, uint32_t insn_error);
 
 /* --- vmx_msr.c --- */
 
-/* Bits of a 4 KiB MSR bitmap (25.6.9) for what a guest must not read or write. */
+/* Fill a 4 KiB MSR bitmap (25.6.9): the MSRs that a guest must not read or write exit. */
 void vmx_msr_policy(uint8_t *bitmap);
 void vmx_msr_trap(uint8_t *bitmap, uint32_t msr, bool read, bool write);
 bool vmx_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value);

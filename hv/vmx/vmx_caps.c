@@ -53,7 +53,7 @@ static const struct control {
 	{ WORD_ENTRY, REQUIRED, ENTRY_CTL_LOAD_EFER, "loading of the guest's EFER" },
 };
 
-/* Used at times, or left to the processor: they have to be there as well. */
+/* Set only at times, or never changed: these controls have to exist, too. */
 static const struct control switched[] = {
 	{ WORD_PROC, REQUIRED, PROC_NMI_WINDOW, "NMI-window exiting" },
 	{ WORD_PROC, REQUIRED, PROC_INTR_WINDOW, "interrupt-window exiting" },
@@ -77,7 +77,7 @@ static int refuse(const char **why, const char *before, const char *name, const 
 	return -ERR_NOTSUP;
 }
 
-/* The low half says what must be 1, the high half what may be (A.3 to A.5). */
+/* The low half has the bits that must be 1, the high half those that may be 1 (A.3 to A.5). */
 static void read_words(uint64_t word[WORD_COUNT])
 {
 	bool exact = rdmsr(MSR_VMX_BASIC) & BASIC_TRUE;
@@ -126,7 +126,7 @@ int vmx_caps_read(struct vmx_caps *c, const char **why)
 			return refuse(why, "this processor's VMX lacks ", ept_features[i].name, ", which Veneer needs");
 	c->ept_1g = ept & EPT_1G;
 	c->invvpid = (ept & EPT_INVVPID) && (ept & EPT_INVVPID_ALL);
-	/* What is tagged has to be invalidated: without INVVPID every entry and exit does so, and nothing is tagged. */
+	/* Tagged TLB entries need INVVPID.  Without it use no VPID: then every entry and exit flushes the TLB. */
 	if (!c->invvpid)
 		c->control[WORD_PROC2] &= ~PROC2_VPID;
 	c->revision = (uint32_t)FIELD_GET(BASIC_REVISION, rdmsr(MSR_VMX_BASIC));

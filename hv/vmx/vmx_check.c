@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A failed VM entry tells a number and no field.  These are the checks of the SDM (vol. 3, chapter 27), done over: each field
- * that breaks one gets a line.
+ * A failed VM entry reports an error number, but not the field.  This file repeats the checks of the SDM (vol. 3, chapter 27)
+ * and logs each field that fails one.  vmx_no_check.c is the short form for builds without VMX_CHECK.
  */
 #include <veneer/log.h>
 #include <veneer/string.h>
@@ -28,7 +28,7 @@
 
 enum part { CONTROLS = INSN_ERROR_CONTROLS, HOST = INSN_ERROR_HOST, GUEST = REASON_BAD_GUEST };
 
-/* --- what the rules are made of --- */
+/* --- helpers --- */
 
 static uint64_t get(uint32_t field) { return vmcs_read(field); }
 static bool controls_have(uint32_t word, uint32_t bit) { return get(word) & bit; }
@@ -46,7 +46,7 @@ static bool beyond_phys(uint64_t a)
 	return a >> (cpuid(0x80000008, 0).eax & 0xff);
 }
 
-/* By the widest linear addresses of the processor, whatever the mode. */
+/* Canonical for the processor's widest linear addresses, in any mode. */
 static bool canonical(uint64_t a)
 {
 	unsigned spare = 64 - (cpuid(0x80000008, 0).eax >> 8 & 0xff);
@@ -152,7 +152,7 @@ static bool event_code(void)
 	return (event() & EVENT_INFO_VALID) && (event() & EVENT_INFO_ERROR) && get(VMCS_ENTRY_ERROR) & GENMASK(31, 16);
 }
 
-/* Software interrupts and exceptions come with the length of their instruction. */
+/* Software interrupts and exceptions need the length of their instruction. */
 static bool event_length(void)
 {
 	bool soft = event_is(EVENT_TYPE_SOFT_INT) || event_is(EVENT_TYPE_PRIV_SOFT) || event_is(EVENT_TYPE_SOFT_EXC);
@@ -258,7 +258,7 @@ static bool activity(void)
 static bool activity_ring(void) { return guest_is(ACTIVITY_HLT) && dpl(SEG_SS); }
 static bool activity_shadow(void) { return !guest_is(ACTIVITY_ACTIVE) && blocked(BLOCKING_STI | BLOCKING_MOV_SS); }
 
-/* Who sleeps is woken by some events only. */
+/* In an inactive state only some events may be injected. */
 static bool activity_event(void)
 {
 	unsigned vector = FIELD_GET(EVENT_INFO_VECTOR, event());
@@ -274,7 +274,7 @@ static bool activity_event(void)
 
 static bool pending_bits(void) { return get(VMCS_GUEST_PENDING_DB) & ~(uint64_t)PENDING_DB_KNOWN; }
 
-/* Where traps are held back, a single step that is due has to be among them, and none that is not. */
+/* In an interrupt shadow or halted, pending BS must be set if a single-step trap is due, and only then. */
 static bool pending_step(void)
 {
 	bool due = (get(VMCS_GUEST_RFLAGS) & RFLAGS_TF) && !(get(VMCS_GUEST_DEBUGCTL) & DEBUGCTL_BTF);
@@ -290,7 +290,7 @@ static bool pending_rtm(void)
 	return (pending & PENDING_DB_RTM) && (pending != (PENDING_DB_RTM | PENDING_DB_ENABLED) || blocked(BLOCKING_MOV_SS));
 }
 
-/* The four pointers of PAE paging, which come from the VMCS where there is EPT (27.3.1.6). */
+/* The four PDPTEs of PAE paging, which an entry with EPT loads from the VMCS (27.3.1.6). */
 static bool bad_pdpte(unsigned i)
 {
 	uint64_t e = get(VMCS_GUEST_PDPTE0 + i * VMCS_PDPTE_STEP);
@@ -363,7 +363,7 @@ static const char *system_rule(unsigned i, uint32_t r)
 	return get(VMCS_GUEST_ES_SEL + i * VMCS_SEG_STEP) & SELECTOR_TI ? "its selector must not name the LDT" : NULL;
 }
 
-/* Of any that is used. */
+/* Checks of every usable segment. */
 static const char *common_rule(unsigned i, uint32_t r)
 {
 	uint32_t limit = (uint32_t)get(VMCS_GUEST_ES_LIMIT + i * VMCS_SEG_STEP);
@@ -391,7 +391,7 @@ static const char *segment_rule(unsigned i)
 
 	if (guest_v86() && i < SEG_LDTR)
 		return v86_rule(i);
-	/* Whether they are used or not. */
+	/* Checks of usable and unusable segments. */
 	if ((i == SEG_FS || i == SEG_GS || i == SEG_TR) && !canonical(get(VMCS_GUEST_ES_BASE + i * VMCS_SEG_STEP)))
 		return "its base is not canonical";
 	if (i == SEG_TR && (r & RIGHTS_UNUSABLE))

@@ -14,7 +14,7 @@
 int vmx_enter(uint64_t gpr[GPR_COUNT], bool launched, uint64_t nmis);
 extern const char vmx_exited[];
 
-/* An NMI between the two addresses must not be followed by an entry: it goes on at vmx_window_left (struct cpu, window). */
+/* After an NMI between these two addresses no entry may follow: its handler returns to vmx_window_left (struct cpu, window). */
 extern const char vmx_window[], vmx_window_end[], vmx_window_left[];
 
 #endif

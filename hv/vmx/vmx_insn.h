@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* VMX instructions (SDM vol. 3, chapter 31).  Unit tests put functions of their own in their place. */
+/* VMX instructions (SDM vol. 3, chapter 31).  Unit tests replace them by functions. */
 #ifndef HV_VMX_INSN_H
 #define HV_VMX_INSN_H
 

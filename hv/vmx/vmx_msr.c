@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * MSRs on Intel: a guest finds a processor on which VMX is switched off and locked, and Intel PT does not exist, whose output
- * goes to host-physical addresses, nor PEBS, which does not stop at an exit.  MTRRs are shadowed: they make the types of the
- * extended page tables.
+ * MSRs on Intel.  The guest finds VMX disabled and locked, no Intel PT, whose output goes to host-physical addresses, and no
+ * PEBS, which would continue during an exit.  MTRRs are shadowed: the memory types of the extended page tables come from them.
  */
 #include "hv/mem/mtrr.h"
 #include <veneer/string.h>
@@ -13,7 +12,7 @@
 #define MSR_MISC_ENABLE		0x1a0u
 #define  MISC_LIMIT_CPUID	BIT64(22)
 #define  MISC_NO_XD		BIT64(34)
-#define WRITES			2048u		/* the maps of writes, in the bitmap and as long */
+#define WRITES			2048u		/* offset of the two maps of writes in the bitmap, and their size */
 
 enum { GP, NATIVE, IGNORED, ANSWERED };
 
@@ -54,7 +53,7 @@ static void set_bit(uint8_t *map, unsigned bit, bool on)
 	map[bit / 8] = (uint8_t)((map[bit / 8] & ~BIT(bit % 8)) | (unsigned)on << bit % 8);
 }
 
-/* Others Intel's processors do not have, though emulators may say that they do. */
+/* True if the bitmap covers the MSR.  Intel's processors have no others, though emulators may. */
 static bool in_bitmap(uint32_t msr)
 {
 	return !(msr & 0x3fffe000) && (!(msr >> 30) || msr >> 30 == 3);
@@ -71,7 +70,7 @@ void vmx_msr_trap(uint8_t *bitmap, uint32_t msr, bool read, bool write)
 	set_bit(map + 2048, msr & 0x1fff, write);
 }
 
-/* Every write exits but for those in the list; reads but for the rules' do not. */
+/* Writes exit unless msr_open lists the MSR; reads exit only if a rule says so. */
 void vmx_msr_policy(uint8_t *bitmap)
 {
 	memset(bitmap + WRITES, 0xff, WRITES);
@@ -83,7 +82,7 @@ void vmx_msr_policy(uint8_t *bitmap)
 			vmx_msr_trap(bitmap, msr, rules[i].read != NATIVE, rules[i].write != NATIVE);
 }
 
-/* What comes here is no MSR of the neutral code's (hv/exit/msr.c). */
+/* Called for the MSRs that hv/exit/msr.c does not handle. */
 bool vmx_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
 	const struct rule *r = find(msr);
@@ -91,7 +90,7 @@ bool vmx_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value)
 	if (!r || r->read != ANSWERED)
 		return false;
 	if (msr == MSR_FEATURE_CONTROL) {
-		/* Locked with nothing on; whether machine checks can be local is no matter of ours. */
+		/* Locked, with nothing enabled; LMCE is passed through. */
 		*value = FEATURE_LOCK | (rdmsr(MSR_FEATURE_CONTROL) & FEATURE_LMCE);
 		return true;
 	}
@@ -99,8 +98,8 @@ bool vmx_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value)
 }
 
 /*
- * Set, bit 22 hides CPUID's leaves above 3 and bit 34 takes NX away, by which the host's page tables and EFER become invalid: a
- * guest can clear what firmware has set, but not set them.
+ * Bit 22 would hide the CPUID leaves above 3, and bit 34 would disable NX, which makes the host's page tables and EFER invalid.
+ * The guest may clear these bits if firmware has set them, but not set them.
  */
 static bool write_misc_enable(uint64_t value)
 {

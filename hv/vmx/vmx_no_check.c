@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a build without VMX_CHECK says of a failed VM entry: the processor's own words.  vmx_check.c names the fields. */
+/* The report of a failed VM entry in builds without VMX_CHECK: the processor's error numbers.  vmx_check.c names the fields. */
 #include <veneer/log.h>
 #include "hv/vmx/vmx.h"
 #include "hv/vmx/vmx_insn.h"

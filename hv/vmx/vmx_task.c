@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Task switches of 32-bit guests, which always exit (SDM vol. 3, 26.4.2) and are done here as 8.3 says.  The processor has
- * looked at the gate, the selector's place and the new TSS's type before.  What would be a fault in the new task (8.3, table
- * 8-1), a TSS of 16 bits, and its debug flag end the guest with a report: no kernel means them.  Accessed and dirty bits of
- * page tables are not set.
+ * Emulates the task switches of 32-bit guests, which always exit (SDM vol.  3, 26.4.2), by the rules of 8.3.  The processor has
+ * checked the gate, the selector and the new TSS's type before the exit.  Faults in the new task (8.3, table 8-1), 16-bit TSSs
+ * and the TSS's debug flag end the guest with a report: kernels do not use them.  Accessed and dirty bits of page tables are
+ * not set.
  */
 #include <veneer/string.h>
 #include "hv/cpu/vcpu.h"
@@ -64,7 +64,7 @@ static bool write_linear(const struct vcpu_regs *r, uint64_t linear, const void 
 	return true;
 }
 
-/* One processor may look at a descriptor while another marks it. */
+/* Atomic: another processor may read the descriptor while this one sets the busy bit. */
 static bool mark_descriptor(const struct vcpu_regs *r, uint64_t desc, uint8_t set, uint8_t clear)
 {
 	uint64_t gpa;
@@ -79,7 +79,7 @@ static bool mark_descriptor(const struct vcpu_regs *r, uint64_t desc, uint8_t se
 	return true;
 }
 
-/* The descriptor that @selector names, and where it is; false where there is none. */
+/* Read the descriptor of @selector, and its address; false if there is none. */
 static bool read_descriptor(const struct vcpu_regs *r, uint16_t selector, struct vcpu_seg *s, uint64_t *where)
 {
 	uint32_t at = selector & SEL_INDEX, limit = selector & SEL_TI ? r->seg[SEG_LDTR].limit : r->gdtr.limit;
@@ -161,8 +161,8 @@ static bool load_segment(struct vcpu_regs *r, unsigned i, uint16_t selector)
 /* --- the switch --- */
 
 /*
- * Of PAE paging: what a MOV to CR3 would refuse with #GP (SDM vol. 3, 4.4.1) an entry would, too.  Pointers where nothing can
- * be read are taken as absent.
+ * With PAE paging an entry fails for the PDPTEs for which a MOV to CR3 raises #GP (SDM vol. 3, 4.4.1).  PDPTEs that cannot be
+ * read count as not present.
  */
 static bool good_pointers(const struct vcpu_regs *r, uint32_t cr3)
 {
@@ -217,7 +217,7 @@ static bool push_error(struct vcpu_regs *r, uint32_t error)
 	return write_linear(r, r->seg[SEG_SS].base + sp, &error, sizeof(error));
 }
 
-/* EIP to the segment selectors; CR3 and the LDT's selector stay as they are. */
+/* Save EIP to the segment selectors in the old TSS; its CR3 and LDT selector are not written. */
 static bool save_old(const struct vcpu_regs *r, const struct vmx_task *t)
 {
 	struct tss old = { .eip = (uint32_t)t->return_rip, .eflags = (uint32_t)r->rflags };
@@ -232,7 +232,7 @@ static bool save_old(const struct vcpu_regs *r, const struct vmx_task *t)
 	return write_linear(r, r->seg[SEG_TR].base + first, (uint8_t *)&old + first, offsetof(struct tss, ldt) - first);
 }
 
-/* The new TSS and its descriptor, checked: another processor may have changed them since this one looked. */
+/* Read and check the new TSS and its descriptor: another processor may have changed them since the exit. */
 static const char *read_new(const struct vcpu_regs *r, const struct vmx_task *t, struct vcpu_seg *tr, uint64_t *where,
 			    struct tss *new)
 {

@@ -21,7 +21,7 @@ static uint64_t ept_leaf(unsigned map)
 {
 	uint64_t e = FIELD_PREP(EPT_TYPE, FIELD_GET(MAP_TYPE, map));
 
-	/* "Ignore PAT" stays 0: the guest's PAT has its say, as on a machine without Veneer (29.3.7). */
+	/* "Ignore PAT" stays 0: the guest's PAT applies, as on a machine without Veneer (29.3.7). */
 	return e | (map & MAP_R ? BIT64(0) : 0) | (map & MAP_W ? BIT64(1) : 0) | (map & MAP_X ? BIT64(2) : 0);
 }
 
@@ -52,12 +52,12 @@ void vmx_vmcs_controls(const struct vmx_caps *c, uint64_t eptp, uint64_t io_bitm
 		vmcs_write(VMCS_VPID, 1);
 	if (c->control[WORD_PROC2] & PROC2_XSAVES)
 		vmcs_write(VMCS_XSS_BITMAP, 0);
-	/* A guest's write of another value exits; SMX is hidden as VMX is. */
+	/* A guest's write that changes an owned bit exits; SMX is hidden, like VMX. */
 	vmcs_write(VMCS_CR0_MASK, vmx_cr0_owned(c));
 	vmcs_write(VMCS_CR4_MASK, c->cr4_fixed0 | CR4_VMXE | CR4_SMXE);
 }
 
-/* All of it as this CPU has it now; the stack pointer is vmx_enter's. */
+/* The host's state is this processor's present state; vmx_enter() sets the stack pointer. */
 void vmx_vmcs_host(void)
 {
 	struct table gdtr = { 0 }, idtr = { 0 };
@@ -123,7 +123,7 @@ static void set_segment(unsigned i, const struct vcpu_seg *s)
 	vmcs_write(VMCS_GUEST_ES_SEL + i * VMCS_SEG_STEP, s->selector);
 	vmcs_write(VMCS_GUEST_ES_LIMIT + i * VMCS_SEG_STEP, s->limit);
 	vmcs_write(VMCS_GUEST_ES_BASE + i * VMCS_SEG_STEP, s->base);
-	/* The DPL of SS is the privilege level, used or not. */
+	/* The DPL of SS is the privilege level, also if SS is unusable. */
 	vmcs_write(VMCS_GUEST_ES_RIGHTS + i * VMCS_SEG_STEP, rights & RIGHTS_P ? rights : rights | RIGHTS_UNUSABLE);
 }
 
@@ -153,8 +153,8 @@ void vmx_get_state(struct vcpu_regs *r)
 }
 
 /*
- * With EPT an entry takes the four pointers of PAE paging from the VMCS, not from memory (27.3.2.4).  They are read when paging
- * or CR3 changes: what the guest has written there since is not looked at before, and may be nothing that can be entered.
+ * With EPT an entry loads the four PDPTEs of PAE paging from the VMCS, not from memory (27.3.2.4).  Read them from memory only
+ * when paging or CR3 changes, as the processor does: the guest may since have written values there with which an entry fails.
  */
 static bool takes_pdptes(const struct vcpu_regs *r, const struct vcpu_regs *old)
 {
