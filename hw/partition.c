@@ -48,6 +48,7 @@ struct scan {
 	unsigned hits, number;			/* in the first round; of the last hit, and where it may lie: */
 	uint64_t first, last, low, high;
 	bool overlap;				/* in the second */
+	bool unread, endless;			/* not all of the tables was seen: a block fails, or there are too many */
 };
 
 static uint64_t le(const uint8_t *p, unsigned bytes)
@@ -95,6 +96,7 @@ static int read(struct scan *s, uint64_t lba)
 {
 	int err = s->d->read(s->d->ctx, lba, s->buf);
 
+	s->unread |= err;
 	return err ? fail(s, err, "its partition table cannot be read") : 0;
 }
 
@@ -308,6 +310,7 @@ static int read_logical(struct scan *s, uint32_t disk_id, uint64_t base, uint64_
 		if (next && (next <= base || next - base >= size))
 			return fail(s, -ERR_IO, "a table of its logical partitions leads out of the extended partition");
 	}
+	s->endless |= next;
 	return 0;
 }
 
@@ -363,7 +366,15 @@ static int find_mbr(struct scan *s, struct partition *out)
 	err = read(s, 0);
 	if (err)
 		return err;
+	/*
+	 * Tables that are damaged hold no partition for Linux, either.  What was not looked at may hold one that
+	 * overlaps a logical one; the primary ones are compared with the extended partition.
+	 */
 	read_mbr(s);
+	if (s->number >= 5 && s->unread)
+		return fail(s, -ERR_IO, "its partition table cannot be read twice alike");
+	if (s->number >= 5 && s->endless && !s->overlap)
+		return fail(s, -ERR_INVAL, "it has more than 256 logical partitions, or the chain of their tables is a circle");
 	*s->why = "";
 	return check_hit(s, out);
 }

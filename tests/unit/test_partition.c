@@ -352,6 +352,34 @@ TEST(logical_partitions)
 	}
 }
 
+/* What was not looked at may overlap: such a partition is not given. */
+TEST(logical_partitions_that_are_not_all_seen)
+{
+	setup(512);
+	mbr_entry(1, 0x83, 64, 100);
+	mbr_entry(2, 0x0f, 1000, 900);
+	for (unsigned i = 0; i < 256; i++)
+		ebr(1000 + 2 * i, 1, 1, i < 255 ? 2 * (i + 1) : 0);
+	CHECK_EQ(by_number(5), 0);
+	CHECK_EQ(by_number(260), 0);
+	CHECK_EQ(got.first, 1001 + 2 * 255);
+	/* One more: the last, which is not looked at, lies over the first. */
+	ebr(1000 + 2 * 255, 1, 1, 2 * 256);
+	ebr(1000 + 2 * 256, (unsigned)-511, 1, 0);
+	CHECK_EQ(by_number(5), -ERR_INVAL);
+	CHECK(strstr(why, "more than 256 logical partitions"));
+	CHECK_EQ(by_number(1), 0);
+	CHECK_EQ(by_number(999), -ERR_NODEV);
+	/* A table behind the one that is wanted cannot be read. */
+	ebr(1000 + 2 * 255, 1, 1, 0);
+	bad_block = 1000 + 2 * 100;
+	CHECK_EQ(by_number(5), -ERR_IO);
+	CHECK(strstr(why, "cannot be read"));
+	CHECK_EQ(by_number(1), 0);
+	bad_block = 0;
+	CHECK_EQ(by_number(5), 0);
+}
+
 /* The numbers are Linux's (block/partitions/msdos.c): a type of 0 counts, random bytes in the last two entries do not. */
 TEST(logical_partitions_as_linux_counts_them)
 {
