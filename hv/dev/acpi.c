@@ -65,11 +65,17 @@ static const struct sdt *table_at(uint64_t addr)
 	uint64_t limit = MAX(gmem_top(), 1ull << 32);
 	uint8_t sum = 0;
 
-	/* Only what the host has mapped. */
-	if (addr < PAGE_SIZE || addr >= limit - sizeof(*t))
+	/* Only what the host has mapped.  Some firmware leaves entries of 0. */
+	if (addr < PAGE_SIZE)
 		return NULL;
+	if (addr >= limit - sizeof(*t)) {
+		log_warn("acpi: table at %#lx is behind all memory, left out", addr);
+		return NULL;
+	}
 	if (t->length < sizeof(*t) || t->length > MAX_TABLE || t->length > limit - addr) {
-		log_warn("acpi: table at %#lx has a length of %u, left out", addr, t->length);
+		log_warn("acpi: table %.4s at %#lx has a length of %u, left out", t->signature, addr, t->length);
+		/* The guest might read it with more patience. */
+		acpi.ecam_left_out |= !memcmp(t->signature, "MCFG", 4);
 		return NULL;
 	}
 	for (uint32_t i = 0; i < t->length; i++)

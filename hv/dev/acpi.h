@@ -18,7 +18,7 @@ struct acpi_info {
 	uint32_t lapic_addr;
 	unsigned necam;
 	struct { uint64_t addr; uint16_t segment; uint8_t bus_first, bus_last; } ecam[ACPI_MAX_ECAM];
-	bool ecam_left_out;			/* the MCFG names more than that: the guest must not start */
+	bool ecam_left_out;			/* the MCFG names more than that, or is broken: the guest must not start */
 	uint16_t pm_timer;			/* port, 0 when absent */
 	bool pm_timer_32bit;
 	uint16_t pm1a_cnt, pm1b_cnt;		/* ports, 0 when absent */

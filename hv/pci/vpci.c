@@ -299,7 +299,7 @@ static int close_ecam(void)
 	int err = acpi.ecam_left_out ? -ERR_NOMEM : 0;
 
 	if (err)
-		log_err("acpi: the MCFG names more than %u ranges of configuration space", ACPI_MAX_ECAM);
+		log_err("acpi: the MCFG is broken, or names more than %u ranges of configuration space", ACPI_MAX_ECAM);
 	for (unsigned i = 0; !err && i < acpi.necam; i++)
 		err = close_buses(acpi.ecam[i].addr, acpi.ecam[i].segment, acpi.ecam[i].bus_first, acpi.ecam[i].bus_last);
 	return err ?: close_beyond();

@@ -292,6 +292,30 @@ TEST(each_byte_wrong)
 	CHECK(acpi.ncpus == 4 && acpi.has_s5);
 }
 
+/* Where configuration space is has to be known, or the guest would find it open. */
+TEST(a_table_of_configuration_space_that_cannot_be_read)
+{
+	static const uint32_t bad[] = { 0, 35, 0x100001, 0xffffffff };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		build();
+		put(MADT + 4, bad[i], 4);
+		init();
+		CHECK(!acpi.ecam_left_out && host_log_has("acpi: table APIC at"));
+		build();
+		put(MCFG + 4, bad[i], 4);
+		init();
+		CHECK(acpi.ecam_left_out && host_log_has("acpi: table MCFG at"));
+	}
+	build();
+	put(XSDT + 44, 1ull << 50, 8);
+	init();
+	CHECK(host_log_has("is behind all memory, left out"));
+	put(XSDT + 44, 0, 8);
+	init();
+	CHECK(!host_log_has("left out"));
+}
+
 /* A table right before unmapped memory, of each length: nothing behind its end may be read. */
 TEST(cut_short)
 {

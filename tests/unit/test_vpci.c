@@ -95,7 +95,7 @@ static void chipset_write(void *ctx, uint32_t off, unsigned width, uint64_t v)
 
 static const struct host_model chipset = { chipset_read, chipset_write };
 
-static const struct pci_dev devices[] = {
+static struct pci_dev devices[] = {
 	{ .bdf = HOST, .class_code = 0x060000 }, { .bdf = HIDDEN, .class_code = 0x020000 },
 	{ .bdf = OPEN, .class_code = 0x030000,
 	  .bar = { { .size = 0x10000 }, { .size = 0x100, .io = true }, { .size = 0x100000, .is64 = true } },
@@ -683,6 +683,40 @@ static const struct trap_ops nothing = { nothing_read, nothing_write };
 static uint8_t iopm[3 * PAGE_SIZE];
 
 static bool intercepted(unsigned port) { return iopm[port / 8] >> (port % 8) & 1; }
+
+static int with_pciexbar(uint64_t reg)
+{
+	host_pio_model(0xcf8, 8, &chipset, NULL);
+	host_cpu_reset();
+	gmem_init(&boot);
+	memset(real, 0, sizeof(real));
+	devices[0].vendor = 0x8086;
+	for (unsigned i = 0; i < ARRAY_SIZE(devices); i++)
+		identify(&devices[i]);
+	memcpy(&real[HOST][0x60], &reg, 8);
+	CHECK_EQ(nested_init(&boot, &pt_format_x86, false), 0);
+	int err = vpci_init();
+
+	devices[0].vendor = 0;
+	return err;
+}
+
+/*
+ * Buses that an Intel chipset decodes beyond those of the firmware's table are closed.  A register that does not say the
+ * table's address is another one: on other chips it means something else.
+ */
+TEST(ecam_beyond_what_the_table_names)
+{
+	const unsigned buses_64 = 2 << 1, on = 1;
+
+	CHECK_EQ(with_pciexbar(ECAM | buses_64 | on), 0);
+	CHECK(nested_is_hidden(ECAM + (2 << 20)) && nested_is_hidden(ECAM + (63 << 20)));
+	CHECK(!nested_is_hidden(ECAM + (64 << 20)));
+	CHECK_EQ(with_pciexbar(ECAM | buses_64), 0);
+	CHECK(nested_is_hidden(ECAM + (1 << 20)) && !nested_is_hidden(ECAM + (2 << 20)));
+	CHECK_EQ(with_pciexbar(0xc0000000 | buses_64 | on), 0);
+	CHECK(!nested_is_hidden(0xc0000000) && nested_is_hidden(ECAM));
+}
 
 TEST(bars_keep_off_what_is_not_theirs)
 {
