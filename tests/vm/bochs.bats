@@ -66,6 +66,10 @@ linux() {
 	probe probe-vmx
 }
 
+@test "VMX: odd instructions on hidden memory, all MSRs, and no processor's privilege harm Veneer" {
+	probe probe-odd --cmdline no_lapic
+}
+
 # No guest can bring this about: Bochs's debugger does it, behind the registers' place in struct vcpu, before an entry.
 @test "VMX: of an entry that fails the fields that are wrong are named" {
 	local run exited build=(make -s -C "$ROOT" -j2 BUILD="$PWD/v" KCONFIG_CONFIG="$PWD/config")

@@ -161,6 +161,10 @@ probe() { # probe NAME CMDLINE ARGS...
 	probe probe-attack "" "${machine[@]}"
 }
 
+@test "probe-odd: odd instructions on hidden memory and the local APIC, all MSRs, and no processor's privilege harm Veneer" {
+	probe probe-odd "" --smp 2 "${machine[@]}"
+}
+
 attack_ends() { # attack_ends HOW REGEX: with the crash's report, not with Veneer's panic
 	guest_start --kernel "$BUILD/guest/probe-attack.elf" --cmdline "end=$1"
 	guest_end 120
