@@ -9,6 +9,7 @@
  * And lines of kind "limit": what a start has room for, with the words that it uses, and how many.
  */
 #include <stdio.h>
+#include <veneer/clock.h>
 #include <veneer/hwdev.h>
 #include "conceal/need.h"
 #include "hv/boot/bootinfo.h"
@@ -58,6 +59,7 @@ static void print_limits(const char *option)
 		{ "IOMMU units", IOMMU_MAX_UNITS },
 		{ "ranges in the memory map", BOOT_MAX_RANGES },
 		{ "controllers to conceal", MAX_DEVICES },
+		{ "network cards", CLOCK_WATCHES },
 		{ "disks and cards", MAX_TWINS },
 		{ "namespaces of one NVMe controller", NVME_MAX_DISKS },
 	};

@@ -45,7 +45,11 @@ void clock_release(void)
 
 uint8_t *clock_watch(void)
 {
-	return nwatches < CLOCK_WATCHES ? &watches.byte[nwatches++] : NULL;
+	if (nwatches < CLOCK_WATCHES)
+		return &watches.byte[nwatches++];
+	/* Each card has one. */
+	limit_reached("network cards", CLOCK_WATCHES);
+	return NULL;
 }
 
 static bool watched(void)

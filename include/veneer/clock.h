@@ -18,7 +18,7 @@ void clock_release(void);
  * The quiet way to hold the clock, for work that mostly ends by itself within microseconds: a byte, 0 now, that its owner sets
  * while something is under way, with a plain store.  While one is set each processor that exits enters the guest again with its
  * clock running; none is called for it, and ticks come with the clock's own exits only, so that a set byte costs nothing but
- * those.  The byte is the caller's for ever.  NULL if all CLOCK_WATCHES are given away.  Start only.
+ * those.  The byte is the caller's for ever.  NULL after limit_reached() if all CLOCK_WATCHES are given away.  Start only.
  */
 #define CLOCK_WATCHES	16u
 uint8_t *clock_watch(void);
