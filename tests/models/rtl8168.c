@@ -38,6 +38,10 @@ static const struct rtl8168_chip chips[] = {
 	  .msi = true, .msix = true, .csum2 = true, .eri = true, .ocp = true },
 	{ .name = "8168h", .tcr = 0x54100000, .device = 0x8168, .revision = 0x15, .phy_id = 0x001cc800, .pcie = true,
 	  .msi = true, .msix = true, .csum2 = true, .eri = true, .ocp = true },
+	{ .name = "8125a", .tcr = 0x60900000, .device = 0x8125, .revision = 0x04, .phy_id = 0x001cc800, .pcie = true,
+	  .msi = true, .msix = true, .csum2 = true, .ocp = true, .g25 = true },
+	{ .name = "8125b", .tcr = 0x64100000, .device = 0x8125, .revision = 0x05, .phy_id = 0x001cc840, .pcie = true,
+	  .msi = true, .msix = true, .csum2 = true, .ocp = true, .g25 = true },
 	{ .name = "8106e", .tcr = 0x44800000, .device = 0x8136, .revision = 0x07, .phy_id = 0x001cc816, .pcie = true,
 	  .msi = true, .msix = true, .csum2 = true, .eri = true, .fast = true },
 };
@@ -60,9 +64,12 @@ void rtl8168_broken(struct rtl8168 *c, const char *fmt, ...)
 
 /* --- interrupts --- */
 
+static unsigned isr_at(const struct rtl8168 *c) { return c->chip->g25 ? R_ISR_25 : R_ISR; }
+
 static void irq(struct rtl8168 *c)
 {
-	bool on = rtl8168_get(c, R_ISR, 2) & rtl8168_get(c, R_IMR, 2);
+	unsigned width = c->chip->g25 ? 4 : 2;
+	bool on = rtl8168_get(c, isr_at(c), width) & rtl8168_get(c, c->chip->g25 ? R_IMR_25 : R_IMR, width);
 
 	if (on == c->irq_told)
 		return;
@@ -76,7 +83,7 @@ static void irq(struct rtl8168 *c)
 
 void rtl8168_cause(struct rtl8168 *c, uint16_t bits)
 {
-	rtl8168_put(c, R_ISR, 2, rtl8168_get(c, R_ISR, 2) | bits);
+	rtl8168_put(c, isr_at(c), 2, rtl8168_get(c, isr_at(c), 2) | bits);
 	irq(c);
 }
 
@@ -130,6 +137,8 @@ static void soft_reset(struct rtl8168 *c)
 	rtl8168_put(c, R_CPCR, 2, cpcr);
 	c->r[R_MCU] = mcu;
 	c->r[R_MTPS] = 0x3f;
+	if (c->chip->g25)
+		memcpy(c->r + R_MAC_25, c->mac, 6);
 	c->tx_at = c->rx_at = 0;
 	c->polled = c->tx_stuck = c->timer_on = false;
 	c->resets++;
@@ -209,10 +218,10 @@ static void mac_ocp(struct rtl8168 *c, uint32_t v)
 		return;
 	}
 	c->mac_ocp[addr / 2] = (uint16_t)v;
-	if (addr != M_OCP_LIST || (c->r[R_MCU] & M_MCU_OOB) || c->list_stuck)
+	if ((c->r[R_MCU] & M_MCU_OOB) || c->list_stuck || (c->mac_ocp[M_OCP_LIST / 2] & LIST_OFF))
 		return;
 	/* First the list is let go, then it is built: only then is there one for the driver's receiver. */
-	if (v & LIST_BUILD && !(v & LIST_OFF))
+	if (c->chip->g25 ? addr == M_OCP_BUILD_25 && (uint16_t)v == 0x5555 : addr == M_OCP_LIST && (v & LIST_BUILD))
 		c->list_us = rtl8168_now(c) + LIST_US;
 }
 
@@ -269,8 +278,12 @@ static void ephyar(struct rtl8168 *c, uint32_t v)
 /* --- registers --- */
 
 /* How wide a register is; 0: any access will do. */
-static unsigned width_of(uint32_t off)
+static unsigned width_of(const struct rtl8168 *c, uint32_t off)
 {
+	if (c->chip->g25 && (off == R_IMR_25 || off == R_ISR_25))
+		return 4;
+	if (c->chip->g25 && off == R_TPPOLL_25)
+		return 2;
 	switch (off) {
 	case R_CR: case R_TPPOLL: case R_9346CR: case R_PHYSTATUS: case R_MCU:
 		return 1;
@@ -294,11 +307,15 @@ static uint32_t read_reg(struct model *m, unsigned bar, uint32_t off, unsigned w
 	if (off + width > sizeof(c->r))
 		return 0;
 	run(m);
+	if (c->chip->g25 && (off == R_IMR_25 || off == R_ISR_25))
+		return rtl8168_get(c, off, width);
+	if (c->chip->g25 && off == R_EMPTY_25)
+		return 0x0103;
 	switch (off) {
 	case R_CR: return c->r[R_CR] | (rtl8168_now(c) < c->reset_us || c->reset_stuck ? c->r[R_CR] & M_CR_RST : 0);
 	case R_TCR: return c->chip->tcr | rtl8168_get(c, R_TCR, 4) | (c->chip->eri && rtl8168_tx_idle(c) ? M_TCR_EMPTY : 0);
 	case R_TPPOLL: return c->polled ? M_POLL_NPQ : 0;
-	case R_PHYSTATUS: return rtl8168_phystatus(c);
+	case R_PHYSTATUS: return width == 1 ? (uint8_t)rtl8168_phystatus(c) : rtl8168_phystatus(c);
 	case R_PHYAR: return slow_read(c, &c->phyar);
 	case R_PHYOCP: return slow_read(c, &c->phyocp);
 	case R_CSIAR: return slow_read(c, &c->csiar);
@@ -327,18 +344,22 @@ static void write_cr(struct rtl8168 *c, uint8_t v)
 	c->r[R_CR] = v & (0x80 | M_CR_TE | M_CR_RE);
 }
 
-static void write_poll(struct rtl8168 *c, uint8_t v)
+static void poll(struct rtl8168 *c)
 {
-	if (v & M_POLL_SWI)
-		rtl8168_cause(c, M_INT_SWI);
-	if (!(v & M_POLL_NPQ))
-		return;
 	if (!(c->r[R_CR] & M_CR_TE))
 		rtl8168_broken(c, "TPPoll with the transmitter off");
 	if (c->lose_polls)
 		c->lose_polls--;
 	else
 		c->polled = true;
+}
+
+static void write_poll(struct rtl8168 *c, uint8_t v)
+{
+	if (v & M_POLL_SWI)
+		rtl8168_cause(c, M_INT_SWI);
+	if (v & M_POLL_NPQ)
+		poll(c);
 }
 
 static void write_tcr(struct rtl8168 *c, uint32_t v)
@@ -362,9 +383,25 @@ static bool locked(const struct rtl8168 *c, uint32_t off)
 	return (off < R_MAR || (off >= R_CONFIG0 && off <= R_CONFIG5)) && (c->r[R_9346CR] & 0xc0) != 0xc0;
 }
 
+/* Of the RTL8125 alone; as write_special(). */
+static bool write_25(struct rtl8168 *c, uint32_t off, uint32_t v)
+{
+	switch (off) {
+	case R_IMR_25: rtl8168_put(c, off, 4, v); return true;
+	case R_ISR_25: rtl8168_put(c, off, 4, rtl8168_get(c, off, 4) & ~v); return true;
+	case R_TPPOLL_25:
+		if (v & 1)
+			poll(c);
+		return true;
+	}
+	return false;
+}
+
 /* True: the register is none that just keeps what is written. */
 static bool write_special(struct rtl8168 *c, uint32_t off, uint32_t v)
 {
+	if (c->chip->g25 && write_25(c, off, v))
+		return true;
 	switch (off) {
 	case R_DTCCR: write_counters(c, v); return true;
 	case R_CR: write_cr(c, (uint8_t)v); return true;
@@ -398,7 +435,7 @@ static void write_reg(struct model *m, unsigned bar, uint32_t off, unsigned widt
 	(void)bar;
 	if (c->gone || off + width > sizeof(c->r))
 		return;
-	if (width_of(off) && width != width_of(off))
+	if (width_of(c, off) && width != width_of(c, off))
 		rtl8168_broken(c, "register %02x written by %u bytes", off, width);
 	if (locked(c, off)) {
 		rtl8168_broken(c, "register %02x written while locked", off);
@@ -493,7 +530,7 @@ static void make_pci(struct rtl8168 *c)
 	};
 	p->bar[0] = (struct model_bar) { .size = 256, .io = true };
 	if (c->chip->pcie)
-		p->bar[2] = (struct model_bar) { .size = 4096, .is64 = true };
+		p->bar[2] = (struct model_bar) { .size = c->chip->g25 ? 65536 : 4096, .is64 = true };
 	else
 		p->bar[1] = (struct model_bar) { .size = 256 };
 	if (c->chip->msix)
@@ -513,8 +550,9 @@ bool rtl8168_init(struct rtl8168 *c, const char *chip)
 	c->m.ops = &ops;
 	c->m.wake_us = MODEL_NEVER;
 	c->cable = true;
-	c->mbps = 1000;
-	c->autoneg_us = 2000;
+	c->mbps = 2500;
+	/* Some seconds on a wire.  Linux resets an RTL8125 when its link is down, and may miss one that is back before that. */
+	c->autoneg_us = c->chip->g25 ? 500000 : 2000;
 	memcpy(c->mac, mac, 6);
 	make_pci(c);
 	return true;

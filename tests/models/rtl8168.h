@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Realtek's gigabit family as a model: RTL8169 (PCI), RTL8168B to H.  Registers by the datasheets of the RTL8169 and RTL8168;
+ * Realtek's gigabit family as a model: RTL8169 (PCI), RTL8168B to H, and the RTL8125, which has 2.5 Gb/s and its interrupt
+ * registers and doorbell elsewhere.  Registers by the datasheets of the RTL8169 and RTL8168;
  * what these leave out (ERI, OCP, out-of-band mode, the gate before the receiver) by what public drivers agree on.
  *
  * The fields below are open to unit tests; veneer-model has the same by name (rtl8168_set()).
@@ -16,6 +17,8 @@ enum rtl8168_reg {
 	R_PHYAR = 0x60, R_CSIDR = 0x64, R_CSIAR = 0x68, R_PHYSTATUS = 0x6c, R_ERIDR = 0x70, R_ERIAR = 0x74, R_EPHYAR = 0x80,
 	R_OCPDR = 0xb0, R_OCPAR = 0xb4, R_PHYOCP = 0xb8, R_MCU = 0xd3, R_RMS = 0xda, R_EFUSEAR = 0xdc, R_CPCR = 0xe0,
 	R_RDSAR = 0xe4, R_MTPS = 0xec, R_MISC = 0xf0,
+	/* RTL8125 */
+	R_IMR_25 = 0x38, R_ISR_25 = 0x3c, R_TPPOLL_25 = 0x90, R_EMPTY_25 = 0xe2, R_MAC_25 = 0x19e0,
 };
 
 #define M_CR_TE		0x04u
@@ -43,6 +46,7 @@ enum rtl8168_reg {
 
 #define M_OCP_PHY	0xa400u		/* where MII's registers are among the PHY's */
 #define M_OCP_LIST	0xe8deu
+#define M_OCP_BUILD_25	0xc01eu		/* RTL8125: 5555h builds the list */
 
 struct rtl8168_chip {
 	const char *name;
@@ -55,6 +59,7 @@ struct rtl8168_chip {
 	bool ocp;			/* 8168G and later: OCP, out-of-band mode, the gate */
 	bool csum2;			/* checksums are asked for in the second word */
 	bool fast;			/* 100 Mb/s only */
+	bool g25;			/* RTL8125 */
 };
 
 /* An access that takes a moment, by a register with a flag in bit 31 that turns over when it is done. */
@@ -84,7 +89,7 @@ struct rtl8168 {
 	uint32_t bad_rx;		/* for the next frame: these bits of its descriptor are turned over */
 
 	/* state */
-	uint8_t r[256];
+	uint8_t r[0x10000];
 	uint16_t mac_ocp[0x8000], phy[0x8000];
 	uint32_t eri[0x400], csi[0x400];
 	uint16_t ephy[0x80];
@@ -142,7 +147,7 @@ uint16_t rtl8168_phy_read(struct rtl8168 *c, unsigned reg);	/* by PHYAR: with th
 void rtl8168_phy_write(struct rtl8168 *c, unsigned reg, uint16_t value);
 uint16_t rtl8168_phy_ocp_read(struct rtl8168 *c, unsigned addr);
 void rtl8168_phy_ocp_write(struct rtl8168 *c, unsigned addr, uint16_t value);
-uint8_t rtl8168_phystatus(const struct rtl8168 *c);
+uint16_t rtl8168_phystatus(const struct rtl8168 *c);
 /* The link may have changed: tells it.  Returns when it will next, or MODEL_NEVER. */
 uint64_t rtl8168_phy_run(struct rtl8168 *c);
 

@@ -24,7 +24,14 @@
 
 enum { BMCR = 0, BMSR, PHYID1, PHYID2, ANAR, ANLPAR, ANER, GBCR = 9, GBSR, ESTATUS = 15, PAGE = 31 };
 
-#define PAGE_SPEED	0xa43u		/* register 18 there: the speed of the link, on PHYs with OCP */
+/* Registers of vendor's pages, by their address. */
+#define AT_SPEED	0xa434u		/* of the link, on PHYs with OCP */
+#define AT_ADV_2500	0xa5d4u		/* what is offered beyond MII's registers */
+#define  ADV_2500	0x0080u
+#define AT_PARTNER_2500	0xa5d6u
+#define  PARTNER_2500	0x0020u
+#define AT_ABLE_2500	0xa616u
+#define  ABLE_2500	0x2000u
 
 static uint16_t *mii(struct rtl8168 *c, unsigned reg)
 {
@@ -48,8 +55,12 @@ bool rtl8168_has_link(const struct rtl8168 *c)
 
 static unsigned speed(const struct rtl8168 *c)
 {
-	unsigned most = c->chip->fast ? 100 : 1000;
+	unsigned most = c->chip->fast ? 100 : c->chip->g25 && (c->phy[AT_ADV_2500 / 2] & ADV_2500) ? 2500 : 1000;
 
+	if (most == 2500 && c->mbps >= 2500)
+		return 2500;
+	if (most == 2500)
+		most = 1000;
 	if (!(mii_now(c, GBCR) & GBCR_1000F) && most > 100)
 		most = 100;
 	if (!(mii_now(c, ANAR) & (AN_100F | AN_100H)) && most == 100)
@@ -57,13 +68,13 @@ static unsigned speed(const struct rtl8168 *c)
 	return c->mbps < most ? c->mbps : most;
 }
 
-uint8_t rtl8168_phystatus(const struct rtl8168 *c)
+uint16_t rtl8168_phystatus(const struct rtl8168 *c)
 {
 	unsigned mbps = speed(c), full = c->partner_half && mbps < 1000 ? 0 : 0x01;
 
 	if (!rtl8168_has_link(c))
 		return 0;
-	return (uint8_t)(0x02 | full | (mbps == 1000 ? 0x10 : mbps == 100 ? 0x08 : 0x04));
+	return (uint16_t)(0x02 | full | (mbps == 2500 ? 0x400 : mbps == 1000 ? 0x10 : mbps == 100 ? 0x08 : 0x04));
 }
 
 static void mii_reset(struct rtl8168 *c)
@@ -71,6 +82,7 @@ static void mii_reset(struct rtl8168 *c)
 	*mii(c, BMCR) = BMCR_AN | (c->chip->fast ? 0x2100 : 0x0140);
 	*mii(c, ANAR) = AN_10 | AN_100H | AN_100F;
 	*mii(c, GBCR) = c->chip->fast ? 0 : GBCR_1000F;
+	c->phy[AT_ADV_2500 / 2] = c->chip->g25 ? ADV_2500 : 0;
 	c->phy_page = 0;
 	negotiate(c);
 }
@@ -109,8 +121,12 @@ uint16_t rtl8168_phy_ocp_read(struct rtl8168 *c, unsigned addr)
 
 	if (c->phy_dead)
 		return 0xffff;
-	if (addr == (PAGE_SPEED << 4) + 2 * 2)
-		return up ? (speed(c) == 1000 ? 0x0028 : speed(c) == 100 ? 0x0018 : 0x0008) : 0;
+	if (addr == AT_SPEED)
+		return !up ? 0 : speed(c) == 2500 ? 0x0218 : speed(c) == 1000 ? 0x0028 : speed(c) == 100 ? 0x0018 : 0x0008;
+	if (addr == AT_ABLE_2500)
+		return c->chip->g25 ? ABLE_2500 : 0;
+	if (addr == AT_PARTNER_2500)
+		return up && c->mbps >= 2500 ? PARTNER_2500 : 0;
 	if (addr < M_OCP_PHY || addr >= M_OCP_PHY + 2 * 16)
 		return c->phy[addr / 2];
 	switch ((addr - M_OCP_PHY) / 2) {
@@ -119,7 +135,7 @@ uint16_t rtl8168_phy_ocp_read(struct rtl8168 *c, unsigned addr)
 	case PHYID2: return (uint16_t)c->chip->phy_id;
 	case ANLPAR: return partner(c);
 	case ANER: return up ? 0x0f : 0x04;
-	case GBSR: return up && c->mbps == 1000 ? GBSR_1000F | GBSR_OK : 0;
+	case GBSR: return up && c->mbps >= 1000 ? GBSR_1000F | GBSR_OK : 0;
 	case ESTATUS: return c->chip->fast ? 0 : ESTATUS_1000;
 	}
 	return c->phy[addr / 2];

@@ -24,7 +24,7 @@ static struct chip {
 	bool no_dma;			/* nothing is memory */
 	/* seen */
 	bool line;
-	unsigned edges, poll_writes;
+	unsigned edges;
 	uint8_t *cfg;
 	struct { uint32_t len, sum; } sent[MAX_SENT];
 } chip, *const c = &chip;
@@ -74,13 +74,12 @@ static uint64_t chip_read(void *ctx, uint32_t off, unsigned width)
 static void chip_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 {
 	chip_in();
-	if (off == R_ISR && c->late_cause) {
+	if (off == (c->m.chip->g25 ? R_ISR_25 : R_ISR) && c->late_cause) {
 		uint16_t cause = c->late_cause;
 
 		c->late_cause = 0;
 		rtl8168_cause(&c->m, cause);
 	}
-	c->poll_writes += off == R_TPPOLL;
 	c->m.m.ops->write(&c->m.m, 2, off, width, (uint32_t)value);
 	chip_out();
 }
@@ -117,6 +116,7 @@ static void make_pci_dev(void)
 	static unsigned nfunctions;
 	const struct model_pci *p = &c->m.m.pci;
 	unsigned bar = p->pcie ? 2 : 1;
+	uint32_t size = p->bar[bar].size;
 
 	c->pci = &functions[nfunctions++ % ARRAY_SIZE(functions)];
 	memset(c->pci, 0, sizeof(*c->pci));
@@ -125,7 +125,7 @@ static void make_pci_dev(void)
 	c->pci->revision = p->revision;
 	c->pci->bdf = PCI_BDF(2, 0, 0);
 	c->pci->bar[0] = (struct pci_bar) { .addr = 0xc000, .size = 256, .io = true };
-	c->pci->bar[bar] = (struct pci_bar) { .addr = host_mmio_new(256, &chip_model, c), .size = 256 };
+	c->pci->bar[bar] = (struct pci_bar) { .addr = host_mmio_new(size, &chip_model, c), .size = size };
 	c->pci->cap_msi = p->msi ? CAP_MSI : 0;
 	c->pci->cap_exp = p->pcie ? CAP_EXP : 0;
 	c->cfg = host_pci_config(c->pci);
@@ -149,7 +149,7 @@ static inline void make(const char *name)
 	make_off(name);
 	c->m.m.ops->power_on(&c->m.m);
 	/* as a boot ROM leaves it */
-	rtl8168_put(&c->m, R_IMR, 2, 0x25);
+	rtl8168_put(&c->m, c->m.chip->g25 ? R_IMR_25 : R_IMR, 2, 0x25);
 	c->m.r[R_CR] = M_CR_TE | M_CR_RE;
 }
 

@@ -4,7 +4,9 @@
 /* sources: tests/models/rtl8168.c tests/models/rtl8168_phy.c tests/models/rtl8168_rings.c */
 #include "realtek_fixture.h"
 
-static const char *const chips[] = { "8169", "8168b", "8168c", "8168d", "8168evl", "8168f", "8168g", "8168h", "8106e" };
+static const char *const chips[] = {
+	"8169", "8168b", "8168c", "8168d", "8168evl", "8168f", "8168g", "8168h", "8106e", "8125a", "8125b",
+};
 
 #define FOR_EACH_CHIP(name) for (const char *const *name = chips; name < chips + ARRAY_SIZE(chips); name++)
 
@@ -48,7 +50,7 @@ TEST(each_chip_is_known_and_moves_frames)
 		up(*name);
 		CHECK(!memcmp(nic->mac, c->m.mac, 6));
 		nic_link(nic, &l);
-		CHECK(l.up && l.full_duplex && l.mbps == (c->m.chip->fast ? 100 : 1000));
+		CHECK(l.up && l.full_duplex && l.mbps == (c->m.chip->fast ? 100 : c->m.chip->g25 ? 2500 : 1000));
 		CHECK_EQ(send_at(ram, 1000, 1), 0);
 		kick();
 		CHECK_EQ(c->nsent, 1);
@@ -152,9 +154,9 @@ TEST(a_reset_ends_in_time_whatever_hangs)
 
 TEST(out_of_band_mode_is_left)
 {
-	static const char *const with_oob[] = { "8168g", "8168h" };
+	static const char *const with_oob[] = { "8168g", "8168h", "8125a", "8125b" };
 
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < ARRAY_SIZE(with_oob); i++) {
 		make_off(with_oob[i]);
 		c->m.warm_oob = true;
 		c->m.m.ops->power_on(&c->m.m);
@@ -199,10 +201,12 @@ TEST(the_burnt_in_address_counts_not_the_last_one)
 
 TEST(a_phy_that_is_off_or_slow_negotiates_anew)
 {
-	static const char *const names[] = { "8168c", "8168h" };	/* by PHYAR, by OCP */
+	static const char *const names[] = { "8168c", "8168h", "8125b" };	/* by PHYAR, by OCP */
 	struct nic_link l;
 
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		unsigned most = i == 2 ? 2500 : 1000;
+
 		make_off(names[i]);
 		c->m.phy_off = true;
 		c->m.m.ops->power_on(&c->m.m);
@@ -211,14 +215,14 @@ TEST(a_phy_that_is_off_or_slow_negotiates_anew)
 		chip_run();
 		hw->ops->poll(hw);
 		nic_link(nic, &l);
-		CHECK(l.up && l.mbps == 1000);
+		CHECK(l.up && l.mbps == most);
 
 		make(names[i]);
 		c->m.phy[(M_OCP_PHY + 2 * 4) / 2] = 0x0061;	/* shut down for wake-up: 10 Mb/s */
-		c->m.phy[(M_OCP_PHY + 2 * 9) / 2] = 0;
+		c->m.phy[(M_OCP_PHY + 2 * 9) / 2] = c->m.phy[0xa5d4 / 2] = 0;
 		start();
 		nic_link(nic, &l);
-		CHECK(l.up && l.mbps == 1000);
+		CHECK(l.up && l.mbps == most);
 	}
 	make("8168h");
 	host_log_clear();
@@ -229,6 +233,20 @@ TEST(a_phy_that_is_off_or_slow_negotiates_anew)
 	host_log_clear();
 	start();
 	CHECK(!host_log_has("negotiates anew"));	/* one that is well is left alone */
+}
+
+TEST(an_id_that_names_another_chip_is_not_believed)
+{
+	make("8168h");
+	c->pci->device = 0x8125;
+	c->pci->bar[2].size = 0x8000;
+	CHECK_EQ(probe(), -ERR_NODEV);
+	CHECK(host_log_has("TCR 54100800: not the chip that the PCI id names") ||
+	      host_log_has("TCR 54100000: not the chip that the PCI id names"));
+	make("8125b");
+	c->pci->device = 0x8168;
+	CHECK_EQ(probe(), -ERR_NODEV);
+	CHECK_EQ(host_heap_used(), 0);
 }
 
 TEST(aspm_and_clock_requests_are_off)

@@ -99,6 +99,28 @@ cards() {
 }
 
 # bats test_tags=slow
+@test "r8168: Linux's own driver accepts 8125A and 8125B" {
+	NATIVE=1
+	transfer 16
+	cards ,oob=1 8125a 8125b
+	linux_run net,reload "$transfer veneer.driver=r8169" "${nics[@]}"
+	said "cards: 2"
+	check_transfers 2
+	lawful 2
+}
+
+# bats test_tags=slow
+@test "r8168: Veneer drives 8125A and 8125B, left out of band and with their PHY off" {
+	veneer_only
+	transfer 16
+	cards ,oob=1,phy-off=1 8125a 8125b
+	linux_run net "$transfer" "${nics[@]}"
+	said "cards: 2"
+	check_transfers 2
+	lawful 2
+}
+
+# bats test_tags=slow
 @test "r8168: Veneer drives 8168B, 8168C, 8168D, 8168E-VL and 8168F" {
 	veneer_only
 	transfer 8

@@ -21,9 +21,9 @@
 #define LINE_TEST_US	1000u
 #define TIMER_SOON	1024u	/* clocks of the bus: 31 us on PCI, 8 on PCI Express */
 
-static void set_irq_mask(struct rtk *r, uint16_t mask)
+static void set_irq_mask(struct rtk *r, uint32_t mask)
 {
-	wr16(r, RTK_IMR, mask);
+	rtk_imr(r, mask);
 	rtk_flush(r);
 }
 
@@ -44,7 +44,7 @@ static int rtk_reset(struct nic *nic)
 	}
 	set_irq_mask(r, 0);
 	wr32(r, RTK_TIMERINT, 0);
-	wr16(r, RTK_ISR, 0xffff);
+	rtk_isr_clear(r, ~0u);
 	return rtk_leave_oob(r);
 }
 
@@ -135,14 +135,15 @@ static void rtk_filter_write(struct nic *nic)
 
 static void rtk_link(struct nic *nic, struct nic_link *out)
 {
-	uint8_t s = rd8(rtk_of(nic), RTK_PHYSTATUS);
+	struct rtk *r = rtk_of(nic);
+	uint32_t s = r->flags & CHIP_25 ? rd16(r, RTK_PHYSTATUS) : rd8(r, RTK_PHYSTATUS);
 
 	memset(out, 0, sizeof(*out));
-	out->up = (s & PHYSTATUS_LINK) && s != 0xff;
+	out->up = (s & PHYSTATUS_LINK) && (s & 0xff) != 0xff;
 	if (!out->up)
 		return;
-	out->mbps = s & PHYSTATUS_1000 ? 1000 : s & PHYSTATUS_100 ? 100 : 10;
-	out->full_duplex = (s & PHYSTATUS_FULL) || out->mbps == 1000;
+	out->mbps = s & PHYSTATUS_2500 ? 2500 : s & PHYSTATUS_1000 ? 1000 : s & PHYSTATUS_100 ? 100 : 10;
+	out->full_duplex = (s & PHYSTATUS_FULL) || out->mbps >= 1000;
 }
 
 /* --- interrupts --- */
@@ -150,15 +151,15 @@ static void rtk_link(struct nic *nic, struct nic_link *out)
 static uint32_t rtk_ack(struct nic *nic)
 {
 	struct rtk *r = rtk_of(nic);
-	uint16_t isr = rd16(r, RTK_ISR);
+	uint32_t isr = rtk_isr(r);
 
-	if (isr == 0xffff && rd32(r, RTK_TCR) == ~0u)
+	if ((isr & 0xffff) == 0xffff && rd32(r, RTK_TCR) == ~0u)
 		return NIC_GONE;
 	isr &= RTK_CAUSES;
 	if (!isr)
 		return 0;
-	wr16(r, RTK_IMR, 0);
-	wr16(r, RTK_ISR, isr);
+	rtk_imr(r, 0);
+	rtk_isr_clear(r, isr);
 	if (nic->irq_on)
 		set_irq_mask(r, RTK_CAUSES);
 	return isr;
@@ -185,7 +186,7 @@ static bool rtk_tick(struct nic *nic)
 {
 	struct rtk *r = rtk_of(nic);
 
-	if (nic->irq_on && (rd16(r, RTK_ISR) & RTK_CAUSES)) {
+	if (nic->irq_on && (rtk_isr(r) & RTK_CAUSES)) {
 		set_irq_mask(r, 0);
 		set_irq_mask(r, RTK_CAUSES);
 	}
@@ -219,14 +220,14 @@ static void rtk_intx_test(struct nic *nic, bool assert)
 
 	set_irq_mask(r, 0);
 	wr32(r, RTK_TIMERINT, 0);
-	wr16(r, RTK_ISR, INT_TIMEOUT);
+	rtk_isr_clear(r, INT_TIMEOUT);
 	if (!assert) {
 		rtk_flush(r);
 		return;
 	}
 	timer_soon(r);
 	set_irq_mask(r, INT_TIMEOUT);
-	(void)wait_until(rd16(r, RTK_ISR) & INT_TIMEOUT, LINE_TEST_US);
+	(void)wait_until(rtk_isr(r) & INT_TIMEOUT, LINE_TEST_US);
 }
 
 static void rtk_hung(struct nic *nic, char *text, size_t size)
@@ -234,18 +235,20 @@ static void rtk_hung(struct nic *nic, char *text, size_t size)
 	struct rtk *r = rtk_of(nic);
 	unsigned slot = nic->txq[0].done % RTK_TX_SLOTS;
 
-	fmt_string(text, size, "descriptor %u %08x, ISR %04x, CR %02x, TCR %08x", slot, r->tx[slot].opts, rd16(r, RTK_ISR),
+	fmt_string(text, size, "descriptor %u %08x, ISR %04x, CR %02x, TCR %08x", slot, r->tx[slot].opts, rtk_isr(r),
 		   rd8(r, RTK_CR), rd32(r, RTK_TCR));
 }
 
 /* --- taking over --- */
 
 /* Registers are behind an I/O BAR and, at another index for each generation, a memory BAR; MSI-X has a third. */
-static volatile uint8_t *map_registers(const struct pci_dev *pci)
+static volatile uint8_t *map_registers(const struct nic *nic)
 {
+	const struct pci_dev *pci = nic->hw.pci;
+
 	for (unsigned i = 0; i < ARRAY_SIZE(pci->bar); i++)
 		if (!pci->bar[i].io && pci->bar[i].size)
-			return pci_map_bar(pci, i, RTK_REG_SPACE);
+			return pci_map_bar(pci, i, nic->quirks & RTK_Q_25 ? RTK25_REG_SPACE : RTK_REG_SPACE);
 	return NULL;
 }
 
@@ -265,7 +268,7 @@ static int rtk_attach(struct nic *nic)
 
 	if (err)
 		return err;
-	r->regs = map_registers(nic->hw.pci);
+	r->regs = map_registers(nic);
 	if (!r->regs)
 		return -ERR_NODEV;
 	err = rtk_identify(r);

@@ -19,6 +19,9 @@
 #define RTK_RING_BYTES(slots)	((slots) * sizeof(struct rtk_desc))
 #define RTK_CAUSES		(INT_ROK | INT_RER | INT_TOK | INT_TER | INT_RDU | INT_LINK | INT_TIMEOUT | INT_SERR)
 
+/* hw_id.quirks */
+#define RTK_Q_25		BIT(0)	/* an RTL8125, whose registers need more room */
+
 /* struct rtk_chip.flags */
 #define CHIP_PCIE		BIT(0)
 #define CHIP_DMA64		BIT(1)
@@ -31,11 +34,13 @@
 #define CHIP_ALLMULTI		BIT(8)	/* the multicast hash does not work */
 #define CHIP_JUMBO_B		BIT(9)	/* bits that allow jumbo frames, which firmware may have left on */
 #define CHIP_JUMBO_C		BIT(10)
+#define CHIP_25			BIT(11)	/* RTL8125 */
+#define CHIP_25B		BIT(12)
 
 struct rtk_chip {
 	uint16_t mask, version;		/* of TCR's upper 12 bits */
 	uint16_t flags;
-	uint16_t rcr;			/* bursts and thresholds */
+	uint32_t rcr;			/* bursts and thresholds */
 	const char *name;
 };
 
@@ -49,7 +54,7 @@ struct rtk {
 	volatile uint8_t *regs;
 	const struct rtk_chip *chip;
 	uint32_t flags;			/* of chip: the table goes when the guest runs */
-	uint16_t rcr_fixed;
+	uint32_t rcr_fixed;
 	volatile struct rtk_desc *tx, *rx;
 	uint8_t *tx_buf, *rx_buf;
 	uint32_t tx_opts[RTK_TX_SLOTS];	/* of frames that are not kicked yet */
@@ -85,6 +90,36 @@ static inline struct rtk *rtk_of(struct nic *nic)
 static inline void rtk_flush(const struct rtk *r)
 {
 	(void)rd8(r, RTK_CR);
+}
+
+/* The causes of interrupts, and which of them are enabled: words, on the RTL8125 dwords elsewhere. */
+static inline uint32_t rtk_isr(const struct rtk *r)
+{
+	return r->flags & CHIP_25 ? rd32(r, RTK25_ISR) : rd16(r, RTK_ISR);
+}
+
+static inline void rtk_isr_clear(struct rtk *r, uint32_t causes)
+{
+	if (r->flags & CHIP_25)
+		wr32(r, RTK25_ISR, causes);
+	else
+		wr16(r, RTK_ISR, (uint16_t)causes);
+}
+
+static inline void rtk_imr(struct rtk *r, uint32_t causes)
+{
+	if (r->flags & CHIP_25)
+		wr32(r, RTK25_IMR, causes);
+	else
+		wr16(r, RTK_IMR, (uint16_t)causes);
+}
+
+static inline void rtk_tx_poll(struct rtk *r)
+{
+	if (r->flags & CHIP_25)
+		wr16(r, RTK25_TPPOLL, TPPOLL25_Q0);
+	else
+		wr8(r, RTK_TPPOLL, TPPOLL_NPQ);
 }
 
 /* IDR and the CONFIG registers take writes between the two. */

@@ -18,6 +18,7 @@
 #define GATE_US		1000u
 #define LIST_US		4200u
 #define STOP_US		100u
+#define READY_US	5000u
 
 /* Bursts without limit; thresholds as the public drivers set them. */
 #define RCR_OLD		0xe700u		/* frames go to memory when they are whole */
@@ -25,14 +26,20 @@
 #define RCR_MULTI	0xc700u
 #define RCR_NEW		0xcf00u
 
+#define RCR_25		0x40000700u
+#define RCR_25B		0x40000f00u
+
 #define PCIE64		(CHIP_PCIE | CHIP_DMA64)
 #define OLD_FAST	CHIP_PCIE
 #define NEW_FAST	(PCIE64 | CHIP_PM)
 #define EVL		(PCIE64 | CHIP_PM | CHIP_EVL)
 #define G_ON		(EVL | CHIP_MAC_ERI | CHIP_OCP)
+#define ON_25		(PCIE64 | CHIP_PM | CHIP_OCP | CHIP_L1_2 | CHIP_25)
 
 /* The first that fits.  Chips with a management processor (8168DP, 8168EP, 8117) are left out: it shares their receiver. */
 static const struct rtk_chip chips[] = {
+	{ 0x7cf, 0x641, ON_25 | CHIP_25B, RCR_25B, "8125B" },
+	{ 0x7cf, 0x609, ON_25, RCR_25, "8125A" },
 	{ 0x7cf, 0x541, G_ON | CHIP_L1_2, RCR_NEW, "8168H" },
 	{ 0x7cf, 0x5c8, G_ON, RCR_NEW, "8411B" },
 	{ 0x7cf, 0x509, G_ON, RCR_NEW, "8168GU" },
@@ -74,6 +81,12 @@ int rtk_identify(struct rtk *r)
 	if (!r->chip || !r->chip->name) {
 		log_err("%s: TCR %08x: %s", r->nic.name, tcr, tcr == ~0u ? "no answer" : r->chip ?
 			"a chip with a management processor, not supported" : "a version that this driver does not know");
+		r->chip = NULL;
+		return -ERR_NODEV;
+	}
+	/* An id that lies about its chip: registers may be missing. */
+	if (!(r->chip->flags & CHIP_25) != !(r->nic.quirks & RTK_Q_25)) {
+		log_err("%s: TCR %08x: not the chip that the PCI id names", r->nic.name, tcr);
 		r->chip = NULL;
 		return -ERR_NODEV;
 	}
@@ -121,7 +134,7 @@ static void phy_write(struct rtk *r, unsigned reg, uint16_t v)
 void rtk_phy_wake(struct rtk *r)
 {
 	uint16_t bmcr, anar, gbcr = 0;
-	bool giga, changed;
+	bool giga, changed, slow_25;
 
 	if (!(r->flags & CHIP_OCP)) {
 		phy_write(r, MII_PAGE, 0);
@@ -134,7 +147,8 @@ void rtk_phy_wake(struct rtk *r)
 	giga = phy_read(r, MII_ESTATUS) & ESTATUS_1000_FULL;
 	if (giga)
 		gbcr = phy_read(r, MII_GBCR);
-	changed = (bmcr & BMCR_PDOWN) || !(bmcr & BMCR_AN) || (anar & ANAR_10_100) != ANAR_10_100 ||
+	slow_25 = (r->flags & CHIP_25) && !(phy_read(r, PHY_ADV_2500) & ADV_2500);
+	changed = slow_25 || (bmcr & BMCR_PDOWN) || !(bmcr & BMCR_AN) || (anar & ANAR_10_100) != ANAR_10_100 ||
 		  (giga && !(gbcr & GBCR_1000_FULL));
 	if (!changed)
 		return;
@@ -142,6 +156,8 @@ void rtk_phy_wake(struct rtk *r)
 	phy_write(r, MII_ANAR, anar | ANAR_10_100);
 	if (giga)
 		phy_write(r, MII_GBCR, gbcr | GBCR_1000_FULL);
+	if (slow_25)
+		phy_write(r, PHY_ADV_2500, phy_read(r, PHY_ADV_2500) | ADV_2500);
 	phy_write(r, MII_BMCR, (bmcr & (uint16_t)~BMCR_PDOWN) | BMCR_AN | BMCR_RESTART);
 }
 
@@ -175,12 +191,16 @@ static void eri_set(struct rtk *r, uint32_t addr, uint32_t clear, uint32_t set)
 	eri_write(r, addr, 15, (eri_read(r, addr) & ~clear) | set);
 }
 
+static uint16_t ocp_read(struct rtk *r, uint32_t addr)
+{
+	wr32(r, RTK_OCPDR, FIELD_PREP(OCP_ADDR, addr / 2));
+	return FIELD_GET(OCP_DATA, rd32(r, RTK_OCPDR));
+}
+
 static void ocp_set(struct rtk *r, uint32_t addr, uint16_t clear, uint16_t set)
 {
-	uint16_t v;
+	uint16_t v = (ocp_read(r, addr) & (uint16_t)~clear) | set;
 
-	wr32(r, RTK_OCPDR, FIELD_PREP(OCP_ADDR, addr / 2));
-	v = (uint16_t)((rd32(r, RTK_OCPDR) & OCP_DATA & (uint16_t)~clear) | set);
 	wr32(r, RTK_OCPDR, OCP_FLAG | FIELD_PREP(OCP_ADDR, addr / 2) | v);
 }
 
@@ -199,6 +219,11 @@ void rtk_read_mac(struct rtk *r, uint8_t mac[6])
 		uint32_t lo = eri_read(r, ERI_MAC);
 
 		bytes_of(mac, lo, eri_read(r, ERI_MAC + 4));
+		if (nic_mac_valid(mac))
+			return;
+	}
+	if (r->flags & CHIP_25) {
+		bytes_of(mac, rd32(r, RTK25_MAC), rd32(r, RTK25_MAC + 4));
 		if (nic_mac_valid(mac))
 			return;
 	}
@@ -231,7 +256,7 @@ static void wait_empty(struct rtk *r)
 	uint32_t tcr = 0;
 	uint8_t mcu = 0;
 
-	if (!wait_until((tcr = rd32(r, RTK_TCR)) & TCR_EMPTY, FIFO_US))
+	if (!(r->flags & CHIP_25) && !wait_until((tcr = rd32(r, RTK_TCR)) & TCR_EMPTY, FIFO_US))
 		log_warn("%s: the transmitter does not run empty, TCR %08x", r->nic.name, tcr);
 	if ((r->flags & CHIP_OCP) &&
 	    !wait_until(((mcu = rd8(r, RTK_MCU)) & (MCU_TX_EMPTY | MCU_RX_EMPTY)) == (MCU_TX_EMPTY | MCU_RX_EMPTY), FIFO_US))
@@ -246,6 +271,8 @@ void rtk_quiesce(struct rtk *r)
 		set32(r, RTK_MISC, 0, MISC_GATE);
 		rtk_flush(r);
 		delay_us(GATE_US);
+		if (r->flags & CHIP_25B)
+			set8(r, RTK_CR, 0, CR_STOP);
 		wait_empty(r);
 		return;
 	}
@@ -283,7 +310,13 @@ int rtk_leave_oob(struct rtk *r)
 	err = list_wait(r);
 	if (err)
 		return err;
-	ocp_set(r, OCP_LIST, 0, LIST_BUILD);
+	if (r->flags & CHIP_25) {
+		ocp_set(r, 0xc0aa, 0xffff, 0x07d0);
+		ocp_set(r, 0xc0a6, 0xffff, 0x0150);
+		ocp_set(r, 0xc01e, 0xffff, 0x5555);
+	} else {
+		ocp_set(r, OCP_LIST, 0, LIST_BUILD);
+	}
 	return list_wait(r);
 }
 
@@ -324,6 +357,39 @@ static void setup_evl(struct rtk *r)
 	set32(r, RTK_MISC, 0, MISC_PWM);
 }
 
+/*
+ * RTL8125: numbers without names, too.  Among them: descriptors as the older chips have them (EB58h), no L1.2, EEE off.  The
+ * PCI Express PHY stays as firmware has set it.
+ */
+static const struct { uint16_t addr, clear, set; } settings_25[] = {
+	{ 0xd40a, 0x0010, 0 }, { 0xc140, 0xffff, 0xffff }, { 0xc142, 0xffff, 0xffff }, { 0xd3e2, 0x0fff, 0x03a9 },
+	{ 0xd3e4, 0x00ff, 0 }, { 0xe860, 0, 0x0080 }, { 0xeb58, 0x0001, 0 }, { 0xc0b4, 0, 0x000c },
+	{ 0xeb6a, 0x00ff, 0x0033 }, { 0xeb50, 0x03e0, 0x0040 }, { 0xe056, 0x00f0, 0x0030 }, { 0xe040, 0x1003, 0 },
+	{ 0xea1c, 0x0003, 0x0001 }, { 0xe0c0, 0x4f0f, 0x4403 }, { 0xe052, 0x0080, 0x0068 }, { 0xd430, 0x0fff, 0x047f },
+	{ 0xea1c, 0x0004, 0 }, { 0xeb54, 0, 0x0001 },
+};
+
+static void setup_25(struct rtk *r)
+{
+	set8(r, RTK_CONFIG3, CONFIG3_L23, 0);
+	for (uint32_t reg = RTK25_MITIGATE; reg < RTK25_MITIGATE + 0x100; reg += 4)
+		wr32(r, reg, 0);
+	wr16(r, 0x382, 0x221b);
+	wr8(r, 0x4500, 0);
+	wr16(r, 0x4800, 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(settings_25); i++)
+		ocp_set(r, settings_25[i].addr, settings_25[i].clear, settings_25[i].set);
+	delay_us(1);
+	ocp_set(r, 0xeb54, 0x0001, 0);
+	ocp_set(r, 0xe614, 0x0700, r->flags & CHIP_25B ? 0x0200 : 0x0400);
+	ocp_set(r, 0xe63e, 0x0c30, r->flags & CHIP_25B ? 0 : 0x0020);
+	ocp_set(r, OCP_L1_2, 0x00ff, 0);
+	wr16(r, 0x1880, rd16(r, 0x1880) & (uint16_t)~0x0030u);
+	ocp_set(r, 0xe098, 0xffff, 0xc302);
+	if (!wait_until(!(ocp_read(r, OCP_READY) & OCP_NOT_YET), READY_US))
+		log_warn("%s: OCP %04x stays %04x", r->nic.name, OCP_READY, ocp_read(r, OCP_READY));
+}
+
 /* A receiver that wakes from L1 for each frame loses the first ones: both ends of that are switched off, here and in PCI. */
 static void power_saving_off(struct rtk *r)
 {
@@ -342,8 +408,11 @@ void rtk_chip_setup(struct rtk *r)
 {
 	rtk_lock(r, false);
 	wr16(r, RTK_CPCR, (rd16(r, RTK_CPCR) & CPCR_NORMAL) | (r->flags & CHIP_PCIE ? 0 : CPCR_MULRW));
-	wr8(r, RTK_MTPS, r->flags & CHIP_EVL ? 0x27 : 0x3f);
-	if (r->flags & CHIP_OCP)
+	if (!(r->flags & CHIP_25))
+		wr8(r, RTK_MTPS, r->flags & CHIP_EVL ? 0x27 : 0x3f);
+	if (r->flags & CHIP_25)
+		setup_25(r);
+	else if (r->flags & CHIP_OCP)
 		setup_g(r);
 	else if (r->flags & CHIP_EVL)
 		setup_evl(r);
@@ -355,6 +424,7 @@ void rtk_chip_setup(struct rtk *r)
 	}
 	power_saving_off(r);
 	rtk_lock(r, true);
-	wr16(r, RTK_MITIGATE, 0);
+	if (!(r->flags & CHIP_25))
+		wr16(r, RTK_MITIGATE, 0);
 	rtk_flush(r);
 }

@@ -77,6 +77,16 @@
 #define RTK_RDSAR		0xe4	/* receive ring, as TNPDS */
 #define RTK_MTPS		0xec	/* byte: longest frame to send, x 128 bytes; on PCI x 32, when to begin early */
 
+/* RTL8125: these elsewhere, and wider.  Its other registers are the family's; no datasheet is public. */
+#define RTK25_REG_SPACE		0x8000u
+#define RTK25_IMR		0x38	/* dword */
+#define RTK25_ISR		0x3c	/* dword; the causes' bits are the same */
+#define RTK25_TPPOLL		0x90	/* word */
+#define  TPPOLL25_Q0		BIT(0)
+#define  PHYSTATUS_2500		BIT(10)	/* the register is a word */
+#define RTK25_MITIGATE		0xa00	/* to 0xaff: moderation, dwords */
+#define RTK25_MAC		0x19e0	/* the burnt-in address */
+
 /* Undocumented, from here on. */
 #define RTK_ERIDR		0x70	/* 8168E-VL on: registers of the MAC behind these two */
 #define RTK_ERIAR		0x74
@@ -108,7 +118,9 @@
 #define OCP_LIST		0xe8deu
 #define  LIST_OFF		BIT(14)
 #define  LIST_BUILD		BIT(15)
-#define OCP_L1_2		0xe092u		/* 8168H: low byte 0, no L1.2 */
+#define OCP_L1_2		0xe092u		/* 8168H, 8125: low byte 0, no L1.2 */
+#define OCP_READY		0xe00eu		/* 8125 */
+#define  OCP_NOT_YET		BIT(13)
 
 /* The PHY: IEEE 802.3, clause 22. */
 #define OCP_PHY			0xa400u		/* its register 0 by PHYOCP */
@@ -124,6 +136,8 @@
 #define MII_ESTATUS		15u
 #define  ESTATUS_1000_FULL	BIT(13)
 #define MII_PAGE		31u
+#define PHY_ADV_2500		0xeau		/* 8125: at A5D4h, as phy_read() counts */
+#define  ADV_2500		BIT(7)
 
 /* Descriptors of both rings: four dwords, the last two the address. */
 #define DESC_OWN		BIT(31)		/* the chip's */

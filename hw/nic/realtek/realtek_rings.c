@@ -54,7 +54,7 @@ void rtk_tx_kick(struct nic *nic, unsigned q)
 	for (uint32_t i = nic->txq[q].kicked; i != nic->txq[q].sent; i++)
 		r->tx[i % RTK_TX_SLOTS].opts = r->tx_opts[i % RTK_TX_SLOTS];
 	dma_wmb();
-	wr8(r, RTK_TPPOLL, TPPOLL_NPQ);
+	rtk_tx_poll(r);
 }
 
 static unsigned tx_drain(struct rtk *r)
@@ -65,7 +65,7 @@ static unsigned tx_drain(struct rtk *r)
 	for (; n < RTK_TX_SLOTS && t->done != t->kicked && !(r->tx[t->done % RTK_TX_SLOTS].opts & DESC_OWN); n++)
 		nic_tx_done(&r->nic, 0);
 	if (nic_runs(&r->nic) && t->done != t->kicked)
-		wr8(r, RTK_TPPOLL, TPPOLL_NPQ);
+		rtk_tx_poll(r);
 	return n;
 }
 
