@@ -74,7 +74,7 @@ static void slot_put(struct disk_slot *s)
 	q->free[q->nfree++] = s->cmd.tag;
 }
 
-/* The command is out of the way, not started or over: settle its request. */
+/* A command of the request has completed, or was not started: complete the request if it was the last. */
 static void req_settle(struct disk_queue *q, struct disk_req *req)
 {
 	bool all_issued = req->priv.status || req->op == DISK_FLUSH || req->priv.issued_blocks == req->nblocks;
@@ -84,14 +84,14 @@ static void req_settle(struct disk_queue *q, struct disk_req *req)
 	finish(q, req, req->priv.status);
 }
 
-/* Give @s to the driver; false when it is busy and @s is parked. */
+/* Give @s to the driver; false if the driver is busy: @s is then parked. */
 static bool slot_start(struct disk_slot *s)
 {
 	struct disk_queue *q = s->q;
 	struct disk *disk = q->disk;
 	struct disk_req *req = s->req;
 
-	/* One look at the clock for all that one kick sends off. */
+	/* Read the clock once for all commands of one kick. */
 	if (!q->rings)
 		q->deadline_us = time_us() + disk->timeout_us;
 	s->cmd.deadline_us = q->deadline_us;
@@ -116,7 +116,7 @@ static bool slot_start(struct disk_slot *s)
 	return true;
 }
 
-/* --- the way of most requests: one command, uncut --- */
+/* --- most requests: one command, not split --- */
 
 static void submit_any(struct disk_queue *q, struct disk_req *req);
 static void queue_run(struct disk_queue *q);
@@ -126,12 +126,12 @@ static bool on_disk(const struct disk *disk, const struct disk_req *req)
 	return req->nblocks && req->lba < disk->nblocks && req->nblocks <= disk->nblocks - req->lba;
 }
 
-/* Whether the pieces make @bytes and keep every rule as they are. */
+/* True if the pieces have @bytes in all and keep every rule of the controller unchanged. */
 static bool pieces_fit(const struct disk_queue *q, const struct disk_req *req, uint64_t bytes)
 {
 	const struct disk_limits *l = &q->disk->limits;
 	uint64_t page = l->page_rule ? l->page_rule - 1 : 0, start = l->addr_align - 1, sum = 0;
-	uint64_t room = l->max_seg_len - page;		/* so much is there wherever a piece begins */
+	uint64_t room = l->max_seg_len - page;		/* every piece may have this many bytes, wherever it begins */
 
 	if (!req->nsg || req->nsg > q->sg_cap || bytes > l->max_bytes)
 		return false;
@@ -149,7 +149,7 @@ static bool pieces_fit(const struct disk_queue *q, const struct disk_req *req, u
 	}
 }
 
-/* A read or write that nothing is wrong with, and that can be one command, uncut. */
+/* True for a valid read or write that can be one command, not split. */
 static bool is_plain(const struct disk_queue *q, const struct disk_req *req)
 {
 	const struct disk *disk = q->disk;
@@ -159,7 +159,7 @@ static bool is_plain(const struct disk_queue *q, const struct disk_req *req)
 	return pieces_fit(q, req, (uint64_t)req->nblocks << q->block_shift);
 }
 
-/* Its command, with its own pieces. */
+/* Build its command from the request's own pieces. */
 static void start_whole(struct disk_queue *q, struct disk_req *req)
 {
 	struct disk_slot *s = slot_get(q);
@@ -232,9 +232,9 @@ void disk_cmd_done(struct disk *disk, struct disk_cmd *cmd, int status)
 		queue_run(q);
 }
 
-/* --- requests that are cut or have to wait --- */
+/* --- requests that are split or have to wait --- */
 
-/* A command for the head of the FIFO, or NULL: no tag, no bounce memory. */
+/* Build the next command of the request at the head of the FIFO; NULL if there is no tag or no bounce memory. */
 static struct disk_slot *slot_next(struct disk_queue *q, struct disk_req *req)
 {
 	struct disk_slot *s = slot_get(q);
@@ -253,7 +253,7 @@ static void unpark(struct disk_queue *q)
 	q->parked = NULL;
 }
 
-/* A request that failed in one command, or whose disk is gone, gets no more commands. */
+/* True if no more commands may be started for the request: one has failed, or the disk is gone. */
 static bool req_is_over(const struct disk_queue *q, struct disk_req *req)
 {
 	if (q->disk->gone && !req->priv.status)
@@ -287,7 +287,7 @@ static bool op_writes(enum disk_op op)
 	return op == DISK_WRITE || op == DISK_DISCARD || op == DISK_WRITE_ZEROES;
 }
 
-/* 0 when the request can be queued, 1 when there is nothing to do, or the error. */
+/* Check a request.  0: queue it; 1: nothing to do; negative: the error. */
 static int req_check(const struct disk_queue *q, const struct disk_req *req)
 {
 	const struct disk *disk = q->disk;
@@ -309,7 +309,7 @@ static int req_check(const struct disk_queue *q, const struct disk_req *req)
 	return 0;
 }
 
-/* The way of all others, and of what has to wait. */
+/* Queue a request that is split or has to wait. */
 static __attribute__((noinline)) void submit_any(struct disk_queue *q, struct disk_req *req)
 {
 	int status = req_check(q, req);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Cuts a request into commands that the controller's limits allow, and copies through bounce memory what the controller cannot
- * reach.  A request that is one command as it stands never comes here (disk.c: is_plain()).
+ * Splits a request into commands within the controller's limits, and copies data that the controller cannot reach through
+ * bounce memory.  A request that can be one command never comes here (disk.c: is_plain()).
  */
 #include <veneer/mem.h>
 #include <veneer/types.h>
@@ -9,7 +9,7 @@
 
 /* --- bounce memory --- */
 
-/* Up to @want contiguous chunks; the number got, 0 when all are busy. */
+/* Allocate up to @want contiguous chunks; their number, 0 if all are in use. */
 static unsigned bounce_get(struct disk_queue *q, unsigned want, unsigned *first)
 {
 	unsigned best = 0, run = 0;
@@ -39,14 +39,14 @@ uint8_t *disk_slot_bounce(const struct disk_slot *s)
 
 /* --- cutting --- */
 
-/* A place in a request's data. */
+/* A position in a request's data. */
 struct cursor {
 	const struct sg *sg;
 	unsigned left;		/* pieces from sg on */
-	uint32_t off;		/* into the first of them */
+	uint32_t off;		/* offset in the first of them */
 };
 
-/* A command's list under construction.  "good" is the longest prefix that is whole blocks and keeps every rule. */
+/* A command's list under construction.  "good" is the longest prefix that has whole blocks and keeps every rule. */
 struct cut {
 	const struct disk_limits *l;
 	uint32_t block_size;
@@ -55,7 +55,7 @@ struct cut {
 	uint64_t total;
 	uint64_t good;
 	unsigned good_n;
-	uint32_t good_last;	/* length of the last piece then */
+	uint32_t good_last;	/* length of the last piece of that prefix */
 };
 
 static void cursor_skip(struct cursor *c, uint64_t bytes)
@@ -70,7 +70,7 @@ static void cursor_skip(struct cursor *c, uint64_t bytes)
 		c->off += (uint32_t)bytes;
 }
 
-/* Bytes by which the piece can still grow. */
+/* The bytes by which the piece can still grow. */
 static uint64_t piece_room(const struct disk_limits *l, const struct sg *p)
 {
 	uint64_t end = p->addr + l->max_seg_len;
@@ -113,7 +113,7 @@ static void cut_mark(struct cut *c)
 	c->good_last = (uint32_t)(last->len - tail);
 }
 
-/* Take what the rules allow of [addr, addr + len); 0 when the command can grow no more. */
+/* Append as much of [addr, addr + len) as the rules allow; the bytes, 0 if the command is full. */
 static uint32_t cut_append(struct cut *c, uint64_t addr, uint32_t len)
 {
 	struct sg *last = c->n ? &c->out[c->n - 1] : NULL;
@@ -134,7 +134,7 @@ static uint32_t cut_append(struct cut *c, uint64_t addr, uint32_t len)
 	return take;
 }
 
-/* Build a list for at most @want bytes from @from on; the bytes that can go directly, whole blocks, perhaps 0. */
+/* Build a list for at most @want bytes from @from on.  The bytes that need no bounce memory: whole blocks, possibly 0. */
 static uint64_t cut_build(struct disk_queue *q, struct sg *out, struct cursor from, uint64_t want, unsigned *nsg)
 {
 	struct cut c = {
@@ -155,7 +155,7 @@ static uint64_t cut_build(struct disk_queue *q, struct sg *out, struct cursor fr
 	return c.good;
 }
 
-/* The bytes from @at on, at most @max, of which not even a single block can go directly. */
+/* The bytes from @at on, at most @max, that need bounce memory: no block of them can be transferred directly. */
 static uint64_t bounce_span(struct disk_queue *q, struct sg *scratch, struct cursor at, uint64_t max)
 {
 	uint32_t bs = q->disk->block_size;
@@ -169,7 +169,7 @@ static uint64_t bounce_span(struct disk_queue *q, struct sg *scratch, struct cur
 	return span;
 }
 
-/* Point the slot at bounce memory for what cannot go directly; the bytes, or 0 when there is no memory now. */
+/* Give the slot bounce memory for data that cannot be transferred directly; the bytes, 0 if no memory is free now. */
 static uint64_t build_bounced(struct disk_slot *s, struct cursor at, uint64_t want)
 {
 	struct disk_queue *q = s->q;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A disk's queues and their memory, its window, and reads that wait: the start's side of the disk layer. */
+/* The start of the disk layer: a disk's queues and their memory, its window, and reads that wait.  Requests are in disk.c. */
 #include <veneer/counters.h>
 #include <veneer/err.h>
 #include <veneer/hwdev.h>
@@ -8,8 +8,8 @@
 #include <veneer/time.h>
 #include "disk_queue.h"
 
-#define BOUNCE_CHUNKS	16u		/* 64 KiB for a disk; shared out among its queues, one for each tag, but */
-#define BOUNCE_MIN	4u		/* not less than this for each */
+#define BOUNCE_CHUNKS	16u		/* 64 KiB for a disk, divided among its queues by their tags, but */
+#define BOUNCE_MIN	4u		/* at least this much for each queue */
 #define DEFAULT_TIMEOUT	30000000u
 
 _Static_assert(sizeof(struct disk_slot) + sizeof(uint16_t) <= DISK_SLOT, "DISK_MEMORY() counts it");
@@ -114,7 +114,7 @@ int disk_set_window(struct disk *disk, uint64_t first, uint64_t n)
 		return -ERR_INVAL;
 	disk->first_block = first;
 	disk->nblocks = n;
-	/* What is aligned on the disk lies elsewhere in the window. */
+	/* The window's begin shifts the disk's alignment. */
 	disk->align_offset = (uint16_t)((disk->align_offset + phys - first % phys) % phys);
 	return 0;
 }
@@ -137,7 +137,7 @@ int disk_read_now(struct disk *disk, uint64_t lba, void *buf, uint32_t n)
 {
 	struct sg sg = { mem_phys(buf), n * disk->block_size };
 	struct waiter w = { .req = { .op = DISK_READ, .lba = lba, .nblocks = n, .sg = &sg, .nsg = 1, .done = waiter_done } };
-	/* The driver has its own deadline, and recovers after it; this one is for what never comes. */
+	/* The driver has a shorter deadline of its own and recovers then; this one is for a driver that does not. */
 	uint64_t end = time_us() + 2ull * disk->timeout_us;
 
 	disk_submit(disk, 0, &w.req);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the boot loader told us, copied out of its structures into Veneer's own memory before anything else is
- * touched (multiboot2 1.6/2.0 section 3.6; GRUB may put the information and modules below 1 MiB).
+ * The boot loader's information, copied into Veneer's own memory before any other memory is written
+ * (multiboot2 1.6/2.0 section 3.6; GRUB may put the information and modules below 1 MiB).
  */
 #ifndef HV_BOOTINFO_H
 #define HV_BOOTINFO_H
@@ -37,7 +37,7 @@ struct boot_info {
 	char cmdline[BOOT_MAX_CMDLINE];
 	char loader_name[64];
 
-	uint64_t rsdp;		/* physical address of the firmware's RSDP where found, else of our copy in rsdp_copy; 0 none */
+	uint64_t rsdp;		/* physical address of the firmware's RSDP if found, else of our copy in rsdp_copy; 0 none */
 	uint8_t rsdp_copy[36];
 	uint8_t rsdp_size;
 	/* SMBIOS's entry points and tables, of the 32-bit and of the 64-bit form; 0 unknown. */
@@ -45,7 +45,7 @@ struct boot_info {
 	uint64_t ebda;			/* start of the extended BIOS data area, 0 unknown */
 
 	uint16_t low_kib;		/* conventional memory, as the BIOS counts it; 0 unknown */
-	uint8_t boot_sector[512];	/* what a BIOS loaded to 7C00h to start the boot loader, as far as it is still there */
+	uint8_t boot_sector[512];	/* the sector that a BIOS loaded to 7C00h, if not overwritten since */
 
 	bool has_fb;
 	struct {
@@ -63,60 +63,60 @@ struct boot_info {
 	bool has_bootdev;
 	uint32_t bootdev, bootdev_part, bootdev_sub;
 
-	/* Veneer's image and first heap; already cut out of range[] as MEM_RESERVED by boot_info_hide(). */
+	/* Veneer's image and first heap; boot_info_hide() has made them MEM_RESERVED in range[]. */
 	uint64_t self_base, self_size;
 
-	/* All that boot_info_own() took, in no order, without neighbours: MEM_RESERVED in range[]. */
+	/* All ranges of boot_info_own(), unsorted, adjacent ones joined: MEM_RESERVED in range[]. */
 	struct mem_range own[BOOT_MAX_OWN];
 	unsigned nown;
 };
 
 /*
- * Copy what the multiboot2 information at @info says into @b (zeroed by this function).  Bounded by its total_size and by our
- * tables.  0, or negative after a log line.
+ * Copy the multiboot2 information at @info into @b (zeroed by this function).  Bounded by its total_size and by our tables.
+ * 0, or negative after a log line.
  */
 int boot_info_parse(struct boot_info *b, const void *info);
 
 /*
- * Look where the firmware keeps its RSDP and SMBIOS, by the EFI system table or as ACPI 6.4 section 5.2.5.1 and SMBIOS 3.0
- * section 5.2 say, and what a BIOS keeps in low memory.  @phys points to where physical address 0 is mapped, and all memory
- * below 4 GiB behind it: call before page 0 goes away.  What is not found, or lies higher, leaves b->rsdp as it was.
+ * Find the firmware's RSDP and SMBIOS, in the EFI system table or by the search of ACPI 6.4 section 5.2.5.1 and SMBIOS 3.0
+ * section 5.2, and read the BIOS data in low memory.  @phys is the mapping of physical address 0 and of all memory below 4 GiB:
+ * call before page 0 is unmapped.  If no RSDP is found below 4 GiB, b->rsdp does not change.
  */
 void boot_info_find_rsdp(struct boot_info *b, const uint8_t *phys);
 
 /*
- * Mark [base, base + size) reserved in the map (and in the EFI map copy); -ERR_INVAL when it is not wholly usable or not
- * page-aligned; nothing has changed then.  The first call also sets self_base and self_size.
- * In the EFI map the descriptor is split, the piece becomes EfiReservedMemoryType; only conventional, loader code or
- * loader data memory may be taken.
+ * Mark [base, base + size) reserved in the map (and in the copy of the EFI map).  -ERR_INVAL, and nothing has changed, if the
+ * range is not wholly usable or not page-aligned.  The first call also sets self_base and self_size.  In the EFI map the
+ * descriptor is split, the piece becomes EfiReservedMemoryType; only conventional, loader code or loader data memory may be
+ * taken.
  */
 int boot_info_hide(struct boot_info *b, uint64_t base, uint64_t size);
 
 /*
- * The same for memory of Veneer's own: remembered in own[], one entry of the map with what was taken beside it.  -ERR_NOMEM
- * when own[] is full.
+ * The same for memory that Veneer keeps: the range is added to own[], and joined with adjacent ranges of own[] in the map.
+ * -ERR_NOMEM if own[] is full.
  */
 int boot_info_own(struct boot_info *b, uint64_t base, uint64_t size);
 
-/* Whether Veneer's own memory meets [base, base + size). */
+/* True if Veneer's own memory overlaps [base, base + size). */
 bool boot_info_is_own(const struct boot_info *b, uint64_t base, uint64_t size);
 
 /*
- * Lowest-first search for @size usable bytes aligned to @align in [@min, @max), clear of the modules and of @avoid; 0: none.
- * With an EFI map only memory that boot_info_hide() could take is found, so nothing that runtime calls may touch.
+ * Find the lowest @size usable bytes, aligned to @align, in [@min, @max), clear of the modules and of @avoid; 0: none.
+ * With an EFI map only memory that boot_info_hide() accepts is found, hence none that runtime services may access.
  */
 uint64_t boot_info_find(const struct boot_info *b, uint64_t size, uint64_t align, uint64_t min, uint64_t max,
 			const struct mem_range *avoid, unsigned navoid);
 
-/* The same with a choice: the highest place instead of the lowest; places where modules lie now allowed. */
+/* The same with options: the highest place instead of the lowest; also places that hold modules now. */
 #define BOOT_FIND_HIGH		BIT(0)
 #define BOOT_FIND_OVER_MODULES	BIT(1)
 uint64_t boot_info_find_as(const struct boot_info *b, unsigned how, uint64_t size, uint64_t align, uint64_t min, uint64_t max,
 			   const struct mem_range *avoid, unsigned navoid);
 
 /*
- * Whether all of [base, base + size) is usable memory.  If not, *@blocker is the range that begins lowest of those in the way
- * (type 0: nothing at all is known about that place, it is a hole).
+ * True if all of [base, base + size) is usable memory.  If not, *@blocker is the lowest range that is not usable
+ * (type 0: a hole in the memory map).
  */
 bool boot_info_usable(const struct boot_info *b, uint64_t base, uint64_t size, struct mem_range *blocker);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The multiboot2 information (Multiboot2 Specification 2.0, section 3.6), copied out. */
+/* Copies the multiboot2 information (Multiboot2 Specification 2.0, section 3.6).  Work on the memory map is memmap.c. */
 #include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/string.h>
@@ -14,8 +14,8 @@ struct tag {
 };
 
 /*
- * What the ranges are made of, where the boot loader lists it: in any order, overlapping, any number.  Without a map: the two
- * sizes that the BIOS knew before E820.
+ * The boot loader's memory map, the source of the ranges: entries in any order and number, possibly overlapping.  Without a
+ * map: the two sizes that a BIOS had before E820.
  */
 static struct {
 	struct tag map;
@@ -85,7 +85,7 @@ static unsigned raw_count(void)
 	return raw.map.size < 28 ? 0 : (raw.map.size - 28) / raw.stride + 1;
 }
 
-/* Entry @i; size 0 for none.  The last page of the address space is given up, so that an end is always a number. */
+/* Entry @i; size 0 for none.  The last page of the address space is dropped, so that an end never overflows. */
 static struct mem_range raw_get(unsigned i)
 {
 	struct mem_range r = { 0, 0, MEM_RESERVED };
@@ -137,7 +137,7 @@ static void parse_framebuffer(struct boot_info *b, const struct tag *t)
 	b->fb.blue_size = t->data[29];
 }
 
-/* The newer of the two counts, in whatever order they come (ACPI 6.4 table 5.3: 20 bytes, since 2.0 36). */
+/* Use the newer of the two RSDP tags, in any order (ACPI 6.4 table 5.3: 20 bytes; 36 since ACPI 2.0). */
 static void parse_rsdp(struct boot_info *b, const struct tag *t)
 {
 	uint8_t size = t->type == MB2_TAG_ACPI_NEW ? 36 : 20;
@@ -158,7 +158,7 @@ static int parse_efi_map(struct boot_info *b, const struct tag *t)
 		return 0;
 	}
 	size -= size % desc;
-	/* Hiding Veneer splits a descriptor into three, a trampoline page likewise. */
+	/* Hiding Veneer can split one descriptor into three, and so can a trampoline page. */
 	if (size > sizeof(b->efi_map) - 4 * desc) {
 		log_err("boot: EFI memory map of %u entries, %u bytes: there is room for %u bytes", size / desc, size,
 			(unsigned)sizeof(b->efi_map) - 4 * desc);
@@ -233,7 +233,7 @@ static int parse_tag(struct boot_info *b, const struct tag *t)
 	}
 }
 
-/* The tag at *@off, and *@off behind it: 1, 0 at the end tag, or negative. */
+/* Read the tag at *@off and move *@off behind it.  1; 0 at the end tag; negative: malformed. */
 static int next_tag(const uint8_t *info, uint32_t total, uint32_t *off, struct tag *t)
 {
 	uint32_t head[2];
@@ -257,7 +257,7 @@ static int next_tag(const uint8_t *info, uint32_t total, uint32_t *off, struct t
 	return 1;
 }
 
-/* How strongly a type forbids; where entries overlap the strongest wins. */
+/* Rank of a type: if entries overlap, the type of the highest rank counts. */
 static unsigned strength(enum mem_type type)
 {
 	static const uint8_t order[] = { [MEM_USABLE] = 1, [MEM_ACPI] = 2, [MEM_NVS] = 3, [MEM_RESERVED] = 4, [MEM_BAD] = 5 };
@@ -265,7 +265,7 @@ static unsigned strength(enum mem_type type)
 	return order[type];
 }
 
-/* The strongest type at @at (0: no entry covers it), and in *@end the next address where that may change. */
+/* The type of the highest rank at @at (0: no entry covers it), and in *@end the next address where that may change. */
 static unsigned type_at(uint64_t at, uint64_t *end)
 {
 	unsigned type = 0;
@@ -288,7 +288,7 @@ static unsigned type_at(uint64_t at, uint64_t *end)
 	return type;
 }
 
-/* Append to the sorted map; neighbours of one type become one.  False when the map is full. */
+/* Append to the sorted map; adjacent ranges of one type are joined.  False if the map is full. */
 static bool append(struct boot_info *b, uint64_t base, uint64_t end, enum mem_type type)
 {
 	struct mem_range *last = b->nranges ? &b->range[b->nranges - 1] : NULL;
@@ -305,7 +305,7 @@ static bool append(struct boot_info *b, uint64_t base, uint64_t end, enum mem_ty
 	return true;
 }
 
-/* Usable memory counts by whole pages: the guest, and nested paging, know nothing smaller. */
+/* Round usable memory to whole pages, the unit of the guest and of nested paging. */
 static void trim_usable(struct boot_info *b)
 {
 	unsigned n = 0;

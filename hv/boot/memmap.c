@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Work on the memory map that the boot loader gave: hiding a range, finding room, finding the firmware's tables. */
+/* Operations on the boot loader's memory map: hide a range, find free memory, find the firmware's tables. */
 #include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/string.h>
@@ -28,7 +28,7 @@ static struct efi_desc efi_get(const struct boot_info *b, unsigned i)
 	struct efi_desc d;
 
 	memcpy(&d, b->efi_map + (size_t)i * b->efi_desc_size, sizeof(d));
-	/* A descriptor that wraps would spoil every comparison. */
+	/* Reject a descriptor whose end wraps around: every comparison would be wrong. */
 	d.pages = MIN(d.pages, (~0ull - d.phys) / PAGE_SIZE);
 	return d;
 }
@@ -38,7 +38,7 @@ static void efi_put(struct boot_info *b, unsigned i, const struct efi_desc *d)
 	memcpy(b->efi_map + (size_t)i * b->efi_desc_size, d, sizeof(*d));
 }
 
-/* Boot services memory is not: SetVirtualAddressMap of many firmwares still touches it. */
+/* Not boot services memory: SetVirtualAddressMap of many firmwares still accesses it. */
 static bool efi_takeable(uint32_t type)
 {
 	return type == EFI_CONVENTIONAL || type == EFI_LOADER_CODE || type == EFI_LOADER_DATA;
@@ -134,7 +134,7 @@ bool boot_info_usable(const struct boot_info *b, uint64_t base, uint64_t size, s
 	return at >= end;
 }
 
-/* Replace entry @i by up to three: what lies before the hidden part, it, and what lies behind. */
+/* Replace entry @i by up to three: the part before the hidden one, the hidden one, and the part behind. */
 static void cut(struct boot_info *b, unsigned i, uint64_t base, uint64_t size)
 {
 	struct mem_range old = b->range[i], part[3];
@@ -168,7 +168,7 @@ int boot_info_hide(struct boot_info *b, uint64_t base, uint64_t size)
 
 	if (err)
 		return err;
-	/* Usable neighbours are one entry, so a usable range lies in one. */
+	/* Adjacent usable entries have been joined, so a usable range lies in a single entry. */
 	while (range_end(&b->range[i]) <= base)
 		i++;
 	cut(b, i, base, size);
@@ -188,7 +188,7 @@ bool boot_info_is_own(const struct boot_info *b, uint64_t base, uint64_t size)
 	return b->self_size && overlap(base, size, b->self_base, b->self_size);
 }
 
-/* Add to own[]; a neighbour grows instead. */
+/* Add a range to own[], or extend an adjacent one. */
 static struct mem_range *remember_own(struct boot_info *b, uint64_t base, uint64_t size)
 {
 	for (unsigned i = 0; i < b->nown; i++) {
@@ -204,7 +204,7 @@ static struct mem_range *remember_own(struct boot_info *b, uint64_t base, uint64
 	return &b->own[b->nown++];
 }
 
-/* The map's entries inside @own become one. */
+/* Join the map's entries inside @own. */
 static void join(struct boot_info *b, const struct mem_range *own)
 {
 	for (unsigned i = 0; i + 1 < b->nranges; ) {
@@ -233,7 +233,7 @@ int boot_info_own(struct boot_info *b, uint64_t base, uint64_t size)
 	return err;
 }
 
-/* --- finding room --- */
+/* --- finding free memory --- */
 
 struct search {
 	const struct boot_info *b;
@@ -243,7 +243,7 @@ struct search {
 	unsigned navoid;
 };
 
-/* Something in the way of a place at @at. */
+/* An obstacle to a place at @at. */
 static bool conflict(const struct search *s, uint64_t at, struct mem_range *hit)
 {
 	const struct boot_info *b = s->b;
@@ -268,7 +268,7 @@ static bool conflict(const struct search *s, uint64_t at, struct mem_range *hit)
 	return false;
 }
 
-/* Within [@lo, @hi), all usable.  Each round steps over at least one obstacle, so it ends. */
+/* Search [@lo, @hi), which is all usable.  Each round passes at least one obstacle, so the loop ends. */
 static uint64_t find_low(const struct search *s, uint64_t lo, uint64_t hi)
 {
 	struct mem_range hit;
@@ -306,7 +306,7 @@ uint64_t boot_info_find_as(const struct boot_info *b, unsigned how, uint64_t siz
 
 	if (!size)
 		return 0;
-	/* The page at 0 holds the real-mode vectors and the BIOS data, and stands for "none" here. */
+	/* Never return page 0: it holds the real-mode vectors and the BIOS data, and 0 means "none". */
 	min = MAX(min, (uint64_t)PAGE_SIZE);
 	for (unsigned i = 0; i < b->nranges; i++) {
 		const struct mem_range *r = &b->range[how & BOOT_FIND_HIGH ? b->nranges - 1 - i : i];
@@ -339,7 +339,7 @@ static uint64_t read_at(const uint8_t *phys, uint64_t addr, unsigned bytes)
 	return v;
 }
 
-/* Whether the memory map knows the address, and the first page tables map it: nothing else is read. */
+/* True if the address may be read: the memory map has it and the first page tables map it. */
 static bool known(const struct boot_info *b, uint64_t addr, uint64_t len)
 {
 	if (addr >= 1ull << 32 || len > (1ull << 32) - addr)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What Veneer's own parts take of the heap, in bytes; bounds, met within a fifth. */
+/* Upper bounds in bytes of the heap that Veneer's own parts use; the real use is within a fifth. */
 #ifndef HV_BOOT_NEED_H
 #define HV_BOOT_NEED_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Veneer's own memory: the image with the first heap, where the boot loader put it, and the ranges that the heap grows by while
- * the devices start.  These come from the top of the memory below 4 GiB, mostly directly below the image.
+ * Veneer's own memory: the image with the first heap, at the boot loader's place, and the ranges that extend the heap while
+ * the devices start.  These ranges come from the top of the memory below 4 GiB, mostly directly below the image.
  */
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -15,14 +15,14 @@
 #include "hv/mem/ram.h"
 
 #define MIB		0x100000ull
-#define TOP		0x100000000ull		/* devices with 32-bit addresses reach no further */
+#define TOP		0x100000000ull		/* devices with 32-bit addresses cannot access memory above */
 #define TAIL_MAX	(2 * MIB)
-#define STEP		(512 * 1024ull)		/* a full heap grows by this at least */
+#define STEP		(512 * 1024ull)		/* a full heap grows at least by this */
 
 static struct boot_info *boot;			/* of the start: gone when the guest runs */
 static struct mem_range mine[BOOT_MAX_OWN];	/* what stays of it */
 static unsigned nmine;
-static uint64_t missing;			/* bytes that could not be had */
+static uint64_t missing;			/* bytes that could not be allocated */
 static bool said;				/* where all is that was taken first */
 
 static void remember(void)
@@ -41,7 +41,7 @@ static int take(uint64_t base, uint64_t size)
 	return err;
 }
 
-/* The highest place; @how much as it is, in one piece. */
+/* Take one piece at the highest place. */
 static int take_piece(uint64_t size)
 {
 	uint64_t at = boot_info_find_as(boot, BOOT_FIND_HIGH, size, PAGE_SIZE, MIB, TOP, NULL, 0);
@@ -63,8 +63,8 @@ START_ONLY_CODE static int own_grow(size_t need)
 }
 
 /*
- * A rest of less than 2 MiB between Veneer and the end of the memory is Veneer's as well: some boot loaders of guests compute
- * with the last usable range in units of 2 MiB.
+ * Also take a remainder of less than 2 MiB between Veneer and the end of the memory: some guests' boot loaders
+ * round the last usable range to 2 MiB.
  */
 static void take_tail(void)
 {
@@ -98,7 +98,7 @@ int own_init(struct boot_info *b)
 	return 0;
 }
 
-/* @bytes more; what does not fit in one piece comes in several. */
+/* Take @bytes more, in several pieces if no single one is large enough. */
 static void take_more(uint64_t bytes)
 {
 	uint64_t piece = bytes;
@@ -152,7 +152,7 @@ static int hide(void)
 {
 	int err = 0;
 
-	/* The image is hidden since nested paging began. */
+	/* The image has been hidden since nested paging was set up. */
 	for (unsigned i = 0; i < boot->nown && !err; i++)
 		if (boot->own[i].base != boot->self_base || boot->own[i].size != boot->self_size)
 			err = nested_hide(boot->own[i].base, boot->own[i].size);

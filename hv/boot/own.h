@@ -8,27 +8,27 @@
 struct boot_info;
 
 /*
- * Take the image's range out of the memory map @b, and a rest of less than 2 MiB behind it.  From now on the heap grows by
- * further ranges when it is full.  0, or -ERR_INVAL after a line: the boot loader put Veneer over what is no usable memory.
- * Before the first page table.
+ * Remove the image's range from the memory map @b, and a remainder of less than 2 MiB behind it.  From now on a full heap grows
+ * by further ranges.  0, or -ERR_INVAL after a line: the boot loader put Veneer into memory that is not usable.  Call before
+ * the first page table is made.
  */
 int own_init(struct boot_info *b);
 
 /*
- * Take what the machine needs, in one piece if possible: @need free bytes of heap, and @total of Veneer's own memory in all.
- * Says where all is.  What could not be had is asked for again by mem_alloc(), and told by own_close().
+ * Take the memory that this machine needs, in one piece if possible: @need free bytes of heap, @total bytes of Veneer's memory
+ * in all.  Logs all ranges.  If memory is missing, mem_alloc() tries again, and own_close() reports it.
  */
 #define OWN_MIN		0x400000u		/* the least that is hidden */
 void own_size(uint64_t need, uint64_t total);
 
 /*
- * Nothing is taken from now on: hide all that was taken from the guest, and leave @bytes free for what comes.  0, or
- * -ERR_NOMEM after a line with need and have: something was left out for want of memory, or a range cannot be hidden.
- * After the devices' start, before the guest is loaded.
+ * End the growth: hide all of Veneer's ranges from the guest, with @bytes of heap still free for later.  0, or -ERR_NOMEM after
+ * a line with the bytes needed and present: an allocation failed before, or a range cannot be hidden.  Call after the devices'
+ * start and before the guest is loaded.
  */
 int own_close(uint64_t bytes);
 
-/* Whether physical address @addr is Veneer's. */
+/* True if physical address @addr is in Veneer's memory. */
 bool own_memory(uint64_t addr);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a guest may not change of the functions that are its own: registers that hold the machine's memory map or bus numbers,
- * and BARs or windows over what is hidden (PCI 3.0, 6.2.5; PCI-to-PCI Bridge 1.2, 3.2.5; PCI Express 4.0, 7.8 and 9.3).
+ * Filters the guest's writes to its own PCI functions: registers that define the machine's memory map or bus numbers do not
+ * change, and BARs and windows cannot cover hidden ranges (PCI 3.0, 6.2.5; PCI-to-PCI Bridge 1.2, 3.2.5; PCI Express 4.0, 7.8
+ * and 9.3).
  */
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -84,7 +85,7 @@ static bool fits(const struct held *h, const struct pci_dev *d)
 	return !(h->flags & NO_BAR) || !has_bar(d);
 }
 
-/* An ISA bridge of another vendor holds its bases anywhere: nothing behind the header is written. */
+/* An ISA bridge of another vendor may have base registers anywhere: drop all writes behind the header. */
 static bool is_foreign_isa(const struct pci_dev *d)
 {
 	return d->class_code >> 8 == 0x0601 && d->vendor != INTEL;
@@ -187,7 +188,7 @@ static unsigned add_cardbus(const uint32_t *cfg, struct range *out, unsigned n)
 	return add(out, n, cfg[13] & 0xfffc, (uint64_t)(cfg[14] & 0xfffc) + 4, true);
 }
 
-/* All that the header @cfg lets the function answer to or forward, whether decoding is on or not. */
+/* All ranges that the function with header @cfg decodes or forwards, or would with decoding enabled. */
 static unsigned decoded(const struct pci_dev *d, const uint32_t *cfg, struct range *out)
 {
 	unsigned n = add_bars(d, cfg, out);
@@ -217,7 +218,7 @@ static bool reaches(const struct pci_dev *d, const uint32_t *cfg, const struct r
 	return false;
 }
 
-/* Whether this write would bring the function over something hidden that it is not over already. */
+/* True if this write would make the function cover a hidden range that it does not cover yet. */
 static bool would_cover(const struct pci_dev *d, uint16_t off, unsigned width, uint32_t value)
 {
 	uint32_t cfg[HEADER_DWORDS], after[HEADER_DWORDS];
@@ -253,7 +254,7 @@ int vpci_protect(uint64_t base, uint64_t size, bool io)
 
 /* --- the write --- */
 
-/* Registers that say what is decoded: command, BARs, windows, ROM; not cache line size, latency, interrupt line. */
+/* True for registers that select what is decoded: command, BARs, windows, ROM; not cache line size, latency, interrupt line. */
 static bool decides(uint16_t off)
 {
 	return off < HEADER_END && (ALIGN_DOWN(off, 4) == PCI_COMMAND || (off >= PCI_BAR(0) && off < PCI_INT_LINE));
@@ -263,7 +264,7 @@ static void write(const struct pci_dev *d, uint16_t off, unsigned width, uint32_
 {
 	if (decides(off) && would_cover(d, off, width, value)) {
 		say(d, off, value, "it would answer where a hidden device is");
-		/* Decoding stays as it is; the rest of the command register is the guest's. */
+		/* Keep the decoding bits; the guest writes the rest of the command register. */
 		if (off != PCI_COMMAND)
 			return;
 		value = (value & ~3u) | (pci_read8(d, PCI_COMMAND) & value & 3u);

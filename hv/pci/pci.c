@@ -23,7 +23,7 @@
 
 static struct lock ports;		/* address and data are two accesses */
 
-/* By need: any number of functions.  The first chunk is there without a heap. */
+/* Grows as needed, for any number of functions.  The first chunk is static: it needs no heap. */
 #define CHUNK		32u
 struct chunk {
 	struct chunk *next;
@@ -143,7 +143,7 @@ uint16_t pci_ext_cap_at(const struct pci_dev *dev, uint16_t off, uint16_t *start
 	return id;
 }
 
-/* PCI 3.0, 6.2.5.1: write ones, read back.  Decoding is off meanwhile. */
+/* Size a BAR: write ones and read back, with decoding disabled (PCI 3.0, 6.2.5.1). */
 static void size_bar(struct pci_dev *d, unsigned n)
 {
 	struct pci_bar *b = &d->bar[n];
@@ -186,7 +186,7 @@ static void size_bars(struct pci_dev *d)
 	unsigned n = d->header_type == 0 ? 6 : d->header_type == PCI_HEADER_BRIDGE ? 2 : d->header_type == PCI_HEADER_CARDBUS;
 	uint16_t command = pci_read16(d, PCI_COMMAND);
 
-	/* Host bridges decode RAM through what looks like BARs on some chipsets: hands off. */
+	/* Do not size the BARs of host bridges: on some chipsets these registers decode RAM. */
 	if (d->class_code >> 8 == 0x0600)
 		return;
 	pci_write16(d, PCI_COMMAND, command & (uint16_t)~(PCI_CMD_IO | PCI_CMD_MEM));
@@ -240,8 +240,8 @@ static int add_function(uint16_t bdf, bool sizes)
 }
 
 /*
- * A device of one function may answer for all eight (PCI 3.0, 3.2.2.3.4): the same header then, BARs included.  What has BARs
- * of its own is a function, whatever the header of function 0 says.
+ * A single-function device may respond to all eight function numbers (PCI 3.0, 3.2.2.3.4), with the same header and BARs.  A
+ * function with other BARs is a real one, whatever the header of function 0 says.
  */
 static bool is_alias(uint16_t bdf)
 {
@@ -287,7 +287,10 @@ static void find_parents(void)
 			continue;
 		uint8_t secondary = pci_read8(d, PCI_SECONDARY);
 
-		/* Buses are numbered downwards: anything else is no configuration, and would be a loop. */
+		/*
+		 * A secondary bus has a higher number than its primary; else the bridge is not configured, and following it
+		 * could loop.
+		 */
 		for (unsigned k = 0; secondary > PCI_BUS(d->bdf) && k < nfunctions; k++)
 			if (PCI_BUS(function(k)->bdf) == secondary)
 				function(k)->parent = d->bdf;
@@ -308,7 +311,7 @@ int pci_init(bool sizes)
 		if (!acpi.ecam[i].segment && !mem_map_mmio(acpi.ecam[i].addr + (from << 20), (to - from + 1) << 20))
 			ecam_mapped = false;
 	}
-	/* All buses: peer root bridges have numbers that only ACPI's AML tells. */
+	/* Scan all buses: only AML tells the numbers of peer root bridges. */
 	for (unsigned bus = 0; bus < 256; bus++)
 		for (unsigned slot = 0; !err && slot < 32; slot++)
 			err = scan_slot(bus, slot, sizes);

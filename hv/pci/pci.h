@@ -5,7 +5,7 @@
 
 #include <veneer/pci.h>
 
-/* Raw configuration space, any function; @off aligned to @width.  Offsets from 256 on need ECAM and read as ones without. */
+/* Raw configuration space of any function; @off aligned to @width.  Offsets from 256 on need ECAM, else they read as ones. */
 uint32_t pci_cfg_read(uint16_t bdf, uint16_t off, unsigned width);
 void pci_cfg_write(uint16_t bdf, uint16_t off, unsigned width, uint32_t v);
 
@@ -19,22 +19,22 @@ void pci_port_write(uint32_t address, uint16_t port, unsigned width, uint32_t v)
  */
 int pci_init(bool sizes);
 
-/* The extended capability that begins last at or before @off, and where; 0 when there is none. */
+/* The last extended capability that begins at or before @off, and its offset; 0 if there is none. */
 uint16_t pci_ext_cap_at(const struct pci_dev *dev, uint16_t off, uint16_t *start);
 
 struct boot_info;
 void pci_space_init(const struct boot_info *b);
 
-/* The physical address of the ECAM page of a function, 0 when there is none. */
+/* The physical address of a function's ECAM page; 0 if there is none. */
 uint64_t pci_ecam_page(uint16_t bdf);
 
 /* A bridge that is left: it says that its bus numbers are fixed.  0 or -ERR_NOMEM. */
 int vbridge_open(const struct pci_dev *dev);
 
-/* Whether what is there is what was found at the start; if not it is closed from now on, with a line.  Under trap_serial. */
+/* True if the function is still the one found at the start; if not, close it and log a line.  Under trap_serial. */
 bool vpci_is_itself(const struct pci_dev *dev);
 
-/* Whether it is @ops that answer for @bdf. */
+/* True if @ops emulate the configuration space of @bdf. */
 struct vpci_ops;
 bool vpci_is(uint16_t bdf, const struct vpci_ops *ops);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Free space for the BARs of twins.  It must lie where the guest's operating system believes that the bus is reached: in the
- * windows of the bridge above, or on a root bus among what firmware has assigned there, since the root's windows are in AML.
+ * Finds free address space for the BARs of twins.  The guest's operating system must expect the bus to decode it: inside the
+ * windows of the bridge above or, on a root bus, among firmware's assignments, since only AML has the root's windows.
  */
 #include <veneer/gmem.h>
 #include <veneer/limit.h>
@@ -67,7 +67,7 @@ static bool bar_conflict(uint64_t base, uint32_t size, bool io)
 	return false;
 }
 
-/* Windows of the bridges on the same bus: they forward, so nothing else may stand there. */
+/* Windows of bridges on the same bus are taken: the bridges forward these addresses. */
 static bool window_conflict(uint16_t bdf, uint64_t base, uint32_t size, bool io)
 {
 	const struct pci_dev *d;
@@ -141,7 +141,7 @@ static uint64_t search(uint16_t bdf, struct window w, uint32_t size, bool io)
 {
 	uint64_t step = io ? size : MAX(size, PAGE_SIZE);
 
-	/* Downwards, next to what is assigned: that is surely inside the root's window. */
+	/* Search downwards from the assigned BARs: addresses next to these are inside the root's window. */
 	for (uint64_t at = ALIGN_DOWN(w.end - size, (uint64_t)step); at >= w.base && at + size <= w.end; at -= step) {
 		if (is_free(bdf, at, size, io))
 			return at;

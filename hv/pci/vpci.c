@@ -30,7 +30,7 @@
 #define INTERRUPT_PAGES		0xfec00000ull
 #define MAX_ARRIVALS		16u
 
-/* Functions that answer by ops.  By need, so that no number of them opens another. */
+/* Emulated functions.  Grows as needed, so that no number of them leaves one open. */
 struct vfunction {
 	struct vfunction *next;
 	uint16_t bdf;
@@ -77,7 +77,7 @@ static void set_open(uint16_t bdf, bool open)
 		open_map[bdf / 8] &= (uint8_t)~(1u << (bdf % 8));
 }
 
-/* The machine's own, perhaps by way of ops that show a little more of it. */
+/* A function of the machine's own, possibly through ops that add to its configuration space. */
 static bool is_left(uint16_t bdf)
 {
 	const struct vfunction *f = lookup(bdf);
@@ -91,8 +91,8 @@ static uint32_t mask_of(unsigned width)
 }
 
 /*
- * The guest looks for a function that is closed.  One that was not there at the start is named once, for its user to know why
- * it does not show; what was there is in the log already.
+ * The guest reads the id of a closed function.  If the function was absent at the start, log it once, to explain why the guest
+ * does not see it; the others are in the log already.
  */
 static void look_at_arrival(uint16_t bdf)
 {
@@ -113,7 +113,7 @@ static void look_at_arrival(uint16_t bdf)
 		 id & 0xffff, id >> 16, narrivals < MAX_ARRIVALS ? "" : "; further ones do, too, without a line");
 }
 
-/* The function that was left is gone, and another one is in its place: permission was not given to that. */
+/* Another function has taken the place of one that was left to the guest: close it. */
 static void close_other(uint16_t bdf, uint32_t id)
 {
 	log_warn("pci " PCI_FMT ": %04x:%04x came in the place of what was left to the guest: closed", PCI_ARGS(bdf),
@@ -125,7 +125,7 @@ bool vpci_is_itself(const struct pci_dev *d)
 {
 	uint32_t id = pci_cfg_read(d->bdf, PCI_VENDOR_ID, 4);
 
-	/* Gone, or not ready yet after a reset: what is written goes nowhere. */
+	/* The function is gone, or not ready after a reset: drop the write. */
 	if ((id & 0xffff) == 0xffff || (id & 0xffff) == 1)
 		return true;
 	if (id == ((uint32_t)d->device << 16 | d->vendor) && pci_cfg_read(d->bdf, PCI_REVISION, 4) >> 8 == d->class_code)
@@ -307,7 +307,7 @@ static int close_ecam(void)
 
 /* --- ports 0xCF8-0xCFF --- */
 
-/* Bytes and words of 0xCF8-0xCFB are ordinary ports of the chipset; 0xCF9 is its reset control. */
+/* Byte and word accesses to 0xCF8-0xCFB go to the chipset as ordinary ports; 0xCF9 is its reset control. */
 static uint32_t address_read(uint16_t port, unsigned width)
 {
 	if (port == CONFIG_ADDRESS && width == 4)
@@ -333,13 +333,13 @@ static uint16_t data_offset(uint16_t port)
 	return (uint16_t)((address & 0xfc) + (port & 3));
 }
 
-/* An access to the data port that would run over the dword ends at it. */
+/* Cut an access to the data port at the end of the dword. */
 static unsigned clip(uint16_t port, unsigned width)
 {
 	return MIN(width, 4u - (port & 3));
 }
 
-/* Without the enable bit the data port is an ordinary port of the chipset. */
+/* If the enable bit is 0, the data port is an ordinary port of the chipset. */
 static bool reaches_function(void)
 {
 	return address & CONFIG_ENABLE;

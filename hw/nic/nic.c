@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The NIC core: what all network controllers have alike, between a client (<veneer/nic.h>, first half) and a driver (second
- * half).  No register and no descriptor is known here.
+ * The NIC core: the part that all network controllers share, between a client (<veneer/nic.h>, first half) and a driver (second
+ * half).  Registers and descriptors are the drivers'.
  *
  * How a transmitter that hangs is found.  A client has kicks off while frames are under way, and a chip that hangs does not
  * interrupt: nobody would come here again.  So the clock watches each NIC (<veneer/clock.h>) from a kick until the poll that
@@ -60,7 +60,7 @@ void nic_want_tick(struct nic *nic)
 	hold_clock(nic, true);
 }
 
-/* After tokens may have gone back: the watch goes on while frames are left, the hold for one that stood ends. */
+/* After completions: keep the watch while frames are in flight, and release the clock that was held for a late one. */
 static void watch_update(struct nic *nic, uint64_t packets_before)
 {
 	*nic->watch = nic_runs(nic) && under_way(nic) ? nic->watchable : 0;
@@ -81,7 +81,7 @@ static void forget_tokens(struct nic *nic)
 
 /* --- life --- */
 
-/* Reset, or where even that fails take the bus away from the device.  Afterwards there is no DMA. */
+/* Reset the chip or, if that fails, disable its bus mastering.  After the return there is no DMA. */
 static int reset_chip(struct nic *nic)
 {
 	bool was_broken = nic->broken;
@@ -184,7 +184,7 @@ void nic_tx_wait(struct nic *nic, unsigned q)
 		hold_clock(nic, nic->seen.up);
 }
 
-/* Out of the way of those that are taken. */
+/* A function of its own, so that accepted frames do not pay for it. */
 static int __attribute__((noinline)) nic_refused(struct nic *nic, unsigned q, const struct nic_tx *pkt, int err)
 {
 	if (err == -ERR_BUSY) {
@@ -296,7 +296,7 @@ static void note_link(struct nic *nic, const struct nic_link *l)
 		nic->ops->link_changed(nic);
 }
 
-/* Causes come for other reasons, too: only what differs is told. */
+/* The cause also comes without a change of the link: report only changes. */
 static void look_at_link(struct nic *nic)
 {
 	struct nic_link l;
@@ -308,7 +308,7 @@ static void look_at_link(struct nic *nic)
 	note_link(nic, &l);
 	link_text(&l, text, sizeof(text));
 	log_info("%s: %s", nic->name, text);
-	/* What waited for the link has its time from now on. */
+	/* Restart the deadline of frames that waited for the link. */
 	for (unsigned q = 0; q < nic->nqueues; q++)
 		nic->txq[q].watched = false;
 	hold_clock(nic, l.up && nic_runs(nic) && under_way(nic));
@@ -378,7 +378,7 @@ static void nic_intx_test(struct hw_dev *hw, bool assert)
 
 /* --- a transmitter that hangs --- */
 
-/* Reset; the frames that hung come back as sent (the network may lose frames), the receive buffers are given again. */
+/* Reset; the frames in flight complete as sent (a network may lose frames), and the receive buffers are posted again. */
 static void nic_recover(struct nic *nic)
 {
 	nic->count.tx_hangs++;
@@ -391,7 +391,7 @@ static void nic_recover(struct nic *nic)
 			nic_tx_done(nic, q);
 		}
 	if (nic->state != NIC_RECOVERS)
-		return;		/* the client has stopped us from its callback */
+		return;		/* the client has stopped the NIC from its callback */
 	forget_tokens(nic);
 	hold_clock(nic, false);
 	if (err) {
@@ -404,7 +404,7 @@ static void nic_recover(struct nic *nic)
 		nic->client->flush(nic->client_ctx, q);
 }
 
-/* True if the queue's oldest frame stood for too long: its age is in *@age. */
+/* True if the queue's oldest frame has been in flight for too long; its age is in *@age. */
 static bool nic_stands(struct nic *nic, struct nic_txq *t, uint64_t now_us, uint64_t *age)
 {
 	if (t->done == t->sent) {
@@ -420,7 +420,7 @@ static bool nic_stands(struct nic *nic, struct nic_txq *t, uint64_t now_us, uint
 	return *age >= NIC_LATE_US;
 }
 
-/* Nothing moved for a while: was it the interrupt that got lost, is there a link at all, was the chip told? */
+/* No progress for a while: poll for a lost interrupt, check the link, and write the tail again. */
 static void look_closer(struct nic *nic, unsigned q, uint64_t age)
 {
 	struct nic_txq *t = &nic->txq[q];
@@ -554,7 +554,7 @@ static void nic_announce(const struct nic *nic, const struct hw_id *id)
 		 PCI_ARGS(nic->hw.pci->bdf), nic->detail, m[0], m[1], m[2], m[3], m[4], m[5], text);
 }
 
-/* Decoding on, bus mastering as it is: until the chip has been reset firmware's rings may be in it. */
+/* Enable decoding, but leave bus mastering unchanged: until the reset the chip may still have firmware's rings. */
 static void decode_on(const struct pci_dev *pci)
 {
 	pci_write16(pci, PCI_COMMAND, pci_read16(pci, PCI_COMMAND) | PCI_CMD_IO | PCI_CMD_MEM);
@@ -620,7 +620,7 @@ int nic_probe(const struct nic_driver *drv, const struct pci_dev *pci, const str
 	err = take_over(nic);
 	if (err)
 		goto off;
-	/* The core's own functions are in dev->ops: they name no driver's part of the image. */
+	/* dev->ops are functions of the core, so that they do not refer to a driver's part of the image. */
 	segment_use(nic->ops->drain);
 	register_counters(nic, nic_counters);
 	register_counters(nic, nic->ops->counter);

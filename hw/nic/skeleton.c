@@ -39,12 +39,12 @@ static int skel_reset(struct nic *nic)
 	return 0;
 }
 
-/* After each reset: what stays until the next one and is no ring, filter or address. */
+/* After each reset: set the registers that stay until the next reset, except rings, filter and address. */
 static void skel_setup(struct nic *nic)
 {
 }
 
-/* Step 4, link.  Called often: from a status register, no PHY access that takes long. */
+/* Step 4, link.  Called often: read a status register; do not make slow PHY accesses. */
 static void skel_link(struct nic *nic, struct nic_link *out)
 {
 	memset(out, 0, sizeof(*out));
@@ -88,7 +88,7 @@ static uint32_t skel_ack(struct nic *nic)
 	return 0;
 }
 
-/* What is done, to nic_rx_done() and nic_tx_done(), a ring's worth at most. */
+/* Pass completed descriptors to nic_rx_done() and nic_tx_done(), at most one ring of them. */
 static unsigned skel_drain(struct nic *nic, unsigned q, bool *more)
 {
 	return 0;
@@ -103,7 +103,7 @@ static void skel_ring(struct nic *nic)
 {
 }
 
-/* Step 8, hang: what a reader of the log wants to know of a transmitter that stands. */
+/* Step 8, hang: log the registers that help to understand why the transmitter hangs. */
 static void skel_hung(struct nic *nic, char *text, size_t size)
 {
 	fmt_string(text, size, "descriptor %u", nic->txq[0].done % SKEL_SLOTS);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is peculiar to 8254x, the NICs for PCI and PCI-X: reset, and registers that PCI Express chips do not have or want.
- * Emulated 82540EM often ignores CTRL.RST altogether, so nothing here or in intel.c relies on reset values.
+ * The 8254x, NICs for PCI and PCI-X: their reset, and registers that PCI Express chips do not have or must not get.
+ * Emulated 82540EM often ignore CTRL.RST, so nothing here or in intel.c relies on reset values.
  */
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -11,7 +11,7 @@
 #define SETTLE_US	10000u	/* outstanding bus transactions end */
 #define RELOAD_US	20000u	/* EEPROM reload: 5 ms on most, 20 ms on 82541 */
 
-/* Write CTRL by the way on which this chip survives its own reset. */
+/* Write CTRL by the access that this chip can complete although the write resets it. */
 static void write_reset(struct intel_nic *n, uint32_t ctrl)
 {
 	if (intel_quirk(n, INTEL_Q_DUP_RESET)) {
@@ -64,7 +64,7 @@ const struct intel_family e1000_family = {
 	.name = "e1000",
 	.level = true,
 	.desc = &intel_desc_legacy,
-	.rars = 15,		/* the 16th is the management firmware's where there is one */
+	.rars = 15,		/* management firmware, if present, has the 16th */
 	.reset = e1000_reset,
 	.setup = e1000_setup,
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Copper 8254x NICs.  82542 to 82544 (other descriptors and errata), 82547 (CSA bus) and the fibre models are left out. */
+/* Ids of copper 8254x NICs.  Not supported: 82542 to 82544 (other descriptors and errata), 82547 (CSA bus), fibre models. */
 #include "intel.h"
 
 #define EM	(INTEL_Q_EERD_8254X | INTEL_Q_IO_RESET)

@@ -24,7 +24,7 @@ static bool flush_needed(const struct intel_nic *n)
 	return pci_read16(n->nic.hw.pci, PCI_DESC_RING_STATUS) & DESC_RING_FLUSH;
 }
 
-/* One more descriptor, with no end of frame, pushes those out that are stuck in the chip. */
+/* Queue one more descriptor, without end of frame: it flushes descriptors that are stuck in the chip. */
 static void flush_tx(struct intel_nic *n)
 {
 	uint64_t ring = mem_phys(n->tx.desc);
@@ -32,7 +32,7 @@ static void flush_tx(struct intel_nic *n)
 
 	if (intel_rd(n, REG_TDBAL) != (uint32_t)ring || intel_rd(n, REG_TDBAH) != (uint32_t)(ring >> 32) ||
 	    tail >= INTEL_RING_SIZE) {
-		/* Firmware's ring, whose memory is no longer anybody's to write. */
+		/* The ring is firmware's, whose memory may have another use by now. */
 		intel_wr(n, REG_TDBAL, (uint32_t)ring);
 		intel_wr(n, REG_TDBAH, (uint32_t)(ring >> 32));
 		intel_wr(n, REG_TDLEN, INTEL_RING_SIZE * sizeof(struct intel_desc));
@@ -57,7 +57,7 @@ static void flush_rx(struct intel_nic *n)
 	delay_us(FLUSH_US);
 	intel_set(n, REG_RXDCTL, RXDCTL_THRESHOLDS,
 		  FIELD_PREP(RXDCTL_PTHRESH, 31) | FIELD_PREP(RXDCTL_HTHRESH, 1) | RXDCTL_GRAN);
-	/* The thresholds count from the moment the receiver runs. */
+	/* The thresholds take effect when the receiver is enabled. */
 	intel_set(n, REG_RCTL, 0, RCTL_EN);
 	intel_flush(n);
 	delay_us(FLUSH_US);
@@ -77,14 +77,14 @@ static void flush_rings(struct intel_nic *n)
 		flush_rx(n);
 }
 
-/* The PHY is never reset here: the link stays, and so does what a management engine keeps in the PHY. */
+/* Do not reset the PHY: that keeps the link, and the management engine's settings in the PHY. */
 static void pulse_reset(struct intel_nic *n)
 {
 	uint32_t ctrl = intel_rd(n, REG_CTRL) | CTRL_RST;
 
-	(void)intel_swflag_take(n);	/* it has logged a failure; reset all the same, or DMA would go on */
+	(void)intel_swflag_take(n);	/* it has logged a failure; reset nevertheless, to stop DMA */
 	intel_wr(n, REG_CTRL, ctrl);
-	/* On PCH a register access meanwhile, even a read, hangs the chip. */
+	/* On PCH a register access during the reset, even a read, hangs the chip. */
 	delay_us(intel_quirk(n, INTEL_Q_PCH) ? RESET_PCH_US : RESET_US);
 	intel_swflag_give(n);
 }
@@ -127,7 +127,7 @@ static void setup_pch(struct intel_nic *n)
 	intel_set(n, REG_TARC0, 0, BIT(23) | BIT(24) | BIT(26) | BIT(27));
 	intel_set(n, REG_RFCTL, 0, RFCTL_NFSW_DIS | RFCTL_NFSR_DIS);
 	if (intel_quirk(n, INTEL_Q_SPT)) {
-		/* Two instead of three requests under way: a third can overrun the transmit buffer. */
+		/* At most two requests in flight instead of three: a third can overrun the transmit buffer. */
 		intel_set(n, REG_IOSFPC, 0, IOSFPC_HANG_FIX);
 		intel_set(n, REG_TARC0, TARC0_REQUESTS, FIELD_PREP(TARC0_REQUESTS, 2));
 	}
@@ -135,7 +135,7 @@ static void setup_pch(struct intel_nic *n)
 
 static void e1000e_setup(struct intel_nic *n)
 {
-	/* ICR reads must not mask by themselves: the causes stay enabled, so that the next one is a new MSI. */
+	/* Reads of ICR must not mask: the causes stay enabled, so that the next one sends a new MSI. */
 	intel_set(n, REG_CTRL_EXT, CTRL_EXT_IAME, CTRL_EXT_DRV_LOAD);
 	intel_wr(n, REG_IAM, 0);
 	intel_wr(n, REG_VET, VET_VLAN);
@@ -151,8 +151,8 @@ static void e1000e_setup(struct intel_nic *n)
 }
 
 /*
- * The 82574 is known to stop receiving or sending where its link may sleep (L0s or L1), and firmware likes to let it.  L1 is
- * the device's to ask for; the L0s of the other direction is the port's above and stays as it is.
+ * The 82574 can stop receiving or sending if its PCI Express link may enter L0s or L1, which firmware often enables.  The
+ * device requests L1; the upstream port controls L0s of the other direction, which stays unchanged.
  */
 static void aspm_off(struct intel_nic *n)
 {
@@ -177,7 +177,7 @@ const struct intel_family e1000e_family = {
 	.pcie = true,
 	.desc = &intel_desc_legacy,
 	.rars = 15,
-	.rars_pch = 1,		/* RAR 1.. belong to the management engine, the shared ones may be locked by it */
+	.rars_pch = 1,		/* the management engine owns RAR 1 and up, and may lock the shared ones */
 	.reset = e1000e_reset,
 	.setup = e1000e_setup,
 	.prepare = e1000e_prepare,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* 82574, 82583 and the PHY-only NICs of PCH chipsets. */
+/* Ids of 82574, 82583 and the PHY-only NICs of PCH chipsets. */
 #include "intel.h"
 
 /* I218-LM and -V of the second kind (15a0, 15a1) and I217 have no ULP. */

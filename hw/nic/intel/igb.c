@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is peculiar to 82576, I350, I210 and I211.  Of their queues the first is used, of their interrupts one MSI, whose causes
- * are those of ICR; management firmware (MANC, ASF, wake-up) is left alone, and so is the PHY but for its power switch.
+ * The chips 82576, I350, I210 and I211.  Veneer uses their first queue and one MSI, with the causes of ICR.  It does not change
+ * management firmware's settings (MANC, ASF, wake-up), and of the PHY only its power switch.
  *
  * How many bytes can the chip write into one receive buffer?  SRRCTL counts KiB, so the chip believes in 2048 where a client
  * may have given 1518.  What bounds the write is the frame: with RCTL.LPE clear nothing longer than 1522 bytes on the wire is
@@ -44,7 +44,7 @@ static int igb_reset(struct intel_nic *n)
 	intel_units_off(n);
 	intel_wr(n, REG_EIMC, ~0u);
 	intel_master_off(n);
-	/* Never the PHY: the link stays, and so does what firmware keeps there. */
+	/* Do not reset the PHY: that keeps the link, and firmware's settings. */
 	intel_set(n, REG_CTRL, CTRL_PHY_RST, CTRL_RST);
 	delay_us(RESET_US);
 	if (!wait_until(!((r = intel_rd(n, REG_CTRL)) & CTRL_RST), RESET_END_US)) {
@@ -60,9 +60,9 @@ static int igb_reset(struct intel_nic *n)
 	return 0;
 }
 
-/* --- the PHY, which firmware and the drivers of the other ports use, too --- */
+/* --- the PHY, shared with firmware and with the drivers of the other ports --- */
 
-/* Of our port, whatever function it is.  Ports 0 and 1 have bits 1 and 2, the later ones of an I350 bits 5 and 6. */
+/* The bit of our port, whose number may differ from the function's.  Ports 0 and 1: bits 1 and 2; 2 and 3 (I350): 5 and 6. */
 static uint32_t phy_bit(const struct intel_nic *n)
 {
 	unsigned port = FIELD_GET(STATUS_LAN_ID, intel_rd(n, REG_STATUS));
@@ -82,12 +82,12 @@ static void swsm_give(struct intel_nic *n)
 	intel_set(n, REG_SWSM, SWSM_SMBI | SWSM_SWESMBI, 0);
 }
 
-/* The right to write SW_FW_SYNC. */
+/* Acquire the semaphore that guards SW_FW_SYNC. */
 static int swsm_take(struct intel_nic *n)
 {
 	uint32_t r = 0;
 
-	/* Nobody holds it for long: what stays is left from a driver that ended with it. */
+	/* No owner holds the semaphore for long: if it stays set, a driver ended without releasing it. */
 	if (!wait_until(!((r = intel_rd(n, REG_SWSM)) & SWSM_SMBI), SMBI_US))
 		log_warn("%s: the drivers' semaphore was left taken, SWSM %08x", n->nic.name, r);
 	if (wait_until(swesmbi_request(n, &r), SWESMBI_US))
@@ -97,7 +97,7 @@ static int swsm_take(struct intel_nic *n)
 	return -ERR_TIMEOUT;
 }
 
-/* 1: ours; 0: not yet; negative: an error. */
+/* 1: acquired; 0: not yet; negative: an error. */
 static int sync_request(struct intel_nic *n, uint32_t mine, uint32_t *r)
 {
 	int err = swsm_take(n);
@@ -129,7 +129,7 @@ static int igb_phy_take(struct intel_nic *n)
 
 static void igb_phy_give(struct intel_nic *n)
 {
-	int err = swsm_take(n);		/* it has logged a failure; the bit is ours to clear all the same */
+	int err = swsm_take(n);		/* it has logged a failure; clear our bit nevertheless */
 
 	intel_set(n, REG_SW_FW_SYNC, phy_bit(n), 0);
 	if (!err)
@@ -173,10 +173,10 @@ static void negotiate(struct intel_nic *n)
 
 static void igb_setup(struct intel_nic *n)
 {
-	/* Queue 0 comes out of a reset switched on, and must be off while its ring is written. */
+	/* A reset leaves queue 0 enabled; disable it while its ring registers are written. */
 	intel_wr(n, REG_RXDCTL, 0);
 	intel_wr(n, REG_TXDCTL, 0);
-	/* ICR reads must not mask by themselves: the causes stay enabled, so that the next one is a new MSI. */
+	/* Reads of ICR must not mask: the causes stay enabled, so that the next one sends a new MSI. */
 	intel_set(n, REG_CTRL_EXT, CTRL_EXT_IAME | CTRL_EXT_EXT_VLAN, CTRL_EXT_DRV_LOAD);
 	intel_wr(n, REG_IAM, 0);
 	intel_wr(n, REG_GPIE, 0);
@@ -191,7 +191,7 @@ static void igb_setup(struct intel_nic *n)
 	negotiate(n);
 }
 
-/* A tail may be written once the switch reads as on (82576 datasheet 4.5, receive and transmit initialization). */
+/* The tail may be written after the enable bit reads as 1 (82576 datasheet 4.5, receive and transmit initialization). */
 static void queue_on(struct intel_nic *n, uint32_t reg, const char *name)
 {
 	uint32_t r = 0;

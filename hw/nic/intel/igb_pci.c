@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* 82576, I350, I210 and I211 with copper ports.  82575, 82580, I354 and what leads to a SerDes, SGMII or fibre are left out. */
+/* Ids of 82576, I350, I210 and I211 with copper ports.  Not supported: 82575, 82580, I354, and SerDes, SGMII or fibre ports. */
 #include "intel.h"
 
 #define ID(dev, name, q) { .vendor = 0x8086, .device = dev, .model = name, .quirks = q }

@@ -107,7 +107,7 @@ static void intel_close(struct nic *nic)
 
 /* --- interrupts --- */
 
-/* The read acknowledges, and lets an INTx line fall. */
+/* The read acknowledges the causes, and deasserts an INTx line. */
 static uint32_t intel_ack(struct nic *nic)
 {
 	uint32_t icr = intel_rd(to_intel(nic), REG_ICR);
@@ -134,7 +134,7 @@ static void intel_irq(struct nic *nic, bool on)
 	intel_flush(n);
 }
 
-/* An INTx line may never have fallen meanwhile: masking and unmasking makes the new edge. */
+/* An INTx line may have stayed asserted all the time: masking and unmasking makes a new edge. */
 static void intel_ring(struct nic *nic)
 {
 	struct intel_nic *n = to_intel(nic);
@@ -161,7 +161,7 @@ static void intel_intx_test(struct nic *nic, bool assert)
 	intel_flush(n);
 }
 
-/* A tail may have got lost: write it again. */
+/* The tail write may have been lost: repeat it. */
 static bool intel_tick(struct nic *nic)
 {
 	struct intel_nic *n = to_intel(nic);
@@ -193,7 +193,7 @@ static void describe(struct intel_nic *n)
 	if (!intel_quirk(n, INTEL_Q_SPT))
 		nic->caps |= pcie ? NIC_CAP_TX_TSO | NIC_CAP_TX_TSO6 : NIC_CAP_TX_TSO;
 	nic->rx_slots = INTEL_RING_SIZE - 1;
-	nic->tx_slots = INTEL_RING_SIZE - 2;	/* one entry stays free, one is for a context */
+	nic->tx_slots = INTEL_RING_SIZE - 2;	/* one descriptor stays unused, one is for a context */
 	nic->level = n->fam->level;
 	nic->link_cause = INT_LSC;
 	/* On plain PCI, 8254x cannot be trusted with dual address cycles. */
@@ -231,7 +231,7 @@ static int intel_attach(struct nic *nic)
 	if (err)
 		return err;
 	intel_mac_read(n, before);
-	(void)intel_phy_power_up(n);	/* what fails has been logged; a link may come all the same */
+	(void)intel_phy_power_up(n);	/* it has logged a failure; a link may come up nevertheless */
 	return 0;
 }
 
