@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <veneer/config.h>
 #include <veneer/log.h>
-#include "hv/config/config_internal.h"
+#include "hv/config/config_props.h"
 
 #define MAX_BLOB	65536
 

@@ -8,7 +8,7 @@
 #include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/string.h>
-#include "hv/config/config_internal.h"
+#include "hv/config/config_props.h"
 #include "hv/config/guess.h"
 
 struct config config;

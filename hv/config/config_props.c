@@ -7,7 +7,7 @@
 #include <libfdt.h>
 #include <veneer/err.h>
 #include <veneer/string.h>
-#include "hv/config/config_internal.h"
+#include "hv/config/config_props.h"
 
 /* --- values --- */
 

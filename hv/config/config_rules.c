@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Find the rule of the configuration that a device or a disk falls under.  What the rule then does is conceal/'s. */
 #include <veneer/string.h>
-#include "hv/config/config_internal.h"
+#include "hv/config/config_props.h"
 
 const char *config_trim(const char *s, size_t *len)
 {

@@ -7,7 +7,7 @@
 #include <veneer/config.h>
 #include <veneer/err.h>
 #include "host/host.h"
-#include "hv/config/config_internal.h"
+#include "hv/config/config_props.h"
 
 static struct config c;
 static char *blob;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The parser of the configuration in two parts: config.c walks the nodes and prints what is wrong, config_props.c has the table
- * of properties and the functions that set them.
+ * The table of properties (config_props.c), which the parser (config.c), the rules (config_rules.c) and the host's program that
+ * writes docs/configuration.md read.  What the rest of Veneer sees of a configuration is <veneer/config.h>.
  */
-#ifndef HV_CONFIG_INTERNAL_H
-#define HV_CONFIG_INTERNAL_H
+#ifndef HV_CONFIG_PROPS_H
+#define HV_CONFIG_PROPS_H
 
 #include <libfdt.h>
 #include <veneer/config.h>
