@@ -97,7 +97,9 @@ $(BUILD)/%.o: %.S $(BUILD)/autoconf.h $(BUILD)/flags
 -include examples/hobby-os/build.mk
 -include tests/guest/build.mk
 
-guests: $(BUILD)/hobby-os.elf $(GUEST_PROBES) $(GUEST_IMAGES) ## Build the hobby OS and the guests of the tests
+GUESTS := $(BUILD)/hobby-os.elf $(BUILD)/hobby-os-limine.elf $(GUEST_PROBES) $(GUEST_IMAGES)
+
+guests: $(GUESTS) ## Build the hobby OS and the guests of the tests
 
 -include installer/build.mk
 

@@ -23,4 +23,14 @@ $(BUILD)/hobby-os/%.o: $(HOBBY_SRC)/%.S
 	@mkdir -p $(@D)
 	$(CC) $(HOBBY_CFLAGS) -D__ASSEMBLY__ -MMD -MP -c -o $@ $<
 
+# The same for loaders of the Limine protocol: a 64-bit kernel that has the file above inside.
+HOBBY_CFLAGS64	:= $(filter-out -m32 -march=i686 -Iinclude,$(HOBBY_CFLAGS)) -m64 -mcmodel=kernel -mno-red-zone \
+		   -fno-tree-loop-distribute-patterns
+$(BUILD)/hobby-os-limine.elf: $(BUILD)/hobby-os.elf $(addprefix $(HOBBY_SRC)/,limine.c limine_start.S limine.lds)
+	$(CC) $(HOBBY_CFLAGS64) -D__ASSEMBLY__ -DHOBBY_FILE='"$(BUILD)/hobby-os.elf"' -c -o $(BUILD)/hobby-os/limine_start.o \
+		$(HOBBY_SRC)/limine_start.S
+	$(CC) $(HOBBY_CFLAGS64) -c -o $(BUILD)/hobby-os/limine.o $(HOBBY_SRC)/limine.c
+	$(LD) -m elf_x86_64 -static -z noexecstack -z max-page-size=4096 --no-warn-rwx-segments --build-id=none \
+		-T $(HOBBY_SRC)/limine.lds -o $@ $(BUILD)/hobby-os/limine_start.o $(BUILD)/hobby-os/limine.o
+
 -include $(HOBBY_OBJS:.o=.d)

@@ -110,7 +110,7 @@ hobby_boot() {
 	local run="tftp 10.0.2.2 file; write disk0 2048 0x1234 8192; verify disk0 2048 0x1234 8192; exit 0"
 	rm -f data
 	truncate -s 64M data
-	guest_run "${HOBBY_ARGS[@]}" --kernel "$BUILD/hobby-os.elf" --config "$WRITABLE" --tftp tftp \
+	guest_run "${HOBBY_ARGS[@]}" --kernel "$BUILD/${HOBBY_KERNEL:-hobby-os.elf}" --config "$WRITABLE" --tftp tftp \
 		--cmdline "$1 net=dhcp run=\"$run\"" --nic "$2" --disk "$3:data" || HOBBY_FAILED=y
 }
 
@@ -120,7 +120,7 @@ hobby_disk() {
 	grep -qa "verify: disk0 8192 sectors from 2048 are as written" "$(serial)" && "$LIB/check-words" data 2048 0x1234 8192
 }
 
-# hobby_row NUMBER TITLE OPTIONS ARGS...
+# hobby_row NUMBER TITLE OPTIONS ARGS...: HOBBY_KERNEL is its file, hobby-os.elf if it is empty
 hobby_row() {
 	row "$1" "$2"
 	HOBBY_ARGS=("${@:4}")

@@ -179,6 +179,15 @@ ipxe_row() {
 	row_end
 }
 
+# bats test_tags=slow
+@test "guests: hobby OS by the Limine protocol" {
+	# shellcheck disable=SC2034 # matrix.bash uses it
+	HOBBY_KERNEL=hobby-os-limine.elf
+	hobby_row 49 "hobby OS by the Limine protocol, modern transport, MSI-X" "virtio=modern irq=msix"
+	grep -qa "veneer: guest: Limine base revision 3, 4 requests" "$(serial)"
+	row_end
+}
+
 # The kernels of tests/guest that behave as the drivers of many small systems do (docs/guests.md, "Where it is tested").
 # bats test_tags=slow
 @test "guests: probes of the rules: ids, layout, configuration space, features, lives of a device" {
