@@ -9,6 +9,9 @@
 #define F_DEADLINE	BIT(24)
 #define F_XSAVE		BIT(26)
 
+#define INTEL_EBX	0x756e6547u	/* "Genu" */
+#define PERF_VERSION	GENMASK(7, 0)	/* leaf Ah, EAX; from 2 on there is the status */
+
 struct cpu_features features;
 
 /* LMSLE is never there: newer processors have it no more, and hypervisors never had. */
@@ -32,13 +35,15 @@ static uint64_t efer_bits(void)
 void features_init(void)
 {
 	uint32_t ecx = cpuid(1, 0).ecx;
-	struct cpuid_regs xsave = cpuid(0xd, 0);
+	struct cpuid_regs xsave = cpuid(0xd, 0), first = cpuid(0, 0);
+	bool intel = first.ebx == INTEL_EBX && first.eax >= 0xa;
 
 	features = (struct cpu_features){
 		.efer = efer_bits(),
 		.xcr0 = ecx & F_XSAVE ? xsave.eax | (uint64_t)xsave.edx << 32 : 0,
 		.deadline = ecx & F_DEADLINE,
 		.x2apic = ecx & F_X2APIC,
+		.pmi_masks = intel && !(ecx & CPUID_HYPERVISOR) && FIELD_GET(PERF_VERSION, cpuid(0xa, 0).eax) >= 2,
 		.hypervisor = ecx & CPUID_HYPERVISOR,
 	};
 }

@@ -13,6 +13,7 @@ struct cpu_features {
 	uint64_t xcr0;		/* bits of XCR0 that may be 1 */
 	bool deadline;		/* the local APIC's timer has a deadline by the TSC */
 	bool x2apic;
+	bool pmi_masks;		/* Intel's silicon: an NMI of the performance counters masks their entry, a status says which */
 	bool hypervisor;	/* another hypervisor or an emulator is underneath */
 };
 

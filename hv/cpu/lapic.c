@@ -125,6 +125,14 @@ void lapic_send_self(uint32_t low)
 	mmio_write32(page + LAPIC_ICR_LOW, low);
 }
 
+bool lapic_pmi_is_nmi(bool *masked)
+{
+	uint32_t v = lapic_read(LAPIC_LVT_PMC);
+
+	*masked = v & LVT_MASKED;
+	return FIELD_GET(ICR_MODE, v) == ICR_MODE_NMI;
+}
+
 uint32_t lapic_ldr(void)
 {
 	return lapic_x2apic() ? ~0u : mmio_read32(page + LAPIC_LDR);

@@ -75,6 +75,9 @@ void lapic_send(uint32_t dest, uint32_t low);
 /* Send @low to this processor itself: its ICR high is not touched. */
 void lapic_send_self(uint32_t low);
 
+/* Whether the entry of the performance counters is for NMIs; *@masked, too. */
+bool lapic_pmi_is_nmi(bool *masked);
+
 /* The logical destination and its format, of this processor, as xAPIC mode has them (x2APIC mode: all ones, flat). */
 uint32_t lapic_ldr(void);
 uint32_t lapic_dfr(void);

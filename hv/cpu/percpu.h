@@ -72,6 +72,8 @@ struct cpu {
 	struct insn insn;		/* and what they mean */
 	bool insn_kept;
 	uint64_t late_poke_until;	/* smp.c: 0 for none */
+	uint64_t nmi_us;		/* smp.c: when the guest was given one */
+	bool pmi_given;			/* smp.c: for the entry of the performance counters that is masked */
 	bool parked;			/* ap.c: it waits in the exit loop, and takes requests */
 	bool started;			/* the guest has run here */
 	bool apic_off;			/* lapic_mode.c: the guest has disabled its local APIC */

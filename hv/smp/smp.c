@@ -8,6 +8,8 @@
 #include <veneer/owner.h>
 #include <veneer/time.h>
 #include "hv/cpu/cpus.h"
+#include "hv/cpu/features.h"
+#include "hv/cpu/msr.h"
 #include "hv/smp/smp.h"
 #include "hv/cpu/vcpu.h"
 #include "hv/dev/power.h"
@@ -19,6 +21,10 @@
 
 /* How long a poke may stay away whose flag was taken by another NMI: a sender that an emulator holds up. */
 #define LATE_POKE_US	1000000u
+/* How long a guest may be in its handler of an NMI before its counters' entry is unmasked. */
+#define PMI_HANDLER_US	10000u
+#define MSR_PERF_GLOBAL_STATUS	0x38eu
+#define PERF_COUNTERS	GENMASK64(47, 0)
 #define MESSAGES	0xfee00000ull
 #define MESSAGES_SIZE	0x100000ull
 
@@ -28,7 +34,7 @@ enum { WATCH_OFF, WATCH_ON, WATCH_ENDS };
 static uint32_t watched;	/* shared */
 static bool messages_hidden;
 static bool unused;		/* processors that are not ours */
-static uint64_t cnt_starts, cnt_inits, cnt_nmis, cnt_late;
+static uint64_t cnt_starts, cnt_inits, cnt_nmis, cnt_late, cnt_pmis;
 
 /* Whether this NMI, which nothing explains, is the late poke: once. */
 static bool is_late_poke(struct cpu *c)
@@ -41,18 +47,49 @@ static bool is_late_poke(struct cpu *c)
 }
 
 /*
+ * Whether the guest's performance counters have sent an NMI that it has not had.  NMIs carry no vector, and of two that come
+ * together there is one: a doorbell's hides the guest's.  On Intel's processors that of the counters leaves a trace: it masks
+ * their entry (SDM vol. 3, 11.5.1), and counters of which the guest has not heard are in the status.  Without that NMI the
+ * entry would stay masked for ever.  A handler that is at work has not unmasked the entry yet.
+ */
+static bool pmi_waits(struct cpu *c)
+{
+	uint64_t status;
+	bool masked;
+
+	if (!features.pmi_masks || !lapic_pmi_is_nmi(&masked))
+		return false;
+	if (!masked)
+		c->pmi_given = false;
+	if (!masked || c->pmi_given || time_us() - c->nmi_us < PMI_HANDLER_US ||
+	    !rdmsr_safe(MSR_PERF_GLOBAL_STATUS, &status) || !(status & PERF_COUNTERS))
+		return false;
+	c->pmi_given = true;
+	counter_add(&cnt_pmis, 1);
+	return true;
+}
+
+static void give_nmi(struct cpu *c)
+{
+	c->nmi_us = time_us();
+	vcpu_ops->inject_nmi(c->v);
+}
+
+/*
  * A poke's flag is set before its NMI is sent: a doorbell that comes between finds it, and the poke's own NMI comes later, with
  * no flag and no work.  It must not become the guest's.
  */
 void smp_nmi(struct cpu *c)
 {
-	bool poked = cpu_take_poke(c), rang = doorbell_ring();
+	bool poked = cpu_take_poke(c), rang = doorbell_ring(), ours = poked || rang;
 
 	if (poked && rang)
 		c->late_poke_until = time_us() + LATE_POKE_US;
+	else if (!ours)
+		ours = is_late_poke(c) || cpu_was_poked_with_all();
 	/* One that waits for its SIPI has NMIs blocked. */
-	else if (!poked && !rang && !is_late_poke(c) && !cpu_was_poked_with_all() && c->state == CPU_RUNS)
-		vcpu_ops->inject_nmi(c->v);
+	if (c->state == CPU_RUNS && (!ours || pmi_waits(c)))
+		give_nmi(c);
 }
 
 /* Requests are looked at before the next entry in any case; the NMI may come all the same. */
@@ -343,7 +380,7 @@ static void serve(struct cpu *c, uint32_t what)
 	start_up(c);
 	if ((what & REQ_NMI) && c->state == CPU_RUNS) {
 		counter_add(&cnt_nmis, 1);
-		vcpu_ops->inject_nmi(c->v);
+		give_nmi(c);
 	}
 }
 
@@ -366,4 +403,5 @@ void smp_init(void)
 	counter_register("cpu", "inits", &cnt_inits);
 	counter_register("nmi", "by_ipi", &cnt_nmis);
 	counter_register("nmi", "late_pokes", &cnt_late);
+	counter_register("nmi", "of_counters", &cnt_pmis);
 }

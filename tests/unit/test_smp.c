@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/cpu/cpus.c hv/cpu/ipi.c hv/smp/smp.c tests/unit/host/cpu.c */
+/* sources: hv/cpu/cpus.c hv/cpu/ipi.c hv/cpu/features.c hv/smp/smp.c tests/unit/host/cpu.c */
 /* libs: -lpthread */
 /* An INIT that the processor hands over: waiting for its SIPI as silicon does, or emulated. */
 #include <pthread.h>
@@ -14,6 +14,7 @@
 #include "host/host.h"
 #include "hv/cpu/entry.h"
 #include "hv/cpu/cpus.h"
+#include "hv/cpu/features.h"
 #include "hv/smp/smp.h"
 #include "hv/cpu/vcpu.h"
 #include "hv/dev/power.h"
@@ -54,6 +55,12 @@ void lapic_reset(void) { me->nmi_count += nmi_in_reset; }
 static uint32_t id;
 uint32_t lapic_id(void) { return id; }
 bool lapic_x2apic(void) { return false; }
+static bool pmi_nmi, pmi_masked;
+bool lapic_pmi_is_nmi(bool *masked)
+{
+	*masked = pmi_masked;
+	return pmi_nmi;
+}
 uint32_t lapic_addr(void) { return 0xfee00000; }
 uint32_t lapic_ldr(void) { return 0; }
 uint32_t lapic_dfr(void) { return 0; }
@@ -273,6 +280,56 @@ TEST(nmis)
 }
 
 /* A poke that came while the local APIC was reset is over; a bell that rang then is looked for. */
+/* A doorbell's NMI and one of the guest's counters came together. */
+TEST(an_nmi_of_the_counters_beside_a_doorbell)
+{
+	start(NULL);
+	ops.inject_nmi = inject_nmi;
+	host_now_us += 100000;
+	own = 0;
+	rings = true;
+	features.pmi_masks = true;
+	host_msr_set(0x38e, 0);
+	pmi_nmi = pmi_masked = true;
+	smp_nmi(me);
+	CHECK_EQ(own, 0);		/* the guest masked it */
+	host_msr_set(0x38e, BIT64(62) | 2);
+	smp_nmi(me);
+	CHECK_EQ(own, 1);
+	/* Its handler is at it; or it never unmasks. */
+	smp_nmi(me);
+	host_now_us += 100000;
+	smp_nmi(me);
+	CHECK_EQ(own, 1);
+	pmi_masked = false;
+	smp_nmi(me);
+	CHECK_EQ(own, 1);
+	pmi_masked = true;
+	smp_nmi(me);
+	CHECK_EQ(own, 2);
+	/* One that nothing explained has told the guest already. */
+	pmi_masked = rings = false;
+	host_now_us += 100000;
+	smp_nmi(me);
+	CHECK_EQ(own, 3);
+	pmi_masked = rings = true;
+	me->pmi_given = false;
+	smp_nmi(me);
+	CHECK_EQ(own, 3);
+	/* Not for NMIs, not silicon, not running. */
+	host_now_us += 100000;
+	pmi_nmi = false;
+	smp_nmi(me);
+	pmi_nmi = true;
+	features.pmi_masks = false;
+	smp_nmi(me);
+	features.pmi_masks = true;
+	me->state = CPU_WAITS;
+	smp_nmi(me);
+	CHECK_EQ(own, 3);
+	features.pmi_masks = rings = false;
+}
+
 TEST(nmis_while_the_local_apic_is_reset)
 {
 	start(wait_sipi);
