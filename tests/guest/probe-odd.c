@@ -9,7 +9,8 @@
 #define ONES		0xffffffffu
 #define CR4_FPU		0x600u		/* OSFXSR, OSXMMEXCPT */
 #define CR0_TS_EM	0xcu
-#define MSR_SYSENTER_CS	0x174u
+#define VIRTIO_VENDOR	0x1af4u
+#define BAR4		0x20u
 
 const char probe_name[] = "probe-odd";
 
@@ -119,6 +120,15 @@ static void msrs(uint32_t first, uint32_t n)
 	}
 }
 
+/* Where a twin on bus 0 has its registers in memory; 0: there is none. */
+static uint32_t twin_registers(void)
+{
+	for (uint32_t slot = 0; slot < 32; slot++)
+		if ((pci_read32((uint16_t)(slot << 3), 0) & 0xffff) == VIRTIO_VENDOR)
+			return pci_read32((uint16_t)(slot << 3), BAR4) & ~15u;
+	return 0;
+}
+
 static void check_hidden(const char *after)
 {
 	uint32_t all = ONES;
@@ -132,7 +142,7 @@ static void check_hidden(const char *after)
 
 void probe(void)
 {
-	uint32_t cr;
+	uint32_t cr, twin;
 
 	if (!check(veneer_range(&veneer), true, "odd: Veneer is somewhere"))
 		return;
@@ -149,6 +159,11 @@ void probe(void)
 		memory_operands(0xfee00040);
 		check_hidden("operands in the local APIC's page");
 	}
+	twin = twin_registers();
+	for (uint32_t off = 0; twin && off <= 0x4000; off += 0x7ff)
+		memory_operands(twin + off);
+	if (twin)
+		check_hidden("operands in the registers of a twin");
 	others(veneer.start);
 	check_hidden("instructions that a guest has no use for");
 	control_registers(veneer.start);

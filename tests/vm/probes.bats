@@ -163,6 +163,7 @@ probe() { # probe NAME CMDLINE ARGS...
 
 @test "probe-odd: odd instructions on hidden memory and the local APIC, all MSRs, and no processor's privilege harm Veneer" {
 	probe probe-odd "" --smp 2 "${machine[@]}"
+	grep -a "^PASS odd: .* in the registers of a twin" "$(serial)"
 }
 
 attack_ends() { # attack_ends HOW REGEX: with the crash's report, not with Veneer's panic
