@@ -3,6 +3,7 @@
 # Realtek's gigabit family, which no emulator has: register models of tests/models, each a process behind QEMU 11.  Linux's own
 # driver (r8169 of Debian 6.1) judges the models, then Veneer drives them.
 load ../lib/guest
+load ../lib/bios
 
 setup() {
 	cd "$BATS_TEST_TMPDIR" || return 1
@@ -107,6 +108,34 @@ cards() {
 	said "cards: 2"
 	check_transfers 2
 	lawful 2
+}
+
+# ipxe_drives OPTIONS SECONDS: iPXE, booted by the firmware, gets an address, a script, and what the script asks for.
+ipxe_drives() {
+	local status=0
+	rm -f net.0
+	guest_start --image "$BUILD/ipxe/ipxe.iso" --snapshot --nic "r8168,$1" \
+		--net "user,tftp=$PWD/tftp,bootfile=script.ipxe" -- -object filter-dump,id=capture0,netdev=net0,file=net.0
+	wait_captured the-script-runs net.0 "$2" || status=1
+	guest_stop
+	return $status
+}
+
+# iPXE of 2019 knows nothing of out-of-band mode: a driver without that start gets no address.
+# bats test_tags=slow
+@test "r8168: iPXE's own driver accepts the models, and gets no address from one that is out of band" {
+	local chip
+	"$LIB/ipxe" "$BUILD/ipxe"
+	mkdir tftp
+	printf '#!ipxe\nimgfetch tftp://10.0.2.2/the-script-runs\n' >tftp/script.ipxe
+	NATIVE=
+	for chip in 8169 8168b 8168c 8168d 8168evl 8168g 8168h; do
+		ipxe_drives "chip=$chip" 60
+	done
+	if ipxe_drives chip=8168h,oob=1 30; then
+		echo "out of band, and all the same it works"
+		false
+	fi
 }
 
 # bats test_tags=slow
