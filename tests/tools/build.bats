@@ -87,6 +87,9 @@ symbols() {
 	scripts/kconfig defconfig "$T/config"
 	mk CC=clang
 	grub-file --is-x86-multiboot2 "$T/build/veneer.elf"
+	# What the exit loop calls must not go with the start.
+	[ -s "$T/build/segments/start.relro.lds" ]
+	run ! grep -hE 'svm_ops|vmx_ops' "$T"/build/segments/start.*.lds
 }
 
 @test "help lists the targets" {
