@@ -14,7 +14,7 @@ teardown() { guest_teardown; }
 
 # build SYMBOL=y|n...: the default build but for these options, as ./veneer.elf.  COMPILER: another one than the default
 build() {
-	local wanted kept has
+	local wanted kept has line
 	kept=$BATS_FILE_TMPDIR/$(printf '%s,' "${COMPILER:-cc}" "$@")elf
 	mk() {
 		make -s -C "$ROOT" -j2 --no-print-directory ${COMPILER:+CC="$COMPILER"} BUILD="$BATS_FILE_TMPDIR/v" \
@@ -23,7 +23,9 @@ build() {
 	if [ ! -e "$kept" ]; then
 		mk defconfig
 		for wanted; do
-			sed -i -E "s/^(# )?CONFIG_${wanted%=*}(=y| is not set)$/CONFIG_$wanted/" "$BATS_FILE_TMPDIR/config"
+			line=CONFIG_$wanted
+			[ "${wanted#*=}" = y ] || line="# CONFIG_${wanted%=*} is not set"
+			sed -i -E "s/^(# )?CONFIG_${wanted%=*}(=y| is not set)$/$line/" "$BATS_FILE_TMPDIR/config"
 		done
 		mk "$BATS_FILE_TMPDIR/v/veneer.elf"
 		for wanted; do
