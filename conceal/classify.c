@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Decides what happens to each PCI function, whether the configuration's rules fit the machine, and says so (--check-only).
+ * Decides the fate of each PCI function, checks the configuration's rules against the machine, and prints both (--check-only).
  * Nothing is touched here.
  */
 #include <veneer/conceal.h>
@@ -21,7 +21,7 @@
 #define INTEL		0x8086
 #define AMD		0x1022
 
-/* Disks stand behind these that would be protected without them.  VMD functions, too, say RAID of themselves. */
+/* RAID functions hide disks that Veneer would otherwise protect.  VMD functions have the RAID class, too. */
 static bool hides_disks(const struct pci_dev *p)
 {
 	return p->class_code >> 8 == SUB_RAID;
@@ -76,7 +76,7 @@ struct verdict decide(const struct pci_dev *p)
 		if (rule->action != ACTION_DEFAULT)
 			action = rule->action;
 	}
-	/* The default does not know what stands behind them: a rule has to say it of each. */
+	/* The default does not apply to them, because it does not know the disks behind them: each needs a rule. */
 	if (!v.driver)
 		v.fate = hides_disks(p) && !(rule && rule->action == ACTION_LEAVE) ? FATE_REFUSED : FATE_UNSUPPORTED;
 	else

@@ -27,11 +27,11 @@ static struct hw_dev *devices[MAX_DEVICES];
 static struct owner_work ticks[MAX_DEVICES];
 static unsigned ndevices, ntwins, nnet, nblk;
 static uint16_t taken_bdf[MAX_TWINS];
-static bool taken_several[MAX_TWINS];	/* the twin says that its device has further functions */
+static bool taken_several[MAX_TWINS];	/* the twin's header has the multifunction bit */
 static struct verdict *verdicts;	/* by pci_get()'s index, of every function of the machine */
 static unsigned nverdicts;
 static char twin_name[MAX_TWINS][8];
-static bool refused;			/* the configuration asks for what this machine has not */
+static bool refused;			/* the configuration asks for something that this machine does not have */
 static struct intx_source twin_intx[MAX_TWINS];
 
 /* --- where twins go --- */
@@ -86,7 +86,7 @@ static uint16_t free_function(uint16_t bdf, unsigned fn)
 	return 0xffff;
 }
 
-/* A free function behind a twin at function 0 of bus 0 that says that there are more.  0xffff: none. */
+/* A free function behind a twin at function 0 of bus 0 that has the multifunction bit.  0xffff: none. */
 static uint16_t beside_twin(void)
 {
 	for (unsigned i = 0; i < ntwins; i++) {
@@ -163,7 +163,7 @@ static void disconnect_intx(const struct virtio_place *place)
 		intx_set(place->intx_ctx, INTX_OFF);
 }
 
-/* Everything but the BDF and the multifunction bit.  False when the bus has no room for the BARs. */
+/* Fill in the place except the BDF and the multifunction bit.  False if the bus has no room for the BARs. */
 static bool find_place(const struct pci_dev *pci, struct virtio_place *place, bool modern_only, uint32_t io_size)
 {
 	place->modern_only = modern_only || !IS_ENABLED(CONFIG_VIRTIO_LEGACY);
@@ -284,7 +284,7 @@ static void run_tick(void *ctx, uint32_t bits)
 	struct hw_dev *dev = ctx;
 
 	dev->ops->tick(dev, time_us());
-	/* It may have completed what a doorbell is still on its way for. */
+	/* The tick may have completed work whose doorbell is still on its way. */
 	doorbell_credit(&dev->owner);
 }
 
@@ -340,7 +340,7 @@ static void take_over(const struct pci_dev *pci, const struct verdict *v)
 	}
 	if (err) {
 		doorbell_silence(pci);
-		/* Not given back: a disk controller in the guest's hands would undo "read-only unless named writable". */
+		/* Do not give it back: with its disk controller the guest could write to disks that are not named writable. */
 		log_err("pci " PCI_FMT ": %s could not start it: hidden from the guest", PCI_ARGS(pci->bdf), v->driver->name);
 		pci_master_off(pci);
 		return;
@@ -454,7 +454,7 @@ static void stub_write(void *ctx, uint16_t off, unsigned width, uint32_t value)
 
 static const struct vpci_ops stub_ops = { stub_read, stub_write };
 
-/* Whether a function of this device behind function 0 is the guest's. */
+/* True if a function of this device behind function 0 is left to the guest. */
 static bool has_open_sibling(const struct pci_dev *pci)
 {
 	const struct pci_dev *d;
@@ -482,7 +482,7 @@ int conceal_start(void)
 
 	int err = rules_check(classify);
 
-	/* Before a device's DMA begins.  Without a device of ours the IOMMU is the guest's. */
+	/* Before a device's DMA begins.  If Veneer drives no device, the IOMMU stays the guest's. */
 	if (!err && any_concealed())
 		err = iommu_hide();
 	if (err)

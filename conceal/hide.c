@@ -26,7 +26,7 @@ static int hide_io(const struct pci_bar *b)
 }
 
 /*
- * Whole pages: what else lies in a page with a small BAR (PCI asks for 4 KiB apart, but firmware may pack) is hidden with it.
+ * Hide whole pages, and with them all else in the page of a small BAR (PCI asks for 4 KiB apart, but firmware may pack).
  */
 static int hide_memory(const struct pci_bar *b)
 {

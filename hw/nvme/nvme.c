@@ -59,7 +59,7 @@ void nvme_ring(struct nvme_queue *q)
 	mmio_write32(q->sq_db, q->tail);
 }
 
-/* The phase bit says whether the entry is new; only after it may the rest be looked at. */
+/* The phase bit tells whether the entry is new; read it before the rest of the entry. */
 static bool cq_next(struct nvme_queue *q, struct nvme_cqe *out)
 {
 	volatile struct nvme_cqe *e = &q->cq[q->head];
@@ -191,7 +191,7 @@ static struct nvme_slot *slot_get(struct nvme *n, struct nvme_ns *ns)
 	return NULL;
 }
 
-/* One piece on one page or on two, which is most: no list.  False when it is not that. */
+/* Most transfers: one piece on one or two pages, which needs no list.  False for any other. */
 static bool fill_two_prps(uint64_t page, struct nvme_sqe *sqe, uint64_t at, uint64_t len)
 {
 	uint64_t first = page - (at & (page - 1));
@@ -443,7 +443,7 @@ unsigned nvme_deliver(struct nvme *n)
 		struct nvme_slot *s = &n->slot[n->finished[n->fin_head++ % ARRAY_SIZE(n->finished)]];
 		struct disk_cmd *cmd = s->cmd;
 
-		s->state = SLOT_FREE;	/* first: the client may submit from inside */
+		s->state = SLOT_FREE;	/* before the call: the client may submit from inside */
 		count++;
 		if (s->own) {
 			s->ns->flushing = false;
@@ -600,7 +600,7 @@ static void intx_test_done(struct nvme *n, unsigned status, uint32_t dw0)
 	n->sync.done = true;
 }
 
-/* A harmless admin command whose completion nobody takes keeps the line up until its head is told. */
+/* A harmless admin command: its completion keeps the line asserted until the head doorbell is written. */
 void nvme_intx_test(struct hw_dev *dev, bool assert)
 {
 	struct nvme *n = nvme_of(dev);

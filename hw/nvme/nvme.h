@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The NVMe driver's state and what its files call in each other.
+ * The NVMe driver's state, and the functions that its files share.
  *
  *   nvme_pci.c       matching, probe, taking apart
  *   nvme_identify.c  what the controller and its namespaces say of themselves; namespaces become disks
@@ -40,9 +40,9 @@
 #define NVME_NO_SLOT		0xffffu
 
 #define NVME_ADMIN_US		10000000u	/* an admin command; no specification bounds it */
-#define NVME_ABORT_US		1000000u	/* patience with Abort before the controller is reset */
-#define NVME_NOT_READY_US	100000u		/* pause before a namespace that is not ready yet is asked again */
-#define NVME_MAX_RESUBMITS	3u		/* resets that a command may survive: it may be their cause */
+#define NVME_ABORT_US		1000000u	/* time for Abort before the controller is reset */
+#define NVME_NOT_READY_US	100000u		/* pause before a command to a namespace that is not ready is repeated */
+#define NVME_MAX_RESUBMITS	3u		/* resets after which a command is resubmitted: it may be their cause */
 
 struct nvme;
 
@@ -65,8 +65,8 @@ struct nvme_ns {
 	bool resized;			/* the client is to be told */
 	bool deac;			/* Write Zeroes may deallocate and still reads zeroes */
 	bool fua;			/* the client wants no volatile cache: every write carries FUA */
-	bool draining;			/* forgotten commands are in the hardware: nothing is started before they end */
-	bool flush_due, flushing;	/* an own Flush, after which there is nothing volatile from before */
+	bool draining;			/* the hardware still has dropped commands: start nothing before they complete */
+	bool flush_due, flushing;	/* the driver's own Flush, which makes all earlier writes stable */
 };
 
 enum nvme_slot_state {
@@ -79,7 +79,7 @@ enum nvme_slot_state {
 struct nvme_slot {
 	struct nvme_sqe sqe;
 	struct nvme_ns *ns;
-	struct disk_cmd *cmd;		/* NULL: the driver's own Flush, or forgotten by its client */
+	struct disk_cmd *cmd;		/* NULL: the driver's own Flush, or dropped by its client */
 	uint64_t *prp;			/* NVME_PRP_LIST entries, not crossing a page */
 	uint64_t deadline_us;
 	uint64_t not_before_us;		/* SLOT_HELD */
@@ -90,7 +90,7 @@ struct nvme_slot {
 	bool timed_out;
 };
 
-/* An admin command under way; done() may submit others. */
+/* An admin command in flight; done() may submit others. */
 struct nvme_admin {
 	void (*done)(struct nvme *n, unsigned status, uint32_t dw0);	/* NULL: free */
 	uint64_t deadline_us;
@@ -125,7 +125,7 @@ struct nvme {
 	enum nvme_state state;
 	unsigned setup_step;
 	uint64_t check_after_us, state_deadline_us;
-	uint64_t settled_us;		/* until then Namespace Not Ready is no verdict on a command */
+	uint64_t settled_us;		/* until then a command that ends with Namespace Not Ready is repeated */
 	bool master_is_off;
 	bool was_live;
 	bool offer;			/* a start() was refused: offer again */
@@ -201,13 +201,13 @@ void nvme_slot_finish(struct nvme *n, struct nvme_slot *s, int status);
 void nvme_slot_push(struct nvme *n, struct nvme_slot *s);
 void nvme_ring(struct nvme_queue *q);
 
-/* Send what the driver itself has to send: Flush and Set Features for set_cache. */
+/* Submit the driver's own commands that are due: Flush and Set Features for set_cache. */
 void nvme_background(struct nvme *n);
 
 /* Set Features (Volatile Write Cache) to what the clients want now. */
 int nvme_send_vwc(struct nvme *n, void (*done)(struct nvme *n, unsigned status, uint32_t dw0));
 
-/* Tell the clients what has changed, and offer waiting commands on every disk. */
+/* Report changes to the clients, and offer every disk to submit waiting commands. */
 void nvme_run_disks(struct nvme *n);
 
 unsigned nvme_poll(struct hw_dev *dev);

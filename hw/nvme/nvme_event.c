@@ -10,7 +10,7 @@
 #include <veneer/string.h>
 #include "nvme.h"
 
-#define MAX_EVENTS	1000u		/* since the start: a broken controller could do nothing else */
+#define MAX_EVENTS	1000u		/* since the start; limited, because a broken controller may never stop */
 #define MAX_LINES	16u
 #define NEVER		~0ull
 
@@ -32,7 +32,7 @@ void nvme_event_request(struct nvme *n)
 		log_err("%s: %u events: no more are asked for", n->dev.name, MAX_EVENTS);
 		return;
 	}
-	/* It completes when there is an event, which may be never. */
+	/* The command completes when an event occurs, possibly never. */
 	if (!nvme_admin_submit(n, &sqe, event_done))
 		n->admin_cmd[FIELD_GET(NVME_CDW0_CID, sqe.cdw0)].deadline_us = NEVER;
 }
@@ -46,7 +46,7 @@ static void ns_gone(struct nvme_ns *ns, const char *why)
 	ns->n->offer = true;
 }
 
-/* A window of the disk stays where it is: what of it is no more the controller fails. */
+/* A window of the disk does not move; the controller fails requests to blocks that no longer exist. */
 static void ns_resize(struct nvme_ns *ns, uint64_t nsze)
 {
 	struct disk *d = &ns->disk;

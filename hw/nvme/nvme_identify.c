@@ -121,7 +121,7 @@ int nvme_identify_ctrl(struct nvme *n)
 	log_info("%s: \"%s\" serial \"%s\" firmware \"%s\", NVMe %u.%u, up to %u KiB a command, write cache %s", n->dev.name,
 		 n->model, n->serial, n->firmware, n->vs >> 16, (n->vs >> 8) & 0xff, (unsigned)(n->max_bytes / 1024),
 		 n->vwc ? "present" : "absent");
-	n->zero_bytes = n->max_bytes;	/* MDTS is not said to bind it, but there is firmware that behaves as if it did */
+	n->zero_bytes = n->max_bytes;	/* the specification does not apply MDTS to it, but some firmware does */
 	return read_nvm_limits(n);
 }
 
@@ -348,7 +348,7 @@ static int scan_list(struct nvme *n)
 	return err;
 }
 
-/* One hardware queue serves all, so its slots are shared out: a namespace that hangs does not take them all. */
+/* All namespaces share one hardware queue: divide its slots, so that a namespace that hangs cannot take them all. */
 static int share_out(struct nvme *n)
 {
 	bool cache_on = false;

@@ -11,7 +11,7 @@
 #define READY_UNIT_US	500000ull	/* of CAP.TO and CRTO */
 #define MPS_MAX		4u		/* 64 KiB: larger queues' pages are not worth the memory */
 
-/* Known by what their makers and other drivers' authors have published; all others follow the class line. */
+/* Quirks published by the makers or by authors of other drivers; all other controllers match the class line. */
 static const struct hw_id ids[] = {
 	{ 0x8086, 0x0953, 0, 0, "Intel DC P3500/P3600/P3700", NVME_Q_STRIPE },
 	{ 0x8086, 0x0a53, 0, 0, "Intel DC P3520", NVME_Q_STRIPE },
@@ -139,7 +139,7 @@ static int alloc_memory(struct nvme *n)
 	return 0;
 }
 
-/* Takes what alloc_memory(), nvme_scan() and init_disks() gave, as far as they came. */
+/* Undo alloc_memory(), nvme_scan() and init_disks(), as far as they got. */
 static void free_all(struct nvme *n)
 {
 	for (unsigned i = 0; i < n->dev.ndisk; i++) {
