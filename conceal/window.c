@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What of a disk the guest gets: all of it, or the window that a rule names. */
+/* Selects the part of a disk that the guest gets: all of it, or the window that a rule names. */
 #include <veneer/disk.h>
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -15,7 +15,7 @@ static int read_block(void *ctx, uint64_t lba, void *buf)
 	return disk_read_now(ctx, lba, buf, 1);
 }
 
-static int find(struct disk *disk, const struct partition_want *want, struct partition *out, const char **why)
+static int find_window(struct disk *disk, const struct partition_want *want, struct partition *out, const char **why)
 {
 	struct partition_disk d = {
 		.read = read_block, .ctx = disk, .block_size = disk->block_size, .nblocks = disk->nblocks,
@@ -39,7 +39,7 @@ static int find_partition(struct disk *disk, const struct config_rule *rule, str
 	};
 	char value[56];
 	const char *why;
-	int err = find(disk, &want, out, &why);
+	int err = find_window(disk, &want, out, &why);
 
 	if (rule->window == WINDOW_NUMBER)
 		fmt_string(value, sizeof(value), "<%u>", rule->partition);
@@ -54,13 +54,13 @@ static int find_partition(struct disk *disk, const struct config_rule *rule, str
 	return err ? -ERR_INVAL : 0;
 }
 
-/* Also one that could not be given as a window: twice there, or in a GPT with wrong checksums, for which GRUB does not care. */
+/* Accept also a partition that cannot be a window: found twice, or in a GPT with wrong checksums, which GRUB ignores. */
 static bool has(struct disk *disk, enum partition_by by, const char *name)
 {
 	struct partition_want want = { .by = by, .name = name };
 	struct partition part;
 	const char *why;
-	int err = find(disk, &want, &part, &why);
+	int err = find_window(disk, &want, &part, &why);
 
 	return !err || err == -ERR_INVAL;
 }

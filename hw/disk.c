@@ -36,7 +36,7 @@ static void list_pop(struct req_list *l)
  * Completions from inside a done() pass through a list, so that done() -> disk_submit() -> done() does not nest: a guest's
  * requests would else decide how deep the stack grows.
  */
-static void finish(struct disk_queue *q, struct disk_req *req, int status)
+static void req_finish(struct disk_queue *q, struct disk_req *req, int status)
 {
 	req->priv.status = status;
 	q->completed = true;
@@ -81,7 +81,7 @@ static void req_settle(struct disk_queue *q, struct disk_req *req)
 
 	if (req->priv.inflight || !all_issued || q->waiting.head == req)
 		return;
-	finish(q, req, req->priv.status);
+	req_finish(q, req, req->priv.status);
 }
 
 /* Give @s to the driver; false if the driver is busy: @s is then parked. */
@@ -175,7 +175,7 @@ static void start_whole(struct disk_queue *q, struct disk_req *req)
 	if (!slot_start(s))
 		list_add(&q->waiting, req);	/* with its command parked */
 	else if (req->priv.status)
-		finish(q, req, req->priv.status);
+		req_finish(q, req, req->priv.status);
 }
 
 void disk_submit(struct disk *disk, unsigned q, struct disk_req *req)
@@ -315,7 +315,7 @@ static __attribute__((noinline)) void submit_any(struct disk_queue *q, struct di
 	int status = req_check(q, req);
 
 	if (status) {
-		finish(q, req, status < 0 ? status : 0);
+		req_finish(q, req, status < 0 ? status : 0);
 		return;
 	}
 	list_add(&q->waiting, req);

@@ -167,7 +167,7 @@ static uint8_t status_of(int err, bool write)
 }
 
 /* Report the number of sectors that were transferred, in AL or in the packet. */
-static enum bios_next finish(struct bios_call *c, struct poll *p, uint8_t status)
+static enum bios_next call_finish(struct bios_call *c, struct poll *p, uint8_t status)
 {
 	uint16_t none = 0;
 
@@ -233,20 +233,20 @@ static enum bios_next begin(struct bios_call *c, const struct drive *d, const st
 	call.count = t->al;
 	call.packet = t->packet;
 	if (t->lba >= d->nblocks || t->count > d->nblocks - t->lba)
-		return finish(c, &call, ST_NOT_FOUND);
+		return call_finish(c, &call, ST_NOT_FOUND);
 	if (write && !d->writable)
-		return finish(c, &call, ST_PROTECTED);
+		return call_finish(c, &call, ST_PROTECTED);
 	if (t->op == VERIFY && t->count > VERIFY_MAX)
-		return finish(c, &call, ST_PARAM);
+		return call_finish(c, &call, ST_PARAM);
 	if (!t->count)
-		return finish(c, &call, ST_OK);
+		return call_finish(c, &call, ST_OK);
 	n = t->op == VERIFY ? verify_pieces((uint64_t)t->count * BIOS_SECTOR, sg) :
 	    buffer_pieces(t->buffer, (uint64_t)t->count * BIOS_SECTOR, sg);
 	if (!n || (write && !bios_copy_in(bounce + (call.low & (PAGE_SIZE - 1)), call.low, call.low_bytes)))
-		return finish(c, &call, ST_BOUNDARY);
+		return call_finish(c, &call, ST_BOUNDARY);
 	err = disks->begin(d->disk, write, t->lba, t->count, sg, n);
 	if (err)
-		return finish(c, &call, status_of(err, write));
+		return call_finish(c, &call, status_of(err, write));
 	call.on = true;
 	return bios_int13_poll(c);
 }
@@ -265,10 +265,10 @@ enum bios_next bios_int13_poll(struct bios_call *c)
 
 	/* The interrupt handler's own call has ended. */
 	if (!(call.on && call.cpu == c->cpu))
-		return interrupted.on && interrupted.cpu == c->cpu ? finish(c, &interrupted, interrupted.status) :
+		return interrupted.on && interrupted.cpu == c->cpu ? call_finish(c, &interrupted, interrupted.status) :
 			result(c, ST_NOT_READY);
 	err = disks->result();
-	return err == -ERR_BUSY ? BIOS_WAIT : finish(c, &call, outcome(err));
+	return err == -ERR_BUSY ? BIOS_WAIT : call_finish(c, &call, outcome(err));
 }
 
 /*

@@ -31,7 +31,7 @@ static void remember(void)
 	nmine = boot->nown;
 }
 
-static int take(uint64_t base, uint64_t size)
+static int own_take(uint64_t base, uint64_t size)
 {
 	int err = boot_info_own(boot, base, size);
 
@@ -45,7 +45,7 @@ static int take(uint64_t base, uint64_t size)
 static int take_piece(uint64_t size)
 {
 	uint64_t at = boot_info_find_as(boot, BOOT_FIND_HIGH, size, PAGE_SIZE, MIB, TOP, NULL, 0);
-	int err = at ? take(at, size) : -ERR_NOMEM;
+	int err = at ? own_take(at, size) : -ERR_NOMEM;
 
 	if (!err && said)
 		log_info("memory: %lu KiB more for Veneer at %#lx-%#lx", size / 1024, at, at + size);
@@ -76,7 +76,7 @@ static void take_tail(void)
 		if (r.base != end || r.type != MEM_USABLE || r.size >= TAIL_MAX)
 			continue;
 		if (boot_info_find(boot, r.size, PAGE_SIZE, r.base, r.base + r.size, NULL, 0) == r.base)
-			take(r.base, r.size);
+			own_take(r.base, r.size);
 		return;
 	}
 }

@@ -53,7 +53,7 @@ static bool stronger(const struct config_rule *a, const struct config_rule *b)
 }
 
 /* Find the strongest rule that matches.  Mark every rule that matches as used, weaker ones, too. */
-static struct config_rule *find(struct config *c, const struct pci_dev *pci, const char *serial)
+static struct config_rule *find_rule(struct config *c, const struct pci_dev *pci, const char *serial)
 {
 	struct config_rule *best = NULL;
 
@@ -71,10 +71,10 @@ static struct config_rule *find(struct config *c, const struct pci_dev *pci, con
 
 struct config_rule *config_find_dev(struct config *c, const struct pci_dev *pci)
 {
-	return find(c, pci, NULL);
+	return find_rule(c, pci, NULL);
 }
 
 struct config_rule *config_find_disk(struct config *c, const struct pci_dev *pci, const char *serial)
 {
-	return find(c, pci, serial);
+	return find_rule(c, pci, serial);
 }

@@ -119,7 +119,7 @@ static bool forbidden(const struct trap *t, uint64_t base)
 	return false;
 }
 
-static int put(struct trap *t, uint64_t base)
+static int trap_put(struct trap *t, uint64_t base)
 {
 	if (t->pio)
 		mark_ports(base, t->size, true);
@@ -141,7 +141,7 @@ static void place_waiting(void)
 		if (!base || taken(t, base))
 			continue;
 		t->wanted = 0;
-		if (put(t, base))
+		if (trap_put(t, base))
 			log_warn("%s: cannot answer at %#lx", t->name, base);
 	}
 }
@@ -174,7 +174,7 @@ static int place(struct trap *t, uint64_t base)
 		t->wanted = never ? 0 : base;
 		return -ERR_BUSY;
 	}
-	return put(t, base);
+	return trap_put(t, base);
 }
 
 int trap_place(struct trap *t, uint64_t base)
@@ -188,7 +188,7 @@ int trap_place(struct trap *t, uint64_t base)
 int trap_place_system(struct trap *t, uint64_t base)
 {
 	lock_acquire(&lock);
-	int err = put(t, base);
+	int err = trap_put(t, base);
 	lock_release(&lock);
 	return err;
 }
@@ -208,7 +208,7 @@ void trap_remove(struct trap *t)
 	lock_release(&lock);
 }
 
-static struct trap *find(struct trap **last, bool pio, uint64_t addr, uint32_t *off)
+static struct trap *find_trap(struct trap **last, bool pio, uint64_t addr, uint32_t *off)
 {
 	struct trap *t = __atomic_load_n(last, __ATOMIC_RELAXED);
 
@@ -225,12 +225,12 @@ static struct trap *find(struct trap **last, bool pio, uint64_t addr, uint32_t *
 
 struct trap *trap_find_mmio(uint64_t gpa, uint32_t *off)
 {
-	return find(&last_mmio, false, gpa, off);
+	return find_trap(&last_mmio, false, gpa, off);
 }
 
 struct trap *trap_find_pio(uint16_t port, uint32_t *off)
 {
-	return find(&last_pio, true, port, off);
+	return find_trap(&last_pio, true, port, off);
 }
 
 static uint64_t read(struct trap *t, uint32_t off, unsigned width)

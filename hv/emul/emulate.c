@@ -286,7 +286,7 @@ static void compute(struct effect *e, const struct insn *insn, const struct vcpu
 	}
 }
 
-static void finish(const struct insn *insn, struct vcpu_regs *regs)
+static void insn_finish(const struct insn *insn, struct vcpu_regs *regs)
 {
 	regs->rip = insn_next_rip(insn, regs);
 	regs->rflags &= ~(uint64_t)RFLAGS_RF;
@@ -312,7 +312,7 @@ static int execute_memory(const struct insn *insn, struct vcpu_regs *regs, const
 	if (e.reg_size)
 		reg_write(regs, e.reg, e.high, e.reg_size, e.reg_value);
 	regs->rflags = e.rflags;
-	finish(insn, regs);
+	insn_finish(insn, regs);
 	return 0;
 }
 
@@ -343,7 +343,7 @@ static int execute_port(const struct insn *insn, struct vcpu_regs *regs, const s
 		return err;
 	if (insn->op == INSN_IN)
 		reg_write(regs, GPR_RAX, false, insn->size, v);
-	finish(insn, regs);
+	insn_finish(insn, regs);
 	return 0;
 }
 
@@ -407,7 +407,7 @@ static int execute_string(const struct insn *insn, struct vcpu_regs *regs, const
 			break;
 		advance(insn, regs, GPR_RCX, -1);
 	}
-	finish(insn, regs);
+	insn_finish(insn, regs);
 	return 0;
 }
 

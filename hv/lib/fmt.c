@@ -17,7 +17,7 @@ struct spec {
 	unsigned bytes;		/* of the integer argument: 1, 2, 4 or 8 */
 };
 
-static void put(struct out *o, char c)
+static void out_char(struct out *o, char c)
 {
 	if (o->len + 1 < o->size)
 		o->buf[o->len] = c;
@@ -27,7 +27,7 @@ static void put(struct out *o, char c)
 static void put_many(struct out *o, char c, unsigned n)
 {
 	while (n--)
-		put(o, c);
+		out_char(o, c);
 }
 
 /* @lead (sign or "0x") stands before the zeros that fill the width, but after blanks that do. */
@@ -39,11 +39,11 @@ static void put_field(struct out *o, const struct spec *s, const char *lead, con
 	if (!s->left && !s->zero)
 		put_many(o, ' ', fill);
 	for (unsigned i = 0; i < nlead; i++)
-		put(o, lead[i]);
+		out_char(o, lead[i]);
 	if (!s->left && s->zero)
 		put_many(o, '0', fill);
 	for (size_t i = 0; i < len; i++)
-		put(o, text[i]);
+		out_char(o, text[i]);
 	if (s->left)
 		put_many(o, ' ', fill);
 }
@@ -165,7 +165,7 @@ static bool convert(struct out *o, struct spec *s, char c, va_list *ap)
 		put_field(o, s, "", &one, 1);
 		return true;
 	case '%':
-		put(o, '%');
+		out_char(o, '%');
 		return true;
 	default:
 		return false;
@@ -213,7 +213,7 @@ static const char *format_one(struct out *o, const char *f, va_list *ap)
 	if (*f && convert(o, &s, *f, ap))
 		return f + 1;
 	while (start < f)
-		put(o, *start++);
+		out_char(o, *start++);
 	return f;
 }
 
@@ -225,7 +225,7 @@ int fmt_vstring(char *buf, size_t size, const char *fmt, va_list ap)
 	va_copy(args, ap);
 	while (*fmt) {
 		if (*fmt != '%')
-			put(&o, *fmt++);
+			out_char(&o, *fmt++);
 		else
 			fmt = format_one(&o, fmt + 1, &args);
 	}

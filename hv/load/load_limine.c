@@ -78,7 +78,7 @@ static void set_word(uint8_t *p, uint64_t v)
 /* --- the file --- */
 
 /* Whether a tag of the protocol is in the file: alignment in the file is that in the image. */
-static bool detect(const struct guest_image *img)
+static bool detect_limine(const struct guest_image *img)
 {
 	struct elf_ident id;
 
@@ -652,7 +652,7 @@ static int prepare(struct limine *l, struct vcpu_regs *regs)
 	return err;
 }
 
-static int load(const struct guest_image *img, struct boot_info *b, struct vcpu_regs *regs)
+static int load_limine(const struct guest_image *img, struct boot_info *b, struct vcpu_regs *regs)
 {
 	struct limine *l = &limine;
 	int err;
@@ -686,5 +686,5 @@ static int load(const struct guest_image *img, struct boot_info *b, struct vcpu_
 }
 
 const struct guest_format guest_limine = {
-	.name = "Limine", .protocol = PROTOCOL_LIMINE, .detect = detect, .load = load
+	.name = "Limine", .protocol = PROTOCOL_LIMINE, .detect = detect_limine, .load = load_limine
 };

@@ -109,7 +109,7 @@ static uint64_t get(const struct guest_image *img, uint32_t off, unsigned bytes)
 	return v;
 }
 
-static bool detect(const struct guest_image *img)
+static bool detect_linux(const struct guest_image *img)
 {
 	return img->size >= 1024 && get(img, HDR_BOOT_FLAG, 2) == 0xaa55 && !memcmp(img->data + HDR_MAGIC, "HdrS", 4);
 }
@@ -445,19 +445,19 @@ static int load_by(const struct guest_image *img, struct boot_info *b, struct vc
 	return blob_finish(&o, &load_plan, 0, what);
 }
 
-static int load(const struct guest_image *img, struct boot_info *b, struct vcpu_regs *regs)
+static int load_linux(const struct guest_image *img, struct boot_info *b, struct vcpu_regs *regs)
 {
 	return load_by(img, b, regs, false);
 }
 
-static int load32(const struct guest_image *img, struct boot_info *b, struct vcpu_regs *regs)
+static int load_linux32(const struct guest_image *img, struct boot_info *b, struct vcpu_regs *regs)
 {
 	return load_by(img, b, regs, true);
 }
 
 const struct guest_format guest_linux = {
-	.name = "Linux bzImage", .protocol = PROTOCOL_LINUX, .detect = detect, .load = load
+	.name = "Linux bzImage", .protocol = PROTOCOL_LINUX, .detect = detect_linux, .load = load_linux
 };
 const struct guest_format guest_linux32 = {
-	.name = "Linux bzImage", .protocol = PROTOCOL_LINUX32, .detect = detect, .load = load32
+	.name = "Linux bzImage", .protocol = PROTOCOL_LINUX32, .detect = detect_linux, .load = load_linux32
 };

@@ -73,7 +73,7 @@ static int64_t find_header(const struct guest_image *img, struct mb1_header *h)
 	return -1;
 }
 
-static bool detect(const struct guest_image *img)
+static bool detect_multiboot1(const struct guest_image *img)
 {
 	struct mb1_header h;
 
@@ -228,7 +228,7 @@ static void build_info(struct load_blob *o, const struct guest_image *img, const
 	memcpy(o->buf, &i, sizeof(i));
 }
 
-static int load(const struct guest_image *img, struct boot_info *b, struct vcpu_regs *regs)
+static int load_multiboot1(const struct guest_image *img, struct boot_info *b, struct vcpu_regs *regs)
 {
 	const char *what = "the multiboot1 information";
 	uint64_t place[BOOT_MAX_MODULES];
@@ -253,5 +253,5 @@ static int load(const struct guest_image *img, struct boot_info *b, struct vcpu_
 }
 
 const struct guest_format guest_multiboot1 = {
-	.name = "multiboot1", .protocol = PROTOCOL_MULTIBOOT1, .detect = detect, .load = load
+	.name = "multiboot1", .protocol = PROTOCOL_MULTIBOOT1, .detect = detect_multiboot1, .load = load_multiboot1
 };

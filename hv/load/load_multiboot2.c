@@ -39,7 +39,7 @@ static int64_t find_header(const struct guest_image *img, struct mb2_header *h)
 	return -1;
 }
 
-static bool detect(const struct guest_image *img)
+static bool detect_multiboot2(const struct guest_image *img)
 {
 	struct mb2_header h;
 
@@ -395,7 +395,7 @@ static void build_info(struct load_blob *o, const struct guest_image *img, const
 		memcpy(o->buf, &o->used, sizeof(o->used));
 }
 
-static int load(const struct guest_image *img, struct boot_info *b, struct vcpu_regs *regs)
+static int load_multiboot2(const struct guest_image *img, struct boot_info *b, struct vcpu_regs *regs)
 {
 	const char *what = "the multiboot2 information";
 	uint64_t place[BOOT_MAX_MODULES], delta = 0;
@@ -423,5 +423,5 @@ static int load(const struct guest_image *img, struct boot_info *b, struct vcpu_
 }
 
 const struct guest_format guest_multiboot2 = {
-	.name = "multiboot2", .protocol = PROTOCOL_MULTIBOOT2, .detect = detect, .load = load
+	.name = "multiboot2", .protocol = PROTOCOL_MULTIBOOT2, .detect = detect_multiboot2, .load = load_multiboot2
 };

@@ -73,7 +73,7 @@ static uint64_t find_entry(const struct guest_image *img)
 	return entry;
 }
 
-static bool detect(const struct guest_image *img)
+static bool detect_pvh(const struct guest_image *img)
 {
 	return elf_detect(img) && find_entry(img);
 }
@@ -137,7 +137,7 @@ static int kernel_layout(const struct guest_image *img, struct kernel_layout *k)
 	return err ?: layout_check_entry(k);
 }
 
-static int load(const struct guest_image *img, struct boot_info *b, struct vcpu_regs *regs)
+static int load_pvh(const struct guest_image *img, struct boot_info *b, struct vcpu_regs *regs)
 {
 	const char *what = "the PVH start information";
 	uint64_t place[BOOT_MAX_MODULES];
@@ -161,4 +161,4 @@ static int load(const struct guest_image *img, struct boot_info *b, struct vcpu_
 	return err;
 }
 
-const struct guest_format guest_pvh = { .name = "PVH", .protocol = PROTOCOL_PVH, .detect = detect, .load = load };
+const struct guest_format guest_pvh = { .name = "PVH", .protocol = PROTOCOL_PVH, .detect = detect_pvh, .load = load_pvh };

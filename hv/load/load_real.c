@@ -46,7 +46,7 @@ static void set(uint8_t *setup, uint32_t off, uint64_t v, unsigned bytes)
 	memcpy(setup + off, &v, bytes);
 }
 
-static bool detect(const struct guest_image *img)
+static bool detect_real(const struct guest_image *img)
 {
 	return img->size >= 1024 && get(img, HDR_BOOT_FLAG, 2) == 0xaa55 && !memcmp(img->data + HDR_MAGIC, "HdrS", 4) &&
 	       (!get(img, HDR_CODE32_START, 4) || !(get(img, HDR_LOADFLAGS, 1) & LOADED_HIGH));
@@ -109,7 +109,7 @@ static void fill_setup(struct load_blob *o, const struct guest_image *img, uint3
 	set(o->buf, HDR_CMDLINE, o->gpa + STACK_TOP, 4);
 }
 
-static int load(const struct guest_image *img, struct boot_info *b, struct vcpu_regs *regs)
+static int load_real(const struct guest_image *img, struct boot_info *b, struct vcpu_regs *regs)
 {
 	uint32_t sectors = get(img, HDR_SETUP_SECTS, 1), setup_size = ((sectors ? sectors : 4) + 1) * BIOS_SECTOR;
 	const char *what = "the real-mode kernel's setup code";
@@ -133,5 +133,5 @@ static int load(const struct guest_image *img, struct boot_info *b, struct vcpu_
 }
 
 const struct guest_format guest_real = {
-	.name = "real-mode", .protocol = PROTOCOL_LINUX, .detect = detect, .load = load
+	.name = "real-mode", .protocol = PROTOCOL_LINUX, .detect = detect_real, .load = load_real
 };

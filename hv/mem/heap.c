@@ -46,7 +46,7 @@ static struct { const char *from, *to; } range[HEAP_RANGES];
 static unsigned nranges;			/* more than HEAP_RANGES: the others are not there */
 
 /* Into the list, joined with what lies behind and with what lies before. */
-static void put(void *start, size_t size)
+static void heap_put(void *start, size_t size)
 {
 	struct free_block *b = start, *before = NULL, *next = free_list;
 
@@ -83,7 +83,7 @@ void heap_init(void *base, size_t size)
 void heap_add(void *base, size_t size)
 {
 	lock_acquire(&lock);
-	put(base, size);
+	heap_put(base, size);
 	heap_total += size;
 	if (nranges++ < HEAP_RANGES) {
 		range[nranges - 1].from = base;
@@ -113,9 +113,9 @@ static void cut(struct free_block *b, uintptr_t at, size_t size)
 
 	take_out(b);
 	if (at > start)
-		put((void *)start, at - start);
+		heap_put((void *)start, at - start);
 	if (end > at + size)
-		put((void *)(at + size), end - at - size);
+		heap_put((void *)(at + size), end - at - size);
 	memset((void *)at, 0, size);
 	heap_used += size;
 }
@@ -148,7 +148,7 @@ static void give_back(struct head *h)
 {
 	heap_used -= h->size;
 	h->magic = 0;
-	put(h->start, h->size);
+	heap_put(h->start, h->size);
 }
 
 static void *alloc_pages(size_t size, size_t align)
@@ -192,7 +192,7 @@ static bool free_pages(uint8_t *base)
 		return false;
 	*at = p->next;
 	heap_used -= p->size;
-	put(p->base, p->size);
+	heap_put(p->base, p->size);
 	give_back((struct head *)p - 1);
 	return true;
 }

@@ -31,7 +31,7 @@ static bool goes(const struct segment *s)
 	return !(s->users & used);
 }
 
-static const struct segment *find(uint64_t addr)
+static const struct segment *find_segment(uint64_t addr)
 {
 	uint64_t off = addr - mem_phys(veneer_start);
 
@@ -43,7 +43,7 @@ static const struct segment *find(uint64_t addr)
 
 void segment_use(const void *code)
 {
-	const struct segment *s = find(mem_phys(code));
+	const struct segment *s = find_segment(mem_phys(code));
 
 	if (s)
 		used |= s->bit;
@@ -51,7 +51,7 @@ void segment_use(const void *code)
 
 const char *segment_gone(uint64_t addr)
 {
-	const struct segment *s = dropped ? find(addr) : NULL;
+	const struct segment *s = dropped ? find_segment(addr) : NULL;
 
 	return s && goes(s) ? s->name : NULL;
 }
@@ -67,7 +67,7 @@ static bool points_there(const uint64_t *from, const uint64_t *to)
 	for (; from < to; from++) {
 		if (*from - first - 1 >= size - 1)
 			continue;
-		const struct segment *s = find(*from);
+		const struct segment *s = find_segment(*from);
 
 		/* A page that a part shares with what stays is still there, and its page table entry looks like a pointer. */
 		if (s && goes(s) && !paging_is_mapped(*from)) {

@@ -40,7 +40,7 @@ static const struct rule {
 	{ MSR_DS_AREA, MSR_DS_AREA, GP, GP },
 };
 
-static const struct rule *find(uint32_t msr)
+static const struct rule *msr_rule(uint32_t msr)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(rules); i++)
 		if (msr >= rules[i].first && msr <= rules[i].last)
@@ -85,7 +85,7 @@ void vmx_msr_policy(uint8_t *bitmap)
 /* Called for the MSRs that hv/exit/msr.c does not handle. */
 bool vmx_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value)
 {
-	const struct rule *r = find(msr);
+	const struct rule *r = msr_rule(msr);
 
 	if (!r || r->read != ANSWERED)
 		return false;
@@ -108,7 +108,7 @@ static bool write_misc_enable(uint64_t value)
 
 bool vmx_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value)
 {
-	const struct rule *r = find(msr);
+	const struct rule *r = msr_rule(msr);
 
 	if (!r)
 		return in_bitmap(msr) && msr_drop(msr, value);

@@ -46,7 +46,7 @@ void vnet_set_mac(struct vnet *vn, const uint8_t mac[6])
 }
 
 /* Copy @len bytes of the command's data; false if the command has fewer. */
-static bool take(const struct virtq_chain *c, uint64_t at, void *to, uint32_t len)
+static bool command_data(const struct virtq_chain *c, uint64_t at, void *to, uint32_t len)
 {
 	return at + len <= c->out_len && sg_copy_from(c->out, c->nout, at, to, len) == len;
 }
@@ -60,7 +60,7 @@ static bool set_rx_mode(struct vnet *vn, uint8_t cmd, const struct virtq_chain *
 	};
 	uint8_t on;
 
-	if (cmd >= ARRAY_SIZE(mode) || !take(c, 0, &on, sizeof(on)))
+	if (cmd >= ARRAY_SIZE(mode) || !command_data(c, 0, &on, sizeof(on)))
 		return false;
 	*mode[cmd] = on != 0;
 	vnet_filter_apply(vn);
@@ -74,18 +74,18 @@ static bool set_mac_table(struct vnet *vn, const struct virtq_chain *c)
 	uint32_t nmac, nmcast;
 	uint64_t second;
 
-	if (!take(c, 0, &nmac, sizeof(nmac)))
+	if (!command_data(c, 0, &nmac, sizeof(nmac)))
 		return false;
 	second = sizeof(nmac) + 6ull * nmac;
-	if (!take(c, second, &nmcast, sizeof(nmcast)) || second + sizeof(nmcast) + 6ull * nmcast > c->out_len)
+	if (!command_data(c, second, &nmcast, sizeof(nmcast)) || second + sizeof(nmcast) + 6ull * nmcast > c->out_len)
 		return false;
 
 	st->mac_overflow = nmac > NIC_MAX_MACS;
 	st->nmac = st->mac_overflow ? 0 : (uint8_t)nmac;
-	take(c, sizeof(nmac), st->macs, 6u * st->nmac);
+	command_data(c, sizeof(nmac), st->macs, 6u * st->nmac);
 	st->mcast_overflow = nmcast > VNET_MCAST_MAX;
 	st->nmcast = st->mcast_overflow ? 0 : (uint8_t)nmcast;
-	take(c, second + sizeof(nmcast), st->mcast, 6u * st->nmcast);
+	command_data(c, second + sizeof(nmcast), st->mcast, 6u * st->nmcast);
 	vnet_filter_apply(vn);
 	return true;
 }
@@ -96,7 +96,7 @@ static bool set_mac(struct vnet *vn, uint8_t cmd, const struct virtq_chain *c)
 
 	if (cmd == CTRL_MAC_TABLE_SET)
 		return set_mac_table(vn, c);
-	if (cmd != CTRL_MAC_ADDR_SET || !take(c, 0, mac, sizeof(mac)))
+	if (cmd != CTRL_MAC_ADDR_SET || !command_data(c, 0, mac, sizeof(mac)))
 		return false;
 	vnet_set_mac(vn, mac);
 	return true;
@@ -106,7 +106,7 @@ static bool set_vlan(struct vnet *vn, uint8_t cmd, const struct virtq_chain *c)
 {
 	uint16_t id;
 
-	if (cmd > CTRL_VLAN_DEL || !take(c, 0, &id, sizeof(id)) || id >= 4096)
+	if (cmd > CTRL_VLAN_DEL || !command_data(c, 0, &id, sizeof(id)) || id >= 4096)
 		return false;
 	if (cmd == CTRL_VLAN_ADD)
 		vn->st.vlan[id / 32] |= BIT(id % 32);
@@ -120,7 +120,7 @@ static bool obey(struct vnet *vn, struct virtq_chain *c)
 {
 	uint8_t hdr[2];		/* class and command */
 
-	if (!take(c, 0, hdr, sizeof(hdr)))
+	if (!command_data(c, 0, hdr, sizeof(hdr)))
 		return false;
 	virtq_chain_skip(c, sizeof(hdr));
 	switch (hdr[0]) {
