@@ -73,6 +73,7 @@ struct cpu {
 	bool insn_kept;
 	uint64_t late_poke_until;	/* smp.c: 0 for none */
 	uint64_t nmi_us;		/* smp.c: when the guest was given one */
+	uint64_t nmis_reported;		/* vmx.c: of nmi_count, those that were exits; each further one becomes an exit, too */
 	bool pmi_given;			/* smp.c: for the entry of the performance counters that is masked */
 	bool parked;			/* ap.c: it waits in the exit loop, and takes requests */
 	bool started;			/* the guest has run here */

@@ -23,6 +23,8 @@
 #define LATE_POKE_US	1000000u
 /* How long a guest may be in its handler of an NMI before its counters' entry is unmasked. */
 #define PMI_HANDLER_US	10000u
+/* An entry that is masked for so long after the guest was told has been masked anew. */
+#define PMI_AGAIN_US	1000000u
 #define MSR_PERF_GLOBAL_STATUS	0x38eu
 #define PERF_COUNTERS	GENMASK64(47, 0)
 #define MESSAGES	0xfee00000ull
@@ -57,9 +59,10 @@ static bool pmi_waits(struct cpu *c)
 	uint64_t status;
 	bool masked;
 
-	if (!features.pmi_masks || !lapic_pmi_is_nmi(&masked))
+	/* One that the host took meanwhile may be that of the counters: its own exit tells. */
+	if (!features.pmi_masks || c->nmi_count != c->nmis_reported || !lapic_pmi_is_nmi(&masked))
 		return false;
-	if (!masked)
+	if (!masked || time_us() - c->nmi_us >= PMI_AGAIN_US)
 		c->pmi_given = false;
 	if (!masked || c->pmi_given || time_us() - c->nmi_us < PMI_HANDLER_US ||
 	    !rdmsr_safe(MSR_PERF_GLOBAL_STATUS, &status) || !(status & PERF_COUNTERS))
@@ -88,7 +91,11 @@ void smp_nmi(struct cpu *c)
 	else if (!ours)
 		ours = is_late_poke(c) || cpu_was_poked_with_all();
 	/* One that waits for its SIPI has NMIs blocked. */
-	if (c->state == CPU_RUNS && (!ours || pmi_waits(c)))
+	if (c->state != CPU_RUNS)
+		return;
+	if (!ours)
+		c->pmi_given = false;
+	if (!ours || pmi_waits(c))
 		give_nmi(c);
 }
 

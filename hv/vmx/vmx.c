@@ -35,7 +35,6 @@ struct vmx_vcpu {
 	struct vcpu v;			/* first */
 	uint32_t *vmcs;
 	uint32_t event, error;		/* for the next entry, 0: none */
-	uint64_t nmis;			/* NMIs of the host that have been reported as exits */
 	uint32_t windows;		/* PROC_NMI_WINDOW, PROC_INTR_WINDOW: in the VMCS */
 	bool launched, nmi_wanted, window, timer;
 	bool flush;			/* INVEPT at the next run */
@@ -129,7 +128,7 @@ static struct vcpu *vmx_vcpu_new(uint64_t root)
 	vmx_vmcs_controls(&caps, root, mem_phys(io_bitmaps), mem_phys(msr_bitmap));
 	vmx_vmcs_host();
 	vmx_vmcs_guest();
-	s->nmis = this_cpu()->nmi_count;
+	this_cpu()->nmis_reported = this_cpu()->nmi_count;
 	s->flush = true;
 	return &s->v;
 }
@@ -158,8 +157,7 @@ static bool vmx_init_is_safe(void)
 static void vmx_sleep(const volatile uint32_t *wake)
 {
 	host_sleep(wake);
-	if (this_cpu()->v)
-		vmx(this_cpu()->v)->nmis = this_cpu()->nmi_count;
+	this_cpu()->nmis_reported = this_cpu()->nmi_count;
 }
 
 static void vmx_flush(struct vcpu *v)
@@ -475,7 +473,7 @@ static void nmi_before_entry(struct vmx_vcpu *s, struct vmexit *x)
 {
 	uint32_t event = (uint32_t)vmcs_read(VMCS_ENTRY_EVENT);
 
-	s->nmis = this_cpu()->nmi_count;
+	this_cpu()->nmis_reported = this_cpu()->nmi_count;
 	if (event & EVENT_INFO_VALID) {
 		s->event = event;
 		vmcs_write(VMCS_ENTRY_EVENT, 0);
@@ -504,7 +502,7 @@ static int enter(struct vmx_vcpu *s)
 	vmcs_write(VMCS_GUEST_RSP, s->v.gpr[GPR_RSP]);
 	vmcs_write(VMCS_GUEST_RIP, s->v.rip);
 	vmcs_write(VMCS_GUEST_RFLAGS, s->v.rflags);
-	return vmx_enter(s->v.gpr, s->launched, s->nmis);
+	return vmx_enter(s->v.gpr, s->launched, this_cpu()->nmis_reported);
 }
 
 static void vmx_run(struct vcpu *v, struct vmexit *x)
@@ -576,7 +574,7 @@ static int vmx_wait_sipi(struct vcpu *v)
 	place_windows(s);
 	vmcs_write(VMCS_GUEST_ACTIVITY, ACTIVITY_WAIT_SIPI);
 	do {
-		s->nmis = this_cpu()->nmi_count;
+		this_cpu()->nmis_reported = this_cpu()->nmi_count;
 		how = enter(s);
 	} while (how == VMX_NMI);
 	s->launched |= how == VMX_EXITED;
@@ -587,7 +585,7 @@ static int vmx_wait_sipi(struct vcpu *v)
 		vmcs_write(VMCS_GUEST_ACTIVITY, ACTIVITY_ACTIVE);
 		return -ERR_NOTSUP;
 	}
-	s->nmis = this_cpu()->nmi_count;
+	this_cpu()->nmis_reported = this_cpu()->nmi_count;
 	return vmcs_read(VMCS_QUALIFICATION) & SIPI_QUAL_VECTOR;
 }
 

@@ -316,6 +316,25 @@ TEST(an_nmi_of_the_counters_beside_a_doorbell)
 	me->pmi_given = false;
 	smp_nmi(me);
 	CHECK_EQ(own, 3);
+	/* The host took it while the bell was answered: an exit of its own follows, and the guest gets one. */
+	host_now_us += 100000;
+	pmi_masked = rings = true;
+	me->nmi_count++;
+	smp_nmi(me);
+	CHECK_EQ(own, 3);
+	me->nmis_reported = me->nmi_count;
+	rings = false;
+	smp_nmi(me);
+	CHECK_EQ(own, 4);
+	/* Told once, and masked anew without a look between. */
+	rings = true;
+	host_now_us += 100000;
+	smp_nmi(me);
+	CHECK_EQ(own, 5);
+	host_now_us += 1000000;
+	smp_nmi(me);
+	CHECK_EQ(own, 6);
+	own = 3;
 	/* Not for NMIs, not silicon, not running. */
 	host_now_us += 100000;
 	pmi_nmi = false;
