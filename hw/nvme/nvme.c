@@ -595,7 +595,7 @@ void nvme_irq_enable(struct hw_dev *dev, bool on)
 		nvme_write(n, on ? NVME_INTMC : NVME_INTMS, 1);
 }
 
-static void intx_test_done(struct nvme *n, unsigned status, uint32_t dw0)
+static void line_test_done(struct nvme *n, unsigned status, uint32_t dw0)
 {
 	n->sync.done = true;
 }
@@ -611,7 +611,7 @@ void nvme_intx_test(struct hw_dev *dev, bool assert)
 	if (assert) {
 		n->sync.done = false;
 		nvme_write(n, NVME_INTMC, 1);
-		if (nvme_admin_submit(n, &sqe, intx_test_done))
+		if (nvme_admin_submit(n, &sqe, line_test_done))
 			log_err("%s: no admin command free for the INTx test", dev->name);
 		return;
 	}
