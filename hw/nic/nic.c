@@ -120,6 +120,7 @@ int nic_start(struct nic *nic)
 		return err;
 	}
 	forget_tokens(nic);
+	nic->starts++;
 	run_chip(nic, false);
 	return 0;
 }
@@ -219,7 +220,7 @@ void nic_tx_kick(struct nic *nic, unsigned q)
 {
 	struct nic_txq *t = &nic->txq[q];
 
-	if (!nic_runs(nic))
+	if (!nic_runs(nic) || t->kicked == t->sent)
 		return;
 	nic->ops->tx_kick(nic, q);
 	t->kicked = t->sent;
@@ -260,10 +261,11 @@ static unsigned nic_drain(struct nic *nic, bool *more)
 	unsigned done = 0;
 
 	for (unsigned q = 0; q < nic->nqueues && nic_runs(nic); q++) {
-		uint32_t before = nic->txq[q].done;
+		uint32_t before = nic->txq[q].done, starts = nic->starts;
 
 		done += nic->ops->drain(nic, q, more);
-		nic->count.tx_packets += nic_runs(nic) ? nic->txq[q].done - before : 0;
+		/* A client that stops and starts from a callback makes the numbers begin anew. */
+		nic->count.tx_packets += nic_runs(nic) && nic->starts == starts ? nic->txq[q].done - before : 0;
 	}
 	return done;
 }

@@ -115,7 +115,7 @@ void nic_stop(struct nic *nic);
  * drivers and clients.  Nothing is sent before nic_tx_kick().  tx_done() may come from inside.
  */
 int nic_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt);
-void nic_tx_kick(struct nic *nic, unsigned q);
+void nic_tx_kick(struct nic *nic, unsigned q);	/* harmless if nothing was queued */
 
 /* The client sends no more before a token returns, for lack of buffers and not of room here. */
 void nic_tx_wait(struct nic *nic, unsigned q);
@@ -183,10 +183,13 @@ struct nic_ops {
 	/* At a shutdown, after reset(): what firmware wants to find.  May be NULL. */
 	void (*close)(struct nic *nic);
 
-	/* As nic_link(), from the chip.  Called often: from a status register, without a wait. */
+	/* As nic_link(), from the chip.  Called often: from a status register, without a wait.  Down: all fields are 0. */
 	void (*link)(struct nic *nic, struct nic_link *out);
 
-	/* nic->seen is another one: for drivers that send otherwise at another speed.  May be NULL. */
+	/*
+	 * nic->seen is another link than before: for drivers that send otherwise at another speed.  Some microseconds; also
+	 * called by the probe, before run().  May be NULL.
+	 */
 	void (*link_changed)(struct nic *nic);
 
 	/*
@@ -197,7 +200,7 @@ struct nic_ops {
 	 */
 	int (*tx)(struct nic *nic, unsigned q, const struct nic_tx *pkt);
 
-	/* Tell the chip of the frames txq[q].kicked .. txq[q].sent; order memory first: dma_wmb(). */
+	/* Tell the chip of the frames txq[q].kicked .. txq[q].sent, one at least; order memory first: dma_wmb(). */
 	void (*tx_kick)(struct nic *nic, unsigned q);
 
 	/* As nic_rx_post(), nic_rx_kick().  NULL with NIC_CAP_RX_COPY. */
@@ -206,15 +209,15 @@ struct nic_ops {
 
 	/*
 	 * Read the causes of interrupts that are enabled and acknowledge them, before anything is drained, so that what comes
-	 * later rings again.  A line must fall by this.  0 if this device did not interrupt: the NMI is then given to the
-	 * guest, whose kernel takes it for a fault of the machine.  NIC_GONE.
+	 * later rings again.  A line must fall by this.  0 if this device did not interrupt, and while irq() is off: the NMI is
+	 * then given to the guest, whose kernel takes it for a fault of the machine.  NIC_GONE.
 	 */
 	uint32_t (*ack)(struct nic *nic);
 
 	/*
 	 * Everything that is done goes to nic_rx_done(), nic_rx_frame() and nic_tx_done(), at most one ring's worth of each.
-	 * Each may stop the NIC from inside: look at nic_runs() before the ring is touched again.  Return how many went to the
-	 * client, and set *@more if work was left.
+	 * Each may stop the NIC from inside, and start it again: look at nic_runs() before the ring is touched, and keep no
+	 * index of a ring across the call.  Return how many went to the client, and set *@more if work was left.
 	 */
 	unsigned (*drain)(struct nic *nic, unsigned q, bool *more);
 
@@ -228,14 +231,16 @@ struct nic_ops {
 	void (*ring)(struct nic *nic);
 
 	/*
-	 * Assert the INTx line, which stays asserted, or withdraw it, and nothing else; at the start only, up to a millisecond.
-	 * NULL for chips that all have MSI: a chip without MSI and without this is not used.
+	 * Assert the INTx line, which stays asserted, or withdraw it: by the chip's timer or software interrupt, with no other
+	 * effect.  After attach() and before run(): both units are off and stay off.  Up to a millisecond; irq() follows.  NULL
+	 * for chips that all have MSI: a chip without MSI and without this is not used.
 	 */
 	void (*intx_test)(struct nic *nic, bool assert);
 
 	/*
 	 * Make the driver's own form of a filter; then tell the chip that form and nic->addr.  The second also follows each
-	 * reset.  Inside an exit: some microseconds; may restart the receiver and lose frames.
+	 * reset, while both units are off: a chip whose filter is a frame of its own sends that in run().  An array of the
+	 * filter may be NULL if its count is 0.  Inside an exit: some microseconds; may restart the receiver and lose frames.
 	 */
 	void (*filter_make)(struct nic *nic, const struct nic_rx_filter *f);
 	void (*filter_write)(struct nic *nic);
@@ -245,7 +250,7 @@ struct nic_ops {
 
 	/*
 	 * The transmitter hangs and is about to be reset: say in @text what a reader of the log needs (the oldest descriptor,
-	 * status registers), without a side effect.
+	 * status registers), without a side effect.  80 bytes.
 	 */
 	void (*hung)(struct nic *nic, char *text, size_t size);
 
@@ -304,6 +309,7 @@ struct nic {
 	bool broken;			/* a reset failed: bus mastering is off */
 	bool shut;			/* for good */
 	bool clock_held;
+	uint32_t starts;
 	bool gone_said, length_said, late_said;
 	uint8_t *watch;			/* <veneer/clock.h>: not 0 while frames are under way, and there is a link */
 	uint8_t watchable;		/* what to set it to: 0 while the link is down and will interrupt when it returns */

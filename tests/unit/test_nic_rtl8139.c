@@ -669,6 +669,46 @@ TEST(a_client_may_stop_from_its_callbacks)
 	CHECK(wire(100, 1) == false);
 }
 
+static void restart_it(void)
+{
+	got.in_tx = NULL;
+	nic_stop(nic);
+	CHECK_EQ(nic_start(nic), 0);
+}
+
+/* The frames' numbers begin anew: what was counted stays as it was. */
+TEST(a_client_may_start_again_from_its_callbacks)
+{
+	uint64_t ram = host_guest_ram(4096);
+
+	up();
+	for (unsigned i = 0; i < 3; i++)
+		CHECK_EQ(send_at(ram, 100, i), 0);
+	kick();
+	hw->ops->poll(hw);
+	CHECK_EQ(nic->count.tx_packets, 3);
+	for (unsigned i = 0; i < 2; i++)
+		CHECK_EQ(send_at(ram, 100, i), 0);
+	kick();
+	got.in_tx = restart_it;
+	hw->ops->poll(hw);
+	CHECK(nic->count.tx_packets <= 5);
+	CHECK_EQ(send_at(ram, 100, 9), 0);
+	kick();
+	hw->ops->poll(hw);
+	CHECK(got.tx[got.ntx - 1] == TOKEN(9));
+	CHECK(nic->count.tx_packets <= 6);
+}
+
+/* A client kicks after frames that it could not queue, too. */
+TEST(a_kick_without_a_frame_tells_the_chip_nothing)
+{
+	up();
+	kick();
+	CHECK_EQ(c->nsent, 0);
+	CHECK(!*nic->watch);
+}
+
 TEST(shutdown_is_for_good)
 {
 	up();

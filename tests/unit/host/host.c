@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <veneer/counters.h>
@@ -233,8 +234,10 @@ uint64_t host_guest_ram(size_t size)
 	size_t body = ALIGN_UP(size, (size_t)PAGE_SIZE);
 	char *raw = mmap(NULL, body + 2 * PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 
-	if (raw == MAP_FAILED || nram == MAX_RANGES)
+	if (raw == MAP_FAILED || nram == MAX_RANGES) {
+		fprintf(stderr, "host_guest_ram: no memory, or more than %d pieces in one program\n", MAX_RANGES);
 		abort();
+	}
 	mprotect(raw + PAGE_SIZE, body, PROT_READ | PROT_WRITE);
 	ram[nram].base = (uintptr_t)(raw + PAGE_SIZE);
 	ram[nram].size = body;
