@@ -6,13 +6,13 @@
 #include <veneer/time.h>
 #include "hw/ahci/ahci.h"
 
-/* PxSERR.DIAG.N and .X: what PxIS.PRCS and .PCS are cleared by (AHCI 1.3.1 section 3.3.5) */
+/* PxSERR.DIAG.N and .X: clearing them clears PxIS.PRCS and .PCS (AHCI 1.3.1 section 3.3.5) */
 #define SERR_PHYRDY	BIT(16)
 #define SERR_CONNECT	BIT(26)
 
 /* --- taking over --- */
 
-/* Section 10.6.3.  The firmware may be busy with a disk; it says so, and has two seconds to come to an end. */
+/* Section 10.6.3.  A firmware that is busy with a disk sets BB, and then has two seconds to finish. */
 static void bios_handoff(struct ahci *h)
 {
 	if (!(ahci_read(h, AHCI_CAP2) & AHCI_CAP2_BOH))
@@ -30,7 +30,7 @@ static void bios_handoff(struct ahci *h)
 	log_warn("%s: the firmware does not hand over, BOHC %08x; taken anyway", h->dev.name, ahci_read(h, AHCI_BOHC));
 }
 
-/* Some bridges need to be told more than once. */
+/* Set AE, up to five times: some bridges need more than one write. */
 static bool ahci_enable(struct ahci *h)
 {
 	for (unsigned i = 0; i < 5; i++) {
@@ -44,7 +44,7 @@ static bool ahci_enable(struct ahci *h)
 	return ahci_read(h, AHCI_GHC) & AHCI_GHC_AE;
 }
 
-/* CAP and PI are the firmware's to write, once; with some controllers a reset takes them along. */
+/* Firmware writes CAP and PI once.  Some controllers lose them in a reset: write them again. */
 static bool ahci_restore(struct ahci *h)
 {
 	bool ok = ahci_enable(h);
@@ -73,7 +73,7 @@ static bool ahci_reset_now(struct ahci *h)
 	return true;
 }
 
-/* Which ports there are: of those that the firmware names, the ones whose registers the BAR holds. */
+/* Find the ports: those that the firmware names and whose registers lie in the BAR. */
 static void ahci_read_caps(struct ahci *h)
 {
 	uint64_t room = h->dev.pci->bar[AHCI_BAR].size;
@@ -97,7 +97,7 @@ static void ahci_read_caps(struct ahci *h)
 
 /* --- finding the disks --- */
 
-/* The ports that have memory: one that has none costs no other one. */
+/* Allocate the ports.  Return those that got memory: if one got none, the others still work. */
 static uint32_t ports_new(struct ahci *h)
 {
 	uint32_t ports = 0;
@@ -107,14 +107,14 @@ static uint32_t ports_new(struct ahci *h)
 			continue;
 		h->port[i] = ahci_port_new(h, i);
 		if (!h->port[i])
-			continue;		/* the reset that follows stops what firmware left running there */
+			continue;		/* the reset that follows stops the engines that firmware left running */
 		ports |= BIT(i);
-		(void)ahci_port_quiesce(h->port[i]);	/* if it will not: the reset that follows stops it */
+		(void)ahci_port_quiesce(h->port[i]);	/* if the port does not stop, the reset that follows stops it */
 	}
 	return ports;
 }
 
-/* The ports of @ports whose link comes up.  One on which nothing is seen at all is not waited for long. */
+/* Return the ports of @ports whose link comes up.  A port that detects no device at all gets a short deadline. */
 static uint32_t await_links(struct ahci *h, uint32_t ports)
 {
 	uint64_t begin = time_us(), now = begin;
@@ -139,7 +139,7 @@ static uint32_t await_links(struct ahci *h, uint32_t ports)
 	return up;
 }
 
-/* All at once, or with staggered spin-up (CAP.SSS) one after the other, so that the motors do not start together. */
+/* Start all ports at once, or one after the other with staggered spin-up (CAP.SSS): the motors must not start together. */
 static uint32_t ports_up(struct ahci *h, uint32_t ports)
 {
 	uint32_t up = 0;
@@ -196,7 +196,7 @@ void ahci_fini(struct ahci *h)
 	for (unsigned i = 0; i < AHCI_MAX_PORTS; i++)
 		if (h->port[i])
 			(void)ahci_port_quiesce(h->port[i]);
-	/* Whatever did not stop reaches memory no more. */
+	/* A port that did not stop can no longer access memory. */
 	pci_master_off(h->dev.pci);
 	for (unsigned i = 0; i < AHCI_MAX_PORTS; i++) {
 		if (h->port[i])
@@ -245,7 +245,7 @@ bool ahci_reset_step(struct ahci *h)
 
 /* --- the pass --- */
 
-/* PxIS before IS, or IS would be set again at once (section 5.6.2); PRCS and PCS hang on PxSERR. */
+/* Clear PxIS before IS, or IS would be set again at once (section 5.6.2); PRCS and PCS are cleared by PxSERR. */
 static void take_events(struct ahci *h, uint32_t ports)
 {
 	for (; ports; ports &= ports - 1) {
@@ -273,8 +273,8 @@ static unsigned port_pass(struct ahci_port *p)
 }
 
 /*
- * The controller itself was pulled: its registers read all ones, which GHC in life never does, or by some bridges and emulators
- * zeroes, when the configuration space tells.
+ * True if the controller was pulled: its registers read all ones, which GHC never does otherwise.  With some bridges and
+ * emulators they read zeroes; then the configuration space tells.
  */
 static bool ahci_is_gone(struct ahci *h)
 {
@@ -316,11 +316,11 @@ static unsigned ahci_poll(struct hw_dev *dev)
 	}
 	unsigned n = ahci_pass(h);
 
-	/* Completions; a ring that told of something else is explained as well, but is not two. */
+	/* The number of completions.  An interrupt with another cause is explained, too, but counts as one, never as two. */
 	return n ? n : is != 0;
 }
 
-/* Here the ports are asked themselves: errors are seen also when the interrupt is off or was lost. */
+/* Read the ports' own registers, not IS: find errors even if the interrupt is off or was lost. */
 static void ahci_tick(struct hw_dev *dev, uint64_t now_us)
 {
 	struct ahci *h = container_of(dev, struct ahci, dev);
@@ -351,7 +351,7 @@ static void ahci_irq_enable(struct hw_dev *dev, bool on)
 {
 	struct ahci *h = container_of(dev, struct ahci, dev);
 
-	/* Only the first time: later a pending cause must survive, it makes the edge that the caller wants. */
+	/* Clear causes only the first time: a cause that is pending later makes the edge that the caller wants. */
 	for (unsigned i = 0; on && !h->irq_started && i < AHCI_MAX_PORTS; i++) {
 		if (!h->port[i] || h->port[i]->state == AHCI_DEAD)
 			continue;
@@ -366,7 +366,7 @@ static void ahci_irq_enable(struct hw_dev *dev, bool on)
 	(void)ahci_read(h, AHCI_GHC);
 }
 
-/* IDENTIFY left its FIS bits in PxIS: letting one port's through raises the line, and has no other effect. */
+/* IDENTIFY left its FIS bits in PxIS: enabling those of one port raises the line, and has no other effect. */
 static void ahci_intx_test(struct hw_dev *dev, bool assert)
 {
 	struct ahci *h = container_of(dev, struct ahci, dev);
@@ -392,8 +392,8 @@ static bool port_is_idle(const struct ahci_port *p)
 }
 
 /*
- * STANDBY IMMEDIATE makes an SSD write out its tables and a drive park its heads before the power goes; before a mere reset
- * it costs a spin-up, which is cheaper than a drive that lost power while running.
+ * STANDBY IMMEDIATE makes an SSD write its tables and a drive park its heads before the power goes.  Before a mere reset the
+ * command costs a spin-up, which does less harm than power lost while the drive runs.
  */
 static void port_shutdown(struct ahci_port *p)
 {

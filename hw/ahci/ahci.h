@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * AHCI: the software state.  A disk command's tag is its slot and, with NCQ, its NCQ tag.  Either NCQ commands are in the
- * hardware or one other command, never both (Serial ATA 3.2 section 13.6).
+ * AHCI: the software state.  A disk command's tag is its slot and, with NCQ, its NCQ tag.  The hardware has either NCQ
+ * commands or one other command, never both (Serial ATA 3.2 section 13.6).
  *
- * A command that the driver owns stands in exactly one of the slot masks of struct ahci_port.  Completions are only
- * marked (over) while the port's state changes and delivered at the end of the pass (ahci_port_deliver), because done()
- * may submit, and may reset the disk.
+ * A command that the driver owns is in exactly one of the slot masks of struct ahci_port.  While the port's state changes,
+ * completions are only marked (over); ahci_port_deliver() delivers them at the end of the pass, because done() may submit,
+ * and may reset the disk.
  */
 #ifndef HW_AHCI_H
 #define HW_AHCI_H
@@ -22,18 +22,18 @@
 #define AHCI_QUIRK_255		BIT(3)	/* commands of 256 blocks and more fail */
 
 /* Deadlines, microseconds */
-#define AHCI_HANDOFF_US		25000u		/* AHCI 1.3.1 section 10.6.3: the BIOS says BB within 25 ms, */
-#define AHCI_HANDOFF_BUSY_US	2000000u	/* and has then two seconds */
+#define AHCI_HANDOFF_US		25000u		/* AHCI 1.3.1 section 10.6.3: the BIOS sets BB within 25 ms, */
+#define AHCI_HANDOFF_BUSY_US	2000000u	/* and then has two seconds */
 #define AHCI_HBA_RESET_US	1000000u	/* section 10.4.3 */
 #define AHCI_ENGINE_US		500000u		/* section 10.1.2: CR and FR clear within 500 ms */
 #define AHCI_COMRESET_US	1200u		/* at least 1 ms, section 10.4.2 */
-#define AHCI_PRESENT_US		200000u		/* nothing seen on the wire by then: an empty port */
+#define AHCI_PRESENT_US		200000u		/* no device detected by then: an empty port */
 #define AHCI_LINK_US		1000000u
 #define AHCI_READY_US		30000000u	/* a disk may have to spin up */
 #define AHCI_IDENTIFY_US	10000000u
 #define AHCI_LOG_US		5000000u
 #define AHCI_FEATURES_US	30000000u
-#define AHCI_DRAIN_US		5000000u	/* for what is in flight at shutdown */
+#define AHCI_DRAIN_US		5000000u	/* for commands in flight at shutdown */
 #define AHCI_FLUSH_US		30000000u
 
 enum ahci_state {
@@ -43,7 +43,7 @@ enum ahci_state {
 	AHCI_LINK,		/* DET = 3 awaited */
 	AHCI_READY,		/* BSY and DRQ awaited to clear */
 	AHCI_HBA_RESET,		/* the whole controller is being reset */
-	AHCI_DEAD,		/* not there (any more) */
+	AHCI_DEAD,		/* no disk, or no disk any more */
 };
 
 enum ahci_fault {
@@ -56,11 +56,11 @@ enum ahci_fault {
 };
 
 /* The driver's own commands at run time, lowest first; each runs alone. */
-#define AHCI_WANT_LOG		BIT(0)	/* READ LOG EXT page 10h: names the culprit, and ends the device's error state */
-#define AHCI_WANT_VERIFY	BIT(1)	/* IDENTIFY: is it still the same disk? */
+#define AHCI_WANT_LOG		BIT(0)	/* READ LOG EXT page 10h: names the failed command, and ends the device's error state */
+#define AHCI_WANT_VERIFY	BIT(1)	/* IDENTIFY: check that the disk is still the same */
 #define AHCI_WANT_CACHE		BIT(2)
 
-/* One page of memory for each port; the command tables of the disk's slots are apart. */
+/* One page of memory for each port; the command tables of the disk's slots lie elsewhere. */
 struct ahci_port_mem {
 	struct ahci_header header[AHCI_MAX_SLOTS];	/* 1 KiB aligned */
 	struct ahci_rfis rfis;				/* 256 */
@@ -75,7 +75,7 @@ struct ahci_port {
 	struct ahci *hba;
 	unsigned no;
 	volatile uint8_t *regs;
-	char name[16];			/* as disk.name, from before there is a disk */
+	char name[16];			/* as disk.name, but valid before the disk is */
 	struct disk disk;
 	bool has_disk;			/* disk is initialized */
 	struct ahci_port_mem *mem;
@@ -84,34 +84,34 @@ struct ahci_port {
 
 	/* From IDENTIFY */
 	bool lba48, ncq, flush_ext;
-	bool fua;			/* the cache could not be turned off: queued writes carry FUA */
-	uint16_t identity[256];		/* what must not change */
+	bool fua;			/* the cache could not be switched off: queued writes carry FUA */
+	uint16_t identity[256];		/* the words that must not change */
 
 	enum ahci_state state;
-	enum ahci_fault fault;		/* why it left AHCI_RUN */
+	enum ahci_fault fault;		/* why the port left AHCI_RUN */
 	uint64_t deadline_us;		/* of the state */
 	bool clock_held;
 
 	struct disk_cmd *cmd[AHCI_MAX_SLOTS];
 	uint32_t fresh;			/* built, not rung */
 	uint32_t issued;		/* in the hardware */
-	uint32_t victims;		/* were issued when the fault came; the engine may still work on them */
+	uint32_t victims;		/* issued when the fault came; the engine may still work on them */
 	uint32_t expired;		/* of the victims: their deadline had passed */
 	uint32_t suspects;		/* to be issued again, one at a time */
 	uint32_t requeue;		/* to be issued again */
 	uint32_t over;			/* to be delivered, with status[] */
-	uint32_t retried;		/* had its one more try after a transport error */
+	uint32_t retried;		/* have had their second try after a transport error */
 	bool queued;			/* fresh, issued, victims are NCQ commands */
 	int8_t status[AHCI_MAX_SLOTS];
 
 	uint32_t wants;			/* AHCI_WANT_ */
-	uint32_t internal;		/* the one of them that runs, or 0 */
+	uint32_t internal;		/* the command of wants that runs, or 0 */
 	uint64_t internal_deadline_us;
-	bool unjudged;			/* a fault whose victims' fate is open until the engine has stopped */
+	bool unjudged;			/* a fault came; the engine has to stop before the victims are judged */
 	bool need_reset, need_gone;	/* what follows then */
-	bool cache_on, cache_set;	/* what set_cache() asked for; whether it ever did */
+	bool cache_on, cache_set;	/* what set_cache() asked for; true once it has asked */
 
-	uint32_t events;		/* PxIS, taken and not yet looked at */
+	uint32_t events;		/* PxIS bits that were read and cleared, but not handled yet */
 };
 
 struct ahci {
@@ -126,7 +126,7 @@ struct ahci {
 	bool irq_started;		/* PxIE is set; before, PxIS keeps what IDENTIFY left, for intx_test */
 	bool irq_on;
 	struct disk *disks[AHCI_MAX_PORTS];
-	struct ahci_port *port[AHCI_MAX_PORTS];	/* NULL where nothing is implemented, or no disk is */
+	struct ahci_port *port[AHCI_MAX_PORTS];	/* NULL: port not implemented, or no disk */
 };
 
 static inline uint32_t ahci_read(const struct ahci *h, uint32_t reg)
@@ -164,7 +164,7 @@ int ahci_init(struct ahci *h);
 void ahci_fini(struct ahci *h);
 extern const struct hw_dev_ops ahci_dev_ops;
 
-/* Begin a reset of the controller; ahci_reset_step() is true once it is over, well or badly. */
+/* Begin a reset of the controller; ahci_reset_step() is true once the reset is over, successful or not. */
 void ahci_reset_begin(struct ahci *h);
 bool ahci_reset_step(struct ahci *h);
 
@@ -172,23 +172,23 @@ bool ahci_reset_step(struct ahci *h);
 struct ahci_port *ahci_port_new(struct ahci *h, unsigned no);
 void ahci_port_free(struct ahci_port *p);
 
-/* Stop command and FIS engines with deadlines; false (and a log line) when they would not.  Start and shutdown only. */
+/* Stop the command and FIS engines, with deadlines; false (and a log line) if they do not stop.  Start and shutdown only. */
 bool ahci_port_quiesce(struct ahci_port *p);
 
-/* Addresses, power, spin-up, FIS receive; link power management off. */
+/* Set addresses, power, spin-up and FIS receive; switch link power management off. */
 void ahci_port_power(struct ahci_port *p);
 void ahci_port_set_engine(struct ahci_port *p, bool on);
 
-/* Stop the command engine and wait for it; false (and a log line) when it would not. */
+/* Stop the command engine and wait for the stop; false (and a log line) if it does not stop. */
 bool ahci_port_stop(struct ahci_port *p);
 
-/* Forget old errors and events. */
+/* Clear old errors and events. */
 void ahci_port_clear(struct ahci_port *p);
 
 /* Write PxSCTL.DET, keeping the speed limit. */
 void ahci_port_set_det(struct ahci_port *p, uint32_t det);
 
-/* A powered port to a disk that is ready to use, or -ERR_NODEV.  Start only. */
+/* Bring a powered port to a disk that is ready to use, or return -ERR_NODEV.  Start only. */
 int ahci_port_attach(struct ahci_port *p);
 
 /* --- ahci_ident.c --- */
@@ -200,24 +200,24 @@ bool ahci_identify_same(const struct ahci_port *p, const uint16_t *id);
 /* --- ahci_cmd.c: commands --- */
 extern const struct disk_ops ahci_disk_ops, ahci_disk_ops_fixed_cache;
 
-/* A command of the driver's own, with 512 bytes into mem->data when @data.  Put into slot 0 and rung. */
+/* Issue a command of the driver's own in slot 0, with 512 bytes into mem->data if @data. */
 void ahci_issue_own(struct ahci_port *p, uint8_t command, uint16_t features, uint16_t count, uint64_t lba, bool data);
 
-/* The same, waiting.  0, -ERR_IO or -ERR_TIMEOUT, silently; the engine is left stopped on failure.  Start and shutdown only. */
+/* The same, and wait.  0, -ERR_IO or -ERR_TIMEOUT, silently; a failure leaves the engine stopped.  Start and shutdown only. */
 int ahci_exec(struct ahci_port *p, uint8_t command, uint16_t features, uint16_t count, uint64_t lba, bool data, uint32_t us);
 
-/* Build the command in its slot (again); not rung. */
+/* Build the command in its slot (again), but do not issue it. */
 void ahci_build(struct ahci_port *p, struct disk_cmd *cmd);
 void ahci_ring(struct ahci_port *p);
 
-/* Make the commands that still stand in PxCI of a stopped engine harmless: no data, no effect. */
+/* Replace the commands that are still set in PxCI of a stopped engine by harmless ones: no data, no effect. */
 void ahci_defuse(struct ahci_port *p, uint32_t slots);
 
-/* Mark the slots over, and hand what is over to disk.c; the number handed over. */
+/* Mark the slots over; deliver what is over to disk.c.  Return the number delivered. */
 void ahci_port_over(struct ahci_port *p, uint32_t slots, int status);
 unsigned ahci_port_deliver(struct ahci_port *p);
 
-/* Look at what the hardware completed, in AHCI_RUN only. */
+/* Mark what the hardware has completed, in AHCI_RUN only. */
 void ahci_port_drain(struct ahci_port *p);
 
 /* --- ahci_error.c: recovery --- */
@@ -225,10 +225,10 @@ void ahci_port_drain(struct ahci_port *p);
 /* The port leaves AHCI_RUN. */
 void ahci_port_fault(struct ahci_port *p, enum ahci_fault fault);
 
-/* Go on as far as it goes without waiting: recovery, then the driver's own commands, then those to be issued again. */
+/* Go on as far as possible without waiting: recovery, then the driver's own commands, then the commands to be issued again. */
 void ahci_port_advance(struct ahci_port *p);
 
-/* The controller is about to be reset, and was (or not). */
+/* The controller is about to be reset; the reset is over (successful or not). */
 void ahci_port_before_reset(struct ahci_port *p);
 void ahci_port_after_reset(struct ahci_port *p, bool ok);
 

@@ -7,7 +7,7 @@
 #include <veneer/time.h>
 #include "hw/ahci/ahci.h"
 
-/* What goes into a register FIS; disk commands and the driver's own alike. */
+/* The contents of a register FIS, of disk commands and of the driver's own. */
 struct ata_taskfile {
 	uint8_t command, device;
 	uint16_t features, count;
@@ -58,7 +58,7 @@ static void taskfile_rw(const struct ahci_port *p, const struct disk_cmd *cmd, s
 	bool write = cmd->op == DISK_WRITE;
 
 	tf->lba = cmd->lba;
-	tf->count = (uint16_t)cmd->nblocks;	/* 65536, or 256 of LBA28, read 0 */
+	tf->count = (uint16_t)cmd->nblocks;	/* 65536, or 256 with LBA28, is encoded as 0 */
 	tf->device = ATA_DEV_LBA;
 	if (p->ncq) {
 		tf->command = write ? ATA_WRITE_FPDMA : ATA_READ_FPDMA;
@@ -154,9 +154,9 @@ static void ahci_kick(struct disk *disk, unsigned q)
 }
 
 /*
- * Nothing is waited for here: the command runs alone as soon as the port is drained, and no write that comes later
- * overtakes it, as start() refuses them until it is over.  write_cache tells the truth throughout: it goes up at once, and
- * comes down when the device has said so.
+ * Do not wait: the command runs alone as soon as the port is drained, and no later write overtakes it, since start() refuses
+ * writes until the command is over.  write_cache is never false while the cache is on: it becomes true at once, and false
+ * when the device has confirmed.
  */
 static int ahci_set_cache(struct disk *disk, bool on)
 {
@@ -201,7 +201,7 @@ unsigned ahci_port_deliver(struct ahci_port *p)
 {
 	unsigned n = 0;
 
-	/* Reloaded every time: done() may reset the disk, which forgets what is over. */
+	/* Read p->over in every round: done() may reset the disk, which clears it. */
 	while (p->over) {
 		unsigned slot = (unsigned)__builtin_ctz(p->over);
 		struct disk_cmd *cmd = p->cmd[slot];
@@ -214,7 +214,7 @@ unsigned ahci_port_deliver(struct ahci_port *p)
 	return n;
 }
 
-/* A non-queued command left PxCI: only the task file says how it ended. */
+/* A non-queued command left PxCI: only the task file tells how the command ended. */
 static void drain_single(struct ahci_port *p)
 {
 	uint32_t ci = port_read(p, AHCI_PXCI);
@@ -233,7 +233,7 @@ static void drain_single(struct ahci_port *p)
 	}
 }
 
-/* A queued command that succeeded leaves PxSACT; one that failed stays there. */
+/* A queued command that succeeded leaves PxSACT; a failed one stays. */
 static void drain_queued(struct ahci_port *p)
 {
 	uint32_t done = p->issued & ~port_read(p, AHCI_PXSACT);
@@ -243,7 +243,7 @@ static void drain_queued(struct ahci_port *p)
 	ahci_port_over(p, done, 0);
 }
 
-/* Not every controller raises TFES for an error that a set device bits FIS brings; the FIS itself is the witness. */
+/* Not every controller raises TFES for an error in a set device bits FIS: look at the FIS itself. */
 static bool sdb_says_error(const struct ahci_port *p, uint32_t events)
 {
 	return (events & AHCI_PXIS_SDBS) && (p->mem->rfis.sdbfis[2] & (ATA_ERR | ATA_DF));

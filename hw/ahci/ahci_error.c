@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * AHCI recovery: a state machine for each port, driven by poll and tick, because the guest must not stand still while a
- * disk thinks.  Other ports carry on.
+ * AHCI recovery: a state machine for each port, driven by poll and tick, because the guest must not stall while a disk
+ * recovers.  Other ports go on.
  *
  *   a fault  ->  engine stopped  ->  [COMRESET -> link -> ready]  ->  engine started  ->  own commands  ->  commands again
  *
- * Who is guilty (AHCI 1.3.1 section 6.2.2; ACS-3, NCQ error log): the only command in the hardware, if it was alone; else the
- * one that the NCQ error log names; where there is no log, each is issued again alone, and the one that then fails
- * is it.  A guilty command fails and is never retried.  All the others are issued again.
+ * The guilty command (AHCI 1.3.1 section 6.2.2; ACS-3, NCQ error log) is the only command in the hardware, if it was alone;
+ * else the command that the NCQ error log names; if there is no log, each command is issued again alone, and the one that
+ * then fails is guilty.  A guilty command fails and is never retried.  All the others are issued again.
  */
 #include <veneer/clock.h>
 #include <veneer/err.h>
@@ -32,7 +32,7 @@ static void port_enter(struct ahci_port *p, enum ahci_state state, uint32_t dead
 	p->deadline_us = time_us() + deadline;
 }
 
-/* While a recovery runs, ticks are needed even when the guest waits for nothing any more. */
+/* Hold the clock while a recovery runs: ticks are needed even if the guest waits for nothing any more. */
 static void port_hold_clock(struct ahci_port *p)
 {
 	bool busy = p->state != AHCI_DEAD && (p->state != AHCI_RUN || p->wants || p->internal || p->suspects || p->requeue);
@@ -49,8 +49,8 @@ static void port_hold_clock(struct ahci_port *p)
 /* --- a fault --- */
 
 /*
- * The commands in the hardware that did not complete.  PxSACT is lost when ST falls, so now is the time to look; after a
- * change of the link it is not worth a look: a bit that fell then need not be a completion.
+ * Return the commands in the hardware that did not complete.  Read PxSACT now: clearing ST clears it.  After a change of the
+ * link do not trust PxSACT: a bit that fell then need not be a completion.
  */
 static uint32_t port_unfinished(struct ahci_port *p, bool trust)
 {
@@ -66,7 +66,7 @@ void ahci_port_fault(struct ahci_port *p, enum ahci_fault fault)
 {
 	if (p->state != AHCI_RUN)
 		return;
-	/* An abort is the client's own wish, and would fill the log. */
+	/* No line for an abort: the client asked for it, and the lines would fill the log. */
 	if (fault != AHCI_FAULT_ABORT)
 		log_warn("%s: %s, commands %08x, PxIS %08x PxTFD %08x PxSSTS %08x PxSERR %08x", p->name, fault_names[fault],
 			 p->issued, p->events, port_read(p, AHCI_PXTFD), port_read(p, AHCI_PXSSTS), port_read(p, AHCI_PXSERR));
@@ -93,7 +93,7 @@ static void judge_task(struct ahci_port *p)
 		p->suspects |= p->victims;
 }
 
-/* Not the device's word on the command: each gets one more try, alone. */
+/* The device itself has not failed the command: each command gets one more try, alone. */
 static void judge_line(struct ahci_port *p)
 {
 	uint32_t guilty = alone(p->victims) ? p->victims & p->retried : 0;
@@ -151,7 +151,7 @@ void ahci_port_gone(struct ahci_port *p)
 static void port_begin_comreset(struct ahci_port *p)
 {
 	p->need_reset = false;
-	/* The reset ends the error state that the log was wanted for; the settings are the disk's defaults again. */
+	/* The reset ends the error state for which the log was wanted; the settings are the disk's defaults again. */
 	p->wants &= ~AHCI_WANT_LOG;
 	p->wants |= AHCI_WANT_VERIFY | (p->cache_set ? AHCI_WANT_CACHE : 0);
 	ahci_port_set_det(p, AHCI_SCTL_DET_INIT);
@@ -162,7 +162,7 @@ static void port_restart(struct ahci_port *p)
 {
 	uint32_t stale = port_read(p, AHCI_PXCI);
 
-	/* ST = 0 clears PxCI (section 3.3.14).  Where it does not (QEMU before 8.1), an old command would start again now. */
+	/* ST = 0 clears PxCI (section 3.3.14).  If it does not (QEMU before 8.1), an old command would start again now. */
 	if (stale)
 		ahci_defuse(p, stale);
 	ahci_port_clear(p);
@@ -176,8 +176,8 @@ static bool port_is_busy(const struct ahci_port *p)
 }
 
 /*
- * After a task file error the engine is all that stands between here and going on.  Otherwise the device may still be
- * at work on its commands; what they point at is given back only when the COMRESET has ended that, too.
+ * After a task file error only the engine has to be restarted.  After other faults the device may still work on its
+ * commands; the memory that they use is given back only after the COMRESET has ended this work, too.
  */
 static void port_stopped(struct ahci_port *p)
 {
@@ -242,7 +242,7 @@ static bool step_ready(struct ahci_port *p, bool late)
 	return false;
 }
 
-/* One step; false when there is nothing to do but wait. */
+/* Do one step; false if there is nothing to do but wait. */
 static bool port_step(struct ahci_port *p)
 {
 	bool late = time_us() >= p->deadline_us;
@@ -284,7 +284,7 @@ static void internal_begin(struct ahci_port *p)
 	p->internal_deadline_us = time_us() + us;
 }
 
-/* The tag that the NCQ error log names, or -1. */
+/* Return the tag that the NCQ error log names, or -1. */
 static int log_culprit(const struct ahci_port *p)
 {
 	const uint8_t *page = (const uint8_t *)p->mem->data;
@@ -294,7 +294,7 @@ static int log_culprit(const struct ahci_port *p)
 		sum = (uint8_t)(sum + page[i]);
 	if (sum || (page[0] & ATA_LOG_NCQ_NQ))
 		return -1;
-	/* All zero also adds up to zero; a real entry holds the status of an error. */
+	/* A page of zeros also has a correct sum; a real entry holds the status of an error. */
 	if (!(page[2] & (ATA_ERR | ATA_DF)))
 		return -1;
 	return (int)FIELD_GET(ATA_LOG_NCQ_TAG, (uint32_t)page[0]);
@@ -364,7 +364,7 @@ static bool slot_is_queued(const struct ahci_port *p, unsigned slot)
 	return p->ncq && (p->cmd[slot]->op == DISK_READ || p->cmd[slot]->op == DISK_WRITE);
 }
 
-/* All queued ones together, or the first of the others. */
+/* Choose all queued commands together, or the first of the others. */
 static void reissue_group(struct ahci_port *p)
 {
 	uint32_t group = 0;
@@ -382,7 +382,7 @@ static void reissue_group(struct ahci_port *p)
 		reissue(p, (unsigned)__builtin_ctz(group));
 }
 
-/* In AHCI_RUN with an idle port: what is next. */
+/* Issue what is next; in AHCI_RUN, with an idle port. */
 static void port_next(struct ahci_port *p)
 {
 	if (p->issued || p->internal || p->fresh)
@@ -438,7 +438,7 @@ void ahci_port_before_reset(struct ahci_port *p)
 	if (p->state == AHCI_DEAD)
 		return;
 	if (p->state == AHCI_RUN) {
-		/* Nobody here is to blame. */
+		/* No command of this port is guilty. */
 		p->requeue |= port_unfinished(p, true) | p->fresh;
 		p->fresh = 0;
 		p->wants |= p->internal & ~AHCI_WANT_LOG;
@@ -447,7 +447,7 @@ void ahci_port_before_reset(struct ahci_port *p)
 	p->state = AHCI_HBA_RESET;
 }
 
-/* With the controller reset no command is in the hardware: the port's own recovery goes on from there. */
+/* After the controller's reset no command is in the hardware: the port's own recovery goes on from that state. */
 void ahci_port_after_reset(struct ahci_port *p, bool ok)
 {
 	if (p->state == AHCI_DEAD)
@@ -472,7 +472,7 @@ static void port_forget(struct ahci_port *p)
 	memset(p->cmd, 0, sizeof(p->cmd));
 }
 
-/* Here alone the run time may wait: the guest frees its buffers when this returns.  Normally some microseconds. */
+/* The only wait at run time: the guest frees its buffers when this function returns.  Normally some microseconds. */
 void ahci_abort_all(struct disk *disk)
 {
 	struct ahci_port *p = container_of(disk, struct ahci_port, disk);
@@ -486,7 +486,7 @@ void ahci_abort_all(struct disk *disk)
 	if (h->resetting)
 		(void)wait_until(ahci_reset_step(h), AHCI_HBA_RESET_US + AHCI_ENGINE_US);
 	ahci_port_advance(p);
-	/* The device itself forgets at the end of the COMRESET. */
+	/* The device itself drops its commands at the end of the COMRESET. */
 	if (p->state == AHCI_COMRESET && wait_until(time_us() >= p->deadline_us, 2 * AHCI_COMRESET_US))
 		ahci_port_advance(p);
 }

@@ -5,7 +5,7 @@
 #include <veneer/string.h>
 #include "hw/ahci/ahci.h"
 
-#define AHCI_MAX_BYTES	(4u << 20)	/* a longer command only keeps the others waiting */
+#define AHCI_MAX_BYTES	(4u << 20)	/* a longer command would only make the others wait */
 
 /* ATA strings hold the first character in the high byte; blanks pad them on either side. */
 static void id_string(char *dst, const uint16_t *words, unsigned nwords)
@@ -58,7 +58,7 @@ static int parse_geometry(struct ahci_port *p, const uint16_t *id)
 
 	uint16_t per_phys = (uint16_t)BIT(d->phys_exp);
 
-	/* The word says how far LBA 0 lies inside its physical block; the first aligned one completes it. */
+	/* The word is the offset of LBA 0 in its physical block; the first aligned LBA is the beginning of the next block. */
 	if (id_valid(id[ID_ALIGNMENT])) {
 		unsigned inside = FIELD_GET(ID_ALIGNMENT_OFFSET, id[ID_ALIGNMENT]) % per_phys;
 

@@ -8,7 +8,7 @@
 #define CLASS_AHCI	0x010601
 #define CLASS_ALL	0xffffff
 
-/* Devices are named for their quirks only; the last line takes every controller that says it speaks AHCI. */
+/* Lines with ids are for quirks only; the last line matches every controller of AHCI's class. */
 static const struct hw_id ahci_ids[] = {
 	{ 0x1002, 0x4380, CLASS_AHCI, CLASS_ALL, "ATI SB600", AHCI_QUIRK_32BIT | AHCI_QUIRK_255 },
 	{ 0x1106, 0x3349, CLASS_AHCI, CLASS_ALL, "VIA VT8251", AHCI_QUIRK_NO_NCQ },
@@ -58,11 +58,11 @@ static int ahci_probe(const struct pci_dev *pci, const struct hw_id *id, unsigne
 	h->regs = pci_map_bar(pci, AHCI_BAR, AHCI_PORT(1));
 	if (!h->regs)
 		goto no_regs;
-	/* Bus mastering follows when the ports that firmware left running have been stopped. */
+	/* Bus mastering is switched on later, after the ports that firmware left running have stopped. */
 	pci_write16(pci, PCI_COMMAND, pci_read16(pci, PCI_COMMAND) | PCI_CMD_MEM);
 	n = ahci_init(h);
 	if (n >= 0)
-		warn_of_remapping(h);	/* also, and above all, when nothing else is there */
+		warn_of_remapping(h);	/* even if there is no disk: above all then */
 	if (n <= 0)
 		goto no_disks;
 	for (unsigned i = 0; i < h->dev.ndisk; i++)
@@ -81,7 +81,7 @@ no_regs:
 	return n ? n : -ERR_NODEV;
 }
 
-/* Whose links are up: what firmware has left without power is not seen, and found when the controller is started. */
+/* Count the ports whose link is up.  A disk that firmware left without power is found only when the controller starts. */
 static unsigned count_disks(const struct pci_dev *pci)
 {
 	uint64_t base = pci_read32(pci, PCI_BAR(AHCI_BAR)) & ~15u;
@@ -102,7 +102,7 @@ static unsigned count_disks(const struct pci_dev *pci)
 	return MAX(n, 1u);
 }
 
-/* With as many tags as a port has slots. */
+/* A disk has as many tags as a port has slots. */
 #define PORT_MEMORY	(MEM_COST(sizeof(struct ahci_port)) + MEM_COST(sizeof(struct ahci_port_mem)) + 1024 + \
 			 MEM_COST(AHCI_MAX_SLOTS * (sizeof(struct ahci_table) + DISK_MAX_SEGS * sizeof(struct ahci_prd))) + 128)
 

@@ -72,7 +72,7 @@ bool ahci_port_quiesce(struct ahci_port *p)
 	uint32_t cmd = port_read(p, AHCI_PXCMD);
 
 	port_write(p, AHCI_PXIE, 0);
-	/* FRE may only fall when CR has: AHCI 1.3.1 section 10.3.2. */
+	/* Clear FRE only after CR is clear: AHCI 1.3.1 section 10.3.2. */
 	if ((cmd & (AHCI_PXCMD_ST | AHCI_PXCMD_CR)) && !ahci_port_stop(p))
 		return false;
 	if (!(cmd & (AHCI_PXCMD_FRE | AHCI_PXCMD_FR)))
@@ -131,7 +131,7 @@ static bool port_await_ready(struct ahci_port *p)
 	return false;
 }
 
-/* BSY or DRQ that nobody will clear: command list override (section 3.3.7) makes the engine start nevertheless. */
+/* If BSY or DRQ stay set, command list override (section 3.3.7) makes the engine start nevertheless. */
 static bool port_override_busy(struct ahci_port *p)
 {
 	if (!(p->hba->cap & AHCI_CAP_SCLO))
@@ -156,7 +156,7 @@ static bool port_comreset(struct ahci_port *p)
 
 /* --- from a link to a disk --- */
 
-/* Drive disks only.  Any other device is named in the log and left out. */
+/* True for a disk.  The log names any other device, which the driver leaves out. */
 static bool port_has_ata(const struct ahci_port *p)
 {
 	uint32_t sig = port_read(p, AHCI_PXSIG);
@@ -175,7 +175,7 @@ static int port_identify_once(struct ahci_port *p)
 	return ahci_exec(p, ATA_IDENTIFY, 0, 0, 0, true, AHCI_IDENTIFY_US);
 }
 
-/* Power-up in standby (ACS-3, IDENTIFY word 2): the disk wants to be told to spin up, and knows little of itself before. */
+/* Power-up in standby (ACS-3, IDENTIFY word 2): the disk spins up on command only; before, its IDENTIFY data are incomplete. */
 static int port_spin_up(struct ahci_port *p)
 {
 	uint16_t specific = p->mem->data[ID_SPECIFIC];
@@ -188,7 +188,7 @@ static int port_spin_up(struct ahci_port *p)
 	return err;
 }
 
-/* What failed once may have met the leftovers of firmware's own use: a COMRESET, and again. */
+/* A first failure may come from a state that firmware left: send a COMRESET and try again. */
 static int port_identify(struct ahci_port *p)
 {
 	int err = port_identify_once(p);
@@ -230,7 +230,7 @@ static void port_announce(const struct ahci_port *p)
 
 int ahci_port_attach(struct ahci_port *p)
 {
-	/* The COMINIT set PxSERR.DIAG.X; while that stands, some HBAs do not take the device's first FIS into PxTFD. */
+	/* The COMINIT set PxSERR.DIAG.X; while this bit is set, some HBAs do not copy the device's first FIS into PxTFD. */
 	port_write(p, AHCI_PXSERR, ~0u);
 	if (!port_await_ready(p) && !port_override_busy(p) && !port_comreset(p))
 		return -ERR_NODEV;

@@ -94,7 +94,7 @@
 #define  AHCI_PXSCTL_SPD	GENMASK(7, 4)
 #define  AHCI_PXSCTL_DET	GENMASK(3, 0)
 #define  AHCI_SCTL_IPM_OFF	3u		/* neither partial nor slumber: PhyRdy then changes for a reason only */
-#define  AHCI_SCTL_DET_INIT	1u		/* sends COMRESET as long as it stands */
+#define  AHCI_SCTL_DET_INIT	1u		/* sends COMRESET as long as it is set */
 #define AHCI_PXSERR		0x30
 #define AHCI_PXSACT		0x34
 #define AHCI_PXCI		0x38
@@ -177,7 +177,7 @@ _Static_assert(sizeof(struct fis_h2d) == 20, "register FIS");
 #define ATA_READ_DMA_EXT	0x25
 #define ATA_READ_LOG_EXT	0x2f
 #define  ATA_LOG_NCQ_ERROR	0x10
-#define  ATA_LOG_NCQ_NQ		BIT(7)		/* byte 0: the error was not a queued command's */
+#define  ATA_LOG_NCQ_NQ		BIT(7)		/* byte 0: the failed command was not a queued one */
 #define  ATA_LOG_NCQ_TAG	GENMASK(4, 0)
 #define ATA_WRITE_DMA_EXT	0x35
 #define ATA_READ_FPDMA		0x60
