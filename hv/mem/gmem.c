@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Guest RAM, as a sorted table of ranges; the last hit is tried first, since a guest's buffers lie together. */
+/* Guest RAM, as a sorted table of ranges.  A lookup tries the last hit first, since a guest's buffers lie together. */
 #include <veneer/gmem.h>
 #include <veneer/log.h>
 #include "hv/boot/bootinfo.h"
@@ -19,12 +19,12 @@ static struct gmem_range ram[BOOT_MAX_RANGES];
 static unsigned nram, last;
 static unsigned bits;		/* of phys_limit(), 0: not known yet */
 
-/* Neighbours are joined, so that a buffer may lie across two entries of the firmware's map. */
+/* Join adjacent ranges, so that a buffer may cross from one entry of the firmware's map into the next. */
 void gmem_init(const struct boot_info *b)
 {
 	nram = last = bits = 0;
 	for (unsigned i = 0; i < b->nranges; i++) {
-		/* Page 0 is absent from our own tables: nothing that a guest points to may lie there. */
+		/* Page 0 is absent from Veneer's own tables: no guest buffer may lie there. */
 		uint64_t base = MAX(b->range[i].base, (uint64_t)PAGE_SIZE), end = b->range[i].base + b->range[i].size;
 
 		if (b->range[i].type != MEM_USABLE && b->range[i].type != MEM_ACPI)
@@ -44,9 +44,9 @@ uint64_t gmem_top(void)
 }
 
 /*
- * Above the bits that address memory some processors have others that say how it is encrypted: the same memory by another
- * address, under which it reads as noise and is spoiled by writes.  AMD: the C bit, and those that SME takes (APM vol. 2,
- * 7.10.1); Intel: key ids (MSR IA32_TME_ACTIVATE, SDM vol. 4).
+ * Some processors have, above the bits that address memory, bits that select the encryption of the memory.  With these bits
+ * set the same memory has a second address, where it reads as noise and writes corrupt it.  AMD: the C bit, and the address
+ * bits that SME takes (APM vol. 2, 7.10.1); Intel: key ids (MSR IA32_TME_ACTIVATE, SDM vol. 4).
  */
 static unsigned address_bits(void)
 {
@@ -62,11 +62,11 @@ static unsigned address_bits(void)
 	}
 	if (cpuid(0, 0).eax >= 7 && (cpuid(7, 0).ecx & CPUID_TME))
 		n -= MIN((unsigned)FIELD_GET(TME_KEY_BITS, rdmsr(MSR_TME_ACTIVATE)), n - 32);
-	/* Four levels of nested tables reach no further. */
+	/* Four levels of nested tables map no more. */
 	return MIN(n, 48u);
 }
 
-/* As it was at the start, whatever the guest may do to CPUID. */
+/* The limit as it was at the start, whatever the guest may do to CPUID. */
 uint64_t phys_limit(void)
 {
 	if (!bits)

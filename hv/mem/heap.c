@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The heap: a first-fit list of free blocks, over the rest of Veneer's image and what own.c takes beside it.  Used while
- * devices start; speed is no matter, that an unwind gives everything back is.
+ * The heap: a first-fit list of free blocks, over the rest of Veneer's image and the memory that own.c takes beside the image.
+ * Used while devices start; speed does not matter, but an unwind has to give everything back.
  *
- * Whole pages come from the highest block and have no head before them, so that they lie side by side: a list elsewhere knows
- * them.  All else has a head and comes from the lowest block that fits.
+ * Whole pages come from the highest block and have no head before them, so that they lie side by side; a list elsewhere holds
+ * their addresses.  All other allocations have a head and come from the lowest block that fits.
  */
 #include <veneer/lock.h>
 #include <veneer/log.h>
@@ -12,11 +12,11 @@
 #include <veneer/string.h>
 #include "hv/mem/heap.h"
 
-/* Stands directly before each block of no whole pages that was given out. */
+/* The head directly before each allocated block that is not whole pages. */
 struct head {
 	uint64_t magic;
-	size_t size;		/* of everything from start on */
-	void *start;		/* of the free block that it was cut from */
+	size_t size;		/* from start on, everything included */
+	void *start;		/* of the free block from which this block was cut */
 	uint64_t pad;
 };
 _Static_assert(sizeof(struct head) == MEM_HEAD, "MEM_COST() counts it");
@@ -26,7 +26,7 @@ struct free_block {
 	size_t size;
 };
 
-/* Whole pages that were given out. */
+/* Allocated whole pages. */
 struct pages {
 	struct pages *next;
 	uint8_t *base;
@@ -35,7 +35,7 @@ struct pages {
 _Static_assert(sizeof(struct pages) <= 32, "MEM_COST_PAGES() counts it");
 
 #define HEAD_MAGIC	0x56656e6565724d65ull
-#define CUT_MIN		64u		/* less is left with the block */
+#define CUT_MIN		64u		/* a smaller rest stays with the block */
 
 static struct lock lock;
 static struct free_block *free_list;
@@ -43,9 +43,9 @@ static struct pages *pages_list;
 static uint64_t heap_used, heap_total;
 static heap_grow_fn *grow;
 static struct { const char *from, *to; } range[HEAP_RANGES];
-static unsigned nranges;			/* more than HEAP_RANGES: the others are not there */
+static unsigned nranges;			/* if more than HEAP_RANGES, range[] lacks the others */
 
-/* Into the list, joined with what lies behind and with what lies before. */
+/* Put a block into the list, and join it with adjacent free blocks. */
 static void heap_put(void *start, size_t size)
 {
 	struct free_block *b = start, *before = NULL, *next = free_list;
@@ -106,7 +106,7 @@ static void take_out(struct free_block *b)
 	*at = b->next;
 }
 
-/* [at, at + size) out of a free block; what is left on both sides stays free. */
+/* Cut [at, at + size) out of a free block; the rest on both sides stays free. */
 static void cut(struct free_block *b, uintptr_t at, size_t size)
 {
 	uintptr_t start = (uintptr_t)b, end = start + b->size;
@@ -180,7 +180,7 @@ static void *alloc_pages(size_t size, size_t align)
 	return p->base;
 }
 
-/* False when @p is no whole pages of ours. */
+/* Free whole pages; false if none were allocated at @base. */
 static bool free_pages(uint8_t *base)
 {
 	struct pages **at = &pages_list, *p;
@@ -219,7 +219,7 @@ void *mem_alloc(size_t size, size_t align)
 {
 	void *p = try(size, align);
 
-	/* The most that alignment can cost, and the head or the entry of the list. */
+	/* Ask for the worst case of alignment, and for the head or the entry of the list. */
 	if (!p && grow && !grow(ALIGN_UP(size, (size_t)PAGE_SIZE) + MAX(align, (size_t)PAGE_SIZE)))
 		p = try(size, align);
 	return p;

@@ -8,21 +8,21 @@
 /* Give the heap its memory: once, before the first mem_alloc(). */
 void heap_init(void *base, size_t size);
 
-/* More memory for the heap, for ever: page-aligned, in whole pages. */
+/* Give the heap more memory, for ever: page-aligned, in whole pages. */
 void heap_add(void *base, size_t size);
 
-/* Called without the heap's lock when mem_alloc() finds no room: 0 after a heap_add() of @need bytes or more.  NULL: nobody. */
+/* Called without the heap's lock if mem_alloc() finds no room: 0 after a heap_add() of @need bytes or more.  NULL: none set. */
 typedef int heap_grow_fn(size_t need);
 void heap_set_grow(heap_grow_fn *fn);
 
 /*
- * Whether @match is true of what is allocated, block by block: [from, to).  True, too, if heap_add() has given more than
- * HEAP_RANGES stretches, which are then not all known.
+ * True if @match is true for an allocated block, [from, to).  Also true if heap_add() has added more than HEAP_RANGES ranges:
+ * the heap then does not know all of them.
  */
 #define HEAP_RANGES	32u
 bool heap_find(bool (*match)(const uint64_t *from, const uint64_t *to));
 
-/* Bytes that are allocated now, and of all that the heap has. */
+/* Return the bytes that are allocated now, and all bytes of the heap. */
 uint64_t heap_in_use(void);
 uint64_t heap_size(void);
 

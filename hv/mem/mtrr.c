@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Memory type range registers (SDM vol. 3, 12.11; APM vol. 2, 7.7).  The guest's are a copy, the registers stay as firmware set
- * them, for Veneer's own memory goes by them, too.  Under EPT the processor does not look at them for the guest: the copy
- * becomes types of the nested tables.  Under AMD's nested paging it does (APM vol. 2, 15.25.8), after the guest's PAT: the
- * guest's memory has the types of firmware's registers and its own PAT, and the copy is only read back.
+ * Memory type range registers (SDM vol. 3, 12.11; APM vol. 2, 7.7).  The guest accesses a copy; the real registers stay as
+ * firmware set them, for they also give Veneer's own memory its types.  Under EPT the processor ignores the registers for the
+ * guest: the copy sets the types of the nested tables.  Under AMD's nested paging the processor combines the real registers
+ * with the guest's PAT (APM vol. 2, 15.25.8): the copy has no effect, and the guest only reads it back.
  */
 #include <veneer/limit.h>
 #include <veneer/log.h>
@@ -27,7 +27,7 @@
 #define MAX_VAR			16u
 #define FIXED_COUNT		11u
 #define FIXED_END		0x100000ull
-/* AMD's registers say more (RdMem, WrMem), which reads as 0 once firmware is through. */
+/* AMD's registers have more bits (RdMem, WrMem), which read as 0 once firmware has finished. */
 #define FIXED_TYPES		0x0707070707070707ull
 
 static struct {
@@ -42,7 +42,7 @@ static bool valid_type(uint64_t type)
 	return type == CACHE_UC || type == CACHE_WC || type == CACHE_WT || type == CACHE_WP || type == CACHE_WB;
 }
 
-/* Where the registers stand: the address of the copy, NULL when there is none. */
+/* Return the address of a register's copy, NULL if there is no such register. */
 static uint64_t *reg(uint32_t msr)
 {
 	uint32_t n = msr - MSR_MTRR_PHYS_FIRST;
@@ -72,12 +72,12 @@ void mtrr_init(void)
 
 	memset(&mtrr, 0, sizeof(mtrr));
 	if (!(cpuid(1, 0).edx & CPUID_MTRR)) {
-		/* Then the PAT alone decides: write-back lets it. */
+		/* Without MTRRs the PAT alone decides, as it does if they say write-back. */
 		mtrr.def = DEF_ENABLE | CACHE_WB;
 		return;
 	}
 	cap = rdmsr(MSR_MTRR_CAP);
-	/* Without one of them its range would have another memory type. */
+	/* If the copy lacked a register, the register's range would get another memory type. */
 	if (FIELD_GET(CAP_COUNT, cap) > MAX_VAR)
 		limit_reached("variable MTRRs", MAX_VAR);
 	mtrr.nvar = (unsigned)MIN(FIELD_GET(CAP_COUNT, cap), MAX_VAR);
@@ -93,7 +93,7 @@ void mtrr_init(void)
 		mtrr.fixed[i] &= FIXED_TYPES;
 }
 
-/* 8 ranges a register: of 64 KiB, then of 16 KiB from 80000h on, then of 4 KiB from C0000h on (12.11.2.2). */
+/* Each register has 8 ranges: of 64 KiB, then of 16 KiB from 80000h on, then of 4 KiB from C0000h on (12.11.2.2). */
 static unsigned fixed_type(uint64_t gpa, uint64_t *end)
 {
 	unsigned shift = gpa < 0x80000 ? 16 : gpa < 0xc0000 ? 14 : 12;
@@ -104,7 +104,7 @@ static unsigned fixed_type(uint64_t gpa, uint64_t *end)
 	return mtrr.fixed[first + n / 8] >> 8 * (n % 8) & 0xff;
 }
 
-/* Which type wins where two ranges overlap (12.11.4.1); what the SDM leaves undefined is uncached here. */
+/* Return the type that wins if two ranges overlap (12.11.4.1); a case that the SDM leaves undefined is uncached here. */
 static unsigned overlap(unsigned a, unsigned b)
 {
 	if (a == b)
@@ -112,7 +112,7 @@ static unsigned overlap(unsigned a, unsigned b)
 	return (a == CACHE_WT && b == CACHE_WB) || (a == CACHE_WB && b == CACHE_WT) ? CACHE_WT : CACHE_UC;
 }
 
-/* A mask with holes, which nobody writes, counts as its lowest piece. */
+/* A mask with holes, which no system writes, counts as its lowest piece. */
 static unsigned variable_type(uint64_t gpa, uint64_t *end)
 {
 	unsigned type = ~0u;
@@ -155,7 +155,7 @@ bool mtrr_read(uint32_t msr, uint64_t *value)
 	return r;
 }
 
-/* Reserved bits and types are #GP, as in the processor (12.11.2). */
+/* False if the value has reserved bits or types: #GP, as on the processor (12.11.2). */
 static bool valid(uint32_t msr, uint64_t value)
 {
 	uint64_t beyond = ~(phys_limit() - 1);
@@ -182,8 +182,8 @@ bool mtrr_write(uint32_t msr, uint64_t value)
 		return true;
 	*r = value;
 	/*
-	 * Systems switch the registers off while they write them, with caches off as well (12.11.7.2): the tables follow when
-	 * they are on again.
+	 * Systems switch the MTRRs off while they write them, with caches off as well (12.11.7.2): change the nested tables
+	 * when the MTRRs are on again.
 	 */
 	if (mtrr.def & DEF_ENABLE)
 		nested_retype();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Memory type range registers: a copy that is the guest's. */
+/* Memory type range registers: the guest's copy. */
 #ifndef HV_MTRR_H
 #define HV_MTRR_H
 
@@ -12,9 +12,9 @@
 #define MSR_MTRR_FIX4K		0x268u		/* 8 */
 #define MSR_MTRR_DEF_TYPE	0x2ffu
 
-/* Start with what firmware set up. */
+/* Copy the registers as firmware has set them. */
 void mtrr_init(void);
-/* The type at @gpa, and in *@end how far it reaches at least. */
+/* Return the type at @gpa, and in *@end an address up to which it holds. */
 unsigned mtrr_type(uint64_t gpa, uint64_t *end);
 /* The guest's accesses; false is #GP. */
 bool mtrr_read(uint32_t msr, uint64_t *value);

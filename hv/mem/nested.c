@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Nested paging: guest-physical = host-physical with the largest pages, and holes where the guest must not reach.
- * What lies beyond RAM and 4 GiB is mapped on first use.
+ * Nested paging: guest-physical = host-physical with the largest pages, and holes in the ranges that the guest must not
+ * access.  Addresses above both RAM and 4 GiB are mapped on first use.
  */
 #include <veneer/err.h>
 #include <veneer/lock.h>
@@ -22,13 +22,13 @@ static struct pt_tree nested;
 static struct lock lock;
 static struct { uint64_t base, size; } own;	/* Veneer's memory */
 
-/* What is not mapped as all else is.  Ranges may be here twice and overlap: each goes by its own nested_show(). */
+/* Ranges that are hidden or read-only.  A range may be here twice, and ranges may overlap: each needs its own nested_show(). */
 #define MAX_SPECIAL	512u
 static struct { uint64_t base, size; unsigned map; } special[MAX_SPECIAL];
 static unsigned nspecial;
-static bool out_of_tables;		/* said once: a guest can touch a new page a thousand times a second */
+static bool out_of_tables;		/* logged once: a guest can touch a new page a thousand times a second */
 
-/* Ranges that show a page of ones.  Blocks of 2 MiB without any other page have one table together. */
+/* Ranges that show a page of ones.  Blocks of 2 MiB without any other page share one table. */
 #define MAX_ONES	64u
 #define BLOCK		0x200000ull
 static struct { uint64_t base, size; } ones[MAX_ONES];
@@ -36,7 +36,7 @@ static unsigned nones;
 static uint8_t *ones_page;
 static uint64_t *ones_table;
 
-/* Piece by piece as the memory type changes, where entries hold one. */
+/* Map piece by piece, as the memory type changes; for formats whose entries hold a type. */
 static int set_typed(uint64_t gpa, uint64_t size, unsigned map)
 {
 	int err = 0;
@@ -62,7 +62,7 @@ static bool in_ones(uint64_t gpa, uint64_t *end)
 	return false;
 }
 
-/* How much of [gpa, gpa + size) lies before the next range of ones. */
+/* Return how much of [gpa, gpa + size) lies before the next range of ones. */
 static uint64_t before_ones(uint64_t gpa, uint64_t size)
 {
 	for (unsigned i = 0; i < nones; i++)
@@ -71,7 +71,7 @@ static uint64_t before_ones(uint64_t gpa, uint64_t size)
 	return size;
 }
 
-/* All but the ranges of ones. */
+/* Map the range as @map says, all but the ranges of ones in it. */
 static int change(uint64_t gpa, uint64_t size, unsigned map)
 {
 	uint64_t at = gpa, end = gpa + size, n, behind;
@@ -91,7 +91,7 @@ static int change(uint64_t gpa, uint64_t size, unsigned map)
 	return err;
 }
 
-/* RAM, and everything below 4 GiB, is there from the start. */
+/* Map RAM, and everything below 4 GiB, at the start. */
 int nested_init(const struct boot_info *b, const struct pt_format *format, bool pages_1g)
 {
 	int err = pt_tree_init(&nested, format, pages_1g);
@@ -120,8 +120,8 @@ static bool in_special(unsigned i, uint64_t base, uint64_t size)
 }
 
 /*
- * Make a range visible, but for what is special in it.  Where tables run out in the middle all of it goes away again, which
- * needs none: a hidden register must not show because the guest has used up the heap.
+ * Make a range visible, but for the special ranges in it.  If page tables run out in the middle, hide the whole range again,
+ * which needs no tables: a hidden register must not show because the guest has used up the heap.
  */
 static int show(uint64_t base, uint64_t size)
 {
@@ -154,7 +154,7 @@ static int make_special(uint64_t gpa, uint64_t size, unsigned map)
 	return 0;
 }
 
-/* One entry alone: a twin's BAR may have lain exactly over the hidden one of a real device. */
+/* Remove one entry only: a twin's BAR may have lain exactly over the hidden BAR of a real device. */
 static int end_special(uint64_t gpa, uint64_t size, bool hidden)
 {
 	for (unsigned i = 0; i < nspecial; i++) {
@@ -174,7 +174,7 @@ void nested_pause_by(void (*pause)(void), void (*resume)(void))
 	resume_guest = resume;
 }
 
-/* No processor runs the guest while the tables are between two states: a hidden page must not show for a moment. */
+/* Keep all processors out of the guest while the tables are between two states: a hidden page must never show. */
 static void begin(void)
 {
 	lock_acquire(&lock);
@@ -251,7 +251,7 @@ static int retype_all(void)
 	while (!err && (entry = pt_next(&nested, &at, &size))) {
 		uint64_t behind;
 
-		/* Registers: uncached for ever. */
+		/* A page of ones, or of read-only registers, keeps its type for ever. */
 		if (in_ones(at, &behind)) {
 			at = behind;
 			continue;
@@ -262,7 +262,7 @@ static int retype_all(void)
 	return err;
 }
 
-/* Where page tables run out the rest keeps its old type. */
+/* If page tables run out, the rest keeps its old type. */
 void nested_retype(void)
 {
 	if (!nested.format->typed)
@@ -278,7 +278,7 @@ static unsigned with_type(unsigned map, enum cache_type type)
 	return nested.format->typed ? map | (unsigned)FIELD_PREP(MAP_TYPE, type) : map;
 }
 
-/* Nobody writes the page again, so that it may be cached whatever stands around. */
+/* Nothing writes the page again, so it may be cached, whatever the type of the memory around. */
 static uint64_t ones_entry(void)
 {
 	return mem_phys(ones_page) | nested.format->leaf(with_type(MAP_R, CACHE_WB));

@@ -46,7 +46,7 @@ int paging_init(const struct boot_info *b)
 		err = pt_set(&host, 0, top, MAP_R | MAP_W);
 	if (!err)
 		err = paging_map_image();
-	/* A NULL pointer faults.  Page 0 holds nothing that we read: what GRUB left there was copied before. */
+	/* A NULL pointer faults.  Veneer reads nothing in page 0: what GRUB left there was copied before. */
 	if (!err)
 		err = pt_set(&host, 0, PAGE_SIZE, 0);
 	if (err)
@@ -86,7 +86,7 @@ volatile void *mem_map_mmio(uint64_t phys, uint64_t size)
 
 	if (end <= base || end > MIN(phys_limit(), HOST_LIMIT) || pt_set(&host, base, end - base, MAP_R | MAP_W | MAP_UC))
 		return NULL;
-	/* Old translations of this range go: all of them, this is the start. */
+	/* Flush the old translations of this range: flush all, since this is the start. */
 	write_cr3(mem_phys(host.root));
 	return (volatile void *)(uintptr_t)phys;
 }

@@ -15,8 +15,8 @@ int paging_init(const struct boot_info *b);
 uint64_t host_root(void);
 
 /*
- * Whole pages of the image: not there any more; or plain memory, after that.  All of the image again as it was at the start.
- * Who takes something away flushes afterwards, every processor's TLB.  0 or -ERR_NOMEM.
+ * Unmap whole pages of the image; map unmapped pages as plain memory; map all of the image again as it was at the start.
+ * After an unmap the caller flushes every processor's TLB.  0 or -ERR_NOMEM.
  */
 int paging_unmap(uint64_t base, uint64_t size);
 int paging_map_plain(uint64_t base, uint64_t size);
@@ -24,8 +24,8 @@ int paging_map_image(void);
 bool paging_is_mapped(uint64_t addr);
 
 /*
- * The first page of physical memory, which is absent at address 0: where real mode has its vectors and a BIOS its data, and
- * boot loaders some buffers.
+ * Return a mapping of the first page of physical memory, which is absent at address 0.  The page holds the vectors of real
+ * mode, the BIOS's data and some boot loaders' buffers.
  */
 uint8_t *paging_first_page(void);
 

@@ -66,7 +66,7 @@ static bool is_table(uint64_t e, unsigned level)
 	return (e & PT_PRESENT) && level > 1 && !(e & PT_LARGE);
 }
 
-/* Replace a large leaf (or an absent entry) by a table that says the same in smaller pages. */
+/* Replace a large leaf (or an absent entry) by a table that maps the same with smaller pages. */
 static uint64_t *split(struct pt_tree *t, uint64_t *entry, unsigned level)
 {
 	uint64_t e = *entry, *table = new_table(t);
@@ -85,7 +85,7 @@ static uint64_t *split(struct pt_tree *t, uint64_t *entry, unsigned level)
 	return table;
 }
 
-/* Set one leaf at @addr, as large as alignment and @left allow; returns its size, 0 when out of memory. */
+/* Set one leaf at @addr, as large as alignment and @left allow.  Return its size, 0 if out of memory. */
 static uint64_t set_one(struct pt_tree *t, uint64_t addr, uint64_t left, unsigned map)
 {
 	uint64_t *table = t->root;
@@ -147,7 +147,7 @@ uint64_t pt_next(const struct pt_tree *t, uint64_t *addr, uint64_t *size)
 	return 0;
 }
 
-/* NULL where an entry above is absent. */
+/* NULL if an entry above is absent. */
 static uint64_t *find_leaf(const struct pt_tree *t, uint64_t addr)
 {
 	uint64_t *table = t->root;
@@ -180,7 +180,7 @@ int pt_redirect(struct pt_tree *t, uint64_t addr, uint64_t phys, unsigned map)
 	return err;
 }
 
-/* The entry of 2 MiB that covers @addr, with the tables above made where they lack.  NULL when out of memory. */
+/* Return the entry of 2 MiB that covers @addr; allocate missing tables above it.  NULL if out of memory. */
 static uint64_t *block_entry(struct pt_tree *t, uint64_t addr)
 {
 	uint64_t *table = t->root;

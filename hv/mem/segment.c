@@ -12,7 +12,7 @@
 /* A row of the table that scripts/segments writes. */
 struct segment {
 	char name[8];
-	uint32_t start, end;		/* from veneer_start on; the rows are in this order */
+	uint32_t start, end;		/* offsets from veneer_start; the rows are in this order */
 	uint32_t bit;			/* of the part; 0: the start's */
 	uint32_t users;			/* the bits of the parts that need it, its own included */
 };
@@ -24,7 +24,7 @@ static uint32_t used;			/* bits */
 static bool dropped;
 
 static struct lock lock;
-static const struct segment *reserve;	/* by the lock: the next row whose pages the heap may still want */
+static const struct segment *reserve;	/* under the lock: the next row whose pages the heap has not got */
 
 static bool goes(const struct segment *s)
 {
@@ -57,8 +57,8 @@ const char *segment_gone(uint64_t addr)
 }
 
 /*
- * A pointer that somebody keeps.  The image's very first byte is no such thing: that is where Veneer's range begins, and
- * lists of ranges say so.
+ * True if there is a pointer into a part that goes.  The address of the image's very first byte does not count: Veneer's range
+ * begins there, and lists of ranges hold this address.
  */
 static bool points_there(const uint64_t *from, const uint64_t *to)
 {
@@ -69,7 +69,7 @@ static bool points_there(const uint64_t *from, const uint64_t *to)
 			continue;
 		const struct segment *s = find_segment(*from);
 
-		/* A page that a part shares with what stays is still there, and its page table entry looks like a pointer. */
+		/* A page shared with a part that stays is still mapped, and its page table entry looks like a pointer. */
 		if (s && goes(s) && !paging_is_mapped(*from)) {
 			log_warn("memory: %p holds %#lx (image + %#lx), which is for the start only: it all stays mapped", from,
 				 *from, *from - first);
@@ -79,14 +79,14 @@ static bool points_there(const uint64_t *from, const uint64_t *to)
 	return false;
 }
 
-/* The boot processor's stack is not looked at: what lies there now is the start's. */
+/* Do not search the boot processor's stack: its contents are the start's. */
 static bool is_pointed_at(void)
 {
 	return points_there((const uint64_t *)veneer_data, veneer_data_end) ||
 	       points_there(veneer_variables, veneer_start_bss_start) || heap_find(points_there);
 }
 
-/* The pages of the next rows that go and touch each other, from *@at on, which is put behind them.  False: there are none. */
+/* Get the pages of the next adjacent rows that go, from *@at on, and set *@at behind these rows.  False: there are none. */
 static bool next_stretch(const struct segment **at, uint64_t *base, uint64_t *size)
 {
 	for (const struct segment *s = *at; s < veneer_segments_end; s = *at) {
@@ -106,7 +106,7 @@ static bool next_stretch(const struct segment **at, uint64_t *base, uint64_t *si
 	return false;
 }
 
-/* 0 or negative: some of it may be unmapped then. */
+/* 0; or negative, and some pages may be unmapped. */
 static int unmap(void)
 {
 	const struct segment *at = veneer_segments;
@@ -133,8 +133,8 @@ static void report(void)
 }
 
 /*
- * The heap is full: it gets the pages, one stretch after the other.  Until then a stray access there faults.  What was not
- * mapped is in no TLB, so that nobody flushes.
+ * Give the unmapped pages to the full heap, one range after the other.  Until then a stray access to them faults.  A page that
+ * was not mapped is in no TLB, so no flush is needed.
  */
 static int grow(size_t need)
 {
@@ -155,12 +155,12 @@ static int grow(size_t need)
 
 void segment_drop(void (*flush)(void))
 {
-	/* The tables first, or the look for pointers would find them. */
+	/* Unmap the pages first, or the search would take their page table entries for pointers. */
 	int err = unmap();
 
 	flush();
 	if (err || is_pointed_at()) {
-		/* Cannot fail: these pages have their entries.  And what is not mapped needs no flush to become so. */
+		/* Cannot fail: the tables for these pages exist.  And mapping an unmapped page needs no flush. */
 		paging_map_image();
 	} else {
 		dropped = true;
