@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The processors: who they are, how one makes another leave the guest, and how all of them do.  What a guest's processor does
- * with INIT, SIPI and NMIs is not here but in hv/smp.
+ * The list of processors; how one processor makes another, or all others, leave the guest.  What a guest's processor does with
+ * INIT, SIPI and NMIs is not here but in hv/smp.
  */
 #include <veneer/counters.h>
 #include <veneer/lock.h>
@@ -13,12 +13,12 @@
 #include "hv/cpu/lapic.h"
 #include "hv/mem/nested.h"
 
-/* An exit takes microseconds, on an emulator whose threads wait for a processor up to seconds. */
+/* An exit takes microseconds; on an emulator whose threads wait for a processor, up to seconds. */
 #define PAUSE_US	20000000u
 #define STOP_US		2000000u
-/* When one who does not come is poked by whatever id it has: later than an SMI lasts. */
+/* After this time a processor that does not come is poked whatever its id: longer than an SMI lasts. */
 #define REPEAT_US	100000u
-/* How long an NMI to all may stay away. */
+/* How late an NMI to all may come. */
 #define LATE_US		1000000u
 
 static struct cpu boot_cpu;
@@ -27,10 +27,10 @@ unsigned ncpus = 1;
 
 static struct lock pause_lock;
 static void (*on_silence)(void);
-static uint64_t all_poked_us;	/* shared: when the last poke of all of them was sent, 0: never */
+static uint64_t all_poked_us;	/* shared: when all were poked last, 0: never */
 static uint64_t cnt_repeated;
-static uint32_t closed;		/* nobody enters the guest */
-static struct cpu *stopper;	/* and nobody will but this one */
+static uint32_t closed;		/* no processor enters the guest */
+static struct cpu *stopper;	/* if set, only this processor ever enters it again */
 
 void smp_boot_cpu(void)
 {
@@ -64,8 +64,9 @@ static void poke(struct cpu *c)
 }
 
 /*
- * A guest can write its local APIC's id, and then an NMI by the id that Veneer knows reaches nobody, or another one.  All get
- * one that reaches them whatever their ids are, and say theirs.  NMIs that nothing explains are these for a while.
+ * A guest can write its local APIC's id; an NMI to the id that Veneer knows then reaches no processor, or another one.  Send
+ * all an NMI that reaches them whatever their ids are, and request their ids.  For a while an NMI without a cause counts as
+ * one of these.
  */
 static void poke_all(void)
 {
@@ -90,8 +91,8 @@ bool cpu_take_poke(struct cpu *c)
 }
 
 /*
- * Dekker's way: this processor says that it is in the guest, then looks whether it may be; one who wants it out says so, then
- * looks whether it is in.  An NMI between here and the entry ends the run at once.
+ * Dekker's algorithm: this processor sets in_guest, then checks whether it may enter; a processor that wants it out sets its
+ * request, then checks in_guest.  An NMI between here and the entry ends the run at once.
  */
 bool smp_enter(struct cpu *c)
 {
@@ -135,8 +136,9 @@ void smp_want_clock(void)
 }
 
 /*
- * In turn, so that no processor does the work of all.  One that comes to wait for a SIPI takes no more requests: it says so,
- * then looks for this one (smp.c); here the request is made, then it is looked whether the processor still runs.
+ * Hand on in turn, so that no processor does the work of all.  A processor that begins to wait for a SIPI takes no more
+ * requests: it sets its state, then checks for REQ_WORK (smp.c).  Here the order is the reverse: make the request, then check
+ * that the processor still runs.
  */
 void smp_hand_on(void)
 {
@@ -156,7 +158,7 @@ void smp_hand_on(void)
 
 /* --- everybody out --- */
 
-/* Whether all others are out within the time. */
+/* True if all others leave the guest within the time. */
 static bool others_leave(uint32_t us)
 {
 	uint64_t now = time_us(), end = now + us, again = now + REPEAT_US;
@@ -201,8 +203,8 @@ void guest_resume(void)
 }
 
 /*
- * One that is not parked runs no code any more but the HLT it stands at and the NMI's handler.  Emulators drop translations far
- * more often than silicon: that one of these flushes is missing no test shows.
+ * A processor that is not parked runs only its HLT and the NMI's handler from now on.  Emulators flush translations far more
+ * often than silicon: no test can show that a flush is missing here.
  */
 void smp_flush_host(void)
 {
@@ -229,7 +231,7 @@ void smp_stop_others(void)
 {
 	struct cpu *nobody = NULL;
 
-	/* Of two that want to be the last, the second is one of the others: it halts, here or before its next entry. */
+	/* If two processors want to stop the others, the second halts, here or before its next entry. */
 	if (!__atomic_compare_exchange_n(&stopper, &nobody, this_cpu(), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) &&
 	    nobody != this_cpu())
 		halt_forever();

@@ -85,8 +85,8 @@ window:
 	iretq
 
 	/*
-	 * Counts, ends host_sleep(), takes a VM entry that was about to begin out of the way (cpu.window), and nothing else: it
-	 * takes no lock and touches no register.
+	 * The NMI handler only counts, ends host_sleep(), and cancels a VM entry that was about to begin (cpu.window): it takes
+	 * no lock and changes no register.
 	 */
 	.balign 16
 nmi_entry:
@@ -109,7 +109,7 @@ awake:	pushq %rax
 1:	popq %rax
 	iretq
 
-	/* #SX with its error code: an INIT that the processor has redirected (VM_CR.R_INIT).  Remembered for the exit loop. */
+	/* #SX with its error code: an INIT that the processor has redirected (VM_CR.R_INIT).  Note it for the exit loop. */
 	.balign 16
 sx_entry:
 	cmpb $0, %gs:CPU_INTR_WINDOW
@@ -120,8 +120,8 @@ sx_entry:
 
 	/*
 	 * void host_sleep(const volatile uint32_t *wake): sleep, with ordinary interrupts off, until the next NMI, unless
-	 * *wake is not 0.  Whoever sets *wake sends an NMI afterwards; the handler takes one that comes after the look past
-	 * the HLT.
+	 * *wake is not 0.  Who sets *wake sends an NMI afterwards; if it comes after the check of *wake, the handler skips the
+	 * HLT.
 	 */
 	.balign 16
 host_sleep:
@@ -132,7 +132,7 @@ sleep_end:
 	ret
 
 	/*
-	 * int intr_acknowledge(void): the physical interrupt that is pending, through the 8259's or the LAPIC's own protocol.
+	 * int intr_acknowledge(void): take the pending physical interrupt, by the 8259's or the LAPIC's own protocol.
 	 */
 	.balign 16
 intr_acknowledge:

@@ -14,7 +14,7 @@
 
 struct cpu_features features;
 
-/* LMSLE is never there: newer processors have it no more, and hypervisors never had. */
+/* Without LMSLE: newer processors lack it, and hypervisors never had it. */
 static uint64_t efer_bits(void)
 {
 	uint32_t max = cpuid(0x80000000, 0).eax;

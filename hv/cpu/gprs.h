@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The guest's general registers from and to gpr[16] at RDI, for the vendors' entry code; the order is that of enum gpr.  RAX
- * and RSP are not among them: where they travel is the vendor's business.
+ * Load and save the guest's general registers from and to gpr[16] at RDI, for the vendors' entry code, in the order of enum
+ * gpr.  RAX and RSP are not among them: each vendor's code moves them itself.
  */
 #ifndef HV_GPRS_H
 #define HV_GPRS_H
 
 #ifdef __ASSEMBLER__
 
-/* RDI comes last: afterwards gpr[] is out of sight. */
+/* Load RDI last: afterwards the address of gpr[] is gone. */
 .macro load_guest_gprs
 	movq 8(%rdi), %rcx
 	movq 16(%rdi), %rdx

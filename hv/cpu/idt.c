@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Veneer's own GDT, TSS and IDT, and what happens at an exception of its own: a report and a stop. */
+/* Veneer's own GDT, TSS and IDT.  An exception of Veneer's own ends in a report and a stop. */
 #include <veneer/log.h>
 #include <veneer/string.h>
 #include "hv/cpu/entry.h"
@@ -12,7 +12,7 @@
 #define SEL_TSS		0x18
 #define VECTOR_PF	14
 
-/* The NMI's handler pushes one register; the other two are the end in any case, and share a stack. */
+/* The NMI's handler pushes one register; the other two exceptions end Veneer in any case, and share a stack. */
 enum { IST_NMI = 1, IST_FATAL };
 #define NMI_STACK	512u
 

@@ -44,8 +44,8 @@ static bool is_target(const struct cpu *c, uint32_t low, uint32_t dest, bool x2a
 }
 
 /*
- * A SIPI means something to a processor that waits for one, or is about to.  In this order: the processor says that it waits,
- * then takes back the request (smp.c), so that there is no moment at which neither is seen.
+ * A SIPI has an effect on a processor that waits for one, or is about to.  Check in this order: the processor first says that
+ * it waits, then takes back the request (smp.c), so at least one of the two is always visible.
  */
 static bool takes_sipi(struct cpu *c)
 {
@@ -59,7 +59,7 @@ static void send(struct cpu *c, uint32_t low)
 		return;
 	switch (FIELD_GET(ICR_MODE, low)) {
 	case ICR_MODE_INIT:
-		/* A SIPI that was before it is for nobody: it will wait for the next one. */
+		/* An earlier SIPI has no effect: the processor will wait for the next one. */
 		__atomic_fetch_and(&c->requests, ~REQ_SIPI, __ATOMIC_SEQ_CST);
 		smp_request(c, REQ_INIT);
 		break;
@@ -94,8 +94,8 @@ bool ipi_guest_sends(uint32_t low, uint32_t dest, bool x2apic)
 }
 
 /*
- * In x2APIC mode the logical id follows from the id.  In xAPIC mode it is the guest's to set, and can be read on its own
- * processor only: where none fits the processors are asked, and the next look finds it.
+ * In x2APIC mode the logical id follows from the id.  In xAPIC mode the guest sets the logical id, and only its own processor
+ * can read it: if no known id matches, ask the processors, and the next call finds the id.
  */
 struct cpu *smp_find_target(uint32_t msi_addr)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Registers of the local APIC of the processor that runs this, and the guest's trapped writes to them.  No emulated APIC. */
+/* The registers of the executing processor's local APIC, and the guest's trapped writes to them.  No emulated APIC. */
 #include <veneer/counters.h>
 #include <veneer/io.h>
 #include <veneer/log.h>
@@ -91,8 +91,8 @@ static void wait_idle(void)
 }
 
 /*
- * Unlike stores to the page a WRMSR does not wait for earlier stores (SDM vol. 3, 11.12.3): what the interrupt tells of must be
- * seen first.  Emulators do not show it.
+ * Unlike a store to the page, a WRMSR does not wait for earlier stores (SDM vol. 3, 11.12.3): the data that the interrupt
+ * announces must be visible first.  Emulators do not show the difference.
  */
 static void x2apic_icr(uint64_t value)
 {
@@ -147,14 +147,14 @@ void lapic_guest_write(uint32_t off, unsigned width, uint32_t value)
 {
 	counter_add(&cnt_accesses, 1);
 	/*
-	 * Registers stand 16 bytes apart and are written as aligned dwords; what other accesses do, chips decide differently.
-	 * In x2APIC mode there is nothing in the page.
+	 * Registers are 16 bytes apart and are written as aligned dwords; the effect of other accesses differs between chips.
+	 * In x2APIC mode the page has no registers.
 	 */
 	if (width != 4 || off % LAPIC_STRIDE || lapic_x2apic())
 		return;
 	/*
-	 * Reserved below the id: emulators take a store there for a message, INIT among them.  The id is what doorbells and
-	 * pokes are sent to.
+	 * Offsets below the id are reserved: emulators take a store there for a message, possibly an INIT.  The guest does not
+	 * change the id, to which doorbells and pokes are sent.
 	 */
 	if (off <= LAPIC_ID)
 		return;
@@ -174,7 +174,7 @@ bool lapic_guest_x2apic_icr(uint64_t value)
 	uint32_t mode = FIELD_GET(ICR_MODE, (uint32_t)value);
 
 	counter_add(&cnt_accesses, 1);
-	/* Where the guest would, or might, get #GP the write must not be ours: three modes are reserved (11.12.9). */
+	/* Veneer must not execute a write that gives, or might give, #GP: three modes are reserved (11.12.9). */
 	if (!lapic_x2apic() || (value & ICR_X2_RESERVED) || mode == ICR_MODE_LOWEST || mode == ICR_MODE_RESERVED ||
 	    mode == ICR_MODE_EXTINT)
 		return false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Use of the local APIC, which belongs to the guest: Veneer reads its id and its vectors, writes the ICR, and touches nothing
- * else but for what INIT and the guest's own changes of its mode do (lapic_mode.c).
+ * Use of the local APIC, which belongs to the guest: Veneer reads its id and its vectors, and writes the ICR.  Veneer changes
+ * other registers only to emulate INIT and the guest's own changes of the mode (lapic_mode.c).
  */
 #ifndef HV_LAPIC_H
 #define HV_LAPIC_H
@@ -53,55 +53,55 @@
 #define   ICR_ALL		2u
 #define   ICR_OTHERS		3u
 
-/* What becomes of a vector at this CPU's local APIC. */
+/* The state of a vector at this CPU's local APIC. */
 enum vector_state {
 	VECTOR_IDLE,
-	VECTOR_WAITING,		/* in IRR: the handler has not begun */
-	VECTOR_IN_SERVICE,	/* in ISR only: it has not ended */
-	VECTOR_IN_SERVICE_LEVEL,	/* and its end goes to the I/O APICs, if no edge comes in between */
+	VECTOR_WAITING,		/* in IRR: its handler has not begun */
+	VECTOR_IN_SERVICE,	/* in ISR only: its handler has not ended */
+	VECTOR_IN_SERVICE_LEVEL,	/* the same, and its EOI goes to the I/O APICs, if no edge comes in between */
 };
 enum vector_state lapic_vector(uint8_t vector);
 
-/* Whether LINT0, where the 8259s are, comes through as ExtINT. */
+/* True if interrupts of the 8259s get through: LINT0 is ExtINT and not masked, or the local APIC is off. */
 bool lapic_takes_pic(void);
 
 void lapic_init(uint32_t addr);
 uint32_t lapic_id(void);
 uint32_t lapic_addr(void);
 
-/* Send one interrupt: destination as in an MSI address (8 bits), @low the ICR's low half.  The guest's ICR high is kept. */
+/* Send one interrupt: @dest as in an MSI address (8 bits), @low the ICR's low half.  The guest's ICR high does not change. */
 void lapic_send(uint32_t dest, uint32_t low);
 
-/* Send @low to this processor itself: its ICR high is not touched. */
+/* Send @low to this processor itself, without a write to the ICR's high half. */
 void lapic_send_self(uint32_t low);
 
-/* Whether the entry of the performance counters is for NMIs; *@masked, too. */
+/* True if the entry of the performance counters sends NMIs; *@masked: true if the entry is masked. */
 bool lapic_pmi_is_nmi(bool *masked);
 
-/* The logical destination and its format, of this processor, as xAPIC mode has them (x2APIC mode: all ones, flat). */
+/* Return this processor's logical destination and its format, as in xAPIC mode (x2APIC mode: all ones, flat). */
 uint32_t lapic_ldr(void);
 uint32_t lapic_dfr(void);
 
-/* Of this processor, in whichever mode it is: whether that is x2APIC, and a register by its offset in the page. */
+/* True if this processor is in x2APIC mode; read and write a register by its offset in the page, in either mode. */
 bool lapic_x2apic(void);
 uint32_t lapic_read(uint32_t off);
 void lapic_write(uint32_t off, uint32_t v);
 
 /*
- * What INIT does to this processor's: all but the id as after a reset, in the same mode; in x2APIC mode the logical id
- * stays, too.  With the host's interrupts off: those that pend are taken here, and NMIs meanwhile by Veneer's handler.
+ * Do what INIT does to this processor's APIC: all but the id as after a reset, in the same mode; in x2APIC mode the logical id
+ * stays, too.  Call with the host's interrupts off: this function takes those that pend, Veneer's handler takes NMIs meanwhile.
  */
 void lapic_reset(void);
 
 /*
- * The guest's IA32_APIC_BASE: transitions between disabled, xAPIC and x2APIC as the processor has them, false: #GP.  The page
- * stays in its place.  Disabled is only shown: the hardware is in xAPIC mode then, with its pins let through.
+ * The guest's accesses to IA32_APIC_BASE: transitions between disabled, xAPIC and x2APIC as on the processor, false: #GP.  The
+ * page stays in its place.  The guest only reads "disabled": the hardware is in xAPIC mode then, with its pins let through.
  */
 bool lapic_guest_base_write(uint64_t value);
 uint64_t lapic_guest_base_read(void);
 
 /*
- * A guest write that was trapped: ICR writes with INIT, SIPI or NMI are emulated (hv/cpu/ipi.c), all the rest goes to the
+ * Handle a trapped write of the guest's: ICR writes with INIT, SIPI or NMI are emulated (hv/cpu/ipi.c), all others go to the
  * hardware.  xAPIC by page offset, x2APIC by MSR (the whole 64 bits).
  */
 void lapic_guest_write(uint32_t off, unsigned width, uint32_t value);

@@ -5,7 +5,7 @@
 #include "hv/cpu/msr.h"
 
 #define MAX_SAID		32u
-#define HYPERVISOR_FIRST	0x40000000u	/* a hypervisor underneath: some are addresses that it writes to */
+#define HYPERVISOR_FIRST	0x40000000u	/* of a hypervisor underneath: it writes to the addresses in some */
 #define HYPERVISOR_LAST		0x4fffffffu
 
 const struct msr_range msr_open[] = {
@@ -54,7 +54,7 @@ bool msr_read_through(uint32_t msr, uint64_t *value)
 	return !is_hypervisors(msr) && rdmsr_safe(msr, value);
 }
 
-/* Whether a line about @msr is due: once, and of MAX_SAID of them. */
+/* True if a line about @msr is due: once for each MSR, for at most MAX_SAID of them. */
 static bool is_new(uint32_t msr)
 {
 	static struct lock lock;

@@ -6,7 +6,7 @@
 #include <veneer/owner.h>
 #include "hv/cpu/cpus.h"
 
-/* How often a processor runs what is posted before another one takes it up. */
+/* How often a processor runs posted work before another processor continues it. */
 #define ROUNDS	4u
 
 static struct owner *owners;
@@ -42,10 +42,10 @@ static void run_posted(struct owner *o)
 }
 
 /*
- * A post sets pending, then tries the lock; an owner frees the lock, then looks at pending: one of the two sees the other.  The
- * lock is let go after each round, so that a processor that waits for its turn gets it however much is posted.  A guest can
- * post without end, by kicks on other processors or by chains that it adds to a ring that is being served: after some rounds
- * another processor has to leave the guest and go on here, and this one enters the guest.
+ * A post sets pending, then tries the lock; an owner frees the lock, then reads pending: one of the two sees the other.  Free
+ * the lock after each round, so that a processor that waits for its turn gets it, however much is posted.  A guest can post
+ * without end, by kicks on other processors or by chains that it adds to a ring that is being served: after some rounds another
+ * processor has to leave the guest and continue the work, and this one enters the guest.
  */
 static bool drain(struct owner *o)
 {

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What each processor has of its own.  this_cpu() reads it by the host's GS base, which every processor loads before
- * anything else of Veneer's runs on it: SVM restores it with VMLOAD of the host's VMCB, VMX by HOST_GS_BASE (which the vendor's
- * code sets to its this_cpu()).  FS stays with the stack protector's canary.
+ * Each processor's own data.  this_cpu() finds them by the host's GS base, which every processor loads before anything else of
+ * Veneer's runs on it: SVM restores GS with VMLOAD of the host's VMCB, VMX by HOST_GS_BASE (which the vendor's code sets to its
+ * this_cpu()).  FS stays with the stack protector's canary.
  *
- * Fields without a word are the processor's own; "shared" ones are read and written by others, by __atomic_ builtins.
+ * A field without a comment is the processor's own; others read and write a "shared" field, by __atomic_ builtins.
  */
 #ifndef HV_PERCPU_H
 #define HV_PERCPU_H
 
-/* what entry.S knows */
+/* offsets that entry.S uses */
 #define CPU_SELF		0
 #define CPU_NMI_COUNT		8
 #define CPU_INTR_VECTOR		16
@@ -34,24 +34,24 @@ struct tss {
 	uint16_t zero3, iopb;
 } PACKED;
 
-/* Of a guest processor, as the guest sees it. */
+/* The state of a guest processor, as the guest sees it. */
 enum cpu_state {
 	CPU_RUNS,
-	CPU_WAITS,		/* after INIT: for a SIPI */
+	CPU_WAITS,		/* after INIT, for a SIPI */
 	CPU_ABSENT,		/* not the guest's: INIT and SIPI for it do nothing */
 };
 
-/* cpu.requests: what others want of a processor, looked at before each entry. */
+/* cpu.requests: what others want of a processor; it checks them before each entry. */
 #define REQ_FLUSH		BIT(0)	/* nested tables or bitmaps changed */
 #define REQ_INIT		BIT(1)	/* the guest sent INIT */
 #define REQ_NMI			BIT(2)	/* the guest sent an NMI */
 #define REQ_SIPI		BIT(3)	/* the guest sent a start-up IPI: cpu.sipi */
-#define REQ_CLOCK		BIT(4)	/* look whether interrupts have to exit: the clock is held */
-#define REQ_LDR			BIT(5)	/* say the logical id of the local APIC */
-#define REQ_INTX		BIT(6)	/* say whether interrupts of lines have ended: intx_answer() */
+#define REQ_CLOCK		BIT(4)	/* the clock is held: check whether interrupts have to exit */
+#define REQ_LDR			BIT(5)	/* publish the logical id of the local APIC */
+#define REQ_INTX		BIT(6)	/* publish whether interrupts of lines have ended: intx_answer() */
 #define REQ_HOST_TLB		BIT(7)	/* Veneer's own page tables changed: host_flushed */
-#define REQ_ID			BIT(8)	/* look at the local APIC's id */
-#define REQ_WORK		BIT(9)	/* go on with what is posted: owner_continue() */
+#define REQ_ID			BIT(8)	/* read the local APIC's id anew */
+#define REQ_WORK		BIT(9)	/* continue posted work: owner_continue() */
 
 struct cpu {
 	struct cpu *self;
@@ -66,7 +66,7 @@ struct cpu {
 	struct vcpu *v;			/* NULL until cpu_on() and vcpu_new() ran here */
 	void *vendor;			/* the vendor's own: SVM's host VMCB, VMX's region */
 	uint8_t *exception_stacks;
-	uint64_t tsc_adjust;		/* the guest's */
+	uint64_t tsc_adjust;		/* the guest's TSC_ADJUST */
 	uint64_t mismatch_rip;		/* mmio.c */
 	uint64_t insn_bytes[2];		/* mmio.c: the last instruction's first eight of fifteen bytes, and its last eight, */
 	struct insn insn;		/* and what they mean */
@@ -90,7 +90,7 @@ struct cpu {
 	uint32_t state;			/* shared: enum cpu_state */
 	uint32_t sipi;			/* shared: the vector of REQ_SIPI */
 	uint32_t asleep;		/* shared: in vcpu_ops->sleep() */
-	uint32_t waits_itself;		/* shared: in vcpu_ops->wait_sipi(), where it hears of SIPIs by itself only */
+	uint32_t waits_itself;		/* shared: in vcpu_ops->wait_sipi(), where only real SIPIs reach it */
 	uint32_t host_flushed;		/* shared: REQ_HOST_TLB was carried out */
 	uint32_t clock_armed;		/* shared: its interrupts exit */
 	uint32_t ldr, dfr;		/* shared: the local APIC's, as last seen */
@@ -112,7 +112,7 @@ static inline struct cpu *this_cpu(void)
 	return gs_self();
 }
 
-/* Those that are known: cpus[0] is the boot processor. */
+/* The known processors; cpus[0] is the boot processor. */
 extern struct cpu *cpus[MAX_CPUS];
 extern unsigned ncpus;
 

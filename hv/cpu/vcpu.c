@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The chosen vendor, and the state that most guests are entered with. */
+/* The chosen vendor, and the state in which most guests start. */
 #include <veneer/string.h>
 #include "hv/cpu/vcpu.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One virtual CPU, and what SVM and VMX must give alike.  hv/exit/exit.c sees this header and no vendor.
+ * One virtual CPU, and the interface that SVM and VMX both implement.  hv/exit/exit.c sees this header and no vendor.
  */
 #ifndef HV_VCPU_H
 #define HV_VCPU_H
@@ -70,7 +70,7 @@ struct vcpu_regs {
 };
 
 enum vmexit_kind {
-	EXIT_INVALID,		/* the entry itself failed: the vendor has said how, get() tells the state */
+	EXIT_INVALID,		/* the VM entry itself failed: the vendor's code has logged how, get() gives the state */
 	EXIT_NMI,
 	EXIT_INTR,		/* a physical interrupt, pending, not taken */
 	EXIT_CLOCK,		/* the vendor's own timer, while the clock is held */
@@ -85,15 +85,15 @@ enum vmexit_kind {
 	EXIT_IRET,		/* the guest leaves its NMI handler */
 	EXIT_WINDOW,		/* the guest can take an interrupt: interrupt_window() asked for it */
 	EXIT_CR,		/* a control register write that the vendor has answered already */
-	EXIT_TASK_SWITCH,	/* by a TSS or task gate, in 32-bit mode: the vendor has done it, or says why it cannot */
-	EXIT_INIT,		/* an INIT came that the processor handed over: it has not been reset */
-	EXIT_DOUBLE_FAULT,	/* the guest's #DF, before its handler: the last moment its state is whole */
-	EXIT_EXCEPTION,		/* the guest's, intercepted that a loop of it in the processor ends: to be injected as it is */
+	EXIT_TASK_SWITCH,	/* by a TSS or task gate, in 32-bit mode: the vendor's code did it, or says why it cannot */
+	EXIT_INIT,		/* an INIT that the processor handed over: the processor has not been reset */
+	EXIT_DOUBLE_FAULT,	/* the guest's #DF, before its handler: the last moment at which the state is whole */
+	EXIT_EXCEPTION,		/* the guest's, intercepted to break a delivery loop in the processor: inject it as it is */
 	EXIT_OTHER,
 	EXIT_KINDS
 };
 
-/* An exception or interrupt whose delivery an exit cut short. */
+/* An exception or interrupt whose delivery was interrupted by an exit. */
 struct vcpu_event {
 	bool valid, has_error;
 	uint8_t vector;
@@ -110,7 +110,7 @@ struct vmexit {
 		struct { uint8_t vector; bool has_error; uint32_t error; } exception;
 		const char *cannot;	/* EXIT_TASK_SWITCH: NULL when it is done */
 	};
-	struct vcpu_event delivered;	/* what was on its way: EXIT_NPF, EXIT_DOUBLE_FAULT, EXIT_SHUTDOWN */
+	struct vcpu_event delivered;	/* the event in delivery: EXIT_NPF, EXIT_DOUBLE_FAULT, EXIT_SHUTDOWN */
 };
 
 #define VCPU_EVENT_DB		1	/* as a vector */
@@ -136,15 +136,15 @@ struct vcpu_ops {
 	uint8_t hypercall_byte;		/* the guest's hypercall instruction is 0f 01 and this */
 
 	/*
-	 * Whether this CPU can: 0; -ERR_NODEV where it is not this vendor's or too old; -ERR_NOTSUP with *@why for the user
-	 * where something could be done about it ("switched off by the firmware: ...").
+	 * Check this CPU: 0; -ERR_NODEV if it is another vendor's or too old; -ERR_NOTSUP, with *@why for the user, if the user
+	 * could help ("switched off by the firmware: ...").
 	 */
 	int (*probe)(const char **why);
 
 	/*
-	 * Switch virtualization on for the calling CPU / off again.  cpu_on() comes once on each CPU, the boot CPU first and
-	 * one at a time, with this_cpu() working; what it needs of its own it keeps in this_cpu()->vendor.  Afterwards the
-	 * host's NMIs are held back (GIF = 0) or taken by a handler that counts in this_cpu()->nmi_count, and wake sleep().
+	 * Switch virtualization on for the calling CPU / off again.  cpu_on() is called once on each CPU, the boot CPU first
+	 * and one at a time, when this_cpu() works; it keeps its own data in this_cpu()->vendor.  Afterwards the host's NMIs
+	 * are held back (GIF = 0) or taken by a handler that counts in this_cpu()->nmi_count, and they wake sleep().
 	 * 0, or -ERR_NOMEM.
 	 */
 	int (*cpu_on)(void);
@@ -155,41 +155,41 @@ struct vcpu_ops {
 	bool (*nested_1g)(void);
 
 	/*
-	 * The calling CPU's vCPU, its registers still to be set().  On that CPU, after cpu_on(), once.  NULL when out of
-	 * memory. All other operations with a vCPU come on its own CPU only.
+	 * Create the calling CPU's vCPU; its registers are still to be set().  Once, after cpu_on().  NULL if out of memory.
+	 * All other operations with a vCPU are called on its own CPU only.
 	 */
 	struct vcpu *(*vcpu_new)(uint64_t nested_root);
 
 	/*
-	 * What INIT does beside the registers that set() sets (the caller does that): no event is pending, NMIs are not
-	 * blocked, debug registers as after a reset.  Intercepts and the TSC's offset stay.
+	 * Do what INIT does beside the registers, which the caller sets by set(): no event pending, NMIs not blocked, debug
+	 * registers as after a reset.  Intercepts and the TSC's offset stay.
 	 */
 	void (*init_state)(struct vcpu *v);
 
 	/*
-	 * Whether a guest may send real INITs: the processor hands each over as EXIT_INIT (or, while the host runs, holds it or
-	 * tells this_cpu()->init_seen) instead of resetting a CPU past Veneer.  Then the local APIC need not be watched once
-	 * all CPUs run.  Of the calling CPU, after cpu_on().
+	 * True if a guest may send real INITs: the processor hands each over as EXIT_INIT (or, while the host runs, holds it or
+	 * sets this_cpu()->init_seen) instead of resetting a CPU without Veneer.  Then the local APIC need not be watched once
+	 * all CPUs run.  For the calling CPU, after cpu_on().
 	 */
 	bool (*init_is_safe)(void);
 
 	/*
-	 * After EXIT_INIT: wait, in the processor's own state for this, until a SIPI comes, and say its vector; -ERR_NOTSUP
-	 * where there is no such state.  NULL, too, where INIT is not handed over so.  Nothing of the guest's runs and no
-	 * NMI is taken here: no doorbell may ring on this CPU, and what others want of it waits.
+	 * After EXIT_INIT: wait, in the processor's wait-for-SIPI state, until a SIPI comes, and return its vector; -ERR_NOTSUP
+	 * if there is no such state.  NULL if INIT is not handed over in this way.  Meanwhile the guest does not run and no NMI
+	 * is taken: no doorbell may ring on this CPU, and requests of others wait.
 	 */
 	int (*wait_sipi)(struct vcpu *v);
 
 	/*
-	 * Sleep in the host until an NMI comes, or return at once when *@wake is set.  One that comes between the look and the
-	 * sleep ends it, too (host_sleep() in hv/cpu/entry.S does this).  The NMI is counted in this_cpu()->nmi_count and
-	 * is not reported by run() again.
+	 * Sleep in the host until an NMI comes, or return at once if *@wake is set.  An NMI between the check and the sleep
+	 * ends the sleep, too (host_sleep() in hv/cpu/entry.S does this).  The NMI is counted in this_cpu()->nmi_count; run()
+	 * does not report it again.
 	 */
 	void (*sleep)(const volatile uint32_t *wake);
 
 	/*
-	 * The nested tables, the I/O bitmap or the MSR bitmap changed (all are common to all vCPUs): the next run() uses
-	 * nothing that the processor has cached of them (SVM: TLB and clean bits; VMX: INVEPT).
+	 * Call after a change of the nested tables, the I/O bitmap or the MSR bitmap (which all vCPUs share): the next run()
+	 * uses nothing that the processor has cached of them (SVM: TLB and clean bits; VMX: INVEPT).
 	 */
 	void (*flush)(struct vcpu *v);
 
@@ -198,52 +198,52 @@ struct vcpu_ops {
 	void (*set)(struct vcpu *v, const struct vcpu_regs *in);
 
 	/*
-	 * Run the guest until its next exit.  An NMI that came at any time since the last look at this_cpu()->requests ends
+	 * Run the guest until its next exit.  An NMI that came at any time since the last check of this_cpu()->requests ends
 	 * the run at once: with GIF = 0 it is pending and exits; without a GIF the host's handler took it, and run() has to
-	 * find that nmi_count moved, in the end by an entry that exits (preemption timer 0, NMI window).  Either way it is
-	 * EXIT_NMI, once for each NMI that the processor took.
+	 * notice the change of nmi_count, at the latest by an entry that exits (preemption timer 0, NMI window).  In both cases
+	 * run() returns EXIT_NMI, once for each NMI that the processor took.
 	 */
 	void (*run)(struct vcpu *v, struct vmexit *out);
 
-	/* Inject an exception (with error code 0 where it has one) at the coming entry. */
+	/* Inject an exception (with error code 0 if it has one) at the next entry. */
 	void (*inject_exception)(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error);
-	/* Inject an external interrupt that has been acknowledged at its controller, the physical or the virtual one. */
+	/* Inject an external interrupt that has been acknowledged at its controller, physical or virtual. */
 	void (*inject_interrupt)(struct vcpu *v, uint8_t vector);
 	/*
-	 * Whether inject_interrupt() may be called now for an interrupt that could as well wait: RFLAGS.IF is 1, no interrupt
-	 * shadow (STI, MOV SS), and nothing else goes in at the coming entry.  TPR does not matter: it is as with ExtINT.
+	 * True if inject_interrupt() may be called now for an interrupt that can wait: RFLAGS.IF is 1, no interrupt shadow
+	 * (STI, MOV SS), and no other event is injected at the next entry.  TPR does not matter, as with ExtINT.
 	 */
 	bool (*can_interrupt)(struct vcpu *v);
 	/*
 	 * While on, the guest exits (EXIT_WINDOW) before the first instruction at which can_interrupt() holds; also out of HLT
-	 * with IF = 1.  SVM: a virtual interrupt with its intercept; VMX: interrupt-window exiting.  It stays on until it is
-	 * switched off, and then exits again at once where nothing was injected.
+	 * with IF = 1.  SVM: a virtual interrupt with its intercept; VMX: interrupt-window exiting.  The window stays on
+	 * until switched off: if nothing was injected, the guest exits again at once.
 	 */
 	void (*interrupt_window)(struct vcpu *v, bool on);
 	/* Deliver an NMI when the guest can take one. */
 	void (*inject_nmi)(struct vcpu *v);
 
-	/* Make EXIT_INTR or EXIT_CLOCK come about every millisecond as long as the guest lets it, or not. */
+	/* Make EXIT_INTR or EXIT_CLOCK come about every millisecond, as long as the guest allows it, or switch that off. */
 	void (*clock_exits)(struct vcpu *v, bool on);
-	bool clock_is_intr;	/* with EXIT_INTR: every physical interrupt exits meanwhile */
+	bool clock_is_intr;	/* by EXIT_INTR: meanwhile every physical interrupt exits */
 
 	/*
-	 * Acknowledge the physical interrupt that is pending at its controller, after EXIT_INTR or any time in the host; its
-	 * vector, or -1 when there is none.  NMIs that come meanwhile are counted in this_cpu()->nmi_count.
+	 * Acknowledge the physical interrupt that is pending at its controller, after EXIT_INTR or any time in the host.
+	 * Return its vector, or -1 if there is none.  NMIs that come meanwhile are counted in this_cpu()->nmi_count.
 	 */
 	int (*acknowledge_interrupt)(void);
 
 	/* Skip the current instruction: set RIP and end the interrupt shadow. */
 	void (*skip)(struct vcpu *v, uint64_t next_rip);
 
-	/* Instruction bytes that the processor gave with the exit; 0 when it gave none. */
+	/* Get the instruction bytes that the processor gave with the exit; 0 if it gave none. */
 	unsigned (*insn_bytes)(struct vcpu *v, const uint8_t **bytes);
 
-	/* MSRs that are not alike on all vendors, and that exited.  False: #GP. */
+	/* Handle an exit by an MSR that differs between vendors.  False: #GP. */
 	bool (*rdmsr)(struct vcpu *v, uint32_t msr, uint64_t *value);
 	bool (*wrmsr)(struct vcpu *v, uint32_t msr, uint64_t value);
 
-	/* Let writes to an MSR exit (or not), on all CPUs: each after its next flush(). */
+	/* Let writes to an MSR exit (or not), on all CPUs; for each CPU after its next flush(). */
 	void (*trap_msr_write)(uint32_t msr, bool on);
 
 	/* Guest TSC = host TSC + offset. */
@@ -251,16 +251,16 @@ struct vcpu_ops {
 	void (*set_tsc_offset)(struct vcpu *v, uint64_t offset);
 };
 
-/* The vendor of this machine: vcpu_choose() sets it once, before any processor but the first runs. */
+/* The vendor of this machine: vcpu_choose() sets it once, before any processor but the boot processor runs. */
 extern const struct vcpu_ops *vcpu_ops;
 
 /*
- * A firmware interface's, set at the start, else NULL: asked about each hypercall first.  True: it was its own, and the guest
- * goes on behind it or where this has sent it.
+ * The handler of a firmware interface, set at the start, else NULL.  It gets each hypercall first.  True: the hypercall was the
+ * interface's own, and the guest goes on behind it or where the handler has sent it.
  */
 extern bool (*vcpu_own_hypercall)(struct vcpu *v, const struct vcpu_regs *r);
 
-/* The state multiboot asks for: paging off, flat 4 GiB segments, A20 on, interrupts off. */
+/* Set the state that multiboot demands: paging off, flat 4 GiB segments, A20 on, interrupts off. */
 void vcpu_flat32(struct vcpu_regs *regs);
 
 #endif
