@@ -31,7 +31,7 @@ void ap_main(void);
 
 static struct cpu *starting;
 static void (*run_guest)(void);
-static uint32_t up;		/* shared: 1 it runs, 2 it is parked, 3 it cannot */
+static uint32_t up;		/* shared: the new processor 1 runs, 2 is parked, 3 failed */
 
 /* --- on the new processor --- */
 
@@ -62,7 +62,7 @@ fail:
 
 /* --- on the boot processor --- */
 
-/* The highest page below the video memory that is ours to borrow; page 0 is absent from our tables. */
+/* Return the highest page below the video memory that Veneer may borrow; page 0 is absent from Veneer's tables. */
 static uint8_t *low_page(const struct boot_info *b)
 {
 	uint64_t best = 0;
@@ -118,8 +118,8 @@ static struct cpu *new_cpu(uint32_t apic_id, bool for_guest)
 }
 
 /*
- * True when it is parked.  One that does not come never runs any code of ours but the trampoline, and stays known so that the
- * guest's requests for it go nowhere; it would be started outside Veneer by them.
+ * Start a processor; true if it is parked then.  A processor that does not come never runs any code of Veneer's but the
+ * trampoline.  Veneer keeps its entry, and drops the guest's requests for it: they would start the processor outside Veneer.
  */
 static bool start(struct cpu *c, uint8_t *page)
 {
@@ -146,7 +146,7 @@ static void start_all(uint8_t *page)
 	for (unsigned i = 0; i < acpi.ncpus && i < ACPI_MAX_CPUS; i++) {
 		if (acpi.cpu_id[i] == cpus[0]->apic_id)
 			continue;
-		/* 255 would be all of them, and of a greater id xAPIC mode can send to the low eight bits only. */
+		/* Id 255 is the broadcast, and of a greater id xAPIC mode can send only the low eight bits. */
 		if (acpi.cpu_id[i] >= 0xff && !lapic_x2apic()) {
 			log_err("cpu: APIC id %u: cannot be reached, the firmware has not switched x2APIC on: not used",
 				acpi.cpu_id[i]);
@@ -185,7 +185,7 @@ void smp_start(const struct boot_info *b, void (*run)(void))
 		smp_unused_cpu();
 		return;
 	}
-	/* It may hold a module, or what the guest will look for. */
+	/* The page may hold a module, or data that the guest will look for. */
 	memcpy(saved, page, PAGE_SIZE);
 	lay_trampoline(page);
 	start_all(page);

@@ -55,7 +55,7 @@ ap_entry64:
 	movl %eax, %fs
 	movl %eax, %gs
 	movq ap_stack(%rip), %rsp
-	/* The canary that all processors share. */
+	/* All processors share one canary. */
 	leaq fs_block(%rip), %rax
 	movq %rax, %rdx
 	shrq $32, %rdx

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The local APIC after INIT, and the guest's way between its modes (SDM vol. 3, 11.4.7 and 11.12.5; APM vol. 2, 16.3 and 16.9).
- * What a guest switches off stays on for doorbells and pokes, which are NMIs and reach an APIC that is switched off by SVR.
+ * The local APIC after INIT, and the guest's switches of its mode (SDM vol. 3, 11.4.7 and 11.12.5; APM vol. 2, 16.3 and 16.9).
+ * An APIC that the guest switches off stays on for doorbells and pokes: these are NMIs, and reach an APIC switched off by SVR.
  */
 #include <veneer/log.h>
 #include "hv/cpu/cpus.h"
@@ -15,8 +15,8 @@
 #define XAPIC_IDS	255u		/* 255 is the broadcast */
 
 /*
- * CMCI, thermal and performance entries are not there on every processor, which the count of entries tells (11.4.8); DFR is not
- * in x2APIC mode, and LDR is read-only there.  What is not there is #GP in x2APIC mode.
+ * Not every processor has the CMCI, thermal and performance entries: the number of entries tells (11.4.8).  x2APIC mode has no
+ * DFR, and its LDR is read-only.  In x2APIC mode an access to a missing register is #GP.
  */
 static const struct { uint16_t off; uint8_t last; bool xapic; uint32_t v; } after_init[] = {
 	{ LAPIC_TPR, 0, false, 0 }, { LAPIC_LDR, 0, true, 0 }, { LAPIC_DFR, 0, true, ~0u },
@@ -36,8 +36,8 @@ static bool any(uint32_t set)
 }
 
 /*
- * INIT forgets what is in service and what pends; software can only end the one and take the other, with the APIC switched
- * on and nothing masked by priority.  Bounded: 256 vectors in service, 240 that wait, each twice.
+ * INIT drops interrupts in service and pending interrupts; software can only end the former and take the latter, with the APIC
+ * switched on and nothing masked by priority.  Bounded: 256 vectors in service, 240 that wait, each twice.
  */
 static void forget_interrupts(void)
 {
@@ -71,7 +71,7 @@ void lapic_reset(void)
 
 /* --- modes --- */
 
-/* Without an APIC its pins are INTR and NMI.  INTR is the boot processor's. */
+/* Without a local APIC its pins are INTR and NMI.  INTR goes to the boot processor only. */
 static void pins_through(const struct cpu *c)
 {
 	lapic_write(LAPIC_SVR, SVR_ENABLE | SVR_VECTOR);
@@ -80,7 +80,7 @@ static void pins_through(const struct cpu *c)
 	lapic_write(LAPIC_LVT_LINT1, FIELD_PREP(ICR_MODE, ICR_MODE_NMI));
 }
 
-/* From x2APIC mode the way is through the disabled state, where NMIs by message are lost. */
+/* From x2APIC mode the way leads through the disabled state, in which NMIs by message are lost. */
 static void switch_off(struct cpu *c, uint64_t now)
 {
 	if (now & APIC_BASE_X2APIC) {
@@ -93,7 +93,7 @@ static void switch_off(struct cpu *c, uint64_t now)
 	smp_nmis_lost(c);
 }
 
-/* Some processor could be addressed in x2APIC mode only: as where silicon has locked it, #GP. */
+/* True if a processor can be addressed in x2APIC mode only: leaving the mode is #GP, as if silicon had locked it. */
 static bool must_stay_x2apic(void)
 {
 	for (unsigned i = 0; i < ncpus; i++)

@@ -19,7 +19,7 @@
 #include "hv/cpu/lapic.h"
 #include "hv/mem/nested.h"
 
-/* How long a poke may stay away whose flag was taken by another NMI: a sender that an emulator holds up. */
+/* How late a poke's NMI may come after another NMI has taken the poke's flag: an emulator may delay the sender. */
 #define LATE_POKE_US	1000000u
 /* How long a guest may be in its handler of an NMI before its counters' entry is unmasked. */
 #define PMI_HANDLER_US	10000u
@@ -31,14 +31,14 @@
 #define MESSAGES_SIZE	0x100000ull
 
 static struct lock watch_lock;	/* outermost: the watch begins and ends under it */
-/* Whether INIT, SIPI and NMIs of the guest's are emulated; while it ends they still are. */
+/* While the watch is on, the guest's INITs, SIPIs and NMIs are emulated; while it ends they still are. */
 enum { WATCH_OFF, WATCH_ON, WATCH_ENDS };
 static uint32_t watched;	/* shared */
 static bool messages_hidden;
-static bool unused;		/* processors that are not ours */
+static bool unused;		/* there are processors that are not Veneer's */
 static uint64_t cnt_starts, cnt_inits, cnt_nmis, cnt_late, cnt_pmis;
 
-/* Whether this NMI, which nothing explains, is the late poke: once. */
+/* True, once, if this NMI, which has no other cause, is the late poke. */
 static bool is_late_poke(struct cpu *c)
 {
 	if (!c->late_poke_until || time_us() >= c->late_poke_until)
@@ -49,10 +49,10 @@ static bool is_late_poke(struct cpu *c)
 }
 
 /*
- * Whether the guest's performance counters have sent an NMI that it has not had.  NMIs carry no vector, and of two that come
- * together there is one: a doorbell's hides the guest's.  On Intel's processors that of the counters leaves a trace: it masks
- * their entry (SDM vol. 3, 11.5.1), and counters of which the guest has not heard are in the status.  Without that NMI the
- * entry would stay masked for ever.  A handler that is at work has not unmasked the entry yet.
+ * True if the guest's performance counters have sent an NMI that the guest has not got.  NMIs carry no vector, and two that
+ * come together are one: a doorbell's NMI hides the guest's.  On Intel's processors the counters' NMI leaves a trace: it masks
+ * their entry (SDM vol. 3, 11.5.1), and the status shows the counters that the guest has not handled.  Without that NMI the
+ * entry would stay masked for ever.  A handler that still runs has not unmasked the entry yet.
  */
 static bool pmi_waits(struct cpu *c)
 {
@@ -79,8 +79,8 @@ static void give_nmi(struct cpu *c)
 }
 
 /*
- * A poke's flag is set before its NMI is sent: a doorbell that comes between finds it, and the poke's own NMI comes later, with
- * no flag and no work.  It must not become the guest's.
+ * A poke's flag is set before its NMI is sent.  The NMI of a doorbell that comes in between takes the flag, and the poke's own
+ * NMI comes later, without flag and without work.  That NMI must not become the guest's.
  */
 void smp_nmi(struct cpu *c)
 {
@@ -99,7 +99,7 @@ void smp_nmi(struct cpu *c)
 		give_nmi(c);
 }
 
-/* Requests are looked at before the next entry in any case; the NMI may come all the same. */
+/* The next entry checks for requests in any case; the poke's NMI may still come. */
 void smp_nmis_lost(struct cpu *c)
 {
 	if (cpu_take_poke(c))
@@ -110,7 +110,7 @@ void smp_nmis_lost(struct cpu *c)
 
 /* --- the life of a guest processor --- */
 
-/* After INIT and a SIPI (SDM vol. 3, table 9-1 and 9.4.4; APM vol. 2, 14.1.3 and 14.6). */
+/* Set the state after INIT and a SIPI (SDM vol. 3, table 9-1 and 9.4.4; APM vol. 2, 14.1.3 and 14.6). */
 static void set_start_state(struct cpu *c, uint8_t vector)
 {
 	struct vcpu_regs old, r = { .rflags = BIT(1) };
@@ -123,13 +123,13 @@ static void set_start_state(struct cpu *c, uint8_t vector)
 	r.seg[SEG_TR].attr = 0x8b;
 	r.gdtr.limit = r.idtr.limit = 0xffff;
 	r.gpr[GPR_RDX] = cpuid(1, 0).eax;
-	/* Caching disabled stays as it is; after power-on it is. */
+	/* INIT does not change CD and NW; after power-on both are 1. */
 	r.cr0 = CR0_ET | (c->started ? old.cr0 & (CR0_CD | CR0_NW) : CR0_CD | CR0_NW);
 	vcpu_ops->init_state(c->v);
 	vcpu_ops->set(c->v, &r);
 }
 
-/* None waits for a SIPI, nor is about to. */
+/* True if no processor waits for a SIPI or is about to. */
 static bool all_run(void)
 {
 	for (unsigned i = 0; i < ncpus; i++)
@@ -157,19 +157,20 @@ static void open_lapic(void)
 }
 
 /*
- * The page is writable again, the MSR untrapped, on every processor.  One that came to wait since the last of them started has
- * its SIPI emulated: either that is seen here, or it sees that the watch is over (smp_watch()).
+ * End the watch if possible: make the page writable again and untrap the MSR, on every processor.  If a processor began to wait
+ * since the last one started, its SIPI has to be emulated: either this function sees that processor, or the emulation of its
+ * INIT sees that the watch is over (smp_watch()).
  */
 static void end_watch(void)
 {
 	if (config.ap_trap == AP_TRAP_ALWAYS)
 		return;
-	/* An INIT would take a processor away from Veneer: one that is not the guest's never, the guest's own on request. */
+	/* An unsafe INIT takes a processor away from Veneer: the guest's own only if configured, another's never. */
 	if ((config.ap_trap == AP_TRAP_AUTO || foreign_cpus()) && !vcpu_ops->init_is_safe())
 		return;
 	lock_acquire(&watch_lock);
 	if (watched == WATCH_ON) {
-		/* Whoever has an INIT emulated from now on sees this; one of before is seen by all_run(). */
+		/* The emulation of a later INIT sees WATCH_ENDS; all_run() sees an earlier INIT. */
 		__atomic_store_n(&watched, WATCH_ENDS, __ATOMIC_SEQ_CST);
 		bool all = all_run();
 
@@ -181,8 +182,8 @@ static void end_watch(void)
 }
 
 /*
- * A processor's store to FEExxxxxh beside the local APIC's page is no message on most silicon, and no system makes one.  If it
- * is a message, as in emulators, it would send INIT past the watch.
+ * On most silicon a processor's store to FEExxxxxh beside the local APIC's page is no message, and no system makes such stores.
+ * If the store is a message, as in emulators, it could send INIT past the watch: hide this range.
  */
 static int hide_messages(void)
 {
@@ -226,8 +227,8 @@ static void watch_again(void)
 }
 
 /*
- * An INIT has been emulated, and the watch may have ended at that very moment, since all ran: the SIPI that follows it would
- * reach a processor that does not wait for it itself.  This is the processor that sends it.
+ * This processor has sent an INIT, which was emulated.  The watch may have ended at that very moment, since all processors
+ * ran; the SIPI that this processor sends next would then reach a processor that does not wait for it itself.
  */
 static void init_sent(void)
 {
@@ -238,7 +239,7 @@ static void init_sent(void)
 static void start_guest(struct cpu *c, uint8_t vector)
 {
 	set_start_state(c, vector);
-	/* A kernel starts, perhaps another one: logical ids are asked for anew. */
+	/* A kernel starts, perhaps another one than before: forget the logical ids. */
 	for (unsigned i = 0; i < ncpus; i++)
 		__atomic_store_n(&cpus[i]->ldr, 0, __ATOMIC_RELAXED);
 	c->started = true;
@@ -249,8 +250,8 @@ static void start_guest(struct cpu *c, uint8_t vector)
 }
 
 /*
- * INIT: out of the guest, whatever it did.  The boot processor's starts the firmware: the machine is reset.  If a SIPI will be
- * emulated, that begins first: on silicon it can follow within microseconds.
+ * Carry out an INIT: the processor leaves the guest, whatever it did.  On the boot processor INIT starts the firmware: reset
+ * the machine.  If the SIPI will be emulated, begin the watch first: on silicon the SIPI can follow within microseconds.
  */
 static void guest_init(struct cpu *c, bool emulated)
 {
@@ -265,7 +266,7 @@ static void guest_init(struct cpu *c, bool emulated)
 		watch_again();
 	counter_add(&cnt_inits, 1);
 	c->df_seen = false;
-	/* It may sleep for ever, and what rang while it was on its way to that would be heard by nobody. */
+	/* Move its doorbells: the processor may sleep for ever, and nobody would hear what rang on it meanwhile. */
 	doorbell_leave(c->index);
 	lapic_reset();
 	if (c->nmi_count != nmis)
@@ -273,60 +274,60 @@ static void guest_init(struct cpu *c, bool emulated)
 }
 
 /*
- * The SIPI comes to the processor itself, which waits for it as it would without Veneer.  It is out of the guest, and who wants
- * it there need not wait for it; but it takes no NMI: nothing may ring on it any more.  Quickly: a SIPI that comes
- * before the processor waits is dropped, as silicon drops it.
+ * Let the processor itself wait for the SIPI, as it would without Veneer.  The processor is out of the guest, so who wants it
+ * out need not wait for it; but it takes no NMI: no doorbell may ring on it any more.  Begin quickly: a SIPI that comes before
+ * the processor waits is dropped, as silicon drops it.
  */
 static bool wait_as_silicon(struct cpu *c)
 {
 	int vector = -1;
 
-	/* Before the look: another processor may begin to watch at any time, and then sends the SIPI that it emulates, too. */
+	/* Set before the read of watched: another processor may begin to watch at any time, and then also sends its SIPI. */
 	__atomic_store_n(&c->waits_itself, 1, __ATOMIC_SEQ_CST);
 	if (vcpu_ops->wait_sipi && __atomic_load_n(&watched, __ATOMIC_SEQ_CST) == WATCH_OFF)
 		vector = vcpu_ops->wait_sipi(c->v);
 	__atomic_store_n(&c->waits_itself, 0, __ATOMIC_SEQ_CST);
 	if (vector < 0)
 		return false;
-	/* The NMI of a poke from before the INIT has come meanwhile; its request is still there. */
+	/* The NMI of a poke from before the INIT has come meanwhile; the poke's request is still set. */
 	cpu_take_poke(c);
 	start_guest(c, (uint8_t)vector);
 	return true;
 }
 
 /*
- * One that reached the processor, and was not executed there: silicon hands it over (#SX, or an exit, at once or at the next
- * entry), emulators reset the processor instead and never come here.  Where the processor cannot wait for the SIPI itself, that
- * would find nobody who waits for one: from now on they are emulated again.
+ * Handle an INIT that reached the processor but did not reset it.  Silicon hands the INIT over (#SX, or an exit, at once or at
+ * the next entry); emulators reset the processor instead and never come here.  If the processor cannot wait for the SIPI
+ * itself, the SIPI would find no processor that waits: from now on INITs and SIPIs are emulated again.
  */
 void smp_real_init(struct cpu *c)
 {
 	c->init_seen = 0;
 	guest_init(c, !vcpu_ops->wait_sipi);
-	/* Others count on it that it goes on with what they left, and it may hear of no request for long. */
+	/* Others rely on this processor for posted work, and it may take no request for a long time. */
 	if (__atomic_fetch_and(&c->requests, ~REQ_WORK, __ATOMIC_SEQ_CST) & REQ_WORK)
 		owner_continue();
 	if (!wait_as_silicon(c))
 		watch_again();
 }
 
-/* Nothing to run: asleep until somebody wants something. */
+/* Sleep until another processor makes a request: there is nothing to run. */
 static void wait_in_host(struct cpu *c)
 {
 	uint64_t nmis = c->nmi_count;
 
 	__atomic_store_n(&c->asleep, 1, __ATOMIC_SEQ_CST);
-	/* Its NMI, where it is latched, is taken before the sleep begins: with the flag left nobody would send another one. */
+	/* A latched poke is taken before the sleep begins; if its flag stayed set, nobody would send another NMI. */
 	if (cpu_take_poke(c))
 		c->late_poke_until = time_us() + LATE_POKE_US;
 	vcpu_ops->sleep(&c->requests);
 	__atomic_store_n(&c->asleep, 0, __ATOMIC_SEQ_CST);
-	/* A poke that has not come yet will come in the guest, and must be known there. */
+	/* A poke whose NMI has not come yet will come in the guest, and must be recognized there. */
 	if (c->nmi_count != nmis)
 		smp_nmi(c);
 }
 
-/* The processor's own look at its id, which the guest may have changed. */
+/* Read the processor's own APIC id, which the guest may have changed. */
 void smp_look_at_id(struct cpu *c)
 {
 	static bool said;
@@ -339,7 +340,7 @@ void smp_look_at_id(struct cpu *c)
 	doorbell_aim(c->index);
 }
 
-/* Whoever sends INIT takes back the SIPI from before: one that stands beside an INIT came after it. */
+/* The sender of an INIT takes back an earlier SIPI, so a SIPI that is requested beside an INIT came after it. */
 static bool take_sipi(struct cpu *c)
 {
 	uint32_t r = __atomic_load_n(&c->requests, __ATOMIC_SEQ_CST);
@@ -352,8 +353,8 @@ static bool take_sipi(struct cpu *c)
 }
 
 /*
- * INIT, then SIPI.  An INIT stays requested until this processor says that it waits: between the two a SIPI would be sent to
- * nobody.  More of them may come at any moment; what is not taken here is left for the next round.
+ * Carry out INIT, then SIPI.  The INIT stays requested until this processor says that it waits: a SIPI in between would have no
+ * receiver.  More of both may come at any moment; those that are not taken here are left for the next round.
  */
 static void start_up(struct cpu *c)
 {

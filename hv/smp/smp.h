@@ -9,17 +9,18 @@
 void smp_init(void);
 
 /*
- * Start the other processors (ap.c), each with virtualization on and parked until the guest sends its SIPI.  Before the guest
- * is loaded, since a page below 1 MiB is borrowed.  Each calls @run, which does not return.  smp_unused_cpu(): there is one
- * that is not ours, which must get no INIT.
+ * Start the other processors (ap.c), each with virtualization on and parked until the guest sends its SIPI.  Call before the
+ * guest is loaded, since the start borrows a page below 1 MiB.  Each processor calls @run, which does not return.
+ * smp_unused_cpu(): there is a processor that is not Veneer's, and must get no INIT.
  */
 struct boot_info;
 void smp_start(const struct boot_info *b, void (*run)(void));
 void smp_unused_cpu(void);
 
 /*
- * Watch the guest's start-up requests, before it runs: emulated here (ipi.c), real ones would start processors outside Veneer.
- * Once all that the guest may have run, the watch ends where a later INIT is safe or the configuration takes the risk.
+ * Watch the guest's INITs and SIPIs; call before the guest runs.  They are emulated (ipi.c): real ones would start processors
+ * outside Veneer.  Once all of the guest's processors run, the watch ends if a later INIT is safe or the configuration takes
+ * the risk.
  * 0 or -ERR_NOMEM.
  */
 int smp_watch(void);
@@ -27,19 +28,19 @@ int smp_watch(void);
 /* EXIT_INIT. */
 void smp_real_init(struct cpu *c);
 
-/* Carry out what others want of this processor; does not return before it is to run the guest. */
+/* Carry out what others request of this processor; return when it is to run the guest. */
 void smp_serve(struct cpu *c);
 
-/* This processor took an NMI: another's poke, a doorbell, or the guest's own, which it then gets. */
+/* Handle an NMI that this processor took: another's poke, a doorbell, or the guest's own, which the guest then gets. */
 void smp_nmi(struct cpu *c);
 
 /*
- * Of this processor, which runs no guest now: learn its APIC id anew, which the guest can write, and aim at the new one what
- * rings here.  Not as an owner of a device.
+ * Read this processor's APIC id anew, which the guest can write, and aim the doorbells that ring here at the new id.  The
+ * processor must not run the guest, nor own a device.
  */
 void smp_look_at_id(struct cpu *c);
 
-/* NMIs that were on their way to this processor may have been lost: what they were for is looked for. */
+/* NMIs on their way to this processor may have been lost: look for their causes. */
 void smp_nmis_lost(struct cpu *c);
 
 #endif
