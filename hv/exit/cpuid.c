@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * CPUID: the processor's own, less virtualization and what goes around it, plus the leaf by which a guest finds Veneer.
- * XSETBV, which VMX cannot let through.
+ * CPUID: the processor's own, less virtualization and features that bypass it, plus the leaf by which a guest detects Veneer.
+ * XSETBV, which always exits under VMX.
  */
 #include <veneer/string.h>
 #include "hv/cpu/features.h"
@@ -17,12 +17,12 @@
 static void fix_feature_leaf(struct cpuid_regs *c, const struct vcpu_regs *r)
 {
 	c->ecx &= ~(BIT(5) | BIT(6));		/* VMX, SMX */
-	/* Debug store: PEBS goes on in the host, and writes its records to a linear address, by the host's tables then. */
+	/* Debug store: PEBS also runs in the host, and would write to a linear address by the host's page tables. */
 	c->edx &= ~BIT(21);
 	c->ecx &= ~(BIT(2) | BIT(4));
 	if (this_cpu()->apic_off)
 		c->edx &= ~CPUID_APIC;
-	c->ecx |= BIT(31);			/* a hypervisor is there */
+	c->ecx |= BIT(31);			/* a hypervisor is present */
 	c->ecx &= ~BIT(27);			/* OSXSAVE follows the guest's CR4, not ours */
 	if (r->cr4 & CR4_OSXSAVE)
 		c->ecx |= BIT(27);
@@ -42,7 +42,7 @@ void exit_cpuid(struct vcpu *v)
 	case 7:
 		vcpu_ops->get(v, &r);
 		if (sub == 0) {
-			c.ebx &= ~BIT(25);	/* Intel PT: its output goes past nested paging */
+			c.ebx &= ~BIT(25);	/* Intel PT: its output bypasses nested paging */
 			c.edx &= ~(BIT(18) | BIT(19));	/* PCONFIG: keys of all memory; last branches */
 			c.ecx &= ~BIT(4);	/* OSPKE */
 			if (r.cr4 & CR4_PKE)
@@ -73,7 +73,7 @@ void exit_cpuid(struct vcpu *v)
 	case 0x80000001:
 		c.ecx &= ~(BIT(2) | BIT(12));	/* SVM, SKINIT */
 		if (this_cpu()->apic_off)
-			c.edx &= ~CPUID_APIC;	/* AMD says it here, too */
+			c.edx &= ~CPUID_APIC;	/* AMD reports the APIC here, too */
 		break;
 	case 0x8000000a:
 		c = (struct cpuid_regs){ 0 };
@@ -96,7 +96,7 @@ void exit_cpuid(struct vcpu *v)
 #define XCR0_AVX512	(BIT64(5) | BIT64(6) | BIT64(7))
 #define XCR0_AMX	(BIT64(17) | BIT64(18))
 
-/* All of @group or nothing of it. */
+/* True if @value has some bits of @group, but not all. */
 static bool split(uint64_t value, uint64_t group)
 {
 	return (value & group) && (value & group) != group;
@@ -111,7 +111,7 @@ bool xcr0_valid(uint64_t value)
 	return !((value & XCR0_AVX) && !(value & XCR0_SSE)) && !((value & XCR0_AVX512) && !(value & XCR0_AVX));
 }
 
-/* CPL and CR4.OSXSAVE were looked at by the processor before it exited (26.1.1). */
+/* The processor checked CPL and CR4.OSXSAVE before the exit (26.1.1). */
 bool exit_xsetbv(struct vcpu *v)
 {
 	uint64_t value = (uint32_t)v->gpr[GPR_RAX] | v->gpr[GPR_RDX] << 32;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The end of a guest: what it died by, the report, and what the configuration says. */
+/* The end of a guest: the cause of death, the report, then the configured action. */
 #include <veneer/config.h>
 #include <veneer/log.h>
 #include <veneer/time.h>
@@ -22,7 +22,7 @@ void guest_crash_remember(struct vcpu *v, const struct vmexit *x)
 	c->df_seen = true;
 }
 
-/* Whether a key came within the time, 0 for ever.  What was typed at the guest while it died does not count. */
+/* True if a key came within the time, 0 for ever.  Keys typed for the guest while it died do not count. */
 static bool wait_for_key(unsigned seconds)
 {
 	for (unsigned i = 0; i < 50; i++) {
@@ -37,7 +37,7 @@ static bool wait_for_key(unsigned seconds)
 	return false;
 }
 
-/* What the configuration says about dead guests. */
+/* Do what the configuration says about dead guests. */
 NORETURN static void end(void)
 {
 	debug_exit(DEBUG_EXIT_CRASH);

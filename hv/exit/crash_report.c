@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The report on a dead guest, for the person who wrote it, by a build with CRASH_REPORT.  What is needed most comes last, so
- * that it all stands on a text screen of 80 by 25.  The tables of the processor are crash_tables.c's.
+ * The report on a dead guest, for the person who wrote the guest, in a build with CRASH_REPORT.  The most important lines come
+ * last, so that they all fit on a text screen of 80 by 25.  The processor's tables are in crash_tables.c.
  */
 #include <veneer/log.h>
 #include <veneer/string.h>
@@ -70,7 +70,7 @@ static void print_code(const struct vcpu_regs *r)
 		log_report("guest: the code at rip cannot be read: no memory is mapped there");
 }
 
-/* What lies on the stack, for code without frame pointers. */
+/* Print the words on the stack, for code without frame pointers. */
 static void print_stack(const struct vcpu_regs *r)
 {
 	unsigned word = crash_word(r), per_line = word == 8 ? 3 : 6;
@@ -97,7 +97,7 @@ static void print_stack(const struct vcpu_regs *r)
 	}
 }
 
-/* Frame pointers lead upward, so a chain that does not is at its end, or no chain. */
+/* Follow the frame pointers.  They lead upward: a chain that does not has ended, or is no chain. */
 static void print_frames(const struct vcpu_regs *r)
 {
 	unsigned word = crash_word(r);

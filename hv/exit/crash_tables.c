@@ -26,7 +26,7 @@
 #define GATE_TASK	5u
 #define GATE_IST	GENMASK(2, 0)
 
-/* struct tss: where the stacks for more privileged code are. */
+/* struct tss: the fields with the stacks for more privileged code. */
 #define TSS_SP0		4u
 #define TSS64_IST1	0x24u
 
@@ -37,7 +37,7 @@ static bool long_mode(const struct vcpu_regs *r)
 
 /* --- descriptors --- */
 
-/* The descriptor that a selector names: NULL, or why there is none. */
+/* Read the descriptor that a selector names.  NULL, or the reason why there is none. */
 static const char *read_descriptor(const struct vcpu_regs *r, uint16_t selector, uint64_t *d)
 {
 	uint32_t at = selector & SEL_INDEX;
@@ -129,7 +129,7 @@ static const char *exception_name(unsigned vector, char *buf)
 	return buf;
 }
 
-/* What an error code says (APM vol. 2, 8.4). */
+/* Explain an error code (APM vol. 2, 8.4). */
 static void explain_error(unsigned vector, uint32_t e, char *out, size_t size)
 {
 	out[0] = 0;
@@ -150,7 +150,7 @@ struct gate {
 	uint64_t offset;
 };
 
-/* NULL, or why the gate cannot be had. */
+/* Read a gate of the IDT.  NULL, or the reason why that fails. */
 static const char *read_gate(const struct vcpu_regs *r, unsigned vector, struct gate *g)
 {
 	unsigned size = long_mode(r) ? 16 : 8, at = vector * size;
@@ -166,7 +166,7 @@ static const char *read_gate(const struct vcpu_regs *r, unsigned vector, struct 
 	return NULL;
 }
 
-/* The stack that the handler gets; false when it is named nowhere that can be read. */
+/* Find the stack that the handler gets; false if the field that names it cannot be read. */
 static bool handler_stack(const struct vcpu_regs *r, const struct gate *g, unsigned cpl, uint64_t *sp)
 {
 	unsigned word = long_mode(r) ? 8 : 4;
@@ -181,7 +181,7 @@ static bool handler_stack(const struct vcpu_regs *r, const struct gate *g, unsig
 	       guest_read_linear(r, r->seg[SEG_TR].base + off, sp, word) == word;
 }
 
-/* What is wrong with where a gate leads, or NULL. */
+/* Return what is wrong with the gate or with its target, or NULL. */
 static const char *gate_fault(const struct vcpu_regs *r, const struct gate *g, uint64_t *at)
 {
 	uint64_t d = 0, gpa, base = 0;
@@ -208,7 +208,7 @@ static const char *gate_fault(const struct vcpu_regs *r, const struct gate *g, u
 	return NULL;
 }
 
-/* The interrupt table of real mode: where a vector leads. */
+/* Print the target of a vector in real mode's interrupt table. */
 static void explain_vector(const struct vcpu_regs *r, unsigned vector)
 {
 	char buf[16];
@@ -260,7 +260,7 @@ void crash_delivery(const struct vcpu_regs *r, const struct vcpu_event *e)
 				   e->error, error);
 		else
 			log_report("guest: %s could not be delivered", exception_name(e->vector, buf));
-		/* INT and other harmless events end in an error that names their gate. */
+		/* A failed INT or other harmless event gives an error code that names the event's gate. */
 		if (e->has_error && e->vector >= 10 && e->vector <= 13 && (e->error & ERR_IDT))
 			explain_gate(r, e->error >> 3 & 0xff);
 		explain_gate(r, e->vector);

@@ -35,7 +35,7 @@ static const char *const kind_names[EXIT_KINDS] = {
 	[EXIT_DOUBLE_FAULT] = "double_fault", [EXIT_EXCEPTION] = "exception", [EXIT_OTHER] = "other",
 };
 
-/* Skip an instruction that has been carried out, or #UD when nobody knows how long it is. */
+/* Skip an instruction that has been carried out; inject #UD if its length is unknown. */
 static void skip(struct vcpu *v, const struct vmexit *x)
 {
 	uint64_t next = exit_next_rip(v, x);
@@ -97,9 +97,9 @@ static void exit_hypercall(struct vcpu *v, const struct vmexit *x)
 }
 
 /*
- * The clock's exit: acknowledge the interrupt and hand it to the guest, whose IF was 1 or it would not have come.  An NMI that
- * comes while interrupts are open is taken by Veneer's own handler, which only counts.  If another event still has to go in,
- * the interrupt waits for its turn, unacknowledged: it exits again.
+ * The clock's exit: acknowledge the interrupt and inject it; the guest's IF was 1, or the interrupt would not have exited.
+ * Veneer's own handler, which only counts, takes an NMI that comes while interrupts are open.  If another event has to be
+ * injected first, the interrupt waits, unacknowledged, and exits again.
  */
 static void exit_intr(struct vcpu *v)
 {
@@ -114,8 +114,8 @@ static void exit_intr(struct vcpu *v)
 }
 
 /*
- * What this exit sent to its own processor would exit again at once, if interrupts exit for the clock: the guest gets the
- * interrupt with this entry.
+ * An interrupt that this exit sent to its own processor would exit again at once, if interrupts exit for the clock: inject the
+ * interrupt at this entry.
  */
 static void take_own_interrupt(struct cpu *c)
 {
@@ -124,7 +124,7 @@ static void take_own_interrupt(struct cpu *c)
 		exit_intr(c->v);
 }
 
-/* An instruction that is carried out, or that this guest may not execute so. */
+/* Carry out an instruction, or inject #GP if this guest may not execute it so. */
 static void exit_checked(struct vcpu *v, const struct vmexit *x, bool (*access)(struct vcpu *))
 {
 	if (access(v))
@@ -134,8 +134,8 @@ static void exit_checked(struct vcpu *v, const struct vmexit *x, bool (*access)(
 }
 
 /*
- * The IDT, a descriptor or the stack lies where nothing can be read or written as the processor needs it.  Delivered anew the
- * event would come here for ever.  As where the processor finds no handler: #DF, then the end.
+ * The processor cannot access the IDT, a descriptor or the stack, to deliver an event.  If the event were injected again, it
+ * would exit here for ever.  Do as the processor does without a handler: #DF, then the end.
  */
 static void not_delivered(struct vcpu *v, const struct vmexit *x)
 {
@@ -176,7 +176,7 @@ static void dispatch(struct vcpu *v, const struct vmexit *x)
 		exit_hypercall(v, x);
 		break;
 	case EXIT_INVD:
-		/* Dropping dirty lines would drop Veneer's, too. */
+		/* INVD would drop Veneer's dirty cache lines, too. */
 		wbinvd();
 		skip(v, x);
 		break;
@@ -216,7 +216,7 @@ static void dispatch(struct vcpu *v, const struct vmexit *x)
 	}
 }
 
-/* The twins' INTx: by the I/O APIC's entries at once, by the 8259s when the guest can take it. */
+/* Deliver the twins' INTx: by the I/O APIC's entries at once, by the 8259s when the guest can take the interrupt. */
 static void deliver_intx(struct vcpu *v)
 {
 	int vector;
@@ -235,7 +235,7 @@ static void register_counters(void)
 			counter_register("exit", kind_names[i], &exit_count[i]);
 }
 
-/* Called from what is unmapped here: nothing returns to there. */
+/* Never return: the caller is in a part of the image that is unmapped here. */
 void exit_run_guest(void)
 {
 	segment_drop(smp_flush_host);
@@ -249,7 +249,7 @@ void exit_loop(void)
 	struct cpu *c = this_cpu();
 	struct vmexit x;
 
-	/* Rings since the devices were started went to the boot processor's own handler: look once. */
+	/* Veneer's own NMI handler took the rings since the start of the devices: check all once. */
 	if (!c->index) {
 		doorbell_ring();
 		doorbell_credit(NULL);

@@ -15,7 +15,7 @@ NORETURN void exit_loop(void);
 void exit_cpuid(struct vcpu *v);
 bool exit_xsetbv(struct vcpu *v);
 
-/* Whether the processor takes @value for XCR0 (SDM vol. 1, 13.3): in the host the write must not fault. */
+/* True if the processor accepts @value for XCR0 (SDM vol. 1, 13.3): in the host the write must not fault. */
 bool xcr0_valid(uint64_t value);	/* false: #GP */
 bool exit_rdmsr(struct vcpu *v);	/* false: #GP */
 bool exit_wrmsr(struct vcpu *v);
@@ -23,8 +23,8 @@ bool exit_wrmsr(struct vcpu *v);
 /* The guest is dead: a report on serial and screen (docs/debugging.md), then what the configuration says. */
 NORETURN void guest_crash(struct vcpu *v, const struct vmexit *x, const char *why);
 /*
- * The same, where another processor does not leave the guest, whatever this one holds: the report is on this one, and devices
- * are not shut down.
+ * The same, if another processor does not leave the guest, whatever locks this one holds: the report is about this processor,
+ * and the devices are not shut down.
  */
 NORETURN void guest_crash_silent(void);
 /* The state at a #DF, for the report of a triple fault that follows (the VMCB is undefined after SHUTDOWN). */

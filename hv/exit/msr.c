@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * MSRs that exit and that all vendors have; what differs is theirs (vcpu_ops).  A guest reads what a processor without
- * virtualization would say, and does not move the local APIC.
+ * MSRs that exit and that all vendors have; vcpu_ops handles those that differ.  A guest reads what a processor without
+ * virtualization would return, and cannot move the local APIC.
  */
 #include <veneer/log.h>
 #include "hv/cpu/features.h"
@@ -38,8 +38,8 @@ bool exit_rdmsr(struct vcpu *v)
 }
 
 /*
- * A bit that the processor does not know makes the next VMRUN fail (APM vol. 2, 15.5.1), and the guest should get #GP.  So do
- * reserved bits and a change of LME under paging; LMA is the processor's (3.1.7).
+ * An EFER bit that the processor does not know would make the next VMRUN fail (APM vol. 2, 15.5.1): return false, for #GP.  The
+ * same for reserved bits and a change of LME under paging; the processor sets LMA (3.1.7).
  */
 static bool write_efer(struct vcpu *v, uint64_t value)
 {
@@ -56,8 +56,9 @@ static bool write_efer(struct vcpu *v, uint64_t value)
 }
 
 /*
- * The local APIC's deadline is in the host's TSC (SDM vol. 3, 26.3).  Once a guest's differs its writes exit and are
- * translated, and a deadline that is set moves along.  (On other CPUs, whose offsets are 0, the writes may exit or not.)
+ * The local APIC's deadline counts in the host's TSC (SDM vol. 3, 26.3).  Once the guest's TSC differs, the guest's writes of
+ * the deadline exit and are translated, and a deadline that is set moves along.  (On other CPUs, whose offsets are 0, the
+ * writes may exit or not.)
  */
 static void set_tsc_offset(struct vcpu *v, uint64_t offset)
 {

@@ -10,7 +10,7 @@
 #define SYM_TYPE	GENMASK(3, 0)
 #define SECTION_EXEC	BIT(2)
 #define NAME_MAX	63u
-/* How far a symbol without a size (from assembly) may reach. */
+/* The greatest extent of a symbol without a size (from assembly). */
 #define REACH		0x10000u
 
 struct elf32_symbol {
@@ -31,7 +31,7 @@ struct symbol {
 	uint32_t size, name;		/* the name's offset in names */
 };
 
-/* The tables in the file while they are read. */
+/* The tables in the kernel's file, valid while they are read. */
 struct source {
 	const struct guest_image *img;
 	const struct kernel_layout *k;
@@ -48,7 +48,7 @@ static bool in_file(const struct guest_image *img, uint64_t off, uint64_t len)
 	return off <= img->size && len <= img->size - off;
 }
 
-/* Section @i, widened; false when there is none or its content is not in the file. */
+/* Get section @i, widened; false if there is none or its content is not in the file. */
 static bool get_section(const struct source *s, uint32_t i, struct elf64_section *w)
 {
 	const uint8_t *at = s->img->data + s->k->shoff + (uint64_t)i * s->k->shentsize;
@@ -86,7 +86,7 @@ static bool find_tables(struct source *s)
 	return false;
 }
 
-/* Symbol @i, widened, and its name's length; false when it is no function. */
+/* Get symbol @i, widened, and the length of its name; false if the symbol is no function. */
 static bool get_function(const struct source *s, uint64_t i, struct elf64_symbol *w, size_t *len)
 {
 	const uint8_t *base = s->img->data + s->symbols;
@@ -159,7 +159,7 @@ void symbols_keep(const struct guest_image *img, const struct kernel_layout *k, 
 	copy_functions(&s);
 }
 
-/* The last one that begins at or before @addr. */
+/* Find the last symbol that begins at or before @addr. */
 static const struct symbol *nearest(uint64_t addr)
 {
 	const struct symbol *best = NULL;
