@@ -41,7 +41,7 @@ struct taken {
 	unsigned pin;
 	uint32_t low, high;		/* the entry that the guest sees */
 	bool doorbell;
-	struct cpu *sent_to;		/* has not ended its last interrupt, as far as is known; NULL: nobody */
+	struct cpu *sent_to;		/* the processor that, as far as known, has not ended its last interrupt; NULL: none */
 	uint8_t sent_vector;
 };
 
@@ -50,7 +50,7 @@ static unsigned nioapics;
 static struct taken taken[MAX_TAKEN];
 static unsigned ntaken;
 static bool watched, wanted, held;
-static uint32_t ring_id;		/* the boot processor: pins ring there */
+static uint32_t ring_id;		/* the boot processor's APIC id: pins ring there */
 static uint64_t cnt_accesses;
 
 static uint32_t io_read(struct ioapic *io, uint32_t index)
@@ -65,7 +65,7 @@ static void io_write(struct ioapic *io, uint32_t index, uint32_t v)
 	mmio_write32(io->reg + IOWIN, v);
 }
 
-/* Masked while its halves disagree. */
+/* Write an entry, masked while its halves disagree. */
 static void entry_write(struct ioapic *io, unsigned pin, uint32_t low, uint32_t high)
 {
 	io_write(io, IOAPIC_ENTRY(pin), RTE_MASKED);
@@ -129,7 +129,7 @@ bool ioapic_has(unsigned gsi)
 
 /* --- learning --- */
 
-/* A level-triggered NMI would stick. */
+/* Let a pin ring by an edge-triggered NMI: a level-triggered one would never end. */
 static void arm(struct ioapic *io, unsigned pin)
 {
 	entry_write(io, pin, FIELD_PREP(RTE_MODE, RTE_MODE_NMI) | RTE_ACTIVE_LOW, FIELD_PREP(RTE_DEST, ring_id));
@@ -145,15 +145,15 @@ void ioapic_quiet(bool on)
 	}
 }
 
-/* At start GIF is 1: the host's handler counts. */
+/* True if the pin rings in time.  At the start GIF is 1: the host's handler counts NMIs. */
 static bool rings_within(uint64_t before, uint32_t us)
 {
 	return wait_until(this_cpu()->nmi_count != before, us);
 }
 
 /*
- * An edge at each of two assertions and none between them: it is this device's line and no timer's.  The second has all the
- * time, for a card's interrupt moderation may hold it back.
+ * True if there is an edge at each of two assertions and none between them: the pin is this device's line and no timer's.  The
+ * second edge has a long deadline, for a card's interrupt moderation may delay it.
  */
 static bool follows(void (*set)(void *ctx, bool level), void *ctx, uint32_t patience_us)
 {
@@ -258,8 +258,8 @@ void ioapic_answer(void)
 }
 
 /*
- * Whether a handler has not ended yet: some kernels wait for that before they move an interrupt.  Its processor alone can tell:
- * any other one asks it to, and has to read again.
+ * True if the handler has not ended yet: some kernels wait for its end before they move an interrupt.  Only the handler's own
+ * processor can tell: any other sends it a request, and the guest has to read again.
  */
 static bool is_busy(struct taken *t)
 {
@@ -314,10 +314,10 @@ static void page_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 	struct ioapic *io = ctx;
 
 	cnt_accesses++;
-	/* Elsewhere chips decode the two registers again: there a taken entry would be reached. */
+	/* Drop other offsets: some chips decode the two registers there again, and the guest would reach a taken entry. */
 	if (off == IOREGSEL) {
 		io->select = (uint32_t)value & 0xff;
-		/* A last access of another processor's while the page was given back. */
+		/* Another processor's last access, while the page was given back. */
 		if (!watched)
 			mmio_write32(io->reg + IOREGSEL, io->select);
 	} else if (off == IOEOI) {
@@ -349,7 +349,7 @@ static void place_watch(void)
 		if (watched) {
 			watch(io);
 		} else if (io->trap) {
-			/* The guest goes on with the register that it selected. */
+			/* Restore the register that the guest selected. */
 			mmio_write32(io->reg + IOREGSEL, io->select);
 			trap_remove(io->trap);
 		}
@@ -414,6 +414,6 @@ bool ioapic_passes_pic(void)
 {
 	struct ioapic_entry e;
 
-	/* The 8259 is at input 0 where it is at any (82371SB and MP 1.4, 3.6.2.2). */
+	/* If the 8259 is at any input, it is at input 0 (82371SB and MP 1.4, 3.6.2.2). */
 	return ioapic_entry(0, &e) && !(e.low & RTE_MASKED) && FIELD_GET(RTE_MODE, e.low) == RTE_MODE_EXTINT;
 }

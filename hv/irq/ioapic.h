@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The I/O APICs belong to the guest, but for inputs by which devices without MSI ring: there the hardware has an edge-triggered
- * NMI, and the guest sees a virtual entry.  Inputs are named by their global system interrupt (GSI).
+ * The I/O APICs belong to the guest, but for the inputs by which devices without MSI ring: the hardware's entry of such an
+ * input sends an edge-triggered NMI, and the guest sees a virtual entry.  The global system interrupt (GSI) names an input.
  */
 #ifndef HV_IOAPIC_H
 #define HV_IOAPIC_H
@@ -26,7 +26,7 @@
 /* The guest's redirection entry. */
 struct ioapic_entry {
 	uint32_t low, high;
-	bool real;		/* it is the chip's, which delivers by it, too; else virtual */
+	bool real;		/* the chip's own entry, by which the chip delivers; else virtual */
 };
 
 void ioapic_init(void);
@@ -34,50 +34,50 @@ bool ioapic_has(unsigned gsi);
 
 /* --- learning: start only --- */
 
-/* No input that Veneer has armed rings, or they do again. */
+/* Silence all inputs that Veneer has armed, or let them ring again. */
 void ioapic_quiet(bool on);
 
-/* The boot processor, on which inputs ring, has another APIC id. */
+/* Set the new APIC id of the boot processor, on which inputs ring. */
 void ioapic_ring_at(uint32_t apic_id);
 
-/* Whether an input follows a line that @set raises and lowers: two edges, none between. It rings by NMI meanwhile. */
+/* True if an input follows a line that @set raises and lowers: two edges, none between.  The input rings by NMI meanwhile. */
 bool ioapic_follows(unsigned gsi, void (*set)(void *ctx, bool level), void *ctx, uint32_t patience_us);
 
 /*
- * From now on the guest's entry of this input is virtual; in the chip it is masked, or rings this CPU by an edge-triggered NMI,
- * active low as PCI's lines are.  0 or -ERR_NOMEM.
+ * Make the guest's entry of this input virtual.  The chip's entry is masked, or rings this CPU by an edge-triggered NMI, active
+ * low as PCI's lines are.  0 or -ERR_NOMEM.
  */
 int ioapic_take(unsigned gsi, bool doorbell);
-/* The input is the guest's again, with what its entry says now. */
+/* Give the input back to the guest, with the contents that its entry has now. */
 void ioapic_release(unsigned gsi);
 
 /* --- the guest's entries --- */
 
-/* Trap the pages, so that the entries can be read, or not.  With virtual entries they stay trapped. */
+/* Trap the pages, so that the guest's entries can be read, or untrap them.  With virtual entries they stay trapped. */
 void ioapic_watch(bool on);
 
-/* Let no input send INIT, by which a processor would be reset past the watch on the local APIC; or again. */
+/* Let no input send INIT, which would reset a processor past the watch on the local APIC; or allow INIT again. */
 void ioapic_hold_inits(bool on);
 
 /*
- * An interrupt went out to @c (NULL: nobody knows to which) as the guest's entry says.  Where that is virtual, Remote IRR is
- * set until @c has ended it.  On @c itself ioapic_answer() looks whether it has, for another processor that reads the entry
- * (REQ_INTX).  Both with trap_serial held.
+ * Note that an interrupt was sent to @c (NULL: unknown) as the guest's entry says.  If the entry is virtual, Remote IRR is set
+ * until @c has ended the interrupt.  On @c itself, ioapic_answer() checks for the end, for another processor that reads the
+ * entry (REQ_INTX).  Call both with trap_serial held.
  */
 struct cpu;
 void ioapic_sent(unsigned gsi, struct cpu *c);
 void ioapic_answer(void);
 
-/* The guest's entry, while watched.  False: there is no such input. */
+/* Get the guest's entry, while watched.  False: there is no such input. */
 bool ioapic_entry(unsigned gsi, struct ioapic_entry *out);
 
 /*
- * A level-triggered interrupt of the chip's lost its end, since an edge on the same vector cleared the mark in the local
- * APIC: end it at the I/O APIC.
+ * End a level-triggered interrupt at the I/O APIC.  Its own EOI was lost, since an edge on the same vector cleared the level
+ * mark in the local APIC.
  */
 void ioapic_end(unsigned gsi);
 
-/* An entry passes the 8259's interrupts on: the local APIC gets them as ExtINT. */
+/* True if an entry passes the 8259's interrupts on: the local APIC gets them as ExtINT. */
 bool ioapic_passes_pic(void);
 
 #endif

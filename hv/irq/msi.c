@@ -20,7 +20,7 @@ void irq_init(void)
 	counter_register("irq", "refused", &cnt_refused);
 }
 
-/* This processor's bit of a message's logical destination: by its xAPIC registers, or by its id in x2APIC mode (cluster 0). */
+/* Return this processor's bit in a logical destination: by its xAPIC registers, or by its id in x2APIC mode (cluster 0). */
 static uint32_t own_bits(uint32_t dest)
 {
 	uint32_t own = lapic_ldr() >> 24;
@@ -33,8 +33,8 @@ static uint32_t own_bits(uint32_t dest)
 }
 
 /*
- * One member of the set, by preference this processor, else one that is known to run.  Where none is known the set is asked as
- * a whole: rather twice than not at all.
+ * Return one member of the set, preferably this processor, else one that is known to run.  If none is known, return the whole
+ * set: better two interrupts than none.
  */
 static uint32_t one_of(uint32_t dest)
 {
@@ -48,8 +48,8 @@ static uint32_t one_of(uint32_t dest)
 }
 
 /*
- * Lowest-priority delivery does not exist in the ICR of recent processors: it is fixed delivery to one of the set.
- * INIT, SMI, NMI and ExtINT from a guest's table would be sent by Veneer itself, so they never are.
+ * The ICR of recent processors has no lowest-priority delivery: use fixed delivery to one of the set.  Never send INIT, SMI,
+ * NMI or ExtINT from a guest's table: Veneer itself would be the sender.
  */
 void irq_send_msi(uint64_t addr, uint32_t data)
 {
@@ -66,8 +66,8 @@ void irq_send_msi(uint64_t addr, uint32_t data)
 	counter_add(&cnt_sent, 1);
 	this_cpu()->sent_interrupt = true;
 	/*
-	 * A set of processors means the one that there is, where there is one.  A broadcast does, too, where it says "any of
-	 * them".  By shorthand no destination register is touched.
+	 * On a machine with one processor, every set means this processor.  So does a broadcast with lowest priority, which
+	 * means "any of them".  The shorthand needs no write to a destination register.
 	 */
 	bool set = logical || mode == ICR_MODE_LOWEST || dest == 0xff;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * 8259A: the initialization words come through the mask register's port, so their sequence is followed.  Numbers of lines in
- * one chip are 0 to 7; the rank of a line is its place in the order of priority, 0 first.
+ * 8259A: the initialization words come through the mask register's port, so this code follows their sequence.  In one chip the
+ * lines have numbers 0 to 7; the rank of a line is its place in the order of priority, 0 first.
  */
 #include <veneer/counters.h>
 #include <veneer/io.h>
@@ -30,7 +30,7 @@
 #define  READ_REQUESTS	2u
 #define  READ_SERVICE	3u
 
-/* One bit to a line: it is a level (82371SB, 2.5.6, and all chipsets since).  Timer, keyboard, cascade and clock cannot be. */
+/* One bit for each line: level-triggered (82371SB, 2.5.6, and all chipsets since).  Never timer, keyboard, cascade, clock. */
 #define ELCR		0x4d0
 #define ELCR_LINES	0xdef8u
 
@@ -40,19 +40,19 @@
 
 struct pic {
 	uint16_t port;
-	uint8_t forced;		/* lines kept masked, and levels */
+	uint8_t forced;		/* lines kept masked and level-triggered */
 	uint8_t level;		/* what the guest wrote to ELCR */
 	uint8_t mask;		/* what the guest wrote */
-	uint8_t real_mask;	/* what is in the chip */
+	uint8_t real_mask;	/* the chip's mask */
 	uint8_t icw_left;	/* initialization words still to come */
 	uint8_t icw1, base, icw4;
 	uint8_t lowest;		/* the line of the lowest priority */
 	uint8_t select;		/* what the guest reads: READ_REQUESTS or READ_SERVICE */
-	uint8_t real_select;	/* and the chip; 0: unknown */
+	uint8_t real_select;	/* the chip's own selection; 0: unknown */
 	uint8_t line, service;	/* virtual */
 	bool special, rotate_auto, polled;
 	struct trap *trap;	/* while watched: both ports */
-	struct trap *words;	/* else: the mask register's, where initialization words may come */
+	struct trap *words;	/* else: the mask register's port, by which initialization words may come */
 };
 
 static struct pic pics[2] = { { .port = 0x20, .base = 0x08, .lowest = 7, .select = READ_REQUESTS },
@@ -98,7 +98,7 @@ static unsigned rank(const struct pic *p, unsigned n)
 	return (n - p->lowest - 1u) & 7;
 }
 
-/* The line of @set that comes first; -1: the set is empty. */
+/* Return the line of @set with the highest priority; -1: the set is empty. */
 static int first(const struct pic *p, uint8_t set)
 {
 	for (unsigned r = 0; r < 8; r++) {
@@ -111,8 +111,8 @@ static int first(const struct pic *p, uint8_t set)
 }
 
 /*
- * While a virtual interrupt is in service, the chip must not let through what it would hold back.  The master of the special
- * fully nested mode holds back nothing that comes from the slave.
+ * Return the lines that a virtual interrupt in service holds back: the chip must not pass them on.  The master in special fully
+ * nested mode holds back nothing that comes from the slave.
  */
 static uint8_t held_back(const struct pic *p)
 {
@@ -158,7 +158,7 @@ void pic_keep_masked(unsigned irq, bool on)
 	write_mask(p);
 }
 
-/* The line of @requests that the chip would pass on. */
+/* Return the line of @requests that the chip would pass on. */
 static int passes(struct pic *p, uint8_t requests)
 {
 	int n = first(p, requests & (uint8_t)~p->mask);
@@ -226,7 +226,7 @@ static void set_lowest(struct pic *p, unsigned n)
 	pio_write8(p->port, (uint8_t)(OCW2_SET_LOWEST | n));
 }
 
-/* Whose EOI it is: the virtual interrupt's where that one is in service at the line that it ends. */
+/* Carry out an EOI: the virtual interrupt's, if one is in service at the line that the EOI ends, else the chip's. */
 static void end(struct pic *p, uint8_t v)
 {
 	uint8_t real = p->service || (v & OCW2_ROTATE) ? real_read(p, READ_SERVICE) : 0;
@@ -331,7 +331,7 @@ static void write_byte(struct pic *p, uint32_t off, uint8_t v)
 
 /* --- the guest's view --- */
 
-/* The poll command's answer acknowledges, as the processor would. */
+/* Answer the poll command, which acknowledges as the processor would. */
 static uint8_t poll(struct pic *p)
 {
 	int n = passes(p, p->line);
@@ -354,7 +354,7 @@ static uint8_t read_status(struct pic *p)
 	return real_read(p, READ_REQUESTS) | p->line;
 }
 
-/* A wider access is one to each port: ISA has 8 bits here. */
+/* A wider access is an access to each port: ISA has 8 bits here. */
 static uint64_t pic_read(void *ctx, uint32_t off, unsigned width)
 {
 	struct pic *p = ctx;
@@ -379,7 +379,7 @@ static uint64_t elcr_read(void *ctx, uint32_t off, unsigned width)
 	return width > 1 ? (uint32_t)(pics[MASTER].level | pics[SLAVE].level << 8) : pics[off].level;
 }
 
-/* A virtual line is a level whatever the guest says here; one by which a device rings has to be one in the chip. */
+/* A virtual line is level-triggered whatever the guest writes here; a line by which a device rings must be so in the chip. */
 static void elcr_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 {
 	for (unsigned i = 0; i < width && off + i < 2; i++) {
@@ -391,9 +391,9 @@ static void elcr_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 static const struct trap_ops elcr_ops = { elcr_read, elcr_write };
 
 /*
- * While the chips are the guest's alone its commands, an EOI with each interrupt, are not seen; yet a later line needs the
- * vectors of an initialization.  A mask reads back as written, and the words of an initialization do not: the mask register
- * is 0 from ICW1 on, and can be read in between.  ICW1 is what it is on every PC: cascaded, with ICW4.
+ * While the chips are the guest's alone, Veneer does not see its commands (an EOI with each interrupt); yet a later line needs
+ * the vectors of an initialization.  A mask reads back as written, the words of an initialization do not: the mask register is
+ * 0 from ICW1 on, and can be read in between.  Assume ICW1 as on every PC: cascaded, with ICW4.
  */
 static void words_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 {
@@ -454,12 +454,12 @@ static void watch(struct pic *p)
 	write_mask(p);
 }
 
-/* What the chip shall go on with when it is the guest's alone: nothing virtual is left in it. */
+/* Leave the chip to the guest alone, without virtual lines. */
 static void leave(struct pic *p)
 {
 	p->line = p->service = 0;
 	write_mask(p);
-	/* In the middle of an initialization it would be taken for a word of it, or end it. */
+	/* Not in the middle of an initialization: the chip would take the command for a word of it, or end it. */
 	if (!p->icw_left)
 		(void)real_read(p, p->select);
 	trap_remove(p->trap);

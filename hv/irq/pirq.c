@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The chipsets' PIRQ registers: which input of the 8259s a PCI interrupt pin reaches.  Learning the pins is intx_learn.c. */
+/* The chipsets' PIRQ registers, which connect PCI interrupt lines to inputs of the 8259s.  intx_learn.c learns the pins. */
 #include <veneer/log.h>
 #include <veneer/vpci.h>
 #include "hv/irq/intx.h"
@@ -16,7 +16,7 @@
 #define PIRQ_MAX		8u
 #define PIRQ_OFF		BIT(7)
 #define PIRQ_IRQ		GENMASK(3, 0)
-#define INPUTS			0xdef8u	/* that a line may be routed to: not timer, keyboard, cascade, clock, coprocessor */
+#define INPUTS			0xdef8u	/* to which a line may be routed: not timer, keyboard, cascade, clock, coprocessor */
 
 static const struct pci_dev *bridge;
 static unsigned count;
@@ -46,7 +46,7 @@ unsigned pirq_init(void)
 	if (!bridge)
 		return 0;
 	count = is_piix(bridge) ? PIRQ_GROUP : PIRQ_MAX;
-	/* From the 100 series on the registers are elsewhere, and zero here. */
+	/* From the 100 series on the registers are elsewhere, and these read as zero. */
 	for (unsigned n = 0; n < count; n++) {
 		shown[n] = pci_read8(bridge, reg(n));
 		any |= shown[n] != 0;
@@ -92,7 +92,7 @@ void pirq_keep(int n)
 
 /* --- the guest's accesses --- */
 
-/* The line whose register is at @off, -1: none. */
+/* Return the line whose register is at @off, -1: none. */
 static int line_at(uint16_t off)
 {
 	for (unsigned n = 0; n < count; n++)
@@ -131,7 +131,7 @@ static void bridge_write(void *ctx, uint16_t off, unsigned width, uint32_t value
 		guard_write(bridge, off, width, value);
 		return;
 	}
-	/* These registers stand four to a dword that has no others. */
+	/* Four of these registers share a dword that has no others. */
 	for (unsigned i = 0; i < width; i++) {
 		int n = line_at((uint16_t)(off + i));
 
