@@ -49,7 +49,7 @@ struct gas {
 
 #define MAX_TABLE	0x100000u
 
-/* Tables may be unaligned: every field comes out by copy. */
+/* Tables may be unaligned: copy every field. */
 static uint64_t field(const void *table, unsigned off, unsigned width)
 {
 	uint64_t v = 0;
@@ -58,14 +58,14 @@ static uint64_t field(const void *table, unsigned off, unsigned width)
 	return v;
 }
 
-/* A table at @addr, its length and checksum in order; NULL otherwise. */
+/* Return the table at @addr, or NULL if its address or length is wrong.  A bad checksum gives only a warning. */
 static const struct sdt *table_at(uint64_t addr)
 {
 	const struct sdt *t = (const struct sdt *)(uintptr_t)addr;
 	uint64_t limit = MAX(gmem_top(), 1ull << 32);
 	uint8_t sum = 0;
 
-	/* Only what the host has mapped.  Some firmware leaves entries of 0. */
+	/* Read only memory that the host has mapped.  Some firmware leaves entries of 0. */
 	if (addr < PAGE_SIZE)
 		return NULL;
 	if (addr >= limit - sizeof(*t)) {
@@ -74,7 +74,7 @@ static const struct sdt *table_at(uint64_t addr)
 	}
 	if (t->length < sizeof(*t) || t->length > MAX_TABLE || t->length > limit - addr) {
 		log_warn("acpi: table %.4s at %#lx has a length of %u, left out", t->signature, addr, t->length);
-		/* The guest might read it with more patience. */
+		/* The guest might still accept the table. */
 		acpi.ecam_left_out |= !memcmp(t->signature, "MCFG", 4);
 		return NULL;
 	}
@@ -89,7 +89,7 @@ static const struct sdt *table_at(uint64_t addr)
 	return t;
 }
 
-/* Some firmware lists a processor in both forms. */
+/* Add a processor once: some firmware lists it in both forms. */
 static void add_cpu(uint32_t flags, uint32_t apic_id)
 {
 	if (!(flags & MADT_ENABLED))
@@ -139,7 +139,7 @@ static void parse_mcfg(const struct sdt *t)
 	for (uint32_t at = 44; at + 16 <= t->length; at += 16) {
 		const uint8_t *e = (const uint8_t *)t + at;
 
-		/* The address is that of bus 0, whatever the first bus is (PCI Firmware 3.0, 4.1.2). */
+		/* The address is bus 0's, whatever the first bus is (PCI Firmware 3.0, 4.1.2). */
 		if (e[10] > e[11] || !field(e, 0, 8) || !IS_ALIGNED(field(e, 0, 8), 1ull << 20) || field(e, 0, 8) >> 52)
 			continue;
 		if (acpi.necam == ACPI_MAX_ECAM) {
@@ -154,7 +154,7 @@ static void parse_mcfg(const struct sdt *t)
 	}
 }
 
-/* One AML integer: ZeroOp, OneOp or a byte constant are what firmware writes into _S5 (ACPI 6.4, 20.2.3). */
+/* Read one AML integer: in _S5 firmware writes ZeroOp, OneOp or a byte constant (ACPI 6.4, 20.2.3). */
 static bool aml_byte(const uint8_t **p, const uint8_t *end, uint8_t *out)
 {
 	if (*p < end && (**p == 0 || **p == 1)) {
@@ -169,12 +169,12 @@ static bool aml_byte(const uint8_t **p, const uint8_t *end, uint8_t *out)
 	return false;
 }
 
-/* Name (_S5, Package (n) { a, b, ... }): found by its bytes, since we interpret no AML. */
+/* Find Name (_S5, Package (n) { a, b, ... }) by its bytes, since Veneer interprets no AML. */
 static void find_s5(const struct sdt *dsdt)
 {
 	const uint8_t *p = (const uint8_t *)dsdt + sizeof(*dsdt), *end = (const uint8_t *)dsdt + dsdt->length;
 
-	/* It may be the last of the table. */
+	/* _S5 may be the last object of the table. */
 	for (; p + 6 < end; p++) {
 		if (memcmp(p, "_S5_", 4) != 0 || p[4] != 0x12)
 			continue;
@@ -189,7 +189,7 @@ static void find_s5(const struct sdt *dsdt)
 	log_warn("acpi: no _S5 in the DSDT: a soft-off by the guest will not be recognized");
 }
 
-/* A register of one byte, in ports or in memory below 4 GiB, which the host has mapped. */
+/* Get a register of one byte, in ports or in memory below 4 GiB, which the host has mapped. */
 static void take_register(const struct sdt *t, unsigned off, uint16_t *port, uint32_t *addr)
 {
 	struct gas g;
@@ -230,7 +230,7 @@ static void parse_fadt(const struct sdt *t)
 		find_s5(d);
 }
 
-/* The first of its name. */
+/* Note the first table of its name. */
 static void take_table(const struct sdt *t, uint64_t *addr, uint32_t *len)
 {
 	if (*addr)
@@ -259,7 +259,7 @@ static void parse_table(uint64_t addr)
 		take_table(t, &acpi.ivrs, &acpi.ivrs_len);
 }
 
-/* RSDT or XSDT: the entries are 4 or 8 bytes. */
+/* Call @fn for each entry of an RSDT (4 bytes) or XSDT (8 bytes). */
 static void for_each(const struct sdt *root, unsigned width, void (*fn)(uint64_t addr))
 {
 	for (uint32_t at = sizeof(*root); at + width <= root->length; at += width)
@@ -301,7 +301,7 @@ void acpi_init(uint64_t rsdp)
 		 acpi.pm_timer, acpi.pm1a_cnt);
 }
 
-/* Names that begin with OEM belong to no specification (ACPI 6.4, table 5.6).  The sum stays right. */
+/* Rename a table: names that begin with OEM belong to no specification (ACPI 6.4, table 5.6).  The checksum stays correct. */
 static void rename_table(uint64_t addr)
 {
 	static const char name[4] = { 'O', 'E', 'M', 'V' };
@@ -324,7 +324,7 @@ static void rename_table(uint64_t addr)
 		log_warn("acpi: the table at %#lx cannot be written: the guest finds the table, but no IOMMU", addr);
 }
 
-/* Old systems come by the RSDT even where there is an XSDT. */
+/* Follow both root tables: old systems use the RSDT even if there is an XSDT. */
 void acpi_hide_tables(void)
 {
 	const struct sdt *root;

@@ -12,9 +12,9 @@
 #define TICK_US		1000
 
 /*
- * Where the guest has several processors each that runs it has to exit now and then while somebody holds the clock: the one
- * that began a request may have no ticks by the time it is late.  For this long after the last hold a processor's interrupts
- * go on exiting, so that a guest with one request at a time does not have its processors called together for each.
+ * If the guest has several processors, each one that runs the guest has to exit now and then while the clock is held: the
+ * processor that began a request may have no ticks when the request is late.  For LINGER_US after the last hold the processors'
+ * interrupts still exit, so that a guest with one request at a time does not need a request to all processors for each.
  */
 #define LINGER_US	10000u
 
@@ -47,7 +47,7 @@ uint8_t *clock_watch(void)
 {
 	if (nwatches < CLOCK_WATCHES)
 		return &watches.byte[nwatches++];
-	/* Each card has one. */
+	/* Each network card has one watch. */
 	limit_reached("network cards", CLOCK_WATCHES);
 	return NULL;
 }
@@ -77,7 +77,7 @@ bool clock_wanted(struct cpu *c)
 	if (!armed && ncpus > 1 && c->clock_armed)
 		armed = time_us() - __atomic_load_n(&held_us, __ATOMIC_RELAXED) < LINGER_US;
 	__atomic_store_n(&c->clock_armed, armed, __ATOMIC_SEQ_CST);
-	/* Whoever begins to hold it now has seen that this processor does not look; before, it may not have. */
+	/* A later holder of the clock sees clock_armed; an earlier one may not have, so read holds once more. */
 	if (!armed && __atomic_load_n(&holds, __ATOMIC_SEQ_CST)) {
 		armed = true;
 		__atomic_store_n(&c->clock_armed, true, __ATOMIC_SEQ_CST);
@@ -91,7 +91,7 @@ void clock_check(bool own_exit)
 		return;
 	uint64_t now = time_us(), last = __atomic_load_n(&last_us, __ATOMIC_RELAXED);
 
-	/* Signed: the processors' clocks may be a little apart.  One of those that find it late calls the ticks. */
+	/* Signed: the processors' clocks may differ a little.  If several find that time is up, one calls the ticks. */
 	if ((int64_t)(now - last) < TICK_US ||
 	    !__atomic_compare_exchange_n(&last_us, &last, now, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 		return;

@@ -7,12 +7,12 @@
 
 struct cpu;
 
-/* Before each entry: whether the guest's interrupts are to exit on this processor. */
+/* Call before each entry: true if the guest's interrupts have to exit on this processor. */
 bool clock_wanted(struct cpu *c);
 
 /*
- * After each exit: call the registered ticks when a millisecond has passed and somebody holds the clock, or, if the exit was
- * the clock's own, somebody watches.
+ * Call after each exit: calls the registered ticks if a millisecond has passed and the clock is held, or, after an exit of the
+ * clock's own, if there is a watch.
  */
 void clock_check(bool own_exit);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The machine's ports by a width that is known at run time only: what a guest or a configuration access asked for. */
+/* Accesses to the machine's ports by a width known at run time only, for a guest's or a configuration access. */
 #ifndef HV_PORTS_H
 #define HV_PORTS_H
 

@@ -21,7 +21,7 @@
 #define KBC_COMMAND	0x64
 #define  KBC_OUTPUT	0xd1		/* the next byte of data is for the output port */
 #define  KBC_A20_OFF	0xdd
-#define  KBC_PULSE	0xf0		/* those lines of the output port whose bits are 0 */
+#define  KBC_PULSE	0xf0		/* pulses the lines of the output port whose bits are 0 */
 #define  KBC_RESET	0xfe
 #define  OUTPUT_RUN	BIT(0)		/* 0 resets */
 #define  OUTPUT_A20	BIT(1)
@@ -98,7 +98,7 @@ static bool is_pm1(uint16_t port)
 
 static bool sleep_allowed(uint32_t typ)
 {
-	/* A machine that wakes up would run the guest without Veneer.  Not knowing which type soft-off is we trust none. */
+	/* A machine that wakes up would run the guest without Veneer.  If soft-off's type is unknown, allow no type. */
 	if (!acpi.has_s5) {
 		log_err("power: the guest asked for sleep type %u, refused: the firmware's tables do not say what it is", typ);
 		return false;
@@ -119,12 +119,12 @@ bool power_pm1_allowed(uint32_t pm1)
 
 /* --- resets beside ACPI, and the gate of A20 --- */
 
-static struct lock gate_lock;		/* what was told the controller, and the write that tells it */
+static struct lock gate_lock;		/* held over output_next and the write that follows from it */
 static bool output_next;
 
 /*
- * With A20 masked the processor reads Veneer's own memory at another address, too, where an emulator does not heed that it is
- * ignored in VMX operation and by VM_CR.DIS_A20M.  So it stays on, whatever the guest says; a pulse on its line is left out.
+ * In VMX operation, and with VM_CR.DIS_A20M, the processor ignores a masked A20.  An emulator that does not would let Veneer's
+ * own accesses go to other addresses.  So keep A20 on, whatever the guest writes, and leave it out of pulses.
  */
 static void kbc_command(uint8_t command)
 {
@@ -150,7 +150,7 @@ static void kbc_data(uint8_t data)
 	pio_write8(KBC_DATA, data);
 }
 
-/* Where the port resets the processor alone, INIT comes, which resets the machine (hv/smp/smp.c). */
+/* If the port resets only the processor, INIT comes, which resets the machine (hv/smp/smp.c). */
 static void control_a(uint8_t value)
 {
 	if (value & CONTROL_RESET)
@@ -176,7 +176,7 @@ static bool gate_write(uint16_t port, uint8_t value)
 bool power_port_write(uint16_t port, unsigned width, uint32_t value)
 {
 	if (gate_write(port, (uint8_t)value)) {
-		/* The rest of a wide access goes on as bytes. */
+		/* The rest of a wide access goes to the hardware as bytes. */
 		for (unsigned i = 1; i < width; i++)
 			pio_write8((uint16_t)(port + i), (uint8_t)(value >> 8 * i));
 		return false;
@@ -190,7 +190,7 @@ bool power_port_write(uint16_t port, unsigned width, uint32_t value)
 	return true;
 }
 
-/* --- registers in memory: the page passes through, but for what the port would stop at --- */
+/* --- registers in memory: the page passes through, but for the writes that would also stop at a port --- */
 
 static uint64_t page_read(void *ctx, uint32_t off, unsigned width)
 {
@@ -199,7 +199,7 @@ static uint64_t page_read(void *ctx, uint32_t off, unsigned width)
 	return width == 1 ? mmio_read8(p) : width == 2 ? mmio_read16(p) : width == 4 ? mmio_read32(p) : mmio_read64(p);
 }
 
-/* What an access of @width at @at writes to the byte @reg; false where it does not reach there. */
+/* Get the byte that an access of @width at @at writes to @reg; false if the access does not cover it. */
 static bool byte_of(uint64_t at, unsigned width, uint64_t value, uint32_t reg, uint8_t *byte)
 {
 	if (!reg || reg < at || reg - at >= width)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Sleep, soft-off and reset by the guest: devices are stopped first (docs/threat-model.md). */
+/* Sleep, soft-off and reset by the guest: stop the devices first (docs/threat-model.md). */
 #ifndef HV_POWER_H
 #define HV_POWER_H
 
@@ -8,22 +8,22 @@
 /* Trap the ports that ACPI names. */
 void power_init(void);
 
-/* The guest writes a trapped port that no device has: true lets the write go to the hardware. */
+/* Handle the guest's write to a trapped port that no device has: true lets the write go to the hardware. */
 bool power_port_write(uint16_t port, unsigned width, uint32_t value);
 
-/* The guest writes @pm1 to PM1 control, wherever that is.  False: a sleep, which is refused.  Soft-off stops the devices. */
+/* Check the guest's write of @pm1 to PM1 control, wherever that is.  False: refused, a sleep.  Soft-off stops the devices. */
 bool power_pm1_allowed(uint32_t pm1);
 
-/* @fn stops the DMA of all concealed devices and flushes their disks, bounded.  Start only; NULL until then: there are none. */
+/* Set @fn, which stops the DMA of all concealed devices and flushes their disks, bounded.  Start only; NULL: no devices yet. */
 void machine_on_stop(void (*fn)(void));
 
-/* The machine is about to go down by the guest's will: stop all other processors, then all devices, once. */
+/* Call before the guest powers off or resets the machine: stops all other processors, then all devices, once. */
 void machine_stopping(void);
 
-/* No machine_stopping() does anything to devices any more: they are in use by who does not let go of them. */
+/* From now on machine_stopping() leaves the devices alone: a processor that does not let go is using them. */
 void machine_leave_devices(void);
 
-/* machine_stopping(), then reset the machine. */
+/* Call machine_stopping(), then reset the machine. */
 NORETURN void machine_reset(void);
 
 #endif

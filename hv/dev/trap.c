@@ -24,15 +24,15 @@ struct trap {
 	const struct trap_ops *ops;
 	void *ctx;
 	uint64_t base;
-	uint64_t wanted;	/* where it goes when that is free; 0: nowhere */
+	uint64_t wanted;	/* the place to take when it is free; 0: none */
 	uint32_t size;
 	bool pio, on;
-	unsigned complaints;	/* the guest can have as many as it likes */
+	unsigned complaints;	/* limited: the guest can cause any number */
 };
 
 struct lock trap_serial;
 
-/* Of the tables below, for those who change them.  Those who look things up read each field once. */
+/* Held to change the tables below.  A look-up takes no lock and reads each field once. */
 static struct lock lock;
 static struct { uint16_t base; unsigned n; } fixed[MAX_FIXED];
 static unsigned nfixed;
@@ -61,7 +61,7 @@ struct trap *trap_new_pio(const char *name, uint32_t size, const struct trap_ops
 	return new_trap(name, size, ops, ctx, true);
 }
 
-/* The offset in the trap, or its size where it does not cover the address.  Another processor may be moving it. */
+/* Return the offset in the trap, or its size if it does not cover the address.  Another processor may be moving the trap. */
 static uint32_t offset_in(const struct trap *t, uint64_t addr)
 {
 	uint64_t base = __atomic_load_n(&t->base, __ATOMIC_RELAXED);
@@ -88,14 +88,14 @@ static void mark_ports(uint64_t base, uint32_t size, bool on)
 	}
 }
 
-/* Processors may have cached the bitmap: they drop that as they do with nested tables. */
+/* Processors may have cached the bitmap: make them flush it, as after a change of nested tables. */
 static void ports_changed(void)
 {
 	guest_pause();
 	guest_resume();
 }
 
-/* A BAR that came and went would take the intercept with it: configuration, sleep and reset ports have to keep theirs. */
+/* True for configuration, sleep and reset ports: a BAR that is put there and taken away would remove their intercepts. */
 static bool meets_fixed(uint64_t base, uint32_t size)
 {
 	for (unsigned i = 0; i < nfixed; i++)
@@ -104,7 +104,7 @@ static bool meets_fixed(uint64_t base, uint32_t size)
 	return false;
 }
 
-/* RAM, Veneer, the local APIC and the IOAPIC's neighbourhood are no place for a BAR. */
+/* True if no BAR may go there: RAM, Veneer, the local APIC, the surroundings of the I/O APIC. */
 static bool forbidden(const struct trap *t, uint64_t base)
 {
 	if (t->pio)
@@ -132,7 +132,7 @@ static int trap_put(struct trap *t, uint64_t base)
 	return 0;
 }
 
-/* A range came free: a trap may wait for it. */
+/* A range has become free: place the traps that wait for it. */
 static void place_waiting(void)
 {
 	for (struct trap *t = traps; t < traps + ntraps; t++) {

@@ -5,22 +5,22 @@
 
 #include <veneer/trap.h>
 
-/* The trap that answers at a guest-physical address or port, with the offset in it, or NULL. */
+/* Find the trap that answers at a guest-physical address or port, and the offset in it; NULL: none. */
 struct trap *trap_find_mmio(uint64_t gpa, uint32_t *off);
 struct trap *trap_find_pio(uint16_t port, uint32_t *off);
 
-/* Accesses that run over the end of the trap are cut: the rest reads as ones and is not written. */
+/* Read or write by the trap.  An access across the trap's end is cut: the rest reads as ones, and writes to it are lost. */
 uint64_t trap_read(struct trap *t, uint32_t off, unsigned width);
 void trap_write(struct trap *t, uint32_t off, unsigned width, uint64_t value);
 
 /* As trap_place(), for the pages of the interrupt controllers, where no BAR may go. */
 int trap_place_system(struct trap *t, uint64_t base);
-/* A memory trap for ever at @base, whose nested mapping is the caller's: it answers what exits there. */
+/* Place a memory trap for ever at @base, for accesses that exit there; the caller keeps the nested mapping. */
 void trap_place_mapped(struct trap *t, uint64_t base);
 
-/* Ports: the intercept bitmap that the vendor's code shows to the processor (4 KiB for 64 Ki ports, 3 pages with SVM). */
+/* Set the ports' intercept bitmap, which the vendor's code gives to the processor (4 KiB for 64 Ki ports, 3 pages with SVM). */
 void trap_set_io_bitmap(uint8_t *bitmap);
-/* Make ports exit for ever that no trap covers, since the exit handlers know them.  No BAR may go there. */
+/* Let ports without a trap exit for ever; the exit handlers know them.  No BAR may go there. */
 void trap_intercept_ports(uint16_t base, unsigned n);
 bool trap_port_is_fixed(uint16_t port);
 
