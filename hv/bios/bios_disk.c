@@ -23,7 +23,7 @@
 #define ST_WRITE	0xcc
 
 #define FIRST_DRIVE	0x80u
-#define FIRST_CD	0xe0u	/* from here on the BIOS has its own */
+#define FIRST_CD	0xe0u	/* numbers from here on are the BIOS's own */
 #define SECTORS		63u	/* a track, by every translation that BIOSes use for disks of today */
 #define VERIFY_MAX	(DISK_VERIFY_PIECES * PAGE_SIZE / BIOS_SECTOR)
 #define DISK_VERIFY_PIECES 64u
@@ -46,12 +46,12 @@ static uint8_t bounce[PAGE_SIZE] ALIGNED(PAGE_SIZE);
 /* The call that the stub polls for; and a call that ended before the stub asked, when an interrupt handler made its own. */
 static struct poll {
 	bool on, write;
-	unsigned cpu;			/* whose call it is */
-	uint8_t count;			/* for AL; 0: not said there */
+	unsigned cpu;			/* the caller's */
+	uint8_t count;			/* for AL; 0: not reported in AL */
 	uint64_t low;			/* the part of the buffer in the first page, ... */
 	uint32_t low_bytes;
 	uint64_t packet;		/* ... and the disk address packet, 0: none */
-	uint8_t status;			/* of the one that is done */
+	uint8_t status;			/* of the call that has ended */
 } call, interrupted;
 
 /* A packet of functions 42h to 47h. */

@@ -7,7 +7,7 @@
 #define SMAP			0x534d4150u
 #define NOT_SUPPORTED		0x86
 #define KIB_16M			(15u * 1024)	/* from 1 MiB to 16 MiB */
-#define MAX_KIB_88		0xfc00u		/* what 16-bit programs still understand: up to 64 MiB */
+#define MAX_KIB_88		0xfc00u		/* the most that 16-bit programs understand: up to 64 MiB */
 
 static const struct boot_info *info;
 static uint32_t upper_kib;		/* from 1 MiB to the first hole */

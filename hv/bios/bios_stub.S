@@ -104,7 +104,7 @@ int19:	cli
 	ljmpw $0, $BOOT_SECTOR
 1:	int $0x18
 
-	/* A boot sector that gives up comes here. */
+	/* INT 18h: a boot sector that fails comes here. */
 int18:
 bios_call18:
 	CALL

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * ELF as kernels use it (System V ABI, chapters 4 and 5), and the layout of a kernel in memory, which the address fields of
- * a multiboot header can give as well.
+ * ELF as kernels use it (System V ABI, chapters 4 and 5), and the layout of a kernel in memory, which can also come from the
+ * address fields of a multiboot header.
  */
 #ifndef HV_ELF_H
 #define HV_ELF_H
@@ -70,7 +70,7 @@ struct kernel_segment {
 	uint64_t paddr, vaddr, offset, filesz, memsz;
 };
 
-/* Checked: every segment's file part lies in the file; no segment wraps or passes 4 GiB. */
+/* A checked layout: every segment's file part lies in the file; no segment wraps or passes 4 GiB. */
 struct kernel_layout {
 	struct kernel_segment seg[KERNEL_MAX_SEGMENTS];
 	unsigned nseg;
@@ -116,8 +116,9 @@ int layout_load(const struct guest_image *img, const struct kernel_layout *k, st
 bool layout_fits(const struct kernel_layout *k, const struct load_plan *p, uint64_t delta);
 
 /*
- * The kernel's section headers for the multiboot information, at offset *@at of @o; those that no segment loads (symbols,
- * strings, debugging information; at most 32) are given places of their own.  False (and none given) when there are no headers.
+ * Put the kernel's section headers for the multiboot information at offset *@at of @o.  Sections that no segment loads
+ * (symbols, strings, debugging information; at most 32) get places of their own.  False (and no places) if there are no
+ * headers.
  */
 bool layout_sections(const struct guest_image *img, const struct kernel_layout *k, struct load_plan *p, struct load_blob *o,
 		     uint32_t *at);

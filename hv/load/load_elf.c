@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Read a kernel's ELF file and lay out its segments, for the protocols whose kernels are ELF files.  What a protocol hands to
- * the kernel is its own file's (load_multiboot1.c, load_multiboot2.c, load_pvh.c).
+ * Read a kernel's ELF file and lay out its segments, for the protocols whose kernels are ELF files.  Each protocol's own file
+ * makes the data for the kernel (load_multiboot1.c, load_multiboot2.c, load_pvh.c).
  */
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -155,7 +155,7 @@ void layout_note_sections(const struct guest_image *img, struct kernel_layout *k
 	k->shstrndx = h->shstrndx;
 }
 
-/* Program header @i; the caller has checked that the table lies in the file. */
+/* Get program header @i; the caller has checked that the table lies in the file. */
 struct elf64_segment elf_segment(const struct guest_image *img, const struct elf64_header *h, unsigned i)
 {
 	return read_segment(img->data + h->phoff + (uint64_t)i * h->phentsize, h->ident.class == ELF_CLASS64);

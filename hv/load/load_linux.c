@@ -14,7 +14,7 @@
 #define HDR_SETUP_SECTS		0x1f1
 #define HDR_SYSSIZE		0x1f4
 #define HDR_BOOT_FLAG		0x1fe
-#define HDR_LENGTH		0x201		/* of what follows 0x202 */
+#define HDR_LENGTH		0x201		/* bytes of the header behind 0x202 */
 #define HDR_MAGIC		0x202
 #define HDR_VERSION		0x206
 #define HDR_LOADER		0x210
@@ -92,7 +92,7 @@ struct linux_kernel {
 	uint64_t code, code_size;	/* the protected-mode part in the file */
 	uint64_t init_size, align, min_align, pref;
 	bool relocatable, entry64, above_4g;
-	uint64_t initrd_end;		/* the initrd must end at or below */
+	uint64_t initrd_end;		/* the initrd must end at or below this address */
 	uint32_t cmdline_max;
 
 	uint64_t place;			/* chosen */
@@ -157,7 +157,7 @@ static int read_header(const struct guest_image *img, struct linux_kernel *l)
 	l->initrd_end = get(img, HDR_INITRD_MAX, 4) + 1;
 	l->cmdline_max = (uint32_t)get(img, HDR_CMDLINE_SIZE, 4);
 	l->pref = LOAD_MIB;
-	/* Before 2.10 a kernel did not say how much it unpacks to. */
+	/* Before 2.10 a header did not hold the unpacked kernel's size. */
 	l->init_size = 4 * l->code_size;
 	if (l->version >= 0x20a) {
 		l->pref = get(img, HDR_PREF_ADDRESS, 8);
@@ -365,7 +365,7 @@ static void fill_zero_page(uint8_t *zp, struct load_blob *o, const struct guest_
 	set(zp, ZP_EXT_RAMDISK_IMAGE, l->initrd >> 32, 4);
 	set(zp, ZP_EXT_RAMDISK_IMAGE + 4, l->initrd_size >> 32, 4);
 	set(zp, HDR_CMDLINE, o->gpa + blob_add_string(o, img->cmdline), 4);
-	/* The guest cannot see our own copy of the RSDP; without an address Linux searches for the RSDP itself. */
+	/* The guest cannot see Veneer's copy of the RSDP; without an address Linux searches for the RSDP itself. */
 	if (b->rsdp != (uintptr_t)b->rsdp_copy)
 		set(zp, ZP_ACPI_RSDP, b->rsdp, 8);
 	fill_screen(zp, b);

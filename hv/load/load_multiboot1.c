@@ -118,7 +118,7 @@ static int kernel_layout(const struct guest_image *img, struct kernel_layout *k)
 	return -ERR_INVAL;
 }
 
-/* 3.1.4: the preferred mode.  This flag is one of the lower ones: the kernel must get a mode, but any. */
+/* 3.1.4: the preferred mode.  This flag is one of the lower ones: the kernel must get a mode, but any mode will do. */
 static int check_screen(const struct guest_image *img, const struct boot_info *b)
 {
 	struct mb1_header h;

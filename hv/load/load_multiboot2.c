@@ -131,7 +131,7 @@ static int read_tag(const struct header_tag *t, const uint8_t *tag, struct wishe
 		read_framebuffer(&w->screen, tag, t->size, optional);
 		return 0;
 	case MB2_HDR_MODULE_ALIGN:	/* all modules are page-aligned */
-	case MB2_HDR_EFI_BS:		/* an entry without boot services is there, or the kernel is refused below */
+	case MB2_HDR_EFI_BS:		/* the kernel also has an entry without boot services, or is refused below */
 		return 0;
 	default:
 		if (optional)
@@ -249,7 +249,7 @@ static int choose_place(const struct wishes *w, const struct kernel_layout *k, u
 			w->align, w->min, w->max);
 		return -ERR_NOMEM;
 	}
-	/* Only the size was asked for: the segments claim their own parts. */
+	/* Only the total size was needed: the segments claim their own parts. */
 	load_plan.nclaims--;
 	*delta = at - k->base;
 	log_info("guest: the kernel is moved from %#llx to %#llx", ULL(k->base), ULL(at));

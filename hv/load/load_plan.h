@@ -38,10 +38,10 @@ struct load_plan {
 	unsigned nclaims;
 };
 
-/* The one that all loaders use: of them one runs, once. */
+/* The plan of all loaders: only one loader runs, and only once. */
 extern struct load_plan load_plan;
 
-/* @what is a string that lives on: "the kernel".  The BIOS's data areas are claimed from the start. */
+/* @what is a string that stays valid: "the kernel".  The BIOS's data areas are claimed from the start. */
 void load_plan_init(struct load_plan *p, const struct boot_info *b);
 
 /* True if a place is usable memory that nobody has claimed.  Prints nothing. */
@@ -70,7 +70,7 @@ int load_plan_run(struct load_plan *p);
  */
 int load_modules(struct load_plan *p, const struct guest_image *img, uint64_t after, uint64_t *place);
 
-/* Bytes for the guest, collected in our own memory, to be copied to @gpa. */
+/* Bytes for the guest, collected in Veneer's own memory, to be copied to @gpa. */
 struct load_blob {
 	uint8_t *buf;
 	uint64_t gpa;
@@ -78,7 +78,7 @@ struct load_blob {
 	bool overflow;
 };
 
-/* A blob of at most @size bytes, claimed in low memory or else anywhere below 4 GiB: 0 or negative after a line. */
+/* Make a blob of at most @size bytes, and claim its place in low memory, or else below 4 GiB: 0 or negative after a line. */
 int blob_new(struct load_blob *o, struct load_plan *p, uint32_t size, const char *what);
 
 /* Append @data, or zeros if it is NULL, aligned.  Return the offset; 0 with @overflow set if there is no room. */
@@ -91,10 +91,10 @@ int blob_finish(struct load_blob *o, struct load_plan *p, int err, const char *w
 /* The screen that a kernel's header asks for.  The boot loader has set the mode, without knowing the guest: it is fixed. */
 struct screen_wish {
 	bool graphics;			/* a framebuffer is understood */
-	bool graphics_required;		/* and nothing else */
+	bool graphics_required;		/* the kernel understands nothing else */
 	bool text;			/* the text screen is understood */
-	bool any_required;		/* one of those that are understood has to be there */
-	uint32_t width, height, depth;	/* 0: whichever; a recommendation at best (multiboot2 3.1.10) */
+	bool any_required;		/* the machine must have one that the kernel understands */
+	uint32_t width, height, depth;	/* 0: any; only a recommendation (multiboot2 3.1.10) */
 };
 
 /* Print how the screen differs from the request.  0, or -ERR_NOTSUP after a line if the kernel must not be started. */

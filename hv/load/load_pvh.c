@@ -112,7 +112,7 @@ static void build_start(struct load_blob *o, const struct guest_image *img, cons
 	start.cmdline = o->gpa + blob_add_string(o, img->cmdline);
 	add_modules(o, &start, img, place);
 	add_map(o, &start, b);
-	/* The guest cannot see our own copy of the RSDP. */
+	/* The guest cannot see Veneer's copy of the RSDP. */
 	if (b->rsdp_size && b->rsdp == (uintptr_t)b->rsdp_copy)
 		start.rsdp = o->gpa + blob_add(o, b->rsdp_copy, b->rsdp_size, 16);
 	memcpy(o->buf, &start, sizeof(start));

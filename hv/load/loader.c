@@ -116,7 +116,7 @@ static int unknown_format(const struct guest_image *img, enum config_protocol pr
 	return -ERR_NOTSUP;
 }
 
-/* The boot loader places Veneer where no module lies; a module that Veneer covers all the same is lost. */
+/* The boot loader places Veneer beside the modules; a module that Veneer covers nevertheless is lost. */
 static int check_modules(const struct boot_info *b)
 {
 	for (unsigned i = 0; i < b->nmodules; i++) {

@@ -25,9 +25,9 @@ struct guest_format {
 	/* True if the image is of this format. */
 	bool (*detect)(const struct guest_image *img);
 	/*
-	 * Load.  On return the memory of image and modules at their old places belongs to the guest.  @regs arrives in
-	 * the 32-bit flat protected-mode state of vcpu_flat32() and may be changed.  0, or negative after a log line that
-	 * says what does not fit where.
+	 * Load the kernel.  On return the memory of image and modules at their old places belongs to the guest.  @regs
+	 * arrives in the 32-bit flat protected-mode state of vcpu_flat32() and may be changed.  0, or negative after a log
+	 * line that names what does not fit, and where.
 	 */
 	int (*load)(const struct guest_image *img, struct boot_info *b, struct vcpu_regs *regs);
 };
@@ -37,7 +37,7 @@ extern const struct guest_format guest_multiboot1, guest_multiboot2, guest_linux
 
 /*
  * Find the kernel among the modules (first word "kernel", else the first of a known format that is not "config"), load it by
- * @c's protocol, with @c's bootargs if its module's line has none.  0, or negative after a log line: no kernel module, a format
+ * @c's protocol, with @c's bootargs if the module's line has none.  0, or negative after a log line: no kernel module, a format
  * that is unknown (the line names the known formats and the bytes seen), or a format that is not the protocol's.
  */
 int loader_start_guest(struct boot_info *b, const struct config *c, struct vcpu_regs *regs);
