@@ -20,10 +20,17 @@
 #define CLASS_SMBUS	0x0c05		/* the function that all of them have */
 #define SB600_TO_900	0x4385
 #define SB800_REVISION	0x40
+#define HUDSON2		0x780b
+#define HUDSON2_DECODE_EN_REVISION	0x41
+#define KERNCZ		0x790b
+#define KERNCZ_DECODE_EN_REVISION	0x49
 
 #define PM_INDEX	0xcd6
 #define PM_PORTS	2u
+#define PM_DECODE_EN1	0x01		/* later ones: bits 15:8 of the SMBus's base */
 #define PM_MMIO_BASE	0x24		/* SB800, SB900: where the page is; later ones do not move it */
+#define PM_SMBUS_EN	0x2c		/* SB800 to Hudson-2: the low byte of the SMBus's base */
+#define  SMBUS_PORT	GENMASK(2, 1)	/* no base: which of the SMBus's ports the next transfer goes to */
 #define PM_CF9		0xc5		/* as port CF9h */
 #define  CF9_RESET	BIT(2)
 
@@ -35,30 +42,62 @@
 
 #define MAX_LINES	8u
 
-/*
- * The SB600's and SB700's bases, later ones' of the page and the SMBus; the I/O APIC's, the watchdog's and the HPET's, but for
- * the byte with their enables; ACPI's ports.
- */
-static const struct { uint8_t first, last; } held[] = {
-	{ 0x20, 0x2f }, { 0x34, 0x37 }, { 0x49, 0x4b }, { 0x51, 0x53 }, { 0x60, 0x6f },
+struct span { uint8_t first, last; };
+
+/* SB600, SB700, SP5100: ACPI's ports; the watchdog's base.  Between them are trigger levels, USB, the watchdog's control. */
+static const struct span sb600_bases[] = {
+	{ 0x20, 0x2f }, { 0x6c, 0x6f },
 };
 
+/*
+ * From the SB800 on: bases of the page and the SMBus, but for 2Eh, its other port select; the I/O APIC's, the watchdog's and the
+ * HPET's, but for the byte with their enables; ACPI's ports.
+ */
+static const struct span sb800_bases[] = {
+	{ 0x20, 0x2d }, { 0x2f, 0x2f }, { 0x34, 0x37 }, { 0x49, 0x4b }, { 0x51, 0x53 }, { 0x60, 0x6f },
+};
+
+static bool is_sb800;		/* or a later one */
+static bool has_decode_en;	/* PM_DECODE_EN1 holds a base */
 static volatile uint8_t *page;
 static uint8_t written_index;
 static unsigned lines;
 
-static bool is_held(uint8_t reg)
+static bool is_in(const struct span *spans, unsigned n, uint8_t reg)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(held); i++)
-		if (reg >= held[i].first && reg <= held[i].last)
+	for (unsigned i = 0; i < n; i++)
+		if (reg >= spans[i].first && reg <= spans[i].last)
 			return true;
 	return false;
 }
 
-/* False: the byte is lost. */
-static bool pm_write_allowed(uint8_t reg, uint8_t value)
+static bool is_held(uint8_t reg)
 {
-	if (is_held(reg)) {
+	if (!is_sb800)
+		return is_in(sb600_bases, ARRAY_SIZE(sb600_bases), reg);
+	return (has_decode_en && reg == PM_DECODE_EN1) || is_in(sb800_bases, ARRAY_SIZE(sb800_bases), reg);
+}
+
+/*
+ * Whether @value in PM register @reg could move a base.  The register is at @mapped; NULL: it is the one that the hardware's
+ * index selects.  Drivers write the port select before each transfer and do not look whether the write took.
+ */
+static bool moves_base(uint8_t reg, uint8_t value, const volatile uint8_t *mapped)
+{
+	uint8_t now;
+
+	if (!is_held(reg))
+		return false;
+	if (!is_sb800 || reg != PM_SMBUS_EN)
+		return true;
+	now = mapped ? mmio_read8(mapped) : pio_read8(PM_INDEX + 1);
+	return (value ^ now) & ~SMBUS_PORT;
+}
+
+/* False: the byte is lost.  @mapped as above. */
+static bool pm_write_allowed(uint8_t reg, uint8_t value, const volatile uint8_t *mapped)
+{
+	if (moves_base(reg, value, mapped)) {
 		if (lines < MAX_LINES && ++lines)
 			log_warn("fch: the guest's %#x to PM register %#x, which holds a base: dropped", value, reg);
 		return false;
@@ -86,7 +125,7 @@ static void port_write_byte(uint32_t off, uint8_t value)
 		return;
 	}
 	index = pio_read8(PM_INDEX);
-	if (pm_write_allowed(index, value) && (index == written_index || !is_held(written_index)))
+	if (pm_write_allowed(index, value, NULL) && (index == written_index || !moves_base(written_index, value, NULL)))
 		pio_write8(PM_INDEX + 1, value);
 }
 
@@ -109,7 +148,7 @@ static bool byte_allowed(uint32_t off, uint8_t value)
 	if (off < PAGE_SMBUS_END)
 		return false;
 	if (off >= PAGE_PM && off < PAGE_PM_END)
-		return pm_write_allowed((uint8_t)(off - PAGE_PM), value);
+		return pm_write_allowed((uint8_t)(off - PAGE_PM), value, page + off);
 	if (off == PAGE_PM1_CNT + 1)
 		return power_pm1_allowed((uint32_t)value << 8);
 	return true;
@@ -154,17 +193,25 @@ static uint32_t pm_read32(uint8_t reg)
 	return v;
 }
 
-/* Where the page is, 0 if there is none. */
+static void learn_layout(const struct pci_dev *d)
+{
+	is_sb800 = d->vendor != ATI || d->device != SB600_TO_900 || d->revision >= SB800_REVISION;
+	has_decode_en = (d->vendor == AMD && d->device == HUDSON2 && d->revision >= HUDSON2_DECODE_EN_REVISION) ||
+			(d->vendor == AMD && d->device == KERNCZ && d->revision >= KERNCZ_DECODE_EN_REVISION) ||
+			(d->vendor == HYGON && d->device == KERNCZ);
+}
+
+/* Where the page is, 0 if there is none.  Registers that do not answer read as ones. */
 static uint32_t page_address(const struct pci_dev *d)
 {
 	uint32_t v;
 
 	if (d->vendor != ATI || d->device != SB600_TO_900)
 		return PAGE_AT;
-	if (d->revision < SB800_REVISION)
+	if (!is_sb800)
 		return 0;
 	v = pm_read32(PM_MMIO_BASE);
-	return v & 1 ? ALIGN_DOWN(v, PAGE_SIZE) : 0;
+	return (v & 1) && v != ~0u ? ALIGN_DOWN(v, PAGE_SIZE) : 0;
 }
 
 int fch_init(void)
@@ -172,11 +219,13 @@ int fch_init(void)
 	static const struct trap_ops ports_ops = { .read = ports_read, .write = ports_write };
 	static const struct trap_ops page_ops = { .read = page_read, .write = page_write };
 	const struct pci_dev *d = find_smbus();
-	uint32_t at = d ? page_address(d) : 0;
 	struct trap *t;
+	uint32_t at;
 
 	if (!d)
 		return 0;
+	learn_layout(d);
+	at = page_address(d);
 	t = trap_new_pio("fch", PM_PORTS, &ports_ops, NULL);
 	if (!t || trap_place(t, PM_INDEX))
 		return -ERR_NOMEM;

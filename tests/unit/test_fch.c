@@ -184,6 +184,95 @@ TEST(older_ones)
 	CHECK(!fch_init() && mmio_at == 0xfed40000);
 	start(0x1002, 0x4385, 0x41);
 	CHECK(!fch_init() && !mmio);
+	/* Ports that nobody answers: no page at the end of the address space. */
+	start(0x1002, 0x4385, 0x41);
+	memset(pm, 0xff, sizeof(pm));
+	CHECK(!fch_init() && !mmio);
+}
+
+/* The SP5100's registers of the numbers that hold bases in later ones hold none: they pass; its own do not. */
+TEST(the_layout_before_the_sb800)
+{
+	static const uint8_t open[] = { 0x01, 0x34, 0x36, 0x37, 0x49, 0x53, 0x60, 0x65, 0x68, 0x69, 0x6b, 0x70 };
+	static const uint8_t bases[] = { 0x20, 0x22, 0x2a, 0x2c, 0x2e, 0x2f, 0x6c, 0x6f };
+
+	start(0x1002, 0x4385, 0x3d);
+	CHECK_EQ(fch_init(), 0);
+	for (unsigned i = 0; i < sizeof(open); i++) {
+		out(open[i], 0x5a);
+		CHECK_EQ(pm[open[i]], 0x5a);
+	}
+	for (unsigned i = 0; i < sizeof(bases); i++) {
+		out(bases[i], 0x06);
+		CHECK_EQ(pm[bases[i]], 0);
+	}
+}
+
+static void start_sb800(void)
+{
+	start(0x1002, 0x4385, 0x42);
+	pm[0x24] = 1;
+	pm[0x26] = 0xd8;
+	pm[0x27] = 0xfe;
+	CHECK(!fch_init() && mmio);
+	pm[0x2c] = page[0x32c] = 0x01;
+	pm[0x2d] = page[0x32d] = 0x0b;
+}
+
+/* Of the SMBus's registers a guest may write the port select, and no bit of the base. */
+TEST(the_smbus_port_select)
+{
+	start_sb800();
+	out(0x2e, 0x04);
+	CHECK_EQ(pm[0x2e], 0x04);
+	out(0x2c, 0x05);
+	CHECK_EQ(pm[0x2c], 0x05);
+	out(0x2c, 0x01);
+	CHECK_EQ(pm[0x2c], 0x01);
+	for (unsigned bit = 0; bit < 8; bit++) {
+		out(0x2c, 0x01 ^ (uint8_t)(1u << bit));
+		CHECK_EQ(pm[0x2c], bit == 1 || bit == 2 ? 0x01 ^ 1u << bit : 0x01);
+		out(0x2c, 0x01);
+	}
+	out(0x2d, 0x0c);
+	out(0x2f, 0x01);
+	CHECK(pm[0x2d] == 0x0b && !pm[0x2f]);
+	/* In the page. */
+	mmio->write(NULL, 0x32c, 1, 0x07);
+	mmio->write(NULL, 0x32e, 1, 0x02);
+	CHECK(page[0x32c] == 0x07 && page[0x32e] == 0x02);
+	mmio->write(NULL, 0x32c, 1, 0x21);
+	mmio->write(NULL, 0x32c, 2, 0x0c01);
+	CHECK(page[0x32c] == 0x07 && page[0x32d] == 0x0b);
+	/* An index that cannot be read. */
+	index_unreadable = true;
+	out(0x2c, 0x03);
+	CHECK_EQ(pm[0x2c], 0x03);
+	out(0x2c, 0x43);
+	CHECK_EQ(pm[0x2c], 0x03);
+}
+
+/* Later ones have the SMBus's base in PM 01h, and its port select in 02h. */
+TEST(the_smbus_base_in_decode_enable)
+{
+	static const struct { uint16_t vendor, device; uint8_t revision; bool held; } chips[] = {
+		{ 0x1022, 0x790b, 0x49, true }, { 0x1022, 0x790b, 0x71, true }, { 0x1d94, 0x790b, 0x40, true },
+		{ 0x1022, 0x780b, 0x42, true }, { 0x1022, 0x780b, 0x14, false }, { 0x1002, 0x4385, 0x42, false },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(chips); i++) {
+		start(chips[i].vendor, chips[i].device, chips[i].revision);
+		CHECK_EQ(fch_init(), 0);
+		out(0x01, 0x0b);
+		CHECK_EQ(pm[0x01], chips[i].held ? 0 : 0x0b);
+		out(0x02, 0x08);
+		CHECK_EQ(pm[0x02], 0x08);
+		if (!mmio)
+			continue;
+		mmio->write(NULL, 0x301, 1, 0x0b);
+		mmio->write(NULL, 0x302, 1, 0x10);
+		CHECK(page[0x301] == (chips[i].held ? 0 : 0x0b) && page[0x302] == 0x10);
+	}
 }
 
 TEST(none_and_no_room)
