@@ -13,6 +13,7 @@
 #define INTEL		0x8086
 #define ATI		0x1002
 #define AMD		0x1022
+#define HYGON		0x1d94
 #define HEADER_DWORDS	16u
 #define HEADER_END	0x40u
 #define CONFIG_END	0x0fffu
@@ -65,6 +66,7 @@ static const struct held {
 	/* AMD's FCH: the SMBus function has the bases of the whole southbridge in its own registers. */
 	{ AMD, ANY, 0x0c05, 0, HEADER_END, CONFIG_END },
 	{ ATI, ANY, 0x0c05, 0, HEADER_END, CONFIG_END },
+	{ HYGON, ANY, 0x0c05, 0, HEADER_END, CONFIG_END },
 };
 
 static bool has_bar(const struct pci_dev *d)

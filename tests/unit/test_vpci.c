@@ -463,6 +463,26 @@ TEST(bases_of_the_chipset_are_held)
 	CHECK_EQ(real[LPC][0x6b], 0x0a);
 }
 
+/* The FCH's SMBus function has the southbridge's bases, whoever sells the chip. */
+TEST(bases_of_the_fch_are_held)
+{
+	static const uint16_t vendors[] = { 0x1002, 0x1022, 0x1d94 };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(vendors); i++) {
+		devices[2].vendor = vendors[i];
+		devices[2].class_code = 0x0c0500;
+		start();
+		uint32_t v = get(OPEN, 0x90);
+		set(OPEN, 0x90, 4, 0xb01);
+		uint32_t now = get(OPEN, 0x90);
+		set(OPEN, 0x3c, 1, 0x0b);
+		devices[2].vendor = 0;
+		devices[2].class_code = 0x030000;
+		CHECK_EQ(now, v);
+		CHECK_EQ(real[OPEN][0x3c], 0x0b);
+	}
+}
+
 static void place_open(uint16_t command, uint32_t bar0)
 {
 	memset(real[OPEN] + 4, 0, 2);
