@@ -44,14 +44,14 @@
 
 struct span { uint8_t first, last; };
 
-/* SB600, SB700, SP5100: ACPI's ports; the watchdog's base.  Between them are trigger levels, USB, the watchdog's control. */
+/* SB600, SB700, SP5100: ACPI's ports; the watchdog's base.  Between are trigger levels, USB, the watchdog's control. */
 static const struct span sb600_bases[] = {
 	{ 0x20, 0x2f }, { 0x6c, 0x6f },
 };
 
 /*
- * From the SB800 on: bases of the page and the SMBus, but for 2Eh, its other port select; the I/O APIC's, the watchdog's and the
- * HPET's, but for the byte with their enables; ACPI's ports.
+ * From the SB800 on: bases of the page and the SMBus, but for 2Eh, its other port select; the I/O APIC's, the watchdog's and
+ * the HPET's, but for the byte with their enables; ACPI's ports.
  */
 static const struct span sb800_bases[] = {
 	{ 0x20, 0x2d }, { 0x2f, 0x2f }, { 0x34, 0x37 }, { 0x49, 0x4b }, { 0x51, 0x53 }, { 0x60, 0x6f },

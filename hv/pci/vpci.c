@@ -2,11 +2,13 @@
 /* Configuration space as the guest sees it, by ports and by ECAM (PCI 3.0, 3.2.2.3.2; PCI Express 4.0, 7.2.2). */
 #include <veneer/err.h>
 #include <veneer/gmem.h>
+#include <veneer/io.h>
 #include <veneer/lock.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/string.h>
 #include <veneer/vpci.h>
+#include "hv/cpu/msr.h"
 #include "hv/dev/acpi.h"
 #include "hv/dev/ports.h"
 #include "hv/dev/power.h"
@@ -27,6 +29,10 @@
 #define BUS_SHIFT		20
 #define INTEL			0x8086
 #define INTEL_PCIEXBAR		0x60
+#define MSR_MMIO_CFG_BASE	0xc0010058
+#define  MMIO_CFG_ENABLE	BIT(0)
+#define  MMIO_CFG_BUSES		GENMASK(5, 2)	/* the number's logarithm; above 8: of segments of 256 buses */
+#define  MMIO_CFG_ADDRESS	GENMASK64(51, 20)
 #define INTERRUPT_PAGES		0xfec00000ull
 #define MAX_ARRIVALS		16u
 
@@ -273,8 +279,55 @@ static int close_buses(uint64_t addr, unsigned segment, unsigned first, unsigned
 	return 0;
 }
 
-/* Intel's chipset may decode more buses than the firmware's table names: those it tells itself (4th series, 3.1.17). */
-static int close_beyond(void)
+static bool is_named(uint64_t addr)
+{
+	for (unsigned i = 0; i < acpi.necam; i++) {
+		unsigned first = acpi.ecam[i].bus_first, last = acpi.ecam[i].bus_last;
+
+		if (addr - acpi.ecam[i].addr - ((uint64_t)first << BUS_SHIFT) < (uint64_t)(last - first + 1) << BUS_SHIFT)
+			return true;
+	}
+	return false;
+}
+
+/* The chipset decodes buses 0 to @n - 1 of one segment at @base: close those that the firmware's table does not name there. */
+static int close_unnamed(uint64_t base, unsigned segment, unsigned n)
+{
+	int err = 0;
+
+	for (unsigned bus = 0, next; bus < n && !err; bus = next) {
+		bool named = is_named(base + ((uint64_t)bus << BUS_SHIFT));
+
+		for (next = bus + 1; next < n && is_named(base + ((uint64_t)next << BUS_SHIFT)) == named; next++)
+			;
+		if (named)
+			continue;
+		log_info("pci: segment %u, buses %u to %u: decoded from %#lx on, in no table: closed", segment, bus, next - 1,
+			 base);
+		err = close_buses(base, segment, bus, next - 1);
+	}
+	return err;
+}
+
+/*
+ * On Xeons and before the 965 the register means something else.  So believe its address if the firmware's table names it, too,
+ * or if the host bridge's own page is there, with the same id and the same register.
+ */
+static bool is_pciexbar(const struct pci_dev *d, uint64_t base)
+{
+	volatile uint8_t *page;
+
+	for (unsigned i = 0; i < acpi.necam; i++)
+		if (!acpi.ecam[i].segment && acpi.ecam[i].addr == base)
+			return true;
+	page = ecam_size(base, PAGE_SIZE) == PAGE_SIZE ? mem_map_mmio(base, PAGE_SIZE) : NULL;
+	return page && mmio_read32(page) == pci_read32(d, PCI_VENDOR_ID) &&
+	       mmio_read32(page + INTEL_PCIEXBAR) == pci_read32(d, INTEL_PCIEXBAR) &&
+	       mmio_read32(page + INTEL_PCIEXBAR + 4) == pci_read32(d, INTEL_PCIEXBAR + 4);
+}
+
+/* What Intel's chipset tells itself (4th series, 3.1.17). */
+static int close_intel(void)
 {
 	static const uint16_t buses[] = { 256, 128, 64 };
 	const struct pci_dev *d = pci_find(0);
@@ -282,16 +335,29 @@ static int close_beyond(void)
 	if (!d || d->vendor != INTEL || d->class_code >> 8 != 0x0600)
 		return 0;
 	uint64_t reg = pci_read32(d, INTEL_PCIEXBAR) | (uint64_t)pci_read32(d, INTEL_PCIEXBAR + 4) << 32;
+	uint64_t base = reg & GENMASK64(38, 26);
 	unsigned length = reg >> 1 & 3;
 
-	for (unsigned i = 0; i < acpi.necam && (reg & 1) && length < ARRAY_SIZE(buses); i++) {
-		unsigned next = acpi.ecam[i].bus_last + 1u;
+	if (!(reg & 1) || !base || length >= ARRAY_SIZE(buses) || !is_pciexbar(d, base))
+		return 0;
+	return close_unnamed(base, 0, buses[length]);
+}
 
-		if (!acpi.ecam[i].segment && acpi.ecam[i].addr == (reg & GENMASK64(38, 26)) && next < buses[length] &&
-		    !pci_ecam_page((uint16_t)(next << 8)))
-			return close_buses(acpi.ecam[i].addr, 0, next, buses[length] - 1u);
-	}
-	return 0;
+/* What AMD's processors tell, from family 10h on (BKDG, MMIO_CFG_BASE); no other has the MSR.  Segments follow each other. */
+static int close_amd(void)
+{
+	uint64_t reg, base;
+	unsigned bits, segments;
+	int err = 0;
+
+	if (!rdmsr_safe(MSR_MMIO_CFG_BASE, &reg) || !(reg & MMIO_CFG_ENABLE))
+		return 0;
+	base = reg & MMIO_CFG_ADDRESS;
+	bits = (unsigned)FIELD_GET(MMIO_CFG_BUSES, reg);
+	segments = bits > 8 ? 1u << (bits - 8) : 1;
+	for (unsigned i = 0; base && i < segments && !err; i++)
+		err = close_unnamed(base + i * (256ull << BUS_SHIFT), i, 1u << MIN(bits, 8u));
+	return err;
 }
 
 static int close_ecam(void)
@@ -302,7 +368,8 @@ static int close_ecam(void)
 		log_err("acpi: the MCFG is broken, or names more than %u ranges of configuration space", ACPI_MAX_ECAM);
 	for (unsigned i = 0; !err && i < acpi.necam; i++)
 		err = close_buses(acpi.ecam[i].addr, acpi.ecam[i].segment, acpi.ecam[i].bus_first, acpi.ecam[i].bus_last);
-	return err ?: close_beyond();
+	err = err ?: close_intel();
+	return err ?: close_amd();
 }
 
 /* --- ports 0xCF8-0xCFF --- */
