@@ -108,7 +108,7 @@ enum limine_type {
 /* The machine as the protocol tells of it. */
 struct limine_machine {
 	unsigned ncpus;
-	struct { uint32_t uid, apic_id, lint[2]; } cpu[ACPI_MAX_CPUS];	/* lint: the two LVTs as the MADT wants them */
+	struct { uint32_t uid, apic_id, lint[2]; } cpu[ACPI_MAX_CPUS];	/* lint: the two LVTs: NMI, masked, or only the mask */
 	uint32_t bsp_apic_id;
 	bool x2apic_there, x2apic_on;
 	uint64_t lapic, tsc_hz;

@@ -23,7 +23,7 @@
 #define FLAGS_POLARITY		GENMASK(1, 0)
 #define FLAGS_TRIGGER		GENMASK(3, 2)
 #define  FLAGS_LOW_LEVEL	3u
-#define LVT_NMI			FIELD_PREP(ICR_MODE, ICR_MODE_NMI)
+#define LVT_NMI			(FIELD_PREP(ICR_MODE, ICR_MODE_NMI) | LVT_MASKED)
 #define LVT_ACTIVE_LOW		BIT(13)
 #define LVT_LEVEL		BIT(15)
 
@@ -85,7 +85,7 @@ static void read_cpus(struct limine_machine *m, const uint8_t *madt)
 	}
 }
 
-/* The local interrupt pin that an NMI source is wired to, of one processor or all. */
+/* The local interrupt pin that an NMI source is wired to, of one processor or all.  The kernel unmasks it. */
 static void set_lint(struct limine_machine *m, uint32_t uid, bool all, uint16_t flags, unsigned pin)
 {
 	uint32_t lvt = LVT_NMI;

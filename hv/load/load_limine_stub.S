@@ -13,6 +13,11 @@
 #define MSR_EFER		0xc0000080
 #define X2APIC			0x400
 #define MODES			0xc00
+#define LVT_MASKED		0x10000
+#define LVT_READ_ONLY		0x5000		/* delivery status, remote IRR */
+/* A bit for each delivery mode: fixed, lowest priority, NMI, ExtINT; the last two are of revision 5 on. */
+#define MASK_MODES		0x93
+#define MASK_MODES_OLD		0x03
 #define DATA32			0x20
 #define DATA64			0x30
 #define CPU_LAPIC_ID		4
@@ -75,13 +80,20 @@ limine_stub_code:
 	call start_others
 1:	movq LS_STACK(%rbp), %rsp
 	pushq $0
+	lidt no_idt(%rip)
 	clear_registers
 	xorl %edi, %edi
+	pushq $2				/* the flags: the bit that is always set */
+	popfq
 	jmp *page + LS_ENTRY(%rip)
 
-/* Each entry that is not masked and whose delivery mode is fixed or lowest priority; of revision 5 on all modes. */
+/* Mask each entry of the delivery modes that the revision names; SMI, INIT and the firmware's others stay. */
 mask_ioapics:
-	xorl %esi, %esi
+	movl $MASK_MODES_OLD, %r12d
+	cmpl $0, LS_IOAPIC_ALL(%rbp)
+	je 1f
+	movl $MASK_MODES, %r12d
+1:	xorl %esi, %esi
 1:	cmpl LS_NIOAPICS(%rbp), %esi
 	jae 9f
 	movl LS_IOAPIC(%rbp,%rsi,4), %edi
@@ -92,11 +104,12 @@ mask_ioapics:
 	movl $0x10, %ecx
 2:	movl %ecx, (%rdi)
 	movl 16(%rdi), %eax
-	cmpl $0, LS_IOAPIC_ALL(%rbp)
-	jne 3f
-	testl $0x600, %eax
-	jnz 4f
-3:	orl $0x10000, %eax
+	movl %eax, %edx
+	shrl $8, %edx
+	andl $7, %edx
+	btl %edx, %r12d
+	jnc 4f
+	orl $LVT_MASKED, %eax
 	movl %ecx, (%rdi)
 	movl %eax, 16(%rdi)
 4:	addl $2, %ecx
@@ -106,7 +119,7 @@ mask_ioapics:
 	jmp 1b
 9:	ret
 
-/* PAT, the local APIC's mode, and its LVTs.  Leaves r14 and r15 as apic_mode does. */
+/* PAT, the local APIC's mode; of revision 5 on enable it and mask its LVTs.  Leaves r14 and r15 as apic_mode does. */
 set_processor:
 	movl LS_PAT(%rbp), %eax
 	movl LS_PAT+4(%rbp), %edx
@@ -115,32 +128,56 @@ set_processor:
 	call apic_mode
 	cmpl $0, LS_LVT(%rbp)
 	je 9f
+	movl $0x1ff, %eax			/* INIT has disabled it */
+	movl $0xf0, %ecx
+	call apic_write
+	xorl %eax, %eax
+	movl $0x80, %ecx
+	call apic_write
 	movl $0x30, %ecx
 	call apic_read
 	shrl $16, %eax
 	movzbl %al, %r12d			/* the last entry's number */
-	movl $0x10000, %eax
+	movl $LVT_MASKED, %r13d
 	movl $0x320, %ecx
-	call apic_write
+	call mask_lvt
 	movl $0x370, %ecx
-	call apic_write
+	call mask_lvt
 	cmpl $4, %r12d
 	jb 1f
 	movl $0x340, %ecx
-	call apic_write
+	call mask_lvt
 	cmpl $5, %r12d
 	jb 1f
 	movl $0x330, %ecx
-	call apic_write
+	call mask_lvt
 	cmpl $6, %r12d
 	jb 1f
 	movl $0x2f0, %ecx
-	call apic_write
-1:	movl LS_LINT_NOW(%rbp), %eax
+	call mask_lvt
+1:	movl LS_LINT_NOW(%rbp), %r13d
 	movl $0x350, %ecx
-	call apic_write
-	movl LS_LINT_NOW+4(%rbp), %eax
+	call mask_lvt
+	movl LS_LINT_NOW+4(%rbp), %r13d
 	movl $0x360, %ecx
+	call mask_lvt
+9:	ret
+
+/* Mask the LVT at ecx, if its mode is one of MASK_MODES; the rest stays, or r13d replaces all if that is more than the mask. */
+mask_lvt:
+	movl %ecx, %r11d
+	call apic_read
+	movl %eax, %ecx
+	shrl $8, %ecx
+	andl $7, %ecx
+	movl $MASK_MODES, %edx
+	btl %ecx, %edx
+	jnc 9f
+	andl $~LVT_READ_ONLY, %eax
+	orl $LVT_MASKED, %eax
+	cmpl $LVT_MASKED, %r13d
+	cmovnel %r13d, %eax
+	movl %r11d, %ecx
 	call apic_write
 9:	ret
 
@@ -201,7 +238,7 @@ send_ipi:
 	wrmsr
 	ret
 
-/* Wait ecx milliseconds, or until a processor has arrived. */
+/* Wait ecx milliseconds, or until the processor rbx has arrived. */
 wait_ms:
 	movl %ecx, %ecx
 	imulq LS_TSC_MS(%rbp), %rcx
@@ -209,8 +246,8 @@ wait_ms:
 	shlq $32, %rdx
 	orq %rdx, %rax
 	addq %rax, %rcx
-1:	cmpl $0, LS_ARRIVED(%rbp)
-	jne 2f
+1:	cmpl %ebx, LS_ARRIVED(%rbp)
+	je 2f
 	pause
 	rdtsc
 	shlq $32, %rdx
@@ -219,7 +256,10 @@ wait_ms:
 	jb 1b
 2:	ret
 
-/* One at a time.  One that does not arrive within its time is taken out of the list. */
+/*
+ * One at a time.  One that does not arrive within its time is taken out of the list; if that one comes later, LS_CURRENT is not
+ * its own any more.  LS_ARRIVED tells who came: the low half of LS_CURRENT, which no other processor's struct has.
+ */
 start_others:
 	movq LS_MP(%rbp), %r8
 	movq MP_CPUS(%r8), %r9
@@ -249,15 +289,16 @@ start_others:
 	call send_ipi
 	movl %r13d, %ecx
 	call wait_ms
-	cmpl $0, LS_ARRIVED(%rbp)
-	jne 3f
+	cmpl %ebx, LS_ARRIVED(%rbp)
+	je 3f
 	cmpl $1000, %r13d
 	je 4f
 	movl $1000, %r13d
 	jmp 2b
 3:	movq %rbx, (%r9,%r10,8)
 	incq %r10
-4:	incq %rsi
+4:	movq $0, LS_CURRENT(%rbp)
+	incq %rsi
 	jmp 1b
 9:	movq %r10, MP_COUNT(%r8)
 	ret
@@ -291,16 +332,40 @@ limine_stub_ap64:
 	movl %eax, %ss
 	movl %eax, %fs
 	movl %eax, %gs
-	movq LS_CURRENT(%rbp), %rdi
+	lidt no_idt(%rip)			/* INIT has left a limit of FFFFh */
+	movl $MSR_APIC_BASE, %ecx		/* the own id; without a stack, which another may be on */
+	rdmsr
+	testl $X2APIC, %eax
+	jz 1f
+	movl $0x802, %ecx
+	rdmsr
+	jmp 2f
+1:	movq LS_LAPIC(%rbp), %rax
+	movl 0x20(%rax), %eax
+	shrl $24, %eax
+2:	movq LS_CURRENT(%rbp), %rdi
+	testq %rdi, %rdi
+	jz too_late
+	cmpl CPU_LAPIC_ID(%rdi), %eax
+	jne too_late
 	movq CPU_STACK(%rdi), %rsp
 	call set_processor
 	pushq $0
-	movl $1, LS_ARRIVED(%rbp)
+	movl %edi, LS_ARRIVED(%rbp)
 1:	pause
 	cmpq $0, CPU_GOTO(%rdi)
 	je 1b
 	clear_registers
+	pushq $2
+	popfq
 	jmp *CPU_GOTO(%rdi)
+too_late:
+	cli
+	hlt
+	jmp too_late
+no_idt:
+	.word 0
+	.quad 0
 limine_stub_end:
 	.balign 4
 limine_stub_size:

@@ -103,10 +103,10 @@ TEST(processors_of_the_madt)
 	CHECK_EQ(m.cpu[1].uid, 11);
 	CHECK_EQ(m.cpu[2].uid, 13);
 	CHECK_EQ(m.cpu[2].apic_id, 300);
-	CHECK_EQ(m.cpu[0].lint[0], 0x400 | BIT(13) | BIT(15));
-	CHECK_EQ(m.cpu[0].lint[1], 0x400);
+	CHECK_EQ(m.cpu[0].lint[0], 0x10400 | BIT(13) | BIT(15));
+	CHECK_EQ(m.cpu[0].lint[1], 0x10400);
 	CHECK_EQ(m.cpu[1].lint[0], LVT_MASKED);
-	CHECK_EQ(m.cpu[2].lint[0], 0x400 | BIT(13));
+	CHECK_EQ(m.cpu[2].lint[0], 0x10400 | BIT(13));
 	CHECK_EQ(m.bsp_apic_id, 3);
 	CHECK(m.x2apic_there && m.x2apic_on && m.nx);
 	CHECK_EQ(m.tsc_hz, 1000000000);

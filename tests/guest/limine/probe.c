@@ -12,8 +12,7 @@
 #endif
 #define GIVEN		(REVISION > 6 ? 6 : REVISION)
 #define MAX_CPUS	16
-#define FLAG_IF		0x200u
-#define FLAG_DF		0x400u
+#define FLAGS		2u		/* what is set at an entry */
 #define GIB4		0x100000000ull
 
 struct file { uint64_t revision; uint8_t *address; uint64_t size; char *path, *string; uint32_t media, rest[17]; };
@@ -163,6 +162,39 @@ static uint64_t rdmsr(uint32_t n)
 	return low | (uint64_t)high << 32;
 }
 
+/* Of the local APIC, in the mode that it is in; Veneer has the first 4 GiB at their own addresses. */
+static uint32_t apic(uint32_t reg)
+{
+	return rdmsr(0x1b) & 0x400 ? (uint32_t)rdmsr(0x800 + (reg >> 4)) : *(volatile uint32_t *)(0xfee00000ull + reg);
+}
+
+static uint16_t idt_limit(void)
+{
+	struct { uint16_t limit; uint64_t base; } __attribute__((packed)) idtr;
+
+	__asm__ volatile("sidt %0" : "=m"(idtr));
+	return idtr.limit;
+}
+
+/*
+ * Of revision 5 on: enabled, no priority, all LVTs masked, LINT1 for NMIs, as this machine's ACPI tables say.  The boot
+ * processor's LINT0 keeps the ExtINT that both firmwares set.
+ */
+static bool apic_as_promised(bool boot)
+{
+	uint32_t last = apic(0x30) >> 16 & 0xff, all;
+
+	if (GIVEN < 5)
+		return true;
+	all = apic(0x320) & apic(0x350) & apic(0x360) & apic(0x370);
+	if (last >= 4)
+		all &= apic(0x340);
+	if (last >= 5)
+		all &= apic(0x330);
+	return apic(0xf0) == 0x1ff && !apic(0x80) && (all & 0x10000) && (apic(0x360) & 0x700) == 0x400 &&
+	       (apic(0x350) & 0x700) == (boot ? 0x700 : 0);
+}
+
 static void *mapped(uint64_t phys) { return (void *)(phys + hhdm); }
 
 /* The page table entry that maps @addr, whatever its size; 0: none.  mapped_pat becomes its PAT bit's place. */
@@ -200,7 +232,9 @@ static void check_entry(void)
 	for (int i = 0; i < 15; i++)
 		or |= at_entry[i];
 	is_bits(or, 0, "entry: general registers");
-	is_bits(at_entry[15] & (FLAG_IF | FLAG_DF | 0x20000), 0, "entry: flags");
+	is_bits(at_entry[15], FLAGS, "entry: flags");
+	check_true(apic_as_promised(true), "entry: local APIC");
+	is_bits(idt_limit(), 0, "entry: IDT's limit");
 	is_bits(at_entry[16] & 15, 8, "entry: stack alignment");
 	is_bits(at_entry[17], 0, "entry: return address");
 	is_bits(cr0() & 0x80010001, 0x80010001, "entry: CR0");
@@ -438,9 +472,9 @@ void ap_main(struct cpu *c, uint64_t rsp, uint64_t others, uint64_t flags)
 	uint16_t cs;
 
 	__asm__("mov %%cs, %0" : "=r"(cs));
-	if (others || (rsp & 15) != 8 || *(uint64_t *)rsp || (flags & FLAG_IF) || cs != 0x28 || c->argument != 77 ||
+	if (others || (rsp & 15) != 8 || *(uint64_t *)rsp || flags != FLAGS || cs != 0x28 || c->argument != 77 ||
 	    (cr0() & 0x80010001) != 0x80010001 || (rdmsr(0x277) & 0xffffffffffff) != 0x010500070406 ||
-	    !(rdmsr(0x1b) & 0x400) == x2apic_expected())
+	    !(rdmsr(0x1b) & 0x400) == x2apic_expected() || idt_limit() || !apic_as_promised(false))
 		__atomic_fetch_or(&ap_bad, 1, __ATOMIC_SEQ_CST);
 	__atomic_fetch_add(&arrived, 1, __ATOMIC_SEQ_CST);
 	for (;;)

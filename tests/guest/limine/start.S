@@ -33,6 +33,7 @@ start:
 
 ap_start:				/* rdi: struct of the processor */
 	movq %rsp, %rsi
+	pushfq
 	movq %rax, %rdx
 	orq %rbx, %rdx
 	orq %rcx, %rdx
@@ -40,7 +41,6 @@ ap_start:				/* rdi: struct of the processor */
 	orq %r8, %rdx
 	orq %r9, %rdx
 	orq %r15, %rdx
-	pushfq
 	popq %rcx
 	andq $-16, %rsp
 	call ap_main
