@@ -77,24 +77,56 @@ static void set_word(uint8_t *p, uint64_t v)
 
 /* --- the file --- */
 
-/* Whether a tag of the protocol is in the file: alignment in the file is that in the image. */
-static bool detect_limine(const struct guest_image *img)
+/* Whether a tag of the protocol is in [@off, @off + @size) of the file; alignment in the file is that in the image. */
+static bool has_tag(const struct guest_image *img, uint64_t off, uint64_t size)
 {
-	struct elf_ident id;
+	uint64_t end;
 
-	if (!elf_detect(img))
+	if (off > img->size)
 		return false;
-	memcpy(&id, img->data, sizeof(id));
-	if (id.class != ELF_CLASS64 || id.machine != ELF_X86_64)
-		return false;
-	for (uint64_t off = 0; off + 24 <= img->size; off += 8) {
-		uint64_t a = word(img->data + off);
+	end = off + MIN(size, img->size - off);
+	for (off = ALIGN_UP(off, 8); off < end && end - off >= 16; off += 8) {
+		uint64_t a = word(img->data + off), b = word(img->data + off + 8);
 
-		if ((a == BASE_A && word(img->data + off + 8) == BASE_B) ||
-		    (a == COMMON_A && word(img->data + off + 8) == COMMON_B))
+		if ((a == BASE_A && b == BASE_B) || (a == COMMON_A && b == COMMON_B))
 			return true;
 	}
 	return false;
+}
+
+/* Whether a file is a kernel of a protocol that is asked later. */
+static bool detect_other(const struct guest_image *img)
+{
+	return (IS_ENABLED(CONFIG_BOOT_MULTIBOOT2) && guest_multiboot2.detect(img)) ||
+	       (IS_ENABLED(CONFIG_BOOT_MULTIBOOT1) && guest_multiboot1.detect(img)) ||
+	       (IS_ENABLED(CONFIG_BOOT_PVH) && guest_pvh.detect(img));
+}
+
+/*
+ * A tag in what is loaded.  A boot loader that is started by another protocol has the words of a tag, too; such a file is
+ * linked where the protocol wants no kernel.
+ */
+static bool detect_limine(const struct guest_image *img)
+{
+	uint64_t low = ~0ull;
+	struct elf64_header h;
+	bool tag = false;
+
+	if (!elf_detect(img) || img->size < sizeof(h))
+		return false;
+	memcpy(&h, img->data, sizeof(h));
+	if (h.ident.class != ELF_CLASS64 || h.ident.machine != ELF_X86_64 || h.phentsize < sizeof(struct elf64_segment) ||
+	    h.phoff > img->size || h.phnum * (uint64_t)h.phentsize > img->size - h.phoff)
+		return false;
+	for (unsigned i = 0; i < h.phnum; i++) {
+		struct elf64_segment s = elf_segment(img, &h, i);
+
+		if (s.type != ELF_PT_LOAD)
+			continue;
+		low = MIN(low, s.vaddr);
+		tag = tag || has_tag(img, s.offset, s.filesz);
+	}
+	return tag && (h.ident.type == ELF_DYN || low >= LIMINE_KERNEL_SPACE || !detect_other(img));
 }
 
 static int bad_segment(const struct elf64_segment *s, const char *wrong)

@@ -14,7 +14,8 @@
 #define MODEL_RGB		1u
 #define MP_WANTS_X2APIC		BIT64(0)
 #define MODULE_REQUIRED		BIT64(0)
-#define MODULE_REVISION		2u
+#define MODULE_REVISION		1u		/* 2 would promise to decompress modules */
+#define HASH_DIGITS		128u
 #define FRAMEBUFFER_REVISION	1u		/* with modes */
 #define REQUEST_SIZE		48u
 #define RESPONSE		40u		/* in a request */
@@ -268,6 +269,21 @@ static int take_module(struct limine *l, unsigned i, const char *string, uint64_
 	return take_file(l, l->module[i], m->size, take_string(l, path), take_string(l, string), pointer);
 }
 
+static bool hex_digit(char c)
+{
+	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
+}
+
+/* The length of a path without the hash of the file that may follow: '#' and hexadecimal digits. */
+static size_t without_hash(const char *path)
+{
+	size_t n = strlen(path), digits = 0;
+
+	while (digits < n && hex_digit(path[n - 1 - digits]))
+		digits++;
+	return digits == HASH_DIGITS && n > digits && path[n - 1 - digits] == '#' ? n - 1 - digits : n;
+}
+
 /* Whether @path, as the kernel has it, relative to its own folder or from the top, can be the one on a module's line. */
 static bool same_path(const char *line, const char *path)
 {
@@ -277,7 +293,7 @@ static bool same_path(const char *line, const char *path)
 		path += 2;
 	while (*path == '/')
 		path++;
-	n = strlen(path);
+	n = without_hash(path);
 	line_path(line, &len);
 	return n && len > n && line[len - n - 1] == '/' && !memcmp(line + len - n, path, n);
 }
@@ -351,6 +367,11 @@ static int processors(struct limine *l, uint8_t *q)
 	struct limine_mp *mp;
 	uint32_t (*lint)[2];
 
+	if (!x2 && l->m->x2apic_on && must_stay_x2apic(l->m)) {
+		log_err("guest: the kernel does not ask for x2APIC mode, without which processors of APIC id %u and above "
+			"cannot be reached", XAPIC_IDS);
+		return -ERR_NOTSUP;
+	}
 	mp = take(l, sizeof(*mp), &l->mp);
 	c = take(l, l->m->ncpus * sizeof(*c), &at);
 	list = take(l, l->m->ncpus * sizeof(*list), &list_at);

@@ -24,6 +24,8 @@
 #define LARGE		0x200000ull
 
 /* UEFI 2.9, table 7.6. */
+#define EFI_BOOT_CODE		3u
+#define EFI_BOOT_DATA		4u
 #define EFI_RUNTIME_CODE	5u
 #define EFI_RUNTIME_DATA	6u
 
@@ -154,6 +156,26 @@ static uint32_t efi_type(const uint8_t *d)
 	return type;
 }
 
+/*
+ * The firmware's boot services leave tables behind, and some firmware's runtime services still use their memory: the kernel
+ * reclaims it when it likes.  The boot loader's own, GRUB's heap, holds nothing for the kernel.
+ */
+static void paint_boot_services(struct limine *l)
+{
+	const struct boot_info *b = l->b;
+	uint64_t d[4];
+
+	if (b->efi_desc_size < sizeof(d))
+		return;
+	for (uint32_t at = 0; at + b->efi_desc_size <= b->efi_map_size; at += b->efi_desc_size) {
+		uint32_t type = efi_type(b->efi_map + at);
+
+		memcpy(d, b->efi_map + at, sizeof(d));		/* type, physical address, virtual address, pages */
+		if ((type == EFI_BOOT_CODE || type == EFI_BOOT_DATA) && d[1] < 1ull << 52 && d[3] < 1ull << 40)
+			repaint(&l->map, d[1], d[1] + d[3] * PAGE_SIZE, LIMINE_USABLE, LIMINE_RECLAIMABLE, false);
+	}
+}
+
 /* Of revision 4 on the tables of ACPI are in entries that are mapped; of revision 5 on SMBIOS and EFI's runtime, too. */
 static void paint_tables(struct limine *l)
 {
@@ -200,6 +222,7 @@ int limine_build_map(struct limine *l)
 	for (unsigned i = 0; i < b->nranges; i++)
 		paint(&l->map, b->range[i].base, b->range[i].base + b->range[i].size, type_of(b->range[i].type));
 	paint_claims(l);
+	paint_boot_services(l);
 	paint_tables(l);
 	if (has_screen(l))
 		paint(&l->map, ALIGN_DOWN(b->fb.addr, PAGE_SIZE),
@@ -335,8 +358,8 @@ int limine_build_tables(struct limine *l)
 	if (!limine_take(l, PAGE_SIZE, PAGE_SIZE, &l->pml4))
 		return -ERR_NOMEM;
 	err = map_pages(l, 0, 0, LOAD_4G, PTE_PRESENT | PTE_WRITE);
-	if (!err && !l->revision)
-		/* Null pointers fault. */
+	if (!err)
+		/* Null pointers fault; no revision promises page 0 at its own address. */
 		err = map_pages(l, 0, 0, PAGE_SIZE, 0);
 	if (!err && l->revision < 3)
 		err = map_pages(l, LIMINE_HHDM, 0, LOAD_4G, PTE_PRESENT | PTE_WRITE);

@@ -272,7 +272,8 @@ TEST(what_each_revision_maps)
 		CHECK_EQ(entry_of(HHDM + 0x2280000) & 0x9b, 0x8b);
 		CHECK_EQ(entry_of(HHDM + 0x2287000) & 0x9b, 0x8b);
 		CHECK_EQ(entry_of(HHDM + 0x2288000) & 0x98, 0);
-		CHECK_EQ(entry_of(0), revision ? entry_of(0) : 0);
+		CHECK_EQ(entry_of(0), 0);
+		CHECK_EQ(!!entry_of(0x1000), 1);
 		CHECK_EQ(!!entry_of(0x140000000), !revision);
 		CHECK(entry_of(0xfee00000));
 		check_map();
@@ -336,7 +337,13 @@ TEST(tables_of_the_firmware)
 		runtime[1] = 0x2201000;
 		runtime[3] = 1;
 		memcpy(b.efi_map, runtime, 40);
-		b.efi_map_size = b.efi_desc_size = 40;
+		b.efi_desc_size = 40;
+		b.efi_map_size = 40 * 6;
+		for (unsigned i = 1; i < 6; i++) {		/* loader's, boot services', free; not the guest's */
+			const uint64_t d[5] = { i < 5 ? i : 7, i == 4 ? SELF - 0x2000 : 0x1000000 + i * 0x10000, 0, 4 };
+
+			memcpy(b.efi_map + 40 * i, d, 40);
+		}
 		b.efi_desc_version = 1;
 		CHECK_EQ(begin(), 0);
 		check_map();
@@ -345,7 +352,13 @@ TEST(tables_of_the_firmware)
 		CHECK_EQ(answer(sm, 2), 0x2203010 + off);
 		CHECK_EQ(answer(efi, 1), 0x2201000 + off);
 		CHECK(!memcmp(machine + answer(map, 1) - HHDM, runtime, 40));
-		CHECK_EQ(answer(map, 2), 40);
+		CHECK_EQ(answer(map, 2), 240);
+		for (unsigned i = 1; i < 6; i++)
+			if (i != 4)
+				CHECK_EQ(type_at(0x1003fff + i * 0x10000), i == 3 ? LIMINE_RECLAIMABLE : LIMINE_USABLE);
+		CHECK_EQ(type_at(0x1034000), LIMINE_USABLE);
+		CHECK_EQ(type_at(SELF - 1), LIMINE_RECLAIMABLE);
+		CHECK_EQ(type_at(SELF), LIMINE_RESERVED);
 		CHECK_EQ(answer(map, 3), 40);
 		CHECK_EQ(answer(map, 4), 1);
 		CHECK_EQ(type_at(0xf1000), revision >= 4 ? LIMINE_RESERVED_MAPPED : 99);
@@ -519,8 +532,13 @@ TEST(segments_that_are_refused)
 	make(LINKED);
 	base(3);
 	for (unsigned i = 0; i < 3; i++)
-		segment(i)->type = ELF_PT_NOTE;
+		segment(i)->memsz = 0;
 	refused("has nothing to load");
+	/* Tags in what is not loaded are none. */
+	make(LINKED);
+	base(3);
+	segment(2)->type = ELF_PT_NOTE;
+	refused("of no known format");
 	make(LINKED);
 	base(3);
 	file_size = DATA + 0xf00;
@@ -536,6 +554,37 @@ TEST(segments_that_are_refused)
 	base(3);
 	host_heap_fail_at(1);
 	refused("no memory of Veneer's own for the kernel's memory map");
+}
+
+/* Magic, architecture, length, sum; the end tag. */
+static void multiboot2_header(void)
+{
+	static const uint32_t w[6] = { 0xe85250d6, 0, 24, -(0xe85250d6 + 24), 0, 8 };
+
+	memcpy(file + TEXT, w, sizeof(w));
+}
+
+/* A 64-bit kernel of another protocol, at 1 MiB, that has the words of the tags in it, as a boot loader does. */
+TEST(tags_in_a_kernel_of_multiboot)
+{
+	make(0x100000);
+	header()->ident.type = ELF_EXEC;
+	for (unsigned i = 0; i < 3; i++)
+		segment(i)->paddr = segment(i)->vaddr;
+	base(3);
+	ASK(HHDM_ID, 0, 0);
+	multiboot2_header();
+	host_log_clear();
+	CHECK_EQ(run(), 0);
+	CHECK(!host_log_has("Limine"));
+	CHECK_EQ(regs.rip, 0x100010);
+	/* One that lies where a Limine kernel does is one. */
+	make(LINKED);
+	base(3);
+	multiboot2_header();
+	host_log_clear();
+	CHECK_EQ(run(), 0);
+	CHECK(host_log_has("Limine base revision 3"));
 }
 
 TEST(pages_that_segments_share)
@@ -662,7 +711,7 @@ TEST(modules_and_the_file)
 	strcpy((char *)file + DATA + 0x840, "./mods/two.bin");
 	strcpy((char *)file + DATA + 0x850, "inner");
 	CHECK_EQ(begin_with_modules(), 0);
-	CHECK_EQ(answer(m, 0), 2);
+	CHECK_EQ(answer(m, 0), 1);
 	CHECK_EQ(answer(m, 1), 3);
 	CHECK(!strcmp(file_path(m, 0), "/boot/mods/two.bin") && !strcmp(file_string(m, 0), "inner"));
 	CHECK(!strcmp(file_path(m, 1), "/boot/one.bin") && !strcmp(file_string(m, 1), "its string"));
@@ -676,6 +725,15 @@ TEST(modules_and_the_file)
 	f = answer(self, 1) - HHDM;
 	CHECK(!memcmp(string(r64(f + 8)), file, DATA) && r64(f + 16) == file_size);
 	CHECK(!strcmp(string(r64(f + 32)), "a line"));
+	/* With the hash of the file behind the path; with what is no hash. */
+	strcpy((char *)file + DATA + 0x8a0, "two.bin#");
+	memset(file + DATA + 0x8a8, 'F', 128);
+	w64(file + DATA + 0x810, LINKED + 0x28a0);
+	CHECK_EQ(begin_with_modules(), 0);
+	CHECK(!strcmp(file_path(m, 0), "/boot/mods/two.bin") && !strcmp(file_string(m, 0), "inner"));
+	file[DATA + 0x8a8] = 'g';
+	CHECK(begin_with_modules() < 0);
+	w64(file + DATA + 0x810, LINKED + 0x2840);
 	/* One that is not there: refused if it is required, left out if not. */
 	strcpy((char *)file + DATA + 0x840, "o.bin");
 	host_log_clear();
@@ -739,6 +797,11 @@ TEST(processors)
 	CHECK_EQ(begin(), 0);
 	CHECK_EQ(stub(LS_APIC_MODE) & 0xffffffff, LIMINE_APIC_XAPIC);
 	limine_facts.cpu[2].apic_id = 300;
+	host_log_clear();
+	CHECK(begin() < 0);
+	CHECK(host_log_has("does not ask for x2APIC mode, without which processors of APIC id 255 and above"));
+	make(LINKED);
+	base(3);
 	CHECK_EQ(begin(), 0);
 	CHECK_EQ(stub(LS_APIC_MODE) & 0xffffffff, LIMINE_APIC_KEEP);
 }
