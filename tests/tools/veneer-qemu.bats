@@ -285,6 +285,28 @@ accel() {
 	start 0 <&-
 }
 
+@test "a model's control= takes the place of a FIFO only" {
+	mkdir build
+	cat >build/veneer-model <<-'END'
+		#!/bin/bash
+		mkfifo "$4" && : >"$3"
+		sleep 1
+	END
+	chmod +x build/veneer-model
+	export BUILD=$PWD/build
+	echo mine >nic
+	start 2 --nic "r8168,control=$PWD/nic"
+	assert_output --partial "--nic: control=$PWD/nic is there and no FIFO"
+	[ "$(cat nic)" = mine ]
+	rm nic
+	ln -s nowhere nic
+	start 2 --nic "r8168,control=$PWD/nic"
+	rm nic
+	mkfifo nic
+	start 0 --nic "r8168,control=$PWD/nic"
+	[ -p nic ]
+}
+
 @test "the configuration gets the debug exit port, unless it has its own" {
 	cat >qemu2 <<-'END'
 		#!/bin/bash
