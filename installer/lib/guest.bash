@@ -57,7 +57,7 @@ check_segments() { # check_segments ELF-FILE
 }
 
 kernel_format() {
-	local f grub_file
+	local f grub_file tags=''
 	grub_file=$(grub_program file)
 	# GRUB's tool looks through compression, and for nothing but the header, which an object file has as well (ELF's e_type,
 	# at 16, is 1).
@@ -65,12 +65,16 @@ kernel_format() {
 	7f454c46*0100) die "$1: not a kernel, but an ELF object file that was not linked" ;;
 	1f8b* | fd377a585a* | 28b52ffd* | 894c5a4f*) no_kernel "$1" ;;
 	esac
-	# Tags of the Limine protocol in a 64-bit ELF file: a request, or the base revision.
-	if [ -z "${opt[native]:-}" ] && [ "$(hex_of "$1" 0 5)" = 7f454c4602 ] && LC_ALL=C grep -qazF \
+	# Tags of the Limine protocol in an ELF file for x86-64: a request, or the base revision.  A kernel of another protocol
+	# may have them, too; of a Limine kernel that is not relocatable (e_type 3) the segments, and so the entry, are up high.
+	if [ -z "${opt[native]:-}" ] && [[ $(hex_of "$1" 0 20) = 7f454c4602*3e00 ]] && LC_ALL=C grep -qazF \
 		-e $'\x88\x8b\x4c\xdf\x30\xdd\xb1\xc7\x7b\xf0\x94\xa1\x83\xe8\x82' \
 		-e $'\xc8\xa6\x95\x5c\x2d\x2b\x56\xf9\xdc\x6b\x53\x44\x49\x38\x7b\x6a' -- "$1"; then
-		echo limine
-		return
+		tags=y
+		if [ "$(hex_of "$1" 16 2)" = 0300 ] || [ "$(hex_of "$1" 28 4)" = ffffffff ]; then
+			echo limine
+			return
+		fi
 	fi
 	for f in multiboot2 multiboot linux; do
 		if "$grub_file" "--is-x86-$f" "$1"; then
@@ -84,6 +88,7 @@ kernel_format() {
 		echo pvh
 		return
 	fi
+	[ -z "$tags" ] || { echo limine; return; }
 	no_kernel "$1"
 }
 

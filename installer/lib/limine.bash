@@ -6,7 +6,7 @@
 # The settings of the entry that is being read; [line KEY] has the numbers of their lines.
 declare -A entry=()
 entry_modules=() entry_strings=()
-entry_name='' entry_line=0 limine_entries=0
+entry_name='' entry_path='' entry_line=0 limine_entries=0
 
 bad_line() { # bad_line NUMBER MESSAGE
 	die "${opt[limine]}:$1: $2"
@@ -43,8 +43,15 @@ limine_file() {
 	[[ $file != *' '* && $path != *' '* ]] || bad_line "$1" "$file: a name with a space cannot be handed on"
 }
 
+# The entry that has been read: true if Limine shows it on this architecture.
+is_shown() {
+	local arch=" ${entry[if_arch]:-x86-64} "
+	[[ ${arch,,} = *' x86-64 '* ]]
+}
+
 # The entry that has been read: true if it is one that starts a kernel.
 is_kernel_entry() {
+	is_shown || return 1
 	case ${entry[protocol]:-none} in
 	limine | multiboot | multiboot1 | multiboot2 | linux) return 0 ;;
 	*) return 1 ;;
@@ -92,22 +99,47 @@ take_setting() {
 	esac
 }
 
-# ${NAME} in a value is a macro; ${ARCH} is Limine's own.
+# ${NAME} in a value is a macro, if it was defined; ${ARCH} is Limine's own.
 expand_macros() {
 	local name before=''
-	while [[ $value =~ ^([^\$]*)\$\{([A-Za-z_][A-Za-z0-9_]*)\}(.*)$ ]]; do
-		name=${BASH_REMATCH[2]}
-		[ -n "${macro[$name]+x}" ] || break
-		before+=${BASH_REMATCH[1]}${macro[$name]} value=${BASH_REMATCH[3]}
+	while [[ $value =~ \$\{([A-Za-z_][A-Za-z0-9_]*)\} ]]; do
+		name=${BASH_REMATCH[1]}
+		before+=${value%%"\${$name}"*}${macro[$name]-"\${$name}"}
+		value=${value#*"\${$name}"}
 	done
 	value=$before$value
 }
 
-# An entry ends: the first that starts a kernel, or the default one, is used.
+# True if the default_entry is the entry that has been read: by its number among those that are shown, or by its path.
+is_default() {
+	case $default in
+	'') return 1 ;;
+	*[!0-9]*) [ "$default" = "$entry_path" ] ;;
+	*) [ "$default" = "$shown" ] ;;
+	esac
+}
+
+# A line that begins an entry: as many / or : as it is deep in the tree, + if Limine's menu shows what is in it.
+begin_entry() { # begin_entry LINE
+	local marks=${1%%[!/:]*}
+	entry_name=${1#"$marks"} entry_name=${entry_name#+}
+	entry_name=${entry_name##+([[:space:]])} entry_name=${entry_name%%+([[:space:]])}
+	while [ ${#folders[@]} -ge ${#marks} ]; do
+		unset 'folders[${#folders[@]}-1]'
+	done
+	folders+=("$entry_name")
+	entry_path=$(IFS=/ && printf '%s' "${folders[*]}")
+}
+
+# An entry ends: the default one is used, else the first that starts a kernel, those for any firmware first.
 end_entry() {
+	local rank=2
 	[ "$limine_entries" -gt 0 ] || return 0
-	if is_kernel_entry && { [ -z "$found" ] || [ "$limine_entries" = "$default" ]; }; then
-		found=y
+	if is_shown; then shown=$((shown + 1)); fi
+	[ -z "${entry[if_fw_type]:-}" ] || rank=1
+	if is_default; then rank=3; fi
+	if is_kernel_entry && [ $rank -gt "$found" ]; then
+		found=$rank
 		best_name=$entry_name best_line=$entry_line
 		best_modules=("${entry_modules[@]}") best_strings=()
 		local key
@@ -119,8 +151,8 @@ end_entry() {
 }
 
 read_limine() {
-	local line number=0 key value found='' default=1 best_name='' best_line=0
-	local -a best_modules=() best_strings=()
+	local line number=0 key value found=0 shown=0 default='' default_line=0 best_name='' best_line=0
+	local -a best_modules=() best_strings=() folders=()
 	local -A best=() macro=([ARCH]=x86-64)
 	shopt -s extglob
 	[ -z "${opt[kernel]}" ] || die "--limine and --kernel: one of them (see --help)"
@@ -133,19 +165,19 @@ read_limine() {
 		/* | :*)
 			end_entry
 			limine_entries=$((limine_entries + 1)) entry_line=$number
-			entry_name=${line##+([/:])} entry_name=${entry_name#+}
+			begin_entry "$line"
 			;;
 		*)
 			if [[ $line =~ ^\$\{([A-Za-z_][A-Za-z0-9_]*)\}[[:space:]]*=[[:space:]]*(.*)$ ]]; then
 				macro[${BASH_REMATCH[1]}]=${BASH_REMATCH[2]}
 				continue
 			fi
-			[[ $line =~ ^([A-Za-z_]+)[[:space:]]*[:=][[:space:]]*(.*)$ ]] ||
+			[[ $line =~ ^([A-Za-z_][A-Za-z0-9_]*)[[:space:]]*[:=][[:space:]]*(.*)$ ]] ||
 				bad_line $number "neither an entry (/Name), a setting (name: value) nor a comment (#): $line"
 			key=${BASH_REMATCH[1]} value=${BASH_REMATCH[2]%%+([[:space:]])}
 			expand_macros
 			if [ "$limine_entries" = 0 ]; then
-				[ "${key,,}" != default_entry ] || default=$value
+				[ "${key,,}" != default_entry ] || default=$value default_line=$number
 			else
 				take_setting $number "$key" "$value"
 			fi
@@ -153,9 +185,17 @@ read_limine() {
 		esac
 	done <"${opt[limine]}"
 	end_entry
-	[ -n "$found" ] || die "${opt[limine]}: none of its $limine_entries entries starts a kernel (protocol: limine)"
+	[ "$found" -gt 0 ] || die "${opt[limine]}: none of its $limine_entries entries starts a kernel (protocol: limine)"
+	if [ -n "$default" ] && [ "$found" != 3 ]; then
+		[[ $default != *[!0-9]* ]] ||
+			bad_line "$default_line" "default_entry: $default: no entry that starts a kernel has this path"
+		say "${opt[limine]}:$default_line: entry $default starts no kernel; '$best_name' is taken"
+	fi
 	entry_name=$best_name entry_line=$best_line entry_modules=("${best_modules[@]}")
 	for key in "${!best_strings[@]}"; do entry_strings[key]=${best_strings[key]}; done
 	for key in "${!best[@]}"; do entry[$key]=${best[$key]}; done
+	[ -z "${entry[if_fw_type]:-}" ] ||
+		say "${opt[limine]}:${entry[line if_fw_type]}: entry '$entry_name' is for ${entry[if_fw_type]} only;" \
+			"here any firmware starts it"
 	use_entry
 }

@@ -90,6 +90,117 @@ refused() { # refused MESSAGE: of the configuration on stdin
 	assert_output --partial "--limine and --kernel: one of them"
 }
 
+@test "limine.conf: a default entry by its path, and one that is none" {
+	conf <<-'END'
+		default_entry: Systems/Two
+		/Two
+		protocol: limine
+		path: boot():/boot/absent
+		/+Systems
+		//One
+		protocol: limine
+		path: boot():/boot/kernel
+		//Two
+		protocol: limine
+		path: boot():/boot/other
+		/Systems
+	END
+	install 0 --verbose
+	assert_output --partial "limine.conf:9: entry 'Two'"
+	rm out.img
+	sed -i 's/^default_entry.*/default_entry: 3/' root/boot/limine/limine.conf
+	install 0 --verbose
+	assert_output --partial "limine.conf:6: entry 'One'"
+	sed -i 's/^default_entry.*/default_entry: 2/; s/absent/kernel/' root/boot/limine/limine.conf
+	install 0 --verbose
+	assert_output --partial "limine.conf:1: entry 2 starts no kernel; 'Two' is taken"
+	rm out.img
+	refused "limine.conf:1: default_entry: Systems/Three: no entry that starts a kernel has this path" <<-'END'
+		default_entry: Systems/Three
+		/Systems
+		//Two
+		protocol: limine
+		path: boot():/boot/kernel
+	END
+}
+
+@test "limine.conf: entries for other architectures and for one firmware" {
+	conf <<-'END'
+		default_entry: 3
+		/Other machine
+		if_arch: aarch64 riscv64
+		protocol: limine
+		path: boot():/boot/absent
+		/Old machine
+		if_fw_type: BIOS
+		protocol: limine
+		path: boot():/boot/absent
+		/This machine
+		if_arch: aarch64 X86-64
+		protocol: limine
+		path: boot():/boot/kernel
+		/Of x86, too
+		protocol: limine
+		path: boot():/boot/other
+	END
+	install 0
+	run -0 entry other
+	sed -i 1d root/boot/limine/limine.conf
+	install 0
+	refute_output --partial "for BIOS only"
+	run -0 entry kernel
+	conf <<-'END'
+		/OS
+		if_fw_type: UEFI
+		protocol: limine
+		path: boot():/boot/kernel
+	END
+	install 0
+	assert_output --partial "limine.conf:2: entry 'OS' is for UEFI only; here any firmware starts it"
+	rm out.img
+	refused "limine.conf: none of its 1 entries starts a kernel" <<-'END'
+		/OS
+		if_arch: aarch64
+		protocol: limine
+		path: boot():/boot/kernel
+	END
+}
+
+@test "limine.conf: a macro behind a dollar sign, one that is none, and a key with digits" {
+	conf <<-'END'
+		${WHERE}=boot():/boot
+		term_font_2x: yes
+		/OS
+		protocol: limine
+		path: ${WHERE}/kernel
+		cmdline: price=5$ ${NONE} at=${WHERE} on ${ARCH}
+		uuid2: 17
+	END
+	install 0
+	run -0 entry kernel
+	assert_line --partial "price=5\$' '\${NONE}' 'at=boot():/boot' on x86-64"
+}
+
+@test "a kernel of Multiboot 2 that has the words of Limine's tags in it" {
+	python3 -c 'import struct
+head = b"\x7fELF\x02\x01\x01" + bytes(9)
+head += struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0x100000, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+segment = struct.pack("<IIQQQQQQ", 1, 7, 0, 0x100000, 0x100000, 256, 256, 4096)
+header = struct.pack("<IIIIHHI", 0xe85250d6, 0, 24, -(0xe85250d6 + 24) & 0xffffffff, 0, 0, 8)
+tag = struct.pack("<QQQ", 0xf9562b2d5c95a6c8, 0x6a7b384944536bdc, 3)
+def kernel(name, *parts):
+    data = (head + segment).ljust(128, b"\0") + b"".join(parts)
+    open("root/boot/" + name, "wb").write(data.ljust(256, b"\0"))
+kernel("both", header, tag)
+kernel("low", tag)'
+	printf '/OS\nprotocol: limine\npath: boot():/boot/both\n' | conf
+	install 0 --verbose
+	assert_output --partial "root/boot/both: multiboot2"
+	sed -i s/both/low/ root/boot/limine/limine.conf
+	install 0 --verbose
+	assert_output --partial "root/boot/low: limine"
+}
+
 @test "limine.cfg: the form of before 2024" {
 	printf '%s\r\n' TIMEOUT=5 '' ':My OS' PROTOCOL=limine KERNEL_PATH=boot:///boot/kernel 'KERNEL_CMDLINE=a=b c' \
 		MODULE_PATH=boot:///boot/two.bin 'MODULE_CMDLINE=its words' | conf
