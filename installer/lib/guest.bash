@@ -89,6 +89,8 @@ kernel_format() {
 		return
 	fi
 	[ -z "$tags" ] || { echo limine; return; }
+	[ -z "${opt[native]:-}" ] ||
+		die "$1: GRUB alone starts kernels of Multiboot 1 and 2 and Linux, but this is $(describe "$1")"
 	no_kernel "$1"
 }
 
@@ -241,6 +243,8 @@ guest_screen() { # guest_screen DIR: GRUB's gfxpayload for the guest in DIR, or 
 	case $wish:$(cat "$1/format") in
 	auto:multiboot) multiboot_screen "$1/kernel" ;;
 	auto:multiboot2) multiboot2_screen "$1/kernel" ;;
+	# As Limine itself chooses: its kernels draw with 32 bits a pixel.
+	auto:limine) echo 1024x768x32,800x600x32,640x480x32,auto ;;
 	auto:* | keep:*) ;;
 	text:*) echo text ;;
 	*) echo "${wish%:*},auto" ;;

@@ -255,3 +255,24 @@ kernel("low", tag)'
 	run -2 "$ROOT/installer/veneer-install" image out.img --limine absent --veneer v
 	assert_output --partial "absent"
 }
+
+@test "the screen: 32 bits a pixel, as Limine gives it, unless the file says otherwise" {
+	conf <<-'END'
+		/One
+		    protocol: limine
+		    path: boot():/boot/kernel
+	END
+	install 0
+	entry kernel | grep -xF $'\tset gfxpayload=1024x768x32,800x600x32,640x480x32,auto'
+	echo "    resolution: 800x600" >>root/boot/limine/limine.conf
+	install 0
+	entry kernel | grep -xF $'\tset gfxpayload=800x600x32,auto'
+	sed -i 's/800x600/800x600x16/' root/boot/limine/limine.conf
+	install 0
+	entry kernel | grep -xF $'\tset gfxpayload=800x600x16,auto'
+}
+
+@test "a kernel of the Limine protocol is not started by GRUB alone" {
+	run -2 "$ROOT/installer/veneer-install" image out.img --native --kernel root/boot/kernel
+	assert_output --partial "root/boot/kernel: GRUB alone starts kernels of Multiboot 1 and 2 and Linux, but this is"
+}
