@@ -17,6 +17,8 @@
 #define SLOW_US		2u
 #define RESET_US	30u
 #define LIST_US		120u
+#define GATE_US		2000u		/* the driver waits, before it resets */
+#define OFF_US		1000u		/* ... between CR and the way out of out-of-band mode */
 #define NOT_BUILT	MODEL_NEVER	/* rtl8168.list_us: E8DEh was not written yet */
 #define LIST_OFF	0x4000u		/* in E8DEh */
 #define LIST_BUILD	0x8000u
@@ -37,6 +39,8 @@ static const struct rtl8168_chip chips[] = {
 	{ .name = "8168g", .tcr = 0x4c000000, .device = 0x8168, .revision = 0x0c, .phy_id = 0x001cc800, .pcie = true,
 	  .msi = true, .msix = true, .csum2 = true, .eri = true, .ocp = true },
 	{ .name = "8168h", .tcr = 0x54100000, .device = 0x8168, .revision = 0x15, .phy_id = 0x001cc800, .pcie = true,
+	  .msi = true, .msix = true, .csum2 = true, .eri = true, .ocp = true },
+	{ .name = "8168m", .tcr = 0x6c000000, .device = 0x8168, .revision = 0x15, .phy_id = 0x001cc800, .pcie = true,
 	  .msi = true, .msix = true, .csum2 = true, .eri = true, .ocp = true },
 	{ .name = "8125a", .tcr = 0x60900000, .device = 0x8125, .revision = 0x04, .phy_id = 0x001cc800, .pcie = true,
 	  .msi = true, .msix = true, .csum2 = true, .ocp = true, .g25 = true },
@@ -70,6 +74,10 @@ static void irq(struct rtl8168 *c)
 {
 	unsigned width = c->chip->g25 ? 4 : 2;
 	bool on = rtl8168_get(c, isr_at(c), width) & rtl8168_get(c, c->chip->g25 ? R_IMR_25 : R_IMR, width);
+
+	/* Then other registers hold the causes, and these two are dead. */
+	if (c->chip->g25 && (c->r[R_INT_CFG0_25] & 1))
+		on = false;
 
 	if (on == c->irq_told)
 		return;
@@ -128,7 +136,8 @@ static void load_address(struct rtl8168 *c)
 static void soft_reset(struct rtl8168 *c)
 {
 	uint32_t misc = rtl8168_get(c, R_MISC, 4), cpcr = rtl8168_get(c, R_CPCR, 2);
-	uint8_t keep[R_CONFIG5 - R_9346CR + 1], mcu = c->r[R_MCU];
+	uint8_t keep[R_CONFIG5 - R_9346CR + 1], mcu = c->r[R_MCU], cfg0 = c->r[R_INT_CFG0_25];
+	uint32_t cfg1 = rtl8168_get(c, R_INT_CFG1_25, 2);
 
 	memcpy(keep, c->r + R_9346CR, sizeof(keep));
 	memset(c->r + R_DTCCR, 0, sizeof(c->r) - R_DTCCR);
@@ -137,8 +146,11 @@ static void soft_reset(struct rtl8168 *c)
 	rtl8168_put(c, R_CPCR, 2, cpcr);
 	c->r[R_MCU] = mcu;
 	c->r[R_MTPS] = 0x3f;
-	if (c->chip->g25)
+	if (c->chip->g25) {
 		memcpy(c->r + R_MAC_25, c->mac, 6);
+		c->r[R_INT_CFG0_25] = cfg0;
+		rtl8168_put(c, R_INT_CFG1_25, 2, cfg1);
+	}
 	c->tx_at = c->rx_at = 0;
 	c->polled = c->tx_stuck = c->timer_on = false;
 	c->resets++;
@@ -155,7 +167,7 @@ static void bus_reset(struct model *m)
 	c->eri[0xe0 / 4] = rtl8168_get(c, R_IDR, 4);
 	c->eri[0xe4 / 4] = rtl8168_get(c, R_IDR + 4, 4);
 	c->phyar = c->phyocp = c->csiar = c->eriar = c->ephyar = (struct rtl8168_slow) { 0 };
-	c->reset_us = 0;
+	c->reset_us = c->gate_us = c->cr_us = 0;
 	c->list_us = 0;
 	if (c->chip->ocp && c->warm_oob) {
 		c->r[R_MCU] = M_MCU_OOB;
@@ -282,8 +294,10 @@ static unsigned width_of(const struct rtl8168 *c, uint32_t off)
 {
 	if (c->chip->g25 && (off == R_IMR_25 || off == R_ISR_25))
 		return 4;
-	if (c->chip->g25 && off == R_TPPOLL_25)
+	if (c->chip->g25 && (off == R_TPPOLL_25 || off == R_INT_CFG1_25))
 		return 2;
+	if (c->chip->g25 && off == R_INT_CFG0_25)
+		return 1;
 	switch (off) {
 	case R_CR: case R_TPPOLL: case R_9346CR: case R_PHYSTATUS: case R_MCU:
 		return 1;
@@ -330,7 +344,13 @@ static uint32_t read_reg(struct model *m, unsigned bar, uint32_t off, unsigned w
 
 static void write_cr(struct rtl8168 *c, uint8_t v)
 {
+	c->cr_us = rtl8168_now(c);
 	if (v & M_CR_RST) {
+		if (c->chip->ocp && c->gate_us) {
+			c->gate_to_reset_us = c->cr_us - c->gate_us;
+			if (c->gate_to_reset_us < GATE_US)
+				rtl8168_broken(c, "a reset %u us after the gate was closed", (unsigned)c->gate_to_reset_us);
+		}
 		if (c->reset_stuck) {
 			c->r[R_CR] |= M_CR_RST;
 			return;
@@ -402,6 +422,7 @@ static bool write_special(struct rtl8168 *c, uint32_t off, uint32_t v)
 {
 	if (c->chip->g25 && write_25(c, off, v))
 		return true;
+	c->astray += c->chip->g25 && c->chip->revision == 5 && off >= 0xa80 && off < 0xb00;
 	switch (off) {
 	case R_DTCCR: write_counters(c, v); return true;
 	case R_CR: write_cr(c, (uint8_t)v); return true;
@@ -423,6 +444,17 @@ static bool write_special(struct rtl8168 *c, uint32_t off, uint32_t v)
 		if (c->chip->ocp)
 			phy_ocp(c, v);
 		return c->chip->ocp;
+	case R_MISC:
+		if (!(v & M_MISC_GATE))
+			c->gate_us = 0;
+		else if (!(rtl8168_get(c, R_MISC, 4) & M_MISC_GATE))
+			c->gate_us = rtl8168_now(c);
+		break;
+	case R_MCU:
+		if (c->chip->ocp && (c->r[R_MCU] & ~v & M_MCU_OOB) && rtl8168_now(c) < c->cr_us + OFF_US)
+			rtl8168_broken(c, "out-of-band mode is left %u us after CR was written",
+				       (unsigned)(rtl8168_now(c) - c->cr_us));
+		break;
 	case R_TIMERINT: c->timer_on = clocks(c) < v; break;	/* it matches when TCTR gets there */
 	}
 	return false;

@@ -18,7 +18,7 @@ enum rtl8168_reg {
 	R_OCPDR = 0xb0, R_OCPAR = 0xb4, R_PHYOCP = 0xb8, R_MCU = 0xd3, R_RMS = 0xda, R_EFUSEAR = 0xdc, R_CPCR = 0xe0,
 	R_RDSAR = 0xe4, R_MTPS = 0xec, R_MISC = 0xf0,
 	/* RTL8125 */
-	R_IMR_25 = 0x38, R_ISR_25 = 0x3c, R_TPPOLL_25 = 0x90, R_EMPTY_25 = 0xe2, R_MAC_25 = 0x19e0,
+	R_INT_CFG0_25 = 0x34, R_IMR_25 = 0x38, R_ISR_25 = 0x3c, R_INT_CFG1_25 = 0x7a, R_TPPOLL_25 = 0x90, R_EMPTY_25 = 0xe2, R_MAC_25 = 0x19e0,
 };
 
 #define M_CR_TE		0x04u
@@ -96,11 +96,14 @@ struct rtl8168 {
 	unsigned phy_page;
 	struct rtl8168_slow phyar, phyocp, csiar, eriar, ephyar;
 	uint64_t reset_us, list_us, link_us, timer_us;
+	uint64_t gate_us, cr_us;	/* when the gate was closed, and CR written; 0: not since power-on */
 	bool timer_on, link_told, irq_told, polled;
 	uint32_t tx_at, rx_at;		/* index of the next descriptor */
 
 	/* seen */
 	unsigned resets, nsent, nreceived, missed, refused_dma, wakes;
+	unsigned astray;		/* writes to what an 8125B has no more: A80h to AFFh */
+	uint64_t gate_to_reset_us;	/* the last time */
 	uint32_t sent_len;		/* of the last frame */
 	uint8_t sent[MODEL_FRAME_MAX];
 };

@@ -5,7 +5,7 @@
 #include "realtek_fixture.h"
 
 static const char *const chips[] = {
-	"8169", "8168b", "8168c", "8168d", "8168evl", "8168f", "8168g", "8168h", "8106e", "8125a", "8125b",
+	"8169", "8168b", "8168c", "8168d", "8168evl", "8168f", "8168g", "8168h", "8168m", "8106e", "8125a", "8125b",
 };
 
 #define FOR_EACH_CHIP(name) for (const char *const *name = chips; name < chips + ARRAY_SIZE(chips); name++)
@@ -70,6 +70,7 @@ TEST(each_chip_is_known_and_moves_frames)
 	}
 	CHECK(host_log_has("realtek0: RTL8168/8111/8411 at 02:00.0, 8168H (541), MAC 52:54:00:81:68:01, link up 1000 Mb/s"));
 	CHECK(host_log_has("8169SC (180)"));
+	CHECK(host_log_has("8168M (6c0)"));
 	CHECK(host_log_has("8106E (448)"));
 }
 
@@ -269,6 +270,37 @@ TEST(jumbo_frames_are_switched_off)
 	start();
 	CHECK_EQ(c->m.r[0x54], 0);
 	CHECK_EQ(c->m.r[0x55], 0);
+}
+
+/* Another system's driver may have used the other layout of causes; no reset brings the first back. */
+TEST(an_rtl8125_rings_whatever_layout_of_causes_was_left)
+{
+	static const char *const names[] = { "8125a", "8125b" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		make(names[i]);
+		c->m.r[R_INT_CFG0_25] = 0x09;
+		rtl8168_put(&c->m, R_INT_CFG1_25, 2, 0xffff);
+		start();
+		CHECK_EQ(c->m.r[R_INT_CFG0_25], 0);
+		CHECK_EQ(rtl8168_get(&c->m, R_INT_CFG1_25, 2), i ? 0 : 0xffff);	/* 8125B alone has it */
+		CHECK_EQ(c->m.astray, 0);
+		CHECK(wire(100, 1));
+		CHECK(c->line);
+		CHECK_EQ(hw->ops->poll(hw), 1);
+	}
+}
+
+/* That the waits are long enough is for the model to say; the second one only this sees. */
+TEST(what_is_behind_the_gate_has_time_before_a_reset)
+{
+	static const char *const names[] = { "8168g", "8168h", "8125a", "8125b" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		up(names[i]);
+		nic_stop(nic);
+		CHECK(c->m.gate_to_reset_us >= 4000);
+	}
 }
 
 /* --- link --- */

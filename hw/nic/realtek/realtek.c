@@ -29,7 +29,7 @@ static void set_irq_mask(struct rtk *r, uint32_t mask)
 
 /* --- life --- */
 
-/* At most: gate 1 ms, FIFOs 8.4, reset 10, list 8.4. */
+/* At most: gate 4 ms, FIFOs 8.4, reset 10, off 1, list 8.4. */
 static int rtk_reset(struct nic *nic)
 {
 	struct rtk *r = rtk_of(nic);

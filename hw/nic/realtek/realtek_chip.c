@@ -15,7 +15,8 @@
 #define PHY_GAP_US	20u	/* the datasheet: between two accesses */
 #define ERI_US		5000u
 #define FIFO_US		4200u
-#define GATE_US		1000u
+#define GATE_US		2000u	/* after the gate, and once more before the reset */
+#define OFF_US		1000u	/* from "receiver off" to the way out of out-of-band mode */
 #define LIST_US		4200u
 #define STOP_US		100u
 #define READY_US	5000u
@@ -41,6 +42,7 @@ static const struct rtk_chip chips[] = {
 	{ 0x7cf, 0x641, ON_25 | CHIP_25B, RCR_25B, "8125B" },
 	{ 0x7cf, 0x609, ON_25, RCR_25, "8125A" },
 	{ 0x7cf, 0x541, G_ON | CHIP_L1_2, RCR_NEW, "8168H" },
+	{ 0x7cf, 0x6c0, G_ON | CHIP_L1_2, RCR_NEW, "8168M" },
 	{ 0x7cf, 0x5c8, G_ON, RCR_NEW, "8411B" },
 	{ 0x7cf, 0x509, G_ON, RCR_NEW, "8168GU" },
 	{ 0x7cf, 0x4c0, G_ON, RCR_NEW, "8168G" },
@@ -274,6 +276,7 @@ void rtk_quiesce(struct rtk *r)
 		if (r->flags & CHIP_25B)
 			set8(r, RTK_CR, 0, CR_STOP);
 		wait_empty(r);
+		delay_us(GATE_US);
 		return;
 	}
 	set8(r, RTK_CR, 0, CR_STOP);
@@ -305,6 +308,8 @@ int rtk_leave_oob(struct rtk *r)
 	if (!(r->flags & CHIP_OCP))
 		return 0;
 	set8(r, RTK_CR, CR_TE | CR_RE, 0);
+	rtk_flush(r);
+	delay_us(OFF_US);
 	set8(r, RTK_MCU, MCU_OOB, 0);
 	ocp_set(r, OCP_LIST, LIST_OFF, 0);
 	err = list_wait(r);
@@ -371,9 +376,15 @@ static const struct { uint16_t addr, clear, set; } settings_25[] = {
 
 static void setup_25(struct rtk *r)
 {
+	uint32_t end = RTK25_MITIGATE + (r->flags & CHIP_25B ? 0x80 : 0x100);
+
+	/* Other systems' drivers may have left the causes of interrupts in another layout: IMR and ISR would be dead. */
+	wr8(r, RTK25_INT_CFG0, 0);
 	set8(r, RTK_CONFIG3, CONFIG3_L23, 0);
-	for (uint32_t reg = RTK25_MITIGATE; reg < RTK25_MITIGATE + 0x100; reg += 4)
+	for (uint32_t reg = RTK25_MITIGATE; reg < end; reg += 4)
 		wr32(r, reg, 0);
+	if (r->flags & CHIP_25B)
+		wr16(r, RTK25_INT_CFG1, 0);
 	wr16(r, 0x382, 0x221b);
 	wr8(r, 0x4500, 0);
 	wr16(r, 0x4800, 0);

@@ -79,12 +79,14 @@
 
 /* RTL8125: these elsewhere, and wider.  Its other registers are the family's; no datasheet is public. */
 #define RTK25_REG_SPACE		0x8000u
+#define RTK25_INT_CFG0		0x34	/* byte; bit 0: causes at 150h on instead, in another layout */
 #define RTK25_IMR		0x38	/* dword */
 #define RTK25_ISR		0x3c	/* dword; the causes' bits are the same */
+#define RTK25_INT_CFG1		0x7a	/* word; 8125B */
 #define RTK25_TPPOLL		0x90	/* word */
 #define  TPPOLL25_Q0		BIT(0)
 #define  PHYSTATUS_2500		BIT(10)	/* the register is a word */
-#define RTK25_MITIGATE		0xa00	/* to 0xaff: moderation, dwords */
+#define RTK25_MITIGATE		0xa00	/* to 0xaff, 8125B to 0xa7f: moderation, dwords */
 #define RTK25_MAC		0x19e0	/* the burnt-in address */
 
 /* Undocumented, from here on. */
