@@ -45,7 +45,8 @@ static int rtk_reset(struct nic *nic)
 	set_irq_mask(r, 0);
 	wr32(r, RTK_TIMERINT, 0);
 	rtk_isr_clear(r, ~0u);
-	return rtk_leave_oob(r);
+	rtk_leave_oob(r);
+	return 0;
 }
 
 static void rtk_setup(struct nic *nic)

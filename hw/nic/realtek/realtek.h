@@ -60,7 +60,8 @@ struct rtk {
 	uint32_t tx_opts[RTK_TX_SLOTS];	/* of frames that are not kicked yet */
 	uint32_t rx_at;
 	uint32_t rcr, mar[2];		/* for the present filter */
-	bool serr_said;
+	bool serr_said, list_said, fifo_said, ready_said;
+	bool eri_dead;			/* it did not answer once: nobody waits for it again */
 	uint64_t rx_overflows, tx_copied;
 };
 
@@ -139,8 +140,8 @@ void rtk_read_mac(struct rtk *r, uint8_t mac[6]);
 void rtk_write_mac(struct rtk *r, const uint8_t mac[6]);
 /* Receiver and transmitter off, with nothing left in the FIFOs where the chip can tell. */
 void rtk_quiesce(struct rtk *r);
-/* Out of out-of-band mode.  0 or -ERR_TIMEOUT. */
-int rtk_leave_oob(struct rtk *r);
+/* Out of out-of-band mode. */
+void rtk_leave_oob(struct rtk *r);
 /* After each reset: FIFOs, power saving off, jumbo frames off. */
 void rtk_chip_setup(struct rtk *r);
 /* A PHY that was switched off, or told to be slow, negotiates anew; one that has a link is left alone.  Start only. */

@@ -165,24 +165,29 @@ void rtk_phy_wake(struct rtk *r)
 
 /* --- ERI and OCP --- */
 
+/* A setup has a dozen accesses, and a guest may reset as often as it likes: the first that ends late is the last. */
 static bool eri_wait(struct rtk *r, bool flag)
 {
 	uint32_t v = 0;
-	bool done = wait_until(!((v = rd32(r, RTK_ERIAR)) & ERIAR_FLAG) == !flag, ERI_US);
 
-	if (!done)
-		log_err("%s: ERI does not answer, ERIAR %08x", r->nic.name, v);
-	return done;
+	r->eri_dead = !wait_until(!((v = rd32(r, RTK_ERIAR)) & ERIAR_FLAG) == !flag, ERI_US);
+	if (r->eri_dead)
+		log_err("%s: ERI does not answer, ERIAR %08x: not used from now on", r->nic.name, v);
+	return !r->eri_dead;
 }
 
 static uint32_t eri_read(struct rtk *r, uint32_t addr)
 {
+	if (r->eri_dead)
+		return 0;
 	wr32(r, RTK_ERIAR, ERIAR_BYTES | addr);
 	return eri_wait(r, true) ? rd32(r, RTK_ERIDR) : 0;
 }
 
 static void eri_write(struct rtk *r, uint32_t addr, uint32_t bytes, uint32_t v)
 {
+	if (r->eri_dead)
+		return;
 	wr32(r, RTK_ERIDR, v);
 	wr32(r, RTK_ERIAR, ERIAR_FLAG | FIELD_PREP(ERIAR_BYTES, bytes) | addr);
 	(void)eri_wait(r, false);
@@ -259,10 +264,10 @@ static void wait_empty(struct rtk *r)
 	uint8_t mcu = 0;
 
 	if (!(r->flags & CHIP_25) && !wait_until((tcr = rd32(r, RTK_TCR)) & TCR_EMPTY, FIFO_US))
-		log_warn("%s: the transmitter does not run empty, TCR %08x", r->nic.name, tcr);
+		log_err_once(r->fifo_said, "%s: the transmitter does not run empty, TCR %08x", r->nic.name, tcr);
 	if ((r->flags & CHIP_OCP) &&
 	    !wait_until(((mcu = rd8(r, RTK_MCU)) & (MCU_TX_EMPTY | MCU_RX_EMPTY)) == (MCU_TX_EMPTY | MCU_RX_EMPTY), FIFO_US))
-		log_warn("%s: the FIFOs do not run empty, MCU %02x", r->nic.name, mcu);
+		log_err_once(r->fifo_said, "%s: the FIFOs do not run empty, MCU %02x", r->nic.name, mcu);
 }
 
 /* What does not run empty is reset all the same: that a transmitter hangs is why this is called. */
@@ -287,34 +292,30 @@ void rtk_quiesce(struct rtk *r)
 		delay_us(STOP_US);
 }
 
-static int list_wait(struct rtk *r)
+/* The public drivers go on after this: no reason to give the card up. */
+static void list_wait(struct rtk *r)
 {
 	uint8_t mcu = 0;
 
-	if (wait_until((mcu = rd8(r, RTK_MCU)) & MCU_LIST_READY, LIST_US))
-		return 0;
-	log_err("%s: the list of the shared buffer does not get ready, MCU %02x", r->nic.name, mcu);
-	return -ERR_TIMEOUT;
+	if (!wait_until((mcu = rd8(r, RTK_MCU)) & MCU_LIST_READY, LIST_US))
+		log_err_once(r->list_said, "%s: the list of the shared buffer does not get ready, MCU %02x: goes on without",
+			     r->nic.name, mcu);
 }
 
 /*
  * The receiver's buffer is shared with the management: it is taken over by letting its list go and having it built anew.
  * Without this nothing is received after a warm start from a system, or firmware, that was ready for wake-up.
  */
-int rtk_leave_oob(struct rtk *r)
+void rtk_leave_oob(struct rtk *r)
 {
-	int err;
-
 	if (!(r->flags & CHIP_OCP))
-		return 0;
+		return;
 	set8(r, RTK_CR, CR_TE | CR_RE, 0);
 	rtk_flush(r);
 	delay_us(OFF_US);
 	set8(r, RTK_MCU, MCU_OOB, 0);
 	ocp_set(r, OCP_LIST, LIST_OFF, 0);
-	err = list_wait(r);
-	if (err)
-		return err;
+	list_wait(r);
 	if (r->flags & CHIP_25) {
 		ocp_set(r, 0xc0aa, 0xffff, 0x07d0);
 		ocp_set(r, 0xc0a6, 0xffff, 0x0150);
@@ -322,7 +323,7 @@ int rtk_leave_oob(struct rtk *r)
 	} else {
 		ocp_set(r, OCP_LIST, 0, LIST_BUILD);
 	}
-	return list_wait(r);
+	list_wait(r);
 }
 
 /* --- settings --- */
@@ -398,7 +399,7 @@ static void setup_25(struct rtk *r)
 	wr16(r, 0x1880, rd16(r, 0x1880) & (uint16_t)~0x0030u);
 	ocp_set(r, 0xe098, 0xffff, 0xc302);
 	if (!wait_until(!(ocp_read(r, OCP_READY) & OCP_NOT_YET), READY_US))
-		log_warn("%s: OCP %04x stays %04x", r->nic.name, OCP_READY, ocp_read(r, OCP_READY));
+		log_err_once(r->ready_said, "%s: OCP %04x stays %04x", r->nic.name, OCP_READY, ocp_read(r, OCP_READY));
 }
 
 /* A receiver that wakes from L1 for each frame loses the first ones: both ends of that are switched off, here and in PCI. */
