@@ -25,7 +25,12 @@
 #define TCR_WRITABLE	0x030fff81u	/* all but the version, and the bit that says "empty" */
 
 static const struct rtl8168_chip chips[] = {
-	{ .name = "8169", .tcr = 0x18000000, .device = 0x8167, .revision = 0x10, .phy_id = 0x001cc910 },
+	{ .name = "8169", .tcr = 0x18000000, .device = 0x8167, .revision = 0x10, .phy_id = 0x001cc910,
+	  .clock = 0x000fff00 },
+	{ .name = "8169sce", .tcr = 0x98000000, .device = 0x8167, .revision = 0x10, .phy_id = 0x001cc910,
+	  .clock = 0x00ffff00 },
+	{ .name = "8169s", .tcr = 0x00800000, .device = 0x8169, .revision = 0x10, .phy_id = 0x001cc910, .cpcr14 = true },
+	{ .name = "8110s", .tcr = 0x04000000, .device = 0x8169, .revision = 0x10, .phy_id = 0x001cc910, .cpcr14 = true },
 	{ .name = "8168b", .tcr = 0x38000000, .device = 0x8168, .revision = 0x01, .phy_id = 0x001cc912, .pcie = true,
 	  .msi = true },
 	{ .name = "8168c", .tcr = 0x3c000000, .device = 0x8168, .revision = 0x02, .phy_id = 0x001cc912, .pcie = true,
@@ -48,6 +53,10 @@ static const struct rtl8168_chip chips[] = {
 	  .msi = true, .msix = true, .csum2 = true, .ocp = true, .g25 = true },
 	{ .name = "8106e", .tcr = 0x44800000, .device = 0x8136, .revision = 0x07, .phy_id = 0x001cc816, .pcie = true,
 	  .msi = true, .msix = true, .csum2 = true, .eri = true, .fast = true },
+	{ .name = "8402", .tcr = 0x44000000, .device = 0x8136, .revision = 0x06, .phy_id = 0x001cc816, .pcie = true,
+	  .msi = true, .msix = true, .csum2 = true, .eri = true, .fast = true, .oob = true },
+	{ .name = "8105e", .tcr = 0x40900000, .device = 0x8136, .revision = 0x05, .phy_id = 0x001cc815, .pcie = true,
+	  .msi = true, .msix = true, .csum2 = true, .fast = true },
 };
 
 static struct rtl8168 *of(struct model *m)
@@ -175,6 +184,8 @@ static void bus_reset(struct model *m)
 		c->mac_ocp[M_OCP_LIST / 2] = LIST_OFF;
 		c->list_us = NOT_BUILT;
 	}
+	if (c->chip->oob && c->warm_oob)
+		c->r[R_MCU] = M_MCU_OOB;
 	c->resets = 0;
 }
 

@@ -64,6 +64,14 @@ static uint32_t next(struct rtl8168 *c, uint32_t index, uint32_t opts1, const ch
 	return 0;
 }
 
+bool rtl8168_is_set_up(const struct rtl8168 *c)
+{
+	uint32_t clock = c->chip->clock | (c->r[0x53] & 1 ? 0xff : 0);	/* CONFIG2: the bus has 66 MHz */
+
+	return (!c->chip->cpcr14 || (rtl8168_get(c, R_CPCR, 2) & 0x4008) == 0x4008) &&
+	       (!c->chip->clock || rtl8168_get(c, R_SC_CLOCK, 4) == clock);
+}
+
 /* --- transmit --- */
 
 static uint32_t sum16(const uint8_t *p, size_t len, uint32_t sum)
@@ -176,7 +184,7 @@ bool rtl8168_tx_idle(const struct rtl8168 *c)
 void rtl8168_send(struct rtl8168 *c)
 {
 	while (c->polled && (c->r[R_CR] & M_CR_TE) && !c->tx_hang && !c->tx_stuck && rtl8168_has_link(c) &&
-	       rtl8168_master(c)) {
+	       rtl8168_master(c) && rtl8168_is_set_up(c)) {
 		struct desc *d = desc_at(c, R_TNPDS, c->tx_at);
 		uint32_t end;
 
@@ -238,7 +246,9 @@ static uint32_t accepts(const struct rtl8168 *c, const uint8_t *frame)
 
 static bool receiver_open(struct rtl8168 *c)
 {
-	if (!(c->r[R_CR] & M_CR_RE) || !rtl8168_has_link(c) || !rtl8168_master(c))
+	if (!(c->r[R_CR] & M_CR_RE) || !rtl8168_has_link(c) || !rtl8168_master(c) || !rtl8168_is_set_up(c))
+		return false;
+	if (c->chip->oob && (c->r[R_MCU] & M_MCU_OOB))
 		return false;
 	/* Out of band the frames are the management's; behind the gate they are nobody's. */
 	if (c->chip->ocp && ((c->r[R_MCU] & M_MCU_OOB) || (rtl8168_get(c, R_MISC, 4) & M_MISC_GATE) ||

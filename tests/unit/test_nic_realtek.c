@@ -5,7 +5,7 @@
 #include "realtek_fixture.h"
 
 static const char *const chips[] = {
-	"8169", "8168b", "8168c", "8168d", "8168evl", "8168f", "8168g", "8168h", "8168m", "8106e", "8125a", "8125b",
+	"8169", "8169sce", "8169s", "8110s", "8105e", "8402", "8168b", "8168c", "8168d", "8168evl", "8168f", "8168g", "8168h", "8168m", "8106e", "8125a", "8125b",
 };
 
 #define FOR_EACH_CHIP(name) for (const char *const *name = chips; name < chips + ARRAY_SIZE(chips); name++)
@@ -155,7 +155,7 @@ TEST(a_reset_ends_in_time_whatever_hangs)
 
 TEST(out_of_band_mode_is_left)
 {
-	static const char *const with_oob[] = { "8168g", "8168h", "8125a", "8125b" };
+	static const char *const with_oob[] = { "8168g", "8168h", "8125a", "8125b", "8402" };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(with_oob); i++) {
 		make_off(with_oob[i]);
@@ -345,6 +345,43 @@ TEST(what_is_behind_the_gate_has_time_before_a_reset)
 		up(names[i]);
 		nic_stop(nic);
 		CHECK(c->m.gate_to_reset_us >= 4000);
+	}
+}
+
+TEST(energy_efficient_ethernet_is_off_on_the_later_fast_chips)
+{
+	static const char *const names[] = { "8402", "8106e" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		make(names[i]);
+		c->m.eri[0x1b0 / 4] = c->m.eri[0x1d0 / 4] = 0x55555555;
+		c->m.r[0x54] = 0x03;			/* beacon, ready for L2 and L3 */
+		start();
+		CHECK_EQ(c->m.eri[0x1b0 / 4], 0x55550000);
+		CHECK_EQ(c->m.eri[0x1d0 / 4], i ? 0x55550000 : 0x55555555);
+		CHECK_EQ(c->m.r[0x54], 0);
+		CHECK_EQ(c->m.r[R_MCU], i ? 0x0c : 0);
+	}
+	/* FIFOs and the filter of the one that has them. */
+	up("8402");
+	CHECK_EQ(c->m.eri[0xc8 / 4], 0x00000002);
+	CHECK_EQ(c->m.eri[0xe8 / 4], 0x00000006);
+	CHECK_EQ(c->m.eri[0xdc / 4] & 1, 1);
+	up("8105e");
+	CHECK_EQ(c->m.r[R_MCU], 0x0c);
+}
+
+/* The model moves nothing without the number; each_chip... has the one of a bus of 33 MHz. */
+TEST(an_8169sc_is_told_its_clock)
+{
+	static const char *const names[] = { "8169", "8169sce" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		make(names[i]);
+		c->m.r[0x53] = 0x01;
+		start();
+		CHECK(wire(100, 1));
+		CHECK_EQ(rtl8168_get(&c->m, R_SC_CLOCK, 4), i ? 0x00ffffff : 0x000fffff);
 	}
 }
 

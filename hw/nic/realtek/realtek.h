@@ -36,10 +36,16 @@
 #define CHIP_JUMBO_C		BIT(10)
 #define CHIP_25			BIT(11)	/* RTL8125 */
 #define CHIP_25B		BIT(12)
+#define CHIP_CPCR_14		BIT(13)	/* bit 14 of C+CR has to be 1 */
+#define CHIP_SC_D		BIT(14)	/* 8169SC: a register without a name wants a value, by the bus's clock */
+#define CHIP_SC_E		BIT(15)
+#define CHIP_8402		BIT(16)
+#define CHIP_8106		BIT(17)
+#define CHIP_NDP		BIT(18)	/* 8105E, 8106E */
 
 struct rtk_chip {
 	uint16_t mask, version;		/* of TCR's upper 12 bits */
-	uint16_t flags;
+	uint32_t flags;
 	uint32_t rcr;			/* bursts and thresholds */
 	const char *name;
 };

@@ -59,18 +59,18 @@ static const struct rtk_chip chips[] = {
 	{ 0x7c8, 0x3c0, PCIE64 | CHIP_JUMBO_C, RCR_MULTI, "8168C" },
 	{ 0x7c8, 0x380, CHIP_PCIE | CHIP_JUMBO_B, RCR_OLD, "8168B" },
 	{ 0x7c8, 0x300, CHIP_PCIE, RCR_OLD, "8168B" },
-	{ 0x7c8, 0x448, NEW_FAST, RCR_PLAIN, "8106E" },
-	{ 0x7c8, 0x440, NEW_FAST, RCR_PLAIN, "8402" },
-	{ 0x7c8, 0x408, PCIE64, RCR_PLAIN, "8105E" },
+	{ 0x7c8, 0x448, NEW_FAST | CHIP_8106 | CHIP_NDP, RCR_PLAIN, "8106E" },
+	{ 0x7c8, 0x440, NEW_FAST | CHIP_8402, RCR_PLAIN, "8402" },
+	{ 0x7c8, 0x408, PCIE64 | CHIP_NDP, RCR_PLAIN, "8105E" },
 	{ 0x7cf, 0x240, OLD_FAST, RCR_OLD, "8401" },
 	{ 0x7c8, 0x348, OLD_FAST, RCR_PLAIN, "8102E" },
 	{ 0x7c8, 0x248, OLD_FAST, RCR_PLAIN, "8102E" },
 	{ 0x7c8, 0x340, OLD_FAST, RCR_OLD, "8101E" },
-	{ 0xfc8, 0x980, 0, RCR_OLD, "8169SC" },
-	{ 0xfc8, 0x180, 0, RCR_OLD, "8169SC" },
+	{ 0xfc8, 0x980, CHIP_SC_E, RCR_OLD, "8169SC" },
+	{ 0xfc8, 0x180, CHIP_SC_D, RCR_OLD, "8169SC" },
 	{ 0xfc8, 0x100, 0, RCR_OLD, "8169SB" },
-	{ 0xfc8, 0x040, 0, RCR_OLD, "8110S" },
-	{ 0xfc8, 0x008, 0, RCR_OLD, "8169S" },
+	{ 0xfc8, 0x040, CHIP_CPCR_14, RCR_OLD, "8110S" },
+	{ 0xfc8, 0x008, CHIP_CPCR_14, RCR_OLD, "8169S" },
 };
 
 int rtk_identify(struct rtk *r)
@@ -363,6 +363,36 @@ static void setup_evl(struct rtk *r)
 	set32(r, RTK_MISC, 0, MISC_PWM);
 }
 
+/* The later chips of 100 Mb/s.  8402: FIFOs as in setup_g().  8402 and 8106E: EEE off. */
+static void setup_fast(struct rtk *r)
+{
+	set8(r, RTK_CONFIG3, CONFIG3_BEACON | CONFIG3_L23, 0);
+	if (r->flags & CHIP_NDP)
+		set8(r, RTK_MCU, 0, MCU_NDP | MCU_OOB_RESET);
+	if (r->flags & CHIP_8402) {
+		set8(r, RTK_MCU, MCU_OOB, 0);
+		eri_write(r, 0xc8, 15, 0x00000002);
+		eri_write(r, 0xe8, 15, 0x00000006);
+		eri_set(r, ERI_FILTER, BIT(0), 0);
+		eri_set(r, ERI_FILTER, 0, BIT(0));
+		eri_write(r, 0xc0, 3, 0);
+		eri_write(r, 0xb8, 3, 0);
+	}
+	if (r->flags & CHIP_8106)
+		eri_write(r, 0x1d0, 3, 0);
+	if (r->flags & (CHIP_8402 | CHIP_8106))
+		eri_write(r, 0x1b0, 3, 0);
+}
+
+/* What the register is for nobody says; the public drivers agree on the numbers. */
+static void setup_pci(struct rtk *r)
+{
+	uint32_t clock = rd8(r, RTK_CONFIG2) & CONFIG2_66MHZ ? 0xff : 0;
+
+	if (r->flags & (CHIP_SC_D | CHIP_SC_E))
+		wr32(r, RTK_SC_CLOCK, (r->flags & CHIP_SC_D ? 0x000fff00u : 0x00ffff00u) | clock);
+}
+
 /*
  * RTL8125: numbers without names, too.  Among them: descriptors as the older chips have them (EB58h), no L1.2, EEE off.  The
  * PCI Express PHY stays as firmware has set it.
@@ -419,7 +449,8 @@ static void power_saving_off(struct rtk *r)
 void rtk_chip_setup(struct rtk *r)
 {
 	rtk_lock(r, false);
-	wr16(r, RTK_CPCR, (rd16(r, RTK_CPCR) & CPCR_NORMAL) | (r->flags & CHIP_PCIE ? 0 : CPCR_MULRW));
+	wr16(r, RTK_CPCR, (rd16(r, RTK_CPCR) & CPCR_NORMAL) | (r->flags & CHIP_PCIE ? 0 : CPCR_MULRW) |
+	     (r->flags & CHIP_CPCR_14 ? CPCR_14 : 0));
 	if (!(r->flags & CHIP_25))
 		wr8(r, RTK_MTPS, r->flags & CHIP_EVL ? 0x27 : 0x3f);
 	if (r->flags & CHIP_25)
@@ -428,8 +459,12 @@ void rtk_chip_setup(struct rtk *r)
 		setup_g(r);
 	else if (r->flags & CHIP_EVL)
 		setup_evl(r);
+	else if (r->flags & (CHIP_8402 | CHIP_NDP))
+		setup_fast(r);
 	else if (r->flags & CHIP_PCIE)
 		set8(r, RTK_CONFIG3, CONFIG3_BEACON, 0);
+	else
+		setup_pci(r);
 	if (r->flags & (CHIP_JUMBO_B | CHIP_JUMBO_C)) {
 		set8(r, RTK_CONFIG3, CONFIG3_JUMBO, 0);
 		set8(r, RTK_CONFIG4, r->flags & CHIP_JUMBO_B ? CONFIG4_JUMBO_B : CONFIG4_JUMBO_C, 0);

@@ -48,6 +48,7 @@
 #define   EEM_LOCKED		0u
 #define   EEM_CONFIG		3u		/* IDR and CONFIG registers may be written */
 #define RTK_CONFIG2		0x53	/* bytes */
+#define  CONFIG2_66MHZ		BIT(0)		/* PCI */
 #define  CONFIG2_CLKREQ		BIT(7)		/* undocumented; 8168E on */
 #define RTK_CONFIG3		0x54
 #define  CONFIG3_BEACON		BIT(0)
@@ -69,10 +70,12 @@
 #define  PHYSTATUS_10		BIT(2)
 #define  PHYSTATUS_100		BIT(3)
 #define  PHYSTATUS_1000		BIT(4)
+#define RTK_SC_CLOCK		0x7c	/* undocumented; 8169SC */
 #define RTK_RMS			0xda	/* word: longest frame that is received, with FCS */
 #define RTK_CPCR		0xe0	/* word */
 #define  CPCR_MULRW		BIT(3)		/* PCI: whole cache lines */
 #define  CPCR_NORMAL		BIT(13)
+#define  CPCR_14		BIT(14)		/* undocumented; 8169S and 8110S: 1 */
 #define RTK_MITIGATE		0xe2	/* word, undocumented: moderation of interrupts */
 #define RTK_RDSAR		0xe4	/* receive ring, as TNPDS */
 #define RTK_MTPS		0xec	/* byte: longest frame to send, x 128 bytes; on PCI x 32, when to begin early */
@@ -104,6 +107,8 @@
 #define  DLLPR_PFM		BIT(6)
 #define RTK_MCU			0xd3	/* byte; 8168E-VL on */
 #define  MCU_LIST_READY		BIT(1)
+#define  MCU_OOB_RESET		BIT(2)		/* 8105E, 8106E */
+#define  MCU_NDP		BIT(3)
 #define  MCU_RX_EMPTY		BIT(4)
 #define  MCU_TX_EMPTY		BIT(5)
 #define  MCU_OOB		BIT(7)		/* the receiver is the management's */
