@@ -331,6 +331,21 @@ void doorbell_aim(uint32_t cpu)
 	doorbell_look();
 }
 
+/* Messages off first: a function with one of them on asserts no line (6.1.4.3 of PCI Express). */
+static int ring_by_pin(struct bell *b)
+{
+	const struct pci_dev *p = b->dev->pci;
+	int err;
+
+	msi_off(p);
+	err = pin_on(b->dev);
+	if (!err || !(p->cap_msi || p->cap_msix))
+		return err;
+	log_warn("%s: rings by message, which its chip may not do well", b->dev->name);
+	b->pin = false;
+	return doorbell_prepare(p);
+}
+
 int doorbell_attach(struct hw_dev *dev)
 {
 	const struct pci_dev *p = dev->pci;
@@ -342,9 +357,9 @@ int doorbell_attach(struct hw_dev *dev)
 		return -ERR_NOMEM;
 	}
 	*b = (struct bell){ .dev = dev, .work = { .run = run_bell, .ctx = b } };
-	b->pin = !p->cap_msi && !p->cap_msix;
+	b->pin = dev->by_pin || (!p->cap_msi && !p->cap_msix);
 	if (b->pin)
-		err = pin_on(dev);
+		err = ring_by_pin(b);
 	else if (IS_ENABLED(CONFIG_INTX))
 		learn_line(dev);
 	if (p->cap_msix && (pci_read16(p, p->cap_msix + MSIX_CONTROL) & MSIX_ENABLE))

@@ -13,7 +13,8 @@
  * doorbell_prepare() programs MSI or MSI-X, before the driver's probe: emulated NVMe looks at a vector only if MSI-X was on
  * when the completion queue was made.  Nothing for devices with neither.  doorbell_silence() undoes it.
  *
- * doorbell_attach() makes each ring call @dev->ops->poll, and learns the pin of a device without MSI by ops->intx_test.
+ * doorbell_attach() makes each ring call @dev->ops->poll, and learns the pin of a device without MSI, or with
+ * dev->by_pin, by ops->intx_test.
  * Call irq_enable afterwards.  Both: 0, or negative with a log line when the device cannot ring.
  */
 int doorbell_prepare(const struct pci_dev *pci);

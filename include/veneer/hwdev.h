@@ -55,6 +55,7 @@ struct hw_dev {
 	struct nic *nic;	/* a network controller's one NIC, else NULL */
 	struct disk **disk;	/* a storage controller's disks, in the order of port or namespace */
 	unsigned ndisk;
+	bool by_pin;		/* driver, in probe: its messages are not to be trusted, rings by its INTx line if there is one */
 	struct owner owner;	/* of the controller and its twins; drivers need not look at it */
 };
 

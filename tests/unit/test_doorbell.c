@@ -351,4 +351,25 @@ TEST(pins)
 	CHECK(!doorbell_ring());
 }
 
+/* By its line if there is one, with the messages off; else by message, which is better than not at all. */
+TEST(messages_that_are_not_trusted)
+{
+	uint8_t *c;
+	struct hw_dev *d = new_dev(&c, true, false);
+
+	d->by_pin = true;
+	gsi = 22;
+	pins_asked = 0;
+	CHECK_EQ(attach(d), 0);
+	CHECK_EQ(pins_asked, 1);
+	CHECK_EQ(get(c, MSI + 2, 2) & 1, 0);
+	CHECK_EQ(get(c, PCI_COMMAND, 2) & PCI_CMD_INTX_OFF, 0);
+	d = new_dev(&c, true, false);
+	d->by_pin = true;
+	gsi = -ERR_NODEV;
+	CHECK_EQ(attach(d), 0);
+	CHECK_EQ(get(c, MSI + 2, 2) & 1, 1);
+	CHECK(host_log_has("rings by message, which its chip may not do well"));
+}
+
 TEST_MAIN

@@ -62,7 +62,8 @@ TEST(each_chip_is_known_and_moves_frames)
 		CHECK(!c->line);
 		CHECK_EQ(nic->caps, NIC_CAP_RX_COPY);
 		CHECK_EQ(nic->dma_mask, c->m.chip->csum2 ? ~0ull : 0xffffffffull);
-		CHECK_EQ(nic->level, !c->m.chip->msi);
+		CHECK_EQ(nic->level, !c->m.chip->msi || !strcmp(*name, "8168b"));
+		CHECK_EQ(nic->level, hw->by_pin);
 		nic_stop(nic);
 		CHECK(!wire(100, 1));
 		CHECK_EQ(c->m.r[R_CR], 0);
@@ -369,6 +370,15 @@ TEST(energy_efficient_ethernet_is_off_on_the_later_fast_chips)
 	CHECK_EQ(c->m.eri[0xdc / 4] & 1, 1);
 	up("8105e");
 	CHECK_EQ(c->m.r[R_MCU], 0x0c);
+}
+
+/* A message that nobody asked for would be the line's end. */
+TEST(an_8169_keeps_no_messages_on)
+{
+	make("8169s");
+	c->m.r[0x53] = 0x20;
+	start();
+	CHECK_EQ(c->m.r[0x53], 0);
 }
 
 /* The model moves nothing without the number; each_chip... has the one of a bus of 33 MHz. */

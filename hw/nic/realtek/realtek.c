@@ -284,7 +284,8 @@ static int rtk_attach(struct nic *nic)
 	nic->tx_slots = RTK_TX_SLOTS;
 	nic->rx_slots = RTK_RX_SLOTS;
 	nic->link_cause = INT_LINK;
-	nic->level = !nic->hw.pci->cap_msi && !nic->hw.pci->cap_msix;
+	nic->hw.by_pin = r->flags & CHIP_PIN;
+	nic->level = nic->hw.by_pin || (!nic->hw.pci->cap_msi && !nic->hw.pci->cap_msix);
 	fmt_string(nic->detail, sizeof(nic->detail), ", %s (%03x)", r->chip->name, FIELD_GET(TCR_VERSION, rd32(r, RTK_TCR)));
 	r->chip = NULL;
 	return 0;

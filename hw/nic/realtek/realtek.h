@@ -42,6 +42,7 @@
 #define CHIP_8402		BIT(16)
 #define CHIP_8106		BIT(17)
 #define CHIP_NDP		BIT(18)	/* 8105E, 8106E */
+#define CHIP_PIN		BIT(19)	/* before 8168C: messages get lost, other systems use the line */
 
 struct rtk_chip {
 	uint16_t mask, version;		/* of TCR's upper 12 bits */

@@ -31,7 +31,7 @@
 #define RCR_25B		0x40000f00u
 
 #define PCIE64		(CHIP_PCIE | CHIP_DMA64)
-#define OLD_FAST	CHIP_PCIE
+#define OLD_FAST	(CHIP_PCIE | CHIP_PIN)
 #define NEW_FAST	(PCIE64 | CHIP_PM)
 #define EVL		(PCIE64 | CHIP_PM | CHIP_EVL)
 #define G_ON		(EVL | CHIP_MAC_ERI | CHIP_OCP)
@@ -57,8 +57,8 @@ static const struct rtk_chip chips[] = {
 	{ 0x7c8, 0x280, PCIE64 | CHIP_JUMBO_C, RCR_PLAIN, "8168D" },
 	{ 0x7c8, 0x3c8, PCIE64 | CHIP_JUMBO_C, RCR_MULTI, "8168CP" },
 	{ 0x7c8, 0x3c0, PCIE64 | CHIP_JUMBO_C, RCR_MULTI, "8168C" },
-	{ 0x7c8, 0x380, CHIP_PCIE | CHIP_JUMBO_B, RCR_OLD, "8168B" },
-	{ 0x7c8, 0x300, CHIP_PCIE, RCR_OLD, "8168B" },
+	{ 0x7c8, 0x380, CHIP_PCIE | CHIP_PIN | CHIP_JUMBO_B, RCR_OLD, "8168B" },
+	{ 0x7c8, 0x300, CHIP_PCIE | CHIP_PIN, RCR_OLD, "8168B" },
 	{ 0x7c8, 0x448, NEW_FAST | CHIP_8106 | CHIP_NDP, RCR_PLAIN, "8106E" },
 	{ 0x7c8, 0x440, NEW_FAST | CHIP_8402, RCR_PLAIN, "8402" },
 	{ 0x7c8, 0x408, PCIE64 | CHIP_NDP, RCR_PLAIN, "8105E" },
@@ -66,11 +66,11 @@ static const struct rtk_chip chips[] = {
 	{ 0x7c8, 0x348, OLD_FAST, RCR_PLAIN, "8102E" },
 	{ 0x7c8, 0x248, OLD_FAST, RCR_PLAIN, "8102E" },
 	{ 0x7c8, 0x340, OLD_FAST, RCR_OLD, "8101E" },
-	{ 0xfc8, 0x980, CHIP_SC_E, RCR_OLD, "8169SC" },
-	{ 0xfc8, 0x180, CHIP_SC_D, RCR_OLD, "8169SC" },
-	{ 0xfc8, 0x100, 0, RCR_OLD, "8169SB" },
-	{ 0xfc8, 0x040, CHIP_CPCR_14, RCR_OLD, "8110S" },
-	{ 0xfc8, 0x008, CHIP_CPCR_14, RCR_OLD, "8169S" },
+	{ 0xfc8, 0x980, CHIP_PIN | CHIP_SC_E, RCR_OLD, "8169SC" },
+	{ 0xfc8, 0x180, CHIP_PIN | CHIP_SC_D, RCR_OLD, "8169SC" },
+	{ 0xfc8, 0x100, CHIP_PIN, RCR_OLD, "8169SB" },
+	{ 0xfc8, 0x040, CHIP_PIN | CHIP_CPCR_14, RCR_OLD, "8110S" },
+	{ 0xfc8, 0x008, CHIP_PIN | CHIP_CPCR_14, RCR_OLD, "8169S" },
 };
 
 int rtk_identify(struct rtk *r)
@@ -384,11 +384,12 @@ static void setup_fast(struct rtk *r)
 		eri_write(r, 0x1b0, 3, 0);
 }
 
-/* What the register is for nobody says; the public drivers agree on the numbers. */
+/* What the clock's register is for nobody says; the public drivers agree on the numbers. */
 static void setup_pci(struct rtk *r)
 {
 	uint32_t clock = rd8(r, RTK_CONFIG2) & CONFIG2_66MHZ ? 0xff : 0;
 
+	set8(r, RTK_CONFIG2, CONFIG2_MSI, 0);
 	if (r->flags & (CHIP_SC_D | CHIP_SC_E))
 		wr32(r, RTK_SC_CLOCK, (r->flags & CHIP_SC_D ? 0x000fff00u : 0x00ffff00u) | clock);
 }

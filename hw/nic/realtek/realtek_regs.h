@@ -49,6 +49,7 @@
 #define   EEM_CONFIG		3u		/* IDR and CONFIG registers may be written */
 #define RTK_CONFIG2		0x53	/* bytes */
 #define  CONFIG2_66MHZ		BIT(0)		/* PCI */
+#define  CONFIG2_MSI		BIT(5)		/* PCI */
 #define  CONFIG2_CLKREQ		BIT(7)		/* undocumented; 8168E on */
 #define RTK_CONFIG3		0x54
 #define  CONFIG3_BEACON		BIT(0)
