@@ -20,6 +20,9 @@
 
 #define POLL_ROUNDS	16u	/* looks at the causes per poll of a level-triggered line */
 #define BUDGET		256u
+#define RECOVERIES_SAID	8u	/* resets that a chip asked for, of which the log has a line */
+
+static void recover_if_wanted(struct nic *nic);
 
 static struct nic *from_hw(struct hw_dev *hw)
 {
@@ -64,7 +67,7 @@ void nic_want_tick(struct nic *nic)
 static void watch_update(struct nic *nic, uint64_t packets_before)
 {
 	*nic->watch = nic_runs(nic) && under_way(nic) ? nic->watchable : 0;
-	if (nic->clock_held && nic->count.tx_packets != packets_before)
+	if (nic->clock_held && !nic->recover && nic->count.tx_packets != packets_before)
 		hold_clock(nic, false);
 }
 
@@ -76,6 +79,7 @@ static void forget_tokens(struct nic *nic)
 		t->sent = t->kicked = t->done = 0;
 		t->watched = false;
 	}
+	nic->recover = false;
 	*nic->watch = 0;
 }
 
@@ -356,6 +360,7 @@ static unsigned nic_poll(struct hw_dev *hw)
 	if (done)
 		nic_flush(nic);
 	watch_update(nic, packets);
+	recover_if_wanted(nic);
 	if (nic->irq_on && ((nic->level && causes) || more))
 		nic->ops->ring(nic);
 	return done ? done : nic->irq_on && all;
@@ -383,7 +388,6 @@ static void nic_intx_test(struct hw_dev *hw, bool assert)
 /* Reset; the frames in flight complete as sent (a network may lose frames), and the receive buffers are posted again. */
 static void nic_recover(struct nic *nic)
 {
-	nic->count.tx_hangs++;
 	nic->state = NIC_RECOVERS;
 	int err = reset_chip(nic);
 
@@ -450,6 +454,26 @@ static void look_closer(struct nic *nic, unsigned q, uint64_t age)
 	t->watched = false;
 	nic->ops->hung(nic, text, sizeof(text));
 	log_err("%s: transmitter hangs: %s: reset", nic->name, text);
+	nic->count.tx_hangs++;
+	nic_recover(nic);
+}
+
+/* Not too often: an error that comes again at once must not keep the guest from running.  The clock brings the next look. */
+static void recover_if_wanted(struct nic *nic)
+{
+	uint64_t now_us = time_us();
+
+	if (!nic->recover || !nic_runs(nic))
+		return;
+	if (nic->recovered_us && now_us - nic->recovered_us < NIC_RECOVER_US) {
+		hold_clock(nic, true);
+		return;
+	}
+	nic->recover = false;
+	nic->recovered_us = now_us;
+	nic->count.recoveries++;
+	if (nic->count.recoveries <= RECOVERIES_SAID)
+		log_warn("%s: the chip reports an error: reset", nic->name);
 	nic_recover(nic);
 }
 
@@ -472,7 +496,8 @@ static void nic_tick(struct hw_dev *hw, uint64_t now_us)
 	if (!nic->link_cause)
 		look_at_link(nic);
 	nic_watch(nic, now_us);
-	if (!again && !*nic->watch)
+	recover_if_wanted(nic);
+	if (!again && !nic->recover && !*nic->watch)
 		hold_clock(nic, false);
 }
 
@@ -533,6 +558,7 @@ static const struct nic_counter nic_counters[] = {
 	{ "tx_invalid", offsetof(struct nic, count.tx_invalid) },
 	{ "tx_late", offsetof(struct nic, count.tx_late) },
 	{ "tx_hangs", offsetof(struct nic, count.tx_hangs) },
+	{ "recoveries", offsetof(struct nic, count.recoveries) },
 	{ "rx_packets", offsetof(struct nic, count.rx_packets) },
 	{ "rx_bytes", offsetof(struct nic, count.rx_bytes) },
 	{ "rx_dropped", offsetof(struct nic, count.rx_dropped) },

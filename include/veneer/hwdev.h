@@ -55,7 +55,7 @@ struct hw_dev {
 	struct nic *nic;	/* a network controller's one NIC, else NULL */
 	struct disk **disk;	/* a storage controller's disks, in the order of port or namespace */
 	unsigned ndisk;
-	bool by_pin;		/* driver, in probe: its messages are not to be trusted, rings by its INTx line if there is one */
+	bool by_pin;		/* driver, in probe: do not trust its messages, ring by its INTx line if there is one */
 	struct owner owner;	/* of the controller and its twins; drivers need not look at it */
 };
 
@@ -67,7 +67,7 @@ struct hw_id {
 	const char *model;		/* for the log and the README's table: "82574L" */
 	uint32_t quirks;		/* the driver's own flags, applied at one commented spot */
 	bool emulated;			/* the tests run a guest through this very device, in emulation */
-	bool modelled;			/* ... on a model of our own (tests/models), which Linux's driver for it accepts */
+	bool modelled;			/* ... for some chips of this id on a model of our own, which Linux's driver accepts */
 	uint8_t revision_min, revision_max;	/* compared when revision_max != 0, both included */
 };
 

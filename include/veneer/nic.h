@@ -26,6 +26,7 @@
 #define NIC_MAX_MACS	15u	/* exact unicast filters beyond the NIC's own address */
 #define NIC_MAX_QUEUES	1u	/* of each direction; the client has as many */
 #define NIC_LATE_US	20000u	/* without progress for so long: look whether a completion lost its interrupt */
+#define NIC_RECOVER_US	1000000u	/* from one reset that a chip asked for to the next (nic_want_recovery()) */
 #define NIC_HANG_US	2000000u	/* for so long, with a link: the transmitter hangs */
 
 struct nic;
@@ -283,6 +284,7 @@ struct nic_txq {
 };
 
 struct nic_counts {
+	uint64_t recoveries;	/* resets that a chip asked for */
 	uint64_t tx_packets, tx_bytes, tx_busy, tx_invalid, tx_late, tx_hangs, rx_packets, rx_bytes, rx_dropped, polls;
 };
 
@@ -311,6 +313,8 @@ struct nic {
 	bool clock_held;
 	uint32_t starts;
 	bool gone_said, length_said, late_said;
+	bool recover;			/* nic_want_recovery() was called */
+	uint64_t recovered_us;		/* when that last led to a reset; 0: never */
 	uint8_t *watch;			/* <veneer/clock.h>: not 0 while frames are under way, and there is a link */
 	uint8_t watchable;		/* what to set it to: 0 while the link is down and will interrupt when it returns */
 	struct nic_link seen;		/* as last told, by link_changed() or nic_link() */
@@ -340,6 +344,15 @@ static inline bool nic_runs(const struct nic *nic)
 static inline bool nic_tx_empty(const struct nic *nic, unsigned q)
 {
 	return nic->txq[q].done == nic->txq[q].sent;
+}
+
+/*
+ * The chip says that it, or its receiver, works no more, which nobody else would notice: reset it at the end of this poll, or
+ * NIC_RECOVER_US after the last such reset.  Nothing for a NIC that does not run.  From rare() and tick().
+ */
+static inline void nic_want_recovery(struct nic *nic)
+{
+	nic->recover = nic->state == NIC_RUNS;
 }
 
 /* The oldest frame under way is sent, or as good as sent.  From drain() and tx(). */

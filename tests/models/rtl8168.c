@@ -33,6 +33,8 @@ static const struct rtl8168_chip chips[] = {
 	{ .name = "8110s", .tcr = 0x04000000, .device = 0x8169, .revision = 0x10, .phy_id = 0x001cc910, .cpcr14 = true },
 	{ .name = "8168b", .tcr = 0x38000000, .device = 0x8168, .revision = 0x01, .phy_id = 0x001cc912, .pcie = true,
 	  .msi = true },
+	{ .name = "8168b1", .tcr = 0x30000000, .device = 0x8168, .revision = 0x01, .phy_id = 0x001cc912, .pcie = true,
+	  .msi = true, .deaf_by_fovw = true },
 	{ .name = "8168c", .tcr = 0x3c000000, .device = 0x8168, .revision = 0x02, .phy_id = 0x001cc912, .pcie = true,
 	  .msi = true, .csum2 = true },
 	{ .name = "8168d", .tcr = 0x28100000, .device = 0x8168, .revision = 0x03, .phy_id = 0x001cc912, .pcie = true,
@@ -161,7 +163,7 @@ static void soft_reset(struct rtl8168 *c)
 		rtl8168_put(c, R_INT_CFG1_25, 2, cfg1);
 	}
 	c->tx_at = c->rx_at = 0;
-	c->polled = c->tx_stuck = c->timer_on = false;
+	c->polled = c->tx_stuck = c->timer_on = c->deaf = false;
 	c->resets++;
 	irq(c);
 }

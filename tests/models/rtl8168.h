@@ -14,11 +14,13 @@
 enum rtl8168_reg {
 	R_IDR = 0x00, R_MAR = 0x08, R_DTCCR = 0x10, R_TNPDS = 0x20, R_CR = 0x37, R_TPPOLL = 0x38, R_IMR = 0x3c, R_ISR = 0x3e,
 	R_TCR = 0x40, R_RCR = 0x44, R_TCTR = 0x48, R_9346CR = 0x50, R_CONFIG0 = 0x51, R_CONFIG5 = 0x56, R_TIMERINT = 0x58,
-	R_PHYAR = 0x60, R_CSIDR = 0x64, R_CSIAR = 0x68, R_PHYSTATUS = 0x6c, R_SC_CLOCK = 0x7c, R_ERIDR = 0x70, R_ERIAR = 0x74, R_EPHYAR = 0x80,
+	R_PHYAR = 0x60, R_CSIDR = 0x64, R_CSIAR = 0x68, R_PHYSTATUS = 0x6c, R_ERIDR = 0x70, R_ERIAR = 0x74,
+	R_SC_CLOCK = 0x7c, R_EPHYAR = 0x80,
 	R_OCPDR = 0xb0, R_OCPAR = 0xb4, R_PHYOCP = 0xb8, R_MCU = 0xd3, R_RMS = 0xda, R_EFUSEAR = 0xdc, R_CPCR = 0xe0,
 	R_RDSAR = 0xe4, R_MTPS = 0xec, R_MISC = 0xf0,
 	/* RTL8125 */
-	R_INT_CFG0_25 = 0x34, R_IMR_25 = 0x38, R_ISR_25 = 0x3c, R_INT_CFG1_25 = 0x7a, R_TPPOLL_25 = 0x90, R_EMPTY_25 = 0xe2, R_MAC_25 = 0x19e0,
+	R_INT_CFG0_25 = 0x34, R_IMR_25 = 0x38, R_ISR_25 = 0x3c, R_INT_CFG1_25 = 0x7a, R_TPPOLL_25 = 0x90,
+	R_EMPTY_25 = 0xe2, R_MAC_25 = 0x19e0,
 };
 
 #define M_CR_TE		0x04u
@@ -60,6 +62,7 @@ struct rtl8168_chip {
 	bool csum2;			/* checksums are asked for in the second word */
 	bool fast;			/* 100 Mb/s only */
 	bool g25;			/* RTL8125 */
+	bool deaf_by_fovw;		/* the first 8168B: hears nothing after its FIFO ran over */
 	bool oob;			/* 8402: out-of-band mode, but no list */
 	bool cpcr14;			/* 8169S: moves no frame without bits 3 and 14 of C+CR */
 	uint32_t clock;			/* 8169SC: ... with another value at 7Ch, at 33 MHz.  0: not looked at */
@@ -101,6 +104,7 @@ struct rtl8168 {
 	uint64_t reset_us, list_us, link_us, timer_us;
 	uint64_t gate_us, cr_us;	/* when the gate was closed, and CR written; 0: not since power-on */
 	bool timer_on, link_told, irq_told, polled;
+	bool deaf;			/* by an error on the bus, until a reset */
 	uint32_t tx_at, rx_at;		/* index of the next descriptor */
 
 	/* seen */

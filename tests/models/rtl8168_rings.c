@@ -26,6 +26,13 @@ struct desc {
 	uint32_t opts1, opts2, addr_lo, addr_hi;
 };
 
+static void bus_error(struct rtl8168 *c)
+{
+	c->refused_dma++;
+	c->deaf = true;
+	rtl8168_cause(c, M_INT_SERR);
+}
+
 /* The driver's side writes OWN last, and so does the chip: opts1 is looked at once. */
 static struct desc *desc_at(struct rtl8168 *c, unsigned base_reg, uint32_t index)
 {
@@ -33,8 +40,7 @@ static struct desc *desc_at(struct rtl8168 *c, unsigned base_reg, uint32_t index
 	void *p = c->m.host.dma(c->m.host.ctx, base + 16ull * index, 16, true);
 
 	if (!p) {
-		c->refused_dma++;
-		rtl8168_cause(c, M_INT_SERR);
+		bus_error(c);
 	}
 	return p;
 }
@@ -147,8 +153,7 @@ static bool gather(struct rtl8168 *c, uint32_t from, uint32_t *end)
 		}
 		p = c->m.host.dma(c->m.host.ctx, buffer_of(d), len, false);
 		if (!p) {
-			c->refused_dma++;
-			rtl8168_cause(c, M_INT_SERR);
+			bus_error(c);
 			return false;
 		}
 		memcpy(c->sent + c->sent_len, p, len);
@@ -248,6 +253,8 @@ static bool receiver_open(struct rtl8168 *c)
 {
 	if (!(c->r[R_CR] & M_CR_RE) || !rtl8168_has_link(c) || !rtl8168_master(c) || !rtl8168_is_set_up(c))
 		return false;
+	if (c->deaf)
+		return false;
 	if (c->chip->oob && (c->r[R_MCU] & M_MCU_OOB))
 		return false;
 	/* Out of band the frames are the management's; behind the gate they are nobody's. */
@@ -275,8 +282,7 @@ static bool fill(struct rtl8168 *c, struct desc *d, uint32_t room, const uint8_t
 		rtl8168_broken(c, "receive buffer at %#llx", (unsigned long long)addr);
 	p = c->m.host.dma(c->m.host.ctx, addr, room, true);
 	if (!p) {
-		c->refused_dma++;
-		rtl8168_cause(c, M_INT_SERR);
+		bus_error(c);
 		return false;
 	}
 	memcpy(p, from, len);
@@ -310,6 +316,7 @@ void rtl8168_receive(struct rtl8168 *c, const uint8_t *frame, size_t size)
 
 		if (!d || !(opts1 & OWN) || !room) {
 			c->missed++;
+			c->deaf |= c->chip->deaf_by_fovw;
 			rtl8168_cause(c, (uint16_t)(M_INT_RDU | (c->chip->csum2 ? 0 : M_INT_FOVW)));
 			return;
 		}

@@ -5,7 +5,8 @@
 #include "realtek_fixture.h"
 
 static const char *const chips[] = {
-	"8169", "8169sce", "8169s", "8110s", "8105e", "8402", "8168b", "8168c", "8168d", "8168evl", "8168f", "8168g", "8168h", "8168m", "8106e", "8125a", "8125b",
+	"8169", "8169sce", "8169s", "8110s", "8105e", "8402", "8168b", "8168b1",
+	"8168c", "8168d", "8168evl", "8168f", "8168g", "8168h", "8168m", "8106e", "8125a", "8125b",
 };
 
 #define FOR_EACH_CHIP(name) for (const char *const *name = chips; name < chips + ARRAY_SIZE(chips); name++)
@@ -62,7 +63,7 @@ TEST(each_chip_is_known_and_moves_frames)
 		CHECK(!c->line);
 		CHECK_EQ(nic->caps, NIC_CAP_RX_COPY);
 		CHECK_EQ(nic->dma_mask, c->m.chip->csum2 ? ~0ull : 0xffffffffull);
-		CHECK_EQ(nic->level, !c->m.chip->msi || !strcmp(*name, "8168b"));
+		CHECK_EQ(nic->level, !c->m.chip->msi || !strncmp(*name, "8168b", 5));
 		CHECK_EQ(nic->level, hw->by_pin);
 		nic_stop(nic);
 		CHECK(!wire(100, 1));

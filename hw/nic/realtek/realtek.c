@@ -156,13 +156,13 @@ static uint32_t rtk_ack(struct nic *nic)
 
 	if ((isr & 0xffff) == 0xffff && rd32(r, RTK_TCR) == ~0u)
 		return NIC_GONE;
-	isr &= RTK_CAUSES;
+	isr &= rtk_causes(r);
 	if (!isr)
 		return 0;
 	rtk_imr(r, 0);
 	rtk_isr_clear(r, isr);
 	if (nic->irq_on)
-		set_irq_mask(r, RTK_CAUSES);
+		set_irq_mask(r, rtk_causes(r));
 	return isr;
 }
 
@@ -177,6 +177,9 @@ static void rtk_rare(struct nic *nic, uint32_t causes)
 	if (causes & INT_SERR)
 		log_err_once(r->serr_said, "%s: the chip reports an error on the bus, PCI status %04x", nic->name,
 			     pci_read16(nic->hw.pci, PCI_STATUS));
+	/* The receiver may have stopped, and no transmitter's watch would notice. */
+	if (causes & (INT_SERR | INT_FOVW))
+		nic_want_recovery(nic);
 }
 
 /*
@@ -187,16 +190,18 @@ static bool rtk_tick(struct nic *nic)
 {
 	struct rtk *r = rtk_of(nic);
 
-	if (nic->irq_on && (rtk_isr(r) & RTK_CAUSES)) {
+	if (nic->irq_on && (rtk_isr(r) & rtk_causes(r))) {
 		set_irq_mask(r, 0);
-		set_irq_mask(r, RTK_CAUSES);
+		set_irq_mask(r, rtk_causes(r));
 	}
 	return false;
 }
 
 static void rtk_irq(struct nic *nic, bool on)
 {
-	set_irq_mask(rtk_of(nic), on ? RTK_CAUSES : 0);
+	struct rtk *r = rtk_of(nic);
+
+	set_irq_mask(r, on ? rtk_causes(r) : 0);
 }
 
 static void timer_soon(struct rtk *r)
@@ -212,7 +217,7 @@ static void rtk_ring(struct nic *nic)
 
 	set_irq_mask(r, 0);
 	timer_soon(r);
-	set_irq_mask(r, RTK_CAUSES);
+	set_irq_mask(r, rtk_causes(r));
 }
 
 static void rtk_intx_test(struct nic *nic, bool assert)

@@ -43,6 +43,7 @@
 #define CHIP_8106		BIT(17)
 #define CHIP_NDP		BIT(18)	/* 8105E, 8106E */
 #define CHIP_PIN		BIT(19)	/* before 8168C: messages get lost, other systems use the line */
+#define CHIP_FOVW		BIT(20)	/* 8168B, the first: deaf after its FIFO ran over */
 
 struct rtk_chip {
 	uint16_t mask, version;		/* of TCR's upper 12 bits */
@@ -120,6 +121,11 @@ static inline void rtk_imr(struct rtk *r, uint32_t causes)
 		wr32(r, RTK25_IMR, causes);
 	else
 		wr16(r, RTK_IMR, (uint16_t)causes);
+}
+
+static inline uint32_t rtk_causes(const struct rtk *r)
+{
+	return RTK_CAUSES | (r->flags & CHIP_FOVW ? INT_FOVW : 0);
 }
 
 static inline void rtk_tx_poll(struct rtk *r)

@@ -28,6 +28,7 @@
 #define  INT_TER		BIT(3)
 #define  INT_RDU		BIT(4)		/* a frame found no descriptor */
 #define  INT_LINK		BIT(5)
+#define  INT_FOVW		BIT(6)		/* the receiver's FIFO ran over */
 #define  INT_TIMEOUT		BIT(14)		/* TCTR has reached TIMERINT */
 #define  INT_SERR		BIT(15)		/* error on the bus */
 #define RTK_TCR			0x40
