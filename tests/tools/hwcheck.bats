@@ -64,7 +64,7 @@ about() { # about ADDRESS
 		pavilion-hpe-130me|00:1f.2|RAID or VMD mode
 		latitude-e6500|00:1f.2|RAID or VMD mode
 		renoir|01:00.0|driver nvme
-		renoir|03:00.0|driver realtek (RTL8168/8111/8411), tried on our model, which Linux's driver accepts: concealed
+		renoir|03:00.0|driver realtek (RTL8168/8111/8411), some versions tried on a model that Linux drives: concealed
 		renoir|06:00.0|driver ahci (AHCI 1.x)
 	END
 	[ $n = 33 ]
