@@ -42,7 +42,7 @@
 #define CHIP_8402		BIT(16)
 #define CHIP_8106		BIT(17)
 #define CHIP_NDP		BIT(18)	/* 8105E, 8106E */
-#define CHIP_PIN		BIT(19)	/* before 8168C: messages get lost, other systems use the line */
+#define CHIP_PIN		BIT(19)	/* PCI: rings by its line, whatever configuration space offers */
 #define CHIP_FOVW		BIT(20)	/* 8168B, the first: deaf after its FIFO ran over */
 
 struct rtk_chip {
