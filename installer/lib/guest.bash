@@ -67,11 +67,12 @@ kernel_format() {
 	esac
 	# Tags of the Limine protocol in an ELF file for x86-64: a request, or the base revision.  A kernel of another protocol
 	# may have them, too; of a Limine kernel that is not relocatable (e_type 3) the segments, and so the entry, are up high.
-	if [ -z "${opt[native]:-}" ] && [[ $(hex_of "$1" 0 20) = 7f454c4602*3e00 ]] && LC_ALL=C grep -qazF \
+	if [[ $(hex_of "$1" 0 20) = 7f454c4602*3e00 ]] && LC_ALL=C grep -qazF \
 		-e $'\x88\x8b\x4c\xdf\x30\xdd\xb1\xc7\x7b\xf0\x94\xa1\x83\xe8\x82' \
 		-e $'\xc8\xa6\x95\x5c\x2d\x2b\x56\xf9\xdc\x6b\x53\x44\x49\x38\x7b\x6a' -- "$1"; then
 		tags=y
-		if [ "$(hex_of "$1" 16 2)" = 0300 ] || [ "$(hex_of "$1" 28 4)" = ffffffff ]; then
+		if [ -z "${opt[native]:-}" ] &&
+			{ [ "$(hex_of "$1" 16 2)" = 0300 ] || [ "$(hex_of "$1" 28 4)" = ffffffff ]; }; then
 			echo limine
 			return
 		fi
@@ -88,10 +89,9 @@ kernel_format() {
 		echo pvh
 		return
 	fi
-	[ -z "$tags" ] || { echo limine; return; }
-	[ -z "${opt[native]:-}" ] ||
-		die "$1: GRUB alone starts kernels of Multiboot 1 and 2 and Linux, but this is $(describe "$1")"
-	no_kernel "$1"
+	[ -n "$tags" ] || no_kernel "$1"
+	[ -z "${opt[native]:-}" ] || die "$1: a kernel of the Limine protocol, which GRUB alone does not start"
+	echo limine
 }
 
 # --- the configuration ---

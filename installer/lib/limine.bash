@@ -67,7 +67,8 @@ use_entry() {
 		opt[cmdline]=${entry[cmdline]:-}
 		given[cmdline]=y
 	fi
-	if [ -z "${opt[screen]}" ] && [[ ${entry[resolution]:-} =~ ^([1-9][0-9]{1,4}x[1-9][0-9]{1,4})(x(8|15|16|24|32))?$ ]]; then
+	if [ -z "${opt[screen]}" ] &&
+		[[ ${entry[resolution]:-} =~ ^([1-9][0-9]{1,4}x[1-9][0-9]{1,4})(x(8|15|16|24|32))?$ ]]; then
 		opt[screen]=${BASH_REMATCH[1]}${BASH_REMATCH[2]:-x32}
 	fi
 	for i in "${!entry_modules[@]}"; do

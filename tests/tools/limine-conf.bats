@@ -274,5 +274,5 @@ kernel("low", tag)'
 
 @test "a kernel of the Limine protocol is not started by GRUB alone" {
 	run -2 "$ROOT/installer/veneer-install" image out.img --native --kernel root/boot/kernel
-	assert_output --partial "root/boot/kernel: GRUB alone starts kernels of Multiboot 1 and 2 and Linux, but this is"
+	assert_output --partial "root/boot/kernel: a kernel of the Limine protocol, which GRUB alone does not start"
 }
