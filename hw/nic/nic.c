@@ -36,6 +36,18 @@ bool nic_mac_valid(const uint8_t mac[6])
 	return !(mac[0] & 1) && memcmp(mac, zero, 6) != 0;
 }
 
+unsigned nic_crc_hash(const uint8_t mac[6])
+{
+	uint32_t crc = ~0u;
+
+	for (unsigned i = 0; i < 48; i++) {
+		bool bit = (mac[i / 8] >> (i % 8) & 1) ^ crc >> 31;
+
+		crc = crc << 1 ^ (bit ? 0x04c11db7u : 0);
+	}
+	return crc >> 26;
+}
+
 /* --- the watch --- */
 
 static void hold_clock(struct nic *nic, bool hold)
@@ -461,10 +473,11 @@ static void look_closer(struct nic *nic, unsigned q, uint64_t age)
 /* Not too often: an error that comes again at once must not keep the guest from running.  The clock brings the next look. */
 static void recover_if_wanted(struct nic *nic)
 {
-	uint64_t now_us = time_us();
+	uint64_t now_us;
 
 	if (!nic->recover || !nic_runs(nic))
 		return;
+	now_us = time_us();
 	if (nic->recovered_us && now_us - nic->recovered_us < NIC_RECOVER_US) {
 		hold_clock(nic, true);
 		return;

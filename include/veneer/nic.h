@@ -386,4 +386,7 @@ void nic_want_tick(struct nic *nic);
 /* Neither a group address nor zero. */
 bool nic_mac_valid(const uint8_t mac[6]);
 
+/* The top six bits of an address's Ethernet CRC: the multicast hash of many chips. */
+unsigned nic_crc_hash(const uint8_t mac[6]);
+
 #endif

@@ -83,19 +83,6 @@ static void rtk_run(struct nic *nic, bool again)
 
 /* --- the filter --- */
 
-/* The hash is the top six bits of the address's Ethernet CRC. */
-static unsigned hash_of(const uint8_t mac[6])
-{
-	uint32_t crc = ~0u;
-
-	for (unsigned i = 0; i < 48; i++) {
-		bool bit = (mac[i / 8] >> (i % 8) & 1) ^ crc >> 31;
-
-		crc = crc << 1 ^ (bit ? 0x04c11db7u : 0);
-	}
-	return crc >> 26;
-}
-
 /* There is one exact address: further ones need AAP. */
 static void rtk_filter_make(struct nic *nic, const struct nic_rx_filter *f)
 {
@@ -114,7 +101,7 @@ static void rtk_filter_make(struct nic *nic, const struct nic_rx_filter *f)
 	if (f->promisc || f->allmulti || (f->nmcast && (r->flags & CHIP_ALLMULTI)))
 		r->mar[0] = r->mar[1] = ~0u;
 	for (unsigned i = 0; i < f->nmcast; i++) {
-		unsigned h = hash_of(f->mcast[i]) ^ turn;
+		unsigned h = nic_crc_hash(f->mcast[i]) ^ turn;
 
 		r->mar[h / 32] |= BIT(h % 32);
 	}

@@ -101,19 +101,6 @@ static int find_mac(struct rtl8139 *r)
 	return -ERR_INVAL;
 }
 
-/* The hash is the top six bits of the address's Ethernet CRC. */
-static unsigned hash_of(const uint8_t mac[6])
-{
-	uint32_t crc = ~0u;
-
-	for (unsigned i = 0; i < 48; i++) {
-		bool bit = (mac[i / 8] >> (i % 8) & 1) ^ crc >> 31;
-
-		crc = crc << 1 ^ (bit ? 0x04c11db7u : 0);
-	}
-	return crc >> 26;
-}
-
 /* There is one exact address: further ones need AAP. */
 static void rtl_filter_make(struct nic *nic, const struct nic_rx_filter *f)
 {
@@ -131,7 +118,7 @@ static void rtl_filter_make(struct nic *nic, const struct nic_rx_filter *f)
 	if (f->promisc || f->allmulti)
 		r->mar[0] = r->mar[1] = ~0u;
 	for (unsigned i = 0; i < f->nmcast; i++) {
-		unsigned h = hash_of(f->mcast[i]);
+		unsigned h = nic_crc_hash(f->mcast[i]);
 
 		r->mar[h / 32] |= BIT(h % 32);
 	}
