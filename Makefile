@@ -12,7 +12,7 @@ HOSTCC	?= gcc
 .DEFAULT_GOAL := all
 
 # These targets install what they lack (scripts/install-deps), before anything else is looked at.
-EARLY_DEPS := $(if $(filter run iso check check-all check-kvm guest-matrix,$(MAKECMDGOALS)),deps)
+EARLY_DEPS := $(if $(filter run iso check check-all check-slow check-kvm guest-matrix,$(MAKECMDGOALS)),deps)
 
 include scripts/kconfig.mk
 ifneq ($(filter-out clean help deps deb check-style $(KCONFIG_TARGETS),$(or $(MAKECMDGOALS),all)),)

@@ -53,6 +53,9 @@ check: | deps ## Run all tests but the slow ones (25 to 40 minutes); ends with "
 check-all: | deps ## Run all tests
 	@$(RUN_TESTS) --slow unit lint tools vm
 
+check-slow: | deps ## Run only the tests that "make check-all" has and "make check" has not
+	@$(RUN_TESTS) --only-slow lint tools vm
+
 check-kvm: | deps ## Run the guests on KVM, which a Linux on an emulated machine has (an hour)
 	@$(RUN_TESTS) --slow vm --filter '^kvm: '
 
@@ -76,4 +79,4 @@ check-deps: $(BUILD)/veneer.relocs ## Prove that hv, virtio and hw do not know e
 	@scripts/check-symbols '$(BUILD)'
 	@scripts/segments check '$(BUILD)'
 
-.PHONY: unit unit-programs check check-all check-kvm guest-matrix check-tools check-vm check-style check-deps
+.PHONY: unit unit-programs check check-all check-slow check-kvm guest-matrix check-tools check-vm check-style check-deps

@@ -89,6 +89,9 @@ project() {
 	[ "${lines[-1]}" = "2 passed, 0 failed" ]
 	run -0 "$T/p/scripts/run-tests" --slow --filter slow tools
 	[ "${lines[-1]}" = "1 passed, 0 failed" ]
+	run -0 "$T/p/scripts/run-tests" --only-slow tools
+	assert_line "ok tools/a.bats: slow"
+	[ "${lines[-1]}" = "1 passed, 0 failed" ]
 }
 
 @test "run-tests: the files that took longest are named at the end, the slowest first, at most 20" {
