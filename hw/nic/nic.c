@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The NIC core: the part that all network controllers share, between a client (<veneer/nic.h>, first half) and a driver (second
- * half).  Registers and descriptors are the drivers'.
+ * The NIC core: the code that all network controllers share, between a client (<veneer/nic.h>, first half) and a driver
+ * (second half).  Registers and descriptors are the drivers'.
  *
- * How a transmitter that hangs is found.  A client has kicks off while frames are under way, and a chip that hangs does not
- * interrupt: nobody would come here again.  So the clock watches each NIC (<veneer/clock.h>) from a kick until the poll that
- * finds nothing under way: the next interrupt that the guest takes exits, and nic_tick() looks how long there was no progress.
- * After NIC_LATE_US the rings are looked at, in case an interrupt got lost, and the clock is held, so that all processors
- * tick; after NIC_HANG_US the chip is reset.  A guest that takes no interrupts but kicks comes here by nic_look().
+ * How the core finds a transmitter that hangs.  A client disables kicks while frames are in flight, and a chip that hangs does
+ * not interrupt, so no call would reach the core again.  Therefore the clock watches each NIC (<veneer/clock.h>) from a kick
+ * until a poll finds no frame in flight: the next interrupt that the guest takes causes an exit, and nic_tick() checks how long
+ * there has been no progress.  After NIC_LATE_US the core drains the rings, because an interrupt may be lost, and holds the
+ * clock, so that all processors tick; after NIC_HANG_US it resets the chip.  If a guest takes no interrupts but kicks, its
+ * kicks call nic_look().
  */
 #include <veneer/clock.h>
 #include <veneer/counters.h>
@@ -18,9 +19,9 @@
 #include <veneer/string.h>
 #include <veneer/time.h>
 
-#define POLL_ROUNDS	16u	/* looks at the causes per poll of a level-triggered line */
+#define POLL_ROUNDS	16u	/* reads of the causes per poll of a level-triggered line */
 #define BUDGET		256u
-#define RECOVERIES_SAID	8u	/* resets that a chip asked for, of which the log has a line */
+#define RECOVERIES_SAID	8u	/* resets on a chip's request that are logged */
 
 static void recover_if_wanted(struct nic *nic);
 
@@ -75,7 +76,7 @@ void nic_want_tick(struct nic *nic)
 	hold_clock(nic, true);
 }
 
-/* After completions: keep the watch while frames are in flight, and release the clock that was held for a late one. */
+/* After completions: keep the watch while frames are in flight, and release the clock if it was held for a late frame. */
 static void watch_update(struct nic *nic, uint64_t packets_before)
 {
 	*nic->watch = nic_runs(nic) && under_way(nic) ? nic->watchable : 0;
@@ -97,7 +98,7 @@ static void forget_tokens(struct nic *nic)
 
 /* --- life --- */
 
-/* Reset the chip or, if that fails, disable its bus mastering.  After the return there is no DMA. */
+/* Reset the chip; if the reset fails, disable bus mastering.  After the return there is no DMA. */
 static int reset_chip(struct nic *nic)
 {
 	bool was_broken = nic->broken;
@@ -148,7 +149,7 @@ void nic_stop(struct nic *nic)
 	nic->state = NIC_STOPPED;
 	hold_clock(nic, false);
 	if (reset_chip(nic))
-		log_err("%s: stopped by taking it off the bus", nic->name);
+		log_err("%s: stopped by disabling its bus mastering", nic->name);
 	forget_tokens(nic);
 }
 
@@ -196,12 +197,12 @@ static bool frame_good(const struct nic *nic, const struct nic_tx *pkt)
 
 void nic_tx_wait(struct nic *nic, unsigned q)
 {
-	/* Nothing is sent without a link, and that is no hang. */
+	/* Without a link the chip sends nothing, which is not a hang. */
 	if (nic_runs(nic) && !nic_tx_empty(nic, q))
 		hold_clock(nic, nic->seen.up);
 }
 
-/* A function of its own, so that accepted frames do not pay for it. */
+/* Keep this code out of the path of accepted frames. */
 static int __attribute__((noinline)) nic_refused(struct nic *nic, unsigned q, const struct nic_tx *pkt, int err)
 {
 	if (err == -ERR_BUSY) {
@@ -280,7 +281,7 @@ static unsigned nic_drain(struct nic *nic, bool *more)
 		uint32_t before = nic->txq[q].done, starts = nic->starts;
 
 		done += nic->ops->drain(nic, q, more);
-		/* A client that stops and starts from a callback makes the numbers begin anew. */
+		/* If the client stops and starts the NIC from a callback, the frame numbers restart at 0. */
 		nic->count.tx_packets += nic_runs(nic) && nic->starts == starts ? nic->txq[q].done - before : 0;
 	}
 	return done;
@@ -305,7 +306,7 @@ static void link_text(const struct nic_link *l, char *text, size_t size)
 		fmt_string(text, size, "link down");
 }
 
-/* Nothing is sent without a link, and that is no hang. */
+/* Without a link the chip sends nothing: do not watch its frames, unless the link is polled, which the watch's tick does. */
 static void note_link(struct nic *nic, const struct nic_link *l)
 {
 	nic->seen = *l;
@@ -314,7 +315,7 @@ static void note_link(struct nic *nic, const struct nic_link *l)
 		nic->ops->link_changed(nic);
 }
 
-/* The cause also comes without a change of the link: report only changes. */
+/* The link interrupt can come without a change of the link: report changes only. */
 static void look_at_link(struct nic *nic)
 {
 	struct nic_link l;
@@ -346,8 +347,8 @@ static uint32_t take_causes(struct nic *nic)
 }
 
 /*
- * For an MSI one look at the causes is enough: a new message comes whenever a cause comes after the read.  A level must have
- * been seen low, so the causes are read until none that is enabled is left.
+ * With MSI one read of the causes is enough: each cause that arises after the read sends a new message.  A level-triggered
+ * line must be seen low, so read the causes until no enabled cause is left.
  */
 static unsigned nic_poll(struct hw_dev *hw)
 {
@@ -397,7 +398,7 @@ static void nic_intx_test(struct hw_dev *hw, bool assert)
 
 /* --- a transmitter that hangs --- */
 
-/* Reset; the frames in flight complete as sent (a network may lose frames), and the receive buffers are posted again. */
+/* Reset the chip, complete the frames in flight as sent (a network may lose frames), and post the receive buffers again. */
 static void nic_recover(struct nic *nic)
 {
 	nic->state = NIC_RECOVERS;
@@ -453,7 +454,7 @@ static void look_closer(struct nic *nic, unsigned q, uint64_t age)
 	if (nic_drain(nic, &more)) {
 		nic->count.tx_late++;
 		if (!nic->late_said)
-			log_warn("%s: completions stood there without an interrupt", nic->name);
+			log_warn("%s: frames were completed without an interrupt", nic->name);
 		nic->late_said = true;
 		nic_flush(nic);
 		return;
@@ -470,7 +471,10 @@ static void look_closer(struct nic *nic, unsigned q, uint64_t age)
 	nic_recover(nic);
 }
 
-/* Not too often: an error that comes again at once must not keep the guest from running.  The clock brings the next look. */
+/*
+ * Reset a chip that reported an error, but not too often: an error that recurs at once must not keep the guest from running.
+ * The clock calls again.
+ */
 static void recover_if_wanted(struct nic *nic)
 {
 	uint64_t now_us;
@@ -528,7 +532,7 @@ void nic_link(struct nic *nic, struct nic_link *out)
 		note_link(nic, out);
 }
 
-/* A chip that is broken or shut is told by its next reset. */
+/* Write the filter now, or, if the chip is broken or shut down, at its next reset. */
 static void filter_write(struct nic *nic)
 {
 	if (!nic->broken && !nic->shut)
@@ -595,11 +599,6 @@ static void nic_announce(const struct nic *nic, const struct hw_id *id)
 		 PCI_ARGS(nic->hw.pci->bdf), nic->detail, m[0], m[1], m[2], m[3], m[4], m[5], text);
 }
 
-/* Enable decoding, but leave bus mastering unchanged: until the reset the chip may still have firmware's rings. */
-static void decode_on(const struct pci_dev *pci)
-{
-	pci_write16(pci, PCI_COMMAND, pci_read16(pci, PCI_COMMAND) | PCI_CMD_IO | PCI_CMD_MEM);
-}
 
 static int take_over(struct nic *nic)
 {
@@ -657,11 +656,12 @@ int nic_probe(const struct nic_driver *drv, const struct pci_dev *pci, const str
 	if (!nic->txq[0].token)
 		goto free_nic;
 	pci_power_on(pci);
-	decode_on(pci);
+	/* Enable decoding, but leave bus mastering unchanged: until the reset the chip may still use firmware's rings. */
+	pci_write16(pci, PCI_COMMAND, pci_read16(pci, PCI_COMMAND) | PCI_CMD_IO | PCI_CMD_MEM);
 	err = take_over(nic);
 	if (err)
 		goto off;
-	/* dev->ops are functions of the core, so that they do not refer to a driver's part of the image. */
+	/* hw.ops are the core's functions and refer to no driver, so name the driver's part of the image here. */
 	segment_use(nic->ops->drain);
 	register_counters(nic, nic_counters);
 	register_counters(nic, nic->ops->counter);

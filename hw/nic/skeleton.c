@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A NIC driver that compiles and matches no device: copy it, rename "skel", and fill in the steps in their order.
+ * A NIC driver that compiles and matches no device: copy this file, rename "skel", and fill in the steps in their order.
  * docs/porting-a-nic.md says what each step must achieve and which test shows it; <veneer/nic.h> is the contract.
- * CONFIG_NIC_SKELETON links this file, so that it keeps compiling.
+ * CONFIG_NIC_SKELETON links this file, so that the build keeps compiling it.
  *
- * Every operation already behaves as its contract allows for a NIC that has nothing: a driver in progress can be bound.
+ * Every operation already obeys its contract, as a NIC without link, frames and interrupts does: you can bind an unfinished
+ * driver.
  */
 #include <veneer/err.h>
 #include <veneer/io.h>
@@ -14,9 +15,9 @@
 #include <veneer/string.h>
 #include <veneer/time.h>
 
-/* Step 1: registers belong into <chip>_regs.h, one mask per field, with the section of the datasheet. */
+/* Step 1: put the registers into <chip>_regs.h, one mask per field, with the section of the datasheet. */
 #define SKEL_REG_SPACE	0x1000u
-#define SKEL_SLOTS	64u	/* descriptors, and frames under way at most: a power of two */
+#define SKEL_SLOTS	64u	/* descriptors, and the maximum of frames in flight: a power of two */
 #define SKEL_INT_LINK	BIT(0)
 
 struct skel {
@@ -31,8 +32,9 @@ static struct skel *to_skel(struct nic *nic)
 }
 
 /*
- * Step 2, reset.  Interrupts masked first, then receiver and transmitter off, then the reset bit, each with a deadline and a
- * line that names the register: wait_until().  When this returns no DMA is under way: nic_stop() relies on it.
+ * Step 2, reset.  Mask the interrupts, disable receiver and transmitter, then set the reset bit.  Each wait has a deadline
+ * (wait_until()) and, if it ends late, a log line that names the register.  After the return there is no DMA: nic_stop()
+ * relies on this.
  */
 static int skel_reset(struct nic *nic)
 {
@@ -44,34 +46,37 @@ static void skel_setup(struct nic *nic)
 {
 }
 
-/* Step 4, link.  Called often: read a status register; do not make slow PHY accesses. */
+/* Step 4, link.  The core calls this often: read a status register; do not make slow PHY accesses. */
 static void skel_link(struct nic *nic, struct nic_link *out)
 {
 	memset(out, 0, sizeof(*out));
 }
 
-/* Rings empty, base addresses written, both units on.  @again: receive buffers that were posted are told once more. */
+/*
+ * Empty the rings, write their base addresses, enable receiver and transmitter.  If @again, give the chip the posted receive
+ * buffers once more.
+ */
 static void skel_run(struct nic *nic, bool again)
 {
 }
 
 /*
- * Step 5, transmit.  Descriptors for a frame that the core has checked, whole or not at all: frame number
- * nic->txq[q].sent - 1.  Return frames with nic_tx_done(), from skel_drain(), in their order.
+ * Step 5, transmit.  Write all descriptors of a frame that the core has checked, or none; the frame's number is
+ * nic->txq[q].sent - 1.  skel_drain() returns frames with nic_tx_done(), in their order.
  */
 static int skel_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt)
 {
 	return -ERR_BUSY;
 }
 
-/* One register write for all frames since the last kick, after dma_wmb(). */
+/* After dma_wmb(), make one register write for all frames since the last kick. */
 static void skel_tx_kick(struct nic *nic, unsigned q)
 {
 }
 
 /*
- * Step 6, receive.  Think hard about how many bytes the chip may write at most, errors and FCS included: that much room must be
- * behind every address, for the memory is the guest's own.  A chip that cannot be bounded takes NIC_CAP_RX_COPY.
+ * Step 6, receive.  Find out how many bytes the chip writes at most, errors and FCS included: every buffer must have that much
+ * room, because the memory behind the buffer is the guest's.  If the chip has no such maximum, set NIC_CAP_RX_COPY.
  */
 static int skel_rx_post(struct nic *nic, unsigned q, uint64_t addr, uint32_t len, void *token)
 {
@@ -82,13 +87,13 @@ static void skel_rx_kick(struct nic *nic, unsigned q)
 {
 }
 
-/* Step 7, interrupt.  Read the causes and write them back; an INTx line must fall by this.  ~0: NIC_GONE. */
+/* Step 7, interrupt.  Read and acknowledge the causes, so that an INTx line falls.  Return NIC_GONE if they read all ones. */
 static uint32_t skel_ack(struct nic *nic)
 {
 	return 0;
 }
 
-/* Pass completed descriptors to nic_rx_done() and nic_tx_done(), at most one ring of them. */
+/* Pass completed descriptors to nic_rx_done() and nic_tx_done(), at most one ring's worth. */
 static unsigned skel_drain(struct nic *nic, unsigned q, bool *more)
 {
 	return 0;
@@ -98,18 +103,18 @@ static void skel_irq(struct nic *nic, bool on)
 {
 }
 
-/* By a software interrupt, or a timer. */
+/* Raise the interrupt, by the chip's software interrupt or its timer. */
 static void skel_ring(struct nic *nic)
 {
 }
 
-/* Step 8, hang: log the registers that help to understand why the transmitter hangs. */
+/* Step 8, hang.  Write the registers that help to understand why the transmitter hangs into @text. */
 static void skel_hung(struct nic *nic, char *text, size_t size)
 {
 	fmt_string(text, size, "descriptor %u", nic->txq[0].done % SKEL_SLOTS);
 }
 
-/* Step 9, filter: into the driver's own form, and from there, with nic->addr, into the chip. */
+/* Step 9, filter.  Keep the filter in the chip's format; skel_filter_write() writes it and nic->addr into the chip. */
 static void skel_filter_make(struct nic *nic, const struct nic_rx_filter *f)
 {
 }
@@ -118,7 +123,7 @@ static void skel_filter_write(struct nic *nic)
 {
 }
 
-/* Registers, memory, reset, step 3: the permanent address, from the chip after its reset, else from its EEPROM. */
+/* Map the registers, allocate, reset.  Step 3: read the permanent address, from the chip after its reset or from its EEPROM. */
 static int skel_attach(struct nic *nic)
 {
 	static const uint8_t placeholder[6] = { 0x02 };
@@ -172,7 +177,7 @@ static int skel_probe(const struct pci_dev *pci, const struct hw_id *id, unsigne
 	return nic_probe(&drv, pci, id, unit, out);
 }
 
-/* A class that no function has: HW_ANY in both would match them all without the class. */
+/* No function has this class.  Without the class, HW_ANY as vendor and device would match every function. */
 static const struct hw_id skel_ids[] = {
 	{ .vendor = HW_ANY, .device = HW_ANY, .class_code = 0xffffff, .class_mask = 0xffffff, .model = "skeleton" },
 };

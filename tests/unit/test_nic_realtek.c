@@ -143,7 +143,7 @@ TEST(a_reset_ends_in_time_whatever_hangs)
 	before = host_now_us;
 	nic_stop(nic);
 	CHECK(host_now_us - before < 30000);
-	CHECK(host_log_has("the list of the shared buffer does not get ready, MCU 30"));
+	CHECK(host_log_has("the list of the shared buffer does not become ready, MCU 30"));
 	CHECK_EQ(c->m.r[R_CR], 0);
 	up("8168g");
 	c->m.reset_stuck = true;
@@ -175,7 +175,7 @@ TEST(out_of_band_mode_is_left)
 	c->m.m.ops->power_on(&c->m.m);
 	host_log_clear();
 	start();
-	CHECK(host_log_has("the list of the shared buffer does not get ready"));
+	CHECK(host_log_has("the list of the shared buffer does not become ready"));
 }
 
 /* As the public drivers do: said once, and a card that works without goes on, through every reset. */
@@ -280,7 +280,7 @@ TEST(a_phy_that_is_off_or_slow_negotiates_anew)
 	make("8168f");
 	host_log_clear();
 	start();
-	CHECK(!host_log_has("negotiates anew"));	/* one that is well is left alone */
+	CHECK(!host_log_has("negotiating again"));	/* one that is well is left alone */
 }
 
 TEST(an_id_that_names_another_chip_is_not_believed)

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Realtek's gigabit family as the NIC core wants it: life, filter, link, interrupts.  Frames are in realtek_rings.c, chips and
- * what lies behind their other registers in realtek_chip.c.  Not used: checksums and TSO of the chip, several queues, wake-up.
+ * Driver of Realtek's gigabit family: reset, filter, link, interrupts.  Frames are in realtek_rings.c; the table of chips, PHY,
+ * ERI, OCP and the chips' settings in realtek_chip.c.  Not used: the chip's checksums and TSO, several queues, wake-up.
  *
- * The three questions of docs/porting-a-nic.md.  How much can the chip write: into buffers of our own, 2048 bytes each, of
- * which it is told 2040, as RMS is; it rounds up to 8.  What does it remember when it is switched off: descriptors that it
- * fetched, perhaps; stop() resets.  Which completion is sure to ring: each, moderation is off.
+ * The three questions of docs/porting-a-nic.md.  How much can the chip write: the driver's own buffers have 2048 bytes each,
+ * descriptors and RMS say 2040, and the chip rounds up to 8.  What does it keep when it is disabled: possibly descriptors that
+ * it fetched; stop() resets.  Which completions are sure to interrupt: all, moderation is off.
  *
- * A message goes out when the first enabled cause appears.  A cause that comes between the read of ISR and its acknowledgement
- * would keep that from happening ever again: so each acknowledgement masks and unmasks, which makes a new edge of what is left.
+ * The chip sends a message when the first enabled cause rises.  A cause that rises between the read of ISR and its
+ * acknowledgement would stay set and prevent every later message.  So each acknowledgement masks and unmasks the causes, which
+ * makes a new edge of the causes that are still set.
  */
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -29,7 +30,7 @@ static void set_irq_mask(struct rtk *r, uint32_t mask)
 
 /* --- life --- */
 
-/* At most: gate 4 ms, FIFOs 8.4, reset 10, off 1, list 8.4. */
+/* Takes at most: gate 4 ms, FIFOs 8.4, reset 10, off 1, list 8.4. */
 static int rtk_reset(struct nic *nic)
 {
 	struct rtk *r = rtk_of(nic);
@@ -62,7 +63,7 @@ static void write_ring(struct rtk *r, uint32_t reg, volatile void *ring)
 	wr32(r, reg, (uint32_t)at);
 }
 
-/* RCR and TCR take their thresholds only while the units are on (RTL8169: 5.7, 5.8). */
+/* RCR and TCR accept their thresholds only while receiver and transmitter are enabled (RTL8169: 5.7, 5.8). */
 static void rtk_run(struct nic *nic, bool again)
 {
 	struct rtk *r = rtk_of(nic);
@@ -83,11 +84,11 @@ static void rtk_run(struct nic *nic, bool again)
 
 /* --- the filter --- */
 
-/* There is one exact address: further ones need AAP. */
+/* The chip matches one unicast address: more addresses need AAP. */
 static void rtk_filter_make(struct nic *nic, const struct nic_rx_filter *f)
 {
 	struct rtk *r = rtk_of(nic);
-	unsigned turn = r->flags & CHIP_PCIE ? 63 - 7 : 0;	/* the last byte first, the bits in it as they are */
+	unsigned turn = r->flags & CHIP_PCIE ? 63 - 7 : 0;	/* reverses the order of the bytes, but not of their bits */
 
 	r->rcr = 0;
 	r->mar[0] = r->mar[1] = 0;
@@ -164,14 +165,14 @@ static void rtk_rare(struct nic *nic, uint32_t causes)
 	if (causes & INT_SERR)
 		log_err_once(r->serr_said, "%s: the chip reports an error on the bus, PCI status %04x", nic->name,
 			     pci_read16(nic->hw.pci, PCI_STATUS));
-	/* The receiver may have stopped, and no transmitter's watch would notice. */
+	/* The receiver may have stopped, which the watch of the transmitter does not notice. */
 	if (causes & (INT_SERR | INT_FOVW))
 		nic_want_recovery(nic);
 }
 
 /*
- * A message that got lost is none that could come again: the cause stands, and only its rise makes one.  The read back pushes
- * the message out before this returns, so that none comes when the causes are acknowledged already.
+ * Send a lost message again: the cause stays set, and only a rise sends a message.  The read back pushes the message out before
+ * this function returns, so that the message does not arrive after the causes are acknowledged.
  */
 static bool rtk_tick(struct nic *nic)
 {
@@ -197,7 +198,7 @@ static void timer_soon(struct rtk *r)
 	wr32(r, RTK_TCTR, 0);
 }
 
-/* Masking and unmasking makes a new edge of what has not fallen; the timer raises what has. */
+/* Masking and unmasking makes a new edge of causes that are still set; if none is set, the timer sets one. */
 static void rtk_ring(struct nic *nic)
 {
 	struct rtk *r = rtk_of(nic);
@@ -234,7 +235,7 @@ static void rtk_hung(struct nic *nic, char *text, size_t size)
 
 /* --- taking over --- */
 
-/* Registers are behind an I/O BAR and, at another index for each generation, a memory BAR; MSI-X has a third. */
+/* The registers are behind an I/O BAR and, at an index that differs by generation, a memory BAR; MSI-X has a third BAR. */
 static volatile uint8_t *map_registers(const struct nic *nic)
 {
 	const struct pci_dev *pci = nic->hw.pci;

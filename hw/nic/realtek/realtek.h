@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One NIC of Realtek's gigabit family.  Every received frame is copied out of the driver's own ring; a frame to send goes out
- * from the client's memory if it is one piece of 60 bytes or more, and through a buffer of its slot if not.
+ * One NIC of Realtek's gigabit family.  The driver copies every received frame out of buffers of its own.  The chip sends a
+ * frame from the client's memory if the frame is one piece of at least 60 bytes, else from the buffer of its slot.
  */
 #ifndef REALTEK_H
 #define REALTEK_H
@@ -10,11 +10,11 @@
 #include <veneer/nic.h>
 #include "realtek_regs.h"
 
-#define RTK_TX_SLOTS		64u	/* descriptors, one a frame */
+#define RTK_TX_SLOTS		64u	/* descriptors, one per frame */
 #define RTK_TX_BUF		2048u
 #define RTK_RX_SLOTS		128u
 #define RTK_RX_BUF		2048u
-#define RTK_RX_LEN		2040u	/* what the chip is told of a buffer, and RMS */
+#define RTK_RX_LEN		2040u	/* a buffer's length in its descriptor, and RMS */
 #define RTK_FCS			4u
 #define RTK_RING_BYTES(slots)	((slots) * sizeof(struct rtk_desc))
 #define RTK_CAUSES		(INT_ROK | INT_RER | INT_TOK | INT_TER | INT_RDU | INT_LINK | INT_TIMEOUT | INT_SERR)
@@ -25,25 +25,25 @@
 /* struct rtk_chip.flags */
 #define CHIP_PCIE		BIT(0)
 #define CHIP_DMA64		BIT(1)
-#define CHIP_PM			BIT(2)	/* 8168E on: ASPM and clock requests are switched in CONFIG2 and CONFIG5, too */
-#define CHIP_EVL		BIT(3)	/* 8168E-VL on, gigabit: ERI, FIFOs that share, a bit that says "empty" */
+#define CHIP_PM			BIT(2)	/* 8168E on: CONFIG2 and CONFIG5 control ASPM and clock requests, too */
+#define CHIP_EVL		BIT(3)	/* 8168E-VL on, gigabit: ERI, FIFOs in one memory, a bit "transmitter empty" */
 #define CHIP_MAC_ERI		BIT(4)	/* the burnt-in address is in ERI */
 #define CHIP_MAC_BOTH		BIT(5)	/* 8168E-VL: its filter has a copy of the address in ERI */
 #define CHIP_OCP		BIT(6)	/* 8168G on: OCP, out-of-band mode, the gate */
 #define CHIP_L1_2		BIT(7)	/* 8168H */
 #define CHIP_ALLMULTI		BIT(8)	/* the multicast hash does not work */
-#define CHIP_JUMBO_B		BIT(9)	/* bits that allow jumbo frames, which firmware may have left on */
-#define CHIP_JUMBO_C		BIT(10)
+#define CHIP_JUMBO_B		BIT(9)	/* has CONFIG4_JUMBO_B, which firmware may have left set */
+#define CHIP_JUMBO_C		BIT(10)	/* has CONFIG4_JUMBO_C, which firmware may have left set */
 #define CHIP_25			BIT(11)	/* RTL8125 */
 #define CHIP_25B		BIT(12)
-#define CHIP_CPCR_14		BIT(13)	/* bit 14 of C+CR has to be 1 */
-#define CHIP_SC_D		BIT(14)	/* 8169SC: a register without a name wants a value, by the bus's clock */
+#define CHIP_CPCR_14		BIT(13)	/* bit 14 of C+CR must be 1 */
+#define CHIP_SC_D		BIT(14)	/* 8169SC: an undocumented register needs a value that depends on the bus clock */
 #define CHIP_SC_E		BIT(15)
 #define CHIP_8402		BIT(16)
 #define CHIP_8106		BIT(17)
 #define CHIP_NDP		BIT(18)	/* 8105E, 8106E */
-#define CHIP_PIN		BIT(19)	/* PCI: rings by its line, whatever configuration space offers */
-#define CHIP_FOVW		BIT(20)	/* 8168B, the first: deaf after its FIFO ran over */
+#define CHIP_PIN		BIT(19)	/* PCI: interrupts by its line, even if configuration space offers messages */
+#define CHIP_FOVW		BIT(20)	/* first 8168B: receives nothing after a FIFO overflow */
 
 struct rtk_chip {
 	uint16_t mask, version;		/* of TCR's upper 12 bits */
@@ -61,15 +61,15 @@ struct rtk {
 	struct nic nic;
 	volatile uint8_t *regs;
 	const struct rtk_chip *chip;
-	uint32_t flags;			/* of chip: the table goes when the guest runs */
+	uint32_t flags;			/* copy of chip->flags: the table is unmapped when the guest runs */
 	uint32_t rcr_fixed;
 	volatile struct rtk_desc *tx, *rx;
 	uint8_t *tx_buf, *rx_buf;
-	uint32_t tx_opts[RTK_TX_SLOTS];	/* of frames that are not kicked yet */
+	uint32_t tx_opts[RTK_TX_SLOTS];	/* of frames that were not kicked yet */
 	uint32_t rx_at;
 	uint32_t rcr, mar[2];		/* for the present filter */
 	bool serr_said, list_said, fifo_said, ready_said;
-	bool eri_dead;			/* it did not answer once: nobody waits for it again */
+	bool eri_dead;			/* ERI did not answer once: the driver does not use it any more */
 	uint64_t rx_overflows, tx_copied;
 };
 
@@ -95,13 +95,13 @@ static inline struct rtk *rtk_of(struct nic *nic)
 	return container_of(nic, struct rtk, nic);
 }
 
-/* Push posted writes out. */
+/* Flush posted writes by a read that has no side effect. */
 static inline void rtk_flush(const struct rtk *r)
 {
 	(void)rd8(r, RTK_CR);
 }
 
-/* The causes of interrupts, and which of them are enabled: words, on the RTL8125 dwords elsewhere. */
+/* Causes of interrupts and their mask: words; on the RTL8125 dwords, at other offsets. */
 static inline uint32_t rtk_isr(const struct rtk *r)
 {
 	return r->flags & CHIP_25 ? rd32(r, RTK25_ISR) : rd16(r, RTK_ISR);
@@ -136,7 +136,7 @@ static inline void rtk_tx_poll(struct rtk *r)
 		wr8(r, RTK_TPPOLL, TPPOLL_NPQ);
 }
 
-/* IDR and the CONFIG registers take writes between the two. */
+/* Lock or unlock IDR and the CONFIG registers: they accept writes only while unlocked. */
 static inline void rtk_lock(struct rtk *r, bool lock)
 {
 	wr8(r, RTK_9346CR, FIELD_PREP(EEM, lock ? EEM_LOCKED : EEM_CONFIG));
@@ -144,23 +144,23 @@ static inline void rtk_lock(struct rtk *r, bool lock)
 
 extern const struct nic_ops rtk_ops;
 
-/* realtek_chip.c: what differs from chip to chip, what lies behind other registers.  Each wait has a deadline and a line. */
+/* realtek_chip.c: the differences between chips.  Each wait has a deadline and a log line. */
 
-/* Sets r->chip, r->flags, r->rcr_fixed.  -ERR_NODEV with a line: nobody knows this version. */
+/* Set r->chip, r->flags, r->rcr_fixed.  Return -ERR_NODEV, with a log line, if the driver does not support this chip. */
 int rtk_identify(struct rtk *r);
-/* The burnt-in address, valid or not. */
+/* Read the factory address, valid or not. */
 void rtk_read_mac(struct rtk *r, uint8_t mac[6]);
 void rtk_write_mac(struct rtk *r, const uint8_t mac[6]);
-/* Receiver and transmitter off, with nothing left in the FIFOs where the chip can tell. */
+/* Stop receiver and transmitter, and wait for empty FIFOs if the chip reports their state. */
 void rtk_quiesce(struct rtk *r);
-/* Out of out-of-band mode. */
+/* Leave out-of-band mode. */
 void rtk_leave_oob(struct rtk *r);
-/* After each reset: FIFOs, power saving off, jumbo frames off. */
+/* After each reset: set up the FIFOs, disable power saving and jumbo frames. */
 void rtk_chip_setup(struct rtk *r);
-/* A PHY that was switched off, or told to be slow, negotiates anew; one that has a link is left alone.  Start only. */
+/* Power up a PHY that was left off or limited to a low speed, and restart its negotiation; else do nothing.  Start only. */
 void rtk_phy_wake(struct rtk *r);
 
-/* realtek_rings.c: nic_ops in part. */
+/* realtek_rings.c: some of nic_ops. */
 int rtk_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt);
 void rtk_tx_kick(struct nic *nic, unsigned q);
 unsigned rtk_drain(struct nic *nic, unsigned q, bool *more);

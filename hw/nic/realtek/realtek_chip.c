@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Realtek's gigabit family, chip by chip: the table, what is reached through other registers (PHY, ERI, OCP), the way out of
- * out-of-band mode, and settings that no datasheet explains.  Rings and interrupts are not here.
+ * Realtek's gigabit family, chip by chip: the table of chips, indirect registers (PHY, ERI, OCP), the way out of out-of-band
+ * mode, and settings that no datasheet explains.  Rings and interrupts are not here.
  *
- * The PHY is left as its straps and EEPROM made it: Realtek's patches for it are optional firmware, and links come up without.
+ * The PHY keeps the settings of its straps and EEPROM: Realtek's patches for the PHY are optional firmware, and links come up
+ * without them.
  */
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -12,17 +13,17 @@
 #include "realtek.h"
 
 #define PHY_US		500u
-#define PHY_GAP_US	20u	/* the datasheet: between two accesses */
+#define PHY_GAP_US	20u	/* between two accesses, by the datasheet */
 #define ERI_US		5000u
 #define FIFO_US		4200u
-#define GATE_US		2000u	/* after the gate, and once more before the reset */
-#define OFF_US		1000u	/* from "receiver off" to the way out of out-of-band mode */
+#define GATE_US		2000u	/* after closing the gate, and again before the reset */
+#define OFF_US		1000u	/* from disabling the receiver to leaving out-of-band mode */
 #define LIST_US		4200u
 #define STOP_US		100u
 #define READY_US	5000u
 
-/* Bursts without limit; thresholds as the public drivers set them. */
-#define RCR_OLD		0xe700u		/* frames go to memory when they are whole */
+/* Unlimited bursts; thresholds as the public drivers set them. */
+#define RCR_OLD		0xe700u		/* frames go to memory when they are complete */
 #define RCR_PLAIN	0x8700u
 #define RCR_MULTI	0xc700u
 #define RCR_NEW		0xcf00u
@@ -37,7 +38,7 @@
 #define G_ON		(EVL | CHIP_MAC_ERI | CHIP_OCP)
 #define ON_25		(PCIE64 | CHIP_PM | CHIP_OCP | CHIP_L1_2 | CHIP_25)
 
-/* The first that fits.  Chips with a management processor (8168DP, 8168EP, 8117) are left out: it shares their receiver. */
+/* The first match counts.  Chips with a management processor (8168DP, 8168EP, 8117), which shares the receiver, are refused. */
 static const struct rtk_chip chips[] = {
 	{ 0x7cf, 0x641, ON_25 | CHIP_25B, RCR_25B, "8125B" },
 	{ 0x7cf, 0x609, ON_25, RCR_25, "8125A" },
@@ -86,7 +87,7 @@ int rtk_identify(struct rtk *r)
 		r->chip = NULL;
 		return -ERR_NODEV;
 	}
-	/* An id that lies about its chip: registers may be missing. */
+	/* The PCI id names another generation than TCR: do not access registers that may be missing. */
 	if (!(r->chip->flags & CHIP_25) != !(r->nic.quirks & RTK_Q_25)) {
 		log_err("%s: TCR %08x: not the chip that the PCI id names", r->nic.name, tcr);
 		r->chip = NULL;
@@ -99,7 +100,7 @@ int rtk_identify(struct rtk *r)
 
 /* --- the PHY --- */
 
-/* PHYAR and PHYOCP work alike: the flag turns over when the access is done. */
+/* PHYAR and PHYOCP work alike: the flag inverts when the access is complete. */
 static bool phy_wait(struct rtk *r, uint32_t reg, bool flag)
 {
 	uint32_t v = 0;
@@ -111,7 +112,7 @@ static bool phy_wait(struct rtk *r, uint32_t reg, bool flag)
 	return done;
 }
 
-/* All ones if it does not answer. */
+/* Return all ones if the PHY does not answer. */
 static uint16_t phy_read(struct rtk *r, unsigned reg)
 {
 	uint32_t at = r->flags & CHIP_OCP ? RTK_PHYOCP : RTK_PHYAR;
@@ -130,8 +131,8 @@ static void phy_write(struct rtk *r, unsigned reg, uint16_t v)
 }
 
 /*
- * A system that shut down for wake-up leaves the PHY at 10 Mb/s, one that did not leaves it switched off; some firmware leaves
- * another page behind PHYAR; and an RTL8211B gets no link before its MMD data is cleared.
+ * A system that shut down leaves the PHY at 10 Mb/s if it prepared for wake-up, else powered down.  Some firmware leaves
+ * another page selected.  An RTL8211B gets no link before its MMD data is cleared.
  */
 void rtk_phy_wake(struct rtk *r)
 {
@@ -154,7 +155,7 @@ void rtk_phy_wake(struct rtk *r)
 		  (giga && !(gbcr & GBCR_1000_FULL));
 	if (!changed)
 		return;
-	log_info("%s: the PHY was left off or slow (BMCR %04x, ANAR %04x): negotiates anew", r->nic.name, bmcr, anar);
+	log_info("%s: the PHY was left off or slow (BMCR %04x, ANAR %04x): negotiating again", r->nic.name, bmcr, anar);
 	phy_write(r, MII_ANAR, anar | ANAR_10_100);
 	if (giga)
 		phy_write(r, MII_GBCR, gbcr | GBCR_1000_FULL);
@@ -165,7 +166,7 @@ void rtk_phy_wake(struct rtk *r)
 
 /* --- ERI and OCP --- */
 
-/* A setup has a dozen accesses, and a guest may reset as often as it likes: the first that ends late is the last. */
+/* After the first timeout do not use ERI again: a setup has a dozen accesses, and a guest may reset any number of times. */
 static bool eri_wait(struct rtk *r, bool flag)
 {
 	uint32_t v = 0;
@@ -219,7 +220,7 @@ static void bytes_of(uint8_t *mac, uint32_t lo, uint32_t hi)
 		mac[i] = (uint8_t)((i < 4 ? lo >> (8 * i) : hi >> (8 * (i - 4))));
 }
 
-/* IDR may hold what the system before us set. */
+/* Prefer the other sources: IDR may still hold an address that an earlier system set. */
 void rtk_read_mac(struct rtk *r, uint8_t mac[6])
 {
 	if (r->flags & CHIP_MAC_ERI) {
@@ -241,7 +242,7 @@ void rtk_write_mac(struct rtk *r, const uint8_t m[6])
 {
 	uint32_t lo = m[0] | (uint32_t)m[1] << 8 | (uint32_t)m[2] << 16 | (uint32_t)m[3] << 24, hi = m[4] | (uint32_t)m[5] << 8;
 
-	/* The upper half first: the chip takes the address over at the write of the lower one. */
+	/* The upper half first: the chip applies the address when the lower half is written. */
 	rtk_lock(r, false);
 	wr32(r, RTK_IDR + 4, hi);
 	rtk_flush(r);
@@ -270,7 +271,7 @@ static void wait_empty(struct rtk *r)
 		log_err_once(r->fifo_said, "%s: the FIFOs do not run empty, MCU %02x", r->nic.name, mcu);
 }
 
-/* What does not run empty is reset all the same: that a transmitter hangs is why this is called. */
+/* Go on to the reset even if the FIFOs do not run empty: a hung transmitter may be the reason for this call. */
 void rtk_quiesce(struct rtk *r)
 {
 	set32(r, RTK_RCR, RCR_ACCEPT, 0);
@@ -292,19 +293,19 @@ void rtk_quiesce(struct rtk *r)
 		delay_us(STOP_US);
 }
 
-/* The public drivers go on after this: no reason to give the card up. */
+/* Go on after a timeout, as the public drivers do. */
 static void list_wait(struct rtk *r)
 {
 	uint8_t mcu = 0;
 
 	if (!wait_until((mcu = rd8(r, RTK_MCU)) & MCU_LIST_READY, LIST_US))
-		log_err_once(r->list_said, "%s: the list of the shared buffer does not get ready, MCU %02x: goes on without",
+		log_err_once(r->list_said, "%s: the list of the shared buffer does not become ready, MCU %02x: going on",
 			     r->nic.name, mcu);
 }
 
 /*
- * The receiver's buffer is shared with the management: it is taken over by letting its list go and having it built anew.
- * Without this nothing is received after a warm start from a system, or firmware, that was ready for wake-up.
+ * Management (out-of-band mode) shares the receiver's buffer.  To take the buffer over, release its list and let the chip build
+ * the list again.  Otherwise the chip receives nothing after a warm start from a system or firmware that prepared for wake-up.
  */
 void rtk_leave_oob(struct rtk *r)
 {
@@ -328,7 +329,7 @@ void rtk_leave_oob(struct rtk *r)
 
 /* --- settings --- */
 
-/* FIFOs and thresholds: numbers without names, on which the public drivers agree.  EEE is switched off. */
+/* Set FIFOs and thresholds, by undocumented values on which the public drivers agree, and disable EEE. */
 static void setup_g(struct rtk *r)
 {
 	eri_write(r, 0xc8, 15, 0x00080002);
@@ -363,7 +364,7 @@ static void setup_evl(struct rtk *r)
 	set32(r, RTK_MISC, 0, MISC_PWM);
 }
 
-/* The later chips of 100 Mb/s.  8402: FIFOs as in setup_g().  8402 and 8106E: EEE off. */
+/* The later 100 Mb/s chips.  On the 8402 set the FIFOs as setup_g() does; on the 8402 and 8106E disable EEE. */
 static void setup_fast(struct rtk *r)
 {
 	set8(r, RTK_CONFIG3, CONFIG3_BEACON | CONFIG3_L23, 0);
@@ -384,7 +385,7 @@ static void setup_fast(struct rtk *r)
 		eri_write(r, 0x1b0, 3, 0);
 }
 
-/* What the clock's register is for nobody says; the public drivers agree on the numbers. */
+/* The purpose of RTK_SC_CLOCK is undocumented; the public drivers agree on its values. */
 static void setup_pci(struct rtk *r)
 {
 	uint32_t clock = rd8(r, RTK_CONFIG2) & CONFIG2_66MHZ ? 0xff : 0;
@@ -395,8 +396,8 @@ static void setup_pci(struct rtk *r)
 }
 
 /*
- * RTL8125: numbers without names, too.  Among them: descriptors as the older chips have them (EB58h), no L1.2, EEE off.  The
- * PCI Express PHY stays as firmware has set it.
+ * RTL8125: undocumented values, too.  They select the older chips' descriptors (EB58h) and disable L1.2 and EEE.  The PCI
+ * Express PHY keeps firmware's settings.
  */
 static const struct { uint16_t addr, clear, set; } settings_25[] = {
 	{ 0xd40a, 0x0010, 0 }, { 0xc140, 0xffff, 0xffff }, { 0xc142, 0xffff, 0xffff }, { 0xd3e2, 0x0fff, 0x03a9 },
@@ -410,7 +411,7 @@ static void setup_25(struct rtk *r)
 {
 	uint32_t end = RTK25_MITIGATE + (r->flags & CHIP_25B ? 0x80 : 0x100);
 
-	/* Other systems' drivers may have left the causes of interrupts in another layout: IMR and ISR would be dead. */
+	/* Another system's driver may have selected the other layout of the causes, in which IMR and ISR have no effect. */
 	wr8(r, RTK25_INT_CFG0, 0);
 	set8(r, RTK_CONFIG3, CONFIG3_L23, 0);
 	for (uint32_t reg = RTK25_MITIGATE; reg < end; reg += 4)
@@ -433,7 +434,7 @@ static void setup_25(struct rtk *r)
 		log_err_once(r->ready_said, "%s: OCP %04x stays %04x", r->nic.name, OCP_READY, ocp_read(r, OCP_READY));
 }
 
-/* A receiver that wakes from L1 for each frame loses the first ones: both ends of that are switched off, here and in PCI. */
+/* A receiver loses frames while the link leaves L1: disable ASPM and clock requests, in the chip and in its PCI capability. */
 static void power_saving_off(struct rtk *r)
 {
 	const struct pci_dev *pci = r->nic.hw.pci;

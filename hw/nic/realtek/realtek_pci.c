@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Realtek's gigabit family and those who put their own ids on it.  One id has many chips: realtek_chip.c tells them apart. */
+/* PCI ids of Realtek's gigabit family, other vendors' ids included.  Many chips share an id: realtek_chip.c identifies them. */
 #include <veneer/mem.h>
 #include "realtek.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Realtek's gigabit family: the two rings.  One descriptor a frame: the public drivers report transmitters that hang on frames
- * of many pieces.
+ * Realtek's gigabit family: the two rings.  Each frame takes one descriptor: the public drivers report transmitters that hang
+ * on frames of many pieces.
  *
- * A write to TPPoll gets lost if the chip is just at the end of the ring before; so it is written once more whenever frames are
- * found under way.
+ * The chip can lose a write to TPPoll while it is finishing the frames before; so each drain that finds frames in flight writes
+ * TPPoll again.
  */
 #include <veneer/log.h>
 #include <veneer/mem.h>
@@ -22,7 +22,7 @@ static void point(volatile struct rtk_desc *d, uint64_t addr)
 
 /* --- transmit --- */
 
-/* The core's tokens are as many as the descriptors: there is room. */
+/* The core has as many tokens as there are descriptors, so a descriptor is free. */
 int rtk_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt)
 {
 	struct rtk *r = rtk_of(nic);
@@ -34,7 +34,7 @@ int rtk_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt)
 		uint8_t *buf = r->tx_buf + slot * RTK_TX_BUF;
 
 		sg_copy_from(pkt->frag, pkt->nfrag, 0, buf, len);
-		/* Not every chip of the family pads; what an earlier frame left in the buffer is nobody's business. */
+		/* Not every chip of the family pads: pad with zeros, so that no bytes of an earlier frame go out. */
 		if (len < FRAME_PADDED)
 			memset(buf + len, 0, FRAME_PADDED - len);
 		len = MAX(len, FRAME_PADDED);
@@ -80,7 +80,7 @@ static void rx_give(struct rtk *r, unsigned slot)
 	d->opts = DESC_OWN | RTK_RX_LEN | (slot == RTK_RX_SLOTS - 1 ? DESC_EOR : 0);
 }
 
-/* One frame, whole, without an error, and not longer than its buffer; what the chip says is read once. */
+/* Pass the frame on if it is whole, without errors and not longer than its buffer.  @opts was read once. */
 static void rx_frame(struct rtk *r, unsigned slot, uint32_t opts)
 {
 	uint32_t len = FIELD_GET(RX_LENGTH, opts), whole = DESC_FIRST | DESC_LAST;
@@ -105,7 +105,7 @@ static unsigned rx_drain(struct rtk *r, bool *more)
 		dma_rmb();
 		rx_frame(r, slot, opts);
 		if (!nic_runs(&r->nic))
-			return n;	/* the client has stopped us from its callback */
+			return n;	/* the client has stopped the NIC from its callback */
 		rx_give(r, slot);
 		r->rx_at = (slot + 1) % RTK_RX_SLOTS;
 	}

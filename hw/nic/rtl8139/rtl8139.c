@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The RTL8139 as the NIC core wants it (datasheet: see rtl8139_regs.h): life, address, link, interrupts.  Frames are in
- * rtl8139_rings.c.
+ * RTL8139 driver (datasheet: see rtl8139_regs.h): reset, address, link, interrupts.  Frames are in rtl8139_rings.c.
  *
- * The three questions of docs/porting-a-nic.md.  How much can the chip write: it writes to our own ring only, and at most one
- * frame of 4 KiB behind its end.  What does it remember when switched off: nothing of the client's; stop() resets all the
- * same, so that no frame goes out late.  Which completion is sure to ring: each, there is no moderation; the line stays
- * asserted while an enabled cause is set, so a poll has to see it low or make a new edge.
+ * The three questions of docs/porting-a-nic.md.  How much can the chip write: it writes to the driver's own ring only, and at
+ * most one frame of 4 KiB past its end.  What does it keep when it is disabled: nothing of the client's; stop() resets
+ * nevertheless, so that no frame goes out late.  Which completions are sure to interrupt: all, there is no moderation; the
+ * line stays asserted while an enabled cause is set, so a poll must see the line low or make a new edge.
  */
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -28,7 +27,7 @@ static void set_irq_mask(struct rtl8139 *r, uint16_t mask)
 	flush_writes(r);
 }
 
-/* CONFIG registers, and on some revisions the addresses, take writes while unlocked only. */
+/* Lock or unlock the CONFIG registers and, on some revisions, the station address: they accept writes only while unlocked. */
 static void config_lock(struct rtl8139 *r, bool lock)
 {
 	wr8(r, RTL_9346CR, FIELD_PREP(EEM, lock ? EEM_NORMAL : EEM_CONFIG));
@@ -50,7 +49,7 @@ static int rtl_reset(struct nic *nic)
 	set_irq_mask(r, 0);
 	wr32(r, RTL_TIMERINT, 0);
 	wr16(r, RTL_ISR, 0xffff);
-	/* Firmware may have left a C+ chip in its other mode.  Written only then: a write alone switches emulated ones. */
+	/* Firmware may have left a chip in C+ mode.  Write CPCR only then: any write switches an emulated chip to C+ mode. */
 	if ((nic->quirks & RTL_Q_CPLUS) && nic->hw.pci->revision >= 0x20 && (rd16(r, RTL_CPCR) & (CPCR_TX | CPCR_RX)))
 		wr16(r, RTL_CPCR, 0);
 	return 0;
@@ -83,7 +82,7 @@ static void mac_read(const struct rtl8139 *r, uint8_t mac[6])
 		mac[i] = rd8(r, RTL_IDR + i);
 }
 
-/* The chip has loaded its address at power-on; if it has none it is made to look into the EEPROM again. */
+/* The chip loads its address from the EEPROM at power-on.  If the address is not valid, make the chip load it again. */
 static int find_mac(struct rtl8139 *r)
 {
 	uint8_t cr = 0, *mac = r->nic.mac;
@@ -92,7 +91,7 @@ static int find_mac(struct rtl8139 *r)
 	if (!nic_mac_valid(mac)) {
 		wr8(r, RTL_9346CR, FIELD_PREP(EEM, EEM_AUTOLOAD));
 		if (!wait_until(!((cr = rd8(r, RTL_9346CR)) & EEM), AUTOLOAD_US))
-			log_err("%s: the EEPROM is not read, 9346CR %02x", r->nic.name, cr);
+			log_err("%s: the EEPROM is not loaded, 9346CR %02x", r->nic.name, cr);
 		mac_read(r, mac);
 	}
 	if (nic_mac_valid(mac))
@@ -101,7 +100,7 @@ static int find_mac(struct rtl8139 *r)
 	return -ERR_INVAL;
 }
 
-/* There is one exact address: further ones need AAP. */
+/* The chip matches one unicast address: more addresses need AAP. */
 static void rtl_filter_make(struct nic *nic, const struct nic_rx_filter *f)
 {
 	struct rtl8139 *r = rtl8139_of(nic);
@@ -148,7 +147,7 @@ static bool full_duplex(const struct rtl8139 *r)
 
 	if (!(bmcr & BMCR_ANE))
 		return bmcr & BMCR_FULL;
-	/* A partner that does not negotiate is taken for half duplex (802.3, 28.2.3.1). */
+	/* If the link partner does not negotiate, assume half duplex (802.3, 28.2.3.1). */
 	common = rd16(r, RTL_ANAR) & rd16(r, RTL_ANLPAR);
 	if (common & AN_100_FULL)
 		return true;
@@ -171,8 +170,8 @@ static void rtl_link(struct nic *nic, struct nic_link *out)
 /* --- interrupts --- */
 
 /*
- * Those that we enable, acknowledged.  An overflow is acknowledged after the ring has room again, or it comes back at once;
- * what arrived meanwhile has set ROK anew.
+ * Return the enabled causes, and acknowledge all but an overflow: rtl_rare() acknowledges that after the ring has room again,
+ * because before then it would recur at once.  A frame that arrives meanwhile sets ROK again.
  */
 static uint32_t rtl_ack(struct nic *nic)
 {
@@ -204,7 +203,7 @@ static void rtl_rare(struct nic *nic, uint32_t causes)
 			     pci_read16(nic->hw.pci, PCI_STATUS));
 }
 
-/* Masking and unmasking makes a new edge of a line that has not fallen; the timer raises one that has. */
+/* If the line is still asserted, masking and unmasking makes a new edge; if the line has fallen, the timer raises it. */
 static void rtl_ring(struct nic *nic)
 {
 	struct rtl8139 *r = rtl8139_of(nic);
@@ -220,7 +219,7 @@ static void rtl_irq(struct nic *nic, bool on)
 	set_irq_mask(rtl8139_of(nic), on ? RTL_CAUSES : 0);
 }
 
-/* No cause can be set by hand, but the timer needs nothing else to run. */
+/* Software cannot set a cause, but the timer can, and runs without receiver and transmitter. */
 static void rtl_intx_test(struct nic *nic, bool assert)
 {
 	struct rtl8139 *r = rtl8139_of(nic);
@@ -245,7 +244,7 @@ static void rtl_hung(struct nic *nic, char *text, size_t size)
 
 /* --- taking over --- */
 
-/* The oldest have their power saving in CONFIG1 and HLTCLK; later ones in the PCI capability alone. */
+/* End power saving.  The 8139 and 8139A have it in CONFIG1 and HLTCLK, later chips in the PCI capability only. */
 static void rtl_wake(struct rtl8139 *r)
 {
 	uint32_t version = rd32(r, RTL_TCR) & TCR_HWVER;
@@ -263,7 +262,7 @@ static void rtl_wake(struct rtl8139 *r)
 	flush_writes(r);
 }
 
-/* Registers are behind an I/O BAR and a memory BAR, in this order; which index the second has differs among clones. */
+/* The registers are behind an I/O BAR and, at an index that differs among clones, a memory BAR. */
 static volatile uint8_t *map_registers(const struct pci_dev *pci)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(pci->bar); i++)
@@ -293,7 +292,7 @@ static int rtl_attach(struct nic *nic)
 	if (!err)
 		err = find_mac(r);
 	nic->caps = NIC_CAP_RX_COPY | NIC_CAP_TX_COPY;
-	nic->dma_mask = ~0ull;		/* of the client's memory nothing is given to the chip */
+	nic->dma_mask = ~0ull;		/* the chip never accesses the client's memory */
 	nic->tx_slots = RTL_TX_SLOTS;
 	nic->rx_slots = RTL_RX_RING / NIC_FRAME_MAX;
 	nic->link_cause = INT_PUN;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One RTL8139.  The chip reaches 4 GiB, writes received frames back to back into one ring and sends from four buffers: every
- * frame is copied, once each way, and no memory of the client is ever the chip's.
+ * One RTL8139.  The chip addresses 4 GiB, writes received frames back to back into one ring and sends from four buffers: the
+ * driver copies every frame once, and the chip never accesses the client's memory.
  */
 #ifndef RTL8139_H
 #define RTL8139_H
@@ -19,8 +19,8 @@
 #define RTL_RX_LEN		2u	/* RBLEN: 32 KiB */
 #define RTL_RX_RING		(8192u << RTL_RX_LEN)
 /*
- * Behind the ring: 16 bytes that the datasheet wants, and with WRAP the rest of a frame that began before the end.  The chip
- * accepts up to 4 KiB before it calls a frame too long.
+ * Behind the ring: 16 bytes that the datasheet requires, and with WRAP the rest of a frame that began before the end.  The
+ * chip receives up to 4 KiB before it reports a frame as too long.
  */
 #define RTL_RX_ROOM		(RTL_RX_RING + 16u + 4096u + 64u)
 #define RTL_RX_LONGEST		(4096u + RTL_FCS)
@@ -37,7 +37,7 @@ struct rtl8139 {
 	uint32_t rx_at;			/* offset of the next frame's header */
 	uint16_t tx_len[RTL_TX_SLOTS];
 	uint8_t tx_early;		/* TSD_ERTXTH */
-	uint32_t rcr, rcr_told;		/* AAP, APM, AM, AB for the present filter, and as the chip has them */
+	uint32_t rcr, rcr_told;		/* AAP, APM, AM, AB: for the present filter, and as written to the chip */
 	uint32_t mar[2];
 	bool serr_said;
 	uint64_t tx_underruns, tx_aborts, rx_overflows, rx_resets;
@@ -55,7 +55,7 @@ static inline struct rtl8139 *rtl8139_of(struct nic *nic)
 	return container_of(nic, struct rtl8139, nic);
 }
 
-/* Push posted writes out: a read from the same chip that has no effect. */
+/* Flush posted writes by a read from the same chip that has no side effect. */
 static inline void flush_writes(const struct rtl8139 *r)
 {
 	(void)rd8(r, RTL_CR);
@@ -63,13 +63,13 @@ static inline void flush_writes(const struct rtl8139 *r)
 
 extern const struct nic_ops rtl8139_ops;
 
-/* rtl8139_rings.c: nic_ops in part. */
+/* rtl8139_rings.c: some of nic_ops. */
 int rtl8139_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt);
 void rtl8139_tx_kick(struct nic *nic, unsigned q);
 unsigned rtl8139_drain(struct nic *nic, unsigned q, bool *more);
-/* Frames given up after too many collisions are sent again. */
+/* Send a frame again that the chip gave up after too many collisions. */
 void rtl8139_tx_retry(struct rtl8139 *r);
-/* The receiver off and on again, with r->rcr and an empty ring.  What was in the ring is lost; the transmitter goes on. */
+/* Disable the receiver and enable it with r->rcr and an empty ring.  Frames in the ring are lost; the transmitter goes on. */
 void rtl8139_rx_restart(struct rtl8139 *r);
 
 #endif

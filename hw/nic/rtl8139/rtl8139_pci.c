@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The RTL8139 and those who put their own ids on it.  All revisions; the C+ ones (20h on) run in classic mode, too. */
+/* PCI ids of the RTL8139 and of cards that carry it under an id of their own.  All revisions; C+ (20h on) in classic mode. */
 #include <veneer/mem.h>
 #include "rtl8139.h"
 

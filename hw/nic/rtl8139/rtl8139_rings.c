@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * RTL8139: frames out by four buffers, frames in out of the chip's one ring.
+ * RTL8139: frames to send, in four buffers, and received frames, in the chip's one ring.
  *
- * Emulated chips set the receive pointers back at each write to RCR, silicon where RE rises.  So RCR is written with RE just
- * risen and at no other time: rtl8139_rx_restart().
+ * Emulated chips reset the receive pointers at each write to RCR, silicon when RE rises.  So the driver writes RCR only just
+ * after it has set RE: rtl8139_rx_restart().
  */
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -14,14 +14,14 @@
 
 #define FRAME_PADDED		60u
 #define TX_EARLY_STEP		8u
-#define TX_EARLY_MOST		63u	/* 2016 bytes: more than a frame has, less than the FIFO holds */
+#define TX_EARLY_MOST		63u	/* 2016 bytes: more than a frame, less than the FIFO */
 #define RX_OFF_US		1000u
 #define CAPR_LAG		16u
 #define RCR_FIXED		(RCR_WRAP | RCR_MXDMA | FIELD_PREP(RCR_RBLEN, RTL_RX_LEN) | RCR_RXFTH)
 
 /* --- transmit --- */
 
-/* The core's tokens are as many as the buffers: there is room. */
+/* The core has as many tokens as there are buffers, so a buffer is free. */
 int rtl8139_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt)
 {
 	struct rtl8139 *r = rtl8139_of(nic);
@@ -29,7 +29,7 @@ int rtl8139_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt)
 	uint8_t *buf = r->tx + slot * RTL_TX_BUF;
 
 	sg_copy_from(pkt->frag, pkt->nfrag, 0, buf, pkt->len);
-	/* The chip does not pad; what an earlier frame left in the buffer is nobody's business. */
+	/* The chip does not pad: pad with zeros, so that no bytes of an earlier frame go out. */
 	if (pkt->len < FRAME_PADDED)
 		memset(buf + pkt->len, 0, FRAME_PADDED - pkt->len);
 	r->tx_len[slot] = (uint16_t)MAX(pkt->len, FRAME_PADDED);
@@ -48,7 +48,7 @@ void rtl8139_tx_kick(struct nic *nic, unsigned q)
 	}
 }
 
-/* Sent, or as good as sent: a frame whose FIFO ran dry is not sent again by anybody. */
+/* True if the frame was sent, or lost to an underrun: nobody sends such a frame again. */
 static bool tx_done(struct rtl8139 *r, unsigned slot)
 {
 	uint32_t tsd = rd32(r, RTL_TSD(slot));
@@ -72,7 +72,7 @@ static unsigned tx_drain(struct rtl8139 *r)
 	return n;
 }
 
-/* Given up after 16 collisions: the chip stands until it is told to try the same frame again. */
+/* After 16 collisions the chip stops until TCR_CLRABT makes it send the same frame again. */
 void rtl8139_tx_retry(struct rtl8139 *r)
 {
 	for (uint32_t i = r->nic.txq[0].done; i != r->nic.txq[0].kicked; i++) {
@@ -86,7 +86,7 @@ void rtl8139_tx_retry(struct rtl8139 *r)
 
 /* --- receive --- */
 
-/* RCR takes its thresholds only while RE is on. */
+/* RCR accepts its thresholds only while RE is set. */
 void rtl8139_rx_restart(struct rtl8139 *r)
 {
 	uint8_t cr = 0;
@@ -99,22 +99,22 @@ void rtl8139_rx_restart(struct rtl8139 *r)
 	wr32(r, RTL_RCR, RCR_FIXED | r->rcr);
 	r->rcr_told = r->rcr;
 	r->rx_at = 0;
-	/* Written to an empty ring it makes an interrupt. */
+	/* A write to CAPR while the ring is empty raises an interrupt. */
 	if (rd16(r, RTL_CAPR) != (uint16_t)(0u - CAPR_LAG))
 		wr16(r, RTL_CAPR, (uint16_t)(0u - CAPR_LAG));
 	flush_writes(r);
 }
 
-/* The ring cannot be trusted any more: where the next header is, is known from the last one only. */
+/* Empty the ring: only a good header tells where the next header is. */
 static void rx_lost(struct rtl8139 *r, uint16_t status, uint16_t len)
 {
 	r->rx_resets++;
-	log_warn("%s: no frame at %#x of the ring (status %04x, length %u), CBR %04x: receiver restarted", r->nic.name,
+	log_warn("%s: no valid frame at %#x of the ring (status %04x, length %u), CBR %04x: receiver restarted", r->nic.name,
 		 r->rx_at, status, len, rd16(r, RTL_CBR));
 	rtl8139_rx_restart(r);
 }
 
-/* One frame out of the ring; false if there is none, or the ring had to be emptied. */
+/* Take one frame out of the ring; false if there is none, or the ring had to be emptied. */
 static bool rx_next(struct rtl8139 *r, bool *more)
 {
 	uint16_t header[2];
@@ -122,7 +122,7 @@ static bool rx_next(struct rtl8139 *r, bool *more)
 	if (rd8(r, RTL_CR) & CR_BUFE)
 		return false;
 	dma_rmb();
-	memcpy(header, r->rx + r->rx_at, sizeof(header));	/* once: the chip may write what it likes */
+	memcpy(header, r->rx + r->rx_at, sizeof(header));	/* read once: the chip may change it at any time */
 	if (header[1] == RX_UNFINISHED) {
 		*more = true;
 		return false;
@@ -134,7 +134,7 @@ static bool rx_next(struct rtl8139 *r, bool *more)
 	}
 	nic_rx_frame(&r->nic, 0, r->rx + r->rx_at + RX_HEADER, header[1] - RTL_FCS, 0);
 	if (!nic_runs(&r->nic))
-		return false;		/* the client has stopped us from its callback */
+		return false;		/* the client has stopped the NIC from its callback */
 	r->rx_at = ALIGN_UP(r->rx_at + RX_HEADER + header[1], 4u) % RTL_RX_RING;
 	wr16(r, RTL_CAPR, (uint16_t)(r->rx_at - CAPR_LAG));
 	return true;
