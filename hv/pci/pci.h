@@ -25,6 +25,13 @@ uint16_t pci_ext_cap_at(const struct pci_dev *dev, uint16_t off, uint16_t *start
 struct boot_info;
 void pci_space_init(const struct boot_info *b);
 
+/*
+ * Give no BAR a place in [@base, @base + @size): the chipset decodes these addresses, and no BAR and no table of firmware's
+ * says so.  0, or -ERR_NOMEM after PCI_SPACE_HELD ranges.
+ */
+#define PCI_SPACE_HELD		4u
+int pci_space_hold(uint64_t base, uint64_t size);
+
 /* The physical address of a function's ECAM page; 0 if there is none. */
 uint64_t pci_ecam_page(uint16_t bdf);
 

@@ -3,6 +3,7 @@
  * Finds free address space for the BARs of twins.  The guest's operating system must expect the bus to decode it: inside the
  * windows of the bridge above or, on a root bus, among firmware's assignments, since only AML has the root's windows.
  */
+#include <veneer/err.h>
 #include <veneer/gmem.h>
 #include <veneer/limit.h>
 #include <veneer/log.h>
@@ -20,11 +21,24 @@ struct window { uint64_t base, end; };		/* [base, end) */
 static struct { uint64_t base; uint32_t size; bool io; } given[MAX_GIVEN];
 static unsigned ngiven;
 
+static struct { uint64_t base, size; } held[PCI_SPACE_HELD];
+static unsigned nheld;
+
 static const struct boot_info *map;
 
 void pci_space_init(const struct boot_info *b)
 {
 	map = b;
+	nheld = 0;
+}
+
+int pci_space_hold(uint64_t base, uint64_t size)
+{
+	if (nheld == PCI_SPACE_HELD)
+		return -ERR_NOMEM;
+	held[nheld].base = base;
+	held[nheld++].size = size;
+	return 0;
 }
 
 static bool overlaps(uint64_t a, uint64_t alen, uint64_t b, uint64_t blen)
@@ -93,6 +107,9 @@ static bool memory_conflict(uint64_t base, uint32_t size)
 			return true;
 	for (unsigned i = 0; i < acpi.necam; i++)
 		if (overlaps(base, size, acpi.ecam[i].addr, 256ull << 20))
+			return true;
+	for (unsigned i = 0; i < nheld; i++)
+		if (overlaps(base, size, held[i].base, held[i].size))
 			return true;
 	return false;
 }

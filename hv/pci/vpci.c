@@ -340,7 +340,7 @@ static int close_intel(void)
 
 	if (!(reg & 1) || !base || length >= ARRAY_SIZE(buses) || !is_pciexbar(d, base))
 		return 0;
-	return close_unnamed(base, 0, buses[length]);
+	return pci_space_hold(base, (uint64_t)buses[length] << BUS_SHIFT) ?: close_unnamed(base, 0, buses[length]);
 }
 
 /* What AMD's processors tell, from family 10h on (BKDG, MMIO_CFG_BASE); no other has the MSR.  Segments follow each other. */
@@ -348,13 +348,14 @@ static int close_amd(void)
 {
 	uint64_t reg, base;
 	unsigned bits, segments;
-	int err = 0;
+	int err;
 
 	if (!rdmsr_safe(MSR_MMIO_CFG_BASE, &reg) || !(reg & MMIO_CFG_ENABLE))
 		return 0;
 	base = reg & MMIO_CFG_ADDRESS;
 	bits = (unsigned)FIELD_GET(MMIO_CFG_BUSES, reg);
 	segments = bits > 8 ? 1u << (bits - 8) : 1;
+	err = base ? pci_space_hold(base, 1ull << (bits + BUS_SHIFT)) : 0;
 	for (unsigned i = 0; base && i < segments && !err; i++)
 		err = close_unnamed(base + i * (256ull << BUS_SHIFT), i, 1u << MIN(bits, 8u));
 	return err;

@@ -99,6 +99,15 @@ volatile void *mem_map_mmio(uint64_t phys, uint64_t size)
 	return (volatile void *)(uintptr_t)host_mmio_new(size, &model, NULL);
 }
 
+static uint64_t space_held, space_size;
+
+int pci_space_hold(uint64_t base, uint64_t size)
+{
+	space_held = base;
+	space_size = size;
+	return 0;
+}
+
 static int with_pciexbar(uint64_t reg, unsigned necam)
 {
 	host_cpu_reset();
@@ -159,6 +168,7 @@ TEST(ecam_of_amd_without_a_table)
 
 	CHECK_EQ(with_mmio_cfg(0xc0000000 | buses_64 | on, 0), 0);
 	CHECK(nested_is_hidden(0xc0000000) && nested_is_hidden(0xc3fff000) && !nested_is_hidden(0xc4000000));
+	CHECK(space_held == 0xc0000000 && space_size == 64 << 20);
 	/* Reads give ones; writes reach the function's guard. */
 	CHECK_EQ(*(uint64_t *)(uintptr_t)(entry(0xc0000000) & GENMASK64(51, 12)), ~0ull);
 	CHECK_EQ(entry(0xc0000000) & 3, 1);

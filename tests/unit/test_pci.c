@@ -325,6 +325,23 @@ TEST(root_bus)
 	CHECK(clear_of(io, 64, 0xc040, 0x40) && clear_of(io2, 64, 0xc040, 0x40));
 }
 
+/* What a chipset decodes beside all BARs and tables (its own ECAM) is no place for a twin's BAR. */
+TEST(held_space)
+{
+	start();
+	bar(add(PCI_BDF(0, 9, 0), 0x020000, 0), 0, 0xf8000000, 0x20000);
+	scan(0);
+	pci_space_init(&boot);
+	CHECK_EQ(pci_alloc_bar(PCI_BDF(0, 9, 0), false, 0x4000) >> 20, 0xf80);
+	CHECK_EQ(pci_space_hold(0xf8000000, 0x4000000), 0);
+	CHECK_EQ(pci_alloc_bar(PCI_BDF(0, 9, 0), false, 0x4000), 0);
+	for (unsigned i = 1; i < PCI_SPACE_HELD; i++)
+		CHECK_EQ(pci_space_hold(i << 20, 0x100000), 0);
+	CHECK_EQ(pci_space_hold(0x10000000, 0x100000), -ERR_NOMEM);
+	pci_space_init(&boot);
+	CHECK_EQ(pci_alloc_bar(PCI_BDF(0, 9, 0), false, 0x4000) >> 20, 0xf80);
+}
+
 TEST(behind_a_bridge)
 {
 	start();

@@ -706,8 +706,18 @@ static bool intercepted(unsigned port) { return iopm[port / 8] >> (port % 8) & 1
 
 volatile void *mem_map_mmio(uint64_t phys, uint64_t size) { return NULL; }
 
+static uint64_t space_held, space_size;
+
+int pci_space_hold(uint64_t base, uint64_t size)
+{
+	space_held = base;
+	space_size = size;
+	return 0;
+}
+
 static int with_pciexbar(uint64_t reg)
 {
+	space_held = space_size = 0;
 	host_pio_model(0xcf8, 8, &chipset, NULL);
 	host_cpu_reset();
 	gmem_init(&boot);
@@ -734,7 +744,10 @@ TEST(ecam_beyond_what_the_table_names)
 	CHECK_EQ(with_pciexbar(ECAM | buses_64 | on), 0);
 	CHECK(nested_is_hidden(ECAM + (2 << 20)) && nested_is_hidden(ECAM + (63 << 20)));
 	CHECK(!nested_is_hidden(ECAM + (64 << 20)));
+	/* No twin's BAR goes there, either. */
+	CHECK(space_held == ECAM && space_size == 64 << 20);
 	CHECK_EQ(with_pciexbar(ECAM | buses_64), 0);
+	CHECK_EQ(space_size, 0);
 	CHECK(nested_is_hidden(ECAM + (1 << 20)) && !nested_is_hidden(ECAM + (2 << 20)));
 	CHECK_EQ(with_pciexbar(0xc0000000 | buses_64 | on), 0);
 	CHECK(!nested_is_hidden(0xc0000000) && nested_is_hidden(ECAM));
