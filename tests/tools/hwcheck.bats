@@ -294,6 +294,66 @@ machine() {
 	[ "$(grep -c 'no serial number to name it by' m.dts)" = 2 ]
 }
 
+# bar_at ADDRESS NUMBER OFFSET VALUE: a BAR in memory of 4 KiB of ones, with one register of 4 bytes set
+bar_at() {
+	local dir=sys/bus/pci/devices/$1 n
+	for n in 0 1 2 3 4 5; do
+		if [ "$n" = "$2" ]; then
+			echo 0x00000000fe000000 0x00000000fe000fff 0x0000000000040200
+		else
+			echo 0x0000000000000000 0x0000000000000000 0x0000000000000000
+		fi
+	done >"$dir/resource"
+	python3 -c 'import sys
+bar = bytearray(b"\xff" * 4096)
+bar[int(sys.argv[2], 0):int(sys.argv[2], 0) + 4] = int(sys.argv[3], 0).to_bytes(4, "little")
+open(sys.argv[1], "wb").write(bar)' "$dir/resource$2" "$3" "$4"
+}
+
+@test "a report for others: ids, chip versions, the log; no serial numbers, addresses, names" {
+	machine
+	function_at 0000:03:00.0 10ec 8168 020000 11 1 0x05
+	bar_at 0000:03:00.0 2 0x40 0x54100700
+	bar_at 0000:00:1f.2 5 0x10 0x00010301
+	mkdir -p sys/class/dmi/id proc/sys/kernel
+	echo "B450 Board" >sys/class/dmi/id/board_name
+	echo "SN-OF-BOARD" >sys/class/dmi/id/board_serial
+	echo "annas-pc.example" >proc/sys/kernel/hostname
+	printf '%s\r\n' '[1mahci0: port 0: Scratch 1000, serial OTHER-9, firmware 1[0m' \
+		'nvme0: "X Y" serial "AB 12" firmware "3", NVMe 1.4' 'e1000e0: 52:54:00:12:34:56, link up' \
+		'linux /home/anna/vmlinuz root=UUID=01234567-89ab-cdef-0123-456789abcdef ip=192.168.1.20 host=annas-pc' \
+		'disk S3Z1NB0K123456 again; pci 00:1f.2 8086:2922, version 1.2.3' | sed 's/\\x1b/\x1b/g' >log
+	hwcheck 0 --sysroot . --report report --log log --dts m.dts
+	assert_line "report is written: read it, then send it with an issue"
+	# What the report leaves out is still on the screen and in the configuration.
+	assert_output --partial "serial S3Z1NB0K123456; sda mounted at /home"
+	grep -F S3Z1NB0K123456 m.dts
+	run -0 cat report
+	assert_line "board_name: B450 Board"
+	assert_line "0000:03:00.0 10ec:8168 sub ?:? class 020000 rev ? driver none msi yes"
+	assert_line "    TCR = 54100700"
+	assert_line "    VS = 00010301"
+	assert_line "    CAP = ffffffff (asleep or gone?)"
+	assert_line "    registers: no BAR in memory"
+	assert_output --partial "disk sda: Scratch 1000, 1.0 TB, serial <serial>; in use"
+	assert_line "fits: 2 network and 1 disk controller will be concealed"
+	assert_line "ahci0: port 0: Scratch 1000, serial <serial>, firmware 1"
+	assert_line 'nvme0: "X Y" serial <serial> firmware "3", NVMe 1.4'
+	assert_line "e1000e0: <mac>, link up"
+	assert_line "linux /home/<user>/vmlinuz root=UUID=<uuid> ip=<address> host=<host>"
+	assert_line "disk <serial> again; pci 00:1f.2 8086:2922, version 1.2.3"
+	run ! grep -E 'S3Z1|OTHER-9|AB 12|52:54|anna|SN-OF|192\.168|0123-4567' report
+	hwcheck 0 --sysroot . --report whole --log log --identities --brief
+	[ "${#lines[@]}" = 1 ]
+	grep -F "serial S3Z1NB0K123456; sda mounted at /home" whole
+	grep -F "e1000e0: 52:54:00:12:34:56, link up" whole
+	[ ! -e "$ROOT/installer/lib/__pycache__" ]
+	hwcheck 2 --sysroot . --report report --log missing
+	assert_output --partial "missing: No such file"
+	hwcheck 2 --sysroot . --log log
+	hwcheck 2 --lspci "$LISTS/z390.txt" --report report
+}
+
 # tables DMAR|IVRS STRUCTURE...: the structures in hexadecimal
 iommu_table() {
 	mkdir -p sys/firmware/acpi/tables
