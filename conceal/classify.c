@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Decides the fate of each PCI function, checks the configuration's rules against the machine, and prints both (--check-only).
- * Nothing is touched here.
+ * Decide the fate of each PCI function, check the configuration's rules against the machine, and print both (--check-only).
+ * This file changes no device.
  */
 #include <veneer/conceal.h>
 #include <veneer/config.h>
@@ -27,7 +27,7 @@ static bool hides_disks(const struct pci_dev *p)
 	return p->class_code >> 8 == SUB_RAID;
 }
 
-/* Why a storage function without a driver has none: what the user can do about it. */
+/* Return why a storage function has no driver, and what the user can do about it. */
 static const char *storage_hint(const struct pci_dev *p)
 {
 	switch (p->class_code >> 8) {
@@ -153,7 +153,7 @@ int slot_check(const struct verdict *verdict, unsigned n)
 	for (unsigned i = 0; !err && i < config.nrules; i++) {
 		const struct config_rule *r = &config.rule[i];
 
-		/* Of another machine.  Disks are not known yet by their serial numbers. */
+		/* The rule is for another machine, or names a disk's serial number, which is not known yet. */
 		if (r->optional && !r->used && r->match != MATCH_SERIAL)
 			continue;
 		err = r->has_slot ? check_free(r) : 0;
@@ -223,7 +223,7 @@ static bool check(const struct pci_dev *p)
 		 p->cap_msi || p->cap_msix ? "rings by message" : "has no message interrupts: rings by its line");
 	say_shared(p, same_line, "interrupt line");
 	if (v.driver->class != HW_NIC)
-		log_info("check:   disks: unknown, they show when the controller is started, which this check does not do");
+		log_info("check:   disks: unknown until the controller is started, which this check does not do");
 	return v.fate == FATE_CONCEAL;
 }
 

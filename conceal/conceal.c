@@ -31,10 +31,10 @@ static bool taken_several[MAX_TWINS];	/* the twin's header has the multifunction
 static struct verdict *verdicts;	/* by pci_get()'s index, of every function of the machine */
 static unsigned nverdicts;
 static char twin_name[MAX_TWINS][8];
-static bool refused;			/* the configuration asks for something that this machine does not have */
+static bool refused;			/* the configuration demands something that this machine does not have */
 static struct intx_source twin_intx[MAX_TWINS];
 
-/* --- where twins go --- */
+/* --- the places of twins --- */
 
 static bool twin_at(uint16_t bdf)
 {
@@ -77,7 +77,7 @@ static bool slot_empty(unsigned slot)
 	return !slot_wanted(slot);
 }
 
-/* A free function of the device at @bdf, from @fn on; 0xffff: none. */
+/* Return a free function of the device at @bdf, from @fn on; 0xffff if there is none. */
 static uint16_t free_function(uint16_t bdf, unsigned fn)
 {
 	for (; fn < 8; fn++)
@@ -86,7 +86,7 @@ static uint16_t free_function(uint16_t bdf, unsigned fn)
 	return 0xffff;
 }
 
-/* A free function behind a twin at function 0 of bus 0 that has the multifunction bit.  0xffff: none. */
+/* Return a free function beside a twin at function 0 of bus 0 that has the multifunction bit; 0xffff if there is none. */
 static uint16_t beside_twin(void)
 {
 	for (unsigned i = 0; i < ntwins; i++) {
@@ -102,9 +102,8 @@ static uint16_t beside_twin(void)
 }
 
 /*
- * Where the next twin of a controller goes: to the slot that @rule asks for, if it does; else to the controller's own place,
- * then its sibling functions.  Then come free slots of bus 0, last the functions that are free beside twins there.  0xffff:
- * none is left.
+ * Choose the place of a controller's next twin: the slot that @rule names, if any; else the controller's own place, then its
+ * sibling functions, then free slots of bus 0, last the free functions beside twins there.  Return 0xffff if none is left.
  */
 static uint16_t twin_bdf(const struct pci_dev *pci, const struct config_rule *rule)
 {
@@ -123,8 +122,9 @@ static uint16_t twin_bdf(const struct pci_dev *pci, const struct config_rule *ru
 }
 
 /*
- * Whether guests have to look for further functions beside a twin.  In place there may be real ones: a function other than 0
- * says it by its number.  In a slot of its own there are siblings alone: @several disks, or what else has the serial number.
+ * True if guests must look for further functions beside a twin.  In the controller's own place there may be real functions: a
+ * function number other than 0 implies them.  In a slot of its own there are siblings only: @several disks, or all disks with
+ * the serial number of the rule.
  */
 static bool multifunction(const struct pci_dev *pci, const struct config_rule *rule, bool several)
 {
@@ -138,7 +138,7 @@ static void drive_line(void *ctx, enum intx_state state)
 	intx_set(ctx, state);
 }
 
-/* The real device's pin, whose line is shared by all functions of its twins; in another slot INTA, as of a function alone. */
+/* Use the real device's pin, so that all its twins share its line; in another slot use INTA, as for a single function. */
 static void connect_intx(const struct pci_dev *pci, struct virtio_place *place)
 {
 	struct intx_source *src = &twin_intx[ntwins];
@@ -201,7 +201,7 @@ static void remember_twin(const struct virtio_place *place)
 	taken_bdf[ntwins++] = place->bdf;
 }
 
-/* Room for one more twin, at @bdf; else a line about the device or disk @name. */
+/* True if one more twin has room, at @bdf; else log the device or disk @name. */
 static bool has_room(const char *name, uint16_t bdf)
 {
 	if (ntwins < MAX_TWINS && bdf != 0xffff)
@@ -284,7 +284,7 @@ static void run_tick(void *ctx, uint32_t bits)
 	struct hw_dev *dev = ctx;
 
 	dev->ops->tick(dev, time_us());
-	/* The tick may have completed work whose doorbell is still on its way. */
+	/* The tick may have completed work whose doorbell NMI is still to come. */
 	doorbell_credit(&dev->owner);
 }
 
@@ -306,7 +306,7 @@ static int register_tick(struct hw_dev *dev)
 	return clock_register(tick, work);
 }
 
-/* The unit number of a driver's next device. */
+/* Return the unit number of a driver's next device. */
 static unsigned next_unit(const struct hw_driver *driver)
 {
 	static struct { const struct hw_driver *driver; unsigned n; } units[16] START_ONLY;
@@ -340,7 +340,7 @@ static void take_over(const struct pci_dev *pci, const struct verdict *v)
 	}
 	if (err) {
 		doorbell_silence(pci);
-		/* Do not give it back: with its disk controller the guest could write to disks that are not named writable. */
+		/* Keep it hidden: by its disk controller the guest could write to disks that no rule makes writable. */
 		log_err("pci " PCI_FMT ": %s could not start it: hidden from the guest", PCI_ARGS(pci->bdf), v->driver->name);
 		pci_master_off(pci);
 		return;
@@ -351,7 +351,7 @@ static void take_over(const struct pci_dev *pci, const struct verdict *v)
 		return;
 	}
 	if (dev->ops->tick && register_tick(dev))
-		log_err("%s: no room for its clock: timeouts will not be noticed", dev->name);
+		log_err("%s: no clock is left: its timeouts will go unnoticed", dev->name);
 	devices[ndevices++] = dev;
 	segment_use(dev->ops->shutdown);
 	for (unsigned i = 0; i < dev->ndisk; i++)
@@ -376,8 +376,8 @@ static bool any_concealed(void)
 }
 
 /*
- * Refuse a rule with a property of disks for a network card, and the reverse: the property would silently have no effect.  A
- * rule by class may be about both, but for a part of a disk.
+ * Reject disk properties in the rule of a network card and vice versa: such a property would silently have no effect.  A rule
+ * by class may cover both kinds, unless it names a part of a disk.
  */
 static bool kind_fits(const struct pci_dev *pci, const struct config_rule *rule)
 {
@@ -391,7 +391,7 @@ static bool kind_fits(const struct pci_dev *pci, const struct config_rule *rule)
 	return false;
 }
 
-/* A verdict for each function, however many there are.  Once a start. */
+/* Allocate a verdict for each function of the machine. */
 static int make_verdicts(void)
 {
 	for (nverdicts = 0; pci_get(nverdicts); nverdicts++)
@@ -404,7 +404,7 @@ static int make_verdicts(void)
 	return -ERR_NOMEM;
 }
 
-/* They name drivers and their ids, which are the start's. */
+/* Free the verdicts: they refer to drivers and ids, which are unmapped when the guest runs. */
 static void forget_verdicts(void)
 {
 	mem_free(verdicts);
@@ -436,12 +436,12 @@ int rules_check(verdict_fn look)
 }
 
 /*
- * A guest that looks for functions 1 to 7 behind a function 0 alone would miss those that are left to it where 0 is hidden: for
- * them a function stands there that nothing drives.
+ * If function 0 of a device is hidden and other functions are left to the guest, put a function that no driver matches in its
+ * place: guests look for functions 1 to 7 only if function 0 exists.
  */
 static uint32_t stub_read(void *ctx, uint16_t off, unsigned width)
 {
-	/* Of the ids that the vendor has set apart for experiments; class "unassigned". */
+	/* An id that its vendor reserves for experiments; class "unassigned". */
 	static const uint32_t header[] = { 0x10f01af4, 0, 0xff000000, (uint32_t)PCI_HEADER_MULTI << 16 };
 	uint32_t v = off < sizeof(header) ? header[off / 4] : 0;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Takes one PCI function out of the guest's reach: configuration space, BARs, the bridges above.  It decides nothing. */
+/* Take one PCI function out of the guest's reach: configuration space, BARs, the bridges above.  This file decides nothing. */
 #include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/trap.h>
@@ -26,7 +26,8 @@ static int hide_io(const struct pci_bar *b)
 }
 
 /*
- * Hide whole pages, and with them all else in the page of a small BAR (PCI asks for 4 KiB apart, but firmware may pack).
+ * Hide whole pages: other BARs in the page of a small BAR are hidden, too.  PCI asks for 4 KiB between BARs, but firmware may
+ * place them closer.
  */
 static int hide_memory(const struct pci_bar *b)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Selects the part of a disk that the guest gets: all of it, or the window that a rule names. */
+/* Select the part of a disk that the guest gets: the whole disk, or the window that a rule names.  hw/ reads the tables. */
 #include <veneer/disk.h>
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -87,7 +87,7 @@ int window_place(struct disk *disk, const struct config_rule *rule, bool own, bo
 
 	if (!rule || rule->window == WINDOW_NONE) {
 		if (*writable && own) {
-			log_warn("%s: has the partition that Veneer starts from: it is read-only, but for a window of it "
+			log_warn("%s: has the partition that Veneer starts from: it is read-only, except for a window of it "
 				 "(veneer,partition)", disk->name);
 			*writable = false;
 		}

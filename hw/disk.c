@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Between the client's requests and the controller's commands: queues.  Everything is per queue, and
- * a queue belongs to one CPU at a time, so there is no lock.
+ * The queues between the client's requests and the controller's commands.  All state is per queue, and a queue belongs to one
+ * CPU at a time, so there is no lock.  Cutting and bouncing are in disk_cut.c.
  *
- * A request waits in its queue's FIFO until the last of its commands is started.  A command that the driver refused
- * with -ERR_BUSY stays built ("parked") and keeps its place at the head, so nothing overtakes it: that alone is what lets
- * an AHCI port drain for a FLUSH under a steady stream of reads.
+ * A request waits in its queue's FIFO until its last command is started.  If the driver refuses a command with -ERR_BUSY, the
+ * command stays built ("parked") and keeps its place at the head, so that no command overtakes it: otherwise a steady stream
+ * of reads would keep an AHCI port from draining for a FLUSH.
  */
 #include <veneer/err.h>
 #include <veneer/hwdev.h>
@@ -33,8 +33,8 @@ static void list_pop(struct req_list *l)
 }
 
 /*
- * Completions from inside a done() pass through a list, so that done() -> disk_submit() -> done() does not nest: a guest's
- * requests would else decide how deep the stack grows.
+ * Queue completions that come from inside a done(), so that done() -> disk_submit() -> done() does not nest: otherwise the
+ * guest's requests would decide how deep the stack grows.
  */
 static void req_finish(struct disk_queue *q, struct disk_req *req, int status)
 {
@@ -74,7 +74,7 @@ static void slot_put(struct disk_slot *s)
 	q->free[q->nfree++] = s->cmd.tag;
 }
 
-/* A command of the request has completed, or was not started: complete the request if it was the last. */
+/* Complete the request if none of its commands is in flight or still to be started. */
 static void req_settle(struct disk_queue *q, struct disk_req *req)
 {
 	bool all_issued = req->priv.status || req->op == DISK_FLUSH || req->priv.issued_blocks == req->nblocks;
@@ -84,7 +84,7 @@ static void req_settle(struct disk_queue *q, struct disk_req *req)
 	req_finish(q, req, req->priv.status);
 }
 
-/* Give @s to the driver; false if the driver is busy: @s is then parked. */
+/* Give @s to the driver.  False if the driver is busy; @s is then parked. */
 static bool slot_start(struct disk_slot *s)
 {
 	struct disk_queue *q = s->q;
@@ -126,7 +126,7 @@ static bool on_disk(const struct disk *disk, const struct disk_req *req)
 	return req->nblocks && req->lba < disk->nblocks && req->nblocks <= disk->nblocks - req->lba;
 }
 
-/* True if the pieces have @bytes in all and keep every rule of the controller unchanged. */
+/* True if the pieces have @bytes in all and keep every rule of the controller as they are. */
 static bool pieces_fit(const struct disk_queue *q, const struct disk_req *req, uint64_t bytes)
 {
 	const struct disk_limits *l = &q->disk->limits;
@@ -232,7 +232,7 @@ void disk_cmd_done(struct disk *disk, struct disk_cmd *cmd, int status)
 		queue_run(q);
 }
 
-/* --- requests that are split or have to wait --- */
+/* --- requests that are split or must wait --- */
 
 /* Build the next command of the request at the head of the FIFO; NULL if there is no tag or no bounce memory. */
 static struct disk_slot *slot_next(struct disk_queue *q, struct disk_req *req)
@@ -309,7 +309,7 @@ static int req_check(const struct disk_queue *q, const struct disk_req *req)
 	return 0;
 }
 
-/* Queue a request that is split or has to wait. */
+/* Queue a request that is split or must wait. */
 static __attribute__((noinline)) void submit_any(struct disk_queue *q, struct disk_req *req)
 {
 	int status = req_check(q, req);

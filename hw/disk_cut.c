@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Splits a request into commands within the controller's limits, and copies data that the controller cannot reach through
- * bounce memory.  A request that can be one command never comes here (disk.c: is_plain()).
+ * Split a request into commands within the controller's limits, and copy data that the controller cannot reach through bounce
+ * memory.  Requests that can be one command do not pass through this file (disk.c: is_plain()).
  */
 #include <veneer/mem.h>
 #include <veneer/types.h>
@@ -9,7 +9,7 @@
 
 /* --- bounce memory --- */
 
-/* Allocate up to @want contiguous chunks; their number, 0 if all are in use. */
+/* Allocate up to @want contiguous chunks.  Return their number, 0 if all are in use. */
 static unsigned bounce_get(struct disk_queue *q, unsigned want, unsigned *first)
 {
 	unsigned best = 0, run = 0;
@@ -70,7 +70,7 @@ static void cursor_skip(struct cursor *c, uint64_t bytes)
 		c->off += (uint32_t)bytes;
 }
 
-/* The bytes by which the piece can still grow. */
+/* Return the number of bytes by which the piece can still grow. */
 static uint64_t piece_room(const struct disk_limits *l, const struct sg *p)
 {
 	uint64_t end = p->addr + l->max_seg_len;
@@ -113,7 +113,7 @@ static void cut_mark(struct cut *c)
 	c->good_last = (uint32_t)(last->len - tail);
 }
 
-/* Append as much of [addr, addr + len) as the rules allow; the bytes, 0 if the command is full. */
+/* Append as much of [addr, addr + len) as the rules allow.  Return the bytes appended, 0 if the command is full. */
 static uint32_t cut_append(struct cut *c, uint64_t addr, uint32_t len)
 {
 	struct sg *last = c->n ? &c->out[c->n - 1] : NULL;
@@ -134,7 +134,7 @@ static uint32_t cut_append(struct cut *c, uint64_t addr, uint32_t len)
 	return take;
 }
 
-/* Build a list for at most @want bytes from @from on.  The bytes that need no bounce memory: whole blocks, possibly 0. */
+/* Build a list for at most @want bytes from @from on.  Return the bytes that need no bounce memory: whole blocks, or 0. */
 static uint64_t cut_build(struct disk_queue *q, struct sg *out, struct cursor from, uint64_t want, unsigned *nsg)
 {
 	struct cut c = {
@@ -155,7 +155,7 @@ static uint64_t cut_build(struct disk_queue *q, struct sg *out, struct cursor fr
 	return c.good;
 }
 
-/* The bytes from @at on, at most @max, that need bounce memory: no block of them can be transferred directly. */
+/* Return the bytes from @at on, at most @max, that need bounce memory: none of their blocks can be transferred directly. */
 static uint64_t bounce_span(struct disk_queue *q, struct sg *scratch, struct cursor at, uint64_t max)
 {
 	uint32_t bs = q->disk->block_size;
@@ -169,7 +169,7 @@ static uint64_t bounce_span(struct disk_queue *q, struct sg *scratch, struct cur
 	return span;
 }
 
-/* Give the slot bounce memory for data that cannot be transferred directly; the bytes, 0 if no memory is free now. */
+/* Give the slot bounce memory for data that cannot be transferred directly.  Return the bytes, 0 if no memory is free. */
 static uint64_t build_bounced(struct disk_slot *s, struct cursor at, uint64_t want)
 {
 	struct disk_queue *q = s->q;

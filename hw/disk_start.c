@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The start of the disk layer: a disk's queues and their memory, its window, and reads that wait.  Requests are in disk.c. */
+/* The disk layer at the start: a disk's queues and their memory, its window, synchronous reads.  Requests are in disk.c. */
 #include <veneer/counters.h>
 #include <veneer/err.h>
 #include <veneer/hwdev.h>
@@ -8,8 +8,8 @@
 #include <veneer/time.h>
 #include "disk_queue.h"
 
-#define BOUNCE_CHUNKS	16u		/* 64 KiB for a disk, divided among its queues by their tags, but */
-#define BOUNCE_MIN	4u		/* at least this much for each queue */
+#define BOUNCE_CHUNKS	16u		/* per disk, 64 KiB, divided among its queues */
+#define BOUNCE_MIN	4u		/* per queue, the minimum */
 #define DEFAULT_TIMEOUT	30000000u
 
 _Static_assert(sizeof(struct disk_slot) + sizeof(uint16_t) <= DISK_SLOT, "DISK_MEMORY() counts it");
@@ -57,7 +57,7 @@ static int queue_init(struct disk_queue *q, struct disk *disk, unsigned index)
 int disk_init(struct disk *disk)
 {
 	if (!limits_ok(disk)) {
-		log_err("%s: limits that no command can keep (block size %u)", disk->name, disk->block_size);
+		log_err("%s: no command can keep the controller's limits (block size %u)", disk->name, disk->block_size);
 		return -ERR_INVAL;
 	}
 	struct disk_queues *qs = mem_alloc(sizeof(*qs) + disk->nqueues * sizeof(qs->q[0]), 16);
@@ -114,7 +114,7 @@ int disk_set_window(struct disk *disk, uint64_t first, uint64_t n)
 		return -ERR_INVAL;
 	disk->first_block = first;
 	disk->nblocks = n;
-	/* The window's begin shifts the disk's alignment. */
+	/* The alignment counts from the window's first block. */
 	disk->align_offset = (uint16_t)((disk->align_offset + phys - first % phys) % phys);
 	return 0;
 }
@@ -137,7 +137,7 @@ int disk_read_now(struct disk *disk, uint64_t lba, void *buf, uint32_t n)
 {
 	struct sg sg = { mem_phys(buf), n * disk->block_size };
 	struct waiter w = { .req = { .op = DISK_READ, .lba = lba, .nblocks = n, .sg = &sg, .nsg = 1, .done = waiter_done } };
-	/* The driver has a shorter deadline of its own and recovers then; this one is for a driver that does not. */
+	/* The driver's own deadline is shorter, and the driver recovers then; this deadline is for a driver that does not. */
 	uint64_t end = time_us() + 2ull * disk->timeout_us;
 
 	disk_submit(disk, 0, &w.req);
@@ -148,7 +148,7 @@ int disk_read_now(struct disk *disk, uint64_t lba, void *buf, uint32_t n)
 			disk->ctrl->ops->tick(disk->ctrl, time_us());
 	}
 	if (!w.done) {
-		log_err("%s: a read of block %#lx was not done within %u ms", disk->name, lba, 2 * (disk->timeout_us / 1000));
+		log_err("%s: a read of block %#lx did not end within %u ms", disk->name, lba, 2 * (disk->timeout_us / 1000));
 		disk_reset(disk);
 		return -ERR_TIMEOUT;
 	}

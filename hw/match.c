@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Finds the driver of a PCI function among those that are linked. */
+/* Find the driver of a PCI function among the linked drivers.  This file probes nothing. */
 #include <veneer/hwdev.h>
 
 /*
- * The linker makes these around the section that HW_DRIVER() fills.  Weak: a build without any driver has no section.
- * Default visibility, so that the compiler goes through the GOT, where a weak symbol that is missing reads 0.
+ * The linker defines these symbols around the section that HW_DRIVER() fills.  They are weak, because a build without drivers
+ * has no such section, and have default visibility, so that the compiler loads their addresses from the GOT, in which an
+ * undefined weak symbol is 0.
  */
 extern const struct hw_driver *const __start_veneer_drivers[] __attribute__((weak, visibility("default")));
 extern const struct hw_driver *const __stop_veneer_drivers[] __attribute__((weak, visibility("default")));
@@ -44,7 +45,7 @@ static const struct hw_driver *match_pass(const struct pci_dev *pci, const struc
 	return NULL;
 }
 
-/* A line that names the very device wins over one that names a class, in whatever order the drivers are linked. */
+/* An id that names the device has priority over an id that names a class, whatever the link order of the drivers. */
 const struct hw_driver *hw_match(const struct pci_dev *pci, const struct hw_id **id)
 {
 	const struct hw_driver *drv = match_pass(pci, id, true);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Reads MBR and GPT to find a partition by number, name or UUID.  It writes nothing and knows no file system. */
+/* Read MBR and GPT to find a partition by number, label or UUID.  This file writes nothing and knows no file system. */
 #include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/partition.h>
@@ -30,11 +30,11 @@
 #define MBR_ENTRIES	446
 #define MBR_MAGIC	510
 #define MBR_PROTECTIVE	0xee
-#define MAX_LOGICAL	256u		/* links that are followed: a chain may lead back into itself */
+#define MAX_LOGICAL	256u		/* tables of logical partitions to follow: their chain may be a circle */
 
 /*
- * A table is gone through twice: for the partition that is wanted, then for others that lie in it.  What overlaps could not be
- * written without hurting another partition.
+ * The table is scanned twice: the first pass finds the wanted partition, the second finds others that overlap it.  A write to
+ * such a partition would damage the other.
  */
 struct scan {
 	const struct partition_disk *d;
@@ -44,11 +44,11 @@ struct scan {
 	uint64_t usable_first, usable_last, entries;
 	uint32_t count, entry_size, entries_crc;
 	bool sound;				/* the GPT header's checksum is right */
-	bool second;
-	unsigned hits, number;			/* in the first round; of the last hit, and where it may lie: */
-	uint64_t first, last, low, high;
-	bool overlap;				/* in the second */
-	bool unread, endless;			/* not all of the tables was seen: a block fails, or there are too many */
+	bool second;				/* this is the second pass */
+	unsigned hits, number;			/* first pass: matching partitions, and the last one's number, */
+	uint64_t first, last, low, high;	/* blocks, and the bounds that its table sets */
+	bool overlap;				/* second pass: another partition overlaps */
+	bool unread, endless;			/* incomplete scan: a block cannot be read; too many tables */
 };
 
 static uint64_t le(const uint8_t *p, unsigned bytes)
@@ -114,7 +114,7 @@ static bool same_uuid(const char *a, const char *b)
 
 /* --- GPT --- */
 
-/* A header at @lba with fields that can be followed; into @s.  Its checksum is another matter: GRUB asks for none. */
+/* Read the header at @lba into @s.  True if its fields are usable, even if its checksum is wrong: GRUB checks none. */
 static bool read_header(struct scan *s, uint64_t lba)
 {
 	uint8_t *h = s->buf;
@@ -138,7 +138,7 @@ static bool read_header(struct scan *s, uint64_t lba)
 	       !(s->entry_size & (s->entry_size - 1)) && s->entries >= 1 && s->entries < s->d->nblocks;
 }
 
-/* The fields of a GUID are little endian but for the last two (UEFI 2.10, appendix A). */
+/* All fields of a GUID but the last two are little endian (UEFI 2.10, appendix A). */
 static void uuid_text(const uint8_t *u, char *out, size_t size)
 {
 	fmt_string(out, size, "%08x-%04x-%04x-%02x%02x-%02x%02x%02x%02x%02x%02x", (unsigned)le(u, 4), (unsigned)le(u + 4, 2),
@@ -182,7 +182,7 @@ static void look_at_entry(struct scan *s, const uint8_t *entry, uint32_t number)
 		see(s, number, wanted(s->want, entry, number), le(entry + ENTRY_FIRST, 8), le(entry + ENTRY_LAST, 8));
 }
 
-/* Whether the entries are what the header's checksum says; hits are counted on the way. */
+/* Scan all entries.  True if their checksum is the one that the header names. */
 static bool read_entries(struct scan *s)
 {
 	uint32_t per_block = s->d->block_size / s->entry_size, crc = 0;
@@ -205,7 +205,7 @@ static int check_hit(struct scan *s, struct partition *out)
 	if (!s->hits)
 		return fail(s, -ERR_NODEV, "there is no such partition");
 	if (s->hits > 1)
-		return fail(s, -ERR_INVAL, "more than one partition is called that");
+		return fail(s, -ERR_INVAL, "more than one partition has this name");
 	if (s->first < s->low || s->last > s->high || s->first > s->last)
 		return fail(s, -ERR_INVAL, "the partition's bounds are not inside the disk's usable blocks, or its extended "
 					   "partition");
@@ -226,7 +226,7 @@ static int find_gpt(struct scan *s, struct partition *out)
 		if (read_header(s, at[i]) && read_entries(s) && s->sound) {
 			s->second = true;
 			if (!read_entries(s))
-				return fail(s, -ERR_IO, "its partition table cannot be read twice alike");
+				return fail(s, -ERR_IO, "its partition table reads differently the second time");
 			*s->why = i ? "its GPT is damaged, the backup at its end was used" : "";
 			return check_hit(s, out);
 		}
@@ -242,7 +242,10 @@ static bool has_magic(const uint8_t *b)
 	return b[MBR_MAGIC] == 0x55 && b[MBR_MAGIC + 1] == 0xaa;
 }
 
-/* A table, not the boot sector of a file system without partitions: each entry is marked active (80h) or not (0). */
+/*
+ * True for a partition table, false for the boot sector of a file system: in a table the first byte of each entry is 80h
+ * (active) or 0.
+ */
 static bool is_mbr(const uint8_t *b)
 {
 	for (unsigned i = 0; i < 4; i++)
@@ -273,9 +276,9 @@ static bool is_extended(uint8_t type)
 }
 
 /*
- * Logical partitions, numbered from *@number on: a chain of tables in the extended partition at @base.  A partition is told
- * relative to its own table, the next table relative to @base.  What counts is what counts in Linux, or the numbers would
- * differ: of the third and fourth entries, which are random bytes at times, only such as lie where they may.
+ * Scan the logical partitions, numbered from *@number on: a chain of tables in the extended partition at @base.  A partition's
+ * start is relative to its table, the next table's address to @base.  Skip the entries that Linux skips, so that the numbers
+ * agree: the third and fourth entry, which may be random bytes, count only if they lie inside the bounds.
  */
 static int read_logical(struct scan *s, uint32_t disk_id, uint64_t base, uint64_t size, unsigned *number)
 {
@@ -319,7 +322,7 @@ static bool is_primary(const struct partition_want *w)
 	return w->by == PARTITION_NUMBER && w->number < 5;
 }
 
-/* All partitions of an MBR, once: the four, and from 5 on the logical ones. */
+/* Scan all partitions of an MBR once: the four primary ones, and the logical ones, numbered from 5 on. */
 static int read_mbr(struct scan *s)
 {
 	uint8_t primary[64];
@@ -367,12 +370,12 @@ static int find_mbr(struct scan *s, struct partition *out)
 	if (err)
 		return err;
 	/*
-	 * Tables that are damaged hold no partition for Linux, either.  What was not looked at may hold one that
-	 * overlaps a logical one; the primary ones are compared with the extended partition.
+	 * Ignore damaged tables: Linux finds no partitions there, either.  But a table that was not read may hold a partition
+	 * that overlaps a logical one.  The primary partitions were compared with the whole extended partition.
 	 */
 	read_mbr(s);
 	if (s->number >= 5 && s->unread)
-		return fail(s, -ERR_IO, "its partition table cannot be read twice alike");
+		return fail(s, -ERR_IO, "its partition table reads differently the second time");
 	if (s->number >= 5 && s->endless && !s->overlap)
 		return fail(s, -ERR_INVAL, "it has more than 256 logical partitions, or the chain of their tables is a circle");
 	*s->why = "";
@@ -391,7 +394,7 @@ int partition_find(const struct partition_disk *d, const struct partition_want *
 	err = read(&s, 0);
 	if (err)
 		return err;
-	/* As Linux does it: a GPT counts only behind a protective MBR, or what an earlier use left at the end would. */
+	/* Like Linux, accept a GPT only behind a protective MBR: an earlier use of the disk may have left a GPT at its end. */
 	if (!is_mbr(buf))
 		return fail(&s, -ERR_NODEV, "it has no partition table");
 	return is_protective(buf) ? find_gpt(&s, out) : find_mbr(&s, out);

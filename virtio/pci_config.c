@@ -359,7 +359,7 @@ int virtio_pci_init(struct virtio_dev *dev, const struct virtio_place *place)
 	int err;
 
 	if (dev->modern_only && !IS_ENABLED(CONFIG_VIRTIO_MODERN)) {
-		log_err("%s: asked to be modern-only, which this build has no interface for", dev->name);
+		log_err("%s: the device must be modern-only, but this build has no modern interface", dev->name);
 		return -ERR_NOTSUP;
 	}
 	put_header(dev, place);

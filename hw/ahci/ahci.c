@@ -12,7 +12,7 @@
 
 /* --- taking over --- */
 
-/* Section 10.6.3.  A firmware that is busy with a disk sets BB, and then has two seconds to finish. */
+/* Section 10.6.3.  If the firmware is busy with a disk, it sets BB, and then has two seconds to finish. */
 static void bios_handoff(struct ahci *h)
 {
 	if (!(ahci_read(h, AHCI_CAP2) & AHCI_CAP2_BOH))
@@ -62,7 +62,7 @@ static bool ahci_reset_now(struct ahci *h)
 {
 	ahci_write(h, AHCI_GHC, AHCI_GHC_AE | AHCI_GHC_HR);
 	if (!wait_until(!(ahci_read(h, AHCI_GHC) & AHCI_GHC_HR), AHCI_HBA_RESET_US)) {
-		log_err("%s: no end of the reset within %u ms, GHC %08x", h->dev.name, AHCI_HBA_RESET_US / 1000,
+		log_err("%s: the reset does not end within %u ms, GHC %08x", h->dev.name, AHCI_HBA_RESET_US / 1000,
 			ahci_read(h, AHCI_GHC));
 		return false;
 	}

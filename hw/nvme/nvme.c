@@ -20,7 +20,7 @@ void nvme_write(struct nvme *n, uint32_t reg, uint32_t v)
 	mmio_write32(n->regs + reg, v);
 }
 
-/* Section 3.1 allows halves, low one first; not every bridge passes 64-bit accesses. */
+/* Access the halves, the low one first (section 3.1): not every bridge passes 64-bit accesses. */
 uint64_t nvme_read_64(const struct nvme *n, uint32_t reg)
 {
 	uint64_t low = nvme_read(n, reg);
@@ -137,8 +137,8 @@ int nvme_admin_sync(struct nvme *n, struct nvme_sqe *sqe, const char *what)
 
 static void bad_cqe(struct nvme *n, const char *queue, const struct nvme_cqe *e)
 {
-	log_err_once(n->said_bad_cqe, "%s %s: completion of no command: cid %04x sqid %04x status %03x; ignored", n->dev.name,
-		     queue, FIELD_GET(NVME_DW3_CID, e->dw3), FIELD_GET(NVME_DW2_SQID, e->dw2),
+	log_err_once(n->said_bad_cqe, "%s %s: completion without a command: cid %04x sqid %04x status %03x; ignored",
+		     n->dev.name, queue, FIELD_GET(NVME_DW3_CID, e->dw3), FIELD_GET(NVME_DW2_SQID, e->dw2),
 		     FIELD_GET(NVME_DW3_STATUS, e->dw3));
 }
 
@@ -160,7 +160,7 @@ static void admin_complete(struct nvme *n, const struct nvme_cqe *e)
 
 void nvme_slot_push(struct nvme *n, struct nvme_slot *s)
 {
-	/* Never overfull: a queue has one entry more than there are slots, and a slot keeps its entry until it completes. */
+	/* The queue cannot be full: it has one entry more than there are slots. */
 	s->state = SLOT_HW;
 	sq_push(&n->io, &s->sqe);
 }
@@ -360,8 +360,8 @@ static int status_to_err(unsigned status)
 }
 
 /*
- * Whether a failure is no verdict on the command, so that it goes out again: taken along with its queue, or a namespace that is
- * still starting after a reset.  Its deadline stays, and ends this.
+ * True if the command did not cause its failure and is to be sent again: its queue was deleted, or its namespace is still
+ * starting after a reset.  The command keeps its deadline, which ends the attempts.
  */
 static bool is_transient(const struct nvme *n, const struct nvme_slot *s, unsigned status, uint64_t now)
 {
@@ -402,7 +402,7 @@ static void io_complete(struct nvme *n, const struct nvme_cqe *e)
 	if (n->abort.cid == cid)
 		n->abort.cid = NVME_NO_SLOT;
 	if (!s->cmd && !s->own)
-		s->state = SLOT_FREE;	/* its client has forgotten it */
+		s->state = SLOT_FREE;	/* the client has dropped the command */
 	else if (status)
 		slot_failed(n, s, status);
 	else
@@ -410,8 +410,8 @@ static void io_complete(struct nvme *n, const struct nvme_cqe *e)
 }
 
 /*
- * Whatever was outstanding when this began fits into one round of each ring; what is submitted meanwhile makes its own
- * interrupt, because its entry is posted after the head that is told here.
+ * All commands that were outstanding at the call fit into one round of each ring.  Commands that are submitted meanwhile
+ * interrupt again, because their entries are posted after the head that this function writes.
  */
 unsigned nvme_reap(struct nvme *n)
 {
@@ -478,8 +478,8 @@ unsigned nvme_poll(struct hw_dev *dev)
 	if (n->state == NVME_LIVE || n->state == NVME_SETUP)
 		reaped = nvme_reap(n);
 	/*
-	 * Told heads lower the line only when nothing has come since.  Veneer's pin entry is edge triggered, so what has come
-	 * must make an edge of its own.
+	 * Writing the heads lowers the line only if no completion came meanwhile.  Veneer's I/O APIC entry is edge triggered,
+	 * so such a completion needs a new edge.
 	 */
 	if (reaped && n->irq_on && n->irq_pin) {
 		nvme_write(n, NVME_INTMS, 1);
@@ -522,7 +522,7 @@ int nvme_send_vwc(struct nvme *n, void (*done)(struct nvme *n, unsigned status, 
 static void vwc_done(struct nvme *n, unsigned status, uint32_t dw0)
 {
 	n->vwc_busy = false;
-	if (status)	/* nothing is lost: where no cache is wanted, writes carry FUA */
+	if (status)	/* no data is at risk: if the client wants no cache, its writes carry FUA */
 		log_warn("%s: Set Features (volatile write cache) failed, status %03x", n->dev.name, status);
 }
 
@@ -540,9 +540,9 @@ void nvme_background(struct nvme *n)
 }
 
 /*
- * The feature is the controller's, the wish is one namespace's, and the answer to Set Features must not be waited for here.  So
- * "off" means: from now on every write of this disk carries FUA, new commands wait until one Flush has put
- * what came before on the medium, and the feature follows when no disk wants a cache any more.
+ * The feature belongs to the controller, the request to one namespace, and this function must not wait for Set Features.  So
+ * "off" means: every later write of this disk carries FUA, new commands wait until one Flush has made the earlier writes
+ * stable, and the feature is cleared when no disk wants a cache any more.
  */
 static int nvme_set_cache(struct disk *disk, bool on)
 {
@@ -579,8 +579,8 @@ const struct disk_ops nvme_disk_ops_nocache = {
 /* --- interrupts --- */
 
 /*
- * INTMS and INTMC mask vectors of INTx and MSI.  With MSI-X enabled they must not be touched (sections 3.1.3, 3.1.4): the masks
- * are then in the MSI-X table, which belongs to whoever programmed it, and all completions go to its entry 0.
+ * INTMS and INTMC mask the vectors of INTx and MSI.  While MSI-X is enabled they must not be written (sections 3.1.3, 3.1.4):
+ * the masks are then in the MSI-X table, which the doorbell code owns, and all completions go to entry 0.
  */
 void nvme_irq_enable(struct hw_dev *dev, bool on)
 {
@@ -600,7 +600,7 @@ static void line_test_done(struct nvme *n, unsigned status, uint32_t dw0)
 	n->sync.done = true;
 }
 
-/* A harmless admin command: its completion keeps the line asserted until the head doorbell is written. */
+/* Send a harmless admin command: its completion keeps the line asserted until the head doorbell is written. */
 void nvme_intx_test(struct hw_dev *dev, bool assert)
 {
 	struct nvme *n = nvme_of(dev);

@@ -3,7 +3,7 @@
  * The NVMe driver's state, and the functions that its files share.
  *
  *   nvme_pci.c       matching, probe, taking apart
- *   nvme_identify.c  what the controller and its namespaces say of themselves; namespaces become disks
+ *   nvme_identify.c  Identify data of the controller and its namespaces; makes disks of namespaces
  *   nvme.c           queues: commands in, completions out, interrupts
  *   nvme_event.c     asynchronous events: warnings, namespaces that change or go
  *   nvme_recover.c   the state machine that brings a controller up, again and again; deadlines; shutdown
@@ -12,7 +12,7 @@
  * entry and its PRP list, so that a reset can put it into the queue again.
  *
  * Completions are reaped (completion queue -> slot -> list of finished slots) and delivered (disk_cmd_done()) in
- * separate steps: abort_all() and shutdown() must reap without calling anybody back.
+ * separate steps: abort_all() and shutdown() must reap without calling a client.
  */
 #ifndef NVME_H
 #define NVME_H
@@ -22,14 +22,14 @@
 #include "nvme_regs.h"
 
 /* Quirks: flags in the ID table. */
-#define NVME_Q_DELAY_RDY	BIT(0)	/* do not look at CSTS.RDY for 2.3 s after a disable */
+#define NVME_Q_DELAY_RDY	BIT(0)	/* do not read CSTS.RDY for 2.3 s after a disable */
 #define NVME_Q_STRIPE		BIT(1)	/* commands should not cross boundaries of the largest transfer */
 #define NVME_Q_QDEPTH_2		BIT(2)	/* loses data with more than one command in the I/O queue */
 #define NVME_Q_MQES_LIES	BIT(3)	/* CAP.MQES = 0 means 64 entries */
 #define NVME_Q_MEDIUM_PRIO	BIT(4)	/* the I/O submission queue must have medium priority */
-#define NVME_Q_NO_WRITE_ZEROES	BIT(5)	/* announces a Write Zeroes that does not work */
-#define NVME_Q_NO_NS_LIST	BIT(6)	/* knows no CNS but 0 and 1 */
-#define NVME_Q_DRAINS		BIT(7)	/* CC.EN = 0 waits for hung commands, inside the register write, for ever */
+#define NVME_Q_NO_WRITE_ZEROES	BIT(5)	/* announces Write Zeroes, which does not work */
+#define NVME_Q_NO_NS_LIST	BIT(6)	/* supports only CNS 0 and 1 */
+#define NVME_Q_DRAINS		BIT(7)	/* the write of CC.EN = 0 does not return before all commands end, hung ones too */
 
 #define NVME_MAX_DISKS		32u
 #define NVME_IO_ENTRIES		64u
@@ -50,9 +50,9 @@ struct nvme_queue {
 	struct nvme_sqe *sq;
 	volatile struct nvme_cqe *cq;
 	volatile void *sq_db, *cq_db;
-	uint16_t size;			/* of both, entries */
+	uint16_t size;			/* entries of each */
 	uint16_t tail, rung;		/* next entry to fill; tail as the controller knows it */
-	uint16_t head, acked;		/* next entry to look at; head as the controller knows it */
+	uint16_t head, acked;		/* next entry to read; head as the controller knows it */
 	uint32_t phase;			/* NVME_DW3_PHASE or 0: what a new entry carries */
 };
 
@@ -60,9 +60,9 @@ struct nvme_queue {
 struct nvme_ns {
 	struct disk disk;
 	struct nvme *n;
-	uint64_t nsze;			/* blocks, whatever window of them is the disk */
-	uint32_t format;		/* the LBA format that it was made with */
-	bool resized;			/* the client is to be told */
+	uint64_t nsze;			/* blocks of the namespace, of which the disk may be a window */
+	uint32_t format;		/* the LBA format at the start */
+	bool resized;			/* the client has not been told the new size yet */
 	bool deac;			/* Write Zeroes may deallocate and still reads zeroes */
 	bool fua;			/* the client wants no volatile cache: every write carries FUA */
 	bool draining;			/* the hardware still has dropped commands: start nothing before they complete */
@@ -72,8 +72,8 @@ struct nvme_ns {
 enum nvme_slot_state {
 	SLOT_FREE,
 	SLOT_HW,			/* in the queue: the controller may do DMA for it */
-	SLOT_HELD,			/* waits to be put into the queue (again) */
-	SLOT_DONE,			/* over, in the list of finished slots */
+	SLOT_HELD,			/* waits to be put into the queue again */
+	SLOT_DONE,			/* finished, in the list of finished slots */
 };
 
 struct nvme_slot {
@@ -110,14 +110,14 @@ struct nvme {
 	volatile uint8_t *regs;
 	uint64_t cap;
 	uint32_t vs, quirks, page_size, cc;
-	uint64_t ready_us;		/* the most that CSTS.RDY may take, from CAP.TO */
+	uint64_t ready_us;		/* the maximum time for a change of CSTS.RDY, from CAP.TO */
 	struct nvme_queue admin, io;
 	struct nvme_admin admin_cmd[NVME_ADMIN_CMDS];
-	void *id_buf;			/* 4 KiB for Identify and log pages: one of them at a time */
+	void *id_buf;			/* 4 KiB for Identify data or a log page, one at a time */
 
 	struct nvme_slot *slot;
 	unsigned nslots;
-	unsigned next_slot;		/* where the search for a free one begins: the longest unused identifier */
+	unsigned next_slot;		/* first slot of the search for a free one: the identifier that is unused for longest */
 	uint64_t *prp_mem;
 	uint16_t finished[NVME_IO_ENTRIES];	/* ring of SLOT_DONE slots */
 	unsigned fin_head, fin_tail;
@@ -125,17 +125,17 @@ struct nvme {
 	enum nvme_state state;
 	unsigned setup_step;
 	uint64_t check_after_us, state_deadline_us;
-	uint64_t settled_us;		/* until then a command that ends with Namespace Not Ready is repeated */
+	uint64_t settled_us;		/* until then commands that fail with Namespace Not Ready are repeated */
 	bool master_is_off;
 	bool was_live;
-	bool offer;			/* a start() was refused: offer again */
+	bool offer;			/* a start() was refused: offer the disks to submit again */
 	struct {
 		uint16_t cid;		/* NVME_NO_SLOT: none */
-		bool busy;		/* the Abort itself is under way */
+		bool busy;		/* the Abort command is in flight */
 		uint64_t until_us;
 	} abort;
 	struct {
-		uint32_t due;		/* bits: disks whose namespace has to be identified anew */
+		uint32_t due;		/* bit per disk: its namespace is to be identified again */
 		unsigned count, lines;
 	} event;
 	struct {
@@ -143,16 +143,16 @@ struct nvme {
 		unsigned status;
 		uint32_t dw0;
 	} sync;				/* nvme_admin_sync() */
-	bool vwc, vwc_due, vwc_busy;	/* has a volatile write cache; Set Features is due; is under way */
+	bool vwc, vwc_due, vwc_busy;	/* has a volatile write cache; Set Features is due; is in flight */
 	bool irq_on, irq_pin, irq_msix;
 	bool said_bad_cqe, said_bad_prp;
 
 	uint64_t max_bytes;		/* of one command, from MDTS */
 	uint32_t rtd3e_us, nn, oaes;
-	unsigned left_out;		/* namespaces that are no disks */
-	bool no_memory;			/* one of them for that reason */
+	unsigned left_out;		/* number of namespaces that are not used as disks */
+	bool no_memory;			/* a namespace was left out for lack of memory */
 	uint16_t oncs;
-	uint32_t dsm_blocks;		/* of one Dataset Management command, 0 unlimited */
+	uint32_t dsm_blocks;		/* of one Dataset Management command, 0: no limit */
 	uint64_t zero_bytes;		/* of one Write Zeroes command */
 	char serial[21], model[41], firmware[9];
 	struct nvme_ns *ns[NVME_MAX_DISKS];
@@ -177,27 +177,27 @@ void nvme_write_64(struct nvme *n, uint32_t reg, uint64_t v);
 void nvme_queue_clear(struct nvme_queue *q);
 
 /*
- * Submit and ring an admin command; @sqe's CID is filled in.  @done is called when it completes, from poll or tick, and
- * not at all when a reset takes the command along.  0 or -ERR_BUSY.
+ * Submit and ring an admin command, with a CID filled in here.  @done is called when the command completes, from poll or tick,
+ * but never if a reset ends the command.  Returns 0 or -ERR_BUSY.
  */
 int nvme_admin_submit(struct nvme *n, struct nvme_sqe *sqe, void (*done)(struct nvme *n, unsigned status, uint32_t dw0));
 
-/* Start only: submit and wait.  0, -ERR_IO (with @n->sync.status) or -ERR_TIMEOUT, each with a line that says @what. */
+/* Submit and wait.  Returns 0, -ERR_IO (with @n->sync.status) or -ERR_TIMEOUT; an error is logged with @what.  Start only. */
 int nvme_admin_sync(struct nvme *n, struct nvme_sqe *sqe, const char *what);
 
 /* Take completions from both queues.  Calls no client.  Returns their number. */
 unsigned nvme_reap(struct nvme *n);
 
-/* The same for the I/O queue of a disabled controller: its doorbells are left alone. */
+/* The same for the I/O queue of a disabled controller, without writing doorbells. */
 void nvme_reap_disabled(struct nvme *n);
 
 /* Call disk_cmd_done() for every finished slot.  Returns their number. */
 unsigned nvme_deliver(struct nvme *n);
 
-/* A slot is over with @status: to be delivered. */
+/* Finish a slot with @status: nvme_deliver() delivers it. */
 void nvme_slot_finish(struct nvme *n, struct nvme_slot *s, int status);
 
-/* Put a slot into the queue, not rung; ring. */
+/* Put a slot into the queue; ring the queue. */
 void nvme_slot_push(struct nvme *n, struct nvme_slot *s);
 void nvme_ring(struct nvme_queue *q);
 
@@ -216,27 +216,27 @@ void nvme_intx_test(struct hw_dev *dev, bool assert);
 
 /* --- nvme_event.c --- */
 
-/* Ask for the next event.  The controller is live, or about to be, and has no such request of ours. */
+/* Request the next event.  The controller is live or about to be, and has no event request. */
 void nvme_event_request(struct nvme *n);
 
-/* Set Features (Asynchronous Event Configuration): what the controller shall report. */
+/* Set Features (Asynchronous Event Configuration): select the events to report. */
 int nvme_send_events(struct nvme *n, void (*done)(struct nvme *n, unsigned status, uint32_t dw0));
 
 /* --- nvme_recover.c --- */
 
-/* CC.EN to 0 and the state machine to its beginning. */
+/* Clear CC.EN and restart the state machine. */
 void nvme_disable(struct nvme *n, uint64_t now);
 
-/* One look at the state machine.  Never waits. */
+/* Advance the state machine if its condition is met.  Never waits. */
 void nvme_advance(struct nvme *n, uint64_t now);
 
-/* Start only: advance until @state.  0 or negative, the state machine has said why. */
+/* Advance until @state.  Returns 0, or a negative error that the state machine has logged.  Start only. */
 int nvme_wait_state(struct nvme *n, enum nvme_state state);
 
-/* Next command of NVME_SETUP. */
+/* Send the next command of NVME_SETUP. */
 void nvme_setup_next(struct nvme *n);
 
-/* The controller is lost: no DMA any more, every command fails. */
+/* Give the controller up: end its DMA and fail every command. */
 void nvme_give_up(struct nvme *n);
 
 void nvme_abort_all(struct disk *disk);
@@ -246,19 +246,19 @@ void nvme_shutdown(struct hw_dev *dev);
 
 /* --- nvme_identify.c --- */
 
-/* The format that a namespace uses; 0, which has no valid block size, if it does not list it. */
+/* Return the LBA format that a namespace uses; 0, which has no valid block size, if its list has no such format. */
 uint32_t nvme_lba_format(const struct nvme_id_ns *id);
 
-/* Submit Identify into n->id_buf.  At run time; see nvme_admin_submit(). */
+/* Submit Identify into n->id_buf, at run time; see nvme_admin_submit(). */
 int nvme_identify_later(struct nvme *n, uint32_t cns, uint32_t nsid,
 			void (*done)(struct nvme *n, unsigned status, uint32_t dw0));
 
-/* Fill in the controller's part of @n, the admin queue being up. */
+/* Identify the controller and fill in its fields of @n.  The admin queue is enabled. */
 int nvme_identify_ctrl(struct nvme *n);
 
 /*
- * Make a disk of each usable namespace, without disk_init(); what is left out has a line that says why.  0, -ERR_NODEV if no
- * namespace is usable, -ERR_NOMEM if there was memory for none, or -ERR_TIMEOUT if the controller does not answer.
+ * Make a disk of each usable namespace, without disk_init(); log why a namespace is left out.  Returns 0, -ERR_NODEV if no
+ * namespace is usable, -ERR_NOMEM if there is no memory for any, or -ERR_TIMEOUT if the controller does not answer.
  */
 int nvme_scan(struct nvme *n);
 

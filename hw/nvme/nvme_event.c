@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Asynchronous events of a live controller (section 5.2): critical warnings are said, a namespace that has changed is
- * identified anew.  One request is always with the controller; reading the log page that its completion names lets the next
- * event of that kind come.  One step at a time, each by the completion of the one before; no client is called from here.
+ * Asynchronous events of a live controller (section 5.2): log critical warnings, identify changed namespaces again.  The
+ * controller always has one event request.  Reading the log page that its completion names enables the next event of this
+ * kind.  Each step starts when the one before completes.  No function here calls a client.
  */
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -29,7 +29,7 @@ void nvme_event_request(struct nvme *n)
 
 	n->event.due = 0;
 	if (n->event.count == MAX_EVENTS) {
-		log_err("%s: %u events: no more are asked for", n->dev.name, MAX_EVENTS);
+		log_err("%s: %u events: requesting no more", n->dev.name, MAX_EVENTS);
 		return;
 	}
 	/* The command completes when an event occurs, possibly never. */
@@ -46,7 +46,7 @@ static void ns_gone(struct nvme_ns *ns, const char *why)
 	ns->n->offer = true;
 }
 
-/* A window of the disk does not move; the controller fails requests to blocks that no longer exist. */
+/* A window of the disk keeps its size: the controller fails requests for blocks that no longer exist. */
 static void ns_resize(struct nvme_ns *ns, uint64_t nsze)
 {
 	struct disk *d = &ns->disk;
@@ -124,7 +124,7 @@ static void event_done(struct nvme *n, unsigned status, uint32_t dw0)
 		.cdw10 = page | FIELD_PREP(NVME_LOG_NUMDL, list ? NVME_CHANGED_MAX - 1 : NVME_LOG_HEAD / 4 - 1),
 	};
 
-	/* Without the feature, or taken back: there are none. */
+	/* The controller does not support events, or has aborted the request. */
 	if (status)
 		return;
 	n->event.count++;

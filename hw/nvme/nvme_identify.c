@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Identify an NVMe controller and its namespaces, and make disks of those that can be one.  Nearly all of it is the start's. */
+/* Identify an NVMe controller and its namespaces, and make disks of usable namespaces.  Nearly all code is for the start. */
 #include <veneer/err.h>
 #include <veneer/limit.h>
 #include <veneer/log.h>
@@ -9,8 +9,8 @@
 
 #define MAX_NSIDS		1024u		/* in one active namespace list */
 #define MAX_LEFT_OUT_LINES	8u
-#define MAX_DISCARD_BYTES	0x40000000u	/* a command: more could take longer than its deadline */
-#define MAX_PHYS_BYTES		4096u		/* file systems choose their sectors by it */
+#define MAX_DISCARD_BYTES	0x40000000u	/* per command: more could take longer than the deadline */
+#define MAX_PHYS_BYTES		4096u		/* file systems choose their sector size by the physical block size */
 
 static struct nvme_sqe identify_entry(struct nvme *n, uint32_t cns, uint32_t nsid)
 {
@@ -33,7 +33,7 @@ int nvme_identify_later(struct nvme *n, uint32_t cns, uint32_t nsid,
 	return nvme_admin_submit(n, &sqe, done);
 }
 
-/* Blank-padded ASCII, if the firmware keeps to the specification. */
+/* Copy a blank-padded ASCII text, without its blanks.  Firmware may break the specification: replace other characters. */
 static void copy_text(char *dst, const char *src, size_t len)
 {
 	size_t begin = 0;
@@ -60,7 +60,7 @@ static uint64_t max_bytes(const struct nvme *n, uint8_t mdts)
 static int check_ctrl(const struct nvme *n, const struct nvme_id_ctrl *id)
 {
 	if (id->cntrltype > NVME_CNTRLTYPE_IO) {
-		log_warn("%s: controller type %u has no disks, left out", n->dev.name, id->cntrltype);
+		log_warn("%s: controller type %u has no disks; left out", n->dev.name, id->cntrltype);
 		return -ERR_NODEV;
 	}
 	if ((id->sqes & 0xf) > NVME_SQES || (id->cqes & 0xf) > NVME_CQES) {
@@ -75,11 +75,11 @@ static int read_vwc(struct nvme *n, bool *on)
 	struct nvme_sqe sqe = { .cdw0 = NVME_ADM_GET_FEATURES, .cdw10 = NVME_FEAT_VWC };
 	int err = nvme_admin_sync(n, &sqe, "Get Features (volatile write cache)");
 
-	*on = err == -ERR_IO || (n->sync.dw0 & NVME_VWC_WCE);	/* not said: assume the worse */
+	*on = err == -ERR_IO || (n->sync.dw0 & NVME_VWC_WCE);	/* unknown: assume that the cache is on */
 	return err == -ERR_IO ? 0 : err;
 }
 
-/* Only 1.4 and later know it, and not all of them. */
+/* Some controllers of version 1.4 and later support this Identify. */
 static int read_nvm_limits(struct nvme *n)
 {
 	const struct nvme_id_nvm_ctrl *id = n->id_buf;
@@ -121,13 +121,13 @@ int nvme_identify_ctrl(struct nvme *n)
 	log_info("%s: \"%s\" serial \"%s\" firmware \"%s\", NVMe %u.%u, up to %u KiB a command, write cache %s", n->dev.name,
 		 n->model, n->serial, n->firmware, n->vs >> 16, (n->vs >> 8) & 0xff, (unsigned)(n->max_bytes / 1024),
 		 n->vwc ? "present" : "absent");
-	n->zero_bytes = n->max_bytes;	/* the specification does not apply MDTS to it, but some firmware does */
+	n->zero_bytes = n->max_bytes;	/* by the specification MDTS does not limit Write Zeroes, but some firmware does */
 	return read_nvm_limits(n);
 }
 
 /* --- namespaces --- */
 
-/* Say that a namespace is left out; after the first few they are only counted. */
+/* Log that a namespace is left out; after the first few only count. */
 static void leave_out(struct nvme *n, uint32_t nsid, const char *why)
 {
 	if (n->left_out++ < MAX_LEFT_OUT_LINES)
@@ -135,8 +135,8 @@ static void leave_out(struct nvme *n, uint32_t nsid, const char *why)
 }
 
 /*
- * The I/O command set that a list of descriptors names, or -1.  If the list names several, one that is not NVM counts: a
- * namespace is a disk only if nothing says otherwise.
+ * Return the I/O command set that a list of descriptors names, or -1.  If the list names several, return one that is not NVM:
+ * a namespace is a disk only if no descriptor contradicts.
  */
 static int find_csi(const uint8_t *list, size_t len)
 {
@@ -155,8 +155,8 @@ static int find_csi(const uint8_t *list, size_t len)
 }
 
 /*
- * Why the commands of a namespace are not those of a disk; *@why stays NULL if they are.  A controller that knows NVM alone may
- * fail to list descriptors, and firmware before 1.3 has none; a controller that knows several command sets has to say which.
+ * Set *@why if the namespace does not have the NVM command set.  A controller that supports NVM alone may fail to list
+ * descriptors, and firmware before 1.3 has none; a controller with several command sets must name the namespace's.
  */
 static int check_command_set(struct nvme *n, uint32_t nsid, const char **why)
 {
@@ -177,7 +177,7 @@ static int check_command_set(struct nvme *n, uint32_t nsid, const char **why)
 	else if (csi > 0)
 		*why = "it has a command set that is not a disk's";
 	else if (csi < 0 && several)
-		*why = "the controller does not say which command set it has";
+		*why = "the controller does not name its command set";
 	return 0;
 }
 
@@ -190,7 +190,7 @@ uint32_t nvme_lba_format(const struct nvme_id_ns *id)
 	return i <= id->nlbaf ? id->lbaf[i] : 0;
 }
 
-/* Why a namespace cannot be a disk, or NULL. */
+/* Return why a namespace cannot be a disk, or NULL. */
 static const char *unusable(const struct nvme_id_ns *id, uint32_t lbaf)
 {
 	unsigned lbads = FIELD_GET(NVME_LBAF_LBADS, lbaf);
@@ -200,11 +200,11 @@ static const char *unusable(const struct nvme_id_ns *id, uint32_t lbaf)
 	if (lbads < 9 || lbads > 12)
 		return "its block size is not 512 to 4096";
 	if (id->nsze >> (63 - lbads))
-		return "its size is nonsense";
+		return "its size is impossible";
 	return NULL;
 }
 
-/* Topology hints: all in logical blocks. */
+/* Set the topology hints, all in logical blocks. */
 static void set_hints(const struct nvme *n, struct disk *d, const struct nvme_id_ns *id)
 {
 	if (id->nsfeat & NVME_NSFEAT_OPTPERF) {
@@ -249,7 +249,7 @@ static void fill_disk(struct nvme *n, struct disk *d, uint32_t nsid, const struc
 	memcpy(d->firmware, n->firmware, sizeof(d->firmware));
 	d->block_size = 1u << FIELD_GET(NVME_LBAF_LBADS, nvme_lba_format(id));
 	d->nblocks = id->nsze;
-	d->flush = true;	/* mandatory, and without a volatile cache it does nothing */
+	d->flush = true;	/* Flush is mandatory; without a volatile cache it does nothing */
 	d->can_set_cache = n->vwc;
 	d->ops = n->vwc ? &nvme_disk_ops : &nvme_disk_ops_nocache;
 	d->hw_read_only = id->nsattr & NVME_NSATTR_WP;
@@ -277,7 +277,7 @@ static int make_disk(struct nvme *n, uint32_t nsid)
 	return 0;
 }
 
-/* Negative only if the controller does not answer any more: one namespace must not cost the others. */
+/* Return a negative error only if the controller does not answer any more: an unusable namespace must not cost the others. */
 static int add_ns(struct nvme *n, uint32_t nsid)
 {
 	const struct nvme_id_ns *id = n->id_buf;
@@ -298,7 +298,7 @@ static int add_ns(struct nvme *n, uint32_t nsid)
 	}
 	err = identify(n, NVME_CNS_NS, nsid, "Identify Namespace");
 	if (err == -ERR_IO) {
-		leave_out(n, nsid, "the controller does not describe it");
+		leave_out(n, nsid, "Identify Namespace fails");
 		return 0;
 	}
 	if (err || !id->nsze)		/* inactive */
@@ -311,7 +311,7 @@ static int add_ns(struct nvme *n, uint32_t nsid)
 	return 0;
 }
 
-/* Before 1.1 there is no list: every number up to NN may be a namespace, and an inactive one has size 0. */
+/* Controllers before 1.1 have no list: every number up to NN may be a namespace, and inactive ones have size 0. */
 static int scan_numbers(struct nvme *n)
 {
 	int err = 0;
@@ -323,7 +323,7 @@ static int scan_numbers(struct nvme *n)
 	return err;
 }
 
-/* The list ascends (1.4 section 5.15.2.3), so that a number that does not is none. */
+/* The list ascends (1.4 section 5.15.2.3): leave out a number that does not. */
 static int scan_list(struct nvme *n)
 {
 	uint32_t *list = mem_alloc(MAX_NSIDS * sizeof(*list), 16);

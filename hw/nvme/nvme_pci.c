@@ -8,10 +8,10 @@
 #include "nvme.h"
 
 #define CLASS_NVME	0x010802u
-#define READY_UNIT_US	500000ull	/* of CAP.TO and CRTO */
-#define MPS_MAX		4u		/* 64 KiB: larger queues' pages are not worth the memory */
+#define READY_UNIT_US	500000ull	/* the unit of CAP.TO and CRTO */
+#define MPS_MAX		4u		/* 64 KiB: queues with larger pages would take too much memory */
 
-/* Quirks published by the makers or by authors of other drivers; all other controllers match the class line. */
+/* Quirks that makers or authors of other drivers published; all other controllers match the class. */
 static const struct hw_id ids[] = {
 	{ 0x8086, 0x0953, 0, 0, "Intel DC P3500/P3600/P3700", NVME_Q_STRIPE },
 	{ 0x8086, 0x0a53, 0, 0, "Intel DC P3520", NVME_Q_STRIPE },
@@ -39,7 +39,7 @@ static const struct hw_id ids[] = {
 	{ 0x2646, 0x501a, 0, 0, "Kingston OM8PGP4", NVME_Q_NO_WRITE_ZEROES },
 	{ 0x2646, 0x501b, 0, 0, "Kingston OM8PGP4", NVME_Q_NO_WRITE_ZEROES },
 	{ 0x2646, 0x501e, 0, 0, "Kingston OM3PGP4", NVME_Q_NO_WRITE_ZEROES },
-	{ 0x106b, 0x2001, 0, 0, "Apple S1X", NVME_Q_QDEPTH_2 },	/* its class is another */
+	{ 0x106b, 0x2001, 0, 0, "Apple S1X", NVME_Q_QDEPTH_2 },	/* has another class code */
 	{ HW_ANY, HW_ANY, CLASS_NVME, 0xffffff, "NVM Express", 0 },
 };
 
@@ -51,11 +51,11 @@ static const struct hw_dev_ops nvme_ops = {
 	.shutdown = nvme_shutdown,
 };
 
-/* --- what CAP says --- */
+/* --- capabilities --- */
 
 static uint64_t ready_us(const struct nvme *n)
 {
-	uint64_t units = FIELD_GET(NVME_CAP_TO, n->cap) + 1;	/* TO 0 is seen, and means little */
+	uint64_t units = FIELD_GET(NVME_CAP_TO, n->cap) + 1;	/* some controllers report 0, and take time nevertheless */
 
 	if (n->cap & NVME_CAP_CRWMS)
 		units = MAX(units, (uint64_t)FIELD_GET(NVME_CRTO_CRWMT, nvme_read(n, NVME_CRTO)));
@@ -80,7 +80,7 @@ static int read_cap(struct nvme *n)
 	n->cap = nvme_read_64(n, NVME_CAP);
 	n->vs = nvme_read(n, NVME_VS);
 	if (n->vs == NVME_ALL_ONES) {
-		log_err("%s: its registers read as all ones", name);
+		log_err("%s: registers read all ones", name);
 		return -ERR_NODEV;
 	}
 
@@ -91,14 +91,14 @@ static int read_cap(struct nvme *n)
 	bool others = n->cap & (NVME_CAP_CSS_IOCSS | NVME_CAP_CSS_NOIO);
 
 	if ((!(n->cap & NVME_CAP_CSS_NVM) && others) || mps > MPS_MAX) {
-		log_err("%s: no disks or pages of %u KiB, CAP %016llx", name, 4u << mps, (unsigned long long)n->cap);
+		log_err("%s: no NVM command set, or pages of %u KiB, CAP %016llx", name, 4u << mps, (unsigned long long)n->cap);
 		return -ERR_NOTSUP;
 	}
 	if (n->dev.pci->bar[0].size < NVME_DOORBELLS + 4 * stride) {
 		log_err("%s: BAR0 has no room for doorbells %u bytes apart", name, (unsigned)stride);
 		return -ERR_INVAL;
 	}
-	n->page_size = 4096u << mps;	/* the smallest it can, so 4 KiB nearly always */
+	n->page_size = 4096u << mps;	/* the controller's smallest, nearly always 4 KiB */
 	n->cc = FIELD_PREP(NVME_CC_MPS, mps) | FIELD_PREP(NVME_CC_IOSQES, NVME_SQES) | FIELD_PREP(NVME_CC_IOCQES, NVME_CQES);
 	n->ready_us = ready_us(n);
 	return 0;
@@ -139,7 +139,7 @@ static int alloc_memory(struct nvme *n)
 	return 0;
 }
 
-/* Undo alloc_memory(), nvme_scan() and init_disks(), as far as they got. */
+/* Undo alloc_memory(), nvme_scan() and init_disks(), even if they failed half-way. */
 static void free_all(struct nvme *n)
 {
 	for (unsigned i = 0; i < n->dev.ndisk; i++) {
@@ -165,13 +165,13 @@ static bool ready_or_failed(const struct nvme *n)
 }
 
 /*
- * Out of the state that firmware left.  CC.EN must not go to 0 while a controller is on its way to ready (section
- * 3.1.5), so that is waited for first.
+ * Reset the controller from the state that firmware left.  CC.EN must not be cleared while the controller is becoming ready
+ * (section 3.1.5), so wait for the end of that first.
  */
 static int ctrl_bring_up(struct nvme *n)
 {
 	if ((nvme_read(n, NVME_CC) & NVME_CC_EN) && !wait_until(ready_or_failed(n), n->ready_us))
-		log_warn("%s: firmware enabled it, but it never became ready, CSTS %08x", n->dev.name, nvme_read(n, NVME_CSTS));
+		log_warn("%s: enabled by firmware, but never ready, CSTS %08x", n->dev.name, nvme_read(n, NVME_CSTS));
 	nvme_disable(n, time_us());
 	return nvme_wait_state(n, NVME_SETUP);
 }
@@ -185,7 +185,7 @@ static void drop_ns(struct nvme *n, unsigned i)
 	}
 }
 
-/* A namespace without memory costs no other one. */
+/* Drop a namespace for which there is no memory, and keep the others. */
 static int init_disks(struct nvme *n)
 {
 	for (unsigned i = 0; i < n->dev.ndisk; ) {
@@ -227,7 +227,7 @@ static bool ctrl_is_off(const struct nvme *n)
 	return csts == NVME_ALL_ONES || !(csts & NVME_CSTS_RDY);
 }
 
-/* Quiet before its memory goes back to the heap. */
+/* Stop all DMA before the memory goes back to the heap. */
 static void ctrl_stop(struct nvme *n)
 {
 	nvme_disable(n, time_us());
@@ -280,7 +280,7 @@ err_free:
 	return err;
 }
 
-/* All namespaces share the slots: what one has more of the others have less. */
+/* All namespaces of a controller share these slots. */
 #define SLOTS_MEMORY	(MEM_COST(NVME_IO_ENTRIES * sizeof(struct nvme_slot)) + \
 			 MEM_COST_PAGES(NVME_IO_ENTRIES * NVME_PRP_LIST * sizeof(uint64_t)) + \
 			 DISK_MEMORY(NVME_IO_ENTRIES) - DISK_MEMORY(0))

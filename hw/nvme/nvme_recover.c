@@ -4,12 +4,12 @@
  *
  *   DISABLING -> ENABLING -> SETUP -> LIVE,   LIVE -> DISABLING on a reset,   any -> GONE when a step fails.
  *
- * The machine advances in poll and tick only.  Ticks come while requests are outstanding; a reset that nobody waits
- * for rests until the next request, which start() refuses with -ERR_BUSY until the machine is LIVE again.
+ * The machine advances in poll and tick only.  Ticks come while requests are outstanding.  A reset without outstanding requests
+ * pauses until the next request; start() refuses requests with -ERR_BUSY until the machine is LIVE again.
  *
- * A command past its deadline: Abort is tried for NVME_ABORT_US, which costs nobody else anything.  Then the controller
- * is reset.  Only when CSTS.RDY reads 0 the controller does no DMA any more (section 7.3.2), so only then the command
- * fails; the innocent ones go into the new queue.
+ * If a command passes its deadline, the driver tries Abort for NVME_ABORT_US, which disturbs no other command.  Then it resets
+ * the controller.  DMA has ended only when CSTS.RDY reads 0 (section 7.3.2), so the command fails only then; the other commands
+ * go into the new queue.
  */
 #include <veneer/err.h>
 #include <veneer/io.h>
@@ -20,8 +20,8 @@
 #include "nvme.h"
 
 #define DELAY_RDY_US	2300000u	/* NVME_Q_DELAY_RDY */
-#define DRAIN_US	250000u		/* inside an exit: what a healthy drive finishes its commands in */
-#define SHUTDOWN_US	5000000u	/* each of: drain, flush, and CC.SHN where RTD3E is silent */
+#define DRAIN_US	250000u		/* inside an exit: a healthy drive finishes its commands in this time */
+#define SHUTDOWN_US	5000000u	/* for each of drain, flush, and CC.SHN if RTD3E is 0 */
 #define RTD3E_MAX_US	30000000u
 
 /* --- losing the controller --- */
@@ -29,7 +29,7 @@
 static void master_off(struct nvme *n)
 {
 	pci_master_off(n->dev.pci);
-	/* The answer to a read comes behind all that the device had written (PCI Express 4.0 section 2.4.1). */
+	/* The completion of a read pushes the device's earlier writes to memory (PCI Express 4.0 section 2.4.1). */
 	(void)pci_read16(n->dev.pci, PCI_COMMAND);
 	n->master_is_off = true;
 }
@@ -66,13 +66,13 @@ void nvme_disable(struct nvme *n, uint64_t now)
 	n->abort.cid = NVME_NO_SLOT;
 	n->abort.busy = n->vwc_busy = false;
 	nvme_write(n, NVME_CC, nvme_read(n, NVME_CC) & ~(NVME_CC_EN | NVME_CC_SHN));
-	(void)nvme_read(n, NVME_CSTS);		/* posted: now it is there */
+	(void)nvme_read(n, NVME_CSTS);		/* flush the posted write */
 }
 
-/* CSTS.RDY is 0: no command is the controller's any more. */
+/* CSTS.RDY is 0, so the controller has no command any more: decide for each slot whether it fails or is sent again. */
 static void sort_out_slots(struct nvme *n, uint64_t now)
 {
-	nvme_reap_disabled(n);		/* completions from before the reset stand */
+	nvme_reap_disabled(n);		/* completions from before the reset are valid */
 	for (unsigned i = 0; i < n->nslots; i++) {
 		struct nvme_slot *s = &n->slot[i];
 
@@ -83,7 +83,7 @@ static void sort_out_slots(struct nvme *n, uint64_t now)
 		} else if (s->timed_out) {
 			nvme_slot_finish(n, s, -ERR_TIMEOUT);
 		} else if (s->resubmits++ == NVME_MAX_RESUBMITS) {
-			log_err("%s: opcode %02x was there in %u resets, not sent again", s->ns->disk.name,
+			log_err("%s: opcode %02x was in flight in %u resets: not sent again", s->ns->disk.name,
 				FIELD_GET(NVME_CDW0_OPC, s->sqe.cdw0), NVME_MAX_RESUBMITS + 1);
 			nvme_slot_finish(n, s, -ERR_IO);
 		} else {
@@ -130,7 +130,7 @@ static void await_enabled(struct nvme *n, uint64_t now, uint32_t csts)
 		log_err("%s: fatal status while it was enabled, CSTS %08x", n->dev.name, csts);
 		nvme_give_up(n);
 	} else if (csts & NVME_CSTS_RDY) {
-		/* A reset has unmasked the vectors (section 7.3.2).  At the start nvme_wait_state() stops here for Identify. */
+		/* The reset unmasked the vectors (section 7.3.2).  At the start nvme_wait_state() ends here, for Identify. */
 		nvme_irq_enable(&n->dev, n->irq_on);
 		n->state = NVME_SETUP;
 		n->setup_step = 0;
@@ -180,7 +180,7 @@ static void step_live(struct nvme *n, uint64_t now, uint32_t csts)
 	if (csts & NVME_CSTS_CFS)
 		ctrl_reset(n, now, "fatal status", csts);
 	else if (!(csts & NVME_CSTS_RDY))
-		ctrl_reset(n, now, "it is no longer ready", csts);	/* power or its slot was off for a moment */
+		ctrl_reset(n, now, "it is no longer ready", csts);	/* its power was off for a moment */
 	else if (admin_overdue(n, now))
 		ctrl_reset(n, now, "an admin command was not completed", csts);
 	else
@@ -199,8 +199,8 @@ static void step_setup(struct nvme *n, uint64_t now, uint32_t csts)
 }
 
 /*
- * A read of registers that are not there gives all ones, or by some bridges and emulators zeroes, which look like a controller
- * that waits to be enabled.  The configuration space tells the two apart.
+ * Registers of a removed device read all ones.  With some bridges and emulators they read zeroes, like those of a controller
+ * that waits to be enabled; the configuration space tells the difference.
  */
 static bool ctrl_removed(const struct nvme *n, uint32_t csts)
 {
@@ -238,7 +238,7 @@ static bool state_reached(struct nvme *n, enum nvme_state state)
 
 int nvme_wait_state(struct nvme *n, enum nvme_state state)
 {
-	/* Each state has its own deadline, so this ends; the limit here is only the sum of them. */
+	/* Each state has a deadline; the limit here is their sum. */
 	(void)wait_until(state_reached(n, state), 2 * n->ready_us + DELAY_RDY_US + 4ull * NVME_ADMIN_US);
 	return n->state == state ? 0 : n->state == NVME_GONE ? -ERR_NODEV : -ERR_TIMEOUT;
 }
@@ -257,7 +257,7 @@ static void go_live(struct nvme *n)
 
 		if (s->state != SLOT_HELD)
 			continue;
-		s->deadline_us = now + s->ns->disk.timeout_us;	/* the reset was not its fault */
+		s->deadline_us = now + s->ns->disk.timeout_us;	/* other commands caused the reset */
 		again++;
 	}
 	n->state = NVME_LIVE;
@@ -307,7 +307,7 @@ static int setup_events(struct nvme *n)
 	return nvme_send_events(n, setup_done);
 }
 
-/* A reset puts the feature back to its saved value. */
+/* A reset restores the feature's saved value. */
 static int setup_vwc(struct nvme *n)
 {
 	n->vwc_due = false;
@@ -328,7 +328,7 @@ static const struct {
 
 void nvme_setup_next(struct nvme *n)
 {
-	bool skip_vwc = !n->vwc || !n->was_live;	/* the first time it is as the disks were told */
+	bool skip_vwc = !n->vwc || !n->was_live;	/* at the start the disks have the feature's present value */
 
 	if (n->setup_step == ARRAY_SIZE(setup_steps) - skip_vwc)
 		go_live(n);
@@ -371,7 +371,7 @@ static void send_abort(struct nvme *n, struct nvme_slot *s, uint64_t now)
 	n->abort.busy = !nvme_admin_submit(n, &sqe, abort_done);
 }
 
-/* The commands past their deadline are marked; the first of them is returned. */
+/* Mark the commands past their deadline, and return the first of them. */
 static struct nvme_slot *find_overdue(struct nvme *n, uint64_t now)
 {
 	struct nvme_slot *first = NULL, *news = NULL;
@@ -398,8 +398,8 @@ static struct nvme_slot *find_overdue(struct nvme *n, uint64_t now)
 }
 
 /*
- * One Abort at a time: ACL may be 0.  A controller that drains when it is disabled (NVME_Q_DRAINS) would hold this CPU for
- * as long as the command hangs, so there the loss of the controller is the lesser evil.
+ * Send one Abort at a time: ACL may be 0.  Give up a controller that drains when it is disabled (NVME_Q_DRAINS): disabling it
+ * would stop this CPU for as long as the command hangs.
  */
 static void check_deadlines(struct nvme *n, uint64_t now, uint32_t csts)
 {
@@ -430,7 +430,7 @@ void nvme_tick(struct hw_dev *dev, uint64_t now)
 
 /* --- abort --- */
 
-/* Whether the controller has commands: any at all, or with @ns of its client. */
+/* True if the controller has a command; with @ns, one of that namespace's client. */
 static bool in_hw(const struct nvme *n, const struct nvme_ns *ns)
 {
 	for (unsigned i = 0; i < n->nslots; i++) {
@@ -469,16 +469,16 @@ static bool off_or_removed(const struct nvme *n)
 }
 
 /*
- * Inside an exit, so three bounded steps, each stronger than the one before.  First the commands get the time in which a
- * healthy drive finishes them: nobody else notices.  Then the controller is disabled, which the others survive.  If CSTS.RDY
- * takes long, bus mastering goes off: then nothing can reach memory, whatever the controller is doing, and the
- * state machine waits for the rest.  Deleting the submission queue would be no better: it is an admin command
- * that may take as long as it likes, and it hits all namespaces alike.
+ * This runs inside an exit, so it takes three bounded steps, each stronger than the one before.  First it gives the commands
+ * the time in which a healthy drive finishes them, which affects no other disk.  Then it disables the controller; the other
+ * disks' commands are sent again later.  If CSTS.RDY stays 1, it disables bus mastering, which ends all DMA, and leaves the
+ * rest to the state machine.  Deleting the submission queue would be no better: this admin command has no time limit, and
+ * affects all namespaces, too.
  *
- * A controller that drains (NVME_Q_DRAINS) cannot be disabled while a command hangs.  A client that can wait does so: the
- * commands end, or their deadline gives the controller up.  For a client that cannot wait, to lose the disk is the lesser evil.
+ * A controller that drains (NVME_Q_DRAINS) cannot be disabled while a command hangs.  If the client can wait, it does: the
+ * commands end, or pass their deadline, and then the controller is given up.  If the client cannot wait, it loses the disk.
  *
- * Nobody is called back: completions of other disks stay in the list of finished slots until the next poll or tick.
+ * This function calls no client: completions of other disks stay in the list of finished slots until the next poll or tick.
  */
 void nvme_abort_all(struct disk *disk)
 {
@@ -495,7 +495,7 @@ void nvme_abort_all(struct disk *disk)
 		return;
 	}
 	if (n->state == NVME_LIVE && (n->quirks & NVME_Q_DRAINS)) {
-		log_err("%s: commands do not end and cannot be taken back", disk->name);
+		log_err("%s: commands do not end and cannot be aborted", disk->name);
 		nvme_give_up(n);
 		return;
 	}
@@ -564,8 +564,8 @@ static void shutdown_notify(struct nvme *n)
 }
 
 /*
- * Section 7.6.2, for a power-off: the commands end, the caches are flushed, the controller is told.  A drive
- * that hangs is not told: its flush would not end, either.  No client is called; nothing is started afterwards.
+ * Prepare for power-off (section 7.6.2): wait for the commands, flush the caches, set CC.SHN.  If commands hang, skip the
+ * flush, which would hang, too, and CC.SHN.  Call no client; start nothing afterwards.
  */
 void nvme_shutdown(struct hw_dev *dev)
 {

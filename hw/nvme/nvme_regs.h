@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Registers, queue entries and Identify data of NVM Express.  Sections are those of the Base Specification 1.4; names
- * that came later say so.  All structures are little-endian, as is the only CPU this runs on.
+ * Registers, queue entries and Identify data of NVM Express.  Sections are those of the Base Specification 1.4; later names
+ * carry their version.  All structures are little-endian, like the CPU.
  */
 #ifndef NVME_REGS_H
 #define NVME_REGS_H
@@ -12,14 +12,14 @@
 #define NVME_CAP	0x00		/* 64 bits */
 #define  NVME_CAP_MQES		GENMASK64(15, 0)	/* 0's based */
 #define  NVME_CAP_CQR		BIT64(16)
-#define  NVME_CAP_TO		GENMASK64(31, 24)	/* of 500 ms */
+#define  NVME_CAP_TO		GENMASK64(31, 24)	/* x 500 ms */
 #define  NVME_CAP_DSTRD		GENMASK64(35, 32)	/* 4 << DSTRD bytes from doorbell to doorbell */
 #define  NVME_CAP_CSS_NVM	BIT64(37)
-#define  NVME_CAP_CSS_IOCSS	BIT64(43)		/* knows command sets besides NVM */
-#define  NVME_CAP_CSS_NOIO	BIT64(44)		/* can do with admin commands only */
+#define  NVME_CAP_CSS_IOCSS	BIT64(43)		/* supports command sets besides NVM */
+#define  NVME_CAP_CSS_NOIO	BIT64(44)		/* supports admin commands only */
 #define  NVME_CAP_MPSMIN	GENMASK64(51, 48)	/* 4 KiB << MPSMIN */
 #define  NVME_CAP_MPSMAX	GENMASK64(55, 52)
-#define  NVME_CAP_CRWMS		BIT64(59)		/* 2.0: CRTO is there */
+#define  NVME_CAP_CRWMS		BIT64(59)		/* 2.0: CRTO exists */
 #define NVME_VS		0x08
 #define  NVME_VS_1_1		0x00010100u
 #define  NVME_VS_1_3		0x00010300u
@@ -47,10 +47,10 @@
 #define NVME_ASQ	0x28		/* 64 bits */
 #define NVME_ACQ	0x30		/* 64 bits */
 #define NVME_CRTO	0x68		/* 2.0 */
-#define  NVME_CRTO_CRWMT	GENMASK(15, 0)		/* of 500 ms */
+#define  NVME_CRTO_CRWMT	GENMASK(15, 0)		/* x 500 ms */
 #define NVME_DOORBELLS	0x1000		/* SQ y tail: 2y strides on; CQ y head: 2y + 1 */
 
-#define NVME_ALL_ONES	0xffffffffu	/* what a device reads as when it is not there */
+#define NVME_ALL_ONES	0xffffffffu	/* what registers of a removed device read */
 
 /* A submission queue entry, section 4.2. */
 struct nvme_sqe {
@@ -128,19 +128,19 @@ _Static_assert(sizeof(struct nvme_cqe) == 16, "IOCQES says 16 bytes");
 
 #define NVME_AER_TYPE		GENMASK(2, 0)		/* DW0 of an Asynchronous Event Request, figure 145 */
 #define NVME_AER_INFO		GENMASK(15, 8)
-#define NVME_AER_PAGE		GENMASK(23, 16)		/* the log page that tells more, and is to be read */
+#define NVME_AER_PAGE		GENMASK(23, 16)		/* the log page to read */
 
 #define NVME_LOG_NUMDL		GENMASK(31, 16)		/* CDW10 of Get Log Page: dwords, 0's based */
 #define NVME_LOG_HEALTH		0x02u			/* its first byte: critical warnings */
 #define NVME_LOG_CHANGED_NS	0x04u
 #define NVME_CHANGED_MAX	1024u			/* numbers in it; FFFFFFFFh alone: more than that */
-#define NVME_LOG_HEAD		64u			/* bytes that are read of others */
+#define NVME_LOG_HEAD		64u			/* bytes to read of other pages */
 
 #define NVME_CNS_NS		0x00u
 #define NVME_CNS_CTRL		0x01u
 #define NVME_CNS_ACTIVE_NS	0x02u
 #define NVME_CNS_NS_DESC	0x03u			/* from 1.3 on */
-#define NVME_CNS_CSI_CTRL	0x06u			/* 2.0, and 1.4 controllers that know TP 4056 */
+#define NVME_CNS_CSI_CTRL	0x06u			/* 2.0, and 1.4 controllers with TP 4056 */
 
 /* NVM commands, section 6. */
 #define NVME_IO_FLUSH		0x00u
@@ -169,10 +169,10 @@ struct nvme_id_ctrl {
 	char mn[40];
 	char fr[8];
 	uint8_t rab, ieee[3], cmic;
-	uint8_t mdts;			/* log2 of pages of CAP.MPSMIN; 0: no limit */
+	uint8_t mdts;			/* log2 of a number of pages of CAP.MPSMIN; 0: no limit */
 	uint16_t cntlid;
 	uint32_t ver, rtd3r;
-	uint32_t rtd3e;			/* microseconds that a normal shutdown may take; 0: not said */
+	uint32_t rtd3e;			/* microseconds that a normal shutdown may take; 0: not reported */
 	uint32_t oaes;			/* optional events, by their bits in NVME_FEAT_EVENTS */
 	uint8_t rsvd96[15];
 	uint8_t cntrltype;		/* 0: before 1.4 */
@@ -239,8 +239,8 @@ struct nvme_id_nvm_ctrl {
 	uint8_t vsl;
 	uint8_t wzsl;			/* Write Zeroes, in MDTS's unit; 0: no limit */
 	uint8_t wusl, dmrl;
-	uint32_t dmrsl;			/* blocks in one range of Dataset Management; 0: not said */
-	uint64_t dmsl;			/* blocks in all ranges of one command; 0: not said */
+	uint32_t dmrsl;			/* blocks in one range of Dataset Management; 0: not reported */
+	uint64_t dmsl;			/* blocks in all ranges of one command; 0: not reported */
 	uint8_t rsvd16[4080];
 } PACKED;
 

@@ -357,7 +357,7 @@ TEST(ignores_completions_of_nothing)
 	model_post_raw(0, 3, 0, 0);
 	run(10 * MS);
 	CHECK(io->done == 1 && io->status == 0);
-	CHECK(host_log_has("completion of no command"));
+	CHECK(host_log_has("completion without a command"));
 	model_post_raw(1, 0, 1, 0x80);	/* the same once more */
 	run(10 * MS);
 	CHECK_EQ(io->done, 1);

@@ -40,7 +40,7 @@ TEST(a_command_set_that_is_not_said)
 		}
 		model.cap |= 1ull << 43;
 		used = host_heap_used();
-		CHECK(probe() < 0 && host_log_has("does not say which command set"));
+		CHECK(probe() < 0 && host_log_has("does not name its command set"));
 		CHECK_EQ(host_heap_used(), used);
 	}
 }

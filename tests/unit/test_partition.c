@@ -160,7 +160,7 @@ TEST(twice_the_same_label)
 	setup(512);
 	set_entry(2, 300, 400, "one");
 	CHECK_EQ(by(PARTITION_LABEL, "one"), -ERR_INVAL);
-	CHECK(!strcmp(why, "more than one partition is called that"));
+	CHECK(!strcmp(why, "more than one partition has this name"));
 }
 
 /* Each broken byte of header or entries means the backup; both broken means no partition at all. */

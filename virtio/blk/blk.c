@@ -7,7 +7,7 @@
 #include <veneer/string.h>
 #include "blk.h"
 
-#define CLASS_STORAGE	0x010000u	/* SCSI controller, as virtio-blk has always said */
+#define CLASS_STORAGE	0x010000u	/* SCSI controller, as with every virtio-blk device */
 
 static void blkcfg_put(struct vblk *vb, unsigned off, unsigned width, uint64_t v)
 {
@@ -228,6 +228,6 @@ fail_reqs:
 fail_vb:
 	mem_free(vb);
 fail:
-	log_err("%s: no virtio-blk device could be made", name);
+	log_err("%s: cannot make the virtio-blk device", name);
 	return NULL;
 }

@@ -30,7 +30,7 @@ static struct {
 void bootdisk_add(struct disk *disk, uint16_t bdf, bool writable, bool own)
 {
 	if (ndisks == MAX_BOOTDISKS) {
-		log_warn("%s: more than %u disks: this one is not the firmware's", disk->name, MAX_BOOTDISKS);
+		log_warn("%s: more than %u disks: firmware interfaces do not offer this disk", disk->name, MAX_BOOTDISKS);
 		return;
 	}
 	disks[ndisks].disk = disk;

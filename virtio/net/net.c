@@ -33,7 +33,7 @@ static void link_changed(void *ctx)
 	virtio_config_changed(&vn->dev);
 }
 
-/* The end of a poll: publish what was received and sent, then refill the NIC from the guest's rings. */
+/* At the end of a poll, publish received and sent frames, then refill the NIC from the guest's rings. */
 static void flush(void *ctx, unsigned queue)
 {
 	struct vnet *vn = ctx;
@@ -98,7 +98,7 @@ static void vnet_run(struct virtio_dev *dev, unsigned q)
 	struct vnet *vn = to_vnet(dev);
 
 	if (q == VNET_TX && vn->tx_inflight)
-		nic_look(vn->nic);	/* kicks are off: whoever kicks all the same may be one whose frames stand */
+		nic_look(vn->nic);	/* a kick although kicks are off: the frames in flight may hang */
 	if (q == VNET_TX)
 		vnet_tx_run(vn);
 	else if (q == VNET_RX)
@@ -219,6 +219,6 @@ fail_tx_pool:
 fail_vn:
 	mem_free(vn);
 fail:
-	log_err("%s: no virtio-net device could be made", name);
+	log_err("%s: cannot make the virtio-net device", name);
 	return NULL;
 }

@@ -15,7 +15,7 @@
 #define ETH_VLAN	0x8100u
 #define ETH_IPV4	0x0800u
 #define ETH_IPV6	0x86ddu
-#define IP4_LEN		20u	/* the least */
+#define IP4_LEN		20u	/* without options */
 #define IP4_TOTAL	2u
 #define IP4_ID		4u
 #define IP4_PROTO	9u
@@ -23,7 +23,7 @@
 #define IP6_LEN		40u
 #define IP6_PAYLOAD	4u
 #define PROTO_TCP	6u
-#define TCP_LEN		20u	/* the least */
+#define TCP_LEN		20u	/* without options */
 #define TCP_SEQ		4u
 #define TCP_OFF		12u
 #define TCP_FLAGS	13u
@@ -254,6 +254,6 @@ int vnet_tso_run(struct vnet *vn, struct virtq *q, const struct virtq_chain *c)
 	if (!err || !t->sent)
 		return err;
 	/* Not expected: the NIC accepted the first segment, and this one has the same form. */
-	q->host->broken(q, "the NIC refuses a part of a frame whose first part it took");
+	q->host->broken(q, "the NIC refuses a later segment of a frame");
 	return 0;
 }
