@@ -159,16 +159,27 @@ static bool is_plain(const struct disk_queue *q, const struct disk_req *req)
 	return pieces_fit(q, req, (uint64_t)req->nblocks << q->block_shift);
 }
 
-/* Build its command from the request's own pieces. */
-static void start_whole(struct disk_queue *q, struct disk_req *req)
+void disk_submit(struct disk *disk, unsigned index, struct disk_req *req)
 {
-	struct disk_slot *s = slot_get(q);
+	struct disk_queues *qs = disk->queue;
+	struct disk_queue *q = &qs->q[index < qs->n ? index : 0];
+	struct disk_slot *s;
 
+	req->priv.issued_blocks = 0;
+	req->priv.inflight = 0;
+	req->priv.status = 0;
+	q->outstanding++;
+	if (q->waiting.head || !q->nfree || !is_plain(q, req)) {
+		submit_any(q, req);
+		return;
+	}
+	/* One command, of the request's own pieces. */
+	s = slot_get(q);
 	s->req = req;
 	s->skip = 0;
 	s->cmd.op = req->op;
 	s->cmd.unmap = false;
-	s->cmd.lba = q->disk->first_block + req->lba;
+	s->cmd.lba = disk->first_block + req->lba;
 	s->cmd.nblocks = req->nblocks;
 	s->cmd.sg = req->sg;
 	s->cmd.nsg = req->nsg;
@@ -176,21 +187,6 @@ static void start_whole(struct disk_queue *q, struct disk_req *req)
 		list_add(&q->waiting, req);	/* with its command parked */
 	else if (req->priv.status)
 		req_finish(q, req, req->priv.status);
-}
-
-void disk_submit(struct disk *disk, unsigned q, struct disk_req *req)
-{
-	struct disk_queues *qs = disk->queue;
-	struct disk_queue *queue = &qs->q[q < qs->n ? q : 0];
-
-	req->priv.issued_blocks = 0;
-	req->priv.inflight = 0;
-	req->priv.status = 0;
-	queue->outstanding++;
-	if (!queue->waiting.head && queue->nfree && is_plain(queue, req))
-		start_whole(queue, req);
-	else
-		submit_any(queue, req);
 }
 
 static void queue_kick(struct disk_queue *q)
@@ -234,63 +230,44 @@ void disk_cmd_done(struct disk *disk, struct disk_cmd *cmd, int status)
 
 /* --- requests that are split or must wait --- */
 
-/* Build the next command of the request at the head of the FIFO; NULL if there is no tag or no bounce memory. */
-static struct disk_slot *slot_next(struct disk_queue *q, struct disk_req *req)
-{
-	struct disk_slot *s = slot_get(q);
-
-	if (s && !disk_cut_next(s, req)) {
-		slot_put(s);
-		return NULL;
-	}
-	return s;
-}
-
-static void unpark(struct disk_queue *q)
-{
-	if (q->parked)
-		slot_put(q->parked);
-	q->parked = NULL;
-}
-
-/* True if no more commands may be started for the request: one has failed, or the disk is gone. */
-static bool req_is_over(const struct disk_queue *q, struct disk_req *req)
-{
-	if (q->disk->gone && !req->priv.status)
-		req->priv.status = -ERR_NODEV;
-	return req->priv.status != 0;
-}
-
-/* Start whatever can be started, in order. */
+/* Start the waiting requests' commands in order, until the driver is busy or no tag or bounce memory is free. */
 static void queue_run(struct disk_queue *q)
 {
 	struct disk_req *req;
 
 	while ((req = q->waiting.head)) {
-		if (req_is_over(q, req)) {
-			unpark(q);
-		} else {
-			struct disk_slot *s = q->parked ? q->parked : slot_next(q, req);
+		struct disk_slot *s = q->parked;
 
-			if (!s || !slot_start(s))
+		if (q->disk->gone && !req->priv.status)
+			req->priv.status = -ERR_NODEV;
+		if (!req->priv.status) {
+			if (!s) {
+				s = slot_get(q);
+				if (!s)
+					return;
+				if (!disk_cut_next(s, req)) {
+					slot_put(s);
+					return;
+				}
+			}
+			if (!slot_start(s))
 				return;
 			if (!req->priv.status && req->op != DISK_FLUSH && req->priv.issued_blocks < req->nblocks)
 				continue;
+		} else if (s) {
+			slot_put(s);
+			q->parked = NULL;
 		}
 		list_pop(&q->waiting);
 		req_settle(q, req);
 	}
 }
 
-static bool op_writes(enum disk_op op)
-{
-	return op == DISK_WRITE || op == DISK_DISCARD || op == DISK_WRITE_ZEROES;
-}
-
 /* Check a request.  0: queue it; 1: nothing to do; negative: the error. */
 static int req_check(const struct disk_queue *q, const struct disk_req *req)
 {
 	const struct disk *disk = q->disk;
+	bool range = req->op == DISK_DISCARD || req->op == DISK_WRITE_ZEROES;
 
 	if (disk->gone)
 		return -ERR_NODEV;
@@ -298,11 +275,11 @@ static int req_check(const struct disk_queue *q, const struct disk_req *req)
 		return disk->flush ? 0 : disk->write_cache ? -ERR_NOTSUP : 1;
 	if (req->op > DISK_WRITE_ZEROES || !disk_op_max_blocks(disk, req->op))
 		return -ERR_NOTSUP;
-	if (op_writes(req->op) && disk->hw_read_only)
+	if ((range || req->op == DISK_WRITE) && disk->hw_read_only)
 		return -ERR_ROFS;
 	if (!on_disk(disk, req))
 		return -ERR_INVAL;
-	if (req->op == DISK_DISCARD || req->op == DISK_WRITE_ZEROES)
+	if (range)
 		return 0;
 	if (req->nsg > DISK_MAX_SEGS || sg_bytes(req->sg, req->nsg) != (uint64_t)req->nblocks << q->block_shift)
 		return -ERR_INVAL;

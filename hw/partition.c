@@ -226,7 +226,7 @@ static int find_gpt(struct scan *s, struct partition *out)
 		if (read_header(s, at[i]) && read_entries(s) && s->sound) {
 			s->second = true;
 			if (!read_entries(s))
-				return fail(s, -ERR_IO, "its partition table reads differently the second time");
+				return fail(s, -ERR_IO, "its partition table cannot be read twice with the same result");
 			*s->why = i ? "its GPT is damaged, the backup at its end was used" : "";
 			return check_hit(s, out);
 		}
@@ -375,7 +375,7 @@ static int find_mbr(struct scan *s, struct partition *out)
 	 */
 	read_mbr(s);
 	if (s->number >= 5 && s->unread)
-		return fail(s, -ERR_IO, "its partition table reads differently the second time");
+		return fail(s, -ERR_IO, "a table of its logical partitions cannot be read");
 	if (s->number >= 5 && s->endless && !s->overlap)
 		return fail(s, -ERR_INVAL, "it has more than 256 logical partitions, or the chain of their tables is a circle");
 	*s->why = "";

@@ -287,11 +287,6 @@ void virtio_queue_enable(struct virtio_dev *dev, struct virtq *q)
 		dev->type->run(dev, q->index);
 }
 
-static void run_queue(struct virtio_dev *dev, unsigned index)
-{
-	if (dev->vq[index].live && dev->st.running)
-		dev->type->run(dev, index);
-}
 
 static void post_kick(struct virtio_dev *dev, unsigned index, uint32_t bit)
 {
@@ -337,8 +332,8 @@ static void run_kicked(void *ctx, uint32_t bits)
 	for (unsigned i = 0; i < dev->type->nqueues; i++) {
 		if (bits & LEGACY_KICK(i))
 			start_early(dev, i);
-		if (bits & (BIT(i) | LEGACY_KICK(i)))
-			run_queue(dev, i);
+		if ((bits & (BIT(i) | LEGACY_KICK(i))) && dev->vq[i].live && dev->st.running)
+			dev->type->run(dev, i);
 	}
 }
 

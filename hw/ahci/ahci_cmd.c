@@ -233,36 +233,27 @@ static void drain_single(struct ahci_port *p)
 	}
 }
 
-/* A queued command that succeeded leaves PxSACT; a failed one stays. */
-static void drain_queued(struct ahci_port *p)
-{
-	uint32_t done = p->issued & ~port_read(p, AHCI_PXSACT);
-
-	dma_rmb();
-	p->issued &= ~done;
-	ahci_port_over(p, done, 0);
-}
-
-/* Not every controller raises TFES for an error in a set device bits FIS: look at the FIS itself. */
-static bool sdb_says_error(const struct ahci_port *p, uint32_t events)
-{
-	return (events & AHCI_PXIS_SDBS) && (p->mem->rfis.sdbfis[2] & (ATA_ERR | ATA_DF));
-}
-
 void ahci_port_drain(struct ahci_port *p)
 {
-	uint32_t events = p->events;
+	uint32_t events = p->events, done;
+	/* Not every controller raises TFES for an error in a set device bits FIS: check the FIS itself. */
+	bool sdb_error = (events & AHCI_PXIS_SDBS) && (p->mem->rfis.sdbfis[2] & (ATA_ERR | ATA_DF));
 
-	if (events & AHCI_PXIS_LINK)
+	if (events & AHCI_PXIS_LINK) {
 		ahci_port_fault(p, AHCI_FAULT_LINK);
-	else if (events & AHCI_PXIS_FATAL)
+	} else if (events & AHCI_PXIS_FATAL) {
 		ahci_port_fault(p, AHCI_FAULT_LINE);
-	else if ((events & AHCI_PXIS_TFES) || sdb_says_error(p, events))
+	} else if ((events & AHCI_PXIS_TFES) || sdb_error) {
 		ahci_port_fault(p, AHCI_FAULT_TASK);
-	else if (p->issued && p->queued)
-		drain_queued(p);
-	else if (p->issued || p->internal)
+	} else if (p->issued && p->queued) {
+		/* A queued command that succeeded leaves PxSACT; a failed one stays. */
+		done = p->issued & ~port_read(p, AHCI_PXSACT);
+		dma_rmb();
+		p->issued &= ~done;
+		ahci_port_over(p, done, 0);
+	} else if (p->issued || p->internal) {
 		drain_single(p);
+	}
 	p->events = 0;
 }
 

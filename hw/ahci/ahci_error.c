@@ -83,45 +83,32 @@ void ahci_port_fault(struct ahci_port *p, enum ahci_fault fault)
 
 /* --- the verdict, once no command is in the hardware any more --- */
 
-static void judge_task(struct ahci_port *p)
-{
-	if (p->queued && p->victims)
-		p->wants |= AHCI_WANT_LOG;
-	if (alone(p->victims))
-		ahci_port_over(p, p->victims, -ERR_IO);
-	else
-		p->suspects |= p->victims;
-}
-
-/* The device itself has not failed the command: each command gets one more try, alone. */
-static void judge_line(struct ahci_port *p)
-{
-	uint32_t guilty = alone(p->victims) ? p->victims & p->retried : 0;
-
-	ahci_port_over(p, guilty, -ERR_IO);
-	p->suspects |= p->victims & ~guilty;
-	if (alone(p->victims))
-		p->retried |= p->victims;
-}
-
-static void judge_time(struct ahci_port *p)
-{
-	ahci_port_over(p, p->expired & p->victims, -ERR_TIMEOUT);
-	p->requeue |= p->victims & ~p->expired;
-}
-
 static void port_judge(struct ahci_port *p)
 {
+	bool single = alone(p->victims);
+	uint32_t guilty;
+
 	switch (p->fault) {
 	case AHCI_FAULT_TASK:
-		judge_task(p);
+		if (p->queued && p->victims)
+			p->wants |= AHCI_WANT_LOG;
+		if (single)
+			ahci_port_over(p, p->victims, -ERR_IO);
+		else
+			p->suspects |= p->victims;
 		break;
 	case AHCI_FAULT_LINE:
 	case AHCI_FAULT_LINK:
-		judge_line(p);
+		/* The device itself has not failed the command: each command gets one more try, alone. */
+		guilty = single ? p->victims & p->retried : 0;
+		ahci_port_over(p, guilty, -ERR_IO);
+		p->suspects |= p->victims & ~guilty;
+		if (single)
+			p->retried |= p->victims;
 		break;
 	case AHCI_FAULT_TIME:
-		judge_time(p);
+		ahci_port_over(p, p->expired & p->victims, -ERR_TIMEOUT);
+		p->requeue |= p->victims & ~p->expired;
 		break;
 	case AHCI_FAULT_ABORT:
 	case AHCI_FAULT_GONE:
@@ -359,20 +346,16 @@ static void reissue(struct ahci_port *p, unsigned slot)
 	ahci_build(p, cmd);
 }
 
-static bool slot_is_queued(const struct ahci_port *p, unsigned slot)
-{
-	return p->ncq && (p->cmd[slot]->op == DISK_READ || p->cmd[slot]->op == DISK_WRITE);
-}
 
 /* Choose all queued commands together, or the first of the others. */
 static void reissue_group(struct ahci_port *p)
 {
 	uint32_t group = 0;
 
-	for (uint32_t left = p->requeue; left; left &= left - 1) {
+	for (uint32_t left = p->ncq ? p->requeue : 0; left; left &= left - 1) {
 		unsigned slot = (unsigned)__builtin_ctz(left);
 
-		if (slot_is_queued(p, slot))
+		if (p->cmd[slot]->op == DISK_READ || p->cmd[slot]->op == DISK_WRITE)
 			group |= BIT(slot);
 	}
 	if (!group)
@@ -466,11 +449,6 @@ void ahci_port_after_reset(struct ahci_port *p, bool ok)
 
 /* --- the client's reset --- */
 
-static void port_forget(struct ahci_port *p)
-{
-	p->fresh = p->victims = p->expired = p->suspects = p->requeue = p->over = 0;
-	memset(p->cmd, 0, sizeof(p->cmd));
-}
 
 /* The only wait at run time: the guest frees its buffers when this function returns.  Normally some microseconds. */
 void ahci_abort_all(struct disk *disk)
@@ -482,7 +460,8 @@ void ahci_abort_all(struct disk *disk)
 		ahci_port_fault(p, AHCI_FAULT_ABORT);
 	if (p->state == AHCI_STOP && !ahci_port_stop(p) && !h->resetting)
 		ahci_reset_begin(h);
-	port_forget(p);
+	p->fresh = p->victims = p->expired = p->suspects = p->requeue = p->over = 0;
+	memset(p->cmd, 0, sizeof(p->cmd));
 	if (h->resetting)
 		(void)wait_until(ahci_reset_step(h), AHCI_HBA_RESET_US + AHCI_ENGINE_US);
 	ahci_port_advance(p);

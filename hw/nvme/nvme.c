@@ -191,31 +191,26 @@ static struct nvme_slot *slot_get(struct nvme *n, struct nvme_ns *ns)
 	return NULL;
 }
 
-/* Most transfers: one piece on one or two pages, which needs no list.  False for any other. */
-static bool fill_two_prps(uint64_t page, struct nvme_sqe *sqe, uint64_t at, uint64_t len)
-{
-	uint64_t first = page - (at & (page - 1));
-
-	if (!len || len > first + page || !IS_ALIGNED(at, 4))
-		return false;
-	sqe->prp1 = at;
-	if (len > first)
-		sqe->prp2 = at + first;
-	return true;
-}
-
 /*
  * Physical Region Pages, section 4.3: the first entry may have an offset (dword aligned), all others are whole pages;
- * two entries stand in the command, more in a list.  hw/disk_cut.c cuts so that this holds; it is checked all the same,
- * because a wrong entry is a write to somebody's memory.
+ * the command holds two entries, a list holds more.  hw/disk_cut.c cuts by these rules; check them nevertheless, because a
+ * wrong entry makes the controller write to other memory.
  */
 static int fill_prps(const struct nvme *n, struct nvme_slot *s, const struct disk_cmd *cmd)
 {
 	uint64_t page = n->page_size, all = (uint64_t)cmd->nblocks * s->ns->disk.block_size, bytes = 0;
 	unsigned count = 0;
 
-	if (cmd->nsg == 1 && cmd->sg->len == all && fill_two_prps(page, &s->sqe, cmd->sg->addr, all))
-		return 0;
+	/* Most transfers: one piece on one or two pages, which needs no list. */
+	if (cmd->nsg == 1 && cmd->sg->len == all && IS_ALIGNED(cmd->sg->addr, 4)) {
+		uint64_t start = cmd->sg->addr, first = page - (start & (page - 1));
+
+		if (all <= first + page) {
+			s->sqe.prp1 = start;
+			s->sqe.prp2 = all > first ? start + first : 0;
+			return 0;
+		}
+	}
 	for (unsigned i = 0; i < cmd->nsg; i++) {
 		uint64_t at = cmd->sg[i].addr, end = at + cmd->sg[i].len;
 
@@ -241,66 +236,44 @@ static int fill_prps(const struct nvme *n, struct nvme_slot *s, const struct dis
 	return 0;
 }
 
-static void fill_lba(struct nvme_sqe *sqe, const struct disk_cmd *cmd)
-{
-	sqe->cdw10 = (uint32_t)cmd->lba;
-	sqe->cdw11 = (uint32_t)(cmd->lba >> 32);
-	sqe->cdw12 |= FIELD_PREP(NVME_RW_NLB, cmd->nblocks - 1);
-}
-
-static int fill_rw(const struct nvme *n, struct nvme_slot *s, const struct disk_cmd *cmd)
-{
-	if (!cmd->nblocks || cmd->nblocks > NVME_MAX_NLB)
-		return -ERR_INVAL;
-	if (cmd->op == DISK_READ) {
-		s->sqe.cdw0 |= NVME_IO_READ;
-	} else {
-		s->sqe.cdw0 |= NVME_IO_WRITE;
-		s->sqe.cdw12 = s->ns->fua ? NVME_RW_FUA : 0;
-	}
-	fill_lba(&s->sqe, cmd);
-	return fill_prps(n, s, cmd);
-}
-
-static int fill_zeroes(struct nvme_slot *s, const struct disk_cmd *cmd)
-{
-	if (!cmd->nblocks || cmd->nblocks > NVME_MAX_NLB)
-		return -ERR_INVAL;
-	s->sqe.cdw0 |= NVME_IO_WRITE_ZEROES;
-	s->sqe.cdw12 = (s->ns->fua ? NVME_RW_FUA : 0) | (cmd->unmap && s->ns->deac ? NVME_RW_DEAC : 0);
-	fill_lba(&s->sqe, cmd);
-	return 0;
-}
-
-/* One range; it stands where the PRP list of a read or write would. */
-static int fill_dsm(struct nvme_slot *s, const struct disk_cmd *cmd)
-{
-	struct nvme_dsm_range *range = (struct nvme_dsm_range *)s->prp;
-
-	range->attributes = 0;
-	range->nblocks = cmd->nblocks;
-	range->slba = cmd->lba;
-	s->sqe.cdw0 |= NVME_IO_DSM;
-	s->sqe.prp1 = mem_phys(range);
-	s->sqe.cdw11 = NVME_DSM_AD;
-	return 0;
-}
-
 static int slot_fill(const struct nvme *n, struct nvme_slot *s, const struct disk_cmd *cmd)
 {
-	switch (cmd->op) {
-	case DISK_READ:
-	case DISK_WRITE:
-		return fill_rw(n, s, cmd);
-	case DISK_FLUSH:
+	struct nvme_dsm_range *range = (struct nvme_dsm_range *)s->prp;	/* a discard has no PRP list */
+	uint32_t fua = s->ns->fua ? NVME_RW_FUA : 0;
+
+	if (cmd->op == DISK_FLUSH) {
 		s->sqe.cdw0 |= NVME_IO_FLUSH;
 		return 0;
-	case DISK_DISCARD:
-		return fill_dsm(s, cmd);
-	case DISK_WRITE_ZEROES:
-		return fill_zeroes(s, cmd);
 	}
-	return -ERR_NOTSUP;
+	if (cmd->op == DISK_DISCARD) {
+		range->attributes = 0;
+		range->nblocks = cmd->nblocks;
+		range->slba = cmd->lba;
+		s->sqe.cdw0 |= NVME_IO_DSM;
+		s->sqe.prp1 = mem_phys(range);
+		s->sqe.cdw11 = NVME_DSM_AD;
+		return 0;
+	}
+	if (!cmd->nblocks || cmd->nblocks > NVME_MAX_NLB)
+		return -ERR_INVAL;
+	s->sqe.cdw10 = (uint32_t)cmd->lba;
+	s->sqe.cdw11 = (uint32_t)(cmd->lba >> 32);
+	s->sqe.cdw12 = FIELD_PREP(NVME_RW_NLB, cmd->nblocks - 1);
+	switch (cmd->op) {
+	case DISK_READ:
+		s->sqe.cdw0 |= NVME_IO_READ;
+		return fill_prps(n, s, cmd);
+	case DISK_WRITE:
+		s->sqe.cdw0 |= NVME_IO_WRITE;
+		s->sqe.cdw12 |= fua;
+		return fill_prps(n, s, cmd);
+	case DISK_WRITE_ZEROES:
+		s->sqe.cdw0 |= NVME_IO_WRITE_ZEROES;
+		s->sqe.cdw12 |= fua | (cmd->unmap && s->ns->deac ? NVME_RW_DEAC : 0);
+		return 0;
+	default:
+		return -ERR_NOTSUP;
+	}
 }
 
 static int nvme_start(struct disk *disk, unsigned q, struct disk_cmd *cmd)

@@ -680,7 +680,7 @@ TEST(read_now)
 	ctrl.ops = &dead;
 	CHECK_EQ(disk_read_now(&disk, 5, buf, 1), -ERR_TIMEOUT);
 	CHECK_EQ(disk_outstanding(&disk), 0);
-	CHECK(host_log_has("fake0: a read of block 0x5 was not done"));
+	CHECK(host_log_has("fake0: a read of block 0x5 did not end"));
 	disk_fini(&disk);
 }
 

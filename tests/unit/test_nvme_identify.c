@@ -58,7 +58,7 @@ TEST(a_namespace_that_cannot_be_described)
 	new_machine();
 	model.fail_identify_ns = 1;
 	CHECK_EQ(probe(), 0);
-	CHECK(dev->ndisk == 1 && d1->index == 3 && host_log_has("namespace 1 left out: the controller"));
+	CHECK(dev->ndisk == 1 && d1->index == 3 && host_log_has("namespace 1 left out: Identify Namespace fails"));
 }
 
 /* The table of disks is full: the others are left out, and the log does not fill up with them. */

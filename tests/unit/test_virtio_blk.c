@@ -587,7 +587,7 @@ TEST(nothing_stays_allocated_when_making_fails)
 		if (virtio_blk_new("blk1", &conf, &place))
 			break;
 		CHECK_EQ(host_heap_used(), before);
-		CHECK(host_log_has("blk1: no virtio-blk"));
+		CHECK(host_log_has("blk1: cannot make the virtio-blk device"));
 	}
 	CHECK_EQ(n, 3);
 }

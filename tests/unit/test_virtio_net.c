@@ -752,7 +752,7 @@ TEST(nothing_stays_allocated_when_making_fails)
 		if (virtio_net_new("net1", &conf, &place))
 			break;
 		CHECK_EQ(host_heap_used(), before);
-		CHECK(host_log_has("net1: no virtio-net"));
+		CHECK(host_log_has("net1: cannot make the virtio-net device"));
 	}
 	CHECK_EQ(n, 4);
 }

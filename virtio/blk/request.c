@@ -128,11 +128,6 @@ static bool make_stable(struct vblk *vb)
 
 /* --- submission --- */
 
-static void request_submit(struct vblk *vb, struct vblk_req *r)
-{
-	r->disk.done = request_done;
-	disk_submit(vb->disk, 0, &r->disk);
-}
 
 /* Convert the guest's range of sectors to blocks of the disk, in the request.  False if the disk has no such blocks. */
 static bool set_range(const struct vblk *vb, struct disk_req *d, uint64_t sector, uint64_t n)
@@ -161,7 +156,7 @@ static int request_transfer(struct vblk *vb, struct vblk_req *r, uint64_t sector
 	r->disk.nsg = nsg;
 	if (r->disk.op == DISK_READ)
 		r->data_len = (uint32_t)MIN(bytes, (uint64_t)UINT32_MAX - 1);
-	request_submit(vb, r);
+	disk_submit(vb->disk, 0, &r->disk);
 	return 0;
 }
 
@@ -176,7 +171,7 @@ static int request_flush(struct vblk *vb, struct vblk_req *r)
 	}
 	r->disk.op = DISK_FLUSH;
 	vb->cached = false;
-	request_submit(vb, r);
+	disk_submit(vb->disk, 0, &r->disk);
 	return 0;
 }
 
@@ -207,7 +202,7 @@ static int request_range(struct vblk *vb, struct vblk_req *r, const struct virtq
 	if (!set_range(vb, &r->disk, seg.sector, seg.num_sectors))
 		return -ERR_INVAL;
 	r->disk.unmap = seg.flags & VIRTIO_BLK_RANGE_UNMAP;
-	request_submit(vb, r);
+	disk_submit(vb->disk, 0, &r->disk);
 	return 0;
 }
 
@@ -241,21 +236,12 @@ static int request_begin(struct vblk *vb, struct vblk_req *r, const struct virti
 	return -ERR_NOTSUP;
 }
 
-/* The last writable byte is the status; the rest of the writable pieces is data. */
-static uint8_t *split_status(struct virtq_chain *c)
-{
-	struct sg *last = &c->in[c->nin - 1];
-
-	c->in_len--;
-	if (--last->len == 0)
-		c->nin--;
-	return (uint8_t *)(uintptr_t)(last->addr + last->len);
-}
 
 static void request_serve(struct vblk *vb, struct virtq_chain *c)
 {
 	struct vblk_req *r = vb->free;
 	struct virtio_blk_hdr hdr;
+	struct sg *last;
 	int err;
 
 	if (!c->nin || c->out_len < sizeof(hdr)) {
@@ -264,12 +250,18 @@ static void request_serve(struct vblk *vb, struct virtq_chain *c)
 	}
 	virtq_chain_read(c, &hdr, sizeof(hdr));
 	virtq_chain_skip(c, sizeof(hdr));
+	/* The last writable byte is the status; the rest of the writable pieces is data. */
+	last = &c->in[c->nin - 1];
+	c->in_len--;
+	if (--last->len == 0)
+		c->nin--;
 
 	vb->free = r->next;
 	disk_work_begun(vb);
 	r->head = c->head;
 	r->data_len = 0;
-	r->status = split_status(c);
+	r->disk.done = request_done;
+	r->status = (uint8_t *)(uintptr_t)(last->addr + last->len);
 	r->disk.unmap = false;
 	r->disk.sg = NULL;
 	r->disk.nsg = 0;

@@ -52,25 +52,6 @@ static int post_bounced(struct vnet *vn, struct vnet_rx_slot *s)
 	return err;
 }
 
-/* Give one chain to the NIC.  0, or negative if the chain has to wait. */
-static int give(struct vnet *vn, struct virtq *q, const struct virtq_chain *c)
-{
-	struct vnet_rx_slot *s = &vn->rx_slot[c->head];
-	int err = -ERR_INVAL;
-
-	if (c->in_len < vn->hdr_len + NIC_FRAME_MIN) {
-		/* Too small for any frame. */
-		virtq_push(q, c->head, 0);
-		return 0;
-	}
-	s->head = c->head;
-	if (in_place(vn, c, s))
-		err = post(vn, s);
-	if (err == -ERR_INVAL)
-		err = post_bounced(vn, s);
-	return err;
-}
-
 /* Give the NIC at most *@left waiting chains, and count these down; true if the NIC or the pool is full. */
 static bool refill(struct vnet *vn, struct virtq *q, unsigned *left)
 {
@@ -79,8 +60,20 @@ static bool refill(struct vnet *vn, struct virtq *q, unsigned *left)
 	bool full = false;
 
 	while (!full && *left && virtq_pop(q, c)) {
+		struct vnet_rx_slot *s = &vn->rx_slot[c->head];
+		int err = -ERR_INVAL;
+
 		--*left;
-		full = give(vn, q, c) < 0;
+		if (c->in_len < vn->hdr_len + NIC_FRAME_MIN) {
+			virtq_push(q, c->head, 0);	/* too small for any frame */
+			continue;
+		}
+		s->head = c->head;
+		if (in_place(vn, c, s))
+			err = post(vn, s);
+		if (err == -ERR_INVAL)
+			err = post_bounced(vn, s);
+		full = err < 0;
 		if (full)
 			virtq_unpop(q, c);
 	}

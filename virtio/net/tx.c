@@ -5,34 +5,6 @@
 #include "inet.h"
 #include "net.h"
 
-/* Read the virtio header, which any pieces may hold, and drop it from @c.  False if no frame follows that could be sent. */
-static bool parse(struct vnet *vn, struct virtq_chain *c, struct virtio_net_hdr *hdr)
-{
-	if (c->out_len < vn->hdr_len + NIC_FRAME_MIN)
-		return false;
-	virtq_chain_read(c, hdr, VIRTIO_NET_HDR_LEGACY);
-	virtq_chain_skip(c, vn->hdr_len);
-	return true;
-}
-
-static bool describe(const struct vnet *vn, const struct virtq_chain *c, const struct virtio_net_hdr *hdr, struct nic_tx *pkt)
-{
-	if (c->out_len > NIC_FRAME_MAX)
-		return false;
-	pkt->len = (uint32_t)c->out_len;
-	if ((hdr->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) && vn->tx_csum) {
-		if ((uint32_t)hdr->csum_start + hdr->csum_offset + 2 > pkt->len)
-			return false;
-		pkt->flags = NIC_TX_CSUM;
-		pkt->csum_start = hdr->csum_start;
-		pkt->csum_offset = hdr->csum_offset;
-	}
-	pkt->frag = c->out;
-	pkt->nfrag = c->nout;
-	pkt->token = vnet_tx_token(c->head, -1);
-	return true;
-}
-
 int vnet_tx_buf(struct vnet *vn)
 {
 	int i = vnet_pool_get(&vn->tx_pool);
@@ -51,7 +23,8 @@ static void sum_up(uint8_t *frame, struct nic_tx *pkt)
 	pkt->flags &= ~NIC_TX_CSUM;
 }
 
-static int send_bounced(struct vnet *vn, const struct virtq_chain *c, struct nic_tx *pkt)
+/* Send a copy: the frame has too many pieces, is out of reach, or has a checksum offset that the chip does not support. */
+static int send_copied(struct vnet *vn, const struct virtq_chain *c, struct nic_tx *pkt)
 {
 	int i = vnet_tx_buf(vn), err;
 	struct sg whole;
@@ -77,61 +50,56 @@ static int send_bounced(struct vnet *vn, const struct virtq_chain *c, struct nic
 	return 0;
 }
 
-static void count_direct(struct vnet *vn, const struct nic_tx *pkt)
+/*
+ * Give the chain's frame to the NIC.  Returns -ERR_BUSY if the NIC has no room for the frame, or for the rest of it
+ * (vn->tso.active); another error if the frame cannot be sent.
+ */
+static int send_frame(struct vnet *vn, struct virtq *q, struct virtq_chain *c)
 {
-	if (vn->nic->caps & NIC_CAP_TX_COPY)
-		vnet_count_copied(vn, pkt->len);
-	else
-		vn->cnt_tx_zero_copy++;
-}
-
-static int send_whole(struct vnet *vn, const struct virtq_chain *c, struct nic_tx *pkt)
-{
+	struct virtio_net_hdr hdr;
+	struct nic_tx pkt = { 0 };
 	int err;
 
+	if (c->out_len < vn->hdr_len + NIC_FRAME_MIN)
+		return -ERR_INVAL;
+	virtq_chain_read(c, &hdr, VIRTIO_NET_HDR_LEGACY);
+	virtq_chain_skip(c, vn->hdr_len);
+	if (hdr.gso_type != VIRTIO_NET_HDR_GSO_NONE)
+		return vnet_tso_begin(vn, c, &hdr) ? vnet_tso_run(vn, q, c) : -ERR_INVAL;
+	if (c->out_len > NIC_FRAME_MAX)
+		return -ERR_INVAL;
+	pkt.len = (uint32_t)c->out_len;
+	if ((hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) && vn->tx_csum) {
+		if ((uint32_t)hdr.csum_start + hdr.csum_offset + 2 > pkt.len)
+			return -ERR_INVAL;
+		pkt.flags = NIC_TX_CSUM;
+		pkt.csum_start = hdr.csum_start;
+		pkt.csum_offset = hdr.csum_offset;
+	}
+	pkt.frag = c->out;
+	pkt.nfrag = c->nout;
+	pkt.token = vnet_tx_token(c->head, -1);
 	vn->tx_inflight++;	/* set before nic_tx(): the NIC may complete from inside */
-	err = nic_tx(vn->nic, 0, pkt);
+	err = nic_tx(vn->nic, 0, &pkt);
 	if (!err) {
-		count_direct(vn, pkt);
+		if (vn->nic->caps & NIC_CAP_TX_COPY)
+			vnet_count_copied(vn, pkt.len);
+		else
+			vn->cnt_tx_zero_copy++;
 		return 0;
 	}
-	/* Copy the frame: too many pieces, memory out of reach, or a checksum offset that the chip does not support. */
 	if (err == -ERR_INVAL)
-		err = send_bounced(vn, c, pkt);
+		err = send_copied(vn, c, &pkt);
 	if (err)
 		vn->tx_inflight--;
 	return err;
 }
 
-static int send_new(struct vnet *vn, struct virtq *q, struct virtq_chain *c)
-{
-	struct virtio_net_hdr hdr;
-	struct nic_tx pkt = { 0 };
-
-	if (!parse(vn, c, &hdr))
-		return -ERR_INVAL;
-	if (hdr.gso_type != VIRTIO_NET_HDR_GSO_NONE)
-		return vnet_tso_begin(vn, c, &hdr) ? vnet_tso_run(vn, q, c) : -ERR_INVAL;
-	return describe(vn, c, &hdr, &pkt) ? send_whole(vn, c, &pkt) : -ERR_INVAL;
-}
-
-/* 0: the frame was given to the NIC, or dropped.  -ERR_BUSY: no room for it, or for the rest of it (vn->tso.active). */
-static int send(struct vnet *vn, struct virtq *q, struct virtq_chain *c)
-{
-	int err = vn->tso.active ? vnet_tso_run(vn, q, c) : send_new(vn, q, c);
-
-	if (!err || err == -ERR_BUSY)
-		return err;
-	vn->cnt_tx_dropped++;
-	virtq_push(q, c->head, 0);
-	return 0;
-}
-
 /*
- * Send waiting frames until these and the segments made here are @max or more together; their number.  *@full is set if the
- * NIC has no room for the next.
+ * Send waiting frames until these and the segments made here are @max or more together.  Returns their number.  Sets *@full if
+ * the NIC has no room for the next.
  */
-static unsigned batch(struct vnet *vn, struct virtq *q, unsigned max, bool *full)
+static unsigned send_batch(struct vnet *vn, struct virtq *q, unsigned max, bool *full)
 {
 	struct virtq_chain *c = &q->chain;
 	uint64_t before = vn->cnt_tx_segments;
@@ -139,11 +107,17 @@ static unsigned batch(struct vnet *vn, struct virtq *q, unsigned max, bool *full
 
 	*full = false;
 	while (n + (vn->cnt_tx_segments - before) < max && (vn->tso.active ? q->live : virtq_pop(q, c))) {
-		if (send(vn, q, c) == -ERR_BUSY) {
+		int err = vn->tso.active ? vnet_tso_run(vn, q, c) : send_frame(vn, q, c);
+
+		if (err == -ERR_BUSY) {
 			if (!vn->tso.active)
 				virtq_unpop(q, c);
 			*full = true;
 			break;
+		}
+		if (err) {
+			vn->cnt_tx_dropped++;
+			virtq_push(q, c->head, 0);
 		}
 		n++;
 	}
@@ -167,7 +141,7 @@ void vnet_tx_run(struct vnet *vn)
 		return;
 	vn->tx_running = true;
 	for (;;) {
-		n = batch(vn, q, left, &full);
+		n = send_batch(vn, q, left, &full);
 		left -= MIN(n, left);
 		if (vn->tx_inflight) {
 			virtq_kicks_off(q);
