@@ -121,7 +121,7 @@ static void start_guest(void)
 		stop("the guest cannot be started; see the line above");
 	this_cpu()->v = v;
 	vcpu_ops->set(v, &regs);
-	if ((acpi.ncpus > 1 || config.ap_trap == AP_TRAP_ALWAYS) && smp_watch())
+	if ((acpi.ncpus > 1 || config.ap_trap == AP_TRAP_ALWAYS) && smp_watch_begin())
 		stop("no memory to watch the local APIC");
 	if (IS_ENABLED(CONFIG_INTX))
 		intx_start();

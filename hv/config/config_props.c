@@ -560,12 +560,14 @@ static const struct prop guest_props[] = {
 	  DOC("<4>", "all", "the guest gets so many processors, the first of the ACPI tables; Veneer holds the others, which "
 	      "never run") },
 	{ "veneer,ap-trap", guest_set_ap_trap,
-	  .words = WORDS([AP_TRAP_AUTO] = "auto", [AP_TRAP_ALWAYS] = "always", [AP_TRAP_START] = "start"),
+	  .words = WORDS([AP_TRAP_AUTO] = "auto", [AP_TRAP_ALWAYS] = "always", [AP_TRAP_START] = "start",
+			 [AP_TRAP_NEVER] = "never"),
 	  DOC("\"auto\"", "`\"auto\"`", "`\"always\"`: INIT, SIPI and NMIs that the guest sends are emulated for ever, at an "
-	      "exit per write to the local APIC (xAPIC) or per IPI (x2APIC); `\"auto\"`: until all its processors run, if the "
-	      "processor then hands INITs to Veneer, as silicon does, else (AMD processors of emulators and of KVM) for ever; "
-	      "`\"start\"`: until all run, though an INIT may then take a processor away from Veneer: for tests. Bochs's Intel "
-	      "processors keep an INIT pending and need `\"always\"` for kexec and processor hotplug") },
+	      "exit per write to the local APIC (xAPIC) or per IPI (x2APIC); `\"auto\"`: only from an INIT to the SIPI after "
+	      "it, if the processor hands INITs to Veneer, as silicon does, else (AMD processors of emulators and of KVM) for "
+	      "ever; `\"start\"`: until all run, though an INIT may then take a processor away from Veneer: for tests; "
+	      "`\"never\"`: for measurements of a guest that starts no other processor. Bochs's Intel processors keep an INIT "
+	      "pending and need `\"always\"`") },
 	{ NULL }
 };
 

@@ -23,6 +23,12 @@ void cpus_init(void);
  */
 bool ipi_guest_sends(uint32_t low, uint32_t dest, bool x2apic);
 
+/*
+ * The watch has begun after the guest's INIT: carry out the SIPI that this processor may have sent meanwhile.  Its ICR still
+ * holds that command.
+ */
+void ipi_look_back(void);
+
 /* Set the function to call after each emulated INIT, on the processor that sent the INIT.  No lock is held. */
 void ipi_on_init(void (*fn)(void));
 

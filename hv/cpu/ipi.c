@@ -94,6 +94,22 @@ bool ipi_guest_sends(uint32_t low, uint32_t dest, bool x2apic)
 }
 
 /*
+ * Only for processors whose first SIPI this is: for these no older one can stand in the ICR.  One that had this INIT later than
+ * the sender's SIPI would wait for another, as on silicon.
+ */
+void ipi_look_back(void)
+{
+	uint32_t low, dest;
+
+	if (!lapic_sipi_sent(&low, &dest))
+		return;
+	for (unsigned i = 0; i < ncpus; i++)
+		if (__atomic_load_n(&cpus[i]->init_taken, __ATOMIC_SEQ_CST) && !cpus[i]->started &&
+		    is_target(cpus[i], low, dest, lapic_x2apic()))
+			send(cpus[i], low);
+}
+
+/*
  * In x2APIC mode the logical id follows from the id.  In xAPIC mode the guest sets the logical id, and only its own processor
  * can read it: if no known id matches, ask the processors, and the next call finds the id.
  */

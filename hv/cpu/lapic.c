@@ -78,13 +78,60 @@ bool lapic_takes_pic(void)
 	return !(lint0 & LVT_MASKED) && FIELD_GET(ICR_MODE, lint0) == ICR_MODE_EXTINT;
 }
 
+static bool keep_sipis;
+
+void lapic_keep_sipis(void)
+{
+	keep_sipis = true;
+}
+
+/* An INIT makes an earlier SIPI history. */
+static void keep_sipi(uint32_t low, uint32_t dest)
+{
+	struct cpu *c = this_cpu();
+
+	if (FIELD_GET(ICR_MODE, low) == ICR_MODE_SIPI) {
+		c->sipi_low = low;
+		c->sipi_dest = dest;
+	} else if (FIELD_GET(ICR_MODE, low) == ICR_MODE_INIT) {
+		c->sipi_low = 0;
+	}
+}
+
+/* The ICR reads as it was written last (SDM vol. 3, 11.6.1). */
+static void keep_icr(void)
+{
+	uint64_t both = lapic_x2apic() ? rdmsr(MSR_X2APIC_ICR) : 0;
+
+	if (lapic_x2apic())
+		keep_sipi((uint32_t)both, (uint32_t)(both >> 32));
+	else
+		keep_sipi(mmio_read32(page + LAPIC_ICR_LOW), mmio_read32(page + LAPIC_ICR_HIGH) >> 24);
+}
+
+bool lapic_sipi_sent(uint32_t *low, uint32_t *dest)
+{
+	struct cpu *c = this_cpu();
+
+	keep_icr();
+	*low = c->sipi_low;
+	*dest = c->sipi_dest;
+	c->sipi_low = 0;
+	return *low;
+}
+
 static void wait_idle(void)
 {
 	static bool said;
 
 	for (unsigned i = 0; i < ICR_WAIT; i++) {
-		if (!(mmio_read32(page + LAPIC_ICR_LOW) & ICR_PENDING))
+		uint32_t low = mmio_read32(page + LAPIC_ICR_LOW);
+
+		if (!(low & ICR_PENDING)) {
+			if (keep_sipis && FIELD_GET(ICR_MODE, low) >= ICR_MODE_INIT)
+				keep_icr();
 			return;
+		}
 		cpu_relax();
 	}
 	log_err_once(said, "lapic: delivery status still pending, ICR %#x", mmio_read32(page + LAPIC_ICR_LOW));
@@ -96,6 +143,8 @@ static void wait_idle(void)
  */
 static void x2apic_icr(uint64_t value)
 {
+	if (keep_sipis)
+		keep_icr();
 	__asm__ volatile("mfence; lfence" : : : "memory");
 	wrmsr(MSR_X2APIC_ICR, value);
 }

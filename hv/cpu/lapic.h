@@ -75,6 +75,12 @@ void lapic_send(uint32_t dest, uint32_t low);
 /* Send @low to this processor itself, without a write to the ICR's high half. */
 void lapic_send_self(uint32_t low);
 
+/* True if the last command of the guest's in this processor's ICR is a SIPI: its two halves.  Once for each. */
+bool lapic_sipi_sent(uint32_t *low, uint32_t *dest);
+
+/* From now on the guest's SIPIs reach the ICR: keep one that Veneer's own use of the ICR would overwrite. */
+void lapic_keep_sipis(void);
+
 /* True if the entry of the performance counters sends NMIs; *@masked: true if the entry is masked. */
 bool lapic_pmi_is_nmi(bool *masked);
 

@@ -52,6 +52,7 @@ enum cpu_state {
 #define REQ_HOST_TLB		BIT(7)	/* Veneer's own page tables changed: host_flushed */
 #define REQ_ID			BIT(8)	/* read the local APIC's id anew */
 #define REQ_WORK		BIT(9)	/* continue posted work: owner_continue() */
+#define REQ_SENT		BIT(10)	/* a SIPI may have been sent while nobody watched: ipi_look_back() */
 
 struct cpu {
 	struct cpu *self;
@@ -80,6 +81,7 @@ struct cpu {
 	bool apic_off;			/* lapic_mode.c: the guest has disabled its local APIC */
 	bool ringing;			/* doorbell.c: in doorbell_ring() */
 	bool sent_interrupt;		/* msi.c: to some processor, since the exit loop last looked */
+	uint32_t sipi_low, sipi_dest;	/* lapic.c: a SIPI of the guest's that this ICR held before Veneer used it; 0: none */
 	bool df_seen;			/* crash.c: the guest's last #DF, with its state and what was on its way before */
 	struct vcpu_regs df_regs;
 	struct vcpu_event df_event;
@@ -90,6 +92,7 @@ struct cpu {
 	uint32_t state;			/* shared: enum cpu_state */
 	uint32_t sipi;			/* shared: the vector of REQ_SIPI */
 	uint32_t asleep;		/* shared: in vcpu_ops->sleep() */
+	uint32_t init_taken;		/* shared: INIT came, and no SIPI since */
 	uint32_t waits_itself;		/* shared: in vcpu_ops->wait_sipi(), where only real SIPIs reach it */
 	uint32_t host_flushed;		/* shared: REQ_HOST_TLB was carried out */
 	uint32_t clock_armed;		/* shared: its interrupts exit */

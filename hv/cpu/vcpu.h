@@ -188,6 +188,12 @@ struct vcpu_ops {
 	void (*sleep)(const volatile uint32_t *wake);
 
 	/*
+	 * As sleep(), on a processor that the guest has never started, and an INIT ends the sleep, too: this_cpu()->init_seen
+	 * is set then.  NULL: sleep() does that.  -ERR_NOTSUP: the processor cannot sleep so, and has not slept.
+	 */
+	int (*park)(struct vcpu *v, const volatile uint32_t *wake);
+
+	/*
 	 * Call after a change of the nested tables, the I/O bitmap or the MSR bitmap (which all vCPUs share): the next run()
 	 * uses nothing that the processor has cached of them (SVM: TLB and clean bits; VMX: INVEPT).
 	 */

@@ -36,6 +36,7 @@ enum { WATCH_OFF, WATCH_ON, WATCH_ENDS };
 static uint32_t watched;	/* shared */
 static bool messages_hidden;
 static bool unused;		/* there are processors that are not Veneer's */
+static bool lifted;		/* parked processors notice an INIT themselves: no watch until one comes */
 static uint64_t cnt_starts, cnt_inits, cnt_nmis, cnt_late, cnt_pmis;
 
 /* True, once, if this NMI, which has no other cause, is the late poke. */
@@ -129,12 +130,19 @@ static void set_start_state(struct cpu *c, uint8_t vector)
 	vcpu_ops->set(c->v, &r);
 }
 
-/* True if no processor waits for a SIPI or is about to. */
-static bool all_run(void)
+/* True if the watch has to emulate this processor's SIPI: it waits, or is about to. */
+static bool sipi_is_due(struct cpu *c)
+{
+	if (__atomic_load_n(&c->requests, __ATOMIC_SEQ_CST) & REQ_INIT)
+		return true;
+	return __atomic_load_n(&c->state, __ATOMIC_SEQ_CST) == CPU_WAITS &&
+	       (!lifted || __atomic_load_n(&c->init_taken, __ATOMIC_SEQ_CST));
+}
+
+static bool no_sipi_due(void)
 {
 	for (unsigned i = 0; i < ncpus; i++)
-		if ((__atomic_load_n(&cpus[i]->requests, __ATOMIC_SEQ_CST) & REQ_INIT) ||
-		    __atomic_load_n(&cpus[i]->state, __ATOMIC_SEQ_CST) == CPU_WAITS)
+		if (sipi_is_due(cpus[i]))
 			return false;
 	return true;
 }
@@ -144,7 +152,7 @@ static bool foreign_cpus(void)
 	for (unsigned i = 0; i < ncpus; i++)
 		if (cpus[i]->state == CPU_ABSENT)
 			return true;
-	return unused;
+	return false;
 }
 
 static void open_lapic(void)
@@ -153,7 +161,7 @@ static void open_lapic(void)
 	nested_writable(lapic_addr(), PAGE_SIZE);
 	if (IS_ENABLED(CONFIG_INTX))
 		ioapic_hold_inits(false);
-	log_info("cpu: all processors of the guest run: the local APIC is no longer watched");
+	log_info("cpu: no processor waits for a start-up IPI: the local APIC is no longer watched");
 }
 
 /*
@@ -163,16 +171,17 @@ static void open_lapic(void)
  */
 static void end_watch(void)
 {
-	if (config.ap_trap == AP_TRAP_ALWAYS)
+	/* A processor that never came to Veneer waits for the SIPI itself, outside. */
+	if (config.ap_trap == AP_TRAP_ALWAYS || unused)
 		return;
 	/* An unsafe INIT takes a processor away from Veneer: the guest's own only if configured, another's never. */
 	if ((config.ap_trap == AP_TRAP_AUTO || foreign_cpus()) && !vcpu_ops->init_is_safe())
 		return;
 	lock_acquire(&watch_lock);
 	if (watched == WATCH_ON) {
-		/* The emulation of a later INIT sees WATCH_ENDS; all_run() sees an earlier INIT. */
+		/* The emulation of a later INIT sees WATCH_ENDS; no_sipi_due() sees an earlier INIT. */
 		__atomic_store_n(&watched, WATCH_ENDS, __ATOMIC_SEQ_CST);
-		bool all = all_run();
+		bool all = no_sipi_due();
 
 		if (all)
 			open_lapic();
@@ -215,6 +224,31 @@ int smp_watch(void)
 	return err;
 }
 
+/* Some processors have not been started by the guest, and most guests start none: the watch can wait for an INIT. */
+static bool may_lift(void)
+{
+	return (config.ap_trap == AP_TRAP_AUTO || config.ap_trap == AP_TRAP_START) && !unused && vcpu_ops->init_is_safe();
+}
+
+int smp_watch_begin(void)
+{
+	int err;
+
+	lifted = may_lift();
+	if (config.ap_trap == AP_TRAP_NEVER)
+		log_warn("cpu: veneer,ap-trap is \"never\": a processor that the guest starts may run without Veneer");
+	else if (!lifted)
+		return smp_watch();
+	lock_acquire(&watch_lock);
+	err = messages_hidden ? 0 : hide_messages();
+	lock_release(&watch_lock);
+	if (!lifted || err)
+		return err;
+	lapic_keep_sipis();
+	log_info("cpu: INIT reaches Veneer: the local APIC is not watched before one comes");
+	return 0;
+}
+
 void smp_unused_cpu(void)
 {
 	unused = true;
@@ -244,8 +278,9 @@ static void start_guest(struct cpu *c, uint8_t vector)
 		__atomic_store_n(&cpus[i]->ldr, 0, __ATOMIC_RELAXED);
 	c->started = true;
 	__atomic_store_n(&c->state, CPU_RUNS, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&c->init_taken, 0, __ATOMIC_SEQ_CST);
 	counter_add(&cnt_starts, 1);
-	if (all_run())
+	if (no_sipi_due())
 		end_watch();
 }
 
@@ -261,6 +296,7 @@ static void guest_init(struct cpu *c, bool emulated)
 		log_err("guest: INIT on the boot processor: resetting the machine");
 		machine_reset();
 	}
+	__atomic_store_n(&c->init_taken, 1, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&c->state, CPU_WAITS, __ATOMIC_SEQ_CST);
 	if (emulated)
 		watch_again();
@@ -296,18 +332,52 @@ static bool wait_as_silicon(struct cpu *c)
 }
 
 /*
+ * A parked processor has come out of its sleep, and the watch has begun: tens of microseconds, in which many guests have sent
+ * the SIPI.  The senders look for it; a guest that sends a second one has it emulated, and one of the two is dropped.
+ */
+static void look_back(void)
+{
+	for (unsigned i = 0; i < ncpus; i++)
+		if (__atomic_load_n(&cpus[i]->state, __ATOMIC_SEQ_CST) == CPU_RUNS)
+			smp_request(cpus[i], REQ_SENT);
+}
+
+/*
  * Handle an INIT that reached the processor but did not reset it.  Silicon hands the INIT over (#SX, or an exit, at once or at
  * the next entry); emulators reset the processor instead and never come here.  If the processor cannot wait for the SIPI
  * itself, the SIPI would find no processor that waits: from now on INITs and SIPIs are emulated again.
  */
 void smp_real_init(struct cpu *c)
 {
+	bool first = !c->started;
+
 	c->init_seen = 0;
-	guest_init(c, !vcpu_ops->wait_sipi);
+	if (c->state == CPU_ABSENT)
+		return;
+	guest_init(c, first || !vcpu_ops->wait_sipi);
+	if (first) {
+		look_back();
+		return;
+	}
 	/* Others rely on this processor for posted work, and it may take no request for a long time. */
 	if (__atomic_fetch_and(&c->requests, ~REQ_WORK, __ATOMIC_SEQ_CST) & REQ_WORK)
 		owner_continue();
 	if (!wait_as_silicon(c))
+		watch_again();
+}
+
+static int park_in_guest(struct cpu *c)
+{
+	set_start_state(c, 0);
+	return vcpu_ops->park(c->v, &c->requests);
+}
+
+/* Sleep so that an INIT is noticed, if nobody watches for it. */
+static void park(struct cpu *c)
+{
+	if (!lifted || c->state != CPU_WAITS || c->init_taken || !vcpu_ops->park)
+		vcpu_ops->sleep(&c->requests);
+	else if (park_in_guest(c))
 		watch_again();
 }
 
@@ -320,7 +390,7 @@ static void wait_in_host(struct cpu *c)
 	/* A latched poke is taken before the sleep begins; if its flag stayed set, nobody would send another NMI. */
 	if (cpu_take_poke(c))
 		c->late_poke_until = time_us() + LATE_POKE_US;
-	vcpu_ops->sleep(&c->requests);
+	park(c);
 	__atomic_store_n(&c->asleep, 0, __ATOMIC_SEQ_CST);
 	/* A poke whose NMI has not come yet will come in the guest, and must be recognized there. */
 	if (c->nmi_count != nmis)
@@ -381,6 +451,8 @@ static void serve(struct cpu *c, uint32_t what)
 	}
 	if (what & REQ_ID)
 		smp_look_at_id(c);
+	if (what & REQ_SENT)
+		ipi_look_back();
 	if (IS_ENABLED(CONFIG_INTX) && (what & REQ_INTX))
 		intx_answer();
 	if (what & REQ_WORK)
@@ -395,6 +467,9 @@ static void serve(struct cpu *c, uint32_t what)
 void smp_serve(struct cpu *c)
 {
 	for (;;) {
+		/* A processor that was parked has its INIT before its SIPI. */
+		if (c->init_seen && c->state != CPU_RUNS)
+			smp_real_init(c);
 		serve(c, __atomic_fetch_and(&c->requests, REQ_INIT | REQ_SIPI, __ATOMIC_SEQ_CST));
 		if (c->init_seen)
 			smp_real_init(c);

@@ -18,12 +18,14 @@ void smp_start(const struct boot_info *b, void (*run)(void));
 void smp_unused_cpu(void);
 
 /*
- * Watch the guest's INITs and SIPIs; call before the guest runs.  They are emulated (ipi.c): real ones would start processors
- * outside Veneer.  Once all of the guest's processors run, the watch ends if a later INIT is safe or the configuration takes
- * the risk.
- * 0 or -ERR_NOMEM.
+ * Watch the guest's INITs and SIPIs.  They are emulated (ipi.c): real ones would start processors outside Veneer.  Once no
+ * processor waits for a SIPI the watch ends if a later INIT is safe or the configuration takes the risk.  0 or -ERR_NOMEM.
+ *
+ * smp_watch_begin(): call before the guest runs.  If INIT is safe the watch waits for the first one: a one-processor guest on a
+ * machine with several then has no exits for its local APIC.
  */
 int smp_watch(void);
+int smp_watch_begin(void);
 
 /* EXIT_INIT. */
 void smp_real_init(struct cpu *c);

@@ -589,6 +589,39 @@ static int vmx_wait_sipi(struct vcpu *v)
 	return vmcs_read(VMCS_QUALIFICATION) & SIPI_QUAL_VECTOR;
 }
 
+/*
+ * In root operation INIT is blocked, and would not end a HLT; in the halted guest INIT exits at once, and so does an NMI (25.2,
+ * 26.6.2).  The guest has IF = 0: its physical interrupts wait.  The host's handler has not seen an NMI that exits: count it.
+ */
+static int vmx_park(struct vcpu *v, const volatile uint32_t *wake)
+{
+	struct vmx_vcpu *s = vmx(v);
+	struct cpu *c = this_cpu();
+	uint32_t reason;
+	int how;
+
+	if (!caps.halt)
+		return -ERR_NOTSUP;
+	vmcs_write(VMCS_GUEST_ACTIVITY, ACTIVITY_HLT);
+	c->nmis_reported = c->nmi_count;
+	how = *wake ? VMX_NMI : enter(s);
+	vmcs_write(VMCS_GUEST_ACTIVITY, ACTIVITY_ACTIVE);
+	s->launched |= how == VMX_EXITED;
+	reason = how == VMX_EXITED ? (uint32_t)vmcs_read(VMCS_EXIT_REASON) : 0;
+	if (how == VMX_NMI || reason == REASON_INIT) {
+		c->init_seen |= reason == REASON_INIT;
+	} else if (how == VMX_EXITED && reason == REASON_EXCEPTION) {
+		c->nmi_count++;
+		unblock_nmis();
+	} else {
+		vmx_explain(reason, how == VMX_FAILED ? (uint32_t)vmcs_read(VMCS_INSN_ERROR) : 0);
+		log_err("cpu %u: waited for an INIT and got exit %#x: the local APIC is watched", c->index, reason);
+		return -ERR_NOTSUP;
+	}
+	c->nmis_reported = c->nmi_count;
+	return 0;
+}
+
 /* VMX does not report instruction bytes. */
 static unsigned vmx_insn_bytes(struct vcpu *v, const uint8_t **bytes)
 {
@@ -623,6 +656,7 @@ const struct vcpu_ops vmx_ops = {
 	.init_is_safe = vmx_init_is_safe,
 	.wait_sipi = vmx_wait_sipi,
 	.sleep = vmx_sleep,
+	.park = vmx_park,
 	.flush = vmx_flush,
 	.get = vmx_get,
 	.set = vmx_set,

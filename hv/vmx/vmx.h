@@ -17,7 +17,7 @@ struct vmx_caps {
 	uint32_t revision;
 	uint8_t timer_shift;		/* the preemption timer counts changes of this TSC bit */
 	bool ept_1g, invvpid;
-	bool wait_sipi;			/* the activity state */
+	bool wait_sipi, halt;		/* the activity states */
 };
 
 /*

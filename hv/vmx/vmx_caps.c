@@ -132,6 +132,7 @@ int vmx_caps_read(struct vmx_caps *c, const char **why)
 	c->revision = (uint32_t)FIELD_GET(BASIC_REVISION, rdmsr(MSR_VMX_BASIC));
 	c->timer_shift = (uint8_t)FIELD_GET(MISC_TIMER_SHIFT, rdmsr(MSR_VMX_MISC));
 	c->wait_sipi = rdmsr(MSR_VMX_MISC) & MISC_WAIT_SIPI;
+	c->halt = rdmsr(MSR_VMX_MISC) & MISC_HLT;
 	c->cr0_fixed0 = rdmsr(MSR_VMX_CR0_FIXED0);
 	c->cr0_fixed1 = rdmsr(MSR_VMX_CR0_FIXED1);
 	c->cr4_fixed0 = rdmsr(MSR_VMX_CR4_FIXED0);

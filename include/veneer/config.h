@@ -21,9 +21,10 @@ enum config_crash { CRASH_REBOOT, CRASH_HALT, CRASH_WAIT };
 
 /* How long INIT, SIPI and NMIs of the guest's are emulated. */
 enum config_ap_trap {
-	AP_TRAP_AUTO,		/* until all its processors run, if the processor hands INITs over; else for ever */
+	AP_TRAP_AUTO,		/* while a SIPI is due, if the processor hands INITs over; else for ever */
 	AP_TRAP_ALWAYS,
 	AP_TRAP_START,		/* until all run, whatever an INIT does then: for tests on emulators */
+	AP_TRAP_NEVER,		/* for measurements: an emulator's INIT takes a processor away from Veneer */
 };
 
 /* The boot protocol of the guest's kernel.  PROTOCOL_AUTO: by its file format; Linux by the 64-bit entry if there is one. */

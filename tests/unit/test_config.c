@@ -232,7 +232,9 @@ TEST(the_guest)
 	CHECK_EQ(c.boot, BOOT_DISK);
 	CHECK(!*c.boot_disk);
 	REFUSED(guest("veneer,on-crash = \"panic\";"), "expected \"reboot\", \"halt\" or \"wait\"");
-	REFUSED(guest("veneer,ap-trap = \"never\";"), "expected \"auto\", \"always\" or \"start\"");
+	REFUSED(guest("veneer,ap-trap = \"once\";"), "expected \"auto\", \"always\", \"start\" or \"never\"");
+	OK(guest("veneer,ap-trap = \"never\";"));
+	CHECK_EQ(c.ap_trap, AP_TRAP_NEVER);
 	REFUSED(guest("veneer,cpus = <0>;"), "expected a number of processors");
 	REFUSED(guest("veneer,cpus = <1 2>;"), "expected a number of processors");
 	REFUSED(guest("veneer,cpus = <256>;"), "expected a number of processors");

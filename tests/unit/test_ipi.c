@@ -22,6 +22,13 @@ static struct cpu other[CPUS];
 
 static bool x2;
 bool lapic_x2apic(void) { return x2; }
+static uint32_t icr;
+bool lapic_sipi_sent(uint32_t *low, uint32_t *dest)
+{
+	*low = icr;
+	*dest = 4;
+	return icr;
+}
 static unsigned real;
 void lapic_send(uint32_t id, uint32_t low) { real++; }
 void smp_request(struct cpu *c, uint32_t what) { c->requests |= what; }
@@ -152,6 +159,26 @@ TEST(where_an_msi_lands)
 	CHECK(!smp_find_target(0xfee00000 | 2 << 12 | 4));
 	x2 = false;
 	CHECK_EQ(asked(), 0);
+}
+
+/* A SIPI in the sender's ICR is for those that wait for their first, after an INIT. */
+TEST(looking_back)
+{
+	start();
+	ipi_look_back();
+	CHECK_EQ(asked(), 0);
+	icr = SIPI;
+	ipi_look_back();
+	CHECK_EQ(asked(), 0);
+	cpus[2]->init_taken = cpus[3]->init_taken = 1;
+	ipi_look_back();
+	CHECK_EQ(asked(), REQ_SIPI << 4);
+	CHECK_EQ(cpus[2]->sipi, 0x9a);
+	icr = SIPI | OTHERS;
+	cpus[2]->started = true;
+	ipi_look_back();
+	CHECK_EQ(asked(), REQ_SIPI);
+	icr = 0;
 }
 
 TEST_MAIN

@@ -61,6 +61,16 @@ bool lapic_pmi_is_nmi(bool *masked)
 	*masked = pmi_masked;
 	return pmi_nmi;
 }
+/* What the guest has written to the ICR of whoever looks. */
+static uint32_t icr;
+static unsigned kept;
+bool lapic_sipi_sent(uint32_t *low, uint32_t *dest)
+{
+	*low = icr;
+	*dest = 2;
+	return FIELD_GET(ICR_MODE, icr) == ICR_MODE_SIPI;
+}
+void lapic_keep_sipis(void) { kept++; }
 uint32_t lapic_addr(void) { return 0xfee00000; }
 uint32_t lapic_ldr(void) { return 0; }
 uint32_t lapic_dfr(void) { return 0; }
@@ -375,10 +385,13 @@ TEST(nmis_while_the_local_apic_is_reset)
 	CHECK_EQ(own, 1);
 }
 
+static struct cpu third;
+
 /* With the watch on, the second processor starts, the last one to do so: how often that ends the watch. */
 static unsigned ends_by_start(enum config_ap_trap trap, bool is_safe)
 {
 	start(NULL);
+	ncpus = cpus[2] ? 3 : 2;
 	config.ap_trap = trap;
 	init_is_safe = is_safe;
 	CHECK_EQ(smp_watch(), 0);
@@ -398,14 +411,135 @@ TEST(the_watch_ends_where_that_is_safe_or_wanted)
 	CHECK_EQ(ends_by_start(AP_TRAP_AUTO, false), 0);
 	CHECK_EQ(ends_by_start(AP_TRAP_START, false), 1);
 	CHECK_EQ(ends_by_start(AP_TRAP_ALWAYS, true), 0);
-	/* Processors that are not the guest's: whatever it wants. */
-	smp_unused_cpu();
+	/* A parked one that is not the guest's would be taken from Veneer. */
+	third = (struct cpu){ .index = 2, .apic_id = 4, .state = CPU_ABSENT };
+	cpus[2] = &third;
 	CHECK_EQ(ends_by_start(AP_TRAP_START, false), 0);
 	CHECK_EQ(ends_by_start(AP_TRAP_START, true), 1);
 }
 
+/* --- before the guest has started any other processor --- */
+
+/* Two processors: the first runs the guest, this one is parked. */
+static void parked(enum config_ap_trap trap, bool is_safe)
+{
+	start(NULL);
+	*me = (struct cpu){ .index = 1, .apic_id = 2, .v = &vcpu, .state = CPU_WAITS };
+	cpus[0]->state = CPU_RUNS;
+	cpus[0]->requests = 0;
+	cpus[0]->started = true;
+	config.ap_trap = trap;
+	init_is_safe = is_safe;
+	watches = ends = kept = 0;
+	icr = 0;
+	CHECK_EQ(smp_watch_begin(), 0);
+	init_is_safe = true;
+}
+
+TEST(no_watch_before_an_init_where_that_is_safe)
+{
+	cpus[2] = NULL;
+	CHECK_EQ(ends_by_start(AP_TRAP_AUTO, true), 1);
+	/* Beside the others: the watch cannot be taken off again for a test. */
+	parked(AP_TRAP_NEVER, false);
+	CHECK(!watches && !kept && hidden_size);
+	parked(AP_TRAP_AUTO, true);
+	CHECK(!watches && kept == 1);
+	/* The INIT has it begin, and those that run look for a SIPI. */
+	me->init_seen = 1;
+	smp_real_init(me);
+	CHECK(watches == 1 && me->state == CPU_WAITS && me->init_taken && left == 1);
+	CHECK(cpus[0]->requests & REQ_SENT);
+	/* It is there. */
+	icr = ICR_ASSERT | FIELD_PREP(ICR_MODE, ICR_MODE_SIPI) | VECTOR;
+	ipi_look_back();
+	CHECK(me->requests & REQ_SIPI);
+	smp_serve(me);
+	CHECK(me->state == CPU_RUNS && regs.seg[SEG_CS].base == VECTOR << 12);
+	CHECK(ends == 1 && !me->init_taken);
+	/* An old SIPI starts nobody again. */
+	me->state = CPU_WAITS;
+	me->init_taken = 1;
+	me->requests = 0;
+	ipi_look_back();
+	CHECK_EQ(me->requests, 0);
+}
+
+/* A SIPI for one that has not had its INIT yet, and one that the guest sends under the watch. */
+TEST(the_sipi_comes_after_the_watch)
+{
+	parked(AP_TRAP_AUTO, true);
+	icr = ICR_ASSERT | FIELD_PREP(ICR_MODE, ICR_MODE_SIPI) | 1;
+	ipi_look_back();
+	CHECK_EQ(me->requests, 0);
+	icr = ICR_ASSERT | FIELD_PREP(ICR_MODE, ICR_MODE_INIT);
+	me->init_seen = 1;
+	smp_real_init(me);
+	ipi_look_back();
+	CHECK_EQ(me->requests & REQ_SIPI, 0);
+	CHECK(ipi_guest_sends(ICR_ASSERT | FIELD_PREP(ICR_MODE, ICR_MODE_SIPI) | VECTOR, 2, false));
+	smp_serve(me);
+	CHECK(me->state == CPU_RUNS && ends == 1);
+	/* Others are parked: no reason to watch. */
+	parked(AP_TRAP_AUTO, true);
+	third = (struct cpu){ .index = 2, .apic_id = 4, .state = CPU_WAITS };
+	cpus[2] = &third;
+	ncpus = 3;
+	me->init_seen = 1;
+	smp_real_init(me);
+	me->requests = REQ_SIPI;
+	smp_serve(me);
+	CHECK(watches == 1 && ends == 1);
+	ncpus = 2;
+}
+
+/* One that is not the guest's keeps sleeping. */
+TEST(an_init_for_a_processor_that_the_guest_has_not)
+{
+	parked(AP_TRAP_AUTO, true);
+	me->state = CPU_ABSENT;
+	me->v = NULL;
+	me->init_seen = 1;
+	smp_real_init(me);
+	CHECK(me->state == CPU_ABSENT && !me->init_seen && !watches && !left);
+}
+
+static int parks, park_err;
+static int park_once(struct vcpu *v, const volatile uint32_t *wake)
+{
+	CHECK(v == &vcpu && me->asleep && !regs.rip);
+	parks++;
+	me->init_seen = !park_err;
+	icr = ICR_ASSERT | FIELD_PREP(ICR_MODE, ICR_MODE_SIPI) | VECTOR;
+	return park_err;
+}
+
+static void sleep_for_sipi(const volatile uint32_t *wake)
+{
+	ipi_look_back();
+	if (park_err)
+		CHECK(ipi_guest_sends(icr, 2, false));
+	CHECK(*wake & REQ_SIPI);
+}
+
+/* The sleep that an INIT ends; if the processor has none, the watch begins. */
+TEST(parked_so_that_an_init_ends_the_sleep)
+{
+	for (park_err = 0; park_err >= -1; park_err--) {
+		parked(AP_TRAP_AUTO, true);
+		ops.park = park_once;
+		ops.sleep = sleep_for_sipi;
+		parks = 0;
+		smp_serve(me);
+		CHECK(parks == 1 && watches == 1 && me->state == CPU_RUNS);
+		if (park_err)
+			break;
+	}
+	ops.park = NULL;
+}
+
+
 /* A guest has written the id of its local APIC: what is sent to the old one comes nowhere. */
-static struct cpu third;
 
 static void third_in_guest(void)
 {
@@ -704,6 +838,15 @@ TEST(emulated_while_watched)
 	smp_real_init(me);
 	CHECK_EQ(waits, 0);
 	CHECK_EQ(me->state, CPU_WAITS);
+}
+
+/* A processor that never came to Veneer waits for its SIPI outside. */
+TEST(processors_outside_of_veneer)
+{
+	smp_unused_cpu();
+	CHECK_EQ(ends_by_start(AP_TRAP_START, true), 0);
+	parked(AP_TRAP_AUTO, true);
+	CHECK(!kept);
 }
 
 TEST_MAIN

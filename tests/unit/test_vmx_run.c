@@ -346,6 +346,38 @@ TEST(another_exit_than_a_sipis)
 	CHECK_EQ(vmcs[VMCS_GUEST_ACTIVITY], ACTIVITY_ACTIVE);
 }
 
+/* Halted in the guest, with interrupts off: an INIT is noted, an NMI counted as one that the host took. */
+TEST(parked)
+{
+	uint32_t wake = 0;
+
+	start();
+	caps.halt = true;
+	s.v.rflags = BIT(1);
+	plan[0].reason = REASON_INIT;
+	CHECK_EQ(vmx_park(&s.v, &wake), 0);
+	CHECK(host_cpu.init_seen && host_cpu.nmi_count == 5 && plan[0].activity == ACTIVITY_HLT);
+	CHECK_EQ(vmcs[VMCS_GUEST_ACTIVITY], ACTIVITY_ACTIVE);
+	host_cpu.init_seen = 0;
+	plan[1].reason = REASON_EXCEPTION;
+	CHECK_EQ(vmx_park(&s.v, &wake), 0);
+	CHECK(!host_cpu.init_seen && host_cpu.nmi_count == 6 && host_cpu.nmis_reported == 6);
+	/* One that comes before the entry ends the sleep before it begins; so does a request. */
+	plan[2].how = VMX_NMI;
+	CHECK_EQ(vmx_park(&s.v, &wake), 0);
+	CHECK(host_cpu.nmi_count == 7 && host_cpu.nmis_reported == 7);
+	wake = 1;
+	CHECK_EQ(vmx_park(&s.v, &wake), 0);
+	CHECK_EQ(entries, 3);
+	wake = 0;
+	plan[3].reason = REASON_ENTRY_FAILED | REASON_BAD_GUEST;
+	CHECK_EQ(vmx_park(&s.v, &wake), -ERR_NOTSUP);
+	CHECK_EQ(explained, 1);
+	caps.halt = false;
+	CHECK_EQ(vmx_park(&s.v, &wake), -ERR_NOTSUP);
+	CHECK_EQ(entries, 4);
+}
+
 /* #DB and #AC go in as they came; DR6 and DR7 are as if the processor had delivered #DB. */
 TEST(exceptions_that_may_loop)
 {

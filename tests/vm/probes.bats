@@ -86,6 +86,13 @@ probe() { # probe NAME CMDLINE ARGS...
 	probe probe-idle "seconds=10 hz=${GUEST_HZ:-100}" --config "$WRITABLE" "${machine[@]}"
 }
 
+@test "probe-idle: nor does one on one of two processors, if nobody watches for the other" {
+	sed 's/veneer,boot = "kernel";/& veneer,ap-trap = "never";/' "$WRITABLE" >never.dts
+	grep -q ap-trap never.dts
+	probe probe-idle "seconds=3 hz=${GUEST_HZ:-100}" --smp 2 --config never.dts "${machine[@]}"
+	grep -a 'ap-trap is "never"' "$(serial)"
+}
+
 @test "probe-msix: messages go where the tables say, and no others" {
 	probe probe-msix "" "${machine[@]}"
 }
