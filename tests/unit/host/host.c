@@ -235,7 +235,7 @@ uint64_t host_guest_ram(size_t size)
 	char *raw = mmap(NULL, body + 2 * PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 
 	if (raw == MAP_FAILED || nram == MAX_RANGES) {
-		fprintf(stderr, "host_guest_ram: no memory, or more than %d pieces in one program\n", MAX_RANGES);
+		fprintf(stderr, "host_guest_ram: no memory, or more than %d pieces in one test\n", MAX_RANGES);
 		abort();
 	}
 	mprotect(raw + PAGE_SIZE, body, PROT_READ | PROT_WRITE);
