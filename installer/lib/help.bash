@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
-# veneer-install: what --help says.  The manual page is veneer-install.8.
+# veneer-install: the texts of --help.  The manual page is veneer-install.8.
 
 usage() { # usage [COMMAND]
 	case ${1:-} in
@@ -17,70 +17,70 @@ usage() { # usage [COMMAND]
 
 usage_all() {
 	cat <<'END'
-Usage: veneer-install COMMAND [TARGET] [OPTION]...     veneer-install COMMAND --help has the options of each
+Usage: veneer-install COMMAND [TARGET] [OPTION]...     veneer-install COMMAND --help lists the options of COMMAND
 
   image FILE --kernel K     make a disk image that starts Veneer by BIOS and by UEFI (needs no root)
   disk DEVICE --kernel K    write the same to a whole disk or USB stick: ALL ITS DATA IS LOST
   system --kernel K         add Veneer and the guest K to the boot menu of this Linux, or of the one in --root DIR
 
-  upgrade [TARGET]          put a new version beside the present one, and let it start; the old one stays in the menu
-  rollback [TARGET]         let the previous version start again
-  uninstall [TARGET]        remove it all; a system is then as it was before
-  verify [TARGET]           compare what is installed with what was installed
-  list [TARGET]             the versions, and the guests of each
+  upgrade [TARGET]          add a new version, which starts from now on; the old version stays in the menu
+  rollback [TARGET]         make the previous version start again
+  uninstall [TARGET]        remove everything; a system is then as it was before
+  verify [TARGET]           check that the installed files have not changed
+  list [TARGET]             list the versions and their guests
 
-  config D OUT              compile Veneer's configuration D (.dts or .dtb) to OUT; "veneer-config check" checks it
+  config D OUT              compile Veneer's configuration D (.dts or .dtb) to OUT; "veneer-config check" checks D
 
-TARGET is an image file or a disk; without it the commands are about the system in --root (default /).
+TARGET is an image file or a disk; without TARGET the commands work on the system in --root (default /).
 
 Exit codes:
-  0  done
-  1  something failed
-  2  wrong use, or a file that cannot be used
-  3  refused for the sake of data: the disk is in use or was not confirmed, a file is not of this program, Secure Boot is on
-  4  a program that is needed is missing (the message names the package)
-  5  what is installed is not as it was installed (verify; upgrade and rollback without --force)
-  6  another installation is at work on the same target
-  130, 143  interrupted.  At whatever point: what starts is the old version or the new one.
+  0  success
+  1  failure
+  2  wrong use, or an unusable file
+  3  refused to protect data: the disk is in use or was not confirmed, this program did not make the file, Secure Boot is on
+  4  a necessary program is missing (the message names the package)
+  5  the installed files have changed (verify; upgrade and rollback without --force)
+  6  another run of this program works on the same target
+  130, 143  interrupted.  Either the old or the new version starts, wherever the interruption came.
 END
 }
 
 usage_guest() {
 	cat <<'END'
-  --kernel K           the guest's kernel: Multiboot 1, Multiboot 2, Limine, Linux (bzImage) or PVH (ELF); none is needed
-                       where the configuration says veneer,boot = "disk"
-  --limine FILE        instead of --kernel: take kernel, modules with their strings, and command line from a limine.conf (the
-                       default entry, or the first that starts a kernel); boot() is the folder of FILE or one above
+  --kernel K           the guest's kernel: Multiboot 1, Multiboot 2, Limine, Linux (bzImage) or PVH (ELF); not needed if the
+                       configuration has veneer,boot = "disk"
+  --limine FILE        instead of --kernel: take kernel, modules with their strings, and command line from a limine.conf (its
+                       default entry, or the first that starts a kernel); boot() is the folder of FILE or a folder above
   --module "M [ARGS]"  a further file for the guest, such as an initial RAM disk, and its command line (without ARGS: M's
                        name); may be repeated
   --cmdline C          the kernel's command line
-  --config D           Veneer's configuration, source (.dts) or compiled (.dtb); without it every device that Veneer can
-                       drive is concealed, and disks are read-only (configs/default.dts)
-  --screen S           what the guest finds on a BIOS, and asks for by UEFI: text, a mode (1024x768, 1024x768x32), keep (the
-                       framebuffer that GRUB chooses) or auto, the default: what its header asks for, else text
-  --no-check           take a configuration that Veneer will refuse
+  --config D           Veneer's configuration, source (.dts) or compiled (.dtb); without a configuration Veneer conceals every
+                       device that it can drive, and disks are read-only (configs/default.dts)
+  --screen S           the screen mode at the guest's start: text (BIOS only), a mode (1024x768, 1024x768x32), keep (the
+                       framebuffer that GRUB chooses) or auto, the default: as the kernel's header requests, else text
+  --no-check           accept a configuration that Veneer will refuse
   --veneer ELF         the hypervisor (default: build/veneer.elf beside this script's directory)
-  --name N             what the guest is called in the menu and by list (default: the kernel's file name,
-                       without what a FAT file system would change: dots at the end, names of devices)
+  --name N             the guest's name in the menu and in lists (default: the kernel's file name, changed if a FAT
+                       file system cannot store it: dots at the end, names of devices)
 END
 }
 
 usage_common() {
 	cat <<'END'
-  --dry-run            do everything but write
-  --verbose, --quiet   say more, say less
-  --log FILE           append to FILE what is done (default, as root: /var/log/veneer-install.log; none for images)
-  --progress           lines "progress PERCENT WHAT" on standard output
-  --help               this text
+  --dry-run            do everything except writing
+  --verbose, --quiet   print more, print less
+  --log FILE           append a log to FILE (default, as root: /var/log/veneer-install.log; none for images)
+  --progress           print lines "progress PERCENT WHAT" on standard output
+  --help               print this text
 END
 }
 
 usage_media() {
 	cat <<'END'
   --menu-timeout S     seconds that GRUB shows its menu, default 3; 0 boots at once
-  --native             leave Veneer out: GRUB starts the kernel itself, for comparison
-  --slot-size N        room for each of the two versions (M or G may follow)
-  --data N             size of the partition that is left to the guest
+  --native             install the kernel without Veneer, for comparison: GRUB starts the kernel itself
+  --slot-size N        size of each of the two slots (M or G may follow)
+  --data N             size of the partition for the guest
 END
 }
 
@@ -94,8 +94,8 @@ END
 	usage_guest
 	usage_media
 	cat <<'END'
-  --size N             size of the image, default as small as possible; what the rest does not need is the data partition
-  --force              overwrite FILE even if it is not an earlier image of this program (which is overwritten, data and all)
+  --size N             size of the image, default as small as possible; the guest's partition takes the rest
+  --force              overwrite FILE even if this program did not make it (an earlier image is overwritten without --force)
 END
 }
 
@@ -103,16 +103,16 @@ usage_disk() {
 	cat <<'END'
 Usage: veneer-install disk DEVICE --kernel K [OPTION]...
 
-Writes Veneer and the kernel K to a whole disk or USB stick, for BIOS and UEFI, and reads it back.  ALL ITS DATA IS LOST.
+Writes Veneer and the kernel K to a whole disk or USB stick, for BIOS and UEFI, and reads the disk back.  ALL ITS DATA IS LOST.
 
 END
 	usage_guest
 	usage_media
 	cat <<'END'
   --yes                do not ask before overwriting DEVICE
-  --i-know             also the disk that this system runs from
-  --nvram, --no-nvram  make an entry in this machine's UEFI boot list, or not.  Default: for disks that cannot be removed
-  --default            put that entry first (else it is the last)
+  --i-know             allow the disk that this system runs from
+  --nvram, --no-nvram  add, or do not add, an entry to this machine's UEFI boot list.  Default: add it for fixed disks
+  --default            put that entry first, not last
 END
 }
 
@@ -121,8 +121,8 @@ usage_system() {
 Usage: veneer-install system --kernel K [OPTION]...
        veneer-install system --remove NAME
 
-Adds Veneer with the guest K to the boot menu (GRUB) of a Linux distribution.  Again with another kernel: one more entry.
-The default entry stays what it is.
+Adds Veneer with the guest K to the boot menu (GRUB) of a Linux distribution.  Each run with another kernel adds one more entry.
+The default entry stays the same.
 
 END
 	usage_guest
@@ -130,7 +130,7 @@ END
   --root DIR           the system in DIR instead of this one
   --remove NAME        remove a guest
   --default            make the guest's entry the default
-  --force              although Secure Boot is on, or the menu was written by hand
+  --force              install although Secure Boot is on, or the menu was written by hand
 END
 }
 
@@ -138,29 +138,29 @@ usage_upgrade() {
 	cat <<'END'
 Usage: veneer-install upgrade [TARGET] [OPTION]...
 
-Puts a new version beside the present one; one sector, written last, makes it the one that starts.  What no option changes is
-taken over from the present version, but for the hypervisor, which is always the new one.
+Adds a new version; one sector, written last, selects the version that starts.  The new version has a new hypervisor, and keeps
+everything else that no option changes.
 
 END
 	usage_guest
 	cat <<'END'
   --root DIR           the system in DIR instead of this one; without TARGET only
   --menu-timeout S     seconds that GRUB shows its menu; with TARGET only
-  --i-know             also on the disk that this system runs from
-  --force              also from a version whose files are not as they were installed, or although Secure Boot is on
+  --i-know             allow the disk that this system runs from
+  --force              upgrade a version whose files have changed, or although Secure Boot is on
 END
 }
 
 usage_other() {
 	case $1 in
-	rollback) echo "Usage: veneer-install rollback [TARGET]     let the previous version start again" ;;
-	uninstall) echo "Usage: veneer-install uninstall [DISK]      remove it; a system is as it was, a disk empty" ;;
-	verify) echo "Usage: veneer-install verify [TARGET]       compare what is installed with what was installed" ;;
-	list) echo "Usage: veneer-install list [TARGET]         the versions, and the guests of each" ;;
+	rollback) echo "Usage: veneer-install rollback [TARGET]     make the previous version start again" ;;
+	uninstall) echo "Usage: veneer-install uninstall [DISK]      remove all; a system is then as before, a disk empty" ;;
+	verify) echo "Usage: veneer-install verify [TARGET]       check that the installed files have not changed" ;;
+	list) echo "Usage: veneer-install list [TARGET]         list the versions and their guests" ;;
 	esac
 	echo
 	echo "  --root DIR           the system in DIR instead of this one; without TARGET only"
-	[ "$1" = verify ] || [ "$1" = list ] || echo "  --i-know             also on the disk that this system runs from"
-	[ "$1" != rollback ] || echo "  --force              also to a version whose files are not as they were installed"
+	[ "$1" = verify ] || [ "$1" = list ] || echo "  --i-know             allow the disk that this system runs from"
+	[ "$1" != rollback ] || echo "  --force              roll back to a version whose files have changed"
 	[ "$1" != uninstall ] || echo "  --yes                do not ask"
 }

@@ -35,7 +35,7 @@ bats_require_minimum_version 1.5.0
 	[[ $output != *"veneer-install upgrade"* ]]
 	touch r/var/log/veneer-install.log
 	run -0 into_r -i veneer_*.deb veneer-tools_*.deb
-	[[ $output = *'veneer: the boot menu has the version before until "veneer-install upgrade" is run.'* ]]
+	[[ $output = *'veneer: the boot menu starts the old version until you run "veneer-install upgrade".'* ]]
 	[[ $output != *"stays in the boot menu"* ]]
 	run -0 into_r -P veneer-tools veneer
 	[[ $output = *"Veneer stays in the boot menu and in /boot/veneer"* ]]

@@ -61,7 +61,7 @@ image out.img --kernel k --veneer script | 2 | not Veneer, but a script
 image out.img --kernel k --veneer missing | 2 | --veneer: missing: no such file
 image out.img --kernel k --veneer k --config bad.dts | 2 | bad.dts
 image out.img --kernel k --veneer k --config foreign.dts | 2 | not a configuration of Veneer
-config good.dts good.dts | 2 | good.dts is the file that is to be compiled
+config good.dts good.dts | 2 | good.dts is the file to compile
 image out.img --kernel k --veneer k --config missing | 2 | --config: missing: no such file
 image out.img --kernel k --veneer k --module missing | 2 | --module: missing: no such file
 image out.img --kernel k --veneer k --name a/b | 2 | --name a/b: letters, digits

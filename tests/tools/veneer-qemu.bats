@@ -245,7 +245,7 @@ accel() {
 	unset ACCEL
 	machine kvm_amd 1
 	accel kvm "KVM: nested virtualization is on (kvm_amd)"
-	accel tcg "TCG: -icount is TCG's" -- -icount shift=0
+	accel tcg "TCG: -icount needs TCG" -- -icount shift=0
 	machine kvm_intel Y
 	accel kvm "KVM: nested virtualization is on (kvm_intel)" --accel auto
 	machine kvm_intel N
