@@ -20,13 +20,16 @@ own_apt() {
 		-o Debug::NoLocking=true -o Acquire::Languages=none "$@" </dev/null
 }
 
-# backports_begin FOLDER [RELEASE]: sets apt, fetches the lists of RELEASE (bookworm); what apt says goes to $apt/log
+# backports_begin FOLDER [RELEASE]: sets apt, fetches the lists of RELEASE (bookworm) and of its backports; what apt says goes
+# to $apt/log
 backports_begin() {
 	local uri release=${2:-bookworm} key="[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
 	uri=$(debian_archive)
 	[ -n "$uri" ] || fail "no source of Debian 12 in /etc/apt"
 	apt=$1
 	mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/parts"
-	printf 'deb %s %s %s main\n' "$key" "$uri" "$release" "$key" "$uri" "$release-backports" >"$apt/sources.list"
-	own_apt apt-get update >"$apt/log" 2>&1 || { cat "$apt/log"; fail "$release-backports of $uri cannot be read"; }
+	printf 'deb %s %s %s main\n' "$key" "$uri" "$release" >"$apt/sources.list"
+	# What is newest of all has nothing behind it.
+	[ "$release" = sid ] || printf 'deb %s %s %s main\n' "$key" "$uri" "$release-backports" >>"$apt/sources.list"
+	own_apt apt-get update >"$apt/log" 2>&1 || { cat "$apt/log"; fail "$release of $uri cannot be read"; }
 }

@@ -228,6 +228,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	p.m = model_rtl8168(argv[1]);
+	if (!p.m)
+		p.m = model_igc(argv[1]);
 	if (!p.m) {
 		fprintf(stderr, "veneer-model: %s: no such chip\n", argv[1]);
 		return 2;

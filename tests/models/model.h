@@ -34,6 +34,8 @@ struct model_host {
 	/* A driver broke a rule of the datasheet.  Does not return under unit tests. */
 	void (*broken)(void *ctx, const char *text);
 	uint64_t (*now_us)(void *ctx);
+	/* A message by vector @n of MSI-X.  Only for models that have several; irq() rings the first. */
+	void (*vector)(void *ctx, unsigned n);
 };
 
 struct model_bar {
@@ -78,5 +80,6 @@ struct model_ops {
 
 /* A chip by name: fills in what @m points to.  NULL, or the model in it. */
 struct model *model_rtl8168(const char *chip);
+struct model *model_igc(const char *chip);
 
 #endif

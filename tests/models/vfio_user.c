@@ -155,11 +155,16 @@ static uint64_t now(const struct vfio_user *v)
 	return v->m->host.now_us(v->m->host.ctx);
 }
 
-static bool ring(struct vfio_user *v, unsigned kind)
+static bool ring_vector(struct vfio_user *v, unsigned kind, unsigned n)
 {
 	uint64_t one = 1;
 
-	return v->event[kind][0] >= 0 && write(v->event[kind][0], &one, sizeof(one)) == sizeof(one);
+	return v->event[kind][n] >= 0 && write(v->event[kind][n], &one, sizeof(one)) == sizeof(one);
+}
+
+static bool ring(struct vfio_user *v, unsigned kind)
+{
+	return ring_vector(v, kind, 0);
 }
 
 /*
@@ -199,6 +204,14 @@ static void vu_irq(void *ctx, bool on)
 	if (rose && (v->cfg[CFG_COMMAND] & COMMAND_MASTER) && (ring(v, IRQ_MSIX) || ring(v, IRQ_MSI)))
 		return;
 	intx(v);
+}
+
+static void vu_vector(void *ctx, unsigned n)
+{
+	struct vfio_user *v = ctx;
+
+	if (n < MAX_VECTORS && (v->cfg[CFG_COMMAND] & COMMAND_MASTER))
+		(void)ring_vector(v, IRQ_MSIX, n);
 }
 
 static void event_set(struct vfio_user *v, unsigned kind, unsigned n, int fd)
@@ -586,6 +599,7 @@ struct vfio_user *vfio_user_new(struct model *m, int fd)
 	m->host.dma = vu_dma;
 	m->host.master = vu_master;
 	m->host.irq = vu_irq;
+	m->host.vector = vu_vector;
 	make_config(v);
 	return v;
 }

@@ -11,7 +11,7 @@
 
 struct vfio_user;
 
-/* Takes the connected socket @fd for @m, and sets ctx, dma, master and irq of its host.  NULL: no memory. */
+/* Takes the connected socket @fd for @m, and sets ctx, dma, master, irq and vector of its host.  NULL: no memory. */
 struct vfio_user *vfio_user_new(struct model *m, int fd);
 
 /* There is something to read: answer one message.  False: the client is gone, or the connection is of no more use. */

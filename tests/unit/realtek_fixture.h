@@ -139,7 +139,7 @@ static inline void make_off(const char *name)
 	memset(c, 0, sizeof(*c));
 	rig_reset();
 	CHECK(rtl8168_init(&c->m, name));
-	c->m.m.host = (struct model_host) { c, chip_dma, chip_master, chip_irq, chip_sent, chip_broken, chip_now };
+	c->m.m.host = (struct model_host) { c, chip_dma, chip_master, chip_irq, chip_sent, chip_broken, chip_now, NULL };
 	c->m.autoneg_us = 0;
 	make_pci_dev();
 }

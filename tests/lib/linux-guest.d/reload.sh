@@ -7,6 +7,7 @@ for _ in 1 2; do
 	ip link set "$card" down
 	dhcp "$card" || fail "no address after down and up"
 done
+say "speed: $(cat "/sys/class/net/$card/speed")"
 # What it needs besides may stay, which busybox calls a failure.
 modprobe -r "$driver" 2>/dev/null
 [ -z "$(cards)" ] || fail "cards without a driver: $(cards)"

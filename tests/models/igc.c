@@ -1,0 +1,578 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * I225 and I226: registers, resets, interrupts, semaphores, NVM, options.  The PHY is in igc_phy.c, rings in igc_rings.c,
+ * checksums and segmentation in igc_offload.c.
+ *
+ * Two resets: CTRL.RST leaves the sizes of the packet buffers, which a driver may have changed, and what EEE is set to;
+ * CTRL.DEV_RST leaves nothing but the PHY.  Not: time stamps, launch times and the scheduler (their registers keep what is
+ * written), moderation (each cause rings at once), wake-up, virtual functions.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "igc.h"
+
+#define RESET_US	500u
+#define READ_US		2000u
+#define CTRL_EXT_IAME	0x08000000u
+#define GPIE_NSICR	0x1u
+#define EECD_SIZE	0x2800u		/* 2048 words, of which the model has the first 64 */
+#define EERD_START	0x1u
+#define EERD_DONE	0x2u
+#define NVM_SUM		0xbabau
+#define EEE_ON		0x00070000u	/* EEER: LPI both ways, and with flow control */
+#define EEE_OFFER	0x0000001cu	/* IPCNFG: at 100, 1000, 2500 */
+#define PBS_SMALL	0x00000001u
+
+/* Of the counters, which a read clears. */
+enum {
+	GPRC = 0x4074, BPRC = 0x4078, MPRC = 0x407c, GPTC = 0x4080, GORC = 0x4088, GOTC = 0x4090, TOR = 0x40c0,
+	TOT = 0x40c8, TPR = 0x40d0, TPT = 0x40d4, MPTC = 0x40f0, BPTC = 0x40f4,
+};
+
+static const struct igc_chip chips[] = {
+	{ "i225lm", 0x15f2, 0x03, 0x67c9dc00 },
+	{ "i225", 0x15f3, 0x03, 0x67c9dc00 },
+	{ "i226lm", 0x125b, 0x04, 0x67c9dc10 },
+	{ "i226", 0x125c, 0x04, 0x67c9dc10 },
+};
+
+static struct igc *of(struct model *m)
+{
+	return (struct igc *)((char *)m - offsetof(struct igc, m));
+}
+
+void igc_broken(struct igc *c, const char *fmt, ...)
+{
+	char text[160];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	c->m.host.broken(c->m.host.ctx, text);
+}
+
+/* --- interrupts --- */
+
+static bool lost(struct igc *c)
+{
+	if (!c->lose_irqs)
+		return false;
+	c->lose_irqs--;
+	return true;
+}
+
+static bool by_vectors(const struct igc *c) { return igc_get(c, I_GPIE) & I_GPIE_MSIX; }
+
+/* Of EICR, what is enabled and not yet told.  A message may acknowledge its cause, and mask it. */
+static void tell_vectors(struct igc *c)
+{
+	uint32_t *eicr = igc_r(c, I_EICR), *eims = igc_r(c, I_EIMS), rose = *eicr & *eims & ~c->eicr_told;
+
+	for (unsigned i = 0; i < IGC_VECTORS; i++)
+		if ((rose & (1u << i)) && !lost(c))
+			c->m.host.vector(c->m.host.ctx, i);
+	*eicr &= ~(rose & igc_get(c, I_EIAC));
+	if (igc_get(c, I_GPIE) & I_GPIE_EIAME)
+		*eims &= ~(rose & igc_get(c, I_EIAM));
+	c->eicr_told = *eicr & *eims;
+}
+
+static void vector_cause(struct igc *c, uint32_t entry)
+{
+	if (entry & 0x80)
+		*igc_r(c, I_EICR) |= 1u << (entry & 31);
+}
+
+void igc_irq(struct igc *c)
+{
+	bool on = igc_get(c, I_ICR) & igc_get(c, I_IMS) & ~I_INT_ASSERTED, rose = on && !c->irq_told;
+
+	if (by_vectors(c)) {
+		c->irq_told = on;
+		if (rose)
+			vector_cause(c, igc_get(c, I_IVAR_MISC) >> 8 & 0xff);
+		tell_vectors(c);
+		return;
+	}
+	if (on == c->irq_told)
+		return;
+	c->irq_told = on;
+	if (!on || !lost(c))
+		c->m.host.irq(c->m.host.ctx, on);
+}
+
+void igc_cause(struct igc *c, uint32_t bits)
+{
+	*igc_r(c, I_ICR) |= bits;
+	igc_irq(c);
+}
+
+void igc_queue_cause(struct igc *c, unsigned queue, bool tx)
+{
+	if (!by_vectors(c)) {
+		igc_cause(c, tx ? I_INT_TXDW : I_INT_RXDW);
+		return;
+	}
+	vector_cause(c, igc_get(c, I_IVAR + 4 * (queue / 2)) >> (16 * (queue & 1) + (tx ? 8 : 0)) & 0xff);
+	tell_vectors(c);
+}
+
+/* Reading acknowledges: always with NSICR, else only what was an interrupt or is not enabled at all. */
+static uint32_t read_icr(struct igc *c)
+{
+	uint32_t icr = igc_get(c, I_ICR), asserted = icr & igc_get(c, I_IMS) ? I_INT_ASSERTED : 0;
+
+	if ((igc_get(c, I_GPIE) & GPIE_NSICR) || asserted || !igc_get(c, I_IMS))
+		*igc_r(c, I_ICR) = 0;
+	if (asserted && (igc_get(c, I_CTRL_EXT) & CTRL_EXT_IAME))
+		*igc_r(c, I_IMS) &= ~igc_get(c, I_IAM);
+	igc_irq(c);
+	return icr | asserted;
+}
+
+/* --- resets --- */
+
+static void load_address(struct igc *c)
+{
+	if (c->no_autoload)
+		return;
+	memcpy(igc_r(c, I_RAL), c->mac, 4);
+	*igc_r(c, I_RAH) = 0x80000000u | c->mac[4] | (uint32_t)c->mac[5] << 8;
+}
+
+static void load_nvm(struct igc *c)
+{
+	uint16_t sum = 0;
+
+	for (unsigned i = 0; i < 3; i++)
+		c->nvm[i] = (uint16_t)(c->mac[2 * i] | c->mac[2 * i + 1] << 8);
+	for (unsigned i = 0; i < 63; i++)
+		sum = (uint16_t)(sum + c->nvm[i]);
+	c->nvm[63] = (uint16_t)(NVM_SUM - sum);
+}
+
+static void reset_queues(struct igc *c)
+{
+	for (unsigned i = 0; i < IGC_QUEUES; i++)
+		c->rx[i].on_us = c->tx[i].on_us = i ? MODEL_NEVER : 0;
+	memset(c->context, 0, sizeof(c->context));
+	c->busy = c->tx_stuck = c->dead = false;
+}
+
+/* What is not among these a reset clears. */
+static void reset(struct igc *c, bool all)
+{
+	static const uint32_t stays[] = { I_PHPM, I_MDIC, I_SWSM, I_SW_FW_SYNC, I_RXPBS, I_TXPBS, I_EEER, I_IPCNFG };
+	uint32_t kept[sizeof(stays) / sizeof(*stays)];
+	size_t n = all ? 2 : sizeof(stays) / sizeof(*stays);
+
+	for (size_t i = 0; i < n; i++)
+		kept[i] = igc_get(c, stays[i]);
+	memset(c->r, 0, sizeof(c->r));
+	*igc_r(c, I_RXPBS) = I_RXPBS_DEFAULT;
+	*igc_r(c, I_TXPBS) = I_TXPBS_DEFAULT;
+	*igc_r(c, I_EEER) = EEE_ON;
+	*igc_r(c, I_IPCNFG) = EEE_OFFER;
+	for (size_t i = 0; i < n; i++)
+		*igc_r(c, stays[i]) = kept[i];
+	load_address(c);
+	reset_queues(c);
+	c->resets++;
+	c->reset_us = igc_now(c) + RESET_US;
+	c->read_us = igc_now(c) + READ_US;
+	c->eicr_told = 0;
+	*igc_r(c, I_ICR) = all ? I_INT_DRSTA : 0;
+	igc_irq(c);
+}
+
+static void bus_reset(struct model *m)
+{
+	struct igc *c = of(m);
+
+	reset(c, true);
+	*igc_r(c, I_SWSM) = c->swsm_left ? I_SWSM_SMBI : 0;
+	if (c->pbs_left)
+		*igc_r(c, I_RXPBS) = *igc_r(c, I_TXPBS) = PBS_SMALL;
+	c->resets = 0;
+}
+
+static void power_on(struct model *m)
+{
+	struct igc *c = of(m);
+
+	load_nvm(c);
+	memset(c->r, 0, sizeof(c->r));
+	igc_phy_power_on(c);
+	bus_reset(m);
+}
+
+static void run(struct model *m)
+{
+	struct igc *c = of(m);
+
+	m->wake_us = igc_phy_run(c);
+	igc_send(c);
+}
+
+/* --- counters --- */
+
+static void add(struct igc *c, uint32_t off, uint64_t n)
+{
+	uint64_t sum = igc_get(c, off) + (uint64_t)igc_get(c, off + 4) * 0x100000000u + n;
+
+	*igc_r(c, off) = (uint32_t)sum;
+	*igc_r(c, off + 4) = (uint32_t)(sum >> 32);
+}
+
+void igc_count(struct igc *c, bool out, const uint8_t *frame, size_t len)
+{
+	static const uint8_t all[6] = { 255, 255, 255, 255, 255, 255 };
+
+	++*igc_r(c, out ? GPTC : GPRC);
+	++*igc_r(c, out ? TPT : TPR);
+	add(c, out ? GOTC : GORC, len + 4);
+	add(c, out ? TOT : TOR, len + 4);
+	if (!memcmp(frame, all, 6))
+		++*igc_r(c, out ? BPTC : BPRC);
+	else if (frame[0] & 1)
+		++*igc_r(c, out ? MPTC : MPRC);
+}
+
+/* --- registers --- */
+
+/* A register that older chips have elsewhere answers there, too. */
+static uint32_t place(uint32_t off)
+{
+	switch (off) {
+	case I_ICR_OLD: return I_ICR;
+	case I_ICS_OLD: return I_ICS;
+	case I_IMS_OLD: return I_IMS;
+	case I_IMC_OLD: return I_IMC;
+	case I_IAM_OLD: return I_IAM;
+	}
+	if (off >= I_RX_OLD && off < I_RX_OLD + 0x40)
+		return off - I_RX_OLD + I_RX;
+	if (off >= I_TX_OLD && off < I_TX_OLD + 0x40)
+		return off - I_TX_OLD + I_TX;
+	return off;
+}
+
+/* The queue that a register belongs to; NULL: none of its kind. */
+static struct igc_queue *queue_of(struct igc *c, uint32_t off, uint32_t kind)
+{
+	if (off >= I_RX && off < I_RX + 0x40 * IGC_QUEUES && (off & 0x3f) == kind)
+		return &c->rx[(off - I_RX) / 0x40];
+	if (off >= I_TX && off < I_TX + 0x40 * IGC_QUEUES && (off & 0x3f) == kind)
+		return &c->tx[(off - I_TX) / 0x40];
+	return NULL;
+}
+
+static uint32_t read_eecd(struct igc *c)
+{
+	return EECD_SIZE | (c->flash ? I_EECD_FLASH : 0) |
+	       (!c->never_read && igc_now(c) >= c->read_us ? I_EECD_AUTO_RD : 0);
+}
+
+static uint32_t read_status(struct igc *c)
+{
+	return igc_status(c) | (igc_master(c) || c->master_stuck ? I_STATUS_MASTER : 0);
+}
+
+static uint32_t read_mdic(struct igc *c)
+{
+	return igc_get(c, I_MDIC) | (igc_now(c) >= c->mdic_us ? 0x10000000u : 0);
+}
+
+/* Reading takes the drivers' semaphore, if it is free. */
+static uint32_t read_swsm(struct igc *c)
+{
+	uint32_t v = igc_get(c, I_SWSM);
+
+	*igc_r(c, I_SWSM) |= I_SWSM_SMBI;
+	return v;
+}
+
+static uint32_t read_sync(struct igc *c)
+{
+	uint32_t v = igc_get(c, I_SW_FW_SYNC);
+
+	if (!c->fw_has_phy)
+		return v;
+	c->fw_has_phy--;
+	return v | I_SYNC_PHY << 16;
+}
+
+static uint32_t read_reg(struct model *m, unsigned bar, uint32_t off, unsigned width)
+{
+	struct igc *c = of(m);
+	uint32_t v;
+
+	if (c->gone)
+		return ~0u;
+	if (bar || off + width > I_SPACE)
+		return 0;
+	if (width != 4 || off % 4) {
+		igc_broken(c, "%u bytes of register %05x read", width, off);
+		return 0;
+	}
+	run(m);
+	off = place(off);
+	v = igc_get(c, off);
+	if (off >= I_STATS && off < I_STATS_END) {
+		*igc_r(c, off) = 0;
+		return v;
+	}
+	if (queue_of(c, off, RING_DCTL))
+		return v | (igc_queue_on(c, queue_of(c, off, RING_DCTL)) ? I_DCTL_ENABLE : 0);
+	switch (off) {
+	case I_CTRL: return v | (c->reset_stuck || igc_now(c) < c->reset_us ? v & (I_CTRL_RST | I_CTRL_DEV_RST) : 0);
+	case I_STATUS: return read_status(c);
+	case I_EECD: return read_eecd(c);
+	case I_MDIC: return read_mdic(c);
+	case I_ICR: return read_icr(c);
+	case I_IMC: case I_ICS: case I_EIMC: case I_EICS: return 0;
+	case I_SWSM: return read_swsm(c);
+	case I_SW_FW_SYNC: return read_sync(c);
+	}
+	return v;
+}
+
+static void write_ctrl(struct igc *c, uint32_t v)
+{
+	uint32_t was = igc_get(c, I_CTRL);
+
+	if (v & (I_CTRL_RST | I_CTRL_DEV_RST)) {
+		if ((igc_get(c, I_RCTL) | igc_get(c, I_TCTL)) & I_EN)
+			igc_broken(c, "a reset with receiver or transmitter on");
+		if (read_status(c) & I_STATUS_MASTER & ~(c->master_stuck ? I_STATUS_MASTER : 0))
+			igc_broken(c, "a reset with bus requests allowed");
+		if (c->reset_stuck)
+			*igc_r(c, I_CTRL) = v;
+		else
+			reset(c, v & I_CTRL_DEV_RST);
+		return;
+	}
+	*igc_r(c, I_CTRL) = v;
+	c->phy_in_reset = v & I_CTRL_PHY_RST;
+	if ((was & ~v) & I_CTRL_PHY_RST)
+		igc_phy_reset(c);
+}
+
+static void write_swsm(struct igc *c, uint32_t v)
+{
+	if ((v & I_SWSM_SWESMBI) && c->fw_has_swsm) {
+		c->fw_has_swsm--;
+		v &= ~I_SWSM_SWESMBI;
+	}
+	*igc_r(c, I_SWSM) = v & (I_SWSM_SMBI | I_SWSM_SWESMBI);
+}
+
+static void write_sync(struct igc *c, uint32_t v)
+{
+	if (!(igc_get(c, I_SWSM) & I_SWSM_SWESMBI))
+		igc_broken(c, "SW_FW_SYNC %08x without SWESMBI", v);
+	*igc_r(c, I_SW_FW_SYNC) = v & 0xffff;
+}
+
+static void write_eerd(struct igc *c, uint32_t v)
+{
+	unsigned word = v >> 2 & 0x3fff;
+
+	if (v & EERD_START)
+		*igc_r(c, I_EERD) = (v & 0xfffc) | EERD_DONE | (word < 64 ? (uint32_t)c->nvm[word] << 16 : 0xffff0000);
+}
+
+static void write_dctl(struct igc *c, struct igc_queue *q, uint32_t off, uint32_t v)
+{
+	bool on = v & I_DCTL_ENABLE;
+
+	*igc_r(c, off) = v & ~I_DCTL_ENABLE;
+	if (!on)
+		q->on_us = MODEL_NEVER;
+	else if (q->on_us == MODEL_NEVER && !c->queue_stuck)
+		q->on_us = igc_now(c) + 10;
+}
+
+/* A ring's registers may not change under a queue that works. */
+static void check_ring(struct igc *c, uint32_t off, uint32_t v)
+{
+	bool tx = off >= I_TX;
+	uint32_t kind = off & 0x3f, ring = off - kind;
+	struct igc_queue *q = tx ? &c->tx[(ring - I_TX) / 0x40] : &c->rx[(ring - I_RX) / 0x40];
+	bool works = igc_queue_on(c, q) && (igc_get(c, tx ? I_TCTL : I_RCTL) & I_EN);
+
+	if (works && (kind == RING_BAL || kind == RING_BAH || kind == RING_LEN || kind == RING_HEAD) && v != igc_get(c, off))
+		igc_broken(c, "register %05x of a queue that works is set to %08x", off, v);
+	if ((kind == RING_LEN && v % 128) || (kind == RING_BAL && v % 128))
+		igc_broken(c, "register %05x: %08x is no multiple of 128", off, v);
+	if (kind == RING_TAIL && v && v >= igc_get(c, ring + RING_LEN) / 16)
+		igc_broken(c, "the tail %05x is %u, the ring's length %u", off, v, igc_get(c, ring + RING_LEN) / 16);
+	if (kind == RING_TAIL && v && !igc_queue_on(c, q))
+		igc_broken(c, "the tail %05x is %u before the queue is on", off, v);
+}
+
+static bool is_ring(uint32_t off)
+{
+	return (off >= I_RX && off < I_RX + 0x40 * IGC_QUEUES) || (off >= I_TX && off < I_TX + 0x40 * IGC_QUEUES);
+}
+
+static bool tail_lost(struct igc *c, uint32_t off)
+{
+	if (off < I_TX || (off & 0x3f) != RING_TAIL || !c->lose_tails)
+		return false;
+	c->lose_tails--;
+	return true;
+}
+
+/* True: the register is none that just keeps what is written. */
+static bool write_special(struct igc *c, uint32_t off, uint32_t v)
+{
+	switch (off) {
+	case I_CTRL: write_ctrl(c, v); return true;
+	case I_STATUS: case I_EECD: return true;
+	case I_MDIC: igc_mdic(c, v); return true;
+	case I_PHPM: *igc_r(c, off) = (igc_get(c, off) & 0x100) | (v & ~0x100u); return true;
+	case I_ICR: *igc_r(c, off) &= ~v; return true;
+	case I_ICS: *igc_r(c, I_ICR) |= v; return true;
+	case I_IMS: *igc_r(c, off) |= v; return true;
+	case I_IMC: *igc_r(c, I_IMS) &= ~v; return true;
+	case I_EICR: *igc_r(c, off) &= ~v; c->eicr_told &= ~v; return true;
+	case I_EICS: *igc_r(c, I_EICR) |= v; return true;
+	case I_EIMS: *igc_r(c, off) |= v; return true;
+	case I_EIMC: *igc_r(c, I_EIMS) &= ~v; c->eicr_told &= ~v; return true;
+	case I_SWSM: write_swsm(c, v); return true;
+	case I_SW_FW_SYNC: write_sync(c, v); return true;
+	case I_EERD: write_eerd(c, v); return true;
+	}
+	return false;
+}
+
+static void write_reg(struct model *m, unsigned bar, uint32_t off, unsigned width, uint32_t value)
+{
+	struct igc *c = of(m);
+
+	if (c->gone || bar || off + width > I_SPACE)
+		return;
+	if (width != 4 || off % 4) {
+		igc_broken(c, "%u bytes of register %05x written", width, off);
+		return;
+	}
+	off = place(off);
+	if (is_ring(off))
+		check_ring(c, off, value);
+	if (queue_of(c, off, RING_DCTL))
+		write_dctl(c, queue_of(c, off, RING_DCTL), off, value);
+	else if (!tail_lost(c, off) && !write_special(c, off, value))
+		*igc_r(c, off) = value;
+	igc_irq(c);
+	run(m);
+}
+
+static void receive(struct model *m, const uint8_t *frame, size_t len)
+{
+	igc_receive(of(m), frame, len);
+}
+
+static bool paused(struct model *m)
+{
+	return igc_rx_full(of(m));
+}
+
+/* --- options --- */
+
+static bool set_mac(struct igc *c, const char *value)
+{
+	unsigned b[6];
+	char rest;
+
+	if (sscanf(value, "%2x:%2x:%2x:%2x:%2x:%2x%c", b, b + 1, b + 2, b + 3, b + 4, b + 5, &rest) != 6)
+		return false;
+	for (unsigned i = 0; i < 6; i++)
+		c->mac[i] = (uint8_t)b[i];
+	return true;
+}
+
+static bool set(struct model *m, const char *name, const char *value)
+{
+	struct igc *c = of(m);
+	static const struct { const char *name; size_t at; } switches[] = {
+		{ "flash", offsetof(struct igc, flash) }, { "phy-off", offsetof(struct igc, phy_off) },
+		{ "half", offsetof(struct igc, partner_half) }, { "reset-stuck", offsetof(struct igc, reset_stuck) },
+		{ "gone", offsetof(struct igc, gone) }, { "tx-hang", offsetof(struct igc, tx_hang) },
+		{ "tx-stuck", offsetof(struct igc, tx_stuck) }, { "swsm-left", offsetof(struct igc, swsm_left) },
+		{ "pbs-left", offsetof(struct igc, pbs_left) },
+	}, numbers[] = {
+		{ "mbps", offsetof(struct igc, mbps) }, { "lose-irqs", offsetof(struct igc, lose_irqs) },
+		{ "lose-tails", offsetof(struct igc, lose_tails) }, { "fw-has-phy", offsetof(struct igc, fw_has_phy) },
+	};
+	char *end;
+	unsigned n;
+
+	if (!strcmp(name, "mac"))
+		return set_mac(c, value);
+	n = (unsigned)strtoul(value, &end, 0);
+	if (end == value || *end)
+		return false;
+	for (size_t i = 0; i < sizeof(switches) / sizeof(*switches); i++)
+		if (!strcmp(name, switches[i].name)) {
+			*(bool *)((char *)c + switches[i].at) = n;
+			return true;
+		}
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+		if (!strcmp(name, numbers[i].name)) {
+			*(unsigned *)((char *)c + numbers[i].at) = n;
+			return true;
+		}
+	if (!strcmp(name, "link"))
+		igc_cable(c, n);
+	else if (!strcmp(name, "autoneg-ms"))
+		c->autoneg_us = 1000ull * n;
+	else
+		return false;
+	return true;
+}
+
+static const struct model_ops ops = {
+	.power_on = power_on, .reset = bus_reset, .read = read_reg, .write = write_reg, .paused = paused, .receive = receive,
+	.run = run, .set = set,
+};
+
+static void make_pci(struct igc *c)
+{
+	c->m.pci = (struct model_pci) {
+		.vendor = 0x8086, .device = c->chip->device, .subsys_vendor = 0x8086, .subsys = 0x0000,
+		.revision = c->chip->revision, .class_code = 0x020000, .msi = true, .pcie = true,
+		.msix_vectors = IGC_VECTORS, .msix_bar = 3,
+		.bar = { [0] = { .size = 1u << 20 }, [3] = { .size = 16384 } },
+	};
+}
+
+bool igc_init(struct igc *c, const char *chip)
+{
+	static const uint8_t mac[6] = { 0x52, 0x54, 0x00, 0x02, 0x25, 0x01 };
+
+	memset(c, 0, sizeof(*c));
+	for (size_t i = 0; i < sizeof(chips) / sizeof(*chips); i++)
+		if (!strcmp(chip, chips[i].name))
+			c->chip = &chips[i];
+	if (!c->chip)
+		return false;
+	c->m.ops = &ops;
+	c->m.wake_us = MODEL_NEVER;
+	c->cable = true;
+	c->mbps = 2500;
+	c->autoneg_us = 2000;
+	memcpy(c->mac, mac, 6);
+	make_pci(c);
+	return true;
+}
+
+struct model *model_igc(const char *chip)
+{
+	static struct igc c;
+
+	return igc_init(&c, chip) ? &c.m : NULL;
+}

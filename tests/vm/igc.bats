@@ -1,0 +1,90 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# Intel's I225 and I226, which no emulator has: a register model of tests/models, a process behind QEMU 11.  Linux's own driver
+# (igc of Debian 6.1) judges the model, then Veneer drives it.
+# shellcheck disable=SC2034 # NATIVE: guest.bash looks at it
+load ../lib/guest
+load ../lib/bios
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return 1
+	"$LIB/qemu11" "$BUILD/qemu11" || return 1
+}
+
+teardown() { guest_teardown; }
+
+# lawful N: the N models saw no rule broken and no DMA to a wrong place.
+lawful() {
+	[ "$(grep -c '^model: ends, 0 rules broken, 0 DMA refused$' qemu.log)" = "$1" ] && return 0
+	grep '^model: ' qemu.log
+	return 1
+}
+
+# transfer MIB: a file for the guest to fetch; what the guest has to know
+transfer() {
+	http_start
+	random_file "$HTTP_DIR/down" "$1"
+	transfer="veneer.url=$HTTP_URL veneer.mib=$1"
+}
+
+# cards OPTIONS CHIP...: sets nics
+cards() {
+	local chip options=$1
+	nics=()
+	for chip in "${@:2}"; do
+		nics+=(--nic "igc,chip=$chip$options")
+	done
+}
+
+# What is wrong with a model is no business of these: they are driven by somebody else's driver.
+# bats test_tags=slow
+@test "igc: Linux's own driver accepts I225: two queues, 2.5 Gb/s, 64 MiB down and up, removed and loaded" {
+	NATIVE=1
+	transfer 64
+	cards ,flash=1 i225
+	linux_run net,reload "$transfer veneer.driver=igc" --smp 2 "${nics[@]}"
+	check_transfers 1
+	said "speed: 2500"
+	lawful 1
+}
+
+# bats test_tags=slow
+@test "igc: Linux's own driver accepts I225-LM, I226 and I226-LM with slow and late links" {
+	NATIVE=1
+	transfer 8
+	cards ,autoneg-ms=2000,mbps=1000,phy-off=1 i226 i225lm i226lm
+	linux_run net,reload "$transfer veneer.driver=igc" "${nics[@]}"
+	said "cards: 3"
+	check_transfers 3
+	said "speed: 1000"
+	lawful 3
+}
+
+# bats test_tags=slow
+@test "igc: Linux's own driver sees the cable pulled and put back" {
+	NATIVE=1
+	linux_start link "" --nic "igc,autoneg-ms=500,control=$PWD/nic"
+	guest_wait_for 'GUEST: the carrier is there' 300
+	echo link=0 >nic
+	guest_wait_for 'GUEST: the carrier is lost' 30
+	echo link=1 >nic
+	guest_end
+	lawful 1
+}
+
+# iPXE uses the registers of the first queue at their old place, legacy descriptors and ICR.
+# bats test_tags=slow
+@test "igc: iPXE's own driver accepts I225 and I226, after a driver that left small packet buffers, too" {
+	local chip
+	"$LIB/ipxe" "$BUILD/ipxe-sid" sid
+	mkdir tftp
+	printf '#!ipxe\nimgfetch tftp://10.0.2.2/the-script-runs\n' >tftp/script.ipxe
+	for chip in i225 i226,pbs-left=1; do
+		rm -f net.0
+		guest_start --image "$BUILD/ipxe-sid/ipxe.iso" --snapshot --nic "igc,chip=$chip" \
+			--net "user,tftp=$PWD/tftp,bootfile=script.ipxe" -- \
+			-object filter-dump,id=capture0,netdev=net0,file=net.0
+		wait_captured the-script-runs net.0 60
+		guest_stop
+	done
+}
