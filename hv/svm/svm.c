@@ -316,12 +316,13 @@ static void place_window(struct svm_vcpu *s, bool wanted)
  * taken before, and QEMU then forgets the virtual one: physical ones exit, and the vector is injected after all.  (KVM is
  * different: with its own interrupt window open it reports a virtual interrupt as pending that the guest has taken.)
  */
-static bool goes_virtual(const struct svm_vcpu *s)
+static bool goes_virtual(const struct svm_vcpu *s, bool window)
 {
 	bool open = (s->v.rflags & RFLAGS_IF) && !(s->vmcb->shadow & SHADOW_INTERRUPT);
 	uint64_t e = s->pending_event;
 
-	return s->qemu && (e & EVENT_VALID) && FIELD_GET(EVENT_TYPE, e) == EVENT_INTR && !(s->refused && open);
+	/* With a window the virtual one exits, and is injected then.  A guest that is not open must not be given it before. */
+	return s->qemu && (e & EVENT_VALID) && FIELD_GET(EVENT_TYPE, e) == EVENT_INTR && !((s->refused || window) && open);
 }
 
 static void place_virtual(struct svm_vcpu *s)
@@ -348,7 +349,8 @@ static void take_virtual_back(struct svm_vcpu *s)
 		s->pending_event = svm_event(EVENT_INTR, (uint8_t)FIELD_GET(VINTR_VECTOR, c->vintr));
 	}
 	c->vintr &= ~(VINTR_IRQ | VINTR_IGN_TPR | VINTR_VECTOR);
-	c->clean &= ~CLEAN_VINTR;
+	c->intercept1 &= ~ICPT_VINTR;
+	c->clean &= ~(CLEAN_INTERCEPTS | CLEAN_VINTR);
 }
 
 static void intercept_intr(struct vmcb *c, bool on)
@@ -367,7 +369,7 @@ static void choose_event(struct svm_vcpu *s)
 {
 	bool window = svm_nmi_before(s) || s->window;
 
-	s->virtual = !window && goes_virtual(s);
+	s->virtual = goes_virtual(s, window);
 	place_window(s, window);
 	intercept_intr(s->vmcb, s->clock || window || s->virtual);
 	if (s->virtual)

@@ -122,7 +122,8 @@ static void step_fault(struct svm_vcpu *s, unsigned vector)
 	struct vmcb *c = s->vmcb;
 
 	s->pending_event = svm_event(EVENT_EXCEPTION, (uint8_t)vector);
-	if (WITH_ERROR & BIT(vector))
+	/* In real mode exceptions have no error codes. */
+	if ((WITH_ERROR & BIT(vector)) && (c->cr0 & CR0_PE))
 		s->pending_event |= EVENT_HAS_ERROR | FIELD_PREP(EVENT_ERROR, (uint32_t)c->exitinfo1);
 	if (vector == VECTOR_PF) {
 		c->cr2 = c->exitinfo2;

@@ -155,6 +155,31 @@ TEST(a_virtual_interrupt_is_not_injected_where_the_guest_cannot_take_it)
 	CHECK(went_injected());
 }
 
+/* The same if the exit at that moment is wanted for something else: injection would not wait for the guest's IF. */
+TEST(a_window_does_not_make_a_refused_interrupt_come_too_early)
+{
+	struct vcpu *v = vcpu_on(0x54474354);
+
+	svm_ops.inject_interrupt(v, VECTOR);
+	taken = false;
+	svm_ops.run(v, &x);
+	v->rflags &= ~RFLAGS_IF;
+	svm_ops.interrupt_window(v, true);
+	svm_ops.run(v, &x);
+	CHECK_EQ(in.eventinj, 0);
+	CHECK((in.vintr & VINTR_IRQ) && (in.intercepts & ICPT_VINTR));
+	/* The window opens; another waits behind this one. */
+	v->rflags |= RFLAGS_IF;
+	leaves = VMEXIT_VINTR;
+	svm_ops.run(v, &x);
+	CHECK_EQ(in.eventinj, svm_event(EVENT_INTR, VECTOR));
+	CHECK((in.vintr & VINTR_IRQ) && (in.intercepts & ICPT_VINTR));
+	svm_ops.interrupt_window(v, false);
+	svm_ops.run(v, &x);
+	CHECK_EQ(in.eventinj, 0);
+	CHECK(!(in.vintr & VINTR_IRQ) && !(in.intercepts & ICPT_VINTR));
+}
+
 /* An exit as soon as the guest can take interrupts is the virtual interrupt's other use. */
 TEST(a_window_leaves_the_vector_to_injection)
 {

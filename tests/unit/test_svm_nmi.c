@@ -21,6 +21,7 @@ static void start(bool vnmi)
 	vmcb.exc_icpt = exceptions = BIT(8) | BIT(30) | BIT(1) | BIT(17);
 	vmcb.dr6 = 0xffff0ff0;
 	vmcb.dr7 = 0x400;
+	vmcb.cr0 = CR0_PE;
 	vmcb.clean = CLEAN_ALL;
 	s = (struct svm_vcpu){ .vmcb = &vmcb, .v = { .rip = 0x2000, .rflags = FLAGS } };
 	svm_nmi_init(&s, vnmi);
@@ -162,6 +163,16 @@ TEST(an_iret_that_faults)
 		CHECK(!entry());
 		CHECK(!s.stepping && (vmcb.intercept1 & ICPT_IRET));
 	}
+}
+
+TEST(an_iret_that_faults_in_real_mode_has_no_error_code)
+{
+	at_iret();
+	vmcb.cr0 = 0;
+	step();
+	vmcb.exitinfo1 = 0x7f8;
+	leave(VMEXIT_EXCP + 13);
+	CHECK_EQ(s.pending_event, svm_event(EVENT_EXCEPTION, 13));
 }
 
 TEST(the_guests_own_debugging)

@@ -20,6 +20,12 @@ int host_run(void);
 	static void test_##name(void)
 #define TEST_MAIN int main(void) { return host_run(); }
 
+/* Forget what tests leave: registers, RAM, allocations, the log. */
+void host_clear(void);
+
+/* One run of @fn as a test runs, outside of the list.  False, after the text on standard output, if a check failed. */
+bool host_try(void (*fn)(void));
+
 /* A failed check prints and ends the current test as failed (longjmp). */
 NORETURN void host_fail(const char *file, int line, const char *fmt, ...) PRINTF_LIKE(3, 4);
 #define CHECK(cond) do { if (!(cond)) host_fail(__FILE__, __LINE__, "not true: %s", #cond); } while (0)
