@@ -37,6 +37,46 @@ unit-%: $(BUILD)/unit/test_%
 
 unit: $(UNIT_TESTS:test_%=unit-%) ## Run the unit tests on the host (ASan, UBSan)
 
+# Fuzzers: tests/fuzz/X.c, made up as the unit tests are, by clang for its libFuzzer.
+FUZZERS	    := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+FUZZ_CC	    ?= clang
+FUZZ_CFLAGS := $(UNIT_CFLAGS) -Itests/fuzz
+FUZZ_OBJ    := $(BUILD)/fuzz/obj
+# All but the harness's own files have their variables set back before each input, and tell libFuzzer what they compare; page
+# tables do so a thousand times for each input that begins with new ones.
+FUZZ_STATE  := -include tests/fuzz/lib/state.inc
+FUZZ_TRACE  := -fsanitize=fuzzer-no-link
+FUZZ_OWN    := tests/fuzz/lib/% tests/unit/host/%
+FUZZ_QUIET  := $(FUZZ_OWN) hv/mem/ptree.c
+
+$(FUZZ_OBJ)/%.o: %.c $(BUILD)/autoconf.h $(BUILD)/fuzz/flags
+	@mkdir -p $(@D)
+	@$(FUZZ_CC) $(FUZZ_CFLAGS) $(if $(filter $(FUZZ_OWN),$<),,$(FUZZ_STATE)) \
+		$(if $(filter $(FUZZ_QUIET),$<),,$(FUZZ_TRACE)) -MMD -MP -c -o $@ $<
+
+$(BUILD)/fuzz/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(FUZZ_CC) $(FUZZ_CFLAGS) $(FUZZ_STATE) $(FUZZ_TRACE)' >$@.$$$$; \
+		if cmp -s $@.$$$$ $@; then rm -f $@.$$$$; else mv -f $@.$$$$ $@; fi
+
+$(BUILD)/fuzz/links.mk: scripts/unit-links $(FUZZERS:%=tests/fuzz/%.c)
+	@mkdir -p $(@D)
+	@scripts/unit-links '$(BUILD)/fuzz' $(FUZZERS:%=tests/fuzz/%.c) >$@
+
+$(FUZZERS:%=$(BUILD)/fuzz/%):
+	@$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer -T tests/fuzz/lib/state.lds -o $@ $(filter %.o,$^) $(UNIT_LIBS)
+
+fuzz-programs: $(FUZZERS:%=$(BUILD)/fuzz/%) ## Build the fuzzers without running them
+
+ifneq ($(filter fuzz fuzz-% $(BUILD)/fuzz/%,$(MAKECMDGOALS)),)
+include $(BUILD)/fuzz/links.mk
+-include $(shell find $(FUZZ_OBJ) -name '*.d' 2>/dev/null)
+endif
+
+TIME ?= 60
+fuzz: fuzz-programs ## Run each fuzzer for TIME seconds (60), or those that FUZZ='queue net' names
+	@BUILD='$(BUILD)' scripts/fuzz --time '$(TIME)' $(FUZZ)
+
 # Devices that no emulator has, as a process (scripts/veneer-qemu --nic r8168); the unit tests link the same models.
 MODELS := $(filter-out tests/models/main.c tests/models/vfio_user.c,$(wildcard tests/models/*.c))
 $(BUILD)/veneer-model: tests/models/main.c tests/models/vfio_user.c $(MODELS) $(wildcard tests/models/*.h)
@@ -79,4 +119,5 @@ check-deps: $(BUILD)/veneer.relocs ## Prove that hv, virtio and hw do not know e
 	@scripts/check-symbols '$(BUILD)'
 	@scripts/segments check '$(BUILD)'
 
-.PHONY: unit unit-programs check check-all check-slow check-kvm guest-matrix check-tools check-vm check-style check-deps
+.PHONY: unit unit-programs fuzz fuzz-programs check check-all check-slow check-kvm guest-matrix check-tools check-vm \
+	check-style check-deps

@@ -47,9 +47,9 @@ static void inject(struct vcpu *v, uint8_t vector, bool has_error, uint32_t erro
 	exception = vector;
 }
 
-static void skip(struct vcpu *v, uint64_t next) { v->rip = next; skipped = true; }
+static void skip_to(struct vcpu *v, uint64_t next) { v->rip = next; skipped = true; }
 static unsigned no_bytes(struct vcpu *v, const uint8_t **b) { return 0; }
-static const struct vcpu_ops ops = { .get = get, .inject_exception = inject, .skip = skip, .insn_bytes = no_bytes };
+static const struct vcpu_ops ops = { .get = get, .inject_exception = inject, .skip = skip_to, .insn_bytes = no_bytes };
 const struct vcpu_ops *vcpu_ops = &ops;
 
 /* --- the machine --- */

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: virtio/blk/blk.c virtio/blk/request.c virtio/transport.c virtio/pci_config.c virtio/msix.c virtio/legacy.c */
+/* sources: virtio/modern.c virtio/queue.c hv/lib/sg.c hw/disk.c hw/disk_cut.c hw/disk_start.c tests/unit/host/twin.c */
+/* sources: virtio/access.c tests/fuzz/lib/fuzz.c */
+/* virtio-blk and the disk core, in front of a driver that is busy, completes late, out of order or with errors. */
+#include <veneer/disk.h>
+#include <veneer/err.h>
+#include <veneer/gmem.h>
+#include "virtio/blk/blk.h"
+#include "virtio_ops.h"
+
+#define SLOTS	32u
+
+static struct disk disk;
+static struct disk_cmd *cmd[SLOTS];
+static unsigned ncmd;
+static const struct vblk *vb;
+static uint8_t mood;
+
+static int drive_start(struct disk *d, unsigned q, struct disk_cmd *c)
+{
+	for (unsigned i = 0; i < c->nsg; i++) {
+		CHECK(c->sg[i].len);
+		CHECK(gmem_valid(c->sg[i].addr, c->sg[i].len) || c->nsg == 1);
+		CHECK(c->sg[i].addr % d->limits.addr_align == 0 && c->sg[i].len % d->limits.len_align == 0);
+		CHECK(c->sg[i].addr + c->sg[i].len - 1 <= d->limits.dma_mask);
+		if (c->op == DISK_READ)
+			memset((void *)(uintptr_t)c->sg[i].addr, 0x5a, c->sg[i].len);
+	}
+	CHECK(c->nsg <= d->limits.max_segs);
+	if (c->op != DISK_FLUSH)
+		CHECK(c->nblocks && c->lba + c->nblocks <= d->nblocks && c->lba < d->nblocks);
+	if (c->op == DISK_READ || c->op == DISK_WRITE)
+		CHECK_EQ(sg_bytes(c->sg, c->nsg), (uint64_t)c->nblocks * d->block_size);
+	if (ncmd == SLOTS || mood & 1)
+		return -ERR_BUSY;
+	cmd[ncmd++] = c;
+	return 0;
+}
+
+static void drive_kick(struct disk *d, unsigned q) { }
+static void drive_abort(struct disk *d) { ncmd = 0; }
+static const struct disk_ops ops = { .start = drive_start, .kick = drive_kick, .abort_all = drive_abort };
+
+static void finish(unsigned i, int result)
+{
+	struct disk_cmd *c = cmd[i];
+
+	cmd[i] = cmd[--ncmd];
+	disk_cmd_done(&disk, c, result);
+}
+
+static void poll(void)
+{
+	uint8_t what = fuzz8();
+
+	if (what & 1)
+		mood = fuzz8();
+	if (what & 2 && ncmd)
+		finish(fuzz8() % ncmd, what & 4 ? -ERR_IO : 0);
+	if (what & 8)
+		while (ncmd)
+			finish(0, 0);
+	disk_run(&disk);
+	CHECK(twin_clock_holds == (vb->inflight ? 1 : 0));
+	CHECK(vb->inflight <= VBLK_REQS);
+}
+
+static void fuzz(void)
+{
+	struct virtio_place place = twin_place();
+	uint8_t how = fuzz8();
+	struct virtio_blk_conf conf = { .disk = &disk, .writable = how & 1 };
+	struct virtio_dev *d;
+
+	twin_reset();
+	ncmd = 0;
+	mood = 0;
+	disk = (struct disk) {
+		.ops = &ops, .name = "fake0", .block_size = how & 2 ? 4096 : 512, .nblocks = 1500, .write_cache = how & 4,
+		.flush = how & 4, .nqueues = 1,
+		.limits = { .max_bytes = 65536, .max_segs = how & 8 ? 2 : 16, .max_seg_len = 65536,
+			    .addr_align = how & 16 ? 4 : 2, .len_align = 2,
+			    .dma_mask = ~0ull, .max_discard_blocks = 100, .max_zero_blocks = 100, .tags = 8 },
+	};
+	CHECK_EQ(disk_init(&disk), 0);
+	d = virtio_blk_new("blk0", &conf, &place);
+	CHECK(d != NULL);
+	vb = container_of(d, struct vblk, dev);
+	guest_acts(1, poll);
+	/* Whatever it was, a new driver reads a block. */
+	mood = 0;
+	bring_up(false, VIRTIO_F_VERSION_1);
+	CHECK_EQ(modern_status(), 15);
+	struct vring_desc *t = (struct vring_desc *)(void *)RING(0);
+
+	memset(ram + DATA, 0, 16);
+	t[0] = (struct vring_desc){ (uintptr_t)ram + DATA, 16, VRING_DESC_NEXT, 1 };
+	t[1] = (struct vring_desc){ (uintptr_t)ram + DATA + 4096, disk.block_size, VRING_DESC_NEXT | VRING_DESC_WRITE, 2 };
+	t[2] = (struct vring_desc){ (uintptr_t)ram + DATA + 16, 1, VRING_DESC_WRITE, 0 };
+	ram[DATA + 16] = 0xff;
+	offer(0, 0);
+	modern_kick(0);
+	while (ncmd)
+		finish(0, 0);
+	disk_run(&disk);
+	CHECK_EQ(((struct vring_used *)(void *)(RING(0) + RING_USED))->idx, 1);
+	CHECK_EQ(ram[DATA + 16], 0);
+	CHECK_EQ(ram[DATA + 4096], 0x5a);
+}
+
+FUZZ(fuzz)
