@@ -45,7 +45,7 @@ LDFLAGS	 := -static -pie --no-dynamic-linker -z text -z pack-relative-relocs -z 
 	    --no-warn-rwx-segments -L $(BUILD)/segments -T hv/boot/veneer.lds --build-id=none
 LIBFDT	  = $(shell $(CC) -print-file-name=libfdt.a)
 
-all: $(BUILD)/veneer.elf tools ## Build the hypervisor, build/veneer.elf, and what the installer needs (the default)
+all: $(BUILD)/veneer.elf $(BUILD)/veneer.efi tools ## Build hypervisor, UEFI loader and the installer's tools (the default)
 
 # The flags of the last build: another compiler, another option or another list of hot objects builds everything anew.
 $(BUILD)/flags: FORCE
@@ -102,6 +102,7 @@ GUESTS := $(BUILD)/hobby-os.elf $(BUILD)/hobby-os-limine.elf $(GUEST_PROBES) $(G
 guests: $(GUESTS) ## Build the hobby OS and the guests of the tests
 
 -include installer/build.mk
+-include efi/build.mk
 
 include scripts/tests.mk
 

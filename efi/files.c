@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Messages, memory and files by the firmware's boot services (UEFI 2.9, sections 7.2, 12.4, 13.4 and 13.5). */
+#include <stdarg.h>
+#include <veneer/string.h>
+#include "efi/firmware.h"
+#include "efi/parts.h"
+
+#define MAX_PATH	512u
+
+static EFI_GUID loaded_from_guid = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID;
+static EFI_GUID file_info_guid = EFI_FILE_INFO_ID;
+static EFI_FILE *root;
+static uint16_t own_dir[MAX_PATH];
+
+static void say_text(const char *text)
+{
+	CHAR16 out[64];
+	unsigned n = 0;
+
+	for (; *text; text++) {
+		if (*text == '\n')
+			out[n++] = '\r';
+		out[n++] = (CHAR16)(uint8_t)*text;
+		if (n < ARRAY_SIZE(out) - 3 && text[1])
+			continue;
+		out[n] = 0;
+		systab->ConOut->OutputString(systab->ConOut, out);
+		n = 0;
+	}
+}
+
+void say(const char *text, ...)
+{
+	va_list args;
+
+	va_start(args, text);
+	for (; text; text = va_arg(args, const char *))
+		say_text(text);
+	va_end(args);
+}
+
+void say_number(uint64_t n)
+{
+	char digits[21];
+	unsigned at = sizeof(digits) - 1;
+
+	digits[at] = 0;
+	do {
+		digits[--at] = (char)('0' + n % 10);
+		n /= 10;
+	} while (n);
+	say_text(digits + at);
+}
+
+void say_status(EFI_STATUS status)
+{
+	say("status ", NULL);
+	say_number(status & ~(1ull << 63));
+	switch (status) {
+	case EFI_NOT_FOUND:
+		say(" (not found)\n", NULL);
+		break;
+	case EFI_OUT_OF_RESOURCES:
+		say(" (out of memory)\n", NULL);
+		break;
+	case EFI_DEVICE_ERROR:
+		say(" (device error)\n", NULL);
+		break;
+	default:
+		say("\n", NULL);
+	}
+}
+
+void *take_memory(EFI_MEMORY_TYPE type, uint64_t size, const char *what)
+{
+	EFI_PHYSICAL_ADDRESS at = 0xffffffff;
+	EFI_STATUS status = bs->AllocatePages(AllocateMaxAddress, type, EFI_SIZE_TO_PAGES(size), &at);
+
+	if (!EFI_ERROR(status))
+		return (void *)(uintptr_t)at;
+	say("veneer.efi: no memory for ", what, ": ", NULL);
+	say_number(size);
+	say(" bytes below 4 GiB: ", NULL);
+	say_status(status);
+	return NULL;
+}
+
+static bool append(size_t *used, uint16_t c)
+{
+	if (*used + 1 >= ARRAY_SIZE(own_dir))
+		return false;
+	own_dir[(*used)++] = c == '/' ? '\\' : c;
+	return true;
+}
+
+/* The text of one node; GRUB puts the directory and the name into two, with no backslash between them. */
+static bool append_node(size_t *used, const uint8_t *text, size_t size)
+{
+	bool ok = !*used || own_dir[*used - 1] == '\\' || text[0] == '\\' || append(used, '\\');
+
+	for (size_t i = 0; ok && i + 1 < size && (text[i] | text[i + 1]); i += 2)
+		ok = append(used, (uint16_t)(text[i] | text[i + 1] << 8));
+	return ok;
+}
+
+/* The directory of a file path, which is in one or more nodes (UEFI 2.9, section 10.3.5.4).  False if it is too long. */
+static bool directory_of(const EFI_DEVICE_PATH *path)
+{
+	size_t used = 0, size;
+
+	for (; path && path->Type != END_DEVICE_PATH_TYPE; path = (const void *)((const uint8_t *)path + size)) {
+		size = path->Length[0] | (size_t)path->Length[1] << 8;
+		if (size < sizeof(*path) + 2)
+			break;
+		if (path->Type == MEDIA_DEVICE_PATH && path->SubType == MEDIA_FILEPATH_DP &&
+		    !append_node(&used, (const uint8_t *)(path + 1), size - sizeof(*path)))
+			return false;
+	}
+	while (used && own_dir[used - 1] != '\\')
+		used--;
+	own_dir[used] = 0;
+	return true;
+}
+
+bool open_own_directory(const EFI_LOADED_IMAGE *self)
+{
+	EFI_FILE_IO_INTERFACE *fs;
+	EFI_STATUS status;
+
+	status = bs->HandleProtocol(self->DeviceHandle, &loaded_from_guid, (void **)&fs);
+	if (!EFI_ERROR(status))
+		status = fs->OpenVolume(fs, &root);
+	if (EFI_ERROR(status)) {
+		say("veneer.efi: the disk that this program was loaded from has no file system: ", NULL);
+		say_status(status);
+		return false;
+	}
+	if (!directory_of(self->FilePath)) {
+		say("veneer.efi: the path of this program is longer than 510 characters\n", NULL);
+		return false;
+	}
+	return true;
+}
+
+static EFI_STATUS size_of(EFI_FILE *file, uint64_t *size)
+{
+	static union {
+		EFI_FILE_INFO info;
+		uint8_t room[sizeof(EFI_FILE_INFO) + 2 * MAX_PATH];
+	} u;
+	UINTN room = sizeof(u);
+	EFI_STATUS status = file->GetInfo(file, &file_info_guid, &room, &u);
+
+	*size = u.info.FileSize;
+	return status;
+}
+
+/* Some firmware cannot read much at once. */
+static EFI_STATUS read_all(EFI_FILE *file, struct file *f)
+{
+	for (uint64_t done = 0; done < f->size;) {
+		UINTN piece = MIN(f->size - done, 1ull << 20);
+		EFI_STATUS status = file->Read(file, &piece, f->data + done);
+
+		if (EFI_ERROR(status))
+			return status;
+		if (!piece)
+			return EFI_END_OF_FILE;
+		done += piece;
+	}
+	return EFI_SUCCESS;
+}
+
+static bool failed(const char *name, const char *what, EFI_STATUS status)
+{
+	say("veneer.efi: ", name, ": ", what, ": ", NULL);
+	say_status(status);
+	return false;
+}
+
+static bool read_open_file(EFI_FILE *file, const char *name, uint64_t max, struct file *f)
+{
+	EFI_STATUS status = size_of(file, &f->size);
+
+	if (EFI_ERROR(status))
+		return failed(name, "its size is not known", status);
+	if (f->size > max) {
+		say("veneer.efi: ", name, ": larger than ", NULL);
+		say_number(max);
+		say(" bytes\n", NULL);
+		return false;
+	}
+	f->data = take_memory(EfiLoaderData, f->size + 1, name);
+	if (!f->data)
+		return false;
+	status = read_all(file, f);
+	return EFI_ERROR(status) ? failed(name, "cannot be read", status) : true;
+}
+
+bool read_file(const char *name, uint64_t max, struct file *f)
+{
+	static const uint16_t top[] = { 0 };
+	uint16_t path[MAX_PATH];
+	EFI_STATUS status;
+	EFI_FILE *file;
+	bool ok;
+
+	if (!conf_path(*name == '/' || *name == '\\' ? top : own_dir, name, path, ARRAY_SIZE(path))) {
+		say("veneer.efi: ", name, ": its path is longer than 511 characters\n", NULL);
+		return false;
+	}
+	status = root->Open(root, &file, path, EFI_FILE_MODE_READ, 0);
+	if (EFI_ERROR(status))
+		return failed(name, "cannot be opened", status);
+	ok = read_open_file(file, name, max, f);
+	file->Close(file);
+	return ok;
+}

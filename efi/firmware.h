@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What veneer.efi asks the firmware for.  Errors are said on the firmware's console by say(); callers then give up. */
+#ifndef EFI_FIRMWARE_H
+#define EFI_FIRMWARE_H
+
+#include <efi.h>
+#include <veneer/types.h>
+
+extern EFI_HANDLE this_image;
+extern EFI_SYSTEM_TABLE *systab;
+extern EFI_BOOT_SERVICES *bs;
+
+/* Print texts, one after the other, up to NULL; "\n" ends a line. */
+void say(const char *text, ...) __attribute__((sentinel));
+void say_number(uint64_t n);
+
+/* Say a status that is an error: its name where that helps, else its number. */
+void say_status(EFI_STATUS status);
+
+/* @size bytes of loader memory below 4 GiB, in whole pages of type @type; NULL after a message. */
+void *take_memory(EFI_MEMORY_TYPE type, uint64_t size, const char *what);
+
+/*
+ * Open the directory that this program was loaded from.  False after a message.  Later calls of read_file() look there; names
+ * that begin with a slash are looked for from the root of that file system.
+ */
+bool open_own_directory(const EFI_LOADED_IMAGE *self);
+
+struct file {
+	uint8_t *data;			/* loader memory below 4 GiB, size + 1 bytes at least */
+	uint64_t size;
+};
+
+/* Read a whole file of at most @max bytes.  False after a message. */
+bool read_file(const char *name, uint64_t max, struct file *f);
+
+#endif

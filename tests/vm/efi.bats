@@ -1,0 +1,52 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# veneer.efi, the loader that UEFI firmware starts: by the firmware itself, and by GRUB's chainloader.
+load ../lib/guest
+
+setup() {
+	veneer_only
+	cd "$BATS_TEST_TMPDIR" || return 1
+	mkdir tftp
+	random_file tftp/file 1
+	truncate -s 64M data
+}
+
+teardown() { guest_teardown; }
+
+# A medium on which GRUB chainloads veneer.efi from a directory of its own, with a word for Veneer behind it.
+make_chain_stick() { # make_chain_stick IMAGE WORD
+	"$ROOT/installer/veneer-install" config "$WRITABLE" config.dtb
+	fdtput -t x config.dtb /chosen veneer,debug-exit-port f4
+	printf 'module sub/config.dtb config\nmodule /veneer/sub/kernel kernel a "b c"\n' >veneer.conf
+	printf 'search --file --set=root /veneer/veneer.efi\nchainloader /veneer/veneer.efi %s\nboot\n' "$2" >chain.cfg
+	grub-mkimage -O x86_64-efi -c chain.cfg -p / -o BOOTX64.EFI part_gpt fat search search_fs_file chain boot normal
+	truncate -s 16M "$1"
+	mkfs.vfat "$1" >mkfs.log
+	mmd -i "$1" ::/EFI ::/EFI/BOOT ::/veneer ::/veneer/sub
+	mcopy -i "$1" BOOTX64.EFI ::/EFI/BOOT/
+	mcopy -i "$1" "$BUILD/veneer.efi" "$BUILD/veneer.elf" veneer.conf ::/veneer/
+	mcopy -i "$1" config.dtb ::/veneer/sub/
+	mcopy -i "$1" "$BUILD/hobby-os.elf" ::/veneer/sub/kernel
+}
+
+@test "veneer.efi: started by the firmware, it starts the hobby OS" {
+	local run="tftp 10.0.2.2 file; write disk0 2048 0x1234 8192; verify disk0 2048 0x1234 8192; exit 0"
+	guest_run --firmware uefi --loader efi --kernel "$BUILD/hobby-os.elf" --config "$WRITABLE" --tftp tftp \
+		--cmdline "virtio=modern irq=msix net=dhcp run=\"$run\"" --nic e1000e --disk nvme:data --smp 2
+	grep -aE "veneer: .*, started by veneer.efi on UEFI" "$(serial)"
+	grep -aE "tftp: file 1048576 bytes .* sha256 $(sha_of tftp/file)" "$(serial)"
+	grep -a "verify: disk0 8192 sectors from 2048 are as written" "$(serial)"
+	"$LIB/check-words" data 2048 0x1234 8192
+	start_is_unmapped
+}
+
+@test "veneer.efi: started by GRUB's chainloader, with words for Veneer; a file that is missing is named" {
+	make_chain_stick stick.img --check-only
+	guest_run --firmware uefi --image stick.img --nic e1000e
+	grep -aE "veneer: .*, started by veneer.efi on UEFI" "$(serial)"
+	grep -aE 'check: fits: 2 network and disk controllers' "$(serial)"
+	# The firmware goes on.
+	mdel -i stick.img ::/veneer/sub/kernel
+	guest_start --firmware uefi --image stick.img
+	guest_wait_for 'veneer.efi: /veneer/sub/kernel: cannot be opened: .*not found' 240
+}
