@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
-# For the scripts beside this one: a release's backports by apt, with lists of its own, so that nothing of the system changes.
-# The caller has a function fail MESSAGE.
+# For the scripts beside this file: fetch a release's backports by apt, with package lists of its own, so that the system does
+# not change.  The caller has a function fail MESSAGE.
 
-# The archive that this system uses already, whichever mirror that is.
+# Print the mirror that this system uses.
 debian_archive() {
 	local old='s/^deb (\[[^]]*\] )?(\S+\/debian)\/? bookworm .*/\2/p' new='s/^URIs: *(\S+\/debian)\/? *$/\1/p'
 
-	# Some of the files are not there; sed says so by its exit code.
+	# sed's exit code is not 0 if some of the files do not exist.
 	{ sed -nE "$new; $old" /etc/apt/sources.list /etc/apt/sources.list.d/*.{sources,list} 2>/dev/null || true; } | head -n 1
 }
 
-# own_apt PROGRAM ARGS...: apt-get or apt-cache, with what is in the folder $apt
+# own_apt PROGRAM ARGS...: apt-get or apt-cache, with the lists and caches in the folder $apt
 own_apt() {
 	local program=$1
 	shift

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
-# For tests of guests that begin on the BIOS, beside guest.bash: disks with a boot loader of their own, and their start.
+# For tests of guests that start from the BIOS, beside guest.bash: make and start disks with a boot loader of their own.
 
 # boot_image FILE SCRIPT [CMDLINE]: a disk of 256 MiB whose own GRUB starts the Linux guest that runs SCRIPT (guest.bash).
 boot_image() {
 	"$ROOT/installer/veneer-install" image "$1" --native --kernel "$LINUX/vmlinuz" --module "$LINUX/initrd.gz" --size 256M \
 		--menu-timeout 0 --cmdline "$LINUX_ARGS veneer.run=$2${3:+ $3}" >/dev/null || return 1
-	# Not by the name that marks Veneer's own disk.
+	# Do not use the label that marks Veneer's own disk.
 	sfdisk -q --no-reread --no-tell-kernel --part-label "$1" 2 guest
 }
 
@@ -17,8 +17,8 @@ disk_boot() {
 	guest_start --no-reboot --boot-disk "$serial" "$@"
 }
 
-# boot_image_kept IMAGE BEFORE SERIAL: the Linux guest that started from the image read what the host had written there (the
-# copy BEFORE), and the image is changed nowhere but in the 8 MiB that the guest says it wrote, which it holds.
+# boot_image_kept IMAGE BEFORE SERIAL: check that the Linux guest that started from IMAGE read the host's data (the copy
+# BEFORE), and that IMAGE has changed only in the 8 MiB that the guest reported as written, and holds these.
 boot_image_kept() {
 	local at sum
 	said "vd[a-z]: $3 524288 sectors, first $(head -c 16M "$2" | sha256sum | cut -d ' ' -f 1)" || return 1
@@ -29,8 +29,8 @@ boot_image_kept() {
 	cmp "$1" "$2"
 }
 
-# ipxe_script NUMBER TOKEN: a script of 100 KiB for iPXE's card NUMBER.  The token's bytes are spread over all of it, and come
-# back together as a file name: a part that is lost or not as it was sent is missing there.  Then the next card has its turn.
+# ipxe_script NUMBER TOKEN: make a script of 100 KiB for iPXE's card NUMBER.  The token's bytes are spread over the script, and
+# return together as a file name: a lost or damaged part would change the name.  Then the script starts the next card.
 ipxe_script() {
 	local i next=$(($1 + 1))
 	echo '#!ipxe'
@@ -43,8 +43,8 @@ ipxe_script() {
 	[ ! -e tftp/script-$next.ipxe ] || echo "dhcp net$next && chain tftp://10.0.2.2/script-$next.ipxe"
 }
 
-# ipxe_start CARDS ARGS...: Debian's ipxe.lkrn, which begins in real mode, on a machine with so many cards.  By each it gets an
-# address, and a script from the TFTP server.  The cards' networks are captured in net.0, net.1 ...
+# ipxe_start CARDS ARGS...: start Debian's ipxe.lkrn, which begins in real mode, on a machine with CARDS cards.  Each card gets
+# an address, and a script from the TFTP server.  The cards' frames are captured in net.0, net.1 ...
 ipxe_start() {
 	local number cards=$1 capture=()
 	shift
@@ -60,12 +60,12 @@ ipxe_start() {
 		--tftp tftp "$@" -- "${capture[@]}"
 }
 
-# ipxe_fetched NUMBER SECONDS: the card's token has come back, from its MAC address and the IP address that it was given.
+# ipxe_fetched NUMBER SECONDS: wait until the card's token has returned, with the card's MAC and IP address.
 ipxe_fetched() {
 	wait_captured "$(printf 'got-52-54-00-12-34-%02x-10.0.2.15-%s' $((0x56 + $1)) "${IPXE_TOKENS[$1]}")" net.$1 "$2"
 }
 
-# wait_captured TEXT FILE SECONDS: until a frame with that text is in the capture.
+# wait_captured TEXT FILE SECONDS: wait until the capture FILE has a frame with TEXT.
 wait_captured() {
 	local end=$((SECONDS + $3))
 	until grep -qaF -- "$1" "$2" 2>/dev/null; do

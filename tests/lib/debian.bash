@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
-# For tests that install into the Debian of tests/lib/debian-image; after lib/guest.  IMAGE is the disk, MNT where its root is
-# mounted.
+# For tests that install into the Debian of tests/lib/debian-image; load after lib/guest.  IMAGE is the disk, MNT the mount
+# point of its root file system.
 
 mounted() { "$LIB/debian-image" --mount "$IMAGE" "$MNT"; }
 unmounted() { "$LIB/debian-image" --umount "$MNT"; }
@@ -21,13 +21,14 @@ tree() {
 	(cd "$MNT" && find . "${NOT_THE_LOG[@]}" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum)
 }
 
-# as_tree FILE: everything is as when "tree" wrote FILE.  Read is what was changed since: nobody can set that time of a file.
+# as_tree FILE: check that the tree is the same as when "tree" wrote FILE.  Only files with a later change time are read:
+# nobody can set that time.
 as_tree() {
 	names | diff <(grep '^[.]' "$1") - || return 1
 	! (cd "$MNT" && find . "${NOT_THE_LOG[@]}" -type f -newercm "$1" -print0 | xargs -0 -r sha256sum) | grep -vxFf "$1"
 }
 
-# starts STATUS FIRMWARE: what GRUB starts by default ends with this exit code
+# starts STATUS FIRMWARE: check that GRUB's default entry ends with this exit code
 starts() {
 	guest_start --image "$IMAGE" --firmware "$2" --nic e1000e
 	guest_end "$1"
@@ -38,10 +39,10 @@ config() {
 	grep -q debug-exit config.dts
 }
 
-# --- what GRUB finds ---
+# --- the files that GRUB reads ---
 
-# FILE of the root file system; in the image VIEW where WHERE is "image" (or "fat": its /boot is a file system of its own), else
-# in the mounted tree.
+# Print FILE of the root file system; from the image VIEW if WHERE is "image" (or "fat": its /boot is a file system of its own),
+# else from the mounted tree.
 have() { # have WHERE FILE
 	case $1 in
 	image) grub-fstest "$VIEW" cat "(loop0,gpt3)$2" ;;
@@ -52,7 +53,7 @@ have() { # have WHERE FILE
 
 slot_of() { have "$1" /boot/veneer/state | sed -n 's/^veneer_slot=//p'; }
 
-# All files of slot $2 as its manifest says; GRUB's tool for "cat" adds nothing to a file.
+# Check all files of slot $2 against its manifest, as GRUB's tool for "cat" reads them.
 whole() { # whole WHERE SLOT
 	local sum name n=0
 	while read -r sum name; do
@@ -62,8 +63,8 @@ whole() { # whole WHERE SLOT
 	[ $n -gt 5 ]
 }
 
-# Which guest the menu leads to: "none" without Veneer's entries, else its command line.  $MENUS: check sums of menus that may
-# be there.
+# Print the guest that the menu starts: "none" without Veneer's entries, else its command line.  $MENUS has the check sums of
+# the valid menus.
 leads_to() { # leads_to WHERE
 	local menu slot
 	menu=$(have "$1" /boot/grub/grub.cfg | sha256sum)
@@ -80,7 +81,7 @@ leads_to() { # leads_to WHERE
 
 menu() { sha256sum <"$MNT/boot/grub/grub.cfg" | cut -d ' ' -f 1; }
 
-# one_of WHEN WHERE GUEST...: what the menu leads to is one of these
+# one_of WHEN WHERE GUEST...: check that the menu starts one of these guests
 one_of() {
 	local what guest
 	what=$(leads_to "$2") || { echo "$1: $what"; return 1; }
@@ -95,8 +96,8 @@ one_of() {
 
 copy() { cp --sparse=always "$1" "$2"; }
 
-# power_cut LOSSES WHAT OLD NEW: "before.img" and "log" are what there was and what was written.  Sets OLD_UNTIL, the last write
-# after which the old one starts.  VIEW_AS: "image", or "fat".  STEP: every so manyth write, and the last.
+# power_cut LOSSES WHAT OLD NEW: cut the power after each write in "log" on "before.img".  Sets OLD_UNTIL, the last write after
+# which the old version starts.  VIEW_AS: "image" or "fat".  STEP: try every STEPth write, and the last.
 power_cut() {
 	local count n
 	count=$("$LIB/replay-writes" log --count)

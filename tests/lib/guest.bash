@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash disable=SC2034 # variables for the tests
-# For tests/vm/*.bats: start a guest, wait for what it says, end it.  "load ../lib/guest" and call guest_teardown in teardown.
+# For tests/vm/*.bats: start a guest, wait for its output, end it.  "load ../lib/guest" and call guest_teardown in teardown.
 #
 # Set NATIVE=1 in the environment to try a test without Veneer (the guest then drives the real controllers itself).
 
@@ -8,12 +8,12 @@ ROOT=$(realpath "${BATS_TEST_DIRNAME:-.}/../..")
 BUILD=${BUILD:-build}
 [[ $BUILD = /* ]] || BUILD=$ROOT/$BUILD
 export BUILD
-# The tests are about TCG's machine, the same everywhere; ACCEL=kvm tries them on KVM.
+# The tests run on TCG, which is the same everywhere; ACCEL=kvm runs them on KVM.
 export ACCEL=${ACCEL:-tcg}
 LIB=$ROOT/tests/lib
 LINUX=$BUILD/linux
-# A kernel that panics resets the machine.  no_timer_check, as Linux itself has it behind KVM: its look whether ticks come in
-# time fails on an emulator beside other work; a timer that does not work stops it all the same.
+# A kernel that panics resets the machine.  no_timer_check, which Linux itself sets on KVM: Linux's check that ticks come in
+# time fails in an emulator on a busy machine; a timer that does not work stops Linux nevertheless.
 LINUX_ARGS="console=ttyS0 panic=-1 loglevel=4 no_timer_check"
 WRITABLE=$LIB/writable.dts
 # For veneer-qemu: images that it makes in the current directory.
@@ -21,11 +21,11 @@ TWO_DISKS=(--disk "ahci:a.img,size=64M" --disk "nvme:b.img,size=64M")
 GUEST_PID=
 HTTP_PID=
 
-# What the guest's serial port said, in the current test.
+# The file with the output of the guest's serial port in the current test.
 serial() { echo "$BATS_TEST_TMPDIR/serial.log"; }
 
-# guest_start ARGS...: the emulator in the background, its serial port in a file; with QEMU a QMP socket beside it.  With
-# EMULATOR=veneer-bochs in Bochs instead.
+# guest_start ARGS...: start the emulator in the background, with its serial port in a file, and with QEMU a QMP socket.
+# EMULATOR=veneer-bochs uses Bochs.
 guest_start() {
 	local emulator=${EMULATOR:-veneer-qemu} qmp=()
 	GUEST_STATUS=
@@ -40,19 +40,19 @@ guest_start() {
 linux_start() {
 	local script=$1 cmdline=${2:+ $2}
 	shift 2
-	# A kernel that panics resets the machine (panic=-1): that shall end the test, not start it again.
+	# A kernel that panics resets the machine (panic=-1): the reset must end the run, not start the guest again.
 	guest_start --no-reboot --kernel "$LINUX/vmlinuz" --initrd "$LINUX/initrd.gz" \
 		--cmdline "$LINUX_ARGS veneer.run=$script${NATIVE:+ veneer.native=1}$cmdline" "$@"
 }
 
-# guest_wait_for REGEX SECONDS: fails at the deadline, and when the guest ended without having said it.
+# guest_wait_for REGEX SECONDS: wait for a line of the guest.  Fails at the deadline, or if the guest ends without the line.
 guest_wait_for() {
 	local end=$((SECONDS + $2)) alive=y
 	while :; do
 		grep -qaE -- "$1" "$(serial)" && return 0
 		[ -n "$alive" ] || break
 		[ $SECONDS -lt $end ] || break
-		# One more look after the end: the last lines may have come meanwhile.
+		# Read once more after the end: the last lines may have come meanwhile.
 		kill -0 "$GUEST_PID" 2>/dev/null || alive=
 		sleep 0.2
 	done
@@ -60,7 +60,7 @@ guest_wait_for() {
 	return 1
 }
 
-# An NMI that Veneer gave to the guest and nobody had sent: a driver said that its device did not ring.
+# Fail if Veneer gave the guest an NMI that nobody had sent: some driver reported that its device did not interrupt.
 no_stray_nmi() {
 	[ -e "$(serial)" ] && grep -qa 'NMI received for unknown reason' "$(serial)" || return 0
 	echo "the guest got an NMI for an unknown reason"
@@ -90,7 +90,7 @@ linux_run() {
 	guest_end 0
 }
 
-# What the guest's script reported: said REGEX, or a value: reported PREFIX gives the rest of the line.
+# Read the report of the guest's script: "said REGEX" finds a line, "reported PREFIX" prints the rest of a line.
 said() {
 	grep -qaE -- "^GUEST: $1" "$(serial)" && return 0
 	echo "the guest did not say: $1"
@@ -111,10 +111,10 @@ qmp() {
 	"$LIB/qmp" "$BATS_TEST_TMPDIR/qmp" "$@"
 }
 
-# veneer_counters: all of them, "NAME VALUE" a line, out of the memory of the running machine.  The log level is info or more.
+# veneer_counters: print all counters, "NAME VALUE" per line, from the memory of the running machine.  Needs log level info.
 veneer_counters() {
 	local from to low=0 high=0 range='(0x[0-9a-f]+)-(0x[0-9a-f]+)'
-	# Over all pieces, and what lies between them.
+	# Save one range with all pieces and the memory between them.
 	while read -r from to; do
 		low=$((low == 0 || from < low ? from : low)) high=$((to > high ? to : high))
 	done < <(sed -nE "s/^.*memory: (Veneer at|and|[0-9]+ KiB more for Veneer at) $range.*/\2 \3/p" "$(serial)")
@@ -124,7 +124,7 @@ veneer_counters() {
 	"$LIB/counters" "$BUILD/veneer.elf.full" "$(serial)" "$BATS_TEST_TMPDIR/memory" "$low"
 }
 
-# counter_in FILE NAME: of those that veneer_counters printed
+# counter_in FILE NAME: print one counter from the output of veneer_counters
 counter_in() { sed -n "s/^$2 //p" "$1"; }
 
 # no_interrupt_controller_exits BEFORE AFTER: between these two the guest's accesses to LAPIC, I/O APICs and 8259s did not exit,
@@ -144,17 +144,17 @@ no_interrupt_controller_exits() {
 	[ $(($(counter_in "$after" irq.sent) - $(counter_in "$before" irq.sent))) -gt 100 ]
 }
 
-# start_is_unmapped: nothing kept the part of the image mapped that only the start needs.
+# start_is_unmapped: check that the start's part of the image was unmapped.
 start_is_unmapped() {
 	! grep -a 'for the start only: it all stays mapped' "$(serial)"
 }
 
-# image_base: where Veneer's image lies in this run, in hex; its log says so soon after the start.
+# image_base: print the address of Veneer's image in this run, in hex, from the log.
 image_base() {
 	sed -nE 's/^veneer: memory: Veneer at .* of it image, from 0x([0-9a-f]+) on.*/\1/p' "$(serial)"
 }
 
-# address_of SYMBOL[+0xBYTES]: where it is in this run
+# address_of SYMBOL[+0xBYTES]: print the symbol's address in this run
 address_of() {
 	local base link more=0
 	base=$(image_base)
@@ -164,7 +164,7 @@ address_of() {
 	printf '%x' $((0x$base + 0x$link - 0x200000 + more))
 }
 
-# What stands on the text screen of 80 by 25.
+# Print the text on the screen of 80 by 25 characters.
 text_screen() {
 	rm -f "$BATS_TEST_TMPDIR/vga"
 	qmp pmemsave "{\"val\": 753664, \"size\": 4000, \"filename\": \"$BATS_TEST_TMPDIR/vga\"}" >/dev/null
@@ -173,7 +173,7 @@ cells = open(sys.argv[1], "rb").read()[::2].decode("latin-1")
 print(*(cells[i:i + 80].rstrip() for i in range(0, 2000, 80)), sep="\n")' "$BATS_TEST_TMPDIR/vga"
 }
 
-# http_start: a server for the guest; HTTP_URL as the guest sees it, files in HTTP_DIR.
+# http_start: start a server for the guest.  Sets HTTP_URL, the server's address for the guest; its files are in HTTP_DIR.
 http_start() {
 	HTTP_DIR=$BATS_TEST_TMPDIR/http
 	mkdir -p "$HTTP_DIR"
@@ -199,8 +199,8 @@ x2apic_machine() {
 	export QEMU=$BUILD/qemu10/qemu-system-x86_64
 }
 
-# check_patterns IMAGE...: each image holds a sound file system and one of the patterns that the guest says it wrote (no two
-# are alike, so which image holds which one needs no names), and the guest wrote no others.
+# check_patterns IMAGE...: check that each image has a sound file system and one of the patterns that the guest reported as
+# written (all differ, so names are not needed), and that the guest wrote no others.
 check_patterns() {
 	local image sum seen=' '
 	PATH=$PATH:/usr/sbin:/sbin
@@ -218,7 +218,7 @@ check_patterns() {
 	return 1
 }
 
-# check_transfers N: the N cards of the guest each got HTTP_DIR/down as it is, and what they sent arrived as it was.
+# check_transfers N: check that HTTP_DIR/down reached each of the guest's N cards unchanged, and that their uploads arrived.
 check_transfers() {
 	local i
 	for ((i = 0; i < $1; i++)); do
@@ -227,7 +227,7 @@ check_transfers() {
 	done
 }
 
-# cut_by_the_nic: what Linux is just sending goes out in large frames.
+# cut_by_the_nic: check that Linux is sending large frames, which the NIC segments.
 cut_by_the_nic() {
 	local tries
 	for ((tries = 0; tries < 100; tries++)); do
@@ -243,7 +243,7 @@ random_file() {
 	head -c $(($2 << 20)) /dev/urandom >"$1"
 }
 
-# For tests of what only Veneer does.
+# Skip a test of what only Veneer does.
 veneer_only() {
 	[ -z "${NATIVE:-}" ] || skip "NATIVE is set"
 }
@@ -255,7 +255,7 @@ guest_stop() {
 	return 0
 }
 
-# Ends everything and shows, where the test failed, what the guest said last.
+# End all programs of the test and, if it failed, print the guest's last lines.
 guest_teardown() {
 	guest_stop
 	[ "${BATS_TEST_COMPLETED:-}" != 1 ] || no_stray_nmi || return 1

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash disable=SC2034,SC2054 # variables for the tests; commas of QEMU
-# For tests/vm/iso*.bats: the installer ISO on an emulated machine, its serial port in a terminal (tmux) that keys are sent to.
-# Needs guest.bash.
+# For tests/vm/iso*.bats: the installer ISO on an emulated machine, with its serial port in a terminal (tmux) to which the tests
+# send keys.  Needs guest.bash.
 
-# As "make iso" has it, but another file: that one may have an answer file of the user's in it.
+# The ISO of "make iso" under another name: the user's ISO may contain an answer file.
 ISO=$BUILD/test.iso
 
-# What the installed hobby OS is told to do, with iso_setup()'s file; ran_as_told [DISK] looks for it.
+# The command line of the installed hobby OS, for the file of iso_setup(); ran_as_told [DISK] checks its result.
 RUN='tftp 10.0.2.2 file; write disk0 0 0x77 2048; verify disk0 0 0x77 2048; exit 3'
 
 iso_setup() {
@@ -22,7 +22,7 @@ ran_as_told() {
 	grep -a "verify: ${1:-disk0} 2048 sectors from 0 are as written" "$(serial)"
 }
 
-# iso_build: makes it, unless nothing that goes into it is newer
+# iso_build: make the ISO if one of its sources is newer
 iso_build() {
 	[ -z "${NATIVE:-}" ] || return 0
 	if [ ! -e "$ISO" ] || [ -n "$(find "$ROOT/installer" "$ROOT/scripts/debian-kernel.bash" "$ROOT/configs/default.dts" \
@@ -32,8 +32,8 @@ iso_build() {
 }
 
 # iso_args MEDIUM FIRMWARE DISK ARGS...: sets iso_command.  MEDIUM: cd, stick or none; FIRMWARE: bios, uefi or
-# secure; DISK: sata:FILE or nvme:FILE, its
-# serial number is TARGET1.  With ISO_RESTARTS the machine restarts where it is told to.
+# secure; DISK: sata:FILE or nvme:FILE, with the
+# serial number TARGET1.  With ISO_RESTARTS the machine may restart; else a reset ends the run.
 iso_args() {
 	local file=${3#*:} first=''
 	iso_command=(timeout --foreground "${GUEST_TIMEOUT:-800}"
@@ -46,7 +46,7 @@ iso_args() {
 	none) ;;
 	cd) iso_command+=(-drive "if=none,id=iso,format=raw,readonly=on,file=$ISO"
 		-device ide-cd,drive=iso,id=cd,bus=ide.0,bootindex=1) ;;
-	# Not write-protected: it must not be offered all the same.
+	# Not write-protected: the installer must not offer its own medium nevertheless.
 	*) iso_command+=(-drive "if=none,id=iso,format=raw,snapshot=on,file=$ISO"
 		-device usb-storage,bus=usb.0,drive=iso,id=stick,bootindex=1) ;;
 	esac
@@ -77,7 +77,7 @@ medium_out() {
 	esac
 }
 
-# conf_volume FILE...: conf.img, a FAT volume VENEER-CONF with these files; conf_args are QEMU's, for a stick
+# conf_volume FILE...: make conf.img, a FAT volume VENEER-CONF with these files; conf_args are QEMU's arguments for a stick
 conf_volume() {
 	truncate -s 64M conf.img
 	PATH=$PATH:/sbin mkfs.vfat -n VENEER-CONF conf.img >/dev/null
@@ -85,7 +85,7 @@ conf_volume() {
 	conf_args=(-drive "if=none,id=conf,format=raw,file=conf.img" -device usb-storage,bus=usb.0,drive=conf)
 }
 
-# iso_start MEDIUM FIRMWARE DISK ARGS...: in the background, its serial port in a file; guest_wait_for and guest_end go with it
+# iso_start MEDIUM FIRMWARE DISK ARGS...: start in the background, serial port in a file, for guest_wait_for and guest_end
 iso_start() {
 	iso_args "$@"
 	: >"$(serial)"
@@ -105,7 +105,7 @@ screen_start() {
 
 screen() { tmux -L "iso$$" capture-pane -p; }
 
-# screen_wait REGEX SECONDS [moving]: until it stands on the screen, and the screen has come to rest (or not)
+# screen_wait REGEX SECONDS [moving]: wait until REGEX is on the screen and (without "moving") the screen no longer changes
 screen_wait() {
 	local end=$((SECONDS + $2)) now before=
 	while [ $SECONDS -lt $end ]; do
@@ -126,7 +126,7 @@ screen_key() { qmp hmp "sendkey $1" >/dev/null; }
 
 # --- at the machine's own keyboard and screen ---
 
-# What stands on the screen where that has pixels: UEFI's, drawn by Linux.
+# Print the text of a graphics screen: UEFI's, drawn by Linux.
 frame_screen() {
 	rm -f frame.ppm
 	qmp screendump "{\"filename\": \"$PWD/frame.ppm\"}" >/dev/null
@@ -137,7 +137,7 @@ frame_screen() {
 	"$LIB/screen-text" --colours frame.ppm font.c
 }
 
-# vga_wait REGEX SECONDS: until it stands on the screen, and the screen has come to rest; VGA: text_screen or frame_screen
+# vga_wait REGEX SECONDS: wait until REGEX is on the screen, and the screen no longer changes; VGA: text_screen or frame_screen
 vga_wait() {
 	local end=$((SECONDS + $2)) now before=
 	while [ $SECONDS -lt $end ] && kill -0 "$GUEST_PID" 2>/dev/null; do
@@ -151,7 +151,7 @@ vga_wait() {
 	return 1
 }
 
-# vga_keys KEY...: by QEMU's names; KEY*N: so often
+# vga_keys KEY...: press keys, by QEMU's names; KEY*N: N times
 vga_keys() {
 	local key i
 	for key in "$@"; do
@@ -162,7 +162,7 @@ vga_keys() {
 	done
 }
 
-# The ISO's first menu entry.  Seconds on its countdown are long where UEFI draws them: not waited for.
+# Choose the ISO's first menu entry, without waiting for its countdown: with UEFI its seconds are slow.
 vga_start() {
 	local end=$((SECONDS + 300))
 	until grep -qa 'Install Veneer, on the serial port only' "$(serial)"; do
@@ -174,7 +174,7 @@ vga_start() {
 	vga_keys ret
 }
 
-# vga_type LAYOUT[:VARIANT] TEXT: with the keys that have these characters there
+# vga_type LAYOUT[:VARIANT] TEXT: press the keys that type TEXT with this keyboard layout
 vga_type() {
 	local keys variant=
 	[[ $1 != *:* ]] || variant=${1#*:}
@@ -183,7 +183,7 @@ vga_type() {
 	vga_keys $keys
 }
 
-# The machine has switched itself off.
+# Wait until the machine has switched itself off.
 screen_end() { # screen_end SECONDS
 	local end=$((SECONDS + $1))
 	while tmux -L "iso$$" has-session 2>/dev/null; do
@@ -192,7 +192,7 @@ screen_end() { # screen_end SECONDS
 	done
 }
 
-# From the question for ERASE to the end, switched off.
+# Answer ERASE, and wait for the end and for power-off.
 erase_to_end() {
 	keys -l ERASE
 	keys Enter
@@ -203,7 +203,7 @@ erase_to_end() {
 	screen_end 60
 }
 
-# The machine is switched off by force.
+# Switch the machine off by force.
 iso_stop() {
 	tmux -L "iso$$" kill-server 2>/dev/null || true
 	rm -f qmp

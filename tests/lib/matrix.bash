@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
-# For tests/vm/guests.bats, beside guest.bash: a row of the guest matrix is a test, its cells are what the test saw.  They are
-# kept in $BUILD/guest-matrix/ROW for scripts/guest-matrix; a cell that was not reached says FAILED.
+# For tests/vm/guests.bats, beside guest.bash: each row of the guest matrix is a test, and its cells are the test's results.
+# $BUILD/guest-matrix/ROW keeps them for scripts/guest-matrix; a cell that the test did not reach is FAILED.
 MATRIX=${GUEST_MATRIX:-$BUILD/guest-matrix}
 COLUMNS_OF_MATRIX=(e1000e e1000 rtl8139 AHCI NVMe)
-# Where these are on the machine below.
+# The places of the devices on the machine below.
 declare -gA PLACE=([e1000e]=0000:00:03.0 [e1000]=0000:00:04.0 [rtl8139]=0000:00:05.0 [AHCI]=0000:00:1f.2 [NVMe]=0000:00:08.0)
 
 # row NUMBER TITLE: begins a row
@@ -36,7 +36,7 @@ check() {
 	fi
 }
 
-# row_guest_end: waits for the guest, which has to end well
+# row_guest_end: wait for the guest, which must end with success
 row_guest_end() { guest_end 0 || ROW_FAILED=y; }
 
 row_end() { [ -z "${ROW_FAILED:-}" ]; }
@@ -48,7 +48,7 @@ matrix_machine() {
 	machine=(--config "$WRITABLE" --nic e1000e --nic e1000 --nic rtl8139 --disk ahci:sata --disk nvme:nvme)
 }
 
-# The Linux guest's card at a column's place got what the server has, and sent what arrived.
+# Check the transfers of the Linux guest's card at a column's place, both ways.
 linux_card() {
 	local number
 	number=$(reported "at ${PLACE[$1]} card")
@@ -57,7 +57,7 @@ linux_card() {
 	[ "$(reported "upload $number")" = "$(sha_of "$HTTP_DIR/up$number")" ] || { echo "upload differs"; return 1; }
 }
 
-# linux_disk COLUMN IMAGE: the disk at a column's place is the image, and holds the pattern that the guest says it wrote there
+# linux_disk COLUMN IMAGE: check that the disk at a column's place is IMAGE, and holds the pattern that the guest reported
 linux_disk() {
 	local name sum
 	name=$(reported "at ${PLACE[$1]} disk")
@@ -70,8 +70,8 @@ linux_disk() {
 	[ "$(reported "pattern $name")" = "$sum" ] || { echo "$2 holds something else"; return 1; }
 }
 
-# linux_boot_disk COLUMN NAME: the disk at a column's place is boot.img, whose GRUB read it as drive 80h: the guest read what
-# the host had written, the host finds what the guest has written, and nothing else is changed, its partitions neither
+# linux_boot_disk COLUMN NAME: the disk at a column's place is boot.img, which its GRUB read as drive 80h.  Check that the guest
+# read the host's data, that the host finds the guest's data, and that nothing else has changed, partitions included
 linux_boot_disk() {
 	local serial=AHCI0
 	[ "$1" = AHCI ] || serial=NVME0
@@ -120,7 +120,7 @@ hobby_disk() {
 	grep -qa "verify: disk0 8192 sectors from 2048 are as written" "$(serial)" && "$LIB/check-words" data 2048 0x1234 8192
 }
 
-# hobby_row NUMBER TITLE OPTIONS ARGS...: HOBBY_KERNEL is its file, hobby-os.elf if it is empty
+# hobby_row NUMBER TITLE OPTIONS ARGS...: HOBBY_KERNEL is the kernel's file, hobby-os.elf if empty
 hobby_row() {
 	row "$1" "$2"
 	HOBBY_ARGS=("${@:4}")
@@ -137,7 +137,7 @@ hobby_row() {
 	[ -z "${HOBBY_FAILED:-}" ] || ROW_FAILED=y
 }
 
-# probe_cell COLUMN: the probe has checked the device at the column's place, and nothing of it failed
+# probe_cell COLUMN: check that the probe has tested the device at the column's place, without a failure
 probe_cell() {
 	local place=${PLACE[$1]#0000:}
 	grep -qaF "$place " <(grep -a "^PASS " "$(serial)") && ! grep -aF "$place " <(grep -a "^FAIL " "$(serial)")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
-# Small disk images with a boot sector and a GRUB of their own, which GRUB's own tools made: they start the hobby OS.
+# Make small disk images with a boot sector and GRUB, by GRUB's own tools, that start the hobby OS.
 
 # os_files DIR CMDLINE: kernel and grub.cfg.
 os_files() {

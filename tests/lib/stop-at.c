@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Ends a program, with all of its children, by SIGKILL just before the Nth system call that changes something below a path;
- * and logs what is written to one file, so that a power cut between any two writes can be played.
+ * Kill a program and all of its children by SIGKILL just before the Nth system call that changes something below a path, and
+ * log the writes to one file, so that a test can replay a power cut between any two writes.
  *
  *   stop-at N PREFIX [LOG] -- COMMAND...   N = 0 ends nothing.  Prints the number of such calls.
  *
@@ -67,14 +67,14 @@ static bool below_root(pid_t pid, const char *path)
 	return below(full);
 }
 
-/* A relative name counts when the directory that it starts from does. */
+/* True also for a relative name, if its directory is below the path. */
 static bool name_below(pid_t pid, uint64_t at, uint64_t name)
 {
 	char path[PATH_MAX] = "", link[64];
 	struct iovec local = { path, sizeof(path) - 1 }, remote = { (void *)name, sizeof(path) - 1 };
 	ssize_t n;
 
-	/* What lies at the end of a page may be followed by nothing. */
+	/* The page after the string may not be mapped: do not read across the end of a page. */
 	if (process_vm_readv(pid, &local, 1, &remote, 1, 0) < 0) {
 		local.iov_len = remote.iov_len = 4096 - name % 4096;
 		if (process_vm_readv(pid, &local, 1, &remote, 1, 0) < 0)
@@ -90,7 +90,7 @@ static bool name_below(pid_t pid, uint64_t at, uint64_t name)
 	return below(path);
 }
 
-/* Those of changes() and log_call(): the program is stopped at no others, which would make it ten times as slow. */
+/* The calls of changes() and log_call(): stopping at all calls would make the program ten times as slow. */
 static const unsigned int calls[] = {
 	SYS_write, SYS_pwrite64, SYS_writev, SYS_ftruncate, SYS_fallocate, SYS_fchmod, SYS_fchown, SYS_copy_file_range,
 	SYS_openat, SYS_open, SYS_unlink, SYS_rmdir, SYS_mkdir, SYS_rename, SYS_chmod, SYS_truncate, SYS_unlinkat, SYS_mkdirat,
@@ -98,7 +98,7 @@ static const unsigned int calls[] = {
 };
 #define CALLS (sizeof(calls) / sizeof(calls[0]))
 
-/* For this process and all that it starts; a tracer has to be there. */
+/* Install the filter for this process and its children; they need a tracer. */
 static void filter_calls(void)
 {
 	struct sock_filter code[CALLS + 3];

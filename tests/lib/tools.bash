@@ -2,8 +2,8 @@
 # shellcheck shell=bash
 # For tests/tools/*.bats: "load ../lib/tools".
 
-# tiny_kernel 1|2 NAME: the smallest kernel, halting at once, with a header of Multiboot 1 or 2.  With 2 the installer takes it
-# for the hypervisor, too.
+# tiny_kernel 1|2 NAME: make a minimal kernel that halts at once, with a header of Multiboot 1 or 2.  The installer accepts a
+# kernel with header 2 as the hypervisor, too.
 tiny_kernel() {
 	case $1 in
 	1) printf '.section .a,"a"\n.align 4\n.long 0x1badb002,0,-0x1badb002\n' ;;
@@ -14,8 +14,8 @@ tiny_kernel() {
 	ld -m elf_i386 -N --no-warn-rwx-segments -Ttext 0x200000 -z noexecstack --build-id=none -o "$2" "$2.o"
 }
 
-# ends_by_signals SCRIPT ARGS...: started with a stand-in for the emulator, which writes its process id to "pid", it ends by
-# each of these signals, takes the emulator with it and leaves nothing in TMPDIR.
+# ends_by_signals SCRIPT ARGS...: start SCRIPT with a stand-in for the emulator, which writes its process id to "pid".  Check
+# that each of these signals ends the script and the emulator, and that nothing stays in TMPDIR.
 ends_by_signals() {
 	local number pid status i
 	mkdir tmp

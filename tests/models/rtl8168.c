@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Realtek's gigabit family: registers, resets, interrupts, the slow paths to what lies behind (PHYAR, OCP, ERI, CSI, EPHY),
- * out-of-band mode.  Rings are in rtl8168_rings.c, the PHY in rtl8168_phy.c.
+ * Realtek's gigabit family: registers, resets, interrupts, indirect registers (PHYAR, OCP, ERI, CSI, EPHY), out-of-band mode.
+ * Rings are in rtl8168_rings.c, the PHY in rtl8168_phy.c.
  *
- * Out-of-band mode (8168G and later): firmware, or a system that was shut down for wake-up, leaves the receiver with the
- * management.  The MCU register says so; frames reach the driver's ring only after the bit is cleared and the list of the
- * shared buffer was built anew (E8DEh bit 14 off, then bit 15 on, each followed by LINK_LIST_RDY).
+ * Out-of-band mode (8168G and later): after firmware, or after a system that shut down with wake-up, management owns the
+ * receiver.  A bit of the MCU register tells this; frames reach the driver's ring only after the driver has cleared the bit and
+ * rebuilt the list of the shared buffer (E8DEh bit 14 off, then bit 15 on, each followed by LINK_LIST_RDY).
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,12 +17,12 @@
 #define SLOW_US		2u
 #define RESET_US	30u
 #define LIST_US		120u
-#define GATE_US		2000u		/* the driver waits, before it resets */
-#define OFF_US		1000u		/* ... between CR and the way out of out-of-band mode */
+#define GATE_US		2000u		/* the driver waits this long before its reset */
+#define OFF_US		1000u		/* ... and this long between CR and leaving out-of-band mode */
 #define NOT_BUILT	MODEL_NEVER	/* rtl8168.list_us: E8DEh was not written yet */
 #define LIST_OFF	0x4000u		/* in E8DEh */
 #define LIST_BUILD	0x8000u
-#define TCR_WRITABLE	0x030fff81u	/* all but the version, and the bit that says "empty" */
+#define TCR_WRITABLE	0x030fff81u	/* all bits but the version and "empty" */
 
 static const struct rtl8168_chip chips[] = {
 	{ .name = "8169", .tcr = 0x18000000, .device = 0x8167, .revision = 0x10, .phy_id = 0x001cc910,
@@ -86,7 +86,7 @@ static void irq(struct rtl8168 *c)
 	unsigned width = c->chip->g25 ? 4 : 2;
 	bool on = rtl8168_get(c, isr_at(c), width) & rtl8168_get(c, c->chip->g25 ? R_IMR_25 : R_IMR, width);
 
-	/* Then other registers hold the causes, and these two are dead. */
+	/* In the other layout IMR and ISR have no effect. */
 	if (c->chip->g25 && (c->r[R_INT_CFG0_25] & 1))
 		on = false;
 
@@ -106,7 +106,7 @@ void rtl8168_cause(struct rtl8168 *c, uint16_t bits)
 	irq(c);
 }
 
-/* TCTR counts the bus's clock: 33 MHz, or 125 MHz on PCI Express. */
+/* TCTR counts bus clocks: 33 MHz, or 125 MHz on PCI Express. */
 static uint64_t clocks(const struct rtl8168 *c)
 {
 	return (rtl8168_now(c) - c->timer_us) * (c->chip->pcie ? 125 : 33);
@@ -143,7 +143,7 @@ static void load_address(struct rtl8168 *c)
 	c->r[R_IDR + 6] = c->r[R_IDR + 7] = 0;
 }
 
-/* By the bit in CR: rings and interrupts; addresses, configuration, PHY and what lies behind OCP and ERI stay. */
+/* The reset by CR: resets rings and interrupts; addresses, configuration, PHY, OCP and ERI registers stay. */
 static void soft_reset(struct rtl8168 *c)
 {
 	uint32_t misc = rtl8168_get(c, R_MISC, 4), cpcr = rtl8168_get(c, R_CPCR, 2);
@@ -245,7 +245,7 @@ static void mac_ocp(struct rtl8168 *c, uint32_t v)
 	c->mac_ocp[addr / 2] = (uint16_t)v;
 	if ((c->r[R_MCU] & M_MCU_OOB) || c->list_stuck || (c->mac_ocp[M_OCP_LIST / 2] & LIST_OFF))
 		return;
-	/* First the list is let go, then it is built: only then is there one for the driver's receiver. */
+	/* The driver's receiver has a list only after the driver has released the old list and then built a new one. */
 	if (c->chip->g25 ? addr == M_OCP_BUILD_25 && (uint16_t)v == 0x5555 : addr == M_OCP_LIST && (v & LIST_BUILD))
 		c->list_us = rtl8168_now(c) + LIST_US;
 }
@@ -272,7 +272,7 @@ static void eriar(struct rtl8168 *c, uint32_t v)
 		mask |= bytes & (1u << i) ? 0xffu << (8 * i) : 0;
 	if (!mask)
 		rtl8168_broken(c, "ERIAR %08x: no byte is chosen", v);
-	/* What lies behind other types than the MAC's is not there. */
+	/* Only registers of the MAC's type exist. */
 	if ((v & FLAG) && !(v & 0x30000))
 		c->eri[addr / 4] = (c->eri[addr / 4] & ~mask) | (data & mask);
 	else if (!(v & FLAG))
@@ -302,7 +302,7 @@ static void ephyar(struct rtl8168 *c, uint32_t v)
 
 /* --- registers --- */
 
-/* How wide a register is; 0: any access will do. */
+/* Return the width of a register; 0 if accesses may have any width. */
 static unsigned width_of(const struct rtl8168 *c, uint32_t off)
 {
 	if (c->chip->g25 && (off == R_IMR_25 || off == R_ISR_25))
@@ -400,7 +400,7 @@ static void write_tcr(struct rtl8168 *c, uint32_t v)
 	rtl8168_put(c, R_TCR, 4, v & TCR_WRITABLE);
 }
 
-/* The counters of the MAC: on Linux's order they go to memory; nothing here counts what it asks for. */
+/* The MAC's counters: Linux orders a dump to memory; the model counts nothing. */
 static void write_counters(struct rtl8168 *c, uint32_t v)
 {
 	uint64_t addr = (v & ~63u) | (uint64_t)rtl8168_get(c, R_DTCCR + 4, 4) << 32;
@@ -416,7 +416,7 @@ static bool locked(const struct rtl8168 *c, uint32_t off)
 	return (off < R_MAR || (off >= R_CONFIG0 && off <= R_CONFIG5)) && (c->r[R_9346CR] & 0xc0) != 0xc0;
 }
 
-/* Of the RTL8125 alone; as write_special(). */
+/* Like write_special(), for the RTL8125 only. */
 static bool write_25(struct rtl8168 *c, uint32_t off, uint32_t v)
 {
 	switch (off) {
@@ -430,7 +430,7 @@ static bool write_25(struct rtl8168 *c, uint32_t off, uint32_t v)
 	return false;
 }
 
-/* True: the register is none that just keeps what is written. */
+/* True if the write is handled here; false if the register only stores its value. */
 static bool write_special(struct rtl8168 *c, uint32_t off, uint32_t v)
 {
 	if (c->chip->g25 && write_25(c, off, v))
@@ -596,7 +596,7 @@ bool rtl8168_init(struct rtl8168 *c, const char *chip)
 	c->m.wake_us = MODEL_NEVER;
 	c->cable = true;
 	c->mbps = 2500;
-	/* Some seconds on a wire.  Linux resets an RTL8125 when its link is down, and may miss one that is back before that. */
+	/* On a wire some seconds.  Linux resets an RTL8125 if its link goes down, and may miss a link that returns sooner. */
 	c->autoneg_us = c->chip->g25 ? 500000 : 2000;
 	memcpy(c->mac, mac, 6);
 	make_pci(c);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Realtek's gigabit family as a model: RTL8169 (PCI), RTL8168B to H, and the RTL8125, which has 2.5 Gb/s and its interrupt
- * registers and doorbell elsewhere.  Registers by the datasheets of the RTL8169 and RTL8168;
- * what these leave out (ERI, OCP, out-of-band mode, the gate before the receiver) by what public drivers agree on.
+ * Model of Realtek's gigabit family: RTL8169 (PCI), RTL8168B to H, and the RTL8125, which has 2.5 Gb/s, and other offsets of
+ * interrupt registers and doorbell.  Registers are from the datasheets of the RTL8169 and RTL8168; undocumented ones (ERI, OCP,
+ * out-of-band mode, the gate before the receiver) are those on which the public drivers agree.
  *
- * The fields below are open to unit tests; veneer-model has the same by name (rtl8168_set()).
+ * Unit tests may set the fields below; veneer-model sets them by name (rtl8168_set()).
  */
 #ifndef RTL8168_MODEL_H
 #define RTL8168_MODEL_H
@@ -46,7 +46,7 @@ enum rtl8168_reg {
 #define M_MCU_RX_EMPTY	0x10u
 #define M_MCU_LIST_READY 0x02u
 
-#define M_OCP_PHY	0xa400u		/* where MII's registers are among the PHY's */
+#define M_OCP_PHY	0xa400u		/* address of the MII registers among the PHY's */
 #define M_OCP_LIST	0xe8deu
 #define M_OCP_BUILD_25	0xc01eu		/* RTL8125: 5555h builds the list */
 
@@ -57,18 +57,18 @@ struct rtl8168_chip {
 	uint8_t revision;
 	uint32_t phy_id;
 	bool pcie, msi, msix;
-	bool eri;			/* 8168E-VL and later: ERI, the address is there, too */
+	bool eri;			/* 8168E-VL and later: has ERI, which also holds the address */
 	bool ocp;			/* 8168G and later: OCP, out-of-band mode, the gate */
-	bool csum2;			/* checksums are asked for in the second word */
+	bool csum2;			/* the descriptor's second word requests checksums */
 	bool fast;			/* 100 Mb/s only */
 	bool g25;			/* RTL8125 */
-	bool deaf_by_fovw;		/* the first 8168B: hears nothing after its FIFO ran over */
+	bool deaf_by_fovw;		/* the first 8168B: receives nothing after a FIFO overflow */
 	bool oob;			/* 8402: out-of-band mode, but no list */
 	bool cpcr14;			/* 8169S: moves no frame without bits 3 and 14 of C+CR */
-	uint32_t clock;			/* 8169SC: ... with another value at 7Ch, at 33 MHz.  0: not looked at */
+	uint32_t clock;			/* 8169SC: moves no frame unless 7Ch has this value, at 33 MHz.  0: not checked */
 };
 
-/* An access that takes a moment, by a register with a flag in bit 31 that turns over when it is done. */
+/* An indirect access, which takes time: bit 31 of its register inverts when the access is complete. */
 struct rtl8168_slow {
 	uint64_t done_us;
 	uint32_t before, after;
@@ -78,21 +78,21 @@ struct rtl8168 {
 	struct model m;
 	const struct rtl8168_chip *chip;
 
-	/* what it is, and where */
+	/* the chip, and its surroundings */
 	uint8_t mac[6];
 	bool cable, partner_half;
-	unsigned mbps;			/* of the partner at most */
+	unsigned mbps;			/* the partner's highest speed */
 	uint64_t autoneg_us;		/* from the start of negotiation to a link */
-	bool warm_oob;			/* firmware leaves it out of band, at power-on and after each reset of the bus */
-	bool phy_off;			/* ... and with its PHY switched off */
+	bool warm_oob;			/* firmware leaves the chip in out-of-band mode at power-on and after each bus reset */
+	bool phy_off;			/* ... and with its PHY powered down */
 
-	/* what is wrong with it */
+	/* faults */
 	bool reset_stuck, gone, phy_dead, eri_dead, list_stuck;
-	bool tx_hang;			/* nothing is sent */
+	bool tx_hang;			/* the chip sends nothing */
 	bool tx_stuck;			/* ... until a reset */
-	unsigned lose_irqs;		/* so many interrupts get lost */
-	unsigned lose_polls;		/* so many TPPoll writes get lost */
-	uint32_t bad_rx;		/* for the next frame: these bits of its descriptor are turned over */
+	unsigned lose_irqs;		/* this many interrupts get lost */
+	unsigned lose_polls;		/* this many TPPoll writes get lost */
+	uint32_t bad_rx;		/* inverts these bits in the next frame's descriptor */
 
 	/* state */
 	uint8_t r[0x10000];
@@ -102,22 +102,22 @@ struct rtl8168 {
 	unsigned phy_page;
 	struct rtl8168_slow phyar, phyocp, csiar, eriar, ephyar;
 	uint64_t reset_us, list_us, link_us, timer_us;
-	uint64_t gate_us, cr_us;	/* when the gate was closed, and CR written; 0: not since power-on */
+	uint64_t gate_us, cr_us;	/* time of closing the gate, and of the last write to CR; 0: not since power-on */
 	bool timer_on, link_told, irq_told, polled;
-	bool deaf;			/* by an error on the bus, until a reset */
+	bool deaf;			/* after an error on the bus, until a reset */
 	uint32_t tx_at, rx_at;		/* index of the next descriptor */
 
-	/* seen */
+	/* observations */
 	unsigned resets, nsent, nreceived, missed, refused_dma, wakes;
-	unsigned astray;		/* writes to what an 8125B has no more: A80h to AFFh */
+	unsigned astray;		/* writes to A80h to AFFh, which an 8125B does not have */
 	uint64_t gate_to_reset_us;	/* the last time */
 	uint32_t sent_len;		/* of the last frame */
 	uint8_t sent[MODEL_FRAME_MAX];
 };
 
-/* Makes @c the chip of that name, with host calls still to be set, at power-on.  False: no such chip. */
+/* Make @c the chip of this name, at power-on; the caller then sets the host's functions.  False if there is no such chip. */
 bool rtl8168_init(struct rtl8168 *c, const char *chip);
-/* As the wire: the cable put in or pulled. */
+/* Plug or pull the cable. */
 void rtl8168_cable(struct rtl8168 *c, bool in);
 bool rtl8168_has_link(const struct rtl8168 *c);
 
@@ -153,12 +153,12 @@ void rtl8168_cause(struct rtl8168 *c, uint16_t bits);
 
 /* rtl8168_phy.c */
 void rtl8168_phy_power_on(struct rtl8168 *c);
-uint16_t rtl8168_phy_read(struct rtl8168 *c, unsigned reg);	/* by PHYAR: with the page that is set */
+uint16_t rtl8168_phy_read(struct rtl8168 *c, unsigned reg);	/* as PHYAR does: of the selected page */
 void rtl8168_phy_write(struct rtl8168 *c, unsigned reg, uint16_t value);
 uint16_t rtl8168_phy_ocp_read(struct rtl8168 *c, unsigned addr);
 void rtl8168_phy_ocp_write(struct rtl8168 *c, unsigned addr, uint16_t value);
 uint16_t rtl8168_phystatus(const struct rtl8168 *c);
-/* The link may have changed: tells it.  Returns when it will next, or MODEL_NEVER. */
+/* Report the link if it has changed.  Returns the time of its next change, or MODEL_NEVER. */
 uint64_t rtl8168_phy_run(struct rtl8168 *c);
 
 /* rtl8168_rings.c */
@@ -166,7 +166,7 @@ void rtl8168_send(struct rtl8168 *c);
 void rtl8168_receive(struct rtl8168 *c, const uint8_t *frame, size_t len);
 bool rtl8168_tx_idle(const struct rtl8168 *c);
 bool rtl8168_rx_full(struct rtl8168 *c);
-/* What a chip on PCI is to be told before it moves a frame was told. */
+/* True if the driver has made the settings without which a PCI chip moves no frame. */
 bool rtl8168_is_set_up(const struct rtl8168 *c);
 
 #endif

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The PHY in Realtek's gigabit chips: MII's registers (IEEE 802.3, clause 22), pages by register 31, negotiation, which takes
- * its time.  Registers that nobody here knows keep what is written to them.  Not: EEE, cable tests, forced speeds that differ
- * from the partner's.
+ * The PHY in Realtek's gigabit chips: MII registers (IEEE 802.3, clause 22), pages by register 31, negotiation, which takes
+ * time.  Unknown registers store their value.  Not here: EEE, cable tests, forced speeds that differ from the partner's.
  */
 #include "rtl8168.h"
 
@@ -26,7 +25,7 @@ enum { BMCR = 0, BMSR, PHYID1, PHYID2, ANAR, ANLPAR, ANER, GBCR = 9, GBSR, ESTAT
 
 /* Registers of vendor's pages, by their address. */
 #define AT_SPEED	0xa434u		/* of the link, on PHYs with OCP */
-#define AT_ADV_2500	0xa5d4u		/* what is offered beyond MII's registers */
+#define AT_ADV_2500	0xa5d4u		/* advertisement of 2.5 Gb/s */
 #define  ADV_2500	0x0080u
 #define AT_PARTNER_2500	0xa5d6u
 #define  PARTNER_2500	0x0020u
@@ -151,7 +150,7 @@ void rtl8168_phy_ocp_write(struct rtl8168 *c, unsigned addr, uint16_t value)
 		c->phy[addr / 2] = value;
 }
 
-/* Page 0 has MII's registers, all others 16 to 23 of their own. */
+/* Page 0 has the MII registers, each other page registers 16 to 23 of its own. */
 static unsigned address(const struct rtl8168 *c, unsigned reg)
 {
 	if (!c->phy_page)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The rings of Realtek's gigabit chips, as the datasheet has them: descriptors of 16 bytes, OWN and EOR, frames of several
- * pieces out, frames over several buffers in, the receive filter, checksums.  A descriptor that breaks a rule is named.  Not:
- * cutting of large TCP segments, the high-priority ring, VLAN tags apart from their frame.
+ * The rings of Realtek's gigabit chips, by the datasheet: descriptors of 16 bytes, OWN and EOR, frames to send in several
+ * pieces, received frames over several buffers, the receive filter, checksums.  The model reports a descriptor that breaks a
+ * rule.  Not here: segmentation of TCP, the high-priority ring, VLAN tags apart from their frame.
  */
 #include <string.h>
 #include "rtl8168.h"
@@ -33,7 +33,7 @@ static void bus_error(struct rtl8168 *c)
 	rtl8168_cause(c, M_INT_SERR);
 }
 
-/* The driver's side writes OWN last, and so does the chip: opts1 is looked at once. */
+/* Driver and chip write OWN last: read opts1 once. */
 static struct desc *desc_at(struct rtl8168 *c, unsigned base_reg, uint32_t index)
 {
 	uint64_t base = rtl8168_get(c, base_reg, 4) | (uint64_t)rtl8168_get(c, base_reg + 4, 4) << 32;
@@ -100,7 +100,7 @@ static void store16(uint8_t *p, uint16_t value)
 	p[1] = (uint8_t)value;
 }
 
-/* IPv4 alone: what asks for more is named. */
+/* IPv4 only: report other requests. */
 static void checksum(struct rtl8168 *c, uint32_t opts1, uint32_t opts2)
 {
 	bool tcp = c->chip->csum2 ? opts2 & 0x40000000u : opts1 & 0x00010000u;
@@ -127,7 +127,7 @@ static void checksum(struct rtl8168 *c, uint32_t opts1, uint32_t opts2)
 	store16(p + head + at, fold(sum16(p + head, total - head, pseudo)));
 }
 
-/* One frame into c->sent, which begins at @from.  False: it is not whole, or cannot be read. */
+/* Copy the frame that begins at descriptor @from into c->sent.  False if it is not whole, or cannot be read. */
 static bool gather(struct rtl8168 *c, uint32_t from, uint32_t *end)
 {
 	uint32_t first1 = 0, first2 = 0;
@@ -200,7 +200,7 @@ void rtl8168_send(struct rtl8168 *c)
 			return;
 		}
 		if (!gather(c, c->tx_at, &end)) {
-			c->tx_stuck = true;	/* as silicon does with what it cannot make sense of */
+			c->tx_stuck = true;	/* like silicon after a bad descriptor */
 			return;
 		}
 		if (c->sent_len < 60) {
@@ -220,7 +220,7 @@ void rtl8168_send(struct rtl8168 *c)
 
 /* --- receive --- */
 
-/* The hash of a group address: the first six bits of its CRC as on the wire.  PCIe chips keep the eight bytes the other way. */
+/* The hash of a group address: the first six bits of its CRC as on the wire.  PCIe chips reverse the eight bytes. */
 static bool hashed(const struct rtl8168 *c, const uint8_t *mac)
 {
 	uint32_t crc = ~0u, h = 0;
@@ -257,7 +257,7 @@ static bool receiver_open(struct rtl8168 *c)
 		return false;
 	if (c->chip->oob && (c->r[R_MCU] & M_MCU_OOB))
 		return false;
-	/* Out of band the frames are the management's; behind the gate they are nobody's. */
+	/* In out-of-band mode management takes the frames; a closed gate drops them. */
 	if (c->chip->ocp && ((c->r[R_MCU] & M_MCU_OOB) || (rtl8168_get(c, R_MISC, 4) & M_MISC_GATE) ||
 			     rtl8168_now(c) < c->list_us))
 		return false;
@@ -271,7 +271,7 @@ bool rtl8168_rx_full(struct rtl8168 *c)
 	return d && !(owned(d) & OWN);
 }
 
-/* @len bytes of the frame into one buffer, rounded up to the chip's eight, as far as the buffer goes. */
+/* Write @len bytes of the frame into one buffer, rounded up to the chip's eight, but not past the buffer's end. */
 static bool fill(struct rtl8168 *c, struct desc *d, uint32_t room, const uint8_t *from, uint32_t len)
 {
 	uint64_t addr = buffer_of(d);
