@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Power off without an AML interpreter: the PM1 ports stand in the FADT, and the sleep type for S5 is looked for in the
- * bytes of the DSDT, where every firmware writes the package \_S5 in the same way.
+ * Power off without an AML interpreter: the FADT names the PM1 ports, and a search through the bytes of the DSDT finds the
+ * sleep type for S5: every firmware writes the package \_S5 in the same way.
  */
 #include "hobby.h"
 
@@ -79,7 +79,7 @@ static bool find_s5(const uint8_t *dsdt, uint8_t *type_a, uint8_t *type_b)
 {
 	uint32_t length = read32(dsdt + 4);
 
-	/* The shortest one, which may end the table: name, package, its length and count, two elements. */
+	/* The shortest package, which may end the table: name, package, its length and count, two elements. */
 	for (uint32_t at = 36; at + 9 <= length; at++) {
 		const uint8_t *p = dsdt + at;
 

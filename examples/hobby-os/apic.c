@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The local APIC, by its page or, where the firmware left it in x2APIC mode, by its MSRs. */
+/* The local APIC, by its page or, if firmware left it in x2APIC mode, by its MSRs. */
 #include "hobby.h"
 
 #define MSR_APIC_BASE		0x1b

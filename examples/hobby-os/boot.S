@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The first instructions, and the doors through which interrupts come in.
+ * The first instructions, and the interrupt stubs.
  *
  * The loader enters _start in 32-bit protected mode, paging off, EAX a magic number, EBX the address of its information.
- * Everything else (the stack, the GDT behind the segment registers) is ours to provide.
+ * This code provides everything else: the stack, and the GDT behind the segment registers.
  */
 #define MB1_MAGIC	0x1badb002
 #define MB1_FLAGS	0x00000003	/* modules on pages, memory map wanted */
 #define MB2_MAGIC	0xe85250d6
-#define PVH_MAGIC	0x336ec578	/* stands in the information, not in EAX */
+#define PVH_MAGIC	0x336ec578	/* in the information, not in EAX */
 #define PVH_NOTE	18
 
 	.section .multiboot, "a"
@@ -18,7 +18,7 @@
 	.align 8
 mb2:	.long	MB2_MAGIC, 0, mb2_end - mb2, -(MB2_MAGIC + 0 + (mb2_end - mb2))
 	.short	4, 1			/* console, optional: */
-	.long	12, 2			/* EGA text is understood */
+	.long	12, 2			/* this kernel supports EGA text */
 	.align 8
 	.short	6, 1			/* modules on pages */
 	.long	8
@@ -26,7 +26,7 @@ mb2:	.long	MB2_MAGIC, 0, mb2_end - mb2, -(MB2_MAGIC + 0 + (mb2_end - mb2))
 	.long	8
 mb2_end:
 
-	/* The third way in, for loaders that look for Xen's note: a 32-bit entry, too. */
+	/* The third entry, for loaders that read Xen's note; a 32-bit entry, too. */
 	.section .note.pvh, "a", @note
 	.long	4, 4, PVH_NOTE
 	.asciz	"Xen"

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Disk commands.  What write puts on a disk and verify expects there: the 32-bit little-endian words of the disk, counted from
- * its first, are PATTERN + the word's number (modulo 2^32); so every word says where it belongs.
+ * Disk commands.  "write" writes, and "verify" expects, this value in each 32-bit little-endian word of the disk: PATTERN + the
+ * word's number on the disk (modulo 2^32).  So a word in the wrong place has a wrong value.
  */
 #include "veneer.h"
 #include "virtio_blk.h"
 
 #define DEPTH	8u
 
-/* What to do with the data of each request of a stream: before a write, after a read. */
+/* Called for the data of each request of a stream: before a write, after a read. */
 typedef int (*stream_fn)(const struct disk *d, struct disk_slot *s, uint32_t pattern);
 
 struct stream {
@@ -80,7 +80,7 @@ static int stream_start(struct disk *d, struct stream *st)
 	return 0;
 }
 
-/* Keep @depth requests under way until @count sectors are done.  After an error only what is under way is awaited. */
+/* Keep @depth requests in flight until @count sectors are done.  After an error wait for the requests in flight only. */
 static int stream_run(struct disk *d, struct stream *st)
 {
 	unsigned int pending = 0;
@@ -136,7 +136,7 @@ static int cmd_read(int argc, char **argv)
 		return -1;
 	}
 	d = parse_disk(argv[1]);
-	if (!d || disk_request(d, DISK_READ, lba, 1))	/* the disk itself shall say when there is no such sector */
+	if (!d || disk_request(d, DISK_READ, lba, 1))	/* do not check the range: the disk must refuse a bad sector */
 		return -1;
 	dump(d->slots[0].data, d->sector_size < 512 ? d->sector_size : 512);
 	sha256_init(&hash);
@@ -174,7 +174,7 @@ static int cmd_write(int argc, char **argv)
 		return -1;
 	lba = st.lba;
 	count = st.count;
-	/* A read-only disk must refuse by itself: that is worth a try. */
+	/* Try even if the disk is read-only: the disk must refuse. */
 	if (stream_run(d, &st) || disk_request(d, DISK_FLUSH, 0, 0))
 		return -1;
 	printf("write: %s %llu sectors from %llu written and flushed\n", d->dev.name, count, lba);

@@ -16,7 +16,7 @@ static void count_interrupt(void *ctx)
 	interrupts++;
 }
 
-/* Sleep until @done or, at the latest, @end; interrupts are on only in here when polling. */
+/* Sleep until @done or, at the latest, @end.  With irq=poll only this function enables interrupts. */
 static uint32_t sleep_until(struct deadline end, uint32_t done)
 {
 	uint32_t wakes = 0;

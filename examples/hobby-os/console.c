@@ -29,7 +29,7 @@ static unsigned int row, column;
 static void serial_init(void)
 {
 	outb(COM_SCRATCH, 0x5a);
-	have_serial = inb(COM_SCRATCH) == 0x5a;	/* nothing there reads all ones */
+	have_serial = inb(COM_SCRATCH) == 0x5a;	/* without a port this reads all ones */
 	if (!have_serial)
 		return;
 	outb(COM_IER, 0);
@@ -43,7 +43,7 @@ static void serial_init(void)
 
 static void serial_putc(char c)
 {
-	/* A line whose other end stopped listening must not stop the machine: about a second, then the character is lost. */
+	/* If the other end of the line does not listen, drop the character after about a second. */
 	for (unsigned int i = 0; !(inb(COM_LSR) & LSR_THR_EMPTY) && i < 1000000; i++)
 		pause();
 	outb(COM_DATA, c);
@@ -92,7 +92,7 @@ void console_putc(char c)
 		screen_putc(c);
 }
 
-/* Scan code set 1, as the controller translates it for everybody; US layout, no more than a command line needs. */
+/* Scan code set 1, into which the controller translates; US layout, only the keys that a command line needs. */
 static const char keys[0x3a] = {
 	0, 27, '1', '2', '3', '4', '5', '6', '7', '8', '9', '0', '-', '=', '\b', '\t',
 	'q', 'w', 'e', 'r', 't', 'y', 'u', 'i', 'o', 'p', '[', ']', '\n', 0, 'a', 's',

@@ -25,7 +25,7 @@
 struct lease {
 	const struct netif *netif;
 	uint32_t xid;
-	uint8_t type;			/* of the last answer */
+	uint8_t type;			/* the last answer's message type */
 	uint32_t ip, mask, router, server;
 };
 
@@ -91,7 +91,7 @@ static int send(struct netif *n, const struct lease *l, uint8_t type)
 	return udp_broadcast(n, CLIENT_PORT, SERVER_PORT, m, sizeof(m));
 }
 
-/* Send @type until @expected comes: four times, two seconds each. */
+/* Send @type and wait for @expected: at most four times, two seconds each. */
 static int exchange(struct netif *n, struct lease *l, uint8_t type, uint8_t expected)
 {
 	for (unsigned int i = 0; i < 4; i++) {

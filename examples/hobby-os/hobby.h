@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What every file of this small operating system uses.  It is one 32-bit program without paging: a pointer is a physical
- * address, and a physical address is what a device wants in its rings.
+ * Declarations for all files of this small operating system.  It is one 32-bit program without paging, so a pointer is a
+ * physical address, which a device needs in its rings.
  */
 #ifndef HOBBY_H
 #define HOBBY_H
@@ -67,7 +67,7 @@ static inline void cpuid(uint32_t leaf, uint32_t r[4])
 	__asm__ volatile("cpuid" : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3]) : "a"(leaf), "c"(0));
 }
 
-/* The compiler may not move memory accesses across barrier(); nor may the CPU a read before a write across full_fence(). */
+/* barrier() stops the compiler from moving memory accesses across it; full_fence() also the CPU from reading before a write. */
 #define barrier()	__asm__ volatile("" : : : "memory")
 #define full_fence()	__asm__ volatile("lock; addl $0, (%%esp)" : : : "memory", "cc")
 #define pause()		__asm__ volatile("pause")
@@ -82,16 +82,16 @@ size_t strlen(const char *s);
 int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t n);
 
-/* Zeroed pages that are never given back; NULL (with a message) when the little arena is used up. */
+/* Return zeroed pages, which are never freed; NULL (with a message) if the small arena is full. */
 void *page_alloc(size_t bytes);
 
-/* Quotient; the remainder goes to *@rem when not NULL.  (The compiler's 64-bit division needs a library that is not here.) */
+/* Return the quotient; *@rem, if not NULL, gets the remainder.  (The compiler's 64-bit division needs a library.) */
 uint64_t divide(uint64_t n, uint32_t by, uint32_t *rem);
 
-/* Decimal, or hexadecimal after 0x.  False when @s is anything else. */
+/* Convert a decimal number, or a hexadecimal one after 0x.  False if @s is anything else. */
 bool parse_number(const char *s, uint64_t *out);
 
-/* "10.0.2.2" -> 0x0a000202.  False when @s is anything else. */
+/* Convert "10.0.2.2" to 0x0a000202.  False if @s is anything else. */
 bool parse_ip(const char *s, uint32_t *out);
 
 /* %d %u %x %c %s %%, ll, width and zero padding; %I: an IPv4 address, %M: a pointer to a MAC address. */
@@ -103,15 +103,15 @@ static inline uint32_t swap32(uint32_t v) { return __builtin_bswap32(v); }
 
 /* --- console.c ------------------------------------------------------------------------------------------------------- */
 
-/* Serial port COM1 always; the VGA text screen only where there is one (not after UEFI). */
+/* Use serial port COM1, and the VGA text screen if there is one (not after UEFI). */
 void console_init(bool text_screen);
 void console_putc(char c);
-/* A character from the serial line or the keyboard, or -1. */
+/* Return a character from the serial line or the keyboard, or -1. */
 int console_getc(void);
 
 /* --- time.c ---------------------------------------------------------------------------------------------------------- */
 
-/* Measures the time-stamp counter against the PIT. */
+/* Measure the time-stamp counter's frequency by the PIT. */
 void time_init(void);
 uint64_t time_us(void);
 void delay_us(uint32_t us);
@@ -123,8 +123,8 @@ bool deadline_passed(struct deadline d);
 /* --- irq.c: interrupts ----------------------------------------------------------------------------------------------- */
 
 /*
- * How devices interrupt: not at all (IRQ_POLL runs with interrupts off), by their INTx line through the 8259 or through the
- * I/O APIC, or by messages.  The tick is the local APIC's in each mode.
+ * Modes of interrupts: none (IRQ_POLL runs with interrupts off), the INTx line through the 8259 or through the I/O APIC, or
+ * messages.  In each mode the local APIC's timer ticks.
  */
 enum irq_mode { IRQ_POLL, IRQ_PIC, IRQ_IOAPIC, IRQ_MSIX };
 extern enum irq_mode irq_mode;
@@ -138,23 +138,23 @@ struct irq_frame {
 typedef void (*irq_handler)(void *ctx);
 
 void irq_init(enum irq_mode mode);
-/* Give a free vector to @handler, which runs with interrupts off; the EOI is done for it.  0 when none is left. */
+/* Assign a free vector to @handler, which runs with interrupts off and sends no EOI.  Return 0 if no vector is left. */
 uint8_t irq_alloc(irq_handler handler, void *ctx);
 /* The same for interrupt line @line (0 to 15), by the 8259 or the I/O APIC as the mode says.  0, or -1 after a message. */
 int irq_line(uint8_t line, irq_handler handler, void *ctx);
-/* Something to do while waiting: sleeps until the next interrupt, or pauses when polling. */
+/* Call this in wait loops: sleeps until the next interrupt, or pauses with IRQ_POLL. */
 void irq_wait(void);
-/* Start the tick that makes irq_wait() end when nothing else does; idle and timer borrow its timer. */
+/* Start the tick, which ends irq_wait() if no other interrupt does; the commands idle and timer borrow its timer. */
 void irq_tick(void);
 void irq_dispatch(struct irq_frame *frame);
 
-/* --- pic.c, ioapic.c: where interrupt lines end ---------------------------------------------------------------------- */
+/* --- pic.c, ioapic.c: the interrupt controllers ---------------------------------------------------------------------- */
 
-/* Lines 0 to 15 at vectors @base to @base + 15, all masked. */
+/* Set lines 0 to 15 to vectors @base to @base + 15, all masked. */
 void pic_init(uint8_t base);
 void pic_off(void);
 void pic_unmask(uint8_t line);
-/* To be asked before the EOI: it was no interrupt, and gets none. */
+/* True for a spurious interrupt, which must get no EOI: call this before the EOI. */
 bool pic_spurious(uint8_t line);
 void pic_eoi(uint8_t line);
 
@@ -167,17 +167,17 @@ int ioapic_route(uint8_t line, uint8_t vector);
 void apic_init(void);
 uint32_t apic_id(void);
 void apic_eoi(void);
-/* The local timer: @hz interrupts a second, or one interrupt after @ms; each calls @handler. */
+/* Start the local timer: @hz interrupts per second, or one interrupt after @ms; each calls @handler. */
 void apic_timer_periodic(uint32_t hz, irq_handler handler, void *ctx);
 void apic_timer_once(uint32_t ms, irq_handler handler, void *ctx);
 void apic_timer_stop(void);
 
 /* --- acpi.c ---------------------------------------------------------------------------------------------------------- */
 
-/* The table with this signature, by the RSDT; NULL when there is none. */
+/* Return the table with this signature, from the RSDT; NULL if there is none. */
 const uint8_t *acpi_table(const char *signature);
 
-/* S5.  Comes back, with a message, when that was not possible. */
+/* Enter S5.  Returns, with a message, only if that is impossible. */
 void acpi_poweroff(void);
 
 /* --- multiboot.c ----------------------------------------------------------------------------------------------------- */
@@ -189,9 +189,9 @@ struct boot {
 };
 extern struct boot boot;
 
-/* False when @magic is of no loader that we know. */
+/* False if no supported loader has this @magic. */
 bool boot_parse(uint32_t magic, uint32_t info);
-/* The value of the option "@name=...", also of the forms name="a b" and "name=a b".  NULL when absent. */
+/* Return the value of the option "@name=...", also in the forms name="a b" and "name=a b".  NULL if absent. */
 const char *boot_option(const char *name);
 
 /* --- sha256.c -------------------------------------------------------------------------------------------------------- */
@@ -203,7 +203,7 @@ struct sha256 {
 };
 void sha256_init(struct sha256 *s);
 void sha256_add(struct sha256 *s, const void *data, size_t n);
-/* @hex takes 64 digits and the final zero. */
+/* @hex needs room for 64 digits and the final zero. */
 void sha256_end(struct sha256 *s, char hex[65]);
 
 /* --- shell.c --------------------------------------------------------------------------------------------------------- */
@@ -214,7 +214,7 @@ struct command {
 };
 extern const struct command net_commands[], disk_commands[], sys_commands[];	/* each ends with a NULL name */
 
-/* Commands separated by ';'. */
+/* Execute commands separated by ';'. */
 void shell_run(const char *commands);
 void shell_loop(void);
 

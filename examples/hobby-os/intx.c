@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * INTx: the interrupt line that a PCI device shares with others.  It stays asserted until the device is satisfied, for virtio:
- * until its ISR byte is read.  So every handler of a line looks at its own device, and does nothing when that one is silent.
+ * INTx: the interrupt line that a PCI device shares with others.  The line stays asserted until the driver removes the cause;
+ * for virtio, until the driver reads the ISR byte.  So every handler of a line reads its own device, and does nothing if that
+ * device did not interrupt.
  *
- * Which line it is says the interrupt line register (3Ch), where firmware wrote the 8259's input.  Without an AML interpreter a
- * kernel cannot know the I/O APIC's inputs 16 to 23 that many chipsets have instead; the input of the same number works
- * on emulated PCs, and on Veneer everywhere.
+ * The interrupt line register (3Ch) names the line: firmware wrote the 8259's input there.  Without an AML interpreter a kernel
+ * cannot know the I/O APIC's inputs 16 to 23, which many chipsets use instead; the input of the same number works on emulated
+ * PCs, and on Veneer everywhere.
  */
 #include "virtio.h"
 
@@ -22,11 +23,11 @@ static void line_interrupt(void *ctx)
 	struct virtio_dev **d = ctx;
 
 	for (unsigned int i = 0; i < SHARING && d[i]; i++) {
-		uint8_t isr = virtio_isr(d[i]);	/* the read takes the device's request away */
+		uint8_t isr = virtio_isr(d[i]);	/* the read withdraws the device's request */
 
 		if (isr & ISR_CONFIG)
 			d[i]->config_changed = true;
-		/* Which queue it was is not said: all may have something. */
+		/* ISR does not name the queue: serve all. */
 		for (unsigned int q = 0; (isr & ISR_QUEUE) && q < VIRTIO_QUEUES; q++)
 			d[i]->vq[q].signalled = true;
 	}

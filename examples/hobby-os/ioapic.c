@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The I/O APIC: each input has an entry that says which vector goes to which processor. */
+/* The I/O APIC: each input has an entry with a vector and a destination processor. */
 #include "hobby.h"
 
 #define MADT_ENTRIES	44
@@ -7,8 +7,8 @@
 #define MADT_OVERRIDE	2
 #define DEFAULT_BASE	0xfec00000u
 
-#define SELECT		0x00		/* which register ... */
-#define WINDOW		0x10		/* ... appears here */
+#define SELECT		0x00		/* selects a register ... */
+#define WINDOW		0x10		/* ... which is then here */
 #define VERSION		0x01
 #define ENTRY(n)	(0x10 + 2 * (n))
 #define LEVEL		0x8000
@@ -38,7 +38,7 @@ static uint32_t field(const uint8_t *p, unsigned int bytes)
 	return v;
 }
 
-/* The next entry of @type in the MADT behind @after (NULL: the first). */
+/* Return the next entry of @type in the MADT after @after (NULL: the first). */
 static const uint8_t *madt_entry(const uint8_t *madt, uint8_t type, const uint8_t *after)
 {
 	const uint8_t *p = after ? after + after[1] : madt + MADT_ENTRIES, *end = madt + field(madt + 4, 4);
@@ -49,7 +49,7 @@ static const uint8_t *madt_entry(const uint8_t *madt, uint8_t type, const uint8_
 	return NULL;
 }
 
-/* The chip whose inputs begin at 0; all of them masked. */
+/* Find the chip whose inputs begin at 0, and mask all inputs. */
 void ioapic_init(void)
 {
 	const uint8_t *madt = acpi_table("APIC"), *e = NULL;
@@ -66,7 +66,7 @@ void ioapic_init(void)
 		io_write(ENTRY(i), MASKED);
 }
 
-/* PCI's lines are level triggered.  Which level is active differs on inputs below 16; firmware says where it is not low. */
+/* PCI lines are level-triggered and active low, except inputs below 16 for which firmware names another polarity. */
 static uint32_t trigger(uint8_t line)
 {
 	const uint8_t *madt = acpi_table("APIC"), *e = NULL;

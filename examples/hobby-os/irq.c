@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The interrupt descriptor table: exceptions end in a message, vectors 0x30 to 0x3f are the 8259's lines, those from 0x40 on
- * belong to whoever asked for one.
+ * The interrupt descriptor table: exceptions print a message, vectors 0x30 to 0x3f are the 8259's lines, and drivers get those
+ * from 0x40 on.
  */
 #include "hobby.h"
 
@@ -32,7 +32,7 @@ static volatile bool something_happened;
 
 static void tick(void *ctx)
 {
-	/* irq_wait() ends, somebody looks at a deadline. */
+	/* The tick only ends irq_wait(), so that its callers check their deadlines. */
 }
 
 void irq_init(enum irq_mode mode)
@@ -48,7 +48,7 @@ void irq_init(enum irq_mode mode)
 	if (mode == IRQ_PIC)
 		pic_init(PIC_VECTOR);
 	else
-		pic_off();		/* the vectors that firmware gave them would look like exceptions */
+		pic_off();		/* firmware's vectors for the 8259s are those of exceptions */
 	if (mode == IRQ_IOAPIC)
 		ioapic_init();
 	irq_mode = mode;
@@ -92,7 +92,7 @@ void irq_wait(void)
 		pause();
 		return;
 	}
-	/* sti takes effect after the next instruction, so no interrupt fits between the look and the hlt. */
+	/* sti takes effect after the next instruction, so no interrupt comes between the check and the hlt. */
 	__asm__ volatile("cli");
 	if (something_happened)
 		__asm__ volatile("sti");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The few things that a C library would give. */
+/* The few functions of a C library that this system needs. */
 #include "hobby.h"
 
 #define ARENA_SIZE	(4u << 20)
@@ -192,7 +192,7 @@ static void print_signed(int v, int width, char fill)
 	print_number(v < 0 ? 0u - (unsigned int)v : (unsigned int)v, 10, v < 0, width, fill);
 }
 
-/* @conversion stands after the width; @longlong after "ll". */
+/* Format one conversion.  @conversion is the character after the width; @longlong is true after "ll". */
 static void print_conversion(char conversion, bool longlong, int width, char fill, va_list *ap)
 {
 	switch (conversion) {

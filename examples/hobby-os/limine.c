@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The hobby OS as a kernel of the Limine boot protocol: a 64-bit program that has the hobby OS's file inside.  It lays that out
- * in free memory, together with page tables that map the first 4 GiB one to one, goes there, copies the image to where it is
- * linked, and leaves 64-bit mode.  To the hobby OS it looks like a PVH start.
+ * The hobby OS as a kernel of the Limine boot protocol: a 64-bit program that contains the hobby OS's file.  It puts the image,
+ * and page tables that map the first 4 GiB one to one, into free memory, jumps there, copies the image to its link address, and
+ * leaves 64-bit mode.  The hobby OS then starts as by PVH.
  */
 #include <stdint.h>
 
 #define COMMON		0xc7b1dd30df4c8b88, 0x0a82e883a194f07b
 #define REQUEST		static volatile struct request __attribute__((used, aligned(8), section(".data")))
 #define USABLE		0
-#define INFO		0x1000		/* in the place: the trampoline is at 0 */
+#define INFO		0x1000		/* offset in that memory; the trampoline is at 0 */
 #define CMDLINE		0x1100
 #define TABLES		0x2000
 #define IMAGE		0x8000
@@ -39,7 +39,7 @@ static void copy(uint8_t *to, const uint8_t *from, uint64_t n)
 		*to++ = *from++;
 }
 
-/* Free memory of @size bytes below 4 GiB and above @above, as high as possible; 0: none. */
+/* Find @size bytes of free memory below 4 GiB and above @above, as high as possible.  Return 0 if there is none. */
 static uint64_t find_place(uint64_t size, uint64_t above)
 {
 	struct range **list = (struct range **)map.response[2];
@@ -64,7 +64,7 @@ static void make_tables(uint8_t *at, uint64_t place)
 	__asm__ volatile("mov %%cr3, %0" : "=r"(cr3));
 	now = (uint64_t *)(at - place + (cr3 & ~0xfffull));
 	t[0] = (place + TABLES + 0x1000) | PAGE_FLAGS;
-	/* This code runs there until it has gone. */
+	/* This code runs in that memory until it jumps away. */
 	t[ENTRIES - 1] = now[ENTRIES - 1];
 	for (uint64_t i = 0; i < 4; i++)
 		t[ENTRIES + i] = (place + TABLES + 0x2000 + i * 0x1000) | PAGE_FLAGS;

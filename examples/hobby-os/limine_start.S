@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The 64-bit part that the Limine protocol starts: the hobby OS's file, and the way down to its 32-bit entry. */
+/* The 64-bit part that the Limine protocol starts: it contains the hobby OS's file, and enters its 32-bit entry. */
 #define PVH_MAGIC	0x336ec578
 #define CODE32		0x08
 #define DATA32		0x10
-#define TABLES		0x2000		/* of the place that limine.c has prepared */
+#define TABLES		0x2000		/* offset in the memory that limine.c has prepared */
 #define IMAGE		0x8000
 
 	.section .rodata

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A small operating system as somebody might have it after two weekends: it boots by multiboot and has drivers for virtio-net
- * and virtio-blk and for nothing else.  Options on its command line:
+ * A small operating system, the work of two weekends: it boots by multiboot, and has drivers for virtio-net and virtio-blk
+ * only.  Options on its command line:
  *
- *   virtio=legacy|modern       how to talk to the devices (modern)
- *   irq=poll|pic|ioapic|msix   how to learn that they are done (poll); pic and ioapic: by their INTx line
+ *   virtio=legacy|modern       the interface of the devices (modern)
+ *   irq=poll|pic|ioapic|msix   how completions are noticed (poll); pic and ioapic: by the INTx line
  *   net=dhcp                   get a lease for every NIC;  or net=ADDRESS/BITS,GATEWAY for the first
  *   run="cmd; cmd"             commands to execute before the prompt comes
  */

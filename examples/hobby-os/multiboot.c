@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the loader tells, by multiboot 1 or 2 or PVH: the command line, whether there is a text screen, the ACPI pointer. */
+/* Read the loader's information, by multiboot 1 or 2 or PVH: the command line, the text screen, the ACPI pointer. */
 #include "hobby.h"
 
 #define MB1_BOOTED		0x2badb002
@@ -65,7 +65,7 @@ static void parse_mb2(const uint8_t *info)
 	}
 }
 
-/* Its addresses have 64 bits, and lie below 4 GiB here. */
+/* PVH's addresses have 64 bits; here they are below 4 GiB. */
 static void parse_pvh(const uint8_t *info)
 {
 	const char *cmdline = (const char *)*(const uint32_t *)(info + PVH_CMDLINE);
@@ -77,7 +77,7 @@ static void parse_pvh(const uint8_t *info)
 
 bool boot_parse(uint32_t magic, uint32_t info)
 {
-	boot.text_screen = true;	/* a loader that says nothing is a BIOS's */
+	boot.text_screen = true;	/* a loader that does not tell was started by a BIOS */
 	if (magic == MB1_BOOTED)
 		parse_mb1((const uint8_t *)info);
 	else if (magic == MB2_BOOTED)
@@ -89,7 +89,7 @@ bool boot_parse(uint32_t magic, uint32_t info)
 	return true;
 }
 
-/* Copy the word at @s without its quotes to @word; blanks within quotes belong to it.  Returns what follows. */
+/* Copy the word at @s without its quotes to @word; blanks within quotes belong to the word.  Return the text after it. */
 static const char *next_word(const char *s, char *word)
 {
 	char quote = 0;

@@ -30,7 +30,7 @@ static const uint8_t everybody[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
 /* --- Ethernet and ARP --- */
 
-/* A frame is built in place: room for the headers, then the payload. */
+/* Frames are built in place: room for the headers, then the payload. */
 static int eth_send(struct netif *n, const uint8_t *to, uint16_t type, uint8_t *frame, uint32_t len)
 {
 	memcpy(frame, to, 6);
@@ -85,7 +85,7 @@ static void arp_receive(struct netif *n, const uint8_t *arp, uint32_t len)
 		arp_send(n, ARP_REPLY, arp + 8, from);
 }
 
-/* Three requests, a second apart. */
+/* Send up to three requests, a second apart. */
 static const uint8_t *arp_resolve(struct netif *n, uint32_t ip)
 {
 	const uint8_t *mac = arp_known(ip);
@@ -178,7 +178,7 @@ static void icmp_receive(struct netif *n, const uint8_t *frame, const uint8_t *i
 	put32(out, ICMP_ECHO_REPLY << 24);
 	put16(out + 2, fold(sum_words(0, out, len)));
 	ip_header(n, reply + ETH_HEADER, IP_ICMP, from, len);
-	eth_send(n, frame + 6, ETH_IP, reply, ETH_HEADER + IP_HEADER + len);	/* back to whoever handed it to us */
+	eth_send(n, frame + 6, ETH_IP, reply, ETH_HEADER + IP_HEADER + len);	/* to the Ethernet sender: no ARP needed */
 }
 
 int net_ping(uint32_t to, uint16_t sequence)
@@ -293,7 +293,7 @@ static void ip_receive(struct netif *n, const uint8_t *frame, const uint8_t *ip,
 	if (header < IP_HEADER || total < header || total > len || fold(sum_words(0, ip, header)))
 		return;
 	if ((get16(ip + 6) & 0x3fff) || (n->ip && to != n->ip && to != IP_BROADCAST))
-		return;				/* a fragment, or not for us */
+		return;				/* a fragment, or for another address */
 	if (ip[9] == IP_ICMP && to == n->ip)
 		icmp_receive(n, frame, ip + header, total - header, get32(ip + 12));
 	else if (ip[9] == IP_UDP)
@@ -307,7 +307,7 @@ void net_poll(void)
 	uint32_t len;
 
 	if (inside)
-		return;				/* an answer that waits for ARP would come back here */
+		return;				/* no recursion: an answer may wait for ARP, which receives frames */
 	inside = true;
 	for (unsigned int i = 0; i < nic_count; i++) {
 		nic_watch(&nics[i]);

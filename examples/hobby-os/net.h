@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * As much of IPv4 as it takes to fetch a file: ARP, ICMP echo, UDP, DHCP, TFTP.  No fragments, no options, no TCP.
+ * The part of IPv4 that fetches a file: ARP, ICMP echo, UDP, DHCP, TFTP.  No fragments, no options, no TCP.
  * Addresses are numbers in the machine's order: 10.0.2.2 is 0x0a000202.
  */
 #ifndef HOBBY_NET_H
@@ -28,15 +28,15 @@ struct udp_packet {
 typedef void (*udp_handler)(void *ctx, const struct udp_packet *p);
 
 void net_init(void);
-/* Take in what has arrived and answer it: ARP requests, pings, and UDP for the listener.  To be called while waiting. */
+/* Handle the received frames: answer ARP requests and pings, pass UDP to the listener.  Call this in wait loops. */
 void net_poll(void);
-/* The one listener there is; 0 and NULL for none. */
+/* Set the only listener; 0 and NULL for none. */
 void udp_listen(uint16_t port, udp_handler handler, void *ctx);
 /* 0, or -1 after a message ("no route", "no ARP answer").  May wait for ARP up to 3 s. */
 int udp_send(uint32_t to, uint16_t from_port, uint16_t to_port, const void *data, uint32_t len);
-/* From 0.0.0.0 to everybody. */
+/* Send from 0.0.0.0 to the broadcast address. */
 int udp_broadcast(struct netif *n, uint16_t from_port, uint16_t to_port, const void *data, uint32_t len);
-/* Microseconds until the answer of an echo request; -1 after a message. */
+/* Send an echo request; return the microseconds until its answer, or -1 after a message. */
 int net_ping(uint32_t to, uint16_t sequence);
 
 /* Big-endian fields of packets, at any alignment. */
@@ -45,10 +45,10 @@ static inline uint32_t get32(const uint8_t *p) { return (uint32_t)get16(p) << 16
 static inline void put16(uint8_t *p, uint16_t v) { p[0] = v >> 8; p[1] = (uint8_t)v; }
 static inline void put32(uint8_t *p, uint32_t v) { put16(p, v >> 16); put16(p + 2, (uint16_t)v); }
 
-/* dhcp.c: a lease for @n, and its line.  0, or -1 after a message. */
+/* dhcp.c: get a lease for @n, and print it.  0, or -1 after a message. */
 int dhcp(struct netif *n);
 
-/* tftp.c: fetch and print size and SHA-256.  0, or -1 after a message. */
+/* tftp.c: fetch a file, print its size and SHA-256.  0, or -1 after a message. */
 int tftp(uint32_t server, const char *file);
 
 #endif

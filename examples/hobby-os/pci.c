@@ -27,7 +27,7 @@ void pci_for_each(void (*fn)(pci_bdf bdf))
 
 		if (present)
 			fn(bdf);
-		/* A device without function 0 has no others; one without the multi-function bit has only that. */
+		/* A device without function 0 has no functions; a device without the multifunction bit has only function 0. */
 		if (!FUNCTION(bdf) && (!present || !(pci_read8(bdf, PCI_HEADER_TYPE) & 0x80)))
 			bdf += 8;
 		else
@@ -42,7 +42,7 @@ uint8_t pci_capability(pci_bdf bdf, uint8_t id, uint8_t after)
 	if (!(pci_read16(bdf, PCI_STATUS) & PCI_STATUS_CAPABILITIES))
 		return 0;
 	at = pci_read8(bdf, after ? after + 1 : PCI_CAPABILITIES) & 0xfc;
-	for (unsigned int n = 0; at && n < 48; n++) {		/* 48 fit: a longer list is a circle */
+	for (unsigned int n = 0; at && n < 48; n++) {		/* at most 48 fit: a longer list is a circle */
 		if (pci_read8(bdf, at) == id)
 			return at;
 		at = pci_read8(bdf, at + 1) & 0xfc;

@@ -42,12 +42,12 @@ void pci_write32(pci_bdf bdf, uint8_t off, uint32_t v);
 /* Call @fn for every function of every bus. */
 void pci_for_each(void (*fn)(pci_bdf bdf));
 
-/* The next capability @id after @after (0: the first); 0 when there is none. */
+/* Return the next capability @id after @after (0: the first); 0 if there is none. */
 uint8_t pci_capability(pci_bdf bdf, uint8_t id, uint8_t after);
 
-/* The address in memory BAR @n, NULL (with a message) when it is none that a 32-bit pointer reaches. */
+/* Return the address in memory BAR @n; NULL (with a message) if a 32-bit pointer cannot reach it. */
 volatile uint8_t *pci_memory_bar(pci_bdf bdf, unsigned int n);
-/* The port in BAR @n, or 0. */
+/* Return the port in BAR @n, or 0. */
 uint16_t pci_io_bar(pci_bdf bdf, unsigned int n);
 
 /* Print "00:02.0 1af4:1000 020000". */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* SHA-256 (FIPS 180-4), so that what came over the wire can be compared with sha256sum on the other side. */
+/* SHA-256 (FIPS 180-4), to compare received files with sha256sum on the other side. */
 #include "hobby.h"
 
 static const uint32_t k[64] = {

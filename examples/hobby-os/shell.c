@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A command line without history, that answers the network while it waits. */
+/* A command line without history, which serves the network while it waits. */
 #include "net.h"
 
 #define LINE_MAX	256

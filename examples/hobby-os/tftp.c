@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A TFTP client (RFC 1350, block size by RFC 2348) that hashes the file instead of keeping it. */
+/* A TFTP client (RFC 1350, block size by RFC 2348) that hashes the file and does not keep it. */
 #include "net.h"
 
 #define SERVER_PORT	69
@@ -16,8 +16,8 @@
 
 struct transfer {
 	uint32_t server;
-	uint16_t port, server_port;		/* the server answers from a port of its own: 0 until then */
-	uint16_t block;				/* the last one that is here */
+	uint16_t port, server_port;		/* the server answers from another port; 0 until then */
+	uint16_t block;				/* the last block received */
 	uint32_t block_size;
 	uint64_t size;
 	bool news, done, failed;
@@ -38,7 +38,7 @@ static void receive_data(struct transfer *t, const struct udp_packet *p)
 	uint32_t len = p->len - 4;
 
 	if (get16(p->data + 2) != (uint16_t)(t->block + 1) || len > t->block_size)
-		return;				/* one that we have: the acknowledgement is repeated after the timeout */
+		return;				/* a duplicate: the timeout repeats the acknowledgement */
 	t->block++;
 	t->size += len;
 	sha256_add(&t->hash, p->data + 4, len);
@@ -105,7 +105,7 @@ static int send_request(struct transfer *t, const char *file)
 	return udp_send(t->server, t->port, SERVER_PORT, m, 3 + n + sizeof(rest));
 }
 
-/* Repeat the last word of ours until something new comes. */
+/* Repeat the last packet sent until a new block comes. */
 static int step(struct transfer *t, const char *file)
 {
 	for (unsigned int i = 0; i < TRIES; i++) {

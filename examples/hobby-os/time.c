@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Time is the time-stamp counter, measured once against channel 2 of the PIT. */
+/* Time by the time-stamp counter, whose frequency channel 2 of the PIT measures once. */
 #include "hobby.h"
 
 #define PIT_HZ		1193182u
@@ -12,12 +12,12 @@
 
 #define MEASURE_US	50000u
 #define MEASURE_COUNT	(PIT_HZ / 20)
-#define GIVE_UP_TICKS	8000000000ull		/* over a second on anything that exists */
+#define GIVE_UP_TICKS	8000000000ull		/* more than a second on every processor */
 
 static uint32_t ticks_per_us = 2000;
 static uint64_t start;
 
-/* Ticks while channel 2 counts down once; 0 when it never ends. */
+/* Return the ticks while channel 2 counts down once; 0 if it does not count. */
 static uint64_t measure(void)
 {
 	uint64_t t0, t;

@@ -6,7 +6,7 @@
 
 static uint64_t marked[COUNTERS_MAX];
 
-/* Asked once: CPUID makes an exit of its own. */
+/* Call CPUID once only: it exits. */
 static bool cpu_is_amd(void)
 {
 	static uint32_t r[4];
@@ -24,7 +24,7 @@ bool veneer_present(void)
 	return !memcmp(r + 1, "VeneerVeneer", 12);
 }
 
-/* @b and @c in and out. */
+/* @b and @c are arguments and results. */
 static int32_t call(uint32_t function, uint32_t *b, uint32_t *c)
 {
 	uint32_t a = VENEER_CALL | function;

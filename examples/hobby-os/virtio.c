@@ -13,7 +13,7 @@
 #define LEGACY_QUEUE_NOTIFY	16
 #define LEGACY_STATUS		18
 #define LEGACY_ISR		19
-#define LEGACY_CONFIG_VECTOR	20	/* this and the next only with MSI-X on: the configuration moves behind them */
+#define LEGACY_CONFIG_VECTOR	20	/* with MSI-X on, this and the next register precede the device configuration */
 #define LEGACY_QUEUE_VECTOR	22
 #define LEGACY_CONFIG		20
 #define LEGACY_CONFIG_MSIX	24
@@ -46,7 +46,7 @@
 #define CAP_ISR			3
 #define CAP_DEVICE		4
 
-#define QUEUE_SIZE_MAX		256	/* what this driver asks for where it may ask */
+#define QUEUE_SIZE_MAX		256	/* the size that this driver sets if the interface allows */
 
 enum virtio_transport virtio_transport;
 
@@ -67,7 +67,7 @@ bool virtio_match(pci_bdf bdf, unsigned int type)
 
 	if (pci_read16(bdf, PCI_VENDOR) != VENDOR_VIRTIO)
 		return false;
-	/* Modern-only devices are 0x1040 + type; transitional ones say the type in the subsystem id. */
+	/* The id of modern-only devices is 0x1040 + type; transitional devices have the type in the subsystem id. */
 	return device == 0x1040 + type || (device >= 0x1000 && device < 0x1040 && pci_read16(bdf, PCI_SUBSYSTEM_ID) == type);
 }
 
@@ -203,7 +203,7 @@ void virtio_go(struct virtio_dev *d)
 	set_status(d, virtio_status(d) | STATUS_DRIVER_OK);
 }
 
-/* One memory block, laid out as a legacy device wants it; a modern one is told the three addresses. */
+/* Allocate one block of memory in the legacy layout; a modern device gets the three addresses. */
 static int lay_out(struct virtq *q)
 {
 	uint32_t first = sizeof(struct vring_desc) * q->size + sizeof(struct vring_avail) + 2 * q->size + 2;
@@ -324,14 +324,14 @@ int virtq_add(struct virtq *q, const struct virtq_buf *bufs, unsigned int n)
 	q->free_head = q->desc[last].next;
 	q->free_count -= n;
 	q->avail->ring[q->avail->idx % q->size] = head;
-	barrier();			/* x86 keeps the order of stores: only the compiler must be told */
+	barrier();			/* x86 keeps the order of stores, the compiler may not */
 	q->avail->idx++;
 	return head;
 }
 
 void virtq_kick(struct virtq *q)
 {
-	full_fence();			/* the new idx before the look at the flag */
+	full_fence();			/* store the new idx before reading the flag */
 	if (q->used->flags & USED_NO_NOTIFY)
 		return;
 	if (q->dev->transport == VIRTIO_LEGACY)
@@ -357,7 +357,7 @@ int virtq_done(struct virtq *q, uint32_t *len)
 {
 	uint32_t head;
 
-	/* With interrupts, the ring is looked at only after one: a device that sends none is found out. */
+	/* With interrupts, read the ring only after an interrupt: a device that sends none must not go unnoticed. */
 	if (q->dev->waits_for_interrupt && !q->signalled)
 		return -1;
 	if (q->last_used == q->used->idx) {

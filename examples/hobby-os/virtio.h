@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A virtio device on PCI, reached by its legacy registers (ports in BAR0) or by the modern capabilities, and its queues.
+ * A virtio device on PCI, by its legacy registers (ports in BAR0) or by the modern capabilities, and its queues.
  *
  * A driver calls virtio_find(), virtio_start(), virtq_init() for its queues, virtio_go(); then virtq_add() and virtq_kick() to
- * hand buffers over, virtq_done() to get them back.
+ * give buffers to the device, virtq_done() to get them back.
  */
 #ifndef HOBBY_VIRTIO_H
 #define HOBBY_VIRTIO_H
@@ -11,7 +11,7 @@
 #include "pci.h"
 
 enum virtio_transport { VIRTIO_LEGACY, VIRTIO_MODERN };
-extern enum virtio_transport virtio_transport;		/* what the command line wants */
+extern enum virtio_transport virtio_transport;		/* from the command line */
 
 #define VIRTIO_TYPE_NET		1
 #define VIRTIO_TYPE_BLK		2
@@ -65,33 +65,33 @@ struct virtio_dev {
 	char name[8];
 	pci_bdf bdf;
 	enum virtio_transport transport;
-	uint64_t features;			/* what was agreed on */
+	uint64_t features;			/* the negotiated features */
 	uint16_t io;				/* legacy */
 	volatile uint8_t *common, *isr, *config, *notify;	/* modern */
 	uint32_t notify_multiplier;
-	bool waits_for_interrupt;		/* rings are looked at only after one */
+	bool waits_for_interrupt;		/* read rings only after an interrupt */
 	volatile uint32_t *msix_table;		/* NULL: MSI-X is off */
 	unsigned int msix_entries;
 	volatile bool config_changed;
 	struct virtq vq[VIRTIO_QUEUES];
 };
 
-/* Is it a virtio device of @type? */
+/* True if this is a virtio device of @type. */
 bool virtio_match(pci_bdf bdf, unsigned int type);
 
 /* Find the registers, reset the device.  0, or -1 after a message. */
 int virtio_find(struct virtio_dev *d, pci_bdf bdf);
 
-/* Take those of @wanted that the device offers.  0, or -1 after a message. */
+/* Accept the features of @wanted that the device offers.  0, or -1 after a message. */
 int virtio_start(struct virtio_dev *d, uint64_t wanted);
 
 /* Make queue @index.  0, or -1 after a message. */
 int virtq_init(struct virtio_dev *d, uint16_t index);
 
-/* DRIVER_OK: the device lives. */
+/* Set DRIVER_OK: the device starts. */
 void virtio_go(struct virtio_dev *d);
 
-/* Back to the beginning: the device touches no memory any more.  0, or -1 after a message. */
+/* Reset: the device no longer accesses memory.  0, or -1 after a message. */
 int virtio_reset(struct virtio_dev *d);
 
 /* Give up on a device. */
@@ -99,7 +99,7 @@ void virtio_fail(struct virtio_dev *d);
 
 uint8_t virtio_status(struct virtio_dev *d);
 
-/* The device's own configuration. */
+/* Read the device configuration. */
 uint8_t virtio_config8(struct virtio_dev *d, uint32_t off);
 uint16_t virtio_config16(struct virtio_dev *d, uint32_t off);
 uint32_t virtio_config32(struct virtio_dev *d, uint32_t off);
@@ -111,17 +111,17 @@ struct virtq_buf {
 	bool device_writes;
 };
 
-/* Hand over a chain of @n buffers, and say where it starts: virtq_done() will name the same head.  -1: the ring is full. */
+/* Give the device a chain of @n buffers.  Return its head, which virtq_done() will return, too, or -1 if the ring is full. */
 int virtq_add(struct virtq *q, const struct virtq_buf *bufs, unsigned int n);
-/* Tell the device, unless it says that it looks by itself. */
+/* Notify the device, unless it needs no notification. */
 void virtq_kick(struct virtq *q);
-/* The head of a chain that came back, -1 when none did.  @len: bytes that the device wrote. */
+/* Return the head of a completed chain, or -1.  @len: bytes that the device wrote. */
 int virtq_done(struct virtq *q, uint32_t *len);
 
-/* What it interrupted for (1: a queue, 2: the configuration); the read clears it and takes INTx away. */
+/* Read the cause of the interrupt (1: a queue, 2: the configuration); the read clears it and withdraws INTx. */
 uint8_t virtio_isr(struct virtio_dev *d);
 
-/* intx.c: let the device interrupt by its line.  0, or -1 after a message.  And forget a device that is given up. */
+/* intx.c: let the device interrupt by its line: 0, or -1 after a message.  Forget a device that the driver gives up. */
 int intx_enable(struct virtio_dev *d);
 void intx_forget(struct virtio_dev *d);
 
@@ -129,7 +129,7 @@ void intx_forget(struct virtio_dev *d);
 int msix_enable(struct virtio_dev *d);
 int msix_queue_vector(struct virtq *q);
 
-/* virtio.c, for msix.c: tell the device the table entry of a queue / of configuration changes; what it read back. */
+/* virtio.c, for msix.c: write the table entry of a queue / of configuration changes; return the value read back. */
 uint16_t virtio_set_queue_entry(struct virtio_dev *d, uint16_t index, uint16_t entry);
 uint16_t virtio_set_config_entry(struct virtio_dev *d, uint16_t entry);
 

@@ -76,7 +76,7 @@ struct disk_slot *disk_wait(struct disk *d)
 		if (deadline_passed(end)) {
 			printf("%s: no request completes within %u s, status %02x; giving it up\n", d->dev.name, WAIT_MS / 1000,
 			       virtio_status(&d->dev));
-			virtio_reset(&d->dev);	/* so that it writes to the buffers no more */
+			virtio_reset(&d->dev);	/* stop writes to the buffers */
 			d->dead = true;
 			return NULL;
 		}
@@ -123,7 +123,7 @@ static void get_serial(struct disk *d)
 {
 	if (disk_request(d, DISK_GET_ID, 0, 0))
 		return;
-	memcpy(d->serial, d->slots[0].data, GET_ID_LENGTH);	/* not terminated when it fills all 20 */
+	memcpy(d->serial, d->slots[0].data, GET_ID_LENGTH);	/* without a final zero if it has 20 characters */
 	for (char *c = d->serial; *c; c++)
 		if (*c < ' ' || *c > '~')
 			*c = '?';

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Virtio 1.2 section 5.1. No offloads: every header that is sent is zero, every one received is skipped. */
+/* Virtio 1.2 section 5.1.  No offloads: headers are sent as zeros, and received headers are skipped. */
 #include "virtio_net.h"
 
 #define NET_F_MAC		(1ull << 5)
@@ -11,14 +11,14 @@
 #define QUEUE_RX		0
 #define QUEUE_TX		1
 
-/* num_buffers at its end is there with VERSION_1 (or MRG_RXBUF) only. */
+/* The last field, num_buffers, exists only with VERSION_1 (or MRG_RXBUF). */
 #define HEADER_LEGACY		10u
 #define HEADER_MODERN		12u
 
 struct nic nics[NICS_MAX];
 unsigned int nic_count;
 
-/* Header and frame in descriptors of their own, as the legacy interface demands without ANY_LAYOUT. */
+/* Put header and frame into separate descriptors, as the legacy interface requires without ANY_LAYOUT. */
 static void give_rx(struct nic *n, unsigned int i)
 {
 	struct virtq_buf bufs[2] = { { n->rx[i], n->header_size, true },

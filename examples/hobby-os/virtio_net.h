@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Ethernet by virtio-net: whole frames in, whole frames out. */
+/* Ethernet by virtio-net: sends and receives whole frames. */
 #ifndef HOBBY_VIRTIO_NET_H
 #define HOBBY_VIRTIO_NET_H
 
@@ -28,9 +28,9 @@ void nic_init_all(void);
 bool nic_link_up(struct nic *n);
 /* Print a change of the link, if the device has interrupted for one. */
 void nic_watch(struct nic *n);
-/* Copies @frame.  0, or -1 (with a message) when the device takes none within a second. */
+/* Copy @frame and send it.  0, or -1 (with a message) if the device accepts no frame within a second. */
 int nic_send(struct nic *n, const void *frame, uint32_t len);
-/* Puts the next frame into @frame (2048 bytes).  Its length, 0 when none is there. */
+/* Copy the next received frame to @frame (2048 bytes).  Return its length, or 0 if there is none. */
 uint32_t nic_receive(struct nic *n, void *frame);
 
 #endif
