@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * config-check: hv/config, compiled for the host.
- *   config-check FILE.dtb   refuse what the hypervisor would refuse at the start, in the same words
+ *   config-check FILE.dtb   check a configuration as the hypervisor does at the start, with the same messages
  *   config-check --table    print the table of properties, a line each, for veneer-config and scripts/config-docs: node, name,
  *                           devices of a rule, values, example, default, help, separated by tabs
- * It reads compiled blobs only; veneer-config compiles sources.  Exit codes: 0 good, 1 refused, 2 wrong use.
+ * This program reads compiled blobs only; veneer-config compiles sources.  Exit codes: 0 good, 1 refused, 2 wrong use.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Linked with one driver's id table for the host, prints it: the option that switches the driver on (argv[1]), kind, driver,
- * vendor, device, class, mask, how far it was tried, model; separated by tabs, numbers in hexadecimal, "*" for any.
+ * Print one driver's id table, with which this program is linked for the host: the option of the driver (argv[1]), kind,
+ * driver, vendor, device, class, mask, how far it was tried, model; separated by tabs, numbers in hexadecimal, "*" for any.
  *
- * Before it two lines of kind "cost", bytes of Veneer's memory in decimal: for "veneer" the least, what all machines need, what
- * a start needs, each processor, each GiB without pages of 1 GiB; for the driver a controller with 0, 1, 2 ... disks.
+ * First come two lines of kind "cost", bytes of Veneer's memory in decimal: for "veneer" the minimum, the needs of all
+ * machines, of a start, of each processor, of each GiB without pages of 1 GiB; for the driver a controller with 0, 1, 2
+ * ... disks.
  *
- * And lines of kind "limit": what a start has room for, with the words that it uses, and how many.
+ * Lines of kind "limit" have the sizes of the start's tables, with the words of its messages.
  */
 #include <stdio.h>
 #include <veneer/clock.h>

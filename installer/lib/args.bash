@@ -41,7 +41,7 @@ take_option() { # take_option NAME ARGS...: sets used, the number of further arg
 	[ -n "${opt[$name]+x}" ] || [ "$name" = module ] || die "unknown option '--$name' (see --help)"
 	is_allowed "$name" || die "--$name is not for '$mode' (see veneer-install $mode --help)"
 	case $name in
-	# The programs that get them would take a name with a dash for an option.
+	# The programs that get these names would take a leading dash for an option.
 	kernel | limine | config | veneer) [[ $value != -* ]] || value=./$value ;;
 	esac
 	if [ "$name" = module ]; then modules+=("$value"); else opt[$name]=$value; fi

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
-# veneer-install and veneer-config: from a configuration's source to the blob.
+# veneer-install and veneer-config: compile a configuration's source to the blob.
 
 is_blob() { [ "$(od -An -tx1 -N 4 -- "$1" | tr -d ' ')" = d00dfeed ]; }
 
-# Compiles $1, or copies it where it is compiled already, to $2, by way of $2.pp; cpp's line marks make dtc's messages name the
-# file and line of the source.  Sets blob_says to what the preprocessor or dtc said.
+# Compiles $1 to $2, with the intermediate file $2.pp, or copies $1 if it is a blob; with cpp's line marks dtc's messages name
+# file and line of the source.  Sets blob_says to the messages of the preprocessor or dtc.
 make_blob() { # make_blob SOURCE BLOB
 	blob_says=
-	# No option.
+	# A name with a dash must not be an option.
 	[[ $1 != -* ]] || set -- "./$1" "$2"
 	if is_blob "$1"; then
 		cp -- "$1" "$2"

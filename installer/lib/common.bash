@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
-# veneer-install: messages, the log, exit codes, tools, the lock, and what is left when it ends.
+# veneer-install: messages, the log, exit codes, tools, the lock, and cleaning up at the end.
 
 readonly SECTOR=512
 # shellcheck disable=SC2034 # named in full, also where not all are used
@@ -62,7 +62,7 @@ cleanup() {
 	log "ended with exit code $status"
 }
 
-# What is left to do is quick, and half of it would be worse than all: no signal ends it.
+# The remaining work is quick, and half of it would be worse than all: ignore signals.
 finish() { trap '' INT TERM HUP; }
 
 make_work() {
@@ -73,7 +73,7 @@ make_work() {
 
 # --- tools: missing ones are named together, with the packages that have them in this distribution ---
 
-# TOOL=DEBIAN,FEDORA,ARCH,ALPINE; what is not named is in coreutils.
+# TOOL=DEBIAN,FEDORA,ARCH,ALPINE; tools not listed are in coreutils.
 readonly PACKAGES="
 	sfdisk=fdisk,util-linux,util-linux,sfdisk blockdev=util-linux,util-linux,util-linux,util-linux-misc
 	flock=util-linux,util-linux,util-linux,flock lsblk=util-linux,util-linux,util-linux,lsblk
@@ -93,7 +93,7 @@ readonly PACKAGES="
 # VENEER_OS_RELEASE stands in for /etc/os-release in tests.
 set_distribution() { # sets distribution and its column in PACKAGES
 	local ids key value file=${VENEER_OS_RELEASE:-/etc/os-release}
-	# A system without the file is taken for a Debian.
+	# Without this file assume Debian.
 	ids=
 	while IFS='=' read -r key value; do
 		case $key in ID | ID_LIKE) ids+=" ${value//[\"\']/}" ;; esac
@@ -122,7 +122,7 @@ need_tools() {
 	set_distribution
 	for tool in awk sed grep find xargs "$@"; do
 		case $tool in
-		# Busybox has programs of these names that lack what is needed.
+		# Busybox has programs of these names without the necessary options.
 		find) ! find / -maxdepth 0 -printf '' 2>/dev/null || continue ;;
 		grep) ! { echo x | grep -qaP x; } 2>/dev/null || continue ;;
 		i386-pc | x86_64-efi) [ ! -e "/usr/lib/grub/$tool/multiboot2.mod" ] || continue ;;
@@ -134,7 +134,7 @@ need_tools() {
 	[ -z "$missing" ] || leave $EX_TOOL "missing:$missing; in $distribution the packages are:$packages"
 }
 
-# The name of a program that some distributions call grub2-... instead of grub-...
+# Prints the name of a GRUB program: some distributions call it grub2-..., others grub-...
 grub_program() {
 	local name
 	for name in "grub-$1" "grub2-$1"; do
@@ -146,7 +146,7 @@ grub_program() {
 	echo "grub-$1"
 }
 
-# --- one installation at a time: the lock is on the target itself, so that no file of its own remains ---
+# --- one installation at a time: the lock is on the target itself, so that no lock file remains ---
 
 lock() {
 	local fd
@@ -162,7 +162,7 @@ readable() {
 	[ -s "$2" ] || die "$1: $2: the file is empty"
 }
 
-# The sectors of a size with K, M or G.
+# Prints the number of sectors of a size with K, M or G.
 sectors_of() { # sectors_of OPTION VALUE
 	[[ $2 =~ ^(0|[1-9][0-9]{0,14})([KMG]?)$ ]] || die "$1 $2: a number with K, M or G"
 	local n=${BASH_REMATCH[1]} unit=${BASH_REMATCH[2]}
@@ -199,7 +199,7 @@ put_at() { # put_at FILE OFFSET, data from stdin
 
 random_id() { od -An -tx4 -N 4 /dev/urandom | tr -d ' \n' | tr a-f A-F; }
 
-# --- progress: a line that is drawn over on a terminal, "progress PERCENT WHAT" on stdout with --progress ---
+# --- progress: one changing line on a terminal, "progress PERCENT WHAT" on stdout with --progress ---
 
 progress() { # progress DONE TOTAL WHAT
 	local percent=$((100 * $1 / ($2 > 0 ? $2 : 1)))

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
-# veneer-install: whole disks: may this one be written?  And the writing.
+# veneer-install: whole disks: checks before writing, and the writing.
 
 readonly CHUNK=8192
 
-# Who uses the disk or one of its partitions: mounts, swap, RAID, LVM and the like.
+# Prints the users of the disk and its partitions: mounts, swap, RAID, LVM and the like.
 users_of() {
 	local sys=/sys/class/block/$1 node holder
 	for node in "$sys" "$sys/$1"*; do
@@ -18,7 +18,7 @@ users_of() {
 	done
 }
 
-# Which part of the running system lies on disk $1, through LVM, RAID and encryption: prints its mount point.
+# Prints the mount point of the part of the running system that lies on disk $1, also through LVM, RAID and encryption.
 system_part_on() {
 	local where source
 	for where in / /usr /boot /boot/efi; do
@@ -57,7 +57,7 @@ check_free() {
 	fi
 	users=$(users_of "$disk_name")
 	[ -z "$users" ] || refuse "$target is in use: ${users//$'\n'/, }"
-	# The kernel's own word, which also knows users that /proc and /sys do not show.
+	# Ask the kernel, which also knows users that /proc and /sys do not show.
 	out=$(perl -MFcntl -e 'sysopen(F, $ARGV[0], O_RDWR | O_EXCL) or die "$!\n"' "$target" 2>&1) ||
 		refuse "$target cannot be opened for this program alone: $out"
 }
@@ -96,8 +96,8 @@ verify_range() { # verify_range SOURCE FROM TO COUNT
 	[ "$to_write" -lt $CHUNK ] && [ "$mode" = disk ] || progress "$verified" "$to_write" verifying
 }
 
-# Write and then read back: each argument is "SOURCE FROM TO COUNT".  The few sectors at a disk's beginning and end, which come
-# first and last, are no progress to be shown.
+# Writes and then reads back: each argument is "SOURCE FROM TO COUNT".  The first and last writes, a few sectors at the disk's
+# beginning and end, do not count as progress.
 put_ranges() {
 	local range
 	written=0 verified=0 to_write=0
@@ -108,8 +108,8 @@ put_ranges() {
 	for range in "$@"; do verify_range $range; done
 }
 
-# From the first write on the disk starts nothing any more, and from the last one on it starts Veneer: without sector 0
-# neither BIOS nor UEFI sees the rest.
+# After the first write the disk starts nothing, and after the last write it starts Veneer: without sector 0 neither BIOS nor
+# UEFI finds the rest.
 write_disk() {
 	local img=$work/disk zero=$work/zero slot_b=$((SLOTS_START + slot_sectors))
 	truncate -s 1M "$zero"
@@ -130,7 +130,7 @@ write_disk() {
 
 # --- the firmware's list ---
 
-# Only where this machine was started by UEFI and the disk stays in it: a stick carries its loader at the removable path.
+# True if UEFI started this machine and the disk is fixed: a stick has its loader at the removable path.
 wants_nvram() {
 	[ -z "${opt[no-nvram]}" ] && [ -d "$(efi_dir)" ] || return 1
 	[ -n "${opt[nvram]}" ] || [ "$(cat "/sys/class/block/$disk_name/removable")" = 0 ]
@@ -142,7 +142,8 @@ boot_numbers() { efibootmgr | sed -n 's/^Boot\([0-9A-F]\{4\}\)[* ].*/\1/p' | LC_
 
 esp_guid() { sfdisk --part-uuid "$1" 2 2>/dev/null || true; }
 
-# A new entry goes last; --default puts it first.  It is made without a place in the order, so that it is never first unasked.
+# A new entry goes last; --default puts it first.  The entry is made without a place in the boot order, so that it is never
+# first without --default.
 add_nvram() { # add_nvram GUID-OF-THE-ESP-BEFORE
 	local order numbers new
 	wants_nvram || return 0
@@ -163,7 +164,7 @@ add_nvram() { # add_nvram GUID-OF-THE-ESP-BEFORE
 
 drop_nvram() { # drop_nvram GUID: the entries called Veneer that lead to this partition
 	local number
-	# No such entry, or no list, is no failure.
+	# It is no failure if there is no such entry, or no list.
 	{ efibootmgr -v 2>/dev/null | grep -iF "$1" || true; } |
 		sed -n 's/^Boot\([0-9A-F]\{4\}\)\*\{0,1\} Veneer\t.*/\1/p' | while read -r number; do
 		note "removing the firmware's boot entry $number"

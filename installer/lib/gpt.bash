@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
-# veneer-install: the disk that Veneer's own installation makes, as sparse files in $work.
+# veneer-install: make the disk of Veneer's own installation, as sparse files in $work.
 #
 #   veneer-bios  GRUB's core image for BIOS
 #   veneer-boot  the ESP: GRUB for UEFI, grub.cfg, and the sector that names the slot (/veneer/state)
-#   veneer-a, veneer-b   the two slots: FAT, each with one installed version; never touched while it is the one that starts
-#   veneer-data  the rest: for the guest, left as it is
+#   veneer-a, veneer-b   the two slots: FAT, each with one installed version; the slot that starts is never written
+#   veneer-data  the rest, for the guest; never written
 
 readonly BIOS_START=2048 BIOS_SECTORS=2048 ESP_START=4096 ESP_SECTORS=69632 GPT_HEAD=34 GPT_TAIL=33
 readonly SLOTS_START=$((ESP_START + ESP_SECTORS))
@@ -15,7 +15,7 @@ readonly PART_NAME=veneer-boot
 
 export MTOOLS_SKIP_CHECK=1 MTOOLSRC=/dev/null
 
-# Sizes in sectors: slot_sectors, data_sectors, and total where it is not given.  Without --slot-size a slot has room to spare.
+# Sets the sizes in sectors: slot_sectors, data_sectors, and total unless given.  Without --slot-size a slot has spare room.
 plan_sizes() {
 	local need least wanted
 	need=$(round_mib $(($(tree_bytes "$tree") * 103 / 100 / SECTOR + 2048)))
@@ -79,7 +79,7 @@ make_esp() {
 	mcopy -i "$esp" "$work/state" "$work/boot.sums" ::/veneer/ || fail "mcopy failed"
 }
 
-# What "verify" compares with: files of the ESP, and the core image as it lies on the disk.
+# Writes the list that "verify" reads: the files of the ESP, and the core image on the disk.
 boot_manifest() {
 	local name
 	for name in EFI/BOOT/BOOTX64.EFI boot/grub/grub.cfg; do
@@ -100,8 +100,8 @@ make_slot() { # make_slot SECTORS: $work/slot from $tree
 	check_slot "$image"
 }
 
-# Every file has the name that it was given, by which GRUB looks for it; and GRUB itself, where its own reader is at hand, finds
-# in the small files what was written.
+# Checks that FAT has kept every file's name, by which GRUB looks for it, and, if GRUB's own reader is installed, that GRUB
+# reads the small files correctly.
 check_slot() { # check_slot IMAGE
 	local wanted got name reader
 	wanted=$(cd "$tree" && find . -type f -printf '%P\n' | LC_ALL=C sort)
@@ -116,7 +116,7 @@ check_slot() { # check_slot IMAGE
 	done <<<"$wanted"
 }
 
-# Sectors from the start of sparse file $1 up to its last one that is not zero, in whole MiB.
+# Prints the sectors of sparse file $1 up to its last nonzero sector, in whole MiB.
 used_sectors() {
 	local mib
 	mib=$((($(stat -c %s -- "$1") + 1048575) / 1048576))
@@ -128,8 +128,8 @@ used_sectors() {
 
 # --- boot code for BIOS ---
 
-# The boot sector and the core image as grub-bios-setup leaves them on a disk with a BIOS boot partition: the sector says
-# where the core image begins, and the core image's first sector where and how long its rest is.
+# Writes boot sector and core image as grub-bios-setup does on a disk with a BIOS boot partition: the boot sector names the
+# start of the core image, and the core image's first sector the start and the length of its rest.
 write_bios_boot() {
 	local img=$1 core=$work/core.i386-pc boot=$work/boot.img
 	cp -- /usr/lib/grub/i386-pc/boot.img "$boot"
@@ -151,7 +151,7 @@ link_core() {
 
 # --- all of it ---
 
-# Everything into the sparse file $1 of $total sectors.
+# Writes everything into the sparse file $1 of $total sectors.
 build_disk() {
 	rm -f -- "$1"
 	truncate -s $((total * SECTOR)) "$1"
@@ -184,7 +184,7 @@ find_parts() {
 
 slot_start() { [ "$1" = a ] && echo "$a_start" || echo "$b_start"; }
 
-# Sets state_sector: where on $target the file /veneer/state of the ESP lies.  It is one sector, so it is in one piece.
+# Sets state_sector: the sector of the ESP's file /veneer/state on $target.  The file has one sector, so it is in one piece.
 find_state() {
 	local map cluster head=$work/esp.head fats
 	map=$(mshowfat -i "$media@@$((esp_start * SECTOR))" ::/veneer/state 2>/dev/null) || map=
@@ -196,7 +196,7 @@ find_state() {
 	dd if="$target" of="$work/state" bs=$SECTOR skip=$state_sector count=1 status=none
 }
 
-# The files of slot $1 into directory $2.
+# Copies the files of slot $1 into directory $2.
 read_slot() {
 	mkdir -p "$2"
 	mcopy -s -n -m -i "$media@@$(($(slot_start "$1") * SECTOR))" '::/veneer/*' "$2/" >/dev/null 2>&1

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
-# veneer-install: GRUB for the disk that this program makes: its images, its grub.cfg and the slots' menus.
+# veneer-install: GRUB on the disk of Veneer's own installation: images, grub.cfg and the slots' menus.
 
 readonly GRUB_MODULES="part_gpt part_msdos fat search search_fs_uuid normal configfile multiboot multiboot2 linux all_video
 	serial terminal echo test boot reboot halt ls cat help sleep minicmd loadenv regexp"
@@ -22,7 +22,7 @@ make_grub() {
 	link_core
 }
 
-# grub.cfg on the ESP: written once.  What changes from version to version is in the slots' menu.cfg.
+# Writes grub.cfg on the ESP, once.  The slots' menu.cfg have the parts that differ between versions.
 disk_grub_cfg() {
 	cat <<'END'
 # Written by veneer-install: chooses between the two versions on this disk (docs/installing.md).
@@ -93,7 +93,7 @@ END
 	[ -n "${opt[native]}" ] || check_menu "$(guests "$tree" | head -n 1)"
 }
 
-# The hypervisor says what would become of the machine, and halts: with the first guest's configuration.
+# The entry that checks the machine, with the first guest's configuration: the hypervisor prints its verdict, and halts.
 check_menu() {
 	cat <<END
 if [ -z "\$veneer_title" ]; then

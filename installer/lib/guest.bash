@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
-# veneer-install: the files of one installed version (a "slot"): Veneer, the guests, what GRUB has to do to start each.
+# veneer-install: the files of one installed version (a "slot"): Veneer, the guests, and GRUB's commands to start each guest.
 #
 #   veneer.elf  info  manifest  menu.cfg  guests/NAME/{kernel,config.dtb,module0...,cmdline,modules,format,screen,entry.cfg}
 #
-# They are put together in $tree; where they go is the business of others.
+# This file puts them together in $tree; other files copy them to their places.
 
-# What a file that is no kernel looks like, for the message.
+# Prints what a file is that is not a kernel, for the message.
 describe() {
 	local head
 	head=$(hex_of "$1" 0 64)
@@ -42,7 +42,7 @@ number() { # number FILE OFFSET SIZE: little-endian
 	od -An "-tu$3" -j "$2" -N "$3" -- "$1" | tr -d ' '
 }
 
-# What the start refuses (hv/load/elf.h).
+# Refuses what Veneer's start refuses (hv/load/elf.h).
 check_segments() { # check_segments ELF-FILE
 	local at size n i loads=0
 	case $(number "$1" 4 1) in
@@ -59,14 +59,14 @@ check_segments() { # check_segments ELF-FILE
 kernel_format() {
 	local f grub_file tags=''
 	grub_file=$(grub_program file)
-	# GRUB's tool looks through compression, and for nothing but the header, which an object file has as well (ELF's e_type,
-	# at 16, is 1).
+	# GRUB's tool decompresses, and checks only the header, which an object file has as well (ELF's e_type, at 16, is 1).
 	case $(hex_of "$1" 0 18) in
 	7f454c46*0100) die "$1: not a kernel, but an ELF object file that was not linked" ;;
 	1f8b* | fd377a585a* | 28b52ffd* | 894c5a4f*) no_kernel "$1" ;;
 	esac
 	# Tags of the Limine protocol in an ELF file for x86-64: a request, or the base revision.  A kernel of another protocol
-	# may have them, too; of a Limine kernel that is not relocatable (e_type 3) the segments, and so the entry, are up high.
+	# may have them, too.  A Limine kernel is relocatable (e_type 3), or has its segments, and so its entry, at high
+	# addresses.
 	if [[ $(hex_of "$1" 0 20) = 7f454c4602*3e00 ]] && LC_ALL=C grep -qazF \
 		-e $'\x88\x8b\x4c\xdf\x30\xdd\xb1\xc7\x7b\xf0\x94\xa1\x83\xe8\x82' \
 		-e $'\xc8\xa6\x95\x5c\x2d\x2b\x56\xf9\xdc\x6b\x53\x44\x49\x38\x7b\x6a' -- "$1"; then
@@ -83,7 +83,7 @@ kernel_format() {
 			return
 		fi
 	done
-	# An ELF note of Xen's with the type 18: the PVH entry, which GRUB does not know.
+	# Xen's ELF note with type 18 names the PVH entry, which GRUB does not support.
 	if [ -z "${opt[native]:-}" ] && [ "$(hex_of "$1" 0 4)" = 7f454c46 ] &&
 		LC_ALL=C grep -qaP '\x04\0\0\0[\x04\x08]\0\0\0\x12\0\0\0Xen\0' -- "$1"; then
 		echo pvh
@@ -109,7 +109,7 @@ check_config() { # check_config SOURCE BLOB
 	out=$(fdtget "$2" / veneer,config-version 2>/dev/null) || out=nothing
 	[ "$out" = 1 ] || die "$1: veneer,config-version is $out; this program knows 1"
 	if [ "$mode" = config ] || [ -n "${opt[no-check]}" ]; then return; fi
-	# The hypervisor's own parser, where it was built.
+	# Use the hypervisor's own parser if it was built.
 	for out in ${BUILD:+"$BUILD/config-check"} "$here/../build/config-check" "$here/../config-check"; do
 		[ ! -x "$out" ] || { ask_parser "$1" "$2" "$out"; return; }
 	done
@@ -127,7 +127,7 @@ grub_can_pass() {
 	[[ $1 != *[\'\"\\]* && $1 != *'  '* && $1 != ' '* && $1 != *' ' && $1 != *[![:print:]]* ]]
 }
 
-# The words of $1 as a GRUB script has to have them.
+# Prints the words of $1, quoted for a GRUB script.
 grub_words() {
 	local word out=''
 	local -a words
@@ -146,7 +146,7 @@ check_cmdline() {
 		die "--cmdline: GRUB cannot pass on quotes, backslashes and repeated spaces"
 }
 
-# The kernel's command line goes on GRUB's line, or into the configuration where GRUB would change it.
+# Puts the kernel's command line on GRUB's line or, if GRUB would change it, into the configuration.
 place_cmdline() { # place_cmdline GUEST-DIR CMDLINE
 	local out blob=$1/config.dtb
 	[ ! -e "$1/cmdline" ] || grub_can_pass "$(cat "$1/cmdline")" || fdtput -d "$blob" /guest bootargs ||
@@ -161,7 +161,7 @@ place_cmdline() { # place_cmdline GUEST-DIR CMDLINE
 	fdtput -t s "$blob" /guest bootargs "$2" || fail "fdtput failed"
 }
 
-# Split "FILE ARGS" unless a file has the whole name.
+# Splits "FILE ARGS", unless a file has the whole name.
 collect_modules() {
 	local m file args
 	module_files=() module_args=()
@@ -181,7 +181,7 @@ collect_modules() {
 		module_files+=("$file")
 		module_args+=("$args")
 	done
-	# What the start refuses (hv/boot/bootinfo.h): kernel and configuration are modules, too.
+	# Veneer's start has these limits (hv/boot/bootinfo.h): kernel and configuration are modules, too.
 	[ ${#module_files[@]} -le $((MAX_MODULES - 2)) ] ||
 		die "--module: ${#module_files[@]} modules are more than the $((MAX_MODULES - 2)) that Veneer can hand over"
 	args="${module_args[*]-}"
@@ -191,7 +191,7 @@ collect_modules() {
 
 # --- the screen ---
 
-# header_at FILE MAGIC BYTES ALIGN: where a header is, whose magic number is given as the bytes are, or nothing
+# header_at FILE MAGIC BYTES ALIGN: prints the offset of the header with these magic bytes, or nothing
 header_at() {
 	local at
 	for at in $(head -c "$3" -- "$1" | LC_ALL=C grep -obUaP -- "$2" | cut -d : -f 1); do
@@ -207,7 +207,7 @@ screen_mode() { # screen_mode WIDTH HEIGHT DEPTH: for gfxpayload; nothing where 
 multiboot_screen() { # multiboot_screen KERNEL
 	local at
 	at=$(header_at "$1" '\x02\xb0\xad\x1b' 8192 4)
-	# Flag 2: a mode, whose type 1 is text.
+	# Flag 2: the header has a mode; its type 1 is text.
 	if [ -z "$at" ] || [ $(($(number_at "$1" $((at + 4)) 4) & 4)) = 0 ] || [ "$(number_at "$1" $((at + 32)) 4)" != 0 ]; then
 		echo text
 		return
@@ -236,14 +236,14 @@ multiboot2_screen() { # multiboot2_screen KERNEL
 	echo text
 }
 
-# What GRUB would do for a kernel that it starts itself: Veneer asks for a framebuffer, and its guest might know none.
+# Prints the mode that GRUB would set for this kernel.  Veneer requests a framebuffer, which its guest may not support.
 guest_screen() { # guest_screen DIR: GRUB's gfxpayload for the guest in DIR, or nothing: as it comes
 	local wish=auto
 	[ ! -e "$1/screen" ] || wish=$(cat "$1/screen")
 	case $wish:$(cat "$1/format") in
 	auto:multiboot) multiboot_screen "$1/kernel" ;;
 	auto:multiboot2) multiboot2_screen "$1/kernel" ;;
-	# As Limine itself chooses: its kernels draw with 32 bits a pixel.
+	# The modes that Limine chooses: its kernels draw with 32 bits per pixel.
 	auto:limine) echo 1024x768x32,800x600x32,640x480x32,auto ;;
 	auto:* | keep:*) ;;
 	text:*) echo text ;;
@@ -259,7 +259,7 @@ set_screen() { # set_screen MODE: for entry.cfg; it holds behind the line that l
 	esac
 }
 
-# --- what GRUB has to do: entry.cfg, which finds its slot's directory in $veneer_dir ---
+# --- GRUB's commands: entry.cfg, which finds its slot's directory in $veneer_dir ---
 
 native_entry() { # native_entry NAME FORMAT CMDLINE, modules' arguments from stdin
 	local i mod=module2 dir="\$veneer_dir/guests/$1"
@@ -276,8 +276,8 @@ native_entry() { # native_entry NAME FORMAT CMDLINE, modules' arguments from std
 	echo
 }
 
-# Where a file is missing nothing is loaded, and GRUB goes on to its fallback or back to the menu: without the test it would
-# start what it has.
+# If a file is missing, GRUB loads nothing and goes on to its fallback or back to the menu: without the test GRUB would start
+# the files that it has.
 veneer_entry() { # veneer_entry NAME CMDLINE SCREEN, modules' arguments from stdin
 	local i dir="\$veneer_dir/guests/$1" there
 	local -a args
@@ -308,7 +308,8 @@ write_entry() { # write_entry NAME
 
 # --- putting it together ---
 
-# The names of devices, which DOS and its descendants do not take for files, with any extension: mcopy leaves some of them out.
+# True for device names, which DOS and its descendants do not accept as file names, with any extension: mcopy skips some of
+# them.
 is_device_name() {
 	case ${1%%.*} in
 	[Cc][Oo][Nn] | [Pp][Rr][Nn] | [Aa][Uu][Xx] | [Nn][Uu][Ll]) return 0 ;;
@@ -317,7 +318,7 @@ is_device_name() {
 	return 1
 }
 
-# A guest's name is the name of a directory, on FAT as elsewhere.  FAT drops dots at the end: GRUB would look in vain.
+# A guest's name is the name of a directory, which may be on FAT.  FAT drops dots at the end, and GRUB would not find the name.
 guest_name() {
 	local name=${opt[name]}
 	if [ -z "$name" ]; then
@@ -335,7 +336,7 @@ guest_name() {
 	echo "$name"
 }
 
-# FAT does not tell names apart by their case.
+# FAT ignores case in names.
 one_spelling() { # one_spelling NAME
 	local other
 	other=$(guests "$tree" | grep -ixF -- "$1" | grep -vxF -m 1 -- "$1") || return 0
@@ -349,7 +350,7 @@ guests() { # the names of the guests in the slot's directory $1
 	done
 }
 
-# No file of more than 32 bits of size: FAT cannot hold it, and GRUB loads below 4 GiB.
+# Refuses files of 4 GiB and more: FAT cannot hold them, and GRUB loads below 4 GiB.
 small_enough() { # small_enough OPTION FILE
 	local size
 	size=$(stat -Lc %s -- "$2") || fail "$1: $2: cannot be read"
@@ -393,7 +394,7 @@ put_modules() { # put_modules GUEST-DIR
 	done
 }
 
-# A guest has a kernel, or it is the boot sector of a disk, where the configuration says so.
+# A guest is a kernel or, if the configuration says so, the boot sector of a disk.
 has_kernel() { [ "$(cat "$tree/guests/$1/format")" != disk ]; }
 
 boots_disk() { # boots_disk BLOB
@@ -412,7 +413,7 @@ put_boot() { # put_boot NAME
 	fi
 }
 
-# A new guest, or what the options change in an old one.
+# Makes a new guest, or changes an old guest as the options say.
 put_guest() { # put_guest NAME
 	local dir=$tree/guests/$1 old='' cmdline
 	[ ! -e "$dir/cmdline" ] || old=$(cat "$dir/cmdline")
@@ -434,7 +435,7 @@ put_guest() { # put_guest NAME
 		[ -e "$dir/kernel" ] || die "--kernel is missing (see --help)"
 		printf '%s' "$cmdline" >"$dir/cmdline"
 	else
-		# What was put into the old configuration is not in a new one.
+		# A new configuration does not have the command line that was put into the old one.
 		[ -z "${opt[config]}" ] || rm -f -- "$dir/cmdline"
 		put_config "$dir"
 		put_boot "$1"
@@ -443,7 +444,7 @@ put_guest() { # put_guest NAME
 	write_entry "$1"
 }
 
-# The last two files: what this is, and the check sums of everything.
+# Writes the last two files: "info", and "manifest" with the check sums of all files.
 finish_tree() {
 	local elf=none
 	[ ! -e "$tree/veneer.elf" ] || elf=$(sha256sum "$tree/veneer.elf" | cut -c 1-12)
@@ -451,7 +452,7 @@ finish_tree() {
 	(cd "$tree" && find . -type f ! -name manifest -print0 | LC_ALL=C sort -z | xargs -0 sha256sum --) >"$tree/manifest"
 }
 
-# Bytes that the tree takes where a file takes whole blocks of 4 KiB.
+# Prints the bytes that the tree takes if files take whole blocks of 4 KiB.
 tree_bytes() {
 	local size sum=65536
 	# The shell counts in 64 bits.  Some awks print 2 GiB and more as 2.14748e+09.

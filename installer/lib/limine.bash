@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
-# veneer-install: a configuration of the Limine boot loader (limine.conf, or limine.cfg of before 2024), of which the kernel,
-# the modules with their strings, and the command line are taken.  All else in it is for Limine's menu.
+# veneer-install: take the kernel, the modules with their strings, and the command line from a configuration of the Limine boot
+# loader (limine.conf, or limine.cfg from before 2024).  Everything else in the file is for Limine's menu.
 
-# The settings of the entry that is being read; [line KEY] has the numbers of their lines.
+# The settings of the current entry; [line KEY] has the numbers of their lines.
 declare -A entry=()
 entry_modules=() entry_strings=()
 entry_name='' entry_path='' entry_line=0 limine_entries=0
@@ -12,7 +12,7 @@ bad_line() { # bad_line NUMBER MESSAGE
 	die "${opt[limine]}:$1: $2"
 }
 
-# limine_root LINE PATH: the folder that boot() is: that of the file, or the nearest one above with PATH in it.
+# limine_root LINE PATH: prints the folder that boot() means: the file's, or the nearest folder above in which PATH exists.
 limine_root() {
 	local dir
 	dir=$(dirname -- "$(realpath -- "${opt[limine]}")")
@@ -43,13 +43,13 @@ limine_file() {
 	[[ $file != *' '* && $path != *' '* ]] || bad_line "$1" "$file: a name with a space cannot be handed on"
 }
 
-# The entry that has been read: true if Limine shows it on this architecture.
+# True if Limine shows the current entry on this architecture.
 is_shown() {
 	local arch=" ${entry[if_arch]:-x86-64} "
 	[[ ${arch,,} = *' x86-64 '* ]]
 }
 
-# The entry that has been read: true if it is one that starts a kernel.
+# True if the current entry starts a kernel.
 is_kernel_entry() {
 	is_shown || return 1
 	case ${entry[protocol]:-none} in
@@ -111,7 +111,7 @@ expand_macros() {
 	value=$before$value
 }
 
-# True if the default_entry is the entry that has been read: by its number among those that are shown, or by its path.
+# True if the current entry is the default_entry: by its number among the entries shown, or by its path.
 is_default() {
 	case $default in
 	'') return 1 ;;
@@ -120,7 +120,7 @@ is_default() {
 	esac
 }
 
-# A line that begins an entry: as many / or : as it is deep in the tree, + if Limine's menu shows what is in it.
+# Handles a line that begins an entry: the number of / or : is the depth in the tree, + opens the folder in Limine's menu.
 begin_entry() { # begin_entry LINE
 	local marks=${1%%[!/:]*}
 	entry_name=${1#"$marks"} entry_name=${entry_name#+}
@@ -132,7 +132,7 @@ begin_entry() { # begin_entry LINE
 	entry_path=$(IFS=/ && printf '%s' "${folders[*]}")
 }
 
-# An entry ends: the default one is used, else the first that starts a kernel, those for any firmware first.
+# Handles the end of an entry.  The default entry is used, else the first that starts a kernel; entries for any firmware first.
 end_entry() {
 	local rank=2
 	[ "$limine_entries" -gt 0 ] || return 0

@@ -12,7 +12,7 @@ new_media() {
 	local name
 	make_work
 	mkdir -p "$tree"
-	# On lines of their own: what dies in $( ) ends the program by its exit code only there.
+	# Assignments of their own: only then does the exit code of a $( ) that dies end the program.
 	name=$(guest_name)
 	put_guest "$name"
 	[ -n "${opt[native]}" ] || put_veneer
@@ -59,7 +59,7 @@ cmd_image() {
 		plan_text
 		return
 	fi
-	# An unfinished image never has the name.
+	# The image gets its name only when it is complete.
 	real=$(realpath -m -- "$target")
 	partial=$(mktemp -- "$real.XXXXXX") || fail "$target: cannot be written"
 	build_disk "$partial"
@@ -99,7 +99,7 @@ cmd_disk() {
 
 # --- an installed image or disk ---
 
-# Finds what is on $target: its partitions, its state, its present slot.
+# Finds the partitions, the state and the present slot of $target.
 open_media() {
 	need_media_tools
 	[ -e "$target" ] || die "$target: no such file or device"
@@ -107,7 +107,7 @@ open_media() {
 	[ "$mode" = list ] || [ "$mode" = verify ] || [ -w "$target" ] || die "$target: no permission to write"
 	lock "$target"
 	make_work
-	# By a name that mtools does not take apart.
+	# Use a name in which mtools finds no @@.
 	media=$work/media
 	ln -s -- "$(realpath -- "$target")" "$media"
 	find_parts || die "$target: no installation of Veneer in its partition table"
@@ -133,7 +133,7 @@ media_upgrade() {
 		(cd "$tree" && find . -type f -printf "  slot $other: %P, %s bytes\n" | LC_ALL=C sort)
 		return
 	fi
-	# While a slot is being written it must not be offered as the previous version.
+	# While a slot is being written, the menu must not offer it as the previous version.
 	state_write "$target" "$state_sector" "$slot" ''
 	at_stake="slot $slot of $target starts, as before"
 	put_ranges "$work/slot 0 $(slot_start "$other") $(used_sectors "$work/slot")"

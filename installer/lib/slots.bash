@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
-# veneer-install: what upgrade, verify and list do with a slot's files, wherever these lie.
+# veneer-install: the part of upgrade, verify and list that works on a slot's files, on every kind of target.
 
-# The guest that the options are about.
+# Prints the guest that the options select.
 upgraded_guest() {
 	local names
 	names=$(guests "$tree")
@@ -20,8 +20,8 @@ changes_guest() {
 	[ -n "${opt[kernel]}${opt[limine]}${given[cmdline]}${opt[config]}${opt[screen]}" ] || [ ${#modules[@]} -gt 0 ]
 }
 
-# $tree holds the present version; make the new one of it: what GRUB does is as this program writes it, and a configuration that
-# is taken over is one that the new hypervisor takes.
+# Makes the new version from the present one in $tree: with this program's GRUB commands, and only if the new hypervisor accepts
+# the old configuration.
 upgrade_tree() {
 	local name all
 	if [ -e "$tree/veneer.elf" ]; then
@@ -63,7 +63,7 @@ verify_tree() { # verify_tree DIRECTORY WHAT
 		comm -23 - <(sed 's/^[0-9a-f]*  \.\///' manifest | LC_ALL=C sort))
 }
 
-# What is to be taken over, or to start again, is what was installed.
+# Checks that the files to take over, or to start again, have not changed since their installation.
 check_old() { # check_old DIRECTORY WHAT
 	verify_tree "$1" "$2"
 	[ "$differences" = 0 ] || [ -n "${opt[force]}" ] ||

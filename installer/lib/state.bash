@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
-# veneer-install: which of the two slots GRUB starts.
+# veneer-install: the sector that selects the slot that GRUB starts.
 #
-# One sector says it, in a file that is written once and then only overwritten in place, last of all: a FAT rename is several
-# writes, one sector is one.  It is a GRUB environment block (load_env reads it):
+# The sector is in a file that is created once and then overwritten in place, after all other writes: a rename on FAT is several
+# writes, a sector is one.  The sector is a GRUB environment block (load_env reads it):
 #   veneer_slot      a or b: the slot to start
 #   veneer_previous  the other slot if it is whole and may be started, else empty
-#   veneer_seq       goes up by one with each change
-#   veneer_sum       check of the three, for this program
+#   veneer_seq       grows by one with each change
+#   veneer_sum       check sum of the three, for this program
 
 state_sum() { printf 'veneer %s %s %s' "$1" "$2" "$3" | sha256sum | cut -c 1-16; }
 
@@ -21,8 +21,8 @@ state_text() { # state_text SLOT PREVIOUS SEQ
 
 state_value() { sed -n "s/^veneer_$2=//p" "$1" 2>/dev/null | head -n 1; }
 
-# Sets slot, other, previous and seq from the 512 bytes in file $1.  GRUB starts slot a unless it reads "b"; so is it here.
-# Returns 1 where the sector is damaged.
+# Sets slot, other, previous and seq from the 512 bytes in file $1.  Like GRUB, takes slot a unless the sector says "b".
+# Returns 1 if the sector is damaged.
 state_read() {
 	slot=$(state_value "$1" slot)
 	previous=$(state_value "$1" previous)
@@ -38,7 +38,7 @@ state_read() {
 	[ "$(state_value "$1" sum)" = "$sum" ] && [ "$(stat -c %s -- "$1")" = $SECTOR ]
 }
 
-# The one write by which another slot becomes the one that starts.
+# Makes the one write that selects another slot.
 state_write() { # state_write FILE-OR-DISK SECTOR-NUMBER SLOT PREVIOUS
 	local bytes=$work/state.new
 	state_text "$3" "$4" $((seq + 1)) >"$bytes"

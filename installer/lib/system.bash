@@ -3,8 +3,8 @@
 # veneer-install: Veneer in a distribution's own boot menu: system, and upgrade, rollback, uninstall, verify, list of that.
 #
 #   /boot/veneer/{a,b}     the two slots     /boot/veneer/state     which one starts
-#   /boot/veneer/saved     what uninstall needs: grub.cfg and /etc/default/veneer as they were, sums of what was made of them
-#                          and of the script, and which files did not exist
+#   /boot/veneer/saved     for uninstall: the old grub.cfg and /etc/default/veneer, check sums of the new ones and of the
+#                          script, and the names of files that did not exist
 #   /etc/grub.d/42_veneer  /etc/default/veneer
 
 readonly SCRIPT=/etc/grub.d/42_veneer DEFAULTS=/etc/default/veneer
@@ -34,7 +34,7 @@ other_loader() {
 	done | head -n 1
 }
 
-# What PATH is in the system at $root: a link is followed as that system does it, never out of $root.
+# Resolves PATH in the system at $root: follows links as that system does, never out of $root.
 resolve() { # resolve PATH: prints a path from inside, without links
 	local left=$1 path='' part link hops=0
 	while [ -n "$left" ]; do
@@ -58,7 +58,7 @@ resolve() { # resolve PATH: prints a path from inside, without links
 	printf '%s' "${path:-/}"
 }
 
-# Prints the path of a program of the system that is installed to, seen from inside.
+# Prints the path of a program of the target system, as seen in that system.
 inside() { # inside NAME...
 	local name dir
 	for name in "$@"; do
@@ -71,8 +71,8 @@ inside() { # inside NAME...
 	done
 }
 
-# Older Fedora and RHEL have the real file on the ESP when they start by UEFI; newer ones have three lines there that lead to
-# /boot/grub2, and a full file in their place would be wrong.
+# With UEFI, older Fedora and RHEL have the real grub.cfg on the ESP; newer ones have three lines there that lead to
+# /boot/grub2, and must keep these.
 find_grub_cfg() {
 	local file vendor
 	for file in /boot/grub2/grub.cfg /boot/grub/grub.cfg; do
@@ -89,7 +89,7 @@ find_grub_cfg() {
 	done
 }
 
-# Sets mkconfig, script_check and grub_cfg, paths from inside.
+# Sets mkconfig, script_check and grub_cfg, paths in the target system.
 detect_layout() {
 	if [ ! -d "$root/etc" ] || [ ! -d "$root/boot" ]; then
 		die "--root ${root:-/}: not a system: no /etc or no /boot in it"
@@ -113,7 +113,7 @@ can_write() {
 	done
 }
 
-# Run a program of the system that is installed to.  The mounts are in a namespace of their own and end with it.
+# Runs a program of the target system.  The mounts are in a namespace of their own, and end with the program.
 in_root() {
 	if [ "$root" = / ] || [ -z "$root" ]; then
 		"$@"
@@ -129,8 +129,8 @@ in_root() {
 
 sum_of() { sha256sum <"$1" | cut -d ' ' -f 1; }
 
-# The distribution's own program writes over the old file while it runs; ours goes beside it, is checked, and takes its place
-# by rename().
+# The distribution's program would overwrite the old file while it runs.  So its output goes to a file beside, is checked, and
+# takes the old file's place by rename().
 make_grub_cfg() { # make_grub_cfg [WITHOUT]
 	local file new out
 	file=$root$grub_cfg
@@ -142,7 +142,7 @@ make_grub_cfg() { # make_grub_cfg [WITHOUT]
 	note "$out"
 	out=$(in_root "$script_check" "$new" 2>&1) || fail "$script_check finds fault with what $mkconfig made:"$'\n'"$out"
 	[ -n "${1:-}" ] || grep -q "^menuentry 'Veneer: " "$root$new" || fail "$mkconfig left out $SCRIPT"
-	# From here on the menu leads to what was installed, so that has to stay.
+	# From here on the menu leads to the installed files, which must stay.
 	undo=
 	finish
 	chown --reference="$file" -- "$root$new" 2>/dev/null || true
@@ -167,18 +167,18 @@ replace_file() { # replace_file NEW OLD
 	rm -f -- "$2.veneer.old"
 }
 
-# What a killed run may have left beside the files that it made.
+# Removes temporary files that a killed run may have left.
 sweep() {
 	rm -f -- "$root$grub_cfg".veneer* "${defaults_file%/*}"/.veneer.?????? "${script_file%/*}"/.veneer.?????? \
 		"$veneer"/.veneer.?????? "$veneer"/saved/.veneer.??????
 }
 
-# A file that appears under its name only when it is whole, with the owner of the one that it takes the place of.  The name
-# before begins with a dot: grub-mkconfig does not run it.
+# Makes a file that gets its name only when it is complete, with the owner of the file that it replaces.  The temporary name
+# begins with a dot, so that grub-mkconfig does not run the file.
 put_file() { # put_file SOURCE DEST MODE
 	local dir new
 	dir=$(dirname -- "$2")
-	# Known before it is there, so that a signal leaves none.
+	# Record the name before the file exists, so that cleanup() removes the file after a signal.
 	new=$dir/.veneer.$(printf %06d $(($$ % 1000000)))
 	partial=$new
 	rm -f -- "$new" || fail "$dir: cannot be written"
@@ -194,10 +194,10 @@ put_file() { # put_file SOURCE DEST MODE
 
 # --- slots ---
 
-# GRUB reads a file system without its journal: what is only there does not exist for it after a power cut.  Ext4 has a call
-# that puts everything into its place (0x4004662b, EXT4_IOC_CHECKPOINT, Linux 5.15).  Elsewhere the file system is frozen for a
-# moment, which does the same; a second process, which nothing aims at, thaws it whatever becomes of the first.  FAT has
-# neither, and Linux does not empty the drive's cache when it synchronizes one: fsync() of a directory does.
+# GRUB does not read a file system's journal: after a power cut, data that are only in the journal do not exist for GRUB.  Ext4
+# has a call that moves everything out of the journal (0x4004662b, EXT4_IOC_CHECKPOINT, Linux 5.15).  Other file systems are
+# frozen for a moment, which has the same effect; a second process, which gets no signals, thaws the file system even if the
+# first is killed.  FAT has neither, and syncing FAT does not flush the drive's cache: fsync() of a directory does.
 settle() { # settle DIRECTORY
 	sync -f "$1"
 	sync -- "$1"
@@ -234,7 +234,7 @@ check_room() { # check_room [SLOT]
 	local free need
 	need=$(tree_bytes "$tree")
 	free=$(($(stat -f -c '%a * %S' "$boot")))
-	# The slot that is overwritten gives its room.
+	# Count the room of the slot that is overwritten.
 	[ -z "${1:-}" ] || [ ! -d "$veneer/$1" ] || free=$((free + $(du -s -B 1 -- "$veneer/$1" | cut -f 1)))
 	[ "$free" -gt "$need" ] || die "$boot: $((free >> 20)) MiB are free, $(((need >> 20) + 1)) MiB are needed"
 }
@@ -259,7 +259,7 @@ need_system_tools() {
 	need_tools "$(grub_program file)" cpp dtc fdtget fdtput od cmp flock dd perl unshare sha256sum
 }
 
-# What FILE is as it was put there is remembered under saved; and whether it is that still.
+# "saved" keeps the check sum of a FILE that was installed; these functions store it, and check whether FILE has changed.
 note_sum() { # note_sum FILE NAME
 	sum_of "$1" >"$work/sum"
 	put_file "$work/sum" "$veneer/saved/$2" 644
@@ -269,13 +269,13 @@ is_as_noted() { # is_as_noted FILE NAME
 	grep -qxF "$(sum_of "$1")" "$veneer/saved/$2" 2>/dev/null
 }
 
-# Whether this file or directory was not there before.
+# True if this file or directory did not exist before the installation.
 was_made() { grep -qx "$1" "$veneer/saved/made" 2>/dev/null; }
 
-# An installation that was begun and ended has its state; else there is at most what a run left that was killed.
+# True if there is an installation: a complete one has its state; a killed run may have left other files.
 is_installed() { [ -s "$veneer/state" ]; }
 
-# What is in /boot/veneer and was not put there by this program.
+# Prints the files in /boot/veneer that are not this program's.
 foreign_files() {
 	if [ -L "$veneer" ] || { [ -e "$veneer" ] && [ ! -d "$veneer" ]; }; then
 		echo "$veneer"
@@ -287,7 +287,7 @@ foreign_files() {
 
 is_our_script() { grep -q 'Installed by veneer-install' "$script_file"; }
 
-# Never removes a directory or a link that somebody else has made by this name.
+# Never removes a directory or link of this name that somebody else has made.
 check_place() {
 	local foreign
 	foreign=$(foreign_files)
@@ -324,7 +324,7 @@ check_grub_modules() {
 		"command, install $(grub_package)"
 }
 
-# A menu written by hand would be replaced by what the distribution's program makes.
+# Refuses a menu written by hand, which the distribution's program would replace.
 check_menu_is_made() {
 	local cfg=$root$grub_cfg
 	if [ ! -s "$cfg" ] || grep -q -e '^### BEGIN /etc/grub.d/' -e 'generated by grub2*-mkconfig' "$cfg"; then return; fi
@@ -345,7 +345,7 @@ first_system() {
 	finish_tree
 	check_room
 	[ -z "${opt[dry-run]}" ] || return 0
-	# What a run left that was killed, and what it made elsewhere.
+	# Remove what a killed run left here and elsewhere.
 	undo_first
 	undo=undo_first
 	at_stake="what was begun is taken back"
@@ -365,7 +365,7 @@ first_system() {
 	slot=a previous=
 }
 
-# Interrupted before grub.cfg was there: as if nothing had been.
+# After an interruption before grub.cfg was written: undo everything.
 undo_first() {
 	rm -f -- "$veneer/state" "$script_file"
 	restore_default
@@ -378,7 +378,7 @@ forget_made() {
 	! was_made /etc/default || rmdir -- "${defaults_file%/*}" 2>/dev/null || true
 }
 
-# /etc/default/veneer of the time before, unless somebody else has changed it since.
+# Restores the old /etc/default/veneer, unless somebody else has changed the file since.
 restore_default() {
 	local saved=$veneer/saved/default
 	[ -e "$saved" ] && [ -e "$defaults_file" ] && is_as_noted "$defaults_file" default.sum || return 0
@@ -386,7 +386,7 @@ restore_default() {
 	chown --reference="$saved" -- "$defaults_file"
 }
 
-# A new version beside the old one, then the switch.
+# Writes a new version beside the old one, then switches to it.
 next_system() {
 	finish_tree
 	check_room "$other"
@@ -400,7 +400,7 @@ next_system() {
 	settle "$veneer"
 }
 
-# Interrupted, or failed, before grub.cfg was there: the old version starts.  The one before that is lost.
+# After an interruption or failure before grub.cfg was written: the old version starts; the version before that is lost.
 undo_next() {
 	[ ! -e "$work/default.old" ] || put_file "$work/default.old" "$defaults_file" "$(stat -c %a -- "$work/default.old")"
 	state_write "$veneer/state" 0 "$old_slot" ''
@@ -431,7 +431,7 @@ more_system() {
 	next_system
 }
 
-# Sets new_default, what /etc/default/veneer is to have as the default, "keep" for what it has.
+# Sets new_default: the new default in /etc/default/veneer, or "keep".
 pick_default() {
 	new_default=keep
 	if [ -n "${opt[default]}" ]; then
@@ -513,7 +513,7 @@ system_upgrade() {
 	say "${root:-/}: the new version is in slot $slot; the old one is the previous version in the menu"
 }
 
-# The script of this version, unless the administrator has changed the one that was put there.
+# Installs this version's script, unless the administrator has changed the installed one.
 put_script() {
 	if [ -e "$script_file" ] && [ -e "$veneer/saved/script.sum" ] && ! is_as_noted "$script_file" script.sum; then
 		cmp -s "$here/42_veneer" "$script_file" ||
@@ -543,7 +543,7 @@ system_rollback() {
 
 # --- uninstall ---
 
-# grub.cfg as it was before, if nobody has made it anew since; else the distribution makes it anew, without Veneer.
+# Restores the old grub.cfg if nobody has renewed it since; else lets the distribution renew it, without Veneer.
 restore_grub_cfg() {
 	local file saved=$veneer/saved/grub.cfg
 	file=$root$grub_cfg
@@ -575,7 +575,7 @@ system_uninstall() {
 		return
 	fi
 	sweep
-	# The menu first: while it has Veneer's entries their files are there.
+	# The menu first: while it has Veneer's entries, their files must exist.
 	[ ! -e "$script_file" ] || cp -p -- "$script_file" "$work/script"
 	undo=undo_uninstall
 	at_stake="it is still installed"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
-# veneer-setup: the answer file.  Lines KEY=VALUE, read here and never run; docs/installing.md has the keys.
+# veneer-setup: the answer file.  Its lines KEY=VALUE are parsed, never executed; docs/installing.md has the keys.
 
 # shellcheck disable=SC2034 # used by the other parts
 declare -A answer=([ERASE]='' [DISK]='' [KERNEL]='' [CMDLINE]='' [CONFIG]='' [NAME]='' [DATA]=readonly [NVRAM]=last
@@ -14,7 +14,7 @@ answer_error() { # answer_error FILE LINE KEY MESSAGE...
 	answer_errors=$((answer_errors + 1))
 }
 
-# A file of the volume that the answer file is on.
+# True for the name of a file on the answer file's volume.
 good_path() {
 	[[ $1 =~ ^[A-Za-z0-9_.,+=@%~/-]+$ && $1 != /* && $1 != */ && /$1/ != */../* ]]
 }
@@ -75,7 +75,7 @@ take_answer() { # take_answer FILE LINE TEXT
 	fi
 }
 
-# Returns 2 where something is wrong with it, after a line for each error.
+# Returns 2 if the file has errors, after a line for each.
 read_answer() { # read_answer FILE
 	local line number=0 key LC_ALL=C
 	if [ ! -f "$1" ] || [ ! -r "$1" ]; then echo "$1: cannot be read" >&2; return 2; fi
@@ -85,7 +85,7 @@ read_answer() { # read_answer FILE
 	while IFS= read -r line || [ -n "$line" ]; do
 		number=$((number + 1))
 		line=${line%$'\r'}
-		# The mark that Windows' editors put before UTF-8.
+		# The byte order mark that Windows editors put before UTF-8.
 		[ $number -gt 1 ] || line=${line#$'\xef\xbb\xbf'}
 		[[ $line =~ ^[[:blank:]]*(#.*)?$ ]] || take_answer "$1" $number "$line"
 	done <"$1"

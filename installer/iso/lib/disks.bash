@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
-# veneer-setup: the disks that can be installed to.  VENEER_SYSROOT stands in for / in tests.
+# veneer-setup: the disks that can be the target.  VENEER_SYSROOT replaces / in tests.
 
 sysroot=${VENEER_SYSROOT:-}
 
-# What devices say of themselves, for a line of MAX characters on a screen: nothing that moves the cursor, nor a backslash, of
-# which whiptail makes line ends.
+# Prints a device's own text for a line of MAX characters on a screen: without characters that move the cursor, and without
+# backslashes, which whiptail would turn into line ends.
 shown() { # shown TEXT MAX
 	local text=$1 LC_ALL=C
 	text=${text//[![:print:]]/?}
@@ -24,19 +24,19 @@ disk_value() { # disk_value NAME FILE
 disk_serial() {
 	local text
 	text=$(disk_value "$1" device/serial)
-	# SCSI's page: a header of four bytes.
+	# A SCSI page has a header of four bytes.
 	[ -n "$text" ] || [ ! -r "$sysroot/sys/block/$1/device/vpd_pg80" ] ||
 		text=$(tail -c +5 "$sysroot/sys/block/$1/device/vpd_pg80" | tr -d '\0' | sed 's/^ *//; s/ *$//')
 	printf '%s' "$text"
 }
 
-# One of several ways to an NVMe disk, which has a name of its own.
+# True for one of several paths to an NVMe disk; the disk itself has another name.
 is_path() { [ "$(disk_value "$1" hidden)" = 1 ]; }
 
-# It tells two disks apart that have had the same name one after the other.
+# Prints an identity that differs between two disks that have the same name one after the other.
 disk_identity() { echo "$(disk_value "$1" diskseq) $(disk_value "$1" size) $(disk_serial "$1")"; }
 
-# Why the guest cannot have a part of it as its virtio disk; nothing where it can.
+# Prints why the guest cannot have a part of the disk as its virtio disk, or nothing.
 why_no_data() { # why_no_data NAME
 	local serial dir class
 	serial=$(disk_serial "$1")
@@ -52,7 +52,7 @@ why_no_data() { # why_no_data NAME
 	done
 }
 
-# The PCI function that it hangs on.
+# Prints the PCI function of the disk's controller.
 disk_pci() {
 	realpath -- "$sysroot/sys/block/$1" | grep -oE '[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]' | tail -n 1
 }
@@ -85,7 +85,7 @@ is_used() {
 	return 1
 }
 
-# The names of the disks that may be erased: none that cannot be written, that is mounted, as the medium is, or that is no disk.
+# Prints the names of the disks that may be erased: not disks that are write-protected or mounted, like the medium.
 list_disks() {
 	local dir name
 	for dir in "$sysroot"/sys/block/*; do
@@ -114,7 +114,7 @@ content_of() { # content_of DEVICE: kind and label; blkid -p, since there is no 
 	echo "${kind:-$2}${label:+ $(shown "$label" 24)}"
 }
 
-# What is on it now, a line for each partition.
+# Prints the disk's present contents, a line for each partition.
 disk_content() {
 	local dir name found='' whole
 	for dir in "$sysroot/sys/block/$1/$1"*; do
@@ -127,7 +127,7 @@ disk_content() {
 	echo "  no partitions${whole:+, all of it is $whole}"
 }
 
-# The disk that an answer file means.
+# Prints the disk that an answer file names.
 find_disk() { # find_disk WHAT: prints its name, or says why not and returns 3
 	local name found=() all serial
 	serial=$(sed 's/^ *//; s/ *$//' <<<"${1#serial:}")

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
-# veneer-setup: from what was chosen to veneer-install's command line.
+# veneer-setup: makes veneer-install's command line from the user's choices.
 
-# What was chosen, by hand or by an answer file.
+# The choices, by hand or from an answer file.
 disk='' disk_was='' kernel='' cmdline='' config='' guest_name='' data=readonly nvram=last
 modules=()
 
 DEMO=$here/../../hobby-os.elf
 DEFAULT_CONFIG=$here/../../default.dts
 
-# A rule that gives the guest the data partition of the new disk to write to, and nothing else of it.
+# Prints a rule that gives the guest only the data partition of the new disk, writable.
 data_config() { # data_config SERIAL OUT
 	sed '/veneer,default = /a\
 		installed {\
@@ -19,7 +19,7 @@ data_config() { # data_config SERIAL OUT
 		};' "$DEFAULT_CONFIG" >"$2"
 }
 
-# Sets install_args, or says why it cannot be and returns 2.
+# Sets install_args, or prints an error and returns 2.
 make_install_args() {
 	local module why own=$work/config.dts
 	install_args=(disk "/dev/$disk" --kernel "$kernel" --cmdline "$cmdline" --name "${guest_name:-demo}")
@@ -43,12 +43,12 @@ make_install_args() {
 	esac
 }
 
-# Everything but the writing: what is wrong is said before a byte of the disk has changed.
+# Does everything but the writing: errors are printed before the disk changes.
 try_install() {
 	make_install_args && veneer-install "${install_args[@]}" --dry-run
 }
 
-# Whether the disk is the one that was chosen.
+# True if the disk is still the chosen one.
 same_disk() {
 	[ "$(disk_identity "$disk")" = "$disk_was" ] && return
 	echo "/dev/$disk is no longer the disk that was chosen: it was taken away, or another has its name now"
@@ -57,7 +57,7 @@ same_disk() {
 
 run_install() { veneer-install "${install_args[@]}" --yes --progress; }
 
-# The status of the hardware check; Veneer starts nothing where it does not fit.
+# Returns the status of the hardware check: if the machine does not fit, Veneer would start nothing.
 hardware() { # hardware OUT
 	local status=0
 	veneer-hwcheck >"$1" 2>&1 || status=$?
@@ -123,7 +123,7 @@ unattended() { # unattended FILE
 	stage=writing
 	run_install | show_progress
 	status=${PIPESTATUS[0]}
-	# With these it has refused before it wrote.
+	# With these exit codes veneer-install has refused before it wrote.
 	case $status in 2 | 3 | 4 | 6) stage=none ;; esac
 	[ "$status" = 0 ] || unattended_fail "$status" "veneer-install failed"
 	veneer-install verify "/dev/$disk" || unattended_fail $? "what was written is not what is read"

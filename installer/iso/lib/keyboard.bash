@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
-# veneer-setup: the layout of the keyboard at the screen.  A serial port has none: its terminal has.
+# veneer-setup: the layout of the keyboard at the screen.  At a serial port the terminal has the layout.
 
 KEYMAPS=$here/keymaps
 KEYMAP_STATE=${VENEER_SYSROOT:-}/run/veneer-keymap

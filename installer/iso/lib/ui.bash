@@ -8,7 +8,7 @@ box() { # box ARGS...: whiptail; what was chosen goes to standard output
 	whiptail --backtitle "$TITLE" "$@" 3>&1 1>&2 2>&3
 }
 
-# A text that can be scrolled takes the keys, and Enter ends nothing until Tab was pressed: only where it must be.
+# Scroll a text only if it is too long: a text that can be scrolled takes the keys, and Enter works only after Tab.
 message() {
 	local scroll=()
 	[ "$(fold -s -w 70 <<<"$2" | wc -l)" -le 13 ] || scroll=(--scrolltext)
@@ -22,7 +22,7 @@ step_hardware() {
 	box --title "Hardware check" --infobox "Looking at this machine ..." 7 50
 	hardware "$work/hardware" || status=$?
 	verdict=$(tail -n 1 "$work/hardware")
-	# What matters is not to be scrolled to.
+	# Show the important lines without scrolling.
 	printf '%s\n\n' "$verdict" | cat - "$work/hardware" | LC_ALL=C tr -c '[:print:]\n' '?' >"$work/shown"
 	box --title "Hardware check (arrows scroll; Tab, Enter: on)" --scrolltext --textbox "$work/shown" 21 78 || return 1
 	[ $status != 0 ] && [ $status != 3 ] || return 0
@@ -61,7 +61,7 @@ are write-protected are not offered.  A RAID or VMD mode in the firmware setup h
 
 # --- the kernel ---
 
-# File systems on disks that nothing uses (so not the medium's), as menu items.
+# Prints the file systems on unused disks (so not the medium's) as menu items.
 list_volumes() {
 	local dir dev parent kind
 	for dir in /sys/class/block/*; do
@@ -76,13 +76,13 @@ $(shown "$(blkid -p -s LABEL -o value "$dev" 2>/dev/null)" 24) $(disk_bus "$pare
 	done
 }
 
-# browse TITLE DIRECTORY: a file of it, in chosen
+# browse TITLE DIRECTORY: lets the user choose a file, and sets chosen
 browse() {
 	local dir=$2 items name size names
 	while :; do
 		items=()
 		[ "$dir" = "$2" ] || items+=(.. "up")
-		# No devices and pipes, and no names that would not be one line.
+		# Skip devices and pipes, and names that need more than one line.
 		mapfile -t names < <(find "$dir" -mindepth 1 -maxdepth 1 ! -name '.*' ! -name '*[[:cntrl:]]*' \
 			\( -xtype f -o -xtype d \) -printf '%f\n' | LC_ALL=C sort)
 		[ ${#names[@]} -le 500 ] ||
@@ -155,7 +155,7 @@ step_modules() {
 	while box --title "Modules" --defaultno --yesno "${#modules[@]} further files are chosen.
 
 Does the kernel need another file, such as an initial RAM disk?" 10 70; do
-		# Each in a folder of its own: two may have one name.
+		# Each in a folder of its own: two files may have the same name.
 		! choose_file "Module" "$work/modules/${#modules[@]}" || modules+=("$chosen")
 	done
 }
@@ -171,7 +171,7 @@ step_data() {
 step_confirm() {
 	local status=0 word
 	box --title "Summary" --infobox "Checking ..." 7 50
-	# Not in $( ): the arguments that it makes are used again.
+	# Not in $( ): the variables that it sets are used again.
 	try_install >"$work/try" 2>&1 || status=$?
 	if [ $status != 0 ]; then
 		message "This cannot be installed" "$(cat "$work/try")
@@ -230,7 +230,7 @@ finish() { # finish poweroff|reboot
 	"$1" -f
 }
 
-# Forward, and back where one is left by Cancel.
+# Go forward, and back if the user leaves a step by Cancel.
 install() {
 	local steps=(hardware disk kernel data confirm write) at=0
 	while [ $at -lt ${#steps[@]} ]; do
@@ -273,7 +273,7 @@ run_shell() {
 	bash --norc || true
 }
 
-# Two consoles, one installer: the first that asks for it.
+# Of two consoles only the first that asks gets the installer.
 wait_for_console() {
 	local answer
 	while :; do
