@@ -48,12 +48,6 @@ static const char *storage_hint(const struct pci_dev *p)
 	}
 }
 
-static const struct hw_driver *driver_for(const struct pci_dev *p, const struct hw_id **id)
-{
-	const struct hw_driver *d = p->header_type == 0 ? hw_match(p, id) : NULL;
-
-	return d;
-}
 
 const char *no_driver_hint(const struct pci_dev *p)
 {
@@ -68,7 +62,7 @@ struct verdict decide(const struct pci_dev *p)
 
 	if (class != CLASS_NET && class != CLASS_STORAGE)
 		return v;
-	v.driver = driver_for(p, &v.id);
+	v.driver = p->header_type == 0 ? hw_match(p, &v.id) : NULL;
 	struct config_rule *rule = config_find_dev(&config, p);
 	v.rule = rule;
 	if (rule) {
@@ -227,10 +221,6 @@ static bool check(const struct pci_dev *p)
 	return v.fate == FATE_CONCEAL;
 }
 
-static unsigned count_disks(const struct verdict *v, const struct pci_dev *p)
-{
-	return v->driver->count_disks ? v->driver->count_disks(p) : 1;
-}
 
 uint64_t conceal_need(void)
 {
@@ -241,7 +231,7 @@ uint64_t conceal_need(void)
 		struct verdict v = decide(p);
 
 		if (v.fate == FATE_CONCEAL)
-			sum += need_of(v.driver, count_disks(&v, p));
+			sum += need_of(v.driver, v.driver->count_disks ? v.driver->count_disks(p) : 1);
 	}
 	return sum;
 }

@@ -18,47 +18,31 @@ static void ones_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 
 static const struct trap_ops nothing = { ones_read, ones_write };
 
-static int hide_io(const struct pci_bar *b)
-{
-	struct trap *t = trap_new_pio("hidden", (uint32_t)b->size, &nothing, NULL);
-
-	return t ? trap_place(t, b->addr) ?: vpci_protect(b->addr, b->size, true) : -ERR_NOMEM;
-}
-
 /*
- * Hide whole pages: other BARs in the page of a small BAR are hidden, too.  PCI asks for 4 KiB between BARs, but firmware may
- * place them closer.
+ * Hide whole pages of a memory BAR: other BARs in the page of a small BAR are hidden, too.  PCI asks for 4 KiB between BARs,
+ * but firmware may place them closer.
  */
-static int hide_memory(const struct pci_bar *b)
+static int hide_bar(const struct pci_bar *b)
 {
 	uint64_t base = ALIGN_DOWN(b->addr, (uint64_t)PAGE_SIZE), end = ALIGN_UP(b->addr + b->size, (uint64_t)PAGE_SIZE);
+	struct trap *t;
 
-	return nested_hide(base, end - base) ?: vpci_protect(base, end - base, false);
-}
-
-static int freeze_bridges(const struct pci_dev *pci)
-{
-	const struct pci_dev *d;
-	int err = 0;
-
-	for (uint16_t up = pci->parent; !err && up != 0xffff && (d = pci_find(up)); up = d->parent)
-		err = vpci_freeze(d);
-	return err;
+	if (!b->io)
+		return nested_hide(base, end - base) ?: vpci_protect(base, end - base, false);
+	t = trap_new_pio("hidden", (uint32_t)b->size, &nothing, NULL);
+	return t ? trap_place(t, b->addr) ?: vpci_protect(b->addr, b->size, true) : -ERR_NOMEM;
 }
 
 int hide_function(const struct pci_dev *pci)
 {
+	const struct pci_dev *bridge;
 	int err = vpci_set(pci->bdf, NULL, NULL);
 
-	for (unsigned n = 0; !err && n < 6; n++) {
-		const struct pci_bar *b = &pci->bar[n];
-
-		if (!b->size || !b->addr)
-			continue;
-		err = b->io ? hide_io(b) : hide_memory(b);
-	}
-	if (!err)
-		err = freeze_bridges(pci);
+	for (unsigned n = 0; !err && n < 6; n++)
+		if (pci->bar[n].size && pci->bar[n].addr)
+			err = hide_bar(&pci->bar[n]);
+	for (uint16_t up = pci->parent; !err && up != 0xffff && (bridge = pci_find(up)); up = bridge->parent)
+		err = vpci_freeze(bridge);
 	if (err)
 		log_err("pci " PCI_FMT ": cannot be hidden (%s): its registers would stay reachable", PCI_ARGS(pci->bdf),
 			err_name(err));

@@ -87,17 +87,13 @@ static bool fits(const struct held *h, const struct pci_dev *d)
 	return !(h->flags & NO_BAR) || !has_bar(d);
 }
 
-/* An ISA bridge of another vendor may have base registers anywhere: drop all writes behind the header. */
-static bool is_foreign_isa(const struct pci_dev *d)
-{
-	return d->class_code >> 8 == 0x0601 && d->vendor != INTEL;
-}
 
 static bool byte_is_held(const struct pci_dev *d, uint16_t off)
 {
 	if (pci_is_bridge(d) && off >= PCI_PRIMARY && off <= PCI_SUBORDINATE)
 		return true;
-	if (is_foreign_isa(d) && off >= HEADER_END)
+	/* An ISA bridge of another vendor may have base registers anywhere: drop all writes behind the header. */
+	if (d->class_code >> 8 == 0x0601 && d->vendor != INTEL && off >= HEADER_END)
 		return true;
 	for (unsigned i = 0; i < ARRAY_SIZE(held); i++)
 		if (off >= held[i].first && off <= held[i].last && fits(&held[i], d))
@@ -256,15 +252,12 @@ int vpci_protect(uint64_t base, uint64_t size, bool io)
 
 /* --- the write --- */
 
-/* True for registers that select what is decoded: command, BARs, windows, ROM; not cache line size, latency, interrupt line. */
-static bool decides(uint16_t off)
+static void guarded_write(const struct pci_dev *d, uint16_t off, unsigned width, uint32_t value)
 {
-	return off < HEADER_END && (ALIGN_DOWN(off, 4) == PCI_COMMAND || (off >= PCI_BAR(0) && off < PCI_INT_LINE));
-}
+	/* Registers that select decoded ranges: command, BARs, windows, ROM; not cache line size, latency, interrupt line. */
+	bool decodes = off < HEADER_END && (ALIGN_DOWN(off, 4) == PCI_COMMAND || (off >= PCI_BAR(0) && off < PCI_INT_LINE));
 
-static void write(const struct pci_dev *d, uint16_t off, unsigned width, uint32_t value)
-{
-	if (decides(off) && would_cover(d, off, width, value)) {
+	if (decodes && would_cover(d, off, width, value)) {
 		say(d, off, value, "it would answer where a hidden device is");
 		/* Keep the decoding bits; the guest writes the rest of the command register. */
 		if (off != PCI_COMMAND)
@@ -284,10 +277,10 @@ void guard_write(const struct pci_dev *dev, uint16_t off, unsigned width, uint32
 	for (unsigned i = 0; i < width; i++)
 		open += !byte_is_held(dev, (uint16_t)(off + i));
 	if (open == width) {
-		write(dev, off, width, value);
+		guarded_write(dev, off, width, value);
 		return;
 	}
 	for (unsigned i = 0; open && i < width; i++)
 		if (!byte_is_held(dev, (uint16_t)(off + i)))
-			write(dev, (uint16_t)(off + i), 1, value >> (8 * i) & 0xff);
+			guarded_write(dev, (uint16_t)(off + i), 1, value >> (8 * i) & 0xff);
 }

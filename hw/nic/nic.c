@@ -336,15 +336,6 @@ static void look_at_link(struct nic *nic)
 		nic->client->link_changed(nic->client_ctx);
 }
 
-static uint32_t take_causes(struct nic *nic)
-{
-	uint32_t causes = nic->ops->ack(nic);
-
-	if (causes != NIC_GONE)
-		return causes;
-	log_err_once(nic->gone_said, "%s: registers read all ones: the device is gone", nic->name);
-	return 0;
-}
 
 /*
  * With MSI one read of the causes is enough: each cause that arises after the read sends a new message.  A level-triggered
@@ -360,7 +351,11 @@ static unsigned nic_poll(struct hw_dev *hw)
 
 	nic->count.polls++;
 	do {
-		causes = take_causes(nic);
+		causes = nic->ops->ack(nic);
+		if (causes == NIC_GONE) {
+			log_err_once(nic->gone_said, "%s: registers read all ones: the device is gone", nic->name);
+			causes = 0;
+		}
 		all |= causes;
 		more = false;
 		done += nic_drain(nic, &more);
