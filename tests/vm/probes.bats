@@ -194,3 +194,25 @@ attack_ends() { # attack_ends HOW REGEX: with the crash's report, not with Venee
 	attack_ends cs "a state that the processor does not enter"
 	grep -a "svm: guest CS is 64-bit and 32-bit code at once" "$(serial)"
 }
+
+# random_guest CPUS CMDLINE ARGS...: no verdict but PASS and REJECT, no panic, and both verdicts came
+random_guest() {
+	local cpus=$1 cmdline=$2
+	shift 2
+	probe probe-random "cpus=$cpus $cmdline" --smp "$cpus" "${machine[@]}" "$@"
+	grep -aE "random: [a-z]+: [0-9]+ PASS" "$(serial)"
+	grep -qaE "random: chains: [0-9]+ PASS, [1-9][0-9]* REJECT, 0 WEDGED, 0 ESCAPE" "$(serial)"
+	grep -qaE "random: net: [1-9][0-9]* PASS" "$(serial)"
+	run ! grep -a "panic" "$(serial)"
+}
+
+@test "probe-random: after each of 160 random cases on two processors the devices work" {
+	random_guest 2 "seed=1 cases=160"
+}
+
+# bats test_tags=slow
+@test "probe-random: the same for a quarter of an hour on one, two and four processors, and with writable disks" {
+	random_guest 1 "seed=$RANDOM cases=1000000 ms=300000" --timeout 900
+	random_guest 2 "seed=$RANDOM cases=1000000 ms=300000" --timeout 900
+	random_guest 4 "seed=$RANDOM cases=1000000 ms=300000" --config "$WRITABLE" --timeout 900
+}
