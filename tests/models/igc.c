@@ -99,9 +99,13 @@ void igc_irq(struct igc *c)
 	}
 	if (on == c->irq_told)
 		return;
+	/* An interrupt that gets lost takes its causes along: the next one rings. */
+	if (on && lost(c)) {
+		*igc_r(c, I_ICR) &= ~igc_get(c, I_IMS);
+		return;
+	}
 	c->irq_told = on;
-	if (!on || !lost(c))
-		c->m.host.irq(c->m.host.ctx, on);
+	c->m.host.irq(c->m.host.ctx, on);
 }
 
 void igc_cause(struct igc *c, uint32_t bits)

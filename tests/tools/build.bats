@@ -132,7 +132,7 @@ symbols() {
 		AHCI NVME|ahci|nvme
 		NIC_E1000|e1000_
 		NIC_E1000E|e1000e
-		NIC_IGB|igb_|intel_desc_advanced
+		NIC_IGB|ig[bc]_|intel_desc_advanced
 		NIC_E1000 NIC_E1000E|e1000
 		NIC_E1000 NIC_E1000E NIC_IGB|e1000|igb_|intel_
 		NIC_REALTEK|rtk_

@@ -544,7 +544,7 @@ open("sys/firmware/acpi/tables/" + sys.argv[1], "wb").write(sys.argv[1].encode()
 @test "the table is the drivers' own: each id of their sources, with the model" {
 	local in_source
 	in_source=$(grep -cE '^	(ID\(0x|\{ \.vendor)' "$ROOT/hw/nic/intel/e1000e_pci.c")
-	for words in "e1000e 8086 15bc" "e1000 8086 100e" "igb 8086 10c9" "igb 8086 1533" \
+	for words in "e1000e 8086 15bc" "e1000 8086 100e" "igb 8086 10c9" "igb 8086 1533" "igc 8086 15f3" \
 		"rtl8139 10ec 8139" "nvme 1b36 0010" "ahci 8086 2922"; do
 		grep -qF "${words// /	}" "$BUILD/hw-ids"
 	done

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Intel's I225 and I226, which no emulator has: a register model of tests/models, a process behind QEMU 11.  Linux's own driver
 # (igc of Debian 6.1) judges the model, then Veneer drives it.
-# shellcheck disable=SC2034 # NATIVE: guest.bash looks at it
 load ../lib/guest
 load ../lib/bios
 
@@ -34,6 +33,25 @@ cards() {
 	for chip in "${@:2}"; do
 		nics+=(--nic "igc,chip=$chip$options")
 	done
+}
+
+# One boot.
+@test "igc: an I225 left with small packet buffers and its PHY off: hidden, DHCP, 2 MiB down and up, the cable pulled" {
+	transfer 2
+	linux_start lspci,net,link "$transfer" --nic "igc,pbs-left=1,phy-off=1,control=$PWD/nic"
+	guest_wait_for 'GUEST: the carrier is there' 300
+	echo link=0 >nic
+	guest_wait_for 'GUEST: the carrier is lost' 30
+	echo link=1 >nic
+	guest_end
+	check_transfers 1
+	lawful 1
+	said "disks: 0 cards: 1"
+	[ -n "${NATIVE:-}" ] || for way in intel-conf1 linux-sysfs; do
+		said "$way: 00:03.0 1af4:1000"
+		not_said "$way: .* 8086:15f3"
+	done
+	[ -n "${NATIVE:-}" ] || ! grep -aE "veneer: (warning|error).*igc" "$(serial)"
 }
 
 # What is wrong with a model is no business of these: they are driven by somebody else's driver.
@@ -87,4 +105,58 @@ cards() {
 		wait_captured the-script-runs net.0 60
 		guest_stop
 	done
+}
+
+# bats test_tags=slow
+@test "igc: the hobby OS fetches a file through an I226" {
+	veneer_only
+	mkdir tftp
+	random_file tftp/file 1
+	guest_run --kernel "$BUILD/hobby-os.elf" --tftp tftp --nic igc,chip=i226 \
+		--cmdline 'net=dhcp run="tftp 10.0.2.2 file; ping 10.0.2.2 3; exit 0"'
+	grep -aE "tftp: file 1048576 bytes .* sha256 $(sha_of tftp/file)" "$(serial)"
+	grep -a "ping: 10.0.2.2 answers, seq 3" "$(serial)"
+	grep -a "igc0: I226-V at 00:03.0, MAC .* link up 2500 Mb/s full duplex" "$(serial)"
+	lawful 1
+}
+
+# bats test_tags=slow
+@test "igc: Veneer drives I225-LM, I226 and I226-LM, 64 MiB down and up, on the older machine" {
+	veneer_only
+	transfer 64
+	cards ,autoneg-ms=1500,phy-off=1 i225lm i226 i226lm
+	linux_run net "$transfer" --machine pc --mem 5G "${nics[@]}"
+	said "cards: 3"
+	check_transfers 3
+	lawful 3
+}
+
+# bats test_tags=slow
+@test "igc: under load a transmitter that hangs is reset, lost interrupts and lost tails are made up for" {
+	veneer_only
+	transfer 48
+	linux_start net "$transfer" --nic "igc,control=$PWD/nic"
+	guest_wait_for 'GUEST: download 0' 300
+	sleep 1
+	echo lose-irqs=3 >nic
+	sleep 1
+	echo lose-tails=3 >nic
+	sleep 1
+	echo tx-stuck=1 >nic
+	guest_wait_for 'igc0: transmitter hangs: at descriptor' 60
+	guest_end
+	check_transfers 1
+	lawful 1
+}
+
+# bats test_tags=slow
+@test "igc: a warm reboot" {
+	veneer_only
+	transfer 4
+	guest_start --kernel "$LINUX/vmlinuz" --initrd "$LINUX/initrd.gz" --config "$WRITABLE" \
+		--cmdline "$LINUX_ARGS veneer.run=reboot veneer.cpus=2 $transfer" --smp 2 --nic igc --disk ahci:disk,size=64M
+	guest_end
+	[ "$(reported 'download first')" = "$(sha_of "$HTTP_DIR/down")" ]
+	[ "$(reported 'download second')" = "$(sha_of "$HTTP_DIR/down")" ]
+	lawful 1
 }

@@ -150,25 +150,10 @@ static void e1000e_setup(struct intel_nic *n)
 		setup_pch(n);
 }
 
-/*
- * The 82574 can stop receiving or sending if its PCI Express link may enter L0s or L1, which firmware often enables.  The
- * device requests L1; the upstream port controls L0s of the other direction, which stays unchanged.
- */
-static void aspm_off(struct intel_nic *n)
-{
-	uint16_t at = n->nic.hw.pci->cap_exp + EXP_LINK_CONTROL;
-	uint16_t v = n->nic.hw.pci->cap_exp ? pci_read16(n->nic.hw.pci, at) : 0;
-
-	if (!(v & LINK_ASPM))
-		return;
-	pci_write16(n->nic.hw.pci, at, (uint16_t)(v & ~LINK_ASPM));
-	log_info("%s: ASPM off, Link Control was %04x", n->nic.name, v);
-}
-
 static void e1000e_prepare(struct intel_nic *n)
 {
 	if (intel_quirk(n, INTEL_Q_82574))
-		aspm_off(n);
+		intel_aspm_off(n);
 	intel_ulp_off(n);
 }
 

@@ -36,7 +36,7 @@
 
 /* --- reset --- */
 
-static int igb_reset(struct intel_nic *n)
+int igb_reset(struct intel_nic *n)
 {
 	bool says_read = intel_rd(n, REG_EECD) & EECD_AUTO_RD;
 	uint32_t r = 0;
@@ -116,7 +116,7 @@ static int sync_request(struct intel_nic *n, uint32_t mine, uint32_t *r)
 	return got;
 }
 
-static int igb_phy_take(struct intel_nic *n)
+int igb_phy_take(struct intel_nic *n)
 {
 	uint32_t r = 0, mine = phy_bit(n);
 	int got = 0;
@@ -127,7 +127,7 @@ static int igb_phy_take(struct intel_nic *n)
 	return -ERR_TIMEOUT;
 }
 
-static void igb_phy_give(struct intel_nic *n)
+void igb_phy_give(struct intel_nic *n)
 {
 	int err = swsm_take(n);		/* it has logged a failure; clear our bit nevertheless */
 
@@ -171,6 +171,15 @@ static void negotiate(struct intel_nic *n)
 	igb_phy_give(n);
 }
 
+void igb_one_queue(struct intel_nic *n)
+{
+	intel_wr(n, REG_GPIE, 0);
+	intel_wr(n, REG_IVAR0, FIELD_PREP(IVAR_RX0, IVAR_VALID) | FIELD_PREP(IVAR_TX0, IVAR_VALID));
+	intel_wr(n, REG_EITR0, FIELD_PREP(EITR_INTERVAL, INTERVAL_US));
+	intel_wr(n, REG_MRQC, 0);
+	intel_wr(n, REG_RLPML, FRAME_ON_WIRE);
+}
+
 static void igb_setup(struct intel_nic *n)
 {
 	/* A reset leaves queue 0 enabled; disable it while its ring registers are written. */
@@ -179,13 +188,9 @@ static void igb_setup(struct intel_nic *n)
 	/* Reads of ICR must not mask: the causes stay enabled, so that the next one sends a new MSI. */
 	intel_set(n, REG_CTRL_EXT, CTRL_EXT_IAME | CTRL_EXT_EXT_VLAN, CTRL_EXT_DRV_LOAD);
 	intel_wr(n, REG_IAM, 0);
-	intel_wr(n, REG_GPIE, 0);
-	intel_wr(n, REG_IVAR0, FIELD_PREP(IVAR_RX0, IVAR_VALID) | FIELD_PREP(IVAR_TX0, IVAR_VALID));
-	intel_wr(n, REG_EITR0, FIELD_PREP(EITR_INTERVAL, INTERVAL_US));
+	igb_one_queue(n);
 	intel_wr(n, REG_VET, VET_VLAN);
-	intel_wr(n, REG_MRQC, 0);
-	intel_wr(n, REG_SRRCTL, FIELD_PREP(SRRCTL_BSIZEPACKET, 2) | FIELD_PREP(SRRCTL_DESCTYPE, SRRCTL_ADV_ONE));
-	intel_wr(n, REG_RLPML, FRAME_ON_WIRE);
+	intel_wr(n, REG_SRRCTL, SRRCTL_ONE_2K);
 	intel_wr(n, REG_TDWBAL, 0);
 	intel_wr(n, REG_TDWBAH, 0);
 	negotiate(n);
@@ -201,7 +206,7 @@ static void queue_on(struct intel_nic *n, uint32_t reg, const char *name)
 		log_err("%s: queue is not on within %u us, %s %08x", n->nic.name, QUEUE_US, name, r);
 }
 
-static void igb_queues_on(struct intel_nic *n)
+void igb_queues_on(struct intel_nic *n)
 {
 	queue_on(n, REG_TXDCTL, "TXDCTL");
 	queue_on(n, REG_RXDCTL, "RXDCTL");

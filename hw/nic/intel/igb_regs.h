@@ -23,9 +23,11 @@
 #define  IVAR_VALID		0x80u
 
 #define REG_SRRCTL		0x0280c
+#define REG_SRRCTL_IGC		0x0c00c
 #define  SRRCTL_BSIZEPACKET	GENMASK(6, 0)	/* KiB */
 #define  SRRCTL_DESCTYPE	GENMASK(27, 25)
 #define   SRRCTL_ADV_ONE	1u		/* advanced, one buffer */
+#define   SRRCTL_ONE_2K		(FIELD_PREP(SRRCTL_BSIZEPACKET, 2) | FIELD_PREP(SRRCTL_DESCTYPE, SRRCTL_ADV_ONE))
 /* RXDCTL and TXDCTL: thresholds of five bits, and the queue's switch. */
 #define  DCTL_PTHRESH		GENMASK(4, 0)
 #define  DCTL_HTHRESH		GENMASK(12, 8)
@@ -41,6 +43,19 @@
 #define  SWSM_SWESMBI		BIT(1)		/* between driver and firmware; sticks when taken */
 #define REG_SW_FW_SYNC		0x05b5c		/* who has what: drivers in the lower half, firmware in the upper */
 #define  SYNC_FW_SHIFT		16u
+
+/* I225 and I226. */
+#define REG_EEER		0x00e30
+#define  EEER_LPI		GENMASK(18, 16)	/* low power idle sent, received, with flow control */
+#define REG_IPCNFG		0x00e38
+#define  IPCNFG_EEE		GENMASK(4, 2)	/* offered at 100, 1000, 2500 Mb/s */
+#define REG_RXPBS		0x02404		/* KiB of the packet buffers */
+#define  RXPBS_DEFAULT		0x000000a2u
+#define REG_TXPBS		0x03404
+#define  TXPBS_DEFAULT		0x04000014u
+#define REG_DMACR		0x02508
+#define  DMACR_EN		BIT(31)		/* frames wait in the chip until several are there */
+#define IGC_SPACE		0x10000u
 
 /* I210, PHY: 255 when the clock of the PHY was not set up at power-on (an erratum). */
 #define PHY_PLL_FREQ		PHY_PAGED(252, 14)

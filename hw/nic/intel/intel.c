@@ -215,7 +215,7 @@ static int intel_attach(struct nic *nic)
 		err = intel_rx_alloc(n);
 	if (err)
 		return err;
-	n->regs = pci_map_bar(nic->hw.pci, 0, REG_SPACE);
+	n->regs = pci_map_bar(nic->hw.pci, 0, n->fam->space ? n->fam->space : REG_SPACE);
 	if (!n->regs)
 		return -ERR_NODEV;
 	if (intel_rd(n, REG_STATUS) == ~0u) {

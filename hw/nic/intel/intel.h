@@ -86,7 +86,10 @@ struct intel_family {
 	bool level;		/* rings by an INTx line that must fall before it rings again */
 	bool pcie;
 	bool eitr;		/* has neither ITR nor receive and transmit timers: setup() moderates */
+	bool phy_at_0;		/* the PHY's address at MDIC; else 1 */
+	bool has_2500;		/* STATUS tells 2.5 Gb/s */
 	bool rar_only;		/* the reset loads RAR 0, whatever kind of NVM there is */
+	uint32_t space;		/* what the driver needs of BAR 0; 0: REG_SPACE */
 	uint32_t rx_reserved;	/* bits that must be 0 in the address of a receive buffer */
 	const struct intel_desc_ops *desc;
 	unsigned rars, rars_pch;	/* address registers that are surely ours, own address included */
@@ -210,7 +213,7 @@ static inline bool intel_quirk(const struct intel_nic *n, uint32_t q)
 }
 
 /* The families, for their tables in *_pci.c; intel.c: everything of a probe, see struct hw_driver. */
-extern const struct intel_family e1000_family, e1000e_family, igb_family;
+extern const struct intel_family e1000_family, e1000e_family, igb_family, igc_family;
 int intel_probe(const struct pci_dev *pci, const struct hw_id *id, unsigned unit, const struct intel_family *fam,
 		struct hw_dev **out);
 
@@ -240,6 +243,7 @@ void intel_filter_make(struct nic *nic, const struct nic_rx_filter *f);
 void intel_filter_write(struct nic *nic);
 uint32_t intel_rctl(const struct intel_nic *n);		/* RCTL for the present filter, without EN */
 void intel_link(struct nic *nic, struct nic_link *out);
+void intel_aspm_off(struct intel_nic *n);		/* says so if it was on */
 void intel_dump(const struct intel_nic *n);		/* registers by name to the log; no side effects */
 
 /* intel_phy.c.  0 or -ERR_TIMEOUT, -ERR_IO. */
@@ -249,5 +253,12 @@ int intel_phy_power_up(struct intel_nic *n);
 int intel_swflag_take(struct intel_nic *n);		/* PCH: PHY and NVM, 82574: MDIO, igb: PHY */
 void intel_swflag_give(struct intel_nic *n);
 void intel_ulp_off(struct intel_nic *n);
+
+/* igb.c, for igc: the first queue and one vector, bounded frames; the rest as struct intel_family has it. */
+int igb_reset(struct intel_nic *n);
+void igb_one_queue(struct intel_nic *n);
+void igb_queues_on(struct intel_nic *n);
+int igb_phy_take(struct intel_nic *n);
+void igb_phy_give(struct intel_nic *n);
 
 #endif

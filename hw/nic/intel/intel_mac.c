@@ -42,6 +42,22 @@ void intel_master_off(struct intel_nic *n)
 	delay_us(SETTLE_US);
 }
 
+/*
+ * The 82574 can stop receiving or sending if its PCI Express link may enter L0s or L1, which firmware often enables; I226 lose
+ * speed by the time that leaving L1 takes.  The device requests L1; the upstream port controls L0s of the other direction,
+ * which stays unchanged.
+ */
+void intel_aspm_off(struct intel_nic *n)
+{
+	uint16_t at = n->nic.hw.pci->cap_exp + EXP_LINK_CONTROL;
+	uint16_t v = n->nic.hw.pci->cap_exp ? pci_read16(n->nic.hw.pci, at) : 0;
+
+	if (!(v & LINK_ASPM))
+		return;
+	pci_write16(n->nic.hw.pci, at, (uint16_t)(v & ~LINK_ASPM));
+	log_info("%s: ASPM off, Link Control was %04x", n->nic.name, v);
+}
+
 /* --- the permanent address --- */
 
 static unsigned rars(const struct intel_nic *n)
@@ -211,6 +227,8 @@ void intel_link(struct nic *nic, struct nic_link *out)
 	out->up = true;
 	out->full_duplex = status & STATUS_FD;
 	out->mbps = speed[FIELD_GET(STATUS_SPEED, status)];
+	if (to_intel(nic)->fam->has_2500 && (status & STATUS_2500))
+		out->mbps = 2500;
 }
 
 /* --- dumps --- */

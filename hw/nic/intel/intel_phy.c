@@ -30,7 +30,7 @@ static unsigned phy_addr(const struct intel_nic *n, uint32_t reg)
 {
 	if (intel_quirk(n, INTEL_Q_PCH) && FIELD_GET(PHY_PAGE, reg) < PHY_PAGE_HIGH)
 		return PHY_ADDR_PCH;
-	return PHY_ADDR;
+	return n->fam->phy_at_0 ? 0 : PHY_ADDR;
 }
 
 static int mdic(struct intel_nic *n, unsigned addr, unsigned reg, uint32_t op, uint16_t *v)

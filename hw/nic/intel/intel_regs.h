@@ -45,6 +45,7 @@ struct intel_bit {
 #define  STATUS_PHYRA		BIT(10)		/* PCH: PHY reset asserted */
 #define  STATUS_PCIX		BIT(13)		/* 82545/82546: the bus runs in PCI-X mode, else plain PCI */
 #define  STATUS_GIO_MASTER	BIT(19)		/* PCI Express: requests may be outstanding */
+#define  STATUS_2500		BIT(22)		/* igc, beside SPEED: 2500 Mb/s */
 #define STATUS_BITS { \
 	{ STATUS_FD, "FD" }, { STATUS_LU, "LU" }, { STATUS_TXOFF, "TXOFF" }, { STATUS_LAN_INIT_DONE, "LAN_INIT_DONE" }, \
 	{ STATUS_PHYRA, "PHYRA" }, { STATUS_PCIX, "PCIX" }, { STATUS_GIO_MASTER, "GIO_MASTER_ENABLE" } }

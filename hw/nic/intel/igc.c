@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The 2.5 Gb/s chips I225 and I226, which are an I210 with another PHY: reset, semaphores, queues and descriptors are igb's.
+ * What they have otherwise: the PHY is at address 0 of MDIC; STATUS tells 2.5 Gb/s by a bit of its own; SRRCTL is written where
+ * these chips have it.  Rings and ICR are at their old places, where iPXE drives these chips, too.  Bounds of a receive buffer,
+ * descriptors fetched ahead, completions: as igb.c says.
+ *
+ * A reset by CTRL.RST leaves the sizes of the packet buffers, which a driver for time-sensitive networks changes, and EEE: the
+ * sizes are set before the reset that makes them count.  CTRL.DEV_RST would restore both, but nothing says that it spares the
+ * link.  Low power idle is off, for the delays that chips and switches of the first years had with it; so is ASPM.
+ *
+ * Tried on our own model, which Linux's igc and iPXE drive; never on silicon by us.
+ */
+#include <veneer/time.h>
+#include "intel.h"
+#include "igb_regs.h"
+
+static int igc_reset(struct intel_nic *n)
+{
+	intel_units_off(n);
+	intel_wr(n, REG_RXPBS, RXPBS_DEFAULT);
+	intel_wr(n, REG_TXPBS, TXPBS_DEFAULT);
+	return igb_reset(n);
+}
+
+static void igc_setup(struct intel_nic *n)
+{
+	/* A reset leaves queue 0 enabled; disable it while its ring registers are written. */
+	intel_wr(n, REG_RXDCTL, 0);
+	intel_wr(n, REG_TXDCTL, 0);
+	/* Reads of ICR must not mask: the causes stay enabled, so that the next one sends a new MSI. */
+	intel_set(n, REG_CTRL_EXT, CTRL_EXT_IAME | CTRL_EXT_EXT_VLAN, CTRL_EXT_DRV_LOAD);
+	igb_one_queue(n);
+	intel_wr(n, REG_SRRCTL_IGC, SRRCTL_ONE_2K);
+	intel_set(n, REG_IPCNFG, IPCNFG_EEE, 0);
+	intel_set(n, REG_EEER, EEER_LPI, 0);
+	intel_set(n, REG_DMACR, DMACR_EN, 0);
+}
+
+const struct intel_family igc_family = {
+	.name = "igc",
+	.pcie = true,
+	.eitr = true,
+	.rar_only = true,
+	.phy_at_0 = true,
+	.has_2500 = true,
+	.space = IGC_SPACE,
+	.rx_reserved = 1,
+	.desc = &intel_desc_advanced,
+	.rars = 16,
+	.reset = igc_reset,
+	.setup = igc_setup,
+	.prepare = intel_aspm_off,
+	.queues_on = igb_queues_on,
+	.phy_take = igb_phy_take,
+	.phy_give = igb_phy_give,
+};

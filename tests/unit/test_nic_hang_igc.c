@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* sources: virtio/net/net.c virtio/net/tx.c virtio/net/tso.c virtio/net/rx.c virtio/net/ctrl.c virtio/transport.c */
+/* sources: virtio/pci_config.c virtio/msix.c virtio/legacy.c virtio/modern.c virtio/queue.c hv/lib/sg.c */
+/* sources: virtio/access.c tests/unit/host/twin.c hw/nic/nic.c hw/nic/intel/intel.c hw/nic/intel/intel_tx.c */
+/* sources: hw/nic/intel/intel_rx.c hw/nic/intel/intel_mac.c hw/nic/intel/intel_phy.c hw/nic/intel/igb.c */
+/* sources: hw/nic/intel/igb_desc.c hw/nic/intel/igb_pci.c hw/nic/intel/igc.c hw/nic/intel/igc_pci.c */
+/* sources: tests/models/igc.c tests/models/igc_phy.c tests/models/igc_rings.c tests/models/igc_offload.c */
+/* An I225 that hangs, behind virtio-net. */
+#include "host/twin.h"
+#include "virtio/net/net.h"
+#include "igc_fixture.h"
+
+static unsigned msis_seen;
+static bool settled;
+
+static void net_chip(void)
+{
+	make("i225");
+	msis_seen = 0;
+	settled = false;
+}
+
+static bool net_rings(void)
+{
+	bool rang;
+
+	/* The first message tells of the link, which came up while the driver was probed. */
+	if (!settled)
+		hw->ops->poll(hw);
+	settled = true;
+	rang = c->msis != msis_seen;
+	msis_seen = c->msis;
+	return rang;
+}
+
+#include "nic_net.c"
