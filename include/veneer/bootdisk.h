@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The concealed disks as a firmware interface of Veneer's own reaches them (INT 13h; another firmware's block interface
- * would do the same).  They are the disks behind the virtio-blk twins, and stay those: requests from here and from the
- * twin may be under way at once, and the twin's reset drops ours like its own.
+ * The concealed disks for Veneer's firmware interfaces (INT 13h; another firmware's block interface would be served the same
+ * way).  These are the disks behind the virtio-blk twins: requests from here and from a twin may be in flight at once, and the
+ * twin's reset drops both.
  *
- * One transfer at a time over all disks, since a BIOS does no more.  Calls come from any processor, but one at a time: the
- * firmware interface has a lock of its own.  The disk's controller is owned here for the moment, so not by the caller.
- * @n counts from 0 in the order in which the twins were made.
+ * There is one transfer at a time for all disks, because a BIOS makes no more.  Calls come from any processor, but one at
+ * a time: the firmware interface has a lock of its own.  The calls take the ownership of the disk's controller, so the
+ * caller must not have it.  @n counts from 0 in the order in which the twins were made.
  */
 #ifndef VENEER_BOOTDISK_H
 #define VENEER_BOOTDISK_H
@@ -24,29 +24,30 @@ struct bootdisk {
 };
 
 struct bootdisk_ops {
-	/* Fill in what is known of the @n-th disk; false behind the last.  After composition.start(). */
+	/* Describe the @n-th disk; false if there are fewer.  After composition.start(). */
 	bool (*get)(unsigned n, struct bootdisk *out);
 
 	/*
-	 * Begin a transfer: all of @sg, which are physical addresses that have been checked and live until the end; a write is
-	 * done when it is on stable media.  0; -ERR_BUSY while another one is not over; -ERR_ROFS, -ERR_INVAL (range),
-	 * -ERR_NODEV.
+	 * Begin a transfer of all of @sg: checked physical addresses, which live until the end.  A write ends when the
+	 * data are on stable media.  Returns 0; -ERR_BUSY while another transfer is in flight; -ERR_ROFS, -ERR_INVAL
+	 * (range), -ERR_NODEV.
 	 */
 	int (*begin)(unsigned n, bool write, uint64_t lba, uint32_t nblocks, const struct sg *sg, unsigned nsg);
 
 	/*
-	 * -ERR_BUSY while it runs, then once its result: 0, or as disk_req.done says, or -ERR_ABORTED when a reset of the twin
-	 * took it along.  -ERR_INVAL when none was begun.  To be asked again and again: nothing else tells the end.
+	 * Return -ERR_BUSY while the transfer runs, then once its result: 0, a status of disk_req.done, or -ERR_ABORTED if
+	 * a reset of the twin dropped it.  Return -ERR_INVAL if no transfer was begun.  The caller must poll: there is no
+	 * other signal.
 	 */
 	int (*result)(void);
 
 	/*
-	 * The guest starts from the @n-th disk: its twin looks like a device that firmware has just read from, with the bus
-	 * master bit set.  Start only.
+	 * The guest starts from the @n-th disk: set the bus master bit of its twin, as firmware does for a device that it
+	 * reads.  Start only.
 	 */
 	void (*booted)(unsigned n);
 
-	/* The start only, after composition.start(): read into our own memory, and wait for it.  0 or negative. */
+	/* Read into Veneer's own memory, and wait.  Returns 0 or a negative error.  Start only, after composition.start(). */
 	int (*read)(unsigned n, uint64_t lba, uint32_t nblocks, void *buf);
 };
 

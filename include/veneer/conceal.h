@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What conceal/ gives to hv: hv calls the parts above itself by this table alone.  The linker collects the pointers of
- * COMPOSITION(); an image has exactly one.
+ * The table by which hv calls conceal/, and with it the parts above hv.  The linker collects the pointers of COMPOSITION(); an
+ * image has exactly one.
  */
 #ifndef VENEER_CONCEAL_H
 #define VENEER_CONCEAL_H
@@ -25,10 +25,10 @@ struct composition {
 	 */
 	int (*check)(void);
 
-	/* Bytes of the heap that start() will need, as far as that can be seen; nothing is written to a device. */
+	/* Estimate the bytes of heap memory that start() will need, without a write to a device. */
 	uint64_t (*need)(void);
 
-	/* The machine goes down: stop DMA, flush disks, every controller.  Bounded. */
+	/* Before the machine goes down: stop DMA and flush the disks of every controller.  Bounded. */
 	void (*shutdown)(void);
 
 	/* The disks behind the twins, for firmware interfaces. */

@@ -11,7 +11,7 @@
 /* Remember @value under "@object.@what" (strings live for ever).  A full table drops it with a warning.  Start only. */
 void counter_register(const char *object, const char *what, const uint64_t *value);
 
-/* For a counter that several processors move; one that an owner or a lock protects is just added to. */
+/* Add to a counter that several processors change.  If an owner or a lock protects a counter, use a plain addition. */
 static inline void counter_add(uint64_t *value, uint64_t n)
 {
 	__atomic_fetch_add(value, n, __ATOMIC_RELAXED);

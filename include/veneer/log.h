@@ -2,8 +2,8 @@
 /*
  * The log.  One line per call, no trailing newline; every line starts with its object: "nvme0 sq1: ...".
  *
- * Lines go to the ring, and by level to serial and screen.  Once the guest runs, serial and screen are the
- * guest's: only errors are still written there (see docs/debugging.md).  Callable everywhere but from an NMI handler.
+ * Lines go to the ring and, depending on their level, to serial port and screen.  While the guest runs, serial port and screen
+ * belong to the guest, and get errors only (see docs/debugging.md).  Callable everywhere except in an NMI handler.
  *
  * Conversions: %d %i %u %x %X %p %s %c %%, with l, ll, z, width, zero padding, '-' and precision for %s.
  */
@@ -17,7 +17,7 @@ enum log_level { LOG_ERR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 void log_at(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* A line of the report on a crashed guest: like any other line, but to serial and screen always. */
+/* Log a line of the report on a crashed guest: always to serial port and screen, too. */
 void log_report(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 #define log_err(...)	log_at(LOG_ERR, __VA_ARGS__)
@@ -25,7 +25,7 @@ void log_report(const char *fmt, ...) PRINTF_LIKE(1, 2);
 #define log_info(...)	log_at(LOG_INFO, __VA_ARGS__)
 #define log_debug(...)	log_at(LOG_DEBUG, __VA_ARGS__)
 
-/* Log an error the first time only; @flag is the caller's memory of having said it. */
+/* Log an error the first time only; the caller keeps @flag, which records that. */
 #define log_err_once(flag, ...) \
 	do { \
 		if (!(flag)) { \
@@ -34,11 +34,11 @@ void log_report(const char *fmt, ...) PRINTF_LIKE(1, 2);
 		} \
 	} while (0)
 
-/* Format into @buf (always terminated when @size > 0); returns the length the whole text would have. */
+/* Format into @buf, terminated if @size > 0.  Returns the length that the whole text would have. */
 int fmt_string(char *buf, size_t size, const char *fmt, ...) PRINTF_LIKE(3, 4);
 int fmt_vstring(char *buf, size_t size, const char *fmt, va_list ap);
 
-/* The end: prints the line, and for a fault of Veneer's own the registers, then halts this CPU.  Never returns. */
+/* Print the line and, for a fault of Veneer's own, the registers, then halt this CPU.  Never returns. */
 NORETURN void panic(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 #endif

@@ -9,35 +9,35 @@
 #include <veneer/types.h>
 
 /*
- * @size bytes, physically contiguous, zeroed, aligned to @align (a power of two; at least 16 is given).
- * NULL when the heap is full: the caller logs what it was for.  Start and the opening of devices only, never on a data path.
- * While devices start the heap grows at the guest's cost, so NULL means that the machine has no more.
+ * Allocate @size bytes, physically contiguous, zeroed, aligned to @align (a power of two) and to at least 16.  Returns NULL if
+ * the heap is full: the caller logs the purpose.  Only at the start and while devices start, never on a data path.  While
+ * devices start, the heap grows at the guest's cost, so NULL means that the machine has no more memory.
  */
 void *mem_alloc(size_t size, size_t align);
 
-/* What mem_alloc() takes out of the heap for @size bytes, aligned to 64 at most; and for whole pages, aligned to one. */
+/* The heap memory that mem_alloc() takes for @size bytes, aligned to 64 at most; and for whole pages, aligned to a page. */
 #define MEM_HEAD		32u
 #define MEM_COST(size)		(ALIGN_UP((size_t)(size), 64u) + 2 * MEM_HEAD)
 #define MEM_COST_PAGES(size)	(ALIGN_UP((size_t)(size), (size_t)PAGE_SIZE) + MEM_HEAD + 32u)
 
-/* Give back what mem_alloc() gave; NULL is ignored. */
+/* Free memory of mem_alloc(); NULL is ignored. */
 void mem_free(void *p);
 
-/* The bus address of memory of our own. */
+/* Return the bus address of Veneer's own memory. */
 static inline uint64_t mem_phys(const volatile void *p)
 {
 	return (uint64_t)(uintptr_t)p;
 }
 
 /*
- * Map device registers at @phys, @size bytes, uncached.  NULL when the page tables cannot hold them.
- * Mappings live for ever.
+ * Map @size bytes of device registers at @phys, uncached.  Returns NULL if there is no memory for page tables.  Mappings
+ * live for ever.
  */
 volatile void *mem_map_mmio(uint64_t phys, uint64_t size);
 
 /*
- * At the start: the machine has what the part of the image that holds this function is for (hv/boot/segments).  A part of which
- * no function is named so is unmapped before the guest runs.  A function that belongs to none is ignored.
+ * Keep the part of the image that holds this function mapped (hv/boot/segments): the machine has the device or processor
+ * of that part.  Parts without such a call are unmapped before the guest runs.  A function in no part is ignored.  Start only.
  */
 void segment_use(const void *code);
 

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who works on a controller.  One processor at a time owns a controller with all its twins, their queues and registers; there
- * is no lock below it, and none is needed by drivers and virtio.
+ * Ownership of controllers.  One processor at a time owns a controller with all its twins, their queues and registers; drivers
+ * and virtio therefore need no locks.
  *
- * What may wait for its turn (a kick, a doorbell, a tick) is posted: bits are set, and whoever owns the controller, or is
- * free to, runs them.  Nobody spins for a post, and none is lost: an owner looks after it let go.  What needs an answer
- * (register reads, a reset) waits for its turn with owner_acquire().
+ * Work that may wait (a kick, a doorbell, a tick) is posted as bits: the present owner runs it or, if there is none, the
+ * processor that posted it.  No processor spins for a post, and no post is lost: an owner checks for posts after it has
+ * released the controller.  Work that needs an answer (register reads, a reset) waits for the ownership by owner_acquire().
  *
- * No processor is held here for long: it runs what is posted a few times at most; what is left then another processor of the
- * guest's takes up, or, if no other runs, the same one before it enters the guest.  So a run of work has to be bounded, too: if
- * a guest can refill what it serves, a run serves some and posts the rest.
+ * No processor stays here for long: it runs posted work a few times at most.  Another processor of the guest then runs the rest
+ * or, if no other runs, the same processor before it enters the guest.  So each run of work must be bounded, too: if the guest
+ * can refill a queue while it is served, a run serves some entries and posts the rest.
  */
 #ifndef VENEER_OWNER_H
 #define VENEER_OWNER_H
@@ -17,7 +17,7 @@
 #include <veneer/lock.h>
 #include <veneer/types.h>
 
-/* One kind of work.  @run gets all the bits that came together, as owner; it may post. */
+/* One kind of work.  @run gets all bits posted so far, and runs as the owner; it may post. */
 struct owner_work {
 	uint32_t bits;
 	void (*run)(void *ctx, uint32_t bits);
@@ -25,29 +25,29 @@ struct owner_work {
 	struct owner_work *next;
 };
 
-/* All zero is a good start. */
+/* All zero is a valid initial state. */
 struct owner {
 	struct lock lock;
 	uint32_t pending;
 	struct owner_work *works;
 	struct owner *next;	/* of all that have work */
-	uint32_t msi_addr;	/* where the last interrupt for the guest went: the doorbell follows */
+	uint32_t msi_addr;	/* the address of the last message to the guest: the doorbell follows it */
 };
 
-/* Make @w (run and ctx set) known to @o, which lives for ever.  Start only. */
+/* Add @w, with run and ctx set, to @o.  Both live for ever.  Start only. */
 void owner_add(struct owner *o, struct owner_work *w);
 
 /*
- * Run @w with @bits, now when @o is free, else as soon as its owner comes to it.  Any time, also as the owner: then it runs
- * after owner_release().  True when nothing of it is left to another processor.
+ * Run @w with @bits: now if @o is free, else as soon as its owner can.  Callable at any time; if the caller is the owner,
+ * @w runs after owner_release().  True if no part of the work is left to another processor.
  */
 bool owner_post(struct owner *o, struct owner_work *w, uint32_t bits);
 
-/* Wait for the turn; not as the owner.  Everything posted meanwhile has run when owner_release() returns, or has its owner. */
+/* Wait for the ownership, which the caller must not have.  After owner_release() posted work has run, or has an owner. */
 void owner_acquire(struct owner *o);
 void owner_release(struct owner *o);
 
-/* What another processor was about to leave (smp_hand_on() in hv/cpu/cpus.h).  Not as an owner. */
+/* Run the work that another processor hands on (smp_hand_on() in hv/cpu/cpus.h).  Not as an owner. */
 void owner_continue(void);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Partition tables, read only: GPT (UEFI 2.10 section 5.3), and an MBR with its logical partitions.  Nothing in them is
- * believed before its checksum, where there is one, and its bounds are checked.
+ * Reading of partition tables: GPT (UEFI 2.10 section 5.3), and an MBR with its logical partitions.  Checksums, if the
+ * table has any, and bounds are checked before use.
  */
 #ifndef VENEER_PARTITION_H
 #define VENEER_PARTITION_H
@@ -9,7 +9,7 @@
 #include <veneer/types.h>
 
 struct partition_disk {
-	/* One logical block to @buf.  0 or negative. */
+	/* Read one logical block to @buf.  Returns 0 or a negative error. */
 	int (*read)(void *ctx, uint64_t lba, void *buf);
 	void *ctx;
 	uint32_t block_size;		/* 512 to 4096 */
@@ -29,10 +29,11 @@ struct partition {
 };
 
 /*
- * Find a partition.  @buf: one block of scratch that read() can fill.  0; -ERR_NODEV the table has no such partition;
- * -ERR_INVAL it has it, or a damaged GPT has, but it cannot be used: several are called that, it is not inside the disk,
- * another one overlaps it; -ERR_IO the table is damaged; or read()'s error.  *@why then says in words what is wrong, for the
- * end of a line; also with 0, where a broken primary GPT was replaced by the backup at the disk's end.  Else it is empty.
+ * Find a partition.  @buf is scratch memory for one block, which read() fills.  Returns 0; -ERR_NODEV if the table has no such
+ * partition; -ERR_INVAL if the partition cannot be used (several have the name, it is not inside the disk, another partition
+ * overlaps it, the GPT is damaged); -ERR_IO if the table is damaged; or read()'s error.  After an error *@why names the reason,
+ * for the end of a log line; also after 0, if the backup at the disk's end replaced a damaged primary GPT.  Else *@why is
+ * empty.
  */
 int partition_find(const struct partition_disk *d, const struct partition_want *want, void *buf, struct partition *out,
 		   const char **why);

@@ -55,10 +55,10 @@
 #define PCI_CAP_EA		0x14
 
 struct pci_bar {
-	uint64_t addr;		/* 0 when unassigned */
-	uint64_t size;		/* 0 when there is no such BAR */
+	uint64_t addr;		/* 0 if unassigned */
+	uint64_t size;		/* 0 if there is no such BAR */
 	bool io;
-	bool is64;		/* takes the next index, too, which then reads size 0 */
+	bool is64;		/* occupies the next index, too, which then has size 0 */
 };
 
 struct pci_dev {
@@ -70,8 +70,8 @@ struct pci_dev {
 	uint8_t header_type;	/* without the multifunction bit */
 	uint8_t int_pin, int_line;
 	struct pci_bar bar[6];
-	uint32_t rom_size;	/* of the expansion ROM; 0 when there is none */
-	uint8_t cap_pm, cap_msi, cap_msix, cap_exp;	/* config offsets, 0 when absent */
+	uint32_t rom_size;	/* of the expansion ROM; 0 if there is none */
+	uint8_t cap_pm, cap_msi, cap_msix, cap_exp;	/* config offsets, 0 if absent */
 	uint16_t parent;	/* BDF of the bridge above; 0xffff on a root bus */
 };
 
@@ -83,20 +83,20 @@ void pci_write8(const struct pci_dev *dev, uint16_t off, uint8_t v);
 void pci_write16(const struct pci_dev *dev, uint16_t off, uint16_t v);
 void pci_write32(const struct pci_dev *dev, uint16_t off, uint32_t v);
 
-/* Offset of the first capability @id, or 0.  The walk is bounded. */
+/* Return the offset of the first capability @id, or 0.  The walk is bounded. */
 uint8_t pci_find_cap(const struct pci_dev *dev, uint8_t id);
 
-/* Map memory BAR @n uncached; NULL (with a log line) when it is no assigned memory BAR or shorter than @min_size. */
+/* Map memory BAR @n uncached.  NULL (with a log line) if it is not an assigned memory BAR, or is shorter than @min_size. */
 volatile void *pci_map_bar(const struct pci_dev *dev, unsigned n, uint64_t min_size);
 
-/* Decode and bus mastering on; INTx stays as it is.  And bus mastering off. */
+/* Enable decoding and bus mastering, without changing INTx; disable bus mastering. */
 void pci_enable(const struct pci_dev *dev);
 void pci_master_off(const struct pci_dev *dev);
 
-/* All functions found at start; @n from 0, NULL behind the last. */
+/* Return the @n-th function found at the start, from 0; NULL if there are fewer. */
 const struct pci_dev *pci_get(unsigned n);
 
-/* The one at @bdf, NULL when none was found there. */
+/* Return the function at @bdf; NULL if none was found there. */
 static inline const struct pci_dev *pci_find(uint16_t bdf)
 {
 	const struct pci_dev *d;
@@ -113,12 +113,12 @@ static inline bool pci_is_bridge(const struct pci_dev *dev)
 }
 
 /*
- * Free space for a twin's BAR of @size (a power of two) on the bus of @bdf: a range that no BAR, bridge window or RAM has and
- * that the bridges above forward; it is reserved from now on.  0 when there is none.  Start only.
+ * Reserve free space for a twin's BAR of @size (a power of two) on the bus of @bdf: a range without BARs, bridge windows
+ * and RAM that the bridges above forward.  Return its address, or 0 if there is none.  Start only.
  */
 uint64_t pci_alloc_bar(uint16_t bdf, bool io, uint32_t size);
 
-/* Out of D1-D3 by the power management capability, with the 10 ms of PCI PM 1.2 section 5.6.1.  Start only. */
+/* Leave D1 to D3 by the power management capability, and wait the 10 ms of PCI PM 1.2 section 5.6.1.  Start only. */
 void pci_power_on(const struct pci_dev *dev);
 
 #endif

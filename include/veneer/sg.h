@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A piece of physical memory in a scatter-gather list: already checked by gmem, or our own. */
+/* A piece of physical memory in a scatter-gather list: guest memory that gmem has checked, or Veneer's own. */
 #ifndef VENEER_SG_H
 #define VENEER_SG_H
 
@@ -15,8 +15,8 @@ size_t sg_copy_to(const struct sg *sg, unsigned nsg, size_t skip, const void *sr
 size_t sg_copy_from(const struct sg *sg, unsigned nsg, size_t skip, void *dst, size_t len);
 
 /*
- * The sub-list [@skip, @skip + @len) of @sg into @out (room for @max); returns the number of pieces, or -ERR_NOMEM
- * when @max is too small, -ERR_INVAL when @sg is shorter.
+ * Write the sub-list [@skip, @skip + @len) of @sg to @out, which has room for @max pieces.  Returns the number of pieces,
+ * -ERR_NOMEM if @max is too small, or -ERR_INVAL if @sg is shorter.
  */
 int sg_slice(const struct sg *sg, unsigned nsg, uint64_t skip, uint64_t len, struct sg *out, unsigned max);
 

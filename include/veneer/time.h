@@ -13,18 +13,18 @@
 /* Calibrate, by the ACPI PM timer at port @pm_timer, or by the PIT if that is 0.  hv's start calls it. */
 void time_init(uint16_t pm_timer);
 
-/* Cycles of the TSC in @us microseconds. */
+/* Return the TSC cycles of @us microseconds. */
 uint64_t time_cycles(uint32_t us);
 
-/* Microseconds since some moment before the start.  Monotonic. */
+/* Return the microseconds since some moment before the start.  Monotonic. */
 uint64_t time_us(void);
 
 /* Busy-wait at least @us microseconds. */
 void delay_us(uint32_t us);
 
 /*
- * Wait until @cond holds or @us microseconds have passed; the value is whether @cond held.  @cond is evaluated once
- * more after the deadline, so that a long SMI does not make a false timeout.
+ * Wait until @cond is true or @us microseconds have passed.  The value is true if @cond became true.  @cond is evaluated once
+ * more after the deadline, so that a long SMI does not cause a false timeout.
  */
 #define wait_until(cond, us) \
 	({ \
