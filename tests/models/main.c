@@ -6,7 +6,8 @@
  * Usage: veneer-model CHIP DEVICE-SOCKET NET-SOCKET CONTROL-FIFO [NAME=VALUE]...
  *
  * The two sockets are made here, and QEMU connects to them once.  A line NAME=VALUE to the FIFO does the same as an option does
- * at the start: "link=0" pulls the cable.  What a driver does against the rules, and DMA that is refused, are lines on stderr
+ * at the start: "link=0" pulls the cable.  disk=FILE, only at the start, is the medium of a disk controller, or its next one;
+ * sector=4096 before it: in such sectors.  What a driver does against the rules, and DMA that is refused, are lines on stderr
  * that begin with "model:".  Ends with the machine: 0; 1 if something failed; 2 for wrong use.
  */
 #define _GNU_SOURCE
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -91,12 +93,18 @@ static bool net_send(void *ctx, const void *frame, size_t len)
 	return true;
 }
 
+/* A disk controller takes no frame. */
+static bool is_paused(void)
+{
+	return !p.m->ops->paused || p.m->ops->paused(p.m);
+}
+
 /* All whole frames that are there, as long as the model takes them. */
 static void net_deliver(void)
 {
 	uint32_t len;
 
-	while (p.nin >= sizeof(len) && !p.m->ops->paused(p.m)) {
+	while (p.nin >= sizeof(len) && !is_paused()) {
 		memcpy(&len, p.in, sizeof(len));
 		len = ntohl(len);
 		if (len > MODEL_FRAME_MAX) {
@@ -134,6 +142,35 @@ static bool set(char *text)
 		return false;
 	*value++ = 0;
 	return p.m->ops->set(p.m, text, value);
+}
+
+/* Shared with the file, as a disk is: what the machine wrote is there when the model is gone. */
+static bool add_disk(const char *path, unsigned sector)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	struct stat st;
+	void *data;
+
+	if (fd < 0 || fstat(fd, &st))
+		fail(path);
+	data = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (data == MAP_FAILED)
+		fail(path);
+	close(fd);
+	return p.m->ops->disk && p.m->ops->disk(p.m, data, (uint64_t)st.st_size, sector);
+}
+
+static bool set_at_start(char *text)
+{
+	static unsigned sector = 512;
+
+	if (!strncmp(text, "disk=", 5))
+		return add_disk(text + 5, sector);
+	if (!strncmp(text, "sector=", 7)) {
+		sector = (unsigned)strtoul(text + 7, NULL, 10);
+		return sector == 512 || sector == 4096;
+	}
+	return set(text);
 }
 
 static void control_read(void)
@@ -198,7 +235,7 @@ static int milliseconds(void)
 static void serve(int net)
 {
 	for (;;) {
-		bool held = p.nin == sizeof(p.in) || (p.net >= 0 && p.m->ops->paused(p.m));
+		bool held = p.nin == sizeof(p.in) || (p.net >= 0 && is_paused());
 		int wire = p.net < 0 ? net : p.net;
 		struct pollfd f[3] = { { p.device, POLLIN, 0 }, { p.control, POLLIN, 0 }, { wire, POLLIN, 0 } };
 
@@ -230,6 +267,8 @@ int main(int argc, char **argv)
 	p.m = model_rtl8168(argv[1]);
 	if (!p.m)
 		p.m = model_igc(argv[1]);
+	if (!p.m)
+		p.m = model_nvme(argv[1]);
 	if (!p.m) {
 		fprintf(stderr, "veneer-model: %s: no such chip\n", argv[1]);
 		return 2;
@@ -244,7 +283,7 @@ int main(int argc, char **argv)
 	if (!p.vfio)
 		fail("vfio-user");
 	for (int i = 5; i < argc; i++)
-		if (!set(argv[i])) {
+		if (!set_at_start(argv[i])) {
 			fprintf(stderr, "veneer-model: %s: unknown, or no such value\n", argv[i]);
 			return 2;
 		}

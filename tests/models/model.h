@@ -68,10 +68,12 @@ struct model_ops {
 	/* Width 1, 2 or 4; 8 arrives as two of 4.  @off + width is within the BAR. */
 	uint32_t (*read)(struct model *m, unsigned bar, uint32_t off, unsigned width);
 	void (*write)(struct model *m, unsigned bar, uint32_t off, unsigned width, uint32_t value);
-	/* Whether a frame is better held back for now, as a switch does that is told to pause. */
+	/* Whether a frame is better held back for now, as a switch does that is told to pause.  NULL: no network card. */
 	bool (*paused)(struct model *m);
-	/* A frame without FCS from the wire. */
+	/* A frame without FCS from the wire.  NULL: no network card. */
 	void (*receive)(struct model *m, const uint8_t *frame, size_t len);
+	/* Before power_on(): the next medium, @data, which stays the caller's, in sectors of @sector bytes.  False: no room. */
+	bool (*disk)(struct model *m, uint8_t *data, uint64_t size, unsigned sector);
 	/* Time has passed, or the wire is free again: go on with what waits. */
 	void (*run)(struct model *m);
 	/* An option before the start, or a fault or event while the model runs.  False: unknown, or not such a value. */
@@ -81,5 +83,6 @@ struct model_ops {
 /* A chip by name: fills in what @m points to.  NULL, or the model in it. */
 struct model *model_rtl8168(const char *chip);
 struct model *model_igc(const char *chip);
+struct model *model_nvme(const char *chip);
 
 #endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * An NVMe controller as a model, by the NVM Express base specification 1.4 (and TP 4056/4053 for command sets and zones as far
+ * as Identify tells of them).  What QEMU's own controller does not have, or does not do by request: asynchronous events, Abort,
+ * commands that never complete, one queue only, submission entries of 128 bytes, zoned namespaces and such with metadata, a
+ * subsystem reset, a long CAP.TO.
+ *
+ * nvme.c has the registers and the queues, nvme_admin.c the admin commands, nvme_io.c data and the I/O commands.
+ */
+#ifndef NVME_MODEL_H
+#define NVME_MODEL_H
+
+#include "model.h"
+
+#define NVME_PAGE	4096u
+#define NVME_QUEUES	5u		/* the admin queue among them */
+#define NVME_DEPTH	256u		/* most entries of an I/O queue */
+#define NVME_SPACES	4u
+#define NVME_HELD	64u		/* commands that are held back, asynchronous event requests among them */
+#define NVME_AER_LIMIT	4u
+#define NVME_EVENTS	8u
+
+enum nvme_kind { NVME_NVM, NVME_ZONED, NVME_META };
+
+struct nvme_space {
+	uint8_t *data;			/* the caller's; NULL: no such namespace */
+	uint64_t blocks;
+	unsigned shift;			/* of a block's size */
+	enum nvme_kind kind;
+};
+
+struct nvme_queue {
+	uint64_t addr;
+	uint32_t size, head, tail;	/* size 0: not there */
+	unsigned cq;			/* of a submission queue; of a completion queue the number of its submission queues */
+	bool phase, irq;
+};
+
+struct nvme_command {
+	uint8_t opcode, flags;
+	uint16_t id;
+	uint32_t nsid;
+	uint64_t reserved, metadata, prp[2];
+	uint32_t dw[6];			/* 10 to 15 */
+};
+
+struct nvme_held {
+	bool used, event;
+	unsigned sq;
+	uint16_t id;
+};
+
+struct nvme {
+	struct model m;
+	struct nvme_space space[NVME_SPACES];
+	struct nvme_queue sq[NVME_QUEUES], cq[NVME_QUEUES];
+	struct nvme_held held[NVME_HELD];
+	uint32_t event[NVME_EVENTS];	/* what waits for a request: double word 0 of the completion */
+	unsigned nevents, events_masked;
+	uint32_t cc, csts, intms, aqa;
+	uint64_t asq, acq;
+	uint64_t ready_us, shutdown_us;	/* when CC is answered in CSTS; MODEL_NEVER */
+	unsigned granted;		/* I/O queues, by Set Features; 0: not asked */
+	uint32_t event_config, changed;	/* changed: bits by namespace */
+	bool write_cache;
+
+	/* Options and faults. */
+	char serial[21];
+	unsigned queues, ready_ms, timeout, mdts, entry;	/* timeout: CAP.TO; mdts; entry: log2 of a submission entry */
+	/* So many of the next I/O commands are held, or fail with status 281h; so many of the next messages are not sent. */
+	unsigned hold, fail, lose_irqs;
+	unsigned warning;			/* bits of the health log's first byte */
+	bool stuck, fatal, gone, subsystem;
+	unsigned aborted;
+};
+
+bool nvme_init(struct nvme *n);
+
+static inline struct nvme *nvme_of(struct model *m)
+{
+	return (struct nvme *)((char *)m - offsetof(struct nvme, m));
+}
+
+void nvme_broken(struct nvme *n, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Status of a completion: type and code, without the phase (1.4, 4.6.1). */
+#define NVME_OK			0x000u
+#define NVME_OPCODE		0x001u
+#define NVME_FIELD		0x002u
+#define NVME_TRANSFER		0x004u
+#define NVME_ABORTED		0x007u
+#define NVME_NAMESPACE		0x00bu
+#define NVME_COMMAND_SET	0x02cu
+#define NVME_RANGE		0x080u
+#define NVME_CQ_INVALID		0x100u
+#define NVME_QID_INVALID	0x101u
+#define NVME_SIZE_INVALID	0x102u
+#define NVME_AER_EXCEEDED	0x105u
+#define NVME_VECTOR_INVALID	0x108u
+#define NVME_LOG_INVALID	0x109u
+#define NVME_DELETE_INVALID	0x10cu
+#define NVME_UNRECOVERED	0x281u
+#define NVME_LATER		0xffffu		/* no completion now */
+
+void nvme_complete(struct nvme *n, unsigned sq, uint16_t id, uint32_t result, unsigned status);
+unsigned nvme_admin(struct nvme *n, const struct nvme_command *c, uint32_t *result);
+unsigned nvme_io(struct nvme *n, unsigned sq, const struct nvme_command *c);
+
+/* Move @len bytes between @buf and what the command's PRPs name.  A status. */
+unsigned nvme_transfer(struct nvme *n, const struct nvme_command *c, void *buf, size_t len, bool to_host);
+
+/* Hold a command back.  False: no room. */
+bool nvme_hold(struct nvme *n, unsigned sq, uint16_t id, bool event);
+/* Complete events that wait by requests that are held. */
+void nvme_send_events(struct nvme *n);
+/* A namespace by its number, or NULL. */
+struct nvme_space *nvme_find_space(struct nvme *n, uint32_t nsid);
+
+#endif
