@@ -34,8 +34,8 @@ kernel_fetch() {
 	echo "$2" >"$1/kernel/package"
 }
 
-# kernel_modules OUT ROOT NAME...: the named modules of OUT/kernel and what they need, into ROOT; paths kept as in the package
-# so that modprobe finds them, uncompressed since busybox's takes no others.
+# kernel_modules OUT ROOT NAME...: copy the named modules of OUT/kernel and those that they need into ROOT, under the package's
+# paths, so that modprobe finds them, and uncompressed, because busybox's modprobe accepts no others.
 kernel_modules() {
 	local from=$1/kernel root=$2 version name dep deps
 	version=$(basename "$from"/lib/modules/*)
@@ -54,7 +54,7 @@ kernel_modules() {
 	depmod -b "$root" "$version" || fail "depmod failed"
 }
 
-# copy_program ROOT FILE [PATH]: a program to ROOT/bin, or to PATH in ROOT, and the libraries that it is linked with
+# copy_program ROOT FILE [PATH]: copy a program to ROOT/bin, or to PATH in ROOT, with the libraries that it is linked with
 copy_program() {
 	local lib
 	[ -x "$2" ] || fail "$2 is missing: run scripts/install-deps"

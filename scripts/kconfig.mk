@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# .config is the user's; $(BUILD)/auto.conf (for make) and $(BUILD)/autoconf.h (for C) are made from it.  scripts/kconfig does
-# the work; it rewrites autoconf.h only when that changes, so that nothing is compiled anew without a cause.
+# .config is the user's; scripts/kconfig makes $(BUILD)/auto.conf (for make) and $(BUILD)/autoconf.h (for C) from it.  The
+# script rewrites autoconf.h only if its contents change, so that nothing is compiled again without a cause.
 KCONFIG_CONFIG ?= .config
 KCONFIG_TARGETS := menuconfig nconfig defconfig olddefconfig savedefconfig allyesconfig allnoconfig localconfig
 
@@ -21,7 +21,7 @@ $(KCONFIG_CONFIG): | $(EARLY_DEPS)
 $(BUILD)/auto.conf: $(KCONFIG_CONFIG) Kconfig scripts/kconfig | $(EARLY_DEPS)
 	@scripts/kconfig sync $(KCONFIG_CONFIG) $(BUILD)
 
-# Written beside auto.conf, and older than it where it did not change.
+# Written together with auto.conf, and older than auto.conf if it did not change.
 $(BUILD)/autoconf.h: $(BUILD)/auto.conf
 	@test -e $@ || { rm -f $<; scripts/kconfig sync $(KCONFIG_CONFIG) $(BUILD); }
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * veneer-model: one model of a device as a process, for QEMU.  Frames go to and come from a socket as QEMU's "-netdev stream"
- * has them: a length of four bytes, most significant first, then the frame without FCS.
+ * veneer-model: one model of a device as a process, for QEMU.  Frames pass through a socket in the format of QEMU's "-netdev
+ * stream": a length of four bytes, most significant first, then the frame without FCS.
  *
  * Usage: veneer-model CHIP DEVICE-SOCKET NET-SOCKET CONTROL-FIFO [NAME=VALUE]...
  *
- * The two sockets are made here, and QEMU connects to them once.  A line NAME=VALUE to the FIFO does the same as an option does
- * at the start: "link=0" pulls the cable.  disk=FILE, only at the start, is the medium of a disk controller, or its next one;
- * sector=4096 before it: in such sectors.  What a driver does against the rules, and DMA that is refused, are lines on stderr
- * that begin with "model:".  Ends with the machine: 0; 1 if something failed; 2 for wrong use.
+ * The program makes the two sockets, and QEMU connects to each once.  A line NAME=VALUE written to the FIFO has the effect of
+ * the same option: "link=0" pulls the cable.  disk=FILE, at the start only, names the next medium of a disk controller, and
+ * sector=4096 before it the size of its sectors.  A driver's breach of the rules, and refused DMA, are reported on stderr in
+ * lines that begin with "model:".  The program ends with the machine.  Exit codes: 0; 1 after a failure; 2 for wrong use.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -61,7 +61,7 @@ static void broken(void *ctx, const char *text)
 
 /* --- the wire --- */
 
-/* QEMU waits for our answers and may not read meanwhile: nothing here ever blocks. */
+/* Never block: QEMU waits for our answers and may not read meanwhile. */
 static void net_flush(void)
 {
 	size_t done = 0;
@@ -83,7 +83,7 @@ static bool net_send(void *ctx, const void *frame, size_t len)
 
 	(void)ctx;
 	if (p.net < 0)
-		return true;		/* nobody is at the other end */
+		return true;		/* QEMU is not connected */
 	if (p.nout + sizeof(head) + len > sizeof(p.out))
 		return false;
 	memcpy(p.out + p.nout, &head, sizeof(head));
@@ -99,7 +99,7 @@ static bool is_paused(void)
 	return !p.m->ops->paused || p.m->ops->paused(p.m);
 }
 
-/* All whole frames that are there, as long as the model takes them. */
+/* Pass all complete frames on, as long as the model accepts them. */
 static void net_deliver(void)
 {
 	uint32_t len;

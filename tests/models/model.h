@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A register model of a PCI device, written from its datasheet and not from a driver of ours.  It serves twice: unit tests link
- * it and call it as the device; veneer-model serves it to QEMU as a real device of the emulated machine (vfio_user.h), where
- * drivers that others wrote judge it.
+ * Register models of PCI devices, written from their datasheets and not from our drivers.  A model has two uses: unit
+ * tests link it and call it as the device; veneer-model serves it to QEMU as a device of the emulated machine
+ * (vfio_user.h), where other authors' drivers test it.
  *
- * A model knows neither: what it needs of the world around is struct model_host.  Single-threaded.  Memory of a model is the
- * caller's; a model allocates nothing and closes nothing.
+ * A model does not know its user: struct model_host has the functions that it needs.  Models are single-threaded.  The caller
+ * owns a model's memory; a model allocates nothing and closes nothing.
  */
 #ifndef MODEL_H
 #define MODEL_H
@@ -25,16 +25,16 @@ struct model_host {
 	 * NULL, and counted as a fault, if not all of it is memory, or bus mastering is off.
 	 */
 	void *(*dma)(void *ctx, uint64_t addr, size_t len, bool write);
-	/* Bus mastering is on.  While not, a device waits with its DMA. */
+	/* True if bus mastering is on.  While it is off, a device delays its DMA. */
 	bool (*master)(void *ctx);
-	/* The device requests an interrupt, or no longer.  By message each rise is one message; as a line it is the level. */
+	/* Request or withdraw an interrupt.  With messages each rise sends one; with a line @on is its level. */
 	void (*irq)(void *ctx, bool on);
-	/* A frame without FCS to the wire.  False: the wire is busy, run() comes when it is free again. */
+	/* Send a frame without FCS.  False: the wire is busy; run() is called when it is free again. */
 	bool (*send)(void *ctx, const void *frame, size_t len);
 	/* A driver broke a rule of the datasheet.  Does not return under unit tests. */
 	void (*broken)(void *ctx, const char *text);
 	uint64_t (*now_us)(void *ctx);
-	/* A message by vector @n of MSI-X.  Only for models that have several; irq() rings the first. */
+	/* Send the message of MSI-X vector @n.  Only for models with several vectors; irq() sends the first. */
 	void (*vector)(void *ctx, unsigned n);
 };
 
@@ -43,7 +43,7 @@ struct model_bar {
 	bool io, is64, prefetch;
 };
 
-/* What configuration space says; vfio_user.c makes it from this. */
+/* The data from which vfio_user.c makes configuration space. */
 struct model_pci {
 	uint16_t vendor, device, subsys_vendor, subsys;
 	uint8_t revision;
@@ -57,30 +57,30 @@ struct model {
 	const struct model_ops *ops;
 	struct model_host host;
 	struct model_pci pci;
-	uint64_t wake_us;	/* run() is wanted at this time; MODEL_NEVER */
+	uint64_t wake_us;	/* call run() at this time; or MODEL_NEVER */
 };
 
 struct model_ops {
-	/* Once, after the options are set. */
+	/* Called once, after the options are set. */
 	void (*power_on)(struct model *m);
-	/* Reset of the bus: as power-on, but for what survives a warm reboot. */
+	/* Bus reset: like power-on, except for the state that survives a warm reboot. */
 	void (*reset)(struct model *m);
-	/* Width 1, 2 or 4; 8 arrives as two of 4.  @off + width is within the BAR. */
+	/* @width is 1, 2 or 4; an access of 8 bytes comes as two of 4.  @off + @width is within the BAR. */
 	uint32_t (*read)(struct model *m, unsigned bar, uint32_t off, unsigned width);
 	void (*write)(struct model *m, unsigned bar, uint32_t off, unsigned width, uint32_t value);
-	/* Whether a frame is better held back for now, as a switch does that is told to pause.  NULL: no network card. */
+	/* Return true to hold frames back, as a switch does on a pause frame.  NULL: no network card. */
 	bool (*paused)(struct model *m);
-	/* A frame without FCS from the wire.  NULL: no network card. */
+	/* Take a frame without FCS from the wire.  NULL: no network card. */
 	void (*receive)(struct model *m, const uint8_t *frame, size_t len);
-	/* Before power_on(): the next medium, @data, which stays the caller's, in sectors of @sector bytes.  False: no room. */
+	/* Before power_on(): take the next medium: @data, the caller's, in sectors of @sector bytes.  False: no room. */
 	bool (*disk)(struct model *m, uint8_t *data, uint64_t size, unsigned sector);
-	/* Time has passed, or the wire is free again: go on with what waits. */
+	/* Time has passed, or the wire is free again: go on with delayed work. */
 	void (*run)(struct model *m);
-	/* An option before the start, or a fault or event while the model runs.  False: unknown, or not such a value. */
+	/* Set an option before the start, or a fault or event while the model runs.  False: unknown name, or bad value. */
 	bool (*set)(struct model *m, const char *name, const char *value);
 };
 
-/* A chip by name: fills in what @m points to.  NULL, or the model in it. */
+/* Return the model of a chip, by name; NULL if there is no such chip. */
 struct model *model_rtl8168(const char *chip);
 struct model *model_igc(const char *chip);
 struct model *model_nvme(const char *chip);

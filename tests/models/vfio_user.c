@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The server's side of vfio-user, as far as QEMU's vfio-user-pci asks: configuration space, BARs without mmap, INTx, MSI and
- * MSI-X by eventfds, DMA in memory that the client hands over as file descriptors.  Not: migration, DMA by messages, BARs that
+ * The server's side of vfio-user, as far as QEMU's vfio-user-pci uses it: configuration space, BARs without mmap, INTx, MSI and
+ * MSI-X by eventfds, DMA in memory that the client passes as file descriptors.  Not here: migration, DMA by messages, BARs that
  * the client maps, several clients.
  */
 #define _GNU_SOURCE
@@ -168,10 +168,10 @@ static bool ring(struct vfio_user *v, unsigned kind)
 }
 
 /*
- * A line is signalled once and then masked.  QEMU takes each access to the device for the end of the interrupt: it withdraws
- * its line and unmasks.  The first access of a driver's handler reads the cause, and only a later one makes the line fall: told
- * again at once, it would be an interrupt for nothing.  So what is still asserted is told again after a while.  What QEMU has
- * not noticed yet when the line falls is taken back.
+ * A line is signalled once and then masked.  QEMU takes each access to the device for the end of the interrupt: it
+ * withdraws the line and unmasks it.  The first access of a driver's handler reads the cause, and only a later access
+ * makes the line fall: a signal right after the first would be a spurious interrupt.  So a line that stays asserted is
+ * signalled again after a while.  If the line falls before QEMU has noticed the signal, the signal is withdrawn.
  */
 static void intx(struct vfio_user *v)
 {
@@ -261,7 +261,7 @@ static void put(uint8_t *at, uint32_t value, unsigned width)
 		at[i] = (uint8_t)(value >> (8 * i));
 }
 
-/* A capability of @len bytes at @at, behind the one whose next pointer is at @link.  Returns where its own next pointer is. */
+/* Add a capability of @len bytes at @at after the one whose next pointer is at @link.  Return the offset of its own. */
 static unsigned cap(struct vfio_user *v, unsigned link, unsigned at, uint8_t id)
 {
 	v->cfg[link] = (uint8_t)at;
@@ -370,7 +370,7 @@ static uint32_t take(const uint8_t *p, unsigned width)
 	return value;
 }
 
-/* Accesses as the processor made them; what is no power of two comes from no processor, and is cut into bytes. */
+/* Make the processor's accesses; split widths that are not a power of two, which no processor makes, into bytes. */
 static void region_access(struct vfio_user *v, uint32_t region, uint32_t off, uint8_t *data, uint32_t count, bool write)
 {
 	const struct model_ops *ops = v->m->ops;
@@ -526,7 +526,7 @@ static void device_reset(struct vfio_user *v)
 	vu_irq(v, false);
 }
 
-/* An error number, or 0 and @n bytes of answer. */
+/* Return an error number, or 0 with @n bytes of answer. */
 static int command(struct vfio_user *v, unsigned what, uint8_t *body, size_t size, uint8_t *out, size_t *n)
 {
 	switch (what) {
