@@ -25,6 +25,7 @@
 
 static struct hw_dev *devices[MAX_DEVICES];
 static struct owner_work ticks[MAX_DEVICES];
+_Static_assert(CLOCK_WATCHES >= MAX_DEVICES, "each controller may be a network card");
 static unsigned ndevices, ntwins, nnet, nblk;
 static uint16_t taken_bdf[MAX_TWINS];
 static bool taken_several[MAX_TWINS];	/* the twin's header has the multifunction bit */

@@ -60,7 +60,6 @@ static void print_limits(const char *option)
 		{ "IOMMU units", IOMMU_MAX_UNITS },
 		{ "ranges in the memory map", BOOT_MAX_RANGES },
 		{ "controllers to conceal", MAX_DEVICES },
-		{ "network cards", CLOCK_WATCHES },
 		{ "disks and cards", MAX_TWINS },
 		{ "namespaces of one NVMe controller", NVME_MAX_DISKS },
 	};

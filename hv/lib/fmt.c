@@ -248,8 +248,8 @@ int fmt_string(char *buf, size_t size, const char *fmt, ...)
 
 static const char *const err_names[] = {
 	[0] = "no error", [ERR_IO] = "I/O error", [ERR_TIMEOUT] = "timeout", [ERR_NODEV] = "no such device",
-	[ERR_NOMEM] = "out of memory", [ERR_INVAL] = "bad input", [ERR_BUSY] = "busy", [ERR_NOTSUP] = "not supported",
-	[ERR_ROFS] = "read-only", [ERR_FAULT] = "bad address", [ERR_ABORTED] = "aborted",
+	[ERR_NOMEM] = "no room in memory or in a table", [ERR_INVAL] = "bad input", [ERR_BUSY] = "busy",
+	[ERR_NOTSUP] = "not supported", [ERR_ROFS] = "read-only", [ERR_FAULT] = "bad address", [ERR_ABORTED] = "aborted",
 };
 
 const char *err_name(int err)

@@ -18,10 +18,10 @@ void clock_release(void);
  * A cheap hold of the clock, for work that mostly ends within microseconds.  Returns a byte, now 0, which the caller sets by a
  * plain store while work is in flight.  While such a byte is set, each processor that exits enters the guest again with its
  * clock running; no processor is interrupted for that, and ticks come only with the clock's own exits, so a set byte costs
- * nothing else.  The caller keeps the byte for ever.  Returns NULL after limit_reached() if all CLOCK_WATCHES are in use.
- * Start only.
+ * nothing else.  The caller keeps the byte for ever.  Returns NULL after limit_reached() if all CLOCK_WATCHES are in use: one
+ * for each controller that can be concealed.  Start only.
  */
-#define CLOCK_WATCHES	16u
+#define CLOCK_WATCHES	64u
 uint8_t *clock_watch(void);
 
 /* Register @tick for ever.  Returns 0 or -ERR_NOMEM.  Start only. */

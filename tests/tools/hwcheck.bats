@@ -464,8 +464,7 @@ open("sys/firmware/acpi/tables/" + sys.argv[1], "wb").write(sys.argv[1].encode()
 	assert_line --partial "processors; this version of Veneer has room for 256"
 	cpu AuthenticAMD "svm npt"
 	for ((n = 0; n < 17; n++)); do function_at "$(printf '0000:02:%02x.0' "$n")" 8086 10d3 020000; done
-	hwcheck 1 --sysroot . --brief
-	assert_line --partial " network cards; this version of Veneer has room for 16"
+	hwcheck 0 --sysroot . --brief
 	rm -r sys/bus/pci/devices/0000:02:*
 	# Four cards in each of 16 slots of bus 1, and what the machine had.
 	for ((n = 0; n < 64; n++)); do

@@ -57,7 +57,7 @@ TEST(a_watch_ticks_at_the_clocks_own_exits_and_calls_nobody)
 		CHECK(!clock_wanted(&cpu));
 	}
 	CHECK(!clock_watch());		/* all are given away */
-	CHECK(host_log_has("limit: more than 16 network cards"));
+	CHECK(host_log_has("limit: more than 64 network cards"));
 	CHECK_EQ(wanted, 0);
 }
 
