@@ -205,7 +205,8 @@ static void emulate(struct vcpu *v, const struct vmexit *x)
 {
 	struct vcpu_regs r;
 	struct access a = { &r, NO_PAGE, 0 };
-	struct insn_bus bus = { .read = bus_read, .write = bus_write, .ctx = &a };
+	/* A single step is over after one iteration. */
+	struct insn_bus bus = { .read = bus_read, .write = bus_write, .ctx = &a, .rep_max = v->rflags & RFLAGS_TF ? 1 : 0 };
 	const struct insn *insn;
 	uint8_t own[INSN_MAX_LEN + 1] = { 0 };
 	const uint8_t *bytes = own;

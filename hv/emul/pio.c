@@ -4,6 +4,7 @@
 #include <veneer/io.h>
 #include <veneer/log.h>
 #include <veneer/string.h>
+#include "hv/cpu/percpu.h"
 #include "hv/cpu/vcpu.h"
 #include "hv/emul/access.h"
 #include "hv/emul/emulate.h"
@@ -125,11 +126,22 @@ static int bus_out(void *ctx, uint16_t port, unsigned width, uint32_t value)
 	return 0;
 }
 
-static void string_io(struct vcpu *v)
+/* True if @insn is the access that the processor has checked against the guest's privileges, and that exited. */
+static bool is_the_exits(const struct insn *insn, const struct vcpu_regs *r, const struct vmexit *x)
 {
+	bool in = insn->op == INSN_IN || insn->op == INSN_INS;
+
+	return in == x->pio.in && insn_is_string(insn) == x->pio.string && insn->size == x->pio.width &&
+	       insn_port(insn, r) == x->pio.port;
+}
+
+static void string_io(struct vcpu *v, const struct vmexit *x)
+{
+	uint64_t *last = &this_cpu()->mismatch_rip;
 	struct vcpu_regs r;
 	struct access a = { &r };
-	struct insn_bus bus = { bus_read, bus_write, bus_in, bus_out, &a, 0 };
+	/* A single step is over after one iteration. */
+	struct insn_bus bus = { bus_read, bus_write, bus_in, bus_out, &a, v->rflags & RFLAGS_TF ? 1 : 0 };
 	uint8_t bytes[INSN_MAX_LEN];
 	struct insn insn;
 
@@ -142,6 +154,16 @@ static void string_io(struct vcpu *v)
 	 */
 	if (insn_decode(&insn, insn_mode(&r), bytes, n) || !insn_is_port(&insn)) {
 		vcpu_ops->inject_exception(v, VCPU_EVENT_GP, true, 0);
+		return;
+	}
+	/*
+	 * Another processor has rewritten the instruction, perhaps to a port that this program may not access: let the guest
+	 * execute it again.  If it comes back unchanged, we decode it wrongly.
+	 */
+	if (!is_the_exits(&insn, &r, x)) {
+		if (*last == r.rip)
+			vcpu_ops->inject_exception(v, VCPU_EVENT_GP, true, 0);
+		*last = *last == r.rip ? 0 : r.rip;
 		return;
 	}
 	bool err = insn_execute(&insn, &r, &bus);
@@ -160,7 +182,7 @@ void exit_pio(struct vcpu *v, const struct vmexit *x)
 	uint64_t mask = width == 4 ? 0xffffffffull : (1ull << (8 * width)) - 1;
 
 	if (x->pio.string || !x->next_rip) {
-		string_io(v);
+		string_io(v, x);
 		return;
 	}
 	if (x->pio.in) {

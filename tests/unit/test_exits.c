@@ -483,7 +483,7 @@ TEST(an_access_from_below_does_not_reach_behind)
 
 TEST(string_ports)
 {
-	struct vmexit x = { .kind = EXIT_PIO, .next_rip = 1, .pio = { .port = PORT, .width = 1, .in = true, .string = true } };
+	struct vmexit x = { .kind = EXIT_PIO, .next_rip = 1, .pio = { .port = PORT + 1, .width = 1, .in = true, .string = true } };
 
 	start();
 	INSN("\xf3\x6c");			/* rep insb */
@@ -509,6 +509,58 @@ TEST(string_ports)
 	INSN("\x8b\x03");
 	exit_pio(&vcpu, &x);
 	CHECK(exception == 13 && !skipped);
+}
+
+/* A guest that steps sees each iteration. */
+TEST(a_single_step_is_one_iteration)
+{
+	struct vmexit x = { .kind = EXIT_PIO, .next_rip = 1, .pio = { .port = PORT, .width = 1, .in = true, .string = true } };
+
+	start();
+	INSN("\xf3\x6c");
+	vcpu.rflags |= RFLAGS_TF;
+	vcpu.gpr[GPR_RDX] = PORT;
+	vcpu.gpr[GPR_RDI] = ram;
+	vcpu.gpr[GPR_RCX] = 2;
+	exit_pio(&vcpu, &x);
+	CHECK(vcpu.gpr[GPR_RCX] == 1 && vcpu.rip == CODE_RIP && skipped);
+	exit_pio(&vcpu, &x);
+	CHECK(!vcpu.gpr[GPR_RCX] && vcpu.rip == CODE_RIP + 2);
+	start();
+	INSN("\xf3\xaa");			/* rep stosb */
+	vcpu.rflags |= RFLAGS_TF;
+	vcpu.gpr[GPR_RDI] = BAR;
+	vcpu.gpr[GPR_RCX] = 2;
+	fault(BAR, true);
+	CHECK(vcpu.gpr[GPR_RCX] == 1 && vcpu.rip == CODE_RIP && skipped && dev_writes == 1);
+}
+
+/* Between the exit and the decoding another processor can rewrite an instruction that the processor had allowed. */
+TEST(another_port_access_is_executed_again_once)
+{
+	static const struct { const char *bytes; unsigned n; } others[] = {
+		{ "\xf3\x6e", 2 }, { "\xf3\x6d", 2 }, { "\xe4\x71", 2 }, { "\xec", 1 }, { "\xe6\x71", 2 },
+	};
+	struct vmexit x = { .kind = EXIT_PIO, .next_rip = 1, .pio = { .port = PORT, .width = 1, .in = true, .string = true } };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(others); i++) {
+		start();
+		code(others[i].bytes, others[i].n);
+		vcpu.gpr[GPR_RDX] = PORT;
+		vcpu.gpr[GPR_RCX] = 1;
+		vcpu.gpr[GPR_RSI] = vcpu.gpr[GPR_RDI] = ram;
+		exit_pio(&vcpu, &x);
+		CHECK(exception == -1 && !skipped && vcpu.gpr[GPR_RCX] == 1 && vcpu.rip == CODE_RIP);
+		exit_pio(&vcpu, &x);
+		CHECK(exception == 13 && !skipped);
+	}
+	/* The same instruction, but another port. */
+	start();
+	INSN("\x6c");
+	vcpu.gpr[GPR_RDX] = PM1;
+	vcpu.gpr[GPR_RDI] = ram;
+	exit_pio(&vcpu, &x);
+	CHECK(exception == -1 && !skipped && !raw_ports);
 }
 
 TEST_MAIN
