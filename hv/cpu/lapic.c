@@ -6,6 +6,7 @@
 #include <veneer/mem.h>
 #include "hv/cpu/cpus.h"
 #include "hv/cpu/lapic.h"
+#include "hv/cpu/msr.h"
 #include "hv/x86.h"
 
 static volatile uint8_t *page;
@@ -141,12 +142,12 @@ static void wait_idle(void)
  * Unlike a store to the page, a WRMSR does not wait for earlier stores (SDM vol. 3, 11.12.3): the data that the interrupt
  * announces must be visible first.  Emulators do not show the difference.
  */
-static void x2apic_icr(uint64_t value)
+static bool x2apic_icr(uint64_t value)
 {
 	if (keep_sipis)
 		keep_icr();
 	__asm__ volatile("mfence; lfence" : : : "memory");
-	wrmsr(MSR_X2APIC_ICR, value);
+	return wrmsr_safe(MSR_X2APIC_ICR, value);
 }
 
 void lapic_send(uint32_t dest, uint32_t low)
@@ -223,13 +224,13 @@ bool lapic_guest_x2apic_icr(uint64_t value)
 	uint32_t mode = FIELD_GET(ICR_MODE, (uint32_t)value);
 
 	counter_add(&cnt_accesses, 1);
-	/* Veneer must not execute a write that gives, or might give, #GP: three modes are reserved (11.12.9). */
+	/* Three modes are reserved (11.12.9); what else a processor refuses is #GP, too. */
 	if (!lapic_x2apic() || (value & ICR_X2_RESERVED) || mode == ICR_MODE_LOWEST || mode == ICR_MODE_RESERVED ||
 	    mode == ICR_MODE_EXTINT)
 		return false;
 	if (ipi_guest_sends((uint32_t)value, value >> 32, true))
 		counter_add(&cnt_emulated, 1);
 	else
-		x2apic_icr(value);
+		return x2apic_icr(value);
 	return true;
 }

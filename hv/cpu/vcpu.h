@@ -50,6 +50,8 @@ struct vcpu_seg {
 #define CR4_OSXSAVE	BIT(18)
 #define CR4_PKE		BIT(22)
 #define CR4_CET		BIT(23)
+#define CR4_UINTR	BIT(25)
+#define CR4_FRED	BIT64(32)
 #define EFER_SCE	BIT(0)
 #define EFER_LME	BIT(8)
 #define EFER_LMA	BIT(10)

@@ -43,10 +43,16 @@ void exit_cpuid(struct vcpu *v)
 		vcpu_ops->get(v, &r);
 		if (sub == 0) {
 			c.ebx &= ~BIT(25);	/* Intel PT: its output bypasses nested paging */
-			c.edx &= ~(BIT(18) | BIT(19));	/* PCONFIG: keys of all memory; last branches */
-			c.ecx &= ~BIT(4);	/* OSPKE */
+			/* PCONFIG: keys of all memory; last branches; user interrupts, whose MSRs are held back */
+			c.edx &= ~(BIT(18) | BIT(19) | BIT(5));
+			c.ecx &= ~(BIT(4) | BIT(29));	/* OSPKE; ENQCMD, whose MSR is held back */
 			if (r.cr4 & CR4_PKE)
 				c.ecx |= BIT(4);
+		} else if (sub == 1) {
+			/* FRED, whose MSRs are held back; lists of MSRs, PBNDKB, MSRs of ring 3: VMX has them off */
+			c.eax &= ~(BIT(17) | BIT(27));
+			c.ebx &= ~BIT(1);
+			c.edx &= ~BIT(15);
 		}
 		break;
 	case 0x23:			/* performance monitoring: no architectural PEBS, as with the debug store */
@@ -111,12 +117,17 @@ bool xcr0_valid(uint64_t value)
 	return !((value & XCR0_AVX) && !(value & XCR0_SSE)) && !((value & XCR0_AVX512) && !(value & XCR0_AVX));
 }
 
-/* The processor checked CPL and CR4.OSXSAVE before the exit (26.1.1). */
+/*
+ * The processor has checked CR4.OSXSAVE before the exit, and by the manual also the privilege (26.1.1).  Bochs has not: there
+ * XSETBV exits in ring 3, too.
+ */
 bool exit_xsetbv(struct vcpu *v)
 {
 	uint64_t value = (uint32_t)v->gpr[GPR_RAX] | v->gpr[GPR_RDX] << 32;
+	struct vcpu_regs r;
 
-	if ((uint32_t)v->gpr[GPR_RCX] || !xcr0_valid(value))
+	vcpu_ops->get(v, &r);
+	if (r.cpl || (uint32_t)v->gpr[GPR_RCX] || !xcr0_valid(value))
 		return false;
 	xsetbv(0, value);
 	return true;

@@ -9,9 +9,11 @@
 #include "hv/smp/smp.h"
 #include "hv/cpu/vcpu.h"
 #include "hv/cpu/lapic.h"
+#include "hv/mem/ram.h"
 #include "hv/x86.h"
 
 #define MODES		(APIC_BASE_ENABLE | APIC_BASE_X2APIC)
+#define RESERVED	(GENMASK64(7, 0) | BIT64(9))
 #define XAPIC_IDS	255u		/* 255 is the broadcast */
 
 /*
@@ -115,6 +117,8 @@ bool lapic_guest_base_write(uint64_t value)
 	struct cpu *c = this_cpu();
 	uint64_t now = rdmsr(MSR_APIC_BASE), from = c->apic_off ? 0 : now & MODES, to = value & MODES;
 
+	if (value & (RESERVED | ~(phys_limit() - 1)))
+		return false;
 	if ((value ^ now) & ~(MODES | APIC_BASE_BSP))
 		log_err_once(said, "msr: the guest would move the local APIC from %#lx to %#lx: ignored", now, value);
 	if (!valid_switch(from, to))

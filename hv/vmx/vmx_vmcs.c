@@ -52,9 +52,9 @@ void vmx_vmcs_controls(const struct vmx_caps *c, uint64_t eptp, uint64_t io_bitm
 		vmcs_write(VMCS_VPID, 1);
 	if (c->control[WORD_PROC2] & PROC2_XSAVES)
 		vmcs_write(VMCS_XSS_BITMAP, 0);
-	/* A guest's write that changes an owned bit exits; SMX is hidden, like VMX. */
+	/* A guest's write that changes an owned bit exits.  Hidden are VMX, SMX, and what CPUID hides (hv/exit/cpuid.c). */
 	vmcs_write(VMCS_CR0_MASK, vmx_cr0_owned(c));
-	vmcs_write(VMCS_CR4_MASK, c->cr4_fixed0 | CR4_VMXE | CR4_SMXE);
+	vmcs_write(VMCS_CR4_MASK, c->cr4_fixed0 | CR4_VMXE | CR4_SMXE | CR4_UINTR | CR4_FRED);
 }
 
 /* The host's state is this processor's present state; vmx_enter() sets the stack pointer. */
@@ -102,6 +102,7 @@ void vmx_vmcs_guest(void)
 	vmcs_write(VMCS_GUEST_SYSENTER_ESP, 0);
 	vmcs_write(VMCS_GUEST_SYSENTER_EIP, 0);
 	vmcs_write(VMCS_GUEST_PENDING_DB, 0);
+	vmcs_write(VMCS_GUEST_BLOCKING, 0);
 }
 
 static void get_segment(unsigned i, struct vcpu_seg *s)
@@ -195,7 +196,8 @@ void vmx_set_state(const struct vmx_caps *c, const struct vcpu_regs *r)
 	vmcs_write(VMCS_GUEST_GDTR_LIMIT, r->gdtr.limit);
 	vmcs_write(VMCS_GUEST_IDTR_BASE, r->idtr.base);
 	vmcs_write(VMCS_GUEST_IDTR_LIMIT, r->idtr.limit);
-	vmcs_write(VMCS_GUEST_BLOCKING, 0);
+	/* A guest that writes EFER in its NMI handler stays in the handler. */
+	vmcs_write(VMCS_GUEST_BLOCKING, vmcs_read(VMCS_GUEST_BLOCKING) & BLOCKING_NMI);
 	vmcs_write(VMCS_GUEST_ACTIVITY, ACTIVITY_ACTIVE);
 	if (takes_pdptes(r, &old))
 		set_pdptes(r);

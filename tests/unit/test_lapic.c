@@ -14,6 +14,7 @@
 #include "hv/cpu/features.h"
 #include "hv/cpu/lapic.h"
 
+uint64_t phys_limit(void) { return 1ull << 40; }
 bool mtrr_read(uint32_t msr, uint64_t *value) { return false; }
 bool mtrr_write(uint32_t msr, uint64_t value) { return false; }
 
@@ -333,6 +334,10 @@ TEST(x2apic_icr)
 		if (ICR_X2_RESERVED & BIT(bit))
 			CHECK(!write_msr(MSR_X2APIC_ICR, BIT64(bit) | 0x40));
 	CHECK_EQ(host_wrmsrs, 1);
+	/* Nor does a #GP that only this processor gives reach Veneer. */
+	host_cpu_reset();
+	host_msr_set(MSR_APIC_BASE, base | APIC_BASE_ENABLE | APIC_BASE_X2APIC);
+	CHECK(!write_msr(MSR_X2APIC_ICR, 0x40));
 }
 
 /* The page is not there, and a mode that silicon may refuse is never written by us. */
@@ -359,6 +364,9 @@ TEST(apic_base)
 
 	CHECK(!write_msr(MSR_APIC_BASE, now | APIC_BASE_X2APIC));
 	CHECK(write_msr(MSR_APIC_BASE, 0xfed00000 | APIC_BASE_ENABLE));
+	for (unsigned bit = 0; bit < 64; bit++)
+		if (bit < 8 || bit == 9 || bit >= 40)
+			CHECK(!write_msr(MSR_APIC_BASE, now | BIT64(bit)));
 	CHECK_EQ(host_msr(MSR_APIC_BASE), now);
 	host_cpuid_set(1, (struct cpuid_regs){ .ecx = BIT(21) });
 	features_init();
@@ -466,6 +474,56 @@ TEST(xcr0_takes_what_the_processor_has)
 		CHECK(xcr0_valid(good[i]));
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
 		CHECK(!xcr0_valid(bad[i]));
+}
+
+static struct cpuid_regs guest_cpuid(uint32_t leaf, uint32_t sub)
+{
+	struct vcpu v = { .gpr = { [GPR_RAX] = leaf, [GPR_RCX] = sub } };
+
+	exit_cpuid(&v);
+	return (struct cpuid_regs){ (uint32_t)v.gpr[GPR_RAX], (uint32_t)v.gpr[GPR_RBX], (uint32_t)v.gpr[GPR_RCX],
+				    (uint32_t)v.gpr[GPR_RDX] };
+}
+
+/* A guest that used these would find that its writes of their MSRs are lost, or #UD. */
+TEST(cpuid_hides_what_has_no_msrs)
+{
+	struct cpuid_regs c;
+
+	start(false);
+	host_cpuid_set(7, (struct cpuid_regs){ ~0u, ~0u, ~0u, ~0u });
+	c = guest_cpuid(7, 0);
+	CHECK_EQ(c.edx & (BIT(5) | BIT(18) | BIT(19)), 0);
+	CHECK_EQ(c.ecx & (BIT(4) | BIT(29)), 0);
+	CHECK(c.edx & BIT(26) && c.ecx & BIT(16));
+	c = guest_cpuid(7, 1);
+	CHECK_EQ(c.eax & (BIT(17) | BIT(27)), 0);
+	CHECK_EQ(c.ebx & BIT(1), 0);
+	CHECK_EQ(c.edx & BIT(15), 0);
+	CHECK(c.eax & BIT(18) && c.ecx == ~0u);
+	regs.cr4 = CR4_PKE;
+	CHECK(guest_cpuid(7, 0).ecx & BIT(4));
+}
+
+/* Bochs lets XSETBV exit in ring 3: nothing that needs a privilege relies on the processor's check alone. */
+TEST(xsetbv_is_for_ring_0)
+{
+	struct vcpu v = { .gpr = { [GPR_RAX] = 3 } };
+
+	start(false);
+	host_cpuid_set(1, (struct cpuid_regs){ .ecx = BIT(26) });
+	host_cpuid_set(0xd, (struct cpuid_regs){ .eax = 7 });
+	features_init();
+	host_xcr0 = 1;
+	regs.cpl = 3;
+	CHECK(!exit_xsetbv(&v));
+	CHECK_EQ(host_xcr0, 1);
+	regs.cpl = 0;
+	CHECK(exit_xsetbv(&v));
+	CHECK_EQ(host_xcr0, 3);
+	v.gpr[GPR_RCX] = 1;
+	CHECK(!exit_xsetbv(&v));
+	CHECK_EQ(host_xcr0, 3);
 }
 
 /* An MSR that nobody knew has changed it: Veneer must not take, or leave out, what it did not before. */

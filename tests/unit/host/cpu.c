@@ -133,7 +133,12 @@ uint64_t read_cr0(void) { return CR0_PG; }
 void write_cr0(uint64_t v) { (void)v; }
 void write_cr3(uint64_t v) { (void)v; }
 void wbinvd(void) { }
+uint64_t host_cr2;
+uint64_t read_cr2(void) { return host_cr2; }
+void write_cr2(uint64_t v) { host_cr2 = v; }
 uint64_t host_dr6 = 0xffff0ff0;
 uint64_t read_dr6(void) { return host_dr6; }
 void write_dr6(uint64_t v) { host_dr6 = v; }
+uint64_t host_xcr0 = 1;
+void xsetbv(uint32_t reg, uint64_t v) { host_xcr0 = reg ? ~0ull : v; }
 void halt_forever(void) { host_fail("halt", 0, "the machine halted"); }

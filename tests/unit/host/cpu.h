@@ -12,7 +12,7 @@ void host_cpuid_set(uint32_t leaf, struct cpuid_regs r);
 void host_msr_set(uint32_t msr, uint64_t v);
 uint64_t host_msr(uint32_t msr);
 extern unsigned host_wrmsrs;
-extern uint64_t host_dr6;
+extern uint64_t host_cr2, host_dr6, host_xcr0;
 
 /* Back to a processor with no MSR at all. */
 void host_cpu_reset(void);
