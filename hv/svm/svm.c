@@ -250,6 +250,9 @@ static void svm_set(struct vcpu *v, const struct vcpu_regs *r)
 
 static void svm_inject_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
 {
+	/* The flags that a fault pushes keep an instruction breakpoint from coming again. */
+	if (vector != VCPU_EVENT_DB && vector != VCPU_EVENT_DF)
+		v->rflags |= RFLAGS_RF;
 	/* In real mode exceptions have no error codes. */
 	has_error = has_error && (svm(v)->vmcb->cr0 & CR0_PE);
 	svm(v)->pending_event = svm_event(EVENT_EXCEPTION, vector) |

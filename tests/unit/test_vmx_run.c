@@ -210,6 +210,41 @@ TEST(exceptions_and_their_error_codes)
 	CHECK_EQ(plan[0].event, EVENT(EVENT_TYPE_EXCEPTION, 13));
 }
 
+/* As the processor's own faults have it; a trap has not. */
+TEST(a_fault_pushes_rf)
+{
+	start();
+	vmx_inject_exception(&s.v, VCPU_EVENT_DB, false, 0);
+	run(REASON_CPUID);
+	CHECK(!(vmcs[VMCS_GUEST_RFLAGS] & RFLAGS_RF));
+	vmx_inject_exception(&s.v, VCPU_EVENT_UD, false, 0);
+	run(REASON_CPUID);
+	CHECK(vmcs[VMCS_GUEST_RFLAGS] & RFLAGS_RF);
+}
+
+TEST(a_single_step_ends_behind_a_skipped_instruction)
+{
+	start();
+	vmx_skip(&s.v, RIP + 2);
+	CHECK_EQ(vmcs[VMCS_GUEST_PENDING_DB], 0);
+	s.v.rflags |= RFLAGS_TF;
+	vmcs[VMCS_GUEST_DEBUGCTL] = DEBUGCTL_BTF;
+	vmx_skip(&s.v, RIP + 4);
+	CHECK_EQ(vmcs[VMCS_GUEST_PENDING_DB], 0);
+	vmcs[VMCS_GUEST_DEBUGCTL] = 0;
+	vmcs[VMCS_GUEST_PENDING_DB] = 1;
+	vmcs[VMCS_GUEST_BLOCKING] = BLOCKING_MOV_SS;
+	vmx_skip(&s.v, RIP + 6);
+	CHECK_EQ(vmcs[VMCS_GUEST_PENDING_DB], DR6_BS | 1);
+	CHECK_EQ(vmcs[VMCS_GUEST_BLOCKING], 0);
+	/* The end of a shadow alone is no step. */
+	vmcs[VMCS_GUEST_PENDING_DB] = 0;
+	vmcs[VMCS_GUEST_BLOCKING] = BLOCKING_STI;
+	vmcs[VMCS_GUEST_RFLAGS] = s.v.rflags;
+	run(REASON_NMI_WINDOW);
+	CHECK_EQ(vmcs[VMCS_GUEST_BLOCKING] | vmcs[VMCS_GUEST_PENDING_DB], 0);
+}
+
 /* The host took an NMI before the entry: it is an exit, and the event waits. */
 TEST(an_nmi_before_the_entry)
 {
