@@ -146,7 +146,8 @@ static void start_machine(void)
 {
 	acpi_init(boot.rsdp);
 	time_init(acpi.pm_timer);
-	lapic_init(acpi.lapic_addr);
+	if (lapic_init(acpi.lapic_addr))
+		stop("switch the local APIC (\"APIC mode\") on in the firmware setup");
 	irq_init();
 	cpus_init();
 	smp_init();

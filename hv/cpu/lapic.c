@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The registers of the executing processor's local APIC, and the guest's trapped writes to them.  No emulated APIC. */
 #include <veneer/counters.h>
+#include <veneer/err.h>
 #include <veneer/io.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
@@ -13,6 +14,7 @@ static volatile uint8_t *page;
 static uint32_t page_addr;
 static uint64_t cnt_emulated, cnt_accesses;
 
+#define CPUID_APIC		BIT(9)		/* 1h EDX */
 #define ICR_WAIT		100000u		/* polls of the delivery status: some milliseconds on silicon */
 
 bool lapic_x2apic(void)
@@ -20,16 +22,24 @@ bool lapic_x2apic(void)
 	return rdmsr(MSR_APIC_BASE) & APIC_BASE_X2APIC;
 }
 
-void lapic_init(uint32_t addr)
+int lapic_init(uint32_t addr)
 {
+	/* CPUID's bit is 0 while the local APIC is off (SDM vol. 3, 11.4.3; APM vol. 2, 16.3.1): then there may be no MSR. */
+	if (!(cpuid(1, 0).edx & CPUID_APIC)) {
+		log_err("lapic: it is off: devices could not interrupt Veneer");
+		return -ERR_NODEV;
+	}
 	page_addr = (uint32_t)(rdmsr(MSR_APIC_BASE) & 0xfffff000);
 	if (page_addr != addr)
 		log_warn("lapic: the MADT says %#x, the processor %#x", addr, page_addr);
 	page = mem_map_mmio(page_addr, PAGE_SIZE);
-	if (!page)
-		panic("lapic: cannot map %#x", page_addr);
+	if (!page) {
+		log_err("lapic: cannot map %#x", page_addr);
+		return -ERR_NODEV;
+	}
 	counter_register("irq", "ipis_emulated", &cnt_emulated);
 	counter_register("lapic", "accesses", &cnt_accesses);
+	return 0;
 }
 
 uint32_t lapic_addr(void)

@@ -65,7 +65,11 @@ enum vector_state lapic_vector(uint8_t vector);
 /* True if interrupts of the 8259s get through: LINT0 is ExtINT and not masked, or the local APIC is off. */
 bool lapic_takes_pic(void);
 
-void lapic_init(uint32_t addr);
+/*
+ * Once, at the start; @addr is the MADT's.  -ERR_NODEV after a line if the local APIC is off or cannot be reached: firmware
+ * has a switch for it.
+ */
+int lapic_init(uint32_t addr);
 uint32_t lapic_id(void);
 uint32_t lapic_addr(void);
 

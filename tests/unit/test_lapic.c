@@ -3,6 +3,7 @@
 /* sources: hv/exit/cpuid.c hv/cpu/features.c tests/unit/host/cpu.c */
 /* What reaches the real local APIC, and what a guest's MSR accesses do to the host. */
 #include <string.h>
+#include <veneer/err.h>
 #include <veneer/msi.h>
 #include "host/cpu.h"
 #include "host/host.h"
@@ -135,10 +136,19 @@ static void start(bool x2)
 		host_msr_set(MSR_X2APIC_ICR, 0);
 	}
 	memset(reg, 0, sizeof(reg));
-	lapic_init((uint32_t)base);
+	host_cpuid_set(1, (struct cpuid_regs){ .edx = BIT(9) });
+	CHECK_EQ(lapic_init((uint32_t)base), 0);
 	reg[LAPIC_ID / 4] = OWN_ID << 24;
 	writes = icr_writes = host_wrmsrs = 0;
 	memset(&regs, 0, sizeof(regs));
+}
+
+TEST(an_apic_that_firmware_switched_off_is_said_and_its_msr_not_read)
+{
+	host_cpu_reset();
+	host_log_clear();
+	CHECK_EQ(lapic_init(0xfee00000), -ERR_NODEV);
+	CHECK(host_log_has("lapic: it is off"));
 }
 
 TEST(msi_to_us_by_shorthand)

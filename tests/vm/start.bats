@@ -110,6 +110,12 @@ wrong_blob() { # wrong_blob SED-EXPRESSION [WHY]
 	logged "error: cpu: this processor's SVM has no nested paging, which Veneer needs"
 }
 
+@test "start: a processor whose local APIC is off" {
+	guest_start "${EXIT3[@]}" -- -cpu max,-apic
+	guest_end 2
+	logged "error: stopped: switch the local APIC .* on in the firmware setup"
+}
+
 @test "start: no kernel module" {
 	make_image
 	edit_menu '/os\/kernel kernel/d'
