@@ -483,7 +483,9 @@ TEST(an_access_from_below_does_not_reach_behind)
 
 TEST(string_ports)
 {
-	struct vmexit x = { .kind = EXIT_PIO, .next_rip = 1, .pio = { .port = PORT + 1, .width = 1, .in = true, .string = true } };
+	struct vmexit x = {
+		.kind = EXIT_PIO, .next_rip = 1, .pio = { .port = PORT + 1, .width = 1, .in = true, .string = true },
+	};
 
 	start();
 	INSN("\xf3\x6c");			/* rep insb */
