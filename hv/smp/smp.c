@@ -375,10 +375,13 @@ static int park_in_guest(struct cpu *c)
 /* Sleep so that an INIT is noticed, if nobody watches for it. */
 static void park(struct cpu *c)
 {
-	if (!lifted || c->state != CPU_WAITS || c->init_taken || !vcpu_ops->park)
+	if (!lifted || c->state != CPU_WAITS || c->init_taken || !vcpu_ops->park) {
 		vcpu_ops->sleep(&c->requests);
-	else if (park_in_guest(c))
+	} else if (park_in_guest(c)) {
+		/* No processor can sleep so: from now on the watch emulates the first INIT and SIPI, too. */
+		__atomic_store_n(&lifted, false, __ATOMIC_SEQ_CST);
 		watch_again();
+	}
 }
 
 /* Sleep until another processor makes a request: there is nothing to run. */

@@ -4,6 +4,7 @@
  * The firmware's tables from the RSDP on: a list of tables, each with its signature, length and body from the input, at places
  * that the root table names.  Checksums are right and lengths true unless the input says otherwise.  On a machine all addresses
  * below 4 GiB can be read; here only those of the tables can, so pointers lead to tables or behind 4 GiB.
+ * acpi_hide_tables() reads whatever the second root table names: it is not called here.
  */
 #include "tests/fuzz/fuzz.h"
 #include "host/cpu.h"
@@ -97,7 +98,6 @@ static void fuzz(void)
 	for (unsigned i = 0; i < acpi.necam; i++)
 		CHECK(acpi.ecam[i].bus_first <= acpi.ecam[i].bus_last && IS_ALIGNED(acpi.ecam[i].addr, 1u << 20));
 	limine_ask_machine(&machine);
-	acpi_hide_tables();
 }
 
 FUZZ(fuzz)

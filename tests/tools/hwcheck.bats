@@ -48,7 +48,7 @@ about() { # about ADDRESS
 		asus-m3000|01:08.0|no driver: left to the guest
 		asus-m3000|00:1f.1|IDE mode
 		coffee-lake|00:17.0|driver ahci
-		amd-8845hs|03:00.0|no driver: left to the guest
+		amd-8845hs|03:00.0|driver igc (I226-V), some versions tried on a model that Linux drives: concealed
 		amd-8845hs|05:00.0|driver nvme
 		ryzen-3100|31:00.0|driver ahci (AHCI 1.x), never run on silicon: concealed
 		satellite-l300d|00:12.0|driver ahci (ATI SB600), never run on silicon

@@ -296,7 +296,7 @@ accel() {
 	export BUILD=$PWD/build
 	echo mine >nic
 	start 2 --nic "r8168,control=$PWD/nic"
-	assert_output --partial "--nic: control=$PWD/nic is there and no FIFO"
+	assert_output --partial "the model 8168h: control=$PWD/nic is there and no FIFO"
 	[ "$(cat nic)" = mine ]
 	rm nic
 	ln -s nowhere nic
