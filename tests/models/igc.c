@@ -7,9 +7,6 @@
  * CTRL.DEV_RST leaves nothing but the PHY.  Not: time stamps, launch times and the scheduler (their registers keep what is
  * written), moderation (each cause rings at once), wake-up, virtual functions.
  */
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "igc.h"
 
@@ -41,17 +38,6 @@ static const struct igc_chip chips[] = {
 static struct igc *of(struct model *m)
 {
 	return (struct igc *)((char *)m - offsetof(struct igc, m));
-}
-
-void igc_broken(struct igc *c, const char *fmt, ...)
-{
-	char text[160];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	c->m.host.broken(c->m.host.ctx, text);
 }
 
 /* --- interrupts --- */
@@ -487,55 +473,30 @@ static bool paused(struct model *m)
 
 /* --- options --- */
 
-static bool set_mac(struct igc *c, const char *value)
-{
-	unsigned b[6];
-	char rest;
-
-	if (sscanf(value, "%2x:%2x:%2x:%2x:%2x:%2x%c", b, b + 1, b + 2, b + 3, b + 4, b + 5, &rest) != 6)
-		return false;
-	for (unsigned i = 0; i < 6; i++)
-		c->mac[i] = (uint8_t)b[i];
-	return true;
-}
-
 static bool set(struct model *m, const char *name, const char *value)
 {
-	struct igc *c = of(m);
-	static const struct { const char *name; size_t at; } switches[] = {
-		{ "flash", offsetof(struct igc, flash) }, { "phy-off", offsetof(struct igc, phy_off) },
-		{ "half", offsetof(struct igc, partner_half) }, { "reset-stuck", offsetof(struct igc, reset_stuck) },
-		{ "gone", offsetof(struct igc, gone) }, { "tx-hang", offsetof(struct igc, tx_hang) },
-		{ "tx-stuck", offsetof(struct igc, tx_stuck) }, { "swsm-left", offsetof(struct igc, swsm_left) },
-		{ "pbs-left", offsetof(struct igc, pbs_left) },
-	}, numbers[] = {
-		{ "mbps", offsetof(struct igc, mbps) }, { "lose-irqs", offsetof(struct igc, lose_irqs) },
-		{ "lose-tails", offsetof(struct igc, lose_tails) }, { "fw-has-phy", offsetof(struct igc, fw_has_phy) },
+	static const struct model_option options[] = {
+		MODEL_SWITCH(igc, "flash", flash, ~0u), MODEL_SWITCH(igc, "phy-off", phy_off, ~0u),
+		MODEL_SWITCH(igc, "half", partner_half, ~0u), MODEL_SWITCH(igc, "reset-stuck", reset_stuck, ~0u),
+		MODEL_SWITCH(igc, "gone", gone, ~0u), MODEL_SWITCH(igc, "tx-hang", tx_hang, ~0u),
+		MODEL_SWITCH(igc, "tx-stuck", tx_stuck, ~0u), MODEL_SWITCH(igc, "swsm-left", swsm_left, ~0u),
+		MODEL_SWITCH(igc, "pbs-left", pbs_left, ~0u),
+		MODEL_NUMBER(igc, "mbps", mbps, ~0u), MODEL_NUMBER(igc, "lose-irqs", lose_irqs, ~0u),
+		MODEL_NUMBER(igc, "lose-tails", lose_tails, ~0u), MODEL_NUMBER(igc, "fw-has-phy", fw_has_phy, ~0u),
 	};
-	char *end;
+	struct igc *c = of(m);
 	unsigned n;
 
 	if (!strcmp(name, "mac"))
-		return set_mac(c, value);
-	n = (unsigned)strtoul(value, &end, 0);
-	if (end == value || *end)
+		return model_mac(value, c->mac);
+	if (!model_number(value, &n))
 		return false;
-	for (size_t i = 0; i < sizeof(switches) / sizeof(*switches); i++)
-		if (!strcmp(name, switches[i].name)) {
-			*(bool *)((char *)c + switches[i].at) = n;
-			return true;
-		}
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-		if (!strcmp(name, numbers[i].name)) {
-			*(unsigned *)((char *)c + numbers[i].at) = n;
-			return true;
-		}
 	if (!strcmp(name, "link"))
 		igc_cable(c, n);
 	else if (!strcmp(name, "autoneg-ms"))
 		c->autoneg_us = 1000ull * n;
 	else
-		return false;
+		return model_set(c, options, sizeof(options) / sizeof(*options), name, n);
 	return true;
 }
 

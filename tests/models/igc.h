@@ -164,7 +164,7 @@ static inline bool igc_master(const struct igc *c)
 	return c->m.host.master(c->m.host.ctx) && !(igc_get(c, I_CTRL) & I_CTRL_MASTER_OFF);
 }
 
-__attribute__((format(printf, 2, 3))) void igc_broken(struct igc *c, const char *fmt, ...);
+#define igc_broken(chip, ...)	model_broken(&(chip)->m, __VA_ARGS__)
 void igc_cause(struct igc *c, uint32_t bits);
 /* A queue asks for its interrupt: by the vector that IVAR names, and by ICR. */
 void igc_queue_cause(struct igc *c, unsigned queue, bool tx);

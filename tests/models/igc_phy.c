@@ -5,23 +5,12 @@
  * Not: EEE on the wire, cable tests, forced speeds.
  */
 #include "igc.h"
+#include "mii.h"
 
-#define BMCR_RESET	0x8000u
-#define BMCR_AN		0x1000u
-#define BMCR_PDOWN	0x0800u
-#define BMCR_ANRESTART	0x0200u
-#define BMSR_FIXED	0x7949u		/* all kinds of 10 and 100, extended status, can negotiate */
-#define BMSR_LINK	0x0004u
-#define BMSR_AN_DONE	0x0020u
-#define AN_10		0x0061u
-#define AN_100H		0x0080u
-#define AN_100F		0x0100u
-#define AN_PAUSE	0x0c00u
-#define GBCR_1000F	0x0200u
 #define GBSR_OK		0x3800u		/* both receivers, the partner's offer */
 #define MMD_DATA	0xc000u		/* in register 13: what register 14 is */
 
-enum { BMCR = 0, BMSR, PHYID1, PHYID2, ANAR, ANLPAR, ANER, GBCR = 9, GBSR, MMDAC = 13, MMDAAD, ESTATUS };
+enum { MMDAC = 13, MMDAAD };
 
 #define AN_MMD		7u		/* clause 45's device for negotiation, and two of its registers */
 #define AN_2500		32u

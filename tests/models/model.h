@@ -80,6 +80,28 @@ struct model_ops {
 	bool (*set)(struct model *m, const char *name, const char *value);
 };
 
+/* --- for models (model.c) --- */
+
+/* A driver broke a rule of the datasheet: host.broken() with a text of at most 159 characters. */
+void model_broken(struct model *m, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* An option of a chip: a bool (0, or another number up to @most) or an unsigned (up to @most) of the chip's struct. */
+struct model_option {
+	const char *name;
+	size_t at;
+	unsigned most;
+	bool is_switch;
+};
+#define MODEL_SWITCH(chip, name, field, most)	{ name, offsetof(struct chip, field), most, true }
+#define MODEL_NUMBER(chip, name, field, most)	{ name, offsetof(struct chip, field), most, false }
+
+/* Set the option @name of @chip.  False: the table lacks the name, or @value is too large. */
+bool model_set(void *chip, const struct model_option *table, size_t count, const char *name, unsigned value);
+
+/* Read an option's value.  False: @value is no such thing. */
+bool model_number(const char *value, unsigned *to);
+bool model_mac(const char *value, uint8_t to[6]);
+
 /* Return the model of a chip, by name; NULL if there is no such chip. */
 struct model *model_rtl8168(const char *chip);
 struct model *model_igc(const char *chip);

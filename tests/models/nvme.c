@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The NVMe model: its registers, its doorbells and its queues (NVM Express 1.4, 3.1, 4.1, 7.6). */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,17 +20,6 @@ enum {
 #define CSTS_NSSRO	0x10u
 #define NSSR_MAGIC	0x4e564d65u
 #define SHUTDOWN_US	5000u
-
-void nvme_broken(struct nvme *n, const char *format, ...)
-{
-	char text[160];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	n->m.host.broken(n->m.host.ctx, text);
-}
 
 static uint64_t now(struct nvme *n)
 {
@@ -338,19 +326,6 @@ static void power_on(struct model *m)
 
 /* --- options --- */
 
-static struct { const char *name; size_t at; unsigned most; } const numbers[] = {
-	{ "queues", offsetof(struct nvme, queues), NVME_QUEUES - 1 }, { "ready-ms", offsetof(struct nvme, ready_ms), 200000 },
-	{ "timeout", offsetof(struct nvme, timeout), 255 }, { "mdts", offsetof(struct nvme, mdts), 9 },
-	{ "entry", offsetof(struct nvme, entry), 8 }, { "hold", offsetof(struct nvme, hold), NVME_HELD },
-	{ "fail", offsetof(struct nvme, fail), 1000000 }, { "lose-irqs", offsetof(struct nvme, lose_irqs), 1000000 },
-};
-
-static struct { const char *name; size_t at; } const switches[] = {
-	{ "stuck", offsetof(struct nvme, stuck) }, { "fatal", offsetof(struct nvme, fatal) },
-	{ "gone", offsetof(struct nvme, gone) }, { "subsystem", offsetof(struct nvme, subsystem) },
-	{ "write-cache", offsetof(struct nvme, write_cache) },
-};
-
 /* event=N: double word 0 of the completion, as the specification has it (1.4, 5.2). */
 static bool set_event(struct nvme *n, uint32_t event)
 {
@@ -383,9 +358,17 @@ static bool set_kind(struct nvme *n, unsigned nsid, const char *value)
 
 static bool set(struct model *m, const char *name, const char *value)
 {
+	static const struct model_option options[] = {
+		MODEL_NUMBER(nvme, "queues", queues, NVME_QUEUES - 1), MODEL_NUMBER(nvme, "ready-ms", ready_ms, 200000),
+		MODEL_NUMBER(nvme, "timeout", timeout, 255), MODEL_NUMBER(nvme, "mdts", mdts, 9),
+		MODEL_NUMBER(nvme, "entry", entry, 8), MODEL_NUMBER(nvme, "hold", hold, NVME_HELD),
+		MODEL_NUMBER(nvme, "fail", fail, 1000000), MODEL_NUMBER(nvme, "lose-irqs", lose_irqs, 1000000),
+		MODEL_SWITCH(nvme, "stuck", stuck, 1), MODEL_SWITCH(nvme, "fatal", fatal, 1),
+		MODEL_SWITCH(nvme, "gone", gone, 1), MODEL_SWITCH(nvme, "subsystem", subsystem, 1),
+		MODEL_SWITCH(nvme, "write-cache", write_cache, 1),
+	};
 	struct nvme *n = nvme_of(m);
-	char *end;
-	unsigned long v = strtoul(value, &end, 0);
+	unsigned v;
 
 	if (!strcmp(name, "serial")) {
 		snprintf(n->serial, sizeof(n->serial), "%s", value);
@@ -393,26 +376,16 @@ static bool set(struct model *m, const char *name, const char *value)
 	}
 	if (!strncmp(name, "kind", 4))
 		return set_kind(n, (unsigned)strtoul(name + 4, NULL, 10), value);
-	if (end == value || *end)
+	if (!model_number(value, &v))
 		return false;
 	if (!strcmp(name, "event"))
-		return set_event(n, (uint32_t)v);
+		return set_event(n, v);
 	if (!strcmp(name, "warning")) {
 		/* By the type "SMART / health status", information "temperature", log page 02h. */
 		n->warning = v & 0x1f;
 		return set_event(n, 0x020101);
 	}
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		if (!strcmp(name, numbers[i].name) && v <= numbers[i].most) {
-			*(unsigned *)((char *)n + numbers[i].at) = (unsigned)v;
-			return true;
-		}
-	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++)
-		if (!strcmp(name, switches[i].name) && v <= 1) {
-			*(bool *)((char *)n + switches[i].at) = v;
-			return true;
-		}
-	return false;
+	return model_set(n, options, sizeof(options) / sizeof(*options), name, v);
 }
 
 static bool disk(struct model *m, uint8_t *data, uint64_t size, unsigned sector)
@@ -433,7 +406,7 @@ static const struct model_ops ops = {
 	.power_on = power_on, .reset = power_on, .read = read_reg, .write = write_reg, .run = run, .set = set, .disk = disk,
 };
 
-bool nvme_init(struct nvme *n)
+void nvme_init(struct nvme *n)
 {
 	memset(n, 0, sizeof(*n));
 	n->m.ops = &ops;
@@ -450,12 +423,14 @@ bool nvme_init(struct nvme *n)
 	n->entry = 6;
 	n->write_cache = true;
 	n->ready_us = n->shutdown_us = MODEL_NEVER;
-	return true;
 }
 
 struct model *model_nvme(const char *chip)
 {
 	static struct nvme n;
 
-	return !strcmp(chip, "nvme") && nvme_init(&n) ? &n.m : NULL;
+	if (strcmp(chip, "nvme") != 0)
+		return NULL;
+	nvme_init(&n);
+	return &n.m;
 }

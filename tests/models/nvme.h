@@ -71,17 +71,16 @@ struct nvme {
 	unsigned hold, fail, lose_irqs;
 	unsigned warning;			/* bits of the health log's first byte */
 	bool stuck, fatal, gone, subsystem;
-	unsigned aborted;
 };
 
-bool nvme_init(struct nvme *n);
+void nvme_init(struct nvme *n);
 
 static inline struct nvme *nvme_of(struct model *m)
 {
 	return (struct nvme *)((char *)m - offsetof(struct nvme, m));
 }
 
-void nvme_broken(struct nvme *n, const char *format, ...) __attribute__((format(printf, 2, 3)));
+#define nvme_broken(chip, ...)	model_broken(&(chip)->m, __VA_ARGS__)
 
 /* Status of a completion: type and code, without the phase (1.4, 4.6.1). */
 #define NVME_OK			0x000u

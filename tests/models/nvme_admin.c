@@ -329,7 +329,6 @@ static unsigned abort_command(struct nvme *n, const struct nvme_command *c, uint
 	for (unsigned i = 0; i < NVME_HELD; i++)
 		if (n->held[i].used && n->held[i].sq == sq && n->held[i].id == id) {
 			n->held[i].used = false;
-			n->aborted++;
 			*result = 0;
 			nvme_complete(n, sq, (uint16_t)id, 0, NVME_ABORTED);
 		}

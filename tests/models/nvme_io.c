@@ -81,15 +81,25 @@ unsigned nvme_transfer(struct nvme *n, const struct nvme_command *c, void *buf, 
 	return NVME_OK;
 }
 
+/* The blocks that a command names.  False: not all are in the namespace, which no driver should ask for. */
+static bool named_blocks(struct nvme *n, const struct nvme_command *c, const struct nvme_space *s, uint64_t *first,
+			 uint64_t *count)
+{
+	*first = c->dw[0] | (uint64_t)c->dw[1] << 32;
+	*count = (c->dw[2] & 0xffff) + 1;
+	if (*first < s->blocks && *count <= s->blocks - *first)
+		return true;
+	nvme_broken(n, "command %02x: blocks %llu to %llu of %llu", c->opcode, (unsigned long long)*first,
+		    (unsigned long long)(*first + *count), (unsigned long long)s->blocks);
+	return false;
+}
+
 static unsigned move_blocks(struct nvme *n, const struct nvme_command *c, struct nvme_space *s, bool to_host)
 {
-	uint64_t first = c->dw[0] | (uint64_t)c->dw[1] << 32, count = (c->dw[2] & 0xffff) + 1;
+	uint64_t first, count;
 
-	if (first >= s->blocks || count > s->blocks - first) {
-		nvme_broken(n, "command %02x: blocks %llu to %llu of %llu", c->opcode, (unsigned long long)first,
-			    (unsigned long long)(first + count), (unsigned long long)s->blocks);
+	if (!named_blocks(n, c, s, &first, &count))
 		return NVME_RANGE;
-	}
 	if (n->mdts && (count << s->shift) > (uint64_t)NVME_PAGE << n->mdts) {
 		nvme_broken(n, "command %02x: %llu blocks are more than MDTS allows", c->opcode, (unsigned long long)count);
 		return NVME_FIELD;
@@ -99,10 +109,9 @@ static unsigned move_blocks(struct nvme *n, const struct nvme_command *c, struct
 
 static unsigned write_zeroes(struct nvme *n, const struct nvme_command *c, struct nvme_space *s)
 {
-	uint64_t first = c->dw[0] | (uint64_t)c->dw[1] << 32, count = (c->dw[2] & 0xffff) + 1;
+	uint64_t first, count;
 
-	(void)n;
-	if (first >= s->blocks || count > s->blocks - first)
+	if (!named_blocks(n, c, s, &first, &count))
 		return NVME_RANGE;
 	memset(s->data + (first << s->shift), 0, count << s->shift);
 	return NVME_OK;

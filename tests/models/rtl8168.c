@@ -7,9 +7,6 @@
  * receiver.  A bit of the MCU register tells this; frames reach the driver's ring only after the driver has cleared the bit and
  * rebuilt the list of the shared buffer (E8DEh bit 14 off, then bit 15 on, each followed by LINK_LIST_RDY).
  */
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "rtl8168.h"
 
@@ -64,17 +61,6 @@ static const struct rtl8168_chip chips[] = {
 static struct rtl8168 *of(struct model *m)
 {
 	return (struct rtl8168 *)((char *)m - offsetof(struct rtl8168, m));
-}
-
-void rtl8168_broken(struct rtl8168 *c, const char *fmt, ...)
-{
-	char text[160];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	c->m.host.broken(c->m.host.ctx, text);
 }
 
 /* --- interrupts --- */
@@ -504,58 +490,29 @@ static bool paused(struct model *m)
 
 /* --- options --- */
 
-static bool set_number(unsigned *to, const char *value)
-{
-	char *end;
-
-	*to = (unsigned)strtoul(value, &end, 0);
-	return end != value && !*end;
-}
-
-static bool set_mac(struct rtl8168 *c, const char *value)
-{
-	unsigned b[6];
-	char rest;
-
-	if (sscanf(value, "%2x:%2x:%2x:%2x:%2x:%2x%c", b, b + 1, b + 2, b + 3, b + 4, b + 5, &rest) != 6)
-		return false;
-	for (unsigned i = 0; i < 6; i++)
-		c->mac[i] = (uint8_t)b[i];
-	return true;
-}
-
 static bool set(struct model *m, const char *name, const char *value)
 {
-	struct rtl8168 *c = of(m);
-	static const struct { const char *name; size_t at; } switches[] = {
-		{ "oob", offsetof(struct rtl8168, warm_oob) }, { "phy-off", offsetof(struct rtl8168, phy_off) },
-		{ "half", offsetof(struct rtl8168, partner_half) }, { "reset-stuck", offsetof(struct rtl8168, reset_stuck) },
-		{ "gone", offsetof(struct rtl8168, gone) }, { "tx-hang", offsetof(struct rtl8168, tx_hang) },
-		{ "tx-stuck", offsetof(struct rtl8168, tx_stuck) },
+	static const struct model_option options[] = {
+		MODEL_SWITCH(rtl8168, "oob", warm_oob, ~0u), MODEL_SWITCH(rtl8168, "phy-off", phy_off, ~0u),
+		MODEL_SWITCH(rtl8168, "half", partner_half, ~0u), MODEL_SWITCH(rtl8168, "reset-stuck", reset_stuck, ~0u),
+		MODEL_SWITCH(rtl8168, "gone", gone, ~0u), MODEL_SWITCH(rtl8168, "tx-hang", tx_hang, ~0u),
+		MODEL_SWITCH(rtl8168, "tx-stuck", tx_stuck, ~0u),
+		MODEL_NUMBER(rtl8168, "mbps", mbps, ~0u), MODEL_NUMBER(rtl8168, "lose-irqs", lose_irqs, ~0u),
+		MODEL_NUMBER(rtl8168, "lose-polls", lose_polls, ~0u),
 	};
+	struct rtl8168 *c = of(m);
 	unsigned n;
 
 	if (!strcmp(name, "mac"))
-		return set_mac(c, value);
-	if (!set_number(&n, value))
+		return model_mac(value, c->mac);
+	if (!model_number(value, &n))
 		return false;
-	for (size_t i = 0; i < sizeof(switches) / sizeof(*switches); i++)
-		if (!strcmp(name, switches[i].name)) {
-			*(bool *)((char *)c + switches[i].at) = n;
-			return true;
-		}
 	if (!strcmp(name, "link"))
 		rtl8168_cable(c, n);
 	else if (!strcmp(name, "autoneg-ms"))
 		c->autoneg_us = 1000ull * n;
-	else if (!strcmp(name, "mbps"))
-		c->mbps = n;
-	else if (!strcmp(name, "lose-irqs"))
-		c->lose_irqs = n;
-	else if (!strcmp(name, "lose-polls"))
-		c->lose_polls = n;
 	else
-		return false;
+		return model_set(c, options, sizeof(options) / sizeof(*options), name, n);
 	return true;
 }
 

@@ -148,7 +148,7 @@ static inline bool rtl8168_master(const struct rtl8168 *c)
 	return c->m.host.master(c->m.host.ctx);
 }
 
-__attribute__((format(printf, 2, 3))) void rtl8168_broken(struct rtl8168 *c, const char *fmt, ...);
+#define rtl8168_broken(chip, ...)	model_broken(&(chip)->m, __VA_ARGS__)
 void rtl8168_cause(struct rtl8168 *c, uint16_t bits);
 
 /* rtl8168_phy.c */

@@ -3,25 +3,14 @@
  * The PHY in Realtek's gigabit chips: MII registers (IEEE 802.3, clause 22), pages by register 31, negotiation, which takes
  * time.  Unknown registers store their value.  Not here: EEE, cable tests, forced speeds that differ from the partner's.
  */
+#include "mii.h"
 #include "rtl8168.h"
 
-#define BMCR_RESET	0x8000u
-#define BMCR_AN		0x1000u
-#define BMCR_PDOWN	0x0800u
-#define BMCR_ANRESTART	0x0200u
-#define BMSR_FIXED	0x7949u		/* all kinds of 10 and 100, extended status, can negotiate */
-#define BMSR_LINK	0x0004u
-#define BMSR_AN_DONE	0x0020u
-#define AN_10		0x0061u
-#define AN_100H		0x0080u
-#define AN_100F		0x0100u
-#define AN_PAUSE	0x0c00u
-#define GBCR_1000F	0x0200u
 #define GBSR_1000F	0x0800u
 #define GBSR_OK		0x3000u		/* both receivers */
 #define ESTATUS_1000	0x3000u
 
-enum { BMCR = 0, BMSR, PHYID1, PHYID2, ANAR, ANLPAR, ANER, GBCR = 9, GBSR, ESTATUS = 15, PAGE = 31 };
+enum { PAGE = 31 };
 
 /* Registers of vendor's pages, by their address. */
 #define AT_SPEED	0xa434u		/* of the link, on PHYs with OCP */

@@ -4,7 +4,8 @@
 /* sources: virtio/access.c tests/unit/host/twin.c hw/nic/nic.c hw/nic/intel/intel.c hw/nic/intel/intel_tx.c */
 /* sources: hw/nic/intel/intel_rx.c hw/nic/intel/intel_mac.c hw/nic/intel/intel_phy.c hw/nic/intel/igb.c */
 /* sources: hw/nic/intel/igb_desc.c hw/nic/intel/igb_pci.c hw/nic/intel/igc.c hw/nic/intel/igc_pci.c */
-/* sources: tests/models/igc.c tests/models/igc_phy.c tests/models/igc_rings.c tests/models/igc_offload.c */
+/* sources: tests/models/model.c tests/models/igc.c tests/models/igc_phy.c tests/models/igc_rings.c */
+/* sources: tests/models/igc_offload.c */
 /* An I225 that hangs, behind virtio-net. */
 #include "host/twin.h"
 #include "virtio/net/net.h"

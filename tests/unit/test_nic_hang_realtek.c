@@ -3,7 +3,7 @@
 /* sources: virtio/pci_config.c virtio/msix.c virtio/legacy.c virtio/modern.c virtio/queue.c hv/lib/sg.c */
 /* sources: virtio/access.c tests/unit/host/twin.c hw/nic/nic.c hw/nic/realtek/realtek.c hw/nic/realtek/realtek_chip.c */
 /* sources: hw/nic/realtek/realtek_rings.c hw/nic/realtek/realtek_pci.c */
-/* sources: tests/models/rtl8168.c tests/models/rtl8168_phy.c tests/models/rtl8168_rings.c */
+/* sources: tests/models/model.c tests/models/rtl8168.c tests/models/rtl8168_phy.c tests/models/rtl8168_rings.c */
 /* An RTL8168H that hangs, behind virtio-net, or whose receiver does. */
 #include "host/twin.h"
 #include "virtio/net/net.h"

@@ -2,7 +2,8 @@
 /* sources: hw/nic/nic.c hw/nic/intel/intel.c hw/nic/intel/intel_tx.c hw/nic/intel/intel_rx.c hw/nic/intel/intel_mac.c */
 /* sources: hw/nic/intel/intel_phy.c hw/nic/intel/igb.c hw/nic/intel/igb_desc.c hw/nic/intel/igb_pci.c hw/nic/intel/igc.c */
 /* sources: hw/nic/intel/igc_pci.c hv/lib/sg.c */
-/* sources: tests/models/igc.c tests/models/igc_phy.c tests/models/igc_rings.c tests/models/igc_offload.c */
+/* sources: tests/models/model.c tests/models/igc.c tests/models/igc_phy.c tests/models/igc_rings.c */
+/* sources: tests/models/igc_offload.c */
 /* What I225 and I226 have otherwise than igb, and all of the driver's life, on the model that Linux's driver accepts. */
 #include "igc_fixture.h"
 
