@@ -107,6 +107,13 @@ reported() {
 	grep -aE -- "^GUEST: $1" "$(serial)" | head -n 1 | sed -E "s/^GUEST: $1 ?//" | tr -d '\r'
 }
 
+# logged REGEX: a whole line of Veneer's on the serial port matches.
+logged() {
+	tr -d '\r' <"$(serial)" | grep -qaE -- "^veneer: $1$" && return 0
+	echo "not logged: $1"
+	return 1
+}
+
 qmp() {
 	"$LIB/qmp" "$BATS_TEST_TMPDIR/qmp" "$@"
 }

@@ -12,13 +12,6 @@ setup() {
 
 teardown() { guest_teardown; }
 
-# logged REGEX: a line of Veneer's that is wholly this
-logged() {
-	tr -d '\r' <"$(serial)" | grep -qaE -- "^veneer: $1$" && return 0
-	echo "not logged: $1"
-	return 1
-}
-
 # boots_itself SERIAL IMAGE ARGS...: the disk's GRUB, reading by INT 13h, starts Linux, which finds the same disk by virtio-blk.
 boots_itself() {
 	local serial=$1 image=$2

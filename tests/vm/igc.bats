@@ -2,38 +2,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Intel's I225 and I226, which no emulator has: a register model of tests/models, a process behind QEMU 11.  Linux's own driver
 # (igc of Debian 6.1) judges the model, then Veneer drives it.
+# shellcheck disable=SC2154 # models.bash sets transfer and nics
 load ../lib/guest
 load ../lib/bios
-
-setup() {
-	cd "$BATS_TEST_TMPDIR" || return 1
-	"$LIB/qemu11" "$BUILD/qemu11" || return 1
-}
-
-teardown() { guest_teardown; }
-
-# lawful N: the N models saw no rule broken and no DMA to a wrong place.
-lawful() {
-	[ "$(grep -c '^model: ends, 0 rules broken, 0 DMA refused$' qemu.log)" = "$1" ] && return 0
-	grep '^model: ' qemu.log
-	return 1
-}
-
-# transfer MIB: a file for the guest to fetch; what the guest has to know
-transfer() {
-	http_start
-	random_file "$HTTP_DIR/down" "$1"
-	transfer="veneer.url=$HTTP_URL veneer.mib=$1"
-}
-
-# cards OPTIONS CHIP...: sets nics
-cards() {
-	local chip options=$1
-	nics=()
-	for chip in "${@:2}"; do
-		nics+=(--nic "igc,chip=$chip$options")
-	done
-}
+load ../lib/models
 
 # One boot.
 @test "igc: an I225 left with small packet buffers and its PHY off: hidden, DHCP, 2 MiB down and up, the cable pulled" {
@@ -59,7 +31,7 @@ cards() {
 @test "igc: Linux's own driver accepts I225: two queues, 2.5 Gb/s, 64 MiB down and up, removed and loaded" {
 	NATIVE=1
 	transfer 64
-	cards ,flash=1 i225
+	cards igc ,flash=1 i225
 	linux_run net,reload "$transfer veneer.driver=igc" --smp 2 "${nics[@]}"
 	check_transfers 1
 	said "speed: 2500"
@@ -70,7 +42,7 @@ cards() {
 @test "igc: Linux's own driver accepts I225-LM, I226 and I226-LM with slow and late links" {
 	NATIVE=1
 	transfer 8
-	cards ,autoneg-ms=2000,mbps=1000,phy-off=1 i226 i225lm i226lm
+	cards igc ,autoneg-ms=2000,mbps=1000,phy-off=1 i226 i225lm i226lm
 	linux_run net,reload "$transfer veneer.driver=igc" "${nics[@]}"
 	said "cards: 3"
 	check_transfers 3
@@ -124,7 +96,7 @@ cards() {
 @test "igc: Veneer drives I225-LM, I226 and I226-LM, 64 MiB down and up, on the older machine" {
 	veneer_only
 	transfer 64
-	cards ,autoneg-ms=1500,phy-off=1 i225lm i226 i226lm
+	cards igc ,autoneg-ms=1500,phy-off=1 i225lm i226 i226lm
 	linux_run net "$transfer" --machine pc --mem 5G "${nics[@]}"
 	said "cards: 3"
 	check_transfers 3

@@ -2,38 +2,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Realtek's gigabit family, which no emulator has: register models of tests/models, each a process behind QEMU 11.  Linux's own
 # driver (r8169 of Debian 6.1) judges the models, then Veneer drives them.
+# shellcheck disable=SC2154 # models.bash sets transfer and nics
 load ../lib/guest
 load ../lib/bios
-
-setup() {
-	cd "$BATS_TEST_TMPDIR" || return 1
-	"$LIB/qemu11" "$BUILD/qemu11" || return 1
-}
-
-teardown() { guest_teardown; }
-
-# lawful N: the N models saw no rule broken and no DMA to a wrong place.
-lawful() {
-	[ "$(grep -c '^model: ends, 0 rules broken, 0 DMA refused$' qemu.log)" = "$1" ] && return 0
-	grep '^model: ' qemu.log
-	return 1
-}
-
-# transfer MIB: a file for the guest to fetch; what the guest has to know
-transfer() {
-	http_start
-	random_file "$HTTP_DIR/down" "$1"
-	transfer="veneer.url=$HTTP_URL veneer.mib=$1"
-}
-
-# cards OPTIONS CHIP...: sets nics
-cards() {
-	local chip options=$1
-	nics=()
-	for chip in "${@:2}"; do
-		nics+=(--nic "r8168,chip=$chip$options")
-	done
-}
+load ../lib/models
 
 # One boot: firmware left the receiver to the management and the PHY switched off.
 @test "r8168: an 8168H left out of band: hidden, DHCP, 16 MiB down and up unharmed, the cable pulled and put back" {
@@ -71,7 +43,7 @@ cards() {
 @test "r8168: Linux's own driver accepts 8168H and 8168B: 64 MiB down and up, removed and loaded" {
 	NATIVE=1
 	transfer 64
-	cards ,oob=1 8168h 8168b
+	cards r8168 ,oob=1 8168h 8168b
 	linux_run net,reload "$transfer veneer.driver=r8169" "${nics[@]}"
 	said "cards: 2"
 	check_transfers 2
@@ -82,7 +54,7 @@ cards() {
 @test "r8168: Linux's own driver accepts 8169, 8168C, 8168D, 8168E-VL and 8168F" {
 	NATIVE=1
 	transfer 8
-	cards "" 8169 8168c 8168d 8168evl 8168f
+	cards r8168 "" 8169 8168c 8168d 8168evl 8168f
 	linux_run net "$transfer" "${nics[@]}"
 	said "cards: 5"
 	check_transfers 5
@@ -93,7 +65,7 @@ cards() {
 @test "r8168: Linux's own driver accepts 8168G and 8106E" {
 	NATIVE=1
 	transfer 8
-	cards ,oob=1,autoneg-ms=3000 8168g 8106e
+	cards r8168 ,oob=1,autoneg-ms=3000 8168g 8106e
 	linux_run net,reload "$transfer veneer.driver=r8169" "${nics[@]}"
 	check_transfers 2
 	lawful 2
@@ -103,7 +75,7 @@ cards() {
 @test "r8168: Linux's own driver accepts 8125A and 8125B" {
 	NATIVE=1
 	transfer 16
-	cards ,oob=1 8125a 8125b
+	cards r8168 ,oob=1 8125a 8125b
 	linux_run net,reload "$transfer veneer.driver=r8169" "${nics[@]}"
 	said "cards: 2"
 	check_transfers 2
@@ -142,7 +114,7 @@ ipxe_drives() {
 @test "r8168: Veneer drives 8125A and 8125B, left out of band and with their PHY off" {
 	veneer_only
 	transfer 16
-	cards ,oob=1,phy-off=1 8125a 8125b
+	cards r8168 ,oob=1,phy-off=1 8125a 8125b
 	linux_run net "$transfer" "${nics[@]}"
 	said "cards: 2"
 	check_transfers 2
@@ -153,7 +125,7 @@ ipxe_drives() {
 @test "r8168: Veneer drives 8168B, 8168C, 8168D, 8168E-VL and 8168F" {
 	veneer_only
 	transfer 8
-	cards ,autoneg-ms=1500 8168b 8168c 8168d 8168evl 8168f
+	cards r8168 ,autoneg-ms=1500 8168b 8168c 8168d 8168evl 8168f
 	linux_run net "$transfer" "${nics[@]}"
 	check_transfers 5
 	lawful 5
@@ -163,7 +135,7 @@ ipxe_drives() {
 @test "r8168: Veneer drives 8169, 8168G, 8168H and 8106E on the older machine, with memory that an 8169 does not reach" {
 	veneer_only
 	transfer 8
-	cards ,oob=1 8169 8168g 8168h 8106e
+	cards r8168 ,oob=1 8169 8168g 8168h 8106e
 	linux_run net "$transfer" --machine pc --mem 5G "${nics[@]}"
 	check_transfers 4
 	lawful 4

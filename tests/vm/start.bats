@@ -12,13 +12,6 @@ setup() {
 
 teardown() { guest_teardown; }
 
-# logged REGEX: a line of Veneer's that is wholly this
-logged() {
-	tr -d '\r' <"$(serial)" | grep -qaE -- "^veneer: $1$" && return 0
-	echo "not logged: $1"
-	return 1
-}
-
 not_logged() {
 	! logged "$1" >/dev/null && return 0
 	echo "logged: $1"
