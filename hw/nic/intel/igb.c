@@ -171,26 +171,26 @@ static void negotiate(struct intel_nic *n)
 	igb_phy_give(n);
 }
 
-void igb_one_queue(struct intel_nic *n)
-{
-	intel_wr(n, REG_GPIE, 0);
-	intel_wr(n, REG_IVAR0, FIELD_PREP(IVAR_RX0, IVAR_VALID) | FIELD_PREP(IVAR_TX0, IVAR_VALID));
-	intel_wr(n, REG_EITR0, FIELD_PREP(EITR_INTERVAL, INTERVAL_US));
-	intel_wr(n, REG_MRQC, 0);
-	intel_wr(n, REG_RLPML, FRAME_ON_WIRE);
-}
-
-static void igb_setup(struct intel_nic *n)
+void igb_one_queue(struct intel_nic *n, uint32_t srrctl)
 {
 	/* A reset leaves queue 0 enabled; disable it while its ring registers are written. */
 	intel_wr(n, REG_RXDCTL, 0);
 	intel_wr(n, REG_TXDCTL, 0);
 	/* Reads of ICR must not mask: the causes stay enabled, so that the next one sends a new MSI. */
 	intel_set(n, REG_CTRL_EXT, CTRL_EXT_IAME | CTRL_EXT_EXT_VLAN, CTRL_EXT_DRV_LOAD);
+	intel_wr(n, REG_GPIE, 0);
+	intel_wr(n, REG_IVAR0, FIELD_PREP(IVAR_RX0, IVAR_VALID) | FIELD_PREP(IVAR_TX0, IVAR_VALID));
+	intel_wr(n, REG_EITR0, FIELD_PREP(EITR_INTERVAL, INTERVAL_US));
+	intel_wr(n, REG_MRQC, 0);
+	intel_wr(n, srrctl, SRRCTL_ONE_2K);
+	intel_wr(n, REG_RLPML, FRAME_ON_WIRE);
+}
+
+static void igb_setup(struct intel_nic *n)
+{
+	igb_one_queue(n, REG_SRRCTL);
 	intel_wr(n, REG_IAM, 0);
-	igb_one_queue(n);
 	intel_wr(n, REG_VET, VET_VLAN);
-	intel_wr(n, REG_SRRCTL, SRRCTL_ONE_2K);
 	intel_wr(n, REG_TDWBAL, 0);
 	intel_wr(n, REG_TDWBAH, 0);
 	negotiate(n);

@@ -25,13 +25,7 @@ static int igc_reset(struct intel_nic *n)
 
 static void igc_setup(struct intel_nic *n)
 {
-	/* A reset leaves queue 0 enabled; disable it while its ring registers are written. */
-	intel_wr(n, REG_RXDCTL, 0);
-	intel_wr(n, REG_TXDCTL, 0);
-	/* Reads of ICR must not mask: the causes stay enabled, so that the next one sends a new MSI. */
-	intel_set(n, REG_CTRL_EXT, CTRL_EXT_IAME | CTRL_EXT_EXT_VLAN, CTRL_EXT_DRV_LOAD);
-	igb_one_queue(n);
-	intel_wr(n, REG_SRRCTL_IGC, SRRCTL_ONE_2K);
+	igb_one_queue(n, REG_SRRCTL_IGC);
 	intel_set(n, REG_IPCNFG, IPCNFG_EEE, 0);
 	intel_set(n, REG_EEER, EEER_LPI, 0);
 	intel_set(n, REG_DMACR, DMACR_EN, 0);

@@ -254,9 +254,12 @@ int intel_swflag_take(struct intel_nic *n);		/* PCH: PHY and NVM, 82574: MDIO, i
 void intel_swflag_give(struct intel_nic *n);
 void intel_ulp_off(struct intel_nic *n);
 
-/* igb.c, for igc: the first queue and one vector, bounded frames; the rest as struct intel_family has it. */
+/*
+ * igb.c, for igc: igb_one_queue() sets up the first queue, off as yet, with one vector and bounded frames; @srrctl: where the
+ * chip has SRRCTL.  The others are as struct intel_family has them.
+ */
 int igb_reset(struct intel_nic *n);
-void igb_one_queue(struct intel_nic *n);
+void igb_one_queue(struct intel_nic *n, uint32_t srrctl);
 void igb_queues_on(struct intel_nic *n);
 int igb_phy_take(struct intel_nic *n);
 void igb_phy_give(struct intel_nic *n);
