@@ -1,5 +1,5 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
 # For tests of devices that no emulator has: register models of tests/models, each a process behind QEMU 11.
 
 setup() {

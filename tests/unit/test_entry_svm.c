@@ -10,6 +10,7 @@
 #include <veneer/time.h>
 #include "host/cpu.h"
 #include "host/host.h"
+#include "host/rnd.h"
 #include "host/vmcb_rules.h"
 #include "hv/cpu/entry.h"
 #include "hv/cpu/features.h"
@@ -25,7 +26,6 @@
 #define PHYS_BITS	48u
 #define TCG		0x54474354u
 
-static uint64_t seed;
 static struct vmcb *box;
 static unsigned entries, injected, nmis, steps;
 
@@ -41,14 +41,6 @@ bool mtrr_write(uint32_t msr, uint64_t value) { return false; }
 uint64_t lapic_guest_base_read(void) { return 0; }
 bool lapic_guest_base_write(uint64_t v) { return false; }
 bool lapic_guest_x2apic_icr(uint64_t v) { return false; }
-
-static uint32_t rnd(uint32_t n)
-{
-	seed = seed * 6364136223846793005ull + 1442695040888963407ull;
-	return (uint32_t)(seed >> 33) % n;
-}
-
-static uint64_t rnd64(void) { return (uint64_t)rnd(~0u) << 32 | rnd(~0u); }
 
 /* A state in which a processor can be: its modes, with or without paging. */
 static void any_mode(uint64_t *cr0, uint64_t *cr4, uint64_t *efer, struct vcpu_seg *cs)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include "host/cpu.h"
 #include "host/host.h"
+#include "host/rnd.h"
 #include "hv/x86.h"
 #define read_cr2()	cr2
 #define write_cr2(v)	(cr2 = (v))
@@ -20,6 +21,7 @@ static uint64_t cr2;
 void vmx_vmcs_host(void);
 #include "hv/vmx/vmx.c"
 #include "hv/vmx/vmx_check.c"
+#include "vmx_fixture.h"
 
 #define LIVES		300u
 #define STEPS		200u
@@ -30,42 +32,19 @@ void vmx_vmcs_host(void);
 
 extern __thread struct cpu host_cpu;
 
-static uint64_t fields[0x7000], seed, ram;
+static uint64_t ram;
 static unsigned nentries, injected, switched;
 
-uint64_t vmcs_read(uint32_t field) { return fields[field]; }
-void vmcs_write(uint32_t field, uint64_t v) { fields[field] = v; }
-bool vmx_on(uint64_t region) { return true; }
-void vmx_off(void) { }
-bool vmcs_clear(uint64_t p) { return true; }
-bool vmcs_load(uint64_t p) { return true; }
-void invept_all(void) { }
-void invvpid_all(void) { }
-void vmx_msr_policy(uint8_t *bitmap) { }
-void vmx_msr_trap(uint8_t *bitmap, uint32_t msr, bool read, bool write) { }
-bool vmx_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value) { return false; }
-bool vmx_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value) { return false; }
-void trap_set_io_bitmap(uint8_t *bitmap) { }
-uint64_t time_cycles(uint32_t us) { return us; }
-void host_sleep(const volatile uint32_t *wake) { }
-int intr_acknowledge(void) { return -1; }
 uint64_t phys_limit(void) { return 1ull << 40; }
-const char vmx_exited[1], vmx_window[1], vmx_window_end[1], vmx_window_left[1];
 
 void vmx_vmcs_host(void)
 {
-	fields[VMCS_HOST_CR0] = CR0_PE | CR0_PG | BIT(5);
-	fields[VMCS_HOST_CR4] = CR4_VMXE | CR4_PAE;
-	fields[VMCS_HOST_PAT] = PAT_RESET;
-	fields[VMCS_HOST_EFER] = EFER_LME | EFER_LMA;
-	fields[VMCS_HOST_CS_SEL] = 8;
-	fields[VMCS_HOST_TR_SEL] = 0x18;
-}
-
-static uint32_t rnd(uint32_t n)
-{
-	seed = seed * 6364136223846793005ull + 1442695040888963407ull;
-	return (uint32_t)(seed >> 33) % n;
+	vmcs[VMCS_HOST_CR0] = CR0_PE | CR0_PG | BIT(5);
+	vmcs[VMCS_HOST_CR4] = CR4_VMXE | CR4_PAE;
+	vmcs[VMCS_HOST_PAT] = PAT_RESET;
+	vmcs[VMCS_HOST_EFER] = EFER_LME | EFER_LMA;
+	vmcs[VMCS_HOST_CS_SEL] = 8;
+	vmcs[VMCS_HOST_TR_SEL] = 0x18;
 }
 
 static void processor(void)
@@ -88,8 +67,8 @@ static void processor(void)
 
 static void segment_is(unsigned i, uint32_t r, uint32_t limit)
 {
-	fields[VMCS_GUEST_ES_RIGHTS + i * VMCS_SEG_STEP] = r;
-	fields[VMCS_GUEST_ES_LIMIT + i * VMCS_SEG_STEP] = limit;
+	vmcs[VMCS_GUEST_ES_RIGHTS + i * VMCS_SEG_STEP] = r;
+	vmcs[VMCS_GUEST_ES_LIMIT + i * VMCS_SEG_STEP] = limit;
 }
 
 /* A state in which a processor can be, with what an exit says of it. */
@@ -99,12 +78,12 @@ static void guest_is_anywhere(void)
 	unsigned mode = rnd(4);
 	uint64_t cr0_bits = BIT(5) | CR0_ET | (rnd(4) ? 0 : CR0_CD) | (rnd(2) ? CR0_WP : 0);
 
-	fields[VMCS_GUEST_CR0] = cr0_bits | (mode ? CR0_PE : 0) | (mode > 1 ? CR0_PG : 0);
-	fields[VMCS_GUEST_CR4] = CR4_VMXE | (mode == 3 ? CR4_PAE : 0);
-	fields[VMCS_GUEST_EFER] = mode == 3 ? EFER_LME | EFER_LMA | EFER_NXE : 0;
-	fields[VMCS_ENTRY_CTLS] &= ~(uint64_t)ENTRY_CTL_IA32E;
-	fields[VMCS_ENTRY_CTLS] |= mode == 3 ? ENTRY_CTL_IA32E : 0;
-	fields[VMCS_GUEST_CR3] = ram;
+	vmcs[VMCS_GUEST_CR0] = cr0_bits | (mode ? CR0_PE : 0) | (mode > 1 ? CR0_PG : 0);
+	vmcs[VMCS_GUEST_CR4] = CR4_VMXE | (mode == 3 ? CR4_PAE : 0);
+	vmcs[VMCS_GUEST_EFER] = mode == 3 ? EFER_LME | EFER_LMA | EFER_NXE : 0;
+	vmcs[VMCS_ENTRY_CTLS] &= ~(uint64_t)ENTRY_CTL_IA32E;
+	vmcs[VMCS_ENTRY_CTLS] |= mode == 3 ? ENTRY_CTL_IA32E : 0;
+	vmcs[VMCS_GUEST_CR3] = ram;
 	for (unsigned i = 0; i < SEG_LDTR; i++)
 		segment_is(i, i == SEG_CS ? code[mode == 3 ? 2 : !!mode] : 0xc093, i == SEG_CS && !mode ? 0xffff : ~0u);
 	segment_is(SEG_TR, 0x8b, 0x67);
@@ -114,31 +93,31 @@ static void guest_is_anywhere(void)
 static void any_event_interrupted(void)
 {
 	static const uint8_t with_code[] = { 8, 10, 11, 12, 13, 14, 17 }, without[] = { 0, 1, 5, 6, 7, 16, 18, 19 };
-	bool real = !(fields[VMCS_GUEST_CR0] & CR0_PE);
+	bool real = !(vmcs[VMCS_GUEST_CR0] & CR0_PE);
 
 	/* A delivery has ended the shadow of STI and MOV SS, and taken the traps that waited. */
-	fields[VMCS_GUEST_BLOCKING] &= BLOCKING_NMI;
-	fields[VMCS_GUEST_PENDING_DB] = 0;
+	vmcs[VMCS_GUEST_BLOCKING] &= BLOCKING_NMI;
+	vmcs[VMCS_GUEST_PENDING_DB] = 0;
 	switch (rnd(4)) {
 	case 0:
-		fields[VMCS_GUEST_RFLAGS] |= RFLAGS_IF;
-		fields[VMCS_VECTORING] = EVENT_INFO_VALID | (16 + rnd(240));
+		vmcs[VMCS_GUEST_RFLAGS] |= RFLAGS_IF;
+		vmcs[VMCS_VECTORING] = EVENT_INFO_VALID | (16 + rnd(240));
 		break;
 	case 1:
 		/* Its delivery has begun the blocking. */
-		fields[VMCS_VECTORING] = EVENT_INFO_VALID | FIELD_PREP(EVENT_INFO_TYPE, EVENT_TYPE_NMI) | 2;
-		fields[VMCS_GUEST_BLOCKING] |= BLOCKING_NMI;
+		vmcs[VMCS_VECTORING] = EVENT_INFO_VALID | FIELD_PREP(EVENT_INFO_TYPE, EVENT_TYPE_NMI) | 2;
+		vmcs[VMCS_GUEST_BLOCKING] |= BLOCKING_NMI;
 		break;
 	case 2:
-		fields[VMCS_VECTORING] = EVENT_INFO_VALID | FIELD_PREP(EVENT_INFO_TYPE, EVENT_TYPE_EXCEPTION) |
+		vmcs[VMCS_VECTORING] = EVENT_INFO_VALID | FIELD_PREP(EVENT_INFO_TYPE, EVENT_TYPE_EXCEPTION) |
 			(real || rnd(2) ? without[rnd(8)] : with_code[rnd(7)] | EVENT_INFO_ERROR);
 		break;
 	default:
-		fields[VMCS_VECTORING] = EVENT_INFO_VALID | FIELD_PREP(EVENT_INFO_TYPE, EVENT_TYPE_SOFT_INT) | rnd(256);
+		vmcs[VMCS_VECTORING] = EVENT_INFO_VALID | FIELD_PREP(EVENT_INFO_TYPE, EVENT_TYPE_SOFT_INT) | rnd(256);
 	}
 	if (rnd(2))
-		fields[VMCS_VECTORING] |= EVENT_INFO_IRET;		/* undefined at an exit */
-	fields[VMCS_VECTORING_ERROR] = rnd(0x10000);
+		vmcs[VMCS_VECTORING] |= EVENT_INFO_IRET;		/* undefined at an exit */
+	vmcs[VMCS_VECTORING_ERROR] = rnd(0x10000);
 }
 
 static uint32_t any_reason(void)
@@ -157,20 +136,20 @@ static void guest_waits_or_not(uint32_t reason)
 	uint64_t flags = BIT(1) | (rnd(2) ? RFLAGS_IF : 0) | (rnd(6) ? 0 : RFLAGS_TF);
 	bool halted = (reason == REASON_INTR_WINDOW || reason == REASON_NMI_WINDOW || reason == REASON_TIMER) && !rnd(3);
 
-	fields[VMCS_GUEST_RFLAGS] = flags;
-	fields[VMCS_GUEST_ACTIVITY] = halted ? ACTIVITY_HLT : ACTIVITY_ACTIVE;
-	fields[VMCS_GUEST_BLOCKING] = rnd(4) ? 0 : BLOCKING_NMI;
+	vmcs[VMCS_GUEST_RFLAGS] = flags;
+	vmcs[VMCS_GUEST_ACTIVITY] = halted ? ACTIVITY_HLT : ACTIVITY_ACTIVE;
+	vmcs[VMCS_GUEST_BLOCKING] = rnd(4) ? 0 : BLOCKING_NMI;
 	if (!halted && !rnd(5))
-		fields[VMCS_GUEST_BLOCKING] |= flags & RFLAGS_IF ? BLOCKING_STI : BLOCKING_MOV_SS;
+		vmcs[VMCS_GUEST_BLOCKING] |= flags & RFLAGS_IF ? BLOCKING_STI : BLOCKING_MOV_SS;
 	if (reason == REASON_NMI_WINDOW)
-		fields[VMCS_GUEST_BLOCKING] &= ~(uint64_t)(BLOCKING_NMI | BLOCKING_MOV_SS);
+		vmcs[VMCS_GUEST_BLOCKING] &= ~(uint64_t)(BLOCKING_NMI | BLOCKING_MOV_SS);
 	if (reason == REASON_INTR_WINDOW) {
-		fields[VMCS_GUEST_RFLAGS] |= RFLAGS_IF;
-		fields[VMCS_GUEST_BLOCKING] &= BLOCKING_NMI;
+		vmcs[VMCS_GUEST_RFLAGS] |= RFLAGS_IF;
+		vmcs[VMCS_GUEST_BLOCKING] &= BLOCKING_NMI;
 	}
-	fields[VMCS_GUEST_PENDING_DB] = 0;
-	if ((halted || fields[VMCS_GUEST_BLOCKING] & 3) && flags & RFLAGS_TF)
-		fields[VMCS_GUEST_PENDING_DB] = PENDING_DB_BS;
+	vmcs[VMCS_GUEST_PENDING_DB] = 0;
+	if ((halted || vmcs[VMCS_GUEST_BLOCKING] & 3) && flags & RFLAGS_TF)
+		vmcs[VMCS_GUEST_PENDING_DB] = PENDING_DB_BS;
 }
 
 /* Segments of every kind and a TSS that asks for any of them. */
@@ -205,11 +184,11 @@ static void make_task(void)
 	}
 	tss[24] = rnd(2) ? 0 : 8 * (3 + rnd(8));
 	tss[25] = 0;
-	fields[VMCS_GUEST_GDTR_BASE] = ram + GDT;
-	fields[VMCS_GUEST_GDTR_LIMIT] = 255;
-	fields[VMCS_GUEST_ES_SEL + SEG_TR * VMCS_SEG_STEP] = 16;
-	fields[VMCS_GUEST_ES_BASE + SEG_TR * VMCS_SEG_STEP] = ram + TSS + 0x100;
-	fields[VMCS_QUALIFICATION] = 8 | FIELD_PREP(TASK_QUAL_SOURCE, TASK_JMP);
+	vmcs[VMCS_GUEST_GDTR_BASE] = ram + GDT;
+	vmcs[VMCS_GUEST_GDTR_LIMIT] = 255;
+	vmcs[VMCS_GUEST_ES_SEL + SEG_TR * VMCS_SEG_STEP] = 16;
+	vmcs[VMCS_GUEST_ES_BASE + SEG_TR * VMCS_SEG_STEP] = ram + TSS + 0x100;
+	vmcs[VMCS_QUALIFICATION] = 8 | FIELD_PREP(TASK_QUAL_SOURCE, TASK_JMP);
 }
 
 static void leave(void)
@@ -218,25 +197,25 @@ static void leave(void)
 	bool legacy;
 
 	/* After a task switch the segments may be those of virtual-8086 mode: it does not stay there. */
-	if (fields[VMCS_EXIT_REASON] == REASON_TASK_SWITCH || !rnd(5))
+	if (vmcs[VMCS_EXIT_REASON] == REASON_TASK_SWITCH || !rnd(5))
 		guest_is_anywhere();
 	guest_waits_or_not(reason);
-	legacy = (fields[VMCS_GUEST_CR0] & (CR0_PE | CR0_PG)) == CR0_PE;
+	legacy = (vmcs[VMCS_GUEST_CR0] & (CR0_PE | CR0_PG)) == CR0_PE;
 	if (reason == REASON_TASK_SWITCH && !legacy)
 		reason = REASON_CPUID;
-	fields[VMCS_QUALIFICATION] = rnd(~0u);
-	fields[VMCS_VECTORING] = 0;
+	vmcs[VMCS_QUALIFICATION] = rnd(~0u);
+	vmcs[VMCS_VECTORING] = 0;
 	if (reason == REASON_EPT_VIOLATION && rnd(2))
 		any_event_interrupted();
 	if (reason == REASON_EXCEPTION)
-		fields[VMCS_EXIT_EVENT] = EVENT_INFO_VALID | FIELD_PREP(EVENT_INFO_TYPE, EVENT_TYPE_EXCEPTION) |
-			(rnd(2) ? 1 : fields[VMCS_GUEST_CR0] & CR0_PE ? 17 | EVENT_INFO_ERROR : 1);
+		vmcs[VMCS_EXIT_EVENT] = EVENT_INFO_VALID | FIELD_PREP(EVENT_INFO_TYPE, EVENT_TYPE_EXCEPTION) |
+			(rnd(2) ? 1 : vmcs[VMCS_GUEST_CR0] & CR0_PE ? 17 | EVENT_INFO_ERROR : 1);
 	if (reason == REASON_TASK_SWITCH)
 		make_task();
-	fields[VMCS_EXIT_REASON] = reason;
-	fields[VMCS_EXIT_INSN_LEN] = 1 + rnd(15);
-	fields[VMCS_GUEST_RIP] = rnd(1 << 20);
-	fields[VMCS_ENTRY_EVENT] &= ~(uint64_t)EVENT_INFO_VALID;	/* an entry uses it up (28.2) */
+	vmcs[VMCS_EXIT_REASON] = reason;
+	vmcs[VMCS_EXIT_INSN_LEN] = 1 + rnd(15);
+	vmcs[VMCS_GUEST_RIP] = rnd(1 << 20);
+	vmcs[VMCS_ENTRY_EVENT] &= ~(uint64_t)EVENT_INFO_VALID;	/* an entry uses it up (28.2) */
 }
 
 static void check_rules(void)
@@ -244,19 +223,19 @@ static void check_rules(void)
 	for (unsigned i = 0; i < ARRAY_SIZE(rules); i++)
 		if (rules[i].broken())
 			host_fail("VM entry", (int)nentries, "%s is %#lx: %s (reason %lu before)", field_name(rules[i].field),
-				  fields[rules[i].field], rules[i].text, fields[VMCS_EXIT_REASON]);
+				  vmcs[rules[i].field], rules[i].text, vmcs[VMCS_EXIT_REASON]);
 	for (unsigned i = 0; i < SEG_COUNT; i++)
 		if (segment_rule(i))
 			host_fail("VM entry", (int)nentries, "segment %u: %s: rights %#x limit %#lx (reason %lu before)", i,
-				  segment_rule(i), rights(i), fields[VMCS_GUEST_ES_LIMIT + i * VMCS_SEG_STEP],
-				  fields[VMCS_EXIT_REASON]);
+				  segment_rule(i), rights(i), vmcs[VMCS_GUEST_ES_LIMIT + i * VMCS_SEG_STEP],
+				  vmcs[VMCS_EXIT_REASON]);
 }
 
 int vmx_enter(uint64_t gpr[GPR_COUNT], bool launched, uint64_t nmis)
 {
 	check_rules();
 	nentries++;
-	injected += !!(fields[VMCS_ENTRY_EVENT] & EVENT_INFO_VALID);
+	injected += !!(vmcs[VMCS_ENTRY_EVENT] & EVENT_INFO_VALID);
 	/* An NMI that the host took before the entry: nothing has run. */
 	if (!rnd(20)) {
 		host_cpu.nmi_count++;
@@ -342,7 +321,7 @@ static void life(unsigned n)
 	struct vcpu *v;
 
 	seed = n + 1;
-	memset(fields, 0, sizeof(fields));
+	memset(vmcs, 0, sizeof(vmcs));
 	processor();
 	ram = host_guest_ram(PAGES * PAGE_SIZE);
 	msr_bitmap = NULL;

@@ -12,6 +12,7 @@
 #include <veneer/gmem.h>
 #include <veneer/nic.h>
 #include "host/host.h"
+#include "host/rnd.h"
 #include "host/twin.h"
 #include "virtio/blk/blk.h"
 #include "virtio/net/net.h"
@@ -19,13 +20,6 @@
 #define RAM		(1u << 20)
 #define STEPS		60000u
 
-static uint64_t seed;
-
-static uint32_t rnd(uint32_t n)
-{
-	seed = seed * 6364136223846793005ull + 1442695040888963407ull;
-	return (uint32_t)(seed >> 33) % n;
-}
 
 /* --- hardware that holds on to what it gets and checks that it may --- */
 

@@ -5,6 +5,7 @@
 #include "host/cpu.h"
 #include "host/host.h"
 #include "hv/vmx/vmx.c"
+#include "vmx_fixture.h"
 
 #define EVENT(type, vector)	(EVENT_INFO_VALID | FIELD_PREP(EVENT_INFO_TYPE, type) | (vector))
 #define RIP		0x1000u
@@ -12,21 +13,12 @@
 
 extern __thread struct cpu host_cpu;
 
-static uint64_t vmcs[0x7000];
 static struct vmx_vcpu s;
 static struct vmexit x;
 static unsigned entries, explained;
 static struct vmx_task task;
 static const char *task_why;
 
-uint64_t vmcs_read(uint32_t field) { return vmcs[field]; }
-void vmcs_write(uint32_t field, uint64_t v) { vmcs[field] = v; }
-bool vmx_on(uint64_t region) { return true; }
-void vmx_off(void) { }
-bool vmcs_clear(uint64_t p) { return true; }
-bool vmcs_load(uint64_t p) { return true; }
-void invept_all(void) { }
-void invvpid_all(void) { }
 int vmx_caps_read(struct vmx_caps *c, const char **why) { return 0; }
 int vmx_allowed(const char **why) { return 0; }
 void vmx_vmcs_controls(const struct vmx_caps *c, uint64_t eptp, uint64_t io, uint64_t msr) { }
@@ -41,16 +33,7 @@ const char *vmx_task_switch(struct vcpu_regs *r, const struct vmx_task *t)
 	r->rip = 0x9000;
 	return task_why;
 }
-void vmx_msr_policy(uint8_t *bitmap) { }
-void vmx_msr_trap(uint8_t *bitmap, uint32_t msr, bool read, bool write) { }
-bool vmx_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value) { return false; }
-bool vmx_wrmsr(struct vcpu *v, uint32_t msr, uint64_t value) { return false; }
-void trap_set_io_bitmap(uint8_t *bitmap) { }
-uint64_t time_cycles(uint32_t us) { return us; }
-void host_sleep(const volatile uint32_t *wake) { }
-int intr_acknowledge(void) { return -1; }
 const struct pt_format vmx_ept_format;
-const char vmx_exited[1], vmx_window[1], vmx_window_end[1], vmx_window_left[1];
 
 /* The processor: how each entry ends, and what the VMCS held when it began. */
 static struct entry {
