@@ -64,7 +64,7 @@ const struct intel_family e1000_family = {
 	.name = "e1000",
 	.level = true,
 	.desc = &intel_desc_legacy,
-	.rars = 15,		/* management firmware, if present, has the 16th */
+	.rars = 15,		/* management firmware, if present, uses RAR 15 */
 	.reset = e1000_reset,
 	.setup = e1000_setup,
 };

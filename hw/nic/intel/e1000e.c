@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is peculiar to the PCI Express chips: 82574 and 82583, and the MACs inside PCH chipsets (82579, I217, I218, I219).
+ * The parts of the driver that only the PCI Express chips need: 82574 and 82583, and the MACs inside PCH chipsets (82579, I217,
+ * I218, I219).
  *
- * Never run on silicon by us: everything under INTEL_Q_PCH, INTEL_Q_ULP, INTEL_Q_FLUSH and INTEL_Q_SPT, and the MDIO
- * ownership and GCR settings of the 82574, which emulators accept without effect.
+ * Not tried on silicon: everything under INTEL_Q_PCH, INTEL_Q_ULP, INTEL_Q_FLUSH and INTEL_Q_SPT, and the MDIO ownership and
+ * GCR settings of the 82574, which emulators accept without effect.
  */
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -24,7 +25,7 @@ static bool flush_needed(const struct intel_nic *n)
 	return pci_read16(n->nic.hw.pci, PCI_DESC_RING_STATUS) & DESC_RING_FLUSH;
 }
 
-/* Queue one more descriptor, without end of frame: it flushes descriptors that are stuck in the chip. */
+/* Queue one more descriptor, without end of frame: this flushes the descriptors that are stuck in the chip. */
 static void flush_tx(struct intel_nic *n)
 {
 	uint64_t ring = mem_phys(n->tx.desc);
@@ -32,7 +33,7 @@ static void flush_tx(struct intel_nic *n)
 
 	if (intel_rd(n, REG_TDBAL) != (uint32_t)ring || intel_rd(n, REG_TDBAH) != (uint32_t)(ring >> 32) ||
 	    tail >= INTEL_RING_SIZE) {
-		/* The ring is firmware's, whose memory may have another use by now. */
+		/* The ring is the firmware's, and its memory may have another use by now. */
 		intel_wr(n, REG_TDBAL, (uint32_t)ring);
 		intel_wr(n, REG_TDBAH, (uint32_t)(ring >> 32));
 		intel_wr(n, REG_TDLEN, INTEL_RING_SIZE * sizeof(struct intel_desc));
@@ -82,7 +83,7 @@ static void pulse_reset(struct intel_nic *n)
 {
 	uint32_t ctrl = intel_rd(n, REG_CTRL) | CTRL_RST;
 
-	(void)intel_swflag_take(n);	/* it has logged a failure; reset nevertheless, to stop DMA */
+	(void)intel_swflag_take(n);	/* a failure is logged; reset nevertheless, to stop DMA */
 	intel_wr(n, REG_CTRL, ctrl);
 	/* On PCH a register access during the reset, even a read, hangs the chip. */
 	delay_us(intel_quirk(n, INTEL_Q_PCH) ? RESET_PCH_US : RESET_US);
@@ -135,12 +136,12 @@ static void setup_pch(struct intel_nic *n)
 
 static void e1000e_setup(struct intel_nic *n)
 {
-	/* Reads of ICR must not mask: the causes stay enabled, so that the next one sends a new MSI. */
+	/* A read of ICR must not mask the causes: the next cause has to send a new MSI. */
 	intel_set(n, REG_CTRL_EXT, CTRL_EXT_IAME, CTRL_EXT_DRV_LOAD);
 	intel_wr(n, REG_IAM, 0);
 	intel_wr(n, REG_VET, VET_VLAN);
 	intel_set(n, REG_RFCTL, RFCTL_EXSTEN, 0);
-	/* Prefetch up to 31, write each finished descriptor back at once. */
+	/* Prefetch up to 31 descriptors, and write each back as soon as it is done. */
 	intel_set(n, REG_TXDCTL, TXDCTL_PTHRESH | TXDCTL_HTHRESH | TXDCTL_WTHRESH,
 		  FIELD_PREP(TXDCTL_PTHRESH, 31) | FIELD_PREP(TXDCTL_HTHRESH, 1) | FIELD_PREP(TXDCTL_WTHRESH, 1) |
 		  TXDCTL_GRAN | TXDCTL_COUNT_DESC);

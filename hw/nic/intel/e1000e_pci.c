@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Ids of 82574, 82583 and the PHY-only NICs of PCH chipsets. */
+/* Ids of 82574, 82583 and the NICs of PCH chipsets. */
 #include "intel.h"
 
-/* I218-LM and -V of the second kind (15a0, 15a1) and I217 have no ULP. */
+/* I217, and the I218-LM and I218-V with ids 15a0 and 15a1, have no ULP. */
 #define I217	INTEL_Q_PCH
 #define I218	(INTEL_Q_PCH | INTEL_Q_ULP)
 #define I219	(I218 | INTEL_Q_FLUSH)

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The chips 82576, I350, I210 and I211.  Veneer uses their first queue and one MSI, with the causes of ICR.  It does not change
- * management firmware's settings (MANC, ASF, wake-up), and of the PHY only its power switch.
+ * The chips 82576, I350, I210 and I211.  Veneer uses their first queue and one MSI, with the causes of ICR. Veneer changes no
+ * setting of management firmware (MANC, ASF, wake-up), and of the PHY only the power switch.
  *
- * How many bytes can the chip write into one receive buffer?  SRRCTL counts KiB, so the chip believes in 2048 where a client
- * may have given 1518.  What bounds the write is the frame: with RCTL.LPE clear nothing longer than 1522 bytes on the wire is
- * received (one VLAN tag; CTRL_EXT.EXT_VLAN, which would allow two, is cleared), with SBP clear nothing that is broken, and
- * SECRC takes off the FCS: 1518.  RLPML, which would count with LPE set, says 1522 as well; its reset value is jumbo frames.
+ * A client's receive buffer may have 1518 bytes only, but SRRCTL counts KiB: the chip takes each buffer for 2048 bytes.  So the
+ * frame has to bound the write.  While RCTL.LPE is clear the chip receives no frame longer than 1522 bytes on the wire (with
+ * one VLAN tag; CTRL_EXT.EXT_VLAN, which would allow two, is cleared); while SBP is clear, no broken frame; and SECRC strips
+ * the FCS. 1518 bytes are left.  RLPML, which counts only if LPE is set, is 1522 as well, since its reset value allows jumbo
+ * frames.
  *
- * What does it remember when switched off?  As all of the family descriptors fetched ahead; stop() resets.
+ * Like all NICs of the family, a chip that is switched off keeps the descriptors that it has fetched: stop() resets the chip.
  *
- * Which completion is sure to ring?  Each descriptor is written back as soon as it is done (WTHRESH 1), and that sets the
- * cause.  EITR only delays the message, by 50 us at most.
+ * Every completion interrupts: the chip writes each descriptor back as soon as the descriptor is done (WTHRESH 1), and the
+ * write-back sets the cause.  EITR only delays the message, by 50 us at most.
  *
- * An emulated 82576 sends an interrupt for a transmitted frame only where IVAR0 names a vector, and never says that it has read
- * its EEPROM.  Not run on silicon by us, and no emulator has I350, I210 or I211.
+ * An emulated 82576 interrupts for a sent frame only if IVAR0 names a vector, and never reports that it has read its EEPROM.
+ * Not tried on silicon; no emulator has an I350, I210 or I211.
  */
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -62,7 +63,10 @@ int igb_reset(struct intel_nic *n)
 
 /* --- the PHY, shared with firmware and with the drivers of the other ports --- */
 
-/* The bit of our port, whose number may differ from the function's.  Ports 0 and 1: bits 1 and 2; 2 and 3 (I350): 5 and 6. */
+/*
+ * Return the bit of our port, whose number may differ from that of the PCI function.  Ports 0 and 1: bits 1 and 2; 2 and 3
+ * (I350): 5 and 6.
+ */
 static uint32_t phy_bit(const struct intel_nic *n)
 {
 	unsigned port = FIELD_GET(STATUS_LAN_ID, intel_rd(n, REG_STATUS));
@@ -129,7 +133,7 @@ int igb_phy_take(struct intel_nic *n)
 
 void igb_phy_give(struct intel_nic *n)
 {
-	int err = swsm_take(n);		/* it has logged a failure; clear our bit nevertheless */
+	int err = swsm_take(n);		/* a failure is logged; clear our bit nevertheless */
 
 	intel_set(n, REG_SW_FW_SYNC, phy_bit(n), 0);
 	if (!err)
@@ -138,8 +142,9 @@ void igb_phy_give(struct intel_nic *n)
 }
 
 /*
- * An I210 without flash may come out of power-on with the clock of its PHY not set up.  The way out is a reset of the PHY with
- * a changed autoload word while the function is in D3; without a board to try it on we only say it: no link will come.
+ * At power-on an I210 without flash may fail to set up the clock of its PHY; the link then stays down.  The datasheet's
+ * workaround resets the PHY with a changed autoload word while the function is in D3.  Without a board to try that on, only log
+ * the failure.
  */
 static void check_pll(struct intel_nic *n)
 {
@@ -156,8 +161,8 @@ static void check_pll(struct intel_nic *n)
 /* --- setup --- */
 
 /*
- * An emulated 82576 forgets link and PHY in a reset and finds none until it is told to negotiate.  On silicon a PHY without a
- * partner is told to go on looking; one that has finished is left alone.
+ * Restart autonegotiation if the link is down and the PHY has not completed it.  An emulated 82576 loses its link in a reset,
+ * and finds it again only by this restart.  On silicon the restart makes a PHY without a partner look for one again.
  */
 static void negotiate(struct intel_nic *n)
 {
@@ -176,7 +181,7 @@ void igb_one_queue(struct intel_nic *n, uint32_t srrctl)
 	/* A reset leaves queue 0 enabled; disable it while its ring registers are written. */
 	intel_wr(n, REG_RXDCTL, 0);
 	intel_wr(n, REG_TXDCTL, 0);
-	/* Reads of ICR must not mask: the causes stay enabled, so that the next one sends a new MSI. */
+	/* A read of ICR must not mask the causes: the next cause has to send a new MSI. */
 	intel_set(n, REG_CTRL_EXT, CTRL_EXT_IAME | CTRL_EXT_EXT_VLAN, CTRL_EXT_DRV_LOAD);
 	intel_wr(n, REG_GPIE, 0);
 	intel_wr(n, REG_IVAR0, FIELD_PREP(IVAR_RX0, IVAR_VALID) | FIELD_PREP(IVAR_TX0, IVAR_VALID));
@@ -216,8 +221,8 @@ const struct intel_family igb_family = {
 	.name = "igb",
 	.pcie = true,
 	.eitr = true,
-	.rar_only = true,	/* each port's own, from EEPROM, flash or what is burnt into an I210 or I211 */
-	.rx_reserved = 1,	/* becomes DD in the header buffer's address, and must be 0 in this one, too */
+	.rar_only = true,	/* the port's own address, from EEPROM, flash, or the fuses of an I210 or I211 */
+	.rx_reserved = 1,	/* bit 0: in the second quadword the chip returns DD there; here it must be 0, too */
 	.desc = &intel_desc_advanced,
 	.rars = 16,
 	.reset = igb_reset,

@@ -11,8 +11,9 @@
 #define CSUM_UDP	6u
 
 /*
- * Without segmentation the sum begins at MACLEN + IPLEN and nobody looks at what lies before: the client does not say where
- * IP begins, and all that stands behind the addresses and the type counts as IP here.  The protocol says where the sum goes.
+ * Without segmentation the checksum begins at MACLEN + IPLEN, and the chip ignores the headers before.  The client does not say
+ * where the IP header begins, so everything between the Ethernet header and the checksum's start counts as IP. The protocol
+ * (L4T) tells the chip where to insert the checksum.
  */
 static uint32_t mac_len(const struct nic_tx *pkt)
 {
@@ -32,7 +33,7 @@ static void adv_tx_context(struct intel_desc *d, const struct nic_tx *pkt)
 {
 	uint32_t mac = mac_len(pkt);
 
-	/* IDX stays 0: of the queue's two contexts the first serves. */
+	/* IDX stays 0: Veneer uses the first of the queue's two contexts. */
 	d->q[0] = FIELD_PREP(ATXC_MACLEN, mac) | FIELD_PREP(ATXC_IPLEN, pkt->csum_start - mac);
 	d->q[1] = FIELD_PREP(ATXD_DTYP, ATXD_DTYP_CONTEXT) | ATXD_DEXT |
 		  FIELD_PREP(ATXC_L4T, pkt->csum_offset == CSUM_TCP ? ATXC_L4T_TCP : ATXC_L4T_UDP);
@@ -43,7 +44,7 @@ static void adv_tx_context(struct intel_desc *d, const struct nic_tx *pkt)
 		d->q[1] |= ATXC_IPV4;
 }
 
-/* PAYLEN and POPTS count in a frame's first descriptor and are ignored in the others. */
+/* The chip reads PAYLEN and POPTS in a frame's first descriptor only. */
 static void adv_tx_data(struct intel_desc *d, uint64_t addr, uint32_t len, uint32_t flags, const struct nic_tx *pkt)
 {
 	uint64_t cmd = FIELD_PREP(ATXD_LENGTH, len) | FIELD_PREP(ATXD_DTYP, ATXD_DTYP_DATA) | ATXD_DEXT | ATXD_IFCS;
@@ -67,7 +68,7 @@ static bool adv_tx_done(const struct intel_desc *d)
 	return d->q[1] & ATXD_DD;
 }
 
-/* The second quadword was given as the header buffer's address, unused. */
+/* The driver writes the second quadword, the header buffer's address, as 0: no such buffer is used. */
 static bool adv_rx_done(const struct intel_desc *d)
 {
 	return d->q[1] & ARXD_DD;

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The 2.5 Gb/s chips I225 and I226, which are an I210 with another PHY: reset, semaphores, queues and descriptors are igb's.
- * What they have otherwise: the PHY is at address 0 of MDIC; STATUS tells 2.5 Gb/s by a bit of its own; SRRCTL is written where
- * these chips have it.  Rings and ICR are at their old places, where iPXE drives these chips, too.  Bounds of a receive buffer,
- * descriptors fetched ahead, completions: as igb.c says.
+ * The 2.5 Gb/s chips I225 and I226, which are an I210 with another PHY: reset, semaphores, queues and descriptors are those of
+ * igb.c, whose notes on receive buffers, fetched descriptors and completions hold here, too.  The differences: the PHY has
+ * address 0 in MDIC; STATUS has a bit for 2.5 Gb/s; SRRCTL has another offset.  The registers of rings and ICR also answer at
+ * the older chips' offsets, which iPXE uses as well.
  *
- * A reset by CTRL.RST leaves the sizes of the packet buffers, which a driver for time-sensitive networks changes, and EEE: the
- * sizes are set before the reset that makes them count.  CTRL.DEV_RST would restore both, but nothing says that it spares the
- * link.  Low power idle is off, for the delays that chips and switches of the first years had with it; so is ASPM.
+ * CTRL.RST resets neither EEE nor the sizes of the packet buffers, which a driver for time-sensitive networking changes.  New
+ * sizes take effect with a reset, so they are written before it.  CTRL.DEV_RST would restore both, but no document says that it
+ * keeps the link.  Low power idle is off, because chips and switches of the first years delayed frames with it; so is ASPM.
  *
- * Tried on our own model, which Linux's igc and iPXE drive; never on silicon by us.
+ * Tried on our own model, which Linux's igc and iPXE drive; never on silicon.
  */
 #include <veneer/time.h>
 #include "intel.h"

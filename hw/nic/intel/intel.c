@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * All of Intel's gigabit NICs as the NIC core wants them: life, interrupts, probe.  The rings: intel_tx.c, intel_rx.c; address,
- * filter, link: intel_mac.c.
+ * All of Intel's gigabit NICs behind nic_ops: probe, reset and set-up, interrupts.  The rings are in intel_tx.c and intel_rx.c;
+ * address, filter and link in intel_mac.c.
  *
- * Why nic_stop() has to reset the MAC: switching receiver and transmitter off is not enough.  The chip keeps descriptors that
- * it has fetched, no document says how to drop them otherwise, and when switched on again it would write to memory that the
- * guest has long given to something else.
+ * nic_stop() has to reset the MAC: it is not enough to switch receiver and transmitter off.  The chip keeps the descriptors
+ * that it has fetched, and no document says how to drop them but by a reset.  Switched on again, the chip would write to memory
+ * that the guest uses for something else by then.
  */
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -16,7 +16,7 @@
 #define CTRL_UNWANTED		(CTRL_GIO_MASTER_OFF | CTRL_LRST | CTRL_ILOS | CTRL_FRCSPD | CTRL_FRCDPX | CTRL_RST | \
 				 CTRL_RFCE | CTRL_TFCE | CTRL_VME | CTRL_PHY_RST)
 
-/* --- life --- */
+/* --- reset and set-up --- */
 
 static int intel_reset(struct nic *nic)
 {
@@ -25,7 +25,7 @@ static int intel_reset(struct nic *nic)
 	return n->fam->reset(n);
 }
 
-/* ITR alone moderates reception; the receive timers have errata on most chips. */
+/* Moderate reception by ITR alone: the receive timers have errata on most chips. */
 static void moderate(struct intel_nic *n)
 {
 	intel_wr(n, REG_RDTR, 0);
@@ -67,8 +67,9 @@ static void program_rings(struct intel_nic *n)
 }
 
 /*
- * There are errata of segmentation at 10 and 100 Mb/s, surely of PCI Express chips: the drivers of other systems do without it
- * there.  82579, I217 and I218 are reported to hang now and then at a gigabit, too, until it is off: one hang is enough.
+ * Segmentation has errata at 10 and 100 Mb/s, at least on PCI Express chips: other systems' drivers do not use segmentation at
+ * these speeds. 82579, I217 and I218 are reported to hang now and then at 1000 Mb/s, too: after one hang segmentation stays
+ * off.
  */
 static void intel_allow_tso(struct nic *nic)
 {
@@ -107,7 +108,7 @@ static void intel_close(struct nic *nic)
 
 /* --- interrupts --- */
 
-/* The read acknowledges the causes, and deasserts an INTx line. */
+/* The read acknowledges the causes and deasserts an INTx line. */
 static uint32_t intel_ack(struct nic *nic)
 {
 	uint32_t icr = intel_rd(to_intel(nic), REG_ICR);
@@ -134,7 +135,7 @@ static void intel_irq(struct nic *nic, bool on)
 	intel_flush(n);
 }
 
-/* An INTx line may have stayed asserted all the time: masking and unmasking makes a new edge. */
+/* An INTx line may have been asserted all the time: mask and unmask the causes to make a new edge. */
 static void intel_ring(struct nic *nic)
 {
 	struct intel_nic *n = to_intel(nic);
@@ -161,7 +162,7 @@ static void intel_intx_test(struct nic *nic, bool assert)
 	intel_flush(n);
 }
 
-/* The tail write may have been lost: repeat it. */
+/* A write of a tail may have been lost: repeat it. */
 static bool intel_tick(struct nic *nic)
 {
 	struct intel_nic *n = to_intel(nic);
@@ -189,14 +190,14 @@ static void describe(struct intel_nic *n)
 	bool pcie = n->fam->pcie;
 
 	nic->caps = NIC_CAP_TX_CSUM | NIC_CAP_RX_CSUM | NIC_CAP_VLAN_FILTER;
-	/* The first I219 overrun their buffers with it (INTEL_Q_SPT); 8254x do not know IPv6's. */
+	/* With segmentation the first I219 overrun their buffers (INTEL_Q_SPT). 8254x do not segment IPv6. */
 	if (!intel_quirk(n, INTEL_Q_SPT))
 		nic->caps |= pcie ? NIC_CAP_TX_TSO | NIC_CAP_TX_TSO6 : NIC_CAP_TX_TSO;
 	nic->rx_slots = INTEL_RING_SIZE - 1;
-	nic->tx_slots = INTEL_RING_SIZE - 2;	/* one descriptor stays unused, one is for a context */
+	nic->tx_slots = INTEL_RING_SIZE - 2;	/* one entry always stays free, one may hold a context */
 	nic->level = n->fam->level;
 	nic->link_cause = INT_LSC;
-	/* On plain PCI, 8254x cannot be trusted with dual address cycles. */
+	/* On plain PCI, dual address cycles of 8254x are not reliable. */
 	if (pcie || (intel_rd(n, REG_STATUS) & STATUS_PCIX))
 		nic->dma_mask = ~0ull;
 	n->tx.sentinel = !pcie;
@@ -231,7 +232,7 @@ static int intel_attach(struct nic *nic)
 	if (err)
 		return err;
 	intel_mac_read(n, before);
-	(void)intel_phy_power_up(n);	/* it has logged a failure; a link may come up nevertheless */
+	(void)intel_phy_power_up(n);	/* a failure is logged; a link may come up nevertheless */
 	return 0;
 }
 

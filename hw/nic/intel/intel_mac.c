@@ -19,7 +19,7 @@ void intel_arbiter_wait(const struct intel_nic *n)
 	(void)wait_until(!((r = intel_rd(n, REG_FWSM)) & FWSM_PCIM2PCI) || r == ~0u, ARBITER_WAIT_US);
 }
 
-/* --- towards a reset --- */
+/* --- before a reset --- */
 
 void intel_units_off(struct intel_nic *n)
 {
@@ -29,7 +29,7 @@ void intel_units_off(struct intel_nic *n)
 	intel_flush(n);
 }
 
-/* With this the chip starts no further request and says when the last one is answered. */
+/* Stop the chip's bus requests, and wait until the last is completed. */
 void intel_master_off(struct intel_nic *n)
 {
 	uint32_t status = 0;
@@ -43,9 +43,9 @@ void intel_master_off(struct intel_nic *n)
 }
 
 /*
- * The 82574 can stop receiving or sending if its PCI Express link may enter L0s or L1, which firmware often enables; I226 lose
- * speed by the time that leaving L1 takes.  The device requests L1; the upstream port controls L0s of the other direction,
- * which stays unchanged.
+ * The 82574 can stop receiving or sending if its PCI Express link may enter L0s or L1, which firmware often enables; an I226
+ * loses throughput, because leaving L1 takes time.  Only the device's side is switched off: the device requests L1.  The
+ * upstream port controls L0s of the other direction, which stays unchanged.
  */
 void intel_aspm_off(struct intel_nic *n)
 {
@@ -111,7 +111,10 @@ static int eeprom_mac(struct intel_nic *n, uint8_t mac[6])
 	return nic_mac_valid(mac) ? 0 : -ERR_INVAL;
 }
 
-/* A reset loads RAR 0 from the NVM.  Where it did not, the EEPROM is asked, and last what firmware had set up. */
+/*
+ * A reset loads RAR 0 from the NVM. If it did not, read the EEPROM; if that fails, too, use the address that firmware had set
+ * up.
+ */
 void intel_mac_read(struct intel_nic *n, const uint8_t before[6])
 {
 	uint8_t *mac = n->nic.mac;
@@ -175,7 +178,10 @@ static void rar_write(struct intel_nic *n, unsigned i, const uint8_t mac[6], boo
 
 	if (intel_rd(n, REG_RAL(i)) == low && intel_rd(n, REG_RAH(i)) == high)
 		return;
-	/* Invalid while it changes; read back between, for bridges that join two writes to neighbours into one. */
+	/*
+	 * Mark the register invalid while it changes.  Read between the writes: a bridge may combine writes to neighbouring
+	 * registers.
+	 */
 	intel_wr(n, REG_RAH(i), 0);
 	intel_flush(n);
 	intel_wr(n, REG_RAL(i), low);
@@ -199,10 +205,10 @@ void intel_filter_write(struct nic *nic)
 	}
 	for (unsigned i = 0; i < intel_mta_words(n); i++)
 		intel_wr(n, REG_MTA(i), f->mta[i]);
-	/* An I350 may drop such a write; the drivers of other systems repeat each ten times. */
+	/* An I350 may drop such a write; other systems' drivers write each ten times. */
 	for (unsigned i = 0, tries = intel_quirk(n, INTEL_Q_VFTA) ? VFTA_TRIES : 1; i < VFTA_WORDS * tries; i++)
 		intel_wr(n, REG_VFTA(i / tries), f->vfta[i / tries]);
-	/* Only when it changes: an emulated 82540EM receives nothing for a second after each write to RCTL. */
+	/* Write RCTL only if its value changes: an emulated 82540EM receives nothing for a second after each write. */
 	if (intel_rd(n, REG_RCTL) != rctl)
 		intel_wr(n, REG_RCTL, rctl);
 	intel_flush(n);
@@ -210,7 +216,7 @@ void intel_filter_write(struct nic *nic)
 
 uint32_t intel_rctl(const struct intel_nic *n)
 {
-	/* Without SECRC the FCS is written, too, if need be into the next buffer. */
+	/* Without SECRC the chip writes the FCS to memory, too, if necessary into the next buffer. */
 	return RCTL_SECRC | FIELD_PREP(RCTL_BSIZE, RCTL_BSIZE_2048) | FIELD_PREP(RCTL_MO, 0) | n->filter.rctl;
 }
 
@@ -246,7 +252,7 @@ static const struct {
 	{ "CTRL", REG_CTRL, ctrl_bits, ARRAY_SIZE(ctrl_bits) },
 	{ "STATUS", REG_STATUS, status_bits, ARRAY_SIZE(status_bits) },
 	{ "CTRL_EXT", REG_CTRL_EXT, ext_bits, ARRAY_SIZE(ext_bits) },
-	{ "IMS", REG_IMS, int_bits, ARRAY_SIZE(int_bits) },	/* not ICR: reading it acknowledges */
+	{ "IMS", REG_IMS, int_bits, ARRAY_SIZE(int_bits) },	/* not ICR: a read acknowledges */
 	{ "RCTL", REG_RCTL, rctl_bits, ARRAY_SIZE(rctl_bits) },
 	{ "TCTL", REG_TCTL, tctl_bits, ARRAY_SIZE(tctl_bits) },
 	{ "TDH", REG_TDH }, { "TDT", REG_TDT }, { "RDH", REG_RDH }, { "RDT", REG_RDT },

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * PHY access through MDIC, and what it takes on PCH chipsets, where a management engine shares the PHY: the software
- * flag, and waking a PHY that was left in ultra low power mode (ULP).  Called at probe only.
+ * PHY access through MDIC. On PCH chipsets a management engine shares the PHY: acquire the software flag first, and wake a PHY
+ * that was left in ultra low power mode (ULP).  Called at probe only.
  *
- * Not done here, because we hold no document or board to check it against: toggling LANPHYPC for a PHY that does not
- * answer, the K1 (MAC-PHY power state) settings per speed, inter-packet gap per speed on I217 and later, EEE and LTR.
- * The reset values of chip and NVM stand.
+ * Not done, because we have neither document nor board to check it by: toggling LANPHYPC for a PHY that does not answer; K1
+ * (the MAC-PHY power state) and, on I217 and later, the inter-packet gap for each speed; EEE and LTR. These keep the values of
+ * reset and NVM.
  */
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -43,7 +43,7 @@ static int mdic(struct intel_nic *n, unsigned addr, unsigned reg, uint32_t op, u
 			 MDIC_TIMEOUT_US / 1000, r);
 		return -ERR_TIMEOUT;
 	}
-	/* The next transaction may else give this one's data; and what came is looked at, whose it is. */
+	/* Without the pause, the next transaction may return this one's data.  Check the register number of the answer, too. */
 	if (intel_quirk(n, INTEL_Q_PCH))
 		delay_us(MDIC_PAUSE_US);
 	if ((r & MDIC_ERROR) || FIELD_GET(MDIC_REG, r) != reg)
@@ -52,7 +52,7 @@ static int mdic(struct intel_nic *n, unsigned addr, unsigned reg, uint32_t op, u
 	return 0;
 }
 
-/* Registers 0 to 15 are the same on every page, but for I210. */
+/* Registers 0 to 15 are the same on every page, except on I210. */
 static int phy_select(struct intel_nic *n, uint32_t reg)
 {
 	uint16_t page = (uint16_t)(reg & PHY_PAGE), number = (uint16_t)FIELD_GET(PHY_PAGE, reg);
@@ -79,7 +79,7 @@ int intel_phy_write(struct intel_nic *n, uint32_t reg, uint16_t v)
 	return err ? err : mdic(n, phy_addr(n, reg), FIELD_GET(PHY_REG, reg), MDIC_OP_WRITE, &v);
 }
 
-/* 82574: while firmware has the bus the bit does not stick, and is not remembered either: it must be written again. */
+/* 82574: while firmware owns the bus, a 1 written to the bit is dropped, not queued: write the bit again. */
 static bool mdio_request(struct intel_nic *n, uint32_t *r)
 {
 	intel_set(n, REG_EXTCNF_CTRL, 0, EXTCNF_SWFLAG);
@@ -114,7 +114,7 @@ int intel_swflag_take(struct intel_nic *n)
 		log_warn("%s: the software flag stays taken, EXTCNF_CTRL %08x", n->nic.name, r);
 		return -ERR_TIMEOUT;
 	}
-	/* The bit reads 1 only when the firmware has let us have it. */
+	/* The bit reads as 1 only after firmware has granted it. */
 	intel_set(n, REG_EXTCNF_CTRL, 0, EXTCNF_SWFLAG);
 	if (wait_until((r = intel_rd(n, REG_EXTCNF_CTRL)) & EXTCNF_SWFLAG, SWFLAG_TAKE_US))
 		return 0;
@@ -137,7 +137,7 @@ void intel_swflag_give(struct intel_nic *n)
 		intel_wr(n, REG_EXTCNF_CTRL, r & ~EXTCNF_SWFLAG);
 }
 
-/* Whoever had the NIC before may have powered the PHY down: no link would ever come. */
+/* The NIC's previous driver may have powered the PHY down; the link would then stay down. */
 int intel_phy_power_up(struct intel_nic *n)
 {
 	uint16_t v;
@@ -154,7 +154,7 @@ int intel_phy_power_up(struct intel_nic *n)
 	return err;
 }
 
-/* With the management engine running, it takes the PHY out of ULP when asked; the PHY itself is not ours to touch. */
+/* While the management engine runs, ask it to take the PHY out of ULP; software must not access the PHY for that. */
 static void ulp_off_by_engine(struct intel_nic *n)
 {
 	uint32_t r = 0;
@@ -165,7 +165,7 @@ static void ulp_off_by_engine(struct intel_nic *n)
 	intel_set(n, REG_H2ME, H2ME_ENFORCE, 0);
 }
 
-/* Going into ULP the hardware has switched K1, the idle state between MAC and PHY, off. */
+/* On entering ULP, the hardware has disabled K1, the idle state between MAC and PHY: enable K1 again. */
 static int k1_on(struct intel_nic *n)
 {
 	uint16_t v;
@@ -193,7 +193,7 @@ static int ulp_clear(struct intel_nic *n)
 	return err ? err : 1;
 }
 
-/* A PHY in ULP answers over SMBus only: move MAC and PHY back to the fast path.  1 when something was changed. */
+/* A PHY in ULP answers over SMBus only: switch MAC and PHY back to their fast interface.  Return 1 if something was changed. */
 static int ulp_off_by_phy(struct intel_nic *n)
 {
 	uint16_t v;
@@ -235,7 +235,7 @@ void intel_ulp_off(struct intel_nic *n)
 	if (changed > 0 && !(intel_rd(n, REG_FWSM) & FWSM_RSPCIPHY)) {
 		log_warn("%s: PHY left ULP, but resets of it are forbidden, FWSM %08x", n->nic.name, intel_rd(n, REG_FWSM));
 	} else if (changed > 0) {
-		/* The new mode counts from the next PHY reset; the bit does not fall by itself. */
+		/* The new mode takes effect with the next PHY reset.  The reset bit does not clear itself. */
 		intel_set(n, REG_CTRL, 0, CTRL_PHY_RST);
 		intel_flush(n);
 		delay_us(PHY_RESET_PULSE_US);

@@ -34,7 +34,7 @@ struct intel_bit {
 	{ CTRL_SLU, "SLU" }, { CTRL_ILOS, "ILOS" }, { CTRL_FRCSPD, "FRCSPD" }, { CTRL_FRCDPX, "FRCDPX" }, \
 	{ CTRL_RST, "RST" }, { CTRL_RFCE, "RFCE" }, { CTRL_TFCE, "TFCE" }, { CTRL_VME, "VME" }, { CTRL_PHY_RST, "PHY_RST" } }
 
-#define REG_CTRL_DUP		0x00004		/* 82545GM/82546GM: the shadow through which a reset is safe */
+#define REG_CTRL_DUP		0x00004		/* 82545GM/82546GM: shadow of CTRL, by which a reset is safe */
 
 #define REG_STATUS		0x00008
 #define  STATUS_FD		BIT(0)
@@ -64,8 +64,8 @@ struct intel_bit {
 #define REG_CTRL_EXT		0x00018
 #define  CTRL_EXT_FORCE_SMBUS	BIT(11)		/* PCH */
 #define  CTRL_EXT_RO_DIS	BIT(17)
-#define  CTRL_EXT_IAME		BIT(27)		/* PCI Express: ICR reads mask by IAM */
-#define  CTRL_EXT_DRV_LOAD	BIT(28)		/* tells firmware that a driver is there */
+#define  CTRL_EXT_IAME		BIT(27)		/* PCI Express: a read of ICR masks the causes in IAM */
+#define  CTRL_EXT_DRV_LOAD	BIT(28)		/* tells firmware that a driver has the chip */
 #define CTRL_EXT_BITS { \
 	{ CTRL_EXT_FORCE_SMBUS, "FORCE_SMBUS" }, { CTRL_EXT_RO_DIS, "RO_DIS" }, { CTRL_EXT_IAME, "IAME" }, \
 	{ CTRL_EXT_DRV_LOAD, "DRV_LOAD" } }
@@ -106,7 +106,7 @@ struct intel_bit {
 #define  RCTL_SBP		BIT(2)
 #define  RCTL_UPE		BIT(3)
 #define  RCTL_MPE		BIT(4)
-#define  RCTL_LPE		BIT(5)		/* never set: without it nothing beyond 1522 bytes on the wire is received */
+#define  RCTL_LPE		BIT(5)		/* never set: the chip then drops frames over 1522 bytes on the wire */
 #define  RCTL_MO		GENMASK(13, 12)
 #define  RCTL_BAM		BIT(15)
 #define  RCTL_BSIZE		GENMASK(17, 16)
@@ -158,7 +158,7 @@ struct intel_bit {
 #define REG_TIDV		0x03820		/* 1.024 us */
 #define REG_TXDCTL		0x03828
 #define  TXDCTL_PTHRESH		GENMASK(5, 0)
-#define  TXDCTL_HTHRESH		GENMASK(13, 8)	/* must not be 0 where PTHRESH is not */
+#define  TXDCTL_HTHRESH		GENMASK(13, 8)	/* must not be 0 unless PTHRESH is */
 #define  TXDCTL_WTHRESH		GENMASK(21, 16)
 #define  TXDCTL_COUNT_DESC	BIT(22)		/* PCI Express: must be 1 */
 #define  TXDCTL_GRAN		BIT(24)		/* thresholds count descriptors, not cache lines */
@@ -171,7 +171,7 @@ struct intel_bit {
 #define REG_RFCTL		0x05008
 #define  RFCTL_NFSW_DIS		BIT(6)
 #define  RFCTL_NFSR_DIS		BIT(7)
-#define  RFCTL_EXSTEN		BIT(15)		/* extended receive descriptors: off, the ring uses legacy ones */
+#define  RFCTL_EXSTEN		BIT(15)		/* extended receive descriptors; off: the ring's are legacy descriptors */
 #define REG_MTA(i)		(0x05200 + 4 * (i))
 #define  MTA_WORDS		128u		/* 8254x, 82574 */
 #define  MTA_WORDS_PCH		32u
@@ -204,13 +204,13 @@ struct intel_bit {
 #define REG_FEXTNVM11		0x05bbc		/* PCH with I219 */
 #define  FEXTNVM11_MULR_FIX_OFF	BIT(13)
 
-#define REG_SPACE		0x06000u	/* what the driver needs of BAR 0 */
+#define REG_SPACE		0x06000u	/* bytes of BAR 0 that the driver maps */
 
 /* PCI Express capability: Link Control. */
 #define EXP_LINK_CONTROL	0x10
 #define  LINK_ASPM		GENMASK(1, 0)
 
-/* Configuration space of PCH with I219: says that descriptors are stuck on the chip. */
+/* PCH with I219, configuration space: descriptors are stuck in the chip. */
 #define PCI_DESC_RING_STATUS	0xe4
 #define  DESC_RING_FLUSH	BIT(8)
 
@@ -222,7 +222,7 @@ struct intel_bit {
 #define PHY_BMSR		1
 #define  BMSR_AN_COMPLETE	BIT(5)
 #define PHY_PAGE_SELECT		31
-#define PHY_PAGE_SELECT_I210	22		/* holds the page's number */
+#define PHY_PAGE_SELECT_I210	22		/* the page's number */
 #define PHY_PAGED(page, reg)	((uint32_t)(page) << 5 | (reg))
 #define PHY_PAGE		GENMASK(15, 5)
 #define PHY_REG			GENMASK(4, 0)
@@ -247,8 +247,8 @@ struct intel_bit {
 #define  RXD_DD			BIT64(32)
 #define  RXD_EOP		BIT64(33)
 #define  RXD_IXSM		BIT64(34)	/* ignore the checksum bits */
-#define  RXD_TCPCS		BIT64(37)	/* TCP or UDP checksum was looked at */
-#define  RXD_CE			BIT64(40)	/* FCS or alignment */
+#define  RXD_TCPCS		BIT64(37)	/* the chip has checked the TCP or UDP checksum */
+#define  RXD_CE			BIT64(40)	/* FCS or alignment error */
 #define  RXD_SE			BIT64(41)
 #define  RXD_SEQ		BIT64(42)
 #define  RXD_CXE		BIT64(44)
@@ -265,13 +265,13 @@ struct intel_bit {
 #define TXD_IFCS		BIT64(25)
 #define TXD_TUCMD_TCP		BIT64(24)	/* context */
 #define TXD_TUCMD_IP		BIT64(25)	/* context: IPv4 */
-#define TXD_TSE			BIT64(26)	/* both: cut */
+#define TXD_TSE			BIT64(26)	/* in context and data: segment */
 #define TXD_RS			BIT64(27)
 #define TXD_DEXT		BIT64(29)
-#define TXD_IDE			BIT64(31)	/* the interrupt of this descriptor waits for TIDV */
+#define TXD_IDE			BIT64(31)	/* delay the interrupt of this descriptor by TIDV */
 #define TXD_DD			BIT64(32)
-#define TXD_IXSM		BIT64(40)	/* insert the checksums that the context describes: IP's */
-#define TXD_TXSM		BIT64(41)	/* and TCP's or UDP's */
+#define TXD_IXSM		BIT64(40)	/* insert the IP checksum that the context describes */
+#define TXD_TXSM		BIT64(41)	/* insert the TCP or UDP checksum */
 #define TXC_HDRLEN		GENMASK64(47, 40)
 #define TXC_MSS			GENMASK64(63, 48)
 /* First quadword of a context. */
@@ -280,7 +280,7 @@ struct intel_bit {
 #define TXC_IPCSE		GENMASK64(31, 16)
 #define TXC_TUCSS		GENMASK64(39, 32)
 #define TXC_TUCSO		GENMASK64(47, 40)
-#define TXC_TUCSE		GENMASK64(63, 48)	/* 0: to the end */
+#define TXC_TUCSE		GENMASK64(63, 48)	/* 0: to the end of the frame */
 #define TXC_CSUM_REACH		255u
 
 #endif

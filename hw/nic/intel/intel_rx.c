@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The receive ring of Intel's NICs, for all formats of descriptors: buffers in, the tail to the chip, frames out.  One entry
- * always stays free: a tail that equals the head means "empty" to the chip.
+ * The receive ring of Intel's NICs, for all descriptor formats: post buffers, write the tail, take received frames.  One entry
+ * always stays free, because a tail that equals the head means "empty" to the chip.  The chip's filter is not here, but in
+ * intel_mac.c.
  */
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -84,12 +85,12 @@ void intel_rx_renew(struct intel_nic *n)
 
 /* --- frames --- */
 
-/* A buffer with nothing for the client goes back to the chip: there is room, the buffer was just taken out of the ring. */
+/* If the buffer has no frame for the client, return it to the chip: the entry just taken from the ring leaves room. */
 static bool one_frame(struct intel_nic *n, const struct intel_rx_slot *s, const struct intel_rx_status *st)
 {
 	bool whole = st->last && !n->rx.skip;
 
-	n->rx.skip = !st->last;		/* a frame that began in this buffer is dropped to its end */
+	n->rx.skip = !st->last;		/* drop a frame that continues beyond this buffer */
 	if (whole && st->len > s->len)
 		log_err_once(n->nic.length_said, "%s: claims %u bytes in a buffer of %u", n->nic.name, st->len, s->len);
 	if (whole && !st->bad && nic_rx_done(&n->nic, 0, s->token, s->len, st->len, st->csum_ok ? NIC_RX_CSUM_OK : 0))
@@ -118,7 +119,7 @@ unsigned intel_rx_drain(struct intel_nic *n, bool *more)
 		r->head = (uint16_t)intel_ring_next(r->head);
 		done += one_frame(n, &s, &st);
 		if (!nic_runs(&n->nic))
-			return done;	/* the client has stopped us from its callback */
+			return done;	/* the client's callback has called nic_stop() */
 	}
 	intel_rx_kick(&n->nic, 0);
 	return done;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The transmit ring of Intel's NICs, for all formats of descriptors: a frame in, the tail to the chip, frames that are sent out
- * again.  One entry always stays free: a tail that equals the head means "empty" to the chip.
+ * The transmit ring of Intel's NICs, for all descriptor formats: encode a frame, write the tail, report the frames that are
+ * sent.  One entry always stays free, because a tail that equals the head means "empty" to the chip.  Nothing here waits for
+ * the chip, but on PCH a tail is read back (tail_checked()).
  */
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -11,12 +12,12 @@
 
 #define TSO_SENTINEL	4u
 #define TSO_PIECE_MAX	4096u
-#define TSO_PIECE_MSS	4u	/* the FIFO's room is reckoned with so many segments a piece */
-#define TSO_MSS_MIN	256u	/* less would need more pieces than the ring has */
+#define TSO_PIECE_MSS	4u	/* the room of the chip's FIFO allows for so many segments a descriptor */
+#define TSO_MSS_MIN	256u	/* a smaller MSS would need more descriptors than the ring has */
 #define TAIL_TRIES	10u
 #define NO_CONTEXT	~0u
 
-/* Page alignment keeps the ring within one 64 KiB block, which the boundary erratum asks of descriptors, too. */
+/* Page alignment keeps the ring within one block of 64 KiB, as the boundary erratum requires of descriptors, too. */
 int intel_tx_alloc(struct intel_nic *n)
 {
 	n->tx.desc = mem_alloc(INTEL_RING_BYTES + INTEL_PAD_LEN, PAGE_SIZE);
@@ -33,12 +34,12 @@ void intel_tx_empty(struct intel_nic *n)
 	memset((void *)r->desc, 0, INTEL_RING_BYTES);
 	r->head = r->tail = r->told = 0;
 	r->after_tso = false;
-	r->context = NO_CONTEXT;	/* the chip forgets its context with a reset */
+	r->context = NO_CONTEXT;	/* a reset clears the chip's context */
 }
 
 /* --- a frame --- */
 
-/* How much of @len bytes at @addr one descriptor may carry, of which @most at once. */
+/* Return how many of @len bytes at @addr, at most @most, one descriptor may have. */
 static uint32_t piece_len(const struct intel_nic *n, uint64_t addr, uint32_t len, uint32_t most)
 {
 	len = MIN(len, most);
@@ -57,11 +58,11 @@ static uint32_t tx_flags(const struct nic_tx *pkt)
 }
 
 /*
- * The frame's data from entry @at on; where the frame ends, or -ERR_BUSY.  What stands behind the tail is nothing to the chip
- * yet, so a frame that does not fit has done no harm.
+ * Put the frame's data into the entries from @at on.  Return the entry behind the frame, or -ERR_BUSY. The chip does not read
+ * entries behind the tail, so a frame that does not fit has no effect.
  *
- * 8254x hand the last descriptor of a frame that they cut back before they have read all of it (82546GB erratum 1), and that of
- * the frame behind it: its last bytes get a descriptor of their own, which comes back in time.
+ * 8254x write back the last descriptor of a frame that they segment, and that of the next frame, before they have read all its
+ * data (82546GB erratum 1).  So the last bytes get a descriptor of their own, which is written back in time.
  */
 static int put_data(struct intel_nic *n, unsigned at, unsigned room, const struct nic_tx *pkt)
 {
@@ -90,8 +91,8 @@ static int put_data(struct intel_nic *n, unsigned at, unsigned room, const struc
 	if (last)
 		return (int)at;
 	/*
-	 * The chip's own padding (TCTL.PSP) needs 17 bytes to start from.  No more than those: emulators take the length for
-	 * TCP's pseudo header from what they are given, where silicon takes it from the sum that the guest put there.
+	 * The chip's own padding (TCTL.PSP) needs 17 bytes.  Add no more than that: for TCP's pseudo header emulators take the
+	 * length of the given data, and silicon the partial checksum that the guest wrote into the frame.
 	 */
 	if (!room)
 		return -ERR_BUSY;
@@ -99,7 +100,7 @@ static int put_data(struct intel_nic *n, unsigned at, unsigned room, const struc
 	return (int)intel_ring_next(at);
 }
 
-/* A frame in one piece that goes into one descriptor as it is: most. */
+/* True if one descriptor can describe the frame as it is, as for most frames. */
 static bool is_plain(const struct intel_nic *n, const struct nic_tx *pkt)
 {
 	return pkt->nfrag == 1 && !n->boundary && !pkt->flags && !(n->tx.sentinel && n->tx.after_tso) &&
@@ -149,9 +150,9 @@ int intel_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt)
 /* --- the tail --- */
 
 /*
- * On PCH chipsets a write may get lost while the management engine is at the registers.  intel_wr() waits for it; a tail is
- * read back, too, and written again.  Bounded to some milliseconds; a tail that is still wrong is written with the next
- * kick or tick.
+ * On PCH chipsets a write is lost if the management engine accesses the registers meanwhile. intel_wr() waits for the engine;
+ * read a tail back, too, and write it again if it was lost.  Bounded to some milliseconds: if the tail is still wrong, the next
+ * kick or tick writes it.
  */
 static bool tail_checked(struct intel_nic *n, uint32_t reg, uint32_t tail)
 {
