@@ -331,7 +331,7 @@ void doorbell_aim(uint32_t cpu)
 	doorbell_look();
 }
 
-/* Messages off first: a function with one of them on asserts no line (6.1.4.3 of PCI Express). */
+/* Disable MSI and MSI-X first: a function with either enabled asserts no line (6.1.4.3 of PCI Express). */
 static int ring_by_pin(struct bell *b)
 {
 	const struct pci_dev *p = b->dev->pci;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Doorbells as the exit loop sees them. */
+/* Doorbells: what the exit loop and the code for processors call. */
 #ifndef HV_DOORBELL_H
 #define HV_DOORBELL_H
 
@@ -8,9 +8,9 @@
 void doorbell_init(void);
 
 /*
- * An NMI came to this processor: poll every device that interrupts it.  True if the NMI is explained: a device had work,
- * another processor is polling one, a device of the guest's asserts a line shared with one of ours, or work done earlier
- * accounts for it (a credit).  False: the NMI is the guest's own.
+ * Handle an NMI of this processor: poll every device that interrupts this processor.  True if the NMI is explained: a device
+ * had work, another processor is polling one, a device of the guest's asserts a line shared with one of ours, or work done
+ * earlier accounts for it (a credit).  False: the NMI is the guest's own.
  */
 bool doorbell_ring(void);
 
@@ -20,10 +20,10 @@ bool doorbell_ring(void);
  */
 void doorbell_leave(uint32_t cpu);
 
-/* The calling processor @cpu has a new APIC id: aim its bells at that.  The caller must own no device. */
+/* The calling processor @cpu has a new APIC id: aim its bells at that id.  The caller must own no device. */
 void doorbell_aim(uint32_t cpu);
 
-/* Edges may have been lost while an input was moved: poll every device on a pin. */
+/* Poll every device on a pin: edges may have been lost while an input was moved. */
 void doorbell_look(void);
 
 #endif

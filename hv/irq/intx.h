@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* hv's side of <veneer/intx.h>: INTx lines are learned at the start and delivered at the end of each exit. */
+/* hv's side of <veneer/intx.h>: learn INTx lines at the start, deliver their interrupts at the end of each exit. */
 #ifndef HV_INTX_H
 #define HV_INTX_H
 
@@ -13,8 +13,8 @@ struct intx_route {
 };
 
 /*
- * Make @dev, whose messages are off, assert INTx, and find the inputs that it reaches (intx_learn.c).  False if it cannot
- * assert, or no input showed it.  @quiet: the caller has masked the inputs that are doorbells of other devices.
+ * Make @dev, whose messages are off, assert INTx, and find the inputs that it reaches (intx_learn.c).  False if @dev cannot
+ * assert INTx, or no input shows the assertion.  @quiet: the caller has masked the inputs that are doorbells of other devices.
  */
 bool intx_experiment(struct hw_dev *dev, struct intx_route *r);
 
@@ -24,10 +24,12 @@ void intx_init(void);
 /* Learn the line of @dev's pin, keep it, and log it. */
 void intx_learn(struct hw_dev *dev);
 
-/* The same for a device whose doorbell is the line.  Returns the I/O APIC input, armed, or a negative error. */
+/*
+ * Learn the line of @dev's pin, which becomes @dev's doorbell.  Return the I/O APIC input, which is armed, or a negative error.
+ */
 int intx_borrow(struct hw_dev *dev);
 
-/* Before the guest runs: set the traps on the interrupt controllers that are needed now. */
+/* Before the guest runs, set the traps on the interrupt controllers that are needed now. */
 void intx_start(void);
 
 /*
@@ -38,15 +40,15 @@ void intx_start(void);
 bool intx_check(bool can_take, int *vector);
 
 /*
- * Called when none of our devices has work.  True if a device of the guest's asserts a line that is a doorbell: the guest's
- * virtual entry then interrupts until the line is deasserted.
+ * Call if none of our devices has work.  True if a device of the guest's asserts a line that is a doorbell: the guest's virtual
+ * entry then interrupts until the line is deasserted.
  */
 bool intx_look_foreign(void);
 
-/* REQ_INTX on this processor, in the host and without a lock. */
+/* Answer REQ_INTX on this processor.  Call in the host, without a lock. */
 void intx_answer(void);
 
-/* The guest wrote the chipset's routing registers. */
+/* Call after the guest has written to the chipset's routing registers. */
 void intx_rerouted(void);
 
 #endif

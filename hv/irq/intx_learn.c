@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Experiments that find where a device's INTx line leads.  The device asserts and deasserts the line, while Veneer looks for a
- * request at the 8259s, for an edge at each I/O APIC input, and for the PIRQ register that removes the request.  What becomes
- * of the result is in intx.c.
+ * request at the 8259s, for an edge at each I/O APIC input, and for the PIRQ register that removes the request.  intx.c uses
+ * the result.
  *
  * The device's status register (PCI 2.3), or the request itself, shows that it asserts.  A missing request proves something
  * only while the device is known to assert: an emulator on a busy machine may assert late.
@@ -30,9 +30,9 @@ struct experiment {
 	struct hw_dev *dev;
 	const struct patience *p;
 	uint16_t before;		/* requests while the device does not assert */
-	bool tells;			/* the device's status register has shown an assertion */
-	bool seen;			/* the status register or the 8259s have shown one */
-	bool missed;			/* an assertion that should have been seen was not, though earlier ones were */
+	bool tells;			/* the device's status register has shown an assertion of the line */
+	bool seen;			/* the status register or the 8259s have shown an assertion */
+	bool missed;			/* earlier assertions were seen, a later one was not */
 };
 
 static bool in_status(const struct experiment *e)
@@ -179,7 +179,7 @@ bool intx_experiment(struct hw_dev *dev, struct intx_route *r)
 	if (r->irq >= 0)
 		r->pirq = find_pirq(&e, r->irq);
 	r->gsi = find_gsi(&e, r->irq);
-	/* The same input. */
+	/* Input @irq counts once. */
 	if (r->gsi == r->irq)
 		r->gsi = -1;
 	ioapic_quiet(false);
