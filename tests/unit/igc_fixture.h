@@ -15,7 +15,7 @@
 
 static struct chip {
 	struct igc m;
-	/* what nic_net.c sets, and looks at */
+	/* nic_net.c sets and reads these */
 	bool tx_hang, tx_stuck, tx_lost_irq;
 	unsigned nsent;
 	struct pci_dev *pci;
@@ -76,7 +76,7 @@ static inline void chip_link(struct chip *x, bool up)
 	igc_cable(&x->m, up);
 }
 
-/* A frame from the wire.  Whether it went into memory. */
+/* Receive a frame from the wire.  True if the chip wrote it to memory. */
 static inline bool wire_frame(const void *frame, uint32_t len)
 {
 	unsigned before = c->m.nreceived;
@@ -85,7 +85,7 @@ static inline bool wire_frame(const void *frame, uint32_t len)
 	return c->m.nreceived != before;
 }
 
-/* The chip of that name, with a link; power_on() is still to come. */
+/* Make the chip of that name, with a link; call power_on() after it. */
 static inline void make_off(const char *name)
 {
 	static struct pci_dev functions[64];

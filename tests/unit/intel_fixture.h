@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A client and a NIC of any Intel kind, for the tests of the drivers; one program per set of tests includes it. */
+/* A client and an Intel NIC of any kind, for the tests of the drivers; each test program includes this file once. */
 #ifndef INTEL_FIXTURE_H
 #define INTEL_FIXTURE_H
 
@@ -95,7 +95,7 @@ static inline bool wire(uint32_t len, uint8_t seed)
 	return chip_receive(c, f, len);
 }
 
-/* Where the tests' buffers stand: crooked, but where bit 0 is reserved. */
+/* Return the address of a buffer: odd, unless bit 0 is reserved. */
 static inline uint64_t place(uint64_t base, unsigned i)
 {
 	return base + 2048ull * i + i % 3 * (c->igb ? 2 : 1);
@@ -108,7 +108,7 @@ static inline void post(uint64_t base, unsigned from, unsigned n)
 	nic_rx_kick(nic, 0);
 }
 
-/* Its checksum at @start + @offset is the chip's. */
+/* Send a frame whose checksum, at @start + @offset, the chip inserts. */
 static inline int send_csum(uint64_t addr, uint32_t len, uint16_t start, uint16_t offset)
 {
 	struct sg sg = { addr, len };
@@ -120,7 +120,7 @@ static inline int send_csum(uint64_t addr, uint32_t len, uint16_t start, uint16_
 	return err;
 }
 
-/* A frame comes in with each of these bits in its descriptor. */
+/* For each of @bits, receive a frame with these status bits. */
 static inline void wire_marked(const uint64_t *bits, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
@@ -130,7 +130,7 @@ static inline void wire_marked(const uint64_t *bits, unsigned n)
 	c->rx_status = 0;
 }
 
-/* What the client hears of a checksum, by the bits. */
+/* The status bits of a frame, and what the client learns about its checksum. */
 struct sum_verdict { uint64_t bits; bool ok; };
 
 static inline void check_verdicts(const struct sum_verdict *v, unsigned n)
@@ -146,7 +146,7 @@ static inline void check_verdicts(const struct sum_verdict *v, unsigned n)
 static const uint16_t all_kinds[] = { DEV_82540, DEV_82545EM, DEV_82545GM, DEV_82541, DEV_82574, DEV_I217, DEV_I218, DEV_I219,
 	DEV_I219_16, DEV_82576, DEV_I350, DEV_I210, DEV_I211 };
 
-/* A test once on an 82574 and once on an I210. */
+/* Run a test on an 82574 and on an I210. */
 #define TEST_BOTH(name) \
 	static void name##_on(uint16_t device); \
 	TEST(name) { name##_on(DEV_82574); } \

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A model of Intel's gigabit NICs at the level of registers and descriptors in memory, as strict as the datasheets: it fetches
- * receive descriptors ahead and forgets them only in a reset, acknowledges causes as the family does, and fails the
- * test on what would hang or corrupt silicon.
+ * A model of Intel's gigabit NICs at the level of registers and descriptors in memory, as strict as the datasheets: the model
+ * prefetches receive descriptors and drops them only in a reset, acknowledges causes as the family does, and fails the test on
+ * an access that would hang or corrupt silicon.
  */
 #ifndef INTEL_MODEL_H
 #define INTEL_MODEL_H
@@ -24,30 +24,30 @@ struct sent {
 };
 
 struct chip {
-	/* what it is */
+	/* which chip */
 	bool pcie, pch, needs_mdio, eerd_old, boundary, io_reset, dup_reset;
 	bool igb, i210, vfta_drops, never_says_read;
 	uint8_t nvm_mac[6];
-	uint16_t phy[3][32];			/* by PHY address; what a page selects is in paged */
+	uint16_t phy[3][32];			/* index: PHY address; paged has the registers of the pages */
 	uint16_t paged[1024][32];
-	/* what is wrong with it */
+	/* faults */
 	bool reset_stuck, master_stuck, no_autoload, eerd_dead, tx_hang, tx_lost_irq, mdic_dead, swflag_denied, gone;
-	bool tx_stuck;				/* nothing is sent before a reset */
-	unsigned lose_tails;			/* so many tail writes have no effect */
-	unsigned mdio_refusals;			/* so many times the firmware does not give the MDIO bus */
+	bool tx_stuck;				/* the transmitter stands until a reset */
+	unsigned lose_tails;			/* the next writes of a tail to drop */
+	unsigned mdio_refusals;			/* requests for the MDIO bus that firmware refuses */
 	bool smbi_left, fw_keeps_swsm, queue_stuck;	/* igb */
 	unsigned port;				/* igb: 0 or 1 */
-	unsigned fw_has_phy;			/* igb: so many looks at SW_FW_SYNC */
-	bool engine_busy;			/* after each write the engine is at the registers for 10 us */
+	unsigned fw_has_phy;			/* igb: reads of SW_FW_SYNC until firmware releases the PHY */
+	bool engine_busy;			/* for 10 us after each write the management engine accesses the registers */
 	uint64_t engine_until;
-	uint64_t rx_status;			/* these bits on top, per frame */
-	uint32_t rx_claim;			/* this length instead of the real one */
+	uint64_t rx_status;			/* status bits to add to each frame */
+	uint32_t rx_claim;			/* if not 0, the length in the descriptor */
 	bool rx_no_eop;
 	bool link, half;
 	unsigned speed;
 	/* state */
 	uint32_t r[CHIP_SPACE / 4];
-	uint64_t quiet_until;			/* no register access before */
+	uint64_t quiet_until;			/* a register access before this time fails the test */
 	uint64_t cache[PREFETCH];
 	unsigned ncached;
 	uint32_t msi_pending, ioaddr, eerd;
@@ -55,9 +55,9 @@ struct chip {
 	uint64_t context, context1;
 	uint8_t frame[NIC_TSO_MAX];
 	uint32_t frame_len, first_len;
-	uint32_t frame_cmd;			/* of its first piece; INTEL_TX_ bits */
+	uint32_t frame_cmd;			/* of the frame's first descriptor, as INTEL_TX_ bits */
 	uint32_t frame_pay;			/* igb: PAYLEN */
-	unsigned rx_looks, tx_looks;		/* igb: so many until the queue reads as on */
+	unsigned rx_looks, tx_looks;		/* igb: reads until the queue's enable bit is 1 */
 	uint32_t vfta_last;
 	unsigned vfta_count;
 	bool after_tso;
@@ -89,7 +89,7 @@ static void chip_irq(struct chip *c)
 			c->msis++;
 		c->msi_pending |= causes;
 	} else {
-		/* An I/O APIC sees an edge only after a low that lasted; until the next access to the chip is long enough. */
+		/* An I/O APIC detects an edge only if the line was low long enough: until the next access to the chip. */
 		if (causes && !c->line)
 			c->edges += c->low_seen;
 		if (causes || c->line)
@@ -121,7 +121,7 @@ static void chip_reset(struct chip *c)
 		R(REG_SW_FW_SYNC) = sync;
 		R(REG_RXDCTL) = R(REG_TXDCTL) = DCTL_ENABLE;
 		R(REG_RLPML) = 0x2600;
-		R(REG_CTRL_EXT) |= CTRL_EXT_EXT_VLAN;	/* as an EEPROM may have it */
+		R(REG_CTRL_EXT) |= CTRL_EXT_EXT_VLAN;	/* an EEPROM may set this */
 	}
 	if (!c->no_autoload) {
 		memcpy(chip_reg(c, REG_RAL(0)), c->nvm_mac, 4);
@@ -168,7 +168,7 @@ static void chip_sum(uint8_t *f, uint32_t from, uint32_t to, uint32_t at)
 	f[at + 1] = (uint8_t)~sum;
 }
 
-/* What a context asks for, in either format. */
+/* The contents of a context, in either format. */
 struct offload {
 	uint32_t hdr, mss, pay, ip, tcp, sum_at;
 	bool v4, good;
@@ -214,7 +214,7 @@ static void chip_add16(uint8_t *p, uint32_t n)
 	p[1] = (uint8_t)n;
 }
 
-/* 8254x SDM 3.5, 82574 datasheet 7.3, 82576 datasheet 7.2.4: what is in the context, in the headers of each segment. */
+/* Segment a frame: 8254x SDM 3.5, 82574 datasheet 7.3, 82576 datasheet 7.2.4. */
 static void chip_cut(struct chip *c)
 {
 	struct offload o = chip_offload(c);
@@ -251,7 +251,7 @@ static void chip_cut(struct chip *c)
 	}
 }
 
-/* The errata that are worked around: a last piece that is too long would come back before it is read. */
+/* Check the workaround of the errata: a last piece that is too long would be written back before it is read. */
 static void chip_sentinel(struct chip *c, uint32_t len)
 {
 	bool tso = c->frame_cmd & INTEL_TX_TSE;
@@ -261,7 +261,7 @@ static void chip_sentinel(struct chip *c, uint32_t len)
 	c->after_tso = tso;
 }
 
-/* The bits of both formats as INTEL_TX_ bits; what must not be set fails the test. */
+/* Return a descriptor's bits, in either format, as INTEL_TX_ bits.  A bit that must be 0 fails the test. */
 static uint32_t chip_flags(struct chip *c, uint64_t q)
 {
 	if (!c->igb)
@@ -300,7 +300,7 @@ static void chip_send_one(struct chip *c, struct intel_desc *d)
 {
 	uint64_t q = d->q[1];
 	uint32_t len = c->igb ? FIELD_GET(ATXD_LENGTH, q) : FIELD_GET(TXD_LENGTH, q), flags;
-	uint64_t ends = c->igb ? TXD_RS : TXD_RS | TXD_IDE;	/* with the last descriptor only */
+	uint64_t ends = c->igb ? TXD_RS : TXD_RS | TXD_IDE;	/* set in the last descriptor only */
 
 	c->descs++;
 	if (chip_is_context(c, q)) {
@@ -331,12 +331,12 @@ static void chip_send_one(struct chip *c, struct intel_desc *d)
 		chip_frame_out(c, len);
 	}
 	if (q & TXD_RS)
-		d->q[1] = c->igb ? ATXD_DD : q | TXD_DD;	/* igb writes over all of it */
+		d->q[1] = c->igb ? ATXD_DD : q | TXD_DD;	/* igb overwrites the whole quadword */
 	if ((q & TXD_RS) && c->igb)
 		d->q[0] = 0x5555;
 }
 
-/* igb: what a queue's interrupt is mapped to must be valid, or there is none. */
+/* igb: a queue interrupts only if its IVAR entry is valid. */
 static bool chip_rings(struct chip *c, uint32_t entry)
 {
 	return !c->igb || ((R(REG_IVAR0) & entry & (IVAR_VALID * 0x101)) && !(R(REG_GPIE) & GPIE_MULTIPLE_MSIX));
@@ -356,7 +356,7 @@ static void chip_send(struct chip *c)
 	}
 	if (some && !c->tx_lost_irq && chip_rings(c, IVAR_TX0))
 		chip_cause(c, INT_TXDW | INT_TXQE);
-	/* the stuck ring of an I219 is free again */
+	/* the ring of an I219 is no longer stuck */
 	c->cfg[PCI_DESC_RING_STATUS + 1] = 0;
 }
 
@@ -396,7 +396,7 @@ static bool chip_accepts(struct chip *c, const uint8_t *f)
 	return rctl & RCTL_UPE;
 }
 
-/* igb: the size of a buffer counts in KiB, so the longest frame must be bounded by other means. */
+/* igb: SRRCTL has the buffer's size in KiB only: check that other registers bound the longest frame. */
 static void chip_check_bounds(struct chip *c)
 {
 	uint32_t srrctl = R(REG_SRRCTL);
@@ -416,7 +416,7 @@ static uint64_t chip_rx_written(struct chip *c, uint32_t len)
 	return len | RXD_DD | (c->rx_no_eop ? 0 : RXD_EOP) | c->rx_status;
 }
 
-/* A frame from the wire.  Whether it went into memory. */
+/* Receive a frame from the wire.  True if the chip wrote it to memory. */
 static inline bool chip_receive(struct chip *c, const void *frame, uint32_t len)
 {
 	if (!(R(REG_RCTL) & RCTL_EN) || !chip_master(c) || !chip_accepts(c, frame))
@@ -479,7 +479,7 @@ static void chip_mdic(struct chip *c, uint32_t v)
 	R(REG_MDIC) = (v & ~MDIC_DATA) | *chip_phy(c, v) | MDIC_READY;
 }
 
-/* ITR, RDTR, RADV, TIDV and TADV are the older chips'. */
+/* True if the chip lacks this register: igb has no ITR, RDTR, RADV, TIDV and TADV. */
 static bool chip_lacks(const struct chip *c, uint32_t off)
 {
 	return c->igb && (off == REG_ITR || off == REG_RDTR || off == REG_RADV || off == REG_TIDV || off == REG_TADV);
@@ -496,7 +496,7 @@ static uint32_t chip_igb_read(struct chip *c, uint32_t off, uint32_t v)
 			return v & ~DCTL_ENABLE;
 		break;
 	case REG_SWSM:
-		R(off) |= SWSM_SMBI;	/* whoever reads 0 has it */
+		R(off) |= SWSM_SMBI;	/* a read of 0 acquires the semaphore */
 		break;
 	case REG_SW_FW_SYNC:
 		if (c->fw_has_phy) {
@@ -508,7 +508,7 @@ static uint32_t chip_igb_read(struct chip *c, uint32_t off, uint32_t v)
 	return v;
 }
 
-/* A queue must be off while its ring is described and read as on before a tail is moved. */
+/* A queue must be off while its ring's registers are written, and must read as on before its tail is. */
 static void chip_queue_check(struct chip *c, uint32_t off, uint32_t v)
 {
 	bool rx = off < REG_TDBAL, on = R(rx ? REG_RXDCTL : REG_TXDCTL) & DCTL_ENABLE;
@@ -526,7 +526,7 @@ static void chip_queue_check(struct chip *c, uint32_t off, uint32_t v)
 	}
 }
 
-/* Whether the write is done with. */
+/* True if the write needs nothing else. */
 static bool chip_igb_write(struct chip *c, uint32_t off, uint32_t v)
 {
 	chip_queue_check(c, off, v);

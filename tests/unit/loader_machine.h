@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The machine that the loaders' tests load into. */
+/* The machine into which the loaders' tests load. */
 #ifndef LOADER_MACHINE_H
 #define LOADER_MACHINE_H
 
@@ -14,8 +14,8 @@
 #include "hv/load/load_plan.h"
 
 /*
- * A machine of 32 MiB at physical address 0: what the guest must not have faults on any access.  Source modules may also
- * lie in the test's own heap, where ASan guards their ends.
+ * A machine with 32 MiB at physical address 0.  Memory that the guest must not have faults on any access.  Source modules may
+ * also lie in the test's own heap, where ASan guards their ends.
  */
 #define MACHINE		0x2000000ull
 #define SELF		0x1c00000ull
@@ -37,7 +37,7 @@ bool gmem_valid(uint64_t gpa, uint64_t len)
 
 void *gmem_ptr(uint64_t gpa, uint64_t len) { return gmem_valid(gpa, len) && gpa + len <= MACHINE ? machine + gpa : NULL; }
 
-/* In the place of hv/bios/bios.c: where a real-mode kernel begins. */
+/* In the place of hv/bios/bios.c: records where a real-mode kernel begins. */
 static struct { bool prepared; uint16_t cs, ds, sp; } real UNUSED;
 
 int bios_prepare(struct boot_info *info, int boot_disk)
@@ -53,7 +53,7 @@ void bios_start_kernel(const struct boot_info *info, struct vcpu_regs *r, uint16
 	real.sp = sp;
 }
 
-/* In the place of hv/load/load_limine_stub.S and limine_machine.c: a page that nobody runs, and a machine of the test's. */
+/* In the place of hv/load/load_limine_stub.S and limine_machine.c: a page that never runs, and the test's own machine. */
 const uint8_t limine_stub[0x300] = { 0xeb, 0xfe };
 const uint32_t limine_stub_size = sizeof(limine_stub), limine_stub_ap32_at = 0x200, limine_stub_ap64_at = 0x280;
 const char veneer_version[] = "Veneer of a test";
@@ -125,11 +125,14 @@ static void UNUSED check_flat32(void)
 	}
 }
 
-/* The kernel file in the making. */
+/* The kernel file that the test builds. */
 static uint8_t file[0x20000];
 static uint64_t file_size;
 
-/* What a flipped file may do: be loaded or be refused; ASan guards the file's end, mprotect what is not the guest's. */
+/*
+ * Flip each byte of the file.  The file may be loaded or refused; ASan guards its end, and mprotect() the memory that is not
+ * the guest's.
+ */
 static void flip_all(uint64_t from, uint64_t to)
 {
 	static const uint8_t flip[] = { 0xff, 0x01, 0x80, 0x10 };
@@ -152,7 +155,7 @@ static void flip_all(uint64_t from, uint64_t to)
 	}
 }
 
-/* Each way to cut the file off is refused. */
+/* Check that the file is refused if it is cut off at any place. */
 static void cut_everywhere(void)
 {
 	for (uint64_t n = 0; n < file_size; n += n < 0x300 ? 1 : 97) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* For the tests of virtio-net: a NIC core that keeps what it is given, and a device in front of it. */
+/* For the tests of virtio-net: a NIC core that keeps the frames and buffers it gets, and the device that uses this core. */
 #ifndef NET_FIXTURE_H
 #define NET_FIXTURE_H
 
@@ -21,19 +21,19 @@ static struct {
 	uint8_t frame[2048];
 	struct nic_tx last;
 	struct sg frag[NIC_MAX_FRAGS];
-	uint8_t sent[SLOTS][NIC_FRAME_MAX];	/* one after the other, until the test looks */
+	uint8_t sent[SLOTS][NIC_FRAME_MAX];	/* in the order of sending, until the test takes them */
 	uint32_t sent_len[SLOTS];
 	unsigned nsent;
-	bool one_piece, no_tso;			/* it refuses frames of more pieces, or to cut them itself */
-	uint8_t big[NIC_TSO_MAX];		/* the last one that it is to cut */
+	bool one_piece, no_tso;			/* the NIC refuses frames of several pieces, or segmentation */
+	uint8_t big[NIC_TSO_MAX];		/* the last frame to segment */
 	unsigned nrx;
 	struct { uint64_t addr; uint32_t len; void *token; } rx[SLOTS];
 	uint32_t align;
-	bool no_csum;				/* it refuses to place a checksum */
+	bool no_csum;				/* the NIC refuses to insert a checksum */
 	struct nic_rx_filter filter;
 	uint8_t mac[6], mcast0[6], mac0[6];
 	bool vlan5;
-	void (*refill)(void);			/* the guest's other processor, while this one works on a frame or a command */
+	void (*refill)(void);			/* runs meanwhile, as the guest's other processor */
 } hw;
 
 int nic_start(struct nic *n)
@@ -57,7 +57,7 @@ int nic_tx(struct nic *n, unsigned q, const struct nic_tx *p)
 	CHECK(hw.running && p->nfrag);
 	CHECK_EQ(sg_bytes(p->frag, p->nfrag), p->len);
 	CHECK(p->len >= NIC_FRAME_MIN && p->len <= (p->flags & NIC_TX_TSO ? NIC_TSO_MAX : NIC_FRAME_MAX));
-	/* As the core does. */
+	/* The core refuses these, too. */
 	if (p->nfrag > NIC_MAX_FRAGS)
 		return -ERR_INVAL;
 	for (unsigned i = 0; i < p->nfrag; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A NIC of a chip's model behind virtio-net and a guest that sends: what happens when the transmitter stops.  The guest kicks
- * only when it is asked to, and a tick comes only while the clock runs: as on a machine.  The test that includes this has the
+ * A chip's model behind virtio-net, and a guest that sends: tests of a transmitter that stops.  As on a machine, the guest
+ * kicks only if the device asks for kicks, and a tick comes only while the clock runs.  The test that includes this has the
  * chip's fixture before it, before that host/twin.h and virtio/net/net.h, and:
  *   static void net_chip(void)	make the chip (not probed yet)
  *   static bool net_rings(void)	the chip has interrupted since the last call
@@ -55,7 +55,7 @@ static unsigned net_done(void) { return rings[VNET_TX].used->idx; }
 
 static bool net_clock_runs(void) { return twin_clock_holds || *nic->watch; }
 
-/* The guest halts for so long: it takes timer interrupts, and its NIC's. */
+/* Halt the guest for this time: it takes interrupts of its timer and its NIC. */
 static void net_wait(unsigned ms)
 {
 	for (unsigned i = 0; i < ms; i += 4) {
@@ -80,7 +80,7 @@ static void net_works(void)
 	CHECK(!net_clock_runs());		/* an idle guest has no exits */
 }
 
-/* One frame is under way, the guest waits for it: no kick and no interrupt will come. */
+/* One frame is in flight, and the guest waits for it: neither a kick nor an interrupt will come. */
 TEST(a_transmitter_that_hangs_with_one_frame_under_way_is_found)
 {
 	net_up();
@@ -88,7 +88,7 @@ TEST(a_transmitter_that_hangs_with_one_frame_under_way_is_found)
 	net_send(false);
 	net_wait(1900);
 	CHECK_EQ(net_done(), 0);
-	c->tx_hang = false;			/* a reset helps: what was stuck is not sent */
+	c->tx_hang = false;			/* the reset ends the hang; the frames that hung are not sent */
 	c->tx_stuck = true;
 	net_wait(1000);
 	CHECK_EQ(net_done(), 1);
@@ -96,7 +96,7 @@ TEST(a_transmitter_that_hangs_with_one_frame_under_way_is_found)
 	net_works();
 }
 
-/* The guest goes on until its queue is full; the hardware's ring has room. */
+/* The guest sends until its queue is full; the hardware's ring still has room. */
 TEST(a_full_queue_before_a_ring_with_room_is_found)
 {
 	net_up();
@@ -111,7 +111,7 @@ TEST(a_full_queue_before_a_ring_with_room_is_found)
 	net_works();
 }
 
-/* After many good frames, with the guest retrying as TFTP does. */
+/* The hang comes after many good frames, and the guest retries as TFTP does. */
 TEST(a_chip_that_hangs_after_many_frames_recovers)
 {
 	net_up();
@@ -142,7 +142,7 @@ TEST(a_lost_doorbell_is_made_up_for)
 	net_works();
 }
 
-/* A guest that takes no interrupts gives no tick: a kick looks at the age. */
+/* If the guest takes no interrupts there is no tick: a kick checks the age of the oldest frame. */
 TEST(a_kick_finds_what_no_tick_can)
 {
 	net_up();
@@ -155,7 +155,7 @@ TEST(a_kick_finds_what_no_tick_can)
 	net_works();
 }
 
-/* Nothing is watched without a link, and what waited for the link is from its return on. */
+/* Without a link frames are not watched; from the link's return on they are. */
 TEST(a_hang_behind_a_lost_link_is_found_when_the_link_returns)
 {
 	net_up();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the tests of all NIC drivers share: a client that remembers what comes back, a clock, and the calls of the contract in
- * short.  A test includes its chip's model, then this, makes a chip behind a struct pci_dev and calls rig_probe().
+ * Shared by the tests of all NIC drivers: a client that records completions, a clock, and short forms of the contract's calls.
+ * A test includes its chip's model, then this file, makes a chip behind a struct pci_dev and calls rig_probe().
  */
 #ifndef NIC_RIG_H
 #define NIC_RIG_H
@@ -17,20 +17,20 @@ static struct nic *nic;
 static int clock_holds;
 static uint8_t rig_watch[16];
 static unsigned rig_nwatch;
-static bool rig_no_watch;		/* all are given away */
+static bool rig_no_watch;		/* clock_watch() has none left */
 
 __attribute__((weak)) void clock_hold(void) { clock_holds++; }	/* twin.c has its own */
 __attribute__((weak)) void clock_release(void) { clock_holds--; }
 uint8_t *clock_watch(void) { return rig_no_watch ? NULL : &rig_watch[rig_nwatch++ % ARRAY_SIZE(rig_watch)]; }
 
-/* Whether a tick would come: what hv/dev/clock.c looks at. */
+/* True if a tick would come, by the conditions of hv/dev/clock.c. */
 static inline bool clock_runs(void) { return clock_holds || *nic->watch; }
 
 static struct {
 	void *tx[4096], *rx[4096];
 	uint32_t rx_len[4096], rx_flags[4096], rx_sum[4096];
 	unsigned ntx, nrx, flushes, links;
-	bool refuse;				/* frames of a chip that copies */
+	bool refuse;				/* refuse received frames, of a chip that copies them */
 	void (*in_rx)(void), (*in_tx)(void);
 } got;
 
@@ -80,7 +80,7 @@ static const struct nic_client_ops rig_client = {
 
 extern const struct hw_driver *const __start_veneer_drivers[], *const __stop_veneer_drivers[];
 
-/* The driver, among those that the test is linked with, that knows the device. */
+/* Return the linked driver that has the device in its table. */
 static inline const struct hw_driver *rig_find(uint16_t vendor, uint16_t device, const struct hw_id **id)
 {
 	for (const struct hw_driver *const *d = __start_veneer_drivers; d < __stop_veneer_drivers; d++)
@@ -92,7 +92,7 @@ static inline const struct hw_driver *rig_find(uint16_t vendor, uint16_t device,
 	host_fail(__FILE__, __LINE__, "no driver for %04x:%04x", vendor, device);
 }
 
-/* Before a chip is made: nothing came back yet, nobody holds the clock. */
+/* Call before a chip is made: no completions yet, and nobody holds the clock. */
 static inline void rig_reset(void)
 {
 	memset(&got, 0, sizeof(got));
@@ -130,7 +130,7 @@ static inline int send_at(uint64_t addr, uint32_t len, unsigned token)
 
 static inline void kick(void) { nic_tx_kick(nic, 0); }
 
-/* The clock's ticks for @ms milliseconds, as they come while clock_runs(), every 4 ms. */
+/* For @ms milliseconds call a tick every 4 ms, as it comes while clock_runs(). */
 static inline void tick(unsigned ms)
 {
 	for (unsigned i = 0; i < ms; i += 4) {
@@ -139,7 +139,10 @@ static inline void tick(unsigned ms)
 	}
 }
 
-/* The same by the real rule: no tick comes unless the clock runs.  The milliseconds until it stood still, @ms at most. */
+/*
+ * The same by the real rule: no tick comes unless the clock runs.  Return the milliseconds until the clock stopped, at most
+ * @ms.
+ */
 static inline unsigned clock_turns(unsigned ms)
 {
 	unsigned i = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A machine with one NVMe controller and two namespaces, and requests to it: what every test of test_nvme.c stands on. */
+/* For test_nvme*.c: a machine with one NVMe controller that has two namespaces, and requests to this controller. */
 #ifndef NVME_FIXTURE_H
 #define NVME_FIXTURE_H
 
@@ -77,7 +77,7 @@ struct io {
 	struct sg sg[DISK_MAX_SEGS];
 	unsigned done;
 	int status;
-	uint64_t seen;		/* the first 8 bytes of its memory when it was done */
+	uint64_t seen;		/* the first 8 bytes of the buffer at the completion */
 };
 
 static struct io ios[256];
@@ -121,7 +121,7 @@ HELPER struct io *io_rw(unsigned i, struct disk *d, enum disk_op op, uint64_t lb
 	return io;
 }
 
-/* Let @us pass in steps of a millisecond, with ticks, and a doorbell when the device rang. */
+/* Let @us microseconds pass in steps of a millisecond, with a tick in each, and a poll if the device has interrupted. */
 HELPER void run(uint64_t us)
 {
 	for (uint64_t end = host_now_us + us; host_now_us < end; ) {

@@ -52,7 +52,7 @@ static void finish(unsigned i, uint32_t dw0, unsigned status)
 
 /* --- data --- */
 
-/* Physical Region Pages by the letter; the data moves as it is walked. */
+/* Walk the Physical Region Pages exactly as specified, and move the data on the way. */
 static void move(const struct sqe *e, uint8_t *data, uint32_t bytes, bool to_host)
 {
 	uint32_t page = page_size();
@@ -184,7 +184,7 @@ static void identify_ns(uint8_t *b, uint32_t nsid)
 	put32(b, nsid == 1 && model.blocks ? (uint32_t)model.blocks : MODEL_BLOCKS);
 	b[25] = 2;
 	b[26] = nsid >= 3 ? 1 : nsid == 2 ? 2 : model.bad_format ? 3 : 0;
-	put32(b + 140, 9 << 16);		/* not in the list: NLBAF says three */
+	put32(b + 140, 9 << 16);		/* beyond the list, whose NLBAF is for three */
 	put32(b + 128, 9 << 16);
 	put32(b + 132, 12 << 16);
 	put32(b + 136, 9 << 16 | 8);		/* with metadata */
@@ -198,7 +198,7 @@ static void identify_ns(uint8_t *b, uint32_t nsid)
 	b[99] = nsid == 3;			/* NSATTR */
 }
 
-/* An EUI64, a UUID, and the command set between. */
+/* An EUI64, the command set, and a UUID. */
 static void identify_descriptors(uint8_t *b, uint32_t nsid)
 {
 	b[0] = 1;
@@ -212,7 +212,7 @@ static void identify_descriptors(uint8_t *b, uint32_t nsid)
 	}
 	b[0] = 3;
 	b[1] = 16;
-	b[4] = 4;		/* the UUID's bytes look like a descriptor, too */
+	b[4] = 4;		/* the UUID's bytes look like a descriptor */
 	b[5] = 1;
 	b[8] = 2;
 }
@@ -402,7 +402,7 @@ static void fetch(unsigned qid)
 	}
 }
 
-/* Off at last: a hung read reaches memory in this very moment, if it still can. */
+/* The controller is disabled: a hung read writes to memory at this very moment, if it still can. */
 static void go_off(void)
 {
 	for (unsigned i = 0; i < MAX_CMDS; i++)

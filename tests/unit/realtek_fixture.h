@@ -15,13 +15,13 @@
 
 static struct chip {
 	struct rtl8168 m;
-	/* what nic_net.c sets, and looks at */
+	/* nic_net.c sets and reads these */
 	bool tx_hang, tx_stuck, tx_lost_irq;
 	unsigned nsent;
 	struct pci_dev *pci;
-	/* what comes between a read of ISR and its acknowledgement, once */
+	/* a cause that comes once between the read of ISR and the acknowledgement */
 	uint16_t late_cause;
-	bool no_dma;			/* nothing is memory */
+	bool no_dma;			/* no address is memory */
 	/* seen */
 	bool line;
 	unsigned edges;
@@ -31,7 +31,7 @@ static struct chip {
 
 static void *chip_dma(void *ctx, uint64_t addr, size_t len, bool write)
 {
-	return c->no_dma ? NULL : (void *)(uintptr_t)addr;	/* what is no memory the sanitizer finds */
+	return c->no_dma ? NULL : (void *)(uintptr_t)addr;	/* the sanitizer reports other addresses */
 }
 
 static bool chip_master(void *ctx) { return c->cfg[PCI_COMMAND] & PCI_CMD_MASTER; }
@@ -86,7 +86,7 @@ static void chip_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 
 static const struct host_model chip_model = { chip_read, chip_write };
 
-/* Time that passes without a register access. */
+/* Let the chip work for a time without a register access. */
 static inline void chip_run(void)
 {
 	chip_in();
@@ -101,7 +101,7 @@ static inline void chip_link(struct chip *x, bool up)
 	chip_out();
 }
 
-/* A frame from the wire.  Whether it went into memory. */
+/* Receive a frame from the wire.  True if the chip wrote it to memory. */
 static inline bool chip_receive(const void *frame, uint32_t len)
 {
 	unsigned before = c->m.nreceived;
@@ -133,7 +133,7 @@ static void make_pci_dev(void)
 	c->cfg[CAP_EXP + 17] = 0x01;
 }
 
-/* The chip of that name at power-on, with a link. */
+/* Make the chip of that name at power-on, with a link. */
 static inline void make_off(const char *name)
 {
 	memset(c, 0, sizeof(*c));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* An RTL8139 as firmware leaves it, for the tests of its driver; one program per set of tests includes it. */
+/* An RTL8139 as firmware leaves it, for the tests of its driver; each test program includes this file once. */
 #ifndef RTL8139_FIXTURE_H
 #define RTL8139_FIXTURE_H
 

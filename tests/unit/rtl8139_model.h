@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A model of the RTL8139 in classic mode, from the datasheet: registers, the four transmit descriptors in their order, the
- * receive ring with WRAP, the timer, the line.  It fails the test on what the datasheet forbids.
+ * receive ring with WRAP, the timer, the line.  The model fails the test on an access that the datasheet forbids.
  */
 #ifndef RTL8139_MODEL_H
 #define RTL8139_MODEL_H
@@ -21,23 +21,23 @@ struct sent {
 };
 
 struct chip {
-	/* what it is */
+	/* which chip */
 	uint32_t version;
 	bool cplus_stays;		/* a reset leaves C+ mode on */
 	bool emulated;			/* each write to RCR sets the receive pointers back */
 	uint8_t eeprom_mac[6];
 	bool link, slow, partner_half, partner_mute;
-	/* what is wrong with it */
+	/* faults */
 	bool reset_stuck, gone, autoload_stuck, tx_hang, tx_stuck, tx_lost_irq;	/* tx_stuck: until a reset */
-	unsigned aborts;		/* so many attempts to send end in too many collisions */
-	bool underrun;			/* while the threshold is below half a KiB */
-	uint16_t bad_status, bad_len;	/* for the next frame's header, when not 0 */
+	unsigned aborts;		/* the next attempts to send that end with too many collisions */
+	bool underrun;			/* underrun while the threshold is below half a KiB */
+	uint16_t bad_status, bad_len;	/* if not 0: for the next frame's header */
 	/* state */
 	uint8_t r[RTL_REG_SPACE];
 	uint32_t rx_w, rx_r;
 	unsigned tx_at;
-	bool tx_standing;		/* aborted: waits for CLRABT */
-	bool full;			/* the overflow stands */
+	bool tx_standing;		/* transmission aborted: waits for CLRABT */
+	bool full;			/* the receive buffer has overflowed */
 	uint64_t timer_zero;
 	bool timer_fired;
 	bool line, low_seen, sleeping;
@@ -73,7 +73,7 @@ static void chip_irq(struct chip *c)
 {
 	bool on = chip_get(c, RTL_ISR, 2) & chip_get(c, RTL_IMR, 2);
 
-	/* An I/O APIC sees an edge only after a low that lasted; until the next access to the chip is long enough. */
+	/* An I/O APIC detects an edge only if the line was low long enough: until the next access to the chip. */
 	if (on && !c->line)
 		c->edges += c->low_seen;
 	if (on || c->line)
@@ -104,7 +104,7 @@ static void chip_rx_zero(struct chip *c)
 	chip_put(c, RTL_CAPR, 2, 0xfff0);
 }
 
-/* IDR and MAR stay. */
+/* Reset the chip; IDR and MAR stay. */
 static void chip_reset(struct chip *c)
 {
 	uint32_t cpcr = c->cplus_stays ? chip_get(c, RTL_CPCR, 2) : 0;
@@ -181,7 +181,7 @@ static void chip_tsd(struct chip *c, unsigned n, uint32_t v)
 
 /* --- receive --- */
 
-/* Written apart from the driver's: the CRC as it goes over the wire, its first six bits. */
+/* Written independently of the driver: the first six bits of the CRC, in the order of the wire. */
 static unsigned chip_hash(const uint8_t *mac)
 {
 	uint32_t crc = ~0u;
@@ -212,7 +212,7 @@ static bool chip_accepts(struct chip *c, const uint8_t *f)
 	return (rcr & RCR_AAP) || ((rcr & RCR_APM) && !memcmp(f, c->r + RTL_IDR, 6));
 }
 
-/* A frame from the wire.  Whether it went into memory. */
+/* Receive a frame from the wire.  True if the chip wrote it to memory. */
 static inline bool chip_receive(struct chip *c, const void *frame, uint32_t len)
 {
 	uint32_t rcr = chip_get(c, RTL_RCR, 4), size = 8192u << FIELD_GET(RCR_RBLEN, rcr);

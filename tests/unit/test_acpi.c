@@ -6,9 +6,9 @@
 #include "hv/dev/acpi.h"
 #include "hv/mem/ram.h"
 
-#define AREA	(4u << 20)	/* a length that lies ends before it does */
+#define AREA	(4u << 20)	/* larger than any table's false length in these tests */
 #define RSDP	0x100u
-#define XSDT	0xa00u	/* last: what a length that lies takes in are zeros */
+#define XSDT	0xa00u	/* the last table: zeros follow, into which a false length reaches */
 #define MADT	0x300u
 #define MCFG	0x500u
 #define FADT	0x600u
@@ -50,7 +50,7 @@ static void build_madt(void)
 		put(at + 3, 2 * i, 1);
 		put(at + 4, i < 3, 4);		/* the fourth is disabled */
 	}
-	/* One beyond 8 bits, and one that is here a second time. */
+	/* An id beyond 8 bits, and a duplicate. */
 	for (unsigned i = 0; i < 2; i++, at += 16) {
 		put(at, 0x1009, 2);
 		put(at + 4, i ? 2 : 0x123, 4);
@@ -70,7 +70,7 @@ static void build_mcfg(void)
 	put(MCFG + 44, 0xe0000000, 8);
 	put(MCFG + 44 + 11, 0xff, 1);
 	put(MCFG + 60, 0x7000000000ull, 8);
-	put(MCFG + 60 + 8, 1, 2);		/* segment 1 is to be closed */
+	put(MCFG + 60 + 8, 1, 2);		/* segment 1: must be closed */
 	put(MCFG + 60 + 11, 0xff, 1);
 	table(MCFG, "MCFG", 76);
 	seal(MCFG);
@@ -146,7 +146,7 @@ TEST(soft_off_at_the_end_of_its_table)
 	CHECK(acpi.has_s5 && acpi.s5_typ_a == 0 && acpi.s5_typ_b == 0);
 }
 
-/* The tables of IOMMUs are found, and renamed in the RSDT and the XSDT, each with its sum. */
+/* The IOMMUs' tables are found, and renamed in RSDT and XSDT with a new checksum. */
 TEST(tables_of_iommus)
 {
 	uint32_t copy = 0xb00, other = 0xc00, rsdt = 0xd00;
@@ -154,7 +154,7 @@ TEST(tables_of_iommus)
 	build();
 	put(RSDP + 16, ram + rsdt, 4);
 	put(rsdt + 36, ram + MADT, 4);
-	put(rsdt + 40, ram + copy, 4);		/* one of its own, as some firmware has it */
+	put(rsdt + 40, ram + copy, 4);		/* a copy of its own, as with some firmware */
 	table(rsdt, "RSDT", 44);
 	put(XSDT + 60, ram + other, 8);
 	table(XSDT, "XSDT", 68);
@@ -228,7 +228,7 @@ TEST(mcfg_that_makes_no_sense)
 	CHECK(acpi.necam == 1 && acpi.ecam[0].segment == 1);
 }
 
-/* One more of each than there is room for: a line each, and the start stops. */
+/* One more of each than there is room for: a log line for each, and the start stops. */
 TEST(more_than_there_is_room_for)
 {
 	const uint32_t big = 0x10000;
@@ -257,7 +257,7 @@ TEST(more_than_there_is_room_for)
 	CHECK(host_log_has("limit: more than 256 processors"));
 }
 
-/* What must hold whatever the tables say. */
+/* Check what has to hold for any contents of the tables. */
 static void check_sane(void)
 {
 	CHECK(acpi.nioapics <= ACPI_MAX_IOAPICS && acpi.necam <= ACPI_MAX_ECAM);
@@ -292,7 +292,7 @@ TEST(each_byte_wrong)
 	CHECK(acpi.ncpus == 4 && acpi.has_s5);
 }
 
-/* Where configuration space is has to be known, or the guest would find it open. */
+/* If the address of configuration space is not known the start stops: the guest would find the space open. */
 TEST(a_table_of_configuration_space_that_cannot_be_read)
 {
 	static const uint32_t bad[] = { 0, 35, 0x100001, 0xffffffff };
@@ -316,7 +316,7 @@ TEST(a_table_of_configuration_space_that_cannot_be_read)
 	CHECK(!host_log_has("left out"));
 }
 
-/* A table right before unmapped memory, of each length: nothing behind its end may be read. */
+/* A table of each length right before unmapped memory: nothing may read beyond its end. */
 TEST(cut_short)
 {
 	static const struct { uint32_t at, len; unsigned slot; } cut[] = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hw/ahci/ahci*.c hw/disk.c hw/disk_cut.c hw/disk_start.c hv/lib/sg.c hw/match.c */
-/* The AHCI driver in health: start, commands, cache, interrupts, shutdown. */
+/* The AHCI driver without errors: start, commands, cache, interrupts, shutdown.  Errors are in test_ahci_error.c. */
 #include "host/ahci_rig.h"
 
 TEST(finds_a_disk_and_reads)
@@ -20,7 +20,7 @@ TEST(finds_a_disk_and_reads)
 	disk_kick(d, 0);
 	model_step();
 	CHECK(model_line());
-	/* One, and no more: a second would be a credit, which takes an NMI from the guest. */
+	/* One completion, no more: a second would count as a credit, which takes an NMI from the guest. */
 	CHECK_EQ(dev->ops->poll(dev), 1);
 	CHECK(!model_line());
 	CHECK(read_ok(t, 0));
@@ -111,7 +111,7 @@ TEST(staggered_spin_up_and_slow_disks)
 	CHECK_EQ(model.p[2].seen[ATA_IDENTIFY], 2);
 }
 
-/* Word 2 as ACS-3 gives it: whether SET FEATURES must spin the disk up, and whether what it said so far is complete. */
+/* Word 2 by ACS-3: must SET FEATURES spin the disk up, and is the present IDENTIFY data complete? */
 TEST(power_up_in_standby)
 {
 	static const struct {
@@ -155,7 +155,10 @@ TEST(hba_reset_that_does_not_end)
 	CHECK_EQ(host_heap_used(), 0);
 }
 
-/* Without memory for the controller, or for its only disk, nothing is left; a port without a disk is no loss. */
+/*
+ * Without memory for the controller or for its only disk, the probe fails and leaves nothing behind.  A port without a disk is
+ * no failure.
+ */
 TEST(no_memory_leaves_nothing)
 {
 	unsigned n = 1, failed = 0;
@@ -186,7 +189,7 @@ TEST(no_memory_leaves_nothing)
 	CHECK(used < 256 * 1024);
 }
 
-/* One port without memory costs no other one, wherever the memory ends. */
+/* If memory for one port is missing, at any allocation, the other ports work. */
 TEST(no_memory_for_one_port_costs_no_other)
 {
 	unsigned lonely = 0;
@@ -332,7 +335,7 @@ TEST(cache_is_switched_in_turn)
 	submit(d, 0, DISK_WRITE, 0, 1);
 	disk_kick(d, 0);
 	CHECK_EQ(d->ops->set_cache(d, false), 0);
-	CHECK(d->write_cache);			/* until the disk says so */
+	CHECK(d->write_cache);			/* from the disk's IDENTIFY */
 	CHECK_EQ(holds, 1);
 	submit(d, 1, DISK_WRITE, 1, 1);
 	disk_kick(d, 0);
@@ -347,7 +350,7 @@ TEST(cache_is_switched_in_turn)
 	CHECK(!model.p[0].cache && !d->write_cache);
 	CHECK_EQ(reqs[1].status, 0);
 	CHECK_EQ(holds, 0);
-	/* A COMRESET turns it on again in the disk, so the driver turns it off again. */
+	/* A COMRESET switches the disk's write cache on again, so the driver switches it off again. */
 	model_link_reset(&model.p[0]);
 	CHECK(model.p[0].cache);
 	ticks(200);
@@ -393,7 +396,7 @@ TEST(intx_test_moves_the_line_only)
 	dev->ops->irq_enable(dev, false);
 	CHECK(!model_line());
 	dev->ops->irq_enable(dev, true);
-	CHECK(model_line());		/* a pending cause survives */
+	CHECK(model_line());		/* a pending cause is kept */
 }
 
 TEST(shutdown_flushes_and_stops)

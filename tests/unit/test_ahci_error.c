@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hw/ahci/ahci*.c hw/disk.c hw/disk_cut.c hw/disk_start.c hv/lib/sg.c hw/match.c */
-/* The AHCI driver in trouble: errors, timeouts, resets, removal. */
+/* The AHCI driver with errors, timeouts, resets, and removal. */
 #include "host/ahci_rig.h"
 
-/* Eight commands, lba 3 is bad: by the log, without a log, with a rotten log, and as QEMU reports it. */
+/* Eight commands, of which that for LBA 3 fails: with the error log, without it, with a damaged log, and as QEMU reports it. */
 static void one_bad_among(bool no_log, bool bad_log, bool sdb_only)
 {
 	setup();
@@ -28,7 +28,7 @@ static void one_bad_among(bool no_log, bool bad_log, bool sdb_only)
 	CHECK(p->seen[ATA_READ_LOG_EXT] >= 1);
 	CHECK_EQ(p->comresets, no_log ? p->comresets : 0);
 	CHECK_EQ(holds, 0);
-	/* and it works on */
+	/* the disk still works */
 	submit(d, 0, DISK_READ, 9, 1);
 	disk_kick(d, 0);
 	ticks(2);
@@ -104,12 +104,12 @@ TEST(hung_command_times_out_and_the_others_live)
 	model_complete(&model.p[0], 0);
 	model_complete(&model.p[0], 1);
 	model.p[0].hang_lba = 2;
-	/* five late; of these only lba 2 hangs again, but all of them had their time */
+	/* five commands are late; all are repeated, and only LBA 2 hangs again */
 	ticks(30);
 	CHECK_EQ(reqs[0].status, 0);
 	CHECK_EQ(model.p[0].comresets, 1);
 	CHECK(host_log_has("no answer to commands"));
-	/* the other port carries on meanwhile */
+	/* meanwhile the other port works */
 	struct test_req *t = submit(dev->disk[1], 20, DISK_READ, 1, 1);
 
 	disk_kick(dev->disk[1], 0);
@@ -253,7 +253,7 @@ TEST(another_disk_in_the_same_place_gets_nothing)
 
 	model.p[0].id[ID_SERIAL + 3]++;
 	model_link_reset(&model.p[0]);
-	model.p[0].sact = 0;			/* if a controller did that, it is no completion */
+	model.p[0].sact = 0;			/* the same bits of a controller are no completion */
 	model.p[0].hold = false;
 	ticks(200);
 	CHECK_EQ(reqs[0].status, -ERR_NODEV);
@@ -275,7 +275,7 @@ TEST(controller_pulled)
 	CHECK(d->gone);
 }
 
-/* Nobody answers, and the bridge reads zeroes for that. */
+/* The controller does not answer, and its bridge then reads as zeros. */
 TEST(controller_pulled_that_reads_as_zeroes)
 {
 	setup();
@@ -313,7 +313,7 @@ TEST(reset_of_a_twin_stops_dma_and_forgets)
 	for (unsigned i = 0; i < 40; i++)
 		CHECK_EQ(reqs[i].done, 0);
 	CHECK_EQ(holds, 1);
-	struct test_req *t = submit(d, 0, DISK_READ, 77, 2);	/* at once, while the port recovers */
+	struct test_req *t = submit(d, 0, DISK_READ, 77, 2);	/* fails at once, while the port recovers */
 
 	disk_kick(d, 0);
 	model.p[0].hold = model.p[1].hold = false;
@@ -321,7 +321,7 @@ TEST(reset_of_a_twin_stops_dma_and_forgets)
 	CHECK(read_ok(t, 0));
 	CHECK(read_ok(&reqs[50], 1));
 	CHECK_EQ(holds, 0);
-	/* Nothing in flight: nothing is touched. */
+	/* With nothing in flight, the port is not touched. */
 	unsigned comresets = model.p[0].comresets;
 
 	disk_reset(d);

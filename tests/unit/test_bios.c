@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/bios/bios_disk.c hv/bios/bios_memory.c */
-/* INT 13h and 15h as a guest calls them, with whatever in its registers and packets. */
+/* INT 13h and INT 15h as a guest calls them, with any values in its registers and packets. */
 #include <string.h>
 #include <veneer/conceal.h>
 #include <veneer/err.h>
@@ -9,10 +9,10 @@
 #include "hv/bios/bios.h"
 #include "hv/load/load_plan.h"
 
-#define RAM		0x200000ull	/* real mode's megabyte, less the hole below, and one more */
+#define RAM		0x200000ull	/* the megabyte of real mode, with its hole, and a second megabyte */
 #define HOLE		0xa0000ull
 #define HOLE_END	0x100000ull
-#define BLOCKS		0x8000ull	/* of drive 80h: 520 cylinders of 16 heads and a rest, were it 256 MiB */
+#define BLOCKS		0x8000ull	/* of drive 80h */
 #define SMAP		0x534d4150u
 
 static uint8_t ram[RAM];
@@ -27,9 +27,9 @@ static struct bootdisk disk[] = {
 	{ "k", "4K", "SK", 0x0108, 4096, 100, true },
 	{ "b", "B", "SB", PCI_BDF(2, 31, 5), 512, 0x100000000ull, false },
 };
-static unsigned more;			/* copies of the first, behind these */
+static unsigned more;			/* further disks, copies of the first */
 static uint8_t medium[BLOCKS * 512];
-static int busy, answer;		/* polls left; -1: nothing begun */
+static int busy, answer;		/* polls until the completion; -1: no request */
 static unsigned begun, wait_polls;
 static struct sg seen[128];
 static unsigned nseen;
@@ -157,7 +157,7 @@ static uint16_t r16(enum gpr r) { return bios_r16(&call, r); }
 #define FAILS(call_, status) do { CHECK_EQ(call_, BIOS_ERROR); CHECK_EQ(bios_ah(&call), status); } while (0)
 #define WORKS(call_) do { CHECK_EQ(call_, BIOS_OK); CHECK_EQ(bios_ah(&call), 0); } while (0)
 
-/* A packet at 8000h. */
+/* Write a disk address packet at 8000h. */
 static void packet(uint8_t size, uint16_t count, uint32_t far, uint64_t lba, uint64_t flat)
 {
 	memset(ram + 0x8000, 0, 32);
@@ -181,12 +181,12 @@ TEST(read_and_write_by_cylinder)
 	WORKS(int13(0x0203, 0x0001, 0x0080));
 	CHECK_EQ(r16(GPR_RAX), 3);
 	CHECK(!memcmp(ram + 0x7c00, medium, 3 * 512));
-	/* Cylinder 2, head 5, sector 9; upper halves stay. */
+	/* Cylinder 2, head 5, sector 9; the upper halves of the registers stay. */
 	ram[0x7c00] = 0x77;
 	WORKS(int13(0x0301, 0x0209, 0x0580));
 	CHECK_EQ(gpr[GPR_RAX] >> 16, 0xa5a5a5a5a5a5);
 	CHECK_EQ(medium[((2 * 16 + 5) * 63 + 8) * 512], 0x77);
-	/* The upper two bits of the cylinder: 256, which this disk has not. */
+	/* The upper two bits of the cylinder: 256, which is beyond this disk. */
 	FAILS(int13(0x0301, 0x0049, 0x0080), 4);
 }
 
@@ -199,10 +199,10 @@ TEST(cylinders_heads_and_sectors_that_are_not)
 	CHECK_EQ(r16(GPR_RAX) & 0xff, 0);
 	FAILS(int13(0x0201, 0x0001, 0x1080), 4);	/* head 16 */
 	FAILS(int13(0x0201, 0xffff, 0x0f80), 4);	/* cylinder 1023 */
-	FAILS(int13(0x0200, 0x0001, 0x0080), 1);	/* nothing */
+	FAILS(int13(0x0200, 0x0001, 0x0080), 1);	/* no sectors */
 	FAILS(int13(0x02ff, 0x2001, 0x0780), 4);	/* beyond the end */
 	CHECK_EQ(begun, 0);
-	/* The status stays for function 1, and a success clears it. */
+	/* Function 1 returns the last status; a success clears it. */
 	FAILS(int13(0x0100, 0, 0x0080), 4);
 	WORKS(int13(0x0000, 0, 0x0080));
 	WORKS(int13(0x0100, 0, 0x0080));
@@ -228,7 +228,7 @@ TEST(what_a_drive_is)
 	FAILS(int13(0x4100, 0, 0x0081), 1);
 }
 
-/* The BIOS numbers no more than 16 here: the others are named. */
+/* The BIOS has numbers for 16 disks; the log names the others. */
 TEST(more_disks_than_drives)
 {
 	more = 14;
@@ -246,7 +246,7 @@ TEST(drives_that_are_not_ours)
 	CHECK_EQ(int13(0x0201, 1, 0x0000), BIOS_CHAIN);
 	CHECK_EQ(int13(0x0201, 1, 0x007f), BIOS_CHAIN);
 	CHECK_EQ(int13(0x4200, 1, 0x00e0), BIOS_CHAIN);
-	FAILS(int13(0x0201, 1, 0x0082), 1);		/* the one with blocks of 4096 bytes has no number */
+	FAILS(int13(0x0201, 1, 0x0082), 1);		/* a disk with blocks of 4096 bytes gets no number */
 	FAILS(int13(0x0800, 1, 0x00df), 1);
 	for (unsigned ah = 0x05; ah < 0x100; ah++)
 		if (ah == 0x05 || ah == 0x0a || ah == 0x18 || ah == 0x45 || ah == 0x46 || ah >= 0x49)
@@ -271,7 +271,7 @@ TEST(packets)
 	packet(16, 0, 0x10000200, 100, 0);
 	WORKS(int13(0x4200, 0, 0x0080));
 	packet(16, 512, 0, 100, 0);
-	WORKS(int13(0x4400, 0, 0x0080));	/* verify: no buffer */
+	WORKS(int13(0x4400, 0, 0x0080));	/* verify needs no buffer */
 	packet(16, 0, 0, 0x7fff, 0);
 	WORKS(int13(0x4700, 0, 0x0080));
 }
@@ -300,11 +300,11 @@ TEST(packets_of_a_hostile_guest)
 	FAILS(int13(0x4200, 0, 0x0080), 9);
 	packet(24, 1, 0xffffffff, 0, RAM - 511);
 	FAILS(int13(0x4300, 0, 0x0080), 9);
-	packet(16, 1, 0xffffffff, 0, 0x180000);		/* a far pointer after all, to above 1 MiB */
+	packet(16, 1, 0xffffffff, 0, 0x180000);		/* this one is a far pointer, to above 1 MiB */
 	WORKS(int13(0x4200, 0, 0x0080));
 	CHECK(!memcmp(ram + 0x10ffef, medium, 512));
 	packet(16, 513, 0, 0, 0);
-	FAILS(int13(0x4400, 0, 0x0080), 1);		/* too much to verify */
+	FAILS(int13(0x4400, 0, 0x0080), 1);		/* too many sectors to verify */
 	packet(16, 1, 0x10000000, 0, 0);
 	FAILS(int13(0x4302, 0, 0x0080), 1);		/* write and verify */
 	call.ds = HOLE;
@@ -327,7 +327,7 @@ TEST(a_read_only_disk_is_not_written)
 	WORKS(int13(0x4200, 0, 0x0081));
 }
 
-/* Boot sectors move to 600h and read to 500h; the first page is not where the disk's driver may copy. */
+/* Boot sectors move to 600h and read to 500h: into the first page, to which the disk's driver must not copy. */
 TEST(the_first_page)
 {
 	setup();
@@ -365,7 +365,7 @@ TEST(errors_of_the_disk)
 	}
 }
 
-/* An interrupt's handler that calls in between, and a caller that never comes back. */
+/* An interrupt handler calls INT 13h during a call, and a caller never returns for its result. */
 TEST(calls_within_calls)
 {
 	setup();
@@ -378,12 +378,12 @@ TEST(calls_within_calls)
 	for (unsigned i = 0; i < 3; i++)
 		FAILS(int13(0x0000, 1, 0x0080), 0xaa);
 	WORKS(int13(0x0000, 1, 0x0080));
-	WORKS(bios_int13_poll(&call));		/* it came back */
+	WORKS(bios_int13_poll(&call));		/* the caller returned */
 	FAILS(bios_int13_poll(&call), 0xaa);
 	CHECK_EQ(begun, 1);
 }
 
-/* The request is done when the handler calls, which then reads and writes itself; the caller asks afterwards. */
+/* The request is done when the handler calls; the handler reads and writes; the caller asks afterwards. */
 TEST(a_result_waits_for_its_caller)
 {
 	setup();
@@ -401,10 +401,10 @@ TEST(a_result_waits_for_its_caller)
 	memset(ram + 0x600, 0, 512);
 	bios_set16(&call, GPR_RAX, 0x4200);
 	WORKS(bios_int13_poll(&call));
-	CHECK_EQ(ram[0x600], 0);		/* what came after the result stays */
+	CHECK_EQ(ram[0x600], 0);		/* later data stays */
 	CHECK_EQ(packet_count(), 4);
 	FAILS(bios_int13_poll(&call), 0xaa);
-	/* An error, and one whose caller never asks. */
+	/* A request that fails, whose caller never asks. */
 	for (unsigned i = 0; i < 3; i++) {
 		wait_polls = 1;
 		answer = -ERR_IO;
@@ -522,7 +522,7 @@ TEST(the_older_sizes)
 	FAILS(int15(0x8700), 0x86);
 }
 
-/* Another processor calls: told that the disk is busy, or served; each gets its own result, and nobody another's. */
+/* Another processor calls: the call is served, or returns "busy".  Each caller gets its own result only. */
 TEST(calls_of_two_processors)
 {
 	setup();
@@ -534,7 +534,7 @@ TEST(calls_of_two_processors)
 	call.cpu = 1;
 	FAILS(int13(0x0201, 9, 0x0080), 0xaa);
 	FAILS(bios_int13_poll(&call), 0xaa);
-	/* The first one's is done: it gets its data now, and its result when it asks. */
+	/* The first caller's request is done: the data is written now, and the caller gets the result when it asks. */
 	busy = 0;
 	call.es = 0x7c00;
 	bios_set16(&call, GPR_RBX, 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: virtio/blk/bootdisk.c */
-/* The one transfer of a firmware's interface: begun, asked for, flushed, and forgotten by the reset of a twin. */
+/* The one transfer of a firmware interface: begin, poll, flush, and cancellation by a twin's reset. */
 #include <string.h>
 #include <veneer/bootdisk.h>
 #include <veneer/clock.h>
@@ -12,7 +12,7 @@
 
 static struct disk disk[2];
 static struct hw_dev ctrl[2];
-static struct disk_req *with;		/* what the disk has */
+static struct disk_req *with;		/* the request that the disk has */
 static int held, submits, last_op;
 
 void clock_hold(void) { held++; }
@@ -22,7 +22,7 @@ int disk_read_now(struct disk *d, uint64_t lba, void *buf, uint32_t n) { return 
 
 void disk_submit(struct disk *d, unsigned q, struct disk_req *r)
 {
-	/* Only as the controller's owner, and never as that of another one. */
+	/* The caller owns this controller, and no other. */
 	CHECK(d->ctrl->owner.lock.next == d->ctrl->owner.lock.serving + 1);
 	CHECK(ctrl[d == disk].owner.lock.next == ctrl[d == disk].owner.lock.serving);
 	with = r;
@@ -99,7 +99,7 @@ TEST(a_write_is_flushed_before_it_is_done)
 	CHECK_EQ(last_op, DISK_FLUSH);
 	ends(-ERR_IO);
 	CHECK_EQ(bootdisk_ops.result(), -ERR_IO);
-	/* One that failed needs none. */
+	/* A write that failed needs no flush. */
 	CHECK_EQ(bootdisk_ops.begin(0, true, 7, 1, &sg, 1), 0);
 	ends(-ERR_IO);
 	CHECK_EQ(bootdisk_ops.result(), -ERR_IO);
@@ -129,7 +129,7 @@ TEST(the_twin_hears_that_the_guest_starts_from_its_disk)
 {
 	setup();
 	disk[0].client_booted = on_booted;
-	bootdisk_ops.booted(1);		/* has no such client */
+	bootdisk_ops.booted(1);		/* disk without such a client */
 	bootdisk_ops.booted(7);
 	CHECK_EQ(boots, 0);
 	bootdisk_ops.booted(0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/dev/clock.c */
-/* When the guest's interrupts exit, and when ticks are called. */
+/* When the guest's interrupts exit, and when ticks come. */
 #include <veneer/clock.h>
 #include <veneer/err.h>
 #include "hv/cpu/cpus.h"
@@ -56,7 +56,7 @@ TEST(a_watch_ticks_at_the_clocks_own_exits_and_calls_nobody)
 		*w[i] = 0;
 		CHECK(!clock_wanted(&cpu));
 	}
-	CHECK(!clock_watch());		/* all are given away */
+	CHECK(!clock_watch());		/* none is left */
 	CHECK(host_log_has("limit: more than 64 network cards"));
 	CHECK_EQ(wanted, 0);
 }

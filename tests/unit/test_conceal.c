@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: conceal/classify.c conceal/conceal.c conceal/hide.c */
-/* A machine of fake controllers: what is taken, what is hidden, where the twins stand. */
+/* A machine of fake controllers: which are driven, which are hidden, where the twins are. */
 #include <string.h>
 #include <veneer/clock.h>
 #include <veneer/conceal.h>
@@ -86,7 +86,7 @@ static uint64_t port_base;
 static int iommu_error;
 static unsigned iommu_hidden;
 
-/* Before any device is touched. */
+/* Called before any device is touched. */
 int iommu_hide(void)
 {
 	CHECK_EQ(nseen, 0);
@@ -231,7 +231,7 @@ static void check_hidden(void)
 	CHECK_EQ(nseen, ARRAY_SIZE(want));
 	for (unsigned i = 0; i < ARRAY_SIZE(want); i++)
 		CHECK(seen[i].bdf == want[i].bdf && seen[i].frozen == want[i].frozen);
-	/* Whole pages, and no BAR that is not assigned. */
+	/* Whole pages are hidden, and no BAR without an address. */
 	CHECK(nhid == 1 && hid[0].base == 0xfe400000 && hid[0].size == 0x2000);
 	CHECK(nports == 1 && port_base == 0xd020 && nprotected == 2);
 }
@@ -244,12 +244,15 @@ static void check_net(void)
 	CHECK(attached[0].bdf == NIC && attached[0].pin == 2);
 	twin[0].place.intx(twin[0].place.intx_ctx, INTX_HIGH);
 	CHECK_EQ(driven, INTX_HIGH);
-	for (unsigned i = 0; i < ntwins; i++)	/* a bus master is what its driver makes one */
+	for (unsigned i = 0; i < ntwins; i++)	/* only the driver makes the twin a bus master */
 		CHECK_EQ(twin[i].place.command, PCI_CMD_IO | PCI_CMD_MEM);
 	CHECK(twin[0].place.bar1 && twin[0].place.bar4 && twin[0].place.bar1 != twin[0].place.bar4);
 }
 
-/* 31.2 itself, its free siblings 1 and 3-7, and then the first device numbers that are empty; one that was wanted elsewhere. */
+/*
+ * The disks' places: 31.2 itself, its free siblings 1 and 3-7, then the first empty device numbers; and the place that a rule
+ * asks for.
+ */
 static void check_disks(void)
 {
 	static const uint16_t want[DISKS] = {
@@ -259,27 +262,27 @@ static void check_disks(void)
 
 	CHECK_EQ(ntwins, 2 + DISKS);
 	for (unsigned i = 0; i < DISKS; i++) {
-		/* All functions of the device drive its pin; a device of its own has INTA. */
+		/* All functions of the concealed device use its pin; a twin that is a device of its own has INTA. */
 		unsigned pin = PCI_SLOT(want[i]) == PCI_SLOT(AHCI) ? 3 : 1;
 
 		CHECK(attached[1 + i].bdf == want[i] && attached[1 + i].pin == pin);
 		CHECK_EQ(twin[1 + i].place.int_pin, pin);
 		CHECK_EQ(twin[1 + i].place.bdf, want[i]);
 		CHECK(twin[1 + i].disk == &disk[i] && twin[1 + i].place.multifunction && twin[1 + i].place.io_base);
-		/* Read-only unless named. */
+		/* Read-only unless a rule names the disk. */
 		CHECK_EQ(twin[1 + i].writable, i == 4);
 		CHECK(booted[i] == &disk[i]);
 		CHECK_EQ(disk[i].timeout_us, i == 4 ? 7000000 : 1000 * CONFIG_DISK_TIMEOUT_MS);
 	}
 }
 
-/* Guests look for functions 1 to 7 only behind a function 0, and that one is gone. */
+/* Guests look for functions 1 to 7 only if function 0 exists, and function 0 is hidden. */
 static void check_function_0(void)
 {
 	CHECK(twin[1 + DISKS].disk == &one_disk);
 	CHECK_EQ(twin[1 + DISKS].place.bdf, EMPTY_FN0);
 	CHECK(twin[1 + DISKS].place.multifunction);
-	/* What is left behind a hidden function 0 is found, too. */
+	/* The guest also finds functions that are left beside a hidden function 0. */
 	CHECK_EQ(stub_bdf, NVME_EMPTY);
 	CHECK_EQ(stub->read(NULL, 0, 4), 0x10f01af4);
 	CHECK_EQ(stub->read(NULL, PCI_HEADER_TYPE, 1) & 0xff, PCI_HEADER_MULTI);
@@ -291,7 +294,7 @@ TEST(a_machine)
 {
 	config.default_action = ACTION_CONCEAL;
 	config.nrules = 7;
-	/* Of another machine: no word, and no matter that its slot is taken here. */
+	/* A rule of another machine: no message, even if its slot is in use on this machine. */
 	config.rule[5] = (struct config_rule){ .node = "elsewhere", .match = MATCH_BDF, .bdf = PCI_BDF(9, 0, 0),
 					       .has_slot = true, .slot = PCI_SLOT(NIC_LEFT), .optional = true };
 	config.rule[6] = (struct config_rule){ .node = "other-disk", .match = MATCH_SERIAL, .serial = "YY", .optional = true };
@@ -301,7 +304,7 @@ TEST(a_machine)
 	config.rule[2] = (struct config_rule){ .node = "nobody", .match = MATCH_SERIAL, .serial = "ZZ" };
 	config.rule[3] = (struct config_rule){ .node = "moved", .match = MATCH_SERIAL, .serial = "S6", .has_slot = true,
 					       .slot = 20 };
-	/* Wanted by somebody who is not there: free for nobody else. */
+	/* The slot that an absent device asks for stays free. */
 	config.rule[4] = (struct config_rule){ .node = "absent", .match = MATCH_BDF, .bdf = PCI_BDF(7, 0, 0), .has_slot = true,
 					       .slot = 2 };
 	for (unsigned i = 0; i < DISKS; i++) {
@@ -330,7 +333,10 @@ TEST(a_machine)
 	CHECK_EQ(shut, 3);
 }
 
-/* Each twin at a function of its own that guests look for: function 0, or one behind a function 0 that says so. */
+/*
+ * Check that each twin has a function of its own that guests look for: function 0, or another one if function 0 is
+ * multi-function.
+ */
 static void check_functions(unsigned from)
 {
 	for (unsigned i = from; i < ntwins; i++) {
@@ -349,7 +355,9 @@ static void check_functions(unsigned from)
 	}
 }
 
-/* More disks than free device numbers: the functions there are used up before one is hidden, and the table has an end. */
+/*
+ * More disks than free device numbers: twins take all functions there before a disk gets none.  The table of twins is bounded.
+ */
 TEST(more_disks_than_places)
 {
 	static const struct config_rule absent = { .node = "absent", .match = MATCH_BDF, .bdf = PCI_BDF(7, 0, 0),
@@ -357,7 +365,7 @@ TEST(more_disks_than_places)
 	const struct config kept = config;
 	unsigned before = ntwins;
 
-	/* Those of the test before stay; these come on top. */
+	/* The twins of the test before stay. */
 	CHECK_EQ(before, 2 + DISKS);
 	config.rule[0] = absent;
 	config.nrules = 1;
@@ -398,7 +406,7 @@ TEST(what_has_no_driver_is_named_and_stays)
 	CHECK_EQ(classify(&pci[5]).fate, FATE_CONCEAL);
 }
 
-/* Its disks would be the guest's, whatever the policy says of disks. */
+/* Without a driver the guest would get its disks, whatever the policy for disks is. */
 TEST(a_raid_function_stops_the_start_unless_a_rule_leaves_it)
 {
 	struct config_rule kept = config.rule[0];
@@ -413,12 +421,12 @@ TEST(a_raid_function_stops_the_start_unless_a_rule_leaves_it)
 	CHECK(host_log_has("00:0b.0: 8086:0000: RAID or VMD mode"));
 	CHECK(host_log_has("unless a rule says veneer,action = \"leave\""));
 	CHECK(conceal_check() < 0);
-	/* The default is no word about this one. */
+	/* The default is not a rule for this function. */
 	config.default_action = ACTION_LEAVE;
 	CHECK_EQ(conceal_start(), -ERR_INVAL);
 	CHECK(conceal_check() < 0);
 	config.default_action = ACTION_CONCEAL;
-	/* A rule that says something else of it. */
+	/* A rule for this function that has another property. */
 	config.rule[0] = (struct config_rule){ .node = "r", .match = MATCH_BDF, .bdf = pci[7].bdf };
 	config.nrules = 1;
 	CHECK_EQ(conceal_start(), -ERR_INVAL);
@@ -430,7 +438,7 @@ TEST(a_raid_function_stops_the_start_unless_a_rule_leaves_it)
 	config.nrules = nrules;
 }
 
-/* A step that hides and fails is the end: nothing is given to a guest. */
+/* If a step of hiding fails the start stops: no guest gets anything. */
 TEST(a_bridge_that_cannot_be_frozen_stops_the_start)
 {
 	unsigned nrules = config.nrules;
@@ -445,7 +453,7 @@ TEST(a_bridge_that_cannot_be_frozen_stops_the_start)
 	config.nrules = nrules;
 }
 
-/* An IOMMU that goes on translating: no device is touched.  Where none is Veneer's it stays the guest's. */
+/* If an IOMMU does not stop translating, no device is touched.  If Veneer takes no device, the IOMMU stays the guest's. */
 TEST(an_iommu_that_does_not_stop)
 {
 	unsigned nrules = config.nrules;
@@ -463,7 +471,7 @@ TEST(an_iommu_that_does_not_stop)
 	config.nrules = nrules;
 }
 
-/* A guest must not start with another disk than the configuration says; what was started is stopped. */
+/* The guest must not start with another disk than configured; controllers that were started are stopped. */
 TEST(a_window_that_does_not_fit_stops_the_start)
 {
 	nseen = nhid = nports = ntwins = nbooted = shut = 0;
@@ -478,7 +486,7 @@ TEST(a_window_that_does_not_fit_stops_the_start)
 	CHECK(shut >= 3);
 }
 
-/* Before any device is touched. */
+/* Check one rule; nothing may touch a device before. */
 static int with_rule(struct config_rule r)
 {
 	struct config_rule kept = config.rule[0];
@@ -490,7 +498,7 @@ static int with_rule(struct config_rule r)
 	config.nrules = 1;
 	int err = conceal_start();
 
-	/* The check beforehand says the same. */
+	/* conceal_check() returns the same. */
 	CHECK_EQ(conceal_check() < 0, err == -ERR_INVAL);
 	config.rule[0] = kept;
 	config.nrules = nrules;
@@ -500,7 +508,7 @@ static int with_rule(struct config_rule r)
 
 TEST(a_rule_of_the_wrong_kind_stops_the_start)
 {
-	iommu_error = -ERR_TIMEOUT;		/* a rule that fits gets as far as this */
+	iommu_error = -ERR_TIMEOUT;		/* the start gets here if the rule is good */
 	struct config_rule r = { .match = MATCH_BDF, .bdf = NIC, .node = "r" };
 
 	CHECK_EQ(with_rule(r), -ERR_TIMEOUT);
@@ -518,13 +526,13 @@ TEST(a_rule_of_the_wrong_kind_stops_the_start)
 	r.card_prop = "local-mac-address";
 	CHECK_EQ(with_rule(r), -ERR_INVAL);
 	CHECK(host_log_has("local-mac-address: expected a rule for a network card, pci 00:1f.2 is a disk controller"));
-	/* A rule for all classes says something of both. */
+	/* A rule for all classes may have properties of both. */
 	r.match = MATCH_CLASS;
 	CHECK_EQ(with_rule(r), -ERR_TIMEOUT);
 	iommu_error = 0;
 }
 
-/* A rule alone, on a machine that has not been started. */
+/* Return the slot by one rule, before the start. */
 static int slot_of(struct config_rule r, const uint16_t *bdf, unsigned n)
 {
 	struct verdict v[ARRAY_SIZE(pci)] = { 0 };
@@ -559,7 +567,7 @@ TEST(one_mac_address_for_two_cards_is_refused)
 	const struct config_rule r = { .node = "lan", .match = MATCH_CLASS, .has_mac = true };
 
 	CHECK_EQ(slot_of(r, (uint16_t[]) { NIC }, 1), 0);
-	/* A rule for all classes: what is not a card gets no address. */
+	/* A rule for all classes: only a network card gets a slot. */
 	CHECK_EQ(slot_of(r, (uint16_t[]) { NIC, NVME_FAILS, NVME_EMPTY }, 3), 0);
 	CHECK_EQ(slot_of(r, (uint16_t[]) { NIC, NIC_LEFT }, 2), -ERR_INVAL);
 	CHECK(host_log_has("lan: local-mac-address: expected a rule that matches one card, but it also matches 00:09.0"));

@@ -13,7 +13,7 @@ static struct config c;
 static char *blob;
 static size_t blob_size;
 
-/* Compile a source with dtc, labels kept, as users' blobs are made. */
+/* Compile a source with dtc, as users do; keep the labels. */
 static void compile(const char *source)
 {
 	char dts[] = "/tmp/veneer-config-XXXXXX", dtb[64], cmd[256];
@@ -47,7 +47,7 @@ static int parse(const char *source)
 
 #define HEAD	"compatible = \"veneer,config\"; veneer,config-version = <1>;"
 
-/* The whole source around a part of it. */
+/* Compile @body inside a root node. */
 static int root(const char *body)
 {
 	char s[4096];
@@ -145,7 +145,7 @@ TEST(everything)
 	CHECK_EQ(c.cpus, 3);
 	CHECK(!strcmp(c.bootargs, "console=ttyS0 quiet"));
 
-	/* The strongest rule wins: address, serial number, id, class; of the classes the closer one. */
+	/* The strongest rule counts, in this order: address, serial number, id, class; of two classes the more specific. */
 	struct pci_dev d = { .bdf = PCI_BDF(0, 0x1f, 6), .vendor = 0x10ec, .device = 0x8168, .class_code = 0x010802 };
 	CHECK(config_find_disk(&c, &d, "S3Z NX0") == &c.rule[0]);
 	d.bdf = 8;
@@ -389,7 +389,7 @@ TEST(hints)
 		"/policy: compatible = \"veneer,polic\": expected \"veneer,policy\"");
 }
 
-/* Blobs that dtc does not make: each line's property or node is there @times. */
+/* Blobs that dtc does not make: each line's property or node occurs @times. */
 static int made_by_hand(unsigned node, unsigned prop, const char *rule_name)
 {
 	free(blob);
@@ -441,7 +441,7 @@ TEST(windows)
 	CHECK_EQ(c.rule[0].window_blocks, 0x1000);
 	OK(rule(DISK "veneer,window = /bits/ 64 <2048 4096>;"));
 	CHECK_EQ(c.rule[0].window_first, 2048);
-	/* The last block that has a number; one further would wrap. */
+	/* The last block number; the next would wrap. */
 	OK(rule(DISK "veneer,window = /bits/ 64 <0xfffffffffffffff0 16>;"));
 	REFUSED(rule(DISK "veneer,window = /bits/ 64 <0xfffffffffffffff0 17>;"),
 		"veneer,window = <4294967295 4294967280 0 17>: expected <");
@@ -459,7 +459,7 @@ TEST(windows)
 	REFUSED(rule(DISK "veneer,partition = \"PARTLABEL=\";"), "expected a number");
 	OK(rule(DISK "veneer,partition = \"PARTUUID=DEADBEEF-0a\";"));
 	OK(rule(DISK "veneer,partition = \"PARTLABEL=123456789012345678901234567890123456\";"));
-	/* What no partition can be called. */
+	/* Names that no partition can have. */
 	static const char *const name[] = {
 		"PARTLABEL=1234567890123456789012345678901234567", "PARTUUID=deadbeef", "PARTUUID=deadbeef-0",
 		"PARTUUID=deadbeef-012", "PARTUUID=a3a2a1a0-a5a4-a7a6-a8a9-aaabacadaea", "PARTUUID=",
@@ -476,7 +476,7 @@ TEST(windows)
 	REFUSED(rule("veneer,pci-class = <0x020000 0xffffff>; veneer,writable;"), "for class 02, network cards");
 	REFUSED(rule("veneer,pci-class = <0x010601 0xffffff>; local-mac-address = [02 00 00 00 00 01];"),
 		"for class 01, disk controllers");
-	/* Left to the guest, the whole disk would be its own. */
+	/* With the action "leave" the guest would own the whole disk. */
 	REFUSED(rule("veneer,pci-id = <1 2>; veneer,partition = <1>; veneer,action = \"leave\";"),
 		"whose controller is left to the guest");
 	REFUSED(policy("veneer,default = \"leave\"; r { veneer,pci-id = <1 2>; veneer,partition = <1>; };"),
@@ -487,7 +487,7 @@ TEST(windows)
 		"local-mac-address");
 }
 
-/* A property under test in a whole configuration; @node as in config_nodes. */
+/* Build a configuration with the property under test; @node as in config_nodes. */
 static int with_property(unsigned node, const char *text)
 {
 	char s[512];
@@ -508,7 +508,7 @@ static int with_property(unsigned node, const char *text)
 	}
 }
 
-/* Each row of the table: its example is a good configuration, another value is refused with what the row expects. */
+/* Each row of the table: the example is accepted, another value is refused with the row's text. */
 TEST(the_table_holds_what_it_says)
 {
 	char text[256], values[200], line[300];
@@ -533,7 +533,7 @@ TEST(the_table_holds_what_it_says)
 	CHECK(rows > 25);
 }
 
-/* By the table: which properties concern network cards, which concern disks. */
+/* Properties of network cards are refused in rules for disks, and vice versa, by the table. */
 TEST(what_is_of_a_card_in_a_rule_for_disks)
 {
 	static const char mac[] = "local-mac-address = [02 00 00 12 34 56];";
@@ -551,7 +551,7 @@ TEST(what_is_of_a_card_in_a_rule_for_disks)
 	}
 	REFUSED(rule("veneer,pci-class = <0x010000 0xff0000>; local-mac-address = [02 00 00 12 34 56];"),
 		"local-mac-address concerns a network card; the rule is for class 01, disk controllers; expected class 02");
-	/* A rule for all classes may say something of both, but for a part of a disk. */
+	/* A rule for all classes may have both kinds, but not a partition or window. */
 	OK(rule("veneer,pci-class = <0 1>; veneer,writable; local-mac-address = [02 00 00 12 34 56];"));
 	REFUSED(rule("veneer,pci-class = <0 1>; veneer,writable; veneer,partition = <3>; veneer,timeout-ms = <5000>;"
 		     "local-mac-address = [02 00 00 12 34 56];"), "veneer,partition concerns a disk");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/exit/crash.c hv/exit/crash_report.c hv/exit/crash_tables.c hv/exit/symbols.c hv/emul/walk.c */
 /* sources: tests/unit/host/cpu.c hv/lib/fmt.c */
-/* The report on a dead guest: what it says of states that are made up here, and that garbage harms nobody. */
+/* The report on a guest that crashed: its text for made-up states, and that garbage does no harm. */
 #include <string.h>
 #include <veneer/config.h>
 #include "host/cpu.h"
@@ -224,7 +224,7 @@ TEST(why_it_could_not_be_delivered)
 	r.seg[SEG_TR].limit = 0x20;
 	report();
 	SAYS("needs a stack that the TSS does not name");
-	/* In place, on the current stack: nothing to complain of but that the stack is gone. */
+	/* A good gate, on the current stack: the report complains only that the stack is not mapped. */
 	gate(14, 0x7000, 8, 0, 0x8e);
 	report();
 	SAYS("the gate of #PF: 0008:0000000000007000 type e dpl 0 ist 0");
@@ -267,7 +267,7 @@ static uint64_t random64(void)
 	return seed ^= seed << 17;
 }
 
-/* A value that leads somewhere, or nowhere. */
+/* Return an address that may be mapped or not. */
 static uint64_t wild(void)
 {
 	uint64_t v = random64();
@@ -390,12 +390,12 @@ TEST(names)
 	is(0x20ff, "late", 0xff);
 	is(0x3010, "label", 0x10);
 	is(0x4001, "a_name_of_more_characters_than_a_line_of_the_report_on_a_screen", 1);
-	memset(file, 0xff, sizeof(file));		/* the file's memory is the guest's now */
+	memset(file, 0xff, sizeof(file));		/* the guest uses the file's memory now */
 	is(0x1001, "early", 1);
 	machine64();
 	r.rip = 0x1004;
 	r.gpr[GPR_RBP] = 0x8000;
-	w64(0x8008, 0x2100);				/* behind a call that does not return */
+	w64(0x8008, 0x2100);				/* the return address of a call that does not return */
 	report();
 	SAYS("guest: #0 rip 0000000000001004 early+0x4");
 	SAYS("guest: #1     0000000000002100 late+0x100");
@@ -493,7 +493,7 @@ TEST(real_mode)
 	r.idtr.limit = 0x3ff;
 	report();
 	SAYS("guest: the vector of #DF: 0000:0000");
-	/* Not hidden, but this guest has nothing there. */
+	/* The address is not hidden, but the guest has no memory there. */
 	r.idtr.base = 0xf0000000;
 	report();
 	SAYS("guest: the vector of #DF lies where no memory is (f0000000)");

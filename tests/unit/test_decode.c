@@ -2,8 +2,8 @@
 /* sources: hv/emul/decode.c */
 /* libs: -lZydis -lZycore */
 /*
- * The decoder against Zydis, over random encodings.  Both directions: what we accept is an instruction and means the
- * same; what Zydis calls one of our instructions with a memory operand, we accept.
+ * The decoder compared with Zydis over random encodings.  Each encoding that we accept is an instruction with the same meaning;
+ * each instruction with a memory operand that decode.h promises, we accept.
  */
 #include <string.h>
 #include <Zydis/Zydis.h>
@@ -46,7 +46,7 @@ static const struct { ZydisMnemonic zydis; enum insn_op op; } names[] = {
 	{ ZYDIS_MNEMONIC_VMMCALL, INSN_VMMCALL }, { ZYDIS_MNEMONIC_HLT, INSN_HLT },
 };
 
-/* What one random encoding is about: printed when a check on it fails. */
+/* The random encoding under test, to be printed if a check fails. */
 static struct {
 	uint8_t bytes[INSN_MAX_LEN];
 	enum cpu_mode mode;
@@ -99,7 +99,7 @@ static const ZydisDecodedOperand *find_operand(ZydisOperandType type, unsigned n
 	return NULL;
 }
 
-/* Strings have hidden memory operands: the one that the instruction has in RSI first. */
+/* String instructions have hidden memory operands: that of RSI comes first. */
 static const ZydisDecodedOperand *find_memory(bool is_read)
 {
 	for (unsigned i = 0; i < now.z.operand_count; i++) {
@@ -140,7 +140,7 @@ static uint64_t mask_of(unsigned size)
 	return size == 8 ? ~0ull : BIT64(8 * size) - 1;
 }
 
-/* In 64-bit mode ES, CS, SS and DS are one and the same. */
+/* In 64-bit mode ES, CS, SS and DS are equivalent. */
 static unsigned seg_effect(unsigned seg)
 {
 	return now.mode == MODE_64 && seg < SEG_FS ? SEG_DS : seg;
@@ -200,7 +200,7 @@ static void compare_other(const struct insn *insn)
 
 	if (insn->operand == OPERAND_IMM) {
 		CHECK(i);
-		/* A bit number is no number of the operand's size: Zydis does not extend it. */
+		/* Zydis does not extend a bit number to the operand's size. */
 		mask = insn->op >= INSN_BT && insn->op <= INSN_BTC ? 0xff : mask_of(insn->size);
 		AGREE((uint64_t)insn->imm & mask, i->imm.value.u & mask);
 	}
@@ -232,7 +232,7 @@ static void compare_accepted(const struct insn *insn)
 	compare_other(insn);
 }
 
-/* What decode.h leaves out on purpose, though the mnemonic is one of ours. */
+/* True for encodings that decode.h leaves out on purpose, although the mnemonic is among ours. */
 static bool left_out(void)
 {
 	const ZydisDecodedInstruction *z = &now.z;
@@ -256,13 +256,13 @@ static bool has_memory(void)
 
 static void compare_refused(int err)
 {
-	AGREE(err, -ERR_NOTSUP);	/* 15 bytes are always enough to tell */
+	AGREE(err, -ERR_NOTSUP);	/* 15 bytes always suffice */
 	if (now.z_valid && op_of(&now.z) >= 0 && has_memory() && !left_out())
 		host_fail(__FILE__, __LINE__, "%s: not accepted, is a %s", now_text(),
 			  ZydisMnemonicGetString(now.z.mnemonic));
 }
 
-/* Cut short anywhere it asks for more; with exactly its bytes it is complete and the same. */
+/* Cut off anywhere, the instruction needs more bytes; with exactly its own bytes the result is the same. */
 static void check_cut(const struct insn *insn)
 {
 	struct insn cut;
@@ -457,7 +457,7 @@ TEST(mode_from_the_code_segment)
 	r.seg[SEG_CS].attr = SEG_ATTR_L;
 	CHECK_EQ(insn_mode(&r), MODE_64);
 	r.efer = 0;
-	CHECK_EQ(insn_mode(&r), MODE_16);		/* L means nothing outside long mode */
+	CHECK_EQ(insn_mode(&r), MODE_16);		/* outside long mode L is ignored */
 }
 
 TEST_MAIN

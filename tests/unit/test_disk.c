@@ -9,11 +9,11 @@
 #define BS	512u
 #define MEDIA	4096u		/* blocks */
 
-/* A controller that keeps what it was given, checks it against the limits, and completes when the test says so. */
+/* A controller that keeps its commands, checks them against the limits, and completes them when the test asks for it. */
 static struct disk disk;
 static struct disk_cmd *given[64];
 static unsigned ngiven, kicks, most_busy;
-static int refuse;			/* start() answers this */
+static int refuse;			/* start() returns this */
 static uint8_t *media;
 
 static void check_conforming(const struct disk_cmd *c)
@@ -146,7 +146,7 @@ TEST(one_command_goes_as_it_is)
 	CHECK_EQ(host_heap_used(), 0);
 }
 
-/* Pieces of 4 KiB, each on a page of its own and none after another. */
+/* Pieces of 4 KiB, each on a page of its own, none adjacent to another. */
 static void scatter(struct test_req *t, uint64_t ram, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
@@ -172,12 +172,12 @@ TEST(what_keeps_every_rule_is_not_copied)
 		CHECK(t.done == 1 && !t.status);
 	}
 	CHECK(!disk.cnt_splits && !disk.cnt_bounced);
-	/* One piece too many, and bytes too many: cut. */
+	/* One piece too many, then too many bytes: the request is cut. */
 	scatter(&t, ram, 17);
 	submit(&t, DISK_READ, 8, 8 * 17, 17);
 	CHECK(ngiven == 2 && given[0]->sg != t.sg);
 	complete_all();
-	/* The first may begin, the last may end anywhere; between them only pages. */
+	/* The first piece may begin anywhere, the last may end anywhere; between them only whole pages. */
 	scatter(&t, ram, 3);
 	t.sg[0] = (struct sg) { ram + 1024, 3072 };
 	t.sg[2].len = 1024;
@@ -215,7 +215,7 @@ TEST(a_whole_command_that_is_refused_keeps_its_place)
 	CHECK_EQ(b.status, -ERR_IO);
 	complete_all();
 	CHECK(a.done == 1 && b.done == 1 && c.done == 1 && !a.status && !c.status);
-	/* More than there are tags: the last ones wait for an end. */
+	/* More requests than tags: the last ones wait for a completion. */
 	static struct test_req many[6];
 
 	for (unsigned i = 0; i < ARRAY_SIZE(many); i++) {
@@ -245,7 +245,7 @@ TEST(long_requests_are_cut_at_blocks)
 	submit(&t, DISK_READ, 0, 2048, 1);
 	CHECK_EQ(t.status, -ERR_INVAL);
 	submit(&t, DISK_READ, 0, 1024, 1);
-	CHECK_EQ(ngiven, 4);		/* all tags */
+	CHECK_EQ(ngiven, 4);		/* all tags are in use */
 	complete_all();
 	CHECK_EQ(t.status, 0);
 	CHECK_EQ(disk.cnt_commands, 8);
@@ -254,7 +254,7 @@ TEST(long_requests_are_cut_at_blocks)
 	disk_fini(&disk);
 }
 
-/* Blocks that straddle odd pieces have no cut; the even ones around them go directly. */
+/* A block across two odd pieces cannot be cut, so it is bounced; the aligned blocks around it are not. */
 TEST(only_what_no_cut_helps_is_bounced)
 {
 	static struct test_req t;
@@ -264,8 +264,8 @@ TEST(only_what_no_cut_helps_is_bounced)
 	setup();
 	CHECK_EQ(disk_init(&disk), 0);
 	buf = host_guest_ram(65536);
-	t.sg[0] = (struct sg) { buf, 512 * 4 + 101 };		/* four blocks, then one that is cut at an odd place */
-	t.sg[1] = (struct sg) { buf + 8192, 411 + 512 * 2 };	/* rest of it at an even address, then two at an odd one */
+	t.sg[0] = (struct sg) { buf, 512 * 4 + 101 };		/* four blocks, 101 bytes of the fifth */
+	t.sg[1] = (struct sg) { buf + 8192, 411 + 512 * 2 };	/* the fifth's rest, then two at odd addresses */
 	t.sg[2] = (struct sg) { buf + 16384, 512 };
 	submit(&t, DISK_WRITE, 10, 8, 3);
 	at = (uint8_t *)(uintptr_t)buf;
@@ -310,7 +310,7 @@ TEST(page_rule_is_kept_by_cutting_first)
 	CHECK_EQ(disk_init(&disk), 0);
 	buf = host_guest_ram(65536);
 	p = (uint8_t *)(uintptr_t)buf;
-	t.sg[0] = (struct sg) { buf + 512, 3584 + 4096 };	/* conforming as a first and middle */
+	t.sg[0] = (struct sg) { buf + 512, 3584 + 4096 };	/* a valid first and middle piece */
 	t.sg[1] = (struct sg) { buf + 16384, 1024 };		/* ends inside a page: cut after it */
 	t.sg[2] = (struct sg) { buf + 24576 + 1024, 2048 };
 	submit(&t, DISK_READ, 1, 15 + 2 + 4, 3);
@@ -321,7 +321,7 @@ TEST(page_rule_is_kept_by_cutting_first)
 	CHECK(!memcmp(p + 512, media + BS, 7680));
 	CHECK(!memcmp(p + 16384, media + 16 * BS, 1024));
 	CHECK(!memcmp(p + 25600, media + 18 * BS, 2048));
-	/* A block across two pieces that do not meet at a page has no cut. */
+	/* A block across two pieces that do not meet at a page boundary cannot be cut. */
 	t.sg[0] = (struct sg) { buf, 256 };
 	t.sg[1] = (struct sg) { buf + 4096, 256 };
 	submit(&t, DISK_READ, 1, 1, 2);
@@ -331,7 +331,7 @@ TEST(page_rule_is_kept_by_cutting_first)
 	disk_fini(&disk);
 }
 
-/* Random lists against the checks in fake_start() and the data. */
+/* Random lists, checked by fake_start() and by the data. */
 TEST(random_lists_keep_every_rule)
 {
 	static struct test_req t;
@@ -450,7 +450,7 @@ TEST(first_failure_ends_a_request_once)
 	CHECK_EQ(ngiven, 4);
 	complete(1, -ERR_IO);
 	CHECK_EQ(t.done, 0);
-	CHECK_EQ(ngiven, 3);		/* no more of it is started */
+	CHECK_EQ(ngiven, 3);		/* the rest is not started */
 	complete(0, -ERR_TIMEOUT);
 	complete_all();
 	CHECK_EQ(t.done, 1);
@@ -479,7 +479,7 @@ TEST(order_is_kept_while_busy)
 	CHECK_EQ(kicks, 1);
 	complete_all();
 	CHECK(a.done == 1 && b.done == 1);
-	/* A driver that refuses for good fails the request. */
+	/* A driver's permanent refusal fails the request. */
 	refuse = -ERR_NODEV;
 	submit(&b, DISK_READ, 0, 1, 1);
 	CHECK_EQ(b.status, -ERR_NODEV);
@@ -537,7 +537,7 @@ static void resubmit(struct disk_req *r, int status)
 	depth--;
 }
 
-/* A client that submits rubbish from its own done(), as a guest might make it, uses no stack for it. */
+/* A client that submits bad requests from its done(), as a guest can cause it, does not use up the stack. */
 TEST(done_that_submits_does_not_nest)
 {
 	static struct test_req t;
@@ -638,7 +638,7 @@ TEST(window)
 		}
 	}
 	CHECK_EQ(ngiven, 0);
-	/* All of it, cut into several commands that follow each other. */
+	/* The whole window, cut into several commands. */
 	for (unsigned op = 0; op < ARRAY_SIZE(ops_to_try); op++) {
 		uint64_t next = 1002;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/irq/doorbell.c tests/unit/host/cpu.c */
-/* MSI and MSI-X as doorbells, and whose an NMI is. */
+/* MSI and MSI-X as doorbells, and which NMIs are the guest's. */
 #include <string.h>
 #include <veneer/doorbell.h>
 #include <veneer/err.h>
@@ -43,7 +43,7 @@ static unsigned poll(struct hw_dev *dev)
 	return n;
 }
 
-/* Messages are off and INTx is not disabled. */
+/* Called with messages off and INTx enabled. */
 void intx_learn(struct hw_dev *dev)
 {
 	const struct pci_dev *p = dev->pci;
@@ -69,7 +69,7 @@ static uint32_t get(const uint8_t *c, unsigned off, unsigned width)
 
 static void put(uint8_t *c, unsigned off, uint32_t v, unsigned width) { memcpy(c + off, &v, width); }
 
-/* Once is enough for all tests that ring: doorbell.c has no way back. */
+/* Set up once for all tests that ring: doorbell.c cannot undo it. */
 static struct pci_dev pci[16];
 static struct hw_dev devs[16];
 static unsigned ndevs;
@@ -112,7 +112,7 @@ TEST(msi_of_each_layout)
 			CHECK_EQ(get(c, MSI + 8, 4), 0);
 		if (maskable)
 			CHECK_EQ(get(c, MSI + (is64 ? 16 : 12), 4), 0);
-		/* One vector, on; and never both kinds. */
+		/* MSI is on with one vector; MSI and MSI-X are never both on. */
 		CHECK_EQ(get(c, MSI + 2, 2) & 0x71, 1);
 		CHECK_EQ(get(c, MSIX + 2, 2) & BIT(15), 0);
 		doorbell_silence(d->pci);
@@ -174,7 +174,7 @@ TEST(nvme_rings_by_msix_where_it_has_both)
 	CHECK_EQ(get(c, MSI + 2, 2) & 1, 1);
 
 	p->class_code = 0x010802;
-	put(c, MSIX + 4, 0x2000 | 6, 4);	/* a table that is nowhere */
+	put(c, MSIX + 4, 0x2000 | 6, 4);	/* a table outside of any BAR */
 	CHECK_EQ(doorbell_prepare(p), 0);
 	CHECK_EQ(get(c, MSI + 2, 2) & 1, 1);
 }
@@ -209,7 +209,7 @@ TEST(the_line_is_learned_without_messages_and_they_come_back)
 	CHECK_EQ(get(c, PCI_COMMAND, 2), PCI_CMD_INTX_OFF | PCI_CMD_MEM);
 }
 
-/* An NMI that comes now and finds so many completions: whether it is a doorbell. */
+/* Take an NMI whose poll finds @completions.  True if it is a doorbell's. */
 static bool ring(unsigned completions)
 {
 	work = completions;
@@ -218,17 +218,17 @@ static bool ring(unsigned completions)
 
 TEST(an_nmi_is_ours_with_work_and_once_more_where_two_may_have_been_sent)
 {
-	/* A single completion's is the only one. */
+	/* One completion accounts for one NMI. */
 	CHECK(ring(1));
 	CHECK(!ring(0));
 	CHECK(ring(1));
 	CHECK(ring(1));
 	CHECK(!ring(0));
-	/* A second one may have been latched while the first was handled. */
+	/* A second NMI may have been latched while the first was handled. */
 	CHECK(ring(2));
 	CHECK(ring(0));
 	CHECK(!ring(0));
-	/* Of two devices each sends its own. */
+	/* Each of two devices sends an NMI of its own. */
 	others_work = 1;
 	CHECK(ring(1));
 	CHECK(ring(0));
@@ -236,7 +236,7 @@ TEST(an_nmi_is_ours_with_work_and_once_more_where_two_may_have_been_sent)
 	CHECK_EQ(looks, 0);
 }
 
-/* Its work may be done by whoever has the controller: then its NMI comes without. */
+/* The owner of the controller may have done the work: the NMI then finds none. */
 TEST(an_nmi_is_expected_whose_work_another_processor_took)
 {
 	static struct cpu second = { .index = 1, .apic_id = 9 };
@@ -258,7 +258,7 @@ TEST(an_nmi_is_expected_whose_work_another_processor_took)
 	this_cpu()->index = 0;
 	CHECK(ring(0));
 	CHECK(!ring(0));
-	/* After a move for some time, too. */
+	/* For some time after a move, too. */
 	target = &second;
 	o->msi_addr = 0xfee09000;
 	CHECK(ring(1));
@@ -290,7 +290,7 @@ TEST(a_credit_is_for_one_and_ends)
 	CHECK(!doorbell_ring());
 }
 
-/* One that waits for a SIPI: what rang there rings on the boot processor, and is looked for once. */
+/* A processor waits for a SIPI: its bells move to the boot processor, which polls these devices once. */
 TEST(bells_leave_a_processor_that_takes_no_nmi)
 {
 	static struct cpu second = { .index = 2, .apic_id = 9 };
@@ -317,7 +317,7 @@ TEST(bells_leave_a_processor_that_takes_no_nmi)
 	host_now_us += 1000000;
 }
 
-/* Last, since from the first pin on each ring polls until nobody has work. */
+/* This test is the last: once a pin exists, each ring polls until no device has work. */
 TEST(pins)
 {
 	uint8_t *c;
@@ -341,7 +341,7 @@ TEST(pins)
 	polls = 0;
 	CHECK(doorbell_ring());
 	CHECK_EQ(polls, 2 * ndevs);
-	/* A device of the guest's on such a pin: looked for after ours are drained, with work or without. */
+	/* A device of the guest's on such a pin is looked for after our devices are drained, whether they had work or not. */
 	CHECK_EQ(looks, 1);
 	CHECK(doorbell_ring());		/* the credit */
 	foreign = true;
@@ -351,7 +351,7 @@ TEST(pins)
 	CHECK(!doorbell_ring());
 }
 
-/* By its line if there is one, with the messages off; else by message, which is better than not at all. */
+/* Such a device rings by its line, with messages off; if it has no line, by message, which is better than nothing. */
 TEST(messages_that_are_not_trusted)
 {
 	uint8_t *c;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/pci/vpci.c hv/pci/guard.c hv/pci/vbridge.c hv/dev/trap.c */
 /* sources: hv/mem/nested.c hv/mem/mtrr.c hv/mem/ptree.c hv/mem/gmem.c tests/unit/host/cpu.c */
-/* Configuration space in memory that the chipset decodes and the firmware's table does not name: closed. */
+/* Configuration space in memory that the chipset decodes, but the firmware's table does not name, is closed. */
 #include <string.h>
 #include <veneer/err.h>
 #include <veneer/vpci.h>
@@ -61,7 +61,7 @@ static uint64_t entry(uint64_t gpa)
 
 static bool no_memory;
 
-/* A machine of which the table names the first @necam of two ranges. */
+/* Start on a machine whose table names the first @necam of two ranges. */
 static int start(unsigned necam)
 {
 	acpi = (struct acpi_info){ .necam = necam, .ecam = { { ECAM, 0, 0, 1 }, { 0xd0000000, 7, 0, 3 } } };
@@ -72,7 +72,7 @@ static int start(unsigned necam)
 	return vpci_init();
 }
 
-/* The page at PCIEXBAR, in which the chip shows the host bridge; or something else. */
+/* The page at PCIEXBAR: the host bridge's configuration space, or something else. */
 static uint8_t shown[PAGE_SIZE];
 static uint64_t mapped_at;
 static unsigned shown_reads;
@@ -121,7 +121,7 @@ static int with_pciexbar(uint64_t reg, unsigned necam)
 	return err;
 }
 
-/* Without a table the register is believed if the host bridge's own page is where the register says. */
+/* Without a table, PCIEXBAR counts if the host bridge's own page is at its address. */
 TEST(ecam_of_intel_without_a_table)
 {
 	const unsigned buses_256 = 0, buses_64 = 2 << 1, on = 1;
@@ -138,14 +138,14 @@ TEST(ecam_of_intel_without_a_table)
 	/* The table names another address. */
 	CHECK_EQ(with_pciexbar(reg, 1), 0);
 	CHECK(nested_is_hidden(0xc0000000) && nested_is_hidden(ECAM));
-	/* The register is another one: the rows of DRAM, an MSI capability. */
+	/* Other registers at that offset: DRAM rows, an MSI capability. */
 	for (unsigned at = 0; at < 0x68; at = at ? at + 1 : 0x60) {
 		shown[at] ^= 0x80;
 		CHECK_EQ(with_pciexbar(reg, 0), 0);
 		CHECK(!nested_is_hidden(0xc0000000));
 		shown[at] ^= 0x80;
 	}
-	/* RAM and 0 are not even looked at; and what is off. */
+	/* An address in RAM, 0, or a disabled range is not read. */
 	shown_reads = 0;
 	CHECK_EQ(with_pciexbar(0x08000000 | on, 0), 0);
 	CHECK_EQ(with_pciexbar(on, 0), 0);
@@ -160,7 +160,7 @@ static int with_mmio_cfg(uint64_t reg, unsigned necam)
 	return start(necam);
 }
 
-/* AMD's processors say by an MSR what they decode, whatever the table names. */
+/* An MSR of AMD's processors has the decoded range, whatever the table names. */
 TEST(ecam_of_amd_without_a_table)
 {
 	const unsigned buses_64 = 6 << 2, buses_512 = 9 << 2, on = 1;
@@ -173,7 +173,7 @@ TEST(ecam_of_amd_without_a_table)
 	CHECK_EQ(*(uint64_t *)(uintptr_t)(entry(0xc0000000) & GENMASK64(51, 12)), ~0ull);
 	CHECK_EQ(entry(0xc0000000) & 3, 1);
 	CHECK(trap_find_mmio(0xc0106000, &off) && off == 0x106000);
-	/* Off, or at 0. */
+	/* Disabled, or at address 0. */
 	CHECK_EQ(with_mmio_cfg(0xc0000000 | buses_64, 0), 0);
 	CHECK(!nested_is_hidden(0xc0000000));
 	CHECK_EQ(with_mmio_cfg(buses_64 | on, 0), 0);
@@ -190,7 +190,7 @@ TEST(ecam_of_amd_without_a_table)
 	CHECK_EQ(with_mmio_cfg(0xa0000000 | buses_512 | on, 0), 0);
 	CHECK(nested_is_hidden(0xa0000000) && nested_is_hidden(0xbffff000) && !nested_is_hidden(0xc0000000));
 	CHECK(trap_find_mmio(0xaffff000, &off) && !trap_find_mmio(0xb0000000, &off));
-	/* Without memory the start ends. */
+	/* Without memory the start stops. */
 	no_memory = true;
 	CHECK_EQ(with_mmio_cfg(0xc0000000 | buses_64 | on, 0), -ERR_NOMEM);
 	no_memory = false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: efi/conf.c efi/image.c efi/info.c hv/boot/mbi.c hv/boot/memmap.c */
-/* The parts of veneer.efi that need no firmware; what it tells Veneer is read by Veneer's own parser. */
+/* The parts of veneer.efi that need no firmware.  Veneer's own parser reads the information that they build. */
 #include <string.h>
 #include "efi/parts.h"
 #include "host/host.h"
@@ -230,7 +230,7 @@ TEST(veneer_reads_what_it_is_told)
 		      boot.range[i].type == want[i].type);
 }
 
-/* However little room there is: said at the end, and nothing is written behind it. */
+/* With any size of the buffer: too little room is an error at the end, and nothing is written beyond it. */
 TEST(information_without_room)
 {
 	uint8_t map[3 * STRIDE];

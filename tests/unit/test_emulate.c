@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/emul/decode.c hv/emul/emulate.c */
 /*
- * The executor against the processor this runs on: random 64-bit instructions with random registers, flags and memory
- * are executed by both.  By hand: what 64-bit code on a host cannot show (other modes, ports, failing accesses).
+ * The executor compared with the processor of this machine: both execute random 64-bit instructions with random registers,
+ * flags and memory.  Tests by hand cover what 64-bit code on a host cannot show (other modes, ports, failing accesses).
  */
 #define _GNU_SOURCE
 #include <asm/prctl.h>
@@ -36,7 +36,7 @@ static uint64_t rnd(void)
 
 struct native {
 	uint8_t code[4096];
-	uint64_t gpr[GPR_COUNT];		/* in and out */
+	uint64_t gpr[GPR_COUNT];		/* registers before and after */
 	uint64_t rflags, host_rsp;
 	uint8_t fill[4096 - 8 * (GPR_COUNT + 2)];
 	uint8_t data[DATA_SIZE];
@@ -53,7 +53,7 @@ static void emit(const void *bytes, unsigned n)
 	pos += n;
 }
 
-/* An instruction that ends in a RIP-relative displacement to @target. */
+/* Emit an instruction that ends in a RIP-relative displacement to @target. */
 static void emit_rip(const void *bytes, unsigned n, const void *target)
 {
 	int32_t rel;
@@ -63,7 +63,7 @@ static void emit_rip(const void *bytes, unsigned n, const void *target)
 	emit(&rel, 4);
 }
 
-/* MOV between register and native->gpr[reg]; 8B loads, 89 stores. */
+/* Emit a MOV between register and native->gpr[reg]; 8B loads, 89 stores. */
 static void emit_gpr(uint8_t opcode, unsigned reg)
 {
 	const uint8_t b[3] = { 0x48 | (reg >> 3) << 2, opcode, (reg & 7) << 3 | 5 };
@@ -71,7 +71,10 @@ static void emit_gpr(uint8_t opcode, unsigned reg)
 	emit_rip(b, 3, &native->gpr[reg]);
 }
 
-/* Code around the instruction; returns the instruction's address. Flags and all sixteen registers are the test's. */
+/*
+ * Build the code around the instruction, which loads and stores the test's flags and sixteen registers.  Return the
+ * instruction's address.
+ */
 static uint8_t *build(const uint8_t *bytes, unsigned len)
 {
 	uint8_t *at;
@@ -199,7 +202,7 @@ static unsigned random_opcode(uint8_t *b)
 	return 1;
 }
 
-/* Displacements are small but for the absolute and RIP-relative ones, which fix_disp() turns into the data. */
+/* Displacements are small, except for absolute and RIP-relative operands, which fix_disp() points into the data. */
 static void random_bytes(uint8_t *b)
 {
 	static const uint8_t prefixes[] = { 0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x65, 0x3e };
@@ -215,7 +218,7 @@ static void random_bytes(uint8_t *b)
 	b[n] &= rnd() % 8 ? 0x7f : 0xff;
 }
 
-/* Whether byte @i of the instruction belongs to its displacement: then another value changes that and nothing else. */
+/* True if byte @i of the instruction belongs to its displacement: another value then changes the displacement only. */
 static bool is_disp_byte(const struct insn *insn, const uint8_t *b, unsigned i)
 {
 	uint8_t other[INSN_MAX_LEN];
@@ -229,7 +232,7 @@ static bool is_disp_byte(const struct insn *insn, const uint8_t *b, unsigned i)
 	return !memcmp(&changed, insn, sizeof(changed));
 }
 
-/* Point an absolute or RIP-relative operand into the data; @rip is where the instruction will be. */
+/* Point an absolute or RIP-relative operand into the data; @rip is the instruction's future address. */
 static void fix_disp(const struct insn *insn, uint8_t *b, uint64_t rip)
 {
 	uint64_t target = address_of(native->data) + DATA_SIZE / 2 + rnd() % 256;
@@ -250,7 +253,7 @@ static void fix_disp(const struct insn *insn, uint8_t *b, uint64_t rip)
 	}
 }
 
-/* Registers that take part in the address get values from which it can fall into the data. */
+/* Give the address's registers values with which the address can fall into the data. */
 static void random_registers(const struct insn *insn, struct vcpu_regs *r)
 {
 	uint64_t middle = address_of(native->data) + DATA_SIZE / 2 + rnd() % 512;
@@ -268,7 +271,7 @@ static void random_registers(const struct insn *insn, struct vcpu_regs *r)
 		r->gpr[insn->base] = (uint32_t)(middle - insn->disp - (insn->seg == SEG_GS ? GS_BASE : 0)) | junk;
 	if (insn_is_string(insn)) {
 		r->gpr[GPR_RDI] = (uint32_t)(middle + rnd() % 256) | junk;
-		/* ECX = 0: vendors differ in whether the upper half is cleared. */
+		/* ECX is never 0: vendors differ in whether the upper half is cleared then. */
 		r->gpr[GPR_RCX] = (uint32_t)(rnd() % 159 + (insn->addr_size == 4)) | junk;
 	}
 	if (insn->op == INSN_CMPXCHG && rnd() % 2 && insn->base != GPR_RAX && insn->index != GPR_RAX)
@@ -330,7 +333,7 @@ static void run_both(const struct insn *insn, struct vcpu_regs *r)
 	compare(insn, r);
 }
 
-/* Returns the operation that was tried, or -1 where the bytes came to nothing that can be run here. */
+/* Return the operation that was tried, or -1 if these bytes cannot be run. */
 static int random_case(void)
 {
 	struct vcpu_regs r = { .efer = EFER_LMA };
@@ -378,7 +381,7 @@ TEST(the_processor_does_the_same)
 	printf("\n");
 }
 
-/* Encodings that chance seldom makes, with registers of the caller's. */
+/* Run an encoding that random bytes seldom make, with the caller's registers. */
 static void exact_case(const void *bytes, unsigned len, struct vcpu_regs *r)
 {
 	struct insn insn;
@@ -432,7 +435,7 @@ TEST(order_of_prefixes)
 static struct {
 	uint8_t mem[256];		/* at linear 0x1000 */
 	uint64_t last_read, last_write;
-	unsigned reads, writes, fail_read, fail_write;	/* the nth fails; 0: none */
+	unsigned reads, writes, fail_read, fail_write;	/* the nth access fails; 0: none */
 	uint32_t port_value, out_value;
 	unsigned port, width;
 } toy;
@@ -523,7 +526,7 @@ TEST(addresses_wrap_by_their_size_and_mode)
 	CHECK_EQ(ea_of(&r, MODE_16, "\x8b\x0e\x34\x92", 4), 0x59234);		/* [disp16] */
 	CHECK_EQ(ea_of(&r, MODE_16, "\x67\x8b\x03", 3), 0xdeb2fff0);		/* [ebx] */
 	CHECK_EQ(ea_of(&r, MODE_32, "\x67\x8b\x00", 3), 0x50010);
-	CHECK_EQ(ea_of(&r, MODE_32, "\x26\x8b\x83\x10\x20\x52\x21", 7), 0x1000);	/* offset and sum wrap */
+	CHECK_EQ(ea_of(&r, MODE_32, "\x26\x8b\x83\x10\x20\x52\x21", 7), 0x1000);	/* offset and sum wrap around */
 	r.gpr[GPR_RBX] = 0x2000;
 	CHECK_EQ(ea_of(&r, MODE_32, "\x26\x8b\x03", 3), 0x1000);		/* the base wraps at 4 GiB */
 	CHECK_EQ(ea_of(&r, MODE_64, "\x26\x8b\x03", 3), 0x2000);		/* no ES base here */

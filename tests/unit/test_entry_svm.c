@@ -2,8 +2,8 @@
 /* sources: hv/svm/svm.c hv/svm/svm_msr.c hv/svm/svm_nmi.c hv/svm/svm_check.c hv/cpu/msr.c hv/cpu/vcpu.c hv/exit/msr.c */
 /* sources: hv/cpu/features.c tests/unit/host/cpu.c tests/unit/host/vmcb_rules.c */
 /*
- * What goes into VMRUN, checked by the rules of the manual before each entry, over random lives of a guest: states that a
- * processor can leave with, INIT and SIPI, writes of EFER, events, NMIs, windows, the clock, and interrupted deliveries.
+ * Check the VMCB before each VMRUN by the manual's rules, over random lives of a guest: any state at an exit, INIT and SIPI,
+ * writes of EFER, events, NMIs, windows, the clock, and interrupted deliveries.
  */
 #include <string.h>
 #include <veneer/doorbell.h>
@@ -29,7 +29,7 @@
 static struct vmcb *box;
 static unsigned entries, injected, nmis, steps;
 
-/* What svm.c calls around an entry, of which there is none here. */
+/* Stand-ins for what svm.c calls around an entry. */
 void svm_enter(uint64_t gpr[GPR_COUNT], uint64_t vmcb, uint64_t host);
 void host_sleep(const volatile uint32_t *wake) { }
 int intr_acknowledge(void) { return -1; }
@@ -42,7 +42,7 @@ uint64_t lapic_guest_base_read(void) { return 0; }
 bool lapic_guest_base_write(uint64_t v) { return false; }
 bool lapic_guest_x2apic_icr(uint64_t v) { return false; }
 
-/* A state in which a processor can be: its modes, with or without paging. */
+/* Choose a mode of the processor, with or without paging. */
 static void any_mode(uint64_t *cr0, uint64_t *cr4, uint64_t *efer, struct vcpu_seg *cs)
 {
 	static const uint16_t code[] = { 0x9b, 0xc9b, 0xa9b };	/* 16, 32, 64 bits */
@@ -64,8 +64,8 @@ static void any_mode(uint64_t *cr0, uint64_t *cr4, uint64_t *efer, struct vcpu_s
 }
 
 /*
- * The guest has run: it leaves with other registers, in the delivery of an event or not.  No NMI exits: STGI and CLGI after it
- * are not for a host program.
+ * Let the guest run: it exits with other registers, during the delivery of an event or not.  Never by an NMI, since a host
+ * program cannot execute the STGI and CLGI after it.
  */
 static void guest_runs(void)
 {
@@ -102,7 +102,7 @@ static void guest_runs(void)
 		return;
 	switch (rnd(4)) {
 	case 0:
-		/* Physical ones wait during the step over an IRET. */
+		/* Physical interrupts wait during the step over an IRET. */
 		if (box->vintr & VINTR_MASKING)
 			break;
 		box->rflags |= RFLAGS_IF;
@@ -136,7 +136,7 @@ void svm_enter(uint64_t gpr[GPR_COUNT], uint64_t vmcb, uint64_t host)
 	guest_runs();
 }
 
-/* After INIT and a SIPI, as hv/smp sets it. */
+/* Set the state after INIT and a SIPI, as hv/smp does. */
 static void started(struct vcpu *v)
 {
 	struct vcpu_regs old, r = { .rflags = BIT(1) };
@@ -253,7 +253,7 @@ TEST(every_entry_keeps_the_rules)
 	CHECK(injected > 20000 && nmis > 3000 && steps > 3000);
 }
 
-/* The rules themselves: each is broken once. */
+/* Break each rule once. */
 TEST(each_rule_is_known)
 {
 	struct vmexit x;

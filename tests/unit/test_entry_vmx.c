@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/vmx/vmx_event.c hv/vmx/vmx_caps.c hv/vmx/vmx_task.c hv/emul/walk.c hv/cpu/vcpu.c tests/unit/host/cpu.c */
 /*
- * What goes into a VM entry, checked by the rules of the manual (SDM vol. 3, chapter 27, as vmx_check.c has them) before each
- * entry, over random lives of a guest: states that a processor can leave with, INIT and SIPI, events, NMIs, windows, the
- * clock, interrupted deliveries, and task switches by descriptors and TSSs of any contents.  The host's part of the VMCS, which
- * is read from the real processor, is not checked here.
+ * Check the VMCS before each entry by the manual's rules (SDM vol. 3, chapter 27, as in vmx_check.c), over random lives of a
+ * guest: any state at an exit, INIT and SIPI, events, NMIs, windows, the clock, interrupted deliveries, and task switches by
+ * descriptors and TSSs of any contents.  Not checked: the host's part of the VMCS, which comes from the real processor.
  */
 #include <string.h>
 #include "host/cpu.h"
@@ -71,7 +70,7 @@ static void segment_is(unsigned i, uint32_t r, uint32_t limit)
 	vmcs[VMCS_GUEST_ES_LIMIT + i * VMCS_SEG_STEP] = limit;
 }
 
-/* A state in which a processor can be, with what an exit says of it. */
+/* Choose a state of the processor, with the matching fields of an exit. */
 static void guest_is_anywhere(void)
 {
 	static const uint32_t code[] = { 0x9b, 0xc09b, 0xa09b };
@@ -95,7 +94,7 @@ static void any_event_interrupted(void)
 	static const uint8_t with_code[] = { 8, 10, 11, 12, 13, 14, 17 }, without[] = { 0, 1, 5, 6, 7, 16, 18, 19 };
 	bool real = !(vmcs[VMCS_GUEST_CR0] & CR0_PE);
 
-	/* A delivery has ended the shadow of STI and MOV SS, and taken the traps that waited. */
+	/* The delivery has ended the shadow of STI and MOV SS, and cleared pending traps. */
 	vmcs[VMCS_GUEST_BLOCKING] &= BLOCKING_NMI;
 	vmcs[VMCS_GUEST_PENDING_DB] = 0;
 	switch (rnd(4)) {
@@ -104,7 +103,7 @@ static void any_event_interrupted(void)
 		vmcs[VMCS_VECTORING] = EVENT_INFO_VALID | (16 + rnd(240));
 		break;
 	case 1:
-		/* Its delivery has begun the blocking. */
+		/* The delivery of an NMI has begun NMI blocking. */
 		vmcs[VMCS_VECTORING] = EVENT_INFO_VALID | FIELD_PREP(EVENT_INFO_TYPE, EVENT_TYPE_NMI) | 2;
 		vmcs[VMCS_GUEST_BLOCKING] |= BLOCKING_NMI;
 		break;
@@ -130,7 +129,7 @@ static uint32_t any_reason(void)
 	return reasons[rnd(ARRAY_SIZE(reasons))];
 }
 
-/* What blocks, and whether it halts: in a halted guest no exit comes of an instruction. */
+/* Choose blocking and activity state: an instruction cannot exit in a halted guest. */
 static void guest_waits_or_not(uint32_t reason)
 {
 	uint64_t flags = BIT(1) | (rnd(2) ? RFLAGS_IF : 0) | (rnd(6) ? 0 : RFLAGS_TF);
@@ -152,7 +151,7 @@ static void guest_waits_or_not(uint32_t reason)
 		vmcs[VMCS_GUEST_PENDING_DB] = PENDING_DB_BS;
 }
 
-/* Segments of every kind and a TSS that asks for any of them. */
+/* Make segments of every kind, and a TSS that loads any of them. */
 static void make_task(void)
 {
 	static const uint64_t descriptors[] = {
@@ -173,7 +172,7 @@ static void make_task(void)
 	tss[9] = rnd(4) ? 2 | (rnd(2) ? 0x200 : 0) : rnd(~0u);
 	for (unsigned i = 18; i < 24; i++)
 		tss[i] = rnd(6) ? 8 * (3 + rnd(8)) | (rnd(4) ? 0 : 3) : 0;
-	/* More often than not such as can be loaded. */
+	/* In two cases of three, selectors that can be loaded. */
 	if (rnd(3)) {
 		gdt[3] = descriptors[0];
 		gdt[4] = descriptors[1];
@@ -196,7 +195,7 @@ static void leave(void)
 	uint32_t reason = any_reason();
 	bool legacy;
 
-	/* After a task switch the segments may be those of virtual-8086 mode: it does not stay there. */
+	/* A task switch may leave segments of virtual-8086 mode: leave that mode again. */
 	if (vmcs[VMCS_EXIT_REASON] == REASON_TASK_SWITCH || !rnd(5))
 		guest_is_anywhere();
 	guest_waits_or_not(reason);
@@ -215,7 +214,7 @@ static void leave(void)
 	vmcs[VMCS_EXIT_REASON] = reason;
 	vmcs[VMCS_EXIT_INSN_LEN] = 1 + rnd(15);
 	vmcs[VMCS_GUEST_RIP] = rnd(1 << 20);
-	vmcs[VMCS_ENTRY_EVENT] &= ~(uint64_t)EVENT_INFO_VALID;	/* an entry uses it up (28.2) */
+	vmcs[VMCS_ENTRY_EVENT] &= ~(uint64_t)EVENT_INFO_VALID;	/* an entry clears the valid bit (28.2) */
 }
 
 static void check_rules(void)
@@ -236,7 +235,7 @@ int vmx_enter(uint64_t gpr[GPR_COUNT], bool launched, uint64_t nmis)
 	check_rules();
 	nentries++;
 	injected += !!(vmcs[VMCS_ENTRY_EVENT] & EVENT_INFO_VALID);
-	/* An NMI that the host took before the entry: nothing has run. */
+	/* The host took an NMI before the entry: the guest has not run. */
 	if (!rnd(20)) {
 		host_cpu.nmi_count++;
 		return VMX_NMI;
@@ -245,7 +244,7 @@ int vmx_enter(uint64_t gpr[GPR_COUNT], bool launched, uint64_t nmis)
 	return VMX_EXITED;
 }
 
-/* After INIT and a SIPI, as hv/smp sets it. */
+/* Set the state after INIT and a SIPI, as hv/smp does. */
 static void started(struct vcpu *v)
 {
 	struct vcpu_regs old, r = { .rflags = BIT(1) };
@@ -286,7 +285,7 @@ static void one_act(struct vcpu *v)
 	}
 }
 
-/* What hv/exit does with an exit, where an event comes of it. */
+/* Inject the event that hv/exit would inject after this exit. */
 static void answer(struct vcpu *v, const struct vmexit *x)
 {
 	bool instruction = x->kind == EXIT_CPUID || x->kind == EXIT_RDMSR || x->kind == EXIT_WRMSR;
@@ -307,7 +306,7 @@ static void step(struct vcpu *v)
 	for (unsigned k = rnd(4); k; k--)
 		one_act(v);
 	vmx_ops.run(v, &x);
-	/* A task switch that cannot be is the guest's end: another begins. */
+	/* A task switch that fails ends the guest: begin another life. */
 	if (x.kind == EXIT_TASK_SWITCH && x.cannot)
 		started(v);
 	else

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/emul/mmio.c hv/emul/pio.c hv/emul/walk.c hv/emul/decode.c hv/emul/emulate.c */
 /* sources: hv/dev/trap.c hv/mem/nested.c hv/mem/mtrr.c hv/mem/ptree.c tests/unit/host/cpu.c */
-/* Accesses that exit, from the guest's instruction to the trap's handler, with a vendor that only remembers. */
+/* Accesses that exit, from the guest's instruction to the trap's handler.  The vendor's functions only record their calls. */
 #include <string.h>
 #include "host/cpu.h"
 #include "host/host.h"
@@ -214,7 +214,7 @@ TEST(unknown_instructions_fetches_and_walks_are_gp)
 	}
 }
 
-/* Page 0, which the host has elsewhere: operands, port data, instructions, page tables. */
+/* Page 0, which the host maps elsewhere, as operands, port data, instructions, page tables. */
 TEST(page_0_is_memory)
 {
 	uint8_t *page = paging_first_page();
@@ -238,7 +238,7 @@ TEST(page_0_is_memory)
 	exit_pio(&vcpu, &ins);
 	CHECK(exception == -1 && vcpu.rip == 1 && page[7] == 0x82);
 	CHECK(guest_read_linear(&r, 0xffe, b, 2) == 2 && b[1] == 0x5a);
-	/* Two levels: both tables there. */
+	/* Two levels; both tables are in page 0. */
 	r.cr0 |= CR0_PG;
 	memcpy(page + 4, "\x01\0\0", 4);
 	memcpy(page + 4 * 0x155, "\x01\x50\x34\x12", 4);
@@ -246,13 +246,13 @@ TEST(page_0_is_memory)
 	memset(page, 0, PAGE_SIZE);
 }
 
-/* What an event's delivery touches is no instruction's operand: not carried out, and told. */
+/* An access by an event's delivery is not an operand: the access is not carried out, and the crash report names it. */
 static void check_not_delivered(uint64_t gpa)
 {
 	struct vmexit x = { .kind = EXIT_NPF, .npf = { .gpa = gpa, .write = true }, .delivered = { true, .vector = 13 } };
 
 	start();
-	INSN("\x8b\x03");			/* not the one that did it */
+	INSN("\x8b\x03");			/* not the instruction that made the access */
 	vcpu.gpr[GPR_RBX] = BAR + 0x10;
 	CHECK(!exit_mmio(&vcpu, &x));
 	CHECK(exception == -1 && !skipped && !dev_writes && !lapic_writes);
@@ -264,7 +264,7 @@ TEST(an_event_whose_delivery_meets_hidden_memory)
 	check_not_delivered(BAR + 8);
 	check_not_delivered(LAPIC);
 	check_not_delivered(1ull << 41);
-	/* Memory that is only not mapped yet is. */
+	/* Memory that is merely not mapped yet can be accessed by a delivery. */
 	struct vmexit x = { .kind = EXIT_NPF, .npf = { .gpa = 1ull << 33 }, .delivered = { true, .vector = 13 } };
 
 	start();
@@ -288,7 +288,7 @@ TEST(instructions_without_operand_are_never_the_cause)
 	}
 }
 
-/* What was decoded last is kept, with its bytes and its mode. */
+/* The cache of the last decoded instruction has its bytes and its mode. */
 TEST(other_bytes_and_other_modes_are_decoded_anew)
 {
 	start();
@@ -316,7 +316,7 @@ TEST(other_bytes_and_other_modes_are_decoded_anew)
 	vcpu.gpr[GPR_RAX] = 0x5a;
 	fault(BAR + 0x10, true);
 	CHECK_EQ(dev[0x10], 0x5a);
-	/* Not known: nothing of the last one is left. */
+	/* An unknown instruction: the cache is empty then. */
 	INSN("\x0f\x0b");
 	vcpu.rip = CODE_RIP;
 	fault(BAR + 0x10, true);
@@ -343,7 +343,7 @@ TEST(operand_across_pages)
 	vcpu.gpr[GPR_RBX] = BAR + 0xffe;
 	fault(BAR + 0xffe, false);
 	CHECK_EQ(vcpu.gpr[GPR_RAX], dev_read(dev, 0xffe, 4));
-	/* Only the second half is ours: the first belongs to RAM; the fault names the second page. */
+	/* Only the second half is emulated, the first is RAM; the fault names the second page. */
 	start();
 	CHECK_EQ(nested_hide(ram + 2 * PAGE_SIZE, PAGE_SIZE), 0);
 	INSN("\x8b\x03");
@@ -366,7 +366,7 @@ TEST(string_move_both_ways_and_its_bound)
 	vcpu.gpr[GPR_RCX] = 0x80000001;
 	fault(BAR, false);
 	CHECK(!memcmp(buf, dev, 64 * 4));
-	/* Bounded: the guest can be interrupted, and comes back for the rest. */
+	/* One exit executes at most 64 iterations: the guest can be interrupted, and exits again for the rest. */
 	CHECK_EQ(vcpu.gpr[GPR_RCX], 0x80000001 - 64);
 	CHECK_EQ(vcpu.rip, CODE_RIP);
 	start();
@@ -389,7 +389,7 @@ TEST(string_move_that_meets_a_hole_keeps_what_it_did)
 
 	start();
 	INSN("\xf3\xa5");
-	/* Pages of 4 MiB; none below the source, which is hidden, so that it reads as ones. */
+	/* Pages of 4 MiB. The source is hidden, so it reads as ones. */
 	pd = (uint32_t *)(uintptr_t)(ram + 0x8000);
 	memset(pd, 0, PAGE_SIZE);
 	for (unsigned i = 0; i < ARRAY_SIZE(mapped); i++)
@@ -495,7 +495,7 @@ TEST(string_ports)
 	exit_pio(&vcpu, &x);
 	CHECK(!memcmp((void *)(uintptr_t)(ram + PAGE_SIZE - 2), "\x81\x81\x81\x81\x81", 5));
 	CHECK(!vcpu.gpr[GPR_RCX] && vcpu.rip == CODE_RIP + 2);
-	/* To the end of RAM: what fits is there, then #GP. */
+	/* Up to the end of RAM the data is written, then comes #GP. */
 	start();
 	INSN("\xf3\x6c");
 	vcpu.gpr[GPR_RDX] = PORT + 1;
@@ -506,14 +506,14 @@ TEST(string_ports)
 	CHECK(exception == -1 && !skipped);
 	exit_pio(&vcpu, &x);
 	CHECK_EQ(exception, 13);
-	/* An instruction that is no port access at all. */
+	/* An instruction that is not a port access. */
 	start();
 	INSN("\x8b\x03");
 	exit_pio(&vcpu, &x);
 	CHECK(exception == 13 && !skipped);
 }
 
-/* A guest that steps sees each iteration. */
+/* A guest that single-steps gets a trap after each iteration. */
 TEST(a_single_step_is_one_iteration)
 {
 	struct vmexit x = { .kind = EXIT_PIO, .next_rip = 1, .pio = { .port = PORT, .width = 1, .in = true, .string = true } };
@@ -537,7 +537,7 @@ TEST(a_single_step_is_one_iteration)
 	CHECK(vcpu.gpr[GPR_RCX] == 1 && vcpu.rip == CODE_RIP && skipped && dev_writes == 1);
 }
 
-/* Between the exit and the decoding another processor can rewrite an instruction that the processor had allowed. */
+/* After the exit, before the decoding, another processor can rewrite the instruction that its processor has checked. */
 TEST(another_port_access_is_executed_again_once)
 {
 	static const struct { const char *bytes; unsigned n; } others[] = {
@@ -556,7 +556,7 @@ TEST(another_port_access_is_executed_again_once)
 		exit_pio(&vcpu, &x);
 		CHECK(exception == 13 && !skipped);
 	}
-	/* The same instruction, but another port. */
+	/* The same instruction with another port. */
 	start();
 	INSN("\x6c");
 	vcpu.gpr[GPR_RDX] = PM1;

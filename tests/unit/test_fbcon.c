@@ -9,7 +9,7 @@
 #define GUARD		4096u
 #define POISON		0xa5
 
-/* A glyph's lines of pixels are its own code, but '?' is a full block. */
+/* Each line of a glyph is the character's code; '?' is a full block. */
 #define G(c)	{ c, c, c, c, c, c, c, c, c, c, c, c, c, c, c, c }
 #define G4(c)	G(c), G(c + 1), G(c + 2), G(c + 3)
 const uint8_t fbcon_font[FONT_GLYPHS][FONT_HEIGHT] = {
@@ -36,7 +36,7 @@ static volatile void *map_screen(uint64_t phys, uint64_t size)
 	return video;
 }
 
-/* 40 columns, 4 lines and 5 pixels more each way. */
+/* 40 columns and 4 lines, and 5 pixels more in each direction. */
 static void machine(uint8_t bpp, uint32_t pitch)
 {
 	memset(&boot, 0, sizeof(boot));
@@ -99,7 +99,7 @@ static bool line_blank(unsigned row)
 	return true;
 }
 
-/* What is not a visible pixel stays as it was: the rest of each pitch, and what lies behind. */
+/* Memory that is not a visible pixel stays unchanged: the rest of each pitch, and what follows the last line. */
 static void check_edges(void)
 {
 	for (unsigned y = 0; y < boot.fb.height; y++)
@@ -167,7 +167,7 @@ TEST(bottom_goes_on_at_top)
 	CHECK(shows(0, 1, 'B') && shows(0, 2, 'C') && shows(0, 3, 'D'));
 	CHECK(line_blank(0));
 	put("E");
-	/* The oldest line but one is still there; a blank line tells new from old. */
+	/* The oldest line but one is still visible; a blank line separates new from old. */
 	CHECK(shows(0, 0, 'E') && line_blank(1) && shows(0, 2, 'C') && shows(0, 3, 'D'));
 	put("\n\nF");
 	CHECK(shows(0, 0, 'E') && line_blank(1) && shows(0, 2, 'F') && line_blank(3));
@@ -220,7 +220,7 @@ TEST(refused_on_ram)
 	REFUSED(boot.fb.addr = 0x7ffff000);
 	REFUSED(boot.fb.addr = ~0ull - 100);
 	REFUSED(boot.range[0].base = FB_ADDR + 1300 * 69 - 1);
-	/* Memory that firmware reserved for its graphics is what there is. */
+	/* The framebuffer is memory that firmware has reserved. */
 	machine(32, 1300);
 	boot.range[0].base = FB_ADDR;
 	boot.range[0].type = MEM_RESERVED;

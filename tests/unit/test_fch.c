@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/pci/fch.c tests/unit/host/cpu.c */
-/* AMD's southbridges: the bases of ACPI's ports are held, by the ports and in memory; what else is there passes. */
+/* AMD's southbridges: the guest cannot change the bases of ACPI's ports, by ports or in memory; other accesses pass. */
 #include <string.h>
 #include <veneer/err.h>
 #include "host/host.h"
@@ -111,7 +111,7 @@ TEST(the_ports)
 	out(0x48, 3);
 	out(0x70, 7);
 	CHECK(pm[0x48] == 3 && pm[0x70] == 7);
-	/* Both in one access, and the read of both. */
+	/* Index and data in one access, and a read of both. */
 	pio->write(NULL, 0, 2, 0x1162);
 	CHECK_EQ(pm[0x62], 0);
 	pio->write(NULL, 0, 2, 0x1171);
@@ -127,7 +127,7 @@ TEST(an_index_that_cannot_be_read)
 	CHECK_EQ(pm[0x62], 0);
 	out(0x70, 1);
 	CHECK_EQ(pm[0x70], 1);
-	/* Firmware may have changed it behind the last write. */
+	/* Firmware may have changed the index since the last write. */
 	index_unreadable = false;
 	pio->write(NULL, 0, 1, 0x70);
 	pm_index = 0x62;
@@ -153,7 +153,7 @@ TEST(the_page)
 	CHECK_EQ(fch_init(), 0);
 	CHECK_EQ(mmio_at, 0xfed80000);
 	mmio->write(NULL, 0x360, 8, ~0ull);
-	mmio->write(NULL, 0x35e, 4, ~0u);	/* runs into them */
+	mmio->write(NULL, 0x35e, 4, ~0u);	/* extends into the bases */
 	mmio->write(NULL, 0x90, 4, ~0u);	/* the SMBus function's own bases */
 	for (unsigned i = 0; i < 0x400; i++)
 		CHECK_EQ(page[i], 0);
@@ -171,12 +171,12 @@ TEST(the_page)
 
 TEST(older_ones)
 {
-	/* SB700: ports alone. */
+	/* SB700: only ports. */
 	start(0x1002, 0x4385, 0x3a);
 	CHECK(!fch_init() && pio && !mmio);
 	out(0x22, 1);
 	CHECK_EQ(pm[0x22], 0);
-	/* SB800: where its register says. */
+	/* SB800: at the address in its register. */
 	start(0x1002, 0x4385, 0x41);
 	pm[0x24] = 1;
 	pm[0x26] = 0xd4;
@@ -184,13 +184,16 @@ TEST(older_ones)
 	CHECK(!fch_init() && mmio_at == 0xfed40000);
 	start(0x1002, 0x4385, 0x41);
 	CHECK(!fch_init() && !mmio);
-	/* Ports that nobody answers: no page at the end of the address space. */
+	/* The ports do not answer: no page is trapped at the end of the address space. */
 	start(0x1002, 0x4385, 0x41);
 	memset(pm, 0xff, sizeof(pm));
 	CHECK(!fch_init() && !mmio);
 }
 
-/* The SP5100's registers of the numbers that hold bases in later ones hold none: they pass; its own do not. */
+/*
+ * SP5100: the registers that hold bases in later chips are others here, so writes pass; writes to its own base registers do
+ * not.
+ */
 TEST(the_layout_before_the_sb800)
 {
 	static const uint8_t open[] = { 0x01, 0x34, 0x36, 0x37, 0x49, 0x53, 0x60, 0x65, 0x68, 0x69, 0x6b, 0x70 };
@@ -219,7 +222,7 @@ static void start_sb800(void)
 	pm[0x2d] = page[0x32d] = 0x0b;
 }
 
-/* Of the SMBus's registers a guest may write the port select, and no bit of the base. */
+/* A guest may write the SMBus's port select, and no bit of the base. */
 TEST(the_smbus_port_select)
 {
 	start_sb800();
@@ -237,7 +240,7 @@ TEST(the_smbus_port_select)
 	out(0x2d, 0x0c);
 	out(0x2f, 0x01);
 	CHECK(pm[0x2d] == 0x0b && !pm[0x2f]);
-	/* In the page. */
+	/* In memory. */
 	mmio->write(NULL, 0x32c, 1, 0x07);
 	mmio->write(NULL, 0x32e, 1, 0x02);
 	CHECK(page[0x32c] == 0x07 && page[0x32e] == 0x02);
@@ -252,7 +255,7 @@ TEST(the_smbus_port_select)
 	CHECK_EQ(pm[0x2c], 0x03);
 }
 
-/* Later ones have the SMBus's base in PM 01h, and its port select in 02h. */
+/* Later chips have the SMBus's base in PM 01h, and its port select in 02h. */
 TEST(the_smbus_base_in_decode_enable)
 {
 	static const struct { uint16_t vendor, device; uint8_t revision; bool held; } chips[] = {

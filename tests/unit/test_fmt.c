@@ -8,7 +8,7 @@
 
 static char ours[300], theirs[300];
 
-/* The C library is the oracle: same text, same length. */
+/* The C library is the reference: same text, same length. */
 #define SAME(...) do { \
 	int n_ = fmt_string(ours, sizeof(ours), __VA_ARGS__), m_ = snprintf(theirs, sizeof(theirs), __VA_ARGS__); \
 	if (strcmp(ours, theirs) || n_ != m_) \
@@ -64,7 +64,7 @@ TEST(pointers_and_null)
 	CHECK(!strcmp(ours, "(null)"));
 }
 
-/* Each size from 0 up: never past the end, always terminated, the full length returned. */
+/* Every size from 0 on: no write past the end, always terminated, the full length returned. */
 TEST(small_buffers)
 {
 	for (size_t size = 0; size < 24; size++) {

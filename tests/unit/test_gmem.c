@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/mem/gmem.c tests/unit/host/cpu.c */
-/* Where addresses end: below bits that say how memory is encrypted, by which it would be there a second time. */
+/*
+ * The limit of guest-physical addresses: below the bits that select memory encryption, by which memory would appear a second
+ * time.
+ */
 #include "host/cpu.h"
 #include "host/host.h"
 #include "hv/boot/bootinfo.h"
@@ -22,7 +25,7 @@ TEST(plain)
 	CHECK_EQ(limit(), 1ull << 48);
 	host_cpuid_set(0x80000008, (struct cpuid_regs){ .eax = 39 });
 	CHECK_EQ(limit(), 1ull << 39);
-	/* It stays what it was. */
+	/* The limit stays as it was at the start. */
 	host_cpuid_set(0x80000008, (struct cpuid_regs){ .eax = 52 });
 	CHECK_EQ(phys_limit(), 1ull << 39);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/mem/heap.c */
-/* Veneer's heap in the place of the harness's: alignment, zeroes, reuse, joining, and a random life. */
+/* Veneer's heap in the place of the harness's: alignment, zeroed memory, reuse, joining of free blocks, and random use. */
 #include <string.h>
 #include <veneer/err.h>
 #include <veneer/mem.h>
@@ -54,7 +54,7 @@ TEST(full_and_all_of_it_again)
 		n++;
 	CHECK(n > 250 && n < 262);
 	CHECK(!mem_alloc(4000, 32));
-	/* Freed in an order that joins before, behind, and on both sides. */
+	/* Free in an order in which blocks join with the block before, with the block behind, and with both. */
 	for (unsigned i = 0; i < n; i += 3)
 		mem_free(p[i]);
 	for (unsigned i = 1; i < n; i += 3)
@@ -87,7 +87,7 @@ TEST(pages_lie_side_by_side)
 		CHECK(p[i] && IS_ALIGNED((uintptr_t)p[i], 4096));
 	}
 	CHECK_EQ(heap_in_use(), ARRAY_SIZE(p) * MEM_COST_PAGES(4096));
-	/* 32 bytes before the next multiple of 64 can serve nobody else. */
+	/* The 32 bytes before the next multiple of 64 cannot be used. */
 	small = mem_alloc(100, 64);
 	CHECK(heap_in_use() <= ARRAY_SIZE(p) * MEM_COST_PAGES(4096) + MEM_COST(100));
 	mem_free(small);
@@ -163,7 +163,7 @@ TEST(random_life)
 
 static unsigned panics;
 
-/* panic() does not return: back into the test by the harness, which would call it failed; so jump ourselves. */
+/* panic() must not return, and the harness would count a panic as a failure: jump back into the test. */
 static void *jump[5];
 
 void panic(const char *fmt, ...)

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/irq/intx.c tests/unit/host/cpu.c */
-/* Lines: where they lead, when they are raised and raised again, and when the interrupt controllers are watched. */
+/*
+ * INTx lines: the inputs that they reach, when their interrupts are raised and raised again, and when the interrupt controllers
+ * are watched.
+ */
 #include <string.h>
 #include <veneer/intx.h>
 #include <veneer/lock.h>
@@ -72,7 +75,7 @@ bool intx_experiment(struct hw_dev *dev, struct intx_route *r)
 {
 	int n = dev->pci->bdf >> 3 == 31 ? 0 : 4 + ((dev->pci->bdf >> 3) & 3);
 
-	/* One whose chipset line could not be proven. */
+	/* A device whose chipset line was not found. */
 	if (dev->pci->bdf == PCI_BDF(0, 4, 0)) {
 		*r = (struct intx_route){ -1, 9, -1 };
 		return true;
@@ -81,7 +84,7 @@ bool intx_experiment(struct hw_dev *dev, struct intx_route *r)
 	return true;
 }
 
-/* Bridges, each in slot 0 behind the one before: an interrupt pin stays the same from one to the next. */
+/* Bridges, each in slot 0 behind the previous one: slot 0 does not rotate interrupt pins. */
 #define BELOW(n)	{ .bdf = PCI_BDF(n, 0, 0), .parent = PCI_BDF(n - 1, 0, 0) }
 
 static const struct pci_dev funcs[] = { { .bdf = PCI_BDF(0, 3, 0), .int_pin = 1, .parent = 0xffff },
@@ -113,10 +116,10 @@ static int check(bool can)
 	return vector;
 }
 
-/* The handler of @vector begins, or ends. */
+/* Begin or end the handler of @vector. */
 static void handler(uint8_t vector, bool on) { state[vector] = on ? VECTOR_IN_SERVICE : VECTOR_IDLE; }
 
-/* One test after the other: the lines are the machine's, for ever. */
+/* The tests depend on their order: lines stay once they are learned. */
 TEST(lines_are_learned_and_derived)
 {
 	pic_irq = -1;
@@ -124,7 +127,7 @@ TEST(lines_are_learned_and_derived)
 		entry[i] = (struct ioapic_entry){ .low = RTE_MASKED, .real = true };
 	intx_init();
 	intx_learn(&nic);
-	/* Edges of those that ring by a line have been lost meanwhile. */
+	/* Edges of devices that ring by a line may have been lost meanwhile. */
 	CHECK_EQ(looked, 1);
 	intx_learn(&disk);
 	CHECK_EQ(intx_attach(&net, PCI_BDF(0, 3, 0), 1), 0);
@@ -132,7 +135,7 @@ TEST(lines_are_learned_and_derived)
 	CHECK_EQ(intx_attach(&blk2, PCI_BDF(0, 31, 3), 1), 0);		/* a sibling */
 	CHECK(blk.line == blk2.line && blk.line != net.line);
 	CHECK(intx_line_register(&net) == 11 && intx_line_register(&blk) == 10);
-	/* Slot 7 has slot 3's line, turned four times.  INTA of slot 2 behind the bridge in slot 5 is its INTC. */
+	/* Slot 7 has slot 3's line, four slots further.  INTA of slot 2 behind the bridge in slot 5 is the bridge's INTC. */
 	CHECK_EQ(intx_attach(&moved, PCI_BDF(0, 7, 0), 1), 0);
 	CHECK(moved.line == net.line);
 	CHECK_EQ(intx_attach(&behind, PCI_BDF(1, 2, 0), 1), 0);
@@ -151,7 +154,7 @@ TEST(raised_once_and_again_while_it_is_high)
 	CHECK_EQ(pic_lines, BIT(11));
 	CHECK(sent == 1 && last_data == 0x61);
 	check(false);
-	CHECK_EQ(sent, 1);			/* waits */
+	CHECK_EQ(sent, 1);			/* pending */
 	handler(0x61, true);
 	check(false);
 	CHECK_EQ(sent, 1);			/* in service */
@@ -162,7 +165,7 @@ TEST(raised_once_and_again_while_it_is_high)
 	intx_set(&net, INTX_LOW);
 	intx_set(&net, INTX_HIGH);
 	check(false);
-	CHECK_EQ(sent, 3);			/* a new reason in the handler */
+	CHECK_EQ(sent, 3);			/* a new cause while the handler runs */
 	intx_set(&net, INTX_LOW);
 	handler(0x61, false);
 	check(false);
@@ -177,14 +180,14 @@ TEST(masked_lines_wait_for_the_unmask)
 	intx_set(&net, INTX_HIGH);
 	check(false);
 	CHECK_EQ(sent, 0);
-	handler(0x61, true);			/* unmasked in the handler */
+	handler(0x61, true);			/* unmasked while the handler runs */
 	entry[23].low &= ~RTE_MASKED;
 	check(false);
 	CHECK_EQ(sent, 1);
 	intx_set(&net, INTX_LOW);
 	handler(0x61, false);
 	check(false);
-	/* NMI, SMI and the like in an entry are not sent. */
+	/* NMI, SMI and the like in the guest's entry are not sent. */
 	entry[23].low |= FIELD_PREP(RTE_MODE, RTE_MODE_NMI);
 	intx_set(&net, INTX_HIGH);
 	check(false);
@@ -201,7 +204,7 @@ TEST(a_level_triggered_interrupt_of_the_chips_ends_first)
 	intx_set(&net, INTX_HIGH);
 	check(false);
 	CHECK(sent == 0 && holds == 1);
-	/* The local APIC knows of nothing, and stays so: the end was lost. */
+	/* The local APIC has no such interrupt, for long: the EOI was lost. */
 	state[0x61] = VECTOR_IDLE;
 	check(false);
 	host_now_us += 5000;
@@ -270,7 +273,7 @@ TEST(a_line_by_which_a_device_rings)
 {
 	CHECK_EQ(intx_borrow(&nic), 23);
 	CHECK(rings == BIT(23) && taken_gsi == (BIT(23) | BIT(11)) && kept_masked == BIT(11));
-	/* A device of the guest's asserts it. */
+	/* A device of the guest's asserts the line. */
 	sent = 0;
 	CHECK(!intx_look_foreign());
 	requests = BIT(11);
@@ -289,7 +292,7 @@ TEST(a_line_by_which_a_device_rings)
 	CHECK(pic_watched && ioapic_watched);
 }
 
-/* It keeps its input, and the chipset all of its routes, whatever the guest writes. */
+/* The line keeps its input, and the chipset all of its routes, whatever the guest writes. */
 TEST(a_ringing_line_of_unknown_route)
 {
 	CHECK_EQ(kept_pirq, 7);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/irq/intx_learn.c */
-/* What is learned of a device's line, by a model of a machine that may be late, noisy, or without one of the ways to see it. */
+/* Learning a device's line, on a model of a machine that may be late, noisy, or without one of the ways to see the line. */
 #include <string.h>
 #include "host/host.h"
 #include "hv/irq/intx.h"
@@ -15,12 +15,12 @@
 static struct {
 	bool tells;			/* the status register has the bit */
 	int irq[8];			/* routes of the chipset's lines */
-	int wired, gsi;			/* to which of them, and to which input by another number, the device leads */
+	int wired, gsi;			/* the device's chipset line, and its input with another number */
 	bool gone[8];			/* disconnected */
-	uint16_t others;		/* what other devices assert */
-	uint16_t noise;			/* what comes and stays at the @noise_at-th assertion */
+	uint16_t others;		/* requests of other devices */
+	uint16_t noise;			/* a request of another device that begins at the @noise_at-th assertion */
 	unsigned noise_at;
-	uint32_t late[32];		/* how long each assertion takes */
+	uint32_t late[32];		/* delay of each assertion */
 	uint32_t always_late;
 } m;
 
@@ -90,7 +90,7 @@ static const struct hw_dev_ops ops = { .intx_test = intx_test };
 static struct hw_dev nic = { .ops = &ops, .pci = &func, .name = "nic0" };
 static struct intx_route r;
 
-/* As ICH has it: eight lines at two inputs; the device at the eighth. */
+/* A machine with ICH: eight lines at two inputs; the device has the eighth. */
 static void machine(void)
 {
 	memset(&m, 0, sizeof(m));
@@ -102,7 +102,7 @@ static void machine(void)
 	count = 0;
 }
 
-/* Ends with all as it was. */
+/* Run the experiment, and check that it leaves everything as it was. */
 static bool experiment(void)
 {
 	bool yes = intx_experiment(&nic, &r);
@@ -124,7 +124,7 @@ TEST(all_ways_at_once)
 
 	machine();
 	CHECK(all_known());
-	/* What answers at once is not waited for. */
+	/* If the answer comes at once there is no wait. */
 	CHECK(host_now_us - start < 100000);
 }
 
@@ -158,7 +158,10 @@ TEST(every_assertion_is_late)
 	}
 }
 
-/* Two in a row: while its line is disconnected and for the first try after that it would look like any other line's. */
+/*
+ * Two late assertions in a row: while the line is disconnected, and at the first try afterwards.  Any other line would look the
+ * same.
+ */
 TEST(no_other_line_is_taken_for_it)
 {
 	for (unsigned i = 0; i < 12; i++) {
@@ -174,7 +177,7 @@ TEST(routed_to_no_8259)
 	for (unsigned i = 0; i < 8; i++)
 		m.irq[i] = NONE;
 	CHECK(experiment() && r.pirq == NONE && r.irq == NONE && r.gsi == 23);
-	/* Nothing shows that it asserts but the edges. */
+	/* Only the edges show that the device asserts. */
 	m.tells = false;
 	CHECK(experiment() && r.pirq == NONE && r.irq == NONE && r.gsi == 23);
 }
@@ -190,7 +193,7 @@ TEST(a_chipset_without_known_routing)
 {
 	machine();
 	m.wired = 0;
-	/* Its registers say nothing, but the line is there. */
+	/* The device's registers do not show the assertion, but the line exists. */
 	for (unsigned i = 1; i < 8; i++)
 		m.irq[i] = NONE;
 	CHECK(experiment() && r.pirq == 0 && r.irq == 10);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/irq/ioapic.c hv/dev/trap.c hv/mem/nested.c hv/mem/mtrr.c hv/mem/ptree.c tests/unit/host/cpu.c */
-/* Which input follows a line, by a model of two I/O APICs; the guest's view of inputs that are taken and of others. */
+/* Which input follows a line, on a model of two I/O APICs; the guest's view of inputs that Veneer uses, and of others. */
 #include <string.h>
 #include "host/cpu.h"
 #include "host/host.h"
@@ -100,7 +100,7 @@ static int follows(void)
 	return -1;
 }
 
-/* The chips live for the whole run, as ioapic.c keeps what it has borrowed. */
+/* The chips stay for the whole run, because ioapic.c keeps the inputs that it has borrowed. */
 static void start(void)
 {
 	static const struct boot_info boot = { .self_base = 0x7000000, .self_size = 0x400000 };
@@ -115,39 +115,39 @@ static void start(void)
 	host_time_hook = noise;
 }
 
-/* Remote IRR is what the local APIC knows; the guest cannot write it. */
+/* Remote IRR follows the local APIC; the guest cannot write it. */
 static void remote_irr(struct trap *t)
 {
 	trap_write(t, 0, 4, 0x10 + 2 * 5);
 	trap_write(t, 0x10, 4, 0xa061 | BIT(14) | BIT(12));
 	CHECK_EQ(trap_read(t, 0x10, 4), 0xa061);
 	state = VECTOR_IN_SERVICE;
-	CHECK_EQ(trap_read(t, 0x10, 4), 0xa061);		/* somebody else's interrupt on the same vector */
+	CHECK_EQ(trap_read(t, 0x10, 4), 0xa061);		/* another interrupt on the same vector */
 	ioapic_sent(PINS + 5, this_cpu());
 	CHECK_EQ(trap_read(t, 0x10, 4), 0xa061 | BIT(14));
-	trap_write(t, 0x10, 4, 0xa062);				/* moved meanwhile, not ended yet */
+	trap_write(t, 0x10, 4, 0xa062);				/* moved to another vector before its EOI */
 	CHECK_EQ(trap_read(t, 0x10, 4), 0xa062 | BIT(14));
-	trap_write(t, 0x10, 4, 0x2061);				/* an edge has no such bit */
+	trap_write(t, 0x10, 4, 0x2061);				/* an edge-triggered entry has no Remote IRR */
 	CHECK_EQ(trap_read(t, 0x10, 4), 0x2061);
 	trap_write(t, 0x10, 4, 0xa061);
 	state = VECTOR_IDLE;
 	CHECK_EQ(trap_read(t, 0x10, 4), 0xa061);
 	state = VECTOR_IN_SERVICE;
 	CHECK_EQ(trap_read(t, 0x10, 4), 0xa061);
-	/* Sent to another processor, that one knows; nothing is read here. */
+	/* Sent to another processor, which answers; this one's local APIC is not read. */
 	ioapic_sent(PINS + 5, &other);
 	state = VECTOR_IDLE;
 	CHECK(trap_read(t, 0x10, 4) == (0xa061 | BIT(14)) && asked == 1);
 	ioapic_answer();
 	CHECK(trap_read(t, 0x10, 4) == (0xa061 | BIT(14)) && asked == 2);
-	ioapic_sent(PINS + 5, this_cpu());			/* as if it were this one */
+	ioapic_sent(PINS + 5, this_cpu());			/* as if this processor were the target */
 	ioapic_answer();
 	CHECK(trap_read(t, 0x10, 4) == 0xa061 && asked == 2);
 	ioapic_sent(PINS + 5, NULL);
 	CHECK_EQ(trap_read(t, 0x10, 4), 0xa061);
 }
 
-/* One test walks through the life of a machine: the state in the sources is for one run. */
+/* One test for the whole life of a machine: the state in the sources lasts for one run. */
 TEST(a_borrowed_pin)
 {
 	uint32_t off;
@@ -166,14 +166,14 @@ TEST(a_borrowed_pin)
 
 	CHECK(ioapic_has(0) && ioapic_has(2 * PINS - 1) && !ioapic_has(2 * PINS));
 
-	/* A line that goes nowhere; and every entry is as before. */
+	/* A line that reaches no input: every entry is as before. */
 	wired = -1;
 	CHECK_EQ(follows(), -1);
 	for (unsigned i = 0; i < 2; i++)
 		for (unsigned p = 0; p < PINS; p++)
 			CHECK(chips[i].entry[p][0] == (MASKED | (0x30 + p)) && chips[i].entry[p][1] == 0x05000000);
 
-	/* A pin with edges of its own in front of the right one, which is on the second chip. */
+	/* The right pin is on the second chip; a pin before it has edges of its own. */
 	noisy = 9;
 	wired = PINS + 5;
 	CHECK_EQ(follows(), PINS + 5);
@@ -185,20 +185,20 @@ TEST(a_borrowed_pin)
 	CHECK_EQ(ioapic_take(PINS + 5, true), 0);
 	CHECK_EQ(e[0], NMI | BIT(13));
 	CHECK_EQ(e[1], OWN_ID << 24);
-	/* While others are learned it does not ring. */
+	/* The pin does not ring while other lines are learned. */
 	ioapic_quiet(true);
 	CHECK_EQ(e[0] & MASKED, MASKED);
 	ioapic_quiet(false);
 	CHECK_EQ(e[0], NMI | BIT(13));
 	CHECK(ioapic_take(2 * PINS, true) < 0);
 
-	/* An input that is taken keeps the page watched. */
+	/* A borrowed input keeps the page watched. */
 	ioapic_watch(false);
 	CHECK(trap_find_mmio(chips[0].base, &off));
 	struct trap *t = trap_find_mmio(chips[1].base, &off);
 	CHECK(t);
 
-	/* The guest sees an entry of its own. */
+	/* The guest reads a virtual entry. */
 	trap_write(t, 0, 4, 0x10 + 2 * 5);
 	CHECK_EQ(trap_read(t, 0, 4), 0x1a);
 	CHECK_EQ(trap_read(t, 0x10, 4), MASKED | 0x35);
@@ -208,7 +208,7 @@ TEST(a_borrowed_pin)
 	CHECK_EQ(trap_read(t, 0x10, 4), 0x03000000);
 	CHECK(e[0] == (NMI | BIT(13)) && e[1] == OWN_ID << 24);
 
-	/* Its neighbours are the chip's. */
+	/* The entries beside it are the chip's. */
 	trap_write(t, 0, 4, 0x10 + 2 * 6);
 	trap_write(t, 0x10, 4, 0x77);
 	CHECK_EQ(chips[1].entry[6][0], 0x77);
@@ -230,7 +230,7 @@ TEST(a_borrowed_pin)
 	CHECK(ioapic_entry(PINS + 6, &seen) && seen.real && seen.low == 0x77);
 	CHECK(!ioapic_entry(2 * PINS, &seen));
 
-	/* The end of an interrupt that the local APIC forgot. */
+	/* End an interrupt whose EOI was lost. */
 	ioapic_end(PINS + 6);
 	CHECK_EQ(ended, 0x77);
 
@@ -241,7 +241,7 @@ TEST(a_borrowed_pin)
 	chips[0].entry[0][0] |= MASKED;
 	CHECK(!ioapic_passes_pic());
 
-	/* Given back: the chip has what the guest wrote meanwhile, and nothing is watched when nobody wants it. */
+	/* Given back, the chip's entry has the guest's value, and the page is no longer watched if nobody needs that. */
 	trap_write(t, 0, 4, 0x13);
 	ioapic_release(PINS + 5);
 	CHECK(e[0] == 0xa061 && e[1] == 0x03000000);
@@ -253,7 +253,7 @@ TEST(a_borrowed_pin)
 	CHECK_EQ(trap_find_mmio(chips[1].base, &off), t);
 	CHECK_EQ(trap_read(t, 0, 4), 0x21);
 
-	/* While INIT is held no input sends it, neither one that would already nor one that would now. */
+	/* While INIT is held no input sends INIT: neither an entry from before nor a new one. */
 	ioapic_watch(false);
 	chips[0].entry[3][0] = 5 << 8;
 	ioapic_hold_inits(true);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/cpu/ipi.c tests/unit/host/cpu.c */
-/* The guest's start-up requests and NMIs: who gets what. */
+/* The guest's INITs, SIPIs and NMIs: which processors get them. */
 #include <string.h>
 #include "host/cpu.h"
 #include "host/host.h"
@@ -46,7 +46,7 @@ static void start(void)
 	ncpus = CPUS;
 }
 
-/* Requests as a number with one digit a processor. */
+/* Return the requests as a number, one digit for each processor. */
 static uint32_t asked(void)
 {
 	uint32_t v = 0;
@@ -75,7 +75,7 @@ TEST(destinations)
 		CHECK(ipi_guest_sends(send[i].low, send[i].dest, send[i].x2));
 		CHECK_EQ(asked(), send[i].asked);
 	}
-	/* clusters: the upper half of the id has to be the same */
+	/* clusters: the upper halves of the ids must match */
 	for (unsigned i = 0; i < CPUS; i++) {
 		cpus[i]->dfr = 0x0fffffff;
 		cpus[i]->ldr = (i < 2 ? 0x10u : 0x20u) << 24 | BIT(24 + i % 2);
@@ -96,17 +96,17 @@ TEST(what_goes_to_the_hardware)
 TEST(start_up)
 {
 	start();
-	/* De-assertion, which follows INIT on old systems. */
+	/* INIT level de-assert, which old systems send after INIT. */
 	CHECK(ipi_guest_sends(ICR_MODE_INIT << 8 | ICR_LEVEL, 4, false));
 	CHECK_EQ(asked(), 0);
 	CHECK(ipi_guest_sends(INIT | OTHERS, 0, false));
 	CHECK_EQ(asked(), 0x2022);
-	/* A SIPI is for who waits; one that runs ignores it, unless its INIT is on the way. */
+	/* A SIPI has an effect on a processor that waits; a running one ignores it, unless an INIT for it is on its way. */
 	CHECK(ipi_guest_sends(SIPI, 4, false));
 	CHECK(asked() == 0x0080 && other[2].sipi == 0x9a);
 	CHECK(ipi_guest_sends(SIPI, 0, false));
 	CHECK_EQ(asked(), 0);
-	/* INIT, SIPI, INIT: it waits for another one. */
+	/* INIT, SIPI, INIT: the processor waits for another SIPI. */
 	ipi_guest_sends(SIPI, 4, false);
 	ipi_guest_sends(INIT, 4, false);
 	CHECK_EQ(asked(), 0x0020);
@@ -125,7 +125,7 @@ TEST(processors_that_are_not_the_guests)
 	CHECK_EQ(asked() & 0xf, 0);
 }
 
-/* More than a word has bits. */
+/* More processors than a word has bits. */
 TEST(many_processors)
 {
 	static struct cpu many[200];
@@ -148,12 +148,12 @@ TEST(where_an_msi_lands)
 	start();
 	CHECK(smp_find_target(0xfee00000 | 2 << 12) == cpus[1]);
 	CHECK(smp_find_target(0xfee00000 | 2 << 12 | 4) == cpus[1]);
-	CHECK(!smp_find_target(0xfee00000 | 4 << 12));		/* it waits */
+	CHECK(!smp_find_target(0xfee00000 | 4 << 12));		/* the processor waits */
 	CHECK_EQ(asked(), 0);
-	/* Logical ids are asked for where none fits. */
+	/* If no known logical id matches, the processors are asked. */
 	CHECK(!smp_find_target(0xfee00000 | 0x40 << 12 | 4));
 	CHECK_EQ(asked(), REQ_LDR << 12 | REQ_LDR << 8);
-	/* In x2APIC mode they follow from the id, and what the registers of xAPIC mode said is nothing. */
+	/* In x2APIC mode the logical ids follow from the ids, and the values of xAPIC mode do not count. */
 	x2 = true;
 	CHECK(smp_find_target(0xfee00000 | 4 << 12 | 4) == cpus[1]);
 	CHECK(!smp_find_target(0xfee00000 | 2 << 12 | 4));
@@ -161,7 +161,7 @@ TEST(where_an_msi_lands)
 	CHECK_EQ(asked(), 0);
 }
 
-/* A SIPI in the sender's ICR is for those that wait for their first, after an INIT. */
+/* A SIPI in the sender's ICR is for processors that had an INIT and wait for their first SIPI. */
 TEST(looking_back)
 {
 	start();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/cpu/lapic.c hv/irq/msi.c hv/smp/lapic_mode.c hv/exit/msr.c hv/svm/svm_msr.c hv/cpu/msr.c */
 /* sources: hv/exit/cpuid.c hv/cpu/features.c tests/unit/host/cpu.c */
-/* What reaches the real local APIC, and what a guest's MSR accesses do to the host. */
+/* Accesses that reach the real local APIC, and effects of a guest's MSR accesses on the host. */
 #include <string.h>
 #include <veneer/err.h>
 #include <veneer/msi.h>
@@ -34,7 +34,7 @@ static uint64_t model_read(void *ctx, uint32_t off, unsigned width)
 	return reg[off / 4];
 }
 
-/* The highest of a set, or -1. */
+/* Return the highest bit of a set, or -1. */
 static int highest(uint32_t set)
 {
 	for (int v = 255; v >= 0; v--)
@@ -51,7 +51,7 @@ static void model_eoi(void)
 		reg[(LAPIC_ISR + v / 32 * 16) / 4] &= ~BIT(v % 32);
 }
 
-/* What the processor takes with interrupts open: the highest that waits, above those in service, with the APIC on. */
+/* Return the vector that the processor would take now: with the APIC on, the highest pending one above those in service. */
 static int acknowledge(void)
 {
 	int v = highest(LAPIC_IRR);
@@ -76,7 +76,7 @@ static void model_write(void *ctx, uint32_t off, unsigned width, uint64_t v)
 		sent_high = reg[LAPIC_ICR_HIGH / 4];
 }
 
-/* hv/cpu/ipi.c's: what it would do is another test. */
+/* In the place of hv/cpu/ipi.c, which has a test of its own. */
 unsigned ncpus;
 static unsigned emulated;
 static uint32_t emulated_dest;
@@ -92,7 +92,7 @@ bool ipi_guest_sends(uint32_t low, uint32_t dest, bool x2apic)
 	return true;
 }
 
-static struct cpu *running[2];		/* by logical id 1 and 2, as the others were seen last */
+static struct cpu *running[2];		/* last known processors with logical ids 1 and 2 */
 struct cpu *cpus[MAX_CPUS];
 extern __thread struct cpu host_cpu;
 static unsigned lost;
@@ -238,7 +238,7 @@ TEST(with_several_processors_a_set_is_a_set)
 		{ 0xfee00000 | 2 << 12 | 4, 0x31, 2, 0x31 | ICR_ASSERT | ICR_LOGICAL },
 		{ 0xfee00000 | 6 << 12 | 4, 0x31, 6, 0x31 | ICR_ASSERT | ICR_LOGICAL },
 		{ 0xfee00000 | 0xff << 12, 0x31, 0xff, 0x31 | ICR_ASSERT },
-		/* lowest priority: one of them, this processor where it is one (logical id 4) */
+		/* lowest priority: one of the set, this processor if it is in it (logical id 4) */
 		{ 0xfee00000 | 6 << 12 | 4, 0x131, 4, 0x31 | ICR_ASSERT | ICR_LOGICAL },
 		{ 0xfee00000 | 10 << 12 | 4, 0x131, 2, 0x31 | ICR_ASSERT | ICR_LOGICAL },
 		{ 0xfee00000 | 5 << 12, 0x131, 5, 0x31 | ICR_ASSERT },
@@ -278,7 +278,7 @@ TEST(init_resets_the_local_apic)
 	CHECK(!host_cpu.ldr && host_cpu.dfr == ~0u);
 }
 
-/* In service, waiting above, below and in the same class, with the guest's TPR up and its APIC off. */
+/* Vectors in service; pending vectors above, below and in the same class; the guest's TPR is high and its APIC off. */
 TEST(init_forgets_interrupts)
 {
 	start(false);
@@ -298,10 +298,10 @@ TEST(with_several_processors_lowest_priority_is_one_that_runs)
 	reg[LAPIC_LDR / 4] = 4u << 24;
 	reg[LAPIC_DFR / 4] = ~0u;
 	running[1] = &host_cpu;
-	/* not this one: of 1, 2 and 8 the second is known */
+	/* without this processor: of 1, 2 and 8 the second is known */
 	irq_send_msi(0xfee00000 | 11 << 12 | 4, 0x131);
 	CHECK_EQ(sent_high, 2u << 24);
-	/* none is: all are asked */
+	/* none is known: all are asked */
 	running[1] = NULL;
 	irq_send_msi(0xfee00000 | 11 << 12 | 4, 0x131);
 	CHECK_EQ(sent_high, 11u << 24);
@@ -339,18 +339,18 @@ TEST(x2apic_icr)
 	CHECK(write_msr(MSR_X2APIC_ICR, 7ull << 32 | ICR_MODE_SIPI << 8 | 9));
 	CHECK(write_msr(MSR_X2APIC_ICR, 7ull << 32 | ICR_MODE_NMI << 8));
 	CHECK_EQ(host_wrmsrs, 1);
-	/* What is #GP on the processor is one for the guest, and never done by us. */
+	/* An access that is #GP on the processor is #GP for the guest, and Veneer does not execute it. */
 	for (unsigned bit = 0; bit < 32; bit++)
 		if (ICR_X2_RESERVED & BIT(bit))
 			CHECK(!write_msr(MSR_X2APIC_ICR, BIT64(bit) | 0x40));
 	CHECK_EQ(host_wrmsrs, 1);
-	/* Nor does a #GP that only this processor gives reach Veneer. */
+	/* Veneer also survives a #GP that only this processor raises. */
 	host_cpu_reset();
 	host_msr_set(MSR_APIC_BASE, base | APIC_BASE_ENABLE | APIC_BASE_X2APIC);
 	CHECK(!write_msr(MSR_X2APIC_ICR, 0x40));
 }
 
-/* The page is not there, and a mode that silicon may refuse is never written by us. */
+/* The page has no registers in x2APIC mode.  Veneer never writes a mode that silicon may refuse. */
 TEST(x2apic_mode_has_no_page)
 {
 	start(true);
@@ -392,7 +392,7 @@ static uint64_t read_base(void)
 	return v.gpr[GPR_RDX] << 32 | v.gpr[GPR_RAX];
 }
 
-/* SDM vol. 3, figure 11-27: where the guest may go from each mode. */
+/* The transitions of SDM vol. 3, figure 11-27. */
 TEST(modes_of_the_local_apic)
 {
 	const uint64_t x = APIC_BASE_ENABLE, x2 = APIC_BASE_ENABLE | APIC_BASE_X2APIC;
@@ -404,7 +404,7 @@ TEST(modes_of_the_local_apic)
 	features_init();
 	CHECK(!write_msr(MSR_APIC_BASE, at | APIC_BASE_X2APIC));
 	CHECK(write_msr(MSR_APIC_BASE, at));
-	/* Shown; the hardware lets the 8259's interrupts in, and NMIs. */
+	/* The guest reads "disabled"; the hardware still passes the 8259's interrupts and NMIs. */
 	CHECK_EQ(read_base(), at);
 	CHECK_EQ(host_msr(MSR_APIC_BASE), at | x);
 	CHECK(reg[LAPIC_SVR / 4] == 0x1ff && reg[LAPIC_LVT_LINT0 / 4] == 0x700 && reg[LAPIC_LVT_LINT1 / 4] == 0x400);
@@ -417,19 +417,19 @@ TEST(modes_of_the_local_apic)
 	CHECK_EQ(read_base(), at | x2);
 	CHECK(!write_msr(MSR_APIC_BASE, at | x));
 	CHECK_EQ(host_msr(MSR_APIC_BASE), at | x2);
-	/* By the way of the disabled state, where the host comes to be in xAPIC mode. */
+	/* By way of the disabled state, in which the hardware is in xAPIC mode. */
 	CHECK(write_msr(MSR_APIC_BASE, at));
 	CHECK_EQ(host_msr(MSR_APIC_BASE), at | x);
 	CHECK(write_msr(MSR_APIC_BASE, at | x));
 	CHECK_EQ(read_base(), at | x);
-	/* Not where a processor could not be addressed any more. */
+	/* Refused if a processor could then not be addressed. */
 	CHECK(write_msr(MSR_APIC_BASE, at | x2));
 	host_cpu.apic_id = 255;
 	CHECK(!write_msr(MSR_APIC_BASE, at));
 	CHECK_EQ(host_msr(MSR_APIC_BASE), at | x2);
 }
 
-/* A register that is not there would be #GP for Veneer: none but these exist here. */
+/* An access to a missing register would be #GP for Veneer: only these registers exist here. */
 TEST(init_in_x2apic_mode)
 {
 	static const uint16_t there[] = { LAPIC_TPR, LAPIC_EOI, LAPIC_SVR, LAPIC_LVT_TIMER, LAPIC_LVT_LINT0, LAPIC_LVT_LINT1,
@@ -495,7 +495,7 @@ static struct cpuid_regs guest_cpuid(uint32_t leaf, uint32_t sub)
 				    (uint32_t)v.gpr[GPR_RDX] };
 }
 
-/* A guest that used these would find that its writes of their MSRs are lost, or #UD. */
+/* With these features a guest's writes to their MSRs would be lost, or their instructions be #UD. */
 TEST(cpuid_hides_what_has_no_msrs)
 {
 	struct cpuid_regs c;
@@ -515,7 +515,7 @@ TEST(cpuid_hides_what_has_no_msrs)
 	CHECK(guest_cpuid(7, 0).ecx & BIT(4));
 }
 
-/* Bochs lets XSETBV exit in ring 3: nothing that needs a privilege relies on the processor's check alone. */
+/* In Bochs XSETBV exits in ring 3, too: Veneer checks privileges itself. */
 TEST(xsetbv_is_for_ring_0)
 {
 	struct vcpu v = { .gpr = { [GPR_RAX] = 3 } };
@@ -536,7 +536,7 @@ TEST(xsetbv_is_for_ring_0)
 	CHECK_EQ(host_xcr0, 3);
 }
 
-/* An MSR that nobody knew has changed it: Veneer must not take, or leave out, what it did not before. */
+/* An unknown MSR has changed CPUID: Veneer's decisions must stay as at the start. */
 TEST(what_cpuid_says_later_changes_no_decision)
 {
 	uint64_t now;
@@ -550,7 +550,7 @@ TEST(what_cpuid_says_later_changes_no_decision)
 	CHECK(!write_msr(MSR_TSC_DEADLINE, 0));
 	CHECK(!write_msr(MSR_APIC_BASE, now | APIC_BASE_X2APIC));
 	CHECK(!xcr0_valid(7));
-	/* And the reverse. */
+	/* And vice versa. */
 	features_init();
 	host_cpu_reset();
 	host_msr_set(MSR_APIC_BASE, now);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/load/limine_machine.c tests/unit/host/cpu.c */
-/* What a Limine kernel is told of the machine: processors by the MADT, NMI pins, the CMOS clock. */
+/* The machine's data for a Limine kernel: processors from the MADT, NMI pins, the CMOS clock. */
 #include <string.h>
 #include "host/cpu.h"
 #include "host/host.h"
@@ -22,7 +22,7 @@ uint64_t time_cycles(uint32_t us) { return us * 1000ull; }
 /* --- the CMOS clock --- */
 
 static uint8_t cmos[128], chosen;
-static unsigned reads, ticks_at;		/* after so many reads a second is over */
+static unsigned reads, ticks_at;		/* a second is over after this number of reads */
 
 static uint64_t cmos_read(void *ctx, uint32_t off, unsigned width)
 {
@@ -85,14 +85,14 @@ TEST(processors_of_the_madt)
 	acpi.ioapic[0].addr = 0xfec00000;
 	ENTRY(0, 8, 10, 3, 1, 0, 0, 0);
 	ENTRY(0, 8, 11, 4, 1, 0, 0, 0);
-	ENTRY(0, 8, 12, 9, 1, 0, 0, 0);					/* one that Veneer does not know */
-	ENTRY(9, 16, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 77, 0, 0, 0);	/* the second in the other form */
+	ENTRY(0, 8, 12, 9, 1, 0, 0, 0);					/* unknown to Veneer */
+	ENTRY(9, 16, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 77, 0, 0, 0);	/* the second processor, as an x2APIC entry */
 	ENTRY(9, 16, 0, 0, 44, 1, 0, 0, 1, 0, 0, 0, 13, 0, 0, 0);
 	ENTRY(0, 8, 14, 5, 1, 0, 0, 0);
 	ENTRY(4, 6, 0xff, 5, 0, 1);					/* all: LINT1, high, edge */
 	ENTRY(4, 6, 10, 15, 0, 0);					/* one: LINT0, low, level */
-	ENTRY(10, 12, 3, 0, 13, 0, 0, 0, 0, 0, 0, 0);			/* LINT0, low, edge as conforms */
-	ENTRY(4, 6, 11, 0, 0, 2);					/* a pin that is none */
+	ENTRY(10, 12, 3, 0, 13, 0, 0, 0, 0, 0, 0, 0);			/* LINT0, low; "conforms" is edge */
+	ENTRY(4, 6, 11, 0, 0, 2);					/* no such pin */
 	cpu[2].state = CPU_ABSENT;
 	acpi.madt = (uintptr_t)madt;
 	acpi.madt_len = used;
@@ -111,7 +111,7 @@ TEST(processors_of_the_madt)
 	CHECK(m.x2apic_there && m.x2apic_on && m.nx);
 	CHECK_EQ(m.tsc_hz, 1000000000);
 	CHECK(m.nioapics == 1 && m.ioapic[0] == 0xfec00000);
-	/* Cut off anywhere: what is whole counts, nothing behind it is read. */
+	/* Cut off at any place: whole entries count, nothing beyond the end is read. */
 	for (uint32_t n = 44; n <= used; n++) {
 		uint8_t *copy = malloc(n);
 
@@ -122,7 +122,7 @@ TEST(processors_of_the_madt)
 		CHECK(m.ncpus >= 1 && m.ncpus <= 3);
 		free(copy);
 	}
-	/* An entry of length 0 ends it.  Without a table: the boot processor. */
+	/* An entry of length 0 ends the table.  Without a table there is the boot processor. */
 	madt[44 + 9] = 0;
 	acpi.madt = (uintptr_t)madt;
 	acpi.madt_len = used;
@@ -152,7 +152,7 @@ TEST(the_clock)
 	CHECK_EQ(m.date, 951868800);
 	CLOCK(0x06, 99, 12, 31, 23, 59, 59);
 	CHECK_EQ(m.date, 946684799);
-	/* Dates that are none. */
+	/* Invalid dates. */
 	CLOCK(0x06, 24, 13, 1, 0, 0, 0);
 	CHECK_EQ(m.date, 0);
 	CLOCK(0x06, 24, 0, 1, 0, 0, 0);
@@ -164,7 +164,7 @@ TEST(the_clock)
 	memset(cmos, 0xff, sizeof(cmos));			/* no clock at all: "updating" for ever */
 	limine_ask_machine(&m);
 	CHECK_EQ(m.date, 0);
-	/* A second ends between two readings: read anew. */
+	/* A second ends between two readings: the clock is read again. */
 	ticks_at = 9;
 	CLOCK(0x06, 24, 2, 29, 12, 34, 55);
 	CHECK_EQ(m.date, 1709210096);

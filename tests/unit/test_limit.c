@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/lib/limit.c hv/lib/counters.c */
-/* A full table: one line each, and it is counted. */
+/* A full table: one line for each table, and a count. */
 #include <veneer/counters.h>
 #include <veneer/limit.h>
 #include "host/host.h"
@@ -17,7 +17,7 @@ TEST(each_table_once)
 	limit_reached("doorbells", 64);
 	CHECK(!host_log_has("doorbells"));
 	CHECK_EQ(limits_reached(), 1);
-	/* More tables than are remembered: they count. */
+	/* More tables than limit.c has names for: they are counted. */
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
 		snprintf(names[i], sizeof(names[i]), "t%u", i);
 		limit_reached(names[i], i);
@@ -25,7 +25,7 @@ TEST(each_table_once)
 	CHECK_EQ(limits_reached(), 1 + ARRAY_SIZE(names));
 }
 
-/* Counters are for people: too many of them are a line, and stop nothing. */
+/* Too many counters cause a line and nothing else: counters are for people. */
 TEST(counters_that_have_no_room)
 {
 	static uint64_t value;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/load/load*.c hv/exit/symbols.c hv/boot/memmap.c hv/cpu/vcpu.c */
-/* Kernels of the Limine protocol, as they and as broken files are loaded; hv/load/limine_machine.c has its own test. */
+/* Kernels of the Limine protocol, good ones and broken files. test_limine_machine.c has hv/load/limine_machine.c. */
 #include "hv/load/limine.h"
 #include "loader_machine.h"
 
@@ -9,8 +9,8 @@
 #define TEXT		0x1000u		/* in the file and the image, each a page: code, constants, data; and bss */
 #define RODATA		0x2000u
 #define DATA		0x3000u
-#define IMAGE_SIZE	0x4000u		/* TEXT is the image's first page */
-#define PT_TYPE		0x40u		/* of the program headers in the file */
+#define IMAGE_SIZE	0x4000u		/* four pages, of which TEXT is the first */
+#define PT_TYPE		0x40u		/* offset in the file: program headers */
 #define COMMON		0xc7b1dd30df4c8b88, 0x0a82e883a194f07b
 #define P		(1ull << 0)
 #define W		(1ull << 1)
@@ -29,7 +29,7 @@
 #define EFI_ID		0x5ceba5163eaaf6d6, 0x0a6981610cf65fcc
 #define EFI_MAP_ID	0x7df62a431d6872d5, 0xa4fcdfb3e57306c8
 
-static uint32_t used;		/* bytes of the data that hold tags */
+static uint32_t used;		/* bytes of the data that tags take */
 static uint64_t linked;
 
 static void w64(uint8_t *p, uint64_t v) { memcpy(p, &v, 8); }
@@ -45,13 +45,13 @@ static uint32_t words(unsigned n, const uint64_t *w)
 	return at;
 }
 #define TAG(...) words(sizeof((uint64_t[]){ __VA_ARGS__ }) / 8, (uint64_t[]){ __VA_ARGS__ })
-/* A request with revision 0 and further words; its offset in the data. */
+/* Append a request with revision 0 and further words.  Return its offset in the data. */
 #define ASK(...) TAG(COMMON, __VA_ARGS__)
 static void start_marker(void) { TAG(0xf6b8f4b39de7d1ae, 0xfab91a6940fcb9cf, 0x785c6ed015d3e316, 0x181e920a7852b9d9); }
 static void end_marker(void) { TAG(0xadc0e0531bb10d03, 0x9572709f31764c62); }
 static uint32_t base(uint64_t revision) { return TAG(0xf9562b2d5c95a6c8, 0x6a7b384944536bdc, revision); }
 
-/* A new kernel: no tags yet. */
+/* Make a new kernel without tags. */
 static void make(uint64_t at)
 {
 	static const uint32_t flags[3] = { 5, 4, 6 };
@@ -110,7 +110,7 @@ static uint64_t entry_of(uint64_t addr)
 static uint64_t phys_of(uint64_t virt) { return (entry_of(virt) & ADDR) + (virt & 0xfff); }
 static uint64_t stub(uint32_t off) { return r64(regs.rip - LIMINE_STUB_CODE + off); }
 
-/* The word @i of the response to the request at @at in the data (or of 0, none). */
+/* Return word @i of the response to the request at @at in the data; 0: no response. */
 static uint64_t slid(void) { return linked >= LINKED ? linked : linked + LINKED; }
 static uint64_t response(uint32_t at)
 {
@@ -153,7 +153,7 @@ TEST(a_kernel_of_revision_3)
 	CHECK_EQ(run(), 0);
 	CHECK_EQ(host_heap_used(), 0);
 	CHECK(host_log_has("Limine base revision 3, 10 requests, at 0xffffffff80000000"));
-	/* The image: relocated nowhere, zeros behind the file's part. */
+	/* The image is not relocated; zeros follow the file's part. */
 	for (unsigned i = 0; i < 3; i++)
 		CHECK(!memcmp(machine + phys_of(LINKED + 0x1000 * i), file + TEXT + 0x1000 * i, i < 2 ? 0x1000 : 8));
 	for (unsigned i = 0; i < 0x1000; i++)
@@ -174,7 +174,7 @@ TEST(a_kernel_of_revision_3)
 	CHECK_EQ(answer(tsc, 1), 2000000000);
 	CHECK_EQ(r64(phys_of(LINKED + 0x2000 + unknown + 40)), 0x1234);
 	CHECK(response(stack) && response(entry));
-	/* The state. */
+	/* The state of the processor. */
 	CHECK_EQ(regs.cr0, CR0_PE | CR0_PG | CR0_WP | CR0_ET);
 	CHECK_EQ(regs.cr4, CR4_PAE);
 	CHECK_EQ(regs.efer, EFER_LME | EFER_LMA | EFER_NXE);
@@ -224,7 +224,7 @@ static void check_map(void)
 	}
 }
 
-/* A framebuffer that shares its last page with nothing, beside the machine's memory; bad and non-volatile memory above. */
+/* Add a framebuffer whose last page has nothing else, and bad and non-volatile memory above. */
 static void more_memory(void)
 {
 	range(0x2000000, 0x2100000, MEM_BAD);
@@ -268,7 +268,7 @@ TEST(what_each_revision_maps)
 		for (unsigned i = 0; i < ARRAY_SIZE(at); i++)
 			if (entry_of(HHDM + at[i]))
 				CHECK_EQ(entry_of(HHDM + at[i]) & (ADDR | W | 0x18 | 0x80 | NX), at[i] | W);
-		/* Write-combining, whole pages, and beyond it nothing else changes. */
+		/* Whole pages of the framebuffer are write-combining; nothing beyond it changes. */
 		CHECK_EQ(entry_of(HHDM + 0x2280000) & 0x9b, 0x8b);
 		CHECK_EQ(entry_of(HHDM + 0x2287000) & 0x9b, 0x8b);
 		CHECK_EQ(entry_of(HHDM + 0x2288000) & 0x98, 0);
@@ -394,14 +394,14 @@ TEST(markers)
 	in = ASK(HHDM_ID, 0, 0);
 	end_marker();
 	behind = ASK(HHDM_ID, 0, 0);
-	start_marker();				/* too late: the first end holds */
+	start_marker();				/* too late: the first end marker counts */
 	end_marker();
 	CHECK_EQ(run(), 0);
 	CHECK(!response(before) && response(in) && !response(behind));
 	CHECK_EQ(r64(phys_of(LINKED + 0x2000 + early + 16)), 5);
 	CHECK(host_log_has("2 tags before the start marker and 1 behind the end marker are not seen"));
 	CHECK(host_log_has("Limine base revision 2, 1 requests"));
-	/* Markers that are none, and one at the very end of what is searched. */
+	/* Wrong markers, and a marker at the very end of the searched range. */
 	make(LINKED);
 	TAG(0xf6b8f4b39de7d1ae, 0xfab91a6940fcb9cf, 0x785c6ed015d3e316, 0x181e920a7852b9d8);
 	in = ASK(HHDM_ID, 0, 0);
@@ -415,7 +415,7 @@ TEST(markers)
 
 TEST(tags_that_are_cut_off)
 {
-	/* The request's id is before bss, its response pointer is not: left alone. */
+	/* The request's id is before bss, its response pointer in bss: the request is ignored. */
 	make(LINKED);
 	base(3);
 	used = 0x1000 - 40;
@@ -496,7 +496,7 @@ TEST(requests_in_a_section)
 	w64(file + RODATA + 0x808, LINKED + 0x2ff0);
 	refused("section .limine_reqs leads outside");
 	w64(file + RODATA + 0x808, 0);
-	base(1);				/* later revisions do not look at it */
+	base(1);				/* later revisions ignore it */
 	CHECK_EQ(run(), 0);
 	CHECK(response(in) && response(out));
 }
@@ -534,7 +534,7 @@ TEST(segments_that_are_refused)
 	for (unsigned i = 0; i < 3; i++)
 		segment(i)->memsz = 0;
 	refused("has nothing to load");
-	/* Tags in what is not loaded are none. */
+	/* Tags in a part that is not loaded do not count. */
 	make(LINKED);
 	base(3);
 	segment(2)->type = ELF_PT_NOTE;
@@ -564,7 +564,7 @@ static void multiboot2_header(void)
 	memcpy(file + TEXT, w, sizeof(w));
 }
 
-/* A 64-bit kernel of another protocol, at 1 MiB, that has the words of the tags in it, as a boot loader does. */
+/* A 64-bit kernel of another protocol, at 1 MiB, that contains the words of the tags, as a boot loader does. */
 TEST(tags_in_a_kernel_of_multiboot)
 {
 	make(0x100000);
@@ -578,7 +578,7 @@ TEST(tags_in_a_kernel_of_multiboot)
 	CHECK_EQ(run(), 0);
 	CHECK(!host_log_has("Limine"));
 	CHECK_EQ(regs.rip, 0x100010);
-	/* One that lies where a Limine kernel does is one. */
+	/* At the address of a Limine kernel it is a Limine kernel. */
 	make(LINKED);
 	base(3);
 	multiboot2_header();
@@ -593,7 +593,7 @@ TEST(pages_that_segments_share)
 	base(3);
 	segment(0)->filesz = segment(0)->memsz = 0x800;
 	segment(1)->vaddr = LINKED + 0x800;
-	segment(1)->filesz = 0x700;		/* constants and code in the first page, and a gap behind them */
+	segment(1)->filesz = 0x700;		/* constants and code in the first page, then a gap */
 	segment(1)->memsz = 0x700;
 	CHECK_EQ(run(), 0);
 	CHECK_EQ(entry_of(LINKED) & (P | W | NX), P);
@@ -613,7 +613,7 @@ static void rela(uint32_t at, uint64_t where, uint64_t info, uint64_t addend)
 	w64(file + RODATA + at + 16, addend);
 }
 
-/* A relocatable kernel: a table in the constants, the dynamic segment in the data. */
+/* Make a relocatable kernel: a table in the constants, the dynamic segment in the data. */
 static void make_relocatable(void)
 {
 	make(0);
@@ -725,7 +725,7 @@ TEST(modules_and_the_file)
 	f = answer(self, 1) - HHDM;
 	CHECK(!memcmp(string(r64(f + 8)), file, DATA) && r64(f + 16) == file_size);
 	CHECK(!strcmp(string(r64(f + 32)), "a line"));
-	/* With the hash of the file behind the path; with what is no hash. */
+	/* A path with the file's hash, then with an invalid hash. */
 	strcpy((char *)file + DATA + 0x8a0, "two.bin#");
 	memset(file + DATA + 0x8a8, 'F', 128);
 	w64(file + DATA + 0x810, LINKED + 0x28a0);
@@ -734,7 +734,7 @@ TEST(modules_and_the_file)
 	file[DATA + 0x8a8] = 'g';
 	CHECK(begin_with_modules() < 0);
 	w64(file + DATA + 0x810, LINKED + 0x2840);
-	/* One that is not there: refused if it is required, left out if not. */
+	/* A missing module: refused if it is required, else left out. */
 	strcpy((char *)file + DATA + 0x840, "o.bin");
 	host_log_clear();
 	CHECK(begin_with_modules() < 0);
@@ -754,7 +754,7 @@ TEST(modules_and_the_file)
 	w64(file + DATA + m + 48, ~0ull);
 	CHECK(begin_with_modules() < 0);
 	CHECK_EQ(host_heap_used(), 0);
-	/* None at all: no answer. */
+	/* No module: no response. */
 	w64(file + DATA + m + 48, 0);
 	CHECK_EQ(run(), 0);
 	CHECK(!response(m));
@@ -787,7 +787,9 @@ TEST(processors)
 		CHECK_EQ(r64(stub(LS_LINT) - HHDM + 8), 0x40000010000);
 		CHECK_EQ(stub(LS_LINT_NOW), 0x40000010000);
 	}
-	/* Firmware has switched x2APIC mode on: back, unless asked for or with an id that xAPIC mode has not. */
+	/*
+	 * Firmware has switched x2APIC mode on: back to xAPIC mode, unless the kernel asks for x2APIC mode or an id needs it.
+	 */
 	make(LINKED);
 	base(3);
 	ASK(MP_ID, 0, 0, 0);
@@ -806,7 +808,7 @@ TEST(processors)
 	CHECK_EQ(stub(LS_APIC_MODE) & 0xffffffff, LIMINE_APIC_KEEP);
 }
 
-/* The less memory there is the earlier something finds no place; each time a line, and no start. */
+/* With each size of memory something finds no place: a line, and no start. */
 TEST(little_memory)
 {
 	bool loaded = false;
@@ -845,7 +847,7 @@ TEST(a_map_of_many_entries)
 	CHECK_EQ(begin(), 0);
 	check_map();
 	CHECK(answer(map_at, 1) > 1000);
-	/* Memory where four levels do not reach. */
+	/* Memory above the reach of four levels. */
 	range(1ull << 46, (1ull << 46) + 0x1000, MEM_NVS);
 	host_log_clear();
 	CHECK(begin() < 0);

@@ -22,7 +22,7 @@ static void make_linux(uint16_t version, uint16_t xload)
 	memcpy(file + 0x206, &version, 2);
 	file[0x211] = 1 | 0x40;
 	w32(file + 0x214, 0x100000);
-	w32(file + 0x22c, 0x17fffff);			/* initrd ends at 24 MiB at most */
+	w32(file + 0x22c, 0x17fffff);			/* the initrd must end below 24 MiB */
 	w32(file + 0x230, 0x200000);
 	file[0x234] = 1;
 	file[0x235] = 13;
@@ -126,7 +126,7 @@ TEST(linux_32_bit_and_framebuffer)
 	CHECK_EQ(regs.rip, 0x1000000);
 	CHECK_EQ(r64(regs.gdtr.base + 0x10), 0x00cf9b000000ffff);
 	zp = regs.gpr[GPR_RSI];
-	CHECK_EQ(r32(zp + 0x218), 0x700000);		/* stayed */
+	CHECK_EQ(r32(zp + 0x218), 0x700000);		/* not moved */
 	CHECK(!memcmp(machine + 0x700000, "initrd", 6));
 	CHECK(!strcmp(text(r32(zp + 0x228)), "default args"));
 	CHECK_EQ(machine[zp + 0x0f], 0x70);
@@ -159,14 +159,14 @@ TEST(linux_by_the_32_bit_entry_on_request)
 TEST(linux_where_there_is_room)
 {
 	reset_machine();
-	b.range[3].base = 0x1100000;			/* the preferred place is not free any more */
+	b.range[3].base = 0x1100000;			/* the preferred place is in use */
 	b.range[2].size = 0x1000000;
 	b.self_base = 0x1100000;
 	make_linux(0x20f, 3);
 	module_at(0x110000, file, file_size, "kernel");
 	CHECK_EQ(start(), 0);
 	CHECK_EQ(regs.rip, 0x200200);
-	w32(file + 0x260, 0xff0000);			/* more than fits at its alignment: the smaller one does */
+	w32(file + 0x260, 0xff0000);			/* too large for its alignment: the smaller alignment fits */
 	w32(file + 0x230, 0x1000000);
 	memcpy(machine + 0x110000, file, file_size);
 	CHECK_EQ(start(), 0);
@@ -236,7 +236,7 @@ TEST(linux_refused)
 	bad_linux("no free place for the initrd: 0x5000 bytes in one piece below 0x101000");
 }
 
-/* ipxe.lkrn, and a zImage: they say no place for 32-bit code, or want it below 1 MiB. */
+/* ipxe.lkrn and a zImage: they give no address for 32-bit code, or one below 1 MiB. */
 TEST(real_mode)
 {
 	static uint8_t script[0x100];

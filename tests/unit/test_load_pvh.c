@@ -6,7 +6,10 @@
 #define CODE	0x1000
 #define NOTES	0x800
 
-/* Two segments: 1000h bytes of code and as many zeros at 2 MiB, and the notes: one of somebody else's, then the entry. */
+/*
+ * Make a kernel of two segments: 1000h bytes of code and as many zeros at 2 MiB; and the notes, a foreign one, then the
+ * entry's.
+ */
 static void make_kernel(bool is64, unsigned entry_bytes)
 {
 	uint32_t foreign[] = { 4, 3, 18, 0x00554e47, 0x00ffffff }, own[] = { 4, entry_bytes, 18, 0x006e6558, 0x200010, 0 };
@@ -78,7 +81,7 @@ static int start_with_modules(void)
 {
 	reset_machine();
 	memcpy(three, "three", 6);
-	/* Where the kernel has to go: it moves. */
+	/* The module is at the kernel's place: it moves. */
 	module_at(0x200000, file, file_size, "kernel a line");
 	module_at(0x700000, "one", 4, "first module");
 	module_at(0x201000 + CODE, three, sizeof(three), "");
@@ -93,7 +96,7 @@ TEST(pvh_64)
 	CHECK_EQ(start_with_modules(), 0);
 	check_start(0x200010);
 	CHECK_EQ(r64(regs.gpr[GPR_RBX] + 32), 0);
-	/* The firmware's RSDP by its address; one of which there is only our copy as a copy. */
+	/* The kernel gets the address of the firmware's RSDP, or, if there is only our copy, a copy. */
 	b.nmodules = 0;
 	b.rsdp = 0xf1230;
 	b.rsdp_size = 20;

@@ -8,7 +8,9 @@ static struct load_plan plan;
 
 /* --- plans --- */
 
-/* Random moves between places that overlap: every destination must get what its source held at the beginning. */
+/*
+ * Random moves between overlapping ranges: every destination must get the contents that its source had before the first move.
+ */
 TEST(moves_in_any_order)
 {
 	static uint8_t before[0x400000];
@@ -36,7 +38,7 @@ TEST(moves_in_any_order)
 		}
 		struct load_plan want = plan;
 
-		/* Where sources are moved aside is up to the plan, but not onto a source that is still to be read. */
+		/* The plan may move sources aside to any place but onto a source that is still to be read. */
 		module_at(0x200000, NULL, 0x100000 + unit, "sources");
 		CHECK_EQ(load_plan_run(&plan), 0);
 		for (unsigned i = 0; i < want.nmoves; i++) {
@@ -168,7 +170,7 @@ TEST(multiboot1_elf)
 	mb1_header(7, NULL);
 	pattern(mod, sizeof(mod), 99);
 	module_at(0x200000, NULL, 100, "config");
-	/* As GRUB does it: from 1 MiB on, where the kernel wants to be. */
+	/* As GRUB loads: modules from 1 MiB on, where the kernel has to be. */
 	module_at(0x101000, file, file_size, "kernel  a=1 b");
 	module_at(0x110000, mod, sizeof(mod), "first \"x y\"");
 	module_at(0x8000, mod, 0x1000, "second");
@@ -203,7 +205,7 @@ TEST(multiboot1_elf)
 	CHECK(!memcmp(machine + m1, mod, 0x1000));
 	CHECK(!strcmp(text(r32(mods + 8)), "first \"x y\""));
 	CHECK(!strcmp(text(r32(mods + 24)), "second"));
-	CHECK_EQ(m0, 0x110000);		/* it could stay */
+	CHECK_EQ(m0, 0x110000);		/* not moved */
 
 	CHECK_EQ(r32(info + 44), 24 * b.nranges);
 	for (unsigned i = 0; i < b.nranges; i++) {
@@ -228,12 +230,12 @@ TEST(multiboot1_higher_half_and_defaults)
 	reset_machine();
 	make_elf(false, 0xc0100040, high, 1);
 	mb1_header(0, NULL);
-	module_at(0x400000, file, file_size, "");	/* found by its format */
+	module_at(0x400000, file, file_size, "");	/* recognized by its format */
 	CHECK_EQ(start(), 0);
 	CHECK_EQ(regs.rip, 0x100040);
 	check_segments(high, 1, 0);
 	CHECK(!strcmp(text(r32(regs.gpr[GPR_RBX] + 16)), "default args"));
-	/* Some name the entry by its physical address. */
+	/* Some kernels give the entry as a physical address. */
 	make_elf(false, 0x100080, high, 1);
 	mb1_header(0, NULL);
 	memcpy(machine + 0x400000, file, file_size);
@@ -250,7 +252,7 @@ TEST(multiboot1_higher_half_and_defaults)
 
 TEST(multiboot1_addresses)
 {
-	/* The header lies 0x800 behind the load address; 0x1800 bytes from there, bss to 0x5000. */
+	/* The header is at load address + 0x800; 0x1800 bytes are loaded, bss ends at 0x5000. */
 	uint32_t a[5] = { 0x300800, 0x300000, 0x301800, 0x305000, 0x300900 };
 
 	reset_machine();
@@ -265,7 +267,7 @@ TEST(multiboot1_addresses)
 		CHECK_EQ(machine[i], 0);
 	CHECK_EQ(machine[0x305000], 0x55);
 	CHECK_EQ(regs.rip, 0x300900);
-	/* No end: all of the file, no bss. */
+	/* No end address: the whole file, no bss. */
 	a[2] = a[3] = 0;
 	mb1_header(BIT(16), a);
 	memcpy(machine + 0x500000, file, 0x4000);
@@ -458,7 +460,7 @@ TEST(multiboot2_relocatable)
 
 	reset_machine();
 	make_elf(false, 0x100123, two, 2);
-	tag[2] = 0x400000;				/* free, but not where it may be */
+	tag[2] = 0x400000;				/* free, but outside of the allowed range */
 	CHECK_EQ(start_mb2(tag, 6), 0);
 	CHECK_EQ(r32(find_tag(21) + 8), 0x400000);
 	CHECK_EQ(regs.rip, 0x400123);
@@ -477,7 +479,7 @@ TEST(multiboot2_relocatable)
 	tag[4] = 3;
 	CHECK(start_mb2(tag, 6) < 0);
 	CHECK(host_log_has("relocatable tag is wrong"));
-	CHECK(start_mb2(tag, 0) < 0);			/* not relocatable: says why not */
+	CHECK(start_mb2(tag, 0) < 0);			/* not relocatable: the error says why */
 	CHECK(host_log_has("Veneer's own memory"));
 }
 
@@ -493,7 +495,7 @@ static int screen(bool has_fb, uint8_t type, const uint32_t *tags, unsigned word
 	return start_mb2(tags, words);
 }
 
-/* The mode is the boot loader's: what differs is said, and what cannot be does not start. */
+/* The boot loader has set the screen's mode: a difference is logged, an impossible requirement stops the start. */
 TEST(multiboot2_screens)
 {
 	uint32_t fb[] = { 5, 20, 1024, 768, 32, 0 }, console[] = { 4, 12, 3, 0 };
@@ -510,7 +512,7 @@ TEST(multiboot2_screens)
 	fb[3] = fb[4] = 0;
 	CHECK_EQ(screen(true, 1, fb, 6), 0);
 	CHECK(!host_log_has("the boot loader chose"));
-	/* "At least one that I understand", which is text alone. */
+	/* "At least one supported console", which is text only. */
 	CHECK_EQ(screen(true, 2, console, 4), 0);
 	CHECK(!host_log_has("screen"));
 	CHECK(screen(true, 1, console, 4) < 0);
@@ -590,7 +592,7 @@ TEST(elf_sections_are_handed_over)
 		{ 0 }, { .type = 1, .addr = 0x100000, .size = 16 },
 		{ .type = ELF_SYMTAB, .offset = 0x2100, .size = 0x200 },
 		{ .type = ELF_STRTAB, .offset = 0xfffffff0, .size = 0x200 },
-		{ .type = 1, .offset = 0x2000, .size = 0x80 },	/* as debugging information is */
+		{ .type = 1, .offset = 0x2000, .size = 0x80 },	/* debugging information */
 		{ .type = ELF_NOBITS, .offset = 0x2000, .size = 0x80 },
 	};
 	uint64_t t;
@@ -610,7 +612,7 @@ TEST(elf_sections_are_handed_over)
 	CHECK_EQ(r32(t + 20 + 40 + 12), 0x100000);
 	CHECK(r32(t + 20 + 80 + 12) >= 0x100000);
 	CHECK(!memcmp(machine + r32(t + 20 + 80 + 12), file + 0x2100, 0x200));
-	CHECK_EQ(r32(t + 20 + 120 + 12), 0);		/* not in the file: not handed over */
+	CHECK_EQ(r32(t + 20 + 120 + 12), 0);		/* not in the file, so not passed to the kernel */
 	CHECK(!memcmp(machine + r32(t + 20 + 160 + 12), file + 0x2000, 0x80));
 	CHECK_EQ(r32(t + 20 + 200 + 12), 0);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hw/match.c */
-/* Which driver gets a function. */
+/* Which driver gets a PCI function. */
 #include <veneer/hwdev.h>
 #include "host/host.h"
 

@@ -125,7 +125,7 @@ TEST(overlaps_and_odd_entries)
 		{ 0x280000, 0x100, 5 },			/* bad, inside */
 		{ 0x300000, 0x1000, 3 }, { 0x300800, 0x1000, 4 },
 		{ 0x1000, 0x100, 1 },			/* less than a page */
-		{ 0x800000, 0x800000, 1 },		/* touches: one range */
+		{ 0x800000, 0x800000, 1 },		/* adjacent: one range */
 		{ 0xfffffffffffff000, 0x2000, 1 },	/* wraps */
 		{ 0xfffffffff0000000, 0xffffffffffffffff, 2 },
 	};
@@ -195,10 +195,10 @@ TEST(a_start_by_limine)
 		CHECK_EQ(b.self_base, 0x50000000);
 		CHECK(b.nranges > 250);
 		check_sane();
-		/* What is taken later is clear of the modules, and of Veneer. */
+		/* Memory that is taken later overlaps neither modules nor Veneer. */
 		CHECK_EQ(boot_info_find(&b, 0x10000, 0x1000, 0x50000000, 1ull << 32, NULL, 0), 0x50283000);
 	}
-	/* Above Veneer at the very end of the 32-bit addresses there is no place: the tag's end has wrapped. */
+	/* With Veneer at the very end of the 32-bit addresses, there is no place above: the tag's end has wrapped. */
 	CHECK(started_by_limine(0x50000000, 0xfffff000, 256) < 0);
 	CHECK(host_log_has("boot: module 0"));
 }
@@ -250,13 +250,13 @@ TEST(hostile_information)
 	CHECK(host_log_has("more than 1024 ranges"));
 	host_log_clear();
 
-	/* One fewer is as many as there is room for. */
+	/* One fewer fits exactly. */
 	begin();
 	mmap_tag(many, BOOT_MAX_RANGES, 24);
 	CHECK_EQ(finish(), 0);
 	CHECK_EQ(b.nranges, BOOT_MAX_RANGES);
 
-	/* Entries within the limit whose overlaps make more ranges than that. */
+	/* Fewer entries than the limit, whose overlaps make more ranges than the limit. */
 	for (unsigned i = 0; i < BOOT_MAX_RANGES; i++)
 		many[i] = (struct entry){ 0x10000 + i * 0x10000, 0x1000, 2 };
 	many[0] = (struct entry){ 0, 0x10000000, 1 };
@@ -276,7 +276,7 @@ TEST(hostile_information)
 	CHECK_EQ(strlen(b.module[0].cmdline), BOOT_MAX_CMDLINE - 1);
 	CHECK(host_log_has("is cut to"));
 
-	/* Few modules with long lines: 17 fill the room. */
+	/* Few modules with long strings: 17 fill the buffer. */
 	begin();
 	for (unsigned i = 0; i < 18; i++)
 		module_tag(0x1000, 0x2000, text);
@@ -285,7 +285,7 @@ TEST(hostile_information)
 	CHECK(host_log_has("the command lines of 17 modules are longer than the 16384 characters"));
 }
 
-/* An EFI map of 312 entries and more was met; entries of one type side by side are one range. */
+/* Real EFI maps have 312 entries and more; adjacent entries of one type are one range. */
 TEST(many_entries)
 {
 	static struct entry many[2000];
@@ -299,7 +299,7 @@ TEST(many_entries)
 	CHECK_EQ(b.range[399].base + b.range[399].size, 0x100000 + 2000 * 0x1000);
 }
 
-/* Each prefix and each byte flip is survived: ASan watches a heap copy of exactly total_size bytes. */
+/* The parser survives each prefix and each flipped byte: ASan guards a heap copy of exactly total_size bytes. */
 TEST(truncated_and_flipped)
 {
 	uint32_t fb[8] = { 0xfd000000, 0, 4096, 1024, 768, 0x0120, 0x08080810, 0x0800 };
@@ -509,12 +509,12 @@ TEST(the_rsdp_of_a_bios)
 	boot_info_find_rsdp(&b, low);
 	CHECK_EQ(b.ebda, 0x9fc00);
 	CHECK_EQ(b.rsdp, 0xf5a40);
-	low[0xf5a40 + 16]++;				/* not the one the boot loader saw */
+	low[0xf5a40 + 16]++;				/* not the RSDP that the boot loader passed */
 	low[0xf5a40 + 8]--;
 	CHECK_EQ(boot_info_parse(&b, info), 0);
 	boot_info_find_rsdp(&b, low);
 	CHECK_EQ(b.rsdp, (uintptr_t)b.rsdp_copy);
-	put_rsdp(low + 0x9fc20, 2);			/* none from the boot loader: the first that holds */
+	put_rsdp(low + 0x9fc20, 2);			/* the boot loader passed none: the first valid RSDP */
 	memset(&b.rsdp_copy, 0, sizeof(b.rsdp_copy));
 	b.rsdp_size = 0;
 	boot_info_find_rsdp(&b, low);
@@ -545,9 +545,9 @@ TEST(smbios_of_a_bios)
 	memset(low, 0, sizeof(low));
 	put_smbios(low + 0xf0010, false, 0x1f);
 	put_smbios(low + 0xf0100, true, 0x18);
-	low[0xf0108]++;					/* a sum that is not right */
+	low[0xf0108]++;					/* wrong checksum */
 	put_smbios(low + 0xf0200, true, 0x18);
-	put_smbios(low + 0xf0300, true, 0x18);		/* the first holds */
+	put_smbios(low + 0xf0300, true, 0x18);		/* the first is valid */
 	begin();
 	mmap_tag(pc, ARRAY_SIZE(pc), 24);
 	CHECK_EQ(finish(), 0);
@@ -559,7 +559,7 @@ TEST(smbios_of_a_bios)
 	CHECK_EQ(b.smbios[1].entry, 0xf0200);
 	CHECK_EQ(b.smbios[1].table, 0xe1000);
 	CHECK_EQ(b.smbios[1].table_size, 0x1234);
-	put_smbios(low + 0xf0010, false, 0x40);		/* longer than one is, shorter than one is */
+	put_smbios(low + 0xf0010, false, 0x40);		/* too long, too short */
 	put_smbios(low + 0xf0200, true, 0x10);
 	put_smbios(low + 0xf0300, true, 0xff);
 	CHECK_EQ(boot_info_parse(&b, info), 0);
@@ -593,7 +593,7 @@ TEST(the_rsdp_of_efi)
 	CHECK_EQ(b.rsdp, rsdp);
 	CHECK_EQ(b.rsdp_size, 36);
 	CHECK_EQ(b.smbios[1].entry, smbios);
-	/* Pointers to where no memory is are not followed. */
+	/* Pointers outside of memory are not followed. */
 	for (unsigned k = 0; k < 3; k++) {
 		static const unsigned where[] = { 0x21000 + 40, 0x20000 + 0x70, 0x20000 + 0x68 };
 		uint64_t wild = 0x7000000000000000;

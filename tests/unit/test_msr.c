@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/cpu/msr.c hv/svm/svm_msr.c hv/vmx/vmx_msr.c tests/unit/host/cpu.c */
-/* Which MSRs a guest may write, by the maps of both vendors, and what becomes of other writes and reads. */
+/* Which MSRs a guest may write, by the maps of both vendors, and the effect of other writes and reads. */
 #include <string.h>
 #include "host/cpu.h"
 #include "host/host.h"
@@ -37,14 +37,17 @@ static bool vmx_exits(uint32_t msr, bool write)
 	return map[bit / 8] >> bit % 8 & 1;
 }
 
-/* Systems use these all the time, or nothing works without them. */
+/* Systems use these often, or do not work without them. */
 static const uint32_t low[] = {
 	0x48, 0x49, 0x8b, 0xc1, 0x174, 0x176, 0x17a, 0x186, 0x199, 0x19a, 0x19b, 0x1b0, 0x1d9, 0x277, 0x280, 0x38f, 0x400,
 	0x47f, 0x610, 0x6e0, 0x774, 0x808, 0x80b, 0x830, 0xda0, 0xc0000081, 0xc0000084, 0xc0000100, 0xc0000102, 0xc0000103,
 };
 static const uint32_t amd[] = { 0xc0010000, 0xc0010044, 0xc0010062, 0xc0010064, 0xc0010200, 0xc00102b3, 0xc0011020,
 				0xc0011029 };
-/* What moves memory, hides CPUID, records past an exit, loads microcode, or is written to by the processor. */
+/*
+ * MSRs that move memory, hide CPUID leaves, record beyond an exit, load microcode, or give the processor an address to write
+ * to.
+ */
 static const uint32_t closed[] = {
 	0x79, 0x9b, 0x13c, 0x150, 0x1a0, 0x1c8, 0x1f2, 0x3f1, 0x3f6, 0x480, 0x4e0, 0x570, 0x600, 0x680, 0x6c0, 0x982, 0x14ce,
 	0x1500, 0x17d0, 0x1b, 0x10, 0x3b, 0xc0000104, 0xc000010f,
@@ -90,7 +93,7 @@ static void writes(bool (*wr)(struct vcpu *, uint32_t, uint64_t), bool (*rd)(str
 	CHECK(wr(NULL, 0x17d0, 0x1234) && host_msr(0x17d0) == 5 && host_log_has("write of 0x1234 to 0x17d0"));
 	host_log_clear();
 	CHECK(wr(NULL, 0x17d0, 0x5678) && !host_log_has("0x17d0"));
-	/* Not there; and a hypervisor's underneath. */
+	/* A missing MSR, and one of a hypervisor underneath. */
 	CHECK(!wr(NULL, 0x17d1, 0) && !rd(NULL, 0x17d1, &v));
 	CHECK(!wr(NULL, 0x40000000, 0) && !rd(NULL, 0x40000000, &v));
 	CHECK_EQ(host_wrmsrs, 0);
@@ -104,14 +107,14 @@ TEST(other_writes)
 	host_log_clear();
 	host_cpu_reset();
 	host_msr_set(0xc0002003, 9);
-	/* Intel's have none there, whatever an emulator says. */
+	/* Intel's processors have no MSR there, although emulators may. */
 	CHECK(!vmx_rdmsr(NULL, 0xc0002003, &v) && !vmx_wrmsr(NULL, 0xc0002003, 8));
 	CHECK(svm_rdmsr(NULL, 0xc0002003, &v) && v == 9);
 	CHECK(svm_wrmsr(NULL, 0xc0002003, 8) && host_msr(0xc0002003) == 8);
 	CHECK(!svm_rdmsr(NULL, 0xc0010117, &v) && !svm_wrmsr(NULL, 0xc0010117, 0));
 }
 
-/* Those of the processor are Veneer's, too: whatever the guest writes, they stay. */
+/* The processor's MTRRs are also Veneer's: they stay, whatever the guest writes. */
 TEST(mtrrs_are_a_copy)
 {
 	static const uint32_t mtrr[] = { 0x200, 0x20f, 0x21e, 0x250, 0x258, 0x259, 0x268, 0x26f, 0x2ff };
@@ -142,7 +145,7 @@ TEST(misc_enable)
 	CHECK_EQ(host_msr(0x1a0), 0);
 }
 
-/* The table of what was said is full some time: the writes are dropped all the same. */
+/* Once the table of logged MSRs is full, writes are still dropped. */
 TEST(no_room_for_another_line)
 {
 	host_cpu_reset();

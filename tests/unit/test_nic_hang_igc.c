@@ -25,7 +25,7 @@ static bool net_rings(void)
 {
 	bool rang;
 
-	/* The first message tells of the link, which came up while the driver was probed. */
+	/* The first interrupt is for the link, which came up during the probe. */
 	if (!settled)
 		hw->ops->poll(hw);
 	settled = true;

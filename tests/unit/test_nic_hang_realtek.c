@@ -4,7 +4,7 @@
 /* sources: virtio/access.c tests/unit/host/twin.c hw/nic/nic.c hw/nic/realtek/realtek.c hw/nic/realtek/realtek_chip.c */
 /* sources: hw/nic/realtek/realtek_rings.c hw/nic/realtek/realtek_pci.c */
 /* sources: tests/models/model.c tests/models/rtl8168.c tests/models/rtl8168_phy.c tests/models/rtl8168_rings.c */
-/* An RTL8168H that hangs, behind virtio-net, or whose receiver does. */
+/* An RTL8168H behind virtio-net whose transmitter or receiver hangs. */
 #include "host/twin.h"
 #include "virtio/net/net.h"
 #include "realtek_fixture.h"
@@ -47,7 +47,7 @@ static void bus_error(void)
 	CHECK(!hears());
 }
 
-/* A guest that only listens: no transmitter's watch would notice. */
+/* The guest only receives, so the watch on the transmitter would not notice the hang. */
 TEST(a_receiver_that_an_error_on_the_bus_stopped_is_reset)
 {
 	net_name = NULL;
@@ -62,7 +62,7 @@ TEST(a_receiver_that_an_error_on_the_bus_stopped_is_reset)
 	net_works();
 }
 
-/* An error that comes again at once costs a reset a second; the clock brings it, and stops after it. */
+/* An error that returns at once causes one reset a second; the clock runs until then, and stops afterwards. */
 TEST(resets_that_a_chip_asks_for_are_not_too_often)
 {
 	unsigned before;
@@ -84,7 +84,7 @@ TEST(resets_that_a_chip_asks_for_are_not_too_often)
 	CHECK(hears());
 	net_poll();
 	CHECK(!net_clock_runs());
-	/* The guest's own reset comes first: nothing is left to do. */
+	/* The guest's own reset comes first: no other reset is needed. */
 	net_up();
 	bus_error();
 	net_poll();

@@ -3,7 +3,7 @@
 /* sources: hw/nic/intel/intel_mac.c hw/nic/intel/intel_phy.c hw/nic/intel/e1000.c hw/nic/intel/e1000_pci.c */
 /* sources: hw/nic/intel/e1000e.c hw/nic/intel/e1000e_pci.c hw/nic/intel/igb.c hw/nic/intel/igb_desc.c */
 /* sources: hw/nic/intel/igb_pci.c */
-/* What igb has otherwise than the rest of the family; what it has alike is in test_nic_intel*.c. */
+/* The parts of the driver that only igb has. test_nic_intel*.c tests the shared parts. */
 #include <veneer/err.h>
 #include "intel_fixture.h"
 
@@ -38,7 +38,7 @@ TEST(mac_is_what_the_reset_loads_or_what_firmware_had)
 	CHECK_EQ(nic->mac[0], 0x02);
 	CHECK_EQ(nic->mac[5], 0x55);
 	make(DEV_82576);
-	c->pci->bdf = PCI_BDF(0, 2, 1);		/* each port has its own */
+	c->pci->bdf = PCI_BDF(0, 2, 1);		/* each port has an address of its own */
 	CHECK_EQ(probe(), 0);
 	CHECK_EQ(nic->mac[5], c->nvm_mac[5]);
 	make(DEV_82576);
@@ -58,7 +58,7 @@ TEST(an_eeprom_that_never_says_read_is_not_waited_for)
 	CHECK(host_now_us - t < 50000);
 	CHECK(!host_log_has("EEPROM is not read"));
 	make(DEV_82576);
-	c->never_says_read = true;		/* but it has said so before the reset */
+	c->never_says_read = true;		/* EEC reported it before the reset, not afterwards */
 	CHECK_EQ(probe(), 0);
 	CHECK(host_log_has("EEPROM is not read after reset, EEC 00000000"));
 }
@@ -82,7 +82,7 @@ TEST(phy_is_waited_for_and_given_back)
 {
 	make(DEV_I350);
 	c->fw_has_phy = 3;
-	CHECK_EQ(probe(), 0);			/* the model fails on MDIC without it */
+	CHECK_EQ(probe(), 0);			/* the model fails on an access to MDIC without ownership */
 	CHECK_EQ(c->fw_has_phy, 0);
 	CHECK_EQ(R(REG_SW_FW_SYNC), 0);
 	CHECK(!(R(REG_SWSM) & SWSM_SWESMBI));
@@ -107,8 +107,8 @@ TEST(phy_is_waited_for_and_given_back)
 TEST(other_bits_of_the_semaphore_stay)
 {
 	make(DEV_82576);
-	c->port = 1;				/* of function 0: the firmware's setup has swapped them */
-	R(REG_SW_FW_SYNC) = BIT(1) | BIT(0) << SYNC_FW_SHIFT;	/* the other port's PHY; firmware at the EEPROM */
+	c->port = 1;				/* of function 0: the firmware's setup has swapped the ports */
+	R(REG_SW_FW_SYNC) = BIT(1) | BIT(0) << SYNC_FW_SHIFT;	/* taken: the other port's PHY, the EEPROM */
 	CHECK_EQ(probe(), 0);
 	CHECK_EQ(R(REG_SW_FW_SYNC), BIT(1) | BIT(0) << SYNC_FW_SHIFT);
 }
@@ -142,7 +142,7 @@ TEST(negotiates_where_there_is_no_link)
 	c->phy[1][PHY_BMSR] = BMSR_AN_COMPLETE;
 	CHECK_EQ(probe(), 0);
 	CHECK_EQ(c->phy[1][PHY_BMCR], BMCR_AN_ENABLE);
-	make(DEV_82576);			/* with a link the PHY is not even looked at */
+	make(DEV_82576);			/* with a link the PHY is not read */
 	c->phy[1][PHY_BMCR] = BMCR_AN_ENABLE;
 	CHECK_EQ(probe(), 0);
 	CHECK_EQ(c->phy[1][PHY_BMCR], BMCR_AN_ENABLE);
@@ -202,7 +202,7 @@ TEST(bad_frames_stay_inside)
 	c->rx_claim = NIC_FRAME_MAX + 1;
 	CHECK(wire(100, 0));
 	c->rx_claim = 0;
-	CHECK(wire(200, 0));		/* into buffer 8 */
+	CHECK(wire(200, 0));		/* received into buffer 8 */
 	CHECK_EQ(hw->ops->poll(hw), 1);
 	CHECK_EQ((uintptr_t)got.rx[0], (uintptr_t)TOKEN(8));
 	CHECK(host_log_has("claims 1519 bytes in a buffer of 1518"));
@@ -239,16 +239,16 @@ TEST(checksums_of_tcp_and_udp_and_no_others)
 		CHECK(sum_is_right(c->sent[k].data, p, where[k][0], where[k][0] + where[k][1], 1000));
 	}
 	CHECK_EQ(c->contexts, 5);
-	CHECK_EQ(send_csum(ram, 1000, 34, 10), -ERR_INVAL);	/* whose protocol would that be? */
+	CHECK_EQ(send_csum(ram, 1000, 34, 10), -ERR_INVAL);	/* no protocol has the checksum there */
 	CHECK_EQ(send_csum(ram, 1000, 34, 60), -ERR_INVAL);
-	CHECK_EQ(send_csum(ram, 1000, 33, 16), -ERR_INVAL);	/* no room for IP */
+	CHECK_EQ(send_csum(ram, 1000, 33, 16), -ERR_INVAL);	/* no room for an IP header */
 	CHECK_EQ(send_csum(ram, 1000, 0, 16), -ERR_INVAL);
-	CHECK_EQ(send_csum(ram, 1000, 526, 16), -ERR_INVAL);	/* beyond what IPLEN holds */
+	CHECK_EQ(send_csum(ram, 1000, 526, 16), -ERR_INVAL);	/* too large for IPLEN */
 	CHECK_EQ(send_csum(ram, 40, 34, 6), -ERR_INVAL);
 	CHECK_EQ(hw->ops->poll(hw), 6);
 	nic_stop(nic);
 	CHECK_EQ(nic_start(nic), 0);
-	CHECK_EQ(send_csum(ram, 1000, 34, 16), 0);		/* a reset forgets the context */
+	CHECK_EQ(send_csum(ram, 1000, 34, 16), 0);		/* a reset clears the context */
 	CHECK_EQ(c->contexts, 6);
 	CHECK_EQ(send_csum(ram, 16, 34, 6), -ERR_INVAL);
 }
@@ -260,7 +260,7 @@ TEST(short_frames_count_with_their_padding)
 	up(DEV_82576);
 	for (uint32_t len = NIC_FRAME_MIN; len < 20; len++)
 		CHECK_EQ(send_at(ram, len, len), 0);
-	nic_tx_kick(nic, 0);		/* the model compares PAYLEN with what it got */
+	nic_tx_kick(nic, 0);		/* the model compares PAYLEN with the frame */
 	CHECK_EQ(c->nsent, 6);
 	CHECK_EQ(c->sent[0].len, INTEL_PAD_LEN);
 	CHECK_EQ(c->sent[5].len, 19);

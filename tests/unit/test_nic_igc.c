@@ -4,18 +4,21 @@
 /* sources: hw/nic/intel/igc_pci.c hv/lib/sg.c */
 /* sources: tests/models/model.c tests/models/igc.c tests/models/igc_phy.c tests/models/igc_rings.c */
 /* sources: tests/models/igc_offload.c */
-/* What I225 and I226 have otherwise than igb, and all of the driver's life, on the model that Linux's driver accepts. */
+/*
+ * The driver on I225 and I226, from probe to close, on the model that Linux's driver accepts, and where these chips differ from
+ * igb.
+ */
 #include "igc_fixture.h"
 
 static const char *const all[] = { "i225", "i225lm", "i226", "i226lm" };
 static uint8_t *ram;
 
-/* After power_on(). */
+/* Start the driver, after power_on(). */
 static void start(void)
 {
 	CHECK_EQ(rig_probe(c->pci), 0);
 	rig_start();
-	hw->ops->poll(hw);		/* the link came up before */
+	hw->ops->poll(hw);		/* acknowledge that the link came up */
 	ram = (uint8_t *)(uintptr_t)host_guest_ram(1 << 16);
 }
 
@@ -125,7 +128,7 @@ TEST(the_phy_is_waited_for_and_given_back)
 	make_off("i225");
 	c->m.fw_has_phy = 3;
 	power_on();
-	CHECK_EQ(rig_probe(c->pci), 0);		/* the model fails on MDIC without it */
+	CHECK_EQ(rig_probe(c->pci), 0);		/* the model fails on an access to MDIC without ownership */
 	CHECK_EQ(c->m.fw_has_phy, 0);
 	make_off("i225");
 	c->m.fw_has_phy = 100000;
@@ -231,7 +234,7 @@ TEST(bad_frames_stay_inside_and_their_buffers_return_to_the_ring)
 	CHECK_EQ(got.nrx, 3);
 }
 
-/* A frame of TCP over IPv4 with its checksum to be made, and 6000 bytes that are to be cut. */
+/* Make a TCP frame over IPv4, without a checksum; 6000 bytes need segmentation. */
 static void make_tcp(uint8_t *f, uint32_t len)
 {
 	static const uint8_t head[] = {

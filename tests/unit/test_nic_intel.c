@@ -195,7 +195,7 @@ TEST_BOTH(full_ring_is_busy_and_never_ambiguous)
 	c->tx_hang = true;
 	for (unsigned i = 0; i < nic->tx_slots; i++)
 		CHECK_EQ(send_at(ram, 60, i), 0);
-	CHECK_EQ(send_at(ram, 60, 999), 0);		/* the context's place */
+	CHECK_EQ(send_at(ram, 60, 999), 0);		/* the place of the context */
 	CHECK_EQ(send_at(ram, 60, 999), -ERR_BUSY);
 	CHECK_EQ(clock_holds, 1);
 	nic_tx_kick(nic, 0);
@@ -216,7 +216,7 @@ TEST(bad_frames_are_refused)
 	up(DEV_82540);
 	for (unsigned i = 0; i < ARRAY_SIZE(sg); i++)
 		sg[i] = (struct sg) { ram, 10 };
-	CHECK_EQ(nic_tx(nic, 0, &t), -ERR_INVAL);		/* 10 bytes do not make 100 */
+	CHECK_EQ(nic_tx(nic, 0, &t), -ERR_INVAL);		/* the pieces are 10 bytes, the frame 100 */
 	t.nfrag = 0;
 	CHECK_EQ(nic_tx(nic, 0, &t), -ERR_INVAL);
 	t.nfrag = NIC_MAX_FRAGS + 1;
@@ -224,12 +224,12 @@ TEST(bad_frames_are_refused)
 	CHECK_EQ(nic_tx(nic, 0, &t), -ERR_INVAL);
 	CHECK_EQ(send_at(ram, NIC_FRAME_MIN - 1, 0), -ERR_INVAL);
 	CHECK_EQ(send_at(ram, NIC_FRAME_MAX + 1, 0), -ERR_INVAL);
-	CHECK_EQ(send_at(0xffffffff, 100, 0), -ERR_INVAL);	/* beyond what this one reaches */
+	CHECK_EQ(send_at(0xffffffff, 100, 0), -ERR_INVAL);	/* beyond the chip's DMA mask */
 	CHECK_EQ(send_at(~0ull - 10, 100, 0), -ERR_INVAL);
 	sg[0].len = ~0u;
 	t = (struct nic_tx) { .frag = sg, .nfrag = 1, .len = 100 };
 	CHECK_EQ(nic_tx(nic, 0, &t), -ERR_INVAL);
-	/* Good pieces before a bad one: nothing of them is left. */
+	/* Good pieces before a bad one: none of them stays in the ring. */
 	sg[0] = (struct sg) { ram, 50 };
 	sg[1] = (struct sg) { 0xfffffff0, 50 };
 	t.nfrag = 2;
@@ -265,7 +265,7 @@ TEST(checksums_are_filled_in_and_contexts_reused)
 		uint32_t there = (uint32_t)(c->sent[k].data[at] << 8 | c->sent[k].data[at + 1]);
 		uint32_t was = (uint32_t)(p[at] << 8 | p[at + 1]);
 
-		/* At an odd distance both bytes count swapped. */
+		/* At an odd offset the two bytes are swapped. */
 		if ((at - start) & 1) {
 			there = (there >> 8 | there << 8) & 0xffff;
 			was = (was >> 8 | was << 8) & 0xffff;
@@ -280,12 +280,12 @@ TEST(checksums_are_filled_in_and_contexts_reused)
 	CHECK_EQ(send_csum(ram, 100, 34, 60), 0);
 	CHECK_EQ(send_csum(ram, 100, 34, 16), 0);
 	CHECK_EQ(c->contexts, 6);
-	CHECK_EQ(send_csum(ram, 100, 98, 1), -ERR_INVAL);	/* would lie outside of the frame */
-	CHECK_EQ(send_csum(ram, 100, 250, 6), -ERR_INVAL);	/* and outside of what a context holds */
+	CHECK_EQ(send_csum(ram, 100, 98, 1), -ERR_INVAL);	/* the checksum would be outside of the frame */
+	CHECK_EQ(send_csum(ram, 100, 250, 6), -ERR_INVAL);	/* and beyond the reach of a context */
 	CHECK_EQ(hw->ops->poll(hw), 9);
 	nic_stop(nic);
 	CHECK_EQ(nic_start(nic), 0);
-	CHECK_EQ(send_csum(ram, 100, 34, 16), 0);		/* a reset forgets the context */
+	CHECK_EQ(send_csum(ram, 100, 34, 16), 0);		/* a reset clears the context */
 	CHECK_EQ(c->contexts, 7);
 }
 
@@ -382,7 +382,7 @@ TEST(bad_frames_stay_inside_and_their_buffers_return_to_the_ring)
 	c->rx_claim = NIC_FRAME_MIN - 1;
 	CHECK(wire(100, 0));
 	c->rx_claim = 0;
-	CHECK(wire(200, 0));		/* into buffer 11 */
+	CHECK(wire(200, 0));		/* received into buffer 11 */
 	unsigned before = c->rdt_writes;
 
 	CHECK_EQ(hw->ops->poll(hw), 1);
@@ -395,7 +395,7 @@ TEST(bad_frames_stay_inside_and_their_buffers_return_to_the_ring)
 		CHECK(wire(64, 0));
 	CHECK(!wire(64, 0));
 	CHECK_EQ(hw->ops->poll(hw), 19);
-	for (unsigned i = 0; i < 19; i++)	/* 12..19, then the dropped ones in their order */
+	for (unsigned i = 0; i < 19; i++)	/* buffers 12 to 19, then those of dropped frames, in their order */
 		CHECK_EQ((uintptr_t)got.rx[1 + i], (uintptr_t)TOKEN(i < 8 ? 12 + i : i - 8));
 }
 
@@ -415,7 +415,7 @@ TEST_BOTH(an_msi_rings_again_after_every_poll)
 		CHECK_EQ(c->msis, before + 1);
 		CHECK_EQ(hw->ops->poll(hw), 1);
 	}
-	chip_cause(c, INT_TXDW);		/* rang, with nothing there: drained before */
+	chip_cause(c, INT_TXDW);		/* interrupted, but the frame was drained before */
 	CHECK_EQ(hw->ops->poll(hw), 1);
 	CHECK_EQ(hw->ops->poll(hw), 0);
 	hw->ops->irq_enable(hw, false);
@@ -423,7 +423,7 @@ TEST_BOTH(an_msi_rings_again_after_every_poll)
 
 	CHECK(wire(64, 0));
 	CHECK_EQ(c->msis, before);
-	hw->ops->irq_enable(hw, true);		/* what came meanwhile rings now */
+	hw->ops->irq_enable(hw, true);		/* frames that came meanwhile interrupt now */
 	CHECK_EQ(c->msis, before + 1);
 	CHECK_EQ(hw->ops->poll(hw), 1);
 }
@@ -448,7 +448,7 @@ TEST(a_line_has_fallen_after_every_poll)
 	for (unsigned i = 0; i < 10; i++) {
 		unsigned before = c->edges;
 
-		late = i;		/* frames that come while we drain */
+		late = i;		/* frames arrive during the drain */
 		CHECK(wire(64, 0));
 		CHECK_EQ(c->edges > before, 1);
 		CHECK_EQ(hw->ops->poll(hw), 1 + i);
@@ -461,7 +461,7 @@ static uint64_t storm_ram;
 
 static void storm(void)
 {
-	CHECK(wire(64, 0));		/* at once after ICR was read: a line would not be seen low in between */
+	CHECK(wire(64, 0));		/* right after the read of ICR: the line is not low long enough for an edge */
 	CHECK_EQ(nic_rx_post(nic, 0, storm_ram, 2048, NULL), 0);
 	nic_rx_kick(nic, 0);
 }
@@ -535,10 +535,10 @@ static void check_filter(uint16_t device)
 	CHECK(hears(nic->mac, 0) && hears(bcast, 0) && !hears(uni[0], 0) && !hears(multi[0], 0));
 	nic_set_filter(nic, &f);
 	nic_stop(nic);
-	CHECK_EQ(nic_start(nic), 0);		/* all of it stands after a reset */
+	CHECK_EQ(nic_start(nic), 0);		/* the filter is the same after a reset */
 	post(ram, 0, 255);
 	CHECK(hears(uni[0], 0) && hears(uni[1], 0) && hears(multi[0], 0) && hears(multi[1], 0) && !hears(other, 0));
-	CHECK_EQ(hears(uni[2], 0), c->pch);		/* wider where there are no more address registers */
+	CHECK_EQ(hears(uni[2], 0), c->pch);		/* passes more frames if address registers are missing */
 	for (unsigned i = 0; i < 40; i++)
 		many[i][5] = (uint8_t)i;
 	f = (struct nic_rx_filter) { .nmac = 40, .mac = (const uint8_t (*)[6])many, .allmulti = true };

@@ -22,13 +22,13 @@ TEST(nothing_is_touched_after_stop)
 		CHECK_EQ(send_at(ram, 64, 3), 0);
 		nic_tx_kick(nic, 0);
 		nic_stop(nic);
-		host_guest_ram_drop();		/* from here on a stray access faults */
+		host_guest_ram_drop();		/* from here on a stray DMA access faults */
 		CHECK(!wire(64, 1));
 		c->tx_hang = false;
 		chip_send(c);
 		CHECK_EQ(c->nsent, 0);
 		CHECK_EQ(hw->ops->poll(hw), 0);
-		CHECK_EQ(got.ntx + got.nrx, 0);		/* forgotten, not returned */
+		CHECK_EQ(got.ntx + got.nrx, 0);		/* dropped, not returned */
 		CHECK_EQ(nic_rx_post(nic, 0, ram, 2048, NULL), -ERR_BUSY);
 		fresh = host_guest_ram(2048 * 4);
 		CHECK_EQ(nic_start(nic), 0);
@@ -116,7 +116,7 @@ static void hang(uint16_t device)
 	uint64_t ram = host_guest_ram(2048 * 256);
 
 	up(device);
-	for (unsigned i = 0; i < 240; i++) {		/* so that the buffers stand around the ring's end */
+	for (unsigned i = 0; i < 240; i++) {		/* so that the buffers wrap around the ring's end */
 		post(ram, 200, 1);
 		CHECK(wire(64, 0));
 		CHECK_EQ(hw->ops->poll(hw), 1);
@@ -177,13 +177,13 @@ TEST_BOTH(what_is_no_hang)
 	CHECK_EQ(c->resets, resets);
 	c->tx_lost_irq = true;
 	nic_tx_kick(nic, 0);
-	tick(5000);				/* done, but the interrupt got lost */
+	tick(5000);				/* sent, but the interrupt was lost */
 	CHECK_EQ(c->resets, resets);
 	CHECK_EQ(got.ntx, 2);
 	CHECK(host_log_has("without an interrupt"));
 }
 
-/* A client without buffers: its transmitter is watched as if there were no room. */
+/* The client has frames but no buffers left: its transmitter is watched as if the ring were full. */
 TEST(a_client_that_waits_is_not_forgotten)
 {
 	uint64_t ram = host_guest_ram(8192);
@@ -207,7 +207,7 @@ TEST(a_client_that_waits_is_not_forgotten)
 	CHECK_EQ(clock_holds, 0);
 }
 
-/* No tick comes without a link, and the time until it is there again does not count. */
+/* Without a link there is no tick, and the time without a link does not count. */
 TEST(what_waited_for_the_link_is_watched_from_then_on)
 {
 	uint64_t ram = host_guest_ram(8192);
@@ -234,7 +234,7 @@ TEST(what_waited_for_the_link_is_watched_from_then_on)
 	tick(200);
 	CHECK_EQ(c->resets, resets + 1);
 	CHECK_EQ(clock_holds, 0);
-	chip_link(c, true);			/* with nothing under way */
+	chip_link(c, true);			/* with nothing in flight */
 	hw->ops->poll(hw);
 	CHECK_EQ(clock_holds, 0);
 }
@@ -264,7 +264,7 @@ TEST(ulp_is_ended_by_the_engine)
 	R(REG_H2ME) = H2ME_ULP;
 	CHECK_EQ(probe(), 0);
 	CHECK_EQ(c->ulp_asked, 1);
-	CHECK_EQ(c->phy_resets, 0);		/* the engine's PHY is not reset */
+	CHECK_EQ(c->phy_resets, 0);		/* the management engine's PHY is not reset */
 	make(DEV_I217);
 	R(REG_FWSM) = FWSM_FW_VALID;
 	CHECK_EQ(probe(), 0);
@@ -284,7 +284,7 @@ TEST(ulp_is_ended_in_the_phy)
 	CHECK_EQ(c->phy_resets, 1);
 	make(DEV_I219);
 	CHECK_EQ(probe(), 0);
-	CHECK_EQ(c->phy_resets, 0);		/* nothing to end, the link stays */
+	CHECK_EQ(c->phy_resets, 0);		/* the PHY is not in ULP: the link stays */
 	make(DEV_I219);
 	c->paged[779][16] = ULP_STICKY;
 	CHECK_EQ(probe(), 0);			/* the model fails on a reset that FWSM forbids */
@@ -310,7 +310,7 @@ TEST(mdio_is_asked_for_until_firmware_gives_it)
 {
 	make(DEV_82574);
 	c->mdio_refusals = 5;
-	CHECK_EQ(probe(), 0);			/* the model fails on a reset without it */
+	CHECK_EQ(probe(), 0);			/* the model fails on a reset without ownership */
 	CHECK_EQ(c->mdio_refusals, 0);
 	CHECK(!(R(REG_EXTCNF_CTRL) & EXTCNF_SWFLAG));
 }
@@ -319,7 +319,7 @@ TEST(no_write_while_the_engine_is_at_the_registers)
 {
 	make(DEV_I219);
 	R(REG_FWSM) = FWSM_FW_VALID;
-	c->engine_busy = true;			/* the model fails on a write then */
+	c->engine_busy = true;			/* the model fails on a write while the engine is busy */
 	CHECK_EQ(probe(), 0);
 	CHECK_EQ(nic_start(nic), 0);
 	nic_stop(nic);

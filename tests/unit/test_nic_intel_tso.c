@@ -16,7 +16,7 @@ static uint8_t *mem;
 
 static uint8_t pattern(unsigned i) { return (uint8_t)(i * 29 + i / 253); }
 
-/* As nic.h wants it: headers, with a little payload, in a piece of their own. */
+/* As nic.h demands: the headers, with some payload, are a piece of their own. */
 static int send_tso(bool v6, unsigned payload, unsigned mss, unsigned npieces)
 {
 	unsigned hdr = v6 ? HDR6 : HDR4, tcp = hdr - 20, left = payload, at = 65536;
@@ -131,7 +131,7 @@ TEST(the_frame_behind_has_a_sentinel_too)
 	CHECK_EQ(send_at((uintptr_t)mem, 100, 1), 0);
 	nic_tx_kick(nic, 0);
 	CHECK_EQ(c->descs, n + 3);
-	/* After a reset there is nothing behind which it would be. */
+	/* After a reset there is no earlier frame with segmentation. */
 	CHECK_EQ(send_tso(false, 4000, 1448, 1), 0);
 	nic_stop(nic);
 	CHECK_EQ(nic_start(nic), 0);
@@ -206,11 +206,11 @@ TEST_BOTH(what_is_not_for_the_chip)
 {
 	up(device);
 	mem = (uint8_t *)(uintptr_t)host_guest_ram(1 << 20);
-	CHECK_EQ(send_tso(false, 4000, 255, 1), -ERR_INVAL);	/* tiny segments: too many pieces */
+	CHECK_EQ(send_tso(false, 4000, 255, 1), -ERR_INVAL);	/* tiny segments need too many descriptors */
 	CHECK_EQ(send_tso(false, NIC_TSO_MAX - HDR4 + 1, 1448, 1), -ERR_INVAL);
 	CHECK_EQ(send_tso(false, NIC_TSO_MAX - HDR4, 1448, 1), 0);
 	CHECK_EQ(send_at((uintptr_t)mem, NIC_FRAME_MAX + 1, 1), -ERR_INVAL);
-	/* The context of a frame without segmentation is its own. */
+	/* A frame without segmentation needs a context of its own. */
 	unsigned n = c->contexts;
 	struct sg sg = { (uintptr_t)mem, 100 };
 	struct nic_tx t = { .frag = &sg, .nfrag = 1, .len = 100, .flags = NIC_TX_CSUM, .csum_start = 34, .csum_offset = 16 };
@@ -219,12 +219,12 @@ TEST_BOTH(what_is_not_for_the_chip)
 	CHECK_EQ(nic_tx(nic, 0, &t), 0);
 	nic_tx_kick(nic, 0);
 	CHECK_EQ(c->contexts, n + 1);
-	/* And that of one with it, though the sum has the same place. */
+	/* So does a frame with segmentation, although the checksum has the same place. */
 	CHECK_EQ(send_tso(false, 4000, 1448, 1), 0);
 	CHECK_EQ(c->contexts, n + 2);
 }
 
-/* A context and two pieces want three entries, and one more stays free: a full ring would look like an empty one. */
+/* A context and two pieces need three entries; one more stays free, since a full ring would look empty. */
 TEST(the_context_counts)
 {
 	for (unsigned room = 0; room <= 3; room++) {
@@ -248,7 +248,7 @@ TEST(the_context_counts)
 		chip_send(c);
 		hw->ops->poll(hw);
 		CHECK_EQ(got.ntx, INTEL_RING_SIZE - 1 - room + (room >= 2));
-		/* What was refused has left nothing behind. */
+		/* The refused frame has left nothing in the ring. */
 		CHECK_EQ(nic_tx(nic, 0, &t), 0);
 		nic_tx_kick(nic, 0);
 		CHECK_EQ(c->contexts, room < 3 ? 1 : 2);

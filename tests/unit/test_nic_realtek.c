@@ -178,7 +178,7 @@ TEST(out_of_band_mode_is_left)
 	CHECK(host_log_has("the list of the shared buffer does not become ready"));
 }
 
-/* As the public drivers do: said once, and a card that works without goes on, through every reset. */
+/* One log line only; a card that works without the list works through every reset.  Public drivers do the same. */
 TEST(a_list_that_does_not_get_ready_is_said_once_and_is_no_reason_to_stop)
 {
 	uint64_t ram = host_guest_ram(4096);
@@ -198,7 +198,7 @@ TEST(a_list_that_does_not_get_ready_is_said_once_and_is_no_reason_to_stop)
 	CHECK(!host_log_has("the list of the shared buffer"));
 }
 
-/* A guest may reset as often as it likes: no reset waits for it a second time, and no line comes again. */
+/* However often the guest resets: no reset waits for the dead ERI a second time, and there is no second line. */
 TEST(an_eri_that_died_is_waited_for_once)
 {
 	static const char *const names[] = { "8168evl", "8168h" };
@@ -230,7 +230,7 @@ TEST(the_burnt_in_address_counts_not_the_last_one)
 	c->m.r[R_IDR + 5] ^= 0x55;
 	CHECK_EQ(probe(), 0);
 	CHECK(!memcmp(nic->mac, c->m.mac, 6));
-	/* Nothing there: then what IDR says. */
+	/* No address there: IDR's counts. */
 	make("8168h");
 	c->m.eri[0xe0 / 4] = c->m.eri[0xe4 / 4] = 0;
 	CHECK_EQ(probe(), 0);
@@ -266,7 +266,7 @@ TEST(a_phy_that_is_off_or_slow_negotiates_anew)
 		CHECK(l.up && l.mbps == most);
 
 		make(names[i]);
-		c->m.phy[(M_OCP_PHY + 2 * 4) / 2] = 0x0061;	/* shut down for wake-up: 10 Mb/s */
+		c->m.phy[(M_OCP_PHY + 2 * 4) / 2] = 0x0061;	/* left at 10 Mb/s, for wake-up */
 		c->m.phy[(M_OCP_PHY + 2 * 9) / 2] = c->m.phy[0xa5d4 / 2] = 0;
 		start();
 		nic_link(nic, &l);
@@ -280,7 +280,7 @@ TEST(a_phy_that_is_off_or_slow_negotiates_anew)
 	make("8168f");
 	host_log_clear();
 	start();
-	CHECK(!host_log_has("negotiating again"));	/* one that is well is left alone */
+	CHECK(!host_log_has("negotiating again"));	/* a PHY in order is left alone */
 }
 
 TEST(an_id_that_names_another_chip_is_not_believed)
@@ -319,7 +319,7 @@ TEST(jumbo_frames_are_switched_off)
 	CHECK_EQ(c->m.r[0x55], 0);
 }
 
-/* Another system's driver may have used the other layout of causes; no reset brings the first back. */
+/* Another system's driver may have selected the other layout of causes, which a reset does not change back. */
 TEST(an_rtl8125_rings_whatever_layout_of_causes_was_left)
 {
 	static const char *const names[] = { "8125a", "8125b" };
@@ -330,7 +330,7 @@ TEST(an_rtl8125_rings_whatever_layout_of_causes_was_left)
 		rtl8168_put(&c->m, R_INT_CFG1_25, 2, 0xffff);
 		start();
 		CHECK_EQ(c->m.r[R_INT_CFG0_25], 0);
-		CHECK_EQ(rtl8168_get(&c->m, R_INT_CFG1_25, 2), i ? 0 : 0xffff);	/* 8125B alone has it */
+		CHECK_EQ(rtl8168_get(&c->m, R_INT_CFG1_25, 2), i ? 0 : 0xffff);	/* only 8125B has the register */
 		CHECK_EQ(c->m.astray, 0);
 		CHECK(wire(100, 1));
 		CHECK(c->line);
@@ -338,7 +338,7 @@ TEST(an_rtl8125_rings_whatever_layout_of_causes_was_left)
 	}
 }
 
-/* That the waits are long enough is for the model to say; the second one only this sees. */
+/* The model fails if the waits are too short; only this test checks the second wait. */
 TEST(what_is_behind_the_gate_has_time_before_a_reset)
 {
 	static const char *const names[] = { "8168g", "8168h", "8125a", "8125b" };
@@ -364,7 +364,7 @@ TEST(energy_efficient_ethernet_is_off_on_the_later_fast_chips)
 		CHECK_EQ(c->m.r[0x54], 0);
 		CHECK_EQ(c->m.r[R_MCU], i ? 0x0c : 0);
 	}
-	/* FIFOs and the filter of the one that has them. */
+	/* FIFOs and filter of the chip that has them. */
 	up("8402");
 	CHECK_EQ(c->m.eri[0xc8 / 4], 0x00000002);
 	CHECK_EQ(c->m.eri[0xe8 / 4], 0x00000006);
@@ -373,7 +373,7 @@ TEST(energy_efficient_ethernet_is_off_on_the_later_fast_chips)
 	CHECK_EQ(c->m.r[R_MCU], 0x0c);
 }
 
-/* A message that nobody asked for would be the line's end. */
+/* An MSI that is left enabled would disable the line. */
 TEST(an_8169_keeps_no_messages_on)
 {
 	make("8169s");
@@ -382,7 +382,7 @@ TEST(an_8169_keeps_no_messages_on)
 	CHECK_EQ(c->m.r[0x53], 0);
 }
 
-/* The model moves nothing without the number; each_chip... has the one of a bus of 33 MHz. */
+/* Without that value the model does no DMA; each_chip... has the value for a bus of 33 MHz. */
 TEST(an_8169sc_is_told_its_clock)
 {
 	static const char *const names[] = { "8169", "8169sce" };
@@ -494,7 +494,7 @@ TEST(nothing_is_sent_before_the_kick)
 	CHECK_EQ(send_at(ram, 100, 0), 0);
 	kick();
 	CHECK_EQ(send_at(ram, 100, 1), 0);
-	c->m.polled = true;			/* the chip looks on its own */
+	c->m.polled = true;			/* the chip polls the ring by itself */
 	chip_run();
 	CHECK_EQ(c->nsent, 1);
 	kick();
@@ -535,11 +535,11 @@ TEST(a_kick_that_got_lost_is_made_up_for)
 	c->m.lose_polls = 1;
 	kick();
 	CHECK_EQ(c->nsent, 1);
-	hw->ops->poll(hw);			/* the first is done, the second still under way */
+	hw->ops->poll(hw);			/* the first frame is sent, the second still in flight */
 	CHECK_EQ(c->nsent, 2);
 	hw->ops->poll(hw);
 	CHECK_EQ(got.ntx, 2);
-	/* And the only one. */
+	/* And if it is the only one. */
 	CHECK_EQ(send_at(ram, 100, 2), 0);
 	c->m.lose_polls = 1;
 	kick();
@@ -607,7 +607,7 @@ TEST(a_full_ring_loses_frames_and_goes_on)
 	CHECK_EQ(got.rx_len[128], 200);
 }
 
-/* A ring's worth a poll: what is left rings again. */
+/* A poll takes one ring of frames: the rest interrupts again. */
 TEST(a_storm_ends_a_poll_that_rings_again)
 {
 	unsigned edges;
@@ -640,7 +640,10 @@ TEST(bad_frames_stay_inside_and_the_ring_goes_on)
 		hw->ops->poll(hw);
 		CHECK_EQ(got.nrx, ++n);
 	}
-	/* Longer than a buffer: cut by RMS, marked, dropped; and beyond the buffer nothing was written (sanitizer). */
+	/*
+	 * A frame longer than a buffer: RMS bounds the write, the frame is marked and dropped.  The sanitizer checks that
+	 * nothing is written beyond the buffer.
+	 */
 	CHECK(wire(9000, 1));
 	hw->ops->poll(hw);
 	CHECK_EQ(got.nrx, n);
@@ -703,7 +706,7 @@ TEST(filters_are_wider_never_narrower)
 		CHECK(chip_receive(frame_to(stranger, 100, 0), 100) && chip_receive(frame_to(other, 100, 0), 100));
 		filter(&(struct nic_rx_filter){ .nouni = true, .nobcast = true, .nomulti = true });
 		CHECK(!wire(100, 0) && !chip_receive(frame_to(all, 100, 0), 100));
-		/* They stand after a reset. */
+		/* The filter is the same after a reset. */
 		filter(&(struct nic_rx_filter){ .nmcast = 1, .mcast = &group });
 		nic_stop(nic);
 		CHECK_EQ(nic_start(nic), 0);

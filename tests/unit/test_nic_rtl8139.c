@@ -145,7 +145,7 @@ TEST(an_old_chip_is_woken)
 	CHECK_EQ(probe(), 0);
 	CHECK(!c->sleeping);
 	make();
-	c->r[RTL_CONFIG1] = BIT(0);		/* power management on a later one: not touched, the model would say so */
+	c->r[RTL_CONFIG1] = BIT(0);		/* power management of later chips: a write would fail in the model */
 	CHECK_EQ(probe(), 0);
 }
 
@@ -199,7 +199,7 @@ TEST(a_link_change_is_told_once)
 	CHECK(!c->line);
 	CHECK_EQ(got.links, 1);
 	CHECK(host_log_has("rtl8139-0: link down"));
-	chip_cause(c, INT_PUN);			/* the same cause, for a CAPR that was written to an empty ring */
+	chip_cause(c, INT_PUN);			/* the same cause, for a write to CAPR while the ring is empty */
 	CHECK_EQ(hw->ops->poll(hw), 1);
 	CHECK_EQ(got.links, 1);
 	chip_link(c, true);
@@ -321,7 +321,7 @@ TEST(underruns_raise_the_threshold)
 		hw->ops->poll(hw);
 		CHECK_EQ(got.ntx, i + 1);
 	}
-	CHECK_EQ(c->nsent, 4);		/* one got lost, as frames may */
+	CHECK_EQ(c->nsent, 4);		/* one frame is lost, as frames may be */
 }
 
 TEST(a_hanging_transmitter_is_reset_and_gives_its_tokens_back)
@@ -457,7 +457,7 @@ TEST(an_unfinished_frame_waits)
 	((uint16_t *)(uintptr_t)chip_get(c, RTL_RBSTART, 4))[1] = 104;
 	host_now_us += 100;
 	chip_time(c);
-	CHECK(c->line);			/* the poll asked to be rung again */
+	CHECK(c->line);			/* the poll has asked for another interrupt */
 	hw->ops->poll(hw);
 	CHECK_EQ(got.nrx, 1);
 }
@@ -531,7 +531,7 @@ TEST(a_storm_ends_a_poll_that_rings_again)
 		CHECK(hw->ops->poll(hw) <= 3 * 256);
 		host_now_us += 100;
 		chip_time(c);
-		CHECK(!storm || c->edges > edges);	/* else the doorbell would stay silent for ever */
+		CHECK(!storm || c->edges > edges);	/* without an edge the doorbell would stay silent for ever */
 		got.nrx = 0;
 		CHECK(++polls < 100);
 	}
@@ -597,7 +597,7 @@ TEST(filters_are_wider_never_narrower)
 		nic_set_filter(nic, &(struct nic_rx_filter) { .nobcast = true, .nouni = true, .nomulti = true });
 		CHECK(!passes(bcast) && !passes(nic->mac) && !passes(mcast[0]));
 
-		/* It stands after a reset, and so does the address. */
+		/* Filter and address are the same after a reset. */
 		nic_set_filter(nic, &(struct nic_rx_filter) { .nmcast = 1, .mcast = mcast });
 		nic_set_mac(nic, other);
 		nic_stop(nic);
@@ -676,7 +676,7 @@ static void restart_it(void)
 	CHECK_EQ(nic_start(nic), 0);
 }
 
-/* The frames' numbers begin anew: what was counted stays as it was. */
+/* The ring's frame numbers start again; the counters stay. */
 TEST(a_client_may_start_again_from_its_callbacks)
 {
 	uint64_t ram = host_guest_ram(4096);
@@ -700,7 +700,7 @@ TEST(a_client_may_start_again_from_its_callbacks)
 	CHECK(nic->count.tx_packets <= 6);
 }
 
-/* A client kicks after frames that it could not queue, too. */
+/* A client may also kick after frames that it could not queue. */
 TEST(a_kick_without_a_frame_tells_the_chip_nothing)
 {
 	up();

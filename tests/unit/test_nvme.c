@@ -20,7 +20,7 @@ TEST(comes_up)
 	CHECK_EQ(d1->limits.max_bytes, 128 * 1024);
 	CHECK_EQ(d1->limits.tags, 31);
 	CHECK(host_log_has("namespace 2 left out"));
-	CHECK(host_heap_used() < 2 * 65536 + 300 * 1024);	/* each disk has 64 KiB to bounce through */
+	CHECK(host_heap_used() < 2 * 65536 + 300 * 1024);	/* each disk has a bounce buffer of 64 KiB */
 }
 
 TEST(takes_over_from_firmware)
@@ -108,7 +108,7 @@ TEST(each_allocation_may_fail)
 			CHECK_EQ(host_heap_used(), before);
 		if (err || dev->ndisk == 2)
 			continue;
-		/* One namespace has no memory: the other is a disk all the same. */
+		/* There is no memory for one namespace; the other is a disk. */
 		struct io *io = io_rw(0, d1, DISK_READ, 3, 1, 0);
 
 		partly++;
@@ -212,13 +212,13 @@ TEST(refuses_commands_that_break_the_page_rules)
 			cmd.nsg++;
 			cmd.nblocks += bad[i][k].len / 512;
 		}
-		cmd.nblocks += i == 3;		/* more blocks than memory */
+		cmd.nblocks += i == 3;		/* more blocks than the memory holds */
 		CHECK_EQ(d1->ops->start(d1, 0, &cmd), -ERR_INVAL);
 	}
 	CHECK(host_log_has("breaks the rules"));
 	sg[0] = (struct sg) { ram, 0x200000 };
 	cmd.nsg = 1;
-	cmd.nblocks = 0x200000 / 512;	/* more than a list holds */
+	cmd.nblocks = 0x200000 / 512;	/* more than a PRP list holds */
 	CHECK_EQ(d1->ops->start(d1, 0, &cmd), -ERR_INVAL);
 }
 
@@ -326,7 +326,7 @@ TEST(error_statuses)
 	CHECK_EQ(status_of(0x280), -ERR_IO);
 	CHECK_EQ(model.writes, before + 1);	/* never retried */
 	CHECK_EQ(status_of(0x007), -ERR_IO);
-	CHECK_EQ(status_of(0x082), -ERR_IO);	/* once it has been ready for long */
+	CHECK_EQ(status_of(0x082), -ERR_IO);	/* if the controller has been ready for long */
 	CHECK_EQ(d1->cnt_errors, 7);
 }
 
@@ -358,7 +358,7 @@ TEST(ignores_completions_of_nothing)
 	run(10 * MS);
 	CHECK(io->done == 1 && io->status == 0);
 	CHECK(host_log_has("completion without a command"));
-	model_post_raw(1, 0, 1, 0x80);	/* the same once more */
+	model_post_raw(1, 0, 1, 0x80);	/* the same completion again */
 	run(10 * MS);
 	CHECK_EQ(io->done, 1);
 	CHECK(!host_log_has("completed twice"));
@@ -382,7 +382,7 @@ TEST(cache_off_is_honest)
 	CHECK_EQ(model.flushes, 1);
 	CHECK_EQ(model.flushed_before_write, 1);
 	CHECK_EQ(model.fua, 1);
-	CHECK_EQ(model.vwc_on, 1);		/* the other disk wants it */
+	CHECK_EQ(model.vwc_on, 1);		/* the other disk needs the cache */
 	CHECK_EQ(d2->ops->set_cache(d2, false), 0);
 	run(20 * MS);
 	CHECK_EQ(model.vwc_on, 0);
@@ -413,7 +413,7 @@ TEST(cache_off_while_its_flush_runs)
 	CHECK_EQ(model.flushes, 2);
 	CHECK_EQ(model.fua, 1);
 	CHECK(io->done == 1 && io->status == 0);
-	d2->ops->set_cache(d2, false);		/* its flush and the shutdown's */
+	d2->ops->set_cache(d2, false);		/* this flush, and that of the shutdown */
 	dev->ops->shutdown(dev);
 	CHECK_EQ(model.flushes, 5);
 }
@@ -452,7 +452,7 @@ TEST(pin_is_tested_and_edges_are_made)
 	dev->ops->poll(dev);
 	CHECK(!model_line());
 	CHECK_EQ(model.int_writes, writes + 2);
-	model.cfs = true;		/* a reset must not unmask what was masked */
+	model.cfs = true;		/* a reset must not unmask the interrupt */
 	dev->ops->irq_enable(dev, false);
 	run(50 * MS);
 	CHECK_EQ(model.intm, 1);
@@ -480,7 +480,7 @@ TEST(abort_helps)
 	CHECK_EQ(good->done, 1);
 }
 
-/* The model scribbles over a hung read's memory in the very last moment before CSTS.RDY falls. */
+/* The model overwrites a hung read's memory at the very last moment before CSTS.RDY becomes 0. */
 static void hang_then_reset(enum model_abort mode)
 {
 	start_two();
@@ -491,7 +491,7 @@ static void hang_then_reset(enum model_abort mode)
 	struct io *bad = io_rw(0, d1, DISK_READ, 50, 1, 0);
 
 	run(20 * SECOND);
-	model.latency_us = 60 * SECOND;		/* these are innocent, but slow */
+	model.latency_us = 60 * SECOND;		/* these are only slow */
 	struct io *good = io_rw(1, d1, DISK_READ, 51, 1, 512);
 	struct io *other = io_rw(2, d2, DISK_READ, 4, 1, 0x10000);
 
@@ -528,7 +528,7 @@ TEST(each_hung_command_gets_its_abort)
 	CHECK_EQ(model.resets, 0);
 }
 
-/* One write ends after CC.EN = 0 and before CSTS.RDY = 0, one read's deadline passes in that time. */
+/* Between CC.EN = 0 and CSTS.RDY = 0 a write completes, and a read's deadline passes. */
 TEST(innocent_commands_around_a_reset)
 {
 	start_two();
@@ -667,7 +667,7 @@ TEST(removal)
 	CHECK_EQ(disk_outstanding(d1), 0);
 }
 
-/* Where nobody answers some read zeroes: the configuration space tells that from a controller that is off. */
+/* Some machines read zeros from a missing device: configuration space distinguishes that from a disabled controller. */
 TEST(removal_that_reads_as_zeroes)
 {
 	start_two();
@@ -680,7 +680,7 @@ TEST(removal_that_reads_as_zeroes)
 	CHECK(a->done == 1 && a->status == -ERR_NODEV && d1->gone && host_log_has("removed"));
 }
 
-/* It lost its state, and is there: brought up again, and nobody's command is lost. */
+/* The controller is present but has lost its state: it is initialized again, and no command is lost. */
 TEST(power_lost_for_a_moment)
 {
 	start_two();
@@ -711,7 +711,7 @@ TEST(abort_all_idle_and_draining)
 	struct io *b = io_rw(1, d2, DISK_READ, 1, 1, 4096);
 
 	disk_reset(d1);
-	CHECK_EQ(b->done, 0);			/* nobody is called from inside */
+	CHECK_EQ(b->done, 0);			/* no callback during the call */
 	CHECK(host_now_us - before < 100 * MS);
 	run(50 * MS);
 	CHECK(a->done == 0 && b->done == 1 && b->status == 0);
@@ -740,7 +740,7 @@ static void abort_all_hung(uint64_t off_delay, bool master)
 	disk_reset(d1);
 	CHECK(host_now_us - before < 600 * MS);
 	CHECK_EQ(!!(pci_read16(&pci, PCI_COMMAND) & PCI_CMD_MASTER), master);
-	memset((void *)(uintptr_t)ram, 0x5a, 512);	/* the guest's again */
+	memset((void *)(uintptr_t)ram, 0x5a, 512);	/* the guest uses the memory again */
 	CHECK_EQ(a->done, 0);
 	struct io *c = io_rw(2, d1, DISK_READ, 3, 1, 8192);
 
@@ -788,7 +788,7 @@ TEST(abort_all_on_a_controller_that_drains)
 	CHECK_EQ(ios[0].done, 0);
 }
 
-/* A client that can wait: the disk is not lost, nothing new starts before the forgotten command has ended. */
+/* A client that can wait: the disk stays, and nothing new starts before the cancelled command has ended. */
 TEST(a_patient_client_waits_for_a_controller_that_drains)
 {
 	new_machine();
@@ -810,7 +810,7 @@ TEST(a_patient_client_waits_for_a_controller_that_drains)
 	CHECK_EQ(model.resets, 0);
 }
 
-/* It waits no longer than the command's deadline, also if nothing but its asking makes time pass. */
+/* The client waits no longer than the command's deadline, even if time passes only by its polls. */
 TEST(patience_ends_with_the_deadline)
 {
 	new_machine();

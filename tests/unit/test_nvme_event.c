@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hw/nvme/nvme*.c hw/disk.c hw/disk_cut.c hw/disk_start.c hv/lib/sg.c tests/unit/nvme_model.c */
-/* What a controller reports by itself: warnings, namespaces that grow, shrink, and go. */
+/* Asynchronous events: warnings, and namespaces that grow, shrink, and disappear. */
 #include "nvme_fixture.h"
 
 #define NOTICE		2u
@@ -43,7 +43,7 @@ TEST(warnings_are_said_and_the_next_is_asked_for)
 	event(HEALTH, 1, PAGE_HEALTH);
 	CHECK(host_log_has("nvme0: critical warning 09"));
 	CHECK_EQ(model.logs_read, 1);
-	/* Of another kind; and what is over by the time it is looked at. */
+	/* An event of another kind, and a warning that is over before the log page is read. */
 	event(0, 3, 1);
 	CHECK(host_log_has("nvme0: event type 0, information 03, log page 01"));
 	host_log_clear();
@@ -66,7 +66,7 @@ TEST(lines_have_an_end_and_events_have_one)
 		run(5 * MS);
 	CHECK_EQ(events, 1000 - 16);
 	CHECK(!host_log_has("critical warning") && host_log_has("nvme0: 1000 events: requesting no more"));
-	/* Nor after a reset. */
+	/* Neither after a reset. */
 	model_power_cycle();
 	run(SECOND);
 	CHECK(!model_event(HEALTH, 0, PAGE_HEALTH));
@@ -86,16 +86,16 @@ TEST(a_namespace_that_grows_and_shrinks)
 	struct io *io = io_rw(0, d1, DISK_READ, 49, 1, 0), *beyond = io_rw(1, d1, DISK_READ, 50, 1, 4096);
 	run(10 * MS);
 	CHECK(io->done == 1 && !io->status && beyond->done == 1 && beyond->status == -ERR_INVAL);
-	/* More have changed than the list can name: all are looked at. */
+	/* More namespaces have changed than the list holds: all are checked. */
 	model.blocks = 60;
 	changed(~0u, 0);
 	CHECK(d1->nblocks == 60 && d2->nblocks == MODEL_BLOCKS && told == 3);
-	/* What is no disk of ours. */
+	/* Namespaces that are not our disks. */
 	changed(2, 77);
 	CHECK_EQ(told, 3);
 }
 
-/* The guest's part stays as it was given to it. */
+/* The guest's window stays the same. */
 TEST(a_window_does_not_move)
 {
 	start();
@@ -117,7 +117,7 @@ TEST(a_namespace_that_goes_takes_its_disk_along)
 	struct io *io = io_rw(0, d1, DISK_READ, 0, 1, 0);
 	run(10 * MS);
 	CHECK(io->done == 1 && io->status == -ERR_NODEV && other->done == 1 && !other->status);
-	/* One that comes again is another one. */
+	/* A namespace that comes back is a new one. */
 	model.inactive_ns = 0;
 	changed(1, 0);
 	CHECK(d1->gone);
@@ -137,7 +137,7 @@ TEST(a_namespace_with_another_format_is_another_disk)
 	CHECK(d2->gone && !d1->gone);
 }
 
-/* A reset takes the request along: there is a new one, and the feature is set again. */
+/* A reset drops the request: the driver sends a new one, and sets the feature again. */
 TEST(after_a_reset_events_come_again)
 {
 	start();
@@ -150,7 +150,7 @@ TEST(after_a_reset_events_come_again)
 	CHECK(host_log_has("critical warning 04"));
 }
 
-/* In the middle of one, too. */
+/* Also while an event is handled. */
 TEST(a_reset_while_an_event_is_looked_at)
 {
 	start();
@@ -173,7 +173,7 @@ TEST(controllers_without_events_or_that_fail)
 	run(SECOND);
 	CHECK_EQ(model.events_on, 0x1f);
 	CHECK(!model_event(HEALTH, 0, PAGE_HEALTH));
-	/* A log page that fails costs that event only. */
+	/* If a log page cannot be read only that event is lost. */
 	start();
 	model.fail_admin = 0x02;
 	model.changed[0] = 1;
@@ -182,7 +182,7 @@ TEST(controllers_without_events_or_that_fail)
 	model.warning = 2;
 	event(HEALTH, 0, PAGE_HEALTH);
 	CHECK(host_log_has("critical warning 02") && !told);
-	/* One that hangs is an admin command like others. */
+	/* A log page that hangs is handled as any admin command. */
 	model.hang_admin = 0x02;
 	CHECK(model_event(HEALTH, 0, PAGE_HEALTH));
 	run(12 * SECOND);

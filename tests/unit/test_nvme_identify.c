@@ -3,7 +3,7 @@
 /* Which namespaces become disks, and which are left out. */
 #include "nvme_fixture.h"
 
-/* What is not the NVM command set's namespace is no disk, and costs no other one. */
+/* A namespace of another command set than NVM is no disk; the other namespaces are. */
 TEST(other_command_sets_are_left_out)
 {
 	static const struct { uint8_t csi; const char *log; } sets[] = {
@@ -23,7 +23,7 @@ TEST(other_command_sets_are_left_out)
 		}
 }
 
-/* A controller of several command sets has to name the one of a namespace; one that knows NVM alone need not. */
+/* A controller with several command sets must report that of each namespace; a controller with NVM only need not. */
 TEST(a_command_set_that_is_not_said)
 {
 	size_t used;
@@ -61,7 +61,7 @@ TEST(a_namespace_that_cannot_be_described)
 	CHECK(dev->ndisk == 1 && d1->index == 3 && host_log_has("namespace 1 left out: Identify Namespace fails"));
 }
 
-/* The table of disks is full: the others are left out, and the log does not fill up with them. */
+/* The table of disks is full: the other namespaces are left out, with few log lines. */
 TEST(more_namespaces_than_disks)
 {
 	new_machine();

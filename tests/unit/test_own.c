@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/boot/own.c hv/mem/heap.c hv/mem/gmem.c hv/boot/memmap.c */
-/* Veneer's own memory: what is taken beside the image, none of it the guest's, and what a machine without enough says. */
+/* Veneer's own memory: the pieces beside the image, none of which the guest sees, and the error on a machine without enough. */
 #include <string.h>
 #include <veneer/err.h>
 #include <veneer/gmem.h>
@@ -18,7 +18,7 @@
 #define TAIL	0x8000u
 #define RAM	0x800000u
 
-/* Behind the image: a rest of the memory. */
+/* The rest of the memory follows the image. */
 __asm__(".bss\n.balign 4096\n.globl veneer_start, veneer_heap, veneer_end\nveneer_start: .skip 0x10000\n"
 	"veneer_heap: .skip 0x30000\nveneer_end: .skip 0x8000\n.text");
 
@@ -38,7 +38,7 @@ int nested_hide(uint64_t gpa, uint64_t size)
 	return hide_error;
 }
 
-/* The machine: RAM below 4 GiB with a module at its end, and the image with a rest behind. */
+/* A machine with RAM below 4 GiB, a module at its end, and the image with a rest behind it. */
 static void start(uint64_t size, uint64_t module)
 {
 	uint64_t image = mem_phys(veneer_start);
@@ -85,7 +85,7 @@ TEST(no_less_than_4_mib_and_no_more_than_needed)
 	own_size(1u << 20, OWN_MIN);
 	CHECK_EQ(taken(), OWN_MIN);
 	CHECK(host_log_has("memory: Veneer at") && host_log_has("memory: and"));
-	/* From the top, but not where the module is. */
+	/* From the top, below the module. */
 	CHECK_EQ(b.own[1].base + b.own[1].size, ram + RAM - 0x100000);
 	CHECK_EQ(own_close(64 << 10), 0);
 	CHECK_EQ(taken(), OWN_MIN);
@@ -105,21 +105,21 @@ TEST(what_was_not_foreseen_comes_in_steps_and_is_hidden)
 		CHECK((p[n++] = mem_alloc(200 << 10, 4096)));
 	CHECK(host_log_has("KiB more for Veneer at"));
 	CHECK_EQ(own_close(0), 0);
-	/* When the guest runs the start's copy of the boot loader's map is gone. */
+	/* Once the guest runs, the start's copy of the boot loader's map is gone. */
 	struct boot_info was = b;
 
 	memset(&b, 0xa5, sizeof(b));
 	for (unsigned i = 0; i < n; i++)
 		CHECK(own_memory(mem_phys(p[i])));
 	b = was;
-	/* The steps lie side by side: two pieces in all, both hidden, and none of them is the guest's. */
+	/* The steps are adjacent: two pieces in all, both hidden from the guest. */
 	CHECK_EQ(b.nown, 2);
 	CHECK_EQ(nhidden, 2);
 	for (unsigned i = 0; i < n; i++)
 		CHECK(own_memory(mem_phys(p[i])) && !gmem_valid(mem_phys(p[i]), 1));
 	CHECK(gmem_valid(ram, 4096));
 	CHECK(!gmem_valid(b.own[1].base, 4096) && !gmem_valid(b.own[1].base + b.own[1].size - 1, 1));
-	/* From now on the heap is what it is. */
+	/* From now on the heap does not grow. */
 	CHECK(!mem_alloc(4u << 20, 64));
 	CHECK_EQ(nhidden, 2);
 }
@@ -127,7 +127,7 @@ TEST(what_was_not_foreseen_comes_in_steps_and_is_hidden)
 TEST(pieces_where_no_place_is_large_enough)
 {
 	start(RAM, 0);
-	/* A hole in the middle: no 6 MiB in one piece, but 7 in two. */
+	/* A hole in the middle: 6 MiB in one piece are not free, but 7 MiB in two. */
 	b.range[2] = b.range[1];
 	b.range[1] = (struct mem_range){ ram + RAM / 2 + 0x80000, RAM / 2 - 0x80000, MEM_USABLE };
 	b.range[0].size = RAM / 2 - 0x80000;
@@ -144,11 +144,11 @@ TEST(too_little_memory_names_need_and_have)
 	CHECK(!mem_alloc(3u << 20, 64));
 	CHECK_EQ(own_close(0), -ERR_NOMEM);
 	CHECK(host_log_has("memory: Veneer needs ") && host_log_has(" KiB for this machine, and has "));
-	/* Also where the devices found room and the rest does not. */
+	/* Also if there is room for the devices, but not for the rest. */
 	start(0x500000, 0);
 	own_size(0, OWN_MIN);
 	CHECK_EQ(own_close(6u << 20), -ERR_NOMEM);
-	/* And where it cannot be protected. */
+	/* And if the memory cannot be hidden. */
 	start(RAM, 0);
 	own_size(0, OWN_MIN);
 	hide_error = -ERR_NOMEM;

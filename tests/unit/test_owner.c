@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The owner of a controller: one at a time, nothing posted is lost, nobody waits for a post. */
+/* Ownership of a controller: one owner at a time, no post is lost, and a post never waits. */
 #include <pthread.h>
 #include <string.h>
 #include <veneer/owner.h>
@@ -10,8 +10,8 @@
 
 static struct owner owner;
 static struct owner_work works[2];
-static uint32_t submitted[THREADS];	/* by the thread, before it posts */
-static uint32_t served[THREADS];	/* as owner: what the last run saw */
+static uint32_t submitted[THREADS];	/* written by the thread before it posts */
+static uint32_t served[THREADS];	/* written by the owner: posts that the last run saw */
 static uint32_t inside;			/* as owner */
 static bool two_inside;
 static unsigned runs;
@@ -99,7 +99,7 @@ static void run_and_post_always(void *ctx, uint32_t bits)
 		owner_post(&owner, &works[0], 1);
 }
 
-/* The rest is another processor's, and this one goes back to the guest. */
+/* Another processor continues the rest, and this one returns to the guest. */
 TEST(work_that_always_posts_is_handed_on)
 {
 	start();
@@ -153,7 +153,7 @@ TEST(many_at_once_lose_nothing)
 		CHECK_EQ(pthread_create(&t[i], NULL, poster, (void *)(uintptr_t)i), 0);
 	for (unsigned i = 0; i < THREADS; i++)
 		pthread_join(t[i], NULL);
-	/* What was handed on last; no other look: what is not served by now never will be. */
+	/* Run what was handed on last, and nothing else: work that is not served by now is lost. */
 	while (handed)
 		take_up();
 	CHECK(!two_inside);

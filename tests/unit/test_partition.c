@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hw/partition.c hv/lib/fmt.c */
-/* Tables are made here from the UEFI specification's text, not by the code under test. */
+/* Reading of GPT and MBR. The tables are made from the UEFI specification, independently of the code under test. */
 #include <string.h>
 #include <veneer/err.h>
 #include <veneer/partition.h>
@@ -163,7 +163,7 @@ TEST(twice_the_same_label)
 	CHECK(!strcmp(why, "more than one partition has this name"));
 }
 
-/* Each broken byte of header or entries means the backup; both broken means no partition at all. */
+/* With any broken byte of header or entries the backup is used; if both are broken there is no partition. */
 TEST(broken_primary_then_backup)
 {
 	static const unsigned at[] = { 0, 8, 12, 16, 24, 40, 48, 72, 80, 84, 88, 91 };
@@ -174,7 +174,7 @@ TEST(broken_primary_then_backup)
 		CHECK_EQ(by_number(1), 0);
 		CHECK(got.first == 100 && !strcmp(why, "its GPT is damaged, the backup at its end was used"));
 		header(BLOCKS - 1)[at[i]] ^= 1;
-		/* Where only a checksum is wrong the entries are seen all the same: GRUB starts from such a disk. */
+		/* If only a checksum is wrong the entries are still visible: GRUB starts from such a disk. */
 		int err = by_number(1);
 
 		CHECK(err == -ERR_INVAL || (err == -ERR_IO && at[i] != 16 && at[i] != 88));
@@ -191,12 +191,12 @@ TEST(broken_primary_then_backup)
 	bad_block = 2;
 	CHECK_EQ(by_number(1), 0);
 	bad_block = 0;
-	put(entry(1, 2) + 32, 5, 8);	/* sealed by nobody: the entry moved onto the table */
+	put(entry(1, 2) + 32, 5, 8);	/* without a new checksum: the entry now overlaps the table */
 	CHECK_EQ(by_number(1), 0);
 	CHECK_EQ(got.first, 100);
 }
 
-/* Good checksums over values that no reader may follow. */
+/* Good checksums over invalid values. */
 TEST(sealed_nonsense)
 {
 	static const struct { unsigned off; uint64_t v; unsigned n; } bad[] = {
@@ -230,7 +230,7 @@ TEST(partitions_outside_of_the_disk)
 	}
 }
 
-/* A guest that writes to the one would hurt the other. */
+/* A guest's writes to one partition would damage the other. */
 TEST(partitions_that_overlap)
 {
 	static const uint64_t over[][2] = { { 50, 100 }, { 199, 199 }, { 40, 400 }, { 120, 130 }, { 100, 199 } };
@@ -266,7 +266,7 @@ TEST(mbr)
 	CHECK_EQ(by(PARTITION_UUID, "deadbeef-04"), -ERR_NODEV);
 	mbr_entry(2, 0x0f, 200, 100);
 	mbr_entry(3, 0x83, BLOCKS - 1, 2);
-	/* The GPT is still there, but nothing protects it: it is an earlier use's. */
+	/* A GPT without a protective MBR is a left-over. */
 	CHECK_EQ(by_number(1), 0);
 	CHECK(got.first == 64 && got.nblocks == 100);
 	CHECK_EQ(by(PARTITION_UUID, "DEADBEEF-01"), 0);
@@ -274,7 +274,7 @@ TEST(mbr)
 	CHECK_EQ(by_number(2), -ERR_INVAL);
 	CHECK_EQ(by_number(3), -ERR_INVAL);
 	CHECK_EQ(by_number(4), -ERR_NODEV);
-	/* What the extended partition begins with is no table here. */
+	/* Here the extended partition does not begin with a table. */
 	CHECK_EQ(by_number(5), -ERR_IO);
 	mbr_entry(4, 0x83, 170, 31);
 	CHECK_EQ(by_number(4), -ERR_INVAL);
@@ -284,14 +284,17 @@ TEST(mbr)
 	mbr_entry(4, 0x83, 163, 2);
 	CHECK_EQ(by_number(1), -ERR_INVAL);
 	mbr_entry(4, 0, 0, 0);
-	/* A FAT boot sector has the same magic, and code where the entries would be. */
+	/* A FAT boot sector has the same signature, and code in the place of the entries. */
 	media[446] = 0x33;
 	CHECK_EQ(by_number(1), -ERR_NODEV);
 	media[510] = 0;
 	CHECK_EQ(by_number(1), -ERR_NODEV);
 }
 
-/* A table in the extended partition: a logical partition relative to itself, the next table relative to the first. */
+/*
+ * Write a table of the extended partition: the logical partition is relative to this table, the next table relative to the
+ * first.
+ */
 static void ebr(unsigned at, unsigned first, unsigned count, unsigned next)
 {
 	uint8_t *b = media + (size_t)at * bs;
@@ -328,7 +331,10 @@ TEST(logical_partitions)
 		CHECK_EQ(by_number(8), -ERR_NODEV);
 		CHECK_EQ(by_number(4), -ERR_NODEV);
 		CHECK_EQ(by_number(2), -ERR_INVAL);
-		/* Beyond the extended partition's end, before its beginning, empty tables, a table without its mark. */
+		/*
+		 * Partitions beyond the extended partition's end and before its beginning, empty tables, a table without a
+		 * signature.
+		 */
 		ebr(1500, 1, 400, 0);
 		CHECK_EQ(by_number(7), -ERR_INVAL);
 		ebr(1500, 0xffffffff, 2, 0);
@@ -339,7 +345,7 @@ TEST(logical_partitions)
 		CHECK_EQ(by_number(6), -ERR_IO);
 		CHECK(strstr(why, "damaged"));
 		CHECK_EQ(by_number(5), 0);
-		/* A chain out of the partition, and one into itself. */
+		/* A chain that leaves the partition, and a circular one. */
 		ebr(1100, 20, 30, 900);
 		CHECK_EQ(by_number(7), -ERR_IO);
 		CHECK(strstr(why, "leads out"));
@@ -352,7 +358,7 @@ TEST(logical_partitions)
 	}
 }
 
-/* What was not looked at may overlap: such a partition is not given. */
+/* A partition that was not read may overlap: the guest does not get the partition asked for. */
 TEST(logical_partitions_that_are_not_all_seen)
 {
 	setup(512);
@@ -363,14 +369,14 @@ TEST(logical_partitions_that_are_not_all_seen)
 	CHECK_EQ(by_number(5), 0);
 	CHECK_EQ(by_number(260), 0);
 	CHECK_EQ(got.first, 1001 + 2 * 255);
-	/* One more: the last, which is not looked at, lies over the first. */
+	/* One more: the last, which is not read, overlaps the first. */
 	ebr(1000 + 2 * 255, 1, 1, 2 * 256);
 	ebr(1000 + 2 * 256, (unsigned)-511, 1, 0);
 	CHECK_EQ(by_number(5), -ERR_INVAL);
 	CHECK(strstr(why, "more than 256 logical partitions"));
 	CHECK_EQ(by_number(1), 0);
 	CHECK_EQ(by_number(999), -ERR_NODEV);
-	/* A table behind the one that is wanted cannot be read. */
+	/* A table behind the wanted partition cannot be read. */
 	ebr(1000 + 2 * 255, 1, 1, 0);
 	bad_block = 1000 + 2 * 100;
 	CHECK_EQ(by_number(5), -ERR_IO);
@@ -380,7 +386,7 @@ TEST(logical_partitions_that_are_not_all_seen)
 	CHECK_EQ(by_number(5), 0);
 }
 
-/* The numbers are Linux's (block/partitions/msdos.c): a type of 0 counts, random bytes in the last two entries do not. */
+/* Numbers as in Linux (block/partitions/msdos.c): an entry of type 0 counts, random bytes in the last two entries do not. */
 TEST(logical_partitions_as_linux_counts_them)
 {
 	uint8_t *b;
@@ -396,7 +402,7 @@ TEST(logical_partitions_as_linux_counts_them)
 	ebr(1100, 20, 30, 0);
 	b = media + 1100 * bs + 446;
 	b[4] = 0;
-	/* Inside its own table's part or not. */
+	/* Inside of the table's range or not. */
 	b[32 + 4] = b[48 + 4] = 0x83;
 	put(b + 32 + 8, 60, 4);
 	put(b + 32 + 12, 10, 4);
@@ -407,7 +413,7 @@ TEST(logical_partitions_as_linux_counts_them)
 	CHECK_EQ(got.first, 1010);
 	CHECK_EQ(by_number(6), 0);
 	CHECK_EQ(got.first, 1120);
-	/* The link says that the second table's part is of 1 block: what lies behind that is none. */
+	/* The link gives the second table a range of 1 block: partitions beyond it do not count. */
 	CHECK_EQ(by_number(7), 0);
 	CHECK_EQ(got.first, 2010);
 	put(media + 1000 * bs + 462 + 12, 70, 4);
@@ -415,7 +421,7 @@ TEST(logical_partitions_as_linux_counts_them)
 	CHECK_EQ(got.first, 1160);
 	CHECK_EQ(by(PARTITION_UUID, "deadbeef-08"), 0);
 	CHECK_EQ(got.first, 2010);
-	/* The table is sound up to where it is asked for. */
+	/* The table is good up to the wanted partition. */
 	media[2000 * bs + 511] = 0;
 	CHECK_EQ(by_number(7), 0);
 	CHECK(!*why);

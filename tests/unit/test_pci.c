@@ -13,7 +13,7 @@
 struct fn {
 	uint16_t bdf;
 	uint8_t cfg[256];
-	uint32_t bar_mask[6];	/* bits that a BAR holds */
+	uint32_t bar_mask[6];	/* writable bits of a BAR */
 	bool decoded_while_sized;
 };
 
@@ -137,7 +137,7 @@ TEST(bar_sizes)
 	CHECK(!d->bar[3].size && !d->bar[3].addr);
 	CHECK(d->bar[4].addr == 0x4000000000ull && d->bar[4].size == 0x400000000ull && d->bar[4].is64);
 	CHECK(!d->bar[5].size);
-	/* Decoding was off meanwhile, and everything is as it was. */
+	/* Decoding was off during sizing, and everything is as before. */
 	CHECK(!f->decoded_while_sized);
 	CHECK(f->cfg[PCI_COMMAND] == 7 && f->cfg[0x10 + 2] == 0xb8 && f->cfg[0x1c] == 0x38);
 }
@@ -159,7 +159,7 @@ TEST(host_bridges_are_not_sized)
 	CHECK(d && !d->bar[0].size && !fns[0].decoded_while_sized);
 }
 
-/* A device of one function may answer for all eight: with the same BARs.  What has others is a function. */
+/* A single-function device may answer for all eight functions, with the same BARs.  With other BARs it is another function. */
 TEST(aliases_are_no_functions)
 {
 	start();
@@ -186,7 +186,7 @@ TEST(a_function_without_a_function_0_is_found)
 	CHECK(pci_find(PCI_BDF(0, 4, 1)) == pci_get(1) && !pci_find(PCI_BDF(0, 4, 0)));
 }
 
-/* Any number: else the last would be the guest's, unlooked at. */
+/* Any number of functions: otherwise the guest would get the last ones unchecked. */
 TEST(more_functions_than_any_table_has)
 {
 	start();
@@ -231,7 +231,7 @@ TEST(capabilities)
 	put16(f, 0xe0, 0x0000 | PCI_CAP_EXP);
 	const struct pci_dev *d = scan(1);
 	CHECK(d->cap_pm == 0x40 && d->cap_msix == 0x50 && d->cap_exp == 0xe0 && !d->cap_msi);
-	/* A loop, and a list into the header. */
+	/* A loop, and a list that points into the header. */
 	put16(f, 0xe0, 0x4000 | PCI_CAP_EXP);
 	CHECK_EQ(pci_find_cap(d, PCI_CAP_MSI), 0);
 	put16(f, 0x40, 0x1000 | PCI_CAP_PM);
@@ -252,7 +252,7 @@ TEST(waking_restores_the_bars)
 	f->cfg[PCI_CAP_PTR] = 0x40;
 	f->cfg[0x40] = PCI_CAP_PM;
 	const struct pci_dev *d = scan(1);
-	/* In D0 nothing is touched. */
+	/* In D0 nothing is written. */
 	put32(f, PCI_BAR(0), 0);
 	pci_power_on(d);
 	CHECK_EQ(f->cfg[0x13], 0);
@@ -267,7 +267,7 @@ TEST(parents)
 {
 	start();
 	bridge(add(PCI_BDF(0, 1, 0), 0x060400, 1), 1, 0, 0);
-	bridge(add(PCI_BDF(0, 2, 0), 0x060400, 1), 0, 0, 0);	/* says that it is above itself */
+	bridge(add(PCI_BDF(0, 2, 0), 0x060400, 1), 0, 0, 0);	/* claims to be above itself */
 	add(PCI_BDF(1, 0, 0), 0x020000, 0);
 	CHECK_EQ(scan(0)->parent, 0xffff);
 	CHECK_EQ(pci_get(known - 1)->bdf, PCI_BDF(1, 0, 0));
@@ -325,7 +325,7 @@ TEST(root_bus)
 	CHECK(clear_of(io, 64, 0xc040, 0x40) && clear_of(io2, 64, 0xc040, 0x40));
 }
 
-/* What a chipset decodes beside all BARs and tables (its own ECAM) is no place for a twin's BAR. */
+/* A twin's BAR must not be in a range that the chipset decodes apart from BARs and tables (its own ECAM). */
 TEST(held_space)
 {
 	start();
@@ -354,7 +354,7 @@ TEST(behind_a_bridge)
 	CHECK_EQ(pci_alloc_bar(PCI_BDF(4, 0, 0), false, 0x40000), 0);
 	uint64_t io = pci_alloc_bar(PCI_BDF(4, 0, 0), true, 64);
 	CHECK(io >= 0xd000 && io + 64 <= 0xe000);
-	/* Nothing else may stand in a window that forwards. */
+	/* A bridge's window must contain nothing else. */
 	for (unsigned i = 0; i < 40; i++) {
 		uint64_t r = pci_alloc_bar(PCI_BDF(0, 20, 0), true, 64);
 		CHECK(!r || clear_of(r, 64, 0xd000, 0x1000));

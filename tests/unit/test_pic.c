@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/irq/pic.c */
-/* The virtual part of the 8259s, merged with a model of the real ones: priorities, whose EOI it is, what the guest reads. */
+/*
+ * The virtual part of the 8259s, merged with a model of the real ones: priorities, which interrupt an EOI ends, what the guest
+ * reads.
+ */
 #include <veneer/counters.h>
 #include <veneer/trap.h>
 #include "host/host.h"
@@ -52,7 +55,7 @@ static uint64_t elcr_read(void *ctx, uint32_t off, unsigned width) { CHECK_EQ(wi
 static void elcr_write(void *ctx, uint32_t off, unsigned width, uint64_t v) { CHECK_EQ(width, 1); elcr[off] = (uint8_t)v; }
 static const struct host_model elcr_model = { elcr_read, elcr_write };
 
-/* The processor takes a real interrupt: its line, or -1 when none is let through. */
+/* Take a real interrupt, as the processor does.  Return its line, or -1 if none is let through. */
 static int real_interrupt(void)
 {
 	int s = best(chip[1].irr & (uint8_t)~chip[1].imr), m;
@@ -72,7 +75,7 @@ static int real_interrupt(void)
 /* --- the traps --- */
 
 struct trap { const struct trap_ops *ops; void *ctx; bool on; };
-static struct trap traps[5];	/* of the ports, then of the mask register's alone, by chip; ELCR */
+static struct trap traps[5];	/* for each chip: both ports; for each chip: the mask register only; ELCR */
 static unsigned ntraps;
 #define ELCR_TRAP	4
 
@@ -95,7 +98,7 @@ int trap_place_system(struct trap *t, uint64_t base)
 
 void trap_remove(struct trap *t) { t->on = false; }
 
-/* Which trap answers; NULL: the chip itself.  Never both. */
+/* Return the trap of a port; NULL: the chip answers.  Never both. */
 static struct trap *trap_at(uint16_t port, uint32_t *off)
 {
 	struct trap *t = &traps[port >= 0xa0 ? 2 : 0];
@@ -137,7 +140,7 @@ static void initialize(uint8_t base, uint8_t icw4)
 	CHECK(chip[0].base == base && chip[1].base == base + 8);
 }
 
-/* A guest that has set up its chips at 30h and 38h, all lines open. */
+/* Start with a guest that has set its chips to 30h and 38h, with all lines unmasked. */
 static void start(uint8_t icw4)
 {
 	pic_watch(false);
@@ -162,18 +165,21 @@ TEST(a_line_of_the_slave_is_acknowledged_and_ended)
 	pic_set_lines(BIT(11));
 	CHECK_EQ(pic_pending(), 11);
 	CHECK_EQ(pic_acknowledge(), 0x3b);
-	/* In service: not again, although it is still high; seen in both registers; nothing of it in the chips. */
+	/*
+	 * In service: not raised again, although the line is high.  Both registers show the interrupt; the chips have nothing
+	 * of it.
+	 */
 	CHECK_EQ(pic_pending(), -1);
 	out(0xa0, 0x0b);
 	CHECK_EQ(in(0xa0), BIT(3));
 	out(0xa0, 0x0a);
 	CHECK_EQ(in(0xa0), BIT(3));
 	CHECK(!chip[0].isr && !chip[1].isr);
-	/* Both EOIs are its own. */
+	/* Both EOIs end this interrupt. */
 	out(0xa0, 0x20);
 	out(0x20, 0x20);
 	CHECK(!chip[0].eois && !chip[1].eois);
-	CHECK_EQ(pic_pending(), 11);		/* the device was not asked: again */
+	CHECK_EQ(pic_pending(), 11);		/* the line is still high: again */
 	pic_set_lines(0);
 	CHECK_EQ(pic_pending(), -1);
 }
@@ -191,7 +197,7 @@ TEST(masked_lines_wait)
 	CHECK_EQ(pic_pending(), -1);		/* the cascade */
 	out(0x21, 0);
 	CHECK_EQ(pic_pending(), 11);
-	/* In the middle of the initialization nothing comes. */
+	/* No interrupt comes during an initialization. */
 	out(0xa0, 0x11);
 	CHECK_EQ(pic_pending(), -1);
 }
@@ -212,7 +218,7 @@ TEST(a_real_interrupt_in_service_holds_back_what_is_below)
 	CHECK_EQ(pic_pending(), 5);
 }
 
-/* The timer comes in the middle of a virtual interrupt: the first EOI is the timer's, the second the virtual one's. */
+/* The timer interrupts the handler of a virtual interrupt: the first EOI ends the timer's, the second the virtual interrupt. */
 TEST(nested_eois_go_to_the_one_that_is_higher)
 {
 	start(1);
@@ -227,7 +233,7 @@ TEST(nested_eois_go_to_the_one_that_is_higher)
 	out(0xa0, 0x20);
 	out(0x20, 0x20);
 	CHECK(chip[0].eois == 1 && chip[1].eois == 0);
-	/* And a virtual one in the middle of a real one. */
+	/* And a virtual interrupt during a real one. */
 	chip[0].irr = BIT(5);
 	CHECK_EQ(real_interrupt(), 5);
 	pic_set_lines(BIT(3));
@@ -247,7 +253,7 @@ TEST(what_is_below_a_virtual_one_is_held_back_in_the_chip)
 	chip[0].irr = BIT(5);
 	chip[1].irr = BIT(3) | BIT(6);
 	CHECK_EQ(real_interrupt(), -1);
-	CHECK_EQ(in(0x21), 0);			/* the guest does not see it */
+	CHECK_EQ(in(0x21), 0);			/* invisible to the guest */
 	pic_set_lines(0);
 	out(0xa0, 0x63);			/* specific */
 	out(0x20, 0x62);
@@ -270,14 +276,14 @@ TEST(automatic_eoi)
 TEST(rotation)
 {
 	start(1);
-	out(0x20, 0xc4);			/* line 4 is the lowest: 5 comes first */
+	out(0x20, 0xc4);			/* line 4 has the lowest priority, 5 the highest */
 	pic_set_lines(BIT(1) | BIT(5));
 	CHECK_EQ(pic_pending(), 5);
 	CHECK_EQ(pic_acknowledge(), 0x35);
 	CHECK_EQ(pic_pending(), -1);
-	out(0x20, 0xa0);			/* end and rotate: 5 is the lowest now */
+	out(0x20, 0xa0);			/* EOI with rotation: 5 has the lowest priority now */
 	CHECK_EQ(pic_pending(), 1);
-	/* An initialization brings back the usual order. */
+	/* An initialization restores the usual order. */
 	start(1);
 	pic_set_lines(BIT(1) | BIT(5));
 	CHECK_EQ(pic_pending(), 1);
@@ -319,7 +325,7 @@ TEST(a_doorbells_line_stays_masked_in_the_chip)
 	out(0xa1, 0xf7);
 	CHECK_EQ(chip[1].imr, 0xff);
 	CHECK_EQ(in(0xa1), 0xf7);
-	/* The guest's line is the virtual one. */
+	/* The guest sees the virtual line only. */
 	pic_set_lines(BIT(11));
 	CHECK_EQ(pic_pending(), 11);
 	pic_keep_masked(11, false);
@@ -336,7 +342,7 @@ TEST(a_doorbells_line_stays_a_level_in_the_chip)
 	start(1);
 	CHECK(t->on);
 	pic_keep_masked(11, true);
-	t->ops->write(t->ctx, 1, 1, 0x12);	/* edges, but for 9 and 12 */
+	t->ops->write(t->ctx, 1, 1, 0x12);	/* edge-triggered, except 9 and 12 */
 	CHECK_EQ(t->ops->read(t->ctx, 1, 1), 0x12);
 	CHECK(elcr[0] == 0 && elcr[1] == 0x1a);
 	t->ops->write(t->ctx, 0, 2, 0xffff);
@@ -377,7 +383,10 @@ TEST(given_back_and_taken_again)
 	CHECK_EQ(pic_acknowledge(), 0x3b);
 }
 
-/* MSI-X first, lines afterwards: the guest initializes its chips in between, and its masks are what it wrote all the while. */
+/*
+ * The guest uses MSI-X first and lines afterwards; in between it initializes its chips.  It always reads the masks that it
+ * wrote.
+ */
 TEST(vectors_are_learned_while_the_chips_are_the_guests)
 {
 	static const uint8_t masks[] = { 0xff, 0xfb, 0, 0x30, 0x40, 4, 1, 0 };
@@ -399,8 +408,8 @@ TEST(vectors_are_learned_while_the_chips_are_the_guests)
 	CHECK_EQ(pic_acknowledge(), 0x51);
 	pic_set_lines(BIT(11));
 	CHECK_EQ(pic_acknowledge(), 0x5b);
-	CHECK_EQ(pic_pending(), 11);		/* ICW4 said so: no EOI */
-	/* And once more. */
+	CHECK_EQ(pic_pending(), 11);		/* automatic EOI, by ICW4 */
+	/* And again. */
 	pic_watch(false);
 	initialize(0x68, 1);
 	out(0x21, 0);
@@ -421,7 +430,7 @@ TEST(commands_are_not_watched_while_the_chips_are_the_guests)
 	CHECK(trap_at(0x21, &off) == &traps[1] && trap_at(0xa1, &off) == &traps[3]);
 }
 
-/* Watched from the middle of an initialization, or until then; not from right behind ICW1, which alone shows nothing. */
+/* The watch begins or ends during an initialization, but not right after ICW1, which by itself cannot be noticed. */
 TEST(an_initialization_is_watched_in_part)
 {
 	for (unsigned words = 0; words <= 4; words++) {
@@ -448,7 +457,7 @@ TEST(an_initialization_is_watched_in_part)
 	}
 }
 
-/* ICW2 without ICW4, which no PC's guest does: the mask that follows is none of the words. */
+/* An initialization without ICW4, which no PC's guest does: the mask that follows is not an initialization word. */
 TEST(a_short_initialization_is_over_with_a_mask)
 {
 	start(1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/dev/power.c tests/unit/host/cpu.c */
-/* Resets beside ACPI, which stop the devices first, and the gate of A20, which stays on. */
+/* Resets other than ACPI's, which stop the devices first, and the A20 gate, which stays on. */
 #include "host/cpu.h"
 #include "host/host.h"
 #include "hv/dev/acpi.h"
@@ -33,7 +33,7 @@ static void port_write(void *ctx, uint32_t off, unsigned width, uint64_t v)
 }
 static const struct host_model ports = { port_read, port_write };
 
-/* What a byte to @port becomes there; 0x100 if it does not arrive. */
+/* Write a byte to @port.  Return the value that reaches the port; 0x100: none. */
 static unsigned out(uint16_t port, uint8_t v)
 {
 	unsigned before = writes;
@@ -54,7 +54,7 @@ TEST(a20_stays_on)
 	CHECK_EQ(out(0x64, 0xdf), 0xdf);
 	CHECK_EQ(out(0x64, 0xd1), 0xd1);
 	CHECK_EQ(out(0x60, 0xdd), 0xdf);
-	/* The byte behind, and one behind another command, are the keyboard's. */
+	/* The next byte, and a byte after another command, are for the keyboard. */
 	CHECK_EQ(out(0x60, 0xed), 0xed);
 	CHECK_EQ(out(0x64, 0xd1), 0xd1);
 	CHECK_EQ(out(0x64, 0xaa), 0xaa);
@@ -62,7 +62,7 @@ TEST(a20_stays_on)
 	for (unsigned pulse = 0xf1; pulse < 0x100; pulse += 2)
 		CHECK_EQ(out(0x64, (uint8_t)pulse), pulse | 2);
 	CHECK_EQ(stops, 0);
-	/* A wide one keeps its other bytes. */
+	/* The other bytes of a wide access pass. */
 	CHECK(!power_port_write(0x60, 2, 0x5511));
 	CHECK(last[0x60] == 0x11 && last[0x61] == 0x55);
 }
@@ -79,7 +79,7 @@ TEST(resets_stop_the_devices)
 	CHECK_EQ(ends, 3);
 	CHECK_EQ(out(0x92, 1), 3);
 	CHECK_EQ(ends, 4);
-	/* The devices once. */
+	/* The devices are stopped once. */
 	CHECK_EQ(stops, 1);
 }
 
@@ -99,13 +99,13 @@ TEST(registers_in_memory)
 	power_init();
 	CHECK_EQ((uintptr_t)page, base);
 	ends = 0;
-	/* Neighbours, and other values. */
+	/* Neighbouring addresses, and other values. */
 	page_ops->write(page, 0x14, 1, 0x0f);
 	page_ops->write(page, 0x10, 1, 0x01);
 	page_ops->write(page, 0x20, 1, 3 << 2);
 	CHECK(!ends && memory[0x14] == 0x0f && memory[0x10] == 1 && memory[0x20] == 3 << 2);
 	CHECK_EQ(page_ops->read(page, 0x14, 1), 0x0f);
-	/* The reset, also by a wide access from below. */
+	/* The reset, also by a wide access that begins below. */
 	page_ops->write(page, 0x10, 1, 0x0f);
 	CHECK(ends == 1 && memory[0x10] == 0x0f);
 	page_ops->write(page, 0x0e, 4, 0x000f0000);
@@ -115,7 +115,7 @@ TEST(registers_in_memory)
 	CHECK(ends == 2 && memory[0x20] == 3 << 2);
 	page_ops->write(page, 0x20, 1, 5 << 2 | BIT(5));
 	CHECK(ends == 3 && memory[0x20] == (5 << 2 | BIT(5)));
-	/* The same in a port. */
+	/* The same by a port. */
 	acpi.sleep_port = 0x80;
 	CHECK(!power_port_write(0x80, 1, 3 << 2 | BIT(5)) && power_port_write(0x80, 1, 3 << 2));
 	CHECK(power_port_write(0x80, 1, 5 << 2 | BIT(5)) && ends == 4);

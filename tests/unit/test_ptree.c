@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/mem/ptree.c hv/mem/nested.c hv/mem/mtrr.c hv/mem/gmem.c tests/unit/host/cpu.c */
-/* Page tables of the host and of the guest: largest pages, splits, holes that stay holes. */
+/* Page tables of the host and the guest's nested tables: largest pages, splits, holes that stay holes. */
 #include <string.h>
 #include <veneer/err.h>
 #include <veneer/gmem.h>
@@ -126,7 +126,7 @@ TEST(no_memory_is_said)
 	for (unsigned n = 1; n <= 2; n++) {
 		host_heap_fail_at(n);
 		CHECK_EQ(pt_set(&t, n * GIB + 5 * PAGE_SIZE, PAGE_SIZE, 0), -ERR_NOMEM);
-		/* What was mapped is mapped still. */
+		/* Earlier mappings are unchanged. */
 		CHECK_EQ(pt_get(&t, n * GIB + 5 * PAGE_SIZE) & P, P);
 	}
 }
@@ -138,7 +138,7 @@ static struct boot_info boot = {
 	.nranges = 3, .self_base = 0x7000000, .self_size = 0x400000,
 };
 
-static struct pt_tree view;	/* nested.c keeps its tree to itself: its root is enough */
+static struct pt_tree view;	/* nested.c does not publish its tree; the root suffices */
 
 /* The other processors are out of the guest while tables change. */
 static unsigned paused, changes;
@@ -255,7 +255,7 @@ TEST(the_hidden_stays_so_when_tables_run_out)
 
 	start();
 	CHECK_EQ(nested_hide(bar, 0x4000), 0);
-	/* The block itself is one large leaf; the hole in it takes two tables. */
+	/* The block is one large leaf; the hole in it takes two tables. */
 	for (unsigned n = 1; n <= 2; n++) {
 		host_heap_fail_at(n);
 		CHECK_EQ(nested_map_on_demand(bar + 0x100000), -ERR_NOMEM);
@@ -279,13 +279,13 @@ TEST(shared_blocks)
 	unsigned before = t.tables;
 	for (uint64_t at = GIB + 4 * MIB; at < GIB + 260 * MIB; at += 2 * MIB)
 		CHECK_EQ(pt_share(&t, at, shared), 0);
-	/* One for the 1 GiB that was one page. */
+	/* One table for the 1 GiB page that was split. */
 	CHECK_EQ(t.tables, before + 1);
 	CHECK_EQ(pt_get(&t, GIB + 4 * MIB) & ADDR, 0x5000);
 	CHECK_EQ(pt_get(&t, GIB + 260 * MIB - 1) & ADDR, 0x5000);
 	CHECK_EQ(pt_get(&t, GIB + 260 * MIB) & ADDR, GIB + 260 * MIB);
 	CHECK_EQ(pt_get(&t, GIB + 2 * MIB) & ADDR, GIB + 2 * MIB);
-	/* A page of its own needs a table of its own. */
+	/* An unshared page needs an unshared table. */
 	CHECK_EQ(pt_unshare(&t, GIB + 6 * MIB, shared), 0);
 	CHECK_EQ(pt_set(&t, GIB + 6 * MIB, PAGE_SIZE, RW), 0);
 	CHECK_EQ(t.tables, before + 2);
@@ -299,7 +299,7 @@ TEST(shared_blocks)
 	CHECK_EQ(pt_get(&t, GIB + 8 * MIB) & ADDR, 0x5000);
 }
 
-/* Nothing else changes a range of ones: not the guest's memory types, not a mapping on demand, not a hole in it. */
+/* A range of ones stays: the guest's memory types, a mapping on demand, or a hole in it do not change it. */
 TEST(ranges_of_ones)
 {
 	static struct boot_info b = { .self_base = 8 * MIB, .self_size = 4 * MIB };

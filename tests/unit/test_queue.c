@@ -44,7 +44,7 @@ static void violates(const char *text)
 	CHECK_EQ(broken, 1);
 	if (!strstr(why, text))
 		host_fail(__FILE__, __LINE__, "\"%s\" instead of \"%s\"", why, text);
-	/* Dead: nothing more is taken, told or written. */
+	/* The queue has failed: no more chains are taken, no more interrupts and used entries come. */
 	CHECK(!virtq_pop(&vq, &vq.chain));
 	virtq_push(&vq, 0, 1);
 	virtq_flush(&vq);
@@ -73,7 +73,7 @@ TEST(a_chain_comes_as_a_checked_copy)
 	CHECK_EQ(broken, 0);
 }
 
-/* The range that is remembered is a help and no permission. */
+/* The remembered range saves look-ups, but gives no permission. */
 TEST(pieces_lie_in_any_range_of_ram)
 {
 	uint8_t *other;
@@ -168,11 +168,11 @@ TEST(kicks_go_off_and_on_by_flag)
 	CHECK_EQ(ring.used->flags, 0);
 	virtq_kicks_off(&vq);
 	ring_add(&ring, (struct piece[]) { { mem, 10, true } }, 1);
-	CHECK(virtq_kicks_on(&vq));	/* came while nobody would have been told */
+	CHECK(virtq_kicks_on(&vq));	/* added while kicks were off */
 	CHECK(virtq_pop(&vq, &vq.chain));
 }
 
-/* 2.7.10: whether a driver that moves its index from @old to @new kicks. */
+/* True if a driver that moves its index from @old to @new kicks (2.7.10). */
 static bool would_kick(uint16_t old, uint16_t new)
 {
 	return (uint16_t)(new - *ring_avail_event(&ring) - 1) < (uint16_t)(new - old);
@@ -214,7 +214,7 @@ TEST(indirect_tables)
 
 	up(16, false);
 	t = (struct vring_desc *)(void *)(mem + 4096 + 8);	/* any alignment */
-	for (unsigned i = 0; i < 20; i++)			/* longer than the queue: the limit is the table's */
+	for (unsigned i = 0; i < 20; i++)			/* longer than the queue: the table's length is the limit */
 		t[i] = (struct vring_desc) { (uintptr_t)mem + i, 1, i < 19 ? VRING_DESC_NEXT : VRING_DESC_WRITE,
 					     (uint16_t)(i + 1) };
 	ring.desc[0] = (struct vring_desc) { (uintptr_t)mem + 99, 1, VRING_DESC_NEXT, 1 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/mem/segment.c */
-/* What is unmapped, when it all stays after all, and what the heap gets of it. */
+/* Which pages are unmapped, when all stay mapped, and which pages the heap gets. */
 #include "host/host.h"
 #include <veneer/err.h>
 #include <veneer/mem.h>
@@ -11,7 +11,7 @@
 
 #define PAGE	4096
 
-/* An image: a page of the start, one of each of two parts (the second needs the first), more parts, the rest, variables. */
+/* An image: a page of the start, a page for each of two parts (the second needs the first), more parts, the rest, variables. */
 __asm__(".data\n.balign 4096\n.globl veneer_start\nveneer_start: .skip 6 * 4096\n"
 	".globl veneer_data, veneer_variables\nveneer_data: veneer_variables: .skip 4096\n"
 	".globl veneer_data_end, veneer_start_bss_start, veneer_heap\n"
@@ -20,7 +20,7 @@ __asm__(".data\n.balign 4096\n.globl veneer_start\nveneer_start: .skip 6 * 4096\
 	".ascii \"start\\0\\0\\0\"\n.long 0, 4096, 0, 0\n"
 	".ascii \"first\\0\\0\\0\"\n.long 4096, 2 * 4096, 1, 3\n"
 	".ascii \"second\\0\\0\"\n.long 2 * 4096, 3 * 4096, 2, 2\n"
-	/* Three in two pages: the middle one is in both. */
+	/* Three parts in two pages: the middle part is in both. */
 	".ascii \"third\\0\\0\\0\"\n.long 3 * 4096, 3 * 4096 + 64, 4, 4\n"
 	".ascii \"fourth\\0\\0\"\n.long 3 * 4096 + 64, 4 * 4096 + 64, 8, 8\n"
 	".ascii \"fifth\\0\\0\\0\"\n.long 4 * 4096 + 64, 5 * 4096, 16, 16\n"
@@ -101,20 +101,20 @@ TEST(what_is_pointed_at_keeps_it_all_mapped)
 	unmap_fails = false;
 }
 
-/* From here on in this order. */
+/* From here on the tests depend on their order. */
 TEST(drops_the_start_and_unused_parts)
 {
 	uint64_t start = mem_phys(veneer_start);
 
 	memset(veneer_start, 0x5a, 6 * PAGE);
-	/* The second part, which needs the first; the fifth, whose page the fourth shares; and what belongs to none. */
+	/* These stay: the second part, which needs the first; the fifth, whose page the fourth shares; and pages of no part. */
 	segment_use(veneer_start + 2 * PAGE + 5);
 	segment_use(veneer_start + 5 * PAGE - 5);
 	segment_use(veneer_start + 5 * PAGE + 5);
 	heap_word = start + 2 * PAGE;
-	((uint64_t *)veneer_data)[0] = start;	/* where the image begins: a range, no pointer */
+	((uint64_t *)veneer_data)[0] = start;	/* the image's beginning: an address range, not a pointer */
 	((uint64_t *)veneer_data)[1] = start + 5 * PAGE;
-	/* The page that the fourth part, which goes, shares with the fifth: its page table entry is still there. */
+	/* The unused fourth part shares this page with the fifth: the page table entry stays. */
 	((uint64_t *)veneer_data)[2] = start + 4 * PAGE + 0x21;
 	segment_drop(flush);
 	CHECK_EQ(unmapped, 1 | 8);

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/cpu/cpus.c hv/cpu/ipi.c hv/cpu/features.c hv/smp/smp.c tests/unit/host/cpu.c */
 /* libs: -lpthread */
-/* An INIT that the processor hands over: waiting for its SIPI as silicon does, or emulated. */
+/*
+ * INIT, SIPI and NMIs of the guest's processors: a wait for the SIPI by the processor itself, or emulated; pokes, and posted
+ * work.
+ */
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -32,11 +35,11 @@ static struct vcpu_regs regs;
 static unsigned sent, left, waits, watches, inits;
 static struct cpu *me;
 
-/* Whoever waits sees the time go by. */
+/* Time passes with each look at the clock. */
 uint64_t time_us(void) { return host_now_us += 10; }
 
 static unsigned to_all, aimed;
-static struct cpu *hears_all;		/* leaves the guest when all are poked */
+static struct cpu *hears_all;		/* this processor leaves the guest if all are poked */
 void lapic_send(uint32_t id, uint32_t low)
 {
 	sent++;
@@ -61,7 +64,7 @@ bool lapic_pmi_is_nmi(bool *masked)
 	*masked = pmi_masked;
 	return pmi_nmi;
 }
-/* What the guest has written to the ICR of whoever looks. */
+/* The ICR of the processor that looks, as the guest has written it. */
 static uint32_t icr;
 static unsigned kept;
 bool lapic_sipi_sent(uint32_t *low, uint32_t *dest)
@@ -93,7 +96,7 @@ static unsigned answers;
 void intx_answer(void) { answers++; }
 void doorbell_leave(uint32_t cpu)
 {
-	/* Nobody may aim a bell here any more. */
+	/* No bell may be aimed at this processor any more. */
 	CHECK_EQ(me->state, CPU_WAITS);
 	CHECK_EQ(cpu, me->index);
 	CHECK_EQ(waits, 0);
@@ -115,7 +118,7 @@ static void flush(struct vcpu *v)
 		in_flush();
 }
 
-/* Another processor wants everybody out while this one waits: it is out, and no NMI could reach it. */
+/* Another processor wants all out of the guest while this one waits: this one is out, and no NMI could reach it. */
 static void *other(void *arg)
 {
 	guest_pause();
@@ -143,7 +146,7 @@ static struct vcpu_ops ops = {
 };
 const struct vcpu_ops *vcpu_ops = &ops;
 
-/* The second processor has left the guest with an INIT. */
+/* Start with a second processor that has left the guest by an INIT. */
 static void start(int (*wait)(struct vcpu *))
 {
 	me = &host_cpu;
@@ -157,7 +160,7 @@ static void start(int (*wait)(struct vcpu *))
 	host_cpuid_set(1, (struct cpuid_regs){ .eax = 0x306c3 });
 }
 
-/* Before the watch begins: it cannot be ended here but by all_run(). */
+/* This test runs before the watch begins, which only all_run() can end here. */
 TEST(as_silicon)
 {
 	start(wait_sipi);
@@ -169,7 +172,7 @@ TEST(as_silicon)
 	CHECK(regs.seg[SEG_CS].base == VECTOR << 12 && regs.seg[SEG_CS].selector == VECTOR << 8);
 	CHECK(!regs.rip && regs.cr0 == (CR0_ET | CR0_CD) && regs.gpr[GPR_RDX] == 0x306c3);
 	CHECK_EQ(watches, 0);
-	/* Nobody sent it an NMI; what they wanted is still there. */
+	/* Nobody sent the processor an NMI; their requests are still set. */
 	CHECK_EQ(sent, 0);
 	CHECK_EQ(me->requests, REQ_FLUSH | REQ_CLOCK);
 	CHECK(!me->in_guest && !me->poke);
@@ -187,7 +190,7 @@ TEST(what_others_want)
 	CHECK_EQ(answers, 1);
 }
 
-/* The poke before the INIT has its NMI behind it: the next one must send another. */
+/* The NMI of a poke from before the INIT is over: the next poke must send another. */
 TEST(a_poke_from_before)
 {
 	start(wait_sipi);
@@ -201,7 +204,7 @@ TEST(emulated_where_the_processor_cannot)
 	int (*const ways[])(struct vcpu *) = { NULL, cannot };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(ways); i++) {
-		/* Ends the watch of the round before: all run. */
+		/* End the watch of the previous round: all run. */
 		start(ways[i]);
 		watches = 0;
 		smp_real_init(me);
@@ -215,7 +218,7 @@ TEST(emulated_where_the_processor_cannot)
 	}
 }
 
-/* The INIT was still emulated, and the watch is over when it is served: nobody would see the SIPI. */
+/* The INIT was emulated, but the watch ends before the INIT is served: without another watch the SIPI would be lost. */
 TEST(watched_again_where_one_waits)
 {
 	start(NULL);
@@ -225,10 +228,10 @@ TEST(watched_again_where_one_waits)
 	me->sipi = VECTOR;
 	smp_serve(me);
 	CHECK(watches == 1 && me->state == CPU_RUNS);
-	/* And not twice. */
+	/* The watch does not begin twice. */
 	me->state = CPU_RUNS;
 	CHECK_EQ(smp_watch(), 0);
-	CHECK_EQ(watches, 2);		/* it had ended: all run */
+	CHECK_EQ(watches, 2);		/* the watch had ended, since all run */
 	CHECK_EQ(smp_watch(), 0);
 	CHECK_EQ(watches, 2);
 	me->requests = REQ_INIT | REQ_SIPI;
@@ -236,7 +239,7 @@ TEST(watched_again_where_one_waits)
 	CHECK_EQ(watches, 2);
 }
 
-/* The NMI of a poke that was latched before comes before the sleep: the next one that wants something has to send another. */
+/* The latched NMI of an earlier poke comes before the sleep: the next request has to send another. */
 static unsigned sleeps;
 
 static void sleep_until_sipi(const volatile uint32_t *wake)
@@ -260,7 +263,7 @@ TEST(a_poke_from_before_the_sleep)
 	CHECK(sleeps == 1 && me->state == CPU_RUNS);
 }
 
-/* Whose an NMI is that this processor took. */
+/* Which NMIs of this processor are the guest's. */
 static unsigned own;
 static void inject_nmi(struct vcpu *v) { own++; }
 
@@ -274,7 +277,7 @@ TEST(nmis)
 	CHECK(!own && !me->poke);
 	smp_nmi(me);
 	CHECK_EQ(own, 1);
-	/* A doorbell that finds the flag of a poke, whose NMI comes later. */
+	/* A doorbell's NMI takes the flag of a poke, whose own NMI comes later. */
 	me->poke = 1;
 	rings = true;
 	smp_nmi(me);
@@ -283,14 +286,13 @@ TEST(nmis)
 	CHECK_EQ(own, 1);
 	smp_nmi(me);
 	CHECK_EQ(own, 2);
-	/* Not while it waits for a SIPI. */
+	/* Not while the processor waits for a SIPI. */
 	me->state = CPU_WAITS;
 	smp_nmi(me);
 	CHECK_EQ(own, 2);
 }
 
-/* A poke that came while the local APIC was reset is over; a bell that rang then is looked for. */
-/* A doorbell's NMI and one of the guest's counters came together. */
+/* An NMI of a doorbell and an NMI of the guest's counters came together. */
 TEST(an_nmi_of_the_counters_beside_a_doorbell)
 {
 	start(NULL);
@@ -306,7 +308,7 @@ TEST(an_nmi_of_the_counters_beside_a_doorbell)
 	host_msr_set(0x38e, BIT64(62) | 2);
 	smp_nmi(me);
 	CHECK_EQ(own, 1);
-	/* Its handler is at it; or it never unmasks. */
+	/* The guest's handler still runs, or never unmasks the entry. */
 	smp_nmi(me);
 	host_now_us += 100000;
 	smp_nmi(me);
@@ -317,7 +319,7 @@ TEST(an_nmi_of_the_counters_beside_a_doorbell)
 	pmi_masked = true;
 	smp_nmi(me);
 	CHECK_EQ(own, 2);
-	/* One that nothing explained has told the guest already. */
+	/* An NMI without another cause was given to the guest already. */
 	pmi_masked = rings = false;
 	host_now_us += 100000;
 	smp_nmi(me);
@@ -326,7 +328,9 @@ TEST(an_nmi_of_the_counters_beside_a_doorbell)
 	me->pmi_given = false;
 	smp_nmi(me);
 	CHECK_EQ(own, 3);
-	/* The host took it while the bell was answered: an exit of its own follows, and the guest gets one. */
+	/*
+	 * The host took the second NMI during the doorbell's poll: it becomes an exit of its own, and the guest gets one NMI.
+	 */
 	host_now_us += 100000;
 	pmi_masked = rings = true;
 	me->nmi_count++;
@@ -336,7 +340,7 @@ TEST(an_nmi_of_the_counters_beside_a_doorbell)
 	rings = false;
 	smp_nmi(me);
 	CHECK_EQ(own, 4);
-	/* Told once, and masked anew without a look between. */
+	/* The guest got an NMI; later the entry is masked anew, without a check in between. */
 	rings = true;
 	host_now_us += 100000;
 	smp_nmi(me);
@@ -345,7 +349,7 @@ TEST(an_nmi_of_the_counters_beside_a_doorbell)
 	smp_nmi(me);
 	CHECK_EQ(own, 6);
 	own = 3;
-	/* Not for NMIs, not silicon, not running. */
+	/* The entry sends no NMIs; no silicon underneath; the processor does not run. */
 	host_now_us += 100000;
 	pmi_nmi = false;
 	smp_nmi(me);
@@ -359,6 +363,7 @@ TEST(an_nmi_of_the_counters_beside_a_doorbell)
 	features.pmi_masks = rings = false;
 }
 
+/* A poke during the reset of the local APIC is over; bells may have rung meanwhile and are looked for. */
 TEST(nmis_while_the_local_apic_is_reset)
 {
 	start(wait_sipi);
@@ -374,7 +379,7 @@ TEST(nmis_while_the_local_apic_is_reset)
 	smp_serve(me);
 	nmi_in_reset = false;
 	CHECK(!me->poke && looks == 1 && me->state == CPU_RUNS);
-	/* And where NMIs may have been lost, the flag does not stand for ever. */
+	/* If NMIs may have been lost, the flag of the poke is cleared. */
 	me->poke = 1;
 	smp_nmis_lost(me);
 	CHECK(!me->poke && looks == 2);
@@ -387,7 +392,7 @@ TEST(nmis_while_the_local_apic_is_reset)
 
 static struct cpu third;
 
-/* With the watch on, the second processor starts, the last one to do so: how often that ends the watch. */
+/* With the watch on, start the second processor, which is the last.  Return how often that ends the watch. */
 static unsigned ends_by_start(enum config_ap_trap trap, bool is_safe)
 {
 	start(NULL);
@@ -411,7 +416,7 @@ TEST(the_watch_ends_where_that_is_safe_or_wanted)
 	CHECK_EQ(ends_by_start(AP_TRAP_AUTO, false), 0);
 	CHECK_EQ(ends_by_start(AP_TRAP_START, false), 1);
 	CHECK_EQ(ends_by_start(AP_TRAP_ALWAYS, true), 0);
-	/* A parked one that is not the guest's would be taken from Veneer. */
+	/* The guest could take a parked processor, which it does not own, away from Veneer. */
 	third = (struct cpu){ .index = 2, .apic_id = 4, .state = CPU_ABSENT };
 	cpus[2] = &third;
 	CHECK_EQ(ends_by_start(AP_TRAP_START, false), 0);
@@ -440,24 +445,24 @@ TEST(no_watch_before_an_init_where_that_is_safe)
 {
 	cpus[2] = NULL;
 	CHECK_EQ(ends_by_start(AP_TRAP_AUTO, true), 1);
-	/* Beside the others: the watch cannot be taken off again for a test. */
+	/* In one test: the watch cannot be undone for another. */
 	parked(AP_TRAP_NEVER, false);
 	CHECK(!watches && !kept && hidden_size);
 	parked(AP_TRAP_AUTO, true);
 	CHECK(!watches && kept == 1);
-	/* The INIT has it begin, and those that run look for a SIPI. */
+	/* The INIT begins the watch, and running processors look for a SIPI in their ICR. */
 	me->init_seen = 1;
 	smp_real_init(me);
 	CHECK(watches == 1 && me->state == CPU_WAITS && me->init_taken && left == 1);
 	CHECK(cpus[0]->requests & REQ_SENT);
-	/* It is there. */
+	/* There is a SIPI. */
 	icr = ICR_ASSERT | FIELD_PREP(ICR_MODE, ICR_MODE_SIPI) | VECTOR;
 	ipi_look_back();
 	CHECK(me->requests & REQ_SIPI);
 	smp_serve(me);
 	CHECK(me->state == CPU_RUNS && regs.seg[SEG_CS].base == VECTOR << 12);
 	CHECK(ends == 1 && !me->init_taken);
-	/* An old SIPI starts nobody again. */
+	/* An old SIPI does not start a processor again. */
 	me->state = CPU_WAITS;
 	me->init_taken = 1;
 	me->requests = 0;
@@ -465,7 +470,7 @@ TEST(no_watch_before_an_init_where_that_is_safe)
 	CHECK_EQ(me->requests, 0);
 }
 
-/* A SIPI for one that has not had its INIT yet, and one that the guest sends under the watch. */
+/* A SIPI for a processor that has not had its INIT yet, and a SIPI that the guest sends under the watch. */
 TEST(the_sipi_comes_after_the_watch)
 {
 	parked(AP_TRAP_AUTO, true);
@@ -480,7 +485,7 @@ TEST(the_sipi_comes_after_the_watch)
 	CHECK(ipi_guest_sends(ICR_ASSERT | FIELD_PREP(ICR_MODE, ICR_MODE_SIPI) | VECTOR, 2, false));
 	smp_serve(me);
 	CHECK(me->state == CPU_RUNS && ends == 1);
-	/* Others are parked: no reason to watch. */
+	/* Other processors are parked: that is no reason to watch. */
 	parked(AP_TRAP_AUTO, true);
 	third = (struct cpu){ .index = 2, .apic_id = 4, .state = CPU_WAITS };
 	cpus[2] = &third;
@@ -493,7 +498,7 @@ TEST(the_sipi_comes_after_the_watch)
 	ncpus = 2;
 }
 
-/* One that is not the guest's keeps sleeping. */
+/* A processor that is not the guest's continues to sleep. */
 TEST(an_init_for_a_processor_that_the_guest_has_not)
 {
 	parked(AP_TRAP_AUTO, true);
@@ -522,7 +527,7 @@ static void sleep_for_sipi(const volatile uint32_t *wake)
 	CHECK(*wake & REQ_SIPI);
 }
 
-/* The sleep that an INIT ends; if the processor has none, the watch begins. */
+/* An INIT ends the sleep; if the processor has no such sleep, the watch begins. */
 TEST(parked_so_that_an_init_ends_the_sleep)
 {
 	for (park_err = 0; park_err >= -1; park_err--) {
@@ -539,7 +544,7 @@ TEST(parked_so_that_an_init_ends_the_sleep)
 }
 
 
-/* A guest has written the id of its local APIC: what is sent to the old one comes nowhere. */
+/* The guest has changed its APIC id: NMIs to the old id reach no processor. */
 
 static void third_in_guest(void)
 {
@@ -560,7 +565,7 @@ TEST(poked_by_whatever_id)
 	CHECK_EQ(to_all, 1);
 	CHECK(third.requests & REQ_ID);
 	guest_resume();
-	/* It says its id, once, and what rings there is aimed at that. */
+	/* The processor publishes its new id, once, and its bells are aimed at that id. */
 	id = 9;
 	aimed = 0;
 	me->requests = REQ_ID;
@@ -568,7 +573,7 @@ TEST(poked_by_whatever_id)
 	CHECK(me->apic_id == 9 && aimed == 1);
 	smp_look_at_id(me);
 	CHECK_EQ(aimed, 1);
-	/* The NMI to all that this one has got, too, is not the guest's. */
+	/* The NMI to all, which this processor also gets, is not the guest's. */
 	ops.inject_nmi = inject_nmi;
 	own = 0;
 	smp_nmi(me);
@@ -619,7 +624,7 @@ TEST(work_goes_to_a_processor_that_runs)
 	third.requests = 0;
 	post(50);
 	CHECK(endless && third.requests == REQ_WORK && sent == 1);
-	/* It is not on its way to the guest before it has run some, and hands on in its turn. */
+	/* The processor runs some of the work before it enters the guest, and hands the rest on. */
 	CHECK_EQ(me->requests & REQ_WORK, 0);
 	third.state = CPU_WAITS;
 	cpus[0]->state = CPU_RUNS;
@@ -637,7 +642,7 @@ TEST(work_goes_to_a_processor_that_runs)
 	third.in_guest = 0;
 }
 
-/* One that was chosen, and waits for its SIPI where it hears of no request. */
+/* The chosen processor waits for its SIPI, and takes no requests meanwhile. */
 static int wait_and_look(struct vcpu *v)
 {
 	CHECK(!(me->requests & REQ_WORK) && !owner.pending);
@@ -672,7 +677,7 @@ static void sleep_never(const volatile uint32_t *wake)
 		host_fail(__FILE__, __LINE__, "it sleeps, and its SIPI is gone");
 }
 
-/* The processor has seen the INIT, and does not wait yet. */
+/* The processor has taken the INIT, and does not wait yet. */
 TEST(a_sipi_right_behind_its_init)
 {
 	start(NULL);
@@ -691,7 +696,7 @@ static void send_init(void)
 	CHECK(ipi_guest_sends(ICR(INIT), me->apic_id, false));
 }
 
-/* INIT, SIPI, INIT: it waits for another SIPI, also if the first two are being served. */
+/* INIT, SIPI, INIT: the processor waits for another SIPI, even if the second INIT comes while the first two are served. */
 static void sleep_once(const volatile uint32_t *wake)
 {
 	CHECK(me->state == CPU_WAITS && !*wake);
@@ -713,7 +718,7 @@ TEST(an_init_takes_back_a_sipi_that_is_being_served)
 	CHECK_EQ(regs.seg[SEG_CS].base, (VECTOR + 1) << 12);
 }
 
-/* The last one starts while another one's INIT is on its way: its SIPI will have to be emulated. */
+/* The last processor starts while an INIT for another is on its way, whose SIPI has to be emulated. */
 TEST(no_end_of_the_watch_while_an_init_is_on_its_way)
 {
 	start(NULL);
@@ -732,7 +737,7 @@ TEST(no_end_of_the_watch_while_an_init_is_on_its_way)
 	me->requests = REQ_INIT | REQ_SIPI;
 	smp_serve(me);
 	CHECK_EQ(ends, 1);
-	/* It has ended while an INIT was being emulated: watched before the sender goes on. */
+	/* The watch ended during the emulation of an INIT: it begins again before the sender continues. */
 	smp_init();
 	watches = 0;
 	CHECK(ipi_guest_sends(ICR(INIT), 4, false));
@@ -740,7 +745,7 @@ TEST(no_end_of_the_watch_while_an_init_is_on_its_way)
 	ncpus = 2;
 }
 
-/* Emulated for one that waits as silicon does, since the watch began meanwhile: it hears of the SIPI by itself only. */
+/* The watch began while the processor waits for the SIPI by itself: the emulated SIPI has to be sent to it. */
 TEST(a_sipi_for_one_that_waits_itself)
 {
 	start(NULL);
@@ -790,7 +795,7 @@ static bool begins_at(uint32_t vector)
 	return false;
 }
 
-/* Each SIPI starts it, with no time between INIT and SIPI, and whatever came before. */
+/* Each SIPI starts the processor, without time between INIT and SIPI, whatever came before. */
 TEST(a_storm_of_inits)
 {
 	bool all = true;
@@ -827,20 +832,20 @@ TEST(a_storm_of_inits)
 	CHECK(all);
 }
 
-/* veneer,ap-trap = "always", and before all run: SIPIs never reach the processor. */
+/* With veneer,ap-trap = "always", and while some processors do not run, a SIPI never reaches the hardware. */
 TEST(emulated_while_watched)
 {
 	config.ap_trap = AP_TRAP_ALWAYS;
 	start(wait_sipi);
 	CHECK_EQ(smp_watch(), 0);
-	/* No message by a store beside the local APIC. */
+	/* A store beside the local APIC cannot send a message. */
 	CHECK(hidden == 0xfee01000 && hidden_size == 0xff000);
 	smp_real_init(me);
 	CHECK_EQ(waits, 0);
 	CHECK_EQ(me->state, CPU_WAITS);
 }
 
-/* A processor that never came to Veneer waits for its SIPI outside. */
+/* A processor that never reached Veneer waits for its SIPI outside. */
 TEST(processors_outside_of_veneer)
 {
 	smp_unused_cpu();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: */
-/* The functions of hv/lib/string.c under other names, so that the C library's stay the oracle. */
+/* The functions of hv/lib/string.c, under other names, compared with those of the C library. */
 #define memcpy v_memcpy
 #define memmove v_memmove
 #define memset v_memset

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/svm/svm.c hv/svm/svm_msr.c hv/svm/svm_nmi.c hv/svm/svm_check.c hv/cpu/msr.c */
 /* sources: hv/cpu/features.c tests/unit/host/cpu.c */
-/* SVM with an entry that only remembers what goes in, and leaves as it is told. */
+/* SVM with a fake entry, which records its input and exits as the test says. */
 #include "host/cpu.h"
 #include "host/host.h"
 #include "hv/cpu/entry.h"
@@ -11,11 +11,11 @@
 #include "hv/mem/ptree.h"
 #include "hv/svm/svm.h"
 
-/* What svm.c calls around an entry, of which there is none here. */
+/* Stand-ins for what svm.c calls around an entry. */
 void svm_enter(uint64_t gpr[GPR_COUNT], uint64_t vmcb, uint64_t host);
 static struct { uint64_t eventinj, vintr; uint32_t intercepts; } in;
 static bool taken;		/* the guest takes a virtual interrupt before it exits */
-static uint64_t leaves;		/* with this code */
+static uint64_t leaves;		/* the exit's code */
 static struct vmcb *box;
 
 void svm_enter(uint64_t gpr[GPR_COUNT], uint64_t vmcb, uint64_t host)
@@ -39,7 +39,7 @@ const struct pt_format pt_format_x86;
 bool mtrr_read(uint32_t msr, uint64_t *value) { return false; }
 bool mtrr_write(uint32_t msr, uint64_t value) { return false; }
 
-/* R_INIT is kept by KVM, too, which resets a processor at INIT all the same. */
+/* KVM also keeps R_INIT, but resets a processor at INIT nevertheless. */
 TEST(init_is_safe_on_silicon_that_keeps_the_bit)
 {
 	static const struct { uint32_t ecx; uint64_t vm_cr; bool safe; } c[] = {
@@ -104,7 +104,7 @@ TEST(an_interrupt_is_injected_on_silicon_and_on_kvm)
 	}
 }
 
-/* QEMU would deliver an injected one twice. */
+/* QEMU would deliver an injected interrupt twice. */
 TEST(an_interrupt_is_virtual_on_qemu)
 {
 	struct vcpu *v = vcpu_on(0x54474354);
@@ -112,7 +112,7 @@ TEST(an_interrupt_is_virtual_on_qemu)
 	svm_ops.inject_interrupt(v, VECTOR);
 	svm_ops.run(v, &x);
 	CHECK(went_virtual());
-	/* A physical one must not be taken before it: QEMU would forget the virtual one. */
+	/* The guest must not take a physical interrupt first: QEMU would then lose the virtual one. */
 	CHECK(in.intercepts & ICPT_INTR);
 	svm_ops.run(v, &x);
 	CHECK_EQ(in.eventinj, 0);
@@ -129,7 +129,7 @@ TEST(a_virtual_interrupt_that_was_not_taken_is_injected)
 	leaves = VMEXIT_INTR;
 	svm_ops.run(v, &x);
 	CHECK(went_virtual());
-	/* The physical one that made it exit is not acknowledged meanwhile. */
+	/* The physical interrupt that caused the exit is not acknowledged meanwhile. */
 	CHECK(!svm_ops.can_interrupt(v));
 	svm_ops.run(v, &x);
 	CHECK(went_injected());
@@ -138,7 +138,7 @@ TEST(a_virtual_interrupt_that_was_not_taken_is_injected)
 	CHECK(svm_ops.can_interrupt(v));
 }
 
-/* The handler of a fault in its delivery runs with IF = 0: the interrupt waits until it has ended. */
+/* A fault occurs in the delivery: its handler runs with IF = 0, and the interrupt waits until the handler has ended. */
 TEST(a_virtual_interrupt_is_not_injected_where_the_guest_cannot_take_it)
 {
 	struct vcpu *v = vcpu_on(0x54474354);
@@ -155,7 +155,7 @@ TEST(a_virtual_interrupt_is_not_injected_where_the_guest_cannot_take_it)
 	CHECK(went_injected());
 }
 
-/* The same if the exit at that moment is wanted for something else: injection would not wait for the guest's IF. */
+/* The same with an open interrupt window: injection would not wait for the guest's IF. */
 TEST(a_window_does_not_make_a_refused_interrupt_come_too_early)
 {
 	struct vcpu *v = vcpu_on(0x54474354);
@@ -168,7 +168,7 @@ TEST(a_window_does_not_make_a_refused_interrupt_come_too_early)
 	svm_ops.run(v, &x);
 	CHECK_EQ(in.eventinj, 0);
 	CHECK((in.vintr & VINTR_IRQ) && (in.intercepts & ICPT_VINTR));
-	/* The window opens; another waits behind this one. */
+	/* The guest can take interrupts now; another interrupt waits. */
 	v->rflags |= RFLAGS_IF;
 	leaves = VMEXIT_VINTR;
 	svm_ops.run(v, &x);
@@ -180,7 +180,7 @@ TEST(a_window_does_not_make_a_refused_interrupt_come_too_early)
 	CHECK(!(in.vintr & VINTR_IRQ) && !(in.intercepts & ICPT_VINTR));
 }
 
-/* An exit as soon as the guest can take interrupts is the virtual interrupt's other use. */
+/* The interrupt window needs the virtual interrupt, too. */
 TEST(a_window_leaves_the_vector_to_injection)
 {
 	struct vcpu *v = vcpu_on(0x54474354);

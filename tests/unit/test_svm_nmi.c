@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/svm/svm_nmi.c */
-/* The guest's NMIs on SVM: blocked until an IRET has been executed, and the step over it leaves no trace. */
+/* The guest's NMIs on SVM: blocked until the guest has executed an IRET; the guest does not notice the single step over it. */
 #include <string.h>
 #include "host/host.h"
 #include "hv/svm/svm.h"
@@ -27,7 +27,7 @@ static void start(bool vnmi)
 	svm_nmi_init(&s, vnmi);
 }
 
-/* What svm_run() does around an entry; true when an NMI went in. */
+/* Enter as svm_run() does.  True if an NMI was injected. */
 static bool entry(void)
 {
 	uint32_t before[2] = { vmcb.exc_icpt, vmcb.intercept1 };
@@ -55,7 +55,7 @@ static void leave(uint64_t code)
 	CHECK(!s.stepping);
 }
 
-/* One NMI taken, a second waits, and the handler's IRET has exited. */
+/* The guest has taken an NMI, a second is held, and the handler's IRET has exited. */
 static void at_iret(void)
 {
 	start(false);
@@ -103,7 +103,7 @@ TEST(one_waits_until_the_iret_is_executed)
 	CHECK(!entry());
 }
 
-/* None waits: nothing is stepped, and the next is free to come as soon as the guest is elsewhere. */
+/* No NMI is held: no single step, and the next NMI is injected once the guest is behind the IRET. */
 TEST(no_step_without_need)
 {
 	start(false);
@@ -131,7 +131,7 @@ TEST(other_exits_before_the_iret)
 		CHECK_EQ(vmcb.dr6, 0xffff0ff0);
 		CHECK_EQ(x.kind, EXIT_OTHER);
 	}
-	/* An interrupt goes in there: its handler's IRET is the one that counts. */
+	/* An interrupt is injected at the IRET: the IRET of its handler ends the blocking. */
 	s.pending_event = svm_event(EVENT_INTR, 0x40);
 	CHECK(!entry());
 	CHECK(!s.stepping && (vmcb.intercept1 & ICPT_IRET));
@@ -159,7 +159,7 @@ TEST(an_iret_that_faults)
 		CHECK_EQ(s.pending_event, vectors[i] == 6 ? event : (event | EVENT_HAS_ERROR | 0x7f8ull << 32));
 		CHECK_EQ(vmcb.cr2, vectors[i] == 14 ? 0xdead000u : 1u);
 		CHECK(vectors[i] != 14 || !(vmcb.clean & CLEAN_CR2));
-		/* Still blocked: until the fault's handler returns. */
+		/* NMIs stay blocked until the fault's handler returns. */
 		CHECK(!entry());
 		CHECK(!s.stepping && (vmcb.intercept1 & ICPT_IRET));
 	}
@@ -177,7 +177,7 @@ TEST(an_iret_that_faults_in_real_mode_has_no_error_code)
 
 TEST(the_guests_own_debugging)
 {
-	/* It steps, too: its #DB first, then the NMI at that handler's IRET, or when interrupts are on. */
+	/* The guest single-steps, too: its #DB comes first, then the NMI, at the IRET of the #DB's handler or with IF = 1. */
 	at_iret();
 	s.v.rflags |= RFLAGS_TF;
 	step();
@@ -190,14 +190,14 @@ TEST(the_guests_own_debugging)
 	s.v.rip = 0x7000;
 	leave(VMEXIT_IRET);
 	CHECK(entry());
-	/* The IRET goes back into code that is stepped: not yet. */
+	/* The IRET returns to code that the guest single-steps: the #DB comes after the next instruction. */
 	at_iret();
 	step();
 	stepped(FLAGS | RFLAGS_TF);
 	CHECK_EQ(vmcb.dr6, 0xffff0ff0);
 	CHECK_EQ(s.v.rflags, FLAGS | RFLAGS_TF);
 	CHECK(entry());
-	/* A watched stack; breakpoint 1 is not enabled. */
+	/* A data breakpoint on the stack; breakpoint 1 is not enabled. */
 	at_iret();
 	vmcb.dr7 = 0x401;
 	vmcb.dr6 |= BIT(2);
@@ -206,7 +206,7 @@ TEST(the_guests_own_debugging)
 	stepped(FLAGS);
 	CHECK_EQ(vmcb.dr6, 0xffff0ff5);
 	CHECK_EQ(s.pending_event, svm_event(EVENT_EXCEPTION, 1));
-	/* An instruction breakpoint at the IRET: it is not executed. */
+	/* An instruction breakpoint at the IRET, which is not executed. */
 	at_iret();
 	vmcb.dr7 = 0x401;
 	step();

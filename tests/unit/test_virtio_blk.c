@@ -19,7 +19,7 @@ static struct {
 	struct disk_cmd *cmd[64];
 	unsigned ncmd, kicks, aborts, flushes;
 	uint8_t data[BLOCKS * 512];
-	uint8_t stable[BLOCKS * 512];		/* as of the last flush */
+	uint8_t stable[BLOCKS * 512];		/* contents at the last flush */
 	enum disk_op last_op;
 	bool last_unmap;
 	uint64_t last_lba;
@@ -60,7 +60,7 @@ static void perform(struct disk_cmd *c)
 	}
 }
 
-/* One poll that finds the first @n commands done. */
+/* Complete the first @n commands, in one poll. */
 static void complete(unsigned n, int status)
 {
 	struct disk_cmd *cmd[64];
@@ -123,7 +123,7 @@ static void up(uint64_t features)
 	modern_up(&ring, 1, features, 256);
 }
 
-/* Header, data, status in descriptors of their own; not kicked. */
+/* Add a request with a descriptor each for header, data and status, without a kick. */
 static void request(uint32_t type, uint64_t sector, void *data, uint32_t len, bool in)
 {
 	*hdr = (struct virtio_blk_hdr) { .type = type, .sector = sector };
@@ -184,7 +184,7 @@ TEST(reads_and_writes_in_any_framing)
 		uint32_t len;
 
 		up(NO_EVENT);
-		/* One stretch of memory: header, 1024 bytes, status. */
+		/* One contiguous piece: header, 1024 bytes, status. */
 		*(struct virtio_blk_hdr *)(void *)mem = (struct virtio_blk_hdr) { .type = VIRTIO_BLK_T_OUT, .sector = 7 };
 		for (unsigned k = 16; k < 1040; k++)
 			mem[k] = (uint8_t)(k ^ i);
@@ -208,7 +208,7 @@ TEST(reads_and_writes_in_any_framing)
 		CHECK(ring_take(&ring, NULL, &len));
 		CHECK_EQ(len, 1);
 
-		/* Back: the status in the last piece behind the data. */
+		/* A read: the status follows the data in the last piece. */
 		memset(mem + 4096, 0, 2048);
 		mem[4096 + 1024] = 0xaa;
 		*hdr = (struct virtio_blk_hdr) { .type = VIRTIO_BLK_T_IN, .sector = 7 };
@@ -280,7 +280,7 @@ TEST(read_only_disks_stay_as_they_are)
 
 	make_disk(512);
 	make(false);
-	modern_up(&ring, 1, NO_EVENT & ~VIRTIO_BLK_F_RO, 256);	/* the driver does not even know */
+	modern_up(&ring, 1, NO_EVENT & ~VIRTIO_BLK_F_RO, 256);	/* not negotiated */
 	CHECK(guest_in(TWIN_IO, 4) & BIT(5));
 	CHECK(!(guest_in(TWIN_IO, 4) & (BIT(13) | BIT(14))));
 	memcpy(before, hw.data, sizeof(before));
@@ -357,7 +357,7 @@ TEST(errors_reach_the_guest)
 	CHECK_EQ(vb->cnt_errors, 2);
 }
 
-/* Writes of a driver that knows no FLUSH. */
+/* Writes of a driver that does not negotiate FLUSH. */
 TEST(without_flush_a_write_is_stable_when_done)
 {
 	make_disk(512);
@@ -373,7 +373,7 @@ TEST(without_flush_a_write_is_stable_when_done)
 	complete(2, 0);
 	CHECK_EQ(*status, 0xaa);
 	CHECK_EQ(ring.used->idx, 0);
-	complete(1, 0);			/* the third write; a flush for the first two waits or runs */
+	complete(1, 0);			/* the third write; the flush for the first two is queued or in flight */
 	while (hw.ncmd) {
 		CHECK_EQ(hw.cmd[0]->op, DISK_FLUSH);
 		complete(1, 0);
@@ -383,7 +383,7 @@ TEST(without_flush_a_write_is_stable_when_done)
 	CHECK_EQ(hw.flushes, 2);
 	CHECK_EQ(memcmp(hw.stable + 5 * 512, mem, 512), 0);
 	CHECK_EQ(twin_clock_holds, 0);
-	/* A flush that fails is a write that failed. */
+	/* If the flush fails the write fails. */
 	*hdr = (struct virtio_blk_hdr) { .type = VIRTIO_BLK_T_OUT, .sector = 5 };
 	ring_add(&ring, (struct piece[]) { { hdr, 16 }, { mem, 512 }, { status, 1, true } }, 3);
 	guest_out(TWIN_IO + LEGACY_QUEUE_NOTIFY, 2, 0);
@@ -392,7 +392,7 @@ TEST(without_flush_a_write_is_stable_when_done)
 	CHECK_EQ(*status, VIRTIO_BLK_S_IOERR);
 }
 
-/* Linux before 3.18 reads the partition table, and waits for it, before it sets DRIVER_OK. */
+/* Linux before 3.18 reads the partition table and waits for the data before it sets DRIVER_OK. */
 TEST(a_legacy_driver_may_wait_for_an_answer_before_driver_ok)
 {
 	make_disk(512);
@@ -413,7 +413,7 @@ TEST(a_legacy_driver_may_wait_for_an_answer_before_driver_ok)
 	guest_out(TWIN_IO + LEGACY_QUEUE_NOTIFY, 2, 0);
 	complete(hw.ncmd, 0);
 	CHECK_EQ(ring.used->idx, 2);
-	/* Not by the modern interface (2.1.2), nor for a device that nobody has greeted. */
+	/* Not by the modern interface (2.1.2), and not before the driver has set DRIVER. */
 	guest_out(TWIN_IO + LEGACY_STATUS, 1, 0);
 	CHECK_EQ(hw.aborts, 1);
 	guest_out(TWIN_IO + LEGACY_QUEUE_PFN, 4, (uint32_t)((uintptr_t)ring.desc / 4096));
@@ -439,7 +439,7 @@ TEST(the_cache_mode_can_be_chosen)
 	CHECK_EQ(hw.flushes, 1);
 }
 
-/* A driver that turns the cache off sends no more flushes, for what it wrote before either. */
+/* A driver that switches the cache off sends no more flushes, not even for its earlier writes. */
 TEST(what_was_written_before_the_cache_went_off_becomes_stable)
 {
 	up(NO_EVENT);
@@ -450,7 +450,7 @@ TEST(what_was_written_before_the_cache_went_off_becomes_stable)
 	guest_write(TWIN_BAR4 + BAR4_DEVICE + BLKCFG_WRITEBACK, 1, 0);
 	CHECK_EQ(hw.ncmd, 1);
 	CHECK_EQ(twin_clock_holds, 1);
-	/* A write meanwhile gets a flush of its own. */
+	/* A write meanwhile causes another flush. */
 	request(VIRTIO_BLK_T_OUT, 10, mem, 512, false);
 	modern_kick(0);
 	complete(1, 0);
@@ -463,7 +463,7 @@ TEST(what_was_written_before_the_cache_went_off_becomes_stable)
 	CHECK_EQ(*status, VIRTIO_BLK_S_OK);
 	CHECK_EQ(twin_clock_holds, 0);
 	CHECK_EQ(vb->inflight, 0);
-	/* Nothing is written, nothing to flush; and a reset forgets a flush that runs. */
+	/* Without a write there is no flush; a reset drops a flush in flight. */
 	guest_write(TWIN_BAR4 + BAR4_DEVICE + BLKCFG_WRITEBACK, 1, 1);
 	guest_write(TWIN_BAR4 + BAR4_DEVICE + BLKCFG_WRITEBACK, 1, 0);
 	CHECK_EQ(hw.ncmd, 0);
@@ -603,7 +603,7 @@ TEST(the_boot_disk_is_a_bus_master)
 	CHECK_EQ(cfg_read(PCI_COMMAND, 2), 7);
 }
 
-/* The next used entry's length; the status is @want. */
+/* Return the length of the next used entry; check that the status is @want. */
 static uint32_t used_len(uint8_t want)
 {
 	uint32_t len = 0;
@@ -613,7 +613,7 @@ static uint32_t used_len(uint8_t want)
 	return len;
 }
 
-/* 2.7.8.2: the used length is never more than the device has written, whatever room the driver gave. */
+/* The used length is never more than the device has written, however large the driver's buffers are (2.7.8.2). */
 TEST(used_length_is_what_was_written)
 {
 	up(NO_EVENT);
@@ -633,7 +633,7 @@ TEST(used_length_is_what_was_written)
 	CHECK_EQ(used_len(VIRTIO_BLK_S_IOERR), 1);
 	quick(VIRTIO_BLK_T_OUT, 0, 512, false);
 	CHECK_EQ(used_len(VIRTIO_BLK_S_OK), 1);
-	quick(VIRTIO_BLK_T_FLUSH, 0, 4096, true);		/* room that nobody fills */
+	quick(VIRTIO_BLK_T_FLUSH, 0, 4096, true);		/* a buffer that the device does not fill */
 	CHECK_EQ(used_len(VIRTIO_BLK_S_OK), 1);
 	quick(99, 0, 512, true);
 	CHECK_EQ(used_len(VIRTIO_BLK_S_UNSUPP), 1);
@@ -643,14 +643,14 @@ TEST(used_length_is_what_was_written)
 
 static unsigned refills;
 
-/* The guest's other processor has another request by the time that this one is looked at. */
+/* As the guest's other processor, add another request while this one is handled. */
 static void refill(void)
 {
 	if (ring.avail->idx == vb->vq.st.last_avail + 1 && refills++ < 5000)
 		ring_add(&ring, (struct piece[]) { { mem, 16 }, { mem + 64, 512, true }, { status, 1, true } }, 3);
 }
 
-/* Requests that need no disk, or that are refused, end at once. */
+/* Requests that need no disk, or are refused, complete at once. */
 TEST(requests_that_come_as_fast_as_they_are_done)
 {
 	up(NO_EVENT);
@@ -659,7 +659,7 @@ TEST(requests_that_come_as_fast_as_they_are_done)
 	request(VIRTIO_BLK_T_GET_ID, 0, mem + 64, 20, true);
 	host_gmem_hook = refill;
 	modern_kick(0);
-	/* Not all at once, and what is left is another's. */
+	/* Not all in one run: another processor continues with the rest. */
 	CHECK(ring.used->idx < 2000 && host_handed_on == 1);
 	CHECK_EQ(ring.used->flags, VRING_USED_NO_NOTIFY);
 	for (unsigned before = 0; before != host_handed_on; ) {
@@ -676,7 +676,7 @@ static bool drive_busy;
 static void drive_forgets(struct disk *d) { hw.ncmd = 0; hw.aborts++; drive_busy = d->patient; }
 static bool drive_quiet(struct disk *d) { return !drive_busy; }
 
-/* Status 0 is read when the drive is done with the guest's memory. */
+/* Status reads as 0 once the drive no longer accesses the guest's memory. */
 TEST(a_busy_drive_holds_the_reset)
 {
 	static const struct disk_ops slow = { .start = drive_start, .kick = drive_kick, .abort_all = drive_forgets,
@@ -694,6 +694,6 @@ TEST(a_busy_drive_holds_the_reset)
 	request(VIRTIO_BLK_T_IN, 0, mem, 512, true);
 	modern_kick(0);
 	CHECK_EQ(hw.ncmd, 1);
-	guest_out(TWIN_IO + LEGACY_STATUS, 1, 0);		/* a legacy driver does not ask */
+	guest_out(TWIN_IO + LEGACY_STATUS, 1, 0);		/* a legacy driver does not poll the status */
 	CHECK(guest_in(TWIN_IO + LEGACY_STATUS, 1) == 0 && hw.aborts == 2 && !hw.disk.patient);
 }

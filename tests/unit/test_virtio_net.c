@@ -5,7 +5,7 @@
 #include <veneer/owner.h>
 #include "net_fixture.h"
 
-/* A frame comes in for the oldest buffer. */
+/* Receive a frame into the oldest buffer. */
 static void receive(const void *what, uint32_t len, uint32_t flags)
 {
 	void *token = hw.rx[0].token;
@@ -21,7 +21,7 @@ static void nic_flush(void) { hw.nic.client->flush(hw.nic.client_ctx, 0); }
 
 static void up_legacy(uint32_t caps) { make(caps); legacy_up(rings, 3, ~(uint32_t)VIRTIO_F_EVENT_IDX); }
 
-/* A frame of @len bytes in one descriptor with its header. */
+/* Send a frame of @len bytes, in one descriptor with its header. */
 static unsigned send(unsigned at, unsigned len)
 {
 	memset(mem + at, 0, 12);
@@ -109,7 +109,7 @@ TEST(one_doorbell_a_batch_and_no_kick_while_in_flight)
 	CHECK_EQ(rings[1].used->flags, VRING_USED_NO_NOTIFY);
 	send(6 * 2048, 100);		/* no kick */
 	tx_complete(3);
-	CHECK_EQ(hw.ntx, 3);		/* found all the same */
+	CHECK_EQ(hw.ntx, 3);		/* sent nevertheless */
 	CHECK_EQ(rings[1].used->flags, VRING_USED_NO_NOTIFY);
 	tx_complete(3);
 	CHECK_EQ(rings[1].used->flags, 0);
@@ -156,7 +156,7 @@ static void refill_tx(void)
 		send(0, 100);
 }
 
-/* The other processor takes up what was handed on, until nothing is. */
+/* As the other processor, continue the work that was handed on, until none is left. */
 static void others_continue(void)
 {
 	for (unsigned before = 0; before != host_handed_on; ) {
@@ -181,7 +181,7 @@ TEST(frames_that_come_as_fast_as_they_are_sent)
 	refilling(20000, refill_tx);
 	send(0, 100);
 	modern_kick(1);
-	/* Not all at once, and what is left is another's. */
+	/* Not all in one run: another processor continues with the rest. */
 	CHECK(hw.nsent < 2000 && host_handed_on == 1);
 	CHECK_EQ(rings[1].used->idx, hw.nsent);
 	CHECK_EQ(rings[1].used->flags, VRING_USED_NO_NOTIFY);
@@ -191,7 +191,7 @@ TEST(frames_that_come_as_fast_as_they_are_sent)
 	CHECK_EQ(rings[1].used->flags, 0);
 }
 
-/* Those wait whose frames come back with an interrupt: nobody else is needed. */
+/* Chains wait for frames whose completion interrupts: no other processor is needed. */
 TEST(frames_under_way_are_not_handed_on)
 {
 	up(0);
@@ -223,7 +223,7 @@ TEST(an_idle_nic_without_room_hears_the_next_kick_by_avail_event)
 	send(0, 100);
 	modern_kick(1);
 	CHECK_EQ(hw.ntx, 0);
-	/* What the next frame's index must be for a driver to kick (2.7.7.2). */
+	/* The driver kicks with the next frame (2.7.7.2). */
 	CHECK_EQ(*ring_avail_event(&rings[1]), rings[1].avail->idx);
 	hw.room = SLOTS;
 	send(4096, 100);
@@ -331,7 +331,7 @@ TEST(the_bounce_pool_is_bounded_and_comes_back)
 	CHECK_EQ(hw.last.len, 149);
 	CHECK_EQ(vn->cnt_tx_bounced, 90);
 	CHECK_EQ(vn->tx_pool.nfree, VNET_TX_BOUNCE);
-	/* The same heads again, in place: they own no buffer any more. */
+	/* The same heads again, without a copy: they own no bounce buffer any more. */
 	hw.align = 0;
 	for (unsigned i = 0; i < 40; i++)
 		send(i * 2048, 60 + i);
@@ -345,7 +345,7 @@ TEST(pieces_out_of_reach_are_copied)
 {
 	up(0);
 
-	/* The host maps memory where it likes: of two stretches the lower serves as the pool, the higher as the guest's. */
+	/* The host may map memory anywhere: use the lower of two blocks as the pool, the higher as the guest's. */
 	uint8_t *a = guest_alloc(VNET_TX_BOUNCE * VNET_BOUNCE_SIZE), *b = guest_alloc(VNET_TX_BOUNCE * VNET_BOUNCE_SIZE);
 
 	vn->tx_pool.mem = MIN(a, b);
@@ -357,7 +357,7 @@ TEST(pieces_out_of_reach_are_copied)
 	CHECK_EQ(vn->cnt_tx_bounced, 1);
 	CHECK_EQ(vn->cnt_tx_zero_copy, 0);
 	CHECK_EQ(memcmp(hw.frame, frame, 100), 0);
-	/* A frame that ends at the last byte in reach goes as it is; one byte more does not. */
+	/* A frame that ends at the last byte within the DMA mask is not copied; one byte more is. */
 	hw.nic.dma_mask = (uintptr_t)mem + 111;
 	send(0, 100);
 	modern_kick(1);
@@ -423,7 +423,7 @@ TEST(receives_in_place_behind_a_header_of_its_own)
 	ring_add(&rings[0], (struct piece[]) { { mem, 10, true }, { mem + 2048, 1518, true } }, 2);
 	guest_out(TWIN_IO + LEGACY_QUEUE_NOTIFY, 2, 0);
 	CHECK_EQ(hw.rx[0].addr, (uintptr_t)mem + 2048);
-	receive(frame, 60, NIC_RX_CSUM_OK);	/* not negotiated: not told */
+	receive(frame, 60, NIC_RX_CSUM_OK);	/* not negotiated, so not reported */
 	nic_flush();
 	CHECK(ring_take(&rings[0], NULL, &len));
 	CHECK_EQ(len, 70);
@@ -552,7 +552,7 @@ static uint8_t command(const void *cmd, unsigned len)
 {
 	memcpy(mem, cmd, len);
 	mem[4096] = 0xaa;
-	/* Header and data cut in an odd place. */
+	/* Header and data are split at an odd place. */
 	ring_add(&rings[2], (struct piece[]) { { mem, 1 }, { mem + 1, len - 1 }, { mem + 4096, 1, true } }, 3);
 	modern_kick(2);
 	CHECK(ring_take(&rings[2], NULL, NULL));
@@ -608,7 +608,7 @@ TEST(commands_that_come_as_fast_as_they_are_carried_out)
 	CHECK_EQ(rings[2].used->flags, 0);
 }
 
-/* Each buffer is filled at once, and behind the next one waits a chain that holds no frame. */
+/* As the guest's other processor, add a buffer, which is filled at once, and a chain that cannot hold a frame. */
 static void refill_buffers(void)
 {
 	if (refills++ >= limit)
@@ -634,7 +634,7 @@ TEST(receive_buffers_that_come_as_fast_as_they_are_filled)
 TEST(chains_without_room_for_a_frame)
 {
 	up(NIC_CAP_RX_COPY);
-	vn->rx_useless = VIRTIO_RUN_MAX - 2;		/* so many came in this poll */
+	vn->rx_useless = VIRTIO_RUN_MAX - 2;		/* the number in this poll */
 	for (unsigned i = 0; i < 3; i++)
 		give(0, 20);
 	CHECK(!hw.nic.client->rx_frame(hw.nic.client_ctx, 0, frame, 100, 0));
@@ -660,7 +660,7 @@ TEST(address_tables)
 	CHECK_EQ(command((uint8_t[]) { 0, 0, 0 }, 3), VIRTIO_NET_OK);
 	CHECK(!hw.filter.promisc);
 	CHECK_EQ(command(many, sizeof(many)), VIRTIO_NET_OK);
-	CHECK(hw.filter.promisc);		/* wider, never narrower */
+	CHECK(hw.filter.promisc);		/* may pass more frames than asked for, never fewer */
 	CHECK_EQ(command(cmd, sizeof(cmd) - 1), VIRTIO_NET_ERR);
 	cmd[2] = cmd[3] = cmd[4] = cmd[5] = 0xff;
 	CHECK_EQ(command(cmd, sizeof(cmd)), VIRTIO_NET_ERR);
@@ -693,7 +693,7 @@ TEST(malformed_commands)
 	CHECK_EQ(command((uint8_t[]) { 1, 1, 0, 0 }, 4), VIRTIO_NET_ERR);
 	CHECK_EQ(command((uint8_t[]) { 1, 7, 0, 0, 0, 0 }, 6), VIRTIO_NET_ERR);
 	CHECK_EQ(command((uint8_t[]) { 2, 2, 0, 0 }, 4), VIRTIO_NET_ERR);
-	ring_add(&rings[2], (struct piece[]) { { mem, 1 } }, 1);	/* nowhere to answer */
+	ring_add(&rings[2], (struct piece[]) { { mem, 1 } }, 1);	/* no descriptor for the answer */
 	modern_kick(2);
 	CHECK(ring_take(&rings[2], NULL, NULL));
 	CHECK_EQ(modern_status(), 15);
@@ -706,7 +706,7 @@ TEST(a_legacy_driver_writes_its_address)
 	for (unsigned i = 0; i < 6; i++)
 		guest_out((uint16_t)(TWIN_IO + 20 + i), 1, 0x20 + i);
 	CHECK_EQ(memcmp(hw.mac, (uint8_t[]) { 0x20, 0x21, 0x22, 0x23, 0x24, 0x25 }, 6), 0);
-	guest_out(TWIN_IO + 26, 2, 0);		/* the status is no one's to write */
+	guest_out(TWIN_IO + 26, 2, 0);		/* no descriptor for the status */
 	CHECK_EQ(guest_in(TWIN_IO + 26, 2), 1);
 }
 

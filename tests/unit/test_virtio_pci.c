@@ -8,7 +8,7 @@
 #include "host/twin.h"
 #include "virtio/transport.h"
 
-/* A device type that does nothing but count. */
+/* A device type that only counts calls. */
 static unsigned starts, stops, resets, runs[2], config_writes;
 static int start_result;
 static uint32_t written;
@@ -20,7 +20,7 @@ static int on_start(struct virtio_dev *d) { starts++; return start_result; }
 static void on_reset(struct virtio_dev *d) { resets++; }
 static void on_config_write(struct virtio_dev *d, uint32_t off, unsigned width, uint32_t v) { config_writes++; written = v; }
 
-static bool slow;			/* stop() of a patient driver leaves DMA going on */
+static bool slow;			/* after stop() of a driver that waits, DMA continues */
 static unsigned hard_stops;
 
 static void on_stop(struct virtio_dev *d, bool patient)
@@ -30,7 +30,7 @@ static void on_stop(struct virtio_dev *d, bool patient)
 		hard_stops++;
 		slow = false;
 	}
-	CHECK(d->st.status != 0);	/* the guest still reads that the device runs */
+	CHECK(d->st.status != 0);	/* for the guest the device still runs */
 }
 
 static bool on_stopped(struct virtio_dev *d) { return !slow; }
@@ -164,9 +164,9 @@ TEST(bars_are_sized_and_moved)
 	unsigned places = twin_places;
 
 	CHECK_EQ(places, 3);
-	cfg_write(PCI_BAR(4), 4, ~0u);		/* with decoding on, as some do */
+	cfg_write(PCI_BAR(4), 4, ~0u);		/* sizing with decoding on, as some guests do */
 	CHECK_EQ(cfg_read(PCI_BAR(4), 4), ~(VIRTIO_BAR4_SIZE - 1));
-	CHECK_EQ(twin_places, places);		/* nowhere for that moment */
+	CHECK_EQ(twin_places, places);		/* no address is decoded meanwhile */
 	CHECK_EQ(common(COMMON_NUM_QUEUES, 2), 0xffff);
 	cfg_write(PCI_BAR(4), 4, 0xfd000000);
 	CHECK_EQ(guest_read(0xfd000000 + COMMON_NUM_QUEUES, 2), 2);
@@ -226,7 +226,7 @@ TEST(modern_life)
 	CHECK_EQ(common(COMMON_QUEUE_DESC, 8), 0);
 }
 
-/* A modern driver waits for status 0: the device is not lost for being busy.  Nothing is served meanwhile. */
+/* A modern driver waits for status 0: a busy device is not lost.  Meanwhile no queue is served. */
 TEST(a_reset_of_a_busy_device_is_not_over_at_once)
 {
 	make(false);
@@ -253,7 +253,7 @@ TEST(a_reset_of_a_busy_device_is_not_over_at_once)
 	CHECK(modern_status() == 15 && starts == 2);
 }
 
-/* Drivers that do not wait get what they would get from a device that is never busy. */
+/* For a driver that does not wait the reset is complete at once. */
 TEST(who_does_not_wait_for_a_reset_has_it_at_once)
 {
 	for (unsigned i = 0; i < 4; i++) {
@@ -292,12 +292,12 @@ TEST(legacy_life)
 	CHECK_EQ(leg(22, 2), 0x1312);
 	CHECK_EQ(leg(28, 1), 0);
 	set_leg(LEGACY_QUEUE_SELECT, 2, 0);
-	set_leg(LEGACY_QUEUE_PFN, 4, 0);	/* takes its ring back: all stops */
+	set_leg(LEGACY_QUEUE_PFN, 4, 0);	/* the driver takes its ring back: the device stops */
 	CHECK_EQ(stops, 1);
 	CHECK_EQ(leg(LEGACY_STATUS, 1), 0);
 }
 
-/* The rings of the first kernel still stand when the next one begins, and it does not reset: nothing of the old is used. */
+/* The next kernel begins without a reset while the first kernel's rings are set: the device uses nothing of the old rings. */
 TEST(a_second_driver_that_does_not_reset)
 {
 	for (unsigned modern = 0; modern < 2; modern++) {
@@ -309,7 +309,7 @@ TEST(a_second_driver_that_does_not_reset)
 		offer(&rings[0]);
 		set_leg(LEGACY_QUEUE_NOTIFY, 2, 0);
 		CHECK(ring_take(&rings[0], NULL, NULL));
-		set_leg(LEGACY_STATUS, 1, leg(LEGACY_STATUS, 1));	/* the same again, or FAILED, is no beginning */
+		set_leg(LEGACY_STATUS, 1, leg(LEGACY_STATUS, 1));	/* writing it again, or FAILED, begins nothing */
 		set_leg(LEGACY_STATUS, 1, VIRTIO_STATUS_FAILED | 7);
 		set_leg(LEGACY_STATUS, 1, 7);
 		CHECK_EQ(stops, 0);
@@ -352,8 +352,8 @@ TEST(features_and_what_was_not_offered)
 TEST(accesses_concern_the_register_at_their_first_byte)
 {
 	make(false);
-	set_common(COMMON_QUEUE_SELECT, 4, 1);		/* not the queue's size, too */
-	CHECK_EQ(common(COMMON_QUEUE_SIZE, 4), 256);	/* nor does reading give the vector */
+	set_common(COMMON_QUEUE_SELECT, 4, 1);		/* does not change the queue's size */
+	CHECK_EQ(common(COMMON_QUEUE_SIZE, 4), 256);	/* a read does not return the vector */
 	set_common(COMMON_CONFIG_VECTOR, 4, 2);
 	CHECK_EQ(common(COMMON_CONFIG_VECTOR, 2), 2);
 	CHECK_EQ(common(COMMON_STATUS, 4), 0);
@@ -370,7 +370,7 @@ TEST(accesses_concern_the_register_at_their_first_byte)
 	CHECK_EQ(common(COMMON_QUEUE_SIZE, 2), 256);
 	set_common(COMMON_QUEUE_SIZE, 1, 64 & 0xff);	/* merges to 320, which is none either */
 	CHECK_EQ(common(COMMON_QUEUE_SIZE, 2), 256);
-	set_leg(LEGACY_QUEUE_NOTIFY, 4, 0);		/* a wide kick is no write of the status */
+	set_leg(LEGACY_QUEUE_NOTIFY, 4, 0);		/* a wide kick does not write the status */
 	CHECK_EQ(resets, 1);
 }
 
@@ -387,7 +387,7 @@ TEST(kicks_before_driver_ok_are_served_after)
 	set_leg(LEGACY_STATUS, 1, 4);
 	CHECK_EQ(leg(LEGACY_STATUS, 1), 4);
 	CHECK(ring_take(&rings[0], NULL, NULL));
-	/* And a queue that comes late is served when it comes. */
+	/* A queue that is set up later is served from then on. */
 	ring_new(&rings[1], 1, 256);
 	offer(&rings[1]);
 	set_leg(LEGACY_QUEUE_SELECT, 2, 1);
@@ -412,7 +412,7 @@ TEST(kicks_by_address_and_by_value)
 	runs[0] = runs[1] = 0;
 	guest_write(TWIN_BAR4 + BAR4_NOTIFY + 4, 1, 1);
 	CHECK_EQ(runs[1], 1);
-	guest_write(TWIN_BAR4 + BAR4_NOTIFY, 2, 1);	/* one that knows no multiplier */
+	guest_write(TWIN_BAR4 + BAR4_NOTIFY, 2, 1);	/* a driver that ignores the multiplier */
 	CHECK_EQ(runs[1], 2);
 	guest_write(TWIN_BAR4 + BAR4_NOTIFY + 4, 4, 0);
 	CHECK_EQ(runs[1], 3);
@@ -466,7 +466,7 @@ TEST(msix)
 	CHECK_EQ(leg(LEGACY_QUEUE_VECTOR, 2), 2);
 	set_leg(LEGACY_CONFIG_VECTOR, 2, 77);
 	CHECK_EQ(leg(LEGACY_CONFIG_VECTOR, 2), 0xffff);
-	CHECK_EQ(leg(24, 4), 0x13121110);			/* the configuration has moved */
+	CHECK_EQ(leg(24, 4), 0x13121110);			/* the configuration has another offset */
 	offer(&rings[0]);
 	set_leg(LEGACY_QUEUE_NOTIFY, 2, 0);
 	CHECK_EQ(twin_msis, 1);
@@ -499,7 +499,7 @@ TEST(msix)
 #define MSI	0xb0u
 #define NO_MASTER	(PCI_CMD_IO | PCI_CMD_MEM)
 
-/* Command bit 2: a function that is no bus master writes no messages.  Rings and INTx do not ask for the bit. */
+/* Command bit 2: a function that is not bus master sends no messages.  Rings and INTx do not need the bit. */
 TEST(no_message_without_bus_master)
 {
 	make(false);
@@ -515,24 +515,24 @@ TEST(no_message_without_bus_master)
 	for (unsigned i = 0; i < 3; i++) {
 		offer(&rings[0]);
 		modern_kick(0);
-		CHECK(ring_take(&rings[0], NULL, NULL));	/* used->idx advances all the same */
+		CHECK(ring_take(&rings[0], NULL, NULL));	/* used->idx advances nevertheless */
 	}
 	virtio_config_changed(&dev);
-	guest_write(TWIN_BAR1 + 16 + 12, 4, 1);			/* masked and unmasked: no way around the bit */
+	guest_write(TWIN_BAR1 + 16 + 12, 4, 1);			/* masking and unmasking does not bypass the bit */
 	guest_write(TWIN_BAR1 + 16 + 12, 4, 0);
 	cfg_write(0x42, 2, MSIX_CTRL_ENABLE | MSIX_CTRL_FUNC_MASK);
 	cfg_write(0x42, 2, MSIX_CTRL_ENABLE);
 	CHECK_EQ(twin_msis, 0);
 	CHECK_EQ(guest_read(TWIN_BAR1 + 0x800, 1), 6);
-	cfg_write(PCI_COMMAND, 1, 7);				/* what pends goes out, once each */
+	cfg_write(PCI_COMMAND, 1, 7);				/* each pending message is sent once */
 	CHECK_EQ(twin_msis, 2);
 	CHECK_EQ(guest_read(TWIN_BAR1 + 0x800, 1), 0);
 	cfg_write(PCI_COMMAND, 2, 7);
 	CHECK_EQ(twin_msis, 2);
-	cfg_write(PCI_COMMAND, 2, NO_MASTER);			/* and off again while it runs */
+	cfg_write(PCI_COMMAND, 2, NO_MASTER);			/* off again while the device runs */
 	virtio_needs_reset(&dev, "test");
 	CHECK_EQ(twin_msis, 2);
-	set_common(COMMON_STATUS, 1, 0);			/* a reset forgets */
+	set_common(COMMON_STATUS, 1, 0);			/* a reset clears pending messages */
 	cfg_write(PCI_COMMAND, 2, 7);
 	CHECK_EQ(twin_msis, 2);
 }
@@ -550,7 +550,7 @@ TEST(no_plain_msi_without_bus_master)
 	CHECK(ring_take(&rings[0], NULL, NULL));
 	virtio_config_changed(&dev);
 	CHECK_EQ(twin_msis, 0);
-	CHECK_EQ(twin_intx, INTX_OFF);				/* nor does the line take its place */
+	CHECK_EQ(twin_intx, INTX_OFF);				/* and INTx does not replace them */
 	cfg_write(PCI_COMMAND, 2, 7);
 	CHECK_EQ(twin_msis, 1);
 	cfg_write(PCI_COMMAND, 2, NO_MASTER);
@@ -575,7 +575,7 @@ TEST(intx_does_not_need_the_bus_master_bit)
 	CHECK(twin_line);
 }
 
-/* A legacy driver that never sets the bit has it from DRIVER on; one that writes 1, 2, 4 or nothing but 4, too. */
+/* For a legacy driver that never sets the bit, DRIVER sets it; also if the driver writes 1, 2, 4, or only 4. */
 TEST(a_legacy_driver_becomes_bus_master)
 {
 	static const uint8_t sequences[][3] = { { 1, 3, 7 }, { 1, 2, 4 }, { 3, 3, 7 }, { 4, 4, 4 }, { 7, 7, 7 } };
@@ -591,7 +591,7 @@ TEST(a_legacy_driver_becomes_bus_master)
 		for (unsigned n = 0; n < 3; n++)
 			set_leg(LEGACY_STATUS, 1, sequences[i][n]);
 		CHECK_EQ(cfg_read(PCI_COMMAND, 2), 7);
-		/* Taken back later, the bit stays as the driver wants it. */
+		/* If the driver clears the bit later it stays clear. */
 		cfg_write(PCI_COMMAND, 2, NO_MASTER);
 		set_leg(LEGACY_STATUS, 1, leg(LEGACY_STATUS, 1) | VIRTIO_STATUS_DRIVER_OK);
 		CHECK_EQ(cfg_read(PCI_COMMAND, 2), NO_MASTER);
@@ -614,7 +614,7 @@ TEST(plain_msi)
 	CHECK(!twin_line);
 	CHECK(!(cfg_read(PCI_STATUS, 2) & PCI_STATUS_INTX));
 
-	/* A message for each cause, whether ISR was read or not; ISR says why; the configuration stays at +20. */
+	/* Each cause sends a message, whether ISR was read or not; ISR has the cause; the configuration stays at +20. */
 	for (unsigned i = 1; i <= 3; i++) {
 		offer(&rings[0]);
 		set_leg(LEGACY_QUEUE_NOTIFY, 2, 0);
@@ -626,19 +626,19 @@ TEST(plain_msi)
 	CHECK_EQ(leg(LEGACY_ISR, 1), 3);
 	CHECK_EQ(leg(LEGACY_ISR, 1), 0);
 	CHECK_EQ(leg(20, 4), 0x13121110);
-	/* The command register's bit is about the line alone. */
+	/* The command register's bit disables only the line. */
 	cfg_write(PCI_COMMAND, 2, 7 | PCI_CMD_INTX_OFF);
 	virtio_config_changed(&dev);
 	CHECK_EQ(twin_msis, 5);
 	cfg_write(PCI_COMMAND, 2, 7);
 
-	/* Both on is forbidden: MSI-X holds, and there this queue has no vector. */
+	/* Both enabled is forbidden: MSI-X counts, in which this queue has no vector. */
 	cfg_write(0x42, 2, MSIX_CTRL_ENABLE);
 	virtio_config_changed(&dev);
 	CHECK_EQ(twin_msis, 5);
 	cfg_write(0x42, 2, 0);
 	cfg_write(MSI + 2, 2, 0);
-	CHECK(twin_line);					/* ISR still says what nobody has read */
+	CHECK(twin_line);					/* ISR keeps the cause until it is read */
 	CHECK_EQ(leg(LEGACY_ISR, 1), 2);
 	CHECK(!twin_line);
 }

@@ -3,8 +3,8 @@
 /* sources: virtio/blk/request.c virtio/transport.c virtio/pci_config.c virtio/msix.c virtio/legacy.c virtio/modern.c */
 /* sources: virtio/queue.c hv/lib/sg.c hw/disk.c hw/disk_cut.c hw/disk_start.c tests/unit/host/twin.c virtio/access.c */
 /*
- * A guest that does anything: random registers, random rings, memory changed under the device's hands.  Addresses outside guest
- * RAM fault (guard pages), counts are checked, and after a reset the device must work.
+ * A guest at random: random accesses to registers, random rings, memory that changes while the device reads it.  Addresses
+ * outside of guest RAM fault (guard pages), counts are checked, and after a reset the device must work.
  */
 #include <string.h>
 #include <veneer/disk.h>
@@ -154,7 +154,7 @@ static void some_desc(struct vring_desc *d, unsigned size)
 	d->next = (uint16_t)rnd(rnd(20) ? size : 65536);
 }
 
-/* A frame that is to be cut, at @data; its virtio header. */
+/* Make a frame for segmentation at @data, and its virtio header. */
 static void to_be_cut(uint8_t *h, uint8_t *data)
 {
 	bool v6 = rnd(2);
@@ -167,7 +167,7 @@ static void to_be_cut(uint8_t *h, uint8_t *data)
 	data[tcp + 12] = (uint8_t)(0x50 + 16 * rnd(10));
 }
 
-/* A request that a proper driver could make, so that the depths are reached, too. */
+/* Add a valid request, so that the code behind the checks runs, too. */
 static void proper(struct ring *r, bool block)
 {
 	uint32_t *h = (uint32_t *)(void *)(ram + 65536 + 64 * rnd(1000));

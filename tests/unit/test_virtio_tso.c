@@ -13,15 +13,15 @@
 #define ECE		0x40u
 #define CWR		0x80u
 
-/* What the guest sends. */
+/* The frame that the guest sends. */
 struct shape {
 	bool v6, vlan, legacy;
-	unsigned ip_options, tcp_options;	/* bytes; of IPv6 a header between, with "next: TCP" */
+	unsigned ip_options, tcp_options;	/* bytes; IPv6: an extension header, followed by TCP */
 	unsigned payload, mss, flags;
-	unsigned pieces;	/* of the chain, 0: one */
+	unsigned pieces;	/* of the chain; 0: one */
 };
 
-/* The NIC refuses to cut. */
+/* Start with a NIC that refuses segmentation. */
 static void up_cut(void)
 {
 	up(CAPS);
@@ -71,7 +71,7 @@ static void make_headers(uint8_t *f, const struct shape *s)
 	set16(tcp + 16, pseudo(ip, s->v6, tcp_len));
 }
 
-/* The virtio header at mem, the frame behind it; the chain is given to the queue. */
+/* Put the virtio header at mem, the frame behind it, and the chain into the queue. */
 static void give(const struct shape *s)
 {
 	unsigned at = s->legacy ? 10 : 12, all, n = s->pieces ? s->pieces : 1;
@@ -83,7 +83,7 @@ static void give(const struct shape *s)
 	if (s->flags & CWR)
 		mem[1] |= VIRTIO_NET_HDR_GSO_ECN;
 	make_headers(mem + at, s);
-	mem[2] = 7;		/* hdr_len is a hint, and this one is wrong */
+	mem[2] = 7;		/* hdr_len is a hint, and wrong here */
 	mem[4] = (uint8_t)s->mss;
 	mem[5] = (uint8_t)(s->mss >> 8);
 	mem[6] = (uint8_t)tcp_at;
@@ -96,7 +96,7 @@ static void give(const struct shape *s)
 	ring_add(&rings[1], p, n);
 }
 
-/* The @i-th segment as it stands on the wire, the checksum filled in as a NIC does it. */
+/* Check segment @i as it is on the wire, with the checksum that the NIC inserts. */
 static void check_segment(const struct shape *s, unsigned i)
 {
 	uint8_t *f = hw.sent[i], *ip = f + ip_at, *tcp = f + tcp_at, sent[192];
@@ -156,7 +156,7 @@ TEST(frames_of_all_shapes_are_cut)
 {
 	static const struct shape shapes[] = {
 		{ .payload = 4000, .mss = 1460, .flags = ACK | PSH },
-		{ .payload = 2920, .mss = 1460, .flags = ACK | PSH | FIN },	/* no rest */
+		{ .payload = 2920, .mss = 1460, .flags = ACK | PSH | FIN },	/* only full segments */
 		{ .payload = 2921, .mss = 1460, .flags = ACK },
 		{ .payload = 100, .mss = 1460, .flags = ACK | FIN },		/* nothing to cut */
 		{ .payload = 1, .mss = 1, .flags = ACK },
@@ -202,7 +202,7 @@ TEST(a_legacy_driver_has_them_cut_too)
 	CHECK_EQ(rings[1].used->idx, 1);
 }
 
-/* The payload lies in the guest's pages: written there only now, it is sent so. */
+/* The payload is sent from the guest's pages: a change after the kick is sent. */
 TEST(the_payload_is_not_copied)
 {
 	static const struct shape s = { .payload = 2000, .mss = 1460, .flags = ACK };
@@ -223,7 +223,7 @@ TEST(a_nic_with_little_room_gets_them_in_order)
 		up_cut();
 		hw.room = room;
 		give(&s);
-		memcpy(mem + 80000, mem, 12 + 60);		/* and a plain frame behind it */
+		memcpy(mem + 80000, mem, 12 + 60);		/* followed by a plain frame */
 		memset(mem + 80000, 0, 12);
 		ring_add(&rings[1], (struct piece[]) { { mem + 80000, 72 } }, 1);
 		modern_kick(1);
@@ -268,12 +268,12 @@ TEST(more_segments_than_header_buffers)
 	give(&s);
 	modern_kick(1);
 	CHECK_EQ(hw.ntx, VNET_TX_BOUNCE);
-	CHECK_EQ(hw.tx_waits, 1);	/* the NIC has room, and is to watch its transmitter all the same */
+	CHECK_EQ(hw.tx_waits, 1);	/* the NIC has room, but must watch its transmitter */
 	tx_complete(VNET_TX_BOUNCE);
 	CHECK_EQ(hw.tx_waits, 1);
 	check_all(&s);
 	done();
-	/* And a NIC that is done at once: all in one go. */
+	/* If the NIC completes at once all segments go in one run. */
 	up_cut();
 	hw.sync = true;
 	give(&s);
@@ -386,7 +386,7 @@ TEST(a_nic_that_refuses_a_later_part_stops_the_device_alone)
 	CHECK_EQ(modern_status(), 15 | VIRTIO_STATUS_NEEDS_RESET);
 	CHECK_EQ(rings[1].used->idx, 0);
 	CHECK(!vn->tso.active);
-	/* One that refuses the first: the frame is dropped. */
+	/* If the NIC refuses the first segment the frame is dropped. */
 	up_cut();
 	hw.align = 1u << 30;
 	give(&s);
@@ -397,26 +397,26 @@ TEST(a_nic_that_refuses_a_later_part_stops_the_device_alone)
 	CHECK_EQ(vn->tx_pool.nfree, VNET_TX_BOUNCE);
 }
 
-/* One byte of a good frame is made bad; the frame behind it goes out. */
+/* One byte of a good frame is wrong: the frame is dropped, the next frame is sent. */
 TEST(bad_ones_are_dropped_and_returned)
 {
 	static const struct { bool v6; unsigned at; uint8_t v; } bad[] = {
-		{ false, 0, 0 },			/* no checksum wanted */
+		{ false, 0, 0 },			/* no checksum requested */
 		{ false, 1, 3 },			/* UDP, not offered */
-		{ false, 1, 4 },			/* says v6 */
+		{ false, 1, 4 },			/* type: IPv6 */
 		{ true, 1, 1 },
 		{ false, 1, 0x80 },			/* ECN alone */
-		{ false, 4, 0 },			/* segments of nothing */
-		{ false, 5, 0x7f },			/* of more than a frame */
-		{ false, 6, 33 }, { false, 6, 35 },	/* TCP's place: not where IP ends */
+		{ false, 4, 0 },			/* segments of 0 bytes */
+		{ false, 5, 0x7f },			/* segments longer than a frame */
+		{ false, 6, 33 }, { false, 6, 35 },	/* TCP does not begin at the end of IP */
 		{ false, 6, 0xff }, { false, 7, 0xff },
 		{ true, 6, 53 }, { true, 6, 10 },
-		{ false, 8, 6 },			/* UDP's place for the sum */
-		{ false, 12 + 13, 6 }, { true, 12 + 13, 0 },	/* ARP, nothing known */
+		{ false, 8, 6 },			/* the checksum's place is UDP's */
+		{ false, 12 + 13, 6 }, { true, 12 + 13, 0 },	/* ARP, unknown */
 		{ false, 12 + 14, 0x65 }, { true, 12 + 14, 0x45 },
 		{ false, 12 + 14, 0x44 }, { false, 12 + 14, 0x46 },	/* IHL */
 		{ false, 12 + 23, 17 },			/* UDP */
-		{ false, 12 + 34 + 12, 0x40 },		/* TCP's length: too short, beyond */
+		{ false, 12 + 34 + 12, 0x40 },		/* TCP's header length: too short, too long */
 		{ true, 12 + 54 + 12, 0x4f },
 	};
 
@@ -439,7 +439,7 @@ TEST(bad_ones_are_dropped_and_returned)
 	}
 }
 
-/* With headers of these shapes; the frame is dropped. */
+/* Check that a frame with such headers is dropped. */
 static void drops(const struct shape *s, unsigned len)
 {
 	give(s);
@@ -456,7 +456,7 @@ TEST(headers_at_the_limits)
 {
 	struct shape s = { .v6 = true, .ip_options = 78, .tcp_options = 40, .payload = 3000, .mss = 1326, .flags = ACK };
 
-	/* As long as what is copied of them. */
+	/* Headers as long as the copy of them. */
 	for (unsigned whole = 0; whole < 2; whole++) {
 		up(CAPS);
 		hw.no_tso = !whole;
@@ -469,7 +469,7 @@ TEST(headers_at_the_limits)
 			check_all(&s);
 		done();
 	}
-	/* A segment of one byte more than a frame holds, then headers longer by the least. */
+	/* A segment one byte longer than a frame, then the next longer headers. */
 	up(CAPS);
 	s.mss++;
 	drops(&s, 0);
@@ -477,13 +477,13 @@ TEST(headers_at_the_limits)
 	s.mss = 1000;
 	s.ip_options += 2;
 	drops(&s, 0);
-	/* TCP's options end behind the frame, or with it. */
+	/* TCP's options end beyond the frame, or with it. */
 	for (unsigned len = 60; len <= 94; len++) {
 		s = (struct shape) { .tcp_options = 40, .payload = 0, .mss = 1000, .flags = ACK };
 		up_cut();
 		drops(&s, len);
 	}
-	/* The place of TCP's header is far behind what is copied, yet inside of the frame. */
+	/* TCP's header is beyond the copied headers, but inside of the frame. */
 	up_cut();
 	s = (struct shape) { .payload = 65000, .mss = 1000, .flags = ACK };
 	give(&s);
@@ -492,7 +492,7 @@ TEST(headers_at_the_limits)
 	modern_kick(1);
 	CHECK_EQ(hw.ntx, 0);
 	CHECK_EQ(vn->cnt_tx_dropped, 1);
-	/* An IP header too short, as the tag makes it. */
+	/* A VLAN tag makes the IP header too short. */
 	up_cut();
 	s = (struct shape) { .vlan = true, .payload = 2000, .mss = 1000, .flags = ACK };
 	give(&s);
@@ -519,7 +519,7 @@ TEST(lengths_at_the_limits)
 	give(&s);
 	modern_kick(1);
 	CHECK_EQ(vn->cnt_tx_dropped, 1);
-	/* Headers without payload, and cut off in the middle. */
+	/* Headers without payload, and headers that are cut off. */
 	for (unsigned cut = 0; cut <= 54; cut += 6) {
 		s = (struct shape) { .payload = 0, .mss = 1000, .flags = ACK };
 		up_cut();
@@ -548,7 +548,7 @@ TEST(only_what_was_negotiated)
 		CHECK_EQ(hw.nsent, 0);
 		CHECK_EQ(vn->cnt_tx_dropped, 1);
 	}
-	/* Nor what the NIC has not. */
+	/* Neither features that the NIC lacks. */
 	make(NIC_CAP_TX_CSUM);
 	CHECK_EQ(guest_in(TWIN_IO, 4) & (7u << 11), 0);
 	make(NIC_CAP_TX_CSUM | NIC_CAP_TX_TSO);
@@ -585,7 +585,7 @@ TEST(a_nic_that_cuts_gets_it_whole)
 		CHECK_EQ(hw.last.ip_start, ip_at);
 		CHECK_EQ(hw.last.csum_start, tcp_at);
 		CHECK_EQ(hw.frag[0].len, hdr_len + NIC_TSO_PULL);
-		/* What the hardware fills in; the rest is the guest's. */
+		/* Fill in the fields that the hardware changes; the others are the guest's. */
 		if (s->v6) {
 			CHECK_EQ(at16(ip + 4), 0);
 			set16(want + ip_at + 4, 0);
@@ -623,7 +623,7 @@ TEST(a_nic_that_cuts_and_is_busy_gets_it_later)
 	done();
 }
 
-/* Its link got slower while the frame waited. */
+/* The link became slower while the frame waited. */
 TEST(a_nic_that_cuts_no_more_by_the_time_it_has_room)
 {
 	static const struct shape s = { .payload = 4000, .mss = 1460, .flags = ACK | PSH };
@@ -641,7 +641,7 @@ TEST(a_nic_that_cuts_no_more_by_the_time_it_has_room)
 	done();
 }
 
-/* More pieces than it takes; nothing to cut; CWR, which it would leave in all; nothing beyond what is copied. */
+/* More pieces than the NIC takes; a single segment; CWR, which the NIC would set in all segments; headers only. */
 TEST(what_a_nic_that_cuts_would_do_wrong_is_cut_here)
 {
 	static const struct shape shapes[] = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/vmx/vmx_caps.c hv/vmx/vmx_event.c hv/mem/mtrr.c tests/unit/host/cpu.c */
-/* Which processors VMX runs on and why not on others; events that an exit interrupted; memory types. */
+/* Which processors VMX can use, and the reasons for the others; events that an exit interrupted; memory types. */
 #include <string.h>
 #include <veneer/err.h>
 #include "host/cpu.h"
@@ -163,7 +163,7 @@ TEST(blocking_comes_back_after_an_iret_that_faulted)
 #define ON		BIT64(11)
 #define MASK(size)	(((1ull << 36) - (size)) | ON)
 
-/* No fixed registers, two variable ones, as many as the fake processor has room for. */
+/* Two variable ranges, all that the fake processor has, and no fixed ranges. */
 static void ranges(uint64_t def)
 {
 	host_cpu_reset();
@@ -199,7 +199,7 @@ TEST(types_end_at_the_edges)
 	type_is(0x100000000, CACHE_WB, ~0ull);
 }
 
-/* More of them than are kept: their ranges would have another type. */
+/* More variable ranges than the table holds: these ranges would get another type. */
 TEST(more_ranges_than_are_kept)
 {
 	host_cpu_reset();
@@ -238,7 +238,7 @@ TEST(switched_off_all_is_uncached)
 	type_is(0, CACHE_UC, ~0ull);
 }
 
-/* 64, 16 and 4 KiB each in its place; above 1 MiB the variable ones. */
+/* Fixed ranges of 64, 16 and 4 KiB; above 1 MiB the variable ranges count. */
 TEST(fixed_ranges)
 {
 	host_cpu_reset();
@@ -271,7 +271,7 @@ TEST(the_guest_writes_a_copy)
 	CHECK(mtrr_read(VAR(0), &v));
 	CHECK_EQ(v, 0xe0000000 | CACHE_WC);
 	type_is(0xe0000000, CACHE_WC, 0xe1000000);
-	/* The same again is no change; with the registers off the tables wait. */
+	/* The same value again is no change; while MTRRs are disabled the tables stay. */
 	CHECK(mtrr_write(VAR(0), 0xe0000000 | CACHE_WC));
 	CHECK(mtrr_write(MSR_MTRR_DEF_TYPE, CACHE_WB) && mtrr_write(VAR(1), CACHE_UC));
 	CHECK_EQ(retyped, 2);

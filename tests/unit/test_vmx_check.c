@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: tests/unit/host/cpu.c */
-/* The report on a failed VM entry: each rule is broken once and named, and a sound VMCS breaks none. */
+/* The report on a failed VM entry: the tests break each rule once, and the report names it; a sound VMCS breaks none. */
 #include <string.h>
 #include "host/cpu.h"
 #include "host/host.h"
@@ -39,10 +39,10 @@ static void processor(void)
 	host_msr_set(MSR_VMX_CR4_FIXED1, ALL & ~BIT64(31));
 }
 
-/* A linear address of 57 bits is canonical where there is LA57. */
+/* With LA57 linear addresses have 57 bits. */
 static void wide(void) { host_cpuid_set(0x80000008, (struct cpuid_regs){ .eax = 57 << 8 | 48 }); }
 
-/* A 64-bit guest with paging. */
+/* Fill the VMCS for a 64-bit guest with paging. */
 static void sound(void)
 {
 	static const struct value values[] = {
@@ -87,10 +87,10 @@ TEST(nothing_is_wrong)
 	}
 }
 
-/* No 64-bit guest. */
+/* The guest is not in 64-bit mode. */
 #define SHORT	{ VMCS_ENTRY_CTLS, 0x11fb }, { VMCS_GUEST_EFER, 0 }
 
-/* What breaks a rule, beside the sound values; and another that it cannot help breaking. */
+/* Values that break a rule in a sound VMCS, and the rule that breaks with it inevitably. */
 static const struct {
 	bool (*rule)(void);
 	struct value set[4];
@@ -211,14 +211,14 @@ static bool provoked(bool (*rule)(void))
 	return false;
 }
 
-/* It and no other of its part, by its field's name and its text. */
+/* Check that the report has this rule, with its field's name and text, and no other rule of the same part. */
 static void check_break(unsigned i)
 {
 	const struct rule *r = rule_of(breaks[i].rule);
 	char line[200];
 
 	sound();
-	/* Field 0 exists, and comes first if at all. */
+	/* Field 0 exists; it is always the first. */
 	for (unsigned k = 0; k < ARRAY_SIZE(breaks[i].set) && (!k || breaks[i].set[k].field); k++)
 		vmcs[breaks[i].set[k].field] = breaks[i].set[k].v;
 	for (unsigned k = 0; k < ARRAY_SIZE(rules); k++) {
@@ -253,7 +253,7 @@ TEST(each_field_has_a_name)
 
 TEST(segments)
 {
-	/* Of a processor without unrestricted guests. */
+	/* A processor without unrestricted guests. */
 	static const struct value old = { VMCS_PROC2_CTLS, PROC2_EPT };
 	static const struct { const char *text; struct value set[4]; } wrong[] = {
 		{ "guest FS: its base is not canonical", { { BASE(SEG_FS), NOT_CANONICAL } } },
@@ -308,7 +308,7 @@ TEST(segments)
 			vmcs[RIGHTS(i)] = RIGHTS_UNUSABLE;
 	explain(GUEST);
 	CHECK(host_log_has("no field breaks a rule"));
-	/* Real mode on a processor that has it: CS is data. */
+	/* Real mode on a processor with unrestricted guests: CS may be a data segment. */
 	sound();
 	vmcs[VMCS_GUEST_CR0] = BIT(5);
 	vmcs[VMCS_ENTRY_CTLS] = 0x11fb;
@@ -330,7 +330,7 @@ TEST(addresses_as_wide_as_the_processors)
 	CHECK(host_log_has("no field breaks a rule"));
 }
 
-/* Newer processors do not check which exceptions have an error code. */
+/* Newer processors do not check which exceptions may have an error code. */
 TEST(error_codes_at_will)
 {
 	sound();

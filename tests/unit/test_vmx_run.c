@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/vmx/vmx_event.c tests/unit/host/cpu.c */
-/* One run of the guest on VMX: what an exit becomes, what goes in again, and how a processor waits for its SIPI. */
+/* One run of the guest on VMX: the kinds of exits, re-injection of events, and the wait for a SIPI. */
 #include <string.h>
 #include "host/cpu.h"
 #include "host/host.h"
@@ -35,10 +35,10 @@ const char *vmx_task_switch(struct vcpu_regs *r, const struct vmx_task *t)
 }
 const struct pt_format vmx_ept_format;
 
-/* The processor: how each entry ends, and what the VMCS held when it began. */
+/* The fake processor: how each entry ends, and the VMCS at its beginning. */
 static struct entry {
 	int how;
-	uint32_t reason, event;		/* event: what the guest was given */
+	uint32_t reason, event;		/* event: injected by the entry */
 	uint64_t activity, blocking, proc, pin;
 } plan[4];
 
@@ -56,7 +56,7 @@ int vmx_enter(uint64_t gpr[GPR_COUNT], bool launched, uint64_t nmis)
 		host_cpu.nmi_count++;
 	if (e->how == VMX_EXITED) {
 		vmcs[VMCS_EXIT_REASON] = e->reason;
-		/* An entry uses the event up (28.2). */
+		/* An entry clears the event's valid bit (28.2). */
 		vmcs[VMCS_ENTRY_EVENT] &= ~(uint64_t)EVENT_INFO_VALID;
 	}
 	return e->how;
@@ -110,7 +110,7 @@ TEST(what_an_exit_becomes)
 	}
 }
 
-/* Only with a linear address that has been translated is it an operand of the instruction's. */
+/* Only if the linear address was translated the access was to an operand of the instruction. */
 TEST(who_read_the_page)
 {
 	static const struct { uint32_t qualification; bool walk; } ways[] = {
@@ -145,7 +145,7 @@ TEST(an_interrupted_delivery_goes_on)
 	CHECK(!(plan[0].event & EVENT_INFO_VALID));
 }
 
-/* An NMI's delivery that was cut short has begun its blocking; an IRET's that faulted had ended it. */
+/* An interrupted delivery of an NMI has begun NMI blocking; an IRET that faulted has ended it. */
 TEST(blocking_of_nmis)
 {
 	start();
@@ -169,7 +169,7 @@ TEST(an_nmi_waits_for_its_window)
 	vmx_inject_nmi(&s.v);
 	run(REASON_CPUID);
 	CHECK(!(plan[0].event & EVENT_INFO_VALID) && (plan[0].proc & PROC_NMI_WINDOW));
-	/* The window opens in the shadow of an STI. */
+	/* The NMI window opens in the shadow of an STI. */
 	vmcs[VMCS_GUEST_BLOCKING] = BLOCKING_STI;
 	run(REASON_NMI_WINDOW);
 	CHECK_EQ(vmcs[VMCS_GUEST_BLOCKING], 0);
@@ -186,14 +186,14 @@ TEST(exceptions_and_their_error_codes)
 	run(REASON_CPUID);
 	CHECK_EQ(plan[0].event, EVENT(EVENT_TYPE_EXCEPTION, 13) | EVENT_INFO_ERROR);
 	CHECK_EQ(plan[0].activity, ACTIVITY_ACTIVE);
-	/* None in real mode. */
+	/* No error code in real mode. */
 	vmcs[VMCS_GUEST_CR0] = 0;
 	vmx_inject_exception(&s.v, VCPU_EVENT_GP, true, 0);
 	run(REASON_CPUID);
 	CHECK_EQ(plan[0].event, EVENT(EVENT_TYPE_EXCEPTION, 13));
 }
 
-/* As the processor's own faults have it; a trap has not. */
+/* Faults push RF, as on the processor; traps do not. */
 TEST(a_fault_pushes_rf)
 {
 	start();
@@ -220,7 +220,7 @@ TEST(a_single_step_ends_behind_a_skipped_instruction)
 	vmx_skip(&s.v, RIP + 6);
 	CHECK_EQ(vmcs[VMCS_GUEST_PENDING_DB], DR6_BS | 1);
 	CHECK_EQ(vmcs[VMCS_GUEST_BLOCKING], 0);
-	/* The end of a shadow alone is no step. */
+	/* The end of a shadow alone does not make a trap pending. */
 	vmcs[VMCS_GUEST_PENDING_DB] = 0;
 	vmcs[VMCS_GUEST_BLOCKING] = BLOCKING_STI;
 	vmcs[VMCS_GUEST_RFLAGS] = s.v.rflags;
@@ -228,7 +228,7 @@ TEST(a_single_step_ends_behind_a_skipped_instruction)
 	CHECK_EQ(vmcs[VMCS_GUEST_BLOCKING] | vmcs[VMCS_GUEST_PENDING_DB], 0);
 }
 
-/* The host took an NMI before the entry: it is an exit, and the event waits. */
+/* The host took an NMI before the entry: run() reports an NMI exit, and the event stays pending. */
 TEST(an_nmi_before_the_entry)
 {
 	start();
@@ -282,7 +282,7 @@ TEST(a_task_switch)
 	CHECK_EQ(vmcs[VMCS_GUEST_BLOCKING], 0);
 }
 
-/* By a task gate: the event has arrived, and is not injected again. */
+/* A task gate has delivered the event, which is not injected again. */
 TEST(an_event_by_a_task_gate)
 {
 	switch_task(TASK_GATE, EVENT(EVENT_TYPE_EXCEPTION, 13) | EVENT_INFO_ERROR, 0);
@@ -310,7 +310,7 @@ TEST(a_task_switch_that_cannot_be)
 
 /* --- INIT and SIPI --- */
 
-/* Whenever it comes, from wherever: the exit is told as such, and what was on its way is not lost before the reset. */
+/* An INIT at any time becomes EXIT_INIT, and a pending event is kept until the reset. */
 TEST(init)
 {
 	start();
@@ -343,7 +343,7 @@ TEST(waiting_for_a_sipi)
 		CHECK(!(plan[i].proc & (PROC_NMI_WINDOW | PROC_INTR_WINDOW)) && !(plan[i].pin & PIN_TIMER));
 	}
 	CHECK_EQ(vmcs[VMCS_GUEST_PENDING_DB], 0);
-	/* The NMIs that came meanwhile are told: no exit is made of them. */
+	/* The NMIs that came meanwhile count as reported, and cause no exits. */
 	CHECK_EQ(host_cpu.nmis_reported, host_cpu.nmi_count);
 }
 
@@ -364,7 +364,7 @@ TEST(another_exit_than_a_sipis)
 	CHECK_EQ(vmcs[VMCS_GUEST_ACTIVITY], ACTIVITY_ACTIVE);
 }
 
-/* Halted in the guest, with interrupts off: an INIT is noted, an NMI counted as one that the host took. */
+/* Halted in the guest, with interrupts off: an INIT sets init_seen, an NMI counts as if the host had taken it. */
 TEST(parked)
 {
 	uint32_t wake = 0;
@@ -380,7 +380,7 @@ TEST(parked)
 	plan[1].reason = REASON_EXCEPTION;
 	CHECK_EQ(vmx_park(&s.v, &wake), 0);
 	CHECK(!host_cpu.init_seen && host_cpu.nmi_count == 6 && host_cpu.nmis_reported == 6);
-	/* One that comes before the entry ends the sleep before it begins; so does a request. */
+	/* An NMI before the entry prevents the sleep; so does a request. */
 	plan[2].how = VMX_NMI;
 	CHECK_EQ(vmx_park(&s.v, &wake), 0);
 	CHECK(host_cpu.nmi_count == 7 && host_cpu.nmis_reported == 7);
@@ -396,7 +396,7 @@ TEST(parked)
 	CHECK_EQ(entries, 4);
 }
 
-/* #DB and #AC go in as they came; DR6 and DR7 are as if the processor had delivered #DB. */
+/* #DB and #AC are injected unchanged; DR6 and DR7 are as after the processor's own delivery of #DB. */
 TEST(exceptions_that_may_loop)
 {
 	start();

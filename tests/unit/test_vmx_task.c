@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/vmx/vmx_task.c hv/emul/walk.c */
-/* Task switches: what is saved, marked and loaded, and what is refused before anything changes. */
+/* Task switches: the state that is saved, marked busy and loaded, and refusals before anything changes. */
 #include <string.h>
 #include "host/host.h"
 #include "hv/vmx/vmx.h"
@@ -42,7 +42,7 @@ static uint64_t system_descriptor(uint32_t off, uint32_t limit, uint64_t rights)
 	return limit | (base & 0xffffff) << 16 | rights << 40 | (base >> 24) << 56;
 }
 
-/* Both tasks in ring 0 without paging; the new one is free. */
+/* Start with both tasks in ring 0, without paging; the new task is available. */
 static void start(void)
 {
 	ram = host_guest_ram(0x8000);
@@ -61,7 +61,7 @@ static void start(void)
 		r.seg[i] = (struct vcpu_seg){ i == SEG_CS ? 0x08 : 0x10, i == SEG_CS ? 0xc9b : 0xc93, ~0u, 0 };
 	r.seg[SEG_TR] = (struct vcpu_seg){ SEL_OLD, 0x8b, 0x67, ram + OLD };
 	put32(NEW + 0x20, 0x5678);
-	put32(NEW + 0x24, 0x3000);		/* IOPL 3; bit 1 is always there */
+	put32(NEW + 0x24, 0x3000);		/* IOPL 3; bit 1 is always set */
 	for (unsigned i = 0; i < 8; i++)
 		put32(NEW + 0x28 + 4 * i, 0x2000 + i);
 	put32(NEW + 0x38, (uint32_t)ram + STACK);
@@ -149,7 +149,7 @@ TEST(another_ring)
 	CHECK_EQ(r.cpl, 3);
 	CHECK_EQ(r.seg[SEG_CS].attr, 0xcfb);
 	CHECK_EQ(type_of(SEL_USER_CODE), 11);
-	/* A null DS may be loaded, not used. */
+	/* DS may be null, and is unusable then. */
 	CHECK_EQ(r.seg[SEG_DS].attr, 0);
 }
 
@@ -195,7 +195,7 @@ TEST(bad_new_tasks)
 	wrong_32(NEW + 0x60, 0x10, "LDT cannot");
 	wrong_32(NEW + 0x60, 0x04, "LDT cannot");
 	wrong_32(NEW + 0x64, 1, "debug flag");
-	/* Busy; of 16 bits; absent; too short; not in memory. */
+	/* TSSs that are busy, of 16 bits, absent, too short, not in memory. */
 	wrong_32(GDT + SEL_NEW + 4, (uint32_t)(system_descriptor(NEW, 0x67, 0x8b) >> 32), "wrong state");
 	wrong_32(GDT + SEL_NEW + 4, (uint32_t)(system_descriptor(NEW, 0x67, 0x81) >> 32), "wrong state");
 	wrong_32(GDT + SEL_NEW + 4, (uint32_t)(system_descriptor(NEW, 0x67, 0x09) >> 32), "wrong state");
@@ -203,7 +203,7 @@ TEST(bad_new_tasks)
 	wrong_32(GDT + SEL_NEW + 4, (uint32_t)(system_descriptor(NEW, 0x67, 0x89) >> 32) ^ 0x80000000, "not in memory");
 }
 
-/* An entry would fail by them, as a MOV to CR3 would. */
+/* With these PDPTEs an entry would fail, as a MOV to CR3 would. */
 TEST(bad_pointers_of_pae_paging)
 {
 	static const uint64_t bad[] = { BIT64(1), BIT64(2), BIT64(5), BIT64(8), BIT64(40), BIT64(63) };
@@ -211,7 +211,7 @@ TEST(bad_pointers_of_pae_paging)
 
 	for (unsigned i = 0; i < 4 * ARRAY_SIZE(bad); i++) {
 		start();
-		/* One table for all, of 2 MiB pages on themselves. */
+		/* One table of 2 MiB pages, identity-mapped. */
 		pointer = (uint64_t *)at(0x7000);
 		for (unsigned k = 0; k < 512; k++)
 			((uint64_t *)at(0x5000))[k] = (ALIGN_DOWN(ram, 1ull << 30) + k * 0x200000ull) | 0x83;
@@ -238,7 +238,7 @@ TEST(bad_switches)
 	CHECK(strstr(go(TASK_JMP, 0), "cannot be read"));
 	r.seg[SEG_TR].attr = 0x83;
 	CHECK(strstr(go(TASK_JMP, SEL_NEW), "16 bits"));
-	/* What is hidden, or a device's. */
+	/* Hidden memory, and a device's. */
 	start();
 	r.seg[SEG_TR].base = 0xf0000000;
 	CHECK(strstr(go(TASK_JMP, SEL_NEW), "not in memory"));

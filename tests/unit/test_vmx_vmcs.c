@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: tests/unit/host/cpu.c */
-/* The guest's registers on their way to the VMCS and back. */
+/* The guest's registers: set() and get() of the VMCS. */
 #include <string.h>
 #include "host/cpu.h"
 #include "host/host.h"
@@ -43,7 +43,7 @@ TEST(what_is_set_is_got)
 	CHECK(!memcmp(&got, &r, sizeof(r)));
 }
 
-/* A guest writes EFER in its NMI handler; a BIOS call, in the shadow of an STI, ends with interrupts off. */
+/* A guest writes EFER in its NMI handler; a BIOS call in the shadow of an STI returns with interrupts off. */
 TEST(set_keeps_nmis_blocked_and_ends_shadows)
 {
 	struct vcpu_regs r = start();
@@ -56,7 +56,7 @@ TEST(set_keeps_nmis_blocked_and_ends_shadows)
 	CHECK_EQ(vmcs[VMCS_GUEST_ACTIVITY], ACTIVITY_ACTIVE);
 }
 
-/* What CPUID hides cannot be switched on either: the write exits, and becomes #GP. */
+/* A guest cannot enable features that CPUID hides: the write exits, and raises #GP. */
 TEST(bits_of_cr4_that_the_guest_has_not)
 {
 	start();

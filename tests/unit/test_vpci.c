@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/pci/vpci.c hv/pci/guard.c hv/pci/vbridge.c hv/dev/trap.c */
 /* sources: hv/mem/nested.c hv/mem/mtrr.c hv/mem/ptree.c hv/mem/gmem.c tests/unit/host/cpu.c */
-/* What a guest can see and touch of configuration space, by ports and by ECAM, and where traps may be put. */
+/* The guest's view of configuration space, by ports and by ECAM, and the addresses that traps may have. */
 #include <string.h>
 #include <veneer/err.h>
 #include <veneer/vpci.h>
@@ -18,7 +18,7 @@
 #include "hv/dev/ports.h"
 #include "hv/dev/trap.h"
 
-/* hv/pci/pci.c's, which is not here. */
+/* In the place of hv/pci/pci.c. */
 uint32_t pci_port_read(uint32_t address, uint16_t port, unsigned width)
 {
 	pio_write32(0xcf8, address);
@@ -52,7 +52,7 @@ struct acpi_info acpi = { .necam = 2, .ecam = { { ECAM, 0, 0, 1 }, { OTHER_ECAM,
 
 static bool secret(uint16_t bdf) { return bdf == HIDDEN || bdf == TWIN; }
 
-/* The chipset: a whole dword at CF8 is the latch; other bytes are ports, and those from CFC on configuration space. */
+/* The chipset: a dword at CF8 is the address latch; other accesses there are to ports; CFC to CFF are configuration space. */
 static uint8_t *config_byte(uint32_t off)
 {
 	uint16_t bdf = (uint16_t)(latch >> 8);
@@ -111,7 +111,7 @@ uint64_t pci_ecam_page(uint16_t bdf) { return PCI_BUS(bdf) < 2 ? ECAM + ((uint64
 uint32_t lapic_addr(void) { return 0xfee00000; }
 void machine_stopping(void) { stops++; }
 
-/* As Veneer's own: it leaves the latch at its own address. */
+/* As Veneer's own access: the latch keeps that address. */
 uint32_t pci_cfg_read(uint16_t bdf, uint16_t off, unsigned width)
 {
 	uint32_t v;
@@ -138,7 +138,7 @@ static uint8_t ea_at;
 uint16_t pci_ext_cap_at(const struct pci_dev *d, uint16_t off, uint16_t *at) { *at = ext_at; return ext_cap; }
 uint8_t pci_find_cap(const struct pci_dev *d, uint8_t id) { return id == PCI_CAP_EA ? ea_at : 0; }
 
-/* The twin checks what the contract says: never across a dword. */
+/* The twin checks the contract: an access never crosses a dword. */
 static uint8_t twin[4096];
 
 static uint32_t twin_read(void *ctx, uint16_t off, unsigned width)
@@ -265,7 +265,7 @@ TEST(veneers_own_address_in_the_latch_is_of_no_use)
 		pci_cfg_read(HIDDEN, 4, 4);
 		vpci_port_write(0xcfc, width, 0);
 	}
-	/* Accesses that begin below the data port and run into it. */
+	/* Accesses that begin below the data port and extend into it. */
 	for (uint32_t a = 0; a < 2; a++)
 		for (uint16_t port = 0xcf9; port < 0xcfc; port++) {
 			vpci_port_write(0xcf8, 4, a ? address(HIDDEN, 4) : 0);
@@ -329,7 +329,7 @@ TEST(host_bridges_can_only_be_read)
 	CHECK(!memcmp(before, real[HOST], 256));
 }
 
-/* A bridge above a concealed device: the hardware keeps all, the guest reads what it wrote. */
+/* A bridge above a concealed device: the hardware's registers stay, and the guest reads what it wrote. */
 TEST(a_frozen_bridge_reads_back_what_was_written)
 {
 	uint8_t before[256];
@@ -343,9 +343,9 @@ TEST(a_frozen_bridge_reads_back_what_was_written)
 	CHECK(!memcmp(before, real[FROZEN], 256));
 	CHECK_EQ(writes, 0);
 	CHECK_EQ(get(FROZEN, 0), id);
-	/* Bus numbers as the hardware has them, whatever the guest writes; the latency beside them, too. */
+	/* The guest reads the hardware's bus numbers, whatever it writes; also the latency timer beside them. */
 	CHECK_EQ(get(FROZEN, 0x18), buses);
-	/* A BAR sizes, and takes an address. */
+	/* A BAR can be sized and set. */
 	CHECK_EQ(get(FROZEN, 0x10) & 0xfffff000, 0xfffff000);
 	set(FROZEN, 0x10, 4, 0xfe123000);
 	CHECK_EQ(get(FROZEN, 0x10) & 0xfffff000, 0xfe123000);
@@ -355,13 +355,13 @@ TEST(a_frozen_bridge_reads_back_what_was_written)
 	CHECK_EQ(get(FROZEN, PCI_COMMAND) & 7, 0);
 	set(FROZEN, PCI_COMMAND, 2, 6);
 	CHECK_EQ(get(FROZEN, PCI_COMMAND) & 7, 6);
-	/* No slot is to be switched by the guest. */
+	/* The guest must not control the slot. */
 	CHECK_EQ(get(FROZEN, 0x54) & 0x7f, 0);
-	/* What its own registers are is nobody's. */
+	/* The bridge's own BAR is hidden. */
 	CHECK(nested_is_hidden(0xfea80000));
 }
 
-/* Of every bridge, left or not. */
+/* For every bridge, whether it is left to the guest or not. */
 TEST(bus_numbers_are_held)
 {
 	start();
@@ -383,7 +383,7 @@ TEST(what_was_never_seen_is_closed)
 	memset(real[NOBODY], 0xff, 2);
 	CHECK_EQ(get(NOBODY, 0), ~0u);
 	CHECK(!host_log_has("was not there"));
-	/* Something is there now: closed, and named once. */
+	/* A function has appeared: it is closed, and logged once. */
 	put_raw(ARRIVED, 0, 0x56781234);
 	real[ARRIVED][PCI_HEADER_TYPE] = 0;
 	for (unsigned i = 0; i < 5; i++)
@@ -394,7 +394,7 @@ TEST(what_was_never_seen_is_closed)
 	CHECK(!host_log_has("was not there"));
 	set(ARRIVED, 4, 4, 7);
 	CHECK_EQ(writes, 0);
-	/* On other buses, too, and the lines have an end. */
+	/* Also on other buses; the number of log lines is bounded. */
 	for (unsigned slot = 1; slot < 32; slot++) {
 		memset(real[PCI_BDF(0, slot, 1)], 0, 16);
 		real[PCI_BDF(0, slot, 0)][PCI_HEADER_TYPE] = 0x80;
@@ -406,7 +406,7 @@ TEST(what_was_never_seen_is_closed)
 	CHECK(!host_log_has("was not there"));
 }
 
-/* A card that was left is pulled, and a disk put into its place. */
+/* A card that was left to the guest is pulled, and a disk put into its slot. */
 TEST(another_function_in_the_place_of_one_that_was_left_is_closed)
 {
 	start();
@@ -414,12 +414,12 @@ TEST(another_function_in_the_place_of_one_that_was_left_is_closed)
 	CHECK_EQ(get(OPEN, 0), ~0u);
 	set(OPEN, 0x44, 4, 5);
 	CHECK_EQ(raw(OPEN, 0x44), 5);
-	/* By CF8, at the first look. */
+	/* Noticed at the first read by CF8. */
 	put_raw(OPEN, 0, 0x00101b36);
 	CHECK_EQ(get(OPEN, 0), ~0u);
 	CHECK(host_log_has("00:06.0: 1b36:0010 came in the place of what was left"));
 	CHECK_EQ(get(OPEN, 0x44), ~0u);
-	/* By ECAM, at the first write. */
+	/* Noticed at the first write by ECAM. */
 	start();
 	uint32_t off;
 	struct trap *t = trap_find_mmio(ECAM + (OPEN << 12), &off);
@@ -427,7 +427,7 @@ TEST(another_function_in_the_place_of_one_that_was_left_is_closed)
 	trap_write(t, off + 0x10, 4, 0xfe000000);
 	CHECK_EQ(writes, 0);
 	CHECK_EQ(trap_read(t, off, 4), 0xffffffff);
-	/* A bridge, too. */
+	/* Also if a bridge appears. */
 	start();
 	put_raw(BRIDGE, 0, 0x00101b36);
 	set(BRIDGE, 0x44, 4, 5);
@@ -463,7 +463,7 @@ TEST(bases_of_the_chipset_are_held)
 	CHECK_EQ(real[LPC][0x6b], 0x0a);
 }
 
-/* The FCH's SMBus function has the southbridge's bases, whoever sells the chip. */
+/* The FCH's SMBus function has the southbridge's bases, whatever its vendor id is. */
 TEST(bases_of_the_fch_are_held)
 {
 	static const uint16_t vendors[] = { 0x1002, 0x1022, 0x1d94 };
@@ -503,7 +503,7 @@ TEST(no_bar_gets_over_what_is_hidden)
 	set(OPEN, PCI_BAR(0), 4, 0xfea00000);
 	CHECK_EQ(raw(OPEN, PCI_BAR(0)), 0xfe9f0000);
 	CHECK(host_log_has("00:06.0: the guest's 0xfea00000 to register 0x10: it would answer where a hidden device is"));
-	/* By single bytes; sizing is let through. */
+	/* By single bytes; sizing passes. */
 	set(OPEN, PCI_BAR(0) + 2, 1, 0xa0);
 	CHECK_EQ(raw(OPEN, PCI_BAR(0)), 0xfe9f0000);
 	set(OPEN, PCI_BAR(0), 4, ~0u);
@@ -512,10 +512,10 @@ TEST(no_bar_gets_over_what_is_hidden)
 	/* Ports. */
 	set(OPEN, PCI_BAR(1), 4, 0xd001);
 	CHECK_EQ(raw(OPEN, PCI_BAR(1)), 0xc001);
-	/* Above 4 GiB, by the half that is written last. */
+	/* Above 4 GiB: the half that is written last counts. */
 	set(OPEN, PCI_BAR(3), 4, 0x38);
 	CHECK_EQ(raw(OPEN, PCI_BAR(3)), 0x40);
-	/* The expansion ROM, once it is on. */
+	/* The expansion ROM, once it is enabled. */
 	set(OPEN, PCI_ROM, 4, 0xfea00000);
 	CHECK_EQ(raw(OPEN, PCI_ROM), 0xfea00000);
 	set(OPEN, PCI_ROM, 4, 0xfea00001);
@@ -559,7 +559,10 @@ TEST(no_window_gets_over_what_is_hidden)
 	CHECK_EQ(raw(BRIDGE, 0x2c), 0x39);
 }
 
-/* For a guest that numbers buses anew: Enhanced Allocation says that they are fixed, where the function has room. */
+/*
+ * For a guest that renumbers buses: Enhanced Allocation says that bus numbers are fixed, if the function has room for the
+ * capability.
+ */
 TEST(a_bridge_says_that_its_bus_numbers_are_fixed)
 {
 	uint32_t off;
@@ -570,7 +573,7 @@ TEST(a_bridge_says_that_its_bus_numbers_are_fixed)
 	put_raw(BRIDGE, 0x18, 0x00060503);
 	real[BRIDGE][PCI_STATUS] = PCI_STATUS_CAPS;
 	real[BRIDGE][PCI_CAP_PTR] = 0x40;
-	put_raw(BRIDGE, 0x40, 0x0000e005);		/* MSI at 40h, then PCI Express at E0h, whose end is not in here */
+	put_raw(BRIDGE, 0x40, 0x0000e005);		/* MSI at 40h, then PCI Express at E0h, beyond the model */
 	put_raw(BRIDGE, 0xe0, 0x00000010);
 	CHECK_EQ(vbridge_open(&devices[4]), 0);
 	uint8_t at = (uint8_t)get(BRIDGE, PCI_CAP_PTR);
@@ -582,7 +585,7 @@ TEST(a_bridge_says_that_its_bus_numbers_are_fixed)
 	set(BRIDGE, at + 4u, 4, ~0u);
 	CHECK_EQ(get(BRIDGE, at), 0x00004014);
 	CHECK_EQ(writes, 0);
-	/* All else is as it was. */
+	/* All other registers are unchanged. */
 	set(BRIDGE, 0x18, 4, 0);
 	CHECK_EQ(get(BRIDGE, 0x18), 0x00060503);
 	set(BRIDGE, 0x44, 4, 0xfee00000);
@@ -602,9 +605,9 @@ TEST(virtual_functions_stay_closed)
 	start();
 	struct trap *t = trap_find_mmio(ECAM + (OPEN << 12), &off);
 	ext_cap = 0x10;
-	ext_at = 0x80;			/* as if: the model has 256 bytes */
+	ext_at = 0x80;			/* pretended: the model has 256 bytes */
 	CHECK(t);
-	/* The capability's control register is at 08h; in the model behind 100h nothing is written at all. */
+	/* The capability's control register is at 08h; in the model nothing beyond 100h is written. */
 	unsigned before = writes;
 	ext_at = 0x160;
 	trap_write(t, off + 0x168, 2, 9);
@@ -646,7 +649,7 @@ TEST(ecam_says_the_same)
 	CHECK_EQ(trap_read(t, off - 0x123, 8), ~0ull);
 	trap_write(t, off - 0x123, 4, 0);
 	CHECK_EQ(writes, 0);
-	/* Writes to what is left exit, too: they are looked at. */
+	/* Writes to functions that are left to the guest exit, too, and are checked. */
 	CHECK(trap_find_mmio(ECAM + (OPEN << 12), &off) == t);
 	trap_write(t, off + 0x41, 4, 0x44332211);
 	CHECK(real[OPEN][0x41] == 0x11 && real[OPEN][0x44] == 0x44);
@@ -660,7 +663,7 @@ static uint64_t pt_get_nested(uint64_t gpa)
 	return pt_get(&t, gpa);
 }
 
-/* Reads of what is closed or left do not exit; of what is answered they do. */
+/* Reads of closed functions and of those left to the guest do not exit; reads of twins and frozen bridges do. */
 TEST(any_number_of_functions_is_hidden_or_answered)
 {
 	start();
@@ -687,7 +690,7 @@ TEST(ecam_pages)
 	CHECK_EQ(ENTRY(ECAM + (FROZEN << 12)), 0);
 	CHECK_EQ(ENTRY(ECAM + (OPEN << 12)) & (addr | 3), (ECAM + (OPEN << 12)) | 1);
 	CHECK_EQ(ENTRY(ECAM + (HOST << 12)) & (addr | 3), (ECAM + (HOST << 12)) | 1);
-	/* Another segment, all of it, and nothing around. */
+	/* The whole range of another segment is closed, and nothing around it. */
 	for (uint64_t at = OTHER_ECAM; at < OTHER_ECAM + 0x400000; at += 0x1000)
 		CHECK_EQ(ENTRY(at), page);
 	CHECK(nested_is_hidden(OTHER_ECAM + 0x3fffff) && !nested_is_hidden(OTHER_ECAM + 0x400000));
@@ -734,8 +737,8 @@ static int with_pciexbar(uint64_t reg)
 }
 
 /*
- * Buses that an Intel chipset decodes beyond those of the firmware's table are closed.  A register that does not say the
- * table's address is another one: on other chips it means something else.
+ * Buses that an Intel chipset decodes beyond those of the firmware's table are closed.  The register counts only if it has the
+ * table's address: on other chips the register is another one.
  */
 TEST(ecam_beyond_what_the_table_names)
 {
@@ -744,7 +747,7 @@ TEST(ecam_beyond_what_the_table_names)
 	CHECK_EQ(with_pciexbar(ECAM | buses_64 | on), 0);
 	CHECK(nested_is_hidden(ECAM + (2 << 20)) && nested_is_hidden(ECAM + (63 << 20)));
 	CHECK(!nested_is_hidden(ECAM + (64 << 20)));
-	/* No twin's BAR goes there, either. */
+	/* A twin's BAR cannot be there, either. */
 	CHECK(space_held == ECAM && space_size == 64 << 20);
 	CHECK_EQ(with_pciexbar(ECAM | buses_64), 0);
 	CHECK_EQ(space_size, 0);
@@ -766,7 +769,7 @@ TEST(bars_keep_off_what_is_not_theirs)
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
 		CHECK_EQ(trap_place(t, 0xfeb00000), 0);
 		CHECK_EQ(trap_place(t, bad[i]), -ERR_BUSY);
-		/* It is off then, and its old place the machine's. */
+		/* The BAR is off then, and its old address belongs to the machine again. */
 		CHECK(!trap_find_mmio(0xfeb00000, &off) && !nested_is_hidden(0xfeb00000));
 	}
 	CHECK_EQ(trap_place(t, (uint64_t)(uintptr_t)veneer_start), -ERR_BUSY);
@@ -780,7 +783,7 @@ TEST(bars_keep_off_what_is_not_theirs)
 	CHECK(!trap_find_mmio(0xfeb02000, &off));
 }
 
-/* Guests that deal BARs out anew write one after the other: for a moment two may lie in one place. */
+/* A guest that reassigns BARs writes them one by one: for a moment two BARs may have the same address. */
 TEST(a_bar_waits_for_one_that_moves_away)
 {
 	struct trap *t = trap_new_mmio("bar", 0x2000, &nothing, NULL), *u = trap_new_mmio("bar", 0x1000, &nothing, NULL);
@@ -793,7 +796,7 @@ TEST(a_bar_waits_for_one_that_moves_away)
 	CHECK_EQ(trap_place(t, 0xfeb04000), 0);
 	CHECK(trap_find_mmio(0xfeb01000, &off) == u && trap_find_mmio(0xfeb04000, &off) == t);
 	CHECK(nested_is_hidden(0xfeb01000) && !nested_is_hidden(0xfeb00000));
-	/* Not one that went elsewhere, or away, meanwhile. */
+	/* Not a BAR that was moved or disabled meanwhile. */
 	CHECK_EQ(trap_place(u, 0xfeb05000), -ERR_BUSY);
 	CHECK(!nested_is_hidden(0xfeb01000));
 	trap_remove(u);
@@ -835,7 +838,7 @@ TEST(io_bars_and_their_intercepts)
 	CHECK_EQ(trap_place(u, 0xc040), -ERR_BUSY);
 	trap_remove(u);
 	CHECK(trap_find_pio(0xc07f, &off) == t && off == 63);
-	/* Over the ports that must exit for ever: refused, or a move away would end it. */
+	/* A BAR over ports that always have to exit is refused: its removal would end these traps. */
 	static const uint64_t bad[] = { 0x5c5, 0x600, 0x605, 0xcc0, 0xcff, 0xffc1, 0x10000, 0xffffffc0 };
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++)
 		CHECK_EQ(trap_place(t, bad[i]), -ERR_BUSY);

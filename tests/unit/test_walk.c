@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/emul/walk.c */
-/* The guest's own page tables in every format, and tables where none can be read. */
+/* The walk of the guest's own page tables in every format, and of tables that cannot be read. */
 #include <string.h>
 #include "host/host.h"
 #include "hv/cpu/vcpu.h"
@@ -68,7 +68,7 @@ TEST(pae)
 {
 	struct vcpu_regs r = start(CR4_PAE, 0);
 
-	r.cr3 = page(0) | 0x20;		/* aligned to 32 bytes only */
+	r.cr3 = page(0) | 0x20;		/* aligned to 32 bytes */
 	put64(0, 4 + 3, page(1) | P);
 	put64(1, 511, page(2) | P);
 	put64(2, 511, 0x8000123456789000ull | P);
@@ -94,7 +94,7 @@ TEST(long_mode)
 	put64(1, 511, 0x4fc0000000ull | PS | P);
 	CHECK_EQ(must(&r, 0xffffffffffffffffull), 0x4fffffffffull);
 	CHECK(absent(&r, 0));
-	/* PS is reserved on top. */
+	/* PS is reserved in the top table. */
 	put64(0, 0, 0x40000000 | PS | P);
 	CHECK(absent(&r, 0x1000));
 }
@@ -127,7 +127,7 @@ TEST(tables_outside_ram)
 		top.efer = 0;
 		CHECK(absent(&top, 0x1000));
 	}
-	/* A table that is its own: the walk ends all the same. */
+	/* A table that points to itself: the walk ends. */
 	put64(0, 0, page(0) | P);
 	CHECK_EQ(must(&r, 0x18), page(0) | 0x18);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: conceal/window.c hw/partition.c hv/lib/fmt.c */
-/* What of a disk a rule gives to the guest; test_partition.c has the tables, test_disk.c the requests. */
+/*
+ * The part of a disk that a rule gives to the guest.  Partition tables are tested in test_partition.c, requests in test_disk.c.
+ */
 #include <string.h>
 #include <veneer/config.h>
 #include <veneer/disk.h>
@@ -51,7 +53,7 @@ TEST(no_window)
 	CHECK_EQ(window_place(&disk, &r, false, &writable), 0);
 	CHECK_EQ(window_place(&disk, NULL, false, &writable), 0);
 	CHECK(writable && !set_n);
-	/* Whether it is the boot disk cannot be told: it is none of ours then, for ours had been read. */
+	/* The boot disk cannot be determined: then none of our disks is the boot disk, since firmware has read ours. */
 	read_status = -ERR_IO;
 	CHECK_EQ(window_place(&disk, &r, false, &writable), 0);
 	CHECK(writable);
@@ -71,7 +73,7 @@ TEST(own_disk)
 	CHECK(window_own_disk(&disk));
 	strcpy(config.own_partition, "00000000-03,,00000000-01,");
 	CHECK(!window_own_disk(&disk));
-	/* A table in which it cannot be used as a window has it all the same. */
+	/* A table with the partition, although it cannot be used as a window. */
 	memcpy(mbr + 446, mbr + 446 + 16, 16);
 	CHECK(window_own_disk(&disk));
 	memset(mbr + 446, 0, 16);
@@ -80,7 +82,7 @@ TEST(own_disk)
 	config.own_partition[0] = 0;
 	CHECK_EQ(window_place(&disk, &r, true, &writable), 0);
 	CHECK(!writable && host_log_has("fake0: has the partition that Veneer starts from: it is read-only"));
-	/* A window of it may be written. */
+	/* A window of the disk may be writable. */
 	writable = true;
 	r = (struct config_rule){ .node = "r", .window = WINDOW_NUMBER, .partition = 2 };
 	CHECK_EQ(window_place(&disk, &r, true, &writable), 0);

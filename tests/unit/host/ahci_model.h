@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A model of an AHCI controller with SATA devices, for test_ahci.c, which includes it once.  It fetches commands from
- * memory as the hardware does, and ends the test when the driver breaks a rule of the specification.
+ * A model of an AHCI controller with SATA devices, for test_ahci.c, which includes it once.  It fetches commands from memory as
+ * the hardware does, and fails the test if the driver breaks a rule of the specification.
  */
 #ifndef AHCI_MODEL_H
 #define AHCI_MODEL_H
@@ -21,20 +21,20 @@ struct model_port {
 	enum model_kind kind;
 	uint32_t clb, clbu, fb, fbu, is, ie, cmd, tfd, sig, sctl, serr, sact, ci;
 	uint64_t link_at, ready_at, det1_at, cr_off_at;
-	uint32_t pending;		/* at the device */
+	uint32_t pending;		/* slots whose command the device has */
 	bool pending_ncq, halted, error_state;
 	uint16_t id[256];
 	uint8_t *media;
 	uint32_t block;
 
-	/* knobs */
+	/* set by the test */
 	uint64_t link_delay, ready_delay, cr_delay;
-	bool hold;			/* complete only by model_complete() */
+	bool hold;			/* commands complete only by model_complete() */
 	uint64_t bad_lba[4], hang_lba, line_lba;	/* NEVER: none */
 	bool keeps_ci;			/* as QEMU before 8.1: ST = 0 leaves PxCI and PxSACT */
 	bool hang_flush, no_log, bad_log, sdb_only, refuse_cache, identify_fails_once, stuck_fr;
 
-	/* what happened */
+	/* seen */
 	uint8_t seen[256];		/* commands by code, wrapping counts */
 	unsigned ncommands, comresets;
 	bool cache;
@@ -116,7 +116,7 @@ static uint32_t fis_blocks(const struct fis_h2d *f)
 	return n ? n : 65536;
 }
 
-/* Move data by the PRDs; ends the test when they break section 4.2.3.3 or do not hold @len bytes. */
+/* Move data by the PRDs.  Fail the test if they break section 4.2.3.3 or do not hold @len bytes. */
 static void model_dma(struct model_port *p, unsigned slot, void *dev, uint32_t len, bool to_memory)
 {
 	struct ahci_header *h = model_header(p, slot);
@@ -256,7 +256,7 @@ static void model_features(struct model_port *p, unsigned slot, const struct fis
 	model_succeed(p, slot, false, AHCI_PXIS_DHRS);
 }
 
-/* The device carries out the command in @slot. */
+/* Execute the command in @slot, as the device does. */
 static void model_execute(struct model_port *p, unsigned slot)
 {
 	const struct fis_h2d *f = model_fis(p, slot);
@@ -324,7 +324,7 @@ static void model_settle(struct model_port *p)
 	}
 }
 
-/* Time passes: what is not held completes. */
+/* As time passes, complete the commands that the test does not hold back. */
 static void model_step(void)
 {
 	if ((model.ghc & AHCI_GHC_HR) && host_now_us >= model.hr_done_at)

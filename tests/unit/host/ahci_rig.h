@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The modelled controller with a started driver on it, for test_ahci*.c, each of which includes it once. */
+/* The modelled controller with a started driver, for test_ahci*.c; each includes this file once. */
 #ifndef AHCI_RIG_H
 #define AHCI_RIG_H
 
@@ -13,7 +13,7 @@
 static struct pci_dev pci;
 static struct hw_dev *dev;
 static int holds;
-static uint64_t buffers;	/* of guest RAM, handed out piece by piece */
+static uint64_t buffers;	/* next free address of guest RAM */
 
 void clock_hold(void) { holds++; }
 void clock_release(void) { holds--; }
@@ -127,7 +127,7 @@ static struct test_req *submit(struct disk *d, unsigned i, enum disk_op op, uint
 	return t;
 }
 
-/* @ms ticks of a millisecond; the device works in between. */
+/* Let @ms milliseconds pass, with a tick in each; the device works in between. */
 static void ticks(unsigned ms)
 {
 	for (unsigned i = 0; i < ms; i++) {

@@ -188,7 +188,8 @@ __attribute__((weak)) void *mem_alloc(size_t size, size_t align)
 		if (allocs[i].p)
 			continue;
 		/*
-		 * Each block in its own mapping, below 2 GiB, its end at a page that faults as near as the alignment lets it.
+		 * Put each block into a mapping of its own, below 2 GiB. The block ends as close before a faulting page as its
+		 * alignment allows.
 		 */
 		size_t body = ALIGN_UP(size, align), map = ALIGN_UP(body, (size_t)PAGE_SIZE) + align + 2 * PAGE_SIZE;
 		char *raw = mmap(NULL, map, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
@@ -294,10 +295,10 @@ __attribute__((weak)) void *gmem_ptr(uint64_t gpa, uint64_t len)
 	return gmem_valid(gpa, len) ? (void *)(uintptr_t)gpa : NULL;
 }
 
-/* Page 0 of the fake guest: none of its RAM. */
+/* Page 0 of the fake guest, which is not part of its RAM. */
 static uint8_t first_page[PAGE_SIZE];
 __attribute__((weak)) uint8_t *paging_first_page(void) { return first_page; }
-/* Without the real tables nothing but RAM can be read. */
+/* Without the real nested tables, only RAM can be read. */
 __attribute__((weak)) bool nested_is_hidden(uint64_t gpa) { (void)gpa; return true; }
 struct trap;
 __attribute__((weak)) struct trap *trap_find_mmio(uint64_t gpa, uint32_t *off) { (void)gpa; (void)off; return NULL; }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What stands in for hv under the unit tests: a heap, a clock that the test moves, a log that can be searched, register
- * models, a fake configuration space, and the checks.  All memory has virtual = "physical" addresses.
+ * The fake machine of the unit tests, in the place of hv: a heap, a clock that the test moves, a log that the test can search,
+ * register models, a fake configuration space, and the checks.  A "physical" address equals the virtual address.
  */
 #ifndef HOST_H
 #define HOST_H
@@ -20,10 +20,10 @@ int host_run(void);
 	static void test_##name(void)
 #define TEST_MAIN int main(void) { return host_run(); }
 
-/* Forget what tests leave: registers, RAM, allocations, the log. */
+/* Clear what a test leaves: registers, RAM, allocations, the log. */
 void host_clear(void);
 
-/* One run of @fn as a test runs, outside of the list.  False, after the text on standard output, if a check failed. */
+/* Run @fn as a test, outside of the list.  Return false if a check failed, after its text on standard output. */
 bool host_try(void (*fn)(void));
 
 /* A failed check prints and ends the current test as failed (longjmp). */
@@ -34,36 +34,42 @@ NORETURN void host_fail(const char *file, int line, const char *fmt, ...) PRINTF
 	if (a_ != b_) host_fail(__FILE__, __LINE__, "%s = %#llx, expected %s = %#llx", #a, a_, #b, b_); \
 	} while (0)
 
-/* Register models: accesses to [base, base + size) go to the functions.  @base comes from host_mmio_new(). */
+/* Register models: these functions get all accesses to [base, base + size). host_mmio_new() returns @base. */
 struct host_model {
 	uint64_t (*read)(void *ctx, uint32_t off, unsigned width);
 	void (*write)(void *ctx, uint32_t off, unsigned width, uint64_t v);
 };
-/* An address range that no memory backs (a direct access faults); any size. Returns its "physical" address, below 4 GiB. */
+/*
+ * Reserve an address range of any size, without memory behind it: a direct access faults.  Return its "physical" address, below
+ * 4 GiB.
+ */
 uint64_t host_mmio_new(size_t size, const struct host_model *m, void *ctx);
 void host_pio_model(uint16_t base, uint16_t size, const struct host_model *m, void *ctx);
 
-/* The clock: time_us() returns it; delay_us() moves it. Each time it moves the hook (if any) is called. */
+/* The clock: time_us() returns it, delay_us() moves it.  Each move calls the hook, if there is one. */
 extern uint64_t host_now_us;
 extern void (*host_time_hook)(void);
 
-/* How often a processor left posted work to another one: owner_continue() is that one's. */
+/* How often a processor left posted work to another processor, which calls owner_continue(). */
 extern unsigned host_handed_on;
 
-/* "Physical" memory of a fake guest: gmem_valid() is true inside. Below 4 GiB, page aligned, poisoned around the ends. */
+/*
+ * Allocate "physical" memory of a fake guest, in which gmem_valid() is true: below 4 GiB, page aligned, poisoned around the
+ * ends.
+ */
 uint64_t host_guest_ram(size_t size);
-extern void (*host_gmem_hook)(void);	/* called when a buffer is looked for, each time; the guest on another processor */
-void host_guest_ram_drop(void);		/* forget all; also done between tests */
+extern void (*host_gmem_hook)(void);	/* called at each look-up of a buffer, as the guest's other processor */
+void host_guest_ram_drop(void);		/* free all; also done between tests */
 
-/* Heap accounting: bytes that mem_alloc() gave and mem_free() did not take back; and fail the nth allocation from now. */
+/* Heap accounting: the bytes that are allocated now. host_heap_fail_at(): fail the nth allocation from now on. */
 size_t host_heap_used(void);
 void host_heap_fail_at(unsigned n);	/* 0: never */
 
-/* The log since the test began. */
+/* True if the log since the test began contains @needle. */
 bool host_log_has(const char *needle);
 void host_log_clear(void);
 
-/* A fake function: fills in a pci_dev with 256 bytes of config space behind it; writes are plain stores. */
+/* Make a fake PCI function: fill in @dev, and return its 256 bytes of configuration space.  Writes are plain stores. */
 uint8_t *host_pci_config(struct pci_dev *dev);
 
 #endif

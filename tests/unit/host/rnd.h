@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Random numbers that are the same in each run.  A test sets the seed itself. */
+/* Pseudo-random numbers, the same in each run.  A test sets the seed. */
 #ifndef HOST_RND_H
 #define HOST_RND_H
 

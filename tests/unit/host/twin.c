@@ -160,7 +160,7 @@ void *guest_alloc(size_t size)
 
 void ring_new(struct ring *r, unsigned index, unsigned size)
 {
-	/* The legacy layout does for both interfaces. */
+	/* The legacy layout is valid for both interfaces. */
 	size_t used = ALIGN_UP(16 * size + 6 + 2 * size, (size_t)VRING_LEGACY_ALIGN);
 	char *p = guest_alloc(used + 6 + 8 * size);
 

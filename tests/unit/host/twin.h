@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The other side of a virtio device under the unit tests: traps, configuration space, interrupts and the clock are recorded,
- * and a small guest makes accesses and fills rings.
+ * The surroundings of a virtio device in the unit tests: records of traps, configuration space, interrupts and the clock, and a
+ * small guest that accesses registers and fills rings.
  */
 #ifndef TWIN_H
 #define TWIN_H
@@ -15,11 +15,11 @@
 #define TWIN_BAR1	0xfe001000u
 #define TWIN_BAR4	0xfe004000u
 
-/* Forget all traps and records.  First in each test. */
+/* Clear all traps and records.  Call first in each test. */
 void twin_reset(void);
 struct virtio_place twin_place(void);
 
-/* Accesses by the guest; all ones where nothing answers. */
+/* Access a port or memory as the guest does.  Reads return all ones if no trap is there. */
 uint64_t guest_in(uint16_t port, unsigned width);
 void guest_out(uint16_t port, unsigned width, uint32_t v);
 uint64_t guest_read(uint64_t addr, unsigned width);
@@ -27,7 +27,7 @@ void guest_write(uint64_t addr, unsigned width, uint64_t v);
 uint32_t cfg_read(unsigned off, unsigned width);
 void cfg_write(unsigned off, unsigned width, uint32_t v);
 
-extern unsigned twin_msis;		/* sent */
+extern unsigned twin_msis;		/* messages sent */
 extern uint64_t twin_msi_addr;
 extern uint32_t twin_msi_data;
 extern int twin_clock_holds;
@@ -58,17 +58,20 @@ void ring_new(struct ring *r, unsigned index, unsigned size);
 /* Write a chain; returns its head.  It is not in the avail ring yet. */
 unsigned ring_chain(struct ring *r, const struct piece *p, unsigned n);
 void ring_offer(struct ring *r, unsigned head);
-unsigned ring_add(struct ring *r, const struct piece *p, unsigned n);	/* both */
+unsigned ring_add(struct ring *r, const struct piece *p, unsigned n);	/* ring_chain(), and put it into the avail ring */
 
-/* The next used entry; false when there is none. */
+/* Take the next used entry; false if there is none. */
 bool ring_take(struct ring *r, unsigned *head, uint32_t *len);
 uint16_t *ring_used_event(struct ring *r);
 uint16_t *ring_avail_event(struct ring *r);
 
-/* Memory of the guest. */
+/* Allocate memory of the guest. */
 void *guest_alloc(size_t size);
 
-/* Bring a device up by the legacy or the modern interface; @rings of it.  Features as given, masked with what is offered. */
+/*
+ * Initialize the device as a driver of the legacy or the modern interface does, with @n rings.  Accept those of @features that
+ * are offered.
+ */
 void legacy_up(struct ring *rings, unsigned n, uint32_t features);
 void modern_up(struct ring *rings, unsigned n, uint64_t features, unsigned size);
 void modern_kick(unsigned q);

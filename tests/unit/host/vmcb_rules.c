@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The rules of APM vol. 2, 15.5.1 ("canonicalization and consistency checks") and of 15.20 (illegal event injection), one after
- * the other.  Written from the manual, not from hv/svm, which has a shorter form for its log (svm_check.c).
+ * The rules of APM vol. 2, 15.5.1 ("canonicalization and consistency checks") and of 15.20 (illegal event injection), one by
+ * one.  Written from the manual, not from hv/svm, whose svm_check.c has a shorter form for the log.
  */
 #include "host/vmcb_rules.h"
 #include "hv/cpu/vcpu.h"
@@ -57,13 +57,13 @@ static const char *controls(const struct vmcb *c, uint64_t phys_end)
 	return NULL;
 }
 
-/* #DE, #DB, #BP to #TS, #NP to #PF, #MF to #XF, #CP, #HV, #VC, #SX: what is an exception. */
+/* True for the vectors of exceptions: #DE, #DB, #BP to #TS, #NP to #PF, #MF to #XF, #CP, #HV, #VC, #SX. */
 static bool is_exception(unsigned vector)
 {
 	return vector < 32 && (0x702f7dfbu & (1u << vector));
 }
 
-/* #DF, #TS, #NP, #SS, #GP, #PF, #AC, #CP, #VC, #SX push an error code. */
+/* True for the exceptions that push an error code: #DF, #TS, #NP, #SS, #GP, #PF, #AC, #CP, #VC, #SX. */
 static bool has_code(unsigned vector)
 {
 	return vector < 32 && (0x60227d00u & (1u << vector));
@@ -80,7 +80,7 @@ static const char *event(const struct vmcb *c)
 		return "EVENTINJ has a reserved type (15.20)";
 	if (type == EVENT_EXCEPTION && !is_exception(vector))
 		return "EVENTINJ is an exception with a vector that is none (15.20)";
-	/* Not a check of the processor's, but what it would push is not what the guest's handler expects. */
+	/* The processor does not check this, but the guest's handler would find another stack than it expects. */
 	if (type == EVENT_EXCEPTION && !!(c->eventinj & EVENT_HAS_ERROR) != (has_code(vector) && !real))
 		return "EVENTINJ has an error code that this exception has not, or has not the code that it has (15.20)";
 	if (type != EVENT_EXCEPTION && (c->eventinj & EVENT_HAS_ERROR))

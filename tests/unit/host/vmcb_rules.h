@@ -5,7 +5,7 @@
 
 #include "hv/svm/svm_regs.h"
 
-/* The first rule that @c breaks on a processor with @phys_bits physical address bits, with its section; or NULL. */
+/* Return the first rule, with its section, that @c breaks on a processor with @phys_bits physical address bits; NULL: none. */
 const char *vmcb_rule_broken(const struct vmcb *c, unsigned phys_bits);
 
 #endif
