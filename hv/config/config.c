@@ -415,7 +415,13 @@ int config_parse(struct config *c, const void *blob, size_t size)
 	struct parse p = { .c = c, .fdt = blob, .node = "/" };
 	int err;
 
-	err = size < FDT_V1_SIZE || !IS_ALIGNED((uintptr_t)blob, 8) ? -FDT_ERR_TRUNCATED : fdt_check_full(blob, size);
+	if (size < FDT_V1_SIZE || !IS_ALIGNED((uintptr_t)blob, 8))
+		err = -FDT_ERR_TRUNCATED;
+	else if (fdt_magic(blob) == FDT_MAGIC && fdt_version(blob) < 16)
+		/* Of the older formats fdt_check_full() reads the root's name by a null pointer, unless the name is a path. */
+		err = -FDT_ERR_BADVERSION;
+	else
+		err = fdt_check_full(blob, size);
 	if (err) {
 		log_err("config: the blob (%zu bytes) is no valid device tree: %s; expected what dtc makes", size,
 			fdt_strerror(err));

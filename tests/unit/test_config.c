@@ -375,6 +375,22 @@ TEST(damaged_blobs)
 	blob = NULL;
 }
 
+/* Formats before 16 name a node by its path: an empty one is no root there, and libfdt's check would read it at address 0. */
+TEST(old_format)
+{
+	compile("/ { " HEAD " };");
+	fdt_set_version(blob, 3);
+	fdt_set_last_comp_version(blob, 2);
+	host_log_clear();
+	config_default(&c);
+	CHECK_EQ(config_parse(&c, blob, blob_size), -ERR_INVAL);
+	CHECK(host_log_has("is no valid device tree: FDT_ERR_BADVERSION"));
+	fdt_set_version(blob, 16);
+	CHECK_EQ(config_parse(&c, blob, blob_size), 0);
+	free(blob);
+	blob = NULL;
+}
+
 TEST(hints)
 {
 	REFUSED(root("polcy { };"), "unknown node /polcy; did you mean /policy?");
