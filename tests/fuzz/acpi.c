@@ -3,7 +3,7 @@
 /*
  * The firmware's tables from the RSDP on: a list of tables, each with its signature, length and body from the input, at places
  * that the root table names.  Checksums are right and lengths true unless the input says otherwise.  On a machine all addresses
- * below 4 GiB can be read; here only those of the tables can, so pointers lead to tables or behind 4 GiB.
+ * below 4 GiB can be read; here only those of the tables and of what follows them can, so pointers lead there or behind 4 GiB.
  * acpi_hide_tables() reads whatever the second root table names: it is not called here.
  */
 #include "tests/fuzz/fuzz.h"
@@ -17,6 +17,8 @@
 #define AREA	0x8000u
 #define ROOT	0x40u
 #define TABLES	0x400u
+#define OTHER	0x10000u		/* memory without tables, behind the tables */
+#define LONGEST	(1u << 20)	/* a table */
 
 static uint8_t *mem;
 static struct limine_machine machine;
@@ -49,10 +51,11 @@ static uint32_t table(uint32_t at)
 {
 	static const char *const names[] = { "APIC", "MCFG", "FACP", "DSDT", "DMAR", "IVRS", "XSDT", "SSDT" };
 	uint8_t name = fuzz8(), flags = fuzz8();
-	uint32_t len = MIN(36u + fuzz16() % 2048u, AREA - at);
+	uint32_t len = 36u + fuzz16() % 2048u;
 
 	bool fadt = name % ARRAY_SIZE(names) == 2;
 
+	len = MIN(len, AREA - at);
 	if (fadt)
 		len = MAX(len, 160u);
 	fuzz_bytes(mem + at + 36, len > 36 ? len - 36 : 0);
@@ -68,6 +71,17 @@ static uint32_t table(uint32_t at)
 	return ALIGN_UP(len, 4u);
 }
 
+/* A pointer that leads to no table: to any bytes, or behind all memory. */
+static uint64_t odd_pointer(void)
+{
+	uint16_t off = fuzz16();
+
+	if (off < 36 || off & 1)
+		return ~0ull - off % 36u;
+	fuzz_bytes(mem + AREA + off, 64);
+	return (uintptr_t)mem + AREA + off;
+}
+
 static void fuzz(void)
 {
 	uint8_t how = fuzz8();
@@ -75,13 +89,13 @@ static void fuzz(void)
 	bool old = how & 1;
 
 	host_cpu_reset();
-	mem = (uint8_t *)(uintptr_t)host_guest_ram(AREA + (1u << 20));
+	mem = (uint8_t *)(uintptr_t)host_guest_ram(AREA + OTHER + LONGEST);
 	while (fuzz_left && n < 24 && at + 256 < AREA) {
 		put(ROOT + 36 + n++ * width, (uintptr_t)mem + at, width);
 		at += table(at);
 	}
 	if (how & 2)
-		put(ROOT + 36 + n++ * width, ~0ull - fuzz16(), width);
+		put(ROOT + 36 + n++ * width, odd_pointer(), width);
 	memcpy(mem + ROOT, old ? "RSDT" : "XSDT", 4);
 	put(ROOT + 4, how & 4 ? fuzz8() % (36 + n * width + 1) : 36 + n * width, 4);
 	seal(ROOT, 36 + n * width, 9);

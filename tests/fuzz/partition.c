@@ -81,9 +81,9 @@ static void patch(void)
 {
 	static const unsigned places[] = { 0, 1, 2, BLOCKS - 1 };
 	uint8_t where = fuzz8();
-	unsigned lba = where < 0xf0 ? places[where % 4] : fuzz16() % BLOCKS, off = fuzz16() % 512;
+	unsigned lba = where < 0xf0 ? places[where % 4] : fuzz16() % BLOCKS, off = fuzz16() % 512, len = fuzz8() % 80u;
 
-	fuzz_bytes(media + (size_t)lba * bs + off, MIN(fuzz8() % 80u, 512 - off));
+	fuzz_bytes(media + (size_t)lba * bs + off, MIN(len, 512 - off));
 }
 
 static void fuzz(void)

@@ -13,7 +13,7 @@
 
 /* The functions of the machine, hidden ones first. */
 static const uint16_t functions[] = { HIDDEN, TWIN, OPEN, HOST, FROZEN, BRIDGE, LPC, NOBODY, ARRIVED };
-static uint8_t host_before[256], frozen_before[256];
+static uint8_t host_before[4096], frozen_before[4096];
 
 static bool overlap(uint64_t a, uint64_t an, uint64_t b, uint64_t bn) { return a < b + bn && b < a + an; }
 
@@ -92,14 +92,14 @@ static void fuzz(void)
 	put_raw(OPEN, PCI_BAR(1), 0xe001);
 	put_raw(OPEN, PCI_BAR(2), 4);
 	put_raw(OPEN, PCI_BAR(3), 0x39);
-	memcpy(host_before, real[HOST], 256);
-	memcpy(frozen_before, real[FROZEN], 256);
+	memcpy(host_before, real[HOST], 4096);
+	memcpy(frozen_before, real[FROZEN], 4096);
 	for (unsigned i = 0; fuzz_left && i < 200; i++) {
 		one_access();
 		check_bars();
 	}
-	CHECK(!memcmp(host_before, real[HOST], 256));
-	CHECK(!memcmp(frozen_before, real[FROZEN], 256));
+	CHECK(!memcmp(host_before, real[HOST], 4096));
+	CHECK(!memcmp(frozen_before, real[FROZEN], 4096));
 }
 
 FUZZ(fuzz)

@@ -43,7 +43,7 @@ void pci_port_write(uint32_t address, uint16_t port, unsigned width, uint32_t v)
 #define OTHER_ECAM	0xd0000000ull
 #define ECAM	0xe0000000ull
 
-static uint8_t real[256][256];		/* by device and function of bus 0 */
+static uint8_t real[256][4096];		/* by device and function of bus 0 */
 static uint32_t latch;
 static unsigned writes, stops;
 static uint8_t port_cf9;
@@ -117,7 +117,7 @@ uint32_t pci_cfg_read(uint16_t bdf, uint16_t off, unsigned width)
 	uint32_t v;
 
 	latch = BIT(31) | (uint32_t)bdf << 8 | (off & 0xfc);
-	memcpy(&v, &real[bdf & 255][off & 0xfc], 4);
+	memcpy(&v, &real[bdf & 255][off & 0xffc], 4);
 	v >>= 8 * (off & 3);
 	return width == 4 ? v : v & ((1u << (8 * width)) - 1);
 }
@@ -177,8 +177,11 @@ static void start(void)
 	host_pio_model(0xcf8, 8, &chipset, NULL);
 	host_cpu_reset();
 	gmem_init(&boot);
-	for (unsigned i = 0; i < sizeof(real); i++)
-		((uint8_t *)real)[i] = (uint8_t)(i * 7 + 1);
+	memset(real, 0, sizeof(real));
+	for (unsigned i = 0; i < 256; i++)
+		real[0][i] = (uint8_t)(i * 7 + 1);
+	for (unsigned i = 1; i < ARRAY_SIZE(real); i++)
+		memcpy(real[i], real[0], 256);
 	for (unsigned i = 0; i < ARRAY_SIZE(devices); i++)
 		identify(&devices[i]);
 	CHECK_EQ(nested_init(&boot, &pt_format_x86, false), 0);
