@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/dev/acpi.c hv/load/limine_machine.c tests/unit/host/cpu.c tests/fuzz/lib/fuzz.c */
+/* quick: 5000 */
 /*
  * The firmware's tables from the RSDP on: a list of tables, each with its signature, length and body from the input, at places
  * that the root table names.  Checksums are right and lengths true unless the input says otherwise.  On a machine all addresses

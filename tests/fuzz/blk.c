@@ -2,6 +2,7 @@
 /* sources: virtio/blk/blk.c virtio/blk/request.c virtio/transport.c virtio/pci_config.c virtio/msix.c virtio/legacy.c */
 /* sources: virtio/modern.c virtio/queue.c hv/lib/sg.c hw/disk.c hw/disk_cut.c hw/disk_start.c tests/unit/host/twin.c */
 /* sources: virtio/access.c tests/fuzz/lib/fuzz.c */
+/* quick: 6000 */
 /* virtio-blk and the disk core, in front of a driver that is busy, completes late, out of order or with errors. */
 #include <veneer/disk.h>
 #include <veneer/err.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/boot/mbi.c hv/boot/memmap.c tests/fuzz/lib/fuzz.c */
+/* quick: 20000 */
 /*
  * The boot loader's information (multiboot2), and what is done with the memory map afterwards.  The loader guarantees the total
  * size alone: it is made to fit.  The places of hidden memory are the input's, too.

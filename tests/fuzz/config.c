@@ -2,6 +2,7 @@
 /* sources: hv/config/config.c hv/config/config_props.c hv/config/config_rules.c hv/config/guess.c hv/lib/fmt.c */
 /* sources: tests/fuzz/lib/fuzz.c */
 /* libs: -lfdt */
+/* quick: 40000 */
 /* The configuration blob, as a file that the boot loader loaded; and the rules of what was accepted, asked for devices. */
 #include <veneer/config.h>
 #include <veneer/err.h>

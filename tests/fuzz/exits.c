@@ -2,6 +2,7 @@
 /* sources: hv/emul/mmio.c hv/emul/pio.c hv/emul/walk.c hv/emul/decode.c hv/emul/emulate.c hv/lib/counters.c hv/lib/limit.c */
 /* sources: hv/lib/log.c hv/dev/trap.c hv/mem/nested.c hv/mem/mtrr.c hv/mem/ptree.c tests/unit/host/cpu.c */
 /* sources: tests/fuzz/lib/fuzz.c */
+/* quick: 4000 */
 /*
  * Exits by hypercalls, by accesses to memory and by ports, with any registers and modes, instructions and page tables in the
  * guest's memory.  The machine and the vendor are test_exits.c's; devices, interrupts and other processors do nothing.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/emul/decode.c hv/emul/emulate.c tests/fuzz/lib/fuzz.c */
 /* libs: -lZydis -lZycore */
+/* quick: 40000 */
 /*
  * The decoder, against Zydis, and the executor on any registers, with a bus whose contents and failures are the input's.
  * test_decode.c compares operands, test_emulate.c results; here it is any bytes on any state.

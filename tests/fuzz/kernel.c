@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/load/load*.c hv/exit/symbols.c hv/boot/memmap.c hv/cpu/vcpu.c tests/fuzz/lib/fuzz.c */
+/* quick: 4000 */
 /*
  * Guests' kernels of every format, with modules and command lines.  What is not the guest's memory faults, the file ends in
  * ASan's guard.  The memory map, the framebuffer and the protocol are chosen by the first bytes.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hw/partition.c hv/lib/fmt.c tests/fuzz/lib/fuzz.c */
+/* quick: 3000 */
 /*
  * GPT and MBR.  A disk with a sound GPT of three partitions, or an empty disk, is patched as the input says; checksums are then
  * made right again, if the input wants, so that what lies behind the checks is reached.

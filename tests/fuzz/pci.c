@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/pci/vpci.c hv/pci/guard.c hv/pci/vbridge.c hv/dev/trap.c */
 /* sources: hv/mem/nested.c hv/mem/mtrr.c hv/mem/ptree.c hv/mem/gmem.c tests/unit/host/cpu.c tests/fuzz/lib/fuzz.c */
+/* quick: 6000 */
 /*
  * The guest's accesses to configuration space, by the ports and by ECAM, on the machine of test_vpci.c, whose chipset ends the
  * run if an access reaches a hidden function.  After each access no BAR of the function that is left lies where Veneer's

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: virtio/transport.c virtio/pci_config.c virtio/msix.c virtio/legacy.c virtio/modern.c virtio/queue.c hv/lib/sg.c */
 /* sources: tests/unit/host/twin.c virtio/access.c tests/fuzz/lib/fuzz.c */
+/* quick: 6000 */
 /*
  * Virtqueues and the transport, both interfaces.  The device type behind them reads and writes all that a chain names, keeps
  * some chains back, and refuses to start or stops late now and then.
