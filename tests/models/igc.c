@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * I225 and I226: registers, resets, interrupts, semaphores, NVM, options.  The PHY is in igc_phy.c, rings in igc_rings.c,
+ * I210, I211, I350, I225 and I226: registers, resets, interrupts, semaphores, NVM, options.  The PHY is in igc_phy.c, rings in igc_rings.c,
  * checksums and segmentation in igc_offload.c.
  *
  * Two resets: CTRL.RST leaves the sizes of the packet buffers, which a driver may have changed, and what EEE is set to;
- * CTRL.DEV_RST leaves nothing but the PHY.  Not: time stamps, launch times and the scheduler (their registers keep what is
+ * CTRL.DEV_RST leaves nothing but the PHY.  An I211, and an I210 without flash, have their address in memory that is written
+ * once (iNVM: records, each of a word and its number).  Of an I350 the model has one port.  Not: time stamps, launch times and the scheduler (their registers keep what is
  * written), moderation (each cause rings at once), wake-up, virtual functions.
  */
 #include <string.h>
@@ -14,7 +15,7 @@
 #define READ_US		2000u
 #define CTRL_EXT_IAME	0x08000000u
 #define GPIE_NSICR	0x1u
-#define EECD_SIZE	0x2800u		/* 2048 words, of which the model has the first 64 */
+#define EECD_SIZE	0x2800u		/* 2048 words, of which the model has the first 320 */
 #define EERD_START	0x1u
 #define EERD_DONE	0x2u
 #define NVM_SUM		0xbabau
@@ -29,10 +30,14 @@ enum {
 };
 
 static const struct igc_chip chips[] = {
-	{ "i225lm", 0x15f2, 0x03, 0x67c9dc00 },
-	{ "i225", 0x15f3, 0x03, 0x67c9dc00 },
-	{ "i226lm", 0x125b, 0x04, 0x67c9dc10 },
-	{ "i226", 0x125c, 0x04, 0x67c9dc10 },
+	{ "i225lm", 0x15f2, 0x03, 0x67c9dc00, IGC_I225, false },
+	{ "i225", 0x15f3, 0x03, 0x67c9dc00, IGC_I225, false },
+	{ "i226lm", 0x125b, 0x04, 0x67c9dc10, IGC_I225, false },
+	{ "i226", 0x125c, 0x04, 0x67c9dc10, IGC_I225, false },
+	{ "i210", 0x1533, 0x03, 0x01410c00, IGC_I210, true },
+	{ "i210-flashless", 0x157b, 0x03, 0x01410c00, IGC_I210, false },
+	{ "i211", 0x1539, 0x03, 0x01410c00, IGC_I210, false },
+	{ "i350", 0x1521, 0x01, 0x015403b0, IGC_I350, true },
 };
 
 static struct igc *of(struct model *m)
@@ -133,15 +138,24 @@ static void load_address(struct igc *c)
 	*igc_r(c, I_RAH) = 0x80000000u | c->mac[4] | (uint32_t)c->mac[5] << 8;
 }
 
-static void load_nvm(struct igc *c)
+/* The words of one port, with their sum. */
+static void load_port(struct igc *c, uint16_t *words)
 {
 	uint16_t sum = 0;
 
 	for (unsigned i = 0; i < 3; i++)
-		c->nvm[i] = (uint16_t)(c->mac[2 * i] | c->mac[2 * i + 1] << 8);
+		words[i] = (uint16_t)(c->mac[2 * i] | c->mac[2 * i + 1] << 8);
 	for (unsigned i = 0; i < 63; i++)
-		sum = (uint16_t)(sum + c->nvm[i]);
-	c->nvm[63] = (uint16_t)(NVM_SUM - sum);
+		sum = (uint16_t)(sum + words[i]);
+	words[63] = (uint16_t)(NVM_SUM - sum);
+}
+
+/* An I350's four ports have theirs at 0, 80h, C0h and 100h. */
+static void load_nvm(struct igc *c)
+{
+	load_port(c, c->nvm);
+	for (unsigned at = 0x80; igc_is(c, IGC_I350) && at < IGC_NVM; at += 0x40)
+		load_port(c, c->nvm + at);
 }
 
 static void reset_queues(struct igc *c)
@@ -162,7 +176,7 @@ static void reset(struct igc *c, bool all)
 	for (size_t i = 0; i < n; i++)
 		kept[i] = igc_get(c, stays[i]);
 	memset(c->r, 0, sizeof(c->r));
-	*igc_r(c, I_RXPBS) = I_RXPBS_DEFAULT;
+	*igc_r(c, I_RXPBS) = igc_is(c, IGC_I350) ? 0 : I_RXPBS_DEFAULT;
 	*igc_r(c, I_TXPBS) = I_TXPBS_DEFAULT;
 	*igc_r(c, I_EEER) = EEE_ON;
 	*igc_r(c, I_IPCNFG) = EEE_OFFER;
@@ -233,21 +247,27 @@ void igc_count(struct igc *c, bool out, const uint8_t *frame, size_t len)
 
 /* --- registers --- */
 
-/* A register that older chips have elsewhere answers there, too. */
-static uint32_t place(uint32_t off)
+/* Older chips have 100h for each ring. */
+static uint32_t ring_place(uint32_t off, uint32_t old, uint32_t to, unsigned rings)
 {
+	return off >= old && off < old + 0x100 * rings && off % 0x100 < 0x40 ? to + (off - old) / 0x100 * 0x40 + off % 0x100 : off;
+}
+
+/* A register that older chips have elsewhere answers there, too. */
+static uint32_t place(const struct igc *c, uint32_t off)
+{
+	unsigned rings = igc_is(c, IGC_I225) ? 1 : IGC_QUEUES;
+
 	switch (off) {
 	case I_ICR_OLD: return I_ICR;
 	case I_ICS_OLD: return I_ICS;
 	case I_IMS_OLD: return I_IMS;
 	case I_IMC_OLD: return I_IMC;
 	case I_IAM_OLD: return I_IAM;
+	case I_EERD_OLD: return igc_is(c, IGC_I225) ? off : I_EERD;
 	}
-	if (off >= I_RX_OLD && off < I_RX_OLD + 0x40)
-		return off - I_RX_OLD + I_RX;
-	if (off >= I_TX_OLD && off < I_TX_OLD + 0x40)
-		return off - I_TX_OLD + I_TX;
-	return off;
+	off = ring_place(off, I_RX_OLD, I_RX, rings);
+	return ring_place(off, I_TX_OLD, I_TX, rings);
 }
 
 /* The queue that a register belongs to; NULL: none of its kind. */
@@ -269,6 +289,12 @@ static uint32_t read_eecd(struct igc *c)
 static uint32_t read_status(struct igc *c)
 {
 	return igc_status(c) | (igc_master(c) || c->master_stuck ? I_STATUS_MASTER : 0);
+}
+
+/* A record of a word: its kind, its number, its value.  There are three, for the address. */
+static uint32_t read_invm(const struct igc *c, unsigned i)
+{
+	return igc_is(c, IGC_I210) && !c->flash && i < 3 ? 1u | i << 9 | (uint32_t)c->nvm[i] << 16 : 0;
 }
 
 static uint32_t read_mdic(struct igc *c)
@@ -309,12 +335,14 @@ static uint32_t read_reg(struct model *m, unsigned bar, uint32_t off, unsigned w
 		return 0;
 	}
 	run(m);
-	off = place(off);
+	off = place(c, off);
 	v = igc_get(c, off);
 	if (off >= I_STATS && off < I_STATS_END) {
 		*igc_r(c, off) = 0;
 		return v;
 	}
+	if (off >= I_INVM && off < I_INVM_END)
+		return read_invm(c, (off - I_INVM) / 4);
 	if (queue_of(c, off, RING_DCTL))
 		return v | (igc_queue_on(c, queue_of(c, off, RING_DCTL)) ? I_DCTL_ENABLE : 0);
 	switch (off) {
@@ -324,6 +352,7 @@ static uint32_t read_reg(struct model *m, unsigned bar, uint32_t off, unsigned w
 	case I_MDIC: return read_mdic(c);
 	case I_ICR: return read_icr(c);
 	case I_IMC: case I_ICS: case I_EIMC: case I_EICS: return 0;
+	case I_CFG_DONE: return igc_now(c) >= c->read_us ? I_CFG_DONE_PORT0 : 0;
 	case I_SWSM: return read_swsm(c);
 	case I_SW_FW_SYNC: return read_sync(c);
 	}
@@ -372,7 +401,8 @@ static void write_eerd(struct igc *c, uint32_t v)
 	unsigned word = v >> 2 & 0x3fff;
 
 	if (v & EERD_START)
-		*igc_r(c, I_EERD) = (v & 0xfffc) | EERD_DONE | (word < 64 ? (uint32_t)c->nvm[word] << 16 : 0xffff0000);
+		*igc_r(c, I_EERD) = (v & 0xfffc) | EERD_DONE | 
+				   (word < IGC_NVM && (c->flash || igc_is(c, IGC_I225)) ? (uint32_t)c->nvm[word] << 16 : 0xffff0000);
 }
 
 static void write_dctl(struct igc *c, struct igc_queue *q, uint32_t off, uint32_t v)
@@ -450,7 +480,7 @@ static void write_reg(struct model *m, unsigned bar, uint32_t off, unsigned widt
 		igc_broken(c, "%u bytes of register %05x written", width, off);
 		return;
 	}
-	off = place(off);
+	off = place(c, off);
 	if (is_ring(off))
 		check_ring(c, off, value);
 	if (queue_of(c, off, RING_DCTL))
@@ -480,7 +510,7 @@ static bool set(struct model *m, const char *name, const char *value)
 		MODEL_SWITCH(igc, "half", partner_half, ~0u), MODEL_SWITCH(igc, "reset-stuck", reset_stuck, ~0u),
 		MODEL_SWITCH(igc, "gone", gone, ~0u), MODEL_SWITCH(igc, "tx-hang", tx_hang, ~0u),
 		MODEL_SWITCH(igc, "tx-stuck", tx_stuck, ~0u), MODEL_SWITCH(igc, "swsm-left", swsm_left, ~0u),
-		MODEL_SWITCH(igc, "pbs-left", pbs_left, ~0u),
+		MODEL_SWITCH(igc, "pbs-left", pbs_left, ~0u), MODEL_SWITCH(igc, "pll-unset", pll_unset, ~0u),
 		MODEL_NUMBER(igc, "mbps", mbps, ~0u), MODEL_NUMBER(igc, "lose-irqs", lose_irqs, ~0u),
 		MODEL_NUMBER(igc, "lose-tails", lose_tails, ~0u), MODEL_NUMBER(igc, "fw-has-phy", fw_has_phy, ~0u),
 	};
@@ -511,7 +541,7 @@ static void make_pci(struct igc *c)
 		.vendor = 0x8086, .device = c->chip->device, .subsys_vendor = 0x8086, .subsys = 0x0000,
 		.revision = c->chip->revision, .class_code = 0x020000, .msi = true, .pcie = true,
 		.msix_vectors = IGC_VECTORS, .msix_bar = 3,
-		.bar = { [0] = { .size = 1u << 20 }, [3] = { .size = 16384 } },
+		.bar = { [0] = { .size = igc_is(c, IGC_I225) ? 1u << 20 : I_SPACE }, [3] = { .size = 16384 } },
 	};
 }
 
@@ -528,7 +558,8 @@ bool igc_init(struct igc *c, const char *chip)
 	c->m.ops = &ops;
 	c->m.wake_us = MODEL_NEVER;
 	c->cable = true;
-	c->mbps = 2500;
+	c->mbps = igc_is(c, IGC_I225) ? 2500 : 1000;
+	c->flash = c->chip->flash;
 	c->autoneg_us = 2000;
 	memcpy(c->mac, mac, 6);
 	make_pci(c);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Intel's I225 and I226 as a model: registers, resets, one PHY (GPY) behind MDIC, four receive and four transmit queues with
- * advanced and legacy descriptors, checksums and segmentation, MSI-X by EICR and IVAR, MSI by ICR.  By what Intel has published
- * of the I210, whose registers these are for the most part, and by what public drivers of the I225 agree on.
+ * Intel's I210, I211 and I350, and I225 and I226, as a model: registers, resets, one PHY behind MDIC, four receive and four
+ * transmit queues with advanced and legacy descriptors, checksums and segmentation, MSI-X by EICR and IVAR, MSI by ICR.  By the
+ * datasheets of I210 and I350; of I225 and I226, whose registers are the I210's for the most part, by what public drivers agree
+ * on.
  *
  * The fields below are open to unit tests; veneer-model has the same by name (igc.c: set()).
  */
@@ -21,10 +22,10 @@ enum igc_reg {
 	I_RXCSUM = 0x5000, I_RLPML = 0x5004, I_MTA = 0x5200, I_RAL = 0x5400, I_RAH = 0x5404, I_VFTA = 0x5600, I_MRQC = 0x5818,
 	I_SWSM = 0x5b50, I_FWSM = 0x5b54, I_SW_FW_SYNC = 0x5b5c, I_RETA = 0x5c00, I_RSSRK = 0x5c80,
 	I_RX = 0xc000, I_TX = 0xe000,			/* rings, 40h each */
-	I_EERD = 0x12014, I_SPACE = 0x20000,
-	/* the interrupt registers and the first ring are also where older chips have them */
+	I_EERD = 0x12014, I_CFG_DONE = 0x12030, I_INVM = 0x12120, I_INVM_END = 0x12220, I_SPACE = 0x20000,
+	/* the interrupt registers and the first ring are also where older chips have them; of the I210 and I350 all rings are */
 	I_ICR_OLD = 0xc0, I_ICS_OLD = 0xc8, I_IMS_OLD = 0xd0, I_IMC_OLD = 0xd8, I_IAM_OLD = 0xe0, I_RX_OLD = 0x2800,
-	I_TX_OLD = 0x3800,
+	I_TX_OLD = 0x3800, I_EERD_OLD = 0x14,
 };
 
 /* Registers of a ring. */
@@ -63,6 +64,7 @@ enum {
 #define I_RCTL_VFE		0x00040000u
 #define I_RCTL_SECRC		0x04000000u
 #define I_DCTL_ENABLE		0x02000000u
+#define I_CFG_DONE_PORT0	0x00040000u
 #define I_RXPBS_DEFAULT		0x000000a2u
 #define I_TXPBS_DEFAULT		0x04000014u
 
@@ -70,18 +72,25 @@ enum {
 #define IGC_VECTORS		5u
 #define IGC_RARS		16u
 #define IGC_MMD			64u		/* registers of the PHY behind MMD that can be remembered */
+#define IGC_NVM		0x140u		/* words */
 #define IGC_FRAME_MAX		(65536u + 256u)	/* before it is cut */
+
+enum igc_kind { IGC_I225, IGC_I210, IGC_I350 };
 
 struct igc_chip {
 	const char *name;
 	uint16_t device;
 	uint8_t revision;
 	uint32_t phy_id;
+	enum igc_kind kind;
+	bool flash;
 };
 
+/* A register of clause 45; of an I210's PHY also one of a page, whose @dev is IGC_PAGE and the page's number. */
+#define IGC_PAGE		0x100u
+
 struct igc_mmd {
-	uint8_t dev;
-	uint16_t reg, value;
+	uint16_t dev, reg, value;
 };
 
 struct igc_queue {
@@ -105,6 +114,7 @@ struct igc {
 	bool cable, partner_half;
 	unsigned mbps;			/* of the partner at most */
 	uint64_t autoneg_us;
+	bool pll_unset;			/* I210: the clock of the PHY did not come up */
 	bool phy_off;			/* whoever was there before has left the PHY switched off */
 	unsigned fw_has_phy;		/* so many looks at SW_FW_SYNC show firmware at the PHY */
 	unsigned fw_has_swsm;		/* so many requests for SWESMBI fail */
@@ -122,7 +132,7 @@ struct igc {
 
 	/* state */
 	uint32_t r[I_SPACE / 4];
-	uint16_t phy[32], mmd_at, nvm[64];
+	uint16_t phy[32], mmd_at, nvm[IGC_NVM];
 	struct igc_mmd mmd[IGC_MMD];
 	unsigned nmmd;
 	struct igc_queue rx[IGC_QUEUES], tx[IGC_QUEUES];
@@ -156,6 +166,7 @@ bool igc_has_link(const struct igc *c);
 
 static inline uint32_t *igc_r(struct igc *c, uint32_t off) { return &c->r[off / 4]; }
 static inline uint32_t igc_get(const struct igc *c, uint32_t off) { return c->r[off / 4]; }
+static inline bool igc_is(const struct igc *c, enum igc_kind kind) { return c->chip->kind == kind; }
 static inline uint64_t igc_now(const struct igc *c) { return c->m.host.now_us(c->m.host.ctx); }
 
 /* Bus requests may be made. */

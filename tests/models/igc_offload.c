@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * What I225 and I226 compute: checksums of IPv4, TCP and UDP into frames that go out, segments of TCP, what a received frame's
+ * What these chips compute: checksums of IPv4, TCP and UDP into frames that go out, segments of TCP, what a received frame's
  * checksums are worth, and the queue that it goes to (Toeplitz hash).  Not: SCTP, tunnels, UDP segments.
  */
 #include <string.h>

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The PHY of I225 and I226 behind MDIC: MII's registers (IEEE 802.3, clause 22), those of clause 45 by registers 13 and 14,
- * negotiation, which takes its time.  The bus belongs to whoever has his bit in SW_FW_SYNC: an access without it is named.
+ * The PHYs of these chips behind MDIC: MII's registers (IEEE 802.3, clause 22), those of clause 45 by registers 13 and 14,
+ * the pages of an I210's PHY by register 22, negotiation, which takes its time.  The bus belongs to whoever has his bit in SW_FW_SYNC: an access without it is named.
  * Not: EEE on the wire, cable tests, forced speeds.
  */
 #include "igc.h"
 #include "mii.h"
 
+#define PAGE_SELECT	22u		/* I210 */
+#define PLL_PAGE	252u
+#define PLL_REG		14u
+#define PLL_UNSET	0x00ffu
+#define PLL_SET		0x0018u
 #define GBSR_OK		0x3800u		/* both receivers, the partner's offer */
 #define MMD_DATA	0xc000u		/* in register 13: what register 14 is */
 
@@ -37,7 +42,7 @@ static uint16_t *mmd(struct igc *c, unsigned dev, unsigned reg)
 		igc_broken(c, "more registers of the PHY than the model remembers: %u.%u", dev, reg);
 		return NULL;
 	}
-	c->mmd[c->nmmd] = (struct igc_mmd) { (uint8_t)dev, (uint16_t)reg, 0 };
+	c->mmd[c->nmmd] = (struct igc_mmd) { (uint16_t)dev, (uint16_t)reg, 0 };
 	return &c->mmd[c->nmmd++].value;
 }
 
@@ -90,7 +95,8 @@ static void defaults(struct igc *c)
 	c->phy[BMCR] = BMCR_AN | 0x0140;
 	c->phy[ANAR] = 0x01 | 0x60 | AN_100H | AN_100F | AN_PAUSE;
 	c->phy[GBCR] = GBCR_1000F;
-	*mmd(c, AN_MMD, AN_2500) = AN_2500_OFFER;
+	if (igc_is(c, IGC_I225))
+		*mmd(c, AN_MMD, AN_2500) = AN_2500_OFFER;
 	negotiate(c);
 }
 
@@ -130,10 +136,28 @@ static uint16_t mmd_read(struct igc *c)
 	return p ? *p : 0;
 }
 
+/* What an I210's PHY has selected, but for the select itself. */
+static unsigned page_of(const struct igc *c, unsigned reg)
+{
+	return igc_is(c, IGC_I210) && reg != PAGE_SELECT ? c->phy[PAGE_SELECT] & 0xff : 0;
+}
+
+static uint16_t page_read(struct igc *c, unsigned page, unsigned reg)
+{
+	uint16_t *p;
+
+	if (page == PLL_PAGE && reg == PLL_REG)
+		return c->pll_unset ? PLL_UNSET : PLL_SET;
+	p = mmd(c, IGC_PAGE | page, reg);
+	return p ? *p : 0;
+}
+
 static uint16_t phy_read(struct igc *c, unsigned reg)
 {
 	bool up = phy_has_link(c);
 
+	if (page_of(c, reg))
+		return page_read(c, page_of(c, reg), reg);
 	switch (reg) {
 	case BMSR: return (uint16_t)(BMSR_FIXED | (up ? BMSR_LINK | BMSR_AN_DONE : 0));
 	case PHYID1: return (uint16_t)(c->chip->phy_id >> 16);
@@ -164,7 +188,11 @@ static void phy_write(struct igc *c, unsigned reg, uint16_t value)
 {
 	uint16_t *p;
 
-	if (reg == BMCR) {
+	if (page_of(c, reg)) {
+		p = mmd(c, IGC_PAGE | page_of(c, reg), reg);
+		if (p)
+			*p = value;
+	} else if (reg == BMCR) {
 		write_bmcr(c, value);
 	} else if (reg == MMDAAD && (c->phy[MMDAC] & MMD_DATA)) {
 		p = behind(c);
@@ -179,7 +207,8 @@ static void phy_write(struct igc *c, unsigned reg, uint16_t value)
 
 void igc_mdic(struct igc *c, uint32_t v)
 {
-	unsigned reg = v >> 16 & 31, addr = v >> 21 & 31;
+	/* An I210 and an I350 look at no address: MDICNFG has the one of a PHY outside. */
+	unsigned reg = v >> 16 & 31, addr = igc_is(c, IGC_I225) ? v >> 21 & 31 : 0;
 	uint32_t out = v & ~(MDIC_READY | MDIC_ERROR | MDIC_OP);
 
 	if (!(igc_get(c, I_SW_FW_SYNC) & I_SYNC_PHY))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The queues of I225 and I226: advanced descriptors as the I210's datasheet has them (7.1 and 7.2), legacy ones for drivers
+ * The queues of I210, I211, I350, I225 and I226: advanced descriptors as the I210's datasheet has them (7.1 and 7.2), legacy ones for drivers
  * that know nothing else, frames of several pieces out, frames over several buffers in, the receive filter.  A descriptor that
  * breaks a rule is named, and its queue stands still until a reset.  Not: header split, head write-back, VLAN tags apart from
  * their frame, launch times.
@@ -230,7 +230,8 @@ static void finish(struct igc *c)
 /* Packet buffers that are smaller than a frame let none through. */
 static bool fits(struct igc *c, uint32_t reg, uint32_t len)
 {
-	return len <= (igc_get(c, reg) & 0x3f) * 1024;
+	/* An I350's receive buffer: 36 KiB, the only size that the model has. */
+	return len <= (igc_is(c, IGC_I350) && reg == I_RXPBS ? 36 : igc_get(c, reg) & 0x3f) * 1024;
 }
 
 /* The frame that is begun goes on.  False: the wire is busy, or no frame gets out. */

@@ -1,0 +1,102 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# Intel's I210, I211 and I350, which no emulator has: a register model of tests/models, a process behind QEMU 11.  Linux's own
+# driver (igb of Debian 6.1) judges the model, then Veneer drives it.
+# shellcheck disable=SC2154 # models.bash sets transfer and nics
+load ../lib/guest
+load ../lib/models
+
+# One boot.
+@test "i210: an I211 left with its semaphore taken and its PHY off: hidden, DHCP, 2 MiB down and up, the cable pulled" {
+	transfer 2
+	linux_start lspci,net,link "$transfer" --nic "i210,chip=i211,swsm-left=1,phy-off=1,control=$PWD/nic"
+	guest_wait_for 'GUEST: the carrier is there' 300
+	echo link=0 >nic
+	guest_wait_for 'GUEST: the carrier is lost' 30
+	echo link=1 >nic
+	guest_end
+	check_transfers 1
+	lawful 1
+	said "disks: 0 cards: 1"
+	[ -n "${NATIVE:-}" ] || for way in intel-conf1 linux-sysfs; do
+		said "$way: 00:03.0 1af4:1000"
+		not_said "$way: .* 8086:1539"
+	done
+}
+
+# What is wrong with a model is no business of these: they are driven by somebody else's driver.
+# bats test_tags=slow
+@test "i210: Linux's own driver accepts I210: two queues, 64 MiB down and up, removed and loaded" {
+	NATIVE=1
+	transfer 64
+	cards i210 "" i210
+	linux_run net,reload "$transfer veneer.driver=igb" --smp 2 "${nics[@]}"
+	check_transfers 1
+	said "speed: 1000"
+	lawful 1
+}
+
+# bats test_tags=slow
+@test "i210: Linux's own driver accepts I211, I210 without flash and I350, 64 MiB down and up, late links" {
+	NATIVE=1
+	transfer 64
+	cards i210 ,autoneg-ms=1000,phy-off=1 i211 i210-flashless i350
+	linux_run net,reload "$transfer veneer.driver=igb" "${nics[@]}"
+	said "cards: 3"
+	check_transfers 3
+	lawful 3
+}
+
+# bats test_tags=slow
+@test "i210: Linux's own driver sees the cable of an I211 pulled and put back" {
+	NATIVE=1
+	linux_start link "" --nic "i210,chip=i211,autoneg-ms=500,control=$PWD/nic"
+	guest_wait_for 'GUEST: the carrier is there' 300
+	echo link=0 >nic
+	guest_wait_for 'GUEST: the carrier is lost' 30
+	echo link=1 >nic
+	guest_end
+	lawful 1
+}
+
+# bats test_tags=slow
+@test "i210: the hobby OS fetches a file through an I211" {
+	veneer_only
+	mkdir tftp
+	random_file tftp/file 1
+	guest_run --kernel "$BUILD/hobby-os.elf" --tftp tftp --nic i210,chip=i211 \
+		--cmdline 'net=dhcp run="tftp 10.0.2.2 file; ping 10.0.2.2 3; exit 0"'
+	grep -aE "tftp: file 1048576 bytes .* sha256 $(sha_of tftp/file)" "$(serial)"
+	grep -a "ping: 10.0.2.2 answers, seq 3" "$(serial)"
+	grep -a "igb0: I211 at 00:03.0, MAC .* link up 1000 Mb/s full duplex" "$(serial)"
+	lawful 1
+}
+
+# bats test_tags=slow
+@test "i210: Veneer drives I210, I210 without flash, I211 and I350, 64 MiB down and up" {
+	veneer_only
+	transfer 64
+	cards i210 ,autoneg-ms=1500 i210 i210-flashless i211 i350
+	linux_run net "$transfer" --mem 5G "${nics[@]}"
+	said "cards: 4"
+	check_transfers 4
+	lawful 4
+}
+
+# bats test_tags=slow
+@test "i210: under load a transmitter that hangs is reset, lost interrupts and lost tails are made up for" {
+	veneer_only
+	transfer 48
+	linux_start net "$transfer" --nic "i210,chip=i211,control=$PWD/nic"
+	guest_wait_for 'GUEST: download 0' 300
+	sleep 1
+	echo lose-irqs=3 >nic
+	sleep 1
+	echo lose-tails=3 >nic
+	sleep 1
+	echo tx-stuck=1 >nic
+	guest_wait_for 'igb0: transmitter hangs: at descriptor' 60
+	guest_end
+	check_transfers 1
+	lawful 1
+}
