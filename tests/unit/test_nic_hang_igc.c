@@ -5,7 +5,7 @@
 /* sources: hw/nic/intel/intel_rx.c hw/nic/intel/intel_mac.c hw/nic/intel/intel_phy.c hw/nic/intel/igb.c */
 /* sources: hw/nic/intel/igb_desc.c hw/nic/intel/igb_pci.c hw/nic/intel/igc.c hw/nic/intel/igc_pci.c */
 /* sources: tests/models/model.c tests/models/igc.c tests/models/igc_phy.c tests/models/igc_rings.c */
-/* sources: tests/models/igc_offload.c */
+/* sources: tests/models/igc_offload.c tests/models/pch.c tests/models/pch_phy.c */
 /* An I225 that hangs, behind virtio-net. */
 #include "host/twin.h"
 #include "virtio/net/net.h"

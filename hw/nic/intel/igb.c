@@ -15,7 +15,7 @@
  * write-back sets the cause.  EITR only delays the message, by 50 us at most.
  *
  * An emulated 82576 interrupts for a sent frame only if IVAR0 names a vector, and never reports that it has read its EEPROM.
- * Not tried on silicon; no emulator has an I350, I210 or I211.
+ * I350, I210 and I211 were tried on our own model, which Linux's igb drives; nothing on silicon.
  */
 #include <veneer/err.h>
 #include <veneer/log.h>
