@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * I210, I211, I350, I225 and I226: registers, resets, interrupts, semaphores, NVM, options.  The PHY is in igc_phy.c, rings in igc_rings.c,
- * checksums and segmentation in igc_offload.c.
+ * I210, I211, I350, I225 and I226, and what PCH's cards share with them: registers, resets, interrupts, semaphores, NVM,
+ * options.  The PHY is in igc_phy.c, rings in igc_rings.c, checksums and segmentation in igc_offload.c, what is PCH's alone in
+ * pch.c.
  *
  * Two resets: CTRL.RST leaves the sizes of the packet buffers, which a driver may have changed, and what EEE is set to;
  * CTRL.DEV_RST leaves nothing but the PHY.  An I211, and an I210 without flash, have their address in memory that is written
- * once (iNVM: records, each of a word and its number).  Of an I350 the model has one port.  Not: time stamps, launch times and the scheduler (their registers keep what is
- * written), moderation (each cause rings at once), wake-up, virtual functions.
+ * once (iNVM: records, each of a word and its number).  Of an I350 the model has one port.
+ *
+ * Not: time stamps, launch times and the scheduler (their registers keep what is written), moderation (each cause rings at
+ * once), wake-up, virtual functions.
  */
 #include <string.h>
 #include "igc.h"
@@ -29,15 +32,38 @@ enum {
 	TOT = 0x40c8, TPR = 0x40d0, TPT = 0x40d4, MPTC = 0x40f0, BPTC = 0x40f4,
 };
 
+#define PHY_82579	0x01540090u
+#define PHY_I217	0x015400a0u	/* and later */
+#define PCH(name, device, kind) { name, device, 0x04, kind == PCH_82579 ? PHY_82579 : PHY_I217, IGC_PCH, true, kind }
+
 static const struct igc_chip chips[] = {
-	{ "i225lm", 0x15f2, 0x03, 0x67c9dc00, IGC_I225, false },
-	{ "i225", 0x15f3, 0x03, 0x67c9dc00, IGC_I225, false },
-	{ "i226lm", 0x125b, 0x04, 0x67c9dc10, IGC_I225, false },
-	{ "i226", 0x125c, 0x04, 0x67c9dc10, IGC_I225, false },
-	{ "i210", 0x1533, 0x03, 0x01410c00, IGC_I210, true },
-	{ "i210-flashless", 0x157b, 0x03, 0x01410c00, IGC_I210, false },
-	{ "i211", 0x1539, 0x03, 0x01410c00, IGC_I210, false },
-	{ "i350", 0x1521, 0x01, 0x015403b0, IGC_I350, true },
+	{ "i225lm", 0x15f2, 0x03, 0x67c9dc00, IGC_I225, false, 0 },
+	{ "i225", 0x15f3, 0x03, 0x67c9dc00, IGC_I225, false, 0 },
+	{ "i226lm", 0x125b, 0x04, 0x67c9dc10, IGC_I225, false, 0 },
+	{ "i226", 0x125c, 0x04, 0x67c9dc10, IGC_I225, false, 0 },
+	{ "i210", 0x1533, 0x03, 0x01410c00, IGC_I210, true, 0 },
+	{ "i210-flashless", 0x157b, 0x03, 0x01410c00, IGC_I210, false, 0 },
+	{ "i211", 0x1539, 0x03, 0x01410c00, IGC_I210, false, 0 },
+	{ "i350", 0x1521, 0x01, 0x015403b0, IGC_I350, true, 0 },
+	PCH("82579lm", 0x1502, PCH_82579), PCH("82579v", 0x1503, PCH_82579), PCH("i217lm", 0x153a, PCH_I217),
+	PCH("i217v", 0x153b, PCH_I217), PCH("i218lm", 0x155a, PCH_I218LP), PCH("i218v", 0x1559, PCH_I218LP),
+	PCH("i218lm2", 0x15a0, PCH_I217), PCH("i218v2", 0x15a1, PCH_I217), PCH("i218lm3", 0x15a2, PCH_I218LP),
+	PCH("i218v3", 0x15a3, PCH_I218LP), PCH("i219lm", 0x156f, PCH_I219), PCH("i219v", 0x1570, PCH_I219),
+	PCH("i219lm2", 0x15b7, PCH_I219), PCH("i219v2", 0x15b8, PCH_I219), PCH("i219lm3", 0x15b9, PCH_I219),
+	PCH("i219lm4", 0x15d7, PCH_I219), PCH("i219v4", 0x15d8, PCH_I219), PCH("i219lm5", 0x15e3, PCH_I219),
+	PCH("i219v5", 0x15d6, PCH_I219), PCH("i219lm6", 0x15bd, PCH_I219), PCH("i219v6", 0x15be, PCH_I219),
+	PCH("i219lm7", 0x15bb, PCH_I219), PCH("i219v7", 0x15bc, PCH_I219), PCH("i219lm8", 0x15df, PCH_I219),
+	PCH("i219v8", 0x15e0, PCH_I219), PCH("i219lm9", 0x15e1, PCH_I219), PCH("i219v9", 0x15e2, PCH_I219),
+	PCH("i219lm10", 0x0d4e, PCH_I219), PCH("i219v10", 0x0d4f, PCH_I219), PCH("i219lm11", 0x0d4c, PCH_I219),
+	PCH("i219v11", 0x0d4d, PCH_I219), PCH("i219lm12", 0x0d53, PCH_I219), PCH("i219v12", 0x0d55, PCH_I219),
+	PCH("i219lm13", 0x15fb, PCH_I219), PCH("i219v13", 0x15fc, PCH_I219), PCH("i219lm14", 0x15f9, PCH_I219),
+	PCH("i219v14", 0x15fa, PCH_I219), PCH("i219lm15", 0x15f4, PCH_I219), PCH("i219v15", 0x15f5, PCH_I219),
+	PCH("i219lm16", 0x1a1e, PCH_I219), PCH("i219v16", 0x1a1f, PCH_I219), PCH("i219lm17", 0x1a1c, PCH_I219),
+	PCH("i219v17", 0x1a1d, PCH_I219), PCH("i219lm18", 0x550a, PCH_I219), PCH("i219v18", 0x550b, PCH_I219),
+	PCH("i219lm19", 0x550c, PCH_I219), PCH("i219v19", 0x550d, PCH_I219), PCH("i219lm20", 0x550e, PCH_I219),
+	PCH("i219v20", 0x550f, PCH_I219), PCH("i219lm21", 0x5510, PCH_I219), PCH("i219v21", 0x5511, PCH_I219),
+	PCH("i219lm22", 0x0dc7, PCH_I219), PCH("i219v22", 0x0dc8, PCH_I219), PCH("i219lm23", 0x0dc5, PCH_I219),
+	PCH("i219v23", 0x0dc6, PCH_I219),
 };
 
 static struct igc *of(struct model *m)
@@ -153,6 +179,12 @@ static void load_port(struct igc *c, uint16_t *words)
 /* An I350's four ports have theirs at 0, 80h, C0h and 100h. */
 static void load_nvm(struct igc *c)
 {
+	/* PCH: the words say that they are valid, and have a sum */
+	if (igc_is(c, IGC_PCH)) {
+		c->nvm[0x03] = 0x0001;
+		c->nvm[0x13] = 0x8000;
+		c->nvm[0x19] = 0x0040;
+	}
 	load_port(c, c->nvm);
 	for (unsigned at = 0x80; igc_is(c, IGC_I350) && at < IGC_NVM; at += 0x40)
 		load_port(c, c->nvm + at);
@@ -172,6 +204,7 @@ static void reset(struct igc *c, bool all)
 	static const uint32_t stays[] = { I_PHPM, I_MDIC, I_SWSM, I_SW_FW_SYNC, I_RXPBS, I_TXPBS, I_EEER, I_IPCNFG };
 	uint32_t kept[sizeof(stays) / sizeof(*stays)];
 	size_t n = all ? 2 : sizeof(stays) / sizeof(*stays);
+	uint32_t smbus = igc_get(c, I_CTRL_EXT) & 0x800;
 
 	for (size_t i = 0; i < n; i++)
 		kept[i] = igc_get(c, stays[i]);
@@ -188,7 +221,9 @@ static void reset(struct igc *c, bool all)
 	c->reset_us = igc_now(c) + RESET_US;
 	c->read_us = igc_now(c) + READ_US;
 	c->eicr_told = 0;
-	*igc_r(c, I_ICR) = all ? I_INT_DRSTA : 0;
+	*igc_r(c, I_ICR) = all && !igc_is(c, IGC_PCH) ? I_INT_DRSTA : 0;
+	if (igc_is(c, IGC_PCH))
+		*igc_r(c, I_CTRL_EXT) = smbus;
 	igc_irq(c);
 }
 
@@ -200,6 +235,8 @@ static void bus_reset(struct model *m)
 	*igc_r(c, I_SWSM) = c->swsm_left ? I_SWSM_SMBI : 0;
 	if (c->pbs_left)
 		*igc_r(c, I_RXPBS) = *igc_r(c, I_TXPBS) = PBS_SMALL;
+	if (igc_is(c, IGC_PCH))
+		pch_bus_reset(c);
 	c->resets = 0;
 }
 
@@ -217,6 +254,8 @@ static void run(struct model *m)
 {
 	struct igc *c = of(m);
 
+	if (igc_is(c, IGC_PCH))
+		pch_run(c);
 	m->wake_us = igc_phy_run(c);
 	igc_send(c);
 }
@@ -250,7 +289,9 @@ void igc_count(struct igc *c, bool out, const uint8_t *frame, size_t len)
 /* Older chips have 100h for each ring. */
 static uint32_t ring_place(uint32_t off, uint32_t old, uint32_t to, unsigned rings)
 {
-	return off >= old && off < old + 0x100 * rings && off % 0x100 < 0x40 ? to + (off - old) / 0x100 * 0x40 + off % 0x100 : off;
+	uint32_t reg = off % 0x100;
+
+	return off >= old && off < old + 0x100 * rings && reg < 0x40 ? to + (off - old) / 0x100 * 0x40 + reg : off;
 }
 
 /* A register that older chips have elsewhere answers there, too. */
@@ -264,7 +305,7 @@ static uint32_t place(const struct igc *c, uint32_t off)
 	case I_IMS_OLD: return I_IMS;
 	case I_IMC_OLD: return I_IMC;
 	case I_IAM_OLD: return I_IAM;
-	case I_EERD_OLD: return igc_is(c, IGC_I225) ? off : I_EERD;
+	case I_EERD_OLD: return igc_is(c, IGC_I210) || igc_is(c, IGC_I350) ? I_EERD : off;
 	}
 	off = ring_place(off, I_RX_OLD, I_RX, rings);
 	return ring_place(off, I_TX_OLD, I_TX, rings);
@@ -288,7 +329,9 @@ static uint32_t read_eecd(struct igc *c)
 
 static uint32_t read_status(struct igc *c)
 {
-	return igc_status(c) | (igc_master(c) || c->master_stuck ? I_STATUS_MASTER : 0);
+	uint32_t master = igc_master(c) || c->master_stuck ? I_STATUS_MASTER : 0;
+
+	return igc_status(c) | master | (igc_is(c, IGC_PCH) ? pch_status(c) : 0);
 }
 
 /* A record of a word: its kind, its number, its value.  There are three, for the address. */
@@ -328,6 +371,8 @@ static uint32_t read_reg(struct model *m, unsigned bar, uint32_t off, unsigned w
 
 	if (c->gone)
 		return ~0u;
+	if (igc_is(c, IGC_PCH) && pch_read(c, bar, off, width, &v))
+		return v;
 	if (bar || off + width > I_SPACE)
 		return 0;
 	if (width != 4 || off % 4) {
@@ -343,7 +388,7 @@ static uint32_t read_reg(struct model *m, unsigned bar, uint32_t off, unsigned w
 	}
 	if (off >= I_INVM && off < I_INVM_END)
 		return read_invm(c, (off - I_INVM) / 4);
-	if (queue_of(c, off, RING_DCTL))
+	if (queue_of(c, off, RING_DCTL) && !igc_is(c, IGC_PCH))
 		return v | (igc_queue_on(c, queue_of(c, off, RING_DCTL)) ? I_DCTL_ENABLE : 0);
 	switch (off) {
 	case I_CTRL: return v | (c->reset_stuck || igc_now(c) < c->reset_us ? v & (I_CTRL_RST | I_CTRL_DEV_RST) : 0);
@@ -363,6 +408,8 @@ static void write_ctrl(struct igc *c, uint32_t v)
 {
 	uint32_t was = igc_get(c, I_CTRL);
 
+	if (igc_is(c, IGC_PCH))
+		pch_ctrl(c, was, v);
 	if (v & (I_CTRL_RST | I_CTRL_DEV_RST)) {
 		if ((igc_get(c, I_RCTL) | igc_get(c, I_TCTL)) & I_EN)
 			igc_broken(c, "a reset with receiver or transmitter on");
@@ -372,12 +419,14 @@ static void write_ctrl(struct igc *c, uint32_t v)
 			*igc_r(c, I_CTRL) = v;
 		else
 			reset(c, v & I_CTRL_DEV_RST);
+		if (igc_is(c, IGC_PCH))
+			pch_reset_done(c, v);
 		return;
 	}
 	*igc_r(c, I_CTRL) = v;
 	c->phy_in_reset = v & I_CTRL_PHY_RST;
 	if ((was & ~v) & I_CTRL_PHY_RST)
-		igc_phy_reset(c);
+		(igc_is(c, IGC_PCH) ? pch_phy_reset : igc_phy_reset)(c);
 }
 
 static void write_swsm(struct igc *c, uint32_t v)
@@ -400,9 +449,10 @@ static void write_eerd(struct igc *c, uint32_t v)
 {
 	unsigned word = v >> 2 & 0x3fff;
 
+	bool there = word < IGC_NVM && (c->flash || igc_is(c, IGC_I225));
+
 	if (v & EERD_START)
-		*igc_r(c, I_EERD) = (v & 0xfffc) | EERD_DONE | 
-				   (word < IGC_NVM && (c->flash || igc_is(c, IGC_I225)) ? (uint32_t)c->nvm[word] << 16 : 0xffff0000);
+		*igc_r(c, I_EERD) = (v & 0xfffc) | EERD_DONE | (there ? (uint32_t)c->nvm[word] << 16 : 0xffff0000);
 }
 
 static void write_dctl(struct igc *c, struct igc_queue *q, uint32_t off, uint32_t v)
@@ -474,7 +524,13 @@ static void write_reg(struct model *m, unsigned bar, uint32_t off, unsigned widt
 {
 	struct igc *c = of(m);
 
-	if (c->gone || bar || off + width > I_SPACE)
+	if (c->gone)
+		return;
+	if (igc_is(c, IGC_PCH) && pch_write(c, bar, off, width, value)) {
+		run(m);
+		return;
+	}
+	if (bar || off + width > I_SPACE)
 		return;
 	if (width != 4 || off % 4) {
 		igc_broken(c, "%u bytes of register %05x written", width, off);
@@ -483,7 +539,7 @@ static void write_reg(struct model *m, unsigned bar, uint32_t off, unsigned widt
 	off = place(c, off);
 	if (is_ring(off))
 		check_ring(c, off, value);
-	if (queue_of(c, off, RING_DCTL))
+	if (queue_of(c, off, RING_DCTL) && !igc_is(c, IGC_PCH))
 		write_dctl(c, queue_of(c, off, RING_DCTL), off, value);
 	else if (!tail_lost(c, off) && !write_special(c, off, value))
 		*igc_r(c, off) = value;
@@ -510,7 +566,10 @@ static bool set(struct model *m, const char *name, const char *value)
 		MODEL_SWITCH(igc, "half", partner_half, ~0u), MODEL_SWITCH(igc, "reset-stuck", reset_stuck, ~0u),
 		MODEL_SWITCH(igc, "gone", gone, ~0u), MODEL_SWITCH(igc, "tx-hang", tx_hang, ~0u),
 		MODEL_SWITCH(igc, "tx-stuck", tx_stuck, ~0u), MODEL_SWITCH(igc, "swsm-left", swsm_left, ~0u),
-		MODEL_SWITCH(igc, "pbs-left", pbs_left, ~0u), MODEL_SWITCH(igc, "pll-unset", pll_unset, ~0u),
+		MODEL_SWITCH(igc, "pbs-left", pbs_left, ~0u), MODEL_SWITCH(igc, "me", pch.me, ~0u),
+		MODEL_SWITCH(igc, "me-blocks", pch.me_blocks, ~0u), MODEL_SWITCH(igc, "ulp-left", pch.ulp_left, ~0u),
+		MODEL_SWITCH(igc, "phy-lost", pch.phy_lost, ~0u), MODEL_SWITCH(igc, "lplu-left", pch.lplu_left, ~0u),
+		MODEL_NUMBER(igc, "engine-us", pch.engine_us, 100000u), MODEL_SWITCH(igc, "pll-unset", pll_unset, ~0u),
 		MODEL_NUMBER(igc, "mbps", mbps, ~0u), MODEL_NUMBER(igc, "lose-irqs", lose_irqs, ~0u),
 		MODEL_NUMBER(igc, "lose-tails", lose_tails, ~0u), MODEL_NUMBER(igc, "fw-has-phy", fw_has_phy, ~0u),
 	};
@@ -534,6 +593,15 @@ static const struct model_ops ops = {
 	.power_on = power_on, .reset = bus_reset, .read = read_reg, .write = write_reg, .paused = paused, .receive = receive,
 	.run = run, .set = set,
 };
+
+static void make_pch(struct igc *c)
+{
+	c->m.pci = (struct model_pci) {
+		.vendor = 0x8086, .device = c->chip->device, .subsys_vendor = 0x8086, .subsys = 0x0000,
+		.revision = c->chip->revision, .class_code = 0x020000, .msi = true,
+		.bar = { [0] = { .size = I_SPACE }, [1] = { .size = c->chip->pch == PCH_I219 ? 0 : 4096 } },
+	};
+}
 
 static void make_pci(struct igc *c)
 {
@@ -562,7 +630,10 @@ bool igc_init(struct igc *c, const char *chip)
 	c->flash = c->chip->flash;
 	c->autoneg_us = 2000;
 	memcpy(c->mac, mac, 6);
-	make_pci(c);
+	if (igc_is(c, IGC_PCH))
+		make_pch(c);
+	else
+		make_pci(c);
 	return true;
 }
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Intel's I210, I211 and I350, and I225 and I226, as a model: registers, resets, one PHY behind MDIC, four receive and four
- * transmit queues with advanced and legacy descriptors, checksums and segmentation, MSI-X by EICR and IVAR, MSI by ICR.  By the
- * datasheets of I210 and I350; of I225 and I226, whose registers are the I210's for the most part, by what public drivers agree
- * on.
+ * Intel's I210, I211 and I350, I225 and I226, and the network cards of PCH chipsets as a model: registers, resets, one PHY
+ * behind MDIC, four receive and four transmit queues with advanced and legacy descriptors, checksums and segmentation, MSI-X by
+ * EICR and IVAR, MSI by ICR.  By the datasheets of I210 and I350; of I225 and I226, whose registers are the I210's for the most
+ * part, by what public drivers agree on.
+ *
+ * PCH: 82579, I217, I218 and I219, by their datasheets and by what public drivers agree on.  They share the 8254x's registers
+ * with the others, and have its descriptors; pch.h has what is theirs alone.
  *
  * The fields below are open to unit tests; veneer-model has the same by name (igc.c: set()).
  */
@@ -11,6 +14,7 @@
 #define IGC_MODEL_H
 
 #include "model.h"
+#include "pch.h"
 
 enum igc_reg {
 	I_CTRL = 0x0000, I_STATUS = 0x0008, I_EECD = 0x0010, I_CTRL_EXT = 0x0018, I_MDIC = 0x0020, I_RCTL = 0x0100,
@@ -23,7 +27,7 @@ enum igc_reg {
 	I_SWSM = 0x5b50, I_FWSM = 0x5b54, I_SW_FW_SYNC = 0x5b5c, I_RETA = 0x5c00, I_RSSRK = 0x5c80,
 	I_RX = 0xc000, I_TX = 0xe000,			/* rings, 40h each */
 	I_EERD = 0x12014, I_CFG_DONE = 0x12030, I_INVM = 0x12120, I_INVM_END = 0x12220, I_SPACE = 0x20000,
-	/* the interrupt registers and the first ring are also where older chips have them; of the I210 and I350 all rings are */
+	/* also where older chips have them: the interrupt registers, the first ring, and all rings of I210 and I350 */
 	I_ICR_OLD = 0xc0, I_ICS_OLD = 0xc8, I_IMS_OLD = 0xd0, I_IMC_OLD = 0xd8, I_IAM_OLD = 0xe0, I_RX_OLD = 0x2800,
 	I_TX_OLD = 0x3800, I_EERD_OLD = 0x14,
 };
@@ -75,7 +79,7 @@ enum {
 #define IGC_NVM		0x140u		/* words */
 #define IGC_FRAME_MAX		(65536u + 256u)	/* before it is cut */
 
-enum igc_kind { IGC_I225, IGC_I210, IGC_I350 };
+enum igc_kind { IGC_I225, IGC_I210, IGC_I350, IGC_PCH };
 
 struct igc_chip {
 	const char *name;
@@ -84,10 +88,12 @@ struct igc_chip {
 	uint32_t phy_id;
 	enum igc_kind kind;
 	bool flash;
+	enum pch_kind pch;
 };
 
 /* A register of clause 45; of an I210's PHY also one of a page, whose @dev is IGC_PAGE and the page's number. */
 #define IGC_PAGE		0x100u
+#define IGC_EMI			0x200u		/* PCH: @reg is the number in the PHY's EMI */
 
 struct igc_mmd {
 	uint16_t dev, reg, value;
@@ -97,11 +103,14 @@ struct igc_queue {
 	uint64_t on_us;			/* the switch reads as on from then; MODEL_NEVER: it is off */
 };
 
-/* What the last context said, per queue and index. */
+/*
+ * What the last context said, per queue and index: where the headers begin, where their sums are (0: nowhere), how long they
+ * are together.
+ */
 struct igc_context {
-	bool valid;
-	uint32_t maclen, iplen, l4len, mss, l4t;
-	bool ipv4;
+	bool valid, can_cut;
+	uint32_t ip, ip_end, ip_sum, l4, l4_sum, head, mss, payload;
+	bool ipv4, udp;
 };
 
 struct igc {
@@ -120,6 +129,8 @@ struct igc {
 	unsigned fw_has_swsm;		/* so many requests for SWESMBI fail */
 	bool swsm_left;			/* a driver ended with SMBI taken */
 	bool pbs_left;			/* ... or with packet buffers of 1 KiB */
+
+	struct pch pch;
 
 	/* what is wrong with it */
 	bool reset_stuck, gone, phy_dead, master_stuck, never_read, queue_stuck;
@@ -182,9 +193,16 @@ void igc_queue_cause(struct igc *c, unsigned queue, bool tx);
 void igc_count(struct igc *c, bool out, const uint8_t *frame, size_t len);
 void igc_irq(struct igc *c);
 
-/* igc_phy.c */
+/* igc_phy.c.  Registers 0 to 15 of the first page, and a place for a register of a kind (NULL: the table is full). */
+uint16_t igc_mii_read(struct igc *c, unsigned reg);
+void igc_mii_write(struct igc *c, unsigned reg, uint16_t value);
+uint16_t *igc_mmd(struct igc *c, unsigned dev, unsigned reg);
+void igc_negotiate(struct igc *c);
 void igc_phy_power_on(struct igc *c);
 void igc_phy_reset(struct igc *c);
+void igc_phy_defaults(struct igc *c);
+bool igc_phy_has_link(const struct igc *c);
+unsigned igc_speed(const struct igc *c);
 void igc_mdic(struct igc *c, uint32_t value);
 uint32_t igc_status(const struct igc *c);		/* link, duplex, speed, as STATUS has them */
 /* The link may have changed: tells it.  Returns when it will next, or MODEL_NEVER. */

@@ -8,8 +8,6 @@
 
 #define PROTO_TCP	6u
 #define PROTO_UDP	17u
-#define L4T_UDP		0u
-#define L4T_TCP		1u
 #define RX_UDPCS	0x10u
 #define RX_L4CS		0x20u
 #define RX_IPCS		0x40u
@@ -53,25 +51,25 @@ static void store32(uint8_t *p, uint32_t value)
 /* The sum that the guest has put in place covers the pseudo header: the chip goes on from there. */
 static bool sum_l4(struct igc *c)
 {
-	uint32_t start = c->how.maclen + c->how.iplen, at = start + (c->how.l4t == L4T_TCP ? 16 : 6);
+	uint32_t start = c->how.l4, at = c->how.l4_sum;
 	uint16_t sum;
 
-	if (c->how.l4t > L4T_TCP || at + 2 > c->sent_len)
+	if (!at || at < start || at + 2 > c->sent_len)
 		return false;
 	sum = (uint16_t)~fold(sum16(c->sent + start, c->sent_len - start, 0));
 	/* UDP says with 0 that there is none. */
-	store16(c->sent + at, !sum && c->how.l4t == L4T_UDP ? 0xffff : sum);
+	store16(c->sent + at, !sum && c->how.udp ? 0xffff : sum);
 	return true;
 }
 
 static bool sum_ip(struct igc *c)
 {
-	uint8_t *ip = c->sent + c->how.maclen;
+	uint32_t start = c->how.ip, end = c->how.ip_end, at = c->how.ip_sum;
 
-	if (!c->how.ipv4 || c->how.iplen < 20 || c->how.maclen + c->how.iplen > c->sent_len)
+	if (!at || at < start || at + 2 > end || end > c->sent_len)
 		return false;
-	store16(ip + 10, 0);
-	store16(ip + 10, (uint16_t)~fold(sum16(ip, c->how.iplen, 0)));
+	store16(c->sent + at, 0);
+	store16(c->sent + at, (uint16_t)~fold(sum16(c->sent + start, end - start, 0)));
 	return true;
 }
 
@@ -91,7 +89,7 @@ static void pad(struct igc *c)
  */
 static void segment(struct igc *c, uint32_t head, uint32_t part)
 {
-	uint32_t mac = c->how.maclen, l4 = mac + c->how.iplen, done = c->frame_at - head;
+	uint32_t mac = c->how.ip, l4 = c->how.l4, done = c->frame_at - head;
 	uint8_t *ip = c->sent + mac, *tcp = c->sent + l4;
 
 	memcpy(c->sent, c->frame, head);
@@ -114,7 +112,7 @@ static void segment(struct igc *c, uint32_t head, uint32_t part)
 
 bool igc_next_frame(struct igc *c)
 {
-	uint32_t head = c->how.maclen + c->how.iplen + c->how.l4len, part;
+	uint32_t head = c->how.head, part;
 
 	if (c->frame_at == c->frame_len)
 		return false;
@@ -135,8 +133,8 @@ bool igc_next_frame(struct igc *c)
 		c->frame_at += part;
 	}
 	if ((c->sum_ip && !sum_ip(c)) || (c->sum_l4 && !sum_l4(c)))
-		igc_broken(c, "a checksum is asked for that does not fit: MACLEN %u, IPLEN %u, L4T %u, %u bytes", c->how.maclen,
-			   c->how.iplen, c->how.l4t, c->sent_len);
+		igc_broken(c, "a checksum that does not fit: IP at %u to %u, its sum at %u, above at %u, sum at %u, %u bytes",
+			   c->how.ip, c->how.ip_end, c->how.ip_sum, c->how.l4, c->how.l4_sum, c->sent_len);
 	pad(c);
 	c->ready = true;
 	return true;

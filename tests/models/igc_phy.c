@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The PHYs of these chips behind MDIC: MII's registers (IEEE 802.3, clause 22), those of clause 45 by registers 13 and 14,
- * the pages of an I210's PHY by register 22, negotiation, which takes its time.  The bus belongs to whoever has his bit in SW_FW_SYNC: an access without it is named.
- * Not: EEE on the wire, cable tests, forced speeds.
+ * The PHYs of these chips behind MDIC:  MII's registers (IEEE 802.3, clause 22), those of clause 45 by registers 13 and 14,
+ * the pages of an I210's PHY by register 22, negotiation, which takes its time.  The bus belongs to whoever has his bit in
+ * SW_FW_SYNC: an access without it is named.  Not:  EEE on the wire, cable tests, forced speeds.
  */
 #include "igc.h"
 #include "mii.h"
@@ -33,7 +33,7 @@ enum { MMDAC = 13, MMDAAD };
 #define PHY_RESET_US	200u
 
 /* Where a register of clause 45 is remembered; NULL: the table is full. */
-static uint16_t *mmd(struct igc *c, unsigned dev, unsigned reg)
+uint16_t *igc_mmd(struct igc *c, unsigned dev, unsigned reg)
 {
 	for (unsigned i = 0; i < c->nmmd; i++)
 		if (c->mmd[i].dev == dev && c->mmd[i].reg == reg)
@@ -54,29 +54,34 @@ static bool offers_2500(const struct igc *c)
 	return false;
 }
 
-static bool phy_has_link(const struct igc *c)
+bool igc_phy_has_link(const struct igc *c)
 {
+	if (igc_is(c, IGC_PCH) && !pch_phy_awake(c))
+		return false;
 	return c->cable && !c->phy_dead && !c->phy_in_reset && !(c->phy[BMCR] & BMCR_PDOWN) && igc_now(c) >= c->link_us;
 }
 
 bool igc_has_link(const struct igc *c)
 {
-	return phy_has_link(c) && (igc_get(c, I_CTRL) & I_CTRL_SLU);
+	return igc_phy_has_link(c) && (igc_get(c, I_CTRL) & I_CTRL_SLU);
 }
 
-static unsigned speed(const struct igc *c)
+unsigned igc_speed(const struct igc *c)
 {
 	unsigned most = offers_2500(c) ? 2500 : 1000;
 
 	if (most == 2500 && c->mbps >= 2500)
 		return 2500;
-	most = c->phy[GBCR] & GBCR_1000F ? 1000 : c->phy[ANAR] & (AN_100F | AN_100H) ? 100 : 10;
+	if (igc_is(c, IGC_PCH) && pch_most(c) < 1000)
+		most = pch_most(c);
+	else
+		most = c->phy[GBCR] & GBCR_1000F ? 1000 : c->phy[ANAR] & (AN_100F | AN_100H) ? 100 : 10;
 	return c->mbps < most ? c->mbps : most;
 }
 
 uint32_t igc_status(const struct igc *c)
 {
-	unsigned mbps = speed(c);
+	unsigned mbps = igc_speed(c);
 	uint32_t full = c->partner_half && mbps < 1000 ? 0 : 1;
 
 	if (!igc_has_link(c))
@@ -84,27 +89,29 @@ uint32_t igc_status(const struct igc *c)
 	return 2 | full | (mbps == 2500 ? I_STATUS_2500 | 0x80 : mbps == 1000 ? 0x80 : mbps == 100 ? 0x40 : 0);
 }
 
-static void negotiate(struct igc *c)
+void igc_negotiate(struct igc *c)
 {
 	c->link_us = igc_now(c) + c->autoneg_us;
 }
 
-static void defaults(struct igc *c)
+void igc_phy_defaults(struct igc *c)
 {
 	c->nmmd = 0;
 	c->phy[BMCR] = BMCR_AN | 0x0140;
 	c->phy[ANAR] = 0x01 | 0x60 | AN_100H | AN_100F | AN_PAUSE;
 	c->phy[GBCR] = GBCR_1000F;
 	if (igc_is(c, IGC_I225))
-		*mmd(c, AN_MMD, AN_2500) = AN_2500_OFFER;
-	negotiate(c);
+		*igc_mmd(c, AN_MMD, AN_2500) = AN_2500_OFFER;
+	igc_negotiate(c);
 }
 
 void igc_phy_power_on(struct igc *c)
 {
-	defaults(c);
+	igc_phy_defaults(c);
 	c->phy_in_reset = false;
 	*igc_r(c, I_PHPM) = PHPM_RST_COMP;
+	if (igc_is(c, IGC_PCH))
+		pch_power_on(c);
 	if (c->phy_off)
 		c->phy[BMCR] |= BMCR_PDOWN;
 }
@@ -112,7 +119,7 @@ void igc_phy_power_on(struct igc *c)
 /* The line falls; PHPM says when it is over. */
 void igc_phy_reset(struct igc *c)
 {
-	defaults(c);
+	igc_phy_defaults(c);
 	c->phy_resets++;
 	c->phy_reset_us = igc_now(c) + PHY_RESET_US;
 	*igc_r(c, I_PHPM) &= ~PHPM_RST_COMP;
@@ -120,7 +127,7 @@ void igc_phy_reset(struct igc *c)
 
 static uint16_t *behind(struct igc *c)
 {
-	return mmd(c, c->phy[MMDAC] & 31, c->mmd_at);
+	return igc_mmd(c, c->phy[MMDAC] & 31, c->mmd_at);
 }
 
 static uint16_t mmd_read(struct igc *c)
@@ -131,7 +138,7 @@ static uint16_t mmd_read(struct igc *c)
 	if (!(c->phy[MMDAC] & MMD_DATA))
 		return c->mmd_at;
 	if (partner)
-		return phy_has_link(c) && c->mbps >= 2500 ? AN_2500_PARTNER : 0;
+		return igc_phy_has_link(c) && c->mbps >= 2500 ? AN_2500_PARTNER : 0;
 	p = behind(c);
 	return p ? *p : 0;
 }
@@ -148,13 +155,13 @@ static uint16_t page_read(struct igc *c, unsigned page, unsigned reg)
 
 	if (page == PLL_PAGE && reg == PLL_REG)
 		return c->pll_unset ? PLL_UNSET : PLL_SET;
-	p = mmd(c, IGC_PAGE | page, reg);
+	p = igc_mmd(c, IGC_PAGE | page, reg);
 	return p ? *p : 0;
 }
 
-static uint16_t phy_read(struct igc *c, unsigned reg)
+uint16_t igc_mii_read(struct igc *c, unsigned reg)
 {
-	bool up = phy_has_link(c);
+	bool up = igc_phy_has_link(c);
 
 	if (page_of(c, reg))
 		return page_read(c, page_of(c, reg), reg);
@@ -176,20 +183,20 @@ static void write_bmcr(struct igc *c, uint16_t value)
 	uint16_t was = c->phy[BMCR];
 
 	if (value & BMCR_RESET) {
-		defaults(c);
+		igc_phy_defaults(c);
 		return;
 	}
 	c->phy[BMCR] = value & (uint16_t)~BMCR_ANRESTART;
 	if (((was & BMCR_PDOWN) && !(value & BMCR_PDOWN)) || (value & BMCR_ANRESTART))
-		negotiate(c);
+		igc_negotiate(c);
 }
 
-static void phy_write(struct igc *c, unsigned reg, uint16_t value)
+void igc_mii_write(struct igc *c, unsigned reg, uint16_t value)
 {
 	uint16_t *p;
 
 	if (page_of(c, reg)) {
-		p = mmd(c, IGC_PAGE | page_of(c, reg), reg);
+		p = igc_mmd(c, IGC_PAGE | page_of(c, reg), reg);
 		if (p)
 			*p = value;
 	} else if (reg == BMCR) {
@@ -217,9 +224,9 @@ void igc_mdic(struct igc *c, uint32_t v)
 		igc_broken(c, "MDIC %08x is written while it is busy", v);
 	c->mdic_us = c->phy_dead ? MODEL_NEVER : igc_now(c) + MDIC_US;
 	if ((v & MDIC_OP) == MDIC_WRITE && !addr && !c->phy_in_reset)
-		phy_write(c, reg, (uint16_t)v);
+		igc_mii_write(c, reg, (uint16_t)v);
 	else if ((v & MDIC_OP) == MDIC_READ && !addr && !c->phy_in_reset)
-		out = (out & 0xffff0000) | phy_read(c, reg);
+		out = (out & 0xffff0000) | igc_mii_read(c, reg);
 	else if (addr)
 		out |= MDIC_ERROR;	/* nobody is at any other address */
 	*igc_r(c, I_MDIC) = out;
@@ -244,7 +251,7 @@ uint64_t igc_phy_run(struct igc *c)
 void igc_cable(struct igc *c, bool in)
 {
 	if (in && !c->cable)
-		negotiate(c);
+		igc_negotiate(c);
 	c->cable = in;
 	c->m.ops->run(&c->m);
 }

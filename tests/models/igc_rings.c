@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The queues of I210, I211, I350, I225 and I226: advanced descriptors as the I210's datasheet has them (7.1 and 7.2), legacy ones for drivers
- * that know nothing else, frames of several pieces out, frames over several buffers in, the receive filter.  A descriptor that
- * breaks a rule is named, and its queue stands still until a reset.  Not: header split, head write-back, VLAN tags apart from
- * their frame, launch times.
+ * The queues of I210, I211, I350, I225 and I226: advanced descriptors as the I210's datasheet has them (7.1 and 7.2), legacy
+ * ones for drivers that know nothing else, frames of several pieces out, frames over several buffers in, the receive filter.
+ * A descriptor that breaks a rule is named, and its queue stands still until a reset.  Not: header split, head write-back,
+ * VLAN tags apart from their frame, launch times.
  */
 #include <string.h>
 #include "igc.h"
@@ -24,6 +24,15 @@
 #define TX_TXSM		(1ull << 41)
 #define DTYP_CONTEXT	2u
 #define DTYP_DATA	3u
+#define L4T_TCP		1u
+/* The same of PCH: the 8254x's descriptors. */
+#define PCH_TX_TSE	(1ull << 26)
+#define PCH_TX_LEN	0xfffffu
+#define PCH_TX_TCP	(1ull << 24)	/* in a context, as the next */
+#define PCH_TX_IP	(1ull << 25)
+#define PCH_DTYP_CONTEXT 0u
+#define PCH_DTYP_DATA	1u
+#define PCH_EXTENDED	0x8000u		/* RFCTL: how received frames are reported */
 #define SRRCTL_KIB	0x7fu
 #define SRRCTL_ONE	(1u << 25)	/* of DESCTYPE, bits 27:25 */
 #define SRRCTL_TYPE	(7u << 25)
@@ -63,7 +72,7 @@ static uint32_t next(const struct igc *c, uint32_t ring, uint32_t i) { return i 
 
 bool igc_queue_on(const struct igc *c, const struct igc_queue *q)
 {
-	return q->on_us != MODEL_NEVER && igc_now(c) >= q->on_us;
+	return igc_is(c, IGC_PCH) || (q->on_us != MODEL_NEVER && igc_now(c) >= q->on_us);
 }
 
 /* --- transmit --- */
@@ -75,38 +84,62 @@ static void stuck(struct igc *c, uint32_t i, const struct desc *d, const char *w
 	c->tx_stuck = true;	/* as silicon does with what it cannot make sense of */
 }
 
+static bool is_context(const struct igc *c, const struct desc *d)
+{
+	return (d->q[1] & TX_DEXT) && (d->q[1] >> 20 & 15) == (igc_is(c, IGC_PCH) ? PCH_DTYP_CONTEXT : DTYP_CONTEXT);
+}
+
+/* PCH: one for checksums, one for segments.  Offsets of bytes; an end is that of the last byte. */
+static bool pch_context(struct igc *c, unsigned queue, const struct desc *d)
+{
+	uint64_t a = d->q[0], b = d->q[1];
+	struct igc_context *x = &c->context[queue][!!(b & PCH_TX_TSE)];
+
+	*x = (struct igc_context) {
+		.valid = true, .can_cut = (b & PCH_TX_TSE) && (b & PCH_TX_TCP), .ip = a & 0xff, .ip_sum = a >> 8 & 0xff,
+		.ip_end = (a >> 16 & 0xffff) + 1, .l4 = a >> 32 & 0xff, .l4_sum = a >> 40 & 0xff, .head = b >> 40 & 0xff,
+		.mss = b >> 48 & 0xffff, .payload = b & PCH_TX_LEN, .ipv4 = b & PCH_TX_IP, .udp = !(b & PCH_TX_TCP),
+	};
+	return !(a >> 48);	/* the sum ends with the frame */
+}
+
 static bool take_context(struct igc *c, unsigned queue, const struct desc *d)
 {
 	unsigned idx = (unsigned)(d->q[1] >> (32 + TX_IDX)) & 7;
-	struct igc_context *x;
+	uint32_t iplen = d->q[0] & 0x1ff, maclen = d->q[0] >> 9 & 0x7f, l4 = maclen + iplen, l4t = d->q[1] >> 11 & 3;
+	bool ipv4 = d->q[1] >> 10 & 1;
 
+	if (igc_is(c, IGC_PCH))
+		return pch_context(c, queue, d);
 	if (idx > 1)
 		return false;
-	x = &c->context[queue][idx];
-	*x = (struct igc_context) {
-		.valid = true, .iplen = d->q[0] & 0x1ff, .maclen = d->q[0] >> 9 & 0x7f, .ipv4 = d->q[1] >> 10 & 1,
-		.l4t = d->q[1] >> 11 & 3, .l4len = d->q[1] >> 40 & 0xff, .mss = d->q[1] >> 48 & 0xffff,
+	c->context[queue][idx] = (struct igc_context) {
+		.valid = true, .can_cut = l4t == L4T_TCP, .ip = maclen, .ip_end = l4,
+		.ip_sum = ipv4 && iplen >= 20 ? maclen + 10 : 0, .l4 = l4,
+		.l4_sum = l4t > L4T_TCP ? 0 : l4 + (l4t == L4T_TCP ? 16 : 6), .head = l4 + (d->q[1] >> 40 & 0xff),
+		.mss = d->q[1] >> 48 & 0xffff, .ipv4 = ipv4, .udp = l4t != L4T_TCP,
 	};
-	return x->maclen >= 14;
+	return maclen >= 14;
 }
 
 /* What the frame's first data descriptor asks for. */
 static bool take_wishes(struct igc *c, unsigned queue, uint64_t q1)
 {
-	unsigned idx = (unsigned)(q1 >> (32 + TX_IDX)) & 7;
+	bool pch = igc_is(c, IGC_PCH), cut = q1 & (pch ? PCH_TX_TSE : TX_TSE);
+	unsigned idx = pch ? cut : (unsigned)(q1 >> (32 + TX_IDX)) & 7;
 
 	c->sum_l4 = q1 & TX_TXSM;
 	c->sum_ip = q1 & TX_IXSM;
 	c->cut = 0;
-	if (!c->sum_l4 && !c->sum_ip && !(q1 & TX_TSE))
+	if (!c->sum_l4 && !c->sum_ip && !cut)
 		return true;
 	if (idx > 1 || !c->context[queue][idx].valid)
 		return false;
 	c->how = c->context[queue][idx];
-	if (!(q1 & TX_TSE))
+	if (!cut)
 		return true;
 	c->cut = c->how.mss;
-	return c->cut && c->sum_l4 && c->how.l4t == 1 && c->how.l4len >= 20 && (!c->how.ipv4 || c->sum_ip);
+	return c->cut && c->sum_l4 && c->how.can_cut && c->how.head >= c->how.l4 + 20 && (!c->how.ipv4 || c->sum_ip);
 }
 
 static bool copy_piece(struct igc *c, uint64_t addr, uint32_t len)
@@ -122,12 +155,17 @@ static bool copy_piece(struct igc *c, uint64_t addr, uint32_t len)
 	return true;
 }
 
+static uint32_t piece_len(const struct igc *c, const struct desc *d)
+{
+	return d->q[1] & (igc_is(c, IGC_PCH) && (d->q[1] & TX_DEXT) ? PCH_TX_LEN : 0xffff);
+}
+
 /* One data descriptor of either kind.  NULL, or what is wrong with it. */
 static const char *check_piece(struct igc *c, unsigned queue, const struct desc *d, bool first)
 {
 	bool advanced = d->q[1] & TX_DEXT;
 	unsigned dtyp = (unsigned)(d->q[1] >> 20) & 15;
-	uint32_t len = d->q[1] & 0xffff;
+	uint32_t len = piece_len(c, d);
 
 	if (!len)
 		return "no length";
@@ -138,8 +176,8 @@ static const char *check_piece(struct igc *c, unsigned queue, const struct desc 
 	if (c->frame_len + len > sizeof(c->frame))
 		return "the frame has no end";
 	if (!advanced)
-		return d->q[1] & (TX_IC | TX_TSE) ? "checksums by a legacy descriptor" : NULL;
-	if (dtyp != DTYP_DATA)
+		return d->q[1] & (TX_IC | (igc_is(c, IGC_PCH) ? 0 : TX_TSE)) ? "checksums by a legacy descriptor" : NULL;
+	if (dtyp != (igc_is(c, IGC_PCH) ? PCH_DTYP_DATA : DTYP_DATA))
 		return "of no known type";
 	return first && !take_wishes(c, queue, d->q[1]) ? "no context, or not what segmentation wants" : NULL;
 }
@@ -147,15 +185,17 @@ static const char *check_piece(struct igc *c, unsigned queue, const struct desc 
 /* PAYLEN says how long the frame is, or what is to be cut. */
 static bool paylen_right(const struct igc *c, uint64_t q1)
 {
-	uint32_t head = c->cut ? c->how.maclen + c->how.iplen + c->how.l4len : 0;
+	uint32_t head = c->cut ? c->how.head : 0;
 
+	if (igc_is(c, IGC_PCH))
+		return !c->cut || c->frame_len - head == c->how.payload;
 	return !(q1 & TX_DEXT) || c->frame_len - head == q1 >> 46;
 }
 
 static void context_done(struct igc *c, uint32_t ring, uint32_t i, struct desc *d)
 {
 	if (d->q[1] & TX_RS)
-		give_back(d, 0, TX_DONE);
+		give_back(d, igc_is(c, IGC_PCH) ? d->q[0] : 0, igc_is(c, IGC_PCH) ? d->q[1] | TX_DONE : TX_DONE);
 	*igc_r(c, ring + RING_HEAD) = next(c, ring, i);
 }
 
@@ -174,7 +214,7 @@ static bool gather(struct igc *c, unsigned queue)
 
 		if (!d)
 			return false;
-		if ((d->q[1] & TX_DEXT) && (d->q[1] >> 20 & 15) == DTYP_CONTEXT) {
+		if (is_context(c, d)) {
 			if (begun || !take_context(c, queue, d)) {
 				stuck(c, i, d, "a context");
 				return false;
@@ -191,7 +231,7 @@ static bool gather(struct igc *c, unsigned queue)
 		if (!begun)
 			first = d->q[1];
 		begun = true;
-		if (!copy_piece(c, d->q[0], d->q[1] & 0xffff))
+		if (!copy_piece(c, d->q[0], piece_len(c, d)))
 			return false;
 		i = next(c, ring, i);
 		if (d->q[1] & TX_EOP) {
@@ -212,14 +252,15 @@ static void finish(struct igc *c)
 
 	for (; i != c->busy_end; i = next(c, ring, i)) {
 		struct desc *d = desc_at(c, ring, i);
+		bool gone = d && (d->q[1] & TX_DEXT) && !igc_is(c, IGC_PCH);
 
 		if (!d)
 			return;
 		if (!(d->q[1] & TX_RS))
 			continue;
 		report = true;
-		/* A legacy descriptor keeps what it was; of an advanced one nothing is left. */
-		give_back(d, d->q[1] & TX_DEXT ? 0 : d->q[0], d->q[1] & TX_DEXT ? TX_DONE : d->q[1] | TX_DONE);
+		/* A descriptor keeps what it was; of an advanced one nothing is left. */
+		give_back(d, gone ? 0 : d->q[0], gone ? TX_DONE : d->q[1] | TX_DONE);
 	}
 	*igc_r(c, ring + RING_HEAD) = i;
 	c->busy = false;
@@ -230,6 +271,8 @@ static void finish(struct igc *c)
 /* Packet buffers that are smaller than a frame let none through. */
 static bool fits(struct igc *c, uint32_t reg, uint32_t len)
 {
+	if (igc_is(c, IGC_PCH))
+		return true;		/* 26 KiB and more, whoever was there before */
 	/* An I350's receive buffer: 36 KiB, the only size that the model has. */
 	return len <= (igc_is(c, IGC_I350) && reg == I_RXPBS ? 36 : igc_get(c, reg) & 0x3f) * 1024;
 }
@@ -301,9 +344,10 @@ static bool in_table(const struct igc *c, uint32_t table, unsigned bit)
 static bool hashed(const struct igc *c, const uint8_t *mac)
 {
 	static const unsigned shift[4] = { 4, 3, 2, 0 };	/* by RCTL.MO */
-	unsigned s = shift[igc_get(c, I_RCTL) >> 12 & 3];
+	bool pch = igc_is(c, IGC_PCH);				/* whose table has 1024 bits */
+	unsigned s = shift[igc_get(c, I_RCTL) >> 12 & 3] + (pch ? 2 : 0);
 
-	return in_table(c, I_MTA, ((unsigned)mac[4] >> s | (unsigned)mac[5] << (8 - s)) & 0xfff);
+	return in_table(c, I_MTA, ((unsigned)mac[4] >> s | (unsigned)mac[5] << (8 - s)) & (pch ? 0x3ff : 0xfff));
 }
 
 static bool has_address(const struct igc *c, const uint8_t *mac)
@@ -375,7 +419,8 @@ static bool fill(struct igc *c, uint64_t addr, const uint8_t *from, uint32_t len
 /* As the descriptor is written back: status and errors below, the length above. */
 static void rx_give(struct igc *c, uint32_t ring, struct desc *d, uint32_t len, uint64_t status)
 {
-	bool advanced = (igc_get(c, ring + RING_SRRCTL) & SRRCTL_TYPE) == SRRCTL_ONE;
+	bool advanced = igc_is(c, IGC_PCH) ? igc_get(c, PCH_RFCTL) & PCH_EXTENDED :
+		(igc_get(c, ring + RING_SRRCTL) & SRRCTL_TYPE) == SRRCTL_ONE;
 
 	if (advanced)
 		give_back(d, 0, status | (uint64_t)len << 32);
@@ -392,7 +437,9 @@ static void missed(struct igc *c)
 
 static uint32_t longest(const struct igc *c)
 {
-	return igc_get(c, I_RCTL) & I_RCTL_LPE ? igc_get(c, I_RLPML) : LONGEST;
+	if (!(igc_get(c, I_RCTL) & I_RCTL_LPE))
+		return LONGEST;
+	return igc_is(c, IGC_PCH) ? PCH_LONGEST : igc_get(c, I_RLPML);
 }
 
 static void to_ring(struct igc *c, unsigned queue, const uint8_t *buf, uint32_t len, uint32_t sums)
@@ -445,5 +492,7 @@ void igc_receive(struct igc *c, const uint8_t *frame, size_t size)
 		return;
 	}
 	igc_count(c, false, frame, size);
+	if (igc_is(c, IGC_PCH))
+		pch_received(c);
 	to_ring(c, queue, buf, igc_get(c, I_RCTL) & I_RCTL_SECRC ? len - FCS : len, igc_rx_sums(c, frame, size));
 }

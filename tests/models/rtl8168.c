@@ -50,6 +50,8 @@ static const struct rtl8168_chip chips[] = {
 	  .msi = true, .msix = true, .csum2 = true, .ocp = true, .g25 = true },
 	{ .name = "8125b", .tcr = 0x64100000, .device = 0x8125, .revision = 0x05, .phy_id = 0x001cc840, .pcie = true,
 	  .msi = true, .msix = true, .csum2 = true, .ocp = true, .g25 = true },
+	{ .name = "e3000", .tcr = 0x64100000, .device = 0x3000, .revision = 0x06, .phy_id = 0x001cc840, .pcie = true,
+	  .msi = true, .msix = true, .csum2 = true, .ocp = true, .g25 = true },
 	{ .name = "8106e", .tcr = 0x44800000, .device = 0x8136, .revision = 0x07, .phy_id = 0x001cc816, .pcie = true,
 	  .msi = true, .msix = true, .csum2 = true, .eri = true, .fast = true },
 	{ .name = "8402", .tcr = 0x44000000, .device = 0x8136, .revision = 0x06, .phy_id = 0x001cc816, .pcie = true,

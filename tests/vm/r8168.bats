@@ -72,10 +72,21 @@ load ../lib/models
 }
 
 # bats test_tags=slow
-@test "r8168: Linux's own driver accepts 8125A and 8125B" {
+@test "r8168: Linux's own driver accepts 8125A, 8125B and E3000" {
 	NATIVE=1
 	transfer 16
-	cards r8168 ,oob=1 8125a 8125b
+	cards r8168 ,oob=1 8125a 8125b e3000
+	linux_run net,reload "$transfer veneer.driver=r8169" "${nics[@]}"
+	said "cards: 3"
+	check_transfers 3
+	lawful 3
+}
+
+# bats test_tags=slow
+@test "r8168: Linux's own driver accepts 8169S and 8110S" {
+	NATIVE=1
+	transfer 16
+	cards r8168 "" 8169s 8110s
 	linux_run net,reload "$transfer veneer.driver=r8169" "${nics[@]}"
 	said "cards: 2"
 	check_transfers 2
@@ -111,14 +122,14 @@ ipxe_drives() {
 }
 
 # bats test_tags=slow
-@test "r8168: Veneer drives 8125A and 8125B, left out of band and with their PHY off" {
+@test "r8168: Veneer drives 8125A, 8125B and E3000, left out of band and with their PHY off, and 8169S" {
 	veneer_only
 	transfer 16
-	cards r8168 ,oob=1,phy-off=1 8125a 8125b
-	linux_run net "$transfer" "${nics[@]}"
-	said "cards: 2"
-	check_transfers 2
-	lawful 2
+	cards r8168 ,oob=1,phy-off=1 8125a 8125b e3000
+	linux_run net "$transfer" "${nics[@]}" --nic r8168,chip=8169s
+	said "cards: 4"
+	check_transfers 4
+	lawful 4
 }
 
 # bats test_tags=slow
