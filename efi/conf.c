@@ -49,6 +49,10 @@ static const char *parse_line(struct conf *c, char *s)
 		c->veneer = rest;
 		return NULL;
 	}
+	if (!strcmp(s, "boot") && !strcmp(rest, "disk")) {
+		c->disk = true;
+		return NULL;
+	}
 	if (strcmp(s, "module"))
 		return "a line begins with 'module' or 'veneer'";
 	if (!*rest)

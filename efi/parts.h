@@ -6,6 +6,7 @@
 #ifndef EFI_PARTS_H
 #define EFI_PARTS_H
 
+#include <veneer/efi_guest.h>
 #include <veneer/types.h>
 
 /* --- veneer.conf --- */
@@ -17,6 +18,7 @@ struct conf {
 	struct { char *file, *line; } module[CONF_MAX_MODULES];
 	unsigned nmodules;
 	char *veneer;			/* words for Veneer's own command line */
+	bool disk;			/* the firmware stays and starts a disk's loader */
 	unsigned bad_line;		/* of the error */
 };
 
@@ -83,5 +85,8 @@ uint32_t info_memory_size(uint32_t size, uint32_t desc_size);
 
 /* End tag and total size.  False if the information has no room. */
 bool info_end(struct info *o);
+
+/* segment.c: what the processor has of the segment @selector, by the GDT of @limit + 1 bytes.  Not for LDTR and TR. */
+void segment_state(struct efi_launch_seg *s, uint16_t selector, const void *gdt, uint16_t limit);
 
 #endif

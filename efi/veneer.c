@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * veneer.efi: loads Veneer, its configuration and the guest's kernel and modules from its own directory, ends boot services and
- * enters Veneer, as a multiboot2 boot loader would.  A program of its own: no part of Veneer's image.
+ * enters Veneer, as a multiboot2 boot loader would; or the firmware stays, becomes Veneer's guest and starts a disk's loader.
+ * A program of its own: no part of Veneer's image.
  */
 #include <veneer/string.h>
 #include "efi/firmware.h"
+#include "efi/guest.h"
 #include "efi/parts.h"
 #include "hv/boot/multiboot2.h"
 
@@ -13,10 +15,12 @@
 #define MAX_FILE	0x80000000ull
 #define EXIT_TRIES	8
 #define MAX_WORDS	1024u
+#define POOL_SIZE	(16ull << 20)	/* with the image: what Veneer may take while the firmware stays */
 
 EFI_HANDLE this_image;
 EFI_SYSTEM_TABLE *systab;
 EFI_BOOT_SERVICES *bs;
+bool efi_call_vmx;
 
 /* All that is loaded and allocated; nothing of it is freed: after an error the firmware goes on, and this is not much. */
 static struct {
@@ -29,6 +33,8 @@ static struct {
 	uint8_t *map;			/* for the firmware's memory map */
 	UINTN map_room;
 	uint8_t *jump;			/* a page for jump.S */
+	struct efi_launch launch;	/* if the firmware stays */
+	uint64_t msrs[STATE_MSRS];
 } b;
 
 extern uint8_t jump_code[], jump_gdt[], jump_gdtr[], jump_end[];
@@ -101,7 +107,8 @@ static bool load_veneer(void)
 		say("veneer.efi: ", VENEER_FILE, ": ", err, "\n", NULL);
 		return false;
 	}
-	b.place = take_memory(EfiLoaderData, b.image.size, VENEER_FILE);
+	b.place = b.conf.disk ? take_memory(EfiReservedMemoryType, POOL_SIZE, VENEER_FILE) :
+				take_memory(EfiLoaderData, b.image.size, VENEER_FILE);
 	if (!b.place)
 		return false;
 	image_place(&b.image, f.data, b.place);
@@ -256,16 +263,75 @@ static EFI_STATUS end_boot_services(void)
 	return status;
 }
 
+/*
+ * The firmware's map with the pool as loader memory, which Veneer takes out of it by itself.  The firmware's own map has the
+ * pool as reserved, and so has that of the guest's system.
+ */
+static EFI_STATUS tell_map(void)
+{
+	UINTN size = b.map_room, key, desc;
+	UINT32 version;
+	EFI_STATUS status = bs->GetMemoryMap(&size, (EFI_MEMORY_DESCRIPTOR *)b.map, &key, &desc, &version);
+
+	for (UINTN off = 0; !EFI_ERROR(status) && off + desc <= size; off += desc) {
+		EFI_MEMORY_DESCRIPTOR *d = (EFI_MEMORY_DESCRIPTOR *)(b.map + off);
+
+		if (d->Type == EfiReservedMemoryType && d->PhysicalStart == b.launch.pool &&
+		    d->NumberOfPages << 12 == b.launch.pool_size)
+			d->Type = EfiLoaderData;
+	}
+	if (!EFI_ERROR(status))
+		info_memory(&b.info, b.map, (uint32_t)size, (uint32_t)desc, version);
+	return status;
+}
+
+/* The firmware becomes the guest, here, and goes on.  Returns only after an error. */
+static EFI_STATUS launch_firmware(void)
+{
+	struct efi_launch *l = &b.launch;
+	uint64_t flags;
+
+	l->pool = (uintptr_t)b.place;
+	l->pool_size = POOL_SIZE;
+	if (EFI_ERROR(tell_map()))
+		return EFI_LOAD_ERROR;
+	flags = irq_off();
+	state_save(l, b.msrs);
+	/* launch() writes the last registers into the tag, which is the last but the end tag. */
+	info_tag(&b.info, EFI_LAUNCH_TAG, l, sizeof(*l));
+	l = (struct efi_launch *)(b.info.buf + b.info.used - sizeof(*l));
+	if (!info_end(&b.info)) {
+		irq_restore(flags);
+		return EFI_BUFFER_TOO_SMALL;
+	}
+	launch((uintptr_t)b.place + b.image.entry, (uintptr_t)b.info.buf, (uintptr_t)b.jump, &l->rsp, &l->rip);
+	state_restore(b.msrs);
+	irq_restore(flags);
+	give_back_controllers();
+	start_disk();
+}
+
 static EFI_STATUS start(const EFI_LOADED_IMAGE *self)
 {
 	EFI_STATUS status;
 
 	if (secure_boot())
 		return EFI_SECURITY_VIOLATION;
-	if (!open_own_directory(self) || !read_conf(self) || !load_veneer() || !load_modules() || !take_tables())
+	if (!open_own_directory(self) || !read_conf(self))
+		return EFI_LOAD_ERROR;
+	if (b.conf.disk && !can_stay(self, b.words, sizeof(b.words)))
+		return EFI_UNSUPPORTED;
+	if (!load_veneer() || !load_modules() || !take_tables())
 		return EFI_LOAD_ERROR;
 	tell();
 	put_jump();
+	if (b.conf.disk) {
+		if (!take_controllers())
+			return EFI_LOAD_ERROR;
+		status = launch_firmware();
+		give_back_controllers();
+		return status;
+	}
 	status = end_boot_services();
 	/* The room was sized for all of it: a full buffer is a fault of take_tables(). */
 	if (EFI_ERROR(status) || !info_end(&b.info))

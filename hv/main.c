@@ -11,6 +11,7 @@
 #include <veneer/time.h>
 #include "hv/bios/bios.h"
 #include "hv/boot/bootinfo.h"
+#include "hv/efi/efi.h"
 #include "hv/cpu/vcpu.h"
 #include "hv/exit/exit.h"
 #include "hv/lib/console.h"
@@ -103,6 +104,12 @@ static void start_other_cpus(void)
 	}
 }
 
+/* True if the firmware stays and becomes the guest. */
+static bool efi_stays(void)
+{
+	return IS_ENABLED(CONFIG_BOOT_EFI) && boot.launch.version;
+}
+
 static void start_guest(void)
 {
 	struct vcpu_regs regs;
@@ -114,10 +121,10 @@ static void start_guest(void)
 	if (!v)
 		stop("no memory for the virtual CPU");
 	start_other_cpus();
-	/* Without the BIOS start config_parse() has refused the other. */
 	bool disk = IS_ENABLED(CONFIG_BOOT_BIOS) && config.boot == BOOT_DISK;
 
-	if (disk ? bios_start_disk(&boot, &regs) : loader_start_guest(&boot, &config, &regs))
+	if (efi_stays() ? efi_start(&boot, &regs) :
+	    disk ? bios_start_disk(&boot, &regs) : loader_start_guest(&boot, &config, &regs))
 		stop("the guest cannot be started; see the line above");
 	this_cpu()->v = v;
 	vcpu_ops->set(v, &regs);
@@ -151,6 +158,8 @@ static void start_machine(void)
 	irq_init();
 	cpus_init();
 	smp_init();
+	if (boot.launch.version && acpi.ncpus > 1)
+		stop("veneer.conf says 'boot disk', which needs a machine with one processor so far");
 	if (IS_ENABLED(CONFIG_INTX))
 		ioapic_init();
 	pci_space_init(&boot);
@@ -228,6 +237,23 @@ NORETURN static void check_only(void)
 	halt_forever();
 }
 
+/* veneer.efi, with the firmware still there, and the configuration have to agree: before anything is touched. */
+static void check_firmware(void)
+{
+	if (!boot.launch.version) {
+		if (!IS_ENABLED(CONFIG_BOOT_BIOS) && config.boot == BOOT_DISK)
+			stop("veneer,boot = \"disk\" needs veneer.efi, and 'boot disk' in its veneer.conf: this build has no "
+			     "start of boot sectors");
+		return;
+	}
+	if (!IS_ENABLED(CONFIG_BOOT_EFI))
+		stop("veneer.conf says 'boot disk', and this build of Veneer cannot let the firmware stay (BOOT_EFI)");
+	if (boot.launch.version != EFI_LAUNCH_VERSION || boot.launch.size != sizeof(boot.launch))
+		stop("veneer.efi and veneer.elf are of different versions: install both of one version");
+	if (config.boot != BOOT_DISK)
+		stop("veneer.conf says 'boot disk', the configuration does not: set veneer,boot = \"disk\"");
+}
+
 NORETURN void veneer_main(uint64_t magic, const void *info);
 
 void veneer_main(uint64_t magic, const void *info)
@@ -259,6 +285,7 @@ void veneer_main(uint64_t magic, const void *info)
 	gmem_init(&boot);
 	if (has_word(boot.cmdline, "--check-only"))
 		check_only();
+	check_firmware();
 	features_init();
 	if (vcpu_choose())
 		stop("Veneer needs AMD SVM or Intel VMX with nested paging, switched on in the firmware setup");

@@ -13,6 +13,10 @@ $(UNIT_OBJ)/%.o: %.c $(BUILD)/autoconf.h $(BUILD)/unit/flags
 	@mkdir -p $(@D)
 	@$(HOSTCC) $(UNIT_CFLAGS) -MMD -MP -c -o $@ $<
 
+# veneer.efi's sources that know the firmware are included by these.
+$(UNIT_OBJ)/tests/unit/test_efi_%.o: UNIT_CFLAGS += -isystem /usr/include/efi -isystem /usr/include/efi/x86_64 -fshort-wchar \
+	-DGNU_EFI_USE_MS_ABI
+
 $(BUILD)/unit/flags: FORCE
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(HOSTCC) $(UNIT_CFLAGS)' >$@.$$$$; if cmp -s $@.$$$$ $@; then rm -f $@.$$$$; else mv -f $@.$$$$ $@; fi

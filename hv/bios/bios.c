@@ -215,7 +215,7 @@ static int no_bios(const struct boot_info *b)
 	if (!b->efi)
 		return 0;
 	log_err("guest: it begins in real mode on a BIOS, but this machine was started by UEFI: switch on legacy boot (CSM) in "
-		"the firmware setup, or give Veneer a kernel that needs no BIOS");
+		"the firmware setup, give Veneer a kernel that needs no BIOS, or start Veneer by veneer.efi with 'boot disk'");
 	return -ERR_NOTSUP;
 }
 

@@ -6,6 +6,7 @@
 #ifndef HV_BOOTINFO_H
 #define HV_BOOTINFO_H
 
+#include <veneer/efi_guest.h>
 #include <veneer/types.h>
 
 #define BOOT_MAX_RANGES		1024u
@@ -60,6 +61,7 @@ struct boot_info {
 	uint64_t efi_systab;
 	uint32_t efi_map_size, efi_desc_size, efi_desc_version;
 	uint8_t efi_map[BOOT_MAX_EFI_MAP];
+	struct efi_launch launch;	/* of veneer.efi, if the firmware stays; version 0: none */
 	bool has_bootdev;
 	uint32_t bootdev, bootdev_part, bootdev_sub;
 

@@ -186,6 +186,10 @@ static void parse_small(struct boot_info *b, const struct tag *t)
 		b->bootdev_part = get32(t, 4);
 		b->bootdev_sub = get32(t, 8);
 		break;
+	case EFI_LAUNCH_TAG:
+		if (t->size >= sizeof(b->launch))
+			memcpy(&b->launch, t->data, sizeof(b->launch));
+		break;
 	case MB2_TAG_EFI32:
 		b->efi = b->efi32 = true;
 		b->efi_systab = get32(t, 0);

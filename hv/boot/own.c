@@ -44,7 +44,9 @@ static int own_take(uint64_t base, uint64_t size)
 /* Take one piece at the highest place. */
 static int take_piece(uint64_t size)
 {
-	uint64_t at = boot_info_find_as(boot, BOOT_FIND_HIGH, size, PAGE_SIZE, MIB, TOP, NULL, 0);
+	const struct efi_launch *l = &boot->launch;
+	uint64_t min = l->version ? l->pool : MIB, max = l->version ? l->pool + l->pool_size : TOP;
+	uint64_t at = boot_info_find_as(boot, BOOT_FIND_HIGH, size, PAGE_SIZE, min, max, NULL, 0);
 	int err = at ? own_take(at, size) : -ERR_NOMEM;
 
 	if (!err && said)

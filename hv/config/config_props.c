@@ -379,7 +379,7 @@ static int guest_set_boot(struct parse *p)
 
 	if (i < 0)
 		return i;
-	if (i == BOOT_DISK && !IS_ENABLED(CONFIG_BOOT_BIOS))
+	if (i == BOOT_DISK && !IS_ENABLED(CONFIG_BOOT_BIOS) && !IS_ENABLED(CONFIG_BOOT_EFI))
 		return config_not_built(p);
 	p->c->boot = (enum config_boot)i;
 	return 0;
@@ -388,6 +388,22 @@ static int guest_set_boot(struct parse *p)
 static int guest_set_boot_disk(struct parse *p)
 {
 	return take_serial(p, p->c->boot_disk);
+}
+
+/* A path in a FAT file system, in printable ASCII. */
+static int guest_set_efi_path(struct parse *p)
+{
+	const char *s = one_string(p);
+
+	if (!s || p->len > (int)sizeof(p->c->efi_path) || (*s != '\\' && *s != '/'))
+		return config_unexpected(p);
+	for (int i = 0; i < p->len - 1; i++)
+		if (s[i] < ' ' || s[i] > '~')
+			return config_unexpected(p);
+	if (!IS_ENABLED(CONFIG_BOOT_EFI))
+		return config_not_built(p);
+	memcpy(p->c->efi_path, s, (size_t)p->len);
+	return 0;
 }
 
 static int guest_set_bootargs(struct parse *p)
@@ -537,12 +553,17 @@ static const struct prop guest_props[] = {
 	{ "compatible", node_set_compatible, .words = WORDS("veneer,guest"), .required = true,
 	  DOC("\"veneer,guest\"", REQUIRED, "this node is about the guest") },
 	{ "veneer,boot", guest_set_boot, .words = WORDS([BOOT_KERNEL] = "kernel", [BOOT_DISK] = "disk"),
-	  DOC("\"kernel\"", "`\"kernel\"`", "`\"kernel\"`: the boot loader's kernel module. `\"disk\"`: the boot sector of a "
-	      "concealed disk, on a machine that was started by a BIOS") },
+	  DOC("\"kernel\"", "`\"kernel\"`", "`\"kernel\"`: the boot loader's kernel module. `\"disk\"`: a concealed disk's own "
+	      "loader: its boot sector, on a machine that was started by a BIOS, or its `\\\\EFI\\\\BOOT\\\\BOOTX64.EFI`, if "
+	      "[`veneer.efi`](installing.md#the-guests-own-loader-on-uefi) started Veneer") },
 	{ "veneer,boot-disk", guest_set_boot_disk, "a disk's serial number, 1 to 40 characters",
 	  DOC("\"S3Z1NB0K123456\"", "the only disk with a boot sector, Veneer's own aside", "with `veneer,boot = \"disk\"`: "
 	      "the disk, as for `veneer,serial`; the first namespace of an NVMe drive. Never the disk that Veneer itself was "
 	      "started from") },
+	{ "veneer,efi-path", guest_set_efi_path, "a path that begins with a backslash or a slash, at most 127 characters of "
+	      "ASCII",
+	  DOC("\"/EFI/debian/grubx64.efi\"", "`/EFI/BOOT/BOOTX64.EFI`", "with `veneer,boot = \"disk\"` on UEFI: the loader's "
+	      "file, on the first file system of a concealed disk that has the file") },
 	{ "veneer,boot-protocol", guest_set_protocol,
 	  .words = WORDS([PROTOCOL_AUTO] = "auto", [PROTOCOL_MULTIBOOT1] = "multiboot1", [PROTOCOL_MULTIBOOT2] = "multiboot2",
 			 [PROTOCOL_LIMINE] = "limine", [PROTOCOL_LINUX] = "linux", [PROTOCOL_LINUX32] = "linux32",

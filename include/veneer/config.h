@@ -10,6 +10,7 @@
 #include <veneer/types.h>
 
 #define CONFIG_MAX_RULES	32u
+#define CONFIG_PATH_SIZE	128u	/* of a file on a disk, with its end */
 #define CONFIG_SERIAL_SIZE	41u	/* of a disk's serial number, with its end */
 
 enum config_action { ACTION_DEFAULT, ACTION_CONCEAL, ACTION_LEAVE };
@@ -68,6 +69,7 @@ struct config {
 	char bootargs[1024];
 	enum config_boot boot;
 	char boot_disk[CONFIG_SERIAL_SIZE];		/* serial number; empty: the only bootable disk */
+	char efi_path[CONFIG_PATH_SIZE];		/* of the guest's loader; empty: the default */
 	enum config_crash on_crash;
 	enum config_protocol protocol;
 	enum config_ap_trap ap_trap;

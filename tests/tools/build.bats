@@ -144,6 +144,7 @@ symbols() {
 		BOOT_LIMINE|guest_limine|limine_
 		BOOT_LINUX|guest_linux
 		BOOT_BIOS|bios_|guest_real
+		BOOT_EFI|efi_(start|first_state|hypercall)
 		BOOT_MULTIBOOT1 BOOT_MULTIBOOT2 BOOT_PVH BOOT_LIMINE BOOT_LINUX BOOT_BIOS|guest_(multiboot|pvh|lim|linux|real)
 		CONSOLE_SERIAL|uart
 		CONSOLE_SCREEN|fbcon|font

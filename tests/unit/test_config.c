@@ -225,6 +225,10 @@ TEST(the_guest)
 	REFUSED(guest("veneer,boot-disk;"), "veneer,boot-disk = (empty): expected a disk's serial number");
 	REFUSED(guest("veneer,boot-disk = \"  \";"), "expected a disk's serial number, 1 to 40 characters");
 	OK(guest("veneer,boot-disk = \" S3Z 1 \";"));
+	REFUSED(guest("veneer,efi-path = \"EFI/a.efi\";"), "expected a path that begins with a backslash or a slash");
+	REFUSED(guest("veneer,efi-path = \"/EFI/\\xc3\\xa4.efi\";"), "expected a path that begins with");
+	OK(guest("veneer,boot-disk = \" S3Z 1 \"; veneer,efi-path = \"/EFI/a.efi\";"));
+	CHECK(!strcmp(c.efi_path, "/EFI/a.efi"));
 	CHECK_EQ(c.boot, BOOT_KERNEL);
 	CHECK(!strcmp(c.boot_disk, "S3Z 1"));
 	CHECK(config_same_serial(c.boot_disk, "  S3Z 1") && !config_same_serial(c.boot_disk, "S3Z 11"));

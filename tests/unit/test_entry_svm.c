@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/svm/svm.c hv/svm/svm_msr.c hv/svm/svm_nmi.c hv/svm/svm_check.c hv/cpu/msr.c hv/cpu/vcpu.c hv/exit/msr.c */
 /* sources: hv/cpu/features.c tests/unit/host/cpu.c tests/unit/host/vmcb_rules.c */
+/* sources: efi/segment.c hv/efi/efi_state.c */
 /*
  * Check the VMCB before each VMRUN by the manual's rules, over random lives of a guest: any state at an exit, INIT and SIPI,
  * writes of EFER, events, NMIs, windows, the clock, and interrupted deliveries.
@@ -9,6 +10,7 @@
 #include <veneer/doorbell.h>
 #include <veneer/time.h>
 #include "host/cpu.h"
+#include "host/firmware_state.h"
 #include "host/host.h"
 #include "host/rnd.h"
 #include "host/vmcb_rules.h"
@@ -251,6 +253,27 @@ TEST(every_entry_keeps_the_rules)
 	}
 	CHECK_EQ(entries, LIVES * STEPS);
 	CHECK(injected > 20000 && nmis > 3000 && steps > 3000);
+}
+
+/* The firmware goes on as the guest: its state breaks no rule, and is what veneer.efi said. */
+TEST(the_firmware_as_guest)
+{
+	struct vcpu_regs r, got = { 0 };
+	struct vmexit x;
+	struct vcpu *v;
+
+	processor(0);
+	v = svm_ops.vcpu_new(0x1000);
+	box = container_of(v, struct svm_vcpu, v)->vmcb;
+	firmware_state(&r);
+	svm_ops.set(v, &r);
+	svm_ops.get(v, &got);
+	CHECK(!memcmp(&got, &r, offsetof(struct vcpu_regs, gdtr)) && got.gdtr.base == r.gdtr.base &&
+	      got.gdtr.limit == r.gdtr.limit && got.idtr.base == r.idtr.base && got.idtr.limit == r.idtr.limit && !got.cpl);
+	CHECK(box->cs.attr == 0xa9b && box->ss.attr == 0xc93 && box->ss.limit == ~0u && !box->gs.attr && box->tr.attr == 0x8b);
+	CHECK(box->efer == (0xd00 | EFER_SVME) && box->cr0 == 0x80010033);
+	svm_ops.run(v, &x);
+	host_clear();
 }
 
 /* Break each rule once. */

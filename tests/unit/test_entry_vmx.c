@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/vmx/vmx_event.c hv/vmx/vmx_caps.c hv/vmx/vmx_task.c hv/emul/walk.c hv/cpu/vcpu.c tests/unit/host/cpu.c */
+/* sources: efi/segment.c hv/efi/efi_state.c */
 /*
  * Check the VMCS before each entry by the manual's rules (SDM vol. 3, chapter 27, as in vmx_check.c), over random lives of a
  * guest: any state at an exit, INIT and SIPI, events, NMIs, windows, the clock, interrupted deliveries, and task switches by
@@ -7,6 +8,7 @@
  */
 #include <string.h>
 #include "host/cpu.h"
+#include "host/firmware_state.h"
 #include "host/host.h"
 #include "host/rnd.h"
 #include "hv/x86.h"
@@ -342,6 +344,33 @@ TEST(every_entry_keeps_the_rules)
 	}
 	CHECK_EQ(nentries, LIVES * STEPS);
 	CHECK(injected > 20000 && switched > 200);
+}
+
+/* The firmware goes on as the guest: its state breaks no rule, and reads back as veneer.efi said. */
+TEST(the_firmware_as_guest)
+{
+	struct vcpu_regs r, got = { 0 };
+	const char *why;
+	struct vmexit x;
+	struct vcpu *v;
+
+	memset(vmcs, 0, sizeof(vmcs));
+	processor();
+	msr_bitmap = NULL;
+	CHECK_EQ(vmx_caps_read(&caps, &why), 0);
+	v = vmx_ops.vcpu_new(0x1000);
+	firmware_state(&r);
+	vmx_ops.set(v, &r);
+	vmx_ops.get(v, &got);
+	CHECK(!memcmp(&got, &r, offsetof(struct vcpu_regs, gdtr)) && got.gdtr.base == r.gdtr.base &&
+	      got.gdtr.limit == r.gdtr.limit && got.idtr.base == r.idtr.base && got.idtr.limit == r.idtr.limit && !got.cpl);
+	CHECK_EQ(vmcs[VMCS_GUEST_ES_RIGHTS + SEG_CS * VMCS_SEG_STEP], 0xa09b);
+	CHECK_EQ(vmcs[VMCS_GUEST_ES_RIGHTS + SEG_SS * VMCS_SEG_STEP], 0xc093);
+	CHECK(vmcs[VMCS_GUEST_ES_RIGHTS + SEG_GS * VMCS_SEG_STEP] & RIGHTS_UNUSABLE);
+	CHECK(vmcs[VMCS_ENTRY_CTLS] & ENTRY_CTL_IA32E);
+	CHECK(!(vmcs[VMCS_CR4_SHADOW] & CR4_VMXE) && vmcs[VMCS_GUEST_CR4] & CR4_VMXE);
+	vmx_ops.run(v, &x);
+	host_clear();
 }
 
 TEST_MAIN

@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# veneer.efi, the loader that UEFI firmware starts: by the firmware itself, and by GRUB's chainloader.
+# veneer.efi, the loader that UEFI firmware starts: by the firmware itself, and by GRUB's chainloader; the firmware as guest.
 load ../lib/guest
+load ../lib/bios
 
 setup() {
 	veneer_only
@@ -49,4 +50,33 @@ make_chain_stick() { # make_chain_stick IMAGE WORD
 	mdel -i stick.img ::/veneer/sub/kernel
 	guest_start --firmware uefi --image stick.img
 	guest_wait_for 'veneer.efi: /veneer/sub/kernel: cannot be opened: .*not found' 240
+}
+
+# --- the firmware goes on as the guest ---
+
+efi_disk_boot() { # efi_disk_boot SERIAL ARGS...
+	local serial=$1
+	shift
+	disk_boot "$serial" --firmware uefi --loader efi --config "$WRITABLE" "$@"
+}
+
+# boots_itself SERIAL IMAGE ARGS...: the disk's GRUB, reading by Block I/O, starts Linux, which finds the disk by virtio-blk.
+boots_itself() {
+	local serial=$1 image=$2
+	shift 2
+	boot_image "$image" bootdisk
+	cp --sparse=always "$image" before
+	efi_disk_boot "$serial" "$@"
+	guest_end 0
+	boot_image_kept "$image" before "$serial"
+	logged "guest: the firmware goes on"
+}
+
+@test "efi disk: a GRUB on an NVMe disk starts Linux from that disk" {
+	boots_itself NVME0 boot.img --disk ahci:other,size=32M --disk nvme:boot.img --nic e1000e
+}
+
+# bats test_tags=slow
+@test "efi disk: a GRUB on a SATA disk starts Linux from that disk" {
+	boots_itself AHCI0 boot.img --disk ahci:boot.img --disk nvme:other,size=32M
 }

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* veneer.efi when the firmware stays and becomes Veneer's guest: the devices before, the disks after. */
+#ifndef EFI_GUEST_H
+#define EFI_GUEST_H
+
+#include <veneer/efi_guest.h>
+#include "efi/firmware.h"
+
+/* efi/launch.S.  launch() has interrupts off, and returns in the guest. */
+extern uint8_t launch_vmmcall[], launch_vmcall[];
+extern bool efi_call_vmx;		/* the calls are VMCALLs */
+void launch(uint64_t entry, uint64_t info, uint64_t page, uint64_t *rsp, uint64_t *rip);
+int64_t efi_call(uint64_t function, uint64_t rbx, uint64_t rcx, uint64_t rdx, uint64_t rsi);
+
+/*
+ * Can the firmware become a guest?  False after a message: this program lies on a disk that Veneer would take and could not
+ * recognize.  Adds the word --own-partition to [@words, @words + @room), so that Veneer does not start
+ * this disk.
+ */
+bool can_stay(const EFI_LOADED_IMAGE *self, char *words, size_t room);
+
+/*
+ * Take the network and disk controllers from the firmware's drivers, and keep its drivers from coming back.  False after a
+ * message, if a driver does not leave.
+ */
+bool take_controllers(void);
+
+/* As guest: those that Veneer has left as they are go back to the firmware's drivers. */
+void give_back_controllers(void);
+
+/*
+ * Interrupts are off from irq_off() to irq_restore(), around the three steps: save the state (all of it but RSP and RIP),
+ * launch(), and set the registers that the entry into the guest does not carry over.
+ */
+#define STATE_MSRS	9u
+
+uint64_t irq_off(void);
+void irq_restore(uint64_t flags);
+void state_save(struct efi_launch *l, uint64_t msrs[STATE_MSRS]);
+void state_restore(const uint64_t msrs[STATE_MSRS]);
+
+/* As guest: give the firmware the virtual disks.  Returns their number, and says what goes wrong. */
+unsigned add_disks(void);
+
+/* The path of the @n-th of them without its end, *@size bytes; NULL: the guest may not be started from this disk. */
+const EFI_DEVICE_PATH *startable_disk(unsigned n, size_t *size);
+
+/* As guest: start the loader of a disk.  If none can be started, and if all have returned: restart the machine. */
+void start_disk(void) __attribute__((noreturn));
+
+#endif
