@@ -300,41 +300,43 @@ static void svm_interrupt_window(struct vcpu *v, bool on)
 	svm(v)->window = on;
 }
 
-/* Interrupt window: a virtual interrupt that exits as soon as the guest could take it (15.21.4), at any TPR. */
-static void place_window(struct svm_vcpu *s, bool wanted)
-{
-	struct vmcb *c = s->vmcb;
-
-	if (wanted == !!(c->vintr & VINTR_IRQ))
-		return;
-	c->vintr ^= VINTR_IRQ | VINTR_IGN_TPR;
-	c->intercept1 ^= ICPT_VINTR;
-	c->clean &= ~(CLEAN_INTERCEPTS | CLEAN_VINTR);
-}
-
 /*
- * QEMU delivers an interrupt that was injected (eventinj) twice if one of its threads calls the processor before the guest's
- * handler has ended: its record of the vector stays, and the second delivery looks at no IF.  There the vector goes in as a
- * virtual interrupt (15.21.4), which the guest takes before its first instruction, IF being 1.  A physical interrupt would be
- * taken before, and QEMU then forgets the virtual one: physical ones exit, and the vector is injected after all.  (KVM is
- * different: with its own interrupt window open it reports a virtual interrupt as pending that the guest has taken.)
+ * Set the event and the interrupt window of the next entry.
+ *
+ * Interrupt window: a virtual interrupt that exits as soon as the guest could take it (15.21.4), at any TPR.
+ *
+ * QEMU delivers an injected interrupt (eventinj) a second time, whatever IF is, if one of its threads calls the processor
+ * before the guest's handler has ended: its record of the vector stays.  So on QEMU the vector goes in as a virtual interrupt,
+ * which the guest takes before its first instruction if IF is 1.  With a window this virtual interrupt exits, and is injected
+ * then; a guest that cannot take it must not get it before.  (KVM is different: with an interrupt window of its own KVM reports
+ * a virtual interrupt as pending that the guest has taken.)
+ *
+ * Physical interrupts exit meanwhile: QEMU loses a virtual interrupt if the guest takes a physical one first.
  */
-static bool goes_virtual(const struct svm_vcpu *s, bool window)
-{
-	bool open = (s->v.rflags & RFLAGS_IF) && !(s->vmcb->shadow & SHADOW_INTERRUPT);
-	uint64_t e = s->pending_event;
-
-	/* With a window the virtual one exits, and is injected then.  A guest that is not open must not be given it before. */
-	return s->qemu && (e & EVENT_VALID) && FIELD_GET(EVENT_TYPE, e) == EVENT_INTR && !((s->refused || window) && open);
-}
-
-static void place_virtual(struct svm_vcpu *s)
+static void choose_event(struct svm_vcpu *s)
 {
 	struct vmcb *c = s->vmcb;
+	bool window = svm_nmi_before(s) || s->window;
+	bool open = (s->v.rflags & RFLAGS_IF) && !(c->shadow & SHADOW_INTERRUPT);
+	uint64_t event = s->pending_event;
 
-	c->vintr &= ~VINTR_VECTOR;
-	c->vintr |= VINTR_IRQ | VINTR_IGN_TPR | FIELD_PREP(VINTR_VECTOR, FIELD_GET(EVENT_VECTOR, s->pending_event));
-	c->clean &= ~CLEAN_VINTR;
+	s->virtual = s->qemu && (event & EVENT_VALID) && FIELD_GET(EVENT_TYPE, event) == EVENT_INTR &&
+		     !((s->refused || window) && open);
+	if (window != !!(c->vintr & VINTR_IRQ)) {
+		c->vintr ^= VINTR_IRQ | VINTR_IGN_TPR;
+		c->intercept1 ^= ICPT_VINTR;
+		c->clean &= ~(CLEAN_INTERCEPTS | CLEAN_VINTR);
+	}
+	if ((s->clock || window || s->virtual) != !!(c->intercept1 & ICPT_INTR)) {
+		c->intercept1 ^= ICPT_INTR;
+		c->clean &= ~CLEAN_INTERCEPTS;
+	}
+	if (s->virtual) {
+		c->vintr &= ~VINTR_VECTOR;
+		c->vintr |= VINTR_IRQ | VINTR_IGN_TPR | FIELD_PREP(VINTR_VECTOR, FIELD_GET(EVENT_VECTOR, event));
+		c->clean &= ~CLEAN_VINTR;
+	}
+	c->eventinj = s->virtual ? 0 : event;
 	s->pending_event = 0;
 }
 
@@ -356,64 +358,7 @@ static void take_virtual_back(struct svm_vcpu *s)
 	c->clean &= ~(CLEAN_INTERCEPTS | CLEAN_VINTR);
 }
 
-static void intercept_intr(struct vmcb *c, bool on)
-{
-	if (!!(c->intercept1 & ICPT_INTR) == on)
-		return;
-	c->intercept1 ^= ICPT_INTR;
-	c->clean &= ~CLEAN_INTERCEPTS;
-}
-
-/*
- * With a window physical interrupts exit, too: QEMU forgets the virtual one where the guest takes a physical one before it, and
- * the guest would wait for it until something else exits.
- */
-static void choose_event(struct svm_vcpu *s)
-{
-	bool window = svm_nmi_before(s) || s->window;
-
-	s->virtual = goes_virtual(s, window);
-	place_window(s, window);
-	intercept_intr(s->vmcb, s->clock || window || s->virtual);
-	if (s->virtual)
-		place_virtual(s);
-	s->vmcb->eventinj = s->pending_event;
-	s->pending_event = 0;
-}
-
 /* --- the run --- */
-
-static void decode_ioio(const struct vmcb *c, struct vmexit *x)
-{
-	uint32_t info = (uint32_t)c->exitinfo1;
-
-	x->kind = EXIT_PIO;
-	x->pio.port = (uint16_t)FIELD_GET(IOIO_PORT, info);
-	x->pio.width = (uint8_t)FIELD_GET(IOIO_SZ, info);
-	x->pio.in = info & IOIO_IN;
-	x->pio.string = info & IOIO_STR;
-	x->pio.rep = info & IOIO_REP;
-	x->next_rip = c->exitinfo2;
-}
-
-static void decode_npf(const struct vmcb *c, struct vmexit *x)
-{
-	x->kind = EXIT_NPF;
-	x->npf.gpa = c->exitinfo2;
-	x->npf.write = c->exitinfo1 & NPF_WRITE;
-	x->npf.fetch = c->exitinfo1 & NPF_FETCH;
-	x->npf.walk = c->exitinfo1 & NPF_WALK;
-}
-
-static struct vcpu_event delivered_event(const struct vmcb *c)
-{
-	uint64_t e = c->exitintinfo;
-
-	return (struct vcpu_event){
-		.valid = e & EVENT_VALID, .has_error = e & EVENT_HAS_ERROR,
-		.vector = (uint8_t)FIELD_GET(EVENT_VECTOR, e), .error = (uint32_t)FIELD_GET(EVENT_ERROR, e),
-	};
-}
 
 static enum vmexit_kind kind_of(uint64_t code)
 {
@@ -445,30 +390,44 @@ static enum vmexit_kind kind_of(uint64_t code)
 static void decode_exit(struct svm_vcpu *s, struct vmexit *x)
 {
 	const struct vmcb *c = s->vmcb;
+	uint64_t info = c->exitinfo1, event = c->exitintinfo;
 
 	x->code = c->exitcode;
-	x->info1 = c->exitinfo1;
+	x->info1 = info;
 	x->info2 = c->exitinfo2;
 	x->next_rip = s->nrips ? c->nrip : 0;
-	if ((uint32_t)c->exitcode == VMEXIT_INVALID)
+	if ((uint32_t)c->exitcode == VMEXIT_INVALID) {
 		x->kind = EXIT_INVALID;
-	else if (c->exitcode == VMEXIT_IOIO)
-		decode_ioio(c, x);
-	else if (c->exitcode == VMEXIT_NPF)
-		decode_npf(c, x);
-	else if (c->exitcode == VMEXIT_MSR)
-		x->kind = c->exitinfo1 ? EXIT_WRMSR : EXIT_RDMSR;
-	else
+	} else if (c->exitcode == VMEXIT_IOIO) {
+		x->kind = EXIT_PIO;
+		x->pio.port = (uint16_t)FIELD_GET(IOIO_PORT, (uint32_t)info);
+		x->pio.width = (uint8_t)FIELD_GET(IOIO_SZ, (uint32_t)info);
+		x->pio.in = info & IOIO_IN;
+		x->pio.string = info & IOIO_STR;
+		x->pio.rep = info & IOIO_REP;
+		x->next_rip = c->exitinfo2;
+	} else if (c->exitcode == VMEXIT_NPF) {
+		x->kind = EXIT_NPF;
+		x->npf.gpa = c->exitinfo2;
+		x->npf.write = info & NPF_WRITE;
+		x->npf.fetch = info & NPF_FETCH;
+		x->npf.walk = info & NPF_WALK;
+	} else if (c->exitcode == VMEXIT_MSR) {
+		x->kind = info ? EXIT_WRMSR : EXIT_RDMSR;
+	} else {
 		x->kind = kind_of(c->exitcode);
+	}
 	if (x->kind == EXIT_EXCEPTION) {
 		x->exception.vector = (uint8_t)(c->exitcode - VMEXIT_EXCP);
 		x->exception.has_error = x->exception.vector == VCPU_EVENT_AC;
-		x->exception.error = (uint32_t)c->exitinfo1;
+		x->exception.error = (uint32_t)info;
 	}
+	x->delivered.valid = false;
 	if (x->kind == EXIT_NPF || x->kind == EXIT_DOUBLE_FAULT || x->kind == EXIT_SHUTDOWN)
-		x->delivered = delivered_event(c);
-	else
-		x->delivered.valid = false;
+		x->delivered = (struct vcpu_event){
+			.valid = event & EVENT_VALID, .has_error = event & EVENT_HAS_ERROR,
+			.vector = (uint8_t)FIELD_GET(EVENT_VECTOR, event), .error = (uint32_t)FIELD_GET(EVENT_ERROR, event),
+		};
 }
 
 /*
@@ -489,27 +448,6 @@ static void redo_sti(struct svm_vcpu *s)
 	s->v.rip--;
 	s->v.rflags &= ~RFLAGS_IF;
 	s->vmcb->shadow = 0;
-}
-
-/*
- * Silicon leaves the state save area unchanged; QEMU overwrites it with the host's state if it finds the error early.  QEMU
- * also ends a running guest with VMEXIT_INVALID if it sets a reserved bit of CR4; silicon raises #GP.
- */
-static void entry_failed(struct svm_vcpu *s)
-{
-	if (s->emulated && s->vmcb->rip - mem_phys(veneer_start) < (uint64_t)(veneer_end - veneer_start))
-		memcpy(&s->vmcb->es, s->entered, sizeof(s->entered));
-	svm_explain(s->vmcb);
-}
-
-/*
- * An exit loads the host's CR0, CR4 and EFER.  QEMU loads CR0 first, and leaves PG at 0 if the guest has EFER.LME without
- * CR4.PAE; then the host runs without paging, and the next entry would have no nested paging.
- */
-static void restore_cr0(const struct svm_vcpu *s)
-{
-	if (read_cr0() != s->host_cr0)
-		write_cr0(s->host_cr0);
 }
 
 static void svm_run(struct vcpu *v, struct vmexit *x)
@@ -533,9 +471,22 @@ static void svm_run(struct vcpu *v, struct vmexit *x)
 	if (s->emulated)
 		memcpy(s->entered, &c->es, sizeof(s->entered));
 	svm_enter(v->gpr, mem_phys(c), mem_phys(this_cpu()->vendor));
-	restore_cr0(s);
-	if ((uint32_t)c->exitcode == VMEXIT_INVALID)
-		entry_failed(s);
+	/*
+	 * An exit loads the host's CR0, CR4 and EFER. QEMU loads CR0 first, and leaves PG at 0 if the guest has EFER.LME
+	 * without CR4.PAE; then the host runs without paging, and the next entry would have no nested paging.
+	 */
+	if (read_cr0() != s->host_cr0)
+		write_cr0(s->host_cr0);
+	if ((uint32_t)c->exitcode == VMEXIT_INVALID) {
+		/*
+		 * Silicon leaves the state save area unchanged; QEMU overwrites it with the host's state if it finds the error
+		 * early.  QEMU also ends a running guest with VMEXIT_INVALID if the guest sets a reserved bit of CR4; silicon
+		 * raises #GP.
+		 */
+		if (s->emulated && c->rip - mem_phys(veneer_start) < (uint64_t)(veneer_end - veneer_start))
+			memcpy(&c->es, s->entered, sizeof(s->entered));
+		svm_explain(c);
+	}
 	v->gpr[GPR_RAX] = c->rax;
 	v->gpr[GPR_RSP] = c->rsp;
 	v->rip = c->rip;

@@ -31,7 +31,7 @@ struct svm_vcpu {
 	bool clock;			/* physical interrupts exit */
 	uint64_t host_cr0;
 	bool emulated;			/* no silicon underneath: redo_sti(), entered */
-	bool qemu;			/* nor KVM: goes_virtual() */
+	bool qemu;			/* nor KVM: choose_event() */
 	bool virtual;			/* the vector in vmcb.vintr is one that the guest shall take with this entry */
 	bool refused;			/* at the last entry it did not */
 	uint8_t entered[SVM_SAVE_SIZE];	/* the guest's state before the entry, of emulators */

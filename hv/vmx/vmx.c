@@ -283,25 +283,6 @@ static void unblock_nmis(void)
 
 /* --- the run --- */
 
-static void decode_io(uint32_t qualification, struct vmexit *x)
-{
-	x->kind = EXIT_PIO;
-	x->pio.port = (uint16_t)FIELD_GET(IO_QUAL_PORT, qualification);
-	x->pio.width = (uint8_t)(FIELD_GET(IO_QUAL_SIZE, qualification) + 1);
-	x->pio.in = qualification & IO_QUAL_IN;
-	x->pio.string = qualification & IO_QUAL_STRING;
-	x->pio.rep = qualification & IO_QUAL_REP;
-}
-
-static void decode_ept(uint64_t qualification, struct vmexit *x)
-{
-	x->kind = EXIT_NPF;
-	x->npf.gpa = vmcs_read(VMCS_GUEST_PHYS_ADDR);
-	x->npf.write = qualification & EPT_QUAL_WRITE;
-	x->npf.fetch = qualification & EPT_QUAL_FETCH;
-	x->npf.walk = (qualification & (EPT_QUAL_LINEAR | EPT_QUAL_FINAL)) != (EPT_QUAL_LINEAR | EPT_QUAL_FINAL);
-}
-
 /*
  * The guest changes a bit of CR0 that VMX owns (NE): set the read shadow to the new value and let the guest execute the
  * instruction again, which then does not exit.  CR4 exits only for bits that the guest's processor does not have.
@@ -339,34 +320,27 @@ static void end_shadow(void)
 		vmcs_write(VMCS_GUEST_BLOCKING, blocking & ~(BLOCKING_STI | BLOCKING_MOV_SS));
 }
 
-/* Inject #DB and #AC unchanged; their delivery ends the shadow of an STI. */
-static enum vmexit_kind decode_reflected(struct vmx_vcpu *s, uint32_t info, struct vmexit *x)
+/* Decode an NMI or an intercepted exception.  Inject #DB and #AC unchanged; their delivery ends the shadow of an STI. */
+static enum vmexit_kind decode_exception(struct vmx_vcpu *s, uint32_t info, struct vmexit *x)
 {
-	x->exception.vector = (uint8_t)FIELD_GET(EVENT_INFO_VECTOR, info);
+	uint8_t vector = (uint8_t)FIELD_GET(EVENT_INFO_VECTOR, info);
+
+	if (FIELD_GET(EVENT_INFO_TYPE, info) == EVENT_TYPE_NMI)
+		return EXIT_NMI;
+	if (vector == EXCEPTION_DF)
+		return EXIT_DOUBLE_FAULT;
+	if (vector != VCPU_EVENT_DB && vector != VCPU_EVENT_AC)
+		return EXIT_OTHER;
+	x->exception.vector = vector;
 	x->exception.has_error = info & EVENT_INFO_ERROR;
 	x->exception.error = x->exception.has_error ? (uint32_t)vmcs_read(VMCS_EXIT_ERROR) : 0;
-	if (x->exception.vector == VCPU_EVENT_DB)
+	if (vector == VCPU_EVENT_DB)
 		debug_state(x->info1);
 	/* INT1: its handler's return address is behind the instruction. */
 	if (FIELD_GET(EVENT_INFO_TYPE, info) == EVENT_TYPE_PRIV_SOFT)
 		s->v.rip = next_rip(s);
 	end_shadow();
 	return EXIT_EXCEPTION;
-}
-
-static enum vmexit_kind decode_exception(struct vmx_vcpu *s, uint32_t info, struct vmexit *x)
-{
-	if (FIELD_GET(EVENT_INFO_TYPE, info) == EVENT_TYPE_NMI)
-		return EXIT_NMI;
-	switch (FIELD_GET(EVENT_INFO_VECTOR, info)) {
-	case EXCEPTION_DF:
-		return EXIT_DOUBLE_FAULT;
-	case VCPU_EVENT_DB:
-	case VCPU_EVENT_AC:
-		return decode_reflected(s, info, x);
-	default:
-		return EXIT_OTHER;
-	}
 }
 
 static enum vmexit_kind kind_of(uint32_t reason)
@@ -404,38 +378,44 @@ static uint64_t next_rip(const struct vmx_vcpu *s)
 	return next;
 }
 
-static struct vcpu_event delivered_event(void)
-{
-	uint32_t e = (uint32_t)vmcs_read(VMCS_VECTORING);
-
-	return (struct vcpu_event){
-		.valid = e & EVENT_INFO_VALID, .has_error = e & EVENT_INFO_ERROR,
-		.vector = (uint8_t)FIELD_GET(EVENT_INFO_VECTOR, e), .error = (uint32_t)vmcs_read(VMCS_VECTORING_ERROR),
-	};
-}
-
 static void decode_exit(struct vmx_vcpu *s, uint32_t reason, struct vmexit *x)
 {
+	uint64_t info = vmcs_read(VMCS_QUALIFICATION);
+
 	x->code = reason;
-	x->info1 = vmcs_read(VMCS_QUALIFICATION);
+	x->info1 = info;
 	x->info2 = reason == REASON_EXCEPTION ? vmcs_read(VMCS_EXIT_EVENT) : 0;
 	x->next_rip = 0;
 	x->delivered.valid = false;
 	if (reason == REASON_EPT_VIOLATION) {
-		decode_ept(x->info1, x);
-		x->delivered = delivered_event();
-		return;
-	}
-	if (reason == REASON_EXCEPTION)
+		x->kind = EXIT_NPF;
+		x->npf.gpa = vmcs_read(VMCS_GUEST_PHYS_ADDR);
+		x->npf.write = info & EPT_QUAL_WRITE;
+		x->npf.fetch = info & EPT_QUAL_FETCH;
+		x->npf.walk = (info & (EPT_QUAL_LINEAR | EPT_QUAL_FINAL)) != (EPT_QUAL_LINEAR | EPT_QUAL_FINAL);
+	} else if (reason == REASON_EXCEPTION) {
 		x->kind = decode_exception(s, (uint32_t)x->info2, x);
-	else if (reason == REASON_IO)
-		decode_io((uint32_t)x->info1, x);
-	else if (reason == REASON_CR)
-		x->kind = decode_cr(s, (uint32_t)x->info1);
-	else
+	} else if (reason == REASON_IO) {
+		x->kind = EXIT_PIO;
+		x->pio.port = (uint16_t)FIELD_GET(IO_QUAL_PORT, (uint32_t)info);
+		x->pio.width = (uint8_t)(FIELD_GET(IO_QUAL_SIZE, (uint32_t)info) + 1);
+		x->pio.in = info & IO_QUAL_IN;
+		x->pio.string = info & IO_QUAL_STRING;
+		x->pio.rep = info & IO_QUAL_REP;
+	} else if (reason == REASON_CR) {
+		x->kind = decode_cr(s, (uint32_t)info);
+	} else {
 		x->kind = kind_of(reason);
-	if (x->kind == EXIT_DOUBLE_FAULT || x->kind == EXIT_SHUTDOWN)
-		x->delivered = delivered_event();
+	}
+	if (x->kind == EXIT_NPF || x->kind == EXIT_DOUBLE_FAULT || x->kind == EXIT_SHUTDOWN) {
+		uint32_t event = (uint32_t)vmcs_read(VMCS_VECTORING);
+
+		x->delivered = (struct vcpu_event){
+			.valid = event & EVENT_INFO_VALID, .has_error = event & EVENT_INFO_ERROR,
+			.vector = (uint8_t)FIELD_GET(EVENT_INFO_VECTOR, event),
+			.error = (uint32_t)vmcs_read(VMCS_VECTORING_ERROR),
+		};
+	}
 	if ((reason >= REASON_CPUID && reason <= REASON_WRMSR) || reason == REASON_XSETBV)
 		x->next_rip = next_rip(s);
 }
