@@ -178,71 +178,51 @@ static void port_stopped(struct ahci_port *p)
 		port_restart(p);
 }
 
-static bool step_comreset(struct ahci_port *p, bool late)
-{
-	if (!late)
-		return false;
-	ahci_port_set_det(p, 0);
-	if (p->unjudged)
-		port_judge(p);
-	port_enter(p, AHCI_LINK, AHCI_LINK_US);
-	return true;
-}
-
-static bool step_stop(struct ahci_port *p, bool late)
-{
-	if (!(port_read(p, AHCI_PXCMD) & AHCI_PXCMD_CR)) {
-		port_stopped(p);
-		return true;
-	}
-	if (late) {
-		log_err("%s: the command engine does not stop within %u ms, PxCMD %08x; resetting the controller", p->name,
-			AHCI_ENGINE_US / 1000, port_read(p, AHCI_PXCMD));
-		ahci_reset_begin(p->hba);
-	}
-	return false;
-}
-
-static bool step_link(struct ahci_port *p, bool late)
-{
-	if (port_det(p) == AHCI_DET_UP) {
-		port_write(p, AHCI_PXSERR, ~0u);
-		port_enter(p, AHCI_READY, AHCI_READY_US);
-		return true;
-	}
-	if (late)
-		ahci_port_gone(p);
-	return false;
-}
-
-static bool step_ready(struct ahci_port *p, bool late)
-{
-	if (!port_is_busy(p) && port_det(p) == AHCI_DET_UP) {
-		port_restart(p);
-		return true;
-	}
-	if (late) {
-		log_err("%s: the disk is not ready %u s after a reset, PxTFD %08x", p->name, AHCI_READY_US / 1000000,
-			port_read(p, AHCI_PXTFD));
-		ahci_port_gone(p);
-	}
-	return false;
-}
-
-/* Do one step; false if there is nothing to do but wait. */
+/* Do one step of the recovery; false if there is nothing to do but wait. */
 static bool port_step(struct ahci_port *p)
 {
 	bool late = time_us() >= p->deadline_us;
 
 	switch (p->state) {
 	case AHCI_STOP:
-		return step_stop(p, late);
+		if (!(port_read(p, AHCI_PXCMD) & AHCI_PXCMD_CR)) {
+			port_stopped(p);
+			return true;
+		}
+		if (late) {
+			log_err("%s: the command engine does not stop within %u ms, PxCMD %08x; resetting the controller",
+				p->name, AHCI_ENGINE_US / 1000, port_read(p, AHCI_PXCMD));
+			ahci_reset_begin(p->hba);
+		}
+		return false;
 	case AHCI_COMRESET:
-		return step_comreset(p, late);
+		if (!late)
+			return false;
+		ahci_port_set_det(p, 0);
+		if (p->unjudged)
+			port_judge(p);
+		port_enter(p, AHCI_LINK, AHCI_LINK_US);
+		return true;
 	case AHCI_LINK:
-		return step_link(p, late);
+		if (port_det(p) == AHCI_DET_UP) {
+			port_write(p, AHCI_PXSERR, ~0u);
+			port_enter(p, AHCI_READY, AHCI_READY_US);
+			return true;
+		}
+		if (late)
+			ahci_port_gone(p);
+		return false;
 	case AHCI_READY:
-		return step_ready(p, late);
+		if (!port_is_busy(p) && port_det(p) == AHCI_DET_UP) {
+			port_restart(p);
+			return true;
+		}
+		if (late) {
+			log_err("%s: the disk is not ready %u s after a reset, PxTFD %08x", p->name, AHCI_READY_US / 1000000,
+				port_read(p, AHCI_PXTFD));
+			ahci_port_gone(p);
+		}
+		return false;
 	default:
 		return false;
 	}
@@ -287,51 +267,35 @@ static int log_culprit(const struct ahci_port *p)
 	return (int)FIELD_GET(ATA_LOG_NCQ_TAG, (uint32_t)page[0]);
 }
 
-static void log_end(struct ahci_port *p, bool ok)
-{
-	int tag = ok ? log_culprit(p) : -1;
-
-	if (!ok)
-		p->need_reset = true;	/* the device may still be in its error state */
-	if (tag < 0 || !(p->suspects & BIT(tag)))
-		return;
-	ahci_port_over(p, BIT(tag), -ERR_IO);
-	p->requeue |= p->suspects & ~BIT(tag);
-	p->suspects = 0;
-}
-
-static void verify_end(struct ahci_port *p, bool ok)
-{
-	if (ok && ahci_identify_same(p, p->mem->data))
-		return;
-	log_err("%s: after a reset %s", p->name,
-		ok ? "another disk answers: it must not get this one's writes" : "IDENTIFY fails");
-	p->need_gone = true;
-}
-
-static void cache_end(struct ahci_port *p, bool ok)
-{
-	if (ok) {
-		p->disk.write_cache = p->cache_on;
-		p->fua = false;
-		return;
-	}
-	log_err("%s: the write cache cannot be turned %s", p->name, p->cache_on ? "on" : "off");
-	p->fua = !p->cache_on && p->ncq;
-	p->cache_set = false;
-}
-
 void ahci_internal_end(struct ahci_port *p, bool ok)
 {
 	uint32_t which = p->internal;
+	int tag;
 
 	p->internal = 0;
-	if (which == AHCI_WANT_LOG)
-		log_end(p, ok);
-	else if (which == AHCI_WANT_VERIFY)
-		verify_end(p, ok);
-	else
-		cache_end(p, ok);
+	if (which == AHCI_WANT_LOG) {
+		tag = ok ? log_culprit(p) : -1;
+		if (!ok)
+			p->need_reset = true;	/* the device may still be in its error state */
+		if (tag >= 0 && (p->suspects & BIT(tag))) {
+			ahci_port_over(p, BIT(tag), -ERR_IO);
+			p->requeue |= p->suspects & ~BIT(tag);
+			p->suspects = 0;
+		}
+	} else if (which == AHCI_WANT_VERIFY) {
+		if (!ok || !ahci_identify_same(p, p->mem->data)) {
+			log_err("%s: after a reset %s", p->name,
+				ok ? "another disk answers: it must not get this one's writes" : "IDENTIFY fails");
+			p->need_gone = true;
+		}
+	} else if (ok) {
+		p->disk.write_cache = p->cache_on;
+		p->fua = false;
+	} else {
+		log_err("%s: the write cache cannot be turned %s", p->name, p->cache_on ? "on" : "off");
+		p->fua = !p->cache_on && p->ncq;
+		p->cache_set = false;
+	}
 	if (ok && p->need_gone)
 		ahci_port_fault(p, AHCI_FAULT_GONE);
 }
@@ -345,7 +309,6 @@ static void reissue(struct ahci_port *p, unsigned slot)
 	cmd->deadline_us = time_us() + p->disk.timeout_us;
 	ahci_build(p, cmd);
 }
-
 
 /* Choose all queued commands together, or the first of the others. */
 static void reissue_group(struct ahci_port *p)
@@ -448,7 +411,6 @@ void ahci_port_after_reset(struct ahci_port *p, bool ok)
 }
 
 /* --- the client's reset --- */
-
 
 /* The only wait at run time: the guest frees its buffers when this function returns.  Normally some microseconds. */
 void ahci_abort_all(struct disk *disk)

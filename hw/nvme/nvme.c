@@ -333,22 +333,16 @@ static int status_to_err(unsigned status)
 }
 
 /*
- * True if the command did not cause its failure and is to be sent again: its queue was deleted, or its namespace is still
- * starting after a reset.  The command keeps its deadline, which ends the attempts.
+ * A command that did not cause its failure is sent again: its queue was deleted, or its namespace is still starting after a
+ * reset.  The command keeps its deadline, which ends the attempts.
  */
-static bool is_transient(const struct nvme *n, const struct nvme_slot *s, unsigned status, uint64_t now)
-{
-	if (s->timed_out || now >= s->deadline_us)
-		return false;
-	return status == NVME_SC_ABORT_SQ || (status == NVME_SC_NS_NOT_READY && now < n->settled_us);
-}
-
 static void slot_failed(struct nvme *n, struct nvme_slot *s, unsigned status)
 {
 	uint64_t now = time_us();
+	bool starting = status == NVME_SC_NS_NOT_READY && now < n->settled_us;
 	int err = status_to_err(status);
 
-	if (is_transient(n, s, status, now)) {
+	if (!s->timed_out && now < s->deadline_us && (status == NVME_SC_ABORT_SQ || starting)) {
 		s->state = SLOT_HELD;
 		s->not_before_us = now + NVME_NOT_READY_US;
 		return;

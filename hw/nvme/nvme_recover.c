@@ -111,38 +111,6 @@ static void ctrl_enable(struct nvme *n, uint64_t now)
 	n->state_deadline_us = now + n->ready_us;
 }
 
-static void await_disabled(struct nvme *n, uint64_t now, uint32_t csts)
-{
-	if (now < n->check_after_us)
-		return;
-	if (!(csts & NVME_CSTS_RDY)) {
-		ctrl_enable(n, now);
-	} else if (now >= n->state_deadline_us) {
-		log_err("%s: CSTS.RDY = 0 awaited for %u ms after CC.EN = 0, CSTS %08x", n->dev.name,
-			(unsigned)(n->ready_us / 1000), csts);
-		nvme_give_up(n);
-	}
-}
-
-static void await_enabled(struct nvme *n, uint64_t now, uint32_t csts)
-{
-	if (csts & NVME_CSTS_CFS) {
-		log_err("%s: fatal status while it was enabled, CSTS %08x", n->dev.name, csts);
-		nvme_give_up(n);
-	} else if (csts & NVME_CSTS_RDY) {
-		/* The reset unmasked the vectors (section 7.3.2).  At the start nvme_wait_state() ends here, for Identify. */
-		nvme_irq_enable(&n->dev, n->irq_on);
-		n->state = NVME_SETUP;
-		n->setup_step = 0;
-		if (n->dev.disk)
-			nvme_setup_next(n);
-	} else if (now >= n->state_deadline_us) {
-		log_err("%s: CSTS.RDY = 1 awaited for %u ms after CC.EN = 1, CSTS %08x", n->dev.name,
-			(unsigned)(n->ready_us / 1000), csts);
-		nvme_give_up(n);
-	}
-}
-
 static bool admin_overdue(const struct nvme *n, uint64_t now)
 {
 	for (unsigned i = 0; i < NVME_ADMIN_CMDS; i++)
@@ -174,30 +142,6 @@ static void held_resubmit(struct nvme *n, uint64_t now)
 	nvme_ring(&n->io);
 }
 
-static void step_live(struct nvme *n, uint64_t now, uint32_t csts)
-{
-	nvme_reap(n);
-	if (csts & NVME_CSTS_CFS)
-		ctrl_reset(n, now, "fatal status", csts);
-	else if (!(csts & NVME_CSTS_RDY))
-		ctrl_reset(n, now, "it is no longer ready", csts);	/* its power was off for a moment */
-	else if (admin_overdue(n, now))
-		ctrl_reset(n, now, "an admin command was not completed", csts);
-	else
-		check_deadlines(n, now, csts);
-	if (n->state == NVME_LIVE)
-		held_resubmit(n, now);
-}
-
-static void step_setup(struct nvme *n, uint64_t now, uint32_t csts)
-{
-	nvme_reap(n);
-	if (n->state == NVME_SETUP && ((csts & NVME_CSTS_CFS) || admin_overdue(n, now))) {
-		log_err("%s: creating the I/O queues, step %u not completed, CSTS %08x", n->dev.name, n->setup_step, csts);
-		nvme_give_up(n);
-	}
-}
-
 /*
  * Registers of a removed device read all ones.  With some bridges and emulators they read zeroes, like those of a controller
  * that waits to be enabled; the configuration space tells the difference.
@@ -219,14 +163,57 @@ void nvme_advance(struct nvme *n, uint64_t now)
 	if (ctrl_removed(n, csts)) {
 		log_err("%s: removed: nothing answers, CSTS %08x", n->dev.name, csts);
 		nvme_give_up(n);
-	} else if (n->state == NVME_DISABLING) {
-		await_disabled(n, now, csts);
-	} else if (n->state == NVME_ENABLING) {
-		await_enabled(n, now, csts);
-	} else if (n->state == NVME_SETUP) {
-		step_setup(n, now, csts);
-	} else {
-		step_live(n, now, csts);
+		return;
+	}
+	switch (n->state) {
+	case NVME_DISABLING:
+		if (now < n->check_after_us)
+			return;
+		if (!(csts & NVME_CSTS_RDY)) {
+			ctrl_enable(n, now);
+		} else if (now >= n->state_deadline_us) {
+			log_err("%s: CSTS.RDY = 0 awaited for %u ms after CC.EN = 0, CSTS %08x", n->dev.name,
+				(unsigned)(n->ready_us / 1000), csts);
+			nvme_give_up(n);
+		}
+		return;
+	case NVME_ENABLING:
+		if (csts & NVME_CSTS_CFS) {
+			log_err("%s: fatal status while it was enabled, CSTS %08x", n->dev.name, csts);
+			nvme_give_up(n);
+		} else if (csts & NVME_CSTS_RDY) {
+			/* The reset has unmasked the vectors (section 7.3.2). */
+			nvme_irq_enable(&n->dev, n->irq_on);
+			n->state = NVME_SETUP;
+			n->setup_step = 0;
+			if (n->dev.disk)	/* at the start nvme_wait_state() ends here, for Identify */
+				nvme_setup_next(n);
+		} else if (now >= n->state_deadline_us) {
+			log_err("%s: CSTS.RDY = 1 awaited for %u ms after CC.EN = 1, CSTS %08x", n->dev.name,
+				(unsigned)(n->ready_us / 1000), csts);
+			nvme_give_up(n);
+		}
+		return;
+	case NVME_SETUP:
+		nvme_reap(n);
+		if (n->state == NVME_SETUP && ((csts & NVME_CSTS_CFS) || admin_overdue(n, now))) {
+			log_err("%s: creating the I/O queues, step %u not completed, CSTS %08x", n->dev.name, n->setup_step,
+				csts);
+			nvme_give_up(n);
+		}
+		return;
+	default:
+		nvme_reap(n);
+		if (csts & NVME_CSTS_CFS)
+			ctrl_reset(n, now, "fatal status", csts);
+		else if (!(csts & NVME_CSTS_RDY))
+			ctrl_reset(n, now, "it is no longer ready", csts);	/* its power was off for a moment */
+		else if (admin_overdue(n, now))
+			ctrl_reset(n, now, "an admin command was not completed", csts);
+		else
+			check_deadlines(n, now, csts);
+		if (n->state == NVME_LIVE)
+			held_resubmit(n, now);
 	}
 }
 
@@ -270,77 +257,60 @@ static void go_live(struct nvme *n)
 	nvme_event_request(n);
 }
 
-static int setup_num_queues(struct nvme *n)
-{
-	struct nvme_sqe sqe = { .cdw0 = NVME_ADM_SET_FEATURES, .cdw10 = NVME_FEAT_NUM_QUEUES };
+enum { SETUP_NUM_QUEUES, SETUP_CQ, SETUP_SQ, SETUP_EVENTS, SETUP_VWC, SETUP_STEPS };
 
-	return nvme_admin_submit(n, &sqe, setup_done);
-}
-
-static int setup_cq(struct nvme *n)
-{
-	struct nvme_sqe sqe = {
-		.cdw0 = NVME_ADM_CREATE_CQ,
-		.prp1 = (uint64_t)(uintptr_t)n->io.cq,
-		.cdw10 = FIELD_PREP(NVME_QUEUE_QID, 1) | FIELD_PREP(NVME_QUEUE_QSIZE, n->io.size - 1),
-		.cdw11 = NVME_CQ_PC | NVME_CQ_IEN | FIELD_PREP(NVME_CQ_IV, 0),
-	};
-
-	return nvme_admin_submit(n, &sqe, setup_done);
-}
-
-static int setup_sq(struct nvme *n)
-{
-	uint32_t prio = n->quirks & NVME_Q_MEDIUM_PRIO ? NVME_QPRIO_MEDIUM : 0;
-	struct nvme_sqe sqe = {
-		.cdw0 = NVME_ADM_CREATE_SQ,
-		.prp1 = mem_phys(n->io.sq),
-		.cdw10 = FIELD_PREP(NVME_QUEUE_QID, 1) | FIELD_PREP(NVME_QUEUE_QSIZE, n->io.size - 1),
-		.cdw11 = NVME_SQ_PC | FIELD_PREP(NVME_SQ_QPRIO, prio) | FIELD_PREP(NVME_SQ_CQID, 1),
-	};
-
-	return nvme_admin_submit(n, &sqe, setup_done);
-}
-
-static int setup_events(struct nvme *n)
-{
-	return nvme_send_events(n, setup_done);
-}
-
-/* A reset restores the feature's saved value. */
-static int setup_vwc(struct nvme *n)
-{
-	n->vwc_due = false;
-	return nvme_send_vwc(n, setup_done);
-}
-
-static const struct {
-	int (*send)(struct nvme *n);
-	const char *what;
-	bool optional;
-} setup_steps[] = {
-	{ setup_num_queues, "Set Features (number of queues)", false },
-	{ setup_cq, "Create I/O Completion Queue", false },
-	{ setup_sq, "Create I/O Submission Queue", false },
-	{ setup_events, "Set Features (asynchronous events)", true },
-	{ setup_vwc, "Set Features (volatile write cache)", true },
+static const char *const setup_names[SETUP_STEPS] = {
+	[SETUP_NUM_QUEUES] = "Set Features (number of queues)",
+	[SETUP_CQ] = "Create I/O Completion Queue",
+	[SETUP_SQ] = "Create I/O Submission Queue",
+	[SETUP_EVENTS] = "Set Features (asynchronous events)",
+	[SETUP_VWC] = "Set Features (volatile write cache)",
 };
 
+/* Send the next command.  One is outstanding at a time, so there is always room for it. */
 void nvme_setup_next(struct nvme *n)
 {
-	bool skip_vwc = !n->vwc || !n->was_live;	/* at the start the disks have the feature's present value */
+	uint32_t prio = n->quirks & NVME_Q_MEDIUM_PRIO ? NVME_QPRIO_MEDIUM : 0;
+	struct nvme_sqe sqe = { .cdw10 = FIELD_PREP(NVME_QUEUE_QID, 1) | FIELD_PREP(NVME_QUEUE_QSIZE, n->io.size - 1) };
 
-	if (n->setup_step == ARRAY_SIZE(setup_steps) - skip_vwc)
+	switch (n->setup_step) {
+	case SETUP_NUM_QUEUES:
+		sqe.cdw0 = NVME_ADM_SET_FEATURES;
+		sqe.cdw10 = NVME_FEAT_NUM_QUEUES;
+		break;
+	case SETUP_CQ:
+		sqe.cdw0 = NVME_ADM_CREATE_CQ;
+		sqe.prp1 = mem_phys(n->io.cq);
+		sqe.cdw11 = NVME_CQ_PC | NVME_CQ_IEN | FIELD_PREP(NVME_CQ_IV, 0);
+		break;
+	case SETUP_SQ:
+		sqe.cdw0 = NVME_ADM_CREATE_SQ;
+		sqe.prp1 = mem_phys(n->io.sq);
+		sqe.cdw11 = NVME_SQ_PC | FIELD_PREP(NVME_SQ_QPRIO, prio) | FIELD_PREP(NVME_SQ_CQID, 1);
+		break;
+	case SETUP_EVENTS:
+		(void)nvme_send_events(n, setup_done);
+		return;
+	case SETUP_VWC:
+		/* A reset restores the feature's saved value.  At the start the disks have the present value. */
+		if (n->vwc && n->was_live) {
+			n->vwc_due = false;
+			(void)nvme_send_vwc(n, setup_done);
+			return;
+		}
+		/* fall through */
+	default:
 		go_live(n);
-	else
-		(void)setup_steps[n->setup_step].send(n);	/* a slot is free: one admin command at a time */
+		return;
+	}
+	(void)nvme_admin_submit(n, &sqe, setup_done);
 }
 
 static void setup_done(struct nvme *n, unsigned status, uint32_t dw0)
 {
 	if (status) {
-		log_err("%s: %s failed, status %03x", n->dev.name, setup_steps[n->setup_step].what, status);
-		if (!setup_steps[n->setup_step].optional) {
+		log_err("%s: %s failed, status %03x", n->dev.name, setup_names[n->setup_step], status);
+		if (n->setup_step < SETUP_EVENTS) {
 			nvme_give_up(n);
 			return;
 		}
