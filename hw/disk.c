@@ -126,13 +126,17 @@ static bool on_disk(const struct disk *disk, const struct disk_req *req)
 	return req->nblocks && req->lba < disk->nblocks && req->nblocks <= disk->nblocks - req->lba;
 }
 
-/* True if the pieces have @bytes in all and keep every rule of the controller as they are. */
-static bool pieces_fit(const struct disk_queue *q, const struct disk_req *req, uint64_t bytes)
+/* True for a valid read or write that can be one command: the request's own pieces keep every rule of the controller. */
+static bool is_plain(const struct disk_queue *q, const struct disk_req *req)
 {
-	const struct disk_limits *l = &q->disk->limits;
-	uint64_t page = l->page_rule ? l->page_rule - 1 : 0, start = l->addr_align - 1, sum = 0;
+	const struct disk *disk = q->disk;
+	const struct disk_limits *l = &disk->limits;
+	uint64_t bytes = (uint64_t)req->nblocks << q->block_shift, sum = 0;
+	uint64_t page = l->page_rule ? l->page_rule - 1 : 0, start = l->addr_align - 1;
 	uint64_t room = l->max_seg_len - page;		/* every piece may have this many bytes, wherever it begins */
 
+	if (req->op > DISK_WRITE || disk->gone || (req->op == DISK_WRITE && disk->hw_read_only) || !on_disk(disk, req))
+		return false;
 	if (!req->nsg || req->nsg > q->sg_cap || bytes > l->max_bytes)
 		return false;
 	for (const struct sg *p = req->sg, *last = p + req->nsg - 1; ; p++) {
@@ -147,16 +151,6 @@ static bool pieces_fit(const struct disk_queue *q, const struct disk_req *req, u
 			return false;
 		start |= page;
 	}
-}
-
-/* True for a valid read or write that can be one command, not split. */
-static bool is_plain(const struct disk_queue *q, const struct disk_req *req)
-{
-	const struct disk *disk = q->disk;
-
-	if (req->op > DISK_WRITE || disk->gone || (req->op == DISK_WRITE && disk->hw_read_only) || !on_disk(disk, req))
-		return false;
-	return pieces_fit(q, req, (uint64_t)req->nblocks << q->block_shift);
 }
 
 void disk_submit(struct disk *disk, unsigned index, struct disk_req *req)

@@ -37,13 +37,6 @@ void vblk_forget(struct vblk *vb)
 
 /* --- completion --- */
 
-static uint8_t to_status(int err)
-{
-	if (!err)
-		return VIRTIO_BLK_S_OK;
-	return err == -ERR_NOTSUP ? VIRTIO_BLK_S_UNSUPP : VIRTIO_BLK_S_IOERR;
-}
-
 /* Hold the clock while a request or our own flush is in flight: their deadlines need it. */
 static void disk_work_begun(struct vblk *vb)
 {
@@ -69,7 +62,7 @@ static void request_finish(struct vblk_req *r, int err)
 
 	if (err)
 		vb->cnt_errors++;
-	*(volatile uint8_t *)r->status = to_status(err);
+	*(volatile uint8_t *)r->status = !err ? VIRTIO_BLK_S_OK : err == -ERR_NOTSUP ? VIRTIO_BLK_S_UNSUPP : VIRTIO_BLK_S_IOERR;
 	/* 2.7.8.2: used.len must not exceed the bytes written.  Of a failed request only the status is known to be written. */
 	virtq_push(&vb->vq, r->head, (err ? 0 : r->data_len) + 1);
 	r->next = vb->free;
@@ -127,7 +120,6 @@ static bool make_stable(struct vblk *vb)
 }
 
 /* --- submission --- */
-
 
 /* Convert the guest's range of sectors to blocks of the disk, in the request.  False if the disk has no such blocks. */
 static bool set_range(const struct vblk *vb, struct disk_req *d, uint64_t sector, uint64_t n)
@@ -206,43 +198,13 @@ static int request_range(struct vblk *vb, struct vblk_req *r, const struct virtq
 	return 0;
 }
 
-/* Start the request that the header describes.  0, or negative: not started, the caller answers with this error. */
-static int request_begin(struct vblk *vb, struct vblk_req *r, const struct virtio_blk_hdr *hdr, const struct virtq_chain *c)
-{
-	switch (hdr->type) {
-	case VIRTIO_BLK_T_IN:
-		vb->cnt_reads++;
-		r->disk.op = DISK_READ;
-		return request_transfer(vb, r, hdr->sector, c->in, c->nin, c->in_len);
-	case VIRTIO_BLK_T_OUT:
-		vb->cnt_writes++;
-		r->disk.op = DISK_WRITE;
-		return request_transfer(vb, r, hdr->sector, c->out, c->nout, c->out_len);
-	case VIRTIO_BLK_T_FLUSH:
-		vb->cnt_flushes++;
-		return request_flush(vb, r);
-	}
-	vb->cnt_other++;
-	switch (hdr->type) {
-	case VIRTIO_BLK_T_GET_ID:
-		return request_get_id(vb, r, c);
-	case VIRTIO_BLK_T_DISCARD:
-		r->disk.op = DISK_DISCARD;
-		return request_range(vb, r, c, vb->disk->limits.max_discard_blocks, false);
-	case VIRTIO_BLK_T_WRITE_ZEROES:
-		r->disk.op = DISK_WRITE_ZEROES;
-		return request_range(vb, r, c, vb->disk->limits.max_zero_blocks, true);
-	}
-	return -ERR_NOTSUP;
-}
-
-
+/* Start the chain's request, or complete it with an error. */
 static void request_serve(struct vblk *vb, struct virtq_chain *c)
 {
 	struct vblk_req *r = vb->free;
 	struct virtio_blk_hdr hdr;
+	int err = -ERR_NOTSUP;
 	struct sg *last;
-	int err;
 
 	if (!c->nin || c->out_len < sizeof(hdr)) {
 		virtio_needs_reset(&vb->dev, "a block request without header or status");
@@ -267,7 +229,38 @@ static void request_serve(struct vblk *vb, struct virtq_chain *c)
 	r->disk.nsg = 0;
 	r->disk.lba = 0;
 	r->disk.nblocks = 0;
-	err = request_begin(vb, r, &hdr, c);
+	switch (hdr.type) {
+	case VIRTIO_BLK_T_IN:
+		vb->cnt_reads++;
+		r->disk.op = DISK_READ;
+		err = request_transfer(vb, r, hdr.sector, c->in, c->nin, c->in_len);
+		break;
+	case VIRTIO_BLK_T_OUT:
+		vb->cnt_writes++;
+		r->disk.op = DISK_WRITE;
+		err = request_transfer(vb, r, hdr.sector, c->out, c->nout, c->out_len);
+		break;
+	case VIRTIO_BLK_T_FLUSH:
+		vb->cnt_flushes++;
+		err = request_flush(vb, r);
+		break;
+	case VIRTIO_BLK_T_GET_ID:
+		vb->cnt_other++;
+		err = request_get_id(vb, r, c);
+		break;
+	case VIRTIO_BLK_T_DISCARD:
+		vb->cnt_other++;
+		r->disk.op = DISK_DISCARD;
+		err = request_range(vb, r, c, vb->disk->limits.max_discard_blocks, false);
+		break;
+	case VIRTIO_BLK_T_WRITE_ZEROES:
+		vb->cnt_other++;
+		r->disk.op = DISK_WRITE_ZEROES;
+		err = request_range(vb, r, c, vb->disk->limits.max_zero_blocks, true);
+		break;
+	default:
+		vb->cnt_other++;
+	}
 	if (err)
 		request_finish(r, err);
 }

@@ -14,32 +14,29 @@ int vnet_tx_buf(struct vnet *vn)
 	return i;
 }
 
-/* Do NIC_TX_CSUM (nic.h) in software, if this NIC cannot write a checksum at that offset. */
-static void sum_up(uint8_t *frame, struct nic_tx *pkt)
-{
-	uint8_t *from = frame + pkt->csum_start;
-
-	put16(from + pkt->csum_offset, ~sum_of(from, pkt->len - pkt->csum_start));
-	pkt->flags &= ~NIC_TX_CSUM;
-}
-
 /* Send a copy: the frame has too many pieces, is out of reach, or has a checksum offset that the chip does not support. */
 static int send_copied(struct vnet *vn, const struct virtq_chain *c, struct nic_tx *pkt)
 {
 	int i = vnet_tx_buf(vn), err;
 	struct sg whole;
+	uint8_t *frame;
 
 	if (i < 0)
 		return -ERR_BUSY;
-	whole.addr = (uintptr_t)vnet_pool_buf(&vn->tx_pool, (unsigned)i);
+	frame = vnet_pool_buf(&vn->tx_pool, (unsigned)i);
+	whole.addr = (uintptr_t)frame;
 	whole.len = pkt->len;
-	sg_copy_from(c->out, c->nout, 0, (void *)(uintptr_t)whole.addr, pkt->len);
+	sg_copy_from(c->out, c->nout, 0, frame, pkt->len);
 	pkt->frag = &whole;
 	pkt->nfrag = 1;
 	pkt->token = vnet_tx_token(c->head, i);
 	err = nic_tx(vn->nic, 0, pkt);
 	if (err == -ERR_INVAL && (pkt->flags & NIC_TX_CSUM)) {
-		sum_up(vnet_pool_buf(&vn->tx_pool, (unsigned)i), pkt);
+		/* This NIC cannot write a checksum at that offset: calculate it here. */
+		uint8_t *from = frame + pkt->csum_start;
+
+		put16(from + pkt->csum_offset, ~sum_of(from, pkt->len - pkt->csum_start));
+		pkt->flags &= ~NIC_TX_CSUM;
 		err = nic_tx(vn->nic, 0, pkt);
 	}
 	if (err) {

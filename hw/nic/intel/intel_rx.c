@@ -85,21 +85,6 @@ void intel_rx_renew(struct intel_nic *n)
 
 /* --- frames --- */
 
-/* If the buffer has no frame for the client, return it to the chip: the entry just taken from the ring leaves room. */
-static bool one_frame(struct intel_nic *n, const struct intel_rx_slot *s, const struct intel_rx_status *st)
-{
-	bool whole = st->last && !n->rx.skip;
-
-	n->rx.skip = !st->last;		/* drop a frame that continues beyond this buffer */
-	if (whole && st->len > s->len)
-		log_err_once(n->nic.length_said, "%s: claims %u bytes in a buffer of %u", n->nic.name, st->len, s->len);
-	if (whole && !st->bad && nic_rx_done(&n->nic, 0, s->token, s->len, st->len, st->csum_ok ? NIC_RX_CSUM_OK : 0))
-		return true;
-	n->nic.count.rx_dropped += st->last;
-	(void)intel_rx_post(&n->nic, 0, s->addr, s->len, s->token);
-	return false;
-}
-
 unsigned intel_rx_drain(struct intel_nic *n, bool *more)
 {
 	struct intel_rx_ring *r = &n->rx;
@@ -115,9 +100,19 @@ unsigned intel_rx_drain(struct intel_nic *n, bool *more)
 		n->fam->desc->rx_read(&r->desc[r->head], &st);
 
 		struct intel_rx_slot s = r->slot[r->head];
+		bool whole = st.last && !r->skip;
 
 		r->head = (uint16_t)intel_ring_next(r->head);
-		done += one_frame(n, &s, &st);
+		r->skip = !st.last;		/* drop a frame that continues beyond this buffer */
+		if (whole && st.len > s.len)
+			log_err_once(n->nic.length_said, "%s: claims %u bytes in a buffer of %u", n->nic.name, st.len, s.len);
+		if (whole && !st.bad && nic_rx_done(&n->nic, 0, s.token, s.len, st.len, st.csum_ok ? NIC_RX_CSUM_OK : 0)) {
+			done++;
+		} else {
+			/* No frame for the client: return the buffer to the chip.  The entry just taken leaves room. */
+			n->nic.count.rx_dropped += st.last;
+			(void)intel_rx_post(&n->nic, 0, s.addr, s.len, s.token);
+		}
 		if (!nic_runs(&n->nic))
 			return done;	/* the client's callback has called nic_stop() */
 	}

@@ -48,15 +48,6 @@ static uint32_t piece_len(const struct intel_nic *n, uint64_t addr, uint32_t len
 	return MIN(len, n->boundary - (uint32_t)(addr & (n->boundary - 1)));
 }
 
-static uint32_t tx_flags(const struct nic_tx *pkt)
-{
-	uint32_t flags = pkt->flags & NIC_TX_CSUM ? INTEL_TX_CSUM : 0;
-
-	if (pkt->flags & NIC_TX_TSO)
-		flags |= pkt->flags & NIC_TX_IPV6 ? INTEL_TX_TSE : INTEL_TX_TSE | INTEL_TX_IPSUM;
-	return flags;
-}
-
 /*
  * Put the frame's data into the entries from @at on.  Return the entry behind the frame, or -ERR_BUSY. The chip does not read
  * entries behind the tail, so a frame that does not fit has no effect.
@@ -67,12 +58,14 @@ static uint32_t tx_flags(const struct nic_tx *pkt)
 static int put_data(struct intel_nic *n, unsigned at, unsigned room, const struct nic_tx *pkt)
 {
 	struct intel_tx_ring *r = &n->tx;
-	uint32_t left = pkt->len, flags = tx_flags(pkt), most = left;
+	uint32_t left = pkt->len, flags = pkt->flags & NIC_TX_CSUM ? INTEL_TX_CSUM : 0, most = left;
 	bool tso = pkt->flags & NIC_TX_TSO, sentinel = r->sentinel && (tso || r->after_tso);
 	uint32_t last = left < INTEL_PAD_LEN ? 0 : INTEL_TX_LAST;
 
-	if (tso)
+	if (tso) {
+		flags |= pkt->flags & NIC_TX_IPV6 ? INTEL_TX_TSE : INTEL_TX_TSE | INTEL_TX_IPSUM;
 		most = MIN(TSO_PIECE_MAX, TSO_PIECE_MSS * pkt->mss);
+	}
 	for (const struct sg *frag = pkt->frag, *end = frag + pkt->nfrag; frag < end; frag++) {
 		uint64_t addr = frag->addr;
 		uint32_t len = frag->len, part;

@@ -57,18 +57,6 @@ void rtk_tx_kick(struct nic *nic, unsigned q)
 	rtk_tx_poll(r);
 }
 
-static unsigned tx_drain(struct rtk *r)
-{
-	struct nic_txq *t = &r->nic.txq[0];
-	unsigned n = 0;
-
-	for (; n < RTK_TX_SLOTS && t->done != t->kicked && !(r->tx[t->done % RTK_TX_SLOTS].opts & DESC_OWN); n++)
-		nic_tx_done(&r->nic, 0);
-	if (nic_runs(&r->nic) && t->done != t->kicked)
-		rtk_tx_poll(r);
-	return n;
-}
-
 /* --- receive --- */
 
 static void rx_give(struct rtk *r, unsigned slot)
@@ -80,45 +68,35 @@ static void rx_give(struct rtk *r, unsigned slot)
 	d->opts = DESC_OWN | RTK_RX_LEN | (slot == RTK_RX_SLOTS - 1 ? DESC_EOR : 0);
 }
 
-/* Pass the frame on if it is whole, without errors and not longer than its buffer.  @opts was read once. */
-static void rx_frame(struct rtk *r, unsigned slot, uint32_t opts)
-{
-	uint32_t len = FIELD_GET(RX_LENGTH, opts), whole = DESC_FIRST | DESC_LAST;
-
-	if ((opts & whole) != whole || (opts & RX_ERRORS) || len < NIC_FRAME_MIN + RTK_FCS || len > RTK_RX_LEN) {
-		r->nic.count.rx_dropped++;
-		return;
-	}
-	nic_rx_frame(&r->nic, 0, r->rx_buf + slot * RTK_RX_BUF, len - RTK_FCS, 0);
-}
-
-static unsigned rx_drain(struct rtk *r, bool *more)
-{
-	unsigned n = 0;
-
-	for (; n < RTK_RX_SLOTS; n++) {
-		unsigned slot = r->rx_at;
-		uint32_t opts = r->rx[slot].opts;
-
-		if (opts & DESC_OWN)
-			return n;
-		dma_rmb();
-		rx_frame(r, slot, opts);
-		if (!nic_runs(&r->nic))
-			return n;	/* the client has stopped the NIC from its callback */
-		rx_give(r, slot);
-		r->rx_at = (slot + 1) % RTK_RX_SLOTS;
-	}
-	*more = true;
-	return n;
-}
-
 unsigned rtk_drain(struct nic *nic, unsigned q, bool *more)
 {
 	struct rtk *r = rtk_of(nic);
-	unsigned n = rx_drain(r, more);
+	struct nic_txq *t = &nic->txq[0];
+	unsigned n = 0, sent = 0;
 
-	return nic_runs(nic) ? n + tx_drain(r) : n;
+	for (; n < RTK_RX_SLOTS; n++) {
+		unsigned slot = r->rx_at;
+		uint32_t opts = r->rx[slot].opts, len = FIELD_GET(RX_LENGTH, opts), whole = DESC_FIRST | DESC_LAST;
+
+		if (opts & DESC_OWN)
+			break;
+		dma_rmb();
+		/* Pass on frames that are whole, without errors and not longer than a buffer. */
+		if ((opts & whole) != whole || (opts & RX_ERRORS) || len < NIC_FRAME_MIN + RTK_FCS || len > RTK_RX_LEN)
+			nic->count.rx_dropped++;
+		else
+			nic_rx_frame(nic, 0, r->rx_buf + slot * RTK_RX_BUF, len - RTK_FCS, 0);
+		if (!nic_runs(nic))
+			return n;	/* the client's callback has called nic_stop() */
+		rx_give(r, slot);
+		r->rx_at = (slot + 1) % RTK_RX_SLOTS;
+	}
+	*more |= n == RTK_RX_SLOTS;
+	for (; sent < RTK_TX_SLOTS && t->done != t->kicked && !(r->tx[t->done % RTK_TX_SLOTS].opts & DESC_OWN); sent++)
+		nic_tx_done(nic, 0);
+	if (nic_runs(nic) && t->done != t->kicked)
+		rtk_tx_poll(r);
+	return n + sent;
 }
 
 void rtk_rings_empty(struct rtk *r)

@@ -49,26 +49,22 @@ void rtl8139_tx_kick(struct nic *nic, unsigned q)
 }
 
 /* True if the frame was sent, or lost to an underrun: nobody sends such a frame again. */
-static bool tx_done(struct rtl8139 *r, unsigned slot)
-{
-	uint32_t tsd = rd32(r, RTL_TSD(slot));
-
-	if (!(tsd & TSD_OWN) || !(tsd & (TSD_TOK | TSD_TUN)))
-		return false;
-	if (tsd & TSD_TUN) {
-		r->tx_underruns++;
-		r->tx_early = (uint8_t)MIN(r->tx_early + TX_EARLY_STEP, TX_EARLY_MOST);
-	}
-	return true;
-}
-
 static unsigned tx_drain(struct rtl8139 *r)
 {
 	struct nic_txq *t = &r->nic.txq[0];
 	unsigned n = 0;
 
-	for (; n < RTL_TX_SLOTS && t->done != t->kicked && tx_done(r, t->done % RTL_TX_SLOTS); n++)
+	for (; n < RTL_TX_SLOTS && t->done != t->kicked; n++) {
+		uint32_t tsd = rd32(r, RTL_TSD(t->done % RTL_TX_SLOTS));
+
+		if (!(tsd & TSD_OWN) || !(tsd & (TSD_TOK | TSD_TUN)))
+			break;
+		if (tsd & TSD_TUN) {
+			r->tx_underruns++;
+			r->tx_early = (uint8_t)MIN(r->tx_early + TX_EARLY_STEP, TX_EARLY_MOST);
+		}
 		nic_tx_done(&r->nic, 0);
+	}
 	return n;
 }
 
