@@ -4,12 +4,12 @@
  * options.  The PHY is in igc_phy.c, rings in igc_rings.c, checksums and segmentation in igc_offload.c, what is PCH's alone in
  * pch.c.
  *
- * Two resets: CTRL.RST leaves the sizes of the packet buffers, which a driver may have changed, and what EEE is set to;
- * CTRL.DEV_RST leaves nothing but the PHY.  An I211, and an I210 without flash, have their address in memory that is written
- * once (iNVM: records, each of a word and its number).  Of an I350 the model has one port.
+ * Two resets: CTRL.RST keeps the sizes of the packet buffers, which a driver may have changed, and the settings of EEE;
+ * CTRL.DEV_RST resets all but the PHY.  An I211, and an I210 without flash, have their address in memory that is written once
+ * (iNVM: records, each of a word and its number).  Of an I350 the model has one port.
  *
- * Not: time stamps, launch times and the scheduler (their registers keep what is written), moderation (each cause rings at
- * once), wake-up, virtual functions.
+ * Not here: time stamps, launch times and the scheduler (their registers store values only), moderation (each cause interrupts
+ * at once), wake-up, virtual functions.
  */
 #include <string.h>
 #include "igc.h"
@@ -22,11 +22,11 @@
 #define EERD_START	0x1u
 #define EERD_DONE	0x2u
 #define NVM_SUM		0xbabau
-#define EEE_ON		0x00070000u	/* EEER: LPI both ways, and with flow control */
+#define EEE_ON		0x00070000u	/* EEER: LPI in both directions, and with flow control */
 #define EEE_OFFER	0x0000001cu	/* IPCNFG: at 100, 1000, 2500 */
 #define PBS_SMALL	0x00000001u
 
-/* Of the counters, which a read clears. */
+/* Counters, which a read clears. */
 enum {
 	GPRC = 0x4074, BPRC = 0x4078, MPRC = 0x407c, GPTC = 0x4080, GORC = 0x4088, GOTC = 0x4090, TOR = 0x40c0,
 	TOT = 0x40c8, TPR = 0x40d0, TPT = 0x40d4, MPTC = 0x40f0, BPTC = 0x40f4,
@@ -83,7 +83,9 @@ static bool lost(struct igc *c)
 
 static bool by_vectors(const struct igc *c) { return igc_get(c, I_GPIE) & I_GPIE_MSIX; }
 
-/* Of EICR, what is enabled and not yet told.  A message may acknowledge its cause, and mask it. */
+/*
+ * Send the message of each enabled cause in EICR that has not been sent.  The message may acknowledge its cause, and mask it.
+ */
 static void tell_vectors(struct igc *c)
 {
 	uint32_t *eicr = igc_r(c, I_EICR), *eims = igc_r(c, I_EIMS), rose = *eicr & *eims & ~c->eicr_told;
@@ -116,7 +118,7 @@ void igc_irq(struct igc *c)
 	}
 	if (on == c->irq_told)
 		return;
-	/* An interrupt that gets lost takes its causes along: the next one rings. */
+	/* If an interrupt is lost, its causes are, too: the next cause interrupts. */
 	if (on && lost(c)) {
 		*igc_r(c, I_ICR) &= ~igc_get(c, I_IMS);
 		return;
@@ -141,7 +143,7 @@ void igc_queue_cause(struct igc *c, unsigned queue, bool tx)
 	tell_vectors(c);
 }
 
-/* Reading acknowledges: always with NSICR, else only what was an interrupt or is not enabled at all. */
+/* A read acknowledges: with NSICR always, else only if the cause has interrupted, or no cause is enabled. */
 static uint32_t read_icr(struct igc *c)
 {
 	uint32_t icr = igc_get(c, I_ICR), asserted = icr & igc_get(c, I_IMS) ? I_INT_ASSERTED : 0;
@@ -198,7 +200,7 @@ static void reset_queues(struct igc *c)
 	c->busy = c->tx_stuck = c->dead = false;
 }
 
-/* What is not among these a reset clears. */
+/* Reset; registers that are not listed here are cleared. */
 static void reset(struct igc *c, bool all)
 {
 	static const uint32_t stays[] = { I_PHPM, I_MDIC, I_SWSM, I_SW_FW_SYNC, I_RXPBS, I_TXPBS, I_EEER, I_IPCNFG };
@@ -294,7 +296,7 @@ static uint32_t ring_place(uint32_t off, uint32_t old, uint32_t to, unsigned rin
 	return off >= old && off < old + 0x100 * rings && reg < 0x40 ? to + (off - old) / 0x100 * 0x40 + reg : off;
 }
 
-/* A register that older chips have elsewhere answers there, too. */
+/* Return the offset of a register that also answers at an older chip's offset. */
 static uint32_t place(const struct igc *c, uint32_t off)
 {
 	unsigned rings = igc_is(c, IGC_I225) ? 1 : IGC_QUEUES;
@@ -311,7 +313,7 @@ static uint32_t place(const struct igc *c, uint32_t off)
 	return ring_place(off, I_TX_OLD, I_TX, rings);
 }
 
-/* The queue that a register belongs to; NULL: none of its kind. */
+/* Return the queue to which a register belongs; NULL: none of this kind. */
 static struct igc_queue *queue_of(struct igc *c, uint32_t off, uint32_t kind)
 {
 	if (off >= I_RX && off < I_RX + 0x40 * IGC_QUEUES && (off & 0x3f) == kind)
@@ -345,7 +347,7 @@ static uint32_t read_mdic(struct igc *c)
 	return igc_get(c, I_MDIC) | (igc_now(c) >= c->mdic_us ? 0x10000000u : 0);
 }
 
-/* Reading takes the drivers' semaphore, if it is free. */
+/* A read acquires the drivers' semaphore if it is free. */
 static uint32_t read_swsm(struct igc *c)
 {
 	uint32_t v = igc_get(c, I_SWSM);
@@ -466,7 +468,7 @@ static void write_dctl(struct igc *c, struct igc_queue *q, uint32_t off, uint32_
 		q->on_us = igc_now(c) + 10;
 }
 
-/* A ring's registers may not change under a queue that works. */
+/* Report a change of a ring's registers while its queue is enabled. */
 static void check_ring(struct igc *c, uint32_t off, uint32_t v)
 {
 	bool tx = off >= I_TX;
@@ -497,7 +499,7 @@ static bool tail_lost(struct igc *c, uint32_t off)
 	return true;
 }
 
-/* True: the register is none that just keeps what is written. */
+/* True if the write is handled here; false if the register only stores its value. */
 static bool write_special(struct igc *c, uint32_t off, uint32_t v)
 {
 	switch (off) {

@@ -8,7 +8,7 @@
  * PCH: 82579, I217, I218 and I219, by their datasheets and by what public drivers agree on.  They share the 8254x's registers
  * with the others, and have its descriptors; pch.h has what is theirs alone.
  *
- * The fields below are open to unit tests; veneer-model has the same by name (igc.c: set()).
+ * Unit tests may set the fields below; veneer-model sets them by name (igc.c: set()).
  */
 #ifndef IGC_MODEL_H
 #define IGC_MODEL_H
@@ -75,9 +75,9 @@ enum {
 #define IGC_QUEUES		4u
 #define IGC_VECTORS		5u
 #define IGC_RARS		16u
-#define IGC_MMD			64u		/* registers of the PHY behind MMD that can be remembered */
+#define IGC_MMD			64u		/* registers of the PHY behind MMD that the model can store */
 #define IGC_NVM		0x140u		/* words */
-#define IGC_FRAME_MAX		(65536u + 256u)	/* before it is cut */
+#define IGC_FRAME_MAX		(65536u + 256u)	/* before segmentation */
 
 enum igc_kind { IGC_I225, IGC_I210, IGC_I350, IGC_PCH };
 
@@ -100,7 +100,7 @@ struct igc_mmd {
 };
 
 struct igc_queue {
-	uint64_t on_us;			/* the switch reads as on from then; MODEL_NEVER: it is off */
+	uint64_t on_us;			/* the enable bit reads as 1 from this time on; MODEL_NEVER: the queue is off */
 };
 
 /*
@@ -117,29 +117,29 @@ struct igc {
 	struct model m;
 	const struct igc_chip *chip;
 
-	/* what it is, and where */
+	/* the chip, and its surroundings */
 	uint8_t mac[6];
-	bool flash;			/* an NVM with a checksum; else what is burnt into the chip */
+	bool flash;			/* an NVM with a checksum; else the chip's fuses */
 	bool cable, partner_half;
-	unsigned mbps;			/* of the partner at most */
+	unsigned mbps;			/* the partner's highest speed */
 	uint64_t autoneg_us;
 	bool pll_unset;			/* I210: the clock of the PHY did not come up */
-	bool phy_off;			/* whoever was there before has left the PHY switched off */
-	unsigned fw_has_phy;		/* so many looks at SW_FW_SYNC show firmware at the PHY */
-	unsigned fw_has_swsm;		/* so many requests for SWESMBI fail */
-	bool swsm_left;			/* a driver ended with SMBI taken */
-	bool pbs_left;			/* ... or with packet buffers of 1 KiB */
+	bool phy_off;			/* a previous driver has left the PHY powered down */
+	unsigned fw_has_phy;		/* reads of SW_FW_SYNC that show firmware as the PHY's owner */
+	unsigned fw_has_swsm;		/* requests for SWESMBI that fail */
+	bool swsm_left;			/* a previous driver has left SMBI taken */
+	bool pbs_left;			/* ... or packet buffers of 1 KiB */
 
 	struct pch pch;
 
-	/* what is wrong with it */
+	/* faults */
 	bool reset_stuck, gone, phy_dead, master_stuck, never_read, queue_stuck;
 	bool no_autoload;		/* a reset loads no address */
-	bool tx_hang;			/* nothing is sent */
+	bool tx_hang;			/* the chip sends nothing */
 	bool tx_stuck;			/* ... until a reset */
-	unsigned lose_irqs;		/* so many interrupts get lost */
-	unsigned lose_tails;		/* so many writes to a transmit tail get lost */
-	uint64_t bad_rx;		/* for the next frame: these bits of its descriptor are turned over */
+	unsigned lose_irqs;		/* the next interrupts to lose */
+	unsigned lose_tails;		/* the next writes to a transmit tail to lose */
+	uint64_t bad_rx;		/* inverts these bits in the next frame's descriptor */
 
 	/* state */
 	uint32_t r[I_SPACE / 4];
@@ -152,9 +152,9 @@ struct igc {
 	bool phy_in_reset;
 	bool link_told, irq_told;
 	uint32_t eicr_told;
-	bool dead;			/* by an error on the bus, until a reset */
-	/* the frame that is on its way out */
-	bool busy, ready;		/* @ready: sent[] is to go */
+	bool dead;			/* after an error on the bus, until a reset */
+	/* the frame that is being sent */
+	bool busy, ready;		/* @ready: sent[] has a frame for the wire */
 	unsigned busy_queue;
 	uint32_t busy_end, frame_len, frame_at, cut, ncut;
 	struct igc_context how;
@@ -163,13 +163,13 @@ struct igc {
 
 	/* seen */
 	unsigned resets, phy_resets, nsent, nreceived, missed, refused_dma;
-	uint32_t sent_len;		/* of the last frame for the wire */
+	uint32_t sent_len;		/* length of the last frame for the wire */
 	uint8_t sent[MODEL_FRAME_MAX];
 };
 
-/* Makes @c the chip of that name, with host calls still to be set, at power-on.  False: no such chip. */
+/* Make @c the chip of this name, at power-on; the caller then sets the host's functions.  False if there is no such chip. */
 bool igc_init(struct igc *c, const char *chip);
-/* As the wire: the cable put in or pulled. */
+/* Plug or pull the cable. */
 void igc_cable(struct igc *c, bool in);
 bool igc_has_link(const struct igc *c);
 
@@ -180,7 +180,7 @@ static inline uint32_t igc_get(const struct igc *c, uint32_t off) { return c->r[
 static inline bool igc_is(const struct igc *c, enum igc_kind kind) { return c->chip->kind == kind; }
 static inline uint64_t igc_now(const struct igc *c) { return c->m.host.now_us(c->m.host.ctx); }
 
-/* Bus requests may be made. */
+/* True if the chip may make bus requests. */
 static inline bool igc_master(const struct igc *c)
 {
 	return c->m.host.master(c->m.host.ctx) && !(igc_get(c, I_CTRL) & I_CTRL_MASTER_OFF);
@@ -188,7 +188,7 @@ static inline bool igc_master(const struct igc *c)
 
 #define igc_broken(chip, ...)	model_broken(&(chip)->m, __VA_ARGS__)
 void igc_cause(struct igc *c, uint32_t bits);
-/* A queue asks for its interrupt: by the vector that IVAR names, and by ICR. */
+/* Raise the interrupt of a queue, by the vector in IVAR and by ICR. */
 void igc_queue_cause(struct igc *c, unsigned queue, bool tx);
 void igc_count(struct igc *c, bool out, const uint8_t *frame, size_t len);
 void igc_irq(struct igc *c);
@@ -204,8 +204,8 @@ void igc_phy_defaults(struct igc *c);
 bool igc_phy_has_link(const struct igc *c);
 unsigned igc_speed(const struct igc *c);
 void igc_mdic(struct igc *c, uint32_t value);
-uint32_t igc_status(const struct igc *c);		/* link, duplex, speed, as STATUS has them */
-/* The link may have changed: tells it.  Returns when it will next, or MODEL_NEVER. */
+uint32_t igc_status(const struct igc *c);		/* link, duplex, speed, as in STATUS */
+/* Report the link if it has changed.  Return the time of its next change, or MODEL_NEVER. */
 uint64_t igc_phy_run(struct igc *c);
 
 /* igc_rings.c */
@@ -214,11 +214,11 @@ void igc_send(struct igc *c);
 void igc_receive(struct igc *c, const uint8_t *frame, size_t len);
 bool igc_rx_full(struct igc *c);
 
-/* igc_offload.c.  Of c->frame, by c->how: the next frame for the wire into c->sent; false if that was the last. */
+/* igc_offload.c.  Make the next frame for the wire, in c->sent, from c->frame by c->how.  False if there is none left. */
 bool igc_next_frame(struct igc *c);
-/* The status bits of a received frame that say what of its checksums was looked at, and is right. */
+/* Return the status bits of a received frame: which checksums the chip has checked, and which are right. */
 uint32_t igc_rx_sums(const struct igc *c, const uint8_t *frame, size_t len);
-/* The queue that a received frame goes to. */
+/* Return the queue of a received frame. */
 unsigned igc_rss(const struct igc *c, const uint8_t *frame, size_t len);
 
 #endif

@@ -48,7 +48,7 @@ static void store32(uint8_t *p, uint32_t value)
 
 /* --- out --- */
 
-/* The sum that the guest has put in place covers the pseudo header: the chip goes on from there. */
+/* The frame has the checksum of the pseudo header in place: the chip continues from that value. */
 static bool sum_l4(struct igc *c)
 {
 	uint32_t start = c->how.l4, at = c->how.l4_sum;
@@ -57,7 +57,7 @@ static bool sum_l4(struct igc *c)
 	if (!at || at < start || at + 2 > c->sent_len)
 		return false;
 	sum = (uint16_t)~fold(sum16(c->sent + start, c->sent_len - start, 0));
-	/* UDP says with 0 that there is none. */
+	/* In UDP 0 means "no checksum". */
 	store16(c->sent + at, !sum && c->how.udp ? 0xffff : sum);
 	return true;
 }
@@ -84,8 +84,8 @@ static void pad(struct igc *c)
 }
 
 /*
- * One segment: IP's length and identification, TCP's sequence number and flags are each segment's own.  The driver's pseudo
- * header has no length in it: the chip adds it.
+ * Make one segment: each has its own length and identification in IP, and its own sequence number and flags in TCP. The chip
+ * adds the length to the driver's pseudo header, which has none.
  */
 static void segment(struct igc *c, uint32_t head, uint32_t part)
 {
@@ -103,9 +103,9 @@ static void segment(struct igc *c, uint32_t head, uint32_t part)
 	}
 	store32(tcp + 4, load32(c->frame + l4 + 4) + done);
 	if (c->frame_at + part < c->frame_len)
-		tcp[13] &= (uint8_t)~0x09;	/* FIN and PSH with the last */
+		tcp[13] &= (uint8_t)~0x09;	/* FIN and PSH only in the last segment */
 	if (done)
-		tcp[13] &= 0x7f;		/* CWR with the first */
+		tcp[13] &= 0x7f;		/* CWR only in the first */
 	store16(tcp + 16, fold(load16(tcp + 16) + (c->sent_len - l4)));
 	c->ncut++;
 }
@@ -142,10 +142,10 @@ bool igc_next_frame(struct igc *c)
 
 /* --- in --- */
 
-/* Where IP and what is above begin; false: no IP, or a fragment, or not whole. */
+/* Offsets of the IP and TCP or UDP headers. */
 struct layers {
 	bool v4;
-	uint32_t ip, l4, len, proto;	/* @len: of what is above IP */
+	uint32_t ip, l4, len, proto;	/* @len: bytes behind the IP header */
 };
 
 static bool find_layers(const uint8_t *f, size_t size, struct layers *l)
@@ -190,7 +190,7 @@ uint32_t igc_rx_sums(const struct igc *c, const uint8_t *f, size_t size)
 	return bits | (fold(sum16(f + l.l4, l.len, pseudo + l.proto + l.len)) == 0xffff ? 0 : RX_L4E);
 }
 
-/* The key's bits from each set bit of the input on. */
+/* Combine the key's bits that begin at each set bit of the input. */
 static uint32_t toeplitz(const struct igc *c, const uint8_t *in, unsigned len, uint32_t hash, unsigned at)
 {
 	const uint8_t *key = (const uint8_t *)&c->r[I_RSSRK / 4];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The PHYs of these chips behind MDIC:  MII's registers (IEEE 802.3, clause 22), those of clause 45 by registers 13 and 14,
- * the pages of an I210's PHY by register 22, negotiation, which takes its time.  The bus belongs to whoever has his bit in
- * SW_FW_SYNC: an access without it is named.  Not:  EEE on the wire, cable tests, forced speeds.
+ * The PHYs of these chips behind MDIC:  MII's registers (IEEE 802.3, clause 22), those of clause 45 by registers 13 and 14, the
+ * pages of an I210's PHY by register 22, negotiation, which takes time.  The model reports an access by a driver that does not
+ * own the bus by its bit in SW_FW_SYNC. Not here: EEE on the wire, cable tests, forced speeds.
  */
 #include "igc.h"
 #include "mii.h"
@@ -12,8 +12,8 @@
 #define PLL_REG		14u
 #define PLL_UNSET	0x00ffu
 #define PLL_SET		0x0018u
-#define GBSR_OK		0x3800u		/* both receivers, the partner's offer */
-#define MMD_DATA	0xc000u		/* in register 13: what register 14 is */
+#define GBSR_OK		0x3800u		/* both receivers, the partner's advertisement */
+#define MMD_DATA	0xc000u		/* in register 13: register 14 has data */
 
 enum { MMDAC = 13, MMDAAD };
 
@@ -32,7 +32,7 @@ enum { MMDAC = 13, MMDAAD };
 #define PHPM_RST_COMP	0x0100u
 #define PHY_RESET_US	200u
 
-/* Where a register of clause 45 is remembered; NULL: the table is full. */
+/* Return the stored register of clause 45; NULL: the table is full. */
 uint16_t *igc_mmd(struct igc *c, unsigned dev, unsigned reg)
 {
 	for (unsigned i = 0; i < c->nmmd; i++)
@@ -116,7 +116,7 @@ void igc_phy_power_on(struct igc *c)
 		c->phy[BMCR] |= BMCR_PDOWN;
 }
 
-/* The line falls; PHPM says when it is over. */
+/* The link goes down; PHPM tells the end of the reset. */
 void igc_phy_reset(struct igc *c)
 {
 	igc_phy_defaults(c);
@@ -228,7 +228,7 @@ void igc_mdic(struct igc *c, uint32_t v)
 	else if ((v & MDIC_OP) == MDIC_READ && !addr && !c->phy_in_reset)
 		out = (out & 0xffff0000) | igc_mii_read(c, reg);
 	else if (addr)
-		out |= MDIC_ERROR;	/* nobody is at any other address */
+		out |= MDIC_ERROR;	/* no PHY at other addresses */
 	*igc_r(c, I_MDIC) = out;
 	(void)igc_phy_run(c);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * The queues of I210, I211, I350, I225 and I226: advanced descriptors as the I210's datasheet has them (7.1 and 7.2), legacy
- * ones for drivers that know nothing else, frames of several pieces out, frames over several buffers in, the receive filter.
- * A descriptor that breaks a rule is named, and its queue stands still until a reset.  Not: header split, head write-back,
- * VLAN tags apart from their frame, launch times.
+ * The queues of I210, I211, I350, I225 and I226: advanced descriptors by the I210's datasheet (7.1 and 7.2), legacy descriptors
+ * for drivers that use these only, frames to send in several pieces, received frames over several buffers, the receive filter.
+ * The model reports a descriptor that breaks a rule, and stops its queue until a reset.  Not here: header split, head
+ * write-back, VLAN tags apart from their frame, launch times.
  */
 #include <string.h>
 #include "igc.h"
@@ -19,7 +19,7 @@
 #define TX_VLE		(1ull << 30)
 #define TX_TSE		(1ull << 31)
 #define TX_DONE		(1ull << 32)
-#define TX_IDX		4		/* of the context: bits 38:36, counted from 32 */
+#define TX_IDX		4		/* the context's index: bits 38:36, as bits of the upper half */
 #define TX_IXSM		(1ull << 40)
 #define TX_TXSM		(1ull << 41)
 #define DTYP_CONTEXT	2u
@@ -37,7 +37,7 @@
 #define SRRCTL_ONE	(1u << 25)	/* of DESCTYPE, bits 27:25 */
 #define SRRCTL_TYPE	(7u << 25)
 #define FCS		4u
-#define LONGEST		1522u		/* without LPE, on the wire */
+#define LONGEST		1522u		/* longest frame on the wire without LPE */
 
 struct desc {
 	uint64_t q[2];
@@ -60,7 +60,7 @@ static struct desc *desc_at(struct igc *c, uint32_t ring, uint32_t index)
 	return p;
 }
 
-/* The quadword that says "done" becomes visible last. */
+/* Write the quadword with "done" last. */
 static void give_back(struct desc *d, uint64_t q0, uint64_t q1)
 {
 	d->q[0] = q0;
@@ -81,7 +81,7 @@ static void stuck(struct igc *c, uint32_t i, const struct desc *d, const char *w
 {
 	igc_broken(c, "transmit descriptor %u: %s: %016llx %016llx", i, why, (unsigned long long)d->q[0],
 		   (unsigned long long)d->q[1]);
-	c->tx_stuck = true;	/* as silicon does with what it cannot make sense of */
+	c->tx_stuck = true;	/* like silicon after a bad descriptor */
 }
 
 static bool is_context(const struct igc *c, const struct desc *d)
@@ -122,7 +122,7 @@ static bool take_context(struct igc *c, unsigned queue, const struct desc *d)
 	return maclen >= 14;
 }
 
-/* What the frame's first data descriptor asks for. */
+/* Take the requests in the frame's first data descriptor. */
 static bool take_wishes(struct igc *c, unsigned queue, uint64_t q1)
 {
 	bool pch = igc_is(c, IGC_PCH), cut = q1 & (pch ? PCH_TX_TSE : TX_TSE);
@@ -160,7 +160,7 @@ static uint32_t piece_len(const struct igc *c, const struct desc *d)
 	return d->q[1] & (igc_is(c, IGC_PCH) && (d->q[1] & TX_DEXT) ? PCH_TX_LEN : 0xffff);
 }
 
-/* One data descriptor of either kind.  NULL, or what is wrong with it. */
+/* Check a data descriptor of either kind.  Return NULL, or the broken rule. */
 static const char *check_piece(struct igc *c, unsigned queue, const struct desc *d, bool first)
 {
 	bool advanced = d->q[1] & TX_DEXT;
@@ -182,7 +182,7 @@ static const char *check_piece(struct igc *c, unsigned queue, const struct desc 
 	return first && !take_wishes(c, queue, d->q[1]) ? "no context, or not what segmentation wants" : NULL;
 }
 
-/* PAYLEN says how long the frame is, or what is to be cut. */
+/* True if PAYLEN is the frame's length, or with segmentation that of the payload. */
 static bool paylen_right(const struct igc *c, uint64_t q1)
 {
 	uint32_t head = c->cut ? c->how.head : 0;
@@ -199,7 +199,7 @@ static void context_done(struct igc *c, uint32_t ring, uint32_t i, struct desc *
 	*igc_r(c, ring + RING_HEAD) = next(c, ring, i);
 }
 
-/* The frame at the head into c->frame.  False: there is none, or none that can be read. */
+/* Copy the frame at the head into c->frame.  False if there is none, or it cannot be read. */
 static bool gather(struct igc *c, unsigned queue)
 {
 	uint32_t ring = I_TX + 0x40 * queue, i = igc_get(c, ring + RING_HEAD), tail = igc_get(c, ring + RING_TAIL);
@@ -241,7 +241,7 @@ static bool gather(struct igc *c, unsigned queue)
 			return !c->tx_stuck;
 		}
 	}
-	/* The rest of it may come with the next tail. */
+	/* The rest of the frame may come with the next write of the tail. */
 	return false;
 }
 
@@ -268,7 +268,7 @@ static void finish(struct igc *c)
 		igc_queue_cause(c, c->busy_queue, true);
 }
 
-/* Packet buffers that are smaller than a frame let none through. */
+/* True if the packet buffer can hold the frame. */
 static bool fits(struct igc *c, uint32_t reg, uint32_t len)
 {
 	if (igc_is(c, IGC_PCH))
@@ -277,7 +277,7 @@ static bool fits(struct igc *c, uint32_t reg, uint32_t len)
 	return len <= (igc_is(c, IGC_I350) && reg == I_RXPBS ? 36 : igc_get(c, reg) & 0x3f) * 1024;
 }
 
-/* The frame that is begun goes on.  False: the wire is busy, or no frame gets out. */
+/* Continue with the frame that was begun.  False if the wire is busy, or the chip sends nothing. */
 static bool pump(struct igc *c)
 {
 	while (c->busy) {
@@ -343,7 +343,7 @@ static bool in_table(const struct igc *c, uint32_t table, unsigned bit)
 
 static bool hashed(const struct igc *c, const uint8_t *mac)
 {
-	static const unsigned shift[4] = { 4, 3, 2, 0 };	/* by RCTL.MO */
+	static const unsigned shift[4] = { 4, 3, 2, 0 };	/* index: RCTL.MO */
 	bool pch = igc_is(c, IGC_PCH);				/* whose table has 1024 bits */
 	unsigned s = shift[igc_get(c, I_RCTL) >> 12 & 3] + (pch ? 2 : 0);
 
@@ -416,7 +416,7 @@ static bool fill(struct igc *c, uint64_t addr, const uint8_t *from, uint32_t len
 	return true;
 }
 
-/* As the descriptor is written back: status and errors below, the length above. */
+/* Write a descriptor back: status and errors in the lower half, the length in the upper. */
 static void rx_give(struct igc *c, uint32_t ring, struct desc *d, uint32_t len, uint64_t status)
 {
 	bool advanced = igc_is(c, IGC_PCH) ? igc_get(c, PCH_RFCTL) & PCH_EXTENDED :

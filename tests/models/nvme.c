@@ -33,7 +33,7 @@ static bool ready(const struct nvme *n)
 
 /* --- interrupts --- */
 
-/* The line follows the completion queues (1.4, 7.5.1.1). */
+/* True if INTx is asserted, which follows the completion queues (1.4, 7.5.1.1). */
 static bool asserted(const struct nvme *n)
 {
 	for (unsigned i = 0; i < NVME_QUEUES; i++)
@@ -47,7 +47,7 @@ static void update_irq(struct nvme *n)
 	n->m.host.irq(n->m.host.ctx, asserted(n));
 }
 
-/* A message for each completion: while the line is up, another rise. */
+/* Send a message for each completion: if the interrupt is asserted already, raise it again. */
 static void ring(struct nvme *n)
 {
 	if (!asserted(n))
@@ -84,7 +84,7 @@ void nvme_complete(struct nvme *n, unsigned sq, uint16_t id, uint32_t result, un
 	}
 	entry[3] |= cq->phase ? 0x10000u : 0;
 	memcpy(to, entry, 12);
-	/* The phase tag last: the driver looks at it without a lock. */
+	/* Write the phase tag last: the driver polls it without a lock. */
 	__atomic_store_n((uint32_t *)(to + 12), entry[3], __ATOMIC_RELEASE);
 	cq->tail = (cq->tail + 1) % cq->size;
 	cq->phase ^= !cq->tail;
@@ -103,7 +103,7 @@ static void check_command(struct nvme *n, unsigned sq, const struct nvme_command
 			nvme_broken(n, "queue %u, command %02x: identifier %u is in use", sq, c->opcode, c->id);
 }
 
-/* One command of a queue.  False: there is none, or no room for its completion, or no DMA. */
+/* Execute one command of a queue.  False if there is none, no room for its completion, or no DMA. */
 static bool serve_one(struct nvme *n, unsigned i)
 {
 	struct nvme_queue *q = &n->sq[i];
@@ -123,7 +123,7 @@ static bool serve_one(struct nvme *n, unsigned i)
 	q->head = (q->head + 1) % q->size;
 	check_command(n, i, &c);
 	status = i ? nvme_io(n, i, &c) : nvme_admin(n, &c, &result);
-	/* A deleted queue has no completions any more; the command that deletes is the admin queue's. */
+	/* A deleted queue has no completions; the command that deletes it is in the admin queue. */
 	if (status != NVME_LATER && q->size)
 		nvme_complete(n, i, c.id, result, status);
 	return true;
@@ -210,7 +210,7 @@ static void write_cc(struct nvme *n, uint32_t v)
 	}
 }
 
-/* As power-on, but for the notice that it happened. */
+/* As at power-on, but CSTS.NSSRO is set. */
 static void reset_subsystem(struct nvme *n)
 {
 	n->cc = n->aqa = 0;
@@ -326,7 +326,7 @@ static void power_on(struct model *m)
 
 /* --- options --- */
 
-/* event=N: double word 0 of the completion, as the specification has it (1.4, 5.2). */
+/* event=N: dword 0 of the completion (1.4, 5.2). */
 static bool set_event(struct nvme *n, uint32_t event)
 {
 	if (n->nevents == NVME_EVENTS)
@@ -336,7 +336,7 @@ static bool set_event(struct nvme *n, uint32_t event)
 	return true;
 }
 
-/* kindN=nvm, zoned, meta, or none: namespace N is removed, and an event says so. */
+/* kindN=nvm, zoned or meta; none removes namespace N, with an event. */
 static bool set_kind(struct nvme *n, unsigned nsid, const char *value)
 {
 	static const char *const kinds[] = { [NVME_NVM] = "nvm", [NVME_ZONED] = "zoned", [NVME_META] = "meta" };
@@ -381,7 +381,7 @@ static bool set(struct model *m, const char *name, const char *value)
 	if (!strcmp(name, "event"))
 		return set_event(n, v);
 	if (!strcmp(name, "warning")) {
-		/* By the type "SMART / health status", information "temperature", log page 02h. */
+		/* An event of type "SMART / health status", with information "temperature" and log page 02h. */
 		n->warning = v & 0x1f;
 		return set_event(n, 0x020101);
 	}

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An NVMe controller as a model, by the NVM Express base specification 1.4 (and TP 4056/4053 for command sets and zones as far
- * as Identify tells of them).  What QEMU's own controller does not have, or does not do by request: asynchronous events, Abort,
- * commands that never complete, one queue only, submission entries of 128 bytes, zoned namespaces and such with metadata, a
- * subsystem reset, a long CAP.TO.
+ * An NVMe controller as a model, by the NVM Express base specification 1.4 (and TP 4056/4053 for command sets and zones in
+ * Identify).  Beyond QEMU's own controller, on request: asynchronous events, Abort, commands that never complete, one queue
+ * only, submission entries of 128 bytes, namespaces that are zoned or have metadata, a subsystem reset, a long CAP.TO.
  *
  * nvme.c has the registers and the queues, nvme_admin.c the admin commands, nvme_io.c data and the I/O commands.
  */
@@ -13,10 +12,10 @@
 #include "model.h"
 
 #define NVME_PAGE	4096u
-#define NVME_QUEUES	5u		/* the admin queue among them */
-#define NVME_DEPTH	256u		/* most entries of an I/O queue */
+#define NVME_QUEUES	5u		/* with the admin queue */
+#define NVME_DEPTH	256u		/* largest I/O queue */
 #define NVME_SPACES	4u
-#define NVME_HELD	64u		/* commands that are held back, asynchronous event requests among them */
+#define NVME_HELD	64u		/* commands held back, with Asynchronous Event Requests */
 #define NVME_AER_LIMIT	4u
 #define NVME_EVENTS	8u
 
@@ -25,14 +24,14 @@ enum nvme_kind { NVME_NVM, NVME_ZONED, NVME_META };
 struct nvme_space {
 	uint8_t *data;			/* the caller's; NULL: no such namespace */
 	uint64_t blocks;
-	unsigned shift;			/* of a block's size */
+	unsigned shift;			/* log2 of the block size */
 	enum nvme_kind kind;
 };
 
 struct nvme_queue {
 	uint64_t addr;
-	uint32_t size, head, tail;	/* size 0: not there */
-	unsigned cq;			/* of a submission queue; of a completion queue the number of its submission queues */
+	uint32_t size, head, tail;	/* size 0: no such queue */
+	unsigned cq;			/* its completion queue; completion queue: its submission queues */
 	bool phase, irq;
 };
 
@@ -55,21 +54,21 @@ struct nvme {
 	struct nvme_space space[NVME_SPACES];
 	struct nvme_queue sq[NVME_QUEUES], cq[NVME_QUEUES];
 	struct nvme_held held[NVME_HELD];
-	uint32_t event[NVME_EVENTS];	/* what waits for a request: double word 0 of the completion */
+	uint32_t event[NVME_EVENTS];	/* events that wait for a request: dword 0 of the completion */
 	unsigned nevents, events_masked;
 	uint32_t cc, csts, intms, aqa;
 	uint64_t asq, acq;
-	uint64_t ready_us, shutdown_us;	/* when CC is answered in CSTS; MODEL_NEVER */
-	unsigned granted;		/* I/O queues, by Set Features; 0: not asked */
+	uint64_t ready_us, shutdown_us;	/* time at which CSTS follows CC; MODEL_NEVER: no change is pending */
+	unsigned granted;		/* I/O queues granted by Set Features; 0: not requested yet */
 	uint32_t event_config, changed;	/* changed: bits by namespace */
 	bool write_cache;
 
 	/* Options and faults. */
 	char serial[21];
 	unsigned queues, ready_ms, timeout, mdts, entry;	/* timeout: CAP.TO; mdts; entry: log2 of a submission entry */
-	/* So many of the next I/O commands are held, or fail with status 281h; so many of the next messages are not sent. */
+	/* Numbers of the next I/O commands to hold, or to fail with status 281h, and of the next messages to lose. */
 	unsigned hold, fail, lose_irqs;
-	unsigned warning;			/* bits of the health log's first byte */
+	unsigned warning;			/* critical warning: first byte of the health log */
 	bool stuck, fatal, gone, subsystem;
 };
 
@@ -99,20 +98,20 @@ static inline struct nvme *nvme_of(struct model *m)
 #define NVME_LOG_INVALID	0x109u
 #define NVME_DELETE_INVALID	0x10cu
 #define NVME_UNRECOVERED	0x281u
-#define NVME_LATER		0xffffu		/* no completion now */
+#define NVME_LATER		0xffffu		/* the command completes later */
 
 void nvme_complete(struct nvme *n, unsigned sq, uint16_t id, uint32_t result, unsigned status);
 unsigned nvme_admin(struct nvme *n, const struct nvme_command *c, uint32_t *result);
 unsigned nvme_io(struct nvme *n, unsigned sq, const struct nvme_command *c);
 
-/* Move @len bytes between @buf and what the command's PRPs name.  A status. */
+/* Copy @len bytes between @buf and the memory of the command's PRPs.  Return a status. */
 unsigned nvme_transfer(struct nvme *n, const struct nvme_command *c, void *buf, size_t len, bool to_host);
 
-/* Hold a command back.  False: no room. */
+/* Hold a command back.  False if there is no room. */
 bool nvme_hold(struct nvme *n, unsigned sq, uint16_t id, bool event);
-/* Complete events that wait by requests that are held. */
+/* Report waiting events by completing held requests. */
 void nvme_send_events(struct nvme *n);
-/* A namespace by its number, or NULL. */
+/* Return a namespace by its number, or NULL. */
 struct nvme_space *nvme_find_space(struct nvme *n, uint32_t nsid);
 
 #endif

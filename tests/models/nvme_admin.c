@@ -12,7 +12,7 @@ static void put(uint8_t *to, size_t at, uint64_t value, unsigned bytes)
 		to[at + i] = (uint8_t)(value >> (8 * i));
 }
 
-/* Text of Identify has no end, and is filled up with blanks. */
+/* Identify's texts have no terminator, and are padded with blanks. */
 static void put_text(uint8_t *to, size_t at, size_t len, const char *text)
 {
 	memset(to + at, ' ', len);
@@ -92,7 +92,7 @@ static unsigned identify(struct nvme *n, const struct nvme_command *c)
 	memset(d, 0, sizeof(d));
 	switch (cns) {
 	case 0x00:
-		/* A namespace of another command set has no structure of the NVM command set's; a wrong number is refused. */
+		/* A namespace of another command set has no structure of the NVM command set; an invalid number fails. */
 		if (!c->nsid || c->nsid > NVME_SPACES)
 			return NVME_NAMESPACE;
 		if (s && s->kind == NVME_ZONED)
@@ -122,7 +122,7 @@ static unsigned identify(struct nvme *n, const struct nvme_command *c)
 			put(d, 2816, 0x4000, 8);	/* zones of 16384 blocks */
 		break;
 	case 0x06:
-		break;					/* nothing that is more than zeroes */
+		break;					/* the structure is all zeros */
 	case 0x07:
 		list_spaces(n, c->nsid, (int)csi, d);
 		break;
@@ -178,7 +178,7 @@ static unsigned create_sq(struct nvme *n, const struct nvme_command *c)
 	return NVME_OK;
 }
 
-/* What the queue still held is completed as aborted by the deletion (1.4, 5.6). */
+/* Complete the queue's outstanding commands as aborted by the deletion (1.4, 5.6). */
 static unsigned delete_sq(struct nvme *n, unsigned id)
 {
 	if (!id || id >= NVME_QUEUES || !n->sq[id].size)
@@ -277,7 +277,7 @@ static unsigned get_log(struct nvme *n, const struct nvme_command *c)
 	default:
 		return NVME_LOG_INVALID;
 	}
-	/* A type that was reported is silent until its log is read (1.4, 5.2), unless RAE keeps it so. */
+	/* A type of event that was reported is masked until its log page is read without RAE (1.4, 5.2). */
 	if (!(c->dw[0] & 0x8000))
 		n->events_masked &= ~(id == 4 ? 1u << 2 : id == 2 ? 1u << 1 : id == 1 ? 1u << 0 : 0);
 	return nvme_transfer(n, c, d, dwords * 4, true);
@@ -320,7 +320,7 @@ bool nvme_hold(struct nvme *n, unsigned sq, uint16_t id, bool event)
 	return false;
 }
 
-/* Bit 0 of the result says that the command was not aborted: it may be done, or never have been there. */
+/* Bit 0 of the result: the command was not aborted, because it is complete or unknown. */
 static unsigned abort_command(struct nvme *n, const struct nvme_command *c, uint32_t *result)
 {
 	unsigned sq = c->dw[0] & 0xffff, id = c->dw[0] >> 16;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The NVMe model: the way of the data through PRP lists, and the NVM command set (NVM Express 1.4, 4.3 and 6). */
+/* The NVMe model: data transfers by PRP lists, and the NVM command set (NVM Express 1.4, 4.3 and 6). */
 #include <string.h>
 #include "nvme.h"
 
@@ -22,7 +22,9 @@ static bool read_entry(struct walk *w, uint64_t at, uint64_t *to)
 	return p;
 }
 
-/* The page after the first, by PRP entry 2 or the list; the last entry of a full page of the list names the next page of it. */
+/*
+ * Go to the next page, by PRP entry 2 or the list.  The last entry of a full page of the list points to the list's next page.
+ */
 static unsigned next_page(struct walk *w)
 {
 	uint64_t entry;
@@ -81,7 +83,7 @@ unsigned nvme_transfer(struct nvme *n, const struct nvme_command *c, void *buf, 
 	return NVME_OK;
 }
 
-/* The blocks that a command names.  False: not all are in the namespace, which no driver should ask for. */
+/* Find the blocks of a command.  False if some are beyond the namespace, which is a driver's fault. */
 static bool named_blocks(struct nvme *n, const struct nvme_command *c, const struct nvme_space *s, uint64_t *first,
 			 uint64_t *count)
 {
@@ -117,7 +119,7 @@ static unsigned write_zeroes(struct nvme *n, const struct nvme_command *c, struc
 	return NVME_OK;
 }
 
-/* Dataset Management: the ranges must be right; what they deallocate reads as zeroes. */
+/* Dataset Management: check the ranges.  Deallocated blocks read as zeros. */
 static unsigned dataset(struct nvme *n, const struct nvme_command *c, struct nvme_space *s)
 {
 	struct { uint32_t attributes, count; uint64_t first; } range[256];
@@ -132,7 +134,7 @@ static unsigned dataset(struct nvme *n, const struct nvme_command *c, struct nvm
 	return status;
 }
 
-/* True, and counted: this command is one of those that a fault is planned for. */
+/* True, with one fewer to come, if a fault is planned for this command. */
 static bool planned(unsigned *faults)
 {
 	if (!*faults)
