@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a guest's processor can do to the machine itself, and must not harm Veneer by.  Without options all that the guest
- * survives, one after the other; Veneer's memory reads as ones after each.  Options, each the end of the guest, with a report:
+ * Attacks on the machine itself by the guest's processor, none of which may harm Veneer.  Without options: all attacks that the
+ * guest survives, one after the other; after each, Veneer's memory reads as ones.  Options, each the end of the guest, with a
+ * report:
  *
  *   end=nw, end=cr4, end=cs	a state that the processor does not enter
  *   end=idt			an exception whose delivery meets hidden memory
@@ -23,7 +24,7 @@ static uint32_t read_cr4(void) { uint32_t v; __asm__ volatile("movl %%cr4, %0" :
 static void write_cr0(uint32_t v) { __asm__ volatile("movl %0, %%cr0" : : "r"(v) : "memory"); }
 static void write_cr4(uint32_t v) { __asm__ volatile("movl %0, %%cr4" : : "r"(v) : "memory"); }
 
-/* An exit, whatever the processor. */
+/* Exit, on any processor. */
 static void leave(void)
 {
 	uint32_t r[4];
@@ -31,7 +32,7 @@ static void leave(void)
 	cpuid(1, r);
 }
 
-/* Veneer lives, and cannot be seen: its first and last page, and one in the middle. */
+/* Check that Veneer works and is hidden: its first, its last, and a middle page. */
 static void check_hidden(const char *after)
 {
 	uint32_t all = ONES;
@@ -44,7 +45,7 @@ static void check_hidden(const char *after)
 
 /* --- survived --- */
 
-/* EFER.LME before CR4.PAE, as a kernel may have it on its way to long mode. */
+/* EFER.LME before CR4.PAE, as a kernel may set them on the way to long mode. */
 static void long_mode_half_way(void)
 {
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_LME);
@@ -72,7 +73,7 @@ static void code_in_page_0(void)
 	check((uint32_t)vector, (uint32_t)NO_TRAP, "attack: RDMSR and CPUID are carried out in page 0");
 }
 
-/* Each is followed by an exit, and by odd megabytes of Veneer's, which would be the even ones then. */
+/* After each way an exit, and a read of Veneer's odd megabytes, which would be the even ones with A20 off. */
 static void a20(void)
 {
 	outb(0x92, 0);
@@ -91,7 +92,7 @@ static void a20(void)
 	outb(0x92, 2);
 }
 
-/* Exits for Veneer, and all as on a processor alone for the guest: a breakpoint on a word that is written. */
+/* A data breakpoint: its #DB exits, and the guest sees the same as on a bare processor. */
 static void debug_exception(void)
 {
 	static volatile uint32_t word;
@@ -109,7 +110,7 @@ static void debug_exception(void)
 
 static void end_by_cs(void)
 {
-	/* 64-bit and 32-bit at once, which the processor refuses to load. */
+	/* 64-bit and 32-bit at once, an entry's invalid state. */
 	static const uint64_t gdt[] = { 0, 0x00cf9b000000ffff, 0x00cf93000000ffff, 0x00ef9b000000ffff };
 	static const struct {
 		uint16_t limit;
@@ -117,7 +118,7 @@ static void end_by_cs(void)
 	} __attribute__((packed)) pointer = { sizeof(gdt) - 1, gdt };
 
 	__asm__ volatile("lgdt %0" : : "m"(pointer));
-	/* Long mode by a first access; then paging on again with that code segment. */
+	/* Enter long mode by a first access, then enable paging again with that code segment. */
 	(void)read64(&veneer);
 	__asm__ volatile("lgdt %0\n\tmovl $long_pml4, %%eax; movl %%eax, %%cr3\n\t"
 			 "movl %%cr4, %%eax; orl $0x20, %%eax; movl %%eax, %%cr4\n\t"

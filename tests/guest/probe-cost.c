@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a packet and a block request cost: the instructions that this processor runs outside of the guest while they are under
- * way.  For QEMU's -icount shift=0, where the time-stamp counter counts instructions; elsewhere they are cycles.  The guest
- * polls, and takes each gap in its loop for Veneer's.  One line for each device and depth:
+ * The cost of a packet and of a block request: the instructions that this processor runs outside of the guest while they are in
+ * flight.  For QEMU's -icount shift=0, with which the time-stamp counter counts instructions; elsewhere it counts cycles.  The
+ * guest polls, and counts each gap in its loop as Veneer's.  One line for each device and depth:
  *   COST <device> <what> depth D: I instructions, E exits for N requests; per 100: I E
  * Options: rounds=N (of each depth; 64), depth=N (only that one)
  */
@@ -11,9 +11,9 @@
 #define MAX_DEPTH	32u
 #define BLOCK		4096u
 #define FRAME		1400u
-#define EXITS_PER_100	20u		/* in a full batch: a kick and a doorbell or two for all of it */
+#define EXITS_PER_100	20u		/* a full batch has a kick and one or two doorbells */
 #define WAIT_TICKS	2000000000ull
-#define ETHERTYPE	0x88b5		/* for local experiments: nobody answers */
+#define ETHERTYPE	0x88b5		/* for local experiments: no answer comes */
 
 const char probe_name[] = "probe-cost";
 
@@ -23,8 +23,8 @@ static uint8_t buffers[MAX_DEPTH][2048] __attribute__((aligned(4096)));
 static struct { uint32_t type, reserved; uint64_t sector; } headers[MAX_DEPTH];
 static volatile uint8_t status[MAX_DEPTH];
 static uint32_t depths[2] = { 1, MAX_DEPTH };
-static uint32_t reading_exits;			/* of exits() itself */
-static uint32_t loop_ticks;			/* of a turn of the loop that nobody interrupts */
+static uint32_t reading_exits;			/* exits by exits() itself */
+static uint32_t loop_ticks;			/* of an uninterrupted pass of the loop */
 
 static uint32_t exits(void)
 {
@@ -37,7 +37,10 @@ static uint32_t exits(void)
 	return sum;
 }
 
-/* Kick, then poll until @a has @na more used entries and @b, if there is one, @nb: the ticks that were somebody else's. */
+/*
+ * Kick, then poll until @a has @na more used entries, and @b, if not NULL, @nb more.  Add the ticks outside of the guest to
+ * *@others.
+ */
 static bool run(struct vioq *a, uint16_t na, const struct vioq *b, uint16_t nb, uint64_t *others)
 {
 	uint64_t start = rdtsc(), last = start, now;
@@ -71,7 +74,7 @@ static void calibrate(void)
 		if (now - last < loop_ticks)
 			loop_ticks = (uint32_t)(now - last);
 	}
-	/* The loop of run() looks at two indices and a deadline more. */
+	/* The loop of run() also reads two indices and a deadline. */
 	loop_ticks += 12;
 }
 
@@ -125,7 +128,7 @@ static void disk(struct vio *v, uint32_t rounds)
 	}
 }
 
-/* @answered: each frame is an ARP request, whose answer is received; otherwise nobody answers. */
+/* @answered: each frame is an ARP request, whose answer is received; else no answer comes. */
 static void measure_net(struct vio *v, bool answered, uint32_t depth, uint32_t rounds)
 {
 	struct vioq *tx = &v->q[NET_TX], *rx = &v->q[NET_RX];

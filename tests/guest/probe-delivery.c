@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The guest's own interrupts come once each, none while interrupts are off and none between STI and the instruction behind it,
- * also where Veneer hands them over because a disk request is late.  The disk has to be so slow that a read takes seconds.
+ * The guest's own interrupts come exactly once, not while interrupts are off, and not between STI and the next instruction;
+ * also while Veneer delivers them, because a disk request is late.  The disk has to be so slow that a read takes seconds.
  */
 #include "vio.h"
 
@@ -19,7 +19,7 @@ const char probe_name[] = "probe-delivery";
 static volatile uint32_t taken, inside, nested, behind, early;
 static volatile bool again;
 
-/* The timer rings again while this handler runs: it must come behind it. */
+/* The timer interrupts again while this handler runs: the next handler must run after this one. */
 static void slow_interrupt(void *ctx)
 {
 	taken++;
@@ -40,7 +40,7 @@ static void count_nmi(void)
 {
 }
 
-/* More than the limit allows at once: the rest stays under way. */
+/* More than the disk's limit allows at once: the rest stays in flight. */
 static bool slow_request(struct vio *v)
 {
 	struct vioq *q = &v->q[0];
@@ -83,12 +83,12 @@ static void check_nesting(const char *when)
 		__asm__ volatile("sti; hlt; cli");
 	again = false;
 	apic_timer_stop();
-	__asm__ volatile("sti; nop; nop; cli");		/* one that was on its way */
+	__asm__ volatile("sti; nop; nop; cli");		/* an interrupt that is pending */
 	check(taken >= ROUNDS, true, "delivery: %s: the timer interrupts", when);
 	check(nested, 0, "delivery: %s: none comes into a handler with interrupts off", when);
 }
 
-/* An NMI that comes between must not let the waiting interrupt in: a HLT there would sleep on. */
+/* An NMI in between must not let the pending interrupt in: a HLT after it would then not wake up. */
 static void check_shadow(uint8_t vector)
 {
 	struct deadline end = deadline_in_ms(60000);

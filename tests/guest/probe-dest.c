@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Interrupts among several processors: IPIs and NMIs from each to each, each device's messages to each of them by all
- * destination modes, their table rewritten under load; what INIT does to a local APIC; and the way between its modes.  Each
- * vector has to come as often as it was sent, where it was sent.
+ * destination modes, their table rewritten under load; the effect of INIT on a local APIC; and the switch between its modes.
+ * Each vector has to come as often as it was sent, at its target.
  *
  * Options: cpus=N (2 to 4), which have the APIC ids 0 to N - 1; x2apic=1: in x2APIC mode; seconds=N of load (2);
  * havoc: all of them write the registers of one device at once, and INITs come in the middle of it.
@@ -19,7 +19,7 @@
 #define ALL		0xffu
 #define FLAT		0xffffffffu
 #define CLUSTERS	0x0fffffffu
-#define FOLLOW_MS	150u		/* a doorbell follows at most every 100 ms */
+#define FOLLOW_MS	150u		/* a doorbell moves at most every 100 ms */
 #define NO_JOB		NULL
 
 const char probe_name[] = "probe-dest";
@@ -34,7 +34,7 @@ static void (*volatile job[SMP_MAX])(void);
 static volatile bool job_good[SMP_MAX], quiet[SMP_MAX], stop_rewriting;
 static volatile bool x2_at_start[SMP_MAX];
 static volatile uint32_t svr_at_start[SMP_MAX];
-static struct vio *device;		/* that jobs work on */
+static struct vio *device;		/* used by the jobs */
 static volatile uint32_t *table;	/* and its entry 0 */
 
 /* --- counting --- */
@@ -86,7 +86,7 @@ static void forget(struct counts *c)
 	memset(c, 0, sizeof(*c));
 }
 
-/* Wait for @n in all; a little later still no more. */
+/* Wait for @n interrupts in all, and check that no more come for a while. */
 static bool came(const struct counts *c, uint32_t n)
 {
 	struct deadline end = deadline_in_ms(5000);
@@ -97,7 +97,7 @@ static bool came(const struct counts *c, uint32_t n)
 	return sum(c) == n;
 }
 
-/* One at each processor of @set, and no other. */
+/* Check for one interrupt at each processor of @set, and at no other. */
 static bool came_at(const struct counts *c, uint32_t set)
 {
 	bool good = came(c, bits(set));
@@ -134,7 +134,7 @@ static void ap_main(unsigned int cpu)
 	}
 }
 
-/* Have a processor do something, and wait for the end of that. */
+/* Run a function on a processor, and wait for its end. */
 static bool run_on(unsigned int cpu, void (*fn)(void))
 {
 	struct deadline end = deadline_in_ms(20000);
@@ -199,7 +199,7 @@ static void request(void)
 	job_good[apic_id()] = vio_request(device) == 0;
 }
 
-/* A request from a processor, whose message has to come once to each of @set; with LOWEST to one of them. */
+/* Make a request from a processor.  Its message has to come once to each processor of @set; with LOWEST, to one of them. */
 static bool message(unsigned int from, uint32_t addr, uint32_t mode, uint32_t set)
 {
 	bool good;
@@ -233,7 +233,7 @@ static bool physical(void)
 	return good;
 }
 
-/* Each set of processors, whose logical ids are bit(cpu), to all and to one of them. */
+/* Try each set of processors, whose logical ids are bit(cpu): a message to all, and to one of them. */
 static bool sets(void)
 {
 	bool good = true;
@@ -248,7 +248,7 @@ static bool sets(void)
 
 static volatile uint32_t format;
 
-/* Clusters: two processors in each; the low half of a logical id is a bit in its cluster. */
+/* Clusters of two processors each; the low half of a logical id is a bit in the cluster. */
 static uint32_t logical_id(unsigned int cpu)
 {
 	return format == FLAT ? 1u << cpu : (cpu / 2 + 1) << 4 | 1u << cpu % 2;
@@ -286,7 +286,7 @@ static bool clusters(void)
 	return good;
 }
 
-/* Rewritten by the last processor as fast as it can, without a mask, as long as the first one has requests. */
+/* As the last processor: rewrite the entry as fast as possible, without masking, while the first processor makes requests. */
 static void rewrite(void)
 {
 	for (uint32_t n = 0; !stop_rewriting; n++) {
@@ -306,7 +306,7 @@ static bool retargeted(void)
 	job[cpus - 1] = rewrite;
 	while (good && !deadline_passed(end)) {
 		good = vio_request(device) == 0 && came(&messages, ++sent);
-		/* And where it is: masked, moved, unmasked. */
+		/* And change the entry properly: mask, move, unmask. */
 		table[3] = 1;
 		table[0] = BASE | (sent % cpus) << 12;
 		table[3] = 0;
@@ -329,7 +329,7 @@ static uint32_t moved(void)
 	return 0;
 }
 
-/* From each processor to the next, and not without cause. */
+/* The doorbell moves from each processor to the next, and not without a cause. */
 static bool doorbell_follows(void)
 {
 	bool good = true;
@@ -386,7 +386,7 @@ static void be_quiet(void)
 	quiet[apic_id()] = true;
 }
 
-/* What pended when INIT came is gone; the mode and what follows from it are not. */
+/* INIT clears pending interrupts, and keeps the mode. */
 static void try_init(void)
 {
 	for (unsigned int cpu = 1; cpu < cpus; cpu++) {
@@ -409,9 +409,9 @@ static void try_init(void)
 /* --- all at once --- */
 
 static volatile uint32_t bar4;
-static uint8_t scratch[2 * 65536] __attribute__((aligned(4096)));	/* rings lie here, or nowhere */
+static uint8_t scratch[2 * 65536] __attribute__((aligned(4096)));	/* rings are in this memory, or at invalid addresses */
 
-/* Whatever comes to mind, into the registers of one device: queues, status, its table, its place, its decoding. */
+/* Write arbitrary values to the registers of one device: queues, status, table, BARs, decoding. */
 static void break_in(uint32_t n)
 {
 	volatile uint8_t *config = ecam(device->bdf, 0);
@@ -438,7 +438,7 @@ static void break_in_for_ever(void)
 	}
 }
 
-/* All processors do that to the same device, and are taken away by INIT in the middle of it. */
+/* All processors do that to the same device, and get INITs meanwhile. */
 static void try_havoc(struct vio *v)
 {
 	bool started = true, moved = true;
@@ -488,7 +488,7 @@ static bool cpuid_says_apic(void)
 	return r[3] & 1u << 9;
 }
 
-/* From x2APIC mode back to xAPIC mode, by the way that there is. */
+/* Switch from x2APIC mode to xAPIC mode, by way of the disabled state. */
 static void back_to_xapic(void)
 {
 	uint64_t at = rdmsr(MSR_APIC_BASE) & ~(uint64_t)(APIC_X2 | APIC_ON);
@@ -533,7 +533,7 @@ void probe(void)
 	vio_scan();
 	check(vio_count != 0, true, "dest: there are devices");
 	smp_prepare(ap_main);
-	/* The first processor's start-up requests come from x2APIC mode already; the others come up in xAPIC mode. */
+	/* The first processor sends its SIPIs in x2APIC mode already; the others start in xAPIC mode. */
 	apic_on();
 	apic_init();
 	check(smp_x2apic(), want_x2, "dest: the local APIC is in the mode that was asked for");

@@ -52,7 +52,7 @@ static void scan_ports(void)
 		real += is_forbidden(id);
 		functions += id != ONES;
 		if (id == ONES && BUS(b))
-			continue;		/* in other widths only where something is, and all over bus 0 */
+			continue;		/* other widths only if a function is there, and on all of bus 0 */
 		odd += id_by_bytes(b) != id || (pci_read16(b, 0) | (uint32_t)pci_read16(b, 2) << 16) != id;
 	}
 	note("hidden: %u functions by CF8", functions);
@@ -83,7 +83,7 @@ static void scan_ecam(void)
 	check(odd, 0, "hidden: ECAM and CF8 find the same");
 }
 
-/* All of a twin's configuration space, in every width, by both ways. */
+/* Compare a twin's whole configuration space, in every width, by both ways. */
 static void compare_twin(const struct vio *v)
 {
 	uint32_t odd = 0, beyond = 0;
@@ -105,7 +105,7 @@ static void compare_twin(const struct vio *v)
 		odd += read32(ecam(v->bdf, off)) != pci_read32(v->bdf, off) ||
 		       read16(ecam(v->bdf, off + 2)) != pci_read16(v->bdf, off + 2);
 	check(odd, 0, "hidden: %s: ECAM and CF8 are one space", vio_name(v));
-	/* No extended capability of the real device: all is zero, or all ones where there is nothing. */
+	/* No extended capability of the real device is visible: all bytes are 0, or all ones if there is no ECAM. */
 	for (uint32_t off = 256; off < 4096; off += 4)
 		beyond += read32(ecam(v->bdf, off)) != 0 && read32(ecam(v->bdf, off)) != ONES;
 	check(beyond, 0, "hidden: %s: no extended capabilities", vio_name(v));
@@ -127,7 +127,7 @@ static uint32_t real_on_bus(uint32_t bus)
 	return real;
 }
 
-/* Behind another bus number a concealed device would be a new one. */
+/* With another bus number a concealed device would appear as a new device. */
 static void renumber(pci_bdf b, bool by_ecam)
 {
 	uint32_t old = pci_read32(b, BRIDGE_BUSES), want = (old & 0xff000000) | FAR_BUS << 16 | FAR_BUS << 8 | BUS(b);
@@ -144,7 +144,7 @@ static void renumber(pci_bdf b, bool by_ecam)
 		pci_write8(b, BRIDGE_BUSES + i, old >> 8 * i);
 }
 
-/* PMBASE, GPIOBASE, RCBA of Intel's LPC bridge; where PIIX has none of them the bytes cannot be changed either. */
+/* PMBASE, GPIOBASE, RCBA of Intel's LPC bridge; PIIX lacks some of these, and its bytes do not change either. */
 static void move_bases(pci_bdf b)
 {
 	static const uint8_t bases[] = { 0x40, 0x48, 0xf0 };
@@ -165,7 +165,7 @@ static void move_bases(pci_bdf b)
 static void check_chipset(void)
 {
 	for (uint32_t b = 0; b < SCAN_END; b++) {
-		/* By ECAM a look does not exit. */
+		/* A read by ECAM does not exit. */
 		uint32_t id = ecam(b, 0) ? read32(ecam(b, 0)) : pci_read32(b, 0), class;
 
 		if (id == ONES)
@@ -225,7 +225,7 @@ static void check_twin_alive(struct vio *v, const char *when)
 	vio_reset(v);
 }
 
-/* Scribbling over read-only and unknown bytes of a concealed function changes nothing real. */
+/* Write to read-only and unknown bytes of a concealed function: the real function does not change. */
 static void scribble(pci_bdf b)
 {
 	uint32_t id = pci_read32(b, 0), class = pci_read32(b, PCI_CLASS);
@@ -290,7 +290,7 @@ static void check_string_writes(uint32_t start, uint32_t bytes)
 	check(read32((void *)(start + bytes - 4)), ONES, "hidden: nor at their end");
 }
 
-/* What nobody does to a device register: #GP, and everybody lives. */
+/* Instructions that nobody uses on a device register: #GP, and guest and Veneer survive. */
 static void check_exotic(uint32_t at)
 {
 	check(TRY("pushl (%0); addl $4, %%esp", "r"(at) : "memory"), TRAP_GP, "hidden: push of %08x", at);
@@ -389,7 +389,7 @@ static void check_ports(void)
 	id = inl(CONFIG_DATA);
 	check(id != ONES, true, "hidden: there is a host bridge");
 	read_all_ports();
-	/* Only a dword at CF8 is the address register; CF9 is the reset register and not written here. */
+	/* Only a dword at CF8 is the address register; CF9 is the reset register, which is not written here. */
 	outw(CONFIG_ADDRESS + 2, 0x0001);
 	outb(CONFIG_ADDRESS + 3, 0x00);
 	outb(CONFIG_ADDRESS, 0x40);
@@ -405,8 +405,8 @@ static void check_ports(void)
 }
 
 /*
- * Accesses that start in the middle must not reach the concealed function behind Veneer's back.  Chipsets differ in what they
- * answer: the twin's bytes, nothing, or ones.
+ * Misaligned accesses must not reach the concealed function.  Chipsets differ in the result: the twin's bytes, nothing, or
+ * ones.
  */
 static void check_misaligned(pci_bdf b)
 {
@@ -442,7 +442,7 @@ static void check_instructions(void)
 	check(TRY(".byte 0x0f, 0x01, 0xc4", "a"(0) : "memory"), TRAP_UD, "hidden: VMXOFF");
 	check(TRY(".byte 0xf3, 0x0f, 0xc7, 0x30", "a"(0x9000) : "memory"), TRAP_UD, "hidden: VMXON");
 	check(TRY(".byte 0x0f, 0x78, 0xc8", "a"(0) : "memory"), TRAP_UD, "hidden: VMREAD");
-	if (veneer_present())			/* without it, this one is not harmless on real memory */
+	if (veneer_present())			/* without Veneer this would write to real memory */
 		check(TRY("invd", "a"(0) : "memory"), (uint32_t)NO_TRAP, "hidden: INVD");
 }
 
@@ -482,11 +482,11 @@ static void check_msrs(void)
 	check(try_wrmsr(0xc0000080, efer), true, "hidden: EFER can be written");
 	check_msr_hidden(0xc0010117, "VM_HSAVE_PA");
 	check_msr_hidden(0x480, "IA32_VMX_BASIC");
-	if (veneer_present()) {			/* refused or ignored: what it says stays the same */
+	if (veneer_present()) {			/* refused or ignored: the value stays */
 		try_wrmsr(0xc0010117, 0x1000);
 		check_msr_hidden(0xc0010117, "VM_HSAVE_PA after a write");
 	}
-	if (try_rdmsr(0xc0010114, &efer))	/* "disabled and locked" is an honest answer, too */
+	if (try_rdmsr(0xc0010114, &efer))	/* "disabled and locked" is right, too */
 		check((uint32_t)efer & ~0x18u, 0, "hidden: VM_CR says nothing or SVM disabled");
 	if (try_rdmsr(0x3a, &efer))
 		check((uint32_t)efer & 6, 0, "hidden: IA32_FEATURE_CONTROL enables no VMX");

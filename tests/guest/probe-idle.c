@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A guest that does nothing must cause no exits: spinning, halted with one wake-up at the end, halted with a timer of 100 Hz.
- * Options: seconds=N; hz=N, of the last one.
+ * An idle guest must cause no exits: while it spins, while it is halted with one wake-up at the end, and while it is halted
+ * with a timer of 100 Hz.  Options: seconds=N; hz=N, for the last case.
  */
 #include "guest.h"
 
@@ -29,8 +29,8 @@ static unsigned int read_before(void)
 }
 
 /*
- * Every exit.* as it was.  Between the two looks at exit.hypercall lie exactly @n calls: those for the counters behind it
- * in the first round, those up to and with it in the second.
+ * Check that every exit.* counter is unchanged.  Between the two reads of exit.hypercall there are exactly @n calls: for the
+ * counters behind it in the first round, and for those up to it in the second.
  */
 static void check_after(unsigned int n, const char *what)
 {

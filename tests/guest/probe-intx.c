@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * INTx by the 8259s and by the I/O APIC, every virtio device by both transports: where its line leads, ISR read-to-clear,
- * masked lines, the command register's bit, sibling functions, lines that the guest routes anew.  Option shared=BDF,BDF: an
- * 8254x that is the guest's, and a twin on the same line.
+ * INTx by the 8259s and by the I/O APIC, for every virtio device by both transports: the inputs of its line, ISR read-to-clear,
+ * masked lines, the command register's bit, sibling functions, lines that the guest reroutes.  Option shared=BDF,BDF: an 8254x
+ * of the guest's, and a twin on the same line.
  */
 #include "vio.h"
 
@@ -37,7 +37,7 @@
 #define ICH_BRIDGE	(31 << 3)
 #define PIRQ_OFF	0x80
 
-#define E1000_ICR	0x00c0		/* 8254x: cause, cleared by reading; set; mask set */
+#define E1000_ICR	0x00c0		/* 8254x: causes, cleared by a read; cause set; mask set */
 #define E1000_ICS	0x00c8
 #define E1000_IMS	0x00d0
 #define E1000_IMC	0x00d8
@@ -55,11 +55,11 @@ struct line {
 };
 
 static struct line pic_line[PIC_LINES], io_line[IO_LINES];
-static struct line late_line[PIC_LINES];	/* the same at other vectors */
+static struct line late_line[PIC_LINES];	/* the same lines at other vectors */
 static void (*volatile in_handler)(struct line *l);
 static struct vio *volatile current;
 static volatile uint32_t isr_seen, unread;
-static bool ich;			/* the chipset: else PIIX */
+static bool ich;			/* the chipset is ICH, else PIIX */
 static volatile uint8_t *left;		/* the registers of the card that is the guest's */
 static volatile uint32_t left_seen;
 
@@ -152,13 +152,13 @@ static void interrupted(void *ctx)
 		pic_end(l->number);
 }
 
-/* What every handler does: ask the device. */
+/* Read the device's ISR, as every handler does. */
 static void serve(struct line *l)
 {
 	isr_seen |= vio_isr(current);
 }
 
-/* One that does so at the @unread-th time only. */
+/* Do so only at the @unread-th time. */
 static void serve_late(struct line *l)
 {
 	if (!unread || !--unread)
@@ -170,7 +170,7 @@ static void let_in(void)
 	__asm__ volatile("sti; nop; nop; cli" : : : "memory");
 }
 
-/* Veneer looks at lines that stay high at each exit. */
+/* Exit: Veneer checks asserted lines at each exit. */
 static void make_exit(void)
 {
 	pci_read32(current->bdf, PCI_VENDOR);
@@ -227,7 +227,7 @@ static bool request(struct vio *v)
 
 /* --- one device --- */
 
-/* Bit 3 of the status register, ISR once, and the line falls. */
+/* The status register's bit 3 shows the interrupt; one read of ISR, and the line falls. */
 static bool asks_once(struct vio *v, struct line *l)
 {
 	bool good = request(v) && status_bit(v) && came(l, 1) && isr_seen == 1 && !vio_isr(v) && !status_bit(v);
@@ -286,7 +286,7 @@ static bool reset_withdraws(struct vio *v, struct line *l)
 	return came(l, 0) && !vio_isr(v);
 }
 
-/* A violation is a configuration change. */
+/* A broken rule causes a configuration change interrupt. */
 static bool configuration(struct vio *v, struct line *l)
 {
 	struct vioq *q = &v->q[v->type == VIO_NET ? NET_TX : 0];
@@ -350,7 +350,10 @@ static void serve_own(struct line *l)
 
 static volatile uint16_t service_after;
 
-/* The timer comes in the middle, which has a higher priority and is the chip's own: its EOI ends it and nothing else. */
+/*
+ * The timer, which has a higher priority and is the chip's own, interrupts the handler: its EOI ends only the timer's
+ * interrupt.
+ */
 static void serve_with_timer(struct line *l)
 {
 	struct deadline end = deadline_in_ms(PATIENCE_MS);
@@ -380,7 +383,7 @@ static bool nested(struct vio *v, struct line *l)
 #define LAPIC_ICR	0xfee00300u
 #define TO_SELF		0x44000u
 
-/* An interrupt of the processor's own goes before: the 8259's must not be forgotten, and no exit may be needed for it. */
+/* An interrupt of the local APIC comes first: the 8259's must not be lost, and must come without another exit. */
 static bool beside_another(struct vio *v, struct line *l)
 {
 	struct line *other = &io_line[1];
@@ -490,7 +493,7 @@ static void try_all(struct vio *v, enum by by)
 
 /* --- where lines lead --- */
 
-/* It stays high, and may arrive by others, too. */
+/* The line stays high, and may also interrupt by other inputs. */
 static void mask_own(struct line *l)
 {
 	uint16_t port = l->number < 8 ? MASTER : SLAVE;
@@ -501,7 +504,7 @@ static void mask_own(struct line *l)
 		entry_set(l, LEVEL | MASKED);
 }
 
-/* All inputs at which an interrupt of @v arrives, if all are open. */
+/* Return all inputs at which an interrupt of @v arrives while all are unmasked. */
 static uint32_t inputs_of(struct vio *v, enum by by)
 {
 	uint32_t set = 0;
@@ -529,7 +532,7 @@ static uint32_t inputs_of(struct vio *v, enum by by)
 	return set;
 }
 
-/* The chipset's line of a card in a slot: as its manual says, and as boards are wired. */
+/* Return the chipset's line of a card, by the chipset's manual and the boards' usual wiring. */
 static unsigned int pirq_of(const struct vio *v)
 {
 	unsigned int turn = DEVICE(v->bdf) + pci_read8(v->bdf, PCI_PIN);
@@ -556,7 +559,7 @@ static uint8_t pirq_read(unsigned int n)
 	return pci_read8(ich ? ICH_BRIDGE : PIIX_BRIDGE, pirq_register(n));
 }
 
-/* The same number for the 8259s and the I/O APIC; on ICH another input of the I/O APIC besides. */
+/* The line has the same number at the 8259s and the I/O APIC; on ICH also another input of the I/O APIC. */
 static void leads_right(struct vio *v)
 {
 	uint8_t line = pci_read8(v->bdf, PCI_INTERRUPT_LINE), pin = pci_read8(v->bdf, PCI_PIN);
@@ -635,7 +638,7 @@ static void serve_two(struct line *l)
 {
 	uint8_t first = vio_isr(current);
 
-	/* One at a time, so that the line stays high and comes again. */
+	/* Serve one device at a time, so that the line stays high and interrupts again. */
 	isr_seen = isr_seen << 4 | (first ? 1 : vio_isr(sibling) ? 2 : 0);
 }
 
@@ -781,7 +784,7 @@ void probe(void)
 		for (unsigned int k = 0; k < i; k++)
 			if (vios[k].bdf >> 3 == v->bdf >> 3)
 				siblings(&vios[k], v);
-		/* Back in any case, or all that follows would fail, too. */
+		/* Restore the vectors in any case, or later checks would fail, too. */
 		bool late = initialized_late(v, late_line), back = initialized_late(v, pic_line);
 
 		check(late && back, true, "intx: %s: the 8259 initialized while no device could interrupt", vio_name(v));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Messages: MSI-X by queue and for configuration, masked and pending, its table rewritten while live, all destination modes;
- * what must never be sent; and plain MSI.  Every virtio device of the machine by both transports.  Option x2apic=1: the local
- * APIC is switched to x2APIC mode first (QEMU 10).
+ * Messages: MSI-X of queues and of the configuration, masked and pending, with a table that changes while in use, all
+ * destination modes; messages that must never be sent; and MSI.  Every virtio device of the machine by both transports.  Option
+ * x2apic=1: the local APIC is switched to x2APIC mode first (QEMU 10).
  */
 #include "vio.h"
 
@@ -33,7 +33,7 @@
 
 const char probe_name[] = "probe-msix";
 
-static volatile uint32_t count[VECTORS + 1];	/* interrupts by entry; the last is a spare for rewritten entries */
+static volatile uint32_t count[VECTORS + 1];	/* interrupts of each entry; the last counts rewritten entries */
 static uint8_t vector[VECTORS + 1];
 static bool x2;
 
@@ -54,7 +54,7 @@ static void let_in(void)
 	__asm__ volatile("sti; nop; nop; cli" : : : "memory");
 }
 
-/* @entry has had @n interrupts within a second, and after a little longer still has no more. */
+/* True if @entry gets @n interrupts within a second, and no more for a while. */
 static bool came(unsigned int entry, uint32_t n)
 {
 	struct deadline end = deadline_in_ms(n ? 1000 : 20);
@@ -132,7 +132,7 @@ static bool up(struct card *c)
 	return true;
 }
 
-/* The entry of the queue that vio_request() uses. */
+/* Return the entry of the queue that vio_request() uses. */
 static unsigned int busy(const struct card *c)
 {
 	return c->v->type == VIO_NET ? 2 : 1;
@@ -151,7 +151,7 @@ static bool each_queue_its_own(struct card *c)
 	       !count[c->v->type == VIO_NET ? 1 : 2];
 }
 
-/* A violation needs a reset, which is a configuration change; it must be told by the configuration's entry. */
+/* A broken rule makes the device need a reset: a configuration change, for which the configuration's entry must interrupt. */
 static bool configuration(struct card *c)
 {
 	struct vioq *q = &c->v->q[c->v->type == VIO_NET ? NET_TX : 0];
@@ -202,7 +202,7 @@ static bool masked_function(struct card *c)
 	return came(busy(c), 1) && !c->pba[0];
 }
 
-/* Both masks: the pending one comes when the last goes. */
+/* Both masks: the pending message is sent when the last mask is cleared. */
 static bool masked_twice(struct card *c)
 {
 	unsigned int e = busy(c);
@@ -218,7 +218,7 @@ static bool masked_twice(struct card *c)
 	return came(e, 1);
 }
 
-/* What pends goes out as the entry reads when it is unmasked. */
+/* A pending message is sent with the entry's contents at the unmasking. */
 static bool rewritten_while_pending(struct card *c)
 {
 	unsigned int e = busy(c);
@@ -236,7 +236,7 @@ static bool rewritten_live(struct card *c)
 
 	if (!request(c) || !came(e, 1))
 		return false;
-	c->table[4 * e + 2] = vector[VECTORS];		/* not masked meanwhile, as sloppy systems do */
+	c->table[4 * e + 2] = vector[VECTORS];		/* without masking, as sloppy systems do */
 	return request(c) && came(VECTORS, 1) && count[e] == 1;
 }
 
@@ -256,7 +256,7 @@ static bool held_back_by_if(struct card *c)
 	for (unsigned int i = 0; i < 5; i++)
 		if (!request(c))
 			return false;
-	/* Five messages, one vector, interrupts off all the time: the processor remembers one. */
+	/* Five messages with one vector, while interrupts are off: the processor keeps one. */
 	return count[busy(c)] == 0 && came(busy(c), 1);
 }
 
@@ -265,7 +265,7 @@ static bool off_is_off(struct card *c)
 	control_set(c, 0);
 	if (!request(c) || !silent())
 		return false;
-	/* Back to INTx semantics, and the line is switched off: ISR says what nobody was told. */
+	/* INTx again, with the line disabled: ISR has the cause that did not interrupt. */
 	return (vio_isr(c->v) & 1) && silent();
 }
 
@@ -284,7 +284,7 @@ static bool delivered(struct card *c, uint32_t addr, uint32_t mode)
 	return request(c) && came(busy(c), 1);
 }
 
-/* This processor's logical id, as it stands in a message. */
+/* Return this processor's logical id, as in a message. */
 static uint32_t logical(void)
 {
 	if (x2)
@@ -299,7 +299,7 @@ static bool destinations(struct card *c)
 	uint32_t l = logical();
 	bool good = delivered(c, BASE | TO_SELF, 0);
 
-	good &= delivered(c, BASE | TO_SELF, 0xc000);		/* level, asserted: a message is an edge all the same */
+	good &= delivered(c, BASE | TO_SELF, 0xc000);		/* level, asserted: a message is an edge nevertheless */
 	good &= delivered(c, BASE | TO_SELF | HINT, 0);
 	good &= delivered(c, BASE | TO_SELF | HINT, LOWEST);
 	good &= delivered(c, BASE | l << 12 | LOGICAL, 0);
@@ -317,7 +317,7 @@ static bool refused(struct card *c, uint32_t addr, uint32_t data)
 	return request(c) && silent() && c->table[4 * busy(c)] == addr && c->table[4 * busy(c) + 2] == data;
 }
 
-/* An NMI would end this probe, SMI, INIT and the rest the machine. */
+/* An NMI would end this probe; SMI, INIT and the rest would end the machine. */
 static bool never_sent(struct card *c)
 {
 	bool good = true;
@@ -346,7 +346,7 @@ static bool plain_msi(struct card *c)
 
 	control_set(c, 0);
 	msi_set(c, MSI_ENABLE);
-	good = request(c) && came(VECTORS, 1) && request(c) && came(VECTORS, 2);	/* ISR not read between */
+	good = request(c) && came(VECTORS, 1) && request(c) && came(VECTORS, 2);	/* ISR is not read in between */
 	good = good && (vio_isr(c->v) & 1) && !vio_isr(c->v) && !(pci_read16(c->v->bdf, PCI_STATUS) & 8);
 	good = good && request(c) && came(VECTORS, 3);
 	msi_set(c, 0);
@@ -378,7 +378,7 @@ static void master_set(struct card *c, bool on)
 	pci_write16(c->v->bdf, PCI_COMMAND, on ? command | PCI_COMMAND_MASTER : command);
 }
 
-/* No message, whatever is unmasked; the queue goes on.  What pended comes with the bit. */
+/* Without the bit no message is sent, whatever is unmasked; the queue works.  Setting the bit sends pending messages. */
 static bool no_master(struct card *c)
 {
 	unsigned int e = busy(c);
@@ -417,7 +417,7 @@ static bool in_lapic(uint32_t page, uint32_t msr, unsigned int n)
 }
 
 /*
- * A driver that polls and leaves the bit alone: its vector has no handler, and a message would block all vectors below in the
+ * A driver that polls and does not set the bit: its vector has no handler, and a message would block all lower vectors in the
  * local APIC.
  */
 static bool polls_with_a_dead_vector(struct card *c)
@@ -446,7 +446,7 @@ static bool status_sets_master(struct card *c)
 	return (command & PCI_COMMAND_MASTER) && request(c) && came(busy(c), 1);
 }
 
-/* As vio_scan() met it, before this probe touched the command register. */
+/* True if the bit was clear before this probe wrote the command register (vio_scan()). */
 static bool began_without_master(const struct vio *v)
 {
 	return !(v->first_command & PCI_COMMAND_MASTER);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The guest's own NMIs, which it sends itself, beside Veneer's doorbells: blocked from their delivery to the next IRET, one
- * kept meanwhile, none made up, and none lost that Veneer does not count.  Options: exact, where Veneer sees them sent;
- * rounds=N.
+ * NMIs that the guest sends itself, beside Veneer's doorbells: blocked from the delivery to the next IRET, one kept meanwhile,
+ * none invented, and none lost but those that Veneer counts.  Options: exact, if Veneer notices each NMI's sending; rounds=N.
  */
 #include "vio.h"
 
@@ -41,7 +40,7 @@ static void wait_taken(uint32_t n)
 		pause();
 }
 
-/* An IRET that the guest single-steps: one #DB, behind it. */
+/* The guest single-steps an IRET: one #DB, after it. */
 static void iret_stepped(void)
 {
 	trap_last.vector = NO_TRAP;
@@ -81,7 +80,7 @@ static void on_nmi(void)
 	depth--;
 }
 
-/* Sends one, and what @what says out of its handler. */
+/* Send an NMI, and more from its handler as @what says. */
 static void burst(enum what what)
 {
 	uint32_t before = taken;
@@ -115,7 +114,10 @@ static void check_blocking(void)
 	check(taken - before, 2, "nmi: the kept one came then");
 }
 
-/* Whoever steps over the IRET to see its end must leave the guest's own stepping, and no trace where it faults. */
+/*
+ * Veneer may step over the IRET to notice its end: the guest's own stepping must still work, and a fault of the IRET must look
+ * the same.
+ */
 static void check_irets(void)
 {
 	uint32_t before = taken, dr6;
@@ -146,7 +148,7 @@ static uint32_t credited(void)
 	return 0;
 }
 
-/* Each round a frame goes out, whose completion rings, and an NMI is sent. */
+/* In each round send a frame, whose completion is a doorbell, and an NMI. */
 static void check_beside_doorbells(struct vio *v, uint32_t rounds)
 {
 	uint32_t before = taken, counted = credited(), bad = 0, lost;
@@ -180,7 +182,7 @@ void probe(void)
 
 	apic_init();
 	nmi_handler = on_nmi;
-	/* What the devices' start rang may be taken for one of ours until half a second has gone by. */
+	/* For half a second after the devices' start an NMI may be taken for a late doorbell. */
 	delay_us(1000000);
 	check_blocking();
 	check_irets();

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Instructions that nobody would use so: with memory operands where Veneer hides something or answers for it, with privilege
- * that a guest has but no use for, and MSRs one by one.  Whatever becomes of each (it is carried out, or faults), the guest
- * goes on behind it, and Veneer's memory reads as ones.  Option no_lapic: Bochs ends at odd accesses to its local APIC.
+ * Instructions that nobody would use so: with memory operands in hidden or emulated ranges, privileged instructions that no
+ * guest needs, and MSRs one by one.  Each may execute or fault; then the guest continues behind it, and Veneer's memory reads
+ * as ones.  Option no_lapic: Bochs ends at odd accesses to its local APIC.
  */
 #include "smp.h"
 
@@ -19,7 +19,10 @@ static uint8_t buffer[8192] __attribute__((aligned(4096)));
 static uint32_t tried, faulted;
 uint32_t esp_before;	/* named by the macro alone */
 
-/* ESI is the place, EDI a page of the guest's, ECX 4, all else 0.  Registers and flags are as before afterwards. */
+/*
+ * Execute @insn with ESI = the address, EDI = a page of the guest's, ECX = 4, and 0 in all others; then restore registers and
+ * flags.
+ */
 #define ODD(insn) do {										\
 	trap_last.vector = NO_TRAP;								\
 	__asm__ volatile("pushal; pushfl; movl %%esp, esp_before; movl $1f, trap_resume\n\t"	\
@@ -59,7 +62,7 @@ static void memory_operands(uint32_t at)
 	ODD("movw $0xcfe, %%dx; rep outsl"); ODD("xchgl %%esi, %%edi; movw $0x64, %%dx; rep insb");
 }
 
-/* Where all is ones: an address of ones, or an instruction of ones. */
+/* Jumps by and to memory of ones: an address of ones, or an instruction of ones. */
 static void jumps(uint32_t at)
 {
 	ODD("ljmp *(%%esi)"); ODD("lcall *(%%esi)"); ODD("call *%%esi"); ODD("jmp *%%esi");
@@ -67,7 +70,7 @@ static void jumps(uint32_t at)
 	ODD("movl %%esi, %%eax; decl %%eax; jmp *%%eax"); ODD("pushfl; pushl %%cs; pushl %%esi; iret");
 }
 
-/* Privileged, or of another kind of processor.  No operand, or one in a register. */
+/* Instructions that are privileged, or of another kind of processor, without an operand or with a register. */
 static void others(uint32_t at)
 {
 	ODD("rsm"); ODD("mwait"); ODD("vmcall"); ODD("vmmcall"); ODD("vmlaunch"); ODD("vmresume"); ODD("vmxoff");
@@ -80,10 +83,13 @@ static void others(uint32_t at)
 	ODD("int1"); ODD("into"); ODD("int $0x81"); ODD("ud2");
 }
 
-/* Values that the processor or Veneer has to refuse, one bit at a time. */
+/* Write values that the processor or Veneer has to refuse, one bit at a time. */
 static void control_registers(uint32_t at)
 {
-	/* Paging has no tables here.  What is reserved ends the guest where an emulator lets it in: probe-attack. */
+	/*
+	 * Bits that stay: there are no tables for paging, and reserved bits end the guest if an emulator accepts them
+	 * (probe-attack).
+	 */
 	static const uint32_t keep0 = 0x7fffffffu, keep4 = 0x00370fffu;
 	uint32_t cr0, cr4;
 
@@ -103,7 +109,7 @@ static void control_registers(uint32_t at)
 	ODD("xorl %%eax, %%eax; movl %%eax, %%dr7"); ODD("lmsw (%%esi)"); ODD("clts"); ODD("movw $1, %%ax; lmsw %%ax");
 }
 
-/* Each MSR that can be read is written what it holds, and one that is closed the inverse. */
+/* Write each readable MSR's own value back, and the inverse value if the MSR is closed. */
 static void msrs(uint32_t first, uint32_t n)
 {
 	uint64_t v, again;
@@ -120,7 +126,7 @@ static void msrs(uint32_t first, uint32_t n)
 	}
 }
 
-/* Where a twin on bus 0 has its registers in memory; 0: there is none. */
+/* Return the address of a twin's registers on bus 0; 0: there is none. */
 static uint32_t twin_registers(void)
 {
 	for (uint32_t slot = 0; slot < 32; slot++)

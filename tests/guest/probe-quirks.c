@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What sloppy drivers do, and a device must bear (docs/guests, rule 9): each function is one habit, seen in the field.  Every
- * virtio device of the machine is tried by both transports.  Option arp=1: a gateway 10.0.2.2 is there and answers, so that
- * receiving is tried, too.
+ * Habits of sloppy drivers that a device must accept (docs/guests, rule 9): each function is one habit, seen in the field.
+ * Every virtio device of the machine by both transports.  Option arp=1: a gateway 10.0.2.2 answers, so that reception is tried,
+ * too.
  */
 #include "vio.h"
 
@@ -20,7 +20,7 @@
 
 const char probe_name[] = "probe-quirks";
 
-/* On @v, fresh from reset, with v->transport set. */
+/* A habit, tried on @v after a reset, with v->transport set. */
 struct quirk {
 	const char *name;
 	bool (*fn)(struct vio *v);
@@ -43,7 +43,7 @@ static bool queues(struct vio *v, uint16_t size)
 	return vio_queue(v, 0, size) && (v->type == VIO_BLK || vio_queue(v, 1, size));
 }
 
-/* A good request in descriptors 0 to 2, handed over without a kick. */
+/* Put a good request into descriptors 0 to 2 and the avail ring, without a kick. */
 static void lay_request(struct vio *v)
 {
 	struct vioq *q = main_queue(v);
@@ -91,7 +91,7 @@ static bool without_bus_master_later(struct vio *v)
 	return good;
 }
 
-/* 1, 2, 4 instead of 1, 3, 7. */
+/* Write the status as 1, 2, 4 instead of 1, 3, 7. */
 static bool status_not_cumulative(struct vio *v)
 {
 	vio_set_status(v, S_ACKNOWLEDGE);
@@ -121,7 +121,7 @@ static bool features_after_queues(struct vio *v)
 	return vio_request(v) == 0;
 }
 
-/* The header is then that of legacy, 10 bytes. */
+/* The header is then the legacy one, of 10 bytes. */
 static bool modern_without_version_1(struct vio *v)
 {
 	vio_set_status(v, S_ACKNOWLEDGE | S_DRIVER);
@@ -173,7 +173,7 @@ static bool reset_clears(struct vio *v)
 	return read16(v->common + M_QUEUE_ENABLE) == 0 && read32(v->common + M_QUEUE_DESC) == 0;
 }
 
-/* What reset must stop: requests that still stand are gone, and nothing is written later. */
+/* A reset drops outstanding requests, and nothing is written later. */
 static bool reset_under_load(struct vio *v)
 {
 	struct vioq *q = main_queue(v);
@@ -197,7 +197,7 @@ static bool reset_under_load(struct vio *v)
 
 /* --- notifications --- */
 
-/* Buffers and kick first, DRIVER_OK afterwards: served all the same, without another kick. */
+/* Buffers and kick first, DRIVER_OK afterwards: served nevertheless, without another kick. */
 static bool kick_before_driver_ok(struct vio *v)
 {
 	if (!vio_begin(v, 0) || !queues(v, 0))
@@ -209,7 +209,7 @@ static bool kick_before_driver_ok(struct vio *v)
 	return comes_back(v);
 }
 
-/* A request whose notification is made by @kick. */
+/* Make a request, notified by @kick. */
 static bool request_with(struct vio *v, void (*kick)(struct vioq *q))
 {
 	if (!restart(v))
@@ -271,7 +271,7 @@ static bool isr_32_bits(struct vio *v)
 	return (read32(v->isr) & 1) && read32(v->isr) == 0;
 }
 
-/* A window into the BARs, for those who can reach only configuration space. */
+/* Set the window into the BARs, for drivers that can access configuration space only. */
 static void window(struct vio *v, uint8_t bar, uint32_t off, uint32_t len)
 {
 	pci_write32(v->bdf, v->window_cap + WINDOW_BAR, bar);
@@ -291,7 +291,7 @@ static uint32_t structure(struct vio *v, uint8_t type, uint8_t *bar)
 	return 0;
 }
 
-/* As firmware drives a device whose BARs it does not map. */
+/* Kick as firmware that does not map BARs. */
 static void kick_by_window(struct vioq *q)
 {
 	uint8_t bar = 0;
@@ -335,7 +335,7 @@ static bool config_window(struct vio *v)
 		return false;
 	if (!window_of_4_bytes(v, bar, common))
 		return false;
-	window(v, bar, 0xfffffff0, 4);		/* far outside: read what you like, but live */
+	window(v, bar, 0xfffffff0, 4);		/* far outside: any value, but no crash */
 	pci_read32(v->bdf, v->window_cap + WINDOW_DATA);
 	window(v, 5, 0, 3);
 	pci_read32(v->bdf, v->window_cap + WINDOW_DATA);
@@ -371,7 +371,7 @@ static bool legacy_config_moves(struct vio *v)
 	return at_24 == before && after == before && at_20 == 0;
 }
 
-/* Vectors and table entries read back as written; a vector beyond the table reads back as none. */
+/* Vectors and table entries read back as written; a vector beyond the table reads as "no vector". */
 static bool vectors_read_back(struct vio *v)
 {
 	uint8_t cap = pci_capability(v->bdf, PCI_CAP_MSIX, 0);
@@ -462,7 +462,7 @@ static bool queue_beyond_the_last(struct vio *v)
 	return read16(v->common + M_QUEUE_SIZE) == 0;
 }
 
-/* Past the wrap of the 16-bit index it would take minutes; past the ring's end, three times, it does not. */
+/* Three times past the ring's end; past the wrap of the 16-bit index would take minutes. */
 static bool around_the_ring(struct vio *v)
 {
 	if (!restart(v))
@@ -483,7 +483,7 @@ static bool without_interrupts(struct vio *v)
 
 /* --- framing --- */
 
-/* A chain of pieces of the given lengths: consecutive bytes of the areas @head (readable first) and so on. */
+/* Make a chain of pieces with these lengths, of consecutive bytes at @p, from descriptor @i on. */
 static uint16_t chain(struct vioq *q, uint16_t i, uint8_t *p, const uint32_t *pieces, uint16_t flags)
 {
 	for (; *pieces; p += *pieces++, i++)
@@ -501,7 +501,7 @@ static bool send_chain(struct vioq *q, uint16_t n)
 	return vio_wait(q, 1000, &id, &len) && id == 0;
 }
 
-/* Write, then read, one sector in pieces; the status may share the last piece of a read. */
+/* Write and read one sector in pieces; the status may share the last piece of a read. */
 static bool blk_framed(struct vio *v, const uint32_t *header, const uint32_t *data, bool joined)
 {
 	struct vioq *q = &v->q[0];
@@ -521,7 +521,7 @@ static bool blk_framed(struct vio *v, const uint32_t *header, const uint32_t *da
 	memset(payload, GUARD, SECTOR + 1);
 	if (!send_chain(q, n) || *status)
 		return false;
-	/* The same sector in one piece must read the same. */
+	/* Read in one piece, the sector must have the same contents. */
 	memcpy(v->data + 1024, payload, SECTOR);
 	return vio_blk(v, BLK_IN, SCRATCH_SECTOR, v->data + 4096, SECTOR) == 0 &&
 	       !memcmp(v->data + 1024, v->data + 4096, SECTOR);
@@ -549,7 +549,7 @@ static bool blk_status_joined(struct vio *v)
 	return blk_framed(v, header, whole, true) && blk_framed(v, header, odd, true);
 }
 
-/* Header and data of a write in one descriptor; a read-only disk says no, and says it properly. */
+/* Header and data of a write in one descriptor; a read-only disk must return an error. */
 static bool blk_write_merged(struct vio *v)
 {
 	struct vioq *q = &v->q[0];
@@ -561,7 +561,7 @@ static bool blk_write_merged(struct vio *v)
 	memset(area, 0, 16);
 	area[0] = BLK_OUT;
 	area[8] = SCRATCH_SECTOR;
-	memcpy(area + 16, v->data + 4096, SECTOR);	/* what is there already: nobody's disk is changed */
+	memcpy(area + 16, v->data + 4096, SECTOR);	/* the present contents, so the disk does not change */
 	*status = 0xff;
 	vio_desc_set(q, 0, (uint32_t)area, 16 + SECTOR, D_NEXT, 1);
 	vio_desc_set(q, 1, (uint32_t)status, 1, D_WRITE, 0);
@@ -582,7 +582,7 @@ static bool tx_framed(struct vio *v, const uint32_t *pieces)
 	return send_chain(&v->q[NET_TX], last);
 }
 
-/* Of 60 bytes of frame behind 10 or 12 of header. */
+/* Framings of 60 bytes of a frame behind a header of 10 or 12 bytes. */
 static bool net_merged_and_split(struct vio *v)
 {
 	uint32_t h = v->transport == VIO_MODERN ? 12 : 10;
@@ -593,7 +593,7 @@ static bool net_merged_and_split(struct vio *v)
 	       tx_framed(v, small);
 }
 
-/* An ARP answer must arrive, header and frame in pieces as @first says. */
+/* An ARP answer must arrive; the first piece of the receive chain has @first bytes. */
 static bool rx_framed(struct vio *v, uint32_t first)
 {
 	struct vioq *q = &v->q[NET_RX];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A random guest.  Each case is a short program of bytes, made from a seed, that is interpreted as acts of a driver or of a
- * processor; the classes differ in the acts that they prefer.  On further processors the rings change meanwhile.  After each
- * case a verdict:
+ * A random guest.  Each case is a short sequence of bytes, made from a seed and interpreted as acts of a driver or of a
+ * processor; the classes of cases differ in the acts that they prefer.  Meanwhile further processors change the rings.  Each
+ * case ends with a verdict:
  *
  *   PASS     the device took it all           REJECT   DEVICE_NEEDS_RESET
  *   WEDGED   after a reset a good request does not complete, there or on another device
@@ -13,7 +13,7 @@
 #include "smp.h"
 #include "vio.h"
 
-#define ARENA		0x10000u	/* all good buffers lie here */
+#define ARENA		0x10000u	/* holds all good buffers */
 #define GUARD		0x1000u
 #define CANARY		0x5ac3a53cu
 #define ONES		0xffffffffu
@@ -53,7 +53,10 @@ static uint32_t next(struct random *r)
 
 static uint32_t below(struct random *r, uint32_t n) { return (next(r) >> 4) % n; }
 
-/* Any address that a driver may write: most are good, the others are nobody's, Veneer's, or registers. */
+/*
+ * Return an address that a driver may write into a ring: most are good, the others have no memory, Veneer's memory, or
+ * registers.
+ */
 static uint64_t any_address(struct random *r, unsigned int bad_in_16)
 {
 	if (below(r, 16) >= bad_in_16)
@@ -76,7 +79,7 @@ static uint64_t any_address(struct random *r, unsigned int bad_in_16)
 	}
 }
 
-/* For a ring, which has room in the arena behind a good one. */
+/* Return an address for a ring; the arena has room behind a good one. */
 static uint64_t ring_address(struct random *r)
 {
 	uint64_t addr = any_address(r, 6);
@@ -84,7 +87,7 @@ static uint64_t ring_address(struct random *r)
 	return addr - (uint32_t)arena.at < ARENA ? (uint32_t)arena.at + below(r, ARENA - 0x4000) : addr;
 }
 
-/* As many bytes as the arena has from there, or far more than there is RAM: never what lies beside the arena. */
+/* Return a length that ends in the arena, or one far larger than RAM: never one that covers memory beside the arena. */
 static uint32_t any_length(struct random *r, uint64_t addr)
 {
 	uint64_t room = (uint32_t)arena.at + ARENA - addr;
@@ -110,7 +113,7 @@ static struct vioq *any_queue(struct random *r, struct vio *v)
 	return &v->q[v->type == VIO_NET ? below(r, 3) : 0];
 }
 
-/* A chain that keeps the rules, so that the other acts meet a device at work. */
+/* Add a valid chain, so that the device works during the other acts. */
 static void good_chain(struct random *r, struct vioq *q)
 {
 	uint16_t head = below(r, q->size), at = head, n = 2 + below(r, 3), writable = below(r, n + 1u);
@@ -275,7 +278,7 @@ static uint32_t any_msr(struct random *r)
 	return below(r, 8) ? bases[below(r, ARRAY_SIZE(bases))] + below(r, 256) : next(r);
 }
 
-/* Those whose random values harm nobody but, if they reached the processor, Veneer. */
+/* MSRs whose random values, if they reached the processor, would harm Veneer only. */
 static const uint32_t writable[] = {
 	0x174, 0x175, 0x176, 0xc0000081, 0xc0000082, 0xc0000083, 0xc0000084, 0xc0000102,
 	0x3a, 0x480, 0x48d, 0xc0010114, 0xc0010117, 0xc0010115, 0x79,
@@ -295,7 +298,7 @@ static void processor(struct random *r)
 		(void)try_wrmsr(writable[below(r, ARRAY_SIZE(writable))], (uint64_t)next(r) << 32 | next(r));
 		break;
 	case 2:
-		/* Not a log into the arena's end: the answer is 4 KiB. */
+		/* Do not write a log to the arena's end: the answer takes 4 KiB. */
 		if (c >= (uint32_t)arena.at + ARENA - 4096 && c < (uint32_t)arena.at + ARENA)
 			c -= 4096;
 		(void)try_hypercall(&a, &b, &c);
@@ -304,7 +307,7 @@ static void processor(struct random *r)
 		cpuid(below(r, 2) ? below(r, 32) : 0x40000000u * below(r, 3) + below(r, 16), regs);
 		break;
 	case 4:
-		/* Veneer's memory takes stores and keeps none. */
+		/* Store to Veneer's memory, where stores have no effect. */
 		write32((void *)((uint32_t)veneer.start + (below(r, (uint32_t)(veneer.end - veneer.start)) & ~3u)), next(r));
 		break;
 	default:
@@ -315,11 +318,11 @@ static void processor(struct random *r)
 /* --- the other processors --- */
 
 static unsigned int processors = 1;
-static struct vio *volatile target;		/* whose rings change; NULL: they wait */
+static struct vio *volatile target;		/* the device whose rings the other processors change; NULL: they wait */
 static volatile bool working[SMP_MAX];
 static uint32_t worker_seed;
 
-/* No access that may fault, and none by CF8 and CFC: the first processor has these at the same time. */
+/* Make no access that may fault, and none by CF8 and CFC, which the first processor uses at the same time. */
 static void work(unsigned int cpu)
 {
 	uint32_t regs[4];
@@ -365,7 +368,7 @@ static void poke(struct random *r)
 		smp_ipi(cpu, IPI_NMI);
 		return;
 	}
-	/* In the middle of its work, perhaps of an exit. */
+	/* During its work, perhaps during an exit. */
 	smp_ipi(cpu, IPI_INIT);
 	working[cpu] = false;
 	check(smp_start(cpu), true, "random: processor %u starts again after an INIT", cpu);
@@ -417,7 +420,7 @@ static void one_step(struct random *r, enum class class, struct vio *v)
 
 static const char *why = "";
 
-/* Set what lies beside the arena; true if it was as it is set. */
+/* Check the memory beside the arena, and set it anew.  True if it was unchanged. */
 static bool guards(void)
 {
 	bool same = true;
@@ -468,7 +471,7 @@ static bool start(struct vio *v, enum vio_transport t)
 	return true;
 }
 
-/* A good request completes, on a machine that was slow to measure its clock, too. */
+/* True if a good request completes, also on a machine that was slow to calibrate its clock. */
 static bool answers(struct vio *v)
 {
 	int got = vio_request(v);
@@ -480,7 +483,10 @@ static bool answers(struct vio *v)
 	return got == 0;
 }
 
-/* NULL, or what does not work: first the other devices as they are, then the culprit after a reset. */
+/*
+ * Return NULL, or the name of what does not work: first check the other devices without a reset, then this device after a
+ * reset.
+ */
 static const char *wedged(struct vio *v, enum vio_transport t)
 {
 	for (unsigned int i = 0; i < vio_count; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A hostile driver: chains and rings that break the rules, one at a time, on every virtio device by both transports.  Each must
- * end in DEVICE_NEEDS_RESET or in an error of that request; afterwards the device works again, and no other device noticed.
+ * A hostile driver: chains and rings that break one rule at a time, on every virtio device by both transports.  Each must end
+ * in DEVICE_NEEDS_RESET or in an error of that request; afterwards the device works again, and no other device was disturbed.
  * Options: veneer=START-END (else from the memory map); native=1: also accept what QEMU's own devices do.
  */
 #include "vio.h"
@@ -12,18 +12,18 @@
 #define ON_ALL		(ON_BLK | ON_RX | ON_TX)
 #define NOT_NATIVE	8u		/* QEMU's own device aborts or hangs the emulator, or sends an NMI */
 
-/* What may come of a case. */
+/* Outcomes of a case. */
 #define O_RESET		1u		/* DEVICE_NEEDS_RESET */
-#define O_ERROR		2u		/* the request came back as failed */
-#define O_DONE		4u		/* the request came back as good; on a NIC: it came back */
-#define O_SILENT	8u		/* nothing within OUTCOME_MS */
+#define O_ERROR		2u		/* the request failed */
+#define O_DONE		4u		/* the request succeeded; on a NIC: it was used */
+#define O_SILENT	8u		/* no outcome within OUTCOME_MS */
 #define O_REFUSED	(O_RESET | O_ERROR)
 #define O_ANY		(O_REFUSED | O_DONE | O_SILENT)
 
 #define OUTCOME_MS	300
 #define DATA		1		/* the descriptor of the payload, behind the header's */
 #define STATUS		2		/* blk only */
-#define BUFFER		1526u		/* of a receive chain */
+#define BUFFER		1526u		/* length of a receive buffer */
 #define LAPIC		0xfee00000u
 
 const char probe_name[] = "probe-ring";
@@ -35,7 +35,7 @@ struct ring_case {
 	void (*spoil)(struct vioq *q);
 };
 
-static uint16_t head;			/* what goes into the available ring */
+static uint16_t head;			/* the head to put into the avail ring */
 static struct range veneer;
 static volatile struct vio_desc table[512] __attribute__((aligned(4096)));
 
@@ -71,7 +71,7 @@ static void loop_late(struct vioq *q)
 
 /* --- indirect tables --- */
 
-/* The chain moves into the table; descriptor 0 points there. */
+/* Move the chain into an indirect table, to which descriptor 0 points. */
 static void move_to_table(struct vioq *q, uint32_t len)
 {
 	for (unsigned int i = 0; i < 3; i++)
@@ -185,7 +185,7 @@ static void net_only_4_bytes(struct vioq *q)
 static void net_only_header(struct vioq *q) { q->desc[0].flags &= ~D_NEXT; }
 static void net_64k(struct vioq *q) { q->desc[DATA].len = 65537 + 14; }
 
-/* Unknown GSO type, everything else far outside the frame. */
+/* An unknown GSO type; all other fields are far outside of the frame. */
 static void net_odd_header(struct vioq *q) { memset(q->v->data, 0xff, 10); }
 
 static void net_odd_checksum(struct vioq *q)
@@ -251,7 +251,7 @@ static const struct ring_case cases[] = {
 
 /* --- running them --- */
 
-/* A chain that would be good: header, data, and for a disk a status. */
+/* Make a good chain: header, data, and for a disk a status. */
 static void lay_good(struct vioq *q, unsigned int on)
 {
 	struct vio *v = q->v;
@@ -292,7 +292,7 @@ static const char *outcome_name(unsigned int o)
 	return o == O_RESET ? "needs reset" : o == O_ERROR ? "error" : o == O_DONE ? "done" : "silence";
 }
 
-/* A receive chain may be looked at only when a frame is there: one that the gateway of the test network sends. */
+/* The device may read a receive chain only when a frame arrives: make the test network's gateway send one. */
 static unsigned int allowed_for(const struct ring_case *c, unsigned int on)
 {
 	unsigned int allowed = c->allowed;
@@ -304,7 +304,7 @@ static unsigned int allowed_for(const struct ring_case *c, unsigned int on)
 	return option_present("native") ? O_ANY : allowed;
 }
 
-/* Every other device does its work as if nothing had been. */
+/* Count the other devices that do not work as before. */
 static unsigned int others_hurt(const struct vio *culprit)
 {
 	unsigned int hurt = 0;
@@ -357,7 +357,7 @@ static void run_case(struct vio *v, const struct ring_case *c, unsigned int on)
 	vio_put(q, head);
 	vio_kick(q);
 	if (on == ON_RX)
-		vio_send(v);		/* asks for an answer */
+		vio_send(v);		/* causes an answer */
 	got = outcome(q, on);
 	check(got & allowed_for(c, on), got, "ring: %s%s: %s: %s", vio_name(v), ring_name(on), c->name, outcome_name(got));
 	check_aftermath(v, c->name);
@@ -382,7 +382,7 @@ static void run_queue_at(struct vio *v, const char *name, uint64_t desc, uint64_
 	vio_kick(q);
 	vio_kick(q);
 	got = outcome(q, v->type == VIO_NET ? ON_TX : ON_BLK);
-	/* What lies between two descriptors may happen to be a good one. */
+	/* The bytes between two descriptors may happen to be a good descriptor. */
 	check(got & (O_RESET | O_SILENT | (desc & 15 ? O_DONE : 0)), got, "ring: %s: queue %s: %s", vio_name(v), name,
 	      outcome_name(got));
 	check_aftermath(v, name);

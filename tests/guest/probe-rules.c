@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What drivers in the field rely on and no other probe does: interrupt lines by the 8259 and by the I/O APIC, as systems that
- * know nothing else use them; and drivers that take things for granted.  Every virtio device by both transports.
+ * Properties on which drivers in the field rely, and which no other probe tries: interrupt lines by the 8259 and the I/O APIC,
+ * as systems without messages use them; and drivers that assume a certain device.  Every virtio device by both transports.
  */
 #include "vio.h"
 
@@ -17,7 +17,7 @@
 #define F_NET_STATUS	(1ull << 16)
 #define F_NET_CTRL_VQ	(1ull << 17)
 
-/* As QEMU's devices have it, and drivers that do not look. */
+/* Offsets of QEMU's devices, which some drivers assume. */
 #define FIXED_ISR	0x1000
 #define FIXED_DEVICE	0x2000
 #define FIXED_NOTIFY	0x3000
@@ -28,8 +28,8 @@ enum controller { PIC, IOAPIC };
 
 static enum controller controller;
 static volatile uint32_t count;		/* interrupts of the device's line */
-static volatile uint8_t seen;		/* what its ISR said in them */
-static struct vio *volatile handled;	/* whose */
+static volatile uint8_t seen;		/* values of ISR in these interrupts */
+static struct vio *volatile handled;	/* the device whose interrupts these are */
 static uint8_t ioapic_vector, pic_base, line;
 
 static void line_interrupt(void *ctx)
@@ -66,7 +66,7 @@ static void let_in_for(uint32_t ms)
 		__asm__ volatile("sti; nop; nop; cli" : : : "memory");
 }
 
-/* An interrupt comes within two seconds. */
+/* True if an interrupt comes within two seconds. */
 static bool comes(void)
 {
 	struct deadline end = deadline_in_ms(2000);
@@ -85,7 +85,7 @@ static bool silent(void)
 	return count == before;
 }
 
-/* Served, with interrupts off: the rings alone say so. */
+/* With interrupts off, requests complete: only the rings show that. */
 static bool served(struct vio *v)
 {
 	return vio_request(v) == 0;
@@ -115,7 +115,7 @@ static bool each_request(struct vio *v)
 	return true;
 }
 
-/* The handler's read of ISR ended it. */
+/* The handler's read of ISR ends the interrupt. */
 static bool no_storm(struct vio *v)
 {
 	uint32_t before;
@@ -161,7 +161,7 @@ static bool switched_off(struct vio *v)
 	return good && served(v) && comes();
 }
 
-/* Rule 7: nobody takes the line, everything is served. */
+/* Rule 7: nobody handles the line, and all requests complete. */
 static bool polled_with_line_masked(struct vio *v)
 {
 	mask(true);
@@ -216,7 +216,7 @@ static void by_lines(struct vio *v, enum vio_transport t)
 
 /* --- what is taken for granted --- */
 
-/* Rule 2: BAR4 has the common structure at 0, and so on; transmit is kicked at +4. */
+/* Rule 2: BAR4 has the common structure at 0, and so on; the transmit queue's kick is at +4. */
 static bool fixed_places(struct vio *v)
 {
 	volatile uint8_t *bar = pci_memory_bar(v->bdf, 4);
@@ -234,11 +234,11 @@ static bool fixed_places(struct vio *v)
 	       (v->type != VIO_NET || (uint32_t)v->q[NET_TX].notify == (uint32_t)bar + FIXED_NOTIFY + 4);
 }
 
-/* Rule 3: the device is found by function 0 of bus 0 alone, with header type and vendor read as one dword each. */
+/* Rule 3: a driver that looks only at function 0 on bus 0, and reads header type and vendor as dwords, finds the device. */
 static bool function_0_of_bus_0(struct vio *v)
 {
 	if (FUNCTION(v->bdf))
-		return true;		/* such a driver does not find it: veneer,slot puts it at a function 0 */
+		return true;		/* such a driver does not find this one: veneer,slot puts it at a function 0 */
 	for (unsigned int device = 0; device < 32; device++) {
 		outl(0xcf8, 0x80000000u | device << 11);
 		if ((inl(0xcfc) & 0xffff) == 0x1af4 && (pci_bdf)(device << 3) == v->bdf)
@@ -257,7 +257,7 @@ static uint16_t size_of_queue(struct vio *v, uint16_t index)
 	return read16(v->common + M_QUEUE_SIZE);
 }
 
-/* Rule 4: a driver that wants MAC, STATUS and CTRL_VQ, and exactly three queues. */
+/* Rule 4: a driver that demands MAC, STATUS and CTRL_VQ, and exactly three queues. */
 static bool three_queues(struct vio *v)
 {
 	uint64_t want = F_NET_MAC | F_NET_STATUS | F_NET_CTRL_VQ;
@@ -271,7 +271,7 @@ static bool three_queues(struct vio *v)
 	return size_of_queue(v, 2) && !size_of_queue(v, 3) && served(v);
 }
 
-/* Rule 9: the command register as firmware may leave it, without bus mastering, from the first access on. */
+/* Rule 9: from the first access on the command register has bus mastering off, as firmware may leave it. */
 static bool never_bus_master(struct vio *v)
 {
 	uint16_t command = pci_read16(v->bdf, PCI_COMMAND);
@@ -325,7 +325,7 @@ void probe(void)
 	ioapic_vector = irq_alloc(line_interrupt, (void *)LINES);
 	each(for_granted);
 	controller = PIC;
-	/* As after a reset: the 8259s' vectors are learned only while a line can be used (docs/guests.md). */
+	/* Reset all devices: Veneer learns the 8259s' vectors only while a line can be used (docs/guests.md). */
 	for (unsigned int i = 0; i < vio_count; i++)
 		intx_off(&vios[i], false);
 	pic_init(pic_base);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Starts all processors, looks from each for what is hidden, then all work on the same disks and card at once: each writes
- * blocks of its own, reads them back, and sends frames, by queues that they share under a lock of this program's; the answers
- * to those are received meanwhile.  Completions come by MSI-X to the first processor alone.  One that does not come is looked
- * for in the used ring, without a kick: there, its interrupt is lost; not there, its kick is.
+ * Starts all processors, and checks on each that hidden things are hidden.  Then all work on the same disks and the same card
+ * at once: each writes blocks of its own, reads them back, and sends frames, by queues that they share under a lock; meanwhile
+ * answers to the frames are received.  All MSI-X messages go to the first processor.  If a completion does not come, the probe
+ * looks for it in the used ring, without a kick: if it is there, the interrupt is lost, else the kick.
  *
  * Options: cpus=N, how many there must be; hidden=BDF[,BDF]... what no processor may see; seconds=N of work (3);
  * crash: the others die; x2apic: all switch to x2APIC mode; untrapped: that no write to the local APIC exits.
@@ -14,12 +14,12 @@
 #define MAX_CPUS	SMP_MAX
 #define CF8		0xcf8
 #define CFC		0xcfc
-#define SLOT		4u		/* descriptors that one processor has of a queue */
+#define SLOT		4u		/* descriptors of a queue that each processor has */
 #define SECTORS		8u
 #define MAX_NICS	2u
 #define RX_BUFFERS	64u
-#define ETHERTYPE_ARP	0x0608u		/* as it lies in memory */
-#define STALL_MS	10000u		/* nothing takes so long but what never comes */
+#define ETHERTYPE_ARP	0x0608u		/* in memory order */
+#define STALL_MS	10000u		/* after this time a completion will never come */
 
 const char probe_name[] = "probe-smp";
 
@@ -69,7 +69,7 @@ static void look(void)
 
 /* --- work --- */
 
-/* Interrupts of all devices come to the first processor; which descriptor it was says whose request it is. */
+/* Interrupts of all devices come to the first processor; the descriptor's number tells whose request it is. */
 static void harvest(void *ctx)
 {
 	struct vector *w = ctx;
@@ -83,7 +83,7 @@ static void harvest(void *ctx)
 	}
 }
 
-/* Answers to what was sent; their buffers are given back at once. */
+/* Take the answers, and give their buffers back at once. */
 static void harvest_rx(void *ctx)
 {
 	struct vio *v = ctx;
@@ -110,7 +110,7 @@ static void submit(struct vio *v, struct vioq *q, unsigned int cpu)
 	vio_kick(q);
 }
 
-/* False when it did not come, and why is counted. */
+/* Wait for a completion.  False if it does not come; then count the reason. */
 static bool wait_done(struct vio *v, struct vioq *q, unsigned int cpu)
 {
 	struct deadline end = deadline_in_ms(STALL_MS);
@@ -224,7 +224,7 @@ static void start_others(uint32_t expected)
 
 /* --- devices --- */
 
-/* A vector for a queue, in the entry of its number, to this processor. */
+/* Set the entry with the queue's number to a vector of this processor. */
 static bool queue_entry(struct vio *v, unsigned int queue, uint8_t vector)
 {
 	volatile uint8_t *entry = (volatile uint8_t *)pci_memory_bar(v->bdf, 1) + queue * 16;
@@ -277,7 +277,7 @@ static bool start_device(struct vio *v)
 	return true;
 }
 
-/* A frame that is in the ring for a second without its interrupt. */
+/* Check for a received frame that is in the ring for a second without an interrupt. */
 static void check_received(void)
 {
 	struct deadline end = deadline_in_ms(1000);
@@ -342,7 +342,7 @@ static void none(void *ctx)
 {
 }
 
-/* With all processors running the local APIC is not watched any more. */
+/* Once all processors run the local APIC is no longer watched. */
 static void check_untrapped(void)
 {
 	struct veneer_counter before, after;

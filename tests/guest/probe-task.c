@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Hardware task switches of a 32-bit kernel: by JMP, CALL and IRET, by task gates for INT, exceptions, NMIs and #DF, with and
- * without paging.  On SVM the processor does them, on VMX Veneer.
+ * without paging.  On SVM the processor executes them, on VMX Veneer does.
  */
 #include "guest.h"
 
@@ -39,7 +39,7 @@ static uint64_t gdt[8], ldt[1];
 static uint64_t idt[256];
 static uint32_t stack[1024];
 
-/* What the other task saw, and what it does. */
+/* What the other task has seen, and its instructions. */
 static volatile uint32_t runs, seen_eflags, seen_cr0, seen_error, seen_fs, seen_ebx, seen_window, seen_dr7, resume, nmis_inside;
 
 static uint64_t descriptor(uint32_t base, uint32_t limit, uint32_t rights)
@@ -77,7 +77,7 @@ static void look(uint32_t ebx)
 		main_tss.eip = resume;
 }
 
-/* In an NMI's task: two more are sent, one of which waits for the IRET. */
+/* In an NMI's task: send two more, one of which stays pending until the IRET. */
 static void other_nmis(void)
 {
 	uint32_t before = runs;
@@ -99,7 +99,7 @@ void other_task(uint32_t ebx)
 		other_nmis();
 }
 
-/* Behind the IRET the task goes on when it is called again.  With an error code on the stack it starts one deeper. */
+/* When the task is called again it continues behind its IRET.  An error code on its stack moves the stack by one word. */
 void other_entry(void);
 void other_jmp(void);
 __asm__(".text\nother_entry:\n\tpushl %ebx\n\tcall other_task\n\tpopl %ebx\n\tiret\n\tjmp other_entry\n"
@@ -142,7 +142,7 @@ static void init_tables(void)
 	__asm__ volatile("lidt %0; ltr %w1" : : "m"(p), "r"(SEL_MAIN));
 }
 
-/* Registers of the main task over a switch by @insn. */
+/* Check the main task's registers across a switch by @insn. */
 #define SWITCH(insn) ({									\
 	uint32_t b_ = 0x11111111, s_ = 0x22222222, d_ = 0x33333333, ok_;			\
 	__asm__ volatile("stc; " insn "; setc %b0; movzbl %b0, %0"				\
@@ -234,7 +234,7 @@ static void check_nmi(void)
 	idt[VECTOR_NMI] = gate;
 }
 
-/* The same by 4 MiB pages, but for the window; then the main task's tables again. */
+/* Identity mapping by 4 MiB pages, except for the window; afterwards the main task's tables again. */
 static void check_paging(void)
 {
 	static uint32_t directory[2][1024] __attribute__((aligned(4096)));
@@ -267,7 +267,7 @@ void probe(void)
 	check_nmi();
 	check_paging();
 	if (option_present("bad")) {
-		/* CS is no code: the guest ends with a report. */
+		/* CS is not a code segment: the guest ends with a report. */
 		prepare(other_entry);
 		other_tss.cs = SEL_DATA;
 		__asm__ volatile("ljmp $0x20, $0");

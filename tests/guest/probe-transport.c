@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a device on PCI looks like and bears: identity and layout as drivers take them for granted, registers in every width,
- * BARs that move, decoding that goes and comes, a kernel that starts over the last one's rings.  Options:
+ * A virtio device on PCI: identity and layout that drivers assume, registers in every width, BARs that move, decoding that is
+ * switched, a kernel that starts while the previous kernel's rings are set.  Options:
  *
  *   bars=ADDR+SIZE,...	memory BARs of the real devices, hidden: a twin's BAR is put over them and away again
  *   modern_only=1	the devices have no legacy interface
@@ -10,7 +10,7 @@
 #include "vio.h"
 
 #define ONES		0xffffffffu
-#define FREE_MEMORY	0xe0000000u	/* nothing is there on the tests' machines */
+#define FREE_MEMORY	0xe0000000u	/* unused on the tests' machines */
 #define FREE_PORTS	0xe100u
 #define RAM		0x00800000u
 #define CAP_PM		0x01
@@ -22,7 +22,7 @@ const char probe_name[] = "probe-transport";
 
 static bool modern_only;
 
-/* On @v, reset, with v->transport set. */
+/* A check of @v, after a reset, with v->transport set. */
 struct try {
 	const char *name;
 	bool (*fn)(struct vio *v);
@@ -44,7 +44,10 @@ static void bar_set(struct vio *v, unsigned int n, uint32_t addr)
 	vio_look(v);
 }
 
-/* What empty addresses read differs: ones on a bus, zero in an emulator.  A device's registers read neither. */
+/*
+ * True if the common structure is at @base.  Empty addresses read as ones on a bus, as zeros in an emulator; a device's
+ * registers read as neither.
+ */
 static bool common_at(struct vio *v, uint32_t base)
 {
 	return read16((void *)((base & ~15u) + M_NUM_QUEUES)) == (v->type == VIO_NET ? 3 : 1);
@@ -92,7 +95,7 @@ static bool layout(struct vio *v)
 	bool good = modern_only || ((bar(v, 0) & 3) == 1 && bar(v, 0) < 0x10000);
 
 	good = good && !(bar(v, 1) & 15) && bar(v, 1) && !(base & 15) && base && !bar(v, 2) && !bar(v, 3) && !bar(v, 5);
-	good = good && (uint32_t)v->common == base;		/* some hard-wire it */
+	good = good && (uint32_t)v->common == base;		/* hard-wired by some drivers */
 	good = good && v->notify_multiplier == 4 && v->isr && v->config && v->window_cap;
 	write16(v->common + M_QUEUE_SELECT, 1);
 	return good && (v->type == VIO_BLK || read16(v->common + M_QUEUE_NOTIFY_OFF) == 1);
@@ -105,13 +108,13 @@ static bool capabilities(struct vio *v)
 
 	while ((cap = pci_capability(v->bdf, PCI_CAP_VENDOR, cap)) && n++ < 10)
 		types |= 1u << pci_read8(v->bdf, cap + 3);
-	/* None says that there is a function-level reset, nor suspends. */
+	/* No capability offers a function-level reset or power states. */
 	return types == 0x3e && pci_capability(v->bdf, PCI_CAP_MSIX, 0) && pci_capability(v->bdf, PCI_CAP_MSI, 0) &&
 	       !pci_capability(v->bdf, CAP_PM, 0) && !pci_capability(v->bdf, CAP_EXPRESS, 0) &&
 	       !pci_capability(v->bdf, CAP_ADVANCED, 0);
 }
 
-/* No driver needs what is not there; each must be free to take one alone. */
+/* All features that drivers need are offered; a driver may accept each one alone. */
 static bool features(struct vio *v)
 {
 	uint64_t offered = vio_offered(v), unwanted = 1ull << 15 | 1ull << 22 | 1ull << 34;
@@ -120,7 +123,7 @@ static bool features(struct vio *v)
 	if ((offered & needed) != needed || (offered & unwanted))
 		return false;
 	for (unsigned int bit = 0; bit < 32; bit++) {
-		/* The ring's own are the probe-ring's; a header with a checksum wish is not sent here. */
+		/* Ring features are tested by probe-ring; this probe sends no header that requests a checksum. */
 		if (!(offered & 1ull << bit) || bit == 29)
 			continue;
 		if (!vio_start(v, v->transport, 1ull << bit) || vio_request(v))
@@ -129,7 +132,7 @@ static bool features(struct vio *v)
 	return true;
 }
 
-/* One driver insists on exactly so many. */
+/* One driver demands this exact number. */
 static bool queue_count(struct vio *v)
 {
 	unsigned int want = v->type == VIO_NET ? 3 : 1, n = 0;
@@ -173,7 +176,7 @@ static bool modern_widths(volatile uint8_t *p, uint32_t from, uint32_t to)
 	return true;
 }
 
-/* Features and queue addresses, and the device's configuration: all else has registers that are narrower. */
+/* Features, queue addresses and the device's configuration in every width; all other registers are narrower. */
 static bool all_widths(struct vio *v)
 {
 	if (!works(v))
@@ -210,14 +213,14 @@ static bool address_in_halves(struct vio *v)
 	if (v->transport != VIO_MODERN)
 		return true;
 	write16(v->common + M_QUEUE_SELECT, 0);
-	write32(v->common + M_QUEUE_DESC + 4, 0x12);		/* the upper first */
+	write32(v->common + M_QUEUE_DESC + 4, 0x12);		/* the upper half first */
 	write32(v->common + M_QUEUE_DESC, 0x345000);
 	write16(v->common + M_QUEUE_DESC + 2, 0x67);
 	write8(v->common + M_QUEUE_DESC + 1, 0x80);
 	return read32(v->common + M_QUEUE_DESC) == 0x678000 && read32(v->common + M_QUEUE_DESC + 4) == 0x12;
 }
 
-/* By 64 bits, as kernels of 64 bits do: an access of 8 bytes is two of 4. */
+/* Accesses of 8 bytes, as 64-bit kernels make them, count as two of 4. */
 static bool by_64_bits(struct vio *v)
 {
 	volatile uint8_t *table = (volatile uint8_t *)(bar(v, 1) & ~15u);
@@ -255,7 +258,7 @@ static bool sized_while_on(struct vio *v)
 	return good && vio_request(v) == 0;		/* it ran on */
 }
 
-/* Live: the rings stay, the registers move. */
+/* While the device runs the registers move; the rings stay. */
 static bool memory_moves(struct vio *v)
 {
 	uint32_t was4 = bar(v, 4), was1 = bar(v, 1);
@@ -289,7 +292,7 @@ static bool ports_move(struct vio *v)
 	return good && inl(FREE_PORTS) == ONES && works(v);
 }
 
-/* Where it cannot be it is off, and nothing is harmed. */
+/* At an impossible address the BAR is off, without harm. */
 static bool not_over_ram(struct vio *v)
 {
 	uint32_t was = bar(v, 4);
@@ -306,7 +309,7 @@ static bool not_over_ram(struct vio *v)
 	return good && works(v);
 }
 
-/* Over another twin's registers: whichever of the two answers, both work when they are apart again. */
+/* Over another twin's registers: either may answer; both work when they are apart again. */
 static bool over_each_other(struct vio *v)
 {
 	struct vio *other = &vios[(v->number + 1) % vio_count];
@@ -325,7 +328,7 @@ static bool over_each_other(struct vio *v)
 	return good;
 }
 
-/* What was hidden there before stays hidden after. */
+/* The range that was hidden before is hidden afterwards. */
 static bool over_hidden_bars(struct vio *v)
 {
 	const char *s = boot_option("bars");
@@ -366,7 +369,7 @@ static bool decoding_off(struct vio *v)
 	return good && vio_request(v) == 0;		/* it ran on */
 }
 
-/* One of the two is enough for its own interface. */
+/* With one kind of decoding on, the interface that uses it works. */
 static bool decoding_half(struct vio *v)
 {
 	bool good;
@@ -383,7 +386,7 @@ static bool decoding_half(struct vio *v)
 
 /* --- lives --- */
 
-/* What a system does around sleep: all off and written again as it was. */
+/* As a system does around sleep: all registers off, then restored. */
 static bool suspended(struct vio *v)
 {
 	uint32_t saved[16];
@@ -401,7 +404,7 @@ static bool suspended(struct vio *v)
 	return good && works(v);
 }
 
-/* After a soft reboot: the first kernel's rings stand, and the second one begins without a reset. */
+/* After a soft reboot the first kernel's rings are still set, and the second kernel begins without a reset. */
 static bool starts_over(struct vio *v)
 {
 	for (unsigned int round = 0; round < 3; round++) {

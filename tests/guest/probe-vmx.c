@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * On an Intel processor: everything is as on one without VMX, SMX, Intel PT and debug store, and what VMX cannot let through
- * (XSETBV, INVD, CR0.NE, PAE's pointers, MTRRs) works as on a bare machine.
+ * On an Intel processor: all is as on a processor without VMX, SMX, Intel PT and debug store.  Operations that VMX cannot let
+ * through (XSETBV, INVD, CR0.NE, PAE's pointers, MTRRs) work as on a bare machine.
  */
 #include "guest.h"
 
@@ -99,7 +99,7 @@ static void check_msrs(void)
 	check(try_rdmsr(MSR_DS_AREA, &v) || try_wrmsr(MSR_DS_AREA, 0) || try_wrmsr(MSR_PEBS_ENABLE, 1), false,
 	      "vmx: the MSRs of the debug store are not there");
 	check(try_rdmsr(MSR_SMM_MONITOR, &v) || try_wrmsr(MSR_SMM_MONITOR, 0), false, "vmx: IA32_SMM_MONITOR_CTL is not there");
-	/* A processor on which VMX is off and locked has this one. */
+	/* A processor with VMX disabled and locked has this MSR. */
 	if (try_rdmsr(MSR_FEATURE_CONTROL, &v))
 		check((uint32_t)v & 7, 1, "vmx: IA32_FEATURE_CONTROL is locked with VMX off");
 	check(try_wrmsr(MSR_FEATURE_CONTROL, 5), false, "vmx: IA32_FEATURE_CONTROL cannot be written");
@@ -160,7 +160,7 @@ static void check_xsetbv(void)
 	try_cr4(cr4);
 }
 
-/* The guest's MTRRs read back what it wrote; one over memory that nobody uses here. */
+/* The guest's MTRRs read back as written; one covers memory that is unused here. */
 static void check_mtrrs(void)
 {
 	uint64_t cap = 0, base = 0, mask = 0, def = 0, v = 0;
@@ -186,7 +186,7 @@ static void check_mtrrs(void)
 	check(try_wrmsr(last + 2, 0), false, "vmx: an MTRR that does not exist is refused");
 }
 
-/* Identity-mapped, by the four pointers that VMX keeps in its control structure. */
+/* Identity mapping by the four pointers that VMX keeps in the VMCS. */
 static void check_pae(void)
 {
 	static uint64_t directory[4][512] __attribute__((aligned(4096))), pointers[4] __attribute__((aligned(32)));
@@ -219,7 +219,7 @@ static void on_deadline(void *ctx)
 	deadlines++;
 }
 
-/* Until the TSC is there: the number of deadlines that came meanwhile. */
+/* Wait until the TSC has this value.  Return the number of timer interrupts meanwhile. */
 static uint32_t deadlines_until(uint64_t tsc)
 {
 	uint32_t before = deadlines;
@@ -229,7 +229,7 @@ static uint32_t deadlines_until(uint64_t tsc)
 	return deadlines - before;
 }
 
-/* The deadline of the local APIC's timer is one of the guest's TSC, whatever the guest has written into that. */
+/* The local APIC timer's deadline is compared with the guest's TSC, whatever the guest has written to the TSC. */
 static void check_deadline(const char *how, uint64_t ahead)
 {
 	uint64_t before = rdtsc(), deadline;
@@ -240,7 +240,7 @@ static void check_deadline(const char *how, uint64_t ahead)
 	check(try_wrmsr(MSR_TSC_DEADLINE, deadline), true, "vmx: %s: the timer's deadline can be set", how);
 	check(deadlines_until(deadline - 5000000), 0, "vmx: %s: it does not come before its time", how);
 	check(deadlines_until(deadline + 100000000), 1, "vmx: %s: and then it comes", how);
-	/* One that is set comes nearer with the TSC that is written. */
+	/* A write to the TSC moves it towards a deadline that is set. */
 	try_wrmsr(MSR_TSC_DEADLINE, rdtsc() + (1ull << 40) + 20000000);
 	try_wrmsr(MSR_TSC, rdtsc() + (1ull << 40));
 	check(deadlines_until(rdtsc() + 100000000), 1, "vmx: %s: one that is set comes nearer with the TSC", how);

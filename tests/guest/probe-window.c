@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A driver that wants more of a disk than the window it was given.  Inside every sector begins with 'W' (by the test) and
- * can be written; outside nothing can be read, written, discarded or zeroed, by whatever numbers.  The test compares the disk
- * afterwards on the host.
- * Options: disks=N block devices; of each sectors0=N first0=N (sectors1 ...): its size and where its window begins on the real
+ * A driver that tries to access more of a disk than its window.  Inside the window every sector begins with 'W' (written by the
+ * test) and is writable; outside, nothing can be read, written, discarded or zeroed, by any numbers.  The test compares the
+ * disk afterwards on the host.
+ * Options: disks=N block devices; for each sectors0=N first0=N (sectors1 ...): the window's size, and its beginning on the real
  * disk, in sectors of 512 bytes.
  */
 #include "vio.h"
@@ -35,7 +35,7 @@ static uint64_t capacity(struct vio *v)
 	return (uint64_t)high << 32 | low;
 }
 
-/* Bytes of the buffer that are not @c. */
+/* Count the bytes of the buffer that are not @c. */
 static uint32_t others(uint8_t c, uint32_t len)
 {
 	uint32_t n = 0;
@@ -66,7 +66,7 @@ static void refused(struct vio *v, uint64_t sector, uint32_t sectors, const char
 	}
 }
 
-/* Two ranges in one request, the second of which lies outside: one is allowed, so neither may be done. */
+/* Two ranges in one request, the second outside of the window: only one range is allowed, so neither may be carried out. */
 static void two_ranges(struct vio *v, uint64_t size)
 {
 	struct range_req *r = (void *)buf;
@@ -78,7 +78,7 @@ static void two_ranges(struct vio *v, uint64_t size)
 	check(vio_blk(v, BLK_DISCARD, 0, r, sizeof(*r) - 1) > BLK_S_OK, true, "%s: discard a part of a range", vio_name(v));
 }
 
-/* Requests that name a place and have none, and types that there are not, with a place outside. */
+/* Requests that have a sector number but do not use it, and unknown types, with a sector outside of the window. */
 static void no_place(struct vio *v, uint64_t size)
 {
 	static const uint32_t none[] = { 2, 3, 5, 7, 10, 12, 14, 15, 16, 17, 0x80000000, 0x80000001, 0xffffffff };
@@ -95,7 +95,7 @@ static void no_place(struct vio *v, uint64_t size)
 	check(taken, 0, "%s: other types", vio_name(v));
 }
 
-/* What does not begin in the window, does not end in it, or only seems to when the sum or the product wraps. */
+/* Requests that begin or end outside of the window, or seem to be inside because a sum or product wraps. */
 static void outside(struct vio *v, uint64_t size, uint64_t first)
 {
 	refused(v, size, 8, "the first behind the end");

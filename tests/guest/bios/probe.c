@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Asks Veneer's BIOS services what boot loaders ask, in real mode, and what they should not.  The host (tests/vm/bios.bats)
- * made three disks, in which 32-bit word n is the disk's pattern + n where nothing else stands:
- *	80h	64 MiB, SATA, writable: this program, and the pattern from sector 64 on
- *	81h	64 MiB, NVMe, read-only: the pattern
- *	82h	9 GiB, SATA, read-only: the pattern in 64 sectors from 16450528 on (the end of cylinder 1023) and in the last 64
+ * In real mode, calls Veneer's BIOS services as boot loaders do, and as nobody should.  The host (tests/vm/bios.bats) has made
+ * three disks; unless something else is there, 32-bit word n of a disk is the disk's pattern + n:
+ * 	80h	64 MiB, SATA, writable: this program, and the pattern from sector 64 on
+ * 	81h	64 MiB, NVMe, read-only: the pattern
+ * 	82h	9 GiB, SATA, read-only: the pattern in 64 sectors from 16450528 on (the end of cylinder 1023) and in the last 64
  * A disk with sectors of 4096 bytes has no number.
  */
 #include <stdbool.h>
@@ -20,7 +20,7 @@
 
 #define BUFFER		0xe000u		/* 8 KiB of segment 0 */
 #define HIGH_SEG	0x2000u		/* 64 KiB and more for large transfers */
-#define FLAT		0x300000u	/* above 1 MiB */
+#define FLAT		0x300000u	/* address above 1 MiB */
 #define MARK		((volatile uint32_t *)0x4f0)	/* "intra-application": survives INT 19h */
 #define MARK_AGAIN	0x4e494741u
 #define CF		1u
@@ -80,7 +80,7 @@ static void poke(uint16_t seg, uint32_t off, uint32_t v)
 	__asm__ volatile("movw %0, %%fs; movl %1, %%fs:(%2)" : : "r"(seg), "r"(v), "r"(off) : "memory");
 }
 
-/* With DS beyond 64 KiB: after unreal(). */
+/* Read with DS beyond 64 KiB, after unreal(). */
 static uint32_t peek_far(uint32_t at)
 {
 	uint32_t v;
@@ -96,7 +96,7 @@ static bool carry(void) { return regs.eflags & CF; }
 static uint8_t ah(void) { return (uint8_t)(regs.eax >> 8); }
 static uint16_t low(uint32_t r) { return (uint16_t)r; }
 
-/* INT 13h with segments 0; the status with CF in bit 8. */
+/* Call INT 13h with segments 0.  Return the status, with CF in bit 8. */
 static uint32_t int13(uint16_t ax, uint16_t bx, uint16_t cx, uint16_t dx)
 {
 	regs = (struct regs){
@@ -112,7 +112,7 @@ static uint32_t int13(uint16_t ax, uint16_t bx, uint16_t cx, uint16_t dx)
 
 static uint16_t far_segment;
 
-/* Read or write by cylinder to segment far_segment. */
+/* Read or write by cylinder, head and sector; the buffer is in segment far_segment. */
 static uint32_t chs(uint16_t ax, uint16_t bx, uint32_t cylinder, uint32_t head, uint32_t sector, uint8_t drive)
 {
 	regs.es = far_segment;
@@ -139,7 +139,7 @@ static void clear(uint16_t seg, uint32_t bytes)
 		poke((uint16_t)(seg + (i >> 4 & 0xff00)), i & 0xfff, 0xeeeeeeee);
 }
 
-/* Whether @count sectors at @seg:0 are a pattern's from @lba on. */
+/* True if the @count sectors at @seg:0 are the pattern's from @lba on. */
 static bool holds(uint16_t seg, uint32_t count, uint32_t lba, uint32_t pattern)
 {
 	for (uint32_t i = 0; i < count * 128; i++)
@@ -213,7 +213,7 @@ static void test_parameters(void)
 	check(ah() | (carry() ? 0x100 : 0), ERROR(1), "parameters: no room");
 }
 
-/* The command register of the virtio function behind a drive. */
+/* Return the command register of a drive's virtio function. */
 static uint32_t command_register(uint32_t drive)
 {
 	static uint8_t buffer[66] __attribute__((aligned(4)));
@@ -227,7 +227,7 @@ static uint32_t command_register(uint32_t drive)
 	return v & 7;
 }
 
-/* As firmware leaves them: the controller that it started from is bus master, no other. */
+/* As after firmware: only the controller from which it started is bus master. */
 static void test_bus_master(void)
 {
 	check(command_register(0x80), 7, "bus master: the boot disk's function");
@@ -363,7 +363,7 @@ static void test_wrong_packets(void)
 	check_true(holds(BUFFER >> 4, 1, 64, PATTERN(0x80)), "wrong packets: its data");
 }
 
-/* Boot sectors use the page of the BIOS's data, which Veneer's disks cannot reach by themselves. */
+/* Boot sectors use the page of the BIOS's data, to which Veneer's disks cannot transfer directly. */
 static void test_first_page(void)
 {
 	check(edd(0x42, 0x81, 500, 5, 0, 0x600), 0, "first page: read over its end");
@@ -372,7 +372,7 @@ static void test_first_page(void)
 	check(edd(0x43, 0x80, 3000, 2, 0, 0x600), 0, "first page: written from");
 }
 
-/* The host looks at what this leaves on the disk. */
+/* The host checks the disk afterwards. */
 static void test_writes(void)
 {
 	far_segment = HIGH_SEG;
@@ -481,7 +481,7 @@ static void test_sizes(void)
 	check_true(!in_ram(low(regs.eax) << 10), "memory sizes: Veneer's stub is not");
 }
 
-/* What misses behind the RAM is Veneer's. */
+/* Memory that is missing behind the RAM is Veneer's. */
 static void test_veneer(void)
 {
 	uint64_t end = first_end();
@@ -496,7 +496,7 @@ static void test_veneer(void)
 	check(edd_flat(0x42, 0x80, 64, 1, end - 512), 0, "Veneer: the last sector below it");
 }
 
-/* What is not answered for is the machine's own: a move of memory through protected mode, a table, the clock. */
+/* Other functions are the machine's own BIOS: a move of memory by protected mode, a table, the clock. */
 static void test_bios(void)
 {
 	static uint64_t gdt[6];
@@ -549,7 +549,9 @@ static void hook(void)
 	*(volatile uint32_t *)(0x1c * 4) = (uint32_t)tick_entry;
 }
 
-/* The timer's handler reads, too, and harms no read that is under way; most are done by then, and nobody has asked yet. */
+/*
+ * The timer's handler reads, too, and harms no read in flight; most reads are done by then, but nobody has polled for them yet.
+ */
 static void test_nested(void)
 {
 	uint32_t good = 0, i;
@@ -574,7 +576,7 @@ static void test_nested(void)
 
 /* --- the order --- */
 
-/* Started by INT 19h: give up by INT 18h, from which only the timer's handler comes back. */
+/* Started by INT 19h: give up by INT 18h; only the timer's handler still runs afterwards. */
 static void again(void)
 {
 	passed = MARK[1];

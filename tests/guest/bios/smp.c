@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A guest in real mode with two processors.  The first one reads drive 81h by INT 13h; the second one reads the same disk by
- * its legacy virtio-blk registers, resets that device now and then, and calls INT 13h itself between.  Everything that is read
- * is compared: 32-bit word n of the disk is the pattern of bios.bats for drive 81h + n.
+ * A guest in real mode with two processors.  The first reads drive 81h by INT 13h; the second reads the same disk by its legacy
+ * virtio-blk registers, resets that device now and then, and calls INT 13h in between.  Both compare everything that they read:
+ * 32-bit word n of the disk is the pattern of bios.bats for drive 81h + n.
  */
 #include "../lib/bare.h"
 
@@ -24,7 +24,7 @@
 #define BIOS_BUFFER	0x1000u		/* 64 KiB for each processor: segments 1000h and 2000h */
 #define ROUNDS		300u
 
-/* What start.S and a caller of the BIOS share; each processor has its own. */
+/* Shared by start.S and a caller of the BIOS; one for each processor. */
 struct packet {
 	uint8_t size, reserved;
 	uint16_t count, off, seg;
@@ -81,7 +81,7 @@ static bool holds(uint16_t seg, uint32_t off, uint32_t sectors, uint32_t lba)
 
 /* --- INT 13h --- */
 
-/* Busy with the other's call, or taken along by a reset: again. */
+/* Repeat the call while the other processor's is in progress, or if a reset has cancelled it. */
 static void by_bios(unsigned int cpu, uint32_t lba)
 {
 	uint16_t seg = (uint16_t)(BIOS_BUFFER * (cpu + 1));
@@ -137,7 +137,7 @@ static void by_virtio(uint32_t lba)
 	descriptor(0, REQUEST_SEG << 4, 16, 1);
 	descriptor(1, (REQUEST_SEG << 4) + DATA, BLOCKS * 512, 3);
 	descriptor(2, (REQUEST_SEG << 4) + STATUS, 1, 2);
-	/* Each entry of the ring stays 0, the head. */
+	/* All entries of the ring stay 0, the head. */
 	__asm__ volatile("" : : : "memory");
 	poke(RING_SEG, AVAIL, next << 16 | 1);
 	outw(io + 16, 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Dies by a triple fault some calls deep: a write to where nothing is mapped, with no handler that could be reached. */
+/* Ends by a triple fault some calls deep: a write to an unmapped address, with no handler that could run. */
 
 void crash_main(void);
 

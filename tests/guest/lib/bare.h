@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* For probes of one file, which may run in real mode: ports, COM1, and results as guest.h has them. */
+/* For probes of a single file, which may run in real mode: ports, COM1, and results in the form of guest.h. */
 #ifndef BARE_H
 #define BARE_H
 

@@ -47,7 +47,7 @@ void note(const char *text, ...)
 	printf("\n");
 }
 
-/* A probe that checked nothing has not passed. */
+/* A probe without a check has not passed. */
 void probe_exit(void)
 {
 	printf("%s: %u passed, %u failed\n", probe_name, passed, failed);
@@ -87,7 +87,7 @@ bool take_bdf(const char **s, pci_bdf *out)
 	return bus < 256 && device < 32 && function < 8;
 }
 
-/* "name" or "name=...". */
+/* True if the command line has "name" or "name=...". */
 bool option_present(const char *name)
 {
 	size_t n = strlen(name);

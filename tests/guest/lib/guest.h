@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What probe kernels share.  A probe defines probe_name and probe(); every check() prints one line, "PASS name" or
- * "FAIL name: got X expected Y"; at the end stands "probe-x: N passed, M failed", and 0 or 1 goes to the debug-exit port F4.
+ * Shared by the probe kernels.  A probe defines probe_name and probe().  Every check() prints one line, "PASS name" or "FAIL
+ * name: got X expected Y"; the last line is "probe-x: N passed, M failed", and 0 or 1 goes to the debug-exit port F4.
  */
 #ifndef GUEST_H
 #define GUEST_H
@@ -15,7 +15,7 @@ void probe(void);
 
 /* --- guest.c: results --- */
 
-/* @name is a printf format for what follows.  True when they are equal. */
+/* True if @got equals @expected.  @name is a printf format for the arguments behind it. */
 bool check(uint32_t got, uint32_t expected, const char *name, ...);
 /* For conditions that this machine cannot show: "SKIP name". */
 void skip(const char *name, ...);
@@ -24,12 +24,12 @@ void probe_exit(void) __attribute__((noreturn));
 
 /* --- guest.c: options "name=..." --- */
 
-/* One hexadecimal number from *@s, which is moved behind it.  False when there is none. */
+/* Read a hexadecimal number at *@s, and move *@s behind it.  False if there is none. */
 bool take_hex(const char **s, uint32_t *out);
 /* "00:1f.2" */
 bool take_bdf(const char **s, pci_bdf *out);
 bool option_present(const char *name);
-/* A decimal option, or @otherwise. */
+/* Return the value of a decimal option, or @otherwise. */
 uint32_t option_number(const char *name, uint32_t otherwise);
 
 /* --- trap.c: exceptions that a probe waits for --- */
@@ -43,8 +43,8 @@ extern volatile uint32_t trap_resume;
 extern volatile struct trap_info { int vector; uint32_t error, eip, eflags; } trap_last;
 
 /*
- * Execute @insn, which may fault: the exception's vector, or NO_TRAP.  A fault continues behind @insn, whose outputs are then
- * undefined: so there are none but by memory.
+ * Execute @insn, which may fault.  The result is the exception's vector, or NO_TRAP.  After a fault execution continues behind
+ * @insn with its outputs undefined: so outputs go through memory only.
  */
 #define TRY(insn, ...) ({								\
 	trap_last.vector = NO_TRAP;							\
@@ -52,32 +52,32 @@ extern volatile struct trap_info { int vector; uint32_t error, eip, eflags; } tr
 			 : : __VA_ARGS__);						\
 	trap_last.vector; })
 
-/* MSR accesses that may fault: false when they did. */
+/* MSR accesses that may fault: false if they did. */
 bool try_rdmsr(uint32_t msr, uint64_t *out);
 bool try_wrmsr(uint32_t msr, uint64_t v);
 
-/* Call Veneer.  The vector when it faulted, else NO_TRAP with the answer in *@a, *@b, *@c. */
+/* Call Veneer.  Return the vector of a fault, or NO_TRAP with the answer in *@a, *@b, *@c. */
 int try_hypercall(uint32_t *a, uint32_t *b, uint32_t *c);
 
-/* Takes the guest's own NMIs; without one each is an error. */
+/* Handler of the guest's own NMIs; if NULL, each NMI is an error. */
 extern void (*volatile nmi_handler)(void);
 
 void trap_init(void);
-void trap_load(void);		/* on a further processor */
+void trap_load(void);		/* call on each further processor */
 
 /* --- machine.c --- */
 
-struct range { uint64_t start, end; };		/* end: the first byte behind */
+struct range { uint64_t start, end; };		/* end: the first byte behind the range */
 
-/* From the loader's memory map.  @n counts from 0; false when there are fewer. */
+/* Return range @n, from 0 on, of the usable RAM in the loader's memory map.  False if there are fewer. */
 bool usable_ram(unsigned int n, struct range *out);
-/* Where Veneer is: by the option veneer=START-END, or the 2 to 8 MiB that miss behind usable RAM. */
+/* Find Veneer's memory: by the option veneer=START-END, or as the 2 to 8 MiB that are missing behind usable RAM. */
 bool veneer_range(struct range *out);
-/* An address below 4 GiB where no RAM, no table and no device is, as far as the memory map tells; above 4 GiB likewise. */
+/* Return an address without RAM, tables and devices, by the memory map: below 4 GiB, or above. */
 uint64_t hole_above_4g(void);
 void machine_init(uint32_t magic, uint32_t info);
 
-/* The memory-mapped configuration space; NULL on a machine without. */
+/* Return the address of a register in ECAM; NULL: the machine has no ECAM. */
 volatile uint8_t *ecam(pci_bdf bdf, uint32_t off);
 uint32_t ecam_last_bus(void);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Accesses of 64 bits, which take long mode: in and out again for each. */
+/* Accesses of 64 bits, for which the processor enters long mode and leaves it again each time. */
 #include "guest.h"
 
 #define PAGE_PRESENT	0x003u		/* writable */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The machine as firmware and loader describe it: memory map, memory-mapped configuration space. */
+/* The machine by the descriptions of firmware and loader: memory map, ECAM. */
 #include "guest.h"
 
 #define MB1_BOOTED		0x2badb002
@@ -79,7 +79,7 @@ static bool veneer_sized(uint64_t start, uint64_t end)
 	return end - start >= VENEER_SIZE_MIN && end - start <= VENEER_SIZE_MAX;
 }
 
-/* Veneer's range is missing from the map, or reserved in it; either way it begins where usable memory ends. */
+/* Veneer's range is missing in the map, or reserved.  In both cases it begins at the end of usable memory. */
 static bool veneer_missing(struct range *out)
 {
 	for (unsigned int i = 0; i < map_count; i++) {

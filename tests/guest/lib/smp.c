@@ -21,14 +21,14 @@ static const uint8_t code[] = {
 	0x8b, 0x24, 0x85, 0x4c, 0x80, 0x00, 0x00,					/* mov esp, [0x804c + 4 * eax] */
 	0xeb, 0x00,
 };
-/* Behind 0x40: GDT pointer, at 0x48 the counter, at 0x4c the stacks, at 0x80 the rest of the code. */
+/* From 0x40 on: the GDT pointer; at 0x48 the counter, at 0x4c the stacks, at 0x80 the rest of the code. */
 static const uint8_t tail[] = { 0x50, 0xff, 0x15, 0x90, 0x80, 0x00, 0x00 };	/* push eax; call [0x8090] */
 
 static uint8_t stacks[SMP_MAX][8192] __attribute__((aligned(16)));
 static void (*user)(unsigned int cpu);
 static volatile bool began[SMP_MAX];
 
-/* The trampoline lies below 64 KiB, where the compiler would see a NULL pointer. */
+/* Return an address in the trampoline, below 64 KiB.  For the compiler a constant there would be a NULL pointer. */
 static uint8_t *trampoline(uint32_t off)
 {
 	uint32_t at = TRAMPOLINE + off;
@@ -59,7 +59,7 @@ void smp_prepare(void (*entry)(unsigned int cpu))
 		write32(trampoline(0x4c + 4 * i), (uint32_t)stacks[i] + sizeof(stacks[i]));
 	memcpy(trampoline(0x80), tail, sizeof(tail));
 	write32(trampoline(0x90), (uint32_t)begin);
-	/* jmp from behind the stack's load to the tail */
+	/* jump to the tail after the load of the stack */
 	write8(trampoline(sizeof(code) - 1), (uint8_t)(0x80 - sizeof(code)));
 }
 

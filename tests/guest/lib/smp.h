@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The other processors: started by INIT and SIPI in whichever mode the local APIC is; their numbers are their APIC ids. */
+/* Start of the other processors by INIT and SIPI, in either mode of the local APIC.  A processor's number is its APIC id. */
 #ifndef SMP_H
 #define SMP_H
 
@@ -21,16 +21,18 @@
 #define IPI_LOGICAL	0x00000800u
 #define IPI_OTHERS	(3u << 18)
 
-/* Put what they start with into low memory: @entry runs on each, with a stack, interrupts off and this probe's IDT. */
+/*
+ * Put the start code into low memory.  @entry then runs on each processor, with a stack, interrupts off and this probe's IDT.
+ */
 void smp_prepare(void (*entry)(unsigned int cpu));
 
-/* INIT and two SIPIs to all others at once: which number each gets is open. */
+/* Send INIT and two SIPIs to all others at once; their numbers are then in no order. */
 void smp_start_others(void);
 
-/* INIT and SIPIs to one, and wait: false when @entry has not begun within some seconds. */
+/* Send INIT and SIPIs to @cpu, and wait.  False if @entry has not begun within some seconds. */
 bool smp_start(unsigned int cpu);
 
-/* Write the ICR, and wait until it is sent. */
+/* Write the ICR, and wait until the message is sent. */
 void smp_ipi(uint32_t dest, uint32_t low);
 
 bool smp_x2apic(void);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Interrupts and exceptions: some are expected, all others end the probe.  An NMI is Veneer's doorbell gone astray. */
+/*
+ * Interrupts and exceptions: some are expected, all others end the probe.  An unexpected NMI is a doorbell that Veneer gave to
+ * the guest.
+ */
 #include "guest.h"
 
 #define FIRST_VECTOR	0x40
@@ -108,7 +111,7 @@ static bool cpu_is_amd(void)
 	return r[1] == 0x68747541 || r[1] == 0x6f677948;
 }
 
-/* The registers go through memory, so that they are defined when the call faults. */
+/* The registers go through memory, so that their values are defined if the call faults. */
 int try_hypercall(uint32_t *a, uint32_t *b, uint32_t *c)
 {
 	static volatile uint32_t regs[3];

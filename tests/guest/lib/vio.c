@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "vio.h"
 
-#define REQUEST_MS	10000u	/* a machine with other work may take its time */
+#define REQUEST_MS	10000u	/* long, for a machine that is busy otherwise */
 
 #define VENDOR_VIRTIO	0x1af4
 #define LEGACY_ALIGN	4096u

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Virtio for probes: nothing is hidden, every register and ring entry can be written wrongly.  Rings live in a fixed pool per
- * device and begin anew with every vio_open().
+ * Virtio for probes: a probe can write any register and any ring entry, also wrongly.  Rings are in a fixed pool for each
+ * device, and begin anew with every vio_open().
  */
 #ifndef VIO_H
 #define VIO_H
@@ -23,7 +23,7 @@ enum vio_transport { VIO_LEGACY, VIO_MODERN };
 #define L_STATUS		18
 #define L_ISR			19
 #define L_CONFIG		20
-#define L_CONFIG_VECTOR		20		/* the two with MSI-X on */
+#define L_CONFIG_VECTOR		20		/* these two with MSI-X enabled */
 #define L_QUEUE_VECTOR		22
 #define L_CONFIG_MSIX		24
 
@@ -68,7 +68,7 @@ enum vio_transport { VIO_LEGACY, VIO_MODERN };
 
 #define VIO_MAX			12
 #define VIO_QUEUES		3
-#define VIO_QUEUE_BYTES		32768u		/* of the pool: enough for 1024 entries */
+#define VIO_QUEUE_BYTES		32768u		/* of the pool, for 1024 entries */
 
 struct vio_desc { uint64_t addr; uint32_t len; uint16_t flags, next; };
 struct vio_avail { uint16_t flags, idx, ring[]; };
@@ -88,7 +88,7 @@ struct vioq {
 struct vio {
 	pci_bdf bdf;
 	uint16_t first_command;			/* the command register before vio_scan() wrote it */
-	unsigned int type, number;		/* VIO_NET or VIO_BLK; place in vios[] */
+	unsigned int type, number;		/* VIO_NET or VIO_BLK; index in vios[] */
 	enum vio_transport transport;
 	uint16_t io;
 	volatile uint8_t *common, *isr, *config, *notify;
@@ -106,10 +106,10 @@ void vio_scan(void);
 const char *vio_name(const struct vio *v);	/* "00:02.0 net legacy", valid until the next call */
 bool vio_has(const struct vio *v, enum vio_transport t);
 
-/* Read again where the registers are, after a BAR was moved. */
+/* Read the addresses of the registers again, after a move of a BAR. */
 void vio_look(struct vio *v);
 
-/* Choose a transport and reset.  False when the device has none or the reset does not end within ten seconds. */
+/* Choose a transport and reset.  False if the device lacks the transport, or the reset does not end within ten seconds. */
 bool vio_open(struct vio *v, enum vio_transport t);
 bool vio_reset(struct vio *v);
 uint8_t vio_status(struct vio *v);
@@ -118,14 +118,14 @@ uint64_t vio_offered(struct vio *v);
 void vio_set_features(struct vio *v, uint64_t f);
 uint8_t vio_isr(struct vio *v);
 
-/* ACKNOWLEDGE, DRIVER, features (those of @want that are offered; VERSION_1 with a modern one), FEATURES_OK. */
+/* Set ACKNOWLEDGE, DRIVER, those features of @want that are offered (VERSION_1 with the modern interface), FEATURES_OK. */
 bool vio_begin(struct vio *v, uint64_t want);
-/* A queue of @size entries (0: as the device likes it), laid out in the pool; told to the device by vio_queue(). */
+/* Lay out a queue of @size entries (0: the device's size) in the pool; vio_queue() gives it to the device. */
 bool vio_layout(struct vio *v, uint16_t index, uint16_t size);
 struct vioq *vio_queue(struct vio *v, uint16_t index, uint16_t size);
 void vio_set_queue(struct vio *v, uint16_t index, uint64_t desc, uint64_t avail, uint64_t used);
 void vio_go(struct vio *v);
-/* All of it: open, begin, the queues of this type, DRIVER_OK. */
+/* Do all steps: open, begin, the queues of this type, DRIVER_OK. */
 bool vio_start(struct vio *v, enum vio_transport t, uint64_t want);
 
 void vio_desc_set(struct vioq *q, uint16_t i, uint64_t addr, uint32_t len, uint16_t flags, uint16_t next);
@@ -136,14 +136,14 @@ bool vio_wait(struct vioq *q, uint32_t ms, uint32_t *id, uint32_t *len);
 
 static inline uint32_t vio_header_size(const struct vio *v) { return v->features & F_VERSION_1 ? 12 : 10; }
 
-/* One good block request by descriptors 0-2: its status, or -1 after ten seconds. */
+/* Do a good block request with descriptors 0 to 2.  Return its status, or -1 after ten seconds. */
 int vio_blk(struct vio *v, uint32_t type, uint64_t sector, void *data, uint32_t len);
-/* One good transmit (an ARP request) by descriptors 0-1: 0, or -1 after ten seconds; and without waiting for it. */
+/* Send a good frame (an ARP request) with descriptors 0 and 1.  Return 0, or -1 after ten seconds. vio_send() does not wait. */
 int vio_tx(struct vio *v);
 void vio_send(struct vio *v);
-/* The frame that vio_tx() sends, for other framings: its length. */
+/* Make the frame that vio_tx() sends, for other framings.  Return its length. */
 uint32_t vio_arp_frame(struct vio *v, uint8_t *frame);
-/* One good request of the device's kind on a device that is up: 0 when it succeeded. */
+/* Do a good request of the device's type, on a device that is set up.  Return 0 if it succeeded. */
 int vio_request(struct vio *v);
 
 #endif

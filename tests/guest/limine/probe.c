@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A kernel of the Limine boot protocol that looks at all it was given: the state at the entry, the page tables, the memory map,
- * the answer to each request, the other processors.  REVISION is the base revision that it asks for.  What to expect is on the
- * command line: efi, screen=rgb or screen=text, cpus=N; the modules' lines are "/path pattern NUMBER SIZE", and 32-bit
- * word n of each is NUMBER + n.  Variants that must not start, or not as they ask, are at the requests below.
+ * A kernel of the Limine boot protocol that checks everything the loader gives it: the state at the entry, the page tables, the
+ * memory map, the response to each request, the other processors.  REVISION is the base revision that the kernel requests.
+ * What to expect is on the command line: efi, screen=rgb or screen=text, cpus=N; the modules' lines are "/path pattern NUMBER
+ * SIZE", and 32-bit word n of each is NUMBER + n.  Variants that must not start, or not as they ask, are at the requests below.
  */
 #include "../lib/bare.h"
 
@@ -61,7 +61,7 @@ ASK(q_screen, 0x9d5827dcd881dd75, 0xa3148604f6fab11b, 1);
 #ifdef FIVE
 ASK(q_paging, 0x95c1a0edab0944cb, 0xa4e5cb3842f7488a, 1, 0, { 1, 1, 1 });
 #else
-ASK(q_paging, 0x95c1a0edab0944cb, 0xa4e5cb3842f7488a, 1, 0, { 1, 1, 0 });	/* five levels are welcome, not needed */
+ASK(q_paging, 0x95c1a0edab0944cb, 0xa4e5cb3842f7488a, 1, 0, { 1, 1, 0 });	/* five levels are allowed, not required */
 #endif
 ASK(q_mp, 0x95a67b819a1b857e, 0xa0b61b723b6a73e0, 0, 0, { REVISION >= 5 });
 ASK(q_map, 0x67cf3d9d378a806f, 0xe304acdfc50c3c62, 0);
@@ -82,7 +82,7 @@ ASK(q_unknown, 0x1122334455667788, 0x8877665544332211, 0, (volatile uint64_t *)0
 ASK(q_tsc_again, 0x10f2ee1d87d195e4, 0xf747a2b78f6ddb31, 0);
 #endif
 #ifdef MANY
-/* With the 20 above exactly MANY requests. */
+/* With the 20 above these are exactly MANY requests. */
 static volatile struct request many[MANY - 20] IN(".limine_requests") = {
 #define M1(n) { { COMMON, 0x5500, n } }
 #define M4(n) M1(n), M1(n + 1), M1(n + 2), M1(n + 3)
@@ -162,7 +162,7 @@ static uint64_t rdmsr(uint32_t n)
 	return low | (uint64_t)high << 32;
 }
 
-/* Of the local APIC, in the mode that it is in; Veneer has the first 4 GiB at their own addresses. */
+/* Read a register of the local APIC in its present mode.  Veneer maps the first 4 GiB at their own addresses. */
 static uint32_t apic(uint32_t reg)
 {
 	return rdmsr(0x1b) & 0x400 ? (uint32_t)rdmsr(0x800 + (reg >> 4)) : *(volatile uint32_t *)(0xfee00000ull + reg);
@@ -177,7 +177,7 @@ static uint16_t idt_limit(void)
 }
 
 /*
- * Of revision 5 on: enabled, no priority, all LVTs masked, LINT1 for NMIs, as this machine's ACPI tables say.  The boot
+ * From revision 5 on: enabled, TPR 0, all LVT entries masked, LINT1 for NMIs, by this machine's ACPI tables.  The boot
  * processor's LINT0 keeps the ExtINT that both firmwares set.
  */
 static bool apic_as_promised(bool boot)
@@ -324,7 +324,7 @@ static void check_direct_map(void)
 				print_decimal((uint32_t)r->type);
 				print("\n");
 			}
-			/* The framebuffer by the PAT's fifth, all else by the first. */
+			/* The framebuffer uses the PAT's entry 5, all other memory entry 0. */
 			caching &= !e || (r->type == 7 ? (e & 0x18) == 8 && (e & mapped_pat) :
 					  !(e & 0x18) && !(e & mapped_pat));
 		}
@@ -349,7 +349,7 @@ static void check_segments(void)
 	check_true(find(phys) && find(phys)->type == 6, "image: in the memory map");
 	check_true(find(at_entry[16] - hhdm) && find(at_entry[16] - hhdm)->type == 5, "stack: in the memory map");
 	check_true(find(cr3()) && find(cr3())->type == 5, "page tables: in the memory map");
-	/* 128 KiB as asked for. */
+	/* 128 KiB, as requested. */
 	for (uint64_t n = 0; n < 0x20000; n += 0x1000)
 		if (find(at_entry[16] - hhdm - n) == 0 || find(at_entry[16] - hhdm - n)->type != 5)
 			check_true(false, "stack: its size");
@@ -386,7 +386,7 @@ static void check_files(void)
 	if (!check_true(q_modules.response && q_modules.response[1] == 2, "modules: two"))
 		return;
 	m = (struct file **)q_modules.response[2];
-	/* "second.bin" is named inside the kernel, so it comes first. */
+	/* The kernel itself names "second.bin", so it comes first. */
 	check_true(starts(m[0]->path, "/boot/second.bin") && starts(m[0]->string, "from inside"), "modules: internal");
 	check_module(m[0], 0x22220000, 70000);
 	check_true(starts(m[1]->path, "/first"), "modules: path");
@@ -431,7 +431,10 @@ static bool pointer_kind(uint64_t p, int physical_from, int mapped_from)
 	return (p >= hhdm) == (GIVEN < physical_from || GIVEN >= mapped_from);
 }
 
-/* By the direct map where it is to be there; revision 3 has the first 4 GiB at their own addresses for all that is said. */
+/*
+ * By the direct map, if the revision maps it there; in revision 3 the addresses are physical, and the first 4 GiB are mapped at
+ * their own addresses.
+ */
 static void check_firmware(void)
 {
 	uint64_t p;
@@ -458,7 +461,7 @@ static void check_firmware(void)
 	}
 }
 
-/* Asked for of revision 5 on. */
+/* Requested from revision 5 on. */
 static bool x2apic_expected(void)
 {
 	uint32_t a = 1, c = 0;
@@ -505,7 +508,7 @@ static void check_cpus(void)
 	is_bits(ap_bad, 0, "processors: their state");
 }
 
-/* The twins on the first bus: what Veneer is for. */
+/* Find the twins on the first bus. */
 static void find_twins(void)
 {
 	uint32_t found = 0, v;
@@ -525,7 +528,7 @@ static void find_twins(void)
 	check_true(found >= 1, "PCI: a virtio device");
 }
 
-/* What the full list of requests gives. */
+/* Check the responses to the full list of requests. */
 static void check_all(void)
 {
 	check_true(starts((char *)q_loader.response[1], "Veneer"), "loader: its name");
@@ -569,7 +572,7 @@ void limine_main(void)
 	print_decimal(failed);
 	print(" failed\n");
 	outl(DEBUG_EXIT, failed ? 1 : 0);
-	/* Where that port is not a way out. */
+	/* If that port does not end the machine. */
 	for (;;)
 		__asm__ volatile("cli; hlt");
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Looks at all that a loader gave it: registers, itself, command line, modules, memory map, screen, sections, ACPI and EFI.
- * Compiled to run wherever it is put: no pointers in tables.  What to expect is on the command line:
- *	screen=text, screen=rgb or screen=none; efi; bios (a boot device); grub (a native start)
- * The modules' lines are "pattern NUMBER SIZE", hexadecimal, and 32-bit word n of each is NUMBER + n.
+ * Checks everything that a loader gives: registers, the image, command line, modules, memory map, screen, sections, ACPI and
+ * EFI.  The code runs at any address: it has no pointers in tables.  The command line says what to expect: screen=text,
+ * screen=rgb or screen=none; efi; bios (a boot device); grub (a native start).  The modules' lines are "pattern NUMBER SIZE",
+ * hexadecimal, and 32-bit word n of each is NUMBER + n.
  */
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,7 +24,7 @@
 struct range { uint64_t base, size; uint32_t type; };
 struct span { uint32_t start, end; };
 
-/* Hidden: found relative to the code, not by a table that nobody relocates. */
+/* Hidden, so addressed relative to the code, not by a table that nobody relocates. */
 extern char image_start[] __attribute__((visibility("hidden"))), bss_end[] __attribute__((visibility("hidden")));
 
 void mb_main(uint32_t magic, uint32_t info, uint32_t moved, uint32_t eflags);
@@ -32,7 +32,7 @@ void *memcpy(void *to, const void *from, size_t n);
 void *memset(void *to, int c, size_t n);
 
 static struct range range[MAX_RANGES];
-static struct span module[MAX_MODULES], taken;	/* taken: the information itself */
+static struct span module[MAX_MODULES], taken;	/* taken: the loader's information */
 static uint32_t nranges, nmodules;
 static const char *cmdline = "";
 static uint32_t bss[BSS_WORDS];
@@ -213,7 +213,7 @@ static void check_screen(uint64_t at, uint32_t pitch, uint32_t width, uint32_t h
 }
 
 #ifndef FLAT
-/* Headers of @size bytes at @at; they tell where each section is now. */
+/* Check the section headers, of @size bytes, at @at: they have each section's present address. */
 static void check_sections(uint32_t at, uint32_t number, uint32_t size, uint32_t names)
 {
 	uint32_t strings, text = 0, loaded = 0;
@@ -229,7 +229,7 @@ static void check_sections(uint32_t at, uint32_t number, uint32_t size, uint32_t
 			text = word(at + i * size + 12);
 	}
 	check(loaded, number - 1, "sections: each is somewhere");
-	/* As it was linked, also after a move: that is how GRUB tells it. */
+	/* The linked address, also after a move, as with GRUB. */
 	check(text, LINKED, "sections: .text is found by its name");
 }
 
@@ -256,7 +256,7 @@ static void check_mb1(uint32_t info)
 		set_cmdline(word(info + 16));
 	if (MB1_CHECK_FLAG(0, "a memory size")) {
 		check_true(word(info + 4) > 500 && word(info + 4) <= 640, "multiboot1: lower memory");
-		/* To the first hole, which UEFI has before 16 MiB. */
+		/* Up to the first hole, which is below 16 MiB with UEFI. */
 		check_true(word(info + 8) > (option("efi") ? 4u : 400u) * 1024 && word(info + 8) < 512 * 1024,
 			   "multiboot1: upper memory");
 	}
@@ -300,7 +300,7 @@ static uint32_t tag_count(uint32_t info, uint32_t type, uint32_t *last)
 	return n;
 }
 
-/* The tag, which has to be there once. */
+/* Find the tag, which must occur once. */
 static uint32_t tag(uint32_t info, uint32_t type, const char *name)
 {
 	uint32_t at = 0;
