@@ -15,7 +15,7 @@
 
 /* --- lists --- */
 
-static void list_add(struct req_list *l, struct disk_req *req)
+static void req_list_add(struct req_list *l, struct disk_req *req)
 {
 	req->priv.next = NULL;
 	if (l->tail)
@@ -41,7 +41,7 @@ static void req_finish(struct disk_queue *q, struct disk_req *req, int status)
 	req->priv.status = status;
 	q->completed = true;
 	if (q->finishing) {
-		list_add(&q->finished, req);
+		req_list_add(&q->finished, req);
 		return;
 	}
 	q->finishing = true;
@@ -58,7 +58,7 @@ static void req_finish(struct disk_queue *q, struct disk_req *req, int status)
 
 /* --- commands --- */
 
-static struct disk_slot *slot_get(struct disk_queue *q)
+static struct disk_slot *disk_slot_get(struct disk_queue *q)
 {
 	return q->nfree ? &q->slots[q->free[--q->nfree]] : NULL;
 }
@@ -127,7 +127,7 @@ static bool on_disk(const struct disk *disk, const struct disk_req *req)
 }
 
 /* True for a valid read or write that can be one command: the request's own pieces keep every rule of the controller. */
-static bool is_plain(const struct disk_queue *q, const struct disk_req *req)
+static bool req_is_plain(const struct disk_queue *q, const struct disk_req *req)
 {
 	const struct disk *disk = q->disk;
 	const struct disk_limits *l = &disk->limits;
@@ -163,12 +163,12 @@ void disk_submit(struct disk *disk, unsigned index, struct disk_req *req)
 	req->priv.inflight = 0;
 	req->priv.status = 0;
 	q->outstanding++;
-	if (q->waiting.head || !q->nfree || !is_plain(q, req)) {
+	if (q->waiting.head || !q->nfree || !req_is_plain(q, req)) {
 		submit_any(q, req);
 		return;
 	}
 	/* One command, of the request's own pieces. */
-	s = slot_get(q);
+	s = disk_slot_get(q);
 	s->req = req;
 	s->skip = 0;
 	s->cmd.op = req->op;
@@ -178,7 +178,7 @@ void disk_submit(struct disk *disk, unsigned index, struct disk_req *req)
 	s->cmd.sg = req->sg;
 	s->cmd.nsg = req->nsg;
 	if (!slot_start(s))
-		list_add(&q->waiting, req);	/* with its command parked */
+		req_list_add(&q->waiting, req);	/* with its command parked */
 	else if (req->priv.status)
 		req_finish(q, req, req->priv.status);
 }
@@ -236,7 +236,7 @@ static void queue_run(struct disk_queue *q)
 			req->priv.status = -ERR_NODEV;
 		if (!req->priv.status) {
 			if (!s) {
-				s = slot_get(q);
+				s = disk_slot_get(q);
 				if (!s)
 					return;
 				if (!disk_cut_next(s, req)) {
@@ -289,7 +289,7 @@ static __attribute__((noinline)) void submit_any(struct disk_queue *q, struct di
 		req_finish(q, req, status < 0 ? status : 0);
 		return;
 	}
-	list_add(&q->waiting, req);
+	req_list_add(&q->waiting, req);
 	if (q->waiting.head == req)
 		queue_run(q);
 }

@@ -92,7 +92,7 @@ static void see(struct scan *s, unsigned number, bool wanted, uint64_t first, ui
 	}
 }
 
-static int read(struct scan *s, uint64_t lba)
+static int scan_read(struct scan *s, uint64_t lba)
 {
 	int err = s->d->read(s->d->ctx, lba, s->buf);
 
@@ -119,7 +119,7 @@ static bool read_header(struct scan *s, uint64_t lba)
 {
 	uint8_t *h = s->buf;
 
-	if (read(s, lba) || memcmp(h + HDR_SIGNATURE, "EFI PART", 8))
+	if (scan_read(s, lba) || memcmp(h + HDR_SIGNATURE, "EFI PART", 8))
 		return false;
 	uint32_t size = (uint32_t)le(h + HDR_SIZE, 4), crc = (uint32_t)le(h + HDR_CRC, 4);
 
@@ -190,7 +190,7 @@ static bool read_entries(struct scan *s)
 	for (uint32_t i = 0; i < s->count; i++) {
 		uint64_t block = s->entries + i / per_block;
 
-		if (i % per_block == 0 && (block >= s->d->nblocks || read(s, block)))
+		if (i % per_block == 0 && (block >= s->d->nblocks || scan_read(s, block)))
 			return false;
 		const uint8_t *entry = s->buf + (size_t)(i % per_block) * s->entry_size;
 
@@ -289,7 +289,7 @@ static int read_logical(struct scan *s, uint32_t disk_id, uint64_t base, uint64_
 	s->usable_last = base + size - 1;
 	for (unsigned hops = 0; next && hops < MAX_LOGICAL; hops++) {
 		uint64_t at = next, next_room = 0;
-		int err = read(s, at);
+		int err = scan_read(s, at);
 
 		if (err)
 			return err;
@@ -366,7 +366,7 @@ static int find_mbr(struct scan *s, struct partition *out)
 	if (err)
 		return err;
 	s->second = true;
-	err = read(s, 0);
+	err = scan_read(s, 0);
 	if (err)
 		return err;
 	/*
@@ -391,7 +391,7 @@ int partition_find(const struct partition_disk *d, const struct partition_want *
 	*why = "";
 	if (d->nblocks < 3 || d->block_size < 512)
 		return fail(&s, -ERR_NODEV, "it is too small for a partition table");
-	err = read(&s, 0);
+	err = scan_read(&s, 0);
 	if (err)
 		return err;
 	/* Like Linux, accept a GPT only behind a protective MBR: an earlier use of the disk may have left a GPT at its end. */

@@ -246,7 +246,7 @@ static const struct vpci_ops config_ops = { .read = config_read, .write = config
 
 /* --- contents --- */
 
-static void put_header(struct virtio_dev *dev, const struct virtio_place *place)
+static void put_pci_header(struct virtio_dev *dev, const struct virtio_place *place)
 {
 	uint16_t id = dev->type->id;
 
@@ -362,7 +362,7 @@ int virtio_pci_init(struct virtio_dev *dev, const struct virtio_place *place)
 		log_err("%s: the device must be modern-only, but this build has no modern interface", dev->name);
 		return -ERR_NOTSUP;
 	}
-	put_header(dev, place);
+	put_pci_header(dev, place);
 	put_caps(dev);
 	err = make_traps(dev, place);
 	if (!err)

@@ -139,7 +139,7 @@ unsigned bios_disk_init(int boot_disk)
 
 /* --- results --- */
 
-static enum bios_next result(struct bios_call *c, uint8_t status)
+static enum bios_next call_result(struct bios_call *c, uint8_t status)
 {
 	last_status = status;
 	bios_set_ah(c, status);
@@ -176,7 +176,7 @@ static enum bios_next call_finish(struct bios_call *c, struct poll *p, uint8_t s
 		bios_set16(c, GPR_RAX, status ? 0 : p->count);
 	if (p->packet && status)
 		bios_copy_out(p->packet + offsetof(struct packet, count), &none, sizeof(none));
-	return result(c, status);
+	return call_result(c, status);
 }
 
 /* --- transfers --- */
@@ -221,7 +221,7 @@ static unsigned verify_pieces(uint64_t len, struct sg *sg)
 	return n;
 }
 
-static enum bios_next begin(struct bios_call *c, const struct drive *d, const struct transfer *t)
+static enum bios_next request_begin(struct bios_call *c, const struct drive *d, const struct transfer *t)
 {
 	struct sg sg[DISK_VERIFY_PIECES];
 	bool write = t->op == WRITE;
@@ -266,7 +266,7 @@ enum bios_next bios_int13_poll(struct bios_call *c)
 	/* The interrupt handler's own call has ended. */
 	if (!(call.on && call.cpu == c->cpu))
 		return interrupted.on && interrupted.cpu == c->cpu ? call_finish(c, &interrupted, interrupted.status) :
-			result(c, ST_NOT_READY);
+			call_result(c, ST_NOT_READY);
 	err = disks->result();
 	return err == -ERR_BUSY ? BIOS_WAIT : call_finish(c, &call, outcome(err));
 }
@@ -298,14 +298,14 @@ static enum bios_next chs(struct bios_call *c, const struct drive *d, enum op op
 	struct transfer t = { .op = op, .count = (uint8_t)c->gpr[GPR_RAX], .buffer = c->es + bios_r16(c, GPR_RBX) };
 
 	if (!t.count)
-		return result(c, ST_PARAM);
+		return call_result(c, ST_PARAM);
 	t.al = (uint8_t)t.count;
 	if (!sector || head >= d->heads || cylinder > d->cylinders) {
 		bios_set16(c, GPR_RAX, 0);
-		return result(c, ST_NOT_FOUND);
+		return call_result(c, ST_NOT_FOUND);
 	}
 	t.lba = ((uint64_t)cylinder * d->heads + head) * SECTORS + sector - 1;
-	return begin(c, d, &t);
+	return request_begin(c, d, &t);
 }
 
 /* EDD 3.0, 4.2: the buffer is a far pointer; if that is all ones and the packet is long enough, a linear address. */
@@ -315,16 +315,16 @@ static enum bios_next lba(struct bios_call *c, const struct drive *d, enum op op
 	struct packet p = { 0 };
 
 	if (!bios_copy_in(&p, t.packet, PACKET_SIZE) || p.size < PACKET_SIZE)
-		return result(c, ST_PARAM);
+		return call_result(c, ST_PARAM);
 	t.lba = p.lba;
 	t.count = p.count;
 	t.buffer = ((uint64_t)p.seg << 4) + p.off;
 	if (p.seg == 0xffff && p.off == 0xffff && p.size >= PACKET_FLAT) {
 		if (!bios_copy_in(&p.flat, t.packet + PACKET_SIZE, sizeof(p.flat)))
-			return result(c, ST_PARAM);
+			return call_result(c, ST_PARAM);
 		t.buffer = p.flat;
 	}
-	return begin(c, d, &t);
+	return request_begin(c, d, &t);
 }
 
 static enum bios_next seek(struct bios_call *c, const struct drive *d)
@@ -332,8 +332,8 @@ static enum bios_next seek(struct bios_call *c, const struct drive *d)
 	struct packet p = { 0 };
 
 	if (!bios_copy_in(&p, c->ds + bios_r16(c, GPR_RSI), PACKET_SIZE) || p.size < PACKET_SIZE)
-		return result(c, ST_PARAM);
-	return result(c, p.lba < d->nblocks ? ST_OK : ST_NOT_FOUND);
+		return call_result(c, ST_PARAM);
+	return call_result(c, p.lba < d->nblocks ? ST_OK : ST_NOT_FOUND);
 }
 
 /* --- what a drive is --- */
@@ -345,7 +345,7 @@ static enum bios_next geometry(struct bios_call *c, const struct drive *d)
 	bios_set16(c, GPR_RCX, (uint16_t)(last << 8 | (last >> 2 & 0xc0) | SECTORS));
 	bios_set16(c, GPR_RDX, (uint16_t)((d->heads - 1u) << 8 | ndrives));
 	bios_set16(c, GPR_RAX, 0);
-	return result(c, ST_OK);
+	return call_result(c, ST_OK);
 }
 
 static enum bios_next type(struct bios_call *c, const struct drive *d)
@@ -354,7 +354,7 @@ static enum bios_next type(struct bios_call *c, const struct drive *d)
 
 	bios_set16(c, GPR_RCX, (uint16_t)(n >> 16));
 	bios_set16(c, GPR_RDX, (uint16_t)n);
-	result(c, ST_OK);
+	call_result(c, ST_OK);
 	bios_set_ah(c, 3);		/* a hard disk */
 	return BIOS_OK;
 }
@@ -362,10 +362,10 @@ static enum bios_next type(struct bios_call *c, const struct drive *d)
 static enum bios_next extensions(struct bios_call *c)
 {
 	if (bios_r16(c, GPR_RBX) != 0x55aa)
-		return result(c, ST_PARAM);
+		return call_result(c, ST_PARAM);
 	bios_set16(c, GPR_RBX, 0xaa55);
 	bios_set16(c, GPR_RCX, BIT(0) | BIT(2));	/* access by packets; function 48h.  No removable media */
-	result(c, ST_OK);
+	call_result(c, ST_OK);
 	bios_set_ah(c, 0x30);		/* EDD 3.0 */
 	return BIOS_OK;
 }
@@ -391,11 +391,11 @@ static enum bios_next parameters(struct bios_call *c, const struct drive *d)
 	uint16_t room;
 
 	if (!bios_copy_in(&room, at, sizeof(room)) || room < PARAMETERS_1)
-		return result(c, ST_PARAM);
+		return call_result(c, ST_PARAM);
 	p.size = room < PARAMETERS_2 ? PARAMETERS_1 : room < sizeof(p) ? PARAMETERS_2 : sizeof(p);
 	p.cylinders = (uint32_t)MIN(d->nblocks / SECTORS / d->heads, 16383ull);
 	set_path(&p, d);
-	return result(c, bios_copy_out(at, &p, p.size) ? ST_OK : ST_BOUNDARY);
+	return call_result(c, bios_copy_out(at, &p, p.size) ? ST_OK : ST_BOUNDARY);
 }
 
 /* --- the call --- */
@@ -409,7 +409,7 @@ static enum bios_next extended(struct bios_call *c, const struct drive *d)
 		return lba(c, d, READ);
 	case 0x43:
 		/* AL = 2 asks for a write with verify. */
-		return (uint8_t)c->gpr[GPR_RAX] > 1 ? result(c, ST_PARAM) : lba(c, d, WRITE);
+		return (uint8_t)c->gpr[GPR_RAX] > 1 ? call_result(c, ST_PARAM) : lba(c, d, WRITE);
 	case 0x44:
 		return lba(c, d, VERIFY);
 	case 0x47:
@@ -417,7 +417,7 @@ static enum bios_next extended(struct bios_call *c, const struct drive *d)
 	case 0x48:
 		return parameters(c, d);
 	default:
-		return result(c, ST_PARAM);
+		return call_result(c, ST_PARAM);
 	}
 }
 
@@ -444,9 +444,9 @@ static enum bios_next classic(struct bios_call *c, const struct drive *d)
 	case 0x10:
 	case 0x11:
 	case 0x14:
-		return result(c, ST_OK);
+		return call_result(c, ST_OK);
 	default:
-		return result(c, ST_PARAM);
+		return call_result(c, ST_PARAM);
 	}
 }
 
@@ -458,8 +458,8 @@ enum bios_next bios_int13(struct bios_call *c)
 	if (number < FIRST_DRIVE)
 		return BIOS_CHAIN;
 	if (n >= ndrives)
-		return number >= FIRST_CD ? BIOS_CHAIN : result(c, ST_PARAM);
+		return number >= FIRST_CD ? BIOS_CHAIN : call_result(c, ST_PARAM);
 	if (!make_room())
-		return result(c, ST_NOT_READY);
+		return call_result(c, ST_NOT_READY);
 	return bios_ah(c) >= 0x40 ? extended(c, &drives[n]) : classic(c, &drives[n]);
 }

@@ -53,7 +53,7 @@ static bool takes_sipi(struct cpu *c)
 	       __atomic_load_n(&c->state, __ATOMIC_SEQ_CST) == CPU_WAITS;
 }
 
-static void send(struct cpu *c, uint32_t low)
+static void ipi_send(struct cpu *c, uint32_t low)
 {
 	if (__atomic_load_n(&c->state, __ATOMIC_SEQ_CST) == CPU_ABSENT)
 		return;
@@ -87,7 +87,7 @@ bool ipi_guest_sends(uint32_t low, uint32_t dest, bool x2apic)
 		return true;
 	for (unsigned i = 0; i < ncpus; i++)
 		if (is_target(cpus[i], low, dest, x2apic))
-			send(cpus[i], low);
+			ipi_send(cpus[i], low);
 	if (mode == ICR_MODE_INIT && on_init)
 		on_init();
 	return true;
@@ -106,7 +106,7 @@ void ipi_look_back(void)
 	for (unsigned i = 0; i < ncpus; i++)
 		if (__atomic_load_n(&cpus[i]->init_taken, __ATOMIC_SEQ_CST) && !cpus[i]->started &&
 		    is_target(cpus[i], low, dest, lapic_x2apic()))
-			send(cpus[i], low);
+			ipi_send(cpus[i], low);
 }
 
 /*

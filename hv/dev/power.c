@@ -192,7 +192,7 @@ bool power_port_write(uint16_t port, unsigned width, uint32_t value)
 
 /* --- registers in memory: the page passes through, but for the writes that would also stop at a port --- */
 
-static uint64_t page_read(void *ctx, uint32_t off, unsigned width)
+static uint64_t power_page_read(void *ctx, uint32_t off, unsigned width)
 {
 	volatile uint8_t *p = (volatile uint8_t *)ctx + off;
 
@@ -208,7 +208,7 @@ static bool byte_of(uint64_t at, unsigned width, uint64_t value, uint32_t reg, u
 	return true;
 }
 
-static void page_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
+static void power_page_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 {
 	volatile uint8_t *p = (volatile uint8_t *)ctx + off;
 	uint64_t at = (uintptr_t)ctx + off;
@@ -229,7 +229,7 @@ static void page_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 		mmio_write64(p, value);
 }
 
-static const struct trap_ops page_ops = { .read = page_read, .write = page_write };
+static const struct trap_ops page_ops = { .read = power_page_read, .write = power_page_write };
 
 static void watch_page(uint32_t addr)
 {

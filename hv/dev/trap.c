@@ -233,7 +233,7 @@ struct trap *trap_find_pio(uint16_t port, uint32_t *off)
 	return find_trap(&last_pio, true, port, off);
 }
 
-static uint64_t read(struct trap *t, uint32_t off, unsigned width)
+static uint64_t serve_read(struct trap *t, uint32_t off, unsigned width)
 {
 	if (off + width <= t->size)
 		return t->ops->read(t->ctx, off, width);
@@ -244,7 +244,7 @@ static uint64_t read(struct trap *t, uint32_t off, unsigned width)
 	return v;
 }
 
-static void write(struct trap *t, uint32_t off, unsigned width, uint64_t value)
+static void serve_write(struct trap *t, uint32_t off, unsigned width, uint64_t value)
 {
 	if (off + width <= t->size) {
 		t->ops->write(t->ctx, off, width, value);
@@ -257,9 +257,9 @@ static void write(struct trap *t, uint32_t off, unsigned width, uint64_t value)
 uint64_t trap_read(struct trap *t, uint32_t off, unsigned width)
 {
 	if (t->ops->concurrent)
-		return read(t, off, width);
+		return serve_read(t, off, width);
 	lock_acquire(&trap_serial);
-	uint64_t v = read(t, off, width);
+	uint64_t v = serve_read(t, off, width);
 	lock_release(&trap_serial);
 	return v;
 }
@@ -267,11 +267,11 @@ uint64_t trap_read(struct trap *t, uint32_t off, unsigned width)
 void trap_write(struct trap *t, uint32_t off, unsigned width, uint64_t value)
 {
 	if (t->ops->concurrent) {
-		write(t, off, width, value);
+		serve_write(t, off, width, value);
 		return;
 	}
 	lock_acquire(&trap_serial);
-	write(t, off, width, value);
+	serve_write(t, off, width, value);
 	lock_release(&trap_serial);
 }
 

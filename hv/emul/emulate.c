@@ -98,28 +98,28 @@ uint16_t insn_port(const struct insn *insn, const struct vcpu_regs *regs)
 	return insn->operand == OPERAND_IMM ? (uint64_t)insn->imm : regs->gpr[GPR_RDX];
 }
 
-static void set_flag(uint64_t *rflags, uint64_t flag, bool on)
+static void alu_set_flag(uint64_t *rflags, uint64_t flag, bool on)
 {
 	*rflags = on ? *rflags | flag : *rflags & ~flag;
 }
 
 static void set_result_flags(uint64_t *rflags, uint64_t r, unsigned size)
 {
-	set_flag(rflags, RFLAGS_ZF, !(r & size_mask(size)));
-	set_flag(rflags, RFLAGS_SF, r >> (size_bits(size) - 1) & 1);
-	set_flag(rflags, RFLAGS_PF, !__builtin_parity(r & 0xff));
+	alu_set_flag(rflags, RFLAGS_ZF, !(r & size_mask(size)));
+	alu_set_flag(rflags, RFLAGS_SF, r >> (size_bits(size) - 1) & 1);
+	alu_set_flag(rflags, RFLAGS_PF, !__builtin_parity(r & 0xff));
 }
 
 static void set_carries(uint64_t *rflags, uint64_t carry, uint64_t overflow, uint64_t aux, unsigned size)
 {
 	unsigned top = size_bits(size) - 1;
 
-	set_flag(rflags, RFLAGS_CF, carry >> top & 1);
-	set_flag(rflags, RFLAGS_OF, overflow >> top & 1);
-	set_flag(rflags, RFLAGS_AF, aux >> 4 & 1);
+	alu_set_flag(rflags, RFLAGS_CF, carry >> top & 1);
+	alu_set_flag(rflags, RFLAGS_OF, overflow >> top & 1);
+	alu_set_flag(rflags, RFLAGS_AF, aux >> 4 & 1);
 }
 
-static uint64_t add(uint64_t a, uint64_t b, bool carry, unsigned size, uint64_t *rflags)
+static uint64_t alu_add(uint64_t a, uint64_t b, bool carry, unsigned size, uint64_t *rflags)
 {
 	uint64_t r = a + b + carry;
 
@@ -150,9 +150,9 @@ static uint64_t alu(enum insn_op op, uint64_t a, uint64_t b, unsigned size, uint
 
 	switch (op) {
 	case INSN_ADD:
-		return add(a, b, false, size, rflags);
+		return alu_add(a, b, false, size, rflags);
 	case INSN_ADC:
-		return add(a, b, carry, size, rflags);
+		return alu_add(a, b, carry, size, rflags);
 	case INSN_SUB: case INSN_CMP:
 		return sub(a, b, false, size, rflags);
 	case INSN_SBB:
@@ -174,7 +174,7 @@ static uint64_t unary(enum insn_op op, uint64_t v, unsigned size, uint64_t *rfla
 	case INSN_NEG:
 		return sub(0, v, false, size, rflags);
 	case INSN_INC:
-		v = add(v, 1, false, size, rflags);
+		v = alu_add(v, 1, false, size, rflags);
 		break;
 	case INSN_DEC:
 		v = sub(v, 1, false, size, rflags);
@@ -190,7 +190,7 @@ static uint64_t bit_op(enum insn_op op, uint64_t v, uint64_t operand, unsigned s
 {
 	uint64_t bit = BIT64(operand & (size_bits(size) - 1));
 
-	set_flag(rflags, RFLAGS_CF, v & bit);
+	alu_set_flag(rflags, RFLAGS_CF, v & bit);
 	switch (op) {
 	case INSN_BTS:
 		return v | bit;
@@ -227,7 +227,7 @@ static void cmpxchg(struct effect *e, const struct insn *insn, const struct vcpu
 	e->reg_value = old;
 }
 
-static void move(struct effect *e, const struct insn *insn, uint64_t old, uint64_t src)
+static void exec_move(struct effect *e, const struct insn *insn, uint64_t old, uint64_t src)
 {
 	unsigned swap_shift = 64 - size_bits(insn->size);
 
@@ -262,14 +262,14 @@ static void compute(struct effect *e, const struct insn *insn, const struct vcpu
 		src = reg_read(regs, insn->reg, insn->high, insn->reg_size);
 	switch (insn->op) {
 	case INSN_MOV: case INSN_MOVZX: case INSN_MOVSX: case INSN_MOVBE:
-		move(e, insn, old, src);
+		exec_move(e, insn, old, src);
 		break;
 	case INSN_XCHG:
 		e->mem = src;
 		to_reg(e, insn, old);
 		break;
 	case INSN_XADD:
-		e->mem = add(old, src, false, insn->size, &e->rflags);
+		e->mem = alu_add(old, src, false, insn->size, &e->rflags);
 		to_reg(e, insn, old);
 		break;
 	case INSN_CMPXCHG:
@@ -381,7 +381,7 @@ static int string_transfer(const struct insn *insn, struct vcpu_regs *regs, cons
 	return err;
 }
 
-static void advance(const struct insn *insn, struct vcpu_regs *regs, enum gpr reg, int64_t by)
+static void string_advance(const struct insn *insn, struct vcpu_regs *regs, enum gpr reg, int64_t by)
 {
 	reg_write(regs, reg, false, insn->addr_size, regs->gpr[reg] + by);
 }
@@ -400,12 +400,12 @@ static int execute_string(const struct insn *insn, struct vcpu_regs *regs, const
 		if (err)
 			return err;
 		if (uses_src(insn))
-			advance(insn, regs, GPR_RSI, step);
+			string_advance(insn, regs, GPR_RSI, step);
 		if (uses_dst(insn))
-			advance(insn, regs, GPR_RDI, step);
+			string_advance(insn, regs, GPR_RDI, step);
 		if (!insn->rep)
 			break;
-		advance(insn, regs, GPR_RCX, -1);
+		string_advance(insn, regs, GPR_RCX, -1);
 	}
 	insn_finish(insn, regs);
 	return 0;

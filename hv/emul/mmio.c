@@ -108,7 +108,7 @@ static bool reachable(uint64_t gpa, unsigned len)
 	return gmem_valid(gpa, len) || trap_find_mmio(gpa, &off) || nested_is_hidden(gpa);
 }
 
-static int bus_read(void *ctx, uint64_t linear, void *buf, unsigned len)
+static int mmio_bus_read(void *ctx, uint64_t linear, void *buf, unsigned len)
 {
 	struct access *a = ctx;
 	uint64_t gpa, v;
@@ -116,7 +116,7 @@ static int bus_read(void *ctx, uint64_t linear, void *buf, unsigned len)
 	/* Operands that cross a page are accessed byte by byte. */
 	if ((linear & (PAGE_SIZE - 1)) + len > PAGE_SIZE) {
 		for (unsigned i = 0; i < len; i++)
-			if (bus_read(ctx, linear + i, (uint8_t *)buf + i, 1))
+			if (mmio_bus_read(ctx, linear + i, (uint8_t *)buf + i, 1))
 				return -ERR_FAULT;
 		return 0;
 	}
@@ -127,14 +127,14 @@ static int bus_read(void *ctx, uint64_t linear, void *buf, unsigned len)
 	return 0;
 }
 
-static int bus_write(void *ctx, uint64_t linear, const void *buf, unsigned len)
+static int mmio_bus_write(void *ctx, uint64_t linear, const void *buf, unsigned len)
 {
 	struct access *a = ctx;
 	uint64_t gpa, v = 0;
 
 	if ((linear & (PAGE_SIZE - 1)) + len > PAGE_SIZE) {
 		for (unsigned i = 0; i < len; i++)
-			if (bus_write(ctx, linear + i, (const uint8_t *)buf + i, 1))
+			if (mmio_bus_write(ctx, linear + i, (const uint8_t *)buf + i, 1))
 				return -ERR_FAULT;
 		return 0;
 	}
@@ -145,7 +145,7 @@ static int bus_write(void *ctx, uint64_t linear, const void *buf, unsigned len)
 	return 0;
 }
 
-static void refuse(struct vcpu *v, const struct vcpu_regs *r, uint64_t gpa, const uint8_t *b, unsigned n)
+static void refuse_access(struct vcpu *v, const struct vcpu_regs *r, uint64_t gpa, const uint8_t *b, unsigned n)
 {
 	static bool said;
 	uint32_t off;
@@ -206,7 +206,8 @@ static void emulate(struct vcpu *v, const struct vmexit *x)
 	struct vcpu_regs r;
 	struct access a = { &r, NO_PAGE, 0 };
 	/* A single step is over after one iteration. */
-	struct insn_bus bus = { .read = bus_read, .write = bus_write, .ctx = &a, .rep_max = v->rflags & RFLAGS_TF ? 1 : 0 };
+	unsigned rep_max = v->rflags & RFLAGS_TF ? 1 : 0;
+	struct insn_bus bus = { .read = mmio_bus_read, .write = mmio_bus_write, .ctx = &a, .rep_max = rep_max };
 	const struct insn *insn;
 	uint8_t own[INSN_MAX_LEN + 1] = { 0 };
 	const uint8_t *bytes = own;
@@ -221,7 +222,7 @@ static void emulate(struct vcpu *v, const struct vmexit *x)
 	/* Only an instruction with a memory operand can have caused the exit. */
 	insn = x->npf.fetch || x->npf.walk ? NULL : decode(insn_mode(&r), bytes, n);
 	if (!insn || (!insn->reads && !insn->writes)) {
-		refuse(v, &r, x->npf.gpa, bytes, n);
+		refuse_access(v, &r, x->npf.gpa, bytes, n);
 		return;
 	}
 	if (!same_address(&a, insn, x->npf.gpa)) {
@@ -230,7 +231,7 @@ static void emulate(struct vcpu *v, const struct vmexit *x)
 		 * decode it wrongly.
 		 */
 		if (*last == r.rip)
-			refuse(v, &r, x->npf.gpa, bytes, n);
+			refuse_access(v, &r, x->npf.gpa, bytes, n);
 		*last = *last == r.rip ? 0 : r.rip;
 		return;
 	}
@@ -240,7 +241,7 @@ static void emulate(struct vcpu *v, const struct vmexit *x)
 	/* Keep the completed iterations of a string move: the guest executes the rest again, and takes the fault itself. */
 	memcpy(v->gpr, r.gpr, sizeof(v->gpr));
 	if (!progress)
-		refuse(v, &r, x->npf.gpa, bytes, n);
+		refuse_access(v, &r, x->npf.gpa, bytes, n);
 	if (err)
 		return;
 	v->rflags = r.rflags;

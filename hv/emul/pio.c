@@ -104,12 +104,12 @@ static int mem_copy(const struct access *a, uint64_t linear, void *buf, unsigned
 	return 0;
 }
 
-static int bus_read(void *ctx, uint64_t linear, void *buf, unsigned len)
+static int pio_bus_read(void *ctx, uint64_t linear, void *buf, unsigned len)
 {
 	return mem_copy(ctx, linear, buf, len, false);
 }
 
-static int bus_write(void *ctx, uint64_t linear, const void *buf, unsigned len)
+static int pio_bus_write(void *ctx, uint64_t linear, const void *buf, unsigned len)
 {
 	return mem_copy(ctx, linear, (void *)(uintptr_t)buf, len, true);
 }
@@ -141,7 +141,7 @@ static void string_io(struct vcpu *v, const struct vmexit *x)
 	struct vcpu_regs r;
 	struct access a = { &r };
 	/* A single step is over after one iteration. */
-	struct insn_bus bus = { bus_read, bus_write, bus_in, bus_out, &a, v->rflags & RFLAGS_TF ? 1 : 0 };
+	struct insn_bus bus = { pio_bus_read, pio_bus_write, bus_in, bus_out, &a, v->rflags & RFLAGS_TF ? 1 : 0 };
 	uint8_t bytes[INSN_MAX_LEN];
 	struct insn insn;
 

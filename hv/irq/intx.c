@@ -125,7 +125,7 @@ static struct place root_place(uint16_t bdf, unsigned pin)
 	return (struct place){ .bdf = bdf & 0xfff8, .pin = (uint8_t)pin };
 }
 
-static struct intx_line *known(const struct place *p)
+static struct intx_line *line_known(const struct place *p)
 {
 	for (unsigned i = 0; i < intx.nplaces; i++)
 		if (intx.place[i].bdf == p->bdf && intx.place[i].pin == p->pin)
@@ -133,9 +133,9 @@ static struct intx_line *known(const struct place *p)
 	return NULL;
 }
 
-static void remember(struct place p, struct intx_line *l)
+static void line_remember(struct place p, struct intx_line *l)
 {
-	if (known(&p))
+	if (line_known(&p))
 		return;
 	if (intx.nplaces == MAX_PLACES) {
 		limit_reached("places on interrupt lines", MAX_PLACES);
@@ -197,7 +197,7 @@ static struct intx_line *derive(const struct place *p, uint16_t bdf)
 static struct intx_line *learn(struct hw_dev *dev)
 {
 	struct place p = root_place(dev->pci->bdf, dev->pci->int_pin);
-	struct intx_line *l = known(&p);
+	struct intx_line *l = line_known(&p);
 	struct intx_route r;
 
 	if (l)
@@ -215,7 +215,7 @@ static struct intx_line *learn(struct hw_dev *dev)
 	l = line_new(&r);
 	if (!l)
 		return NULL;
-	remember(p, l);
+	line_remember(p, l);
 	log_info("%s: INT%c: 8259 line %d, I/O APIC input %d, chipset line %d", dev->name, 'A' + dev->pci->int_pin - 1, r.irq,
 		 r.gsi >= 0 ? r.gsi : r.irq, r.pirq);
 	return l;
@@ -339,7 +339,7 @@ static void rise(struct intx_line *l)
 int intx_attach(struct intx_source *src, uint16_t bdf, unsigned pin)
 {
 	struct place p = root_place(bdf, pin);
-	struct intx_line *l = known(&p);
+	struct intx_line *l = line_known(&p);
 
 	if (!l) {
 		l = derive(&p, bdf);
@@ -347,7 +347,7 @@ int intx_attach(struct intx_source *src, uint16_t bdf, unsigned pin)
 			log_err("pci " PCI_FMT ": more than %u interrupt lines", PCI_ARGS(bdf), MAX_LINES);
 			return -ERR_NOMEM;
 		}
-		remember(p, l);
+		line_remember(p, l);
 	}
 	*src = (struct intx_source){ .line = l, .state = INTX_LOW };
 	l->able++;
@@ -425,12 +425,12 @@ bool intx_look_foreign(void)
 
 /* --- delivery by the I/O APIC --- */
 
-static uint32_t msi_address(const struct ioapic_entry *e)
+static uint32_t entry_msi_address(const struct ioapic_entry *e)
 {
 	return 0xfee00000u | FIELD_GET(RTE_DEST, e->high) << 12 | (e->low & RTE_LOGICAL ? BIT(2) : 0);
 }
 
-static void send(struct path *p, const struct ioapic_entry *e)
+static void line_send(struct path *p, const struct ioapic_entry *e)
 {
 	if (is_fresh(p))
 		intx.cnt_raised++;
@@ -438,8 +438,8 @@ static void send(struct path *p, const struct ioapic_entry *e)
 		intx.cnt_again++;
 	set_fresh(p, false);
 	p->stuck_since = 0;
-	ioapic_sent((unsigned)p->gsi, ncpus == 1 ? this_cpu() : smp_find_target(msi_address(e)));
-	irq_send_msi(msi_address(e), e->low & (RTE_VECTOR | RTE_MODE));
+	ioapic_sent((unsigned)p->gsi, ncpus == 1 ? this_cpu() : smp_find_target(entry_msi_address(e)));
+	irq_send_msi(entry_msi_address(e), e->low & (RTE_VECTOR | RTE_MODE));
 }
 
 /*
@@ -448,7 +448,7 @@ static void send(struct path *p, const struct ioapic_entry *e)
  */
 static bool is_here(const struct ioapic_entry *e)
 {
-	return ncpus == 1 || smp_find_target(msi_address(e)) == this_cpu();
+	return ncpus == 1 || smp_find_target(entry_msi_address(e)) == this_cpu();
 }
 
 /*
@@ -497,11 +497,11 @@ static bool raise(struct path *p)
 	else if (state == VECTOR_IN_SERVICE_LEVEL)
 		return is_fresh(p);
 	else if (state == VECTOR_IDLE || is_fresh(p))
-		send(p, &e);
+		line_send(p, &e);
 	return false;
 }
 
-static void hold_clock(bool on)
+static void line_hold_clock(bool on)
 {
 	if (on == intx.clock_held)
 		return;
@@ -527,7 +527,7 @@ static bool check_lines(void)
 
 		later = later || first || second || l->foreign;
 	}
-	hold_clock(later);
+	line_hold_clock(later);
 	return high;
 }
 

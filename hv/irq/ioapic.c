@@ -270,7 +270,7 @@ static bool is_busy(struct taken *t)
 	return t->sent_to;
 }
 
-static uint64_t page_read(void *ctx, uint32_t off, unsigned width)
+static uint64_t ioapic_page_read(void *ctx, uint32_t off, unsigned width)
 {
 	struct ioapic *io = ctx;
 
@@ -309,7 +309,7 @@ static void write_window(struct ioapic *io, uint32_t value)
 		t->low = value & ~(RTE_PENDING | RTE_REMOTE_IRR);
 }
 
-static void page_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
+static void ioapic_page_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 {
 	struct ioapic *io = ctx;
 
@@ -327,9 +327,9 @@ static void page_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 	}
 }
 
-static const struct trap_ops page_ops = { page_read, page_write };
+static const struct trap_ops page_ops = { ioapic_page_read, ioapic_page_write };
 
-static void watch(struct ioapic *io)
+static void ioapic_watch_page(struct ioapic *io)
 {
 	if (!io->trap)
 		io->trap = trap_new_mmio("ioapic", PAGE_SIZE, &page_ops, io);
@@ -347,7 +347,7 @@ static void place_watch(void)
 	watched = on;
 	for (struct ioapic *io = ioapics; io < ioapics + nioapics; io++) {
 		if (watched) {
-			watch(io);
+			ioapic_watch_page(io);
 		} else if (io->trap) {
 			/* Restore the register that the guest selected. */
 			mmio_write32(io->reg + IOREGSEL, io->select);

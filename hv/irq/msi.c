@@ -36,7 +36,7 @@ static uint32_t own_bits(uint32_t dest)
  * Return one member of the set, preferably this processor, else one that is known to run.  If none is known, return the whole
  * set: better two interrupts than none.
  */
-static uint32_t one_of(uint32_t dest)
+static uint32_t one_destination(uint32_t dest)
 {
 	uint32_t own = own_bits(dest), cluster = lapic_x2apic() || lapic_dfr() >> 28 == 0xf ? 0 : dest & 0xf0;
 	uint32_t set = dest & ~cluster;
@@ -74,7 +74,7 @@ void irq_send_msi(uint64_t addr, uint32_t data)
 	if ((set && ncpus == 1) || (dest == 0xff && mode == ICR_MODE_LOWEST) || (!logical && dest == lapic_id()))
 		lapic_send_self(low | FIELD_PREP(ICR_SHORTHAND, ICR_SELF));
 	else if (logical)
-		lapic_send(mode == ICR_MODE_LOWEST ? one_of(dest) : dest, low | ICR_LOGICAL);
+		lapic_send(mode == ICR_MODE_LOWEST ? one_destination(dest) : dest, low | ICR_LOGICAL);
 	else
 		lapic_send(dest == 0xff && lapic_x2apic() ? ~0u : dest, low);
 }

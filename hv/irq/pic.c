@@ -190,7 +190,7 @@ int pic_pending(void)
 	return high;
 }
 
-static void enter(struct pic *p, unsigned n)
+static void pic_enter(struct pic *p, unsigned n)
 {
 	if (!(p->icw4 & ICW4_AUTO_EOI))
 		p->service |= (uint8_t)BIT(n);
@@ -206,9 +206,9 @@ uint8_t pic_acknowledge(void)
 	unsigned n = (unsigned)irq & 7;
 
 	cnt_delivered++;
-	enter(p, n);
+	pic_enter(p, n);
 	if (p == &pics[SLAVE])
-		enter(&pics[MASTER], CASCADE);
+		pic_enter(&pics[MASTER], CASCADE);
 	return (uint8_t)(p->base | n);
 }
 
@@ -227,7 +227,7 @@ static void set_lowest(struct pic *p, unsigned n)
 }
 
 /* Carry out an EOI: the virtual interrupt's, if one is in service at the line that the EOI ends, else the chip's. */
-static void end(struct pic *p, uint8_t v)
+static void pic_end(struct pic *p, uint8_t v)
 {
 	uint8_t real = p->service || (v & OCW2_ROTATE) ? real_read(p, READ_SERVICE) : 0;
 	uint8_t service = p->service | real;
@@ -251,7 +251,7 @@ static void end(struct pic *p, uint8_t v)
 static void write_ocw2(struct pic *p, uint8_t v)
 {
 	if (v & OCW2_EOI) {
-		end(p, v);
+		pic_end(p, v);
 		return;
 	}
 	pio_write8(p->port, v);
@@ -287,7 +287,7 @@ static void begin_words(struct pic *p, uint8_t v)
 	p->real_select = 0;
 }
 
-static void take_word(struct pic *p, uint8_t v)
+static void pic_take_word(struct pic *p, uint8_t v)
 {
 	unsigned all = 1u + !(p->icw1 & ICW1_SINGLE) + !!(p->icw1 & ICW1_NEEDS_ICW4);
 
@@ -309,7 +309,7 @@ static void write_icw1(struct pic *p, uint8_t v)
 static void write_icw(struct pic *p, uint8_t v)
 {
 	pio_write8(p->port + 1, v);
-	take_word(p, v);
+	pic_take_word(p, v);
 	write_mask(p);
 }
 
@@ -338,7 +338,7 @@ static uint8_t poll(struct pic *p)
 
 	p->polled = false;
 	if (n >= 0 && first(p, p->line | (real_read(p, READ_REQUESTS) & (uint8_t)~p->mask)) == n) {
-		enter(p, (unsigned)n);
+		pic_enter(p, (unsigned)n);
 		return (uint8_t)(0x80 | n);
 	}
 	pio_write8(p->port, OCW3 | OCW3_POLL);
@@ -410,7 +410,7 @@ static void words_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 	if (v && !p->icw_left)
 		begin_words(p, ICW1_INIT | ICW1_NEEDS_ICW4);
 	if (p->icw_left)
-		take_word(p, v);
+		pic_take_word(p, v);
 }
 
 static uint64_t words_read(void *ctx, uint32_t off, unsigned width)
@@ -435,7 +435,7 @@ static void watch_elcr(void)
 	}
 }
 
-static void watch(struct pic *p)
+static void pic_watch_chip(struct pic *p)
 {
 	if (!p->trap && p == &pics[MASTER]) {
 		counter_register("8259", "accesses", &cnt_accesses);
@@ -474,7 +474,7 @@ void pic_watch(bool on)
 	watched = on;
 	for (unsigned i = 0; i < ARRAY_SIZE(pics); i++) {
 		if (on)
-			watch(&pics[i]);
+			pic_watch_chip(&pics[i]);
 		else if (pics[i].trap)
 			leave(&pics[i]);
 	}

@@ -25,7 +25,7 @@ static uint8_t shown[PIRQ_MAX];		/* what the guest wrote */
 static uint32_t connected;		/* lines that must not be disconnected */
 static bool frozen;
 
-static uint16_t reg(unsigned n)
+static uint16_t pirq_reg(unsigned n)
 {
 	return (uint16_t)(n < PIRQ_GROUP ? PIRQ_A_D + n : PIRQ_E_H + n - PIRQ_GROUP);
 }
@@ -48,7 +48,7 @@ unsigned pirq_init(void)
 	count = is_piix(bridge) ? PIRQ_GROUP : PIRQ_MAX;
 	/* From the 100 series on the registers are elsewhere, and these read as zero. */
 	for (unsigned n = 0; n < count; n++) {
-		shown[n] = pci_read8(bridge, reg(n));
+		shown[n] = pci_read8(bridge, pirq_reg(n));
 		any |= shown[n] != 0;
 	}
 	if (!any)
@@ -70,7 +70,7 @@ int pirq_irq(unsigned n)
 
 int pirq_real_irq(unsigned n)
 {
-	return n < count ? irq_of(pci_read8(bridge, reg(n))) : -1;
+	return n < count ? irq_of(pci_read8(bridge, pirq_reg(n))) : -1;
 }
 
 void pirq_disconnect(unsigned n, bool on)
@@ -78,8 +78,8 @@ void pirq_disconnect(unsigned n, bool on)
 	if (n >= count)
 		return;
 	if (on)
-		kept[n] = pci_read8(bridge, reg(n));
-	pci_write8(bridge, reg(n), on ? PIRQ_OFF : kept[n]);
+		kept[n] = pci_read8(bridge, pirq_reg(n));
+	pci_write8(bridge, pirq_reg(n), on ? PIRQ_OFF : kept[n]);
 }
 
 void pirq_keep(int n)
@@ -96,7 +96,7 @@ void pirq_keep(int n)
 static int line_at(uint16_t off)
 {
 	for (unsigned n = 0; n < count; n++)
-		if (reg(n) == off)
+		if (pirq_reg(n) == off)
 			return (int)n;
 	return -1;
 }
@@ -118,7 +118,7 @@ static void route(unsigned n, uint8_t v)
 {
 	shown[n] = v;
 	if (!frozen && (irq_of(v) >= 0 || !(connected & BIT(n))))
-		pci_cfg_write(bridge->bdf, reg(n), 1, v);
+		pci_cfg_write(bridge->bdf, pirq_reg(n), 1, v);
 }
 
 static void bridge_write(void *ctx, uint16_t off, unsigned width, uint32_t value)

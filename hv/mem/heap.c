@@ -107,7 +107,7 @@ static void take_out(struct free_block *b)
 }
 
 /* Cut [at, at + size) out of a free block; the rest on both sides stays free. */
-static void cut(struct free_block *b, uintptr_t at, size_t size)
+static void block_cut(struct free_block *b, uintptr_t at, size_t size)
 {
 	uintptr_t start = (uintptr_t)b, end = start + b->size;
 
@@ -132,7 +132,7 @@ static void *alloc(size_t size, size_t align)
 			continue;
 		at = user - sizeof(struct head) - start < CUT_MIN ? start : user - sizeof(struct head);
 		stop = end - user - size < CUT_MIN ? end : user + size;
-		cut(b, at, stop - at);
+		block_cut(b, at, stop - at);
 
 		struct head *h = (struct head *)(user - sizeof(*h));
 
@@ -174,7 +174,7 @@ static void *alloc_pages(size_t size, size_t align)
 			give_back((struct head *)p - 1);
 		return NULL;
 	}
-	cut(hit, at, size);
+	block_cut(hit, at, size);
 	*p = (struct pages){ pages_list, (uint8_t *)at, size };
 	pages_list = p;
 	return p->base;

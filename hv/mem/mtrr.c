@@ -43,7 +43,7 @@ static bool valid_type(uint64_t type)
 }
 
 /* Return the address of a register's copy, NULL if there is no such register. */
-static uint64_t *reg(uint32_t msr)
+static uint64_t *mtrr_reg(uint32_t msr)
 {
 	uint32_t n = msr - MSR_MTRR_PHYS_FIRST;
 
@@ -63,7 +63,7 @@ static uint64_t *reg(uint32_t msr)
 static void copy_from_processor(uint32_t first, uint32_t count)
 {
 	for (uint32_t msr = first; msr < first + count; msr++)
-		*reg(msr) = rdmsr(msr);
+		*mtrr_reg(msr) = rdmsr(msr);
 }
 
 void mtrr_init(void)
@@ -105,7 +105,7 @@ static unsigned fixed_type(uint64_t gpa, uint64_t *end)
 }
 
 /* Return the type that wins if two ranges overlap (12.11.4.1); a case that the SDM leaves undefined is uncached here. */
-static unsigned overlap(unsigned a, unsigned b)
+static unsigned overlap_type(unsigned a, unsigned b)
 {
 	if (a == b)
 		return a;
@@ -128,7 +128,7 @@ static unsigned variable_type(uint64_t gpa, uint64_t *end)
 			unsigned mine = mtrr.var[i].base & DEF_TYPE;
 
 			*end = MIN(*end, base + size);
-			type = type == ~0u ? mine : overlap(type, mine);
+			type = type == ~0u ? mine : overlap_type(type, mine);
 		}
 	}
 	return type == ~0u ? (unsigned)(mtrr.def & DEF_TYPE) : type;
@@ -148,7 +148,7 @@ unsigned mtrr_type(uint64_t gpa, uint64_t *end)
 
 bool mtrr_read(uint32_t msr, uint64_t *value)
 {
-	const uint64_t *r = reg(msr);
+	const uint64_t *r = mtrr_reg(msr);
 
 	if (r)
 		*value = *r;
@@ -174,7 +174,7 @@ static bool valid(uint32_t msr, uint64_t value)
 
 bool mtrr_write(uint32_t msr, uint64_t value)
 {
-	uint64_t *r = reg(msr);
+	uint64_t *r = mtrr_reg(msr);
 
 	if (!r || !valid(msr, value))
 		return false;

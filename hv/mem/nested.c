@@ -175,14 +175,14 @@ void nested_pause_by(void (*pause)(void), void (*resume)(void))
 }
 
 /* Keep all processors out of the guest while the tables are between two states: a hidden page must never show. */
-static void begin(void)
+static void change_begin(void)
 {
 	lock_acquire(&lock);
 	if (pause_guest)
 		pause_guest();
 }
 
-static int end(int err)
+static int change_end(int err)
 {
 	if (resume_guest)
 		resume_guest();
@@ -192,26 +192,26 @@ static int end(int err)
 
 int nested_hide(uint64_t gpa, uint64_t size)
 {
-	begin();
-	return end(make_special(gpa, size, 0));
+	change_begin();
+	return change_end(make_special(gpa, size, 0));
 }
 
 int nested_readonly(uint64_t gpa, uint64_t size)
 {
-	begin();
-	return end(make_special(gpa, size, MAP_R | MAP_X));
+	change_begin();
+	return change_end(make_special(gpa, size, MAP_R | MAP_X));
 }
 
 int nested_show(uint64_t gpa, uint64_t size)
 {
-	begin();
-	return end(end_special(gpa, size, true));
+	change_begin();
+	return change_end(end_special(gpa, size, true));
 }
 
 int nested_writable(uint64_t gpa, uint64_t size)
 {
-	begin();
-	return end(end_special(gpa, size, false));
+	change_begin();
+	return change_end(end_special(gpa, size, false));
 }
 
 bool nested_is_hidden(uint64_t gpa)
@@ -239,8 +239,8 @@ int nested_map_on_demand(uint64_t gpa)
 {
 	uint64_t size = nested.max_level == 3 ? GIB : 0x200000;
 
-	begin();
-	return end(show(ALIGN_DOWN(gpa, size), size));
+	change_begin();
+	return change_end(show(ALIGN_DOWN(gpa, size), size));
 }
 
 static int retype_all(void)
@@ -267,8 +267,8 @@ void nested_retype(void)
 {
 	if (!nested.format->typed)
 		return;
-	begin();
-	end(retype_all());
+	change_begin();
+	change_end(retype_all());
 }
 
 /* --- ranges of ones --- */
@@ -328,13 +328,13 @@ static int add_ones(uint64_t gpa, uint64_t size)
 
 int nested_ones(uint64_t gpa, uint64_t size)
 {
-	begin();
-	return end(add_ones(gpa, size));
+	change_begin();
+	return change_end(add_ones(gpa, size));
 }
 
 int nested_ones_page(uint64_t gpa, enum ones_page what)
 {
-	begin();
+	change_begin();
 	int err = pt_unshare(&nested, gpa, ones_table);
 
 	if (!err && what == PAGE_ONES)
@@ -343,5 +343,5 @@ int nested_ones_page(uint64_t gpa, enum ones_page what)
 		err = pt_set(&nested, gpa, PAGE_SIZE, what == PAGE_OWN ? with_type(MAP_R, CACHE_UC) : 0);
 	if (err)
 		log_err("nested: out of page tables for the page %#lx", gpa);
-	return end(err);
+	return change_end(err);
 }

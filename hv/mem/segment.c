@@ -118,7 +118,7 @@ static int unmap(void)
 	return err;
 }
 
-static void report(void)
+static void segment_report(void)
 {
 	uint64_t stays = (uint64_t)(veneer_data - veneer_start), gone = 0, base, size;
 	const struct segment *at = veneer_segments;
@@ -167,5 +167,5 @@ void segment_drop(void (*flush)(void))
 		reserve = veneer_segments;
 		heap_set_grow(grow);
 	}
-	report();
+	segment_report();
 }

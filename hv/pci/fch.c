@@ -137,7 +137,7 @@ static void ports_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 
 /* --- the page --- */
 
-static uint64_t page_read(void *ctx, uint32_t off, unsigned width)
+static uint64_t fch_page_read(void *ctx, uint32_t off, unsigned width)
 {
 	return width == 1 ? mmio_read8(page + off) : width == 2 ? mmio_read16(page + off) :
 	       width == 4 ? mmio_read32(page + off) : mmio_read64(page + off);
@@ -155,7 +155,7 @@ static bool byte_allowed(uint32_t off, uint8_t value)
 }
 
 /* An access is carried out as it is, or not at all. */
-static void page_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
+static void fch_page_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 {
 	for (unsigned i = 0; i < width; i++)
 		if (!byte_allowed(off + i, (uint8_t)(value >> 8 * i)))
@@ -217,7 +217,7 @@ static uint32_t page_address(const struct pci_dev *d)
 int fch_init(void)
 {
 	static const struct trap_ops ports_ops = { .read = ports_read, .write = ports_write };
-	static const struct trap_ops page_ops = { .read = page_read, .write = page_write };
+	static const struct trap_ops page_ops = { .read = fch_page_read, .write = fch_page_write };
 	const struct pci_dev *d = find_smbus();
 	struct trap *t;
 	uint32_t at;

@@ -101,7 +101,7 @@ static bool byte_is_held(const struct pci_dev *d, uint16_t off)
 	return false;
 }
 
-static void say(const struct pci_dev *d, uint16_t off, uint32_t v, const char *why)
+static void log_dropped(const struct pci_dev *d, uint16_t off, uint32_t v, const char *why)
 {
 	if (lines < MAX_LINES && ++lines)
 		log_warn("pci " PCI_FMT ": the guest's %#x to register %#x: %s: dropped", PCI_ARGS(d->bdf), v, off, why);
@@ -121,7 +121,7 @@ static bool cap_is_held(const struct pci_dev *d, uint16_t off, uint32_t v)
 	id = pci_ext_cap_at(d, off, &at);
 	if (id == EXT_CAP_SRIOV && ALIGN_DOWN(off - at, 4) == SRIOV_CONTROL) {
 		if (off == at + SRIOV_CONTROL && (v & SRIOV_VF_ENABLE))
-			say(d, off, v, "its virtual functions stay closed");
+			log_dropped(d, off, v, "its virtual functions stay closed");
 		return true;
 	}
 	return id == EXT_CAP_REBAR || id == EXT_CAP_VF_REBAR;
@@ -129,7 +129,7 @@ static bool cap_is_held(const struct pci_dev *d, uint16_t off, uint32_t v)
 
 /* --- what a function decodes --- */
 
-static unsigned add(struct range *out, unsigned n, uint64_t base, uint64_t end, bool io)
+static unsigned add_range(struct range *out, unsigned n, uint64_t base, uint64_t end, bool io)
 {
 	if (end <= base || n == MAX_DECODED)
 		return n;
@@ -150,7 +150,7 @@ static unsigned add_bars(const struct pci_dev *d, const uint32_t *cfg, struct ra
 		if (b->is64)
 			base |= (uint64_t)cfg[PCI_BAR(i + 1) / 4] << 32;
 		base &= ~(b->size - 1);
-		n = add(out, n, base, base + b->size, b->io);
+		n = add_range(out, n, base, base + b->size, b->io);
 	}
 	return n;
 }
@@ -159,7 +159,7 @@ static unsigned add_rom(const struct pci_dev *d, uint32_t reg, struct range *out
 {
 	uint64_t base = reg & ~(d->rom_size - 1) & ~0x7ffu;
 
-	return (reg & 1) && d->rom_size ? add(out, n, base, base + d->rom_size, false) : n;
+	return (reg & 1) && d->rom_size ? add_range(out, n, base, base + d->rom_size, false) : n;
 }
 
 /* Registers of 16 bits, base below limit, in units of 1 MiB; and for I/O two bytes, in units of 4 KiB. */
@@ -172,18 +172,18 @@ static unsigned add_bridge(const uint32_t *cfg, struct range *out, unsigned n)
 		io_high = 0;
 	if ((pref & 15) != 1)
 		high = high_limit = 0;
-	n = add(out, n, (io & 0xf0) << 8 | io_high << 16, ((io & 0xf000) | (io_high & 0xffff0000)) + 0x1000ull, true);
-	n = add(out, n, (uint64_t)(mem & 0xfff0) << 16, (uint64_t)(mem & 0xfff00000) + 0x100000, false);
-	return add(out, n, (uint64_t)(pref & 0xfff0) << 16 | high, ((pref & 0xfff00000) | high_limit) + 0x100000, false);
+	n = add_range(out, n, (io & 0xf0) << 8 | io_high << 16, ((io & 0xf000) | (io_high & 0xffff0000)) + 0x1000ull, true);
+	n = add_range(out, n, (uint64_t)(mem & 0xfff0) << 16, (uint64_t)(mem & 0xfff00000) + 0x100000, false);
+	return add_range(out, n, (uint64_t)(pref & 0xfff0) << 16 | high, ((pref & 0xfff00000) | high_limit) + 0x100000, false);
 }
 
 /* Two windows of memory and two of ports (PC Card 8.0, 4.5). */
 static unsigned add_cardbus(const uint32_t *cfg, struct range *out, unsigned n)
 {
-	n = add(out, n, cfg[7] & ~0xfffu, (uint64_t)(cfg[8] & ~0xfffu) + 0x1000, false);
-	n = add(out, n, cfg[9] & ~0xfffu, (uint64_t)(cfg[10] & ~0xfffu) + 0x1000, false);
-	n = add(out, n, cfg[11] & 0xfffc, (uint64_t)(cfg[12] & 0xfffc) + 4, true);
-	return add(out, n, cfg[13] & 0xfffc, (uint64_t)(cfg[14] & 0xfffc) + 4, true);
+	n = add_range(out, n, cfg[7] & ~0xfffu, (uint64_t)(cfg[8] & ~0xfffu) + 0x1000, false);
+	n = add_range(out, n, cfg[9] & ~0xfffu, (uint64_t)(cfg[10] & ~0xfffu) + 0x1000, false);
+	n = add_range(out, n, cfg[11] & 0xfffc, (uint64_t)(cfg[12] & 0xfffc) + 4, true);
+	return add_range(out, n, cfg[13] & 0xfffc, (uint64_t)(cfg[14] & 0xfffc) + 4, true);
 }
 
 /* All ranges that the function with header @cfg decodes or forwards, or would with decoding enabled. */
@@ -258,7 +258,7 @@ static void guarded_write(const struct pci_dev *d, uint16_t off, unsigned width,
 	bool decodes = off < HEADER_END && (ALIGN_DOWN(off, 4) == PCI_COMMAND || (off >= PCI_BAR(0) && off < PCI_INT_LINE));
 
 	if (decodes && would_cover(d, off, width, value)) {
-		say(d, off, value, "it would answer where a hidden device is");
+		log_dropped(d, off, value, "it would answer where a hidden device is");
 		/* Keep the decoding bits; the guest writes the rest of the command register. */
 		if (off != PCI_COMMAND)
 			return;

@@ -139,7 +139,7 @@ int vbridge_open(const struct pci_dev *dev)
 
 /* --- above a concealed device --- */
 
-static void set(struct vbridge *b, unsigned off, uint32_t bits, unsigned width)
+static void set_bits(struct vbridge *b, unsigned off, uint32_t bits, unsigned width)
 {
 	for (unsigned i = 0; i < width && off + i < SIZE; i++)
 		b->ours[off + i] = b->writable[off + i] = (uint8_t)(bits >> (8 * i));
@@ -162,12 +162,12 @@ static void set_bars(struct vbridge *b)
 
 		if (!bar->size)
 			continue;
-		set(b, PCI_BAR(n), (uint32_t)~(bar->size - 1) & (bar->io ? ~3u : ~15u), 4);
+		set_bits(b, PCI_BAR(n), (uint32_t)~(bar->size - 1) & (bar->io ? ~3u : ~15u), 4);
 		if (bar->is64)
-			set(b, PCI_BAR(n + 1), (uint32_t)(~(bar->size - 1) >> 32), 4);
+			set_bits(b, PCI_BAR(n + 1), (uint32_t)(~(bar->size - 1) >> 32), 4);
 	}
 	if (d->rom_size)
-		set(b, PCI_BRIDGE_ROM, (~(d->rom_size - 1) & ~0x7ffu) | 1, 4);
+		set_bits(b, PCI_BRIDGE_ROM, (~(d->rom_size - 1) & ~0x7ffu) | 1, 4);
 }
 
 /* The kind of a window, in its low four bits, is the hardware's.  The bus numbers are not here. */
@@ -175,15 +175,15 @@ static void set_windows(struct vbridge *b)
 {
 	uint16_t io = pci_read16(b->dev, 0x1c);
 
-	set(b, 0x1c, 0xf0f0, 2);
-	set(b, 0x20, 0xfff0fff0, 4);
-	set(b, 0x24, 0xfff0fff0, 4);
+	set_bits(b, 0x1c, 0xf0f0, 2);
+	set_bits(b, 0x20, 0xfff0fff0, 4);
+	set_bits(b, 0x24, 0xfff0fff0, 4);
 	if ((pci_read8(b->dev, 0x24) & 15) == 1) {
-		set(b, 0x28, ~0u, 4);
-		set(b, 0x2c, ~0u, 4);
+		set_bits(b, 0x28, ~0u, 4);
+		set_bits(b, 0x2c, ~0u, 4);
 	}
 	if ((io & 15) == 1)
-		set(b, 0x30, ~0u, 4);
+		set_bits(b, 0x30, ~0u, 4);
 }
 
 static void set_msi(struct vbridge *b, unsigned at)
@@ -191,24 +191,24 @@ static void set_msi(struct vbridge *b, unsigned at)
 	uint16_t control = pci_read16(b->dev, (uint16_t)(at + 2));
 	unsigned data = control & BIT(7) ? at + 12 : at + 8;
 
-	set(b, at + 2, 0x0071, 2);
-	set(b, at + 4, ~3u, 4);
+	set_bits(b, at + 2, 0x0071, 2);
+	set_bits(b, at + 4, ~3u, 4);
 	if (control & BIT(7))
-		set(b, at + 8, ~0u, 4);
-	set(b, data, 0xffff, 2);
+		set_bits(b, at + 8, ~0u, 4);
+	set_bits(b, data, 0xffff, 2);
 	if (control & BIT(8))
-		set(b, data + 4, ~0u, 4);
+		set_bits(b, data + 4, ~0u, 4);
 }
 
 /* No slot of such a bridge is for the guest to switch: none is said to be hot-pluggable. */
 static void set_express(struct vbridge *b, unsigned at)
 {
-	set(b, at + 0x08, 0x7fff, 2);		/* device control */
-	set(b, at + 0x10, 0x0fdf, 2);		/* link control without "retrain" */
-	set(b, at + 0x18, 0x1fff, 2);		/* slot control */
-	set(b, at + 0x1c, 0x001f, 2);		/* root control */
-	set(b, at + 0x28, 0xffff, 2);
-	set(b, at + 0x30, 0xffff, 2);
+	set_bits(b, at + 0x08, 0x7fff, 2);		/* device control */
+	set_bits(b, at + 0x10, 0x0fdf, 2);		/* link control without "retrain" */
+	set_bits(b, at + 0x18, 0x1fff, 2);		/* slot control */
+	set_bits(b, at + 0x1c, 0x001f, 2);		/* root control */
+	set_bits(b, at + 0x28, 0xffff, 2);
+	set_bits(b, at + 0x30, 0xffff, 2);
 	if (at + 0x17 < SIZE) {
 		fix(b, at + 0x14, 0x7f, 0);	/* slot capabilities: buttons, controllers, indicators, surprise, capable */
 		fix(b, at + 0x16, 0x06, 0x04);	/* no lock; no "command completed" */
@@ -220,11 +220,11 @@ static void set_caps(struct vbridge *b)
 	const struct pci_dev *d = b->dev;
 
 	if (d->cap_pm)
-		set(b, d->cap_pm + 4, 0x0103, 2);
+		set_bits(b, d->cap_pm + 4, 0x0103, 2);
 	if (d->cap_msi)
 		set_msi(b, d->cap_msi);
 	if (d->cap_msix)
-		set(b, d->cap_msix + 2, 0xc000, 2);
+		set_bits(b, d->cap_msix + 2, 0xc000, 2);
 	if (d->cap_exp)
 		set_express(b, d->cap_exp);
 }
@@ -287,10 +287,10 @@ int vpci_freeze(const struct pci_dev *dev)
 		for (unsigned i = 0; i < 4; i++)
 			b->value[off + i] = (uint8_t)(v >> (8 * i));
 	}
-	set(b, PCI_COMMAND, 0x0547, 2);
-	set(b, 0x0c, 0xff, 1);
-	set(b, PCI_INT_LINE, 0xff, 1);
-	set(b, 0x3e, 0x0bff, 2);		/* bridge control, but the timer's status */
+	set_bits(b, PCI_COMMAND, 0x0547, 2);
+	set_bits(b, 0x0c, 0xff, 1);
+	set_bits(b, PCI_INT_LINE, 0xff, 1);
+	set_bits(b, 0x3e, 0x0bff, 2);		/* bridge control, but the timer's status */
 	set_bars(b);
 	set_windows(b);
 	set_caps(b);

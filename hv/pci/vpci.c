@@ -172,7 +172,7 @@ static void function_write(uint16_t bdf, uint16_t off, unsigned width, uint32_t 
 /* --- ECAM: what exits of it.  Reads of what is left or closed do not. --- */
 
 /* The next piece of an access of @left bytes at @off, whatever the alignment: never across a dword, and no three bytes. */
-static unsigned piece(uint32_t off, unsigned left)
+static unsigned access_piece(uint32_t off, unsigned left)
 {
 	unsigned n = MIN(left, 4 - (off & 3));
 
@@ -184,30 +184,30 @@ static uint16_t bdf_at(const void *ctx, uint32_t off)
 	return (uint16_t)(((uint32_t)(uintptr_t)ctx << 8) + (off >> 12));
 }
 
-static uint64_t ecam_read(void *ctx, uint32_t off, unsigned width)
+static uint64_t ecam_trap_read(void *ctx, uint32_t off, unsigned width)
 {
 	uint64_t v = 0;
 
 	for (unsigned done = 0, n; done < width; done += n) {
 		uint32_t at = off + done;
 
-		n = piece(at, width - done);
+		n = access_piece(at, width - done);
 		v |= (uint64_t)function_read(bdf_at(ctx, at), at & (PAGE_SIZE - 1), n) << (8 * done);
 	}
 	return v;
 }
 
-static void ecam_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
+static void ecam_trap_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 {
 	for (unsigned done = 0, n; done < width; done += n) {
 		uint32_t at = off + done;
 
-		n = piece(at, width - done);
+		n = access_piece(at, width - done);
 		function_write(bdf_at(ctx, at), at & (PAGE_SIZE - 1), n, (uint32_t)(value >> (8 * done)));
 	}
 }
 
-static const struct trap_ops ecam_ops = { ecam_read, ecam_write };
+static const struct trap_ops ecam_ops = { ecam_trap_read, ecam_trap_write };
 
 static int show_page(uint16_t bdf, enum ones_page what)
 {
@@ -426,7 +426,7 @@ static uint32_t data_read(uint16_t port, unsigned width)
 	if (address & CONFIG_EXTENDED)
 		return mask_of(width);
 	for (unsigned done = 0, n; done < width; done += n) {
-		n = piece(data_offset(port) + done, width - done);
+		n = access_piece(data_offset(port) + done, width - done);
 		v |= function_read(addressed(), (uint16_t)(data_offset(port) + done), n) << (8 * done);
 	}
 	return v;
@@ -437,7 +437,7 @@ static void data_write(uint16_t port, unsigned width, uint32_t v)
 	if (address & CONFIG_EXTENDED)
 		return;
 	for (unsigned done = 0, n; done < width; done += n) {
-		n = piece(data_offset(port) + done, width - done);
+		n = access_piece(data_offset(port) + done, width - done);
 		function_write(addressed(), (uint16_t)(data_offset(port) + done), n, v >> (8 * done));
 	}
 }

@@ -472,7 +472,7 @@ static void svm_run(struct vcpu *v, struct vmexit *x)
 		memcpy(s->entered, &c->es, sizeof(s->entered));
 	svm_enter(v->gpr, mem_phys(c), mem_phys(this_cpu()->vendor));
 	/*
-	 * An exit loads the host's CR0, CR4 and EFER. QEMU loads CR0 first, and leaves PG at 0 if the guest has EFER.LME
+	 * An exit loads the host's CR0, CR4 and EFER.  QEMU loads CR0 first, and leaves PG at 0 if the guest has EFER.LME
 	 * without CR4.PAE; then the host runs without paging, and the next entry would have no nested paging.
 	 */
 	if (read_cr0() != s->host_cr0)

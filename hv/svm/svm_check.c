@@ -8,7 +8,7 @@
 #define EFER_RESERVED	(GENMASK64(63, 22) | GENMASK64(19, 16) | BIT64(9) | GENMASK64(7, 1))
 #define HIGH_HALF	GENMASK64(63, 32)
 
-static unsigned say(bool bad, const char *what, uint64_t value)
+static unsigned say_broken(bool bad, const char *what, uint64_t value)
 {
 	if (bad)
 		log_err("svm: guest %s (%#lx)", what, value);
@@ -25,16 +25,16 @@ void svm_explain(const struct vmcb *c)
 	unsigned n = 0;
 
 	log_err("svm: the VM entry failed");
-	n += say(!(c->efer & EFER_SVME), "EFER.SVME is 0", c->efer);
-	n += say(c->efer & EFER_RESERVED, "EFER has reserved bits", c->efer);
-	n += say((c->cr0 & CR0_NW) && !(c->cr0 & CR0_CD), "CR0.NW is 1 and CR0.CD is 0", c->cr0);
-	n += say(c->cr0 & HIGH_HALF, "CR0 has bits above 31", c->cr0);
-	n += say(c->cr4 & CR4_RESERVED, "CR4 has reserved bits", c->cr4);
-	n += say(c->dr6 & HIGH_HALF, "DR6 has bits above 31", c->dr6);
-	n += say(c->dr7 & HIGH_HALF, "DR7 has bits above 31", c->dr7);
-	n += say(long_paging(c) && !(c->cr4 & CR4_PAE), "has long mode and paging without CR4.PAE", c->cr4);
-	n += say(long_paging(c) && !(c->cr0 & CR0_PE), "has long mode and paging without CR0.PE", c->cr0);
-	n += say(long_paging(c) && (c->cr4 & CR4_PAE) && (c->cs.attr & SEG_ATTR_L) && (c->cs.attr & SEG_ATTR_DB),
+	n += say_broken(!(c->efer & EFER_SVME), "EFER.SVME is 0", c->efer);
+	n += say_broken(c->efer & EFER_RESERVED, "EFER has reserved bits", c->efer);
+	n += say_broken((c->cr0 & CR0_NW) && !(c->cr0 & CR0_CD), "CR0.NW is 1 and CR0.CD is 0", c->cr0);
+	n += say_broken(c->cr0 & HIGH_HALF, "CR0 has bits above 31", c->cr0);
+	n += say_broken(c->cr4 & CR4_RESERVED, "CR4 has reserved bits", c->cr4);
+	n += say_broken(c->dr6 & HIGH_HALF, "DR6 has bits above 31", c->dr6);
+	n += say_broken(c->dr7 & HIGH_HALF, "DR7 has bits above 31", c->dr7);
+	n += say_broken(long_paging(c) && !(c->cr4 & CR4_PAE), "has long mode and paging without CR4.PAE", c->cr4);
+	n += say_broken(long_paging(c) && !(c->cr0 & CR0_PE), "has long mode and paging without CR0.PE", c->cr0);
+	n += say_broken(long_paging(c) && (c->cr4 & CR4_PAE) && (c->cs.attr & SEG_ATTR_L) && (c->cs.attr & SEG_ATTR_DB),
 		 "CS is 64-bit and 32-bit code at once", c->cs.attr);
 	if (!n)
 		log_err("svm: no rule is broken (CR0 %#lx CR4 %#lx EFER %#lx event %#lx intercepts %#x %#x), or it is a bit "

@@ -76,7 +76,7 @@ static bool in(const struct msr_range *r, uint32_t msr)
 	return false;
 }
 
-static void set(uint8_t *map, const struct msr_range *r, bool read, bool write)
+static void msrpm_set(uint8_t *map, const struct msr_range *r, bool read, bool write)
 {
 	for (; r->last; r++)
 		for (uint32_t msr = r->first; msr <= r->last; msr++)
@@ -91,11 +91,11 @@ void svm_msr_policy(uint8_t *map)
 	};
 
 	memset(map, ALL_WRITES, MAP_SIZE);
-	set(map, msr_open, false, false);
-	set(map, open, false, false);
-	set(map, secret, true, true);
-	set(map, answered, true, true);
-	set(map, mtrrs, true, true);
+	msrpm_set(map, msr_open, false, false);
+	msrpm_set(map, open, false, false);
+	msrpm_set(map, secret, true, true);
+	msrpm_set(map, answered, true, true);
+	msrpm_set(map, mtrrs, true, true);
 }
 
 bool svm_rdmsr(struct vcpu *v, uint32_t msr, uint64_t *value)

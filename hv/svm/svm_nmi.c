@@ -61,7 +61,7 @@ static void begin_step(struct svm_vcpu *s)
 	step_intercepts(c, c->exc_icpt | STEP_FAULTS);
 }
 
-static void inject(struct svm_vcpu *s)
+static void inject_nmi(struct svm_vcpu *s)
 {
 	s->nmi_wanted = false;
 	if (s->vnmi) {
@@ -85,7 +85,7 @@ bool svm_nmi_before(struct svm_vcpu *s)
 	if (s->nmi_wanted && s->nmi == SVM_NMI_IRET)
 		begin_step(s);
 	else if (s->nmi_wanted && s->nmi == SVM_NMI_OPEN && (s->vnmi || !s->pending_event))
-		inject(s);
+		inject_nmi(s);
 	else
 		/* The NMI could follow the other event at once, but no exit tells when that has been delivered. */
 		late = s->nmi_wanted && s->nmi == SVM_NMI_OPEN;

@@ -186,7 +186,7 @@ static void vmx_set(struct vcpu *v, const struct vcpu_regs *r)
 
 /* --- events --- */
 
-static void inject(struct vmx_vcpu *s, unsigned type, uint8_t vector)
+static void set_event(struct vmx_vcpu *s, unsigned type, uint8_t vector)
 {
 	s->event = EVENT_INFO_VALID | FIELD_PREP(EVENT_INFO_TYPE, type) | vector;
 }
@@ -195,7 +195,7 @@ static void vmx_inject_exception(struct vcpu *v, uint8_t vector, bool has_error,
 {
 	struct vmx_vcpu *s = vmx(v);
 
-	inject(s, EVENT_TYPE_EXCEPTION, vector);
+	set_event(s, EVENT_TYPE_EXCEPTION, vector);
 	/* The flags that a fault pushes keep an instruction breakpoint from coming again; the entry pushes what is there. */
 	if (vector != VCPU_EVENT_DB && vector != VCPU_EVENT_DF)
 		v->rflags |= RFLAGS_RF;
@@ -208,7 +208,7 @@ static void vmx_inject_exception(struct vcpu *v, uint8_t vector, bool has_error,
 
 static void vmx_inject_interrupt(struct vcpu *v, uint8_t vector)
 {
-	inject(vmx(v), EVENT_TYPE_EXTINT, vector);
+	set_event(vmx(v), EVENT_TYPE_EXTINT, vector);
 }
 
 static void vmx_inject_nmi(struct vcpu *v)
@@ -241,7 +241,7 @@ static void place_windows(struct vmx_vcpu *s)
 static void choose_event(struct vmx_vcpu *s)
 {
 	if (s->nmi_wanted && !s->event && !(vmcs_read(VMCS_GUEST_BLOCKING) & (BLOCKING_STI | BLOCKING_MOV_SS | BLOCKING_NMI))) {
-		inject(s, EVENT_TYPE_NMI, VCPU_EVENT_NMI);
+		set_event(s, EVENT_TYPE_NMI, VCPU_EVENT_NMI);
 		s->nmi_wanted = false;
 	}
 	place_windows(s);
@@ -488,7 +488,7 @@ static void vmx_skip(struct vcpu *v, uint64_t next)
 }
 
 /* VMX_EXITED, VMX_FAILED or VMX_NMI, as vmx_enter(). */
-static int enter(struct vmx_vcpu *s)
+static int enter_once(struct vmx_vcpu *s)
 {
 	vmcs_write(VMCS_GUEST_RSP, s->v.gpr[GPR_RSP]);
 	vmcs_write(VMCS_GUEST_RIP, s->v.rip);
@@ -506,7 +506,7 @@ static void vmx_run(struct vcpu *v, struct vmexit *x)
 		invept_all();
 	s->flush = false;
 	choose_event(s);
-	how = enter(s);
+	how = enter_once(s);
 	if (how == VMX_NMI) {
 		nmi_before_entry(s, x);
 		return;
@@ -566,7 +566,7 @@ static int vmx_wait_sipi(struct vcpu *v)
 	vmcs_write(VMCS_GUEST_ACTIVITY, ACTIVITY_WAIT_SIPI);
 	do {
 		this_cpu()->nmis_reported = this_cpu()->nmi_count;
-		how = enter(s);
+		how = enter_once(s);
 	} while (how == VMX_NMI);
 	s->launched |= how == VMX_EXITED;
 	reason = how == VMX_EXITED ? (uint32_t)vmcs_read(VMCS_EXIT_REASON) : 0;
@@ -595,7 +595,7 @@ static int vmx_park(struct vcpu *v, const volatile uint32_t *wake)
 		return -ERR_NOTSUP;
 	vmcs_write(VMCS_GUEST_ACTIVITY, ACTIVITY_HLT);
 	c->nmis_reported = c->nmi_count;
-	how = *wake ? VMX_NMI : enter(s);
+	how = *wake ? VMX_NMI : enter_once(s);
 	vmcs_write(VMCS_GUEST_ACTIVITY, ACTIVITY_ACTIVE);
 	s->launched |= how == VMX_EXITED;
 	reason = how == VMX_EXITED ? (uint32_t)vmcs_read(VMCS_EXIT_REASON) : 0;

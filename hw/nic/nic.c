@@ -51,7 +51,7 @@ unsigned nic_crc_hash(const uint8_t mac[6])
 
 /* --- the watch --- */
 
-static void hold_clock(struct nic *nic, bool hold)
+static void nic_hold_clock(struct nic *nic, bool hold)
 {
 	if (nic->clock_held == hold)
 		return;
@@ -73,7 +73,7 @@ static bool under_way(const struct nic *nic)
 
 void nic_want_tick(struct nic *nic)
 {
-	hold_clock(nic, true);
+	nic_hold_clock(nic, true);
 }
 
 /* After completions: keep the watch while frames are in flight, and release the clock if it was held for a late frame. */
@@ -81,7 +81,7 @@ static void watch_update(struct nic *nic, uint64_t packets_before)
 {
 	*nic->watch = nic_runs(nic) && under_way(nic) ? nic->watchable : 0;
 	if (nic->clock_held && !nic->recover && nic->count.tx_packets != packets_before)
-		hold_clock(nic, false);
+		nic_hold_clock(nic, false);
 }
 
 static void forget_tokens(struct nic *nic)
@@ -147,7 +147,7 @@ void nic_stop(struct nic *nic)
 	if (nic->shut)
 		return;
 	nic->state = NIC_STOPPED;
-	hold_clock(nic, false);
+	nic_hold_clock(nic, false);
 	if (reset_chip(nic))
 		log_err("%s: stopped by disabling its bus mastering", nic->name);
 	forget_tokens(nic);
@@ -162,7 +162,7 @@ static void nic_shutdown(struct hw_dev *hw)
 	nic->state = NIC_STOPPED;
 	nic->shut = true;
 	nic->irq_on = false;
-	hold_clock(nic, false);
+	nic_hold_clock(nic, false);
 	forget_tokens(nic);
 	(void)nic->ops->reset(nic);
 	if (nic->ops->close)
@@ -199,7 +199,7 @@ void nic_tx_wait(struct nic *nic, unsigned q)
 {
 	/* Without a link the chip sends nothing, which is not a hang. */
 	if (nic_runs(nic) && !nic_tx_empty(nic, q))
-		hold_clock(nic, nic->seen.up);
+		nic_hold_clock(nic, nic->seen.up);
 }
 
 /* Keep this code out of the path of accepted frames. */
@@ -330,7 +330,7 @@ static void look_at_link(struct nic *nic)
 	/* Restart the deadline of frames that waited for the link. */
 	for (unsigned q = 0; q < nic->nqueues; q++)
 		nic->txq[q].watched = false;
-	hold_clock(nic, l.up && nic_runs(nic) && under_way(nic));
+	nic_hold_clock(nic, l.up && nic_runs(nic) && under_way(nic));
 	watch_update(nic, nic->count.tx_packets);
 	if (nic->client && nic->client->link_changed)
 		nic->client->link_changed(nic->client_ctx);
@@ -407,7 +407,7 @@ static void nic_recover(struct nic *nic)
 	if (nic->state != NIC_RECOVERS)
 		return;		/* the client has stopped the NIC from its callback */
 	forget_tokens(nic);
-	hold_clock(nic, false);
+	nic_hold_clock(nic, false);
 	if (err) {
 		nic->state = NIC_STOPPED;
 		log_err("%s: does not recover; stopped", nic->name);
@@ -456,7 +456,7 @@ static void look_closer(struct nic *nic, unsigned q, uint64_t age)
 	}
 	if (t->kicked == t->done)
 		return;
-	hold_clock(nic, true);
+	nic_hold_clock(nic, true);
 	if (age < NIC_HANG_US)
 		return;
 	t->watched = false;
@@ -478,7 +478,7 @@ static void recover_if_wanted(struct nic *nic)
 		return;
 	now_us = time_us();
 	if (nic->recovered_us && now_us - nic->recovered_us < NIC_RECOVER_US) {
-		hold_clock(nic, true);
+		nic_hold_clock(nic, true);
 		return;
 	}
 	nic->recover = false;
@@ -510,7 +510,7 @@ static void nic_tick(struct hw_dev *hw, uint64_t now_us)
 	nic_watch(nic, now_us);
 	recover_if_wanted(nic);
 	if (!again && !nic->recover && !*nic->watch)
-		hold_clock(nic, false);
+		nic_hold_clock(nic, false);
 }
 
 void nic_look(struct nic *nic)

@@ -172,7 +172,7 @@ void nvme_slot_finish(struct nvme *n, struct nvme_slot *s, int status)
 	n->finished[n->fin_tail++ % ARRAY_SIZE(n->finished)] = (uint16_t)FIELD_GET(NVME_CDW0_CID, s->sqe.cdw0);
 }
 
-static struct nvme_slot *slot_get(struct nvme *n, struct nvme_ns *ns)
+static struct nvme_slot *nvme_slot_get(struct nvme *n, struct nvme_ns *ns)
 {
 	for (unsigned i = 0; i < n->nslots; i++) {
 		unsigned cid = n->next_slot;
@@ -286,7 +286,7 @@ static int nvme_start(struct disk *disk, unsigned q, struct disk_cmd *cmd)
 
 	bool wait = n->state != NVME_LIVE || ns->flush_due || ns->flushing ||
 		    (ns->draining && !nvme_quiet(disk));
-	struct nvme_slot *s = wait ? NULL : slot_get(n, ns);
+	struct nvme_slot *s = wait ? NULL : nvme_slot_get(n, ns);
 
 	if (!s) {
 		n->offer = true;
@@ -463,7 +463,7 @@ unsigned nvme_poll(struct hw_dev *dev)
 
 static void send_flush(struct nvme *n, struct nvme_ns *ns)
 {
-	struct nvme_slot *s = slot_get(n, ns);
+	struct nvme_slot *s = nvme_slot_get(n, ns);
 
 	if (!s)
 		return;

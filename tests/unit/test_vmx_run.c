@@ -326,7 +326,7 @@ TEST(waiting_for_a_sipi)
 	/* A guest in its NMI handler, with an event, both windows and the timer on. */
 	vmcs[VMCS_GUEST_BLOCKING] = BLOCKING_NMI;
 	vmcs[VMCS_GUEST_PENDING_DB] = BIT(14);
-	inject(&s, EVENT_TYPE_EXTINT, 0x30);
+	set_event(&s, EVENT_TYPE_EXTINT, 0x30);
 	vmx_inject_nmi(&s.v);
 	vmx_interrupt_window(&s.v, true);
 	vmx_clock_exits(&s.v, true);

@@ -11,7 +11,7 @@ static void list_init(struct vblk_list *l)
 	l->end = &l->first;
 }
 
-static void list_add(struct vblk_list *l, struct vblk_req *r)
+static void vblk_list_add(struct vblk_list *l, struct vblk_req *r)
 {
 	r->next = NULL;
 	*l->end = r;
@@ -76,7 +76,7 @@ static void request_done(struct disk_req *d, int err)
 	bool changes = d->op == DISK_WRITE || d->op == DISK_WRITE_ZEROES || d->op == DISK_DISCARD;
 
 	if (!err && changes && r->vb->write_through) {
-		list_add(&r->vb->unstable, r);
+		vblk_list_add(&r->vb->unstable, r);
 		return;
 	}
 	if (changes || (d->op == DISK_FLUSH && err))

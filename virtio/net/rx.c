@@ -115,7 +115,7 @@ void vnet_rx_run(struct vnet *vn)
 	vn->rx_running = false;
 }
 
-static void put_header(const struct vnet *vn, uint8_t *to, uint32_t flags)
+static void put_net_header(const struct vnet *vn, uint8_t *to, uint32_t flags)
 {
 	struct virtio_net_hdr hdr = { .num_buffers = 1 };
 
@@ -146,7 +146,7 @@ static bool copy_out(struct vnet *vn, struct virtq *q, const struct virtq_chain 
 
 	if (c->in_len < vn->hdr_len + (uint64_t)len)
 		return false;
-	put_header(vn, hdr, flags);
+	put_net_header(vn, hdr, flags);
 	sg_copy_to(c->in, c->nin, 0, hdr, vn->hdr_len);
 	sg_copy_to(c->in, c->nin, vn->hdr_len, frame, len);
 	virtq_push(q, c->head, vn->hdr_len + len);
@@ -180,7 +180,7 @@ void vnet_rx_done(void *ctx, unsigned queue, void *token, uint32_t len, uint32_t
 		return;
 	}
 	if (!s->bounce) {
-		put_header(vn, s->hdr, flags);
+		put_net_header(vn, s->hdr, flags);
 		virtq_push(q, s->head, vn->hdr_len + len);
 		vn->cnt_rx_zero_copy++;
 		return;

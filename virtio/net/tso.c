@@ -127,7 +127,7 @@ static unsigned pieces(const struct vnet *vn, const struct virtq_chain *c, uint3
 	return got < 0 ? 0 : (unsigned)got;
 }
 
-static void advance(struct vnet_tso *t, const struct virtq_chain *c, uint32_t n)
+static void tso_advance(struct vnet_tso *t, const struct virtq_chain *c, uint32_t n)
 {
 	t->sent += n;
 	t->count++;
@@ -175,7 +175,7 @@ static int next_segment(struct vnet *vn, const struct virtq_chain *c, uint8_t *b
 	if (err)
 		return err;
 	vn->cnt_tx_segments++;
-	advance(t, c, n);
+	tso_advance(t, c, n);
 	return 0;
 }
 

@@ -49,7 +49,7 @@ static uint32_t piece_len(const struct intel_nic *n, uint64_t addr, uint32_t len
 }
 
 /*
- * Put the frame's data into the entries from @at on.  Return the entry behind the frame, or -ERR_BUSY. The chip does not read
+ * Put the frame's data into the entries from @at on.  Return the entry behind the frame, or -ERR_BUSY.  The chip does not read
  * entries behind the tail, so a frame that does not fit has no effect.
  *
  * 8254x write back the last descriptor of a frame that they segment, and that of the next frame, before they have read all its
@@ -94,7 +94,7 @@ static int put_data(struct intel_nic *n, unsigned at, unsigned room, const struc
 }
 
 /* True if one descriptor can describe the frame as it is, as for most frames. */
-static bool is_plain(const struct intel_nic *n, const struct nic_tx *pkt)
+static bool frame_is_plain(const struct intel_nic *n, const struct nic_tx *pkt)
 {
 	return pkt->nfrag == 1 && !n->boundary && !pkt->flags && !(n->tx.sentinel && n->tx.after_tso) &&
 	       pkt->len >= INTEL_PAD_LEN;
@@ -109,7 +109,7 @@ int intel_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt)
 	bool new_context = false, tso = pkt->flags & NIC_TX_TSO;
 	int end;
 
-	if (room && is_plain(n, pkt)) {
+	if (room && frame_is_plain(n, pkt)) {
 		n->fam->desc->tx_data(&r->desc[at], pkt->frag->addr, pkt->len, INTEL_TX_LAST, pkt);
 		r->last[at] = (uint16_t)at;
 		r->tail = (uint16_t)intel_ring_next(at);

@@ -22,7 +22,7 @@
 #define LINE_TEST_US	1000u
 #define TIMER_SOON	1024u	/* clocks of the bus: 31 us on PCI, 8 on PCI Express */
 
-static void set_irq_mask(struct rtk *r, uint32_t mask)
+static void rtk_set_irq_mask(struct rtk *r, uint32_t mask)
 {
 	rtk_imr(r, mask);
 	rtk_flush(r);
@@ -36,14 +36,14 @@ static int rtk_reset(struct nic *nic)
 	struct rtk *r = rtk_of(nic);
 	uint8_t cr = 0;
 
-	set_irq_mask(r, 0);
+	rtk_set_irq_mask(r, 0);
 	rtk_quiesce(r);
 	wr8(r, RTK_CR, CR_RST);
 	if (!wait_until(!((cr = rd8(r, RTK_CR)) & CR_RST), RESET_US)) {
 		log_err("%s: reset does not end, CR %02x", nic->name, cr);
 		return -ERR_TIMEOUT;
 	}
-	set_irq_mask(r, 0);
+	rtk_set_irq_mask(r, 0);
 	wr32(r, RTK_TIMERINT, 0);
 	rtk_isr_clear(r, ~0u);
 	rtk_leave_oob(r);
@@ -150,7 +150,7 @@ static uint32_t rtk_ack(struct nic *nic)
 	rtk_imr(r, 0);
 	rtk_isr_clear(r, isr);
 	if (nic->irq_on)
-		set_irq_mask(r, rtk_causes(r));
+		rtk_set_irq_mask(r, rtk_causes(r));
 	return isr;
 }
 
@@ -179,8 +179,8 @@ static bool rtk_tick(struct nic *nic)
 	struct rtk *r = rtk_of(nic);
 
 	if (nic->irq_on && (rtk_isr(r) & rtk_causes(r))) {
-		set_irq_mask(r, 0);
-		set_irq_mask(r, rtk_causes(r));
+		rtk_set_irq_mask(r, 0);
+		rtk_set_irq_mask(r, rtk_causes(r));
 	}
 	return false;
 }
@@ -189,7 +189,7 @@ static void rtk_irq(struct nic *nic, bool on)
 {
 	struct rtk *r = rtk_of(nic);
 
-	set_irq_mask(r, on ? rtk_causes(r) : 0);
+	rtk_set_irq_mask(r, on ? rtk_causes(r) : 0);
 }
 
 static void timer_soon(struct rtk *r)
@@ -203,16 +203,16 @@ static void rtk_ring(struct nic *nic)
 {
 	struct rtk *r = rtk_of(nic);
 
-	set_irq_mask(r, 0);
+	rtk_set_irq_mask(r, 0);
 	timer_soon(r);
-	set_irq_mask(r, rtk_causes(r));
+	rtk_set_irq_mask(r, rtk_causes(r));
 }
 
 static void rtk_intx_test(struct nic *nic, bool assert)
 {
 	struct rtk *r = rtk_of(nic);
 
-	set_irq_mask(r, 0);
+	rtk_set_irq_mask(r, 0);
 	wr32(r, RTK_TIMERINT, 0);
 	rtk_isr_clear(r, INT_TIMEOUT);
 	if (!assert) {
@@ -220,7 +220,7 @@ static void rtk_intx_test(struct nic *nic, bool assert)
 		return;
 	}
 	timer_soon(r);
-	set_irq_mask(r, INT_TIMEOUT);
+	rtk_set_irq_mask(r, INT_TIMEOUT);
 	(void)wait_until(rtk_isr(r) & INT_TIMEOUT, LINE_TEST_US);
 }
 
@@ -236,7 +236,7 @@ static void rtk_hung(struct nic *nic, char *text, size_t size)
 /* --- taking over --- */
 
 /* The registers are behind an I/O BAR and, at an index that differs by generation, a memory BAR; MSI-X has a third BAR. */
-static volatile uint8_t *map_registers(const struct nic *nic)
+static volatile uint8_t *rtk_map_registers(const struct nic *nic)
 {
 	const struct pci_dev *pci = nic->hw.pci;
 
@@ -262,7 +262,7 @@ static int rtk_attach(struct nic *nic)
 
 	if (err)
 		return err;
-	r->regs = map_registers(nic);
+	r->regs = rtk_map_registers(nic);
 	if (!r->regs)
 		return -ERR_NODEV;
 	err = rtk_identify(r);

@@ -21,7 +21,7 @@
 #define TX_EARLY_FIRST		8u	/* 256 bytes */
 #define ERR_CAUSES		(INT_RXOVW | INT_FOVW)
 
-static void set_irq_mask(struct rtl8139 *r, uint16_t mask)
+static void rtl_set_irq_mask(struct rtl8139 *r, uint16_t mask)
 {
 	wr16(r, RTL_IMR, mask);
 	flush_writes(r);
@@ -40,13 +40,13 @@ static int rtl_reset(struct nic *nic)
 	struct rtl8139 *r = rtl8139_of(nic);
 	uint8_t cr = 0;
 
-	set_irq_mask(r, 0);
+	rtl_set_irq_mask(r, 0);
 	wr8(r, RTL_CR, CR_RST);
 	if (!wait_until(!((cr = rd8(r, RTL_CR)) & CR_RST), RESET_US)) {
 		log_err("%s: reset does not end, CR %02x", nic->name, cr);
 		return -ERR_TIMEOUT;
 	}
-	set_irq_mask(r, 0);
+	rtl_set_irq_mask(r, 0);
 	wr32(r, RTL_TIMERINT, 0);
 	wr16(r, RTL_ISR, 0xffff);
 	/* Firmware may have left a chip in C+ mode.  Write CPCR only then: any write switches an emulated chip to C+ mode. */
@@ -208,15 +208,15 @@ static void rtl_ring(struct nic *nic)
 {
 	struct rtl8139 *r = rtl8139_of(nic);
 
-	set_irq_mask(r, 0);
+	rtl_set_irq_mask(r, 0);
 	wr32(r, RTL_TCTR, 0);
 	wr32(r, RTL_TIMERINT, TIMER_SOON);
-	set_irq_mask(r, RTL_CAUSES);
+	rtl_set_irq_mask(r, RTL_CAUSES);
 }
 
 static void rtl_irq(struct nic *nic, bool on)
 {
-	set_irq_mask(rtl8139_of(nic), on ? RTL_CAUSES : 0);
+	rtl_set_irq_mask(rtl8139_of(nic), on ? RTL_CAUSES : 0);
 }
 
 /* Software cannot set a cause, but the timer can, and runs without receiver and transmitter. */
@@ -224,13 +224,13 @@ static void rtl_intx_test(struct nic *nic, bool assert)
 {
 	struct rtl8139 *r = rtl8139_of(nic);
 
-	set_irq_mask(r, 0);
+	rtl_set_irq_mask(r, 0);
 	wr16(r, RTL_ISR, INT_TIMEOUT);
 	wr32(r, RTL_TCTR, 0);
 	wr32(r, RTL_TIMERINT, assert ? TIMER_SOON : 0);
 	if (!assert)
 		return;
-	set_irq_mask(r, INT_TIMEOUT);
+	rtl_set_irq_mask(r, INT_TIMEOUT);
 	(void)wait_until(rd16(r, RTL_ISR) & INT_TIMEOUT, LINE_TEST_US);
 }
 
@@ -263,7 +263,7 @@ static void rtl_wake(struct rtl8139 *r)
 }
 
 /* The registers are behind an I/O BAR and, at an index that differs among clones, a memory BAR. */
-static volatile uint8_t *map_registers(const struct pci_dev *pci)
+static volatile uint8_t *rtl_map_registers(const struct pci_dev *pci)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(pci->bar); i++)
 		if (!pci->bar[i].io && pci->bar[i].size)
@@ -280,7 +280,7 @@ static int rtl_attach(struct nic *nic)
 	r->tx = mem_alloc(RTL_TX_SLOTS * RTL_TX_BUF, 256);
 	if (!r->rx || !r->tx)
 		return -ERR_NOMEM;
-	r->regs = map_registers(nic->hw.pci);
+	r->regs = rtl_map_registers(nic->hw.pci);
 	if (!r->regs)
 		return -ERR_NODEV;
 	if (rd32(r, RTL_TCR) == ~0u) {
