@@ -389,7 +389,7 @@ TEST(string_move_that_meets_a_hole_keeps_what_it_did)
 
 	start();
 	INSN("\xf3\xa5");
-	/* Pages of 4 MiB. The source is hidden, so it reads as ones. */
+	/* Pages of 4 MiB.  The source is hidden, so it reads as ones. */
 	pd = (uint32_t *)(uintptr_t)(ram + 0x8000);
 	memset(pd, 0, PAGE_SIZE);
 	for (unsigned i = 0; i < ARRAY_SIZE(mapped); i++)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hw/partition.c hv/lib/fmt.c */
-/* Reading of GPT and MBR. The tables are made from the UEFI specification, independently of the code under test. */
+/* Reading of GPT and MBR.  The tables are made from the UEFI specification, independently of the code under test. */
 #include <string.h>
 #include <veneer/err.h>
 #include <veneer/partition.h>

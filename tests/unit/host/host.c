@@ -188,7 +188,7 @@ __attribute__((weak)) void *mem_alloc(size_t size, size_t align)
 		if (allocs[i].p)
 			continue;
 		/*
-		 * Put each block into a mapping of its own, below 2 GiB. The block ends as close before a faulting page as its
+		 * Put each block into a mapping of its own, below 2 GiB.  The block ends as close before a faulting page as its
 		 * alignment allows.
 		 */
 		size_t body = ALIGN_UP(size, align), map = ALIGN_UP(body, (size_t)PAGE_SIZE) + align + 2 * PAGE_SIZE;
