@@ -249,6 +249,8 @@ int bios_prepare(struct boot_info *b, int boot_disk)
 		return err;
 	first_page = paging_first_page();
 	ndrives = (uint8_t)bios_disk_init(boot_disk);
+	if (boot_disk >= 0 && !ndrives)
+		return -ERR_NOMEM;
 	bios_memory_init(b);
 	segment_use(bios_hypercall);
 	vcpu_own_hypercall = bios_hypercall;

@@ -72,7 +72,10 @@ enum bios_next {
 	BIOS_CHAIN,	/* to the machine's own handler */
 };
 
-/* Number the drives from 80h on, @boot_disk first.  Return the number of drives. */
+/*
+ * Number the drives from 80h on, @boot_disk first.  Return the number of drives; 0 also without memory, after a line.  Once a
+ * start.
+ */
 unsigned bios_disk_init(int boot_disk);
 enum bios_next bios_int13(struct bios_call *c);
 enum bios_next bios_int13_poll(struct bios_call *c);

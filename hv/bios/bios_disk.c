@@ -40,8 +40,11 @@ static unsigned ndrives;
 static const struct bootdisk_ops *disks;
 static uint8_t last_status;
 
-/* Bounce buffer for the first page, which drivers cannot reach, and for data that is only verified. */
-static uint8_t bounce[PAGE_SIZE] ALIGNED(PAGE_SIZE);
+/*
+ * Bounce buffer for the first page, which drivers cannot reach, and for data that is only verified.  Of the heap, since an
+ * IOMMU keeps devices away from Veneer's variables.
+ */
+static uint8_t *bounce;
 
 /* The call that the stub polls for; and a call that ended before the stub asked, when an interrupt handler made its own. */
 static struct poll {
@@ -129,6 +132,11 @@ unsigned bios_disk_init(int boot_disk)
 	ndrives = 0;
 	call.on = interrupted.on = false;
 	last_status = ST_OK;
+	bounce = mem_alloc(PAGE_SIZE, PAGE_SIZE);
+	if (!bounce) {
+		log_err("guest: no memory for the BIOS's disks");
+		return 0;
+	}
 	if (boot_disk >= 0)
 		add_drive((unsigned)boot_disk);
 	for (unsigned n = 0; disks->get(n, &b); n++)
