@@ -236,6 +236,11 @@ uint64_t conceal_need(void)
 	return sum;
 }
 
+bool conceal_takes(const struct pci_dev *pci)
+{
+	return decide(pci).fate == FATE_CONCEAL;
+}
+
 int conceal_check(void)
 {
 	const struct pci_dev *p;

@@ -483,9 +483,12 @@ int conceal_start(void)
 
 	int err = rules_check(classify);
 
-	/* Before a device's DMA begins.  If Veneer drives no device, the IOMMU stays the guest's. */
-	if (!err && any_concealed())
-		err = iommu_hide();
+	/*
+	 * Before a device's DMA begins.  If Veneer drives no device, the IOMMU stays the guest's, unless DMA has to be
+	 * confined.
+	 */
+	if (!err && (any_concealed() || config.iommu == DMA_REQUIRE))
+		err = iommu_hide() ?: IS_ENABLED(CONFIG_IOMMU) ? iommu_confine() : 0;
 	if (err)
 		return err;
 	/*
@@ -526,6 +529,7 @@ static const struct composition parts = {
 	.start = conceal_start,
 	.check = conceal_check,
 	.need = conceal_need,
+	.conceals = conceal_takes,
 	.shutdown = conceal_shutdown,
 	.bootdisk = &bootdisk_ops,
 };

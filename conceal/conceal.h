@@ -67,6 +67,7 @@ int rules_check(verdict_fn look);
 int conceal_start(void);
 int conceal_check(void);
 uint64_t conceal_need(void);
+bool conceal_takes(const struct pci_dev *pci);
 void conceal_shutdown(void);
 
 #endif

@@ -142,11 +142,15 @@ static void need_memory(const char *prefix)
 {
 	uint64_t gib = ALIGN_UP(gmem_top(), 1ull << 30) >> 30;
 	bool large = cpuid(0x80000001, 0).edx & BIT(26);
-	struct need n = { large ? 0 : gib * NEED_GIB, composition()->need(), need_later(&boot, acpi.ncpus) };
+	struct need n = {
+		.tables = large ? 0 : gib * NEED_GIB, .devices = composition()->need(),
+		.iommu = IS_ENABLED(CONFIG_IOMMU) ? iommu_need(composition()->conceals, prefix) : 0,
+		.later = need_later(&boot, acpi.ncpus),
+	};
 
 	need_say(&n, prefix);
 	if (!*prefix)
-		own_size(n.devices + n.later, need_sum(&n));
+		own_size(n.devices + n.iommu + n.later, need_sum(&n));
 }
 
 static void start_machine(void)
@@ -165,8 +169,8 @@ static void start_machine(void)
 	pci_space_init(&boot);
 	if (pci_init(true))
 		stop("not all PCI functions of this machine can be recorded: the guest would get one that must be hidden");
-	need_memory("");
 	iommu_init("");
+	need_memory("");
 	if (vpci_init())
 		stop("no memory to close PCI's configuration space: the guest would get a function that must be hidden");
 	if (IS_ENABLED(CONFIG_INTX))
@@ -297,10 +301,14 @@ void veneer_main(uint64_t magic, const void *info)
 
 	if (err == -ERR_INVAL)
 		stop("the configuration does not fit this machine, as the line above says; correct it and install it again");
+	if (err == -ERR_NOTSUP)
+		stop("DMA cannot be confined; veneer,iommu = \"auto\" starts all the same");
 	if (err == -ERR_TIMEOUT)
 		stop("switch the IOMMU (VT-d, AMD-Vi, DMA protection) off in the firmware setup");
 	if (err)
 		stop("a device cannot be hidden from the guest; leave it to the guest in the configuration (veneer,action)");
+	if (IS_ENABLED(CONFIG_IOMMU) && iommu_watched())
+		doorbell_also(iommu_faults);
 	if (limits_reached()) {
 		composition()->shutdown();
 		stop("this machine has more than this build can hold (see above); leave devices to the guest");

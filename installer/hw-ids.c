@@ -4,8 +4,8 @@
  * driver, vendor, device, class, mask, how far it was tried, model; separated by tabs, numbers in hexadecimal, "*" for any.
  *
  * First come two lines of kind "cost", bytes of Veneer's memory in decimal: for "veneer" the minimum, the needs of all
- * machines, of a start, of each processor, of each GiB without pages of 1 GiB; for the driver a controller with 0, 1, 2
- * ... disks.
+ * machines, of a start, of each processor, of each GiB without pages of 1 GiB, of an IOMMU; for the driver a controller
+ * with 0, 1, 2 ... disks.
  *
  * Lines of kind "limit" have the sizes of the start's tables, with the words of its messages.
  */
@@ -72,8 +72,8 @@ int main(int argc, char **argv)
 {
 	if (argc != 2)
 		return 2;
-	printf("%s\tcost\tveneer\t%u\t%u\t%u\t%u\t%u\n", argv[1], OWN_MIN, NEED_IMAGE + NEED_BASE, NEED_LOADER + NEED_TABLES,
-	       NEED_CPU, NEED_GIB);
+	printf("%s\tcost\tveneer\t%u\t%u\t%u\t%u\t%u\t%u\n", argv[1], OWN_MIN, NEED_IMAGE + NEED_BASE,
+	       NEED_LOADER + NEED_TABLES, NEED_CPU, NEED_GIB, NEED_IOMMU);
 	print_limits(argv[1]);
 	for (const struct hw_driver *const *d = __start_veneer_drivers; d < __stop_veneer_drivers; d++) {
 		print_costs(argv[1], *d);

@@ -7,7 +7,7 @@
 
 uint64_t need_sum(const struct need *n)
 {
-	uint64_t sum = NEED_IMAGE + NEED_BASE + n->tables + n->devices + n->later;
+	uint64_t sum = NEED_IMAGE + NEED_BASE + n->tables + n->devices + n->iommu + n->later;
 
 	return MAX(ALIGN_UP(sum, (uint64_t)PAGE_SIZE), (uint64_t)OWN_MIN);
 }
@@ -15,7 +15,8 @@ uint64_t need_sum(const struct need *n)
 void need_say(const struct need *n, const char *prefix)
 {
 	log_info("%smemory: %lu KiB for this machine: devices %lu, processors and the guest's start %lu, page tables %lu, "
-		 "all else %u", prefix, need_sum(n) / 1024, n->devices / 1024, n->later / 1024, n->tables / 1024,
+		 "IOMMU %lu, all else %u", prefix, need_sum(n) / 1024, n->devices / 1024, n->later / 1024, n->tables / 1024,
+		 n->iommu / 1024,
 		 (NEED_IMAGE + NEED_BASE) / 1024);
 }
 

@@ -13,10 +13,11 @@ struct boot_info;
 #define NEED_LOADER		(96u << 10)	/* what the guest's loader builds, less what follows */
 #define NEED_TABLES		(256u << 10)	/* page tables that the running guest makes necessary */
 #define NEED_GIB		8192u		/* page tables for each GiB without 1 GiB pages, Veneer's and nested */
+#define NEED_IOMMU		(256u << 10)	/* tables of VT-d with pages of 2 MiB, for veneer-hwcheck: the start counts */
 
 /* Bytes of Veneer's memory, all that is hidden of it: @later as below, @devices as the composition says. */
 struct need {
-	uint64_t tables, devices, later;
+	uint64_t tables, devices, iommu, later;
 };
 uint64_t need_sum(const struct need *n);
 

@@ -23,6 +23,7 @@ static struct boot_info *boot;			/* of the start: gone when the guest runs */
 static struct mem_range mine[BOOT_MAX_OWN];	/* what stays of it */
 static unsigned nmine;
 static uint64_t missing;			/* bytes that could not be allocated */
+static int (*on_take)(uint64_t base, uint64_t size);
 static bool said;				/* where all is that was taken first */
 
 static void remember(void)
@@ -36,6 +37,8 @@ static int own_take(uint64_t base, uint64_t size)
 	int err = boot_info_own(boot, base, size);
 
 	remember();
+	if (!err && on_take)
+		err = on_take(base, size);
 	if (!err)
 		heap_add((void *)(uintptr_t)base, (size_t)size);
 	return err;
@@ -94,6 +97,7 @@ int own_init(struct boot_info *b)
 	b->self_base = base;
 	b->self_size = size;
 	missing = 0;
+	on_take = NULL;
 	remember();
 	take_tail();
 	heap_set_grow(own_grow);
@@ -165,6 +169,7 @@ int own_close(uint64_t bytes)
 {
 	reserve(bytes);
 	heap_set_grow(NULL);
+	on_take = NULL;
 	if (missing) {
 		log_err("memory: Veneer needs %lu KiB for this machine, and has %lu KiB: no more is free below 4 GiB",
 			(heap_size() + missing) / 1024, heap_size() / 1024);
@@ -180,4 +185,24 @@ bool own_memory(uint64_t addr)
 		if (addr >= mine[i].base && addr - mine[i].base < mine[i].size)
 			return true;
 	return false;
+}
+
+bool own_piece(unsigned n, uint64_t *base, uint64_t *size)
+{
+	if (n >= nmine)
+		return false;
+	*base = mine[n].base;
+	*size = mine[n].size;
+	return true;
+}
+
+void own_image(uint64_t *base, uint64_t *size)
+{
+	*base = mem_phys(veneer_start);
+	*size = mem_phys(veneer_heap) - *base;
+}
+
+void own_on_take(int (*fn)(uint64_t base, uint64_t size))
+{
+	on_take = fn;
 }

@@ -28,6 +28,18 @@ void own_size(uint64_t need, uint64_t total);
  */
 int own_close(uint64_t bytes);
 
+/* Range @n of Veneer's memory as it is now, from 0; false behind the last. */
+bool own_piece(unsigned n, uint64_t *base, uint64_t *size);
+
+/* The part of the image that is no heap: code, constants, variables. */
+void own_image(uint64_t *base, uint64_t *size);
+
+/*
+ * Until own_close(): call @fn with each range that Veneer takes, before the heap has it.  If @fn fails, the range is nobody's,
+ * and the start ends as if memory were missing.
+ */
+void own_on_take(int (*fn)(uint64_t base, uint64_t size));
+
 /* True if physical address @addr is in Veneer's memory. */
 bool own_memory(uint64_t addr);
 

@@ -178,6 +178,18 @@ static int policy_set_default(struct parse *p)
 	return take_action(p, &p->c->default_action);
 }
 
+static int policy_set_iommu(struct parse *p)
+{
+	int i = take_word(p);
+
+	if (i < 0)
+		return i;
+	if (i == DMA_REQUIRE && !IS_ENABLED(CONFIG_IOMMU))
+		return config_not_built(p);
+	p->c->iommu = (enum config_dma)i;
+	return 0;
+}
+
 static int rule_set_bdf(struct parse *p)
 {
 	const char *s = one_string(p);
@@ -506,6 +518,10 @@ static const struct prop policy_props[] = {
 	{ "veneer,default", policy_set_default, .words = WORDS("conceal", "leave"),
 	  DOC("\"leave\"", "`\"conceal\"`", "what becomes of the supported controllers that no rule decides on. "
 	      "RAID and VMD functions are left by a rule of their own alone") },
+	{ "veneer,iommu", policy_set_iommu, .words = WORDS([DMA_AUTO] = "auto", [DMA_REQUIRE] = "require", [DMA_OFF] = "off"),
+	  DOC("\"require\"", "`\"auto\"`", "whether VT-d keeps the guest's devices away from Veneer's memory and from "
+	      "concealed controllers ([threat-model.md](threat-model.md)). `\"auto\"`: if the machine has VT-d and Veneer "
+	      "conceals a device; `\"require\"`: or Veneer stops before the guest; `\"off\"`: no") },
 	{ NULL }
 };
 

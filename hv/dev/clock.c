@@ -8,7 +8,7 @@
 #include "hv/cpu/cpus.h"
 #include "hv/dev/clock.h"
 
-#define MAX_TICKS	64u
+#define MAX_TICKS	65u		/* of each controller, and of the IOMMUs */
 #define TICK_US		1000
 
 /*

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The units that the tables name: looked at, switched off, hidden. */
+/* The units that the tables name: looked at, switched off, hidden.  What they are used for is confine.c's. */
 #include <veneer/err.h>
 #include <veneer/gmem.h>
 #include <veneer/io.h>
@@ -14,10 +14,10 @@
 #include "hv/mem/paging.h"
 #include "hv/mem/ram.h"
 #include "hv/pci/pci.h"
+#include "hv/iommu/confine.h"
 #include "hv/iommu/iommu.h"
 #include "hv/iommu/iommu_regs.h"
 
-#define OFF_US		1000000u
 #define MAX_COVERS	160u
 
 static struct iommu_info info;
@@ -148,7 +148,7 @@ void iommu_describe(const struct iommu_info *i, unsigned scope, unsigned n, char
 
 /* --- the units' registers --- */
 
-static volatile uint8_t *reg(const struct iommu_unit *u, unsigned off)
+volatile uint8_t *iommu_reg(const struct iommu_unit *u, unsigned off)
 {
 	return (volatile uint8_t *)(uintptr_t)u->base + off;
 }
@@ -166,13 +166,13 @@ static const struct pci_dev *function_at(uint16_t bdf)
 /* The fault records and the IOTLB's registers may lie behind the pages that the table says (11.1). */
 static void look_at_vtd(struct iommu_unit *u)
 {
-	u->version = mmio_read32(reg(u, VTD_VER));
+	u->version = mmio_read32(iommu_reg(u, VTD_VER));
 	if (!u->version || u->version == ~0u) {
 		u->dead = true;
 		return;
 	}
-	u->cap = mmio_read64(reg(u, VTD_CAP));
-	u->ecap = mmio_read64(reg(u, VTD_ECAP));
+	u->cap = mmio_read64(iommu_reg(u, VTD_CAP));
+	u->ecap = mmio_read64(iommu_reg(u, VTD_ECAP));
 	uint64_t faults = 16 * (FIELD_GET(VTD_CAP_FRO, u->cap) + FIELD_GET(VTD_CAP_NFR, u->cap) + 1);
 	uint64_t iotlb = 16 * (FIELD_GET(VTD_ECAP_IRO, u->ecap) + 1);
 
@@ -186,12 +186,12 @@ static void look_at_amdvi(struct iommu_unit *u)
 
 	u->size = AMDVI_SIZE;
 	u->cap = cap ? pci_read32(d, cap) : 0;
-	if (mmio_read64(reg(u, AMDVI_CONTROL)) == ~0ull) {
+	if (mmio_read64(iommu_reg(u, AMDVI_CONTROL)) == ~0ull) {
 		u->dead = true;
 		return;
 	}
 	if (u->cap & AMDVI_CAP_EFR)
-		u->ecap = mmio_read64(reg(u, AMDVI_EFR));
+		u->ecap = mmio_read64(iommu_reg(u, AMDVI_EFR));
 	if (u->ecap & AMDVI_EFR_PC)
 		u->size = AMDVI_SIZE_PC;
 }
@@ -219,14 +219,14 @@ static const char *left_on(const struct iommu_unit *u)
 	if (u->dead)
 		return NULL;
 	if (u->kind == IOMMU_AMDVI)
-		return mmio_read64(reg(u, AMDVI_CONTROL)) & AMDVI_ENABLE ? "translation" : NULL;
-	uint32_t gsts = mmio_read32(reg(u, VTD_GSTS));
+		return mmio_read64(iommu_reg(u, AMDVI_CONTROL)) & AMDVI_ENABLE ? "translation" : NULL;
+	uint32_t gsts = mmio_read32(iommu_reg(u, VTD_GSTS));
 
 	if (gsts & VTD_TE)
 		return "translation";
 	if (gsts & VTD_IRE)
 		return "interrupt remapping";
-	if (u->cap & (VTD_CAP_PLMR | VTD_CAP_PHMR) && mmio_read32(reg(u, VTD_PMEN)) & VTD_PMEN_PRS)
+	if (u->cap & (VTD_CAP_PLMR | VTD_CAP_PHMR) && mmio_read32(iommu_reg(u, VTD_PMEN)) & VTD_PMEN_PRS)
 		return "protected memory";
 	return NULL;
 }
@@ -244,7 +244,7 @@ static void say_unit(const char *prefix, unsigned n, const struct iommu_unit *u)
 	if (u->dead)
 		log_warn("%siommu%u: %s at %#lx does not answer", prefix, n, u->kind == IOMMU_VTD ? "VT-d" : name, u->base);
 	else
-		log_info("%siommu%u: %s at %#lx, segment %u, capabilities %#lx %#lx, covers %s; not used yet", prefix, n, name,
+		log_info("%siommu%u: %s at %#lx, segment %u, capabilities %#lx %#lx, covers %s", prefix, n, name,
 			 u->base, u->segment, u->cap, u->ecap, covers);
 	const char *on = left_on(u);
 	if (on)
@@ -277,24 +277,20 @@ void iommu_init(const char *prefix)
 		say_unit(prefix, i, &info.unit[i]);
 	}
 	say_regions(prefix);
-	log_warn("%siommu: %s: devices that are left to the guest can reach all memory by DMA, Veneer's too", prefix,
-		 info.nunits ? "not used yet" : "none");
+	if (!info.nunits)
+		log_warn("%siommu: none: devices that are left to the guest can reach all memory by DMA, Veneer's too", prefix);
+}
+
+const struct iommu_info *iommu_found(void)
+{
+	return &info;
 }
 
 /* --- off, and hidden --- */
 
-/* One bit of the command register at a time, with the status of the others (11.4.4.1). */
 static int vtd_off(unsigned n, const struct iommu_unit *u, uint32_t bit, const char *what)
 {
-	uint32_t gsts = mmio_read32(reg(u, VTD_GSTS));
-
-	if (!(gsts & bit))
-		return 0;
-	mmio_write32(reg(u, VTD_GCMD), gsts & VTD_GCMD_KEEP & ~bit);
-	if (wait_until(!((gsts = mmio_read32(reg(u, VTD_GSTS))) & bit), OFF_US))
-		return 0;
-	log_err("iommu%u: %s is still on %u ms after it was switched off (GSTS %#x)", n, what, OFF_US / 1000, gsts);
-	return -ERR_TIMEOUT;
+	return mmio_read32(iommu_reg(u, VTD_GSTS)) & bit ? vtd_switch(n, u, bit, false, what) : 0;
 }
 
 static int vtd_unprotect(unsigned n, const struct iommu_unit *u)
@@ -303,26 +299,27 @@ static int vtd_unprotect(unsigned n, const struct iommu_unit *u)
 
 	if (!(u->cap & (VTD_CAP_PLMR | VTD_CAP_PHMR)))
 		return 0;
-	pmen = mmio_read32(reg(u, VTD_PMEN));
+	pmen = mmio_read32(iommu_reg(u, VTD_PMEN));
 	if (!(pmen & (VTD_PMEN_EPM | VTD_PMEN_PRS)))
 		return 0;
-	mmio_write32(reg(u, VTD_PMEN), pmen & ~VTD_PMEN_EPM);
-	if (wait_until(!((pmen = mmio_read32(reg(u, VTD_PMEN))) & VTD_PMEN_PRS), OFF_US))
+	mmio_write32(iommu_reg(u, VTD_PMEN), pmen & ~VTD_PMEN_EPM);
+	if (wait_until(!((pmen = mmio_read32(iommu_reg(u, VTD_PMEN))) & VTD_PMEN_PRS), VTD_WAIT_US))
 		return 0;
-	log_err("iommu%u: memory is still protected %u ms after that was switched off (PMEN %#x)", n, OFF_US / 1000, pmen);
+	log_err("iommu%u: memory is still protected %u ms after that was switched off (PMEN %#x)", n, VTD_WAIT_US / 1000, pmen);
 	return -ERR_TIMEOUT;
 }
 
 static int amdvi_off(unsigned n, const struct iommu_unit *u)
 {
-	uint64_t control = mmio_read64(reg(u, AMDVI_CONTROL));
+	uint64_t control = mmio_read64(iommu_reg(u, AMDVI_CONTROL));
 
 	if (!(control & AMDVI_ENABLE))
 		return 0;
-	mmio_write64(reg(u, AMDVI_CONTROL), control & ~(uint64_t)AMDVI_ENABLE);
-	if (wait_until(!((control = mmio_read64(reg(u, AMDVI_CONTROL))) & AMDVI_ENABLE), OFF_US))
+	mmio_write64(iommu_reg(u, AMDVI_CONTROL), control & ~(uint64_t)AMDVI_ENABLE);
+	if (wait_until(!((control = mmio_read64(iommu_reg(u, AMDVI_CONTROL))) & AMDVI_ENABLE), VTD_WAIT_US))
 		return 0;
-	log_err("iommu%u: translation is still on %u ms after it was switched off (control %#lx)", n, OFF_US / 1000, control);
+	log_err("iommu%u: translation is still on %u ms after it was switched off (control %#lx)", n, VTD_WAIT_US / 1000,
+		control);
 	return -ERR_TIMEOUT;
 }
 
@@ -370,5 +367,8 @@ int iommu_hide(void)
 	if (info.broken)
 		log_warn("iommu: the tables are broken: a unit that they do not name stays in the guest's reach");
 	log_info("iommu: hidden from the guest");
+	if (!IS_ENABLED(CONFIG_IOMMU))
+		log_warn("iommu: not used by this build: devices that are left to the guest can reach all memory by DMA, "
+			 "Veneer's too");
 	return 0;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * IOMMUs: what firmware's tables DMAR and IVRS say of them, and the guest kept away from them.  No translation yet: Veneer only
- * finds them, switches off what firmware has left on, and hides them.
+ * IOMMUs: what firmware's tables DMAR and IVRS say of them, the guest kept away from them, and DMA confined by them.
  */
 #ifndef HV_IOMMU_H
 #define HV_IOMMU_H
@@ -99,5 +98,35 @@ void iommu_init(const char *prefix);
  * 0, -ERR_TIMEOUT when a unit does not stop, -ERR_NOMEM; after a line.  Once, before the first device is started.
  */
 int iommu_hide(void);
+
+struct pci_dev;
+typedef bool iommu_conceals_fn(const struct pci_dev *dev);
+
+/*
+ * The bytes of heap that iommu_confine() will take; 0 if it will not use the units, after a line behind @prefix if there are
+ * units that cannot be used.  @conceals says of each function whether Veneer will drive it; iommu_confine() calls it, too.
+ * After iommu_init().
+ */
+uint64_t iommu_need(iommu_conceals_fn *conceals, const char *prefix);
+
+/*
+ * After iommu_hide(), before the first device of Veneer's does DMA: build the tables and switch translation on, as
+ * config.iommu says.  Devices of the guest's do not reach Veneer's memory then, nor the registers of concealed devices
+ * (confine.c says what else).  0, also if DMA stays as it is, after a line; -ERR_NOTSUP if the configuration requires more;
+ * -ERR_TIMEOUT if a unit can be switched neither on nor off.  Memory that own.c takes later is taken from the guest's devices.
+ */
+int iommu_confine(void);
+
+/*
+ * An NMI came that no device of Veneer's explains, or a tick: log and count what the units refused.  True if there was
+ * something.  Any processor, in an exit.
+ */
+bool iommu_faults(void);
+
+/* Whether iommu_faults() has a unit to look at.  If not, its code is unmapped before the guest runs.  Start only. */
+bool iommu_watched(void);
+
+/* What iommu_init() found. */
+const struct iommu_info *iommu_found(void);
 
 #endif

@@ -58,21 +58,74 @@
 #define  VTD_VER_MAJOR		GENMASK(7, 4)
 #define  VTD_VER_MINOR		GENMASK(3, 0)
 #define VTD_CAP			0x08
+#define  VTD_CAP_RWBF		BIT(4)			/* the write buffer has to be flushed by hand */
 #define  VTD_CAP_PLMR		BIT(5)
 #define  VTD_CAP_PHMR		BIT(6)
+#define  VTD_CAP_SAGAW_39	BIT(9)			/* tables of three levels */
+#define  VTD_CAP_SAGAW_48	BIT(10)			/* of four */
+#define  VTD_CAP_MGAW		GENMASK(21, 16)		/* bits of an address, less one */
 #define  VTD_CAP_FRO		0x3ff000000ull		/* fault records: their offset in 16 bytes */
+#define  VTD_CAP_2M		BIT64(34)		/* leaves of 2 MiB */
+#define  VTD_CAP_1G		BIT64(35)
 #define  VTD_CAP_NFR		0xff0000000000ull	/* how many, less one */
 #define VTD_ECAP		0x10
+#define  VTD_ECAP_C		BIT(0)			/* the unit snoops when it reads its tables */
+#define  VTD_ECAP_QI		BIT(1)
 #define  VTD_ECAP_IRO		GENMASK(17, 8)		/* the IOTLB's two registers: their offset in 16 bytes */
 #define  VTD_ECAP_IR		BIT(3)
 #define VTD_GCMD		0x18
 #define  VTD_GCMD_KEEP		0x96ffffffu		/* what of the status is written back: all but the one-shot bits */
+#define  VTD_SRTP		BIT(30)			/* one-shot: take the root table; in both */
+#define  VTD_WBF		BIT(27)			/* one-shot: flush the write buffer; set in GSTS while that lasts */
+#define  VTD_QIE		BIT(26)			/* invalidation by queue, in both */
 #define VTD_GSTS		0x1c
 #define  VTD_TE			BIT(31)			/* translation, in both */
 #define  VTD_IRE		BIT(25)			/* interrupt remapping, in both */
+#define VTD_RTADDR		0x20
+#define VTD_CCMD		0x28
+#define  VTD_CCMD_ICC		BIT64(63)
+#define  VTD_CCMD_GLOBAL	BIT64(61)
+#define VTD_FSTS		0x34
+#define  VTD_FSTS_PFO		BIT(0)			/* faults were lost */
+#define  VTD_FSTS_PPF		BIT(1)			/* a record is not empty */
+#define  VTD_FSTS_QUEUE		(BIT(4) | BIT(5) | BIT(6))	/* errors of the invalidation queue */
+#define  VTD_FSTS_FRI		GENMASK(15, 8)		/* the oldest record */
+#define VTD_FECTL		0x38
+#define  VTD_FECTL_IM		BIT(31)
+#define VTD_FEDATA		0x3c
+#define VTD_FEADDR		0x40
+#define VTD_FEUADDR		0x44
+#define VTD_IQH			0x80
+#define VTD_IQT			0x88
+#define VTD_IQA			0x90
 #define VTD_PMEN		0x64			/* protected memory */
 #define  VTD_PMEN_EPM		BIT(31)
 #define  VTD_PMEN_PRS		BIT(0)
+
+/* The IOTLB's register, behind that of an address. */
+#define VTD_IOTLB		8
+#define  VTD_IOTLB_IVT		BIT64(63)
+#define  VTD_IOTLB_GLOBAL	BIT64(60)
+#define  VTD_IOTLB_DRAIN	(BIT64(49) | BIT64(48))	/* reads and writes under way end first */
+
+/* A fault record, 11.4.14: 16 bytes. */
+#define VTD_FRCD_ADDR		0			/* of the page */
+#define VTD_FRCD_INFO		8
+#define  VTD_FRCD_F		BIT64(63)
+#define  VTD_FRCD_READ		BIT64(62)
+#define  VTD_FRCD_REASON	GENMASK64(39, 32)
+#define  VTD_FRCD_SOURCE	GENMASK64(15, 0)
+
+/* Descriptors of the invalidation queue, 6.5.2. */
+#define VTD_QI_CONTEXT		(1ull | BIT64(4))	/* of all devices */
+#define VTD_QI_IOTLB		(2ull | BIT64(4) | BIT64(6) | BIT64(7))	/* of all domains, drained */
+#define VTD_QI_WAIT		(5ull | BIT64(5))	/* store a status */
+#define VTD_QI_STATUS		GENMASK64(63, 32)
+
+/* Root and context entries, 9.1 and 9.3: 16 bytes each. */
+#define VTD_ENTRY_P		BIT64(0)
+#define VTD_CONTEXT_WIDTH	GENMASK64(2, 0)		/* of the second half: levels, less two */
+#define VTD_CONTEXT_DOMAIN	GENMASK64(23, 8)
 
 /* --- the table IVRS, 5.2: an ACPI header, 12 bytes of its own, then blocks of a type, flags and a length --- */
 

@@ -73,6 +73,7 @@ struct bell {
 static struct bell bells[MAX_DOORBELLS];
 static unsigned nbells;
 static bool pins, emulated;
+static bool (*also)(void);
 static uint32_t credit_us = CREDIT_US;
 static uint64_t cnt_rings, cnt_spurious, cnt_credited, cnt_moved;
 
@@ -458,7 +459,7 @@ bool doorbell_ring(void)
 	this_cpu()->ringing = false;
 	/* If a pin is still asserted after that, a device of the guest's asserts it. */
 	foreign = IS_ENABLED(CONFIG_INTX) && pins && intx_look_foreign();
-	if (worked || busy || foreign)
+	if (worked || busy || foreign || (also && also()))
 		return true;
 	if (take_credit(cpu, now)) {
 		counter_add(&cnt_credited, 1);
@@ -466,6 +467,11 @@ bool doorbell_ring(void)
 	}
 	counter_add(&cnt_spurious, 1);
 	return false;
+}
+
+void doorbell_also(bool (*fn)(void))
+{
+	also = fn;
 }
 
 void doorbell_init(void)

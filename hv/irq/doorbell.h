@@ -14,6 +14,9 @@ void doorbell_init(void);
  */
 bool doorbell_ring(void);
 
+/* Ask @fn, too, about an NMI that no device explains: true if it does.  Start only. */
+void doorbell_also(bool (*fn)(void));
+
 /*
  * The calling processor @cpu, which is not the boot processor and runs no guest, is about to stop taking NMIs: move its bells
  * to the boot processor.  The caller must own no device.

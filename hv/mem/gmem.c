@@ -38,6 +38,14 @@ void gmem_init(const struct boot_info *b)
 	}
 }
 
+bool gmem_range(unsigned n, struct gmem_range *r)
+{
+	if (n >= nram)
+		return false;
+	*r = ram[n];
+	return true;
+}
+
 uint64_t gmem_top(void)
 {
 	return nram ? ram[nram - 1].base + ram[nram - 1].size : 0;

@@ -256,6 +256,21 @@ bool heap_find(bool (*match)(const uint64_t *from, const uint64_t *to))
 	return found;
 }
 
+bool heap_pages(unsigned n, uint64_t *base, uint64_t *size)
+{
+	lock_acquire(&lock);
+	const struct pages *p = pages_list;
+
+	while (p && n--)
+		p = p->next;
+	if (p) {
+		*base = mem_phys(p->base);
+		*size = p->size;
+	}
+	lock_release(&lock);
+	return p;
+}
+
 uint64_t heap_in_use(void)
 {
 	return heap_used;

@@ -22,6 +22,9 @@ void heap_set_grow(heap_grow_fn *fn);
 #define HEAP_RANGES	32u
 bool heap_find(bool (*match)(const uint64_t *from, const uint64_t *to));
 
+/* Allocation @n of whole pages that is in use, in any order; false behind the last.  Start only. */
+bool heap_pages(unsigned n, uint64_t *base, uint64_t *size);
+
 /* Return the bytes that are allocated now, and all bytes of the heap. */
 uint64_t heap_in_use(void);
 uint64_t heap_size(void);

@@ -123,6 +123,22 @@ uint8_t pci_find_cap(const struct pci_dev *dev, uint8_t id)
 	return 0;
 }
 
+uint16_t pci_find_ext_cap(const struct pci_dev *dev, uint16_t id)
+{
+	uint16_t at = EXT_CAP_FIRST;
+
+	for (unsigned n = 0; at >= EXT_CAP_FIRST && n < 960; n++) {
+		uint32_t head = pci_cfg_read(dev->bdf, at, 4);
+
+		if (!head || head == ~0u)
+			break;
+		if ((uint16_t)head == id)
+			return at;
+		at = (uint16_t)(head >> 20 & 0xffc);
+	}
+	return 0;
+}
+
 uint16_t pci_ext_cap_at(const struct pci_dev *dev, uint16_t off, uint16_t *start)
 {
 	uint16_t at = EXT_CAP_FIRST, id = 0;

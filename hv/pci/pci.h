@@ -32,6 +32,9 @@ void pci_space_init(const struct boot_info *b);
 #define PCI_SPACE_HELD		4u
 int pci_space_hold(uint64_t base, uint64_t size);
 
+/* Range @n of these, from 0; false behind the last. */
+bool pci_space_held(unsigned n, uint64_t *base, uint64_t *size);
+
 /* The physical address of a function's ECAM page; 0 if there is none. */
 uint64_t pci_ecam_page(uint16_t bdf);
 

@@ -41,6 +41,15 @@ int pci_space_hold(uint64_t base, uint64_t size)
 	return 0;
 }
 
+bool pci_space_held(unsigned n, uint64_t *base, uint64_t *size)
+{
+	if (n >= nheld)
+		return false;
+	*base = held[n].base;
+	*size = held[n].size;
+	return true;
+}
+
 static bool overlaps(uint64_t a, uint64_t alen, uint64_t b, uint64_t blen)
 {
 	return a < b + blen && b < a + alen;

@@ -8,12 +8,15 @@
 
 #include <veneer/bootdisk.h>
 
+struct pci_dev;
+
 struct composition {
 	/*
 	 * Name every PCI network and storage device in the log; take over those that the configuration selects, hide them,
 	 * and make their twins.  After PCI enumeration, before the guest is loaded.  What cannot be taken over is hidden or
 	 * left as the log says, and the guest starts all the same.  0; with nothing touched yet -ERR_NOMEM, when a device
-	 * cannot be hidden, or -ERR_TIMEOUT, when an IOMMU does not let itself be switched off; -ERR_INVAL, with all devices
+	 * cannot be hidden, or -ERR_TIMEOUT, when an IOMMU does not let itself be switched off, or -ERR_NOTSUP, when
+	 * DMA cannot be confined and has to be; -ERR_INVAL, with all devices
 	 * stopped again and nothing written, when the configuration does not fit: a window its disk, a slot this machine.
 	 */
 	int (*start)(void);
@@ -27,6 +30,9 @@ struct composition {
 
 	/* Estimate the bytes of heap memory that start() will need, without a write to a device. */
 	uint64_t (*need)(void);
+
+	/* Whether start() will take this function over. */
+	bool (*conceals)(const struct pci_dev *dev);
 
 	/* Before the machine goes down: stop DMA and flush the disks of every controller.  Bounded. */
 	void (*shutdown)(void);

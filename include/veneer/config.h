@@ -28,6 +28,9 @@ enum config_ap_trap {
 	AP_TRAP_NEVER,		/* for measurements: an emulator's INIT takes a processor away from Veneer */
 };
 
+/* Whether DMA is confined by the machine's IOMMUs: if it can be, or the start stops, or not. */
+enum config_dma { DMA_AUTO, DMA_REQUIRE, DMA_OFF };
+
 /* The boot protocol of the guest's kernel.  PROTOCOL_AUTO: by its file format; Linux by the 64-bit entry if there is one. */
 enum config_protocol {
 	PROTOCOL_AUTO, PROTOCOL_MULTIBOOT1, PROTOCOL_MULTIBOOT2, PROTOCOL_LIMINE, PROTOCOL_LINUX, PROTOCOL_LINUX32, PROTOCOL_PVH
@@ -73,6 +76,7 @@ struct config {
 	enum config_crash on_crash;
 	enum config_protocol protocol;
 	enum config_ap_trap ap_trap;
+	enum config_dma iommu;
 	uint8_t cpus;			/* 0: all processors that this build can start */
 	char own_partition[256];	/* PARTUUIDs, comma-separated, of the partitions Veneer starts from */
 };

@@ -86,6 +86,9 @@ void pci_write32(const struct pci_dev *dev, uint16_t off, uint32_t v);
 /* Return the offset of the first capability @id, or 0.  The walk is bounded. */
 uint8_t pci_find_cap(const struct pci_dev *dev, uint8_t id);
 
+/* Return the offset of the first extended capability @id, or 0: none, or no ECAM.  The walk is bounded. */
+uint16_t pci_find_ext_cap(const struct pci_dev *dev, uint16_t id);
+
 /* Map memory BAR @n uncached.  NULL (with a log line) if it is not an assigned memory BAR, or is shorter than @min_size. */
 volatile void *pci_map_bar(const struct pci_dev *dev, unsigned n, uint64_t min_size);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/iommu/iommu.c hv/iommu/dmar.c hv/iommu/ivrs.c tests/fuzz/lib/fuzz.c */
+/* sources: hv/iommu/iommu.c hv/iommu/vtd_switch.c hv/iommu/dmar.c hv/iommu/ivrs.c tests/fuzz/lib/fuzz.c */
 /* quick: 20000 */
 /* The tables of IOMMUs, DMAR and IVRS: the input is one of them, whose end ASan guards. */
 #include "tests/fuzz/fuzz.h"

@@ -382,6 +382,12 @@ open("sys/firmware/acpi/tables/" + sys.argv[1], "wb").write(sys.argv[1].encode()
 	assert_line --partial "unit dmar0 at fed91000: 00:1c.0/02.1"
 	assert_line "           unit dmar1 at fed92000"
 	refute_output --partial foreign
+	# 2 MiB of tables for each GiB, twice, where a unit has no pages of 2 MiB.
+	echo d2008040660462 >sys/class/iommu/dmar1/intel-iommu/cap
+	echo 'MemTotal: 6000000 kB' >proc/meminfo
+	hwcheck 0 --sysroot .
+	[ "$(sed -nE 's/^  ([0-9]+) KiB are hidden from the guest$/\1/p' <<<"$output")" -gt $((7 * 2 * 513 * 4)) ]
+	echo d2008c40660462 >sys/class/iommu/dmar1/intel-iommu/cap
 	# Whoever is not root can read no table; one whose first length is 0 has no units.
 	: >sys/firmware/acpi/tables/DMAR
 	hwcheck 0 --sysroot .

@@ -85,6 +85,7 @@ static uint64_t port_base;
 
 static int iommu_error;
 static unsigned iommu_hidden;
+static int confine_error;
 
 /* Called before any device is touched. */
 int iommu_hide(void)
@@ -92,6 +93,16 @@ int iommu_hide(void)
 	CHECK_EQ(nseen, 0);
 	iommu_hidden++;
 	return iommu_error;
+}
+
+static unsigned confined;
+
+/* When all is hidden from the guest that speaks of IOMMUs, and no device is touched yet. */
+int iommu_confine(void)
+{
+	CHECK(iommu_hidden && !nseen);
+	confined++;
+	return confine_error;
 }
 
 static uint16_t stub_bdf;
@@ -458,16 +469,26 @@ TEST(an_iommu_that_does_not_stop)
 {
 	unsigned nrules = config.nrules;
 
-	nseen = iommu_hidden = 0;
+	nseen = iommu_hidden = confined = 0;
 	config.default_action = ACTION_CONCEAL;
 	config.nrules = 0;
 	iommu_error = -ERR_TIMEOUT;
 	CHECK_EQ(conceal_start(), -ERR_TIMEOUT);
-	CHECK(iommu_hidden == 1 && !nseen);
+	CHECK(iommu_hidden == 1 && !nseen && !confined);
 	config.default_action = ACTION_LEAVE;
 	CHECK_EQ(conceal_start(), 0);
 	CHECK_EQ(iommu_hidden, 1);
 	iommu_error = 0;
+	/* Unless DMA has to be confined.  If it cannot be, no device is touched either. */
+	config.iommu = DMA_REQUIRE;
+	CHECK_EQ(conceal_start(), 0);
+	CHECK(iommu_hidden == 2 && confined == 1);
+	confine_error = -ERR_NOTSUP;
+	config.default_action = ACTION_CONCEAL;
+	CHECK_EQ(conceal_start(), -ERR_NOTSUP);
+	CHECK(confined == 2 && !nseen);
+	confine_error = 0;
+	config.iommu = DMA_AUTO;
 	config.nrules = nrules;
 }
 

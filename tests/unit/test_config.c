@@ -304,6 +304,9 @@ TEST(rules_are_checked)
 	REFUSED(rule("veneer,pci-id = <1 2>; veneer,slot = <5 6>;"), "expected a device number");
 	REFUSED(rule("veneer,pci-id = <1 2>; veneer,slot = <5>; veneer,action = \"leave\";"), "stays where it is");
 	REFUSED(policy("veneer,default = \"ask\";"), "veneer,default = \"ask\"");
+	REFUSED(policy("veneer,iommu = \"on\";"), "expected \"auto\", \"require\" or \"off\"");
+	OK(policy("veneer,iommu = \"require\";"));
+	CHECK_EQ(c.iommu, DMA_REQUIRE);
 }
 
 TEST(rules_that_contradict)

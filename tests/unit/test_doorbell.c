@@ -236,6 +236,27 @@ TEST(an_nmi_is_ours_with_work_and_once_more_where_two_may_have_been_sent)
 	CHECK_EQ(looks, 0);
 }
 
+static unsigned asked;
+static bool explains;
+static bool also(void)
+{
+	asked++;
+	return explains;
+}
+
+/* An IOMMU's message: asked for what no device explains, and before a credit is taken. */
+TEST(an_nmi_that_is_no_devices)
+{
+	doorbell_also(also);
+	CHECK(ring(2) && !asked);
+	explains = true;
+	CHECK(ring(0) && asked == 1);
+	explains = false;
+	CHECK(ring(0) && asked == 2);
+	CHECK(!ring(0) && asked == 3);
+	doorbell_also(NULL);
+}
+
 /* The owner of the controller may have done the work: the NMI then finds none. */
 TEST(an_nmi_is_expected_whose_work_another_processor_took)
 {

@@ -94,6 +94,44 @@ TEST(no_less_than_4_mib_and_no_more_than_needed)
 	CHECK(heap_size() - heap_in_use() >= 6u << 20 && heap_size() - heap_in_use() < (6u << 20) + PAGE_SIZE);
 }
 
+static uint64_t told, told_size;
+static int told_error;
+static int on_take(uint64_t base, uint64_t size)
+{
+	/* The heap does not have the range yet. */
+	told = base;
+	told_size = size;
+	return told_error;
+}
+
+TEST(what_is_taken_is_told_first)
+{
+	uint64_t base, size;
+	void *p;
+
+	start(RAM, 0);
+	own_size(0, OWN_MIN);
+	CHECK(own_piece(0, &base, &size) && base == mem_phys(veneer_start) && size == IMAGE + TAIL);
+	CHECK(own_piece(1, &base, &size) && base + size == ram + RAM && !own_piece(2, &base, &size));
+	own_image(&base, &size);
+	CHECK(base == mem_phys(veneer_start) && size == CODE);
+	own_on_take(on_take);
+	while (!told)
+		CHECK(mem_alloc(200 << 10, 4096));
+	CHECK(own_memory(told) && told_size >= 200 << 10);
+	/* A range that is refused is nobody's. */
+	told_error = -ERR_IO;
+	size = heap_size();
+	base = told;
+	do {
+		p = mem_alloc(200 << 10, 4096);
+	} while (p);
+	CHECK(told != base && heap_size() == size);
+	CHECK_EQ(own_close(0), -ERR_NOMEM);
+	CHECK(own_memory(told));
+	told = 0;
+}
+
 TEST(what_was_not_foreseen_comes_in_steps_and_is_hidden)
 {
 	void *p[64];

@@ -63,7 +63,7 @@ as_hwcheck() {
 	guest_run --image ahci:disk.img --disk nvme:data --nic e1000e --nic e1000 --nic virtio-net-pci \
 		-- -device intel-iommu
 	has 'processor: .*: fits'
-	has 'iommu0: VT-d 1\.0 at 0xfed90000, .*covers .*not used yet'
+	has 'iommu0: VT-d 1\.0 at 0xfed90000, .*covers .*00:'
 	has '00:03.0 8086:10d3: driver e1000e (82574L), tried in emulation: concealed, the guest sees virtio-net'
 	has '00:04.0 8086:100e: driver e1000 .*: left to the guest by the configuration'
 	has '  has no message interrupts: rings by its line'

@@ -1,6 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# Machines with an IOMMU: it is found and named, hidden from the guest, and switched off where firmware has left it on.
+# Machines with an IOMMU: it is found and named, hidden from the guest, switched off where firmware has left it on, and confines
+# DMA.
+bats_require_minimum_version 1.5.0
 load ../lib/guest
 
 setup() {
@@ -19,8 +21,8 @@ has() {
 	return 1
 }
 
-VTD='iommu0: VT-d 1\.0 at 0xfed90000, segment 0, .*covers .*00:03\.0, .*; not used yet'
-AMDVI='iommu0: AMD-Vi \(00:02\.0\) at 0xfed80000, segment 0, .*covers .*00:03\.0, .*; not used yet'
+VTD='iommu0: VT-d 1\.0 at 0xfed90000, segment 0, .*covers .*00:03\.0, '
+AMDVI='iommu0: AMD-Vi \(00:02\.0\) at 0xfed80000, segment 0, .*covers .*00:03\.0, '
 
 @test "probe-hidden: neither VT-d's table nor its registers can be found" {
 	guest_run --kernel "$BUILD/guest/probe-hidden.elf" --cmdline "bars=fed90000+1000" --config "$WRITABLE" \
@@ -39,18 +41,60 @@ AMDVI='iommu0: AMD-Vi \(00:02\.0\) at 0xfed80000, segment 0, .*covers .*00:03\.0
 	has 'iommu: hidden from the guest'
 }
 
+# A left edu device and a left NVMe write to Veneer's image, edu also to a doorbell of the concealed NVMe, whose BAR is where
+# SeaBIOS puts it.
+NVME_BAR=feb14000 NVME_BELL=feb15000
+dma() { # dma DTS QEMU'S...
+	local dts=$1
+	shift
+	sed "s|^\t\tsata {|\t\tleft { veneer,bdf = \"0000:00:05.0\"; veneer,action = \"leave\"; };\n\n&|
+		s|^\t\tveneer,default|\t\tveneer,iommu = \"$dts\";\n&|" "$WRITABLE" >left.dts
+	guest_start --kernel "$BUILD/guest/probe-dma.elf" --config left.dts --disk nvme:nvme \
+		--cmdline "edu=00:04.0 nvme=00:05.0 register=$NVME_BELL stay" -- -device edu,addr=4,dma_mask=0xffffffff \
+		-drive if=none,id=left,file=sata,format=raw -device nvme,drive=left,serial=left,addr=5 "$@" \
+		-trace pci_nvme_ub_db_wr_invalid_sqtail
+	guest_wait_for 'dma: done' 300
+	run ! grep -a '^FAIL' "$(serial)"
+	qmp hmp 'info pci' | grep -aA 4 'device   8,' | grep -a "0x$NVME_BAR "
+	# The counters, and the two pages as they are now.
+	veneer_counters >counters
+	local low
+	low=$(sed -nE 's/^.*memory: Veneer at (0x[0-9a-f]+)-.*/\1/p' "$(serial)")
+	dd if=memory of=pages bs=4096 count=2 status=none skip=$(((0x$(image_base) - low) / 4096))
+}
+
+@test "behind VT-d a guest's devices write neither to Veneer's memory nor to a concealed controller" {
+	dma require -device intel-iommu
+	run ! grep -aE 'edu was here|QEMU NVMe Ctrl' pages
+	run ! grep -a 'invalid_sqtail .*=3341,' qemu.log
+	[ "$(grep -ac 'iommu0: 00:04.0: DMA write at 0x'"$(image_base)"' refused' "$(serial)")" = 1 ]
+	[ "$(grep -ac 'iommu0: 00:05.0: DMA write at .* refused' "$(serial)")" = 1 ]
+	[ "$(counter_in counters iommu.faults)" -ge 2 ]
+}
+
+# bats test_tags=slow
+@test "the same with the IOMMU off: all of it arrives" {
+	dma off -device intel-iommu
+	has 'warning: iommu: off by the configuration: devices that are left to the guest can reach all memory'
+	grep -aq 'edu was here' pages
+	grep -aq 'QEMU NVMe Ctrl' pages
+	grep -a 'invalid_sqtail .*=3341,' qemu.log
+	run ! grep -a 'DMA .* refused' "$(serial)"
+}
+
 linux_without_iommu() { # linux_without_iommu DEVICE
 	http_start
 	random_file "$HTTP_DIR/down" 4
 	linux_run iommu,net,disks "veneer.mib=4 veneer.url=$HTTP_URL" --config "$WRITABLE" "${machine[@]}" -- -device "$1"
 	has 'iommu: hidden from the guest'
+	[ "$1" = amd-iommu ] || has 'iommu: DMA is confined'
+	run ! grep -a 'DMA .* refused' "$(serial)"
 	said "tables: .*OEMV"
 	said "ok: the kernel does not speak of an IOMMU"
 	check_transfers 1
 	check_patterns sata nvme
 }
 
-# bats test_tags=slow
 @test "Linux behind VT-d knows nothing of it" {
 	linux_without_iommu intel-iommu,intremap=off
 }

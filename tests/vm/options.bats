@@ -79,6 +79,14 @@ works() {
 	works irq=msix
 }
 
+@test "options: without IOMMU the guest's devices reach all memory, and a line says so" {
+	build IOMMU=n
+	guest_run --veneer veneer.elf --kernel "$BUILD/hobby-os.elf" --nic e1000e --cmdline 'run="poweroff"' \
+		-- -device intel-iommu
+	grep -a '^veneer: iommu: hidden from the guest' "$(serial)"
+	grep -a '^veneer: warning: iommu: not used by this build: devices that are left' "$(serial)"
+}
+
 @test "options: with VMX_CHECK" {
 	build VMX_CHECK=y
 	works irq=msix
@@ -87,7 +95,7 @@ works() {
 @test "options: clang builds each of them, and the last works" {
 	local option
 	COMPILER=clang
-	for option in SMP=n CRASH_REPORT=n VMX_CHECK=y INTX=n; do
+	for option in SMP=n IOMMU=n CRASH_REPORT=n VMX_CHECK=y INTX=n; do
 		build $option
 	done
 	works irq=msix
