@@ -42,7 +42,7 @@ boots_itself() {
 	logged "bios: services at 0x9[0-9a-f]+, 6[0-9]{2} KiB of conventional memory, 0 drives"
 }
 
-# words FILE PATTERN LBA COUNT: as tests/lib/check-words looks for them
+# words FILE PATTERN LBA COUNT: the file has these words (tests/lib/check-words)
 words() {
 	python3 -c 'import array, sys
 pattern, lba, count = (int(text, 0) for text in sys.argv[2:])
@@ -70,7 +70,7 @@ with open(sys.argv[1], "r+b") as image:
 	logged 'bios: drive 81h is nvme0n1 .*'
 	logged 'bios: nvme1n1 has blocks of 4096 bytes: no BIOS drive'
 	logged 'error: guest: it found nothing to start \(INT 18h\); it waits for a reset'
-	# What it wrote is where it should be, and nothing else is changed.
+	# The writes are in the right places, and nothing else has changed.
 	while read -r lba count; do
 		"$LIB/check-words" boot.img "$lba" 0x5a000000 "$count"
 		words before 0x5a000000 "$lba" "$count"
@@ -92,7 +92,7 @@ with open(sys.argv[1], "r+b") as image:
 	grep -aE "^probe-bios-smp: [1-9][0-9]* passed, 0 failed" "$(serial)"
 }
 
-# refused REGEX ARGS...: the start ends with that line, and what was to be started is not.
+# refused REGEX ARGS...: Veneer stops with this line, and starts nothing.
 refused() {
 	local line=$1
 	shift
@@ -110,7 +110,7 @@ refused() {
 		--boot-disk NONE --disk ahci:empty
 	refused "guest: it begins in real mode on a BIOS, but this machine was started by UEFI: .*" \
 		--boot-disk AHCI0 --disk ahci:empty --firmware uefi
-	# Veneer's own disk, named, and not named: there is no other.
+	# Veneer's own disk, with and without a rule: there is no other disk.
 	sed 's/veneer,boot = "kernel"/veneer,boot = "disk"; veneer,boot-disk = "AHCI0"/' "$WRITABLE" >own.dts
 	sed -i 's/chosen {/chosen { veneer,debug-exit-port = <0xf4>;/' own.dts
 	"$ROOT/installer/veneer-install" image own.img --kernel "$BUILD/hobby-os.elf" --menu-timeout 0 --config own.dts \

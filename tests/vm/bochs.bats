@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# Intel VMX, and SVM once more, on the processors that Bochs emulates.  Bochs is slow: what is short here is in "make check".
+# Intel VMX, and SVM again, on the processors that Bochs emulates. Bochs is slow: only the short tests are in "make check".
 load ../lib/guest
 bats_require_minimum_version 1.5.0
 
@@ -35,7 +35,7 @@ check_hobby() {
 	grep -a "lease 10.0.2.15" "$(serial)"
 	grep -a "ping: 10.0.2.2 answers, seq 3" "$(serial)"
 	grep -aE "tftp: file 1048576 bytes .* sha256 $(sha_of tftp/file)" "$(serial)"
-	# Bochs goes on for a moment after the write to port F4: "exit" then believes that there is no such port.
+	# Bochs continues for a moment after the write to port F4, so that "exit" reports a missing port.
 	! grep -a "failed" "$(serial)" | grep -v "^exit: failed"
 }
 
@@ -58,7 +58,7 @@ linux() {
 	hobby "ping 10.0.2.2 3; tftp 10.0.2.2 file; exit 0"
 	check_hobby
 	grep -a "cpu: Intel VMX" "$(serial)"
-	# Bochs's firmware has it at the very end of its table.
+	# Bochs's firmware has this entry at the very end of its table.
 	run ! grep -a "no _S5" "$(serial)"
 }
 
@@ -70,7 +70,7 @@ linux() {
 	probe probe-odd --cmdline no_lapic
 }
 
-# No guest can bring this about: Bochs's debugger does it, behind the registers' place in struct vcpu, before an entry.
+# No guest can cause this: before an entry Bochs's debugger changes the registers in struct vcpu.
 @test "VMX: of an entry that fails the fields that are wrong are named" {
 	local run exited build=(make -s -C "$ROOT" -j2 BUILD="$PWD/v" KCONFIG_CONFIG="$PWD/config")
 	"${build[@]}" defconfig
@@ -80,7 +80,7 @@ linux() {
 	run=$(nm v/veneer.elf.full | sed -n 's/ t vmx_run$//p')
 	exited=$(nm v/veneer.elf.full | sed -n 's/ T vmx_exited$//p')
 	[ -n "$run" ] && [ -n "$exited" ]
-	# Stop at an exit, which tells where Veneer is, then at the next vmx_run(): RFLAGS 0, RIP with more than 32 bits.
+	# Stop at an exit, to find Veneer's address, then at the next vmx_run(): set RFLAGS to 0, RIP to more than 32 bits.
 	printf '%s\n' vmexitbp c vmexitbp "lb rip-$((0x$exited - 0x$run))" c "setpmem rdi+136 4 0" "setpmem rdi+132 4 1" \
 		"del 1" >debugger
 	guest_start --veneer v/veneer.elf --kernel "$BUILD/guest/probe-idle.elf" --debugger debugger
@@ -225,5 +225,5 @@ linux() {
 	probe probe-smp --cmdline "cpus=2 hidden=00:02.0 seconds=2" --nic e1000 --smp 2 --cpu ryzen
 }
 
-# No probe-nmi: a single step whose #DB has exited is delivered to the host as well, before its TSS is back.
-# No Linux on this processor: Debian's 6.1 hangs there without Veneer, too, behind "NR_IRQS".
+# No probe-nmi: Bochs also delivers the #DB of a single step to the host after its exit, before the host's TSS is loaded. No
+# Linux on this processor: Debian's 6.1 hangs there after "NR_IRQS", also without Veneer.

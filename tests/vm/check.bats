@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# "--check-only": what would become of the machine, and nothing done.
+# "--check-only": Veneer prints what it would do with the machine, and does nothing.
 load ../lib/guest
 
 setup() {
@@ -17,7 +17,7 @@ has() {
 	return 1
 }
 
-# An image whose menu begins with the check, as if a person had chosen it.
+# Make an image whose menu starts the check, as if a user had chosen it.
 image() { # image [NODE]: one more for the policy
 	local start
 	cat >config.dts <<-END
@@ -36,7 +36,7 @@ image() { # image [NODE]: one more for the policy
 	mcopy -o -i "disk.img@@$((start * 512))" menu.cfg ::/veneer/menu.cfg
 }
 
-# veneer-hwcheck, given a list of that machine, says the same of each controller that both would conceal.
+# With a list of that machine, veneer-hwcheck says the same of each controller that Veneer would conceal.
 as_hwcheck() {
 	local words n=0
 	cat >lspci <<-'END'

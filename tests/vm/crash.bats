@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# The report on a guest that died by a triple fault.  The rest of the screen's tests is in start.bats.
+# The report on a guest's triple fault. The other tests of the screen are in start.bats.
 load ../lib/guest
 
 setup() {
@@ -10,7 +10,7 @@ setup() {
 
 teardown() { guest_teardown; }
 
-# config ON-CRASH: without a port by which the emulator would end at a crash
+# config ON-CRASH: a configuration without the port that would end the emulator at a crash
 config() {
 	cat >config.dts <<-END
 		/dts-v1/;
@@ -25,7 +25,7 @@ config() {
 
 report() { tr -d '\r' <"$(serial)" | sed -n 's/^veneer: guest: //p'; }
 
-# reported REGEX: a line of the report that is wholly this
+# reported REGEX: a whole line of the report matches
 reports() {
 	report | grep -qE -- "^$1$" && return 0
 	echo "not in the report: $1"
@@ -38,7 +38,7 @@ function_at() {
 		awk -v at="$2" '$2 ~ /[tT]/ && substr("00000000" $1, length($1) - 7) <= at { name = $3 } END { print name }'
 }
 
-# frames KERNEL: the functions that the stack trace names, each also by the address beside it; "#n FUNCTION" lines
+# frames KERNEL: the stack trace's functions as lines "#n FUNCTION"; each function has to match the address beside it
 frames() {
 	local number address place
 	report | sed -nE 's/^(#[0-9]) (rip|   ) ([0-9a-f]{16}) ?(.*)$/\1 \3 \4/p' | while read -r number address place; do
@@ -71,14 +71,14 @@ calls="#0 write_somewhere
 	reports "#PF with error 0002 \(write, page absent\) could not be delivered"
 	reports "the gate of #PF is not present"
 	reports "the gate of #DF is not present"
-	# From the registers on everything is still on the screen.
+	# Everything from the registers on is still on the screen.
 	text_screen >screen
 	cat screen
 	report | sed -n '/^rax/,$p' | sed 's/^/veneer: guest: /' >wanted
 	[ "$(wc -l <wanted)" -ge 18 ]
 	run grep -vxFf screen wanted
 	[ -z "$output" ]
-	# What was typed before the message does not count, nor does what came with it.
+	# Keys that come before the message, or with it, do not count.
 	sleep 2
 	kill -0 "$GUEST_PID"
 	qmp send-key '{"keys":[{"type":"qcode","data":"ret"}]}'

@@ -14,7 +14,7 @@ setup() {
 
 teardown() { guest_teardown; }
 
-# A medium on which GRUB chainloads veneer.efi from a directory of its own, with a word for Veneer behind it.
+# Make a medium on which GRUB chainloads veneer.efi from a directory of its own, with an option for Veneer.
 make_chain_stick() { # make_chain_stick IMAGE WORD
 	"$ROOT/installer/veneer-install" config "$WRITABLE" config.dtb
 	fdtput -t x config.dtb /chosen veneer,debug-exit-port f4
@@ -46,7 +46,7 @@ make_chain_stick() { # make_chain_stick IMAGE WORD
 	guest_run --firmware uefi --image stick.img --nic e1000e
 	grep -aE "veneer: .*, started by veneer.efi on UEFI" "$(serial)"
 	grep -aE 'check: fits: 2 network and disk controllers' "$(serial)"
-	# The firmware goes on.
+	# The firmware continues.
 	mdel -i stick.img ::/veneer/sub/kernel
 	guest_start --firmware uefi --image stick.img
 	guest_wait_for 'veneer.efi: /veneer/sub/kernel: cannot be opened: .*not found' 240

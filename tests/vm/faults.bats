@@ -25,8 +25,8 @@ teardown() { guest_teardown; }
 	said "ok: [a-z0-9]+: I/O error"
 }
 
-# A rate limit holds the second request back for about a minute.  (A request that blkdebug suspends would do as well for the
-# driver, but QEMU itself waits for it for ever when the controller is reset.)
+# A rate limit delays the second request by about a minute. (A request suspended by blkdebug would do for the driver, too, but
+# in a reset of the controller QEMU would wait for this request for ever.)
 limit() { # limit DRIVE BYTES-PER-SECOND
 	qmp block_set_io_throttle "{\"device\": \"$1\", \"bps\": $2, \"bps_rd\": 0, \"bps_wr\": 0, \"iops\": 0, \"iops_rd\": 0,
 		\"iops_wr\": 0}"
@@ -48,11 +48,12 @@ stuck() { # stuck SERIAL DRIVE [CMDLINE]
 }
 
 @test "fault: an NVMe request that does not end fails by its deadline, and the SATA disk works meanwhile" {
-	# In a reset QEMU's NVMe stops the whole emulator until the request ends (hw/nvme, NVME_Q_DRAINS): given up instead.
+	# In a reset QEMU's NVMe stops the whole emulator until the request ends: the driver gives this controller up instead
+	# (hw/nvme, NVME_Q_DRAINS).
 	stuck NVME nvme0n1 veneer.gone=1
 }
 
-# eject SLOT: the function is gone at once, whatever the guest does with it (the chipset's eject register on machine pc).
+# eject SLOT: remove the function at once, whatever the guest does with it (the chipset's eject register on machine pc).
 eject() {
 	qmp hmp 'o /w 0xae10 0'
 	qmp hmp "o /w 0xae08 $((1 << $1))"
@@ -72,7 +73,7 @@ eject() {
 	[ "$(grep -ac '^GUEST: disk' "$(serial)")" = 4 ]
 	[ "$(grep -ac '^GUEST: disk ZONED' "$(serial)")" = 1 ]
 	tr -d '\r' <"$(serial)" | grep -qa 'nvme[0-9]: namespace 1 left out: it is zoned, not an ordinary disk$'
-	# What a drive reports by itself.
+	# Asynchronous events of the drive.
 	qmp qom-set '{"path": "/machine/peripheral/nvme1", "property": "smart_critical_warning", "value": 4}'
 	guest_wait_for 'nvme1: critical warning 04' 60
 	eject 8

@@ -113,7 +113,7 @@ ipxe_row() {
 	row_end
 }
 
-# It has both drivers, and takes the legacy one where it finds no modern registers only: no device here is without.
+# ipxe.lkrn has both drivers, and uses the legacy driver only for devices without modern registers, of which there is none here.
 @test "guests: ipxe.lkrn, transitional devices" {
 	ipxe_row 33 "ipxe.lkrn (real mode): DHCP, a script by TFTP; transitional device" --config "$WRITABLE"
 	[ "$(grep -caE '^veneer: net[0-2]: virtio-net at 00:0[345]\.0 for [a-z0-9-]+.?$' "$(serial)")" = 3 ]
@@ -188,8 +188,8 @@ ipxe_row() {
 	row_end
 }
 
-# The kernels of tests/guest that behave as the drivers of many small systems do (docs/guests.md, "Where it is tested").
-# bats test_tags=slow
+# The kernels of tests/guest that behave as many small systems' drivers (docs/guests.md, "Where it is tested"). bats
+# test_tags=slow
 @test "guests: probes of the rules: ids, layout, configuration space, features, lives of a device" {
 	probe_row 50 "probe-transport: ids, layout, features; BARs moved, suspend, a second kernel" probe-transport ""
 }

@@ -12,7 +12,7 @@ setup() {
 
 teardown() { guest_teardown; }
 
-# QEMU's own virtio devices instead of Veneer's.  GRUB passes no quotes, so the commands go in by the serial port.
+# QEMU's own virtio devices instead of Veneer's. GRUB passes no quotes, so the commands come by the serial port.
 hobby_native() { # hobby_native OPTIONS COMMANDS
 	local line
 	{

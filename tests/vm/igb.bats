@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# The igb driver on an emulated 82576, which Debian 12's QEMU does not have: all of it runs on QEMU 10.
+# The igb driver on an emulated 82576. Debian 12's QEMU has none, so these tests run on QEMU 10.
 load ../lib/guest
 
 setup() {

@@ -26,8 +26,7 @@ load ../lib/models
 	[ -n "${NATIVE:-}" ] || ! grep -aE "veneer: (warning|error).*igc" "$(serial)"
 }
 
-# What is wrong with a model is no business of these: they are driven by somebody else's driver.
-# bats test_tags=slow
+# Another system's driver judges the models, without Veneer. bats test_tags=slow
 @test "igc: Linux's own driver accepts I225: two queues, 2.5 Gb/s, 64 MiB down and up, removed and loaded" {
 	NATIVE=1
 	transfer 64
@@ -62,7 +61,7 @@ load ../lib/models
 	lawful 1
 }
 
-# iPXE uses the registers of the first queue at their old place, legacy descriptors and ICR.
+# iPXE uses the first queue's registers at the older chips' offsets, legacy descriptors and ICR.
 # bats test_tags=slow
 @test "igc: iPXE's own driver accepts I225 and I226, after a driver that left small packet buffers, too" {
 	local chip

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# veneer-install system, killed before each change that it makes in a Debian, and the power cut at each block that the file
-# system writes: the menu and what its entries lead to are the old ones or the new ones, as GRUB reads them, which knows no
-# journal (grub-fstest is GRUB's own code).
+# veneer-install system, killed before each change that it makes in a Debian, and a power cut at each block that the file system
+# writes: for GRUB, which does not read the journal, the menu and the files of its entries are either the old or the new ones
+# (grub-fstest is GRUB's own code).
 load ../lib/guest
 load ../lib/debian
 bats_require_minimum_version 1.5.0
@@ -34,7 +34,7 @@ teardown() {
 
 # --- killed ---
 
-# killed_at N COMMAND...: veneer-install, ended before its Nth change below $MNT; 0 never.  Sets CHANGES.
+# killed_at N COMMAND...: run veneer-install, and kill it before its Nth change below $MNT; 0: never. Sets CHANGES.
 killed_at() {
 	local rc=0
 	CHANGES=$("$BATS_FILE_TMPDIR/stop-at" "$1" "$MNT" -- "$ROOT/installer/veneer-install" "$2" --root "$MNT" "${@:3}" \
@@ -45,13 +45,13 @@ killed_at() {
 	return 1
 }
 
-# Uninstalled, unless nothing is left to be: every file is as before.
+# Uninstall, if anything is left: every file is as before.
 gone() {
 	if [ -e "$MNT/boot/veneer" ] || [ -e "$MNT/etc/grub.d/42_veneer" ]; then install uninstall; fi
 	as_tree "$PWD/before"
 }
 
-# Killed before each STEPth change; then uninstalled: nothing is left.
+# Kill before each STEPth change, then uninstall: nothing is left.
 install_killed() { # install_killed STEP
 	local n total
 	mounted
@@ -68,7 +68,7 @@ install_killed() { # install_killed STEP
 		one_of "killed before change $n of $total" tree none new
 		gone
 	done
-	# A second try, over what the first one left.
+	# A second try, over the remains of the first.
 	killed_at $((total / 2)) system "${GUEST[@]}" --cmdline new
 	install system "${GUEST[@]}" --cmdline new
 	install verify
@@ -77,7 +77,7 @@ install_killed() { # install_killed STEP
 	unmounted
 }
 
-# upgrade and rollback: killed before each STEPth change, upgraded again from what is there.
+# upgrade and rollback: kill before each STEPth change, and upgrade again from that state.
 upgrade_killed() { # upgrade_killed STEP
 	local n total now=v0 seen=''
 	mounted
@@ -86,7 +86,7 @@ upgrade_killed() { # upgrade_killed STEP
 	killed_at 0 upgrade --cmdline v1
 	total=$CHANGES now=v1
 	MENUS+=" $(menu)"
-	# Each version of the menu has the present slot by name, either of the two.
+	# Each version of the menu names the present slot, either of the two.
 	install upgrade --cmdline v1
 	MENUS+=" $(menu)"
 	for ((n = 1; n <= total; n += $1)); do
@@ -96,7 +96,7 @@ upgrade_killed() { # upgrade_killed STEP
 		now=$LAST
 	done
 	[ -n "$seen" ] || [ "$1" != 1 ]
-	# The menu has the slot by name, for the case that the state cannot be read.
+	# The menu names the slot, in case the state cannot be read.
 	install upgrade --cmdline old
 	MENUS+=" $(menu)"
 	install upgrade --cmdline new
@@ -112,7 +112,7 @@ upgrade_killed() { # upgrade_killed STEP
 	unmounted
 }
 
-# uninstall: killed before each STEPth change, and then done to the end.
+# uninstall: kill before each STEPth change, then run it to the end.
 uninstall_killed() { # uninstall_killed STEP
 	local n total
 	mounted
@@ -152,7 +152,7 @@ uninstall_killed() { # uninstall_killed STEP
 
 # --- the power cut ---
 
-# A file that is the image, every write to which is logged.
+# Make a file with the image, whose writes are logged.
 log_start() { # log_start LOG
 	: >exported
 	: >"$1"
@@ -182,7 +182,7 @@ log_end() {
 	STORAGE=
 }
 
-# What is left is no hindrance: the file system is sound after its journal, and the next try succeeds.
+# The remains do no harm: after the journal's replay the file system is sound, and the next try succeeds.
 go_on() { # go_on WRITES COMMAND ARGS...
 	copy before.img t.img
 	"$LIB/replay-writes" log "$1" t.img

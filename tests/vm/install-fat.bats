@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# veneer-install system with /boot on FAT, which has no journal and no second names: in a Linux that writes it, and the power
-# cut at each block that it writes.  What is left is read as GRUB reads it (grub-fstest is GRUB's own code).
-# shellcheck disable=SC2016,SC2034 # for the other machine; for lib/debian
+# veneer-install system with /boot on FAT, which has no journal and no hard links: in a Linux that writes FAT, with a power cut
+# at each block that Linux writes. The remains are read as GRUB reads them (grub-fstest is GRUB's own code). shellcheck
+# disable=SC2016,SC2034 # for the other machine; for lib/debian
 load ../lib/guest
 load ../lib/debian
 
@@ -28,8 +28,8 @@ teardown() {
 	guest_teardown
 }
 
-# in_linux COMMANDS: in a Linux, with $INSTALL for the installer; "before.img" and "log" are then what there was on the disk
-# with /boot and what was written to it.
+# in_linux COMMANDS: run COMMANDS in a Linux, with $INSTALL for the installer. Afterwards "before.img" is the former disk with
+# /boot, and "log" has the writes to the disk.
 in_linux() {
 	printf 'set -e\nINSTALL() { "%s" "$1" --root /mnt/root "${@:2}"; }\n%s\n' "$ROOT/installer/veneer-install" "$1" \
 		>script
@@ -49,7 +49,7 @@ in_linux() {
 	local rc=0
 	wait $MACHINE || rc=$?
 	MACHINE=
-	# The debug exit port: twice what was written, and one.
+	# The debug exit port: QEMU's exit code is twice the value, plus one.
 	[ $rc = 1 ] || { cat qemu.log; return 1; }
 	VIEW=$PWD/boot.img
 	MENUS+=" $(have fat /boot/grub/grub.cfg | sha256sum | cut -d ' ' -f 1)"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# veneer-install system, in a Debian: installed, upgraded, rolled back, uninstalled; started by its GRUB, BIOS and UEFI.
+# veneer-install system in a Debian: install, upgrade, roll back, uninstall; start by Debian's GRUB, with BIOS and UEFI.
 load ../lib/guest
 load ../lib/debian
 bats_require_minimum_version 1.5.0
@@ -26,7 +26,7 @@ teardown() {
 
 @test "installed into a Debian: the default stays, GRUB starts the guest from BIOS when asked to" {
 	mounted
-	# Its menu has a password, which Veneer's entries do not ask for.
+	# The menu has a password, for which Veneer's entries do not ask.
 	printf '#!/bin/sh\necho "set superusers=root"\necho "password root secret"\n' >"$MNT/etc/grub.d/01_password"
 	chmod 755 "$MNT/etc/grub.d/01_password"
 	tree >"$BEFORE"
@@ -35,7 +35,7 @@ teardown() {
 	install verify
 	grub-script-check "$MNT/boot/grub/grub.cfg"
 	grep -q "^menuentry 'Veneer: os'" "$MNT/boot/grub/grub.cfg"
-	# Nothing but new files and the menu: the default, too, is what it was.
+	# Only new files and the menu have changed; the default entry is the same.
 	run ! grep -q 'set default="veneer' "$MNT/boot/grub/grub.cfg"
 	tree >after
 	diff "$BEFORE" after >changes || [ $? = 1 ]

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# Installed disks: they start by BIOS and UEFI from SATA and NVMe, and Veneer does not let the guest write to them.
+# Installed disks start by BIOS and UEFI, from SATA and NVMe, and Veneer does not let the guest write to them.
 load ../lib/guest
 
 setup() {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# Guests that know nothing but INTx, by the 8259 and by the I/O APIC.
+# Guests that use INTx only, by the 8259 and by the I/O APIC.
 load ../lib/guest
 
 setup() {
@@ -55,7 +55,7 @@ left=(-- -netdev user,id=left -device e1000,netdev=left,addr=7)
 	probe "" --firmware uefi --nic e1000e --nic e1000 --nic rtl8139 --disk ahci:sata --disk nvme:nvme
 }
 
-# hobby OPTIONS ARGS...: fetch a file, write and verify two disks; the driver looks at its rings only after interrupts.
+# hobby OPTIONS ARGS...: fetch a file, write and verify two disks; the driver reads its rings only after interrupts.
 hobby() {
 	local options=$1 run
 	shift
@@ -161,7 +161,8 @@ linux() {
 	linux "pci=nomsi noapic" --firmware uefi "${q35[@]}"
 }
 
-# One card rings Veneer by the line, the other one is the guest's and interrupts it.  veneer.native=1 loads its driver.
+# The line is the doorbell of one card, and the interrupt of another card, which is the guest's. veneer.native=1 loads its
+# driver.
 shared() {
 	http_start
 	random_file "$HTTP_DIR/down" 8

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# The installer ISO where something is in the way: disks that cannot be taken or fail, a medium that is pulled out, a machine
-# that does not fit, a firmware that does not start it; and its menu's way on to the first disk.
-# shellcheck disable=SC2034,SC2154 # variables for and of iso.bash
+# The installer ISO on difficult machines: disks that cannot be used or fail, a medium that is pulled out, a machine without
+# SVM, a firmware that refuses the ISO; and the menu entry that starts the first disk. shellcheck disable=SC2034,SC2154 #
+# variables for and of iso.bash
 bats_require_minimum_version 1.5.0
 load ../lib/guest
 load ../lib/iso
@@ -11,14 +11,14 @@ setup_file() { iso_build; }
 setup() { iso_setup; }
 teardown() { iso_teardown; }
 
-# extra NAME SIZE: NAME.img, and QEMU's option for its drive in extra_args
+# extra NAME SIZE: make NAME.img, and add QEMU's option for this drive to extra_args
 extra_args=()
 extra() {
 	truncate -s "$2" "$1.img"
 	extra_args+=(-drive "if=none,id=$1,format=raw,file=$1.img")
 }
 
-# To the choice of the disk, on the serial port only.
+# Go to the choice of the disk, on the serial port only.
 to_disks() {
 	screen_wait 'Install Veneer, on the serial port only' 200 moving
 	keys s
@@ -29,7 +29,7 @@ to_disks() {
 	screen_wait 'Which disk shall be ERASED' 60
 }
 
-# From the choice of the system, or of its last file, as it stands.
+# From the choice of the system, or of its last file, accept the defaults.
 to_summary() {
 	keys Enter
 	screen_wait "kernel's command line" 60
@@ -38,7 +38,7 @@ to_summary() {
 	keys Enter
 }
 
-# choose REGEX: that line of a menu whose lines all have LINES in them; the first one is marked
+# choose REGEX: choose that line of a menu, all of whose lines match LINES and whose first line is marked
 choose() { # choose LINES REGEX
 	local n
 	n=$(screen | grep -E -- "$1" | grep -nE -- "$2" | head -n 1 | cut -d : -f 1)
@@ -72,7 +72,7 @@ DISKS='(sd.|nvme0n1|vd.|mmcblk0) +[0-9]+ [MG]iB'
 	screen | grep -E 'sd. +128 MiB USB QEMU HARDDISK'
 	screen | grep -E 'vd. +160 MiB virtio'
 	screen | grep -E 'mmcblk0 +256 MiB SD or eMMC QEMU'
-	# The stick itself is none of them.
+	# The stick itself is not among them.
 	[ "$(screen | grep -cE "$DISKS")" = 6 ]
 	local disk reason
 	for disk in '8 MiB SATA' '64 MiB NVMe'; do
@@ -118,7 +118,7 @@ DISKS='(sd.|nvme0n1|vd.|mmcblk0) +[0-9]+ [MG]iB'
 
 # bats test_tags=slow
 @test "installer ISO: a disk that cannot be read back: said on the screen" {
-	# In the first slot: nobody reads it before.
+	# In the first slot, which nobody reads before.
 	printf '[inject-error]\nevent = "read_aio"\niotype = "read"\nerrno = "5"\nsector = "75000"\nonce = "off"\n' >bd.conf
 	screen_start cd bios sata:blkdebug:bd.conf:disk.img
 	to_disks
@@ -130,7 +130,7 @@ DISKS='(sd.|nvme0n1|vd.|mmcblk0) +[0-9]+ [MG]iB'
 	keys Enter
 	screen_wait 'Installing failed' 400
 	screen | grep 'is incomplete, do not start from it'
-	# The words after it are in the next line.
+	# The next words are in the next line.
 	screen | grep 'what was read back differs from what was'
 }
 
@@ -153,7 +153,7 @@ DISKS='(sd.|nvme0n1|vd.|mmcblk0) +[0-9]+ [MG]iB'
 	# SPCR: revision 2, a 16550 at port 3E8h.
 	python3 -c 'import struct, sys
 sys.stdout.buffer.write(struct.pack("<B3xBBBBQ", 0, 1, 8, 0, 1, 0x3e8) + bytes(28))' >spcr
-	# With still less, Linux ends programs in the middle.
+	# With even less memory Linux kills programs.
 	screen_start cd bios sata:disk.img -m 320M -cpu max,svm=off -acpitable sig=SPCR,rev=2,data=spcr \
 		-chardev file,id=s1,path=s1.log -device isa-serial,chardev=s1,index=1 \
 		-chardev file,id=s2,path=s2.log -device isa-serial,chardev=s2,index=2,irq=5

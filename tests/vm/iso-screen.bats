@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# The installer ISO at the machine's own keyboard and screen, with other layouts than the American one.
-# shellcheck disable=SC2034,SC2154 # variables for and of iso.bash
+# The installer ISO with the machine's own keyboard and screen, and layouts other than the American one. shellcheck
+# disable=SC2034,SC2154 # variables for and of iso.bash
 load ../lib/guest
 load ../lib/iso
 
@@ -10,7 +10,7 @@ setup() { iso_setup; }
 teardown() { iso_teardown; }
 NET=(-netdev "user,id=n,tftp=tftp" -device "e1000e,netdev=n")
 
-# layout NAME: from its list of layouts
+# layout NAME: choose it from the list of layouts
 layout() {
 	vga_wait 'Which layout has this keyboard' 120
 	vga_keys "down*$(grep -v '^#' "$ROOT/installer/iso/keymaps" | sed -n "/^$1 /{=;q}" | awk '{ print $1 - 1 }')"
@@ -18,14 +18,14 @@ layout() {
 	vga_keys ret
 }
 
-# Back at the disks, one down to its system.
+# Back at the list of disks: one line down, then its system.
 to_system() {
 	vga_wait 'Which disk shall be ERASED' 60
 	vga_keys down ret
 	vga_wait 'Which operating system' 60
 }
 
-# From there, with a command line by a German keyboard; the disk is the guest's second one.
+# From there, with a command line typed on a German keyboard; the disk is the guest's second disk.
 to_data() {
 	vga_keys ret
 	vga_wait "kernel's command line" 60
@@ -34,7 +34,7 @@ to_data() {
 	vga_wait 'What may the guest do' 60
 }
 
-# The hobby OS of the disk has said all that it was told to.
+# The hobby OS on the disk has printed everything that its commands ask for.
 ran_from_disk() { # ran_from_disk [DISK]
 	guest_end 7
 	ran_as_told "$@"
@@ -44,7 +44,7 @@ ran_from_disk() { # ran_from_disk [DISK]
 # bats test_tags=slow
 @test "installer ISO: German keyboard, text screen, each left by Escape, CD by BIOS; restart into the guest" {
 	local before
-	# It is not empty, and there is a second one.
+	# The disk is not empty, and there is a second disk.
 	printf 'label: gpt\nsize=64M, name=old\nsize=32M\n' | PATH=$PATH:/sbin sfdisk -q disk.img
 	mke2fs -q -L photos -E offset=1048576 disk.img 64M
 	truncate -s 128M second.img
@@ -142,7 +142,7 @@ ran_from_disk() { # ran_from_disk [DISK]
 	vga_wait 'What may the guest do' 60
 	vga_keys down ret
 	vga_wait 'Type ERASE to go on' 120
-	# As on an American keyboard: these keys mean something else here.
+	# Positions of an American keyboard: these keys have other characters here.
 	vga_type us ERASE
 	vga_keys ret
 	vga_wait '"ERQSE" is not ERASE' 60

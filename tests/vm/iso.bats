@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# The installer ISO: from CD and stick, by BIOS and UEFI, onto SATA and NVMe, by hand and without asking; what it has installed
-# starts the guest with network and disk.
+# The installer ISO: from CD and stick, by BIOS and UEFI, onto SATA and NVMe, by hand and unattended. The installed disk starts
+# the guest with network and disk.
 # shellcheck disable=SC2034,SC2154 # variables for and of iso.bash
 load ../lib/guest
 load ../lib/iso
@@ -14,7 +14,7 @@ answers() { # answers LINE...
 	printf '%s\n' ERASE=yes FINISH=poweroff ON_ERROR=shell "$@" >veneer.answer
 }
 
-# installed FIRMWARE KIND: disk.img starts the hobby OS, which fetches a file and writes to the data partition alone
+# installed FIRMWARE KIND: disk.img starts the hobby OS, which fetches a file and writes to the data partition only
 installed() {
 	local before after start
 	"$ROOT/installer/veneer-install" verify disk.img
@@ -38,7 +38,7 @@ installed() {
 	installed bios ahci
 }
 
-# The screens from the first one to the choice of the kernel.
+# Go through the screens from the first to the choice of the kernel.
 to_kernel() { # to_kernel DISKS: so many are offered; the first one is taken
 	local i
 	screen_wait 'you type ERASE' 300
@@ -55,7 +55,7 @@ to_kernel() { # to_kernel DISKS: so many are offered; the first one is taken
 	screen_wait 'Which operating system' 60
 }
 
-# From the command line, of which this is the beginning, to the end.
+# From the command line, whose beginning is the argument, to the end.
 to_end() { # to_end WORDS
 	screen_wait "kernel's command line" 60
 	keys -l "$1 run=\"$RUN\""
@@ -88,7 +88,7 @@ to_end() { # to_end WORDS
 	text_screen | grep 'press Enter to install on this console'
 	keys Enter
 	to_kernel 1
-	# On the screen it asks no more.
+	# On the screen the installer asks no more.
 	screen_key ret
 	for _ in $(seq 30); do
 		! text_screen | grep 'It is at work on another console' || break
@@ -104,7 +104,7 @@ to_end() { # to_end WORDS
 @test "installer ISO: by hand on the serial port, stick by UEFI onto an NVMe disk, a kernel from another stick" {
 	mkdir kernels
 	cp "$BUILD/hobby-os.elf" kernels/my-os.elf
-	# As Windows names it, which shows no more than "veneer.answer".
+	# The name that Windows gives, which shows only "veneer.answer".
 	echo ERASE=yes >veneer.answer.txt
 	conf_volume kernels veneer.answer.txt
 	screen_start stick uefi nvme:disk.img "${conf_args[@]}"
@@ -141,7 +141,7 @@ to_end() { # to_end WORDS
 	grep -a "^veneer-setup: done: /dev/nvme0n1 starts my-os.elf behind Veneer" "$(serial)"
 	cp disk.img disk.orig
 	installed uefi nvme
-	# The firmware's own list, and nothing that tells it the disk.
+	# The firmware's own list only: nothing else names the disk.
 	iso_start none uefi nvme:disk.orig -netdev user,id=n,tftp=tftp -device e1000e,netdev=n
 	guest_end 7
 	grep -a "verify: disk0 2048 sectors from 0 are as written" "$(serial)"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# Veneer on KVM, in a Linux on an emulated machine with SVM: the tests of the other files, run there.  KVM checks what VMRUN is
-# given by the manual, honours clean bits, lets INIT exit, and has the interrupt controllers in the kernel.
+# Veneer on KVM: the tests of the other files, run in a Linux on an emulated machine with SVM. KVM checks VMRUN's input by the
+# manual, uses clean bits, lets INIT exit, and has the interrupt controllers in the kernel.
 load ../lib/guest
 
 setup() {
@@ -10,13 +10,13 @@ setup() {
 	ON_KVM=
 }
 
-# Shows, where the test failed, what the tests there and their Linux said last.
+# If the test has failed, show the last output of the tests there and of their Linux.
 teardown() {
 	[ -z "$ON_KVM" ] || { kill "$ON_KVM" && wait "$ON_KVM"; } || true
 	[ "${BATS_TEST_COMPLETED:-}" = 1 ] || tail -n 120 out console || true
 }
 
-# on_kvm FILE REGEX: all tests of this file whose names match, but for the slow ones, pass there.
+# on_kvm FILE REGEX: all tests of this file with matching names, except slow ones, pass there.
 on_kvm() {
 	local chosen=(--filter-tags '!slow' --filter "$2" "$ROOT/tests/vm/$1") status=0 count
 	count=$(bats --count "${chosen[@]}")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# What a kernel of the Limine protocol is given: a small kernel for each base revision (tests/guest/limine) looks at all of it.
+# The state and the data that a Limine kernel gets: a small kernel for each base revision (tests/guest/limine) checks all of it.
 load ../lib/guest
 
 setup() {

@@ -17,7 +17,7 @@ setup() {
 
 teardown() { guest_teardown; }
 
-# Each disk is a function of its controller's device.
+# Each disk's twin is a function of the controller's device.
 functions() {
 	[ "$(grep -acE '^GUEST: intel-conf1: .*1af4:1001' "$(serial)")" = 5 ] || return 1
 	[ "$(grep -acE '^GUEST: intel-conf1: 00:08\.[0-7] 1af4:1001' "$(serial)")" = 2 ] || return 1

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# Linux on the machine of the first goal: q35 with e1000e, one SATA and one NVMe disk.
+# Linux on the machine of "make run": q35 with an e1000e, one SATA and one NVMe disk.
 load ../lib/guest
 
 setup() {
@@ -11,7 +11,7 @@ setup() {
 
 teardown() { guest_teardown; }
 
-# Transitional devices at the addresses of the card, the NVMe and the AHCI controller, by both ways to the config space.
+# Transitional devices are at the addresses of the card, the NVMe and the AHCI controller, by both ways to configuration space.
 only_virtio() {
 	local way driver
 	for way in intel-conf1 linux-sysfs; do
@@ -44,7 +44,7 @@ only_virtio() {
 	http_start
 	random_file "$HTTP_DIR/down" 4
 	linux_start busy,disks "veneer.url=$HTTP_URL" "${machine[@]}"
-	# The traps that are there for INTx and the start are gone, and nothing of the work exits by them.
+	# The traps for INTx and for the start are gone, and the transfers cause no such exits.
 	if [ -z "${NATIVE:-}" ]; then
 		guest_wait_for "GUEST: busy with" 200
 		veneer_counters >before

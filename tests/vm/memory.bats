@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# Memory by need: the smallest machine, an ordinary PC, and a large machine.  All twins are there, and the sum that the start
-# prints, which is veneer-hwcheck's, is the memory that is hidden.
+# Memory that depends on the machine: the smallest machine, an ordinary PC, and a large machine. All twins exist, and the sum
+# that the start prints, like veneer-hwcheck, is the hidden memory.
 load ../lib/guest
 
 setup() {
@@ -18,7 +18,7 @@ disks() { # disks KIND COUNT
 
 twins() { tr -d '\r' <"$(serial)" | grep -acE "^veneer: $1[0-9]+: virtio-"; }
 
-# What was computed, hidden, and used agree; nothing was taken later
+# The computed, hidden and used sums agree, and nothing was taken later.
 by_the_sum() {
 	local hidden heap
 	sum=$(sed -nE 's/^veneer: memory: ([0-9]+) KiB for this machine.*/\1/p' "$(serial)")
@@ -27,7 +27,7 @@ by_the_sum() {
 	echo "sum $sum, hidden $hidden, heap $heap"
 	[ "$sum" = "$hidden" ]
 	if grep -a 'KiB more for Veneer' "$(serial)"; then return 1; fi
-	# Beside the heap there are the image and what the guest's life may need; the bound is a fifth above that.
+	# The rest is the image, and memory for later needs of the guest; the bound is a fifth more.
 	[ $(((heap + 796 + 256) * 5 / 4)) -ge "$sum" ] || [ "$sum" = 4096 ]
 }
 
@@ -43,8 +43,8 @@ disk_at() { # disk_at NAME ADDRESS
 	ln -s "../devices/pci0000:00/$2/x/block/$1" "sys/block/$1"
 }
 
-# What veneer-hwcheck says on a Linux that runs on such a machine, as far as it looks: at most 64 KiB beside the start's sum,
-# for it does not know how long the memory map is.
+# The sum of veneer-hwcheck in a Linux on such a machine differs from the start's by at most 64 KiB, because veneer-hwcheck does
+# not know the length of the memory map.
 as_hwcheck() { # as_hwcheck PROCESSORS MEMORY-KIB CARDS NVME-DISKS SATA-DISKS FLAG...
 	local n said
 	rm -rf sys proc
@@ -124,7 +124,7 @@ as_hwcheck() { # as_hwcheck PROCESSORS MEMORY-KIB CARDS NVME-DISKS SATA-DISKS FL
 	as_hwcheck 1 $((256 << 20)) 12 1 0
 }
 
-# Nobody knows before the start how many there are: what is not in the sum is taken then.
+# The number of namespaces is unknown before the start: memory for those not in the sum is taken then.
 # bats test_tags=slow
 @test "memory: 64 namespaces of two controllers have their twins, 129 disks and cards stop the start" {
 	local n c

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# An option is switched off in the menus, by keys in a terminal, and what the machine says about it.
+# Switch an option off in the menus, by keys in a terminal, and check the message on a machine that needs the option.
 load ../lib/guest
 
 setup() {
@@ -14,7 +14,7 @@ mk() {
 	make -C "$ROOT" -s --no-print-directory BUILD="$T/build" KCONFIG_CONFIG="$T/config" "$@"
 }
 
-# A screen in tmux: wait for words; move the bar down to the line that has them; enter that.
+# A screen in tmux: wait for words; move the bar down to the line with words; press Enter there.
 menu_screen() { tmux -L "menu$$" capture-pane -p; }
 
 menu_wait() {
@@ -56,7 +56,7 @@ teardown() {
 	LC_ALL=C.UTF-8 tmux -u -L "menu$$" new-session -d -x 120 -y 50 \
 		"make -s -C '$ROOT' BUILD='$T/build' KCONFIG_CONFIG='$T/config' menuconfig"
 	menu_wait "Disk controllers"
-	# The user's file, which the menus can save elsewhere, and no copy.
+	# The user's file, which the menus can also save elsewhere, without a copy.
 	menu_screen | grep -F "$T/config - "
 	menu_enter "Disk controllers"
 	menu_wait "NVMe disks"

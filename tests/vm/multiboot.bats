@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# What a kernel is given by each boot protocol: a small kernel (tests/guest/multiboot) looks at all of it.  With NATIVE=1 GRUB
-# starts it, and shows whether the kernel itself is right.
+# The state and the data that a kernel gets by each boot protocol: a small kernel (tests/guest/multiboot) checks all of it. With
+# NATIVE=1 GRUB starts the kernel, which shows if the kernel itself is right.
 load ../lib/guest
 
 setup() {
@@ -19,7 +19,7 @@ pattern, size = (int(text, 0) for text in sys.argv[2:])
 open(sys.argv[1], "wb").write(struct.pack("<%dI" % (size // 4), *range(pattern, pattern + size // 4)))' "$@"
 }
 
-# loaded NAME OPTIONS ARGS...: the kernel finds everything as its options say
+# loaded NAME OPTIONS ARGS...: the kernel finds everything that its options name
 loaded() {
 	local name=$1 cmdline=$2
 	shift 2

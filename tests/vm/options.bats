@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# Builds without what can be left out start the hobby OS, and say what they lack.
+# Builds without optional parts start the hobby OS, and print what is missing.
 # bats file_tags=slow
 load ../lib/guest
 bats_require_minimum_version 1.5.0
@@ -12,7 +12,7 @@ setup() {
 
 teardown() { guest_teardown; }
 
-# build SYMBOL=y|n...: the default build but for these options, as ./veneer.elf.  COMPILER: another one than the default
+# build SYMBOL=y|n...: make ./veneer.elf, the default build except for these options. COMPILER: another compiler.
 build() {
 	local wanted kept has line
 	kept=$BATS_FILE_TMPDIR/$(printf '%s,' "${COMPILER:-cc}" "$@")elf

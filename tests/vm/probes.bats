@@ -82,7 +82,7 @@ probe() { # probe NAME CMDLINE ARGS...
 }
 
 @test "probe-idle: an idle guest causes no exits" {
-	# An emulator in an emulator has not the time for a hundred ticks each second.
+	# An emulator within an emulator is too slow for a hundred ticks a second.
 	probe probe-idle "seconds=10 hz=${GUEST_HZ:-100}" --config "$WRITABLE" "${machine[@]}"
 }
 
@@ -142,7 +142,7 @@ probe() { # probe NAME CMDLINE ARGS...
 
 @test "probe-cost: a batch of packets or of block requests shares its exits" {
 	local icount=(-- -icount "shift=0")
-	# It counts exits: exactly where a count of instructions is the time, which KVM has not.
+	# The probe counts exits, exactly if time is a count of instructions, which KVM does not offer.
 	[ "$ACCEL" != kvm ] || icount=()
 	probe probe-cost "" --config "$WRITABLE" "${machine[@]}" "${icount[@]}"
 }
@@ -153,7 +153,7 @@ probe() { # probe NAME CMDLINE ARGS...
 	probe probe-transport "slots=00:03.0,00:08.0,00:1f.2 bars=$bars" "${machine[@]}"
 }
 
-# Two twins in slots of their own, one of them with a sibling, beside one in place.
+# Two twins in slots of their own, one with a sibling, beside a twin in its device's place.
 @test "probe-transport: the same on pc in other slots, behind an rtl8139" {
 	truncate -s 16M second
 	probe probe-transport "slots=00:0c.0,00:0d.0,00:0d.1,00:08.0 gone=00:03.0,00:11.0" --machine pc \
@@ -195,7 +195,7 @@ attack_ends() { # attack_ends HOW REGEX: with the crash's report, not with Venee
 	grep -a "svm: guest CS is 64-bit and 32-bit code at once" "$(serial)"
 }
 
-# random_guest CPUS CMDLINE ARGS...: no verdict but PASS and REJECT, no panic, and both verdicts came
+# random_guest CPUS CMDLINE ARGS...: all verdicts are PASS or REJECT, both occur, and there is no panic
 random_guest() {
 	local cpus=$1 cmdline=$2
 	shift 2

@@ -7,7 +7,7 @@ load ../lib/guest
 load ../lib/bios
 load ../lib/models
 
-# One boot: firmware left the receiver to the management and the PHY switched off.
+# One boot: firmware has left the receiver to the management, and the PHY powered down.
 @test "r8168: an 8168H left out of band: hidden, DHCP, 16 MiB down and up unharmed, the cable pulled and put back" {
 	transfer 16
 	linux_start lspci,net,link "$transfer" --nic "r8168,oob=1,phy-off=1,control=$PWD/nic"
@@ -38,8 +38,7 @@ load ../lib/models
 	lawful 1
 }
 
-# What is wrong with a model is no business of these: they are driven by somebody else's driver.
-# bats test_tags=slow
+# Another system's driver judges the models, without Veneer. bats test_tags=slow
 @test "r8168: Linux's own driver accepts 8168H and 8168B: 64 MiB down and up, removed and loaded" {
 	NATIVE=1
 	transfer 64
@@ -104,7 +103,7 @@ ipxe_drives() {
 	return $status
 }
 
-# iPXE of 2019 knows nothing of out-of-band mode: a driver without that start gets no address.
+# iPXE of 2019 does not know out-of-band mode: without the start that it needs, a driver gets no address.
 # bats test_tags=slow
 @test "r8168: iPXE's own driver accepts the models, and gets no address from one that is out of band" {
 	local chip

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# Nothing is lost that the configuration did not offer.
+# Data that the configuration does not make writable stays.
 load ../lib/guest
 
 setup() {
@@ -15,7 +15,7 @@ teardown() { guest_teardown; }
 	random_file nvme 32
 	before="$(sha_of sata) $(sha_of nvme)"
 	linux_run readonly "" --config "$ROOT/configs/default.dts" --disk ahci:sata --disk nvme:nvme
-	# It did read them: both sums of the first 16 MiB are the host's.
+	# The guest has read the disks: the checksums of the first 16 MiB of both equal the host's.
 	for file in sata nvme; do
 		said "[a-z0-9]+: ro 1 sum $(head -c 16M "$file" | sha256sum | cut -d ' ' -f 1)"
 	done
@@ -41,7 +41,7 @@ teardown() { guest_teardown; }
 	truncate -s 64M scratch
 	before=$(sha_of keep)
 	linux_start disks "veneer.mib=16" --config one.dts --disk ahci:keep,serial=KEEP --disk ahci:scratch,serial=SCRATCH
-	# One disk refuses mkfs, which is the one failure.
+	# mkfs fails on one disk, which is the only failure.
 	guest_end 1
 	[ "$(sha_of keep)" = "$before" ]
 	check_patterns scratch

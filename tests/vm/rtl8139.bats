@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# The card that always copies, has no MSI and reaches 4 GiB only: Linux behind Veneer with an rtl8139.
+# Linux behind Veneer with an rtl8139, a card that always copies, has no MSI, and reaches only 4 GiB.
 load ../lib/guest
 
 setup() {
@@ -12,7 +12,7 @@ setup() {
 
 teardown() { guest_teardown; }
 
-# One boot: nothing of the card can be seen, 16 MiB each way arrive, a pulled cable is noticed, and one put back.
+# One boot: the card is hidden, 16 MiB arrive each way, and Linux notices that the cable is pulled and put back.
 @test "rtl8139: q35: hidden, DHCP, 16 MiB down and up by HTTP unharmed, the cable pulled and put back" {
 	linux_start lspci,net,link "$transfer" --nic rtl8139
 	guest_wait_for 'GUEST: the carrier is there' 200

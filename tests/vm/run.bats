@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# "make run" as a person would use it, without a terminal.
+# "make run" as a user calls it, without a terminal.
 load ../lib/guest
 load ../lib/os-image
 
@@ -50,7 +50,7 @@ run_make() {
 	grep -aE "Error 9" "$BATS_TEST_TMPDIR/qemu.log"
 }
 
-# disk_runs IMAGE: its GRUB starts the hobby OS behind Veneer, where the image is a virtio-blk disk, and without.
+# disk_runs IMAGE: the image's GRUB starts the hobby OS behind Veneer, where the image is a virtio-blk disk, and without Veneer.
 disk_runs() {
 	run_make DISK="$1" SNAPSHOT=1
 	grep -a "bios: drive 80h is ahci0p0 .* serial \"OS\"" "$(serial)"

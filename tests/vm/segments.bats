@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# What of Veneer's image is not mapped any more once the guest runs: a debugger sends Veneer there.
+# Parts of Veneer's image that are unmapped once the guest runs: a debugger makes Veneer jump there.
 load ../lib/guest
 bats_require_minimum_version 1.5.0
 
@@ -11,14 +11,14 @@ setup() {
 
 teardown() { guest_teardown; }
 
-# A guest, and a debugger's socket.
+# Start a guest, with a socket for the debugger.
 busy_guest() {
 	guest_start --kernel "$BUILD/hobby-os.elf" --cmdline 'run="idle 600"' --nic e1000e "$@" -- \
 		-gdb unix:gdb,server=on,wait=off
 	guest_wait_for "^hobby OS" 90
 }
 
-# jump FUNCTION [ARGUMENT]: Veneer goes on at FUNCTION when the guest has left the next time, which an NMI makes it do.
+# jump FUNCTION [ARGUMENT]: at the guest's next exit, which an NMI causes, Veneer continues at FUNCTION.
 jump() {
 	local ringer status=0
 	while sleep 1; do
@@ -54,7 +54,7 @@ ends_in_panic() {
 
 @test "segments: a read of the other vendor's code is a panic that says so" {
 	busy_guest --smp 2
-	# Its first page may be shared with SVM's code, which stays.
+	# The first page may be shared with SVM's code, which stays.
 	jump strlen veneer_vmx_start+0x1000
 	ends_in_panic "^veneer: error: host exception 14 .*lies in the image's part \"vmx\", which was unmapped"
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# Guests with several processors: all are held, all work on the same devices, none loses anything.
+# Guests with several processors: Veneer controls all, all work on the same devices, and nothing is lost.
 load ../lib/guest
 
 setup() {
@@ -18,7 +18,7 @@ probe_smp() { # probe_smp CMDLINE ARGS...
 	grep -aE "^probe-smp: [1-9][0-9]* passed, 0 failed" "$(serial)"
 }
 
-# As silicon, of which no emulator has all: "auto" would keep the trap.
+# As on silicon: no emulator has all that "auto" needs to end the trap.
 untrapped_config() {
 	sed 's/veneer,boot = "kernel";/veneer,boot = "kernel"; veneer,ap-trap = "start";/' "$WRITABLE" >start.dts
 	grep -q ap-trap start.dts

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# The start: each thing that can be wrong with it has its message and hurts no disk; the log says what became of each device.
+# The start: each error has its message and changes no disk; the log says what Veneer does with each device.
 load ../lib/guest
 bats_require_minimum_version 1.5.0
 
@@ -18,7 +18,7 @@ not_logged() {
 	return 1
 }
 
-# listed BDF ID: what the guest sees there; listed BDF "" for nothing
+# listed BDF ID: the guest finds this id there; listed BDF "": the guest finds nothing
 listed() {
 	local seen
 	seen=$(tr -d '\r' <"$(serial)" | grep -aE "^$1 [0-9a-f]{4}:[0-9a-f]{4} " | cut -d ' ' -f 2)
@@ -41,7 +41,7 @@ config() {
 	END
 }
 
-# An installed disk whose files can be replaced behind the installer's back.
+# Make an installed disk whose files the tests can replace without the installer.
 make_image() {
 	config config.dts ''
 	"$ROOT/installer/veneer-install" image disk.img --kernel "$BUILD/hobby-os.elf" --menu-timeout 0 --config config.dts \
@@ -55,7 +55,7 @@ edit_menu() { # edit_menu SED-EXPRESSION
 	mcopy -o -i "$slot" entry.cfg ::/veneer/guests/os/entry.cfg
 }
 
-# stops: the machine starts from the image, stops by a message, and the disks are what they were.
+# stops: the machine starts from the image and stops with a message; the disks are unchanged.
 stops() {
 	local before
 	truncate -s 16M other
@@ -68,7 +68,7 @@ stops() {
 	not_logged "guest: starts.*"
 }
 
-# With a broken configuration there is no port to end QEMU by.
+# With a broken configuration there is no port that ends QEMU.
 stops_and_stays() {
 	local before
 	before=$(sha_of disk.img)
@@ -191,7 +191,7 @@ wrong_blob() { # wrong_blob SED-EXPRESSION [WHY]
 	# shellcheck disable=SC2054 # the commas are veneer-qemu's
 	local machine=(--machine pc --nic pcnet --nic e1000 --disk nvme:n,size=16M --disk ahci:a,size=16M)
 
-	# Disks behind a RAID function would be the guest's, unprotected: that takes a rule.
+	# The guest would get disks behind a RAID function unprotected: that needs a rule.
 	guest_start "${EXIT3[@]}" "${machine[@]}" -- -device megasas,addr=6 -device lsi,addr=7
 	guest_end 2
 	logged "error: pci 00:06.0: 1000:0060: a RAID controller: no driver.  As it is the guest would get its disks, .*"
@@ -276,15 +276,15 @@ wrong_blob() { # wrong_blob SED-EXPRESSION [WHY]
 	not_logged "(cpu|acpi|guest|memory): .*"
 }
 
-# screen: what stands on the screen, by the font that is drawn with
+# screen: print the text on the screen, recognized by its font
 screen() {
 	qmp screendump "{\"filename\":\"$PWD/screen.ppm\"}" >screendump.out
 	"$LIB/screen-text" screen.ppm "$BUILD/hv/lib/font.c"
 }
 
-# The guest dies on a machine that waits for a key; there is no port to end QEMU by.
+# The guest crashes, and the machine waits for a key; there is no port that ends QEMU.
 crash_and_wait() {
-	# A screen has 37 lines: log and report fit if the controller without a disk has one line of them.
+	# A screen has 37 lines: log and report fit if the controller without a disk takes one line.
 	config wait.dts 's/debug-exit-port = <0xf4>/debug-exit-port = <0x80>/; s/CRASH/wait/
 		s/RULES/a { veneer,pci-class = <0x010601 0xffffff>; veneer,action = "leave"; };/'
 	guest_start --kernel "$BUILD/hobby-os.elf" --cmdline 'run="crash"' --config wait.dts --nic e1000e --no-reboot "$@"
@@ -293,13 +293,13 @@ crash_and_wait() {
 
 shows_crash() {
 	crash_and_wait "$@"
-	# The line is on the serial port before it is on the screen.
+	# The line appears on the serial port before it appears on the screen.
 	sleep 1
 	screen >screen.txt
 	cat screen.txt
 	grep -qE "^veneer: pci 00:03.0: 8086:10d3 82574L: taken over by e1000e$" screen.txt
 	grep -qE "^veneer: net0: virtio-net at 00:03.0 for e1000e0$" screen.txt
-	# Once the guest runs, errors alone.
+	# Only errors once the guest runs.
 	tr -d '\r' <"$(serial)" | sed -n '/^veneer: error: guest: died by /,$p' >report.txt
 	[ "$(wc -l <report.txt)" -ge 20 ]
 	[ "$(grep -cFxf report.txt screen.txt)" -ge 20 ]
@@ -336,7 +336,7 @@ shows_crash() {
 
 @test "start: veneer,on-crash \"wait\" resets the machine at a key" {
 	crash_and_wait
-	# What was typed before the message does not count, nor does what came with it.
+	# Keys that come before the message, or with it, do not count.
 	sleep 2
 	kill -0 "$GUEST_PID"
 	qmp send-key '{"keys":[{"type":"qcode","data":"ret"}]}'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# A disk of which the guest gets a part only.
+# A disk of which the guest gets only a part.
 load ../lib/guest
 
 setup() {
@@ -11,7 +11,7 @@ setup() {
 
 teardown() { guest_teardown; }
 
-# filled FILE FIRST N SECTOR: every byte of the part is 'W', every byte around it 'O'; the partition table stays.
+# filled FILE FIRST N SECTOR: fill the part with 'W', and everything around it but the partition table with 'O'.
 filled() {
 	python3 - "$@" <<-'END'
 		import sys
@@ -31,7 +31,7 @@ hash_around() {
 	{ head -c $(($2 * $4)) "$1"; tail -c +$((($2 + $3) * $4 + 1)) "$1"; } | sha256sum
 }
 
-# The part has been written by the guest, all of it.
+# The guest has written the whole part.
 guest_wrote() { # FILE FIRST N SECTOR
 	[ "$(tail -c +$(($2 * $4 + 1)) "$1" | head -c $(($3 * $4)) | tr -d G | wc -c)" = 0 ]
 }
@@ -56,7 +56,7 @@ config() { # config RULES
 	before="$(hash_around sata 5000 1000 512) $(hash_around nvme 300 200 4096)"
 	config 'a { veneer,pci-class = <0x010601 0xffffff>; veneer,writable; veneer,partition = "PARTLABEL=test area"; };
 		b { veneer,pci-class = <0x010802 0xffffff>; veneer,writable; veneer,window = /bits/ 64 <300 200>; };'
-	# The NVMe controller stands before the SATA controller.
+	# The NVMe controller comes before the SATA controller.
 	guest_run --kernel "$BUILD/guest/probe-window.elf" --config window.dts \
 		--disk ahci:sata --disk nvme:nvme,sector=4096 \
 		--cmdline "disks=2 sectors0=1600 first0=2400 sectors1=1000 first1=5000"
