@@ -29,7 +29,7 @@ backports_begin() {
 	apt=$1
 	mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/parts"
 	printf 'deb %s %s %s main\n' "$key" "$uri" "$release" >"$apt/sources.list"
-	# What is newest of all has nothing behind it.
+	# Nothing follows the newest version.
 	[ "$release" = sid ] || printf 'deb %s %s %s main\n' "$key" "$uri" "$release-backports" >>"$apt/sources.list"
 	own_apt apt-get update >"$apt/log" 2>&1 || { cat "$apt/log"; fail "$release of $uri cannot be read"; }
 }

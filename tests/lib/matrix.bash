@@ -4,7 +4,7 @@
 # $BUILD/guest-matrix/ROW keeps them for scripts/guest-matrix; a cell that the test did not reach is FAILED.
 MATRIX=${GUEST_MATRIX:-$BUILD/guest-matrix}
 COLUMNS_OF_MATRIX=(e1000e e1000 rtl8139 AHCI NVMe)
-# The places of the devices on the machine below.
+# The PCI addresses of the devices on the machine below.
 declare -gA PLACE=([e1000e]=0000:00:03.0 [e1000]=0000:00:04.0 [rtl8139]=0000:00:05.0 [AHCI]=0000:00:1f.2 [NVMe]=0000:00:08.0)
 
 # row NUMBER TITLE: begins a row

@@ -9,14 +9,14 @@ setup() {
 
 teardown() { guest_teardown; }
 
-# lawful N: the N models saw no rule broken and no DMA to a wrong place.
+# lawful N: the N models report no broken rule and no DMA to a wrong address.
 lawful() {
 	[ "$(grep -c '^model: ends, 0 rules broken, 0 DMA refused$' qemu.log)" = "$1" ] && return 0
 	grep '^model: ' qemu.log
 	return 1
 }
 
-# transfer MIB: sets transfer to what the guest needs to fetch a file of MIB MiB, and makes that file.
+# transfer MIB: make a file of MIB MiB, and set transfer to the options with which the guest fetches it.
 transfer() {
 	http_start
 	random_file "$HTTP_DIR/down" "$1"
@@ -24,7 +24,7 @@ transfer() {
 	transfer="veneer.url=$HTTP_URL veneer.mib=$1"
 }
 
-# cards KIND OPTIONS CHIP...: sets nics to a --nic KIND for each CHIP.
+# cards KIND OPTIONS CHIP...: set nics to a --nic KIND for each CHIP.
 cards() {
 	local chip kind=$1 options=$2
 	nics=()

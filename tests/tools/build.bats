@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# The build: what is in the image, and what is built anew when.
+# The build: the contents of the image, and what is rebuilt when.
 bats_require_minimum_version 1.5.0
 
 setup() {
@@ -29,7 +29,7 @@ symbols() {
 	# hv/boot/segments has the budgets.
 	run -0 mk sizes
 	echo "$output"
-	# docs/figures.md has been given these, or what is at most two pages away from them.
+	# docs/figures.md has these sizes, within two pages.
 	echo "$output" | sed -nE 's/^\| ([^|]*) \| ([0-9]+) \| ([0-9]+) \|$/\1|\2|\3/p' >"$T/sizes"
 	[ -s "$T/sizes" ]
 	while IFS='|' read -r part kib budget; do
@@ -43,7 +43,7 @@ symbols() {
 	run -0 make -s --no-print-directory BUILD="$T/build" KCONFIG_CONFIG="$T/config" "$T/build/veneer.relocs"
 	run -0 scripts/segments check "$T/build"
 	assert_output --regexp '^segments: 0 offences in [0-9]{4,} references$'
-	# One function of those that stay goes to the start's.
+	# Move a function that stays into the start's part.
 	cp -r "$T/build/segments" "$T/lists"
 	echo '*/hv/lib/log.o(.text.log_at)' >>"$T/lists/start.text.lds"
 	(mapfile -t objects < <(tr ' ' '\n' <"$T/build/objects")
@@ -53,7 +53,7 @@ symbols() {
 		"$(gcc -print-file-name=libfdt.a)")
 	run -1 scripts/segments check "$T/wrong"
 	assert_line --regexp '^segments: \.text \+ 0x[0-9a-f]+, of resident, refers to log_at of start$'
-	# The same, declared.
+	# The same move, but declared.
 	(cat hv/boot/segments; echo 'of start hv/lib/log.o') >"$T/segments"
 	read -ra objects <"$T/build/objects"
 	run -1 scripts/segments --parts "$T/segments" layout "$T/build" "${objects[@]}"
@@ -87,7 +87,7 @@ symbols() {
 	scripts/kconfig defconfig "$T/config"
 	mk CC=clang
 	grub-file --is-x86-multiboot2 "$T/build/veneer.elf"
-	# What the exit loop calls must not go with the start.
+	# Functions that the exit loop calls must not be in the start's part.
 	[ -s "$T/build/segments/start.relro.lds" ]
 	run ! grep -hE 'svm_ops|vmx_ops' "$T"/build/segments/start.*.lds
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# veneer-config: the hypervisor's own parser, on the host.  What it refuses is in tests/unit/test_config.c.
+# veneer-config: the hypervisor's own parser, on the host. tests/unit/test_config.c has what the parser refuses.
 bats_require_minimum_version 1.5.0
 
 setup() {
@@ -26,7 +26,7 @@ source_of() { # source_of RULES: a whole configuration around them
 @test "the tables of docs/configuration.md are what the parser's table gives" {
 	cd "$ROOT"
 	scripts/config-docs --check "$BUILD/config-check"
-	# Another word in a table, or a table without a place, is found, and renewed.
+	# A changed word in a table, or a table without its place, is noticed, and renewed.
 	# shellcheck disable=SC2016 # the backquotes are Markdown's
 	sed 's/^| `veneer,slot` .*<31>/| `veneer,slot` | disks | <32>/' docs/configuration.md >"$BATS_TEST_TMPDIR/other.md"
 	cd "$BATS_TEST_TMPDIR"
@@ -70,14 +70,14 @@ source_of() { # source_of RULES: a whole configuration around them
 	done
 }
 
-# A configuration that an installation holds must start as it did.
+# A configuration of an existing installation must still start.
 @test "configurations of an earlier release, with all that its parser knew, are good" {
 	local file node name
 	for file in "$ROOT"/tests/fixtures/release-2026-11-26/*.dts; do
 		config 0 check "$file"
 		assert_output "$file: good"
 	done
-	# None of its properties is without a value there.
+	# All of its properties have a value there.
 	while read -r name; do
 		grep -qE "^\s*$name( |;)" "$ROOT"/tests/fixtures/release-2026-11-26/*.dts || { echo "$name"; false; }
 	done <<-'END'

@@ -26,7 +26,7 @@ bats_require_minimum_version 1.5.0
 	root/usr/sbin/veneer-install image disk.img --kernel kernel
 	[ -s disk.img ]
 
-	# Installed over itself, as an upgrade, and purged: what it says, and nothing is left but what is not its own.
+	# Install over itself, as an upgrade, and purge: check the messages, and that only files of others are left.
 	mkdir -p r/var/lib/dpkg/info r/var/lib/dpkg/updates r/boot/veneer r/var/log
 	touch r/var/lib/dpkg/status r/boot/veneer/state
 	find r ! -path 'r/var/lib/dpkg/*' | sort >before

@@ -8,7 +8,8 @@ setup() {
 	cd "$BATS_TEST_TMPDIR" || return 1
 }
 
-# psf1 HEIGHT FIRST-CODE: 256 glyphs whose bytes are their code; the table says glyph n is code point n + FIRST-CODE.
+# psf1 HEIGHT FIRST-CODE: print a font of 256 glyphs whose bytes are their code; by its table glyph n is code point n +
+# FIRST-CODE.
 psf1() {
 	python3 - "$1" "$2" <<-'END'
 		import struct, sys
@@ -29,7 +30,7 @@ psf2() { # psf2 WIDTH
 	END
 }
 
-# glyph CODE FILE: the bytes of one glyph
+# glyph CODE FILE: print the bytes of a glyph
 glyph() { sed -n "s|^\t{ \(.*\) },\t/\* $1 \*/|\1|p" "$2"; }
 
 @test "psf-to-c: PSF 1, plain and compressed, by its table of code points" {

@@ -12,7 +12,7 @@ setup() {
 	LISTS=$ROOT/tests/fixtures/lspci
 	cd "$BATS_TEST_TMPDIR" || return 1
 	[ -e "$BUILD/hw-ids" ] || make -s -C "$ROOT" BUILD="$BUILD" tools
-	# A table of every kind of processor, so that these tests do not depend on what this version can use.
+	# A table with every kind of processor, so that these tests do not depend on the kinds that this version supports.
 	{ grep -v "	cpu	" "$BUILD/hw-ids"; printf 'CONFIG_SVM\tcpu\tsvm\nCONFIG_VMX\tcpu\tvmx\n'; } >ids
 }
 
@@ -90,7 +90,7 @@ about() { # about ADDRESS
 	grep -x '# CONFIG_NIC_RTL8139 is not set' m.config
 	grep -x CONFIG_VMX=y m.config
 	grep -x '# CONFIG_SVM is not set' m.config
-	# In RAID mode, out of which it has to be switched: the drivers for what there is then.
+	# The controller is in RAID mode, which has to be switched off: the drivers are for the devices that appear then.
 	hwcheck 1 --lspci "$LISTS/pavilion-hpe-130me.txt" --config m.config
 	grep -x CONFIG_AHCI=y m.config
 	grep -x CONFIG_NVME=y m.config
@@ -139,7 +139,7 @@ about() { # about ADDRESS
 	hwcheck 3 --lspci - <mm
 }
 
-# input: name | exit code | a part of what is said
+# input: name | exit code | a part of the output
 odd_lists() {
 	cat <<-'END'
 		bom|3|unknown: 1 network and 1 disk controller would be concealed
@@ -196,7 +196,7 @@ odd_lists() {
 	[ $n = 18 ]
 	hwcheck 1 --lspci segments --config odd.config
 	grep -x '# CONFIG_NVME is not set' odd.config
-	# Names in comments, and letters that the terminal has not.
+	# Names in comments, and letters that the terminal lacks.
 	printf '00:03.0 "Ethernet [0200]" "Intél [8086]" "**//* */ }; x { \\"a\\" [10d3]" "" ""\n' >$'**\nü'
 	LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 hwcheck 3 --lspci $'.//**\nü' --dts odd.dts --config odd.config
 	"$ROOT/installer/veneer-config" check odd.dts
@@ -205,7 +205,7 @@ odd_lists() {
 	printf 'a\tb\n' >bad-ids
 	run -2 "$ROOT/installer/veneer-hwcheck" --ids bad-ids --lspci good
 	run -2 "$ROOT/installer/veneer-hwcheck" --ids . --lspci good
-	# A table of all that can be, at once.
+	# A table of everything possible, at once.
 	python3 -c '
 for i in range(20000):
     print("%02x:%02x.%d \"Ethernet [0200]\" \"Intel [8086]\" \"X [10d3]\" \"\" \"\"" % (i >> 8, i >> 3 & 31, i & 7))' >huge
@@ -284,7 +284,8 @@ machine() {
 	"$ROOT/installer/veneer-config" compile m.dts m.dtb
 	[ "$(fdtget m.dtb /policy/sda veneer,serial)" = S3Z1NB0K123456 ]
 	run ! fdtget m.dtb /policy/sda veneer,writable
-	# Two of one serial number, as namespaces of an NVMe drive are: one rule, or Veneer would refuse the configuration.
+	# Two disks with one serial number, as namespaces of an NVMe drive have: one rule, or Veneer would refuse the
+	# configuration.
 	disk_at sdb 0000:00:1f.2 1953525168 "Scratch 1000" "S3Z1NB0K123456"
 	disk_at sdc 0000:00:1f.2 1953525168 "None" ""
 	disk_at sdd 0000:00:1f.2 1953525168 "None" ""
@@ -325,7 +326,7 @@ open(sys.argv[1], "wb").write(bar)' "$dir/resource$2" "$3" "$4"
 		'disk S3Z1NB0K123456 again; pci 00:1f.2 8086:2922, version 1.2.3' | sed 's/\\x1b/\x1b/g' >log
 	hwcheck 0 --sysroot . --report report --log log --dts m.dts
 	assert_line "report is written: read it, then send it with an issue"
-	# What the report leaves out is still on the screen and in the configuration.
+	# Data that the report leaves out is still on the screen and in the configuration.
 	assert_output --partial "serial S3Z1NB0K123456; sda mounted at /home"
 	grep -F S3Z1NB0K123456 m.dts
 	run -0 cat report
@@ -382,13 +383,13 @@ open("sys/firmware/acpi/tables/" + sys.argv[1], "wb").write(sys.argv[1].encode()
 	assert_line --partial "unit dmar0 at fed91000: 00:1c.0/02.1"
 	assert_line "           unit dmar1 at fed92000"
 	refute_output --partial foreign
-	# 2 MiB of tables for each GiB, twice, where a unit has no pages of 2 MiB.
+	# 2 MiB of tables for each GiB, twice, if a unit has no pages of 2 MiB.
 	echo d2008040660462 >sys/class/iommu/dmar1/intel-iommu/cap
 	echo 'MemTotal: 6000000 kB' >proc/meminfo
 	hwcheck 0 --sysroot .
 	[ "$(sed -nE 's/^  ([0-9]+) KiB are hidden from the guest$/\1/p' <<<"$output")" -gt $((7 * 2 * 513 * 4)) ]
 	echo d2008c40660462 >sys/class/iommu/dmar1/intel-iommu/cap
-	# Whoever is not root can read no table; one whose first length is 0 has no units.
+	# Only root can read the tables; a table whose first length is 0 has no units.
 	: >sys/firmware/acpi/tables/DMAR
 	hwcheck 0 --sysroot .
 	assert_line "           unit dmar0 at fed91000"
@@ -472,7 +473,7 @@ open("sys/firmware/acpi/tables/" + sys.argv[1], "wb").write(sys.argv[1].encode()
 	for ((n = 0; n < 17; n++)); do function_at "$(printf '0000:02:%02x.0' "$n")" 8086 10d3 020000; done
 	hwcheck 0 --sysroot . --brief
 	rm -r sys/bus/pci/devices/0000:02:*
-	# Four cards in each of 16 slots of bus 1, and what the machine had.
+	# Four cards in each of 16 slots of bus 1, and the machine's own devices.
 	for ((n = 0; n < 64; n++)); do
 		function_at "$(printf '0000:01:%02x.%d' $((n / 4)) $((n % 4)))" 8086 10d3 020000
 	done

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# veneer-install killed before each change that it makes, and the power cut after each write: what starts is the old version or
-# the new one.  What GRUB would start is found out as GRUB does: the sector that names the slot, then the files of that slot.
+# veneer-install killed before each change that it makes, and a power cut after each write: the old version or the new one
+# starts. The tests find out as GRUB does what GRUB would start: by the sector that names the slot, and the files of that slot.
 
 load ../lib/tools
 bats_require_minimum_version 1.5.0
@@ -21,7 +21,7 @@ setup() {
 	cd "$BATS_FILE_TMPDIR" || return 1
 }
 
-# Which version starts from image $1: its command line, if all files of its slot are whole.
+# Print the command line of the version that starts from image $1, if all files of its slot are whole.
 starts() {
 	local slot at dir=$BATS_TEST_TMPDIR/slot
 	slot=$(mtype -i "$1@@2M" ::/veneer/state | sed -n 's/^veneer_slot=//p')
@@ -43,7 +43,7 @@ old_or_new() { # old_or_new IMAGE WHEN
 
 copy() { cp --sparse=always "$1" "$2"; }
 
-# killed STEP: upgrade, ended before each STEPth change
+# killed STEP: upgrade, killed before each STEPth change
 killed() {
 	local n total seen='' rc
 	copy old.img t.img
@@ -78,7 +78,7 @@ killed() {
 		"$ROOT/tests/lib/replay-writes" writes "$n" t.img
 		old_or_new t.img "power cut after write $n of $count"
 	done
-	# Only the last write makes the switch.
+	# Only the last write switches to the new version.
 	[ "$seen" = "$(printf ' old%.0s' $(seq "$count")) new" ]
 }
 
@@ -96,7 +96,7 @@ killed() {
 	[[ $seen = *old* && $seen = *new* ]]
 }
 
-# install_killed STEP: a new image in the place of an old one
+# install_killed STEP: write a new image in the place of an old one, killed before each STEPth change
 install_killed() {
 	local n total seen='' rc
 	mkdir -p dir
@@ -126,7 +126,7 @@ install_killed() {
 
 # --- a whole disk: the old version, then nothing, then the new version ---
 
-# A disk with sector 0 unsigned starts nothing: neither a BIOS nor UEFI, for which a GPT needs its protective MBR.
+# Without a signature in sector 0 neither a BIOS nor UEFI, for which a GPT needs its protective MBR, starts the disk.
 disk_starts() { # disk_starts IMAGE
 	if [ "$(od -An -tx1 -j 510 -N 2 "$1" | tr -d ' ')" != 55aa ]; then
 		echo nothing

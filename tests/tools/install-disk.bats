@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# veneer-install on whole disks (loop devices) and on this machine: who uses a disk, the firmware's list, Secure Boot, missing
-# programs, progress.
+# veneer-install on whole disks (loop devices) and on this machine: users of a disk, the firmware's boot list, Secure Boot,
+# missing programs, progress.
 
 load ../lib/tools
 bats_require_minimum_version 1.5.0
@@ -22,7 +22,7 @@ setup() {
 	K=$BATS_FILE_TMPDIR/k
 	truncate -s 64M backing
 	LOOP=$(losetup --show -f backing) || skip "no loop devices"
-	# What it writes to a disk it does not write to this machine's log.
+	# Writes to a disk do not appear in this machine's log.
 	DISK=(--kernel "$K" --veneer "$K" --yes --log log)
 }
 
@@ -35,7 +35,7 @@ empty() { [ "$(tr -d '\0' <"$LOOP" | wc -c)" = 0 ]; }
 
 @test "a signal while a disk is written says what has become of it" {
 	mkdir hooks
-	# The second dd that writes to the disk, or to the image before, aims at the installer.
+	# The second dd that writes to the disk, or to the image before, sends the signal to the installer.
 	# shellcheck disable=SC2016 # for that script
 	printf '#!/bin/sh\ncase "$*" in *"$AIM"*) echo >>n; [ "$(wc -l <n)" != 2 ] || kill -INT "$PPID" ;; esac
 		PATH=${PATH#*:} exec dd "$@"\n' >hooks/dd
@@ -155,7 +155,7 @@ empty() { [ "$(tr -d '\0' <"$LOOP" | wc -c)" = 0 ]; }
 
 # --- the firmware ---
 
-# An efibootmgr with a list in a file, as the real one prints it.
+# A stand-in for efibootmgr, with a list in a file, in the format of the real one.
 firmware() {
 	mkdir -p bin efi/efivars
 	printf 'BootOrder: 0001,0002\nBoot0001* Linux\tHD(1,GPT,0)/File(a)\nBoot0002* Veneer\tHD(1,GPT,OTHER)/File(b)\n' >list
@@ -207,7 +207,7 @@ secure_boot() { printf '\x06\0\0\0\x01' >efi/efivars/SecureBoot-8be4df61-93ca-11
 	sed -i '/^Boot0007/d; s/,0007//' list
 	run -0 "$INSTALL" uninstall "$LOOP" --yes --log log
 	assert_output --partial "erased"
-	# One without any partition table.
+	# A disk without a partition table.
 	dd if=/dev/urandom of="$LOOP" bs=1M count=2 status=none
 	run -0 "$INSTALL" disk "$LOOP" "${DISK[@]}"
 }
@@ -223,7 +223,7 @@ secure_boot() { printf '\x06\0\0\0\x01' >efi/efivars/SecureBoot-8be4df61-93ca-11
 	run -0 "$INSTALL" disk "$LOOP" "${DISK[@]}"
 	assert_output --partial "did not take the entry 'Veneer' (0007) into its order"
 	grep -x "BootOrder: 0001,0002" list
-	# A machine without any order.
+	# A machine without a boot order.
 	firmware
 	sed -i '/^BootOrder/d' list
 	sed -i 's/\(\*--bootorder\*)\).*/\1 echo "BootOrder: ${!#}" >>list ;;/' bin/efibootmgr
@@ -275,7 +275,7 @@ secure_boot() { printf '\x06\0\0\0\x01' >efi/efivars/SecureBoot-8be4df61-93ca-11
 		rm -f few/$tool
 		PATH=$PWD/few VENEER_OS_RELEASE=os-release run -4 "$INSTALL" image x.img --kernel "$K" --veneer "$K"
 		assert_output --partial "missing: $tool mcopy mmd dtc; in Debian the packages are:"
-		# Busybox has less.
+		# Busybox has fewer programs.
 		printf '#!/bin/sh\nexec /bin/busybox %s "$@"\n' $tool >few/$tool
 		chmod 755 few/$tool
 		if [ $tool = find ] || [ $tool = grep ]; then

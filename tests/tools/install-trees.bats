@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# veneer-install system --root, on trees laid out as distributions lay out theirs: what is detected, what is written, and that
-# uninstall leaves no difference.  grub-mkconfig is this machine's, under the tree's names.
+# veneer-install system --root, on trees with the layouts of distributions: what the installer detects and writes, and that
+# uninstall leaves no difference. grub-mkconfig is this machine's, under the tree's names.
 
 load ../lib/tools
 bats_require_minimum_version 1.5.0
@@ -13,7 +13,7 @@ setup_file() {
 	base_tree
 }
 
-# What all have: a shell with its tools, GRUB's programs, directories.
+# Common to all: a shell with its tools, GRUB's programs, directories.
 base_tree() {
 	local file
 	mkdir -p base/{usr/bin,usr/sbin,usr/share/grub,usr/lib64,boot,etc/default,etc/grub.d,dev,proc,sys,tmp,var/log}
@@ -127,7 +127,7 @@ round_trip() { # round_trip NAME
 	install 0 verify
 	install 0 list
 	assert_output --partial 'guest one: multiboot2'
-	# What was there is untouched but for the menu, and all that is new is ours.
+	# Existing files but the menu are unchanged, and all new files are ours.
 	files >after
 	diff before after >changes || [ $? = 1 ]
 	run ! grep -vE "(\./|  \.)$CFG( |\$)|\.$CFG( |\$)" < <(grep '^<' changes)
@@ -178,7 +178,7 @@ round_trip() { # round_trip NAME
 	[ ! -e /srv/menu ]
 	install 0 uninstall
 	files | diff before -
-	# To a file outside, by its own name: it does not exist in the tree.
+	# A link to a file outside, which does not exist in the tree.
 	echo precious >out/grub.cfg
 	ln -sf "$PWD/out/grub.cfg" t/boot/grub/grub.cfg
 	install 2 system --kernel "$K" --veneer "$K"
@@ -187,7 +187,7 @@ round_trip() { # round_trip NAME
 	install 2 system --kernel "$K" --veneer "$K"
 	[ "$(cat out/grub.cfg)" = precious ]
 	[ "$(ls out)" = grub.cfg ]
-	# A /boot that leads out, too.
+	# Also a /boot that leads out of the tree.
 	tree debian
 	rm -rf t/boot
 	mkdir -p out/boot/grub
@@ -249,7 +249,7 @@ round_trip() { # round_trip NAME
 	[ "$(find t/boot/veneer -mindepth 1)" = t/boot/veneer/notes ]
 	rm -r t/boot/veneer
 	files | diff before -
-	# What a killed installation left is the program's own, with what it made elsewhere.
+	# The remains of a killed installation belong to the program, also those in other places.
 	for command in "" "system --kernel $K --veneer $K"; do
 		mkdir -p t/boot/veneer/saved t/boot/veneer/a
 		: >t/boot/veneer/a/x
@@ -279,7 +279,7 @@ round_trip() { # round_trip NAME
 	echo '# later' >>t/etc/default/veneer
 	install 0 uninstall
 	grep -x '# later' t/etc/default/veneer
-	# Interrupted before the menu was there.
+	# Interrupted before the menu was written.
 	tree debian
 	echo '# mine' >t/etc/default/veneer
 	files >before
@@ -418,7 +418,8 @@ round_trip() { # round_trip NAME
 	done
 }
 
-# interrupted STEP COMMAND ARGS...: SIGTERM before each STEPth program that it runs; afterwards the tree t.old or that of t.new
+# interrupted STEP COMMAND ARGS...: send SIGTERM before each STEPth program that the command runs; afterwards the tree equals
+# t.old or t.new
 interrupted() {
 	local n rc=0 step=$1 total name seen=''
 	shift
@@ -462,7 +463,7 @@ aim() { # aim N COMMAND ARGS...
 		>/dev/null 2>&1
 }
 
-# A tree's menu, files and what starts, without what tells times and counts.
+# Print a tree's menu, its files and what starts, without times and counts.
 normal() {
 	find . -type f ! -path './var/log/*' ! -name state ! -name info ! -name manifest ! -path './boot/veneer/[ab]/*' \
 		! -path './boot/veneer/saved/*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
@@ -514,7 +515,7 @@ signals() { # signals STEP
 			files | diff before -
 		done
 	done
-	# By somebody who may not look.
+	# By a user without the permission to read.
 	chmod 700 t/boot/veneer
 	run -2 setpriv --reuid 65534 --regid 65534 --clear-groups "$ROOT/installer/veneer-install" list --root t
 }

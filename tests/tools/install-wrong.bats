@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# veneer-install used wrongly: each line of the table is a use, its exit code and its message.  None writes anything.
+# Wrong uses of veneer-install: each line of the table has a use, its exit code and its message. None writes anything.
 
 load ../lib/tools
 bats_load_library bats-support
@@ -143,7 +143,7 @@ END
 	[ "$(find . -type f -print0 | sort -z | xargs -0 sha256sum)" = "$before" ]
 }
 
-# What the start would refuse, long after the machine has been switched on.
+# Refused here already, because Veneer's start would refuse it.
 @test "more modules, longer arguments and more segments than Veneer can load" {
 	local install="$BATS_TEST_DIRNAME/../../installer/veneer-install" many=() long=() n
 	cd "$BATS_TEST_TMPDIR"

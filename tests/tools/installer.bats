@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# veneer-install: what it makes, and what it refuses.  No emulator.
+# veneer-install: the images that it makes, and its refusals. No emulator.
 
 # shellcheck disable=SC2016 # dollar signs that are meant
 load ../lib/tools
@@ -72,7 +72,7 @@ property() { # property NODE NAME: of the configuration on the image
 }
 
 @test "an image needs no privileges" {
-	# A user who is nobody to the kernel: no loop devices, no mounts.
+	# A user without privileges: no loop devices, no mounts.
 	run -0 unshare --user "$ROOT/installer/veneer-install" image disk.img --veneer "$K/mb2" --kernel "$K/mb1"
 	install 0 verify disk.img
 }
@@ -128,7 +128,7 @@ property() { # property NODE NAME: of the configuration on the image
 	image 0 --kernel "$K/mb1" --cmdline 'run="exit 0; x"  a\b $c'
 	entry | grep -xF $'\tmodule2 --nounzip $veneer_dir/guests/mb1/kernel kernel'
 	[ "$(property /guest bootargs)" = 'run="exit 0; x"  a\b $c' ]
-	# The node is made where there is none, and all of it.
+	# If the node is missing it is added, complete.
 	printf '/dts-v1/;\n/ { compatible = "veneer,config"; veneer,config-version = <1>; };\n' >bare.dts
 	image 0 --kernel "$K/mb1" --cmdline 'a="b c"' --config bare.dts --force
 	[ "$(property /guest bootargs)" = 'a="b c"' ]
@@ -142,7 +142,7 @@ property() { # property NODE NAME: of the configuration on the image
 	grub-script-check cfg
 }
 
-# wishing NAME ASSEMBLY: a kernel with this header
+# wishing NAME ASSEMBLY: make a kernel with this header
 wishing() {
 	printf '.section .a,"a"\n.align 8\n%b.text\n.globl _start\n_start: hlt\n' "$2" >wish.S
 	gcc -m32 -c -o wish.o wish.S
@@ -274,7 +274,7 @@ wishing() {
 	truncate -s 2150100000 tree/a
 	truncate -s 3000000000 tree/b
 	echo x >tree/c
-	# Whichever awk is first, there is none in it.
+	# A path without any awk.
 	run -0 bash -c '. "$1"/lib/guest.bash; awk() { echo 5.1501e+09; }; tree_bytes tree' - "$ROOT/installer"
 	[ "$output" -gt $((2150100000 + 3000000000)) ] && [ "$output" -lt $((2150100000 + 3000000000 + 200000)) ]
 	truncate -s 4294967296 over
@@ -287,7 +287,7 @@ wishing() {
 	[ ! -e disk.img ]
 }
 
-# A guest's directory has the name by which GRUB looks for it, whatever the kernel's file is called.
+# A guest's directory has the name that GRUB looks for, whatever the name of the kernel's file is.
 @test "names: what FAT would change is changed before, and GRUB finds the guest by its name" {
 	local name want
 	while read -r name want; do
@@ -313,7 +313,7 @@ wishing() {
 
 @test "names: a slot in which a name came out otherwise is not written" {
 	mkdir bin
-	# A copy that gives a directory another name, as FAT does with some.
+	# A copy that changes a directory's name, as FAT does with some names.
 	cat >bin/mcopy <<-END
 		#!/bin/bash
 		$(command -v mcopy) "\$@" || exit
@@ -406,7 +406,7 @@ damage() {
 	image 0 --kernel "$K/mb1" --screen text
 	entry >entry.new
 	mcopy -s -n -i disk.img@@36M ::/veneer old
-	# As an older program may have left it.
+	# As an older version may have left it.
 	printf 'multiboot2 $veneer_dir/veneer.elf\nmodule2 $veneer_dir/guests/mb1/kernel kernel\n' >old/guests/mb1/entry.cfg
 	fdtput -t s old/guests/mb1/config.dtb /guest veneer,old-property 1
 	rm old/manifest
@@ -431,7 +431,7 @@ damage() {
 @test "an image of an earlier release is as installed, is upgraded, and goes back" {
 	local release=$ROOT/tests/fixtures/release-2026-11-26 start
 	image 0 --kernel "$K/mb2" --name os --cmdline 'run="exit 5"'
-	# Its slot and its ESP as the release wrote them, with other binaries.
+	# Slot and ESP as the release wrote them, with other binaries.
 	cp -r "$release/slot" slot
 	cp "$K/mb2" slot/veneer.elf
 	cp "$K/mb2" slot/guests/os/kernel
@@ -453,7 +453,7 @@ damage() {
 	install 0 list disk.img
 	assert_output --partial 'guest os: multiboot2'
 	assert_output --partial 'installed 2026-11-26 19:44:29'
-	# Its guest comes along, with its configuration and its command line.
+	# The guest stays, with its configuration and its command line.
 	install 0 upgrade disk.img --veneer "$K/mb2"
 	start=$(sfdisk --dump disk.img | sed -nE 's/.*start= *([0-9]+),.*name="veneer-b".*/\1/p')
 	mcopy -s -n -i "disk.img@@$((start * 512))" ::/veneer new

@@ -89,7 +89,7 @@ END
 	run -2 "$setup" --check-answer b
 }
 
-# disk NAME SECTORS MODEL SERIAL PCI NUMBER: a disk in a tree that stands in for /sys
+# disk NAME SECTORS MODEL SERIAL PCI NUMBER: make a disk in a tree that stands in for /sys
 disk() {
 	local dir=sys/devices/pci0000:00/$5/ata1/block/$1
 	mkdir -p "$dir/device" "$dir/holders" sys/block
@@ -101,7 +101,7 @@ disk() {
 	ln -s "../devices/pci0000:00/$5/ata1/block/$1" "sys/block/$1"
 }
 
-# part COMMAND...: a function of the installer, in that tree
+# part COMMAND...: run a function of the installer in that tree
 part() {
 	# shellcheck disable=SC2016 # the inner shell's
 	VENEER_SYSROOT=$PWD here=$ROOT/installer/iso work=$PWD bash -uc '
@@ -246,7 +246,7 @@ find_disk() { part find_disk "$1"; }
 	done <"$ROOT/installer/iso/keymaps"
 	[ $n -ge 20 ]
 	[ -z "$(cut -d ' ' -f 1 "$ROOT/installer/iso/keymaps" | grep -v '#' | sort | uniq -d)" ]
-	# Finnish as XKB has it is one that does not.
+	# XKB's Finnish layout is one that cannot.
 	ckbcomp -layout "fi" -variant nodeadkeys 2>/dev/null >map
 	run -1 "$ROOT/tests/lib/keys-for" "$text" <map
 	run -2 "$setup" --keymap qwerty

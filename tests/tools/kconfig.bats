@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# The configuration of the build: Kconfig, scripts/kconfig and what make does with it.
+# The configuration of the build: Kconfig, scripts/kconfig and their use by make.
 bats_require_minimum_version 1.5.0
 
 setup() {
@@ -88,7 +88,7 @@ mk() {
 		grep -qx "# CONFIG_$symbol is not set" "$T/config"
 	done
 	grep -x 'CONFIG_DISK_TIMEOUT_MS=5000' "$T/config"
-	# As make calls it for everybody: the build directory is named from here.
+	# As make calls the script: the build directory is relative to here.
 	cd "$T"
 	BUILD=build LSPCI=$ROOT/tests/fixtures/lspci/presario-c500.txt run -0 "$ROOT/scripts/kconfig" localconfig config
 	assert_output --partial "driver rtl8139"

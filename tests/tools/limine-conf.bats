@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# veneer-install --limine: what is taken from a limine.conf, in its new and in its old form, and what it refuses, by line.
+# veneer-install --limine: entries of a limine.conf in its new and its old format, and refusals by line.
 load ../lib/tools
 bats_require_minimum_version 1.5.0
 

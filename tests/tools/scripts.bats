@@ -12,11 +12,11 @@ setup() {
 	unset MAKEFLAGS MAKELEVEL MFLAGS
 }
 
-# A copy of run-tests with suites of its own.
+# Make a copy of run-tests with suites of its own.
 project() {
 	mkdir -p "$T/p/scripts" "$T/p/tests/tools"
 	cp scripts/run-tests "$T/p/scripts/"
-	# BATS takes its own marker for a test wherever a line begins with it.
+	# For BATS, each line that begins with its marker is a test.
 	sed 's/^TEST/@test/' >"$T/p/tests/tools/a.bats"
 }
 
@@ -43,7 +43,7 @@ project() {
 	run -0 scripts/install-deps --for iso --list
 	assert_line xorriso
 	refute_line debhelper
-	# What the package is built with on another machine is what is asked for on this one.
+	# The package's build dependencies are the packages that this machine installs.
 	sed -n 's/^Build-Depends: //p' debian/control | tr -d ' ' | tr , '\n' | grep -v debhelper >"$T/build-depends"
 	while read -r package; do
 		scripts/install-deps --for deb --list | grep -qx "$package"
@@ -150,7 +150,7 @@ project() {
 	for signal in INT TERM; do
 		status=0
 		rm -f "$T/p/tests/tools"/pids*
-		# Not in the background of this shell: there SIGINT is ignored.
+		# Not in the background of this shell, where SIGINT is ignored.
 		python3 -c 'import os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.execv(sys.argv[1], sys.argv[1:])' "$T/p/scripts/run-tests" --jobs 2 tools >"$T/out" 3>&- &
@@ -159,7 +159,7 @@ os.execv(sys.argv[1], sys.argv[1:])' "$T/p/scripts/run-tests" --jobs 2 tools >"$
 			[ ! -e "$T/p/tests/tools/here" ] || [ ! -e "$T/p/tests/tools/there" ] || break
 			sleep 0.1
 		done
-		# In their last command: a signal between its fork and its exec would be lost.
+		# During their last command: a signal between fork and exec would be lost.
 		sleep 1
 		kill -$signal $pid
 		wait $pid || status=$?
@@ -168,7 +168,7 @@ os.execv(sys.argv[1], sys.argv[1:])' "$T/p/scripts/run-tests" --jobs 2 tools >"$
 		[ -z "$(find "$T/p" -name '*here')" ]
 		# shellcheck disable=SC2013 # words
 		for pid in $(cat "$T/p/tests/tools"/pids*); do
-			# Killed, it may still be there for a moment.
+			# A killed process may exist for a moment.
 			for ((i = 0; i < 100; i++)); do
 				[[ $(ps -o stat= -p "$pid") = [^Z]* ]] || break
 				sleep 0.1
@@ -239,7 +239,7 @@ os.execv(sys.argv[1], sys.argv[1:])' "$T/p/scripts/run-tests" --jobs 2 tools >"$
 	for source in configs/*.dts tests/lib/*.dts; do
 		BUILD=$T/build installer/veneer-config check "$source" || { echo "$source is not accepted"; false; }
 	done
-	# And it can say no.
+	# And the checker can fail.
 	cpp -nostdinc -undef -D__DTS__ -x assembler-with-cpp -P configs/example.dts | dtc -o "$T/blob" -
 	fdtput -t s "$T/blob" /policy veneer,bogus x
 	BUILD=$T/build run -1 installer/veneer-config check "$T/blob"
@@ -251,7 +251,7 @@ os.execv(sys.argv[1], sys.argv[1:])' "$T/p/scripts/run-tests" --jobs 2 tools >"$
 		import glob, re, sys
 		def code(pattern):
 		    return "".join(open(f).read() for f in sorted(glob.glob(pattern)) if not f.endswith("_check.c"))
-		# How controls begin in the headers; those of capability words only where Veneer asks for them.
+		# Prefixes of controls in the headers; those of capability words only if Veneer asks for them.
 		kinds = (("vmx", r"(PIN|PROC2?|EXIT_CTL|ENTRY_CTL)_\w+|EPT_(4_LEVELS|WB|2M|1G|INVEPT\w*|INVVPID\w*)"
 		          r"|FEATURE_(LOCK|VMX)|MISC_WAIT_SIPI"),
 		         ("svm", r"(ICPT|VINTR|CLEAN|TLB_FLUSH|SVM_EDX|VM_CR)_\w+"))
@@ -260,7 +260,7 @@ os.execv(sys.argv[1], sys.argv[1:])' "$T/p/scripts/run-tests" --jobs 2 tools >"$
 		    text = code("hv/%s/%s*.[cS]" % (vendor, vendor))
 		    names = re.findall(r"^#define\s+(%s)\s" % kind, open("hv/%s/%s_regs.h" % (vendor, vendor)).read(), re.M)
 		    used |= {n[0] for n in names if re.search(r"\b%s\b" % n[0], text)}
-		# And the fields that the set-up of a VMCS writes into the controls.
+		# And the control fields that the set-up of a VMCS writes.
 		body = re.search(r"void vmx_vmcs_controls\(.*?\n}\n", code("hv/vmx/vmx_vmcs.c"), re.S).group(0)
 		used |= {n for n in re.findall(r"vmcs_write\((VMCS_\w+)", body) if not n.endswith("_CTLS")}
 		used.add("VMCS_TIMER")

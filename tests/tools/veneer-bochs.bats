@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# veneer-bochs: what it refuses, and which machine it would start.  A script stands in for Bochs.
+# veneer-bochs: its refusals, and the machine that it would start. A script stands in for Bochs.
 load ../lib/tools
 bats_require_minimum_version 1.5.0
 

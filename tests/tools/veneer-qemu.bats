@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# veneer-qemu: what it refuses, and which emulator it would start.  A script stands in for QEMU.
+# veneer-qemu: its refusals, and the emulator that it would start. A script stands in for QEMU.
 load ../lib/tools
 bats_require_minimum_version 1.5.0
 
@@ -224,7 +224,7 @@ refused() { # refused MESSAGE ARGS...: exit code 2 and one line
 	false
 }
 
-# machine [MODULE NESTED]: what SYSROOT shows: a /dev/kvm, and its module's parameter
+# machine [MODULE NESTED]: make SYSROOT with a /dev/kvm, and the module's parameter
 machine() {
 	rm -rf sysroot
 	mkdir -p sysroot/dev "sysroot/sys/module/${1:-kvm}/parameters"
@@ -232,7 +232,7 @@ machine() {
 	[ $# = 0 ] || echo "$2" >"sysroot/sys/module/$1/parameters/nested"
 }
 
-# accel WHICH WHY ARGS...: what the machine gets and the line about it
+# accel WHICH WHY ARGS...: check the machine's accelerator and the line about it
 accel() {
 	start 0 "${@:3}"
 	assert_line "veneer-qemu: $2"
@@ -257,7 +257,7 @@ accel() {
 	machine kvm_amd 1
 	rm sysroot/dev/kvm
 	accel tcg "TCG: /dev/kvm: No such file or directory"
-	# Another folder in its place is what cannot be opened for writing, by root either.
+	# A folder in its place cannot be opened for writing, even by root.
 	mkdir sysroot/dev/kvm
 	accel tcg "TCG: /dev/kvm: Is a directory"
 }
@@ -272,7 +272,7 @@ accel() {
 	refute_output --partial "veneer-qemu:"
 	machine kvm_amd 0
 	refused "--accel kvm: nested virtualization is off" --kernel k --accel kvm
-	# Without Veneer nothing nests.
+	# Without Veneer there is no nested virtualization.
 	start 0 --accel kvm
 	assert_line kvm
 	rm sysroot/dev/kvm

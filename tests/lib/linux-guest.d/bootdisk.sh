@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Started by the disk's own boot loader: what was read through the BIOS is what virtio-blk reads, and the disk can be written.
+# Started by the disk's own boot loader: virtio-blk reads the same data as the BIOS did, and the disk is writable.
 for disk in $(disks); do
 	boot_disk "$disk"
 done

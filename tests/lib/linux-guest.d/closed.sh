@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# What is not there at the start stays closed: virtual functions of a left card, whose SR-IOV capability this switches on as a
-# driver would, and what the test plugs in when this waits for it.
+# Functions that are absent at the start stay closed: virtual functions of a card left to the guest, whose SR-IOV capability
+# this script enables as a driver would, and devices that the test plugs in while this script waits.
 devices=/sys/bus/pci/devices
 
 word() { # word FUNCTION OFFSET BYTES
@@ -15,7 +15,7 @@ put() { # put FUNCTION OFFSET BYTE...
 	done | dd of="$devices/$function/config" bs=1 seek="$at" conv=notrunc 2>/dev/null
 }
 
-# Where the SR-IOV capability of a function is, or nothing.
+# Print the offset of a function's SR-IOV capability, or nothing.
 sriov() {
 	local at=256 head n=0
 	while [ $at -ge 256 ] && [ $n -lt 64 ]; do
@@ -26,7 +26,7 @@ sriov() {
 	done
 }
 
-# Where the PCI Express capability of a function is.
+# Print the offset of a function's PCI Express capability.
 express() {
 	local at n=0
 	at=$(word "$1" 52 1)
@@ -54,7 +54,7 @@ done
 slot=$(express "$(arg port)")
 put "$(arg port)" $((slot + 24)) 192 1
 say "waiting for the plug"
-# No driver of the slot: the presence bit says when.
+# The slot has no driver: wait for the presence bit.
 tries=0
 while [ $(($(word "$(arg port)" $((slot + 26)) 2) & 64)) = 0 ] && [ $tries -lt 600 ]; do
 	tries=$((tries + 1))

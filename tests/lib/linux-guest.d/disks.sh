@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Every disk: a file system, veneer.mib= (256) MiB of data written, synced and read back from the medium.  The one with the
-# serial number veneer.keep= is the one that the system started from, and keeps what is on it.
+# On every disk: make a file system, write veneer.mib= (256) MiB of data, sync, and read the data back from the medium. The disk
+# with serial number veneer.keep= is the boot disk, and keeps its contents.
 mib=$(arg mib)
 modprobe ext4
 say "disks: $(disks | wc -l)"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Runs the script veneer.script=PATH of the machine that the tests are made on, which is there by 9p, read-only, with that
-# machine's programs.  The Debian of tests/lib/debian-image is at /mnt/root, its /boot is the FAT of the second disk.
+# Runs the script veneer.script=PATH of the host with the host's programs; the host's files are visible by 9p, read-only.  The
+# Debian of tests/lib/debian-image is at /mnt/root, its /boot is the FAT of the second disk.
 host_root
 modprobe -a ext4 vfat nls_cp437 nls_ascii
 mkdir /host/mnt/root

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# What this Linux knows of an IOMMU.
+# Print what this Linux finds out about an IOMMU.
 say "tables: $(ls /sys/firmware/acpi/tables | tr '\n' ' ')"
 for table in DMAR IVRS; do
 	[ ! -e /sys/firmware/acpi/tables/$table ] || fail "there is a table $table"

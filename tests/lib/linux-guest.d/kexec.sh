@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Starts itself anew veneer.kexec= times by kexec, with all processors; each time card and disks have to work.
+# Restarts Linux veneer.kexec= times by kexec, with all processors; each time card and disks have to work.
 left=$(arg kexec)
 url=$(arg url)
 card=$(cards | head -n 1)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Runs the script veneer.script=PATH of the machine that the tests are made on, with that machine's files and programs, and with
-# KVM.  Its output goes to the second serial port; the exit code of the emulator is its own.
+# Runs the script veneer.script=PATH of the host, with the host's files and programs, and with KVM. The script's output goes to
+# the second serial port; the emulator's exit code is the script's.
 host_root
 ifconfig lo up
 if grep -q '\bvmx\b' /proc/cpuinfo; then vendor=intel; else vendor=amd; fi

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# For the scripts beside this one.  What the test shall see is printed as "GUEST: ..."; the exit code of the emulator is the
-# number of failures.
+# For the scripts beside this one. Results for the test are lines "GUEST: ..."; the emulator's exit code is the number of
+# failures.
 failures=0
 
-# The value of veneer.NAME=VALUE on the kernel's command line.
+# Print the value of veneer.NAME=VALUE on the kernel's command line.
 arg() {
 	sed -n "s/.*\bveneer\.$1=\([^ ]*\).*/\1/p" /proc/cmdline
 }
@@ -30,7 +30,7 @@ finish() {
 	sync
 	[ $failures -le 100 ] || failures=100
 	say "end with $failures failures"
-	# By ACPI alone where a test wants to see that.
+	# Only by ACPI, for tests of that.
 	[ "$failures.$(arg off)" != 0.1 ] || poweroff -f
 	printf "\\$(printf %o $failures)" | dd of=/dev/port bs=1 seek=244 conv=notrunc 2>/dev/null
 	# Without the debug exit port.
@@ -51,7 +51,7 @@ dhcp() {
 	udhcpc -q -n -t 20 -T 1 -i "$1" -s /etc/udhcpc >/dev/null 2>&1
 }
 
-# The machine that the tests are made on, by 9p at /host, read-only, to be used by chroot; its /mnt is empty and writable.
+# Mount the host's files by 9p at /host, read-only, for chroot; /mnt there is empty and writable.
 host_root() {
 	modprobe -a 9p 9pnet_virtio
 	mkdir -p /host
@@ -61,8 +61,8 @@ host_root() {
 	mount -t tmpfs tmp /host/mnt
 }
 
-# pattern MIB LABEL: about so many MiB without a NUL, no place like another: random data, which costs an emulated CPU much, is
-# made once and repeated behind lines that count.
+# pattern MIB LABEL: print about MIB MiB without a NUL, in which no two places are equal: random data, slow to make on an
+# emulated CPU, is made once, and repeated behind numbered lines.
 pattern() {
 	[ -e /tmp/seed ] || tr -d '\000' </dev/urandom | head -c 1048500 >/tmp/seed
 	for i in $(seq 1 "$1"); do
@@ -75,8 +75,8 @@ sha() {
 	sha256sum | cut -d ' ' -f 1
 }
 
-# boot_disk DISK: reports what its first 16 MiB are, and the 4 MiB at veneer.data= (MiB), which the host has written; then
-# writes 8 MiB, after the disk's file systems.  Nothing else changes.
+# boot_disk DISK: report the checksum of its first 16 MiB, and of the 4 MiB at veneer.data= (MiB), which the host has written;
+# then write 8 MiB behind the disk's file systems. Nothing else changes.
 boot_disk() {
 	local serial at data
 	serial=$(cat "/sys/block/$1/serial")

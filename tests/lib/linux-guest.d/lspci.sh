@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# What is on the PCI bus, and that the real controllers' drivers find none.
+# Prints the devices on the PCI bus, and checks that the real controllers' drivers find none.
 lspci -nn | sed 's/^/GUEST: lspci: /'
 lspci -n -v | sed 's/^/GUEST: detail: /'
-# No device answers where only a concealed one is, by either way to its configuration space.
+# Check that concealed devices do not answer, by either way to configuration space.
 for mech in intel-conf1 linux-sysfs; do
 	lspci -n -A $mech 2>/dev/null | cut -d ' ' -f 1,3 | sed "s/^/GUEST: $mech: /"
 done

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Every card and every disk, for the guest matrix: what net.sh and disks.sh do, and at which PCI address each of them is.
+# For the guest matrix: net.sh and disks.sh for every card and every disk, and the PCI address of each.
 say "processors $(grep -c '^processor' /proc/cpuinfo)"
 say "kernel $(uname -r)"
 number=0

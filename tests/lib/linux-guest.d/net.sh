@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# An address by DHCP, a download and an upload of veneer.mib= (64) MiB on every card; veneer.url= is the server.  With
-# veneer.cpus= that many processors must be there, and the last one downloads.
+# On every card: an address by DHCP, a download and an upload of veneer.mib= (64) MiB; veneer.url= is the server. With
+# veneer.cpus= this number of processors must exist, and the last one downloads.
 url=$(arg url)
 mib=$(arg mib)
 cpus=$(arg cpus)
@@ -19,7 +19,7 @@ for card in $(cards); do
 	say "ok: $card has $(ip -4 addr show dev "$card" | sed -n 's/.*inet \([0-9.]*\).*/\1/p')"
 	# shellcheck disable=SC2086 # words
 	say "download $number $($by wget -q -O - "$url/down" | sha)"
-	# busybox's wget ends what it posts at the first NUL.
+	# busybox's wget posts only up to the first NUL.
 	pattern ${mib:-64} "$card" >/tmp/up
 	say "upload $number $(sha </tmp/up)"
 	wget -q -O /dev/null --post-file=/tmp/up "$url/up$number" || fail "$card: upload"

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# What Linux finds strange about the PCI bus, whether its bridges can be renumbered, and a card that is left, by its own driver.
+# Prints Linux's complaints about the PCI bus, tries to renumber bridges, and uses a card that is left to the guest by the
+# card's own driver.
 dmesg | grep -iE "firmware bug|can't size|error updating|no compatible bridge|invalid.*bar|timeout on hotplug" |
 	sed 's/^/GUEST: strange: /'
 lspci -n | sed 's/^/GUEST: lspci: /'
-# The bus numbers of every bridge, before and after zeros were written over them.
+# Print the bus numbers of every bridge, before and after a write of zeros.
 for bridge in /sys/bus/pci/devices/*; do
 	case $(cat "$bridge/class") in
 	0x0604*) ;;

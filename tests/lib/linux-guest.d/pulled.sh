@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The test pulls the controllers of the disks with the serial numbers veneer.pulled=A,B, one after the other, then the second
-# card.  Requests to such a disk fail from then on; the other disks and the first card go on.
+# card.  Requests to a pulled disk fail from then on; the other disks and the first card still work.
 read_some() { dd if="/dev/$1" of=/dev/null bs=64k count=16 iflag=direct 2>/dev/null; }
 
 # others WHEN
@@ -25,7 +25,7 @@ disk_of() {
 	done
 }
 
-# pull SERIAL: wait until the test has done it
+# pull SERIAL: ask the test to pull the disk's controller, and wait
 pull() {
 	local pulled=$(disk_of "$1") tries=0
 	[ -n "$pulled" ] || { fail "no disk $1"; finish; }

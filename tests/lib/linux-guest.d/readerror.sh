@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Sector veneer.bad= of every disk cannot be read; every other one can, also while the bad one is asked for.
+# Sector veneer.bad= of every disk cannot be read; all other sectors can, also while the bad sector is being read.
 bad=$(arg bad)
 sector() { # sector DISK LBA, in units of 512 bytes; a whole page, as the page that holds it
 	dd if="/dev/$1" of=/dev/null bs=4096 count=1 skip=$(($2 / 8)) iflag=direct 2>/dev/null

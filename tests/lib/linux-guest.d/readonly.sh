@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Nothing can be written to any disk, and everything can be read.
+# No disk can be written, and all data can be read.
 for disk in $(disks); do
 	say "$disk: ro $(cat /sys/block/$disk/ro) sum $(dd if=/dev/$disk bs=1M count=16 iflag=direct 2>/dev/null | sha)"
 	if dd if=/dev/urandom of=/dev/$disk bs=4096 count=4 seek=7 oflag=direct conv=notrunc 2>/dev/null; then
 		fail "$disk: a write was accepted"
 	fi
-	# Linux itself refuses where the device says it is read-only: take that away, so that the request reaches the device.
+	# Linux refuses writes to a read-only device: clear its flag, so that the request reaches the device.
 	blockdev --setrw /dev/$disk
 	if dd if=/dev/urandom of=/dev/$disk bs=4096 count=4 seek=9 oflag=direct conv=notrunc 2>/dev/null; then
 		fail "$disk: a forced write was accepted"

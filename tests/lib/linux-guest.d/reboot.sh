@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Resets the machine once, with all processors running; card and disks have to work in both starts.  A sector of the first disk
-# remembers.
+# tells the starts apart.
 card=$(cards | head -n 1)
 first=$(disks | head -n 1)
 start=$(dd if="/dev/$first" bs=512 skip=8192 count=1 iflag=direct 2>/dev/null | head -c 6)

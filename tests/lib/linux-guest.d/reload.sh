@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# For a driver that judges a model: the first card down and up, its driver (veneer.driver=) removed and loaded; after each an
-# address by DHCP.
+# For a driver that judges a model: sets the first card down and up, removes and loads its driver (veneer.driver=); after each,
+# gets an address by DHCP.
 card=$(cards | head -n 1)
 driver=$(arg driver)
 for _ in 1 2; do
@@ -8,7 +8,7 @@ for _ in 1 2; do
 	dhcp "$card" || fail "no address after down and up"
 done
 say "speed: $(cat "/sys/class/net/$card/speed")"
-# What it needs besides may stay, which busybox calls a failure.
+# Modules that the driver depends on may stay, which is a failure for busybox.
 modprobe -r "$driver" 2>/dev/null
 [ -z "$(cards)" ] || fail "cards without a driver: $(cards)"
 modprobe "$driver"

@@ -13,7 +13,7 @@ read_one 1 || fail "$stuck: cannot be read before the fault"
 say "waiting for the fault"
 sleep 3
 
-# The first request after the fault still passes, and uses up what the limit allows.
+# The first request after the fault still passes, and uses up the limit.
 read_one 2
 begin=$(uptime_s)
 ( read_one 3; echo $? >/tmp/result.part; mv /tmp/result.part /tmp/result ) &
@@ -29,11 +29,11 @@ say "the request took $took s and ended with $(cat /tmp/result), the other disk 
 [ $took -ge $(($(arg deadline) - 1)) ] || fail "it failed before its deadline"
 [ $rounds -gt 3 ] || fail "the other disk stood still"
 
-# Once the disk answers again it works again.
+# The disk works once it answers again.
 say "waiting for the repair"
 sleep 5
 if [ -n "$(arg gone)" ]; then
-	# The driver gave the controller up for good, as it says in the log.
+	# The driver has given the controller up, as the log says.
 	read_one 4 && fail "$stuck: can be read although its controller was given up"
 else
 	read_one 4 || fail "$stuck: cannot be read after the repair"
