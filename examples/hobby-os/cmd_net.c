@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Commands of the shell that use the network.  The protocols are in net.c, dhcp.c and tftp.c. */
 #include "net.h"
 #include "veneer.h"
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Commands of the shell about the machine: devices, Veneer's log and counters, idle time, power. */
 #include "pci.h"
 #include "veneer.h"
 

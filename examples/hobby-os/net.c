@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* A small IP stack over virtio-net: ARP, IPv4, ICMP echo and UDP.  DHCP and TFTP have files of their own; no TCP. */
 #include "net.h"
 
 #define ETH_HEADER	14u

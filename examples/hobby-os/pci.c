@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* PCI configuration space by ports CF8h and CFCh: the list of functions, capabilities, BARs.  No bridges. */
 #include "pci.h"
 
 #define CONFIG_ADDRESS	0xcf8

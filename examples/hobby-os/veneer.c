@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Veneer's interface for guests: detection by CPUID, counters and log by hypercalls. */
 #include "veneer.h"
 
 #define CPUID_HYPERVISOR	0x40000000u

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The sum of the memory that Veneer needs on this machine (contract in need.h).  own.c takes the memory. */
 #include <veneer/log.h>
 #include <veneer/string.h>
 #include "hv/boot/bootinfo.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Tables that are full: one log line for each, and a count (contract in <veneer/limit.h>).  The start stops elsewhere. */
 #include <veneer/limit.h>
 #include <veneer/log.h>
 #include <veneer/string.h>

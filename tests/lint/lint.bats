@@ -227,3 +227,12 @@ deps() { fails check-deps "$@" '1 offences in'; }
 	c_source hv/main.c '/* #include "hw/nic/chip.h" */' '//#include "hw/nic/chip.h"'
 	run -0 "$scripts/check-deps" "$tree"
 }
+
+@test "every C file of this tree opens with a comment that says what the file is" {
+	cd "$BATS_TEST_DIRNAME/../.."
+	# shellcheck disable=SC2016 # awk's own
+	run -0 find . -path ./build -prune -o -name '*.c' -exec awk 'FNR == 1 { begun = 0 }
+		begun || /SPDX-License|^\/\* (sources|libs): / { next }
+		{ begun = 1; if ($0 !~ /^\/[*\/]/) print FILENAME }' {} +
+	[ -z "$output" ]
+}

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The model of an NVMe controller for unit tests (contract in nvme_model.h).  tests/models has the one for emulators. */
 #include <string.h>
 #include "host/host.h"
 #include "nvme_model.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/config/config.c hv/config/config_props.c hv/config/config_rules.c hv/config/guess.c hv/lib/fmt.c */
 /* libs: -lfdt */
+/* The configuration blob: rules, every property's values, error texts, and damaged blobs. */
 #include <libfdt.h>
 #include <string.h>
 #include <unistd.h>

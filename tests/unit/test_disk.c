@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hw/disk.c hw/disk_cut.c hw/disk_start.c hv/lib/sg.c */
+/* The disk layer over a fake controller: cuts, bounces, order, errors, windows.  The drivers have tests of their own. */
 #include <string.h>
 #include <veneer/disk.h>
 #include <veneer/err.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/lib/fbcon.c */
+/* Text on framebuffers of every depth: glyphs, scrolling, and that nothing is written beside the visible pixels. */
 #include <string.h>
 #include <veneer/mem.h>
 #include "host/host.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/lib/fmt.c */
+/* Formatting, compared with the C library's. */
 #include <limits.h>
 #include <string.h>
 #include <veneer/err.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/load/load*.c hv/exit/symbols.c hv/boot/memmap.c hv/cpu/vcpu.c */
+/* Loading of bzImages: places of kernel, initrd and boot parameters, and damaged files. */
 #include "hv/boot/multiboot2.h"
 #include "loader_machine.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/load/load*.c hv/exit/symbols.c hv/boot/memmap.c hv/cpu/vcpu.c */
+/* Loading of PVH kernels: the note, the start information, and damaged files. */
 #include "hv/load/elf.h"
 #include "loader_machine.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/load/load*.c hv/exit/symbols.c hv/boot/memmap.c hv/cpu/vcpu.c */
+/* Load plans, and Multiboot 1 and 2 kernels: ELF files, headers, tags, and damaged files. */
 #include "hv/load/elf.h"
 #include "hv/boot/multiboot2.h"
 #include "loader_machine.h"

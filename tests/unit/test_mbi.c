@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/boot/mbi.c hv/boot/memmap.c */
+/* The boot loader's multiboot2 information: memory maps, modules, ACPI and SMBIOS tables, and damaged information. */
 #include <string.h>
 #include <veneer/err.h>
 #include "host/host.h"

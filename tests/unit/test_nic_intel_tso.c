@@ -3,6 +3,7 @@
 /* sources: hw/nic/intel/intel_mac.c hw/nic/intel/intel_phy.c hw/nic/intel/e1000.c hw/nic/intel/e1000_pci.c */
 /* sources: hw/nic/intel/e1000e.c hw/nic/intel/e1000e_pci.c hw/nic/intel/igb.c hw/nic/intel/igb_desc.c */
 /* sources: hw/nic/intel/igb_pci.c */
+/* Intel's drivers: TCP segmentation, contexts, and the errata around them. */
 #include <veneer/err.h>
 #include "inet.h"
 #include "intel_fixture.h"

@@ -2,6 +2,7 @@
 /* sources: hw/nic/nic.c hw/nic/realtek/realtek.c hw/nic/realtek/realtek_chip.c hw/nic/realtek/realtek_rings.c */
 /* sources: hw/nic/realtek/realtek_pci.c hv/lib/sg.c */
 /* sources: tests/models/model.c tests/models/rtl8168.c tests/models/rtl8168_phy.c tests/models/rtl8168_rings.c */
+/* The driver of Realtek's gigabit family on the register model of tests/models. */
 #include "realtek_fixture.h"
 
 static const char *const chips[] = {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hw/nic/nic.c hw/nic/rtl8139/rtl8139.c hw/nic/rtl8139/rtl8139_rings.c hw/nic/rtl8139/rtl8139_pci.c */
 /* sources: hv/lib/sg.c */
+/* The RTL8139 driver on its register model. */
 #include "rtl8139_fixture.h"
 
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hw/nvme/nvme*.c hw/disk.c hw/disk_cut.c hw/disk_start.c hv/lib/sg.c tests/unit/nvme_model.c */
+/* The NVMe driver: start, data, write cache, interrupts, resets, aborts, shutdown.  Events and Identify: other files. */
 #include "nvme_fixture.h"
 
 TEST(comes_up)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: virtio/queue.c hv/lib/sg.c tests/unit/host/twin.c */
+/* Virtqueues: chains, used entries, kicks and interrupts, and the rings of hostile guests. */
 #include <string.h>
 #include "host/host.h"
 #include "host/twin.h"

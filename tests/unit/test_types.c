@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: */
+/* Fields, alignment and the other macros of <veneer/types.h>. */
 #include <veneer/types.h>
 #include "host/host.h"
 

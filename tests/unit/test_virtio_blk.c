@@ -2,6 +2,7 @@
 /* sources: virtio/blk/blk.c virtio/blk/request.c virtio/transport.c virtio/pci_config.c virtio/msix.c virtio/legacy.c */
 /* sources: virtio/modern.c virtio/queue.c hv/lib/sg.c hw/disk.c hw/disk_cut.c hw/disk_start.c virtio/access.c */
 /* sources: tests/unit/host/twin.c */
+/* virtio-blk over a fake drive: requests, flushes, the write cache, errors, resets. */
 #include <string.h>
 #include <veneer/disk.h>
 #include <veneer/err.h>

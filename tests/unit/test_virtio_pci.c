@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: virtio/transport.c virtio/pci_config.c virtio/msix.c virtio/legacy.c virtio/modern.c virtio/queue.c hv/lib/sg.c */
 /* sources: tests/unit/host/twin.c virtio/access.c */
+/* Virtio over PCI, without a device's type: status, queues, BARs, both interfaces, MSI, MSI-X and INTx. */
 #include <string.h>
 #include <veneer/err.h>
 #include <veneer/pci.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Basics of the probe kernels: entry, checks and their lines, options, exit.  Contract in guest.h. */
 #include "guest.h"
 
 #define PORT_DEBUG_EXIT	0xf4

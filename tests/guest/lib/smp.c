@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Start of the machine's other processors by a trampoline in low memory, and IPIs.  Contract in smp.h. */
 #include "smp.h"
 
 #define TRAMPOLINE	0x8000u

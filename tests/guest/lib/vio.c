@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Virtio devices for probes, by the legacy and the modern interface.  Checks nothing; contract in vio.h. */
 #include "vio.h"
 
 #define REQUEST_MS	10000u	/* long, for a machine that is busy otherwise */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The fake processor of the unit tests (contract in cpu.h). */
 #include "host/host.h"
 #include "host/cpu.h"
 #include "hv/cpu/msr.h"

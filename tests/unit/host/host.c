@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The fake machine of the unit tests, and the runner of a test program (contract in host.h). */
 #define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* The surroundings of a virtio device in the unit tests (contract in twin.h). */
 #include <string.h>
 #include <veneer/clock.h>
 #include <veneer/err.h>
