@@ -18,6 +18,7 @@
 #define AREA	0x8000u
 #define ROOT	0x40u
 #define TABLES	0x400u
+#define GAP	64u
 #define OTHER	0x10000u		/* memory without tables, behind the tables */
 #define LONGEST	(1u << 20)	/* a table */
 
@@ -47,7 +48,26 @@ static void seal(uint32_t at, uint32_t len, uint32_t sum_at)
 	mem[at + sum_at] = (uint8_t)-sum;
 }
 
-/* One table at @at; returns its size. */
+/* What no table covers by its own length is poisoned: a parser that reads on behind its table is found. */
+static uint32_t begin[25], ntables;
+
+static void poison_gaps(void)
+{
+	uint64_t covered = TABLES;
+
+	for (unsigned i = 0; i < ntables; i++) {
+		uint32_t len;
+
+		if (begin[i] > covered)
+			fuzz_poison(mem + covered, begin[i] - covered);
+		memcpy(&len, mem + begin[i] + 4, 4);
+		covered = MAX(covered, begin[i] + (uint64_t)MAX(len, 36u));
+	}
+	if (covered < AREA)
+		fuzz_poison(mem + covered, AREA - covered);
+}
+
+/* One table at @at; returns its size, with a gap behind. */
 static uint32_t table(uint32_t at)
 {
 	static const char *const names[] = { "APIC", "MCFG", "FACP", "DSDT", "DMAR", "IVRS", "XSDT", "SSDT" };
@@ -64,12 +84,13 @@ static uint32_t table(uint32_t at)
 	put(at + 4, flags & 1 ? fuzz32() : len, 4);
 	/* A FADT's pointers to the DSDT: to the next table, or to where no memory is. */
 	if (fadt) {
-		put(at + 40, flags & 2 ? (uintptr_t)mem + ALIGN_UP(at + len, 4u) : flags & 8 ? ~0u : 0, 4);
-		put(at + 140, flags & 16 ? (uintptr_t)mem + ALIGN_UP(at + len, 4u) : flags & 32 ? ~0ull << 32 : 0, 8);
+		put(at + 40, flags & 2 ? (uintptr_t)mem + ALIGN_UP(at + len, 4u) + GAP : flags & 8 ? ~0u : 0, 4);
+		put(at + 140, flags & 16 ? (uintptr_t)mem + ALIGN_UP(at + len, 4u) + GAP : flags & 32 ? ~0ull << 32 : 0, 8);
 	}
 	if (!(flags & 4))
 		seal(at, len, 9);
-	return ALIGN_UP(len, 4u);
+	begin[ntables++] = at;
+	return ALIGN_UP(len, 4u) + GAP;
 }
 
 /* A pointer that leads to no table: to any bytes, or behind all memory. */
@@ -108,11 +129,15 @@ static void fuzz(void)
 	seal(0, 20, 8);
 	seal(0, 36, 32);
 	memset(&acpi, 0, sizeof(acpi));
+	/* The last FADT may lead to where no table is. */
+	begin[ntables++] = at;
+	poison_gaps();
 	acpi_init((uintptr_t)mem);
 	CHECK(acpi.nioapics <= ACPI_MAX_IOAPICS && acpi.necam <= ACPI_MAX_ECAM && acpi.ntables <= ACPI_MAX_TABLES);
 	for (unsigned i = 0; i < acpi.necam; i++)
 		CHECK(acpi.ecam[i].bus_first <= acpi.ecam[i].bus_last && IS_ALIGNED(acpi.ecam[i].addr, 1u << 20));
 	limine_ask_machine(&machine);
+	fuzz_unpoison(mem, AREA);
 }
 
 FUZZ(fuzz)

@@ -51,6 +51,51 @@ static void finish(unsigned i, int result)
 	disk_cmd_done(&disk, c, result);
 }
 
+static uint8_t *any_data(void) { return ram + DATA + fuzz16() % 0xe000u; }
+
+static uint64_t any_sector(void)
+{
+	uint8_t kind = fuzz8();
+
+	switch (kind % 4) {
+	case 0:
+		return vb->capacity - kind / 4u;
+	case 1:
+		return fuzz16();
+	case 2:
+		return (uint64_t)kind / 4 * vb->sector_blocks;
+	default:
+		return fuzz64();
+	}
+}
+
+/* A request as drivers make them: header, whole sectors or a range, status. */
+static void request(void)
+{
+	static const uint8_t types[] = { VIRTIO_BLK_T_IN, VIRTIO_BLK_T_OUT, VIRTIO_BLK_T_DISCARD, VIRTIO_BLK_T_WRITE_ZEROES,
+					 VIRTIO_BLK_T_FLUSH, VIRTIO_BLK_T_GET_ID };
+	struct virtio_blk_hdr h = { .type = types[fuzz8() % ARRAY_SIZE(types)], .sector = any_sector() };
+	struct virtio_blk_range range = { .sector = h.sector, .flags = h.sector & 1 };
+	uint16_t head = (uint16_t)(next_desc[0] % 256), in = h.type == VIRTIO_BLK_T_IN ? VRING_DESC_WRITE : 0;
+	unsigned n = fuzz8() % 4;
+	uint8_t *at = any_data();
+
+	memcpy(at, &h, sizeof(h));
+	add_piece(0, (uintptr_t)at, sizeof(h), VRING_DESC_NEXT);
+	if (h.type == VIRTIO_BLK_T_DISCARD || h.type == VIRTIO_BLK_T_WRITE_ZEROES) {
+		at = any_data();
+		range.num_sectors = fuzz8() & 1 ? fuzz8() : fuzz32();
+		memcpy(at, &range, sizeof(range));
+		add_piece(0, (uintptr_t)at, sizeof(range), VRING_DESC_NEXT);
+	} else if (h.type != VIRTIO_BLK_T_FLUSH) {
+		for (unsigned i = 0; i < n; i++)
+			add_piece(0, (uintptr_t)any_data() & ~3ull, VIRTIO_BLK_SECTOR * (fuzz8() % 16u), in | VRING_DESC_NEXT);
+	}
+	add_piece(0, (uintptr_t)any_data(), 1, VRING_DESC_WRITE);
+	offer(0, head);
+	modern_kick(0);
+}
+
 static void poll(void)
 {
 	uint8_t what = fuzz8();
@@ -62,6 +107,8 @@ static void poll(void)
 	if (what & 8)
 		while (ncmd)
 			finish(0, 0);
+	if (what & 16)
+		request();
 	disk_run(&disk);
 	CHECK(twin_clock_holds == (vb->inflight ? 1 : 0));
 	CHECK(vb->inflight <= VBLK_REQS);

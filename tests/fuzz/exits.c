@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/emul/mmio.c hv/emul/pio.c hv/emul/walk.c hv/emul/decode.c hv/emul/emulate.c hv/lib/counters.c hv/lib/limit.c */
 /* sources: hv/lib/log.c hv/dev/trap.c hv/mem/nested.c hv/mem/mtrr.c hv/mem/ptree.c tests/unit/host/cpu.c */
-/* sources: tests/fuzz/lib/fuzz.c */
+/* sources: hv/mem/gmem.c tests/fuzz/lib/fuzz.c */
 /* quick: 4000 */
 /*
  * Exits by hypercalls, by accesses to memory and by ports, with any registers and modes, instructions and page tables in the
@@ -12,6 +12,8 @@
 #define TEST_MAIN
 #include "test_exits.c"
 #include "hv/exit/exit.c"
+#include "hv/boot/bootinfo.h"
+#include "hv/mem/ram.h"
 
 #define PAGES	16u
 
@@ -133,8 +135,11 @@ static void one_exit(void)
 static void fuzz(void)
 {
 	static uint64_t value = 7;
+	struct boot_info boot = { .nranges = 1 };
 
 	start();
+	boot.range[0] = (struct mem_range){ ram, PAGES * PAGE_SIZE, MEM_USABLE };
+	gmem_init(&boot);
 	memset(&host_cpu, 0, sizeof(host_cpu));
 	hide_the_rest();
 	for (unsigned i = 0; i < 5; i++)

@@ -64,6 +64,28 @@ static void touch(const struct virtq_chain *c)
 	CHECK_EQ(out, c->out_len);
 }
 
+/* What 2.7.5 says of a chain that was accepted: offered, every index within its table, none twice. */
+static void check_walk(const struct virtq *vq, uint16_t head)
+{
+	const struct vring_desc *table = vq->desc;
+	unsigned n = vq->st.size, i = head, steps = 0;
+
+	CHECK_EQ(vq->avail->ring[(uint16_t)(vq->st.last_avail - 1) % n], head);
+	for (;;) {
+		CHECK(i < n && steps++ < n);
+		if (table[i].flags & VRING_DESC_INDIRECT) {
+			CHECK(table == vq->desc && table[i].len % 16 == 0 && gmem_valid(table[i].addr, table[i].len));
+			n = table[i].len / 16;
+			table = (const struct vring_desc *)(uintptr_t)table[i].addr;
+			i = steps = 0;
+			continue;
+		}
+		if (!(table[i].flags & VRING_DESC_NEXT))
+			break;
+		i = table[i].next;
+	}
+}
+
 static void on_run(struct virtio_dev *d, unsigned q)
 {
 	struct virtq *vq = &d->vq[q];
@@ -72,6 +94,9 @@ static void on_run(struct virtio_dev *d, unsigned q)
 
 	while (n < VIRTIO_RUN_MAX && virtq_pop(vq, c)) {
 		n++;
+		/* Another processor, if there is one, may have changed the chain since. */
+		if (!host_gmem_hook)
+			check_walk(vq, c->head);
 		touch(c);
 		if (c->head % 4 == 1 && nkept[q] < ARRAY_SIZE(kept[q]))
 			kept[q][nkept[q]++] = c->head;

@@ -56,7 +56,7 @@ static void op_desc(void)
 	d->addr = any_address();
 	d->len = fuzz8() & 1 ? fuzz32() : fuzz16();
 	d->flags = fuzz8();
-	d->next = fuzz8();
+	d->next = d->flags & 0x80 ? fuzz16() : fuzz8();
 }
 
 static void offer(unsigned r, uint16_t head)
@@ -67,24 +67,70 @@ static void offer(unsigned r, uint16_t head)
 	a->idx++;
 }
 
+/* The next descriptor of a chain on ring @r, with another one to follow or without. */
+static void add_piece(unsigned r, uint64_t addr, uint32_t len, uint16_t flags)
+{
+	struct vring_desc *table = (struct vring_desc *)(void *)RING(r), *d = &table[next_desc[r]++ % 256];
+
+	*d = (struct vring_desc){ addr, len, flags, (uint16_t)(next_desc[r] % 256) };
+}
+
 /* A chain that keeps the rules; its first piece's first bytes are the input's. */
 static void op_chain(void)
 {
 	unsigned r = fuzz8() % nrings, shape = fuzz8(), n = 1 + shape % 5, writable = shape / 5 % (n + 1);
-	struct vring_desc *table = (struct vring_desc *)(void *)RING(r);
 	uint16_t head = (uint16_t)(next_desc[r] % 256);
 
 	for (unsigned i = 0; i < n; i++) {
-		struct vring_desc *d = &table[next_desc[r]++ % 256];
+		uint8_t *at = ram + DATA + fuzz16() % 0xe000u;
+		uint32_t len = fuzz16() % 0x2000u;
 
-		d->addr = (uintptr_t)ram + DATA + fuzz16() % 0xe000u;
-		d->len = fuzz16() % 0x2000u;
-		d->flags = (uint16_t)((i >= n - writable ? VRING_DESC_WRITE : 0) | (i + 1 < n ? VRING_DESC_NEXT : 0));
-		d->next = (uint16_t)(next_desc[r] % 256);
-		if (!i)
-			fuzz_bytes((void *)(uintptr_t)d->addr, MIN(d->len, fuzz8() % 64u));
+		add_piece(r, (uintptr_t)at, len,
+			  (uint16_t)((i >= n - writable ? VRING_DESC_WRITE : 0) | (i + 1 < n ? VRING_DESC_NEXT : 0)));
+		if (!i) {
+			uint32_t given = fuzz8() % 64u;
+
+			fuzz_bytes(at, MIN(len, given));
+		}
 	}
 	offer(r, head);
+}
+
+/* Break rules in one of the newest descriptors. */
+static void op_spoil(void)
+{
+	unsigned r = fuzz8() % nrings, i = (next_desc[r] - 1 - fuzz8() % 8u) % 256;
+	struct vring_desc *table = (struct vring_desc *)(void *)RING(r), *d = &table[i];
+
+	switch (fuzz8() % 8) {
+	case 0:
+		d->flags |= VRING_DESC_NEXT;
+		d->next = fuzz16();
+		break;
+	case 1:
+		d->flags |= VRING_DESC_NEXT;
+		d->next = (uint16_t)((i - fuzz8() % 4u) % 256);
+		break;
+	case 2:
+		d->len = 0;
+		break;
+	case 3:
+		d->flags ^= fuzz8();
+		break;
+	case 4:
+		d->addr = any_address();
+		break;
+	case 5:
+		d->len = fuzz32();
+		break;
+	case 6:
+		d->addr = (uintptr_t)&table[fuzz8()];
+		d->len = 16u * (fuzz8() % 16u);
+		d->flags = VRING_DESC_INDIRECT;
+		break;
+	case 7:
+		*d = (struct vring_desc){ d->addr, 0, VRING_DESC_NEXT, (uint16_t)i };
+	}
 }
 
 static void op_memory(void)
@@ -188,15 +234,20 @@ static void bring_up(bool legacy, uint64_t features)
 
 static void one_op(void)
 {
+	uint8_t op = fuzz8();
 	unsigned r;
 
-	switch (fuzz8() % 14) {
+	if (op >= 14 * 16) {
+		op_spoil();
+		return;
+	}
+	switch (op % 14) {
 	case 0:
 		op_desc();
 		break;
 	case 1:
-		r = fuzz8() % nrings;
-		offer(r, fuzz8());
+		r = fuzz8();
+		offer(r % nrings, r & 0x80 ? fuzz16() : fuzz8());
 		break;
 	case 2:
 	case 3:

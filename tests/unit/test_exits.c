@@ -75,8 +75,8 @@ static void dev_write(void *ctx, uint32_t off, unsigned width, uint64_t v)
 
 static const struct trap_ops dev_ops = { dev_read, dev_write };
 
-uint64_t phys_limit(void) { return 1ull << 40; }
-uint64_t gmem_top(void) { return 0x80000000; }
+__attribute__((weak)) uint64_t phys_limit(void) { return 1ull << 40; }
+__attribute__((weak)) uint64_t gmem_top(void) { return 0x80000000; }
 uint32_t lapic_addr(void) { return LAPIC; }
 void lapic_guest_write(uint32_t off, unsigned width, uint32_t v) { CHECK(off == 0xb0 && width == 4 && !v); lapic_writes++; }
 uint32_t vpci_port_read(uint16_t port, unsigned width) { config_accesses++; return 0x11223344; }

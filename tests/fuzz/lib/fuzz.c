@@ -8,6 +8,10 @@
 /* By state.lds; absent where replay.c is linked. */
 extern char fuzz_state_start[] __attribute__((weak)), fuzz_state_end[] __attribute__((weak));
 
+/* ASan's; absent where it is not linked. */
+void __asan_poison_memory_region(void const volatile *at, size_t size) __attribute__((weak));
+void __asan_unpoison_memory_region(void const volatile *at, size_t size) __attribute__((weak));
+
 const uint8_t *fuzz_at;
 size_t fuzz_left;
 
@@ -41,6 +45,18 @@ uint8_t *fuzz_rest(size_t *size)
 		abort();
 	fuzz_bytes(rest, fuzz_left);
 	return rest;
+}
+
+void fuzz_poison(void *at, size_t size)
+{
+	if (__asan_poison_memory_region)
+		__asan_poison_memory_region(at, size);
+}
+
+void fuzz_unpoison(void *at, size_t size)
+{
+	if (__asan_unpoison_memory_region)
+		__asan_unpoison_memory_region(at, size);
 }
 
 /* Copy past ASan, which guards the room between the variables. */
