@@ -3,7 +3,8 @@
 #   /* sources: hw/nvme/nvme.c hw/disk.c */
 #   /* libs: -lZydis */
 UNIT_TESTS  := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
-UNIT_CFLAGS := -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
+UNIT_CHECKS := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+UNIT_CFLAGS := -std=gnu11 -g $(UNIT_CHECKS) -fno-omit-frame-pointer \
 	       -Itests/unit/include -Itests/unit -Iinclude -I. -include $(BUILD)/autoconf.h $(WARN) -Wno-missing-prototypes
 
 # A source that several tests name is compiled once.  $(BUILD)/unit/links.mk says what each program is linked with.
@@ -45,6 +46,7 @@ unit: $(UNIT_TESTS:test_%=unit-%) ## Run the unit tests on the host (ASan, UBSan
 FUZZERS	    := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 FUZZ_CC	    ?= clang
 FUZZ_CFLAGS := $(UNIT_CFLAGS) -Itests/fuzz
+FUZZ_LINK   := -fsanitize=fuzzer -T tests/fuzz/lib/state.lds
 FUZZ_OBJ    := $(BUILD)/fuzz/obj
 # All but the harness's own files have their variables set back before each input, and tell libFuzzer what they compare; page
 # tables do so a thousand times for each input that begins with new ones.
@@ -68,7 +70,7 @@ $(BUILD)/fuzz/links.mk: scripts/unit-links $(FUZZERS:%=tests/fuzz/%.c)
 	@scripts/unit-links '$(BUILD)/fuzz' $(FUZZERS:%=tests/fuzz/%.c) >$@
 
 $(FUZZERS:%=$(BUILD)/fuzz/%):
-	@$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer -T tests/fuzz/lib/state.lds -o $@ $(filter %.o,$^) $(UNIT_LIBS)
+	@$(FUZZ_CC) $(FUZZ_CFLAGS) $(FUZZ_LINK) -o $@ $(filter %.o,$^) $(UNIT_LIBS)
 
 fuzz-programs: $(FUZZERS:%=$(BUILD)/fuzz/%) ## Build the fuzzers without running them
 
@@ -80,6 +82,17 @@ endif
 TIME ?= 60
 fuzz: fuzz-programs ## Run each fuzzer for TIME seconds (60), or those that FUZZ='queue net' names
 	@BUILD='$(BUILD)' scripts/fuzz --time '$(TIME)' $(FUZZ)
+
+planted: ## Tell which of the faults in tests/planted the tests find, with TIME seconds (60) for each fuzzer
+	@scripts/planted --time '$(TIME)' $(PLANTED)
+
+# The same programs once more, by gcc with its counters; replay.c takes the place of libFuzzer.
+COVERAGE := BUILD='$(BUILD)/coverage' UNIT_CHECKS='-O1 --coverage' FUZZ_CC='$(HOSTCC)' FUZZ_STATE= FUZZ_TRACE= \
+	    FUZZ_LINK=tests/fuzz/lib/replay.c
+coverage: ## Measure what the unit tests and the fuzzers' kept inputs execute, and compare with the floors
+	@$(MAKE) -s --no-print-directory $(COVERAGE) unit-programs
+	@$(MAKE) -s --no-print-directory $(COVERAGE) fuzz-programs
+	@scripts/coverage '$(BUILD)/coverage'
 
 # Devices that no emulator has, as a process (scripts/veneer-qemu --nic r8168); the unit tests link the same models.
 MODELS := $(filter-out tests/models/main.c tests/models/vfio_user.c,$(wildcard tests/models/*.c))
@@ -123,5 +136,5 @@ check-deps: $(BUILD)/veneer.relocs ## Prove that hv, virtio and hw do not know e
 	@scripts/check-symbols '$(BUILD)'
 	@scripts/segments check '$(BUILD)'
 
-.PHONY: unit unit-programs fuzz fuzz-programs check check-all check-slow check-kvm guest-matrix check-tools check-vm \
-	check-style check-deps
+.PHONY: unit unit-programs fuzz fuzz-programs planted coverage check check-all check-slow check-kvm guest-matrix check-tools \
+	check-vm check-style check-deps

@@ -36,6 +36,22 @@ fuzz() {
 	fuzz --time 600
 }
 
+# bats test_tags=slow
+@test "fuzz: each planted fault is found within ten minutes" {
+	run scripts/planted --time 600
+	echo "$output"
+	assert_equal "$status" 0
+	assert_equal "$(grep -c '| fuzz .* | found, ' <<<"$output")" "$(grep -l '^found by fuzz' tests/planted/*.patch | wc -l)"
+}
+
+# bats test_tags=slow
+@test "fuzz: the lines that unit tests and fuzzers execute keep the floors" {
+	run make -s --no-print-directory BUILD="$BUILD" coverage
+	echo "$output"
+	assert_equal "$status" 0
+	assert_line --regexp '^. .virtio. . [1-9][0-9]{3} . '
+}
+
 @test "fuzz: an input on which a fuzzer ends is reported and kept; wrong use" {
 	mkdir -p "$BATS_TEST_TMPDIR/fuzz"
 	printf '#!/bin/bash\necho bad input >in\nprintf "#9\\tNEW\\nbad pointer\\nTest unit written to in\\n" >&2\nexit 77\n' |
@@ -48,4 +64,6 @@ fuzz() {
 	assert_line "$(echo bad input | base64)"
 	run -2 scripts/fuzz --time soon
 	run -2 scripts/fuzz nothing
+	run -2 scripts/planted --time soon
+	run -2 scripts/planted nothing
 }
