@@ -56,14 +56,14 @@ static const struct igc_chip chips[] = {
 	PCH("i219v8", 0x15e0, PCH_I219), PCH("i219lm9", 0x15e1, PCH_I219), PCH("i219v9", 0x15e2, PCH_I219),
 	PCH("i219lm10", 0x0d4e, PCH_I219), PCH("i219v10", 0x0d4f, PCH_I219), PCH("i219lm11", 0x0d4c, PCH_I219),
 	PCH("i219v11", 0x0d4d, PCH_I219), PCH("i219lm12", 0x0d53, PCH_I219), PCH("i219v12", 0x0d55, PCH_I219),
-	PCH("i219lm13", 0x15fb, PCH_I219), PCH("i219v13", 0x15fc, PCH_I219), PCH("i219lm14", 0x15f9, PCH_I219),
-	PCH("i219v14", 0x15fa, PCH_I219), PCH("i219lm15", 0x15f4, PCH_I219), PCH("i219v15", 0x15f5, PCH_I219),
-	PCH("i219lm16", 0x1a1e, PCH_I219), PCH("i219v16", 0x1a1f, PCH_I219), PCH("i219lm17", 0x1a1c, PCH_I219),
-	PCH("i219v17", 0x1a1d, PCH_I219), PCH("i219lm18", 0x550a, PCH_I219), PCH("i219v18", 0x550b, PCH_I219),
-	PCH("i219lm19", 0x550c, PCH_I219), PCH("i219v19", 0x550d, PCH_I219), PCH("i219lm20", 0x550e, PCH_I219),
-	PCH("i219v20", 0x550f, PCH_I219), PCH("i219lm21", 0x5510, PCH_I219), PCH("i219v21", 0x5511, PCH_I219),
-	PCH("i219lm22", 0x0dc7, PCH_I219), PCH("i219v22", 0x0dc8, PCH_I219), PCH("i219lm23", 0x0dc5, PCH_I219),
-	PCH("i219v23", 0x0dc6, PCH_I219),
+	PCH("i219lm13", 0x15fb, PCH_I219T), PCH("i219v13", 0x15fc, PCH_I219T), PCH("i219lm14", 0x15f9, PCH_I219T),
+	PCH("i219v14", 0x15fa, PCH_I219T), PCH("i219lm15", 0x15f4, PCH_I219T), PCH("i219v15", 0x15f5, PCH_I219T),
+	PCH("i219lm16", 0x1a1e, PCH_I219T), PCH("i219v16", 0x1a1f, PCH_I219T), PCH("i219lm17", 0x1a1c, PCH_I219T),
+	PCH("i219v17", 0x1a1d, PCH_I219T), PCH("i219lm18", 0x550a, PCH_I219T), PCH("i219v18", 0x550b, PCH_I219T),
+	PCH("i219lm19", 0x550c, PCH_I219T), PCH("i219v19", 0x550d, PCH_I219T), PCH("i219lm20", 0x550e, PCH_I219T),
+	PCH("i219v20", 0x550f, PCH_I219T), PCH("i219lm21", 0x5510, PCH_I219T), PCH("i219v21", 0x5511, PCH_I219T),
+	PCH("i219lm22", 0x0dc7, PCH_I219T), PCH("i219v22", 0x0dc8, PCH_I219T), PCH("i219lm23", 0x0dc5, PCH_I219T),
+	PCH("i219v23", 0x0dc6, PCH_I219T),
 };
 
 static struct igc *of(struct model *m)
@@ -601,7 +601,7 @@ static void make_pch(struct igc *c)
 	c->m.pci = (struct model_pci) {
 		.vendor = 0x8086, .device = c->chip->device, .subsys_vendor = 0x8086, .subsys = 0x0000,
 		.revision = c->chip->revision, .class_code = 0x020000, .msi = true,
-		.bar = { [0] = { .size = I_SPACE }, [1] = { .size = c->chip->pch == PCH_I219 ? 0 : 4096 } },
+		.bar = { [0] = { .size = I_SPACE }, [1] = { .size = c->chip->pch >= PCH_I219 ? 0 : 4096 } },
 	};
 }
 

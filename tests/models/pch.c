@@ -11,7 +11,7 @@
 
 enum {
 	STRAP = 0x0c, FEXTNVM6 = 0x10, FEXTNVM4 = 0x24, FEXTNVM = 0x28, KMRN = 0x34, EXTCNF = 0xf00, H2ME = 0x5b50,
-	FWSM = 0x5b54, SYNC = 0x5b5c, FLASH_I219 = 0xe000, FLASH_SIZE = 0x100,
+	FWSM = 0x5b54, SYNC = 0x5b5c, FFLT_DBG = 0x5f04, FLASH_I219 = 0xe000, FLASH_SIZE = 0x100,
 	/* in the flash's registers */
 	GFPREG = 0x00, HSFSTS = 0x04, FADDR = 0x08, FDATA = 0x10,
 };
@@ -32,6 +32,7 @@ enum {
 #define H2ME_ENFORCE	0x1000u
 #define KMRN_READ	0x00200000u
 #define PLL_CLK		0x0100u		/* FEXTNVM6 */
+#define DMA_CLK		0x1000u		/* FFLT_DBG: never gated */
 #define BEACON_8US	7u		/* FEXTNVM4 */
 #define SECTOR		0x00020001u	/* GFPREG: two banks of 4 KiB, from 4 KiB on */
 #define FLASH_BASE	0x1000u
@@ -47,7 +48,7 @@ enum {
 #define ENGINE_ULP_US	20000u
 #define TROUBLES	256u
 
-static bool is_i219(const struct igc *c) { return c->chip->pch == PCH_I219; }
+static bool is_i219(const struct igc *c) { return c->chip->pch >= PCH_I219; }
 bool pch_has_flag(const struct igc *c) { return igc_get(c, EXTCNF) & FLAG; }
 
 /* --- the flash --- */
@@ -297,6 +298,8 @@ static const char *trouble(const struct igc *c)
 		return "another beacon duration than 8 us, with which an I217 loses frames";
 	if (c->chip->pch == PCH_I218LP && pch_k1(c) && igc_speed(c) == 1000 && !(igc_get(c, FEXTNVM6) & PLL_CLK))
 		return "K1 on at 1000 Mb/s without the clock request, where an I218 stops its DMA";
+	if (c->chip->pch == PCH_I219T && !(igc_get(c, FFLT_DBG) & DMA_CLK))
+		return "the DMA clock gated, when an I219 from (13) on loses frames";
 	return NULL;
 }
 

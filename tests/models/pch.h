@@ -13,8 +13,8 @@
 
 struct igc;
 
-/* Generations, by what differs.  I218 with ULP: those of the small chipsets (LP), and the third kind. */
-enum pch_kind { PCH_82579, PCH_I217, PCH_I218LP, PCH_I219 };
+/* Generations, by what differs.  I218 with ULP: those of the small chipsets (LP), and the third kind; I219T: from (13) on. */
+enum pch_kind { PCH_82579, PCH_I217, PCH_I218LP, PCH_I219, PCH_I219T };
 
 #define PCH_PAGES	64u		/* of the PHY, from 768 on */
 #define PCH_PAGE_FIRST	768u

@@ -142,14 +142,14 @@ static void write_mii(struct igc *c, unsigned reg, uint16_t value)
 		*p = value;
 }
 
-/* Of the page that is selected; 0 is the first.  0: there is none. */
+/* Of the page that is selected; the first by 0, not by its number.  0: there is none. */
 static unsigned page_number(struct igc *c)
 {
 	unsigned number = c->pch.page_at >> 5;
 
 	if (!number)
 		return PCH_PAGE_FIRST;
-	if (number >= PCH_PAGE_FIRST && number < PCH_PAGE_FIRST + PCH_PAGES)
+	if (number > PCH_PAGE_FIRST && number < PCH_PAGE_FIRST + PCH_PAGES)
 		return number;
 	igc_broken(c, "page %u of the PHY", number);
 	return 0;
@@ -204,7 +204,7 @@ void pch_mdic(struct igc *c, uint32_t v)
 
 	if (!pch_has_flag(c))
 		igc_broken(c, "MDIC %08x without the software flag", v);
-	if (igc_now(c) < c->mdic_us)
+	if (igc_now(c) < c->mdic_us && !c->phy_dead)
 		igc_broken(c, "MDIC %08x is written while it is busy", v);
 	c->mdic_us = c->phy_dead ? MODEL_NEVER : igc_now(c) + MDIC_US;
 	if (!reached(c) || (addr != AT_PAGES && addr != AT_MII))

@@ -455,12 +455,13 @@ static uint16_t *chip_phy(struct chip *c, uint32_t v)
 
 	if (addr < 1 || addr > (c->pch ? 2u : 1u))
 		host_fail(__FILE__, __LINE__, "no PHY at address %u", addr);
-	if (c->pch && reg == PHY_PAGE_SELECT && (FIELD_GET(MDIC_DATA, v) >> 5 >= 768) != (addr == 1))
+	/* At address 1 page 768 is selected by 0, the next by their numbers. */
+	if (c->pch && reg == PHY_PAGE_SELECT && (!FIELD_GET(MDIC_DATA, v) || FIELD_GET(MDIC_DATA, v) >> 5 > 768) != (addr == 1))
 		host_fail(__FILE__, __LINE__, "page %u at PHY address %u", FIELD_GET(MDIC_DATA, v) >> 5, addr);
 	if (c->i210 && reg != PHY_PAGE_SELECT_I210 && c->phy[1][PHY_PAGE_SELECT_I210])
 		return &c->paged[c->phy[1][PHY_PAGE_SELECT_I210]][reg];
 	if (c->pch && reg > 15 && reg != PHY_PAGE_SELECT)
-		return &c->paged[c->phy[addr][PHY_PAGE_SELECT] >> 5][reg];
+		return &c->paged[addr == 1 && !c->phy[1][PHY_PAGE_SELECT] ? 768 : c->phy[addr][PHY_PAGE_SELECT] >> 5][reg];
 	return &c->phy[addr][reg];
 }
 

@@ -3,7 +3,6 @@
 # The network cards of Intel's chipsets, 82579, I217, I218 and I219, which no emulator has: a register model of tests/models, a
 # process behind QEMU 11.  Linux's own driver (e1000e of Debian 6.1) judges the model, then Veneer drives it.
 # shellcheck disable=SC2154 # models.bash and guest.bash set transfer, nics and HTTP_DIR
-# shellcheck disable=SC2034 # NATIVE is for guest.bash
 load ../lib/guest
 load ../lib/models
 
@@ -16,6 +15,25 @@ IDS=(82579lm 82579v i217lm i217v i218lm i218v i218lm2 i218v2 i218lm3 i218v3 i219
 # five N: sets nics to the Nth five of all ids.
 five() {
 	cards i219 ,autoneg-ms=500 "${IDS[@]:$((5 * $1)):5}"
+}
+
+# One boot.
+@test "i219: an I219 left asleep: woken, hidden, DHCP, 2 MiB down and up, the cable pulled and put back" {
+	transfer 2
+	linux_start lspci,net,link "$transfer" --nic "i219,ulp-left=1,control=$PWD/nic"
+	guest_wait_for 'GUEST: the carrier is there' 300
+	echo link=0 >nic
+	guest_wait_for 'GUEST: the carrier is lost' 30
+	echo link=1 >nic
+	guest_end
+	check_transfers 1
+	lawful 1
+	said "disks: 0 cards: 1"
+	[ -n "${NATIVE:-}" ] || for way in intel-conf1 linux-sysfs; do
+		said "$way: 00:03.0 1af4:1000"
+		not_said "$way: .* 8086:15b8"
+	done
+	[ -n "${NATIVE:-}" ] || ! grep -aE "veneer: (warning|error).*e1000e" "$(serial)"
 }
 
 # What is wrong with a model is no business of these: they are driven by somebody else's driver.
@@ -56,4 +74,57 @@ five() {
 		check_transfers "$known"
 		lawful "$known"
 	done
+}
+
+# bats test_tags=slow
+@test "i219: Veneer drives 82579V, I217-LM, I218-V (2), I219-V (7) and I219-V (17), 64 MiB down and up" {
+	veneer_only
+	transfer 64
+	cards i219 ,autoneg-ms=1500,phy-off=1 82579v i217lm i218v2 i219v7 i219v17
+	linux_run net "$transfer" --mem 5G "${nics[@]}"
+	said "cards: 5"
+	check_transfers 5
+	lawful 5
+}
+
+# bats test_tags=slow
+@test "i219: Veneer wakes a PHY that lost its way, that sleeps with an engine, and that was kept slow" {
+	veneer_only
+	transfer 8
+	linux_run net "$transfer" --nic i219,chip=82579lm,phy-lost=1 --nic i219,chip=i218v,phy-lost=1 \
+		--nic i219,chip=i219lm,ulp-left=1,me=1,me-blocks=1 --nic i219,chip=i219v14,lplu-left=1
+	said "cards: 4"
+	check_transfers 4
+	lawful 4
+	[ "$(grep -ac 'the PHY does not answer: switching its power' "$(serial)")" = 2 ]
+	[ "$(grep -ac 'link up 1000 Mb/s full duplex' "$(serial)")" = 4 ]
+}
+
+# bats test_tags=slow
+@test "i219: the hobby OS fetches a file through a 82579LM" {
+	veneer_only
+	mkdir tftp
+	random_file tftp/file 1
+	guest_run --kernel "$BUILD/hobby-os.elf" --tftp tftp --nic i219,chip=82579lm \
+		--cmdline 'net=dhcp run="tftp 10.0.2.2 file; ping 10.0.2.2 3; exit 0"'
+	grep -aE "tftp: file 1048576 bytes .* sha256 $(sha_of tftp/file)" "$(serial)"
+	grep -a "ping: 10.0.2.2 answers, seq 3" "$(serial)"
+	grep -a "e1000e0: 82579LM at 00:03.0, MAC .* link up 1000 Mb/s full duplex" "$(serial)"
+	lawful 1
+}
+
+# bats test_tags=slow
+@test "i219: under load a transmitter that hangs is reset and cuts no more; lost interrupts are made up for" {
+	veneer_only
+	transfer 48
+	linux_start net "$transfer" --nic "i219,chip=i219v7,control=$PWD/nic"
+	guest_wait_for 'GUEST: download 0' 300
+	sleep 1
+	echo lose-irqs=3 >nic
+	sleep 1
+	echo tx-stuck=1 >nic
+	guest_wait_for 'e1000e0: transmitter hangs: at descriptor .* no more segmentation' 60
+	guest_end
+	check_transfers 1
+	lawful 1
 }

@@ -127,6 +127,13 @@ static void setup_pch(struct intel_nic *n)
 	intel_set(n, REG_CTRL_EXT, 0, BIT(22) | CTRL_EXT_RO_DIS);
 	intel_set(n, REG_TARC0, 0, BIT(23) | BIT(24) | BIT(26) | BIT(27));
 	intel_set(n, REG_RFCTL, 0, RFCTL_NFSW_DIS | RFCTL_NFSR_DIS);
+	/* Errata of lost frames and, on I218 for small chipsets, of DMA that stops while the PHY is idle at 1000 Mb/s. */
+	if (!intel_quirk(n, INTEL_Q_82579))
+		intel_set(n, REG_FEXTNVM4, 0, FEXTNVM4_BEACON_8US);
+	if (intel_quirk(n, INTEL_Q_ULP) && !intel_quirk(n, INTEL_Q_FLUSH))
+		intel_set(n, REG_FEXTNVM6, 0, FEXTNVM6_PLL_CLK);
+	if (intel_quirk(n, INTEL_Q_TGP))
+		intel_set(n, REG_FFLT_DBG, 0, FFLT_DBG_DMA_CLK);
 	if (intel_quirk(n, INTEL_Q_SPT)) {
 		/* At most two requests in flight instead of three: a third can overrun the transmit buffer. */
 		intel_set(n, REG_IOSFPC, 0, IOSFPC_HANG_FIX);
@@ -155,7 +162,7 @@ static void e1000e_prepare(struct intel_nic *n)
 {
 	if (intel_quirk(n, INTEL_Q_82574))
 		intel_aspm_off(n);
-	intel_ulp_off(n);
+	pch_prepare(n);
 }
 
 const struct intel_family e1000e_family = {

@@ -3,18 +3,20 @@
 #include "intel.h"
 
 /* I217, and the I218-LM and I218-V with ids 15a0 and 15a1, have no ULP. */
+#define I82579	(INTEL_Q_PCH | INTEL_Q_82579)
 #define I217	INTEL_Q_PCH
 #define I218	(INTEL_Q_PCH | INTEL_Q_ULP)
 #define I219	(I218 | INTEL_Q_FLUSH)
 #define I219_1	(I219 | INTEL_Q_SPT)
+#define I219_T	(I219 | INTEL_Q_TGP)
 #define ID(dev, name, q) { .vendor = 0x8086, .device = dev, .model = name, .quirks = q }
 
 static const struct hw_id ids[] = {
 	{ .vendor = 0x8086, .device = 0x10d3, .model = "82574L", .quirks = INTEL_Q_82574, .emulated = true },
 	ID(0x10f6, "82574LA", INTEL_Q_82574),
 	ID(0x150c, "82583V", INTEL_Q_82574),
-	ID(0x1502, "82579LM", INTEL_Q_PCH),
-	ID(0x1503, "82579V", INTEL_Q_PCH),
+	ID(0x1502, "82579LM", I82579),
+	ID(0x1503, "82579V", I82579),
 	ID(0x153a, "I217-LM", I217),
 	ID(0x153b, "I217-V", I217),
 	ID(0x155a, "I218-LM", I218),
@@ -46,28 +48,28 @@ static const struct hw_id ids[] = {
 	ID(0x0d4d, "I219-V (11)", I219),
 	ID(0x0d53, "I219-LM (12)", I219),
 	ID(0x0d55, "I219-V (12)", I219),
-	ID(0x15fb, "I219-LM (13)", I219),
-	ID(0x15fc, "I219-V (13)", I219),
-	ID(0x15f9, "I219-LM (14)", I219),
-	ID(0x15fa, "I219-V (14)", I219),
-	ID(0x15f4, "I219-LM (15)", I219),
-	ID(0x15f5, "I219-V (15)", I219),
-	ID(0x1a1e, "I219-LM (16)", I219),
-	ID(0x1a1f, "I219-V (16)", I219),
-	ID(0x1a1c, "I219-LM (17)", I219),
-	ID(0x1a1d, "I219-V (17)", I219),
-	ID(0x550a, "I219-LM (18)", I219),
-	ID(0x550b, "I219-V (18)", I219),
-	ID(0x550c, "I219-LM (19)", I219),
-	ID(0x550d, "I219-V (19)", I219),
-	ID(0x550e, "I219-LM (20)", I219),
-	ID(0x550f, "I219-V (20)", I219),
-	ID(0x5510, "I219-LM (21)", I219),
-	ID(0x5511, "I219-V (21)", I219),
-	ID(0x0dc7, "I219-LM (22)", I219),
-	ID(0x0dc8, "I219-V (22)", I219),
-	ID(0x0dc5, "I219-LM (23)", I219),
-	ID(0x0dc6, "I219-V (23)", I219),
+	ID(0x15fb, "I219-LM (13)", I219_T),
+	ID(0x15fc, "I219-V (13)", I219_T),
+	ID(0x15f9, "I219-LM (14)", I219_T),
+	ID(0x15fa, "I219-V (14)", I219_T),
+	ID(0x15f4, "I219-LM (15)", I219_T),
+	ID(0x15f5, "I219-V (15)", I219_T),
+	ID(0x1a1e, "I219-LM (16)", I219_T),
+	ID(0x1a1f, "I219-V (16)", I219_T),
+	ID(0x1a1c, "I219-LM (17)", I219_T),
+	ID(0x1a1d, "I219-V (17)", I219_T),
+	ID(0x550a, "I219-LM (18)", I219_T),
+	ID(0x550b, "I219-V (18)", I219_T),
+	ID(0x550c, "I219-LM (19)", I219_T),
+	ID(0x550d, "I219-V (19)", I219_T),
+	ID(0x550e, "I219-LM (20)", I219_T),
+	ID(0x550f, "I219-V (20)", I219_T),
+	ID(0x5510, "I219-LM (21)", I219_T),
+	ID(0x5511, "I219-V (21)", I219_T),
+	ID(0x0dc7, "I219-LM (22)", I219_T),
+	ID(0x0dc8, "I219-V (22)", I219_T),
+	ID(0x0dc5, "I219-LM (23)", I219_T),
+	ID(0x0dc6, "I219-V (23)", I219_T),
 };
 
 static int e1000e_probe(const struct pci_dev *pci, const struct hw_id *id, unsigned unit, struct hw_dev **out)

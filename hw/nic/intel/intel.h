@@ -22,6 +22,8 @@
 #define INTEL_Q_FLUSH		BIT(7)	/* flush the rings before a reset, or the chip hangs (I219) */
 #define INTEL_Q_SPT		BIT(8)	/* first I219 generation: transmit hang and corruption errata */
 #define INTEL_Q_VFTA		BIT(9)	/* the chip may drop a write to VFTA: repeat each (I350) */
+#define INTEL_Q_82579		BIT(11)	/* loses frames with K1 on */
+#define INTEL_Q_TGP		BIT(12)	/* I219 that loses frames when its DMA clock is gated */
 #define INTEL_Q_I210		BIT(10)	/* the PHY's page select is register 22; the PHY's clock may fail at power-on */
 
 #define INTEL_RING_SIZE	256u		/* descriptors; RDLEN and TDLEN are multiples of 128 bytes, 8 descriptors */
@@ -261,7 +263,9 @@ int intel_phy_write(struct intel_nic *n, uint32_t reg, uint16_t v);
 int intel_phy_power_up(struct intel_nic *n);
 int intel_swflag_take(struct intel_nic *n);		/* guards PHY and NVM (PCH), MDIO (82574), the PHY (igb) */
 void intel_swflag_give(struct intel_nic *n);
-void intel_ulp_off(struct intel_nic *n);
+
+/* pch.c: once at probe, before the first reset; does nothing on other chips.  Sleeps up to some 3 s; logs. */
+void pch_prepare(struct intel_nic *n);
 
 /*
  * igb.c, for igc. igb_one_queue() sets up the first queue, which stays off, one vector, and the longest frame; @srrctl is the

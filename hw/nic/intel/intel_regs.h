@@ -24,6 +24,8 @@ struct intel_bit {
 #define  CTRL_ILOS		BIT(7)
 #define  CTRL_FRCSPD		BIT(11)
 #define  CTRL_FRCDPX		BIT(12)
+#define  CTRL_LANPHYPC_OVERRIDE	BIT(16)		/* PCH: the next bit drives the line that switches the PHY's power */
+#define  CTRL_LANPHYPC		BIT(17)
 #define  CTRL_RST		BIT(26)
 #define  CTRL_RFCE		BIT(27)
 #define  CTRL_TFCE		BIT(28)
@@ -62,6 +64,7 @@ struct intel_bit {
 #define  EERD_ADDR		GENMASK(15, 2)
 
 #define REG_CTRL_EXT		0x00018
+#define  CTRL_EXT_LPCD		BIT(2)		/* PCH: the PHY has its power again */
 #define  CTRL_EXT_FORCE_SMBUS	BIT(11)		/* PCH */
 #define  CTRL_EXT_RO_DIS	BIT(17)
 #define  CTRL_EXT_IAME		BIT(27)		/* PCI Express: a read of ICR masks the causes in IAM */
@@ -79,6 +82,13 @@ struct intel_bit {
 #define  MDIC_READY		BIT(28)
 #define  MDIC_ERROR		BIT(30)
 
+#define REG_FEXTNVM6		0x00010		/* PCH, where others have EECD */
+#define  FEXTNVM6_PLL_CLK	BIT(8)
+#define REG_FEXTNVM4		0x00024		/* PCH */
+#define  FEXTNVM4_BEACON_8US	7u
+#define REG_FEXTNVM3		0x0003c		/* PCH */
+#define  FEXTNVM3_COUNTER	GENMASK(27, 26)	/* until the PHY is set up */
+#define   FEXTNVM3_50MS		2u
 #define REG_FCAL		0x00028
 #define REG_FCAH		0x0002c
 #define REG_FCT			0x00030
@@ -199,6 +209,8 @@ struct intel_bit {
 	{ FWSM_PCIM2PCI, "PCIM2PCI" } }
 #define REG_GCR2		0x05b64
 #define  GCR2_82574_FIX		BIT(0)
+#define REG_FFLT_DBG		0x05f04		/* PCH */
+#define  FFLT_DBG_DMA_CLK	BIT(12)		/* never gate the clock of DMA */
 #define REG_FEXTNVM7		0x000e4		/* PCH */
 #define  FEXTNVM7_SMB_PERST_OFF	BIT(5)
 #define REG_FEXTNVM11		0x05bbc		/* PCH with I219 */
@@ -221,11 +233,18 @@ struct intel_bit {
 #define  BMCR_AN_ENABLE		BIT(12)
 #define PHY_BMSR		1
 #define  BMSR_AN_COMPLETE	BIT(5)
+#define PHY_ID1			2
 #define PHY_PAGE_SELECT		31
 #define PHY_PAGE_SELECT_I210	22		/* the page's number */
 #define PHY_PAGED(page, reg)	((uint32_t)(page) << 5 | (reg))
 #define PHY_PAGE		GENMASK(15, 5)
 #define PHY_REG			GENMASK(4, 0)
+#define PHY_OEM			PHY_PAGED(768, 25)
+#define  OEM_LPLU		BIT(2)		/* as slow a link as there is */
+#define  OEM_GBE_OFF		BIT(6)
+#define  OEM_AN_RESTART		BIT(10)
+#define PHY_LPI_CTRL		PHY_PAGED(772, 20)
+#define  LPI_CTRL_ON		GENMASK(14, 13)	/* at 100, at 1000 Mb/s */
 #define PHY_PM_CTRL		PHY_PAGED(770, 17)
 #define  PM_CTRL_K1		BIT(14)
 #define PHY_SMB_CTRL		PHY_PAGED(769, 23)
