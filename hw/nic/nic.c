@@ -595,10 +595,10 @@ static void nic_announce(const struct nic *nic, const struct hw_id *id)
 }
 
 
-static int take_over(struct nic *nic)
+static int take_over(const struct nic_driver *drv, struct nic *nic)
 {
 	struct nic_link l;
-	int err = nic->ops->attach(nic);
+	int err = drv->attach(nic);
 
 	if (err)
 		return err;
@@ -622,12 +622,13 @@ static int take_over(struct nic *nic)
 	return 0;
 }
 
-static void fill_in(struct nic *nic, const struct nic_driver *drv, const struct pci_dev *pci, const struct hw_id *id)
+static void fill_in(struct nic *nic, const struct nic_driver *drv, const struct nic_ops *ops, const struct pci_dev *pci,
+		    const struct hw_id *id)
 {
-	nic->ops = drv->ops;
+	nic->ops = ops;
 	nic->kind = drv->kind;
 	nic->quirks = id->quirks;
-	nic->hw.ops = drv->ops->intx_test ? &nic_line_ops : &nic_msi_ops;
+	nic->hw.ops = ops->intx_test ? &nic_line_ops : &nic_msi_ops;
 	nic->hw.pci = pci;
 	nic->hw.nic = nic;
 	nic->name = nic->hw.name;
@@ -637,15 +638,15 @@ static void fill_in(struct nic *nic, const struct nic_driver *drv, const struct 
 	nic->txq[0].mask = drv->tx_tokens - 1;
 }
 
-int nic_probe(const struct nic_driver *drv, const struct pci_dev *pci, const struct hw_id *id, unsigned unit,
-	      struct hw_dev **out)
+int nic_probe(const struct nic_driver *drv, const struct nic_ops *ops, const struct pci_dev *pci, const struct hw_id *id,
+	      unsigned unit, struct hw_dev **out)
 {
 	struct nic *nic = mem_alloc(drv->size, 64);
 	int err = -ERR_NOMEM;
 
 	if (!nic)
 		goto failed;
-	fill_in(nic, drv, pci, id);
+	fill_in(nic, drv, ops, pci, id);
 	fmt_string(nic->hw.name, sizeof(nic->hw.name), "%s%u", drv->prefix, unit);
 	nic->txq[0].token = mem_alloc(drv->tx_tokens * sizeof(void *), 16);
 	if (!nic->txq[0].token)
@@ -653,7 +654,7 @@ int nic_probe(const struct nic_driver *drv, const struct pci_dev *pci, const str
 	pci_power_on(pci);
 	/* Enable decoding, but leave bus mastering unchanged: until the reset the chip may still use firmware's rings. */
 	pci_write16(pci, PCI_COMMAND, pci_read16(pci, PCI_COMMAND) | PCI_CMD_IO | PCI_CMD_MEM);
-	err = take_over(nic);
+	err = take_over(drv, nic);
 	if (err)
 		goto off;
 	/* hw.ops are the core's functions and refer to no driver, so name the driver's part of the image here. */
@@ -666,7 +667,7 @@ int nic_probe(const struct nic_driver *drv, const struct pci_dev *pci, const str
 
 off:
 	pci_master_off(pci);
-	nic->ops->detach(nic);
+	drv->detach(nic);
 	mem_free(nic->txq[0].token);
 free_nic:
 	mem_free(nic);

@@ -124,7 +124,7 @@ static void skel_filter_write(struct nic *nic)
 }
 
 /* Map the registers, allocate, reset.  Step 3: read the permanent address, from the chip after its reset or from its EEPROM. */
-static int skel_attach(struct nic *nic)
+START_ONLY_CODE static int skel_attach(struct nic *nic)
 {
 	static const uint8_t placeholder[6] = { 0x02 };
 	struct skel *s = to_skel(nic);
@@ -145,14 +145,12 @@ static int skel_attach(struct nic *nic)
 	return 0;
 }
 
-static void skel_detach(struct nic *nic)
+START_ONLY_CODE static void skel_detach(struct nic *nic)
 {
 	mem_free(to_skel(nic)->rings);
 }
 
 static const struct nic_ops skel_ops = {
-	.attach = skel_attach,
-	.detach = skel_detach,
 	.reset = skel_reset,
 	.setup = skel_setup,
 	.run = skel_run,
@@ -172,9 +170,11 @@ static const struct nic_ops skel_ops = {
 
 static int skel_probe(const struct pci_dev *pci, const struct hw_id *id, unsigned unit, struct hw_dev **out)
 {
-	const struct nic_driver drv = { "skel", sizeof(struct skel), SKEL_SLOTS, &skel_ops };
+	START_ONLY_TABLE static const struct nic_driver drv = {
+		"skel", sizeof(struct skel), SKEL_SLOTS, skel_attach, skel_detach, NULL
+	};
 
-	return nic_probe(&drv, pci, id, unit, out);
+	return nic_probe(&drv, &skel_ops, pci, id, unit, out);
 }
 
 /* No function has this class.  Without the class, HW_ANY as vendor and device would match every function. */

@@ -154,21 +154,6 @@ struct nic_counter {
 /* In the order in which to write a driver.  Only operations marked "may be NULL" are optional. */
 struct nic_ops {
 	/*
-	 * Map the registers, allocate the rings, reset(), read the permanent address into nic->mac (the core checks it), set
-	 * the fields of struct nic marked "driver".  Start only; may wait as long as the chip needs.  At the call memory
-	 * decoding is on, bus mastering is as firmware left it, and all fields of the driver's structure are 0 except the
-	 * fields of struct nic that the core sets.  Returns 0, or a negative error:
-	 *   -ERR_NODEV	nothing is connected, or the chip does not answer
-	 *   others	a failure, after a log line that names it
-	 * After any error the function is hidden, and the guest gets no twin.  To refuse a chip that is not for this driver,
-	 * use hw_driver.fits or a range of revisions: the core then hides nothing, and the guest keeps the chip.
-	 */
-	int (*attach)(struct nic *nic);
-
-	/* After a failed probe: free the memory that attach() had allocated.  Bus mastering is off. */
-	void (*detach)(struct nic *nic);
-
-	/*
 	 * From any state, end DMA and interrupts, disable receiver and transmitter.  Returns 0, or a negative error after a
 	 * log line: the core then disables bus mastering.  At most some 30 ms; also called inside exits.
 	 */
@@ -331,13 +316,30 @@ struct nic_driver {
 	const char *prefix;		/* the name before the unit number: "e1000e", "rtl8139-" */
 	size_t size;			/* size of the driver's structure, whose first member is a struct nic */
 	unsigned tx_tokens;		/* per queue: a power of two, at least the number of frames that can be in flight */
-	const struct nic_ops *ops;
+	/*
+	 * Map the registers, allocate the rings, reset(), read the permanent address into nic->mac (the core checks it), set
+	 * the fields of struct nic marked "driver".  Start only; may wait as long as the chip needs.  At the call memory
+	 * decoding is on, bus mastering is as firmware left it, and all fields of the driver's structure are 0 except the
+	 * fields of struct nic that the core sets.  Returns 0, or a negative error:
+	 *   -ERR_NODEV	nothing is connected, or the chip does not answer
+	 *   others	a failure, after a log line that names it
+	 * After any error the function is hidden, and the guest gets no twin.  To refuse a chip that is not for this driver,
+	 * use hw_driver.fits or a range of revisions: the core then hides nothing, and the guest keeps the chip.
+	 */
+	int (*attach)(struct nic *nic);
+
+	/* After a failed probe: free the memory that attach() had allocated.  Bus mastering is off. */
+	void (*detach)(struct nic *nic);
+
 	const void *kind;		/* data of the driver's own, for drivers that share their ops */
 };
 
-/* The whole of hw_driver.probe.  See nic_ops.attach. */
-int nic_probe(const struct nic_driver *drv, const struct pci_dev *pci, const struct hw_id *id, unsigned unit,
-	      struct hw_dev **out);
+/*
+ * The whole of hw_driver.probe.  See nic_driver.attach.  @ops is no part of @drv, since @drv and its functions are unmapped before
+ * the guest runs (START_ONLY_TABLE, START_ONLY_CODE).
+ */
+int nic_probe(const struct nic_driver *drv, const struct nic_ops *ops, const struct pci_dev *pci, const struct hw_id *id,
+	      unsigned unit, struct hw_dev **out);
 
 static inline bool nic_runs(const struct nic *nic)
 {

@@ -36,6 +36,8 @@
 #define START_ONLY		__attribute__((section(".bss.start_only")))
 /* A function whose address the start keeps, but nobody after it. */
 #define START_ONLY_CODE		__attribute__((section(".text.start_only")))
+/* A constant table, with pointers in it, of the same kind. */
+#define START_ONLY_TABLE	__attribute__((section(".data.rel.ro.start_only")))
 #define UNUSED			__attribute__((unused))
 #define PRINTF_LIKE(f, a)	__attribute__((format(printf, f, a)))
 

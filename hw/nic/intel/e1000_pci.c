@@ -24,9 +24,11 @@ static const struct hw_id ids[] = {
 	ID(0x107c, "82541PI", INTEL_Q_IO_RESET),
 };
 
+START_ONLY_CODE static int attach(struct nic *nic) { return intel_attach(nic, NULL); }
+
 static int e1000_probe(const struct pci_dev *pci, const struct hw_id *id, unsigned unit, struct hw_dev **out)
 {
-	return intel_probe(pci, id, unit, &e1000_family, out);
+	return intel_probe(pci, id, unit, &e1000_family, attach, out);
 }
 
 static const struct hw_driver e1000_driver = {

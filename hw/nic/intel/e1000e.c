@@ -158,7 +158,7 @@ static void e1000e_setup(struct intel_nic *n)
 		setup_pch(n);
 }
 
-static void e1000e_prepare(struct intel_nic *n)
+START_ONLY_CODE void e1000e_prepare(struct intel_nic *n)
 {
 	if (intel_quirk(n, INTEL_Q_82574))
 		intel_aspm_off(n);
@@ -173,5 +173,4 @@ const struct intel_family e1000e_family = {
 	.rars_pch = 1,		/* the management engine owns RAR 1 and up, and may lock the shared ones */
 	.reset = e1000e_reset,
 	.setup = e1000e_setup,
-	.prepare = e1000e_prepare,
 };

@@ -72,9 +72,11 @@ static const struct hw_id ids[] = {
 	ID(0x0dc6, "I219-V (23)", I219_T),
 };
 
+START_ONLY_CODE static int attach(struct nic *nic) { return intel_attach(nic, e1000e_prepare); }
+
 static int e1000e_probe(const struct pci_dev *pci, const struct hw_id *id, unsigned unit, struct hw_dev **out)
 {
-	return intel_probe(pci, id, unit, &e1000e_family, out);
+	return intel_probe(pci, id, unit, &e1000e_family, attach, out);
 }
 
 static const struct hw_driver e1000e_driver = {

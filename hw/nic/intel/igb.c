@@ -146,7 +146,7 @@ void igb_phy_give(struct intel_nic *n)
  * workaround resets the PHY with a changed autoload word while the function is in D3.  Without a board to try that on, only log
  * the failure.
  */
-static void check_pll(struct intel_nic *n)
+START_ONLY_CODE void igb_prepare(struct intel_nic *n)
 {
 	uint16_t v = 0;
 
@@ -227,7 +227,6 @@ const struct intel_family igb_family = {
 	.rars = 16,
 	.reset = igb_reset,
 	.setup = igb_setup,
-	.prepare = check_pll,
 	.queues_on = igb_queues_on,
 	.phy_take = igb_phy_take,
 	.phy_give = igb_phy_give,

@@ -16,9 +16,11 @@ static const struct hw_id ids[] = {
 	MODELLED(0x1539, "I211", INTEL_Q_I210),
 };
 
+START_ONLY_CODE static int attach(struct nic *nic) { return intel_attach(nic, igb_prepare); }
+
 static int igb_probe(const struct pci_dev *pci, const struct hw_id *id, unsigned unit, struct hw_dev **out)
 {
-	return intel_probe(pci, id, unit, &igb_family, out);
+	return intel_probe(pci, id, unit, &igb_family, attach, out);
 }
 
 static const struct hw_driver igb_driver = {

@@ -44,7 +44,6 @@ const struct intel_family igc_family = {
 	.rars = 16,
 	.reset = igc_reset,
 	.setup = igc_setup,
-	.prepare = intel_aspm_off,
 	.queues_on = igb_queues_on,
 	.phy_take = igb_phy_take,
 	.phy_give = igb_phy_give,

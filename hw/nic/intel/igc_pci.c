@@ -21,9 +21,11 @@ static const struct hw_id ids[] = {
 	ID(0x125e, "I221-V"),
 };
 
+START_ONLY_CODE static int attach(struct nic *nic) { return intel_attach(nic, intel_aspm_off); }
+
 static int igc_probe(const struct pci_dev *pci, const struct hw_id *id, unsigned unit, struct hw_dev **out)
 {
-	return intel_probe(pci, id, unit, &igc_family, out);
+	return intel_probe(pci, id, unit, &igc_family, attach, out);
 }
 
 static const struct hw_driver igc_driver = {

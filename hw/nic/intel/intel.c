@@ -204,7 +204,7 @@ static void describe(struct intel_nic *n)
 	n->boundary = intel_quirk(n, INTEL_Q_64K) ? 0x10000 : 0;
 }
 
-static int intel_attach(struct nic *nic)
+START_ONLY_CODE int intel_attach(struct nic *nic, void (*prepare)(struct intel_nic *n))
 {
 	struct intel_nic *n = to_intel(nic);
 	uint8_t before[6];
@@ -226,8 +226,8 @@ static int intel_attach(struct nic *nic)
 	describe(n);
 	intel_rar_read(n, 0, before);
 	n->me_arbiter = intel_quirk(n, INTEL_Q_PCH) && (intel_rd(n, REG_FWSM) & FWSM_FW_VALID);
-	if (n->fam->prepare)
-		n->fam->prepare(n);
+	if (prepare)
+		prepare(n);
 	err = n->fam->reset(n);
 	if (err)
 		return err;
@@ -236,7 +236,7 @@ static int intel_attach(struct nic *nic)
 	return 0;
 }
 
-static void intel_detach(struct nic *nic)
+START_ONLY_CODE static void intel_detach(struct nic *nic)
 {
 	struct intel_nic *n = to_intel(nic);
 
@@ -246,8 +246,6 @@ static void intel_detach(struct nic *nic)
 }
 
 static const struct nic_ops intel_ops = {
-	.attach = intel_attach,
-	.detach = intel_detach,
 	.reset = intel_reset,
 	.setup = intel_setup,
 	.run = intel_run,
@@ -270,9 +268,9 @@ static const struct nic_ops intel_ops = {
 };
 
 int intel_probe(const struct pci_dev *pci, const struct hw_id *id, unsigned unit, const struct intel_family *fam,
-		struct hw_dev **out)
+		int (*attach)(struct nic *nic), struct hw_dev **out)
 {
-	const struct nic_driver drv = { fam->name, sizeof(struct intel_nic), INTEL_RING_SIZE, &intel_ops, fam };
+	const struct nic_driver drv = { fam->name, sizeof(struct intel_nic), INTEL_RING_SIZE, attach, intel_detach, fam };
 
-	return nic_probe(&drv, pci, id, unit, out);
+	return nic_probe(&drv, &intel_ops, pci, id, unit, out);
 }

@@ -105,12 +105,6 @@ struct intel_family {
 	/* After a reset, set the registers that the families do not share.  Receiver and transmitter are still off. */
 	void (*setup)(struct intel_nic *n);
 
-	/*
-	 * Once at probe, before the first reset: switch the link's power saving off, make the PHY reachable and awake.  May be
-	 * NULL.
-	 */
-	void (*prepare)(struct intel_nic *n);
-
 	/* Enable the queues, whose registers are set.  NULL if TCTL.EN and RCTL.EN are enough. */
 	void (*queues_on)(struct intel_nic *n);
 
@@ -217,10 +211,17 @@ static inline bool intel_quirk(const struct intel_nic *n, uint32_t q)
 	return n->nic.quirks & q;
 }
 
-/* The families, for the tables in *_pci.c. intel_probe() (intel.c) is the whole probe, see struct hw_driver. */
+/*
+ * The families, for the tables in *_pci.c.  intel_probe() (intel.c) is the whole probe, see struct hw_driver.  @attach calls
+ * intel_attach() with what the family wants once, at probe, before the first reset (or NULL): it switches the link's power saving
+ * off, makes the PHY reachable and wakes it.  It is no field of the family, because it is unmapped when the guest runs.
+ */
 extern const struct intel_family e1000_family, e1000e_family, igb_family, igc_family;
+int intel_attach(struct nic *nic, void (*prepare)(struct intel_nic *n));
 int intel_probe(const struct pci_dev *pci, const struct hw_id *id, unsigned unit, const struct intel_family *fam,
-		struct hw_dev **out);
+		int (*attach)(struct nic *nic), struct hw_dev **out);
+void e1000e_prepare(struct intel_nic *n);
+void igb_prepare(struct intel_nic *n);
 
 /*
  * intel_tx.c, intel_rx.c.  The _alloc() functions return 0 or -ERR_NOMEM; detach() frees.  Call the _empty() functions only

@@ -47,7 +47,7 @@ void intel_master_off(struct intel_nic *n)
  * loses throughput, because leaving L1 takes time.  Only the device's side is switched off: the device requests L1.  The
  * upstream port controls L0s of the other direction, which stays unchanged.
  */
-void intel_aspm_off(struct intel_nic *n)
+START_ONLY_CODE void intel_aspm_off(struct intel_nic *n)
 {
 	uint16_t at = n->nic.hw.pci->cap_exp + EXP_LINK_CONTROL;
 	uint16_t v = n->nic.hw.pci->cap_exp ? pci_read16(n->nic.hw.pci, at) : 0;

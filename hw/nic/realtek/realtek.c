@@ -255,7 +255,7 @@ static int get_memory(struct rtk *r)
 	return r->tx && r->rx && r->tx_buf && r->rx_buf ? 0 : -ERR_NOMEM;
 }
 
-static int rtk_attach(struct nic *nic)
+START_ONLY_CODE int rtk_attach(struct nic *nic)
 {
 	struct rtk *r = rtk_of(nic);
 	int err = get_memory(r);
@@ -284,7 +284,7 @@ static int rtk_attach(struct nic *nic)
 	return 0;
 }
 
-static void rtk_detach(struct nic *nic)
+START_ONLY_CODE void rtk_detach(struct nic *nic)
 {
 	struct rtk *r = rtk_of(nic);
 
@@ -301,8 +301,6 @@ static const struct nic_counter rtk_counters[] = {
 };
 
 const struct nic_ops rtk_ops = {
-	.attach = rtk_attach,
-	.detach = rtk_detach,
 	.reset = rtk_reset,
 	.setup = rtk_setup,
 	.run = rtk_run,

@@ -143,6 +143,8 @@ static inline void rtk_lock(struct rtk *r, bool lock)
 }
 
 extern const struct nic_ops rtk_ops;
+int rtk_attach(struct nic *nic);
+void rtk_detach(struct nic *nic);
 
 /* realtek_chip.c: the differences between chips.  Each wait has a deadline and a log line. */
 

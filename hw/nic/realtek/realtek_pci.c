@@ -26,9 +26,11 @@ static const struct hw_id ids[] = {
 
 static int rtk_probe(const struct pci_dev *pci, const struct hw_id *id, unsigned unit, struct hw_dev **out)
 {
-	const struct nic_driver drv = { "realtek", sizeof(struct rtk), RTK_TX_SLOTS, &rtk_ops };
+	START_ONLY_TABLE static const struct nic_driver drv = {
+		"realtek", sizeof(struct rtk), RTK_TX_SLOTS, rtk_attach, rtk_detach, NULL
+	};
 
-	return nic_probe(&drv, pci, id, unit, out);
+	return nic_probe(&drv, &rtk_ops, pci, id, unit, out);
 }
 
 static const struct hw_driver rtk_driver = {

@@ -271,7 +271,7 @@ static volatile uint8_t *rtl_map_registers(const struct pci_dev *pci)
 	return NULL;
 }
 
-static int rtl_attach(struct nic *nic)
+START_ONLY_CODE int rtl8139_attach(struct nic *nic)
 {
 	struct rtl8139 *r = rtl8139_of(nic);
 	int err;
@@ -302,7 +302,7 @@ static int rtl_attach(struct nic *nic)
 	return err;
 }
 
-static void rtl_detach(struct nic *nic)
+START_ONLY_CODE void rtl8139_detach(struct nic *nic)
 {
 	mem_free(rtl8139_of(nic)->rx);
 	mem_free(rtl8139_of(nic)->tx);
@@ -317,8 +317,6 @@ static const struct nic_counter rtl_counters[] = {
 };
 
 const struct nic_ops rtl8139_ops = {
-	.attach = rtl_attach,
-	.detach = rtl_detach,
 	.reset = rtl_reset,
 	.setup = rtl_setup,
 	.run = rtl_run,

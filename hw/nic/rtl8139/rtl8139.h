@@ -62,6 +62,8 @@ static inline void flush_writes(const struct rtl8139 *r)
 }
 
 extern const struct nic_ops rtl8139_ops;
+int rtl8139_attach(struct nic *nic);
+void rtl8139_detach(struct nic *nic);
 
 /* rtl8139_rings.c: some of nic_ops. */
 int rtl8139_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt);

@@ -26,9 +26,11 @@ static const struct hw_id ids[] = {
 
 static int rtl8139_probe(const struct pci_dev *pci, const struct hw_id *id, unsigned unit, struct hw_dev **out)
 {
-	const struct nic_driver drv = { "rtl8139-", sizeof(struct rtl8139), RTL_TX_SLOTS, &rtl8139_ops };
+	START_ONLY_TABLE static const struct nic_driver drv = {
+		"rtl8139-", sizeof(struct rtl8139), RTL_TX_SLOTS, rtl8139_attach, rtl8139_detach, NULL
+	};
 
-	return nic_probe(&drv, pci, id, unit, out);
+	return nic_probe(&drv, &rtl8139_ops, pci, id, unit, out);
 }
 
 static const struct hw_driver rtl8139_driver = {
