@@ -60,6 +60,17 @@ five() {
 }
 
 # bats test_tags=slow
+@test "i219: Linux's own driver accepts I219-LM (2), -LM (7), -V (7), -V (14) and -V (17), 16 MiB down and up" {
+	NATIVE=1
+	transfer 16
+	cards i219 "" i219lm2 i219lm7 i219v7 i219v14 i219v17
+	linux_run net,reload "$transfer veneer.driver=e1000e" "${nics[@]}"
+	said "cards: 5"
+	check_transfers 5
+	lawful 5
+}
+
+# bats test_tags=slow
 @test "i219: Linux's own driver accepts the models of all other ids that it knows" {
 	NATIVE=1
 	transfer 4
