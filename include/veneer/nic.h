@@ -335,8 +335,8 @@ struct nic_driver {
 };
 
 /*
- * The whole of hw_driver.probe.  See nic_driver.attach.  @ops is no part of @drv, since @drv and its functions are unmapped before
- * the guest runs (START_ONLY_TABLE, START_ONLY_CODE).
+ * The whole of hw_driver.probe.  See nic_driver.attach.  @ops is no part of @drv, since @drv and its functions are unmapped
+ * before the guest runs (START_ONLY_TABLE, START_ONLY_CODE).
  */
 int nic_probe(const struct nic_driver *drv, const struct nic_ops *ops, const struct pci_dev *pci, const struct hw_id *id,
 	      unsigned unit, struct hw_dev **out);

@@ -10,25 +10,26 @@
 #define I219_1	(I219 | INTEL_Q_SPT)
 #define I219_T	(I219 | INTEL_Q_TGP)
 #define ID(dev, name, q) { .vendor = 0x8086, .device = dev, .model = name, .quirks = q }
+#define MODELLED(dev, name, q) { .vendor = 0x8086, .device = dev, .model = name, .quirks = q, .modelled = true }
 
 static const struct hw_id ids[] = {
 	{ .vendor = 0x8086, .device = 0x10d3, .model = "82574L", .quirks = INTEL_Q_82574, .emulated = true },
 	ID(0x10f6, "82574LA", INTEL_Q_82574),
 	ID(0x150c, "82583V", INTEL_Q_82574),
-	ID(0x1502, "82579LM", I82579),
-	ID(0x1503, "82579V", I82579),
-	ID(0x153a, "I217-LM", I217),
-	ID(0x153b, "I217-V", I217),
+	MODELLED(0x1502, "82579LM", I82579),
+	MODELLED(0x1503, "82579V", I82579),
+	MODELLED(0x153a, "I217-LM", I217),
+	MODELLED(0x153b, "I217-V", I217),
 	ID(0x155a, "I218-LM", I218),
 	ID(0x1559, "I218-V", I218),
 	ID(0x15a0, "I218-LM (2)", I217),
-	ID(0x15a1, "I218-V (2)", I217),
+	MODELLED(0x15a1, "I218-V (2)", I217),
 	ID(0x15a2, "I218-LM (3)", I218),
 	ID(0x15a3, "I218-V (3)", I218),
 	ID(0x156f, "I219-LM", I219_1),
 	ID(0x1570, "I219-V", I219_1),
 	ID(0x15b7, "I219-LM (2)", I219_1),
-	ID(0x15b8, "I219-V (2)", I219_1),
+	MODELLED(0x15b8, "I219-V (2)", I219_1),
 	ID(0x15b9, "I219-LM (3)", I219_1),
 	ID(0x15d7, "I219-LM (4)", I219_1),
 	ID(0x15d8, "I219-V (4)", I219_1),

@@ -213,8 +213,9 @@ static inline bool intel_quirk(const struct intel_nic *n, uint32_t q)
 
 /*
  * The families, for the tables in *_pci.c.  intel_probe() (intel.c) is the whole probe, see struct hw_driver.  @attach calls
- * intel_attach() with what the family wants once, at probe, before the first reset (or NULL): it switches the link's power saving
- * off, makes the PHY reachable and wakes it.  It is no field of the family, because it is unmapped when the guest runs.
+ * intel_attach() with what the family wants once, at probe, before the first reset (or NULL): it switches the link's power
+ * saving off, makes the PHY reachable and wakes it.  It is no field of the family, because it is unmapped when the guest
+ * runs.
  */
 extern const struct intel_family e1000_family, e1000e_family, igb_family, igc_family;
 int intel_attach(struct nic *nic, void (*prepare)(struct intel_nic *n));

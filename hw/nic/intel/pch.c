@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the PHY beside a PCH chipset wants once, at the start, before the MAC's first reset.  A system before us, or firmware, may
- * have left the PHY in ultra low power (ULP), out of reach, at a slower speed, or with low power idle (EEE): end all that.  Resets
- * of the MAC leave the PHY alone, so that these settings last.
+ * What the PHY beside a PCH chipset wants once, at the start, before the MAC's first reset.  A system before us, or
+ * firmware, may have left the PHY in ultra low power (ULP), out of reach, at a slower speed, or with low power idle (EEE):
+ * end all that.  Resets of the MAC leave the PHY alone, so that these settings last.
  *
- * Out of reach: LANPHYPC, a line from the chipset, switches the PHY's power off and on, unless the management engine forbids to
- * reset the PHY.  K1, the idle state between MAC and PHY: an 82579 loses frames with K1 at 100 and 1000 Mb/s; we switch K1 off
- * at all speeds and need no more setting at each change of the link.
+ * Out of reach: LANPHYPC, a line from the chipset, switches the PHY's power off and on, unless the management engine forbids
+ * to reset the PHY.  K1, the idle state between MAC and PHY: an 82579 loses frames with K1 at 100 and 1000 Mb/s; we switch
+ * K1 off at all speeds and need no more setting at each change of the link.
  *
- * Not done: gaps and clock gates that other drivers set anew for each speed (I217 and later), LTR.  They keep the values of reset
- * and NVM.  Tried on our own model, which Linux's e1000e drives; never on silicon.
+ * Not done: gaps and clock gates that other drivers set anew for each speed (I217 and later), LTR.  They keep the values of
+ * reset and NVM.  Tried on our own model, which Linux's e1000e drives; never on silicon.
  */
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -155,7 +155,8 @@ static bool reach(struct intel_nic *n)
 		return true;
 	fwsm = intel_rd(n, REG_FWSM);
 	if (!(fwsm & FWSM_RSPCIPHY)) {
-		log_warn("%s: the PHY does not answer, and the management engine forbids to reset it, FWSM %08x", n->nic.name, fwsm);
+		log_warn("%s: the PHY does not answer, and the management engine forbids to reset it, FWSM %08x", n->nic.name,
+			 fwsm);
 		return false;
 	}
 	log_info("%s: the PHY does not answer: switching its power", n->nic.name);

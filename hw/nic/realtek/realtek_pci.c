@@ -14,7 +14,7 @@ static const struct hw_id ids[] = {
 	ID(0x10ec, 0x2600, "RTL8111"),
 	MODELLED(0x8136, "RTL810xE"),
 	MODELLED(0x8167, "RTL8169SC"),
-	ID(0x10ec, 0x8169, "RTL8169"),
+	MODELLED(0x8169, "RTL8169"),
 	{ .vendor = 0x10ec, .device = 0x8125, .model = "RTL8125", .quirks = RTK_Q_25, .modelled = true },
 	{ .vendor = 0x10ec, .device = 0x3000, .model = "Killer E3000", .quirks = RTK_Q_25 },
 	ID(0x1186, 0x4300, "D-Link DGE-528T"),
