@@ -281,7 +281,7 @@ enum bios_next bios_int13_poll(struct bios_call *c)
 
 /*
  * Take a new call while another is open: from an interrupt handler, from another processor, or because a caller never came
- * back. False while the disk still works on the open call.  A finished result is kept for its caller, who asks after the
+ * back.  False while the disk still works on the open call.  A finished result is kept for its caller, who asks after the
  * handler has returned; of several such callers the last one gets the result, the others get "not ready".
  */
 static bool make_room(void)
@@ -344,7 +344,7 @@ static enum bios_next seek(struct bios_call *c, const struct drive *d)
 	return call_result(c, p.lba < d->nblocks ? ST_OK : ST_NOT_FOUND);
 }
 
-/* --- what a drive is --- */
+/* --- the description of a drive --- */
 
 static enum bios_next geometry(struct bios_call *c, const struct drive *d)
 {

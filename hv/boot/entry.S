@@ -14,7 +14,7 @@ mb2_header:
 	.long MB2_MAGIC, MB2_ARCH_I386, mb2_end - mb2_header
 	.long 0x100000000 - (MB2_MAGIC + MB2_ARCH_I386 + (mb2_end - mb2_header))
 
-	/* Information request, optional ones: we check what comes. */
+	/* Information request; all tags are optional: Veneer checks what the boot loader passes. */
 	.balign 8
 	.short 1, 1
 	.long 1f - (. - 4)
@@ -52,7 +52,10 @@ mb2_end:
 veneer_entry32:
 	cli
 	cld
-	/* There is no stack yet: borrow the first dword of the information, put back at once, to learn where we are. */
+	/*
+	 * There is no stack yet: to find the image's address, borrow the first dword of the information, and restore it at
+	 * once.
+	 */
 	movl %eax, %esi
 	movl (%ebx), %ecx
 	leal 4(%ebx), %esp
@@ -62,7 +65,7 @@ ref:	popl %ebp				/* all addresses below are taken relative to this place */
 
 	leal (boot_stack_top - ref)(%ebp), %esp
 
-	/* Long mode at all?  The message is for screen and serial, by hand: nothing else works yet. */
+	/* Stop without long mode.  This code itself writes the message to screen and serial port: nothing else works yet. */
 	movl $0x80000000, %eax
 	pushl %ebx
 	cpuid
@@ -156,7 +159,7 @@ entry64:
 
 	/*
 	 * Relocations in the generic ABI's RELR form: an even word is an address to relocate, an odd one a bitmap of the 63
-	 * words that follow the last.  Each such word holds an address as linked, and gets the distance to where we are.
+	 * words that follow the last.  Each such word is a link address, to which the image's displacement is added.
 	 */
 	leaq veneer_relr(%rip), %rdi
 	leaq veneer_relr_end(%rip), %rsi

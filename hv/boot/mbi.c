@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Copies the multiboot2 information (Multiboot2 Specification 2.0, section 3.6).  Work on the memory map is memmap.c. */
+/*
+ * Copies the multiboot2 information (Multiboot2 Specification 2.0, section 3.6).  Operations on the memory map are in memmap.c.
+ */
 #include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/string.h>

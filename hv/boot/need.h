@@ -15,7 +15,7 @@ struct boot_info;
 #define NEED_GIB		8192u		/* page tables for each GiB without 1 GiB pages, Veneer's and nested */
 #define NEED_IOMMU		(256u << 10)	/* tables of VT-d with pages of 2 MiB, for veneer-hwcheck: the start counts */
 
-/* Bytes of Veneer's memory, all that is hidden of it: @later as below, @devices as the composition says. */
+/* Bytes of Veneer's memory, all of which is hidden: @later as below, @devices by conceal/. */
 struct need {
 	uint64_t tables, devices, iommu, later;
 };
@@ -24,7 +24,7 @@ uint64_t need_sum(const struct need *n);
 /* One line: the sum and its parts. */
 void need_say(const struct need *n, const char *prefix);
 
-/* For what comes after the devices' start: @ncpus processors, the loader, the guest's life. */
+/* Return the bytes that are needed after the devices' start: for @ncpus processors, the loader, and the running guest. */
 uint64_t need_later(const struct boot_info *b, unsigned ncpus);
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Veneer's own memory: the image with the first heap, and what the heap grows by while the devices start.  Start only. */
+/*
+ * Veneer's own memory: the image with the first heap, and the ranges by which the heap grows while the devices start.  Start
+ * only.
+ */
 #ifndef HV_BOOT_OWN_H
 #define HV_BOOT_OWN_H
 
@@ -28,15 +31,15 @@ void own_size(uint64_t need, uint64_t total);
  */
 int own_close(uint64_t bytes);
 
-/* Range @n of Veneer's memory as it is now, from 0; false behind the last. */
+/* Get range @n, from 0 on, of Veneer's present memory; false behind the last. */
 bool own_piece(unsigned n, uint64_t *base, uint64_t *size);
 
-/* The part of the image that is no heap: code, constants, variables. */
+/* Get the part of the image without the heap: code, constants, variables. */
 void own_image(uint64_t *base, uint64_t *size);
 
 /*
- * Until own_close(): call @fn with each range that Veneer takes, before the heap has it.  If @fn fails, the range is nobody's,
- * and the start ends as if memory were missing.
+ * Until own_close(): call @fn with each range that Veneer takes, before the heap has it.  If @fn fails the range is not used,
+ * and the start stops as if memory were missing.
  */
 void own_on_take(int (*fn)(uint64_t base, uint64_t size));
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The parser of the configuration blob (docs/configuration.md): walks its nodes, prints what is wrong, and checks the
- * properties of a rule against each other.  The properties themselves are config_props.c's; which rule a device falls under is
- * config_rules.c's.  Whatever the parser does not understand stops the start: the safety of a disk may depend on it.
+ * properties of a rule against each other.  config_props.c has the properties, config_rules.c finds the rule for a device.
+ * Whatever the parser does not understand stops the start: the safety of a disk may depend on it.
  */
 #include <libfdt.h>
 #include <veneer/err.h>
@@ -260,7 +260,7 @@ static bool same_match(const struct config_rule *a, const struct config_rule *b)
 	return false;
 }
 
-/* The base class that a rule by class is about, or -1: several, or no rule by class. */
+/* Return the base class of a rule by class; -1: several classes, or not a rule by class. */
 static int base_class(const struct config_rule *r)
 {
 	return r->match == MATCH_CLASS && (r->class_mask & 0xff0000) == 0xff0000 ? (int)(r->class_code >> 16) : -1;
@@ -418,7 +418,10 @@ int config_parse(struct config *c, const void *blob, size_t size)
 	if (size < FDT_V1_SIZE || !IS_ALIGNED((uintptr_t)blob, 8))
 		err = -FDT_ERR_TRUNCATED;
 	else if (fdt_magic(blob) == FDT_MAGIC && fdt_version(blob) < 16)
-		/* Of the older formats fdt_check_full() reads the root's name by a null pointer, unless the name is a path. */
+		/*
+		 * In blobs of the older formats fdt_check_full() reads the root's name by a null pointer, unless the name is a
+		 * path.
+		 */
 		err = -FDT_ERR_BADVERSION;
 	else
 		err = fdt_check_full(blob, size);

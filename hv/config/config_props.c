@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The table of all properties of the configuration, at the end, and the function that sets each.  The parser's checks and
- * messages, veneer-config and the tables of docs/configuration.md come from it.  The walk over the nodes, and what properties
- * of a rule must not stand together, is config.c's.
+ * messages, veneer-config and the tables of docs/configuration.md come from it.  config.c walks the nodes, and checks which
+ * properties of a rule exclude each other.
  */
 #include <libfdt.h>
 #include <veneer/err.h>
@@ -525,7 +525,7 @@ static const struct prop policy_props[] = {
 	{ NULL }
 };
 
-/* The first four choose the devices of a rule, the strongest first. */
+/* The first four properties choose the devices of a rule; the strongest comes first. */
 static const struct prop rule_props[] = {
 	{ "veneer,bdf", rule_set_bdf, "an address as lspci -D prints it, \"0000:00:02.0\"", .match = true,
 	  DOC("\"0000:00:1f.6\"", "", "the PCI function at this address (segment 0000)") },

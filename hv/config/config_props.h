@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The table of properties (config_props.c), which the parser (config.c), the rules (config_rules.c) and the host's program that
- * writes docs/configuration.md read.  What the rest of Veneer sees of a configuration is <veneer/config.h>.
+ * writes docs/configuration.md read.  <veneer/config.h> is the interface for the rest of Veneer.
  */
 #ifndef HV_CONFIG_PROPS_H
 #define HV_CONFIG_PROPS_H
@@ -10,7 +10,7 @@
 #include <veneer/config.h>
 #include <veneer/string.h>
 
-/* The place in the blob, for messages; @rule inside of a node under /policy. */
+/* The position in the blob, for messages; @rule: in a node under /policy. */
 struct parse {
 	struct config *c;
 	const void *fdt;
@@ -23,7 +23,7 @@ struct parse {
 	unsigned matches;		/* properties of the rule that choose its devices */
 };
 
-/* What kind of device a property of a rule concerns; 0: both. */
+/* The kind of device that a property of a rule concerns; 0: both. */
 enum { PROP_CARD = 1, PROP_DISK };
 
 struct prop_doc {
@@ -35,10 +35,10 @@ struct prop_doc {
 /* Documentation is for programs on the host: the image has none of these texts. */
 #define DOC(...)	.doc = __STDC_HOSTED__ ? &(const struct prop_doc){ __VA_ARGS__ } : NULL
 
-/* A row of the table: all that is known of a property but the code that uses its value. */
+/* A row of the table: everything about a property except the code that uses its value. */
 struct prop {
 	const char *name;
-	/* Check the value, which nobody has checked yet, and set it.  0, or a negative error after a line in the log. */
+	/* Check the value, which is not checked yet, and set it. 0, or a negative error after a line in the log. */
 	int (*set)(struct parse *p);
 	const char *expected;		/* the values, for messages; NULL: @words */
 	const char *const *words;	/* the strings of which the value is one, ended by NULL */
@@ -68,7 +68,7 @@ int config_unexpected(const struct parse *p);	/* what is expected is in the prop
 int config_not_built(const struct parse *p);
 int config_bad_node(const struct parse *p, const char *what);
 
-/* The @i-th cell of the present value, which has it. */
+/* Return cell @i of the present value, which has to have this cell. */
 static inline uint32_t config_cell(const struct parse *p, int i)
 {
 	fdt32_t v;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Find the rule of the configuration that a device or a disk falls under.  What the rule then does is conceal/'s. */
+/* Finds the configuration's rule for a device or a disk. conceal/ carries the rule out. */
 #include <veneer/string.h>
 #include "hv/config/config_props.h"
 

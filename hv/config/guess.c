@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Guess which known word the user meant by an unknown one. */
+/* Guesses which known word the user meant by an unknown word. */
 #include <veneer/string.h>
 #include "hv/config/guess.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The list of processors; how one processor makes another, or all others, leave the guest.  What a guest's processor does with
- * INIT, SIPI and NMIs is not here but in hv/smp.
+ * The list of processors; how one processor makes another, or all others, leave the guest.  The handling of INIT, SIPI and NMIs
+ * for the guest's processors is not here but in hv/smp.
  */
 #include <veneer/counters.h>
 #include <veneer/lock.h>
@@ -64,9 +64,9 @@ static void poke(struct cpu *c)
 }
 
 /*
- * A guest can write its local APIC's id; an NMI to the id that Veneer knows then reaches no processor, or another one.  Send
- * all an NMI that reaches them whatever their ids are, and request their ids.  For a while an NMI without a cause counts as
- * one of these.
+ * A guest can write its local APIC's id; an NMI to the id that Veneer knows then reaches no processor, or another one.  Send an
+ * NMI to all processors, which does not depend on ids, and request their ids.  For a while an NMI without a cause counts as one
+ * of these.
  */
 static void poke_all(void)
 {

@@ -2,9 +2,9 @@
 /*
  * The list of processors; how one processor makes another, or all others, leave the guest.
  *
- * A processor is either in the guest (between smp_enter() and smp_left()) or in the host.  To want something of another, a
- * processor writes it into the other's requests and pokes: an NMI makes the other leave the guest, and no processor enters with
- * a request pending.  So no processor waits for one that is in the host, whatever that one spins for.
+ * A processor is either in the guest (between smp_enter() and smp_left()) or in the host.  To make a request, a processor sets
+ * a bit in the other's requests and pokes the other: an NMI makes it leave the guest, and no processor enters with a request
+ * pending.  So no processor waits for one that is in the host, whatever that one spins for.
  */
 #ifndef HV_CPUS_H
 #define HV_CPUS_H

@@ -26,7 +26,7 @@
 	movq 56(%rdi), %rdi
 .endm
 
-/* Of what stands at RDI: the guest's RDI itself is on the stack, and is popped. */
+/* Save to gpr[] at RDI.  The guest's RDI itself is on the stack, and is popped. */
 .macro store_guest_gprs
 	movq %rcx, 8(%rdi)
 	movq %rdx, 16(%rdi)

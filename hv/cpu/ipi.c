@@ -94,8 +94,8 @@ bool ipi_guest_sends(uint32_t low, uint32_t dest, bool x2apic)
 }
 
 /*
- * Only for processors whose first SIPI this is: for these no older one can stand in the ICR.  One that had this INIT later than
- * the sender's SIPI would wait for another, as on silicon.
+ * Only for processors that wait for their first SIPI: for these the ICR cannot hold an older SIPI.  A processor whose INIT came
+ * after the sender's SIPI would wait for another SIPI, as on silicon.
  */
 void ipi_look_back(void)
 {

@@ -82,7 +82,7 @@ struct cpu {
 	bool ringing;			/* doorbell.c: in doorbell_ring() */
 	bool sent_interrupt;		/* msi.c: to some processor, since the exit loop last looked */
 	uint32_t sipi_low, sipi_dest;	/* lapic.c: a SIPI of the guest's that this ICR held before Veneer used it; 0: none */
-	bool df_seen;			/* crash.c: the guest's last #DF, with its state and what was on its way before */
+	bool df_seen;			/* crash.c: the guest's last #DF, with the state and the event in delivery */
 	struct vcpu_regs df_regs;
 	struct vcpu_event df_event;
 

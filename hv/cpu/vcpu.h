@@ -90,7 +90,7 @@ enum vmexit_kind {
 	EXIT_TASK_SWITCH,	/* by a TSS or task gate, in 32-bit mode: the vendor's code did it, or says why it cannot */
 	EXIT_INIT,		/* an INIT that the processor handed over: the processor has not been reset */
 	EXIT_DOUBLE_FAULT,	/* the guest's #DF, before its handler: the last moment at which the state is whole */
-	EXIT_EXCEPTION,		/* the guest's, intercepted to break a delivery loop in the processor: inject it as it is */
+	EXIT_EXCEPTION,		/* intercepted to break a delivery loop in the processor: inject the exception unchanged */
 	EXIT_OTHER,
 	EXIT_KINDS
 };
@@ -110,7 +110,7 @@ struct vmexit {
 		struct { uint64_t gpa; bool write, fetch, walk; } npf;	/* walk: the processor read the guest's page tables */
 		struct { uint16_t port; uint8_t width; bool in, string, rep; } pio;
 		struct { uint8_t vector; bool has_error; uint32_t error; } exception;
-		const char *cannot;	/* EXIT_TASK_SWITCH: NULL when it is done */
+		const char *cannot;	/* EXIT_TASK_SWITCH: NULL, or why the switch failed */
 	};
 	struct vcpu_event delivered;	/* the event in delivery: EXIT_NPF, EXIT_DOUBLE_FAULT, EXIT_SHUTDOWN */
 };

@@ -37,7 +37,7 @@ static bool wait_for_key(unsigned seconds)
 	return false;
 }
 
-/* Do what the configuration says about dead guests. */
+/* Do what the configuration says about a guest that has crashed. */
 NORETURN static void end(void)
 {
 	debug_exit(DEBUG_EXIT_CRASH);

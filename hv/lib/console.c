@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The console: a 16550, and the text screen or a framebuffer; polled, and nothing is waited for long. */
+/* The console: a 16550, and the text screen or a framebuffer; polled, with short waits only. */
 #include <veneer/config.h>
 #include <veneer/io.h>
 #include <veneer/string.h>
@@ -48,7 +48,7 @@ static void uart_start(uint16_t port, uint32_t baud)
 
 	if (uart == port && uart_baud == baud)
 		return;
-	/* Setting up empties the FIFO: what is in it goes out first. */
+	/* The set-up clears the FIFO: send its contents first. */
 	if (uart)
 		uart_wait(LSR_THRE | LSR_TEMT);
 	uart = 0;
@@ -85,7 +85,7 @@ static void text_scroll(void)
 		screen[row * cols + i] = VGA_ATTR << 8 | ' ';
 }
 
-/* Scrolls when there is something to write, not before: a report of as many lines as the screen has is all visible. */
+/* Scroll only when there is another line to write: a report that fills the screen is then visible as a whole. */
 static void text_put(char c)
 {
 	if (row == rows)
@@ -136,7 +136,7 @@ static void text_start(uint64_t addr, unsigned width, unsigned height)
 		screen[i] = VGA_ATTR << 8 | ' ';
 }
 
-/* What was said before there was a screen. */
+/* The lines from before the screen's start. */
 static void screen_catch_up(void)
 {
 	char part[64];

@@ -8,18 +8,18 @@
 struct boot_info;
 struct config;
 
-/* Maps @size bytes of video memory at a physical address; NULL when page tables run out. */
+/* Map @size bytes of video memory at a physical address; NULL if page tables run out. */
 typedef volatile void *(*console_map_fn)(uint64_t phys, uint64_t size);
 
 /*
- * console_early() starts the serial port only.  console_init() starts what @c asks for, with own page tables loaded; it may be
- * called again when @c has changed.
+ * console_early() starts the serial port only.  console_init() starts the consoles of @c; call it with Veneer's own page tables
+ * loaded, and again after a change of @c.
  */
 void console_early(const struct config *c);
 void console_init(const struct config *c, const struct boot_info *b, console_map_fn map);
 void console_write(const char *s, size_t len);
 
-/* True if a key (not the mouse) or a character on the serial port waited; takes it. */
+/* True if a key (not the mouse's data) or a character on the serial port was waiting; it is consumed. */
 bool console_key(void);
 
 #endif

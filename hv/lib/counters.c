@@ -7,7 +7,7 @@
 
 #define MAX_COUNTERS	1024u
 
-/* tests/lib/counters knows these two, too. */
+/* tests/lib/counters reads these two, too. */
 static struct { const char *object, *what; const uint64_t *value; } counters[MAX_COUNTERS];
 static unsigned ncounters;
 
@@ -15,7 +15,7 @@ void counter_register(const char *object, const char *what, const uint64_t *valu
 {
 	static bool said;
 
-	/* Nothing depends on a counter: the machine starts without. */
+	/* Nothing depends on a counter: without memory the machine still starts. */
 	if (ncounters == MAX_COUNTERS) {
 		if (!said)
 			log_warn("counters: there is room for %u: %s.%s, and what comes later, cannot be read", MAX_COUNTERS,

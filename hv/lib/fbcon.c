@@ -95,7 +95,7 @@ static bool format_ok(const struct boot_info *b)
 	       color_ok(b->fb.blue_pos, b->fb.blue_size, b->fb.bpp);
 }
 
-/* A wrong address must not cost somebody's memory, least of all ours. */
+/* A wrong address must not overwrite memory. */
 static bool clear_of_ram(const struct boot_info *b, uint64_t size)
 {
 	if (!b->fb.addr || b->fb.addr + size < size)

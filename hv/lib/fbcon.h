@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Text on a linear framebuffer.  Video memory is uncached, so it is never read and nothing moves: behind the last line the
- * text goes on at the top, and one blank line separates the newest line from the oldest.  Each line blanks itself before its
- * first character, so that it can be read wherever a guest has drawn meanwhile.
+ * Text on a linear framebuffer.  Video memory is uncached, so it is never read and lines do not move: after the last line the
+ * text continues at the top, and a blank line separates the newest line from the oldest.  Each line is blanked before its first
+ * character, so that it is readable wherever a guest has drawn meanwhile.
  */
 #ifndef HV_FBCON_H
 #define HV_FBCON_H
@@ -23,17 +23,17 @@ struct fbcon {
 	volatile uint8_t *base;
 	uint32_t pitch, width;		/* of a line of pixels: bytes, pixels */
 	unsigned bytes;			/* of a pixel */
-	uint32_t ink;			/* the pixel value of text; that of the ground is 0 in every format */
+	uint32_t ink;			/* the pixel value of text; the background is 0 in every format */
 	unsigned cols, rows, col, row;
 };
 
 /*
- * Map the framebuffer of @b by @map and blank it.  False when @b has none that can be drawn on: not RGB, a depth
- * other than 15, 16, 24 or 32, too small for text, or not clear of the RAM.
+ * Map the framebuffer of @b by @map and blank it.  False if @b has no usable framebuffer: not RGB, a depth other than 15, 16,
+ * 24 or 32, too small for text, or overlapping RAM.
  */
 bool fbcon_init(struct fbcon *f, const struct boot_info *b, console_map_fn map);
 
-/* One character; newline ends the line, what has no glyph is drawn as '?'. */
+/* Draw a character; newline ends the line, a character without a glyph becomes '?'. */
 void fbcon_put(struct fbcon *f, char c);
 
 #endif

@@ -30,7 +30,7 @@ static void put_many(struct out *o, char c, unsigned n)
 		out_char(o, c);
 }
 
-/* @lead (sign or "0x") stands before the zeros that fill the width, but after blanks that do. */
+/* @lead (sign or "0x") comes before zeros that fill the width, but after blanks that do. */
 static void put_field(struct out *o, const struct spec *s, const char *lead, const char *text, size_t len)
 {
 	unsigned nlead = (unsigned)strlen(lead), all = nlead + (unsigned)len;
@@ -133,7 +133,7 @@ static int64_t next_signed(const struct spec *s, va_list *ap)
 	return s->bytes == 4 ? v : s->bytes == 2 ? (int16_t)v : (int8_t)v;
 }
 
-/* False for a conversion that is not known; nothing has been consumed then. */
+/* False for an unknown conversion, which consumes nothing. */
 static bool convert(struct out *o, struct spec *s, char c, va_list *ap)
 {
 	char one;
@@ -200,7 +200,7 @@ static const char *parse_precision(const char *f, struct spec *s, va_list *ap)
 	return f;
 }
 
-/* @f stands after the '%'; returns where the format goes on.  What is not known is printed as it stands. */
+/* @f is behind the '%'. Return the rest of the format.  An unknown conversion is printed unchanged. */
 static const char *format_one(struct out *o, const char *f, va_list *ap)
 {
 	struct spec s = { 0 };

@@ -25,7 +25,7 @@ static void ring_put(const char *s, size_t len)
 	ring_head += len;
 }
 
-/* For a line at a time.  A processor that was stopped or failed in here must not silence the others. */
+/* Held for one line.  A processor that was stopped or failed while it held the lock must not silence the others. */
 static bool line_lock(void)
 {
 	for (unsigned i = 0; i < LOCK_TRIES; i++) {

@@ -44,7 +44,7 @@ void panic(const char *fmt, ...)
 	halt_forever();
 }
 
-/* The compiler calls this when a function finds its canary overwritten. */
+/* The compiler's code calls this if a function's canary was overwritten. */
 NORETURN void __stack_chk_fail(void);
 
 void __stack_chk_fail(void)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How Veneer stops: panic() of <veneer/log.h>, and the exit code that an emulator is told. */
+/* How Veneer stops: panic() of <veneer/log.h>, and the exit code for an emulator. */
 #ifndef HV_PANIC_H
 #define HV_PANIC_H
 

@@ -4,7 +4,7 @@
 #include <veneer/sg.h>
 #include <veneer/string.h>
 
-/* Walk [skip, skip + len) of the list and copy between it and @flat; @to says whether the list is the destination. */
+/* Copy between [skip, skip + len) of the list and @flat; @to: the list is the destination. */
 static size_t sg_copy(const struct sg *sg, unsigned nsg, size_t skip, void *flat, size_t len, bool to)
 {
 	size_t done = 0;

@@ -24,7 +24,7 @@ static uint32_t pm_ticks(uint16_t port)
 	return pio_read32(port) & 0xffffff;	/* 24 bits are always there */
 }
 
-/* TSC cycles in CALIBRATE_MS by the PM timer; 0 when that does not move. */
+/* Return the TSC cycles in CALIBRATE_MS by the PM timer; 0 if the timer does not run. */
 static uint64_t calibrate_pm(uint16_t port)
 {
 	uint32_t ticks = PM_TIMER_HZ / 1000 * CALIBRATE_MS, start = pm_ticks(port), now = start;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The Limine boot protocol, base revisions 0 to 6 (the protocol's PROTOCOL.md): tags, requests and responses as a kernel sees
- * them, and what the files of its loader share.  load_limine.c places the kernel and finds its requests, load_limine_map.c
- * makes the memory map and the page tables, load_limine_info.c the responses, load_limine_stub.S enters the kernel,
- * limine_machine.c asks the machine.
+ * them, and declarations that the loader's files share.  load_limine.c places the kernel and finds its requests,
+ * load_limine_map.c makes the memory map and the page tables, load_limine_info.c the responses, load_limine_stub.S enters the
+ * kernel, limine_machine.c asks the machine.
  */
 #ifndef HV_LIMINE_H
 #define HV_LIMINE_H
 
-/* What the stub knows of struct limine_start, and where its code begins. */
+/* Offsets in struct limine_start for the stub, and of its code. */
 #define LIMINE_STUB_AP		0x1a0
 #define LIMINE_STUB_CODE	0x1e0
 #define LIMINE_STUB_MAX		0x1000
@@ -47,7 +47,7 @@
 #define LIMINE_MAX_REQUESTS	128u
 #define LIMINE_KERNEL_SPACE	0xffffffff80000000ull
 #define LIMINE_HHDM		0xffff800000000000ull
-/* A quarter of the address space of four levels: what the direct map can hold. */
+/* The largest direct map: a quarter of the address space of four levels. */
 #define LIMINE_HHDM_MAX		(1ull << 46)
 #define LIMINE_STACK		65536u
 #define LIMINE_NONE		(~0ull)
@@ -138,8 +138,8 @@ struct limine {
 	struct load_plan *p;
 	struct limine_machine *m;
 	uint64_t virt, phys, size;	/* the image's first address, its place, its size with bss, in pages */
-	uint64_t slide;			/* how far virtual addresses are moved from those in the file */
-	uint64_t searched;		/* bytes of the image up to the end of what the file holds */
+	uint64_t slide;			/* displacement of virtual addresses from those in the file */
+	uint64_t searched;		/* bytes of the image that come from the file */
 	uint8_t *image;			/* the same in Veneer's own address space */
 	struct kernel_layout *k;	/* in k, paddr is the offset in the image */
 	uint32_t flags[KERNEL_MAX_SEGMENTS];	/* of the segments */
@@ -157,27 +157,27 @@ struct limine {
 };
 
 /*
- * Take @size bytes of guest memory, zeroed, of the reclaimable kind; NULL after a line.  *@gpa becomes their address.  What was
- * taken is never given back.
+ * Take @size bytes of guest memory, zeroed, of the reclaimable kind; NULL after a line.  *@gpa becomes their address.  The
+ * memory is never freed.
  */
 void *limine_take(struct limine *l, uint64_t size, uint64_t align, uint64_t *gpa);
 
-/* The request's place in the image, if it is there with at least @size bytes before bss; NULL if not. */
+/* Return the request in the image, if it has at least @size bytes before bss; else NULL. */
 uint8_t *limine_request(const struct limine *l, uint64_t a, uint64_t b, uint64_t size);
 
-/* [@addr, @addr + @size) of the image before bss by its virtual address, or NULL. */
+/* Return a pointer to [@addr, @addr + @size) of the image, by virtual address; NULL if the range is not before bss. */
 uint8_t *limine_image(const struct limine *l, uint64_t addr, uint64_t size);
 
 /* A string in the image that ends there, or NULL. */
 const char *limine_image_string(const struct limine *l, uint64_t addr);
 
-/* Make l->map anew: firmware's ranges, framebuffer, what the plan has claimed.  0, or negative after a line. */
+/* Make l->map anew: firmware's ranges, framebuffer, the plan's claims. 0, or negative after a line. */
 int limine_build_map(struct limine *l);
 
-/* The page tables: 0 and l->pml4, or negative after a line. */
+/* Make the page tables, and set l->pml4. 0, or negative after a line. */
 int limine_build_tables(struct limine *l);
 
-/* Answer all requests but the memory map; then that.  0, or negative after a line. */
+/* Answer all requests, the memory map last. 0, or negative after a line. */
 int limine_answer(struct limine *l);
 int limine_answer_map(struct limine *l);
 

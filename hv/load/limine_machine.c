@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The machine as the Limine protocol tells a kernel of it: processors, I/O APICs, clocks.  Nothing is written to the machine
- * but CMOS's index.
- */
+/* The machine's data for the Limine protocol: processors, I/O APICs, clocks.  Writes only the CMOS index to the machine. */
 #include <veneer/io.h>
 #include <veneer/string.h>
 #include <veneer/time.h>
@@ -44,7 +41,7 @@ static uint32_t u32(const uint8_t *p)
 	return v;
 }
 
-/* The next entry of the MADT behind @at (0: the first); 0 if there is none. */
+/* Return the MADT's entry behind @at (0: the first); 0 if there is none. */
 static uint32_t next_entry(const uint8_t *madt, uint32_t at)
 {
 	at = at ? at + madt[at + 1] : MADT_FIRST;
@@ -85,7 +82,7 @@ static void read_cpus(struct limine_machine *m, const uint8_t *madt)
 	}
 }
 
-/* The local interrupt pin that an NMI source is wired to, of one processor or all.  The kernel unmasks it. */
+/* Set the local interrupt pin to which an NMI source is wired, for one processor or all.  The kernel unmasks the pin. */
 static void set_lint(struct limine_machine *m, uint32_t uid, bool all, uint16_t flags, unsigned pin)
 {
 	uint32_t lvt = LVT_NMI;
@@ -134,7 +131,7 @@ static int64_t days(int64_t year, int64_t month, int64_t day)
 	return y * 365 + y / 4 - y / 100 + y / 400 + (m * 306 + 5) / 10 + day - 1 - 719468;
 }
 
-/* The date of the CMOS clock, taken as UTC; 0 if the clock does not tell one.  Read until two readings agree. */
+/* Return the date of the CMOS clock, taken as UTC; 0 if there is no valid date.  Read until two readings agree. */
 static int64_t read_date(void)
 {
 	uint8_t t[6], again[6], mode = cmos(CMOS_B), pm;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Load kernels of the Limine boot protocol: place the ELF file in one piece of memory, relocate it, find its tags, and make the
- * state that it is entered with.  Memory map, page tables and responses are in load_limine_map.c and load_limine_info.c.
+ * state at the kernel's entry.  Memory map, page tables and responses are in load_limine_map.c and load_limine_info.c.
  *
- * The protocol speaks of the loaded image, and its answers go into that; so the plan is run first, with kernel, kernel's file
- * and modules, and all else is made in the guest's free memory behind it.  If anything is wrong then, the guest is not started.
+ * The protocol's requests and responses are in the loaded image; so the plan runs first, with the kernel, the kernel's file and
+ * the modules, and all other data is made afterwards in the guest's free memory.  If anything is wrong then, the guest is not
+ * started.
  */
 #include <veneer/err.h>
 #include <veneer/gmem.h>
@@ -77,7 +78,7 @@ static void set_word(uint8_t *p, uint64_t v)
 
 /* --- the file --- */
 
-/* Whether a tag of the protocol is in [@off, @off + @size) of the file; alignment in the file is that in the image. */
+/* True if [@off, @off + @size) of the file has a tag of the protocol; the alignment in the file is that in the image. */
 static bool has_tag(const struct guest_image *img, uint64_t off, uint64_t size)
 {
 	uint64_t end;
@@ -94,7 +95,7 @@ static bool has_tag(const struct guest_image *img, uint64_t off, uint64_t size)
 	return false;
 }
 
-/* Whether a file is a kernel of a protocol that is asked later. */
+/* True if a later format recognizes the file. */
 static bool detect_other(const struct guest_image *img)
 {
 	return (IS_ENABLED(CONFIG_BOOT_MULTIBOOT2) && guest_multiboot2.detect(img)) ||
@@ -103,8 +104,8 @@ static bool detect_other(const struct guest_image *img)
 }
 
 /*
- * A tag in what is loaded.  A boot loader that is started by another protocol has the words of a tag, too; such a file is
- * linked where the protocol wants no kernel.
+ * True if a loaded segment has a tag.  A boot loader that another protocol starts contains the words of a tag, too; such a file
+ * is linked at an address that this protocol does not allow.
  */
 static bool detect_limine(const struct guest_image *img)
 {
@@ -154,7 +155,7 @@ static int add_segment(struct limine *l, const struct elf64_segment *s)
 	return 0;
 }
 
-/* Where the image begins and ends in the address space, moved up there if the file is relocatable. */
+/* Set the image's beginning and end in the address space; move a relocatable file up there. */
 static int place_image(struct limine *l, uint64_t low, uint64_t high, uint64_t align, bool relocatable)
 {
 	if (align > MAX_ALIGN || (align & (align - 1))) {
@@ -199,7 +200,7 @@ static int read_file(struct limine *l)
 	k->elf64 = true;
 	layout_note_sections(l->img, k, &h);
 	l->entry = h.entry + l->slide;
-	/* Paging is on: the loaders' "physical" is where in the image a segment goes. */
+	/* Paging is on: the loaders' "physical" address is the segment's place in the image. */
 	for (unsigned i = 0; i < k->nseg; i++) {
 		k->seg[i].paddr = k->seg[i].vaddr + l->slide - l->virt;
 		if (k->seg[i].filesz)
@@ -209,7 +210,7 @@ static int read_file(struct limine *l)
 	return l->phys ? 0 : load_no_room(KERNEL, l->size, LOAD_4G);
 }
 
-/* Copies of the segments, fills of what lies between and behind them. */
+/* List copies of the segments, and fills between and behind them. */
 static int list_moves(struct limine *l)
 {
 	int err = 0;
@@ -231,7 +232,7 @@ static int list_moves(struct limine *l)
 	return err;
 }
 
-/* The file's own place is a module's: a request asks for it, and it is claimed before the requests are known. */
+/* Claim a place for the file, like that of a module: a request may ask for the file, but requests are not known yet. */
 static int place_files(struct limine *l)
 {
 	const struct boot_module *all[BOOT_MAX_MODULES + 1];
@@ -250,7 +251,7 @@ static int place_files(struct limine *l)
 	return err;
 }
 
-/* Between the segments there must be zeros: the plan cannot know, since fills and copies have no order. */
+/* Clear the gaps between the segments: the plan's fills and copies have no order. */
 static void clear_gaps(struct limine *l)
 {
 	uint64_t at = 0;
@@ -395,7 +396,7 @@ static int relocate(struct limine *l)
 
 /* --- the tags --- */
 
-/* What a scan of the image sees; counts are of tags that the markers exclude. */
+/* The result of a scan of the image; the counts are of tags that the markers exclude. */
 struct tags {
 	uint64_t base;			/* offset of the base revision tag; LIMINE_NONE */
 	unsigned before, behind;
@@ -571,7 +572,7 @@ void *limine_take(struct limine *l, uint64_t size, uint64_t align, uint64_t *gpa
 
 /* --- the start --- */
 
-/* The stack's size and the entry that the kernel asks for. */
+/* Take the stack's size and the entry that the kernel requests. */
 static int read_wishes(struct limine *l)
 {
 	uint8_t *r = limine_request(l, STACK_SIZE_A, STACK_SIZE_B, 56);
@@ -595,7 +596,7 @@ static int read_wishes(struct limine *l)
 	return -ERR_INVAL;
 }
 
-/* The page that enters the kernel and where other processors begin: below 1 MiB. */
+/* Place the page, below 1 MiB, that enters the kernel and at which other processors begin. */
 static int lay_stub(struct limine *l, uint64_t stack)
 {
 	const char *what = "the page where processors start";
@@ -662,7 +663,7 @@ static int make_gdt(struct limine *l, uint64_t *stack)
 	return 0;
 }
 
-/* All that follows the kernel's placement; the guest's memory changes from here on. */
+/* Do everything after the kernel's placement; the guest's memory changes from here on. */
 static int prepare(struct limine *l, struct vcpu_regs *regs)
 {
 	uint64_t stack = 0;

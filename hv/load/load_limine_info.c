@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The answers to a Limine kernel's requests.  Those that nothing here knows stay as they are, which tells the kernel so. */
+/* The responses to a Limine kernel's requests.  Unknown requests stay unchanged, so the kernel finds no response. */
 #include <veneer/build.h>
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -29,7 +29,7 @@ static uint64_t word(const uint8_t *p)
 	return v;
 }
 
-/* Guest memory with a pointer to it as the kernel sees it, in the direct map. */
+/* Take guest memory, with the kernel's pointer to it in the direct map. */
 static void *take(struct limine *l, uint64_t size, uint64_t *pointer)
 {
 	void *p = limine_take(l, size, 16, pointer);
@@ -202,7 +202,7 @@ static int framebuffer(struct limine *l, uint8_t *q)
 	return respond_as(l, q, FRAMEBUFFER_REVISION, (uint64_t[4]){ 1, list_at });
 }
 
-/* Four levels: five are refused if the kernel can do with no less. */
+/* Four levels: refuse a kernel that needs five. */
 static int paging_mode(struct limine *l, uint8_t *q)
 {
 	uint64_t revision = word(q + 32), min = 0, max = word(q + 48);
@@ -243,7 +243,7 @@ static int executable_file(struct limine *l, uint8_t *q)
 	return err ?: respond_words(l, q, file, 0, 0, 0);
 }
 
-/* The path on a module's line: its first word, if that begins with a slash; the length in *@len, else 0. */
+/* Return the path on a module's line: the first word, if it begins with a slash. *@len becomes its length, else 0. */
 static const char *line_path(const char *line, size_t *len)
 {
 	for (*len = 0; *line == '/' && line[*len] && line[*len] != ' '; (*len)++)
@@ -274,7 +274,7 @@ static bool hex_digit(char c)
 	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
 }
 
-/* The length of a path without the hash of the file that may follow: '#' and hexadecimal digits. */
+/* Return the length of a path without the file's hash that may follow: '#' and hexadecimal digits. */
 static size_t without_hash(const char *path)
 {
 	size_t n = strlen(path), digits = 0;
@@ -284,7 +284,7 @@ static size_t without_hash(const char *path)
 	return digits == HASH_DIGITS && n > digits && path[n - 1 - digits] == '#' ? n - 1 - digits : n;
 }
 
-/* Whether @path, as the kernel has it, relative to its own folder or from the top, can be the one on a module's line. */
+/* True if the kernel's @path, relative to the kernel's folder or absolute, can be the path on a module's line. */
 static bool same_path(const char *line, const char *path)
 {
 	size_t len, n;
@@ -358,7 +358,7 @@ static bool must_stay_x2apic(const struct limine_machine *m)
 	return false;
 }
 
-/* The list; each processor but the first with a stack.  The stub starts them, and drops those that do not come. */
+/* Make the list, with a stack for each processor but the first.  The stub starts them, and drops those that do not arrive. */
 static int processors(struct limine *l, uint8_t *q)
 {
 	bool x2 = (word(q + REQUEST_SIZE) & MP_WANTS_X2APIC) && l->m->x2apic_there;
@@ -435,7 +435,7 @@ int limine_answer(struct limine *l)
 	return err;
 }
 
-/* After all else was taken; what the map itself lies in was taken by then. */
+/* Make the map last, after all memory was taken, the map's own included. */
 int limine_answer_map(struct limine *l)
 {
 	uint8_t *q = limine_request(l, 0x67cf3d9d378a806f, 0xe304acdfc50c3c62, REQUEST_SIZE);

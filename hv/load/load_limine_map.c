@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The memory map of a Limine kernel, and its page tables: the kernel's segments, the direct map (HHDM) as the base revision
- * wants it, and the first 4 GiB at their own addresses, where the stub runs.  The tables are the guest's memory.
+ * The memory map of a Limine kernel, and its page tables: the kernel's segments, the direct map (HHDM) of the base revision,
+ * and the first 4 GiB at their own addresses, where the stub runs.  The tables are in guest memory.
  */
 #include <veneer/err.h>
 #include <veneer/gmem.h>
@@ -44,7 +44,7 @@ static void insert(struct limine_map *m, unsigned at, uint64_t base, uint64_t en
 	m->n++;
 }
 
-/* Give [@base, @end) a type, whatever it was or was not before. */
+/* Give [@base, @end) a type, whatever the map had there. */
 static void paint(struct limine_map *m, uint64_t base, uint64_t end, enum limine_type type)
 {
 	unsigned i = 0;
@@ -73,7 +73,7 @@ static void paint(struct limine_map *m, uint64_t base, uint64_t end, enum limine
 	insert(m, i, base, end, type);
 }
 
-/* What is of @from in [@base, @end) becomes @to, in whole pages; what lies in no entry, too if @holes. */
+/* Change the type @from to @to in [@base, @end), in whole pages; with @holes also where there is no entry. */
 static void repaint(struct limine_map *m, uint64_t base, uint64_t end, enum limine_type from, enum limine_type to, bool holes)
 {
 	base = ALIGN_DOWN(base, PAGE_SIZE);
@@ -157,8 +157,8 @@ static uint32_t efi_type(const uint8_t *d)
 }
 
 /*
- * The firmware's boot services leave tables behind, and some firmware's runtime services still use their memory: the kernel
- * reclaims it when it likes.  The boot loader's own, GRUB's heap, holds nothing for the kernel.
+ * The firmware's boot services leave tables, and some firmware's runtime services still use memory of theirs: the kernel
+ * decides when to reclaim this memory.  The boot loader's own, GRUB's heap, holds nothing for the kernel.
  */
 static void paint_boot_services(struct limine *l)
 {
@@ -176,7 +176,7 @@ static void paint_boot_services(struct limine *l)
 	}
 }
 
-/* Of revision 4 on the tables of ACPI are in entries that are mapped; of revision 5 on SMBIOS and EFI's runtime, too. */
+/* From revision 4 on ACPI's tables are in mapped entries; from revision 5 on SMBIOS and EFI's runtime services, too. */
 static void paint_tables(struct limine *l)
 {
 	const struct boot_info *b = l->b;
@@ -241,7 +241,7 @@ static uint64_t *table(uint64_t entry)
 	return gmem_ptr(entry & PTE_ADDR, PAGE_SIZE);
 }
 
-/* The table below entry @i; a large page there becomes 512 small ones.  NULL when out of memory. */
+/* Return the table below entry @i; split a large page there.  NULL if out of memory. */
 static uint64_t *below(struct limine *l, uint64_t *t, unsigned i)
 {
 	uint64_t old = t[i], gpa, *sub;
@@ -257,7 +257,7 @@ static uint64_t *below(struct limine *l, uint64_t *t, unsigned i)
 	return sub;
 }
 
-/* Map whole pages, with pages of 2 MiB where they fit; what was mapped there before is replaced.  @flags as in a page table. */
+/* Map whole pages, with pages of 2 MiB where possible, and replace earlier mappings.  @flags as in a page table. */
 static int map_pages(struct limine *l, uint64_t virt, uint64_t phys, uint64_t size, uint64_t flags)
 {
 	while (size) {
@@ -301,7 +301,7 @@ static bool in_direct_map(const struct limine *l, uint64_t type)
 	}
 }
 
-/* Up to revision 2 the first 4 GiB are there as a whole; revision 0 has all entries at their own addresses, too. */
+/* Up to revision 2 the direct map has the whole first 4 GiB; revision 0 maps all entries at their own addresses, too. */
 static int map_entry(struct limine *l, const struct limine_entry *e)
 {
 	uint64_t base = ALIGN_DOWN(e->base, PAGE_SIZE), end = ALIGN_UP(e->base + e->length, PAGE_SIZE);
@@ -325,7 +325,7 @@ static int map_entry(struct limine *l, const struct limine_entry *e)
 	return err ?: map_pages(l, LIMINE_HHDM + base, base, end - base, flags);
 }
 
-/* A page that two segments share has what either needs. */
+/* A page shared by two segments gets the permissions of both. */
 static int map_kernel(struct limine *l)
 {
 	int err = 0;
@@ -359,7 +359,7 @@ int limine_build_tables(struct limine *l)
 		return -ERR_NOMEM;
 	err = map_pages(l, 0, 0, LOAD_4G, PTE_PRESENT | PTE_WRITE);
 	if (!err)
-		/* Null pointers fault; no revision promises page 0 at its own address. */
+		/* Null pointers fault: no revision promises page 0 at its own address. */
 		err = map_pages(l, 0, 0, PAGE_SIZE, 0);
 	if (!err && l->revision < 3)
 		err = map_pages(l, LIMINE_HHDM, 0, LOAD_4G, PTE_PRESENT | PTE_WRITE);

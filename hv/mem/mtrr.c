@@ -104,7 +104,7 @@ static unsigned fixed_type(uint64_t gpa, uint64_t *end)
 	return mtrr.fixed[first + n / 8] >> 8 * (n % 8) & 0xff;
 }
 
-/* Return the type that wins if two ranges overlap (12.11.4.1); a case that the SDM leaves undefined is uncached here. */
+/* Return the type that counts if two ranges overlap (12.11.4.1); a case that the SDM leaves undefined is uncached here. */
 static unsigned overlap_type(unsigned a, unsigned b)
 {
 	if (a == b)
