@@ -75,9 +75,12 @@ static void read_cpus(struct limine_machine *m, const uint8_t *madt)
 	for (uint32_t at = 0; (at = next_entry(madt, at));) {
 		const uint8_t *e = madt + at;
 		bool x2 = e[0] == MADT_X2APIC && e[1] >= 16;
-		uint32_t id = x2 ? u32(e + 4) : e[3];
+		uint32_t id;
 
-		if ((x2 || (e[0] == MADT_LAPIC && e[1] >= 8)) && !listed(m, id))
+		if (!x2 && (e[0] != MADT_LAPIC || e[1] < 8))
+			continue;
+		id = x2 ? u32(e + 4) : e[3];
+		if (!listed(m, id))
 			add_cpu(m, x2 ? u32(e + 12) : e[2], id);
 	}
 }

@@ -78,6 +78,23 @@ static void begin(void)
 	used = 44;
 }
 
+/* The last entry is nothing but a head; memory ends behind the table. */
+TEST(entry_too_short_for_its_type)
+{
+	uint8_t *exact;
+
+	begin();
+	ENTRY(0, 8, 10, 3, 1, 0, 0, 0);
+	ENTRY(0, 2);
+	exact = malloc(used);
+	memcpy(exact, madt, used);
+	acpi.madt = (uintptr_t)exact;
+	acpi.madt_len = used;
+	limine_ask_machine(&m);
+	free(exact);
+	CHECK_EQ(m.ncpus, 1);
+}
+
 TEST(processors_of_the_madt)
 {
 	begin();
