@@ -73,7 +73,7 @@ load ../lib/models
 		guest_start --image "$BUILD/ipxe-sid/ipxe.iso" --snapshot --nic "igc,chip=$chip" \
 			--net "user,tftp=$PWD/tftp,bootfile=script.ipxe" -- \
 			-object filter-dump,id=capture0,netdev=net0,file=net.0
-		wait_captured the-script-runs net.0 60
+		wait_captured the-script-runs net.0 300
 		guest_stop
 	done
 }
