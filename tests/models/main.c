@@ -269,6 +269,8 @@ int main(int argc, char **argv)
 		p.m = model_igc(argv[1]);
 	if (!p.m)
 		p.m = model_nvme(argv[1]);
+	if (!p.m)
+		p.m = model_ahci(argv[1]);
 	if (!p.m) {
 		fprintf(stderr, "veneer-model: %s: no such chip\n", argv[1]);
 		return 2;

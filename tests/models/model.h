@@ -106,5 +106,6 @@ bool model_mac(const char *value, uint8_t to[6]);
 struct model *model_rtl8168(const char *chip);
 struct model *model_igc(const char *chip);
 struct model *model_nvme(const char *chip);
+struct model *model_ahci(const char *chip);
 
 #endif
