@@ -111,7 +111,7 @@ static int refuse(const struct config_rule *r, const char *what, uint16_t bdf)
 	return -ERR_INVAL;
 }
 
-/* A hidden function counts, too: twins stand in the places of their own devices first. */
+/* A hidden function counts, too: twins first take the places of their own devices. */
 static int check_free(const struct config_rule *r)
 {
 	const struct pci_dev *d;

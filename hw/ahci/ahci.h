@@ -225,7 +225,9 @@ void ahci_port_drain(struct ahci_port *p);
 /* The port leaves AHCI_RUN. */
 void ahci_port_fault(struct ahci_port *p, enum ahci_fault fault);
 
-/* Go on as far as possible without waiting: recovery, then the driver's own commands, then the commands to be issued again. */
+/*
+ * Advance as far as possible without waiting: recovery, then the driver's own commands, then the commands to be issued again.
+ */
 void ahci_port_advance(struct ahci_port *p);
 
 /* The controller is about to be reset; the reset is over (successful or not). */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * AHCI recovery: a state machine for each port, driven by poll and tick, because the guest must not stall while a disk
- * recovers.  Other ports go on.
+ * recovers.  Other ports keep working.
  *
  *   a fault  ->  engine stopped  ->  [COMRESET -> link -> ready]  ->  engine started  ->  own commands  ->  commands again
  *
@@ -328,7 +328,7 @@ static void reissue_group(struct ahci_port *p)
 		reissue(p, (unsigned)__builtin_ctz(group));
 }
 
-/* Issue what is next; in AHCI_RUN, with an idle port. */
+/* Issue the next commands, if the port is idle; in AHCI_RUN only. */
 static void port_next(struct ahci_port *p)
 {
 	if (p->issued || p->internal || p->fresh)
@@ -393,7 +393,7 @@ void ahci_port_before_reset(struct ahci_port *p)
 	p->state = AHCI_HBA_RESET;
 }
 
-/* After the controller's reset no command is in the hardware: the port's own recovery goes on from that state. */
+/* After the controller's reset no command is in the hardware: continue the port's own recovery from that state. */
 void ahci_port_after_reset(struct ahci_port *p, bool ok)
 {
 	if (p->state == AHCI_DEAD)

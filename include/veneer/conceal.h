@@ -12,19 +12,20 @@ struct pci_dev;
 
 struct composition {
 	/*
-	 * Name every PCI network and storage device in the log; take over those that the configuration selects, hide them,
-	 * and make their twins.  After PCI enumeration, before the guest is loaded.  What cannot be taken over is hidden or
-	 * left as the log says, and the guest starts all the same.  0; with nothing touched yet -ERR_NOMEM, when a device
-	 * cannot be hidden, or -ERR_TIMEOUT, when an IOMMU does not let itself be switched off, or -ERR_NOTSUP, when
-	 * DMA cannot be confined and has to be; -ERR_INVAL, with all devices
+	 * Name every PCI network and storage device in the log; take over those that the configuration selects, hide them, and
+	 * make their twins.  After PCI enumeration, before the guest is loaded.  A device that cannot be taken over is hidden
+	 * or left, as the log says, and the guest starts.  0; with nothing touched yet -ERR_NOMEM, when a device cannot be
+	 * hidden, or -ERR_TIMEOUT, when an IOMMU does not let itself be switched off, or -ERR_NOTSUP, when DMA cannot be
+	 * confined and has to be; -ERR_INVAL, with all devices
 	 * stopped again and nothing written, when the configuration does not fit: a window its disk, a slot this machine.
 	 */
 	int (*start)(void);
 
 	/*
-	 * Name every PCI network and storage device, its driver, how far that was ever tried, what start() would do with it,
-	 * and what shares its slot or interrupt line; nothing is touched.  The number of those that start() would conceal, or
-	 * -ERR_INVAL after a line that names the rule of the configuration that does not fit these devices.
+	 * Log every PCI network and storage device, its driver, how far the driver was tried, what start() would do with the
+	 * device, and which functions share its slot or interrupt line.  Touches no device.  Returns the number of devices that
+	 * start() would conceal, or -ERR_INVAL after a line that names a rule of the configuration that does not fit these
+	 * devices.
 	 */
 	int (*check)(void);
 

@@ -45,7 +45,7 @@ struct config_rule {
 	char serial[CONFIG_SERIAL_SIZE];	/* a disk's serial number; the rule is for disks only */
 	enum config_action action;
 	bool writable, modern_only;
-	bool optional;			/* nothing is said if it matches nothing: the file is for several machines */
+	bool optional;			/* no message if the rule matches nothing: the file is for several machines */
 	bool has_slot, has_mac, has_timeout;
 	uint8_t slot;			/* 1..31 */
 	uint8_t mac[6];

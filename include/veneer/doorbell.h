@@ -22,8 +22,8 @@ void doorbell_silence(const struct pci_dev *pci);
 int doorbell_attach(struct hw_dev *dev);
 
 /*
- * Work of a controller (NULL: of each) was done outside its doorbell (a tick, a reset): the NMI for it may already be under
- * way, and the next one within half a second that nothing explains is taken for it.
+ * Call after work of a controller (NULL: of each) was done without its doorbell (by a tick, a reset): the NMI for that work may
+ * already be on its way, and counts as the next NMI without another cause within half a second.
  */
 void doorbell_credit(struct owner *owner);
 

@@ -9,7 +9,7 @@
 
 #include <veneer/types.h>
 
-/* A range of guest RAM.  Which memory that is stands since the start: what was found once may be kept. */
+/* A range of guest RAM.  Guest RAM does not change after the start, so callers may keep a range. */
 struct gmem_range {
 	uint64_t base, size;
 };
@@ -25,12 +25,12 @@ static inline bool gmem_within(const struct gmem_range *r, uint64_t gpa, uint64_
 /* Whether every byte of [@gpa, @gpa + @len) is guest RAM.  Wrapping ranges are not; an empty range is when @gpa is. */
 bool gmem_valid(uint64_t gpa, uint64_t len);
 
-/* As gmem_valid(); where that is true, *@r becomes all of the guest RAM around it, else it is left alone. */
+/* As gmem_valid().  If true, *@r becomes the whole range of guest RAM around it; else *@r does not change. */
 bool gmem_find(uint64_t gpa, uint64_t len, struct gmem_range *r);
 
 /*
- * A pointer to guest RAM, or NULL when the range is not wholly guest RAM.  The guest may change what it points at
- * at any moment: read each field once into a local copy, check the copy, use the copy.
+ * Return a pointer to guest RAM, or NULL if the range is not wholly guest RAM.  The guest may change the memory at any moment:
+ * read each field once into a local copy, check the copy, use the copy.
  */
 void *gmem_ptr(uint64_t gpa, uint64_t len);
 

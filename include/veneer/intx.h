@@ -34,7 +34,7 @@ struct intx_source {
  */
 int intx_attach(struct intx_source *src, uint16_t bdf, unsigned pin);
 
-/* What belongs into the function's interrupt line register: the 8259's input, which is an I/O APIC input, too. */
+/* Return the value for the function's interrupt line register: the 8259's input, which is an I/O APIC input, too. */
 uint8_t intx_line_register(const struct intx_source *src);
 
 /* Any time in an exit; the interrupt is delivered at its end. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Tables of fixed size.  One that is full while the machine is looked at and its devices start is an error line, once for each
- * table, and stops the start before the guest runs: nothing is left out in silence.
+ * Tables of fixed size.  If a table is full while Veneer scans the machine and starts its devices, an error line says so, once
+ * for each table, and the start stops before the guest runs: nothing is left out silently.
  */
 #ifndef VENEER_LIMIT_H
 #define VENEER_LIMIT_H

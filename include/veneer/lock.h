@@ -33,7 +33,7 @@ static inline bool lock_try(struct lock *l)
 	return __atomic_compare_exchange_n(&l->next, &ticket, serving + 1, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
 }
 
-/* Sequentially consistent, so that what is looked at afterwards (owner.h) is looked at with the lock free. */
+/* Sequentially consistent: reads after the release (owner.h) happen with the lock free. */
 static inline void lock_release(struct lock *l)
 {
 	__atomic_store_n(&l->serving, l->serving + 1, __ATOMIC_SEQ_CST);

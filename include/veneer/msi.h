@@ -6,9 +6,9 @@
 #include <veneer/types.h>
 
 /*
- * Send one message-signalled interrupt of the guest's choosing: @addr and @data are what it wrote into an MSI or MSI-X
- * table.  Only fixed and lowest-priority delivery, vector >= 16 and addresses FEExxxxx go out; anything else is
- * dropped and counted.  Any time in an exit.
+ * Send a message-signalled interrupt for the guest: @addr and @data are the guest's values of an MSI capability or MSI-X table.
+ * Only fixed and lowest-priority delivery, vectors >= 16 and addresses FEExxxxx are sent; other messages are dropped and
+ * counted.  Any time in an exit.
  */
 void irq_send_msi(uint64_t addr, uint32_t data);
 

@@ -27,15 +27,15 @@ extern struct lock trap_serial;
 
 /*
  * Create a trap, disabled and nowhere.  @size for memory: a multiple of 4096; for ports: 1..65536.  NULL when the table is
- * full. Start only; traps live for ever.
+ * full.  Start only; traps live for ever.
  */
 struct trap *trap_new_mmio(const char *name, uint32_t size, const struct trap_ops *ops, void *ctx);
 struct trap *trap_new_pio(const char *name, uint32_t size, const struct trap_ops *ops, void *ctx);
 
 /*
- * Put it at @base (memory: page-aligned) or take it away.  Any time.  A range that another trap already has, that is
- * Veneer's, RAM or the LAPIC/IOAPIC page is refused: the trap is then off, and -ERR_BUSY returned.  Where it was another
- * trap's, it is put there once that one goes, unless it was placed or removed again meanwhile.
+ * Place the trap at @base (memory: page-aligned), or remove it.  Any time. -ERR_BUSY, and the trap is off, if the range has
+ * another trap, is RAM or Veneer's, or has the page of the LAPIC or an IOAPIC.  If another trap has the range, this trap is
+ * placed there once the other is removed, unless this one is placed or removed again meanwhile.
  */
 int trap_place(struct trap *t, uint64_t base);
 void trap_remove(struct trap *t);

@@ -32,9 +32,9 @@
 #define PACKED			__attribute__((packed))
 #define ALIGNED(n)		__attribute__((aligned(n)))
 #define NORETURN		__attribute__((noreturn))
-/* Data that the start alone needs, though pointers to it are kept meanwhile: it is unmapped before the guest runs. */
+/* Data that only the start needs, although the start keeps pointers to it: unmapped before the guest runs. */
 #define START_ONLY		__attribute__((section(".bss.start_only")))
-/* A function whose address the start keeps, but nobody after it. */
+/* A function whose address only the start keeps. */
 #define START_ONLY_CODE		__attribute__((section(".text.start_only")))
 /* A constant table, with pointers in it, of the same kind. */
 #define START_ONLY_TABLE	__attribute__((section(".data.rel.ro.start_only")))

@@ -37,9 +37,8 @@ struct virtio_place {
 	struct owner *owner;		/* of the controller behind: held for each access but kicks, which are posted */
 
 	/*
-	 * The INTx pin: called at each change of its state.  High while ISR is non-zero; off with MSI-X or the command
-	 * register's INTx disable.  It begins low.  ISR also stands in the status register (bit 3) when this is NULL:
-	 * nothing is delivered then.
+	 * The INTx pin: called at each change of its state, which begins low.  High while ISR is not 0; off with MSI-X or the
+	 * command register's INTx disable.  NULL: nothing is delivered, and only the status register (bit 3) shows ISR.
 	 */
 	void (*intx)(void *ctx, enum intx_state state);
 	void *intx_ctx;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Configuration space as the guest sees it, closed by default.  A function registered here answers by these ops, by 0xCF8 and
- * by ECAM alike; what was found at the start and left is the machine's own (with the limits of docs/threat-model.md);
- * everything else reads as ones.
+ * by ECAM alike.  A function that was found at the start and left to the guest is the machine's own (with the limits of
+ * docs/threat-model.md).  Everything else reads as ones.
  */
 #ifndef VENEER_VPCI_H
 #define VENEER_VPCI_H
@@ -13,7 +13,7 @@ struct vpci_ops {
 	/* @off 0..4095, @width 1, 2 or 4, never crossing a dword. */
 	uint32_t (*read)(void *ctx, uint16_t off, unsigned width);
 	void (*write)(void *ctx, uint16_t off, unsigned width, uint32_t value);
-	bool left;	/* what really is there is the guest's, and closed if another function comes in its place */
+	bool left;	/* the real function is the guest's; it is closed if another function takes its place */
 };
 
 /*

@@ -71,7 +71,10 @@ void rtl8139_tx_kick(struct nic *nic, unsigned q);
 unsigned rtl8139_drain(struct nic *nic, unsigned q, bool *more);
 /* Send a frame again that the chip gave up after too many collisions. */
 void rtl8139_tx_retry(struct rtl8139 *r);
-/* Disable the receiver and enable it with r->rcr and an empty ring.  Frames in the ring are lost; the transmitter goes on. */
+/*
+ * Disable the receiver and enable it with r->rcr and an empty ring.  Frames in the ring are lost; the transmitter keeps
+ * running.
+ */
 void rtl8139_rx_restart(struct rtl8139 *r);
 
 #endif
