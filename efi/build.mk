@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # veneer.efi, the loader that UEFI firmware starts: a program of its own, with gnu-efi's headers and start code.
 GNU_EFI	    := /usr/lib
-EFI_SOURCES := efi/conf.c efi/image.c efi/info.c efi/files.c efi/veneer.c \
+EFI_SOURCES := efi/conf.c efi/cpus.c efi/image.c efi/info.c efi/files.c efi/veneer.c \
 	       efi/jump.S efi/launch.S efi/devices.c efi/disks.c efi/loader.c efi/segment.c \
 	       efi/state.c hv/lib/string.c
 EFI_OBJS    := $(addprefix $(BUILD)/efi/obj/,$(addsuffix .o,$(basename $(EFI_SOURCES))))

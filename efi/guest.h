@@ -39,11 +39,17 @@ void irq_restore(uint64_t flags);
 void state_save(struct efi_launch *l, uint64_t msrs[STATE_MSRS]);
 void state_restore(const uint64_t msrs[STATE_MSRS]);
 
+/* As guest: hand the other processors over.  @page: the copy of jump_code.  False after a message. */
+bool hand_over_processors(uint64_t page);
+
 /* As guest: give the firmware the virtual disks.  Returns their number, and says what goes wrong. */
 unsigned add_disks(void);
 
 /* The path of the @n-th of them without its end, *@size bytes; NULL: the guest may not be started from this disk. */
 const EFI_DEVICE_PATH *startable_disk(unsigned n, size_t *size);
+
+/* As guest: restart the machine, after 10 seconds. */
+void restart(void) __attribute__((noreturn));
 
 /* As guest: start the loader of a disk.  If none can be started, and if all have returned: restart the machine. */
 void start_disk(void) __attribute__((noreturn));

@@ -98,6 +98,15 @@ static void EFIAPI boot_services_end(EFI_EVENT event, void *unused)
 	efi_call(EFI_CALL_END, 0, 0, 0, 0);
 }
 
+void restart(void)
+{
+	say("veneer.efi: the machine restarts in 10 seconds\n", NULL);
+	bs->Stall(10 * SECOND);
+	systab->RuntimeServices->ResetSystem(EfiResetCold, EFI_SUCCESS, 0, NULL);
+	for (;;)
+		bs->Stall(SECOND);
+}
+
 void start_disk(void)
 {
 	char file[EFI_PATH_MAX] = "";
@@ -111,9 +120,5 @@ void start_disk(void)
 		say("veneer.efi: the firmware has no memory for an event\n", NULL);
 	else if (!try_disks(ndisks, file))
 		say("veneer.efi: no virtual disk that may be started has a loader ", file, "\n", NULL);
-	say("veneer.efi: the machine restarts in 10 seconds\n", NULL);
-	bs->Stall(10 * SECOND);
-	systab->RuntimeServices->ResetSystem(EfiResetCold, EFI_SUCCESS, 0, NULL);
-	for (;;)
-		bs->Stall(SECOND);
+	restart();
 }

@@ -86,7 +86,8 @@ uint32_t info_memory_size(uint32_t size, uint32_t desc_size);
 /* End tag and total size.  False if the information has no room. */
 bool info_end(struct info *o);
 
-/* segment.c: what the processor has of the segment @selector, by the GDT of @limit + 1 bytes.  Not for LDTR and TR. */
+/* segment.c: what the processor has of the segment @selector, by the GDT of @limit + 1 bytes; segment_task(): of TR. */
+void segment_task(struct efi_launch_seg *s, uint16_t selector, const void *gdt, uint16_t limit);
 void segment_state(struct efi_launch_seg *s, uint16_t selector, const void *gdt, uint16_t limit);
 
 #endif

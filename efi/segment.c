@@ -3,6 +3,8 @@
 #include <veneer/string.h>
 #include "efi/parts.h"
 
+#define TSS_BUSY	0x8bu
+
 /*
  * A segment as the processor has it, from its descriptor.  A null selector, which 64-bit mode allows in all but CS, gives a
  * segment that is not present.  VMX wants the accessed bit, which a loaded segment has and a table in ROM may not.
@@ -22,4 +24,19 @@ void segment_state(struct efi_launch_seg *s, uint16_t selector, const void *gdt,
 	if (d >> 55 & 1)
 		s->limit = s->limit << 12 | 0xfff;
 	s->base = (d >> 16 & 0xffffff) | (d >> 32 & 0xff000000);
+}
+
+/* Most firmware has a null selector in TR: then a task as after a reset, which 64-bit mode accepts in a guest, too. */
+void segment_task(struct efi_launch_seg *s, uint16_t selector, const void *gdt, uint16_t limit)
+{
+	uint64_t high;
+
+	segment_state(s, selector, gdt, limit);
+	if (!s->attr || (selector & ~7u) + 15 > limit) {
+		*s = (struct efi_launch_seg){ .attr = TSS_BUSY, .limit = 0xffff };
+		return;
+	}
+	memcpy(&high, (const uint8_t *)gdt + (selector & ~7u) + 8, sizeof(high));
+	s->attr = TSS_BUSY;
+	s->base |= high << 32;
 }

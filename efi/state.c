@@ -48,6 +48,7 @@ void state_save(struct efi_launch *l, uint64_t msrs[STATE_MSRS])
 	struct { uint16_t limit; uint64_t base; } __attribute__((packed)) gdtr, idtr;
 	uint16_t selector[6] = { SELECTOR("es"), SELECTOR("cs"), SELECTOR("ss"), SELECTOR("ds"), SELECTOR("fs"),
 				 SELECTOR("gs") };
+	uint16_t task;
 
 	__asm__ volatile("sgdt %0" : "=m"(gdtr));
 	__asm__ volatile("sidt %0" : "=m"(idtr));
@@ -67,9 +68,10 @@ void state_save(struct efi_launch *l, uint64_t msrs[STATE_MSRS])
 		segment_state(&l->seg[i], selector[i], (const void *)(uintptr_t)gdtr.base, gdtr.limit);
 	l->seg[4].base = rdmsr(MSR_FS_BASE);
 	l->seg[5].base = rdmsr(MSR_GS_BASE);
-	/* The firmware has no task and no LDT; a processor in a guest wants a task. */
+	/* Firmware has no LDT, and most has no task, but a processor in a guest needs a task. */
 	l->seg[6] = (struct efi_launch_seg){ .attr = 0x82, .limit = 0xffff };
-	l->seg[7] = (struct efi_launch_seg){ .attr = 0x8b, .limit = 0xffff };
+	__asm__ volatile("str %0" : "=r"(task));
+	segment_task(&l->seg[7], task, (const void *)(uintptr_t)gdtr.base, gdtr.limit);
 	for (unsigned i = 0; i < STATE_MSRS; i++)
 		msrs[i] = rdmsr(kept_msr[i]);
 }

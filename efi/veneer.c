@@ -307,6 +307,8 @@ static EFI_STATUS launch_firmware(void)
 	launch((uintptr_t)b.place + b.image.entry, (uintptr_t)b.info.buf, (uintptr_t)b.jump, &l->rsp, &l->rip);
 	state_restore(b.msrs);
 	irq_restore(flags);
+	if (!hand_over_processors((uintptr_t)b.jump))
+		restart();
 	give_back_controllers();
 	start_disk();
 }

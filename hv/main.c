@@ -93,21 +93,24 @@ static void own_range(int err)
 	}
 }
 
+/* True if the firmware stays and becomes the guest. */
+static bool efi_stays(void)
+{
+	return IS_ENABLED(CONFIG_BOOT_EFI) && boot.launch.version;
+}
+
 static void start_other_cpus(void)
 {
-	if (IS_ENABLED(CONFIG_SMP)) {
+	if (IS_ENABLED(CONFIG_SMP) && efi_stays()) {
+		if (smp_expect(exit_loop))
+			stop("no memory for all processors of the firmware: leave devices to the guest (veneer,action)");
+	} else if (IS_ENABLED(CONFIG_SMP)) {
 		smp_start(&boot, exit_loop);
 	} else if (acpi.ncpus > 1) {
 		/* They stay where the firmware has left them: INIT and SIPI of the guest's are dropped for good. */
 		smp_unused_cpu();
 		log_info("cpu: %u processors, 1 for the guest: this build has no SMP", acpi.ncpus);
 	}
-}
-
-/* True if the firmware stays and becomes the guest. */
-static bool efi_stays(void)
-{
-	return IS_ENABLED(CONFIG_BOOT_EFI) && boot.launch.version;
 }
 
 static void start_guest(void)
@@ -128,7 +131,8 @@ static void start_guest(void)
 		stop("the guest cannot be started; see the line above");
 	this_cpu()->v = v;
 	vcpu_ops->set(v, &regs);
-	if ((acpi.ncpus > 1 || config.ap_trap == AP_TRAP_ALWAYS) && smp_watch_begin())
+	/* Firmware that stays first uses real INITs, to hand over its processors: hv/efi begins the watch. */
+	if (!(efi_stays() && acpi.ncpus > 1) && (acpi.ncpus > 1 || config.ap_trap == AP_TRAP_ALWAYS) && smp_watch_begin())
 		stop("no memory to watch the local APIC");
 	if (IS_ENABLED(CONFIG_INTX))
 		intx_start();
@@ -162,8 +166,8 @@ static void start_machine(void)
 	irq_init();
 	cpus_init();
 	smp_init();
-	if (boot.launch.version && acpi.ncpus > 1)
-		stop("veneer.conf says 'boot disk', which needs a machine with one processor so far");
+	if (efi_stays() && acpi.ncpus > 1 && (!IS_ENABLED(CONFIG_SMP) || (config.cpus && config.cpus < acpi.ncpus)))
+		stop("the firmware as guest (\"boot disk\") needs all processors: no veneer,cpus, and a build with SMP");
 	if (IS_ENABLED(CONFIG_INTX))
 		ioapic_init();
 	pci_space_init(&boot);

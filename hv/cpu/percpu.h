@@ -67,6 +67,7 @@ struct cpu {
 	struct vcpu *v;			/* NULL until cpu_on() and vcpu_new() ran here */
 	void *vendor;			/* the vendor's own: SVM's host VMCB, VMX's region */
 	uint8_t *exception_stacks;
+	uint64_t stack;			/* ap.c: its top; not the boot processor's */
 	uint64_t tsc_adjust;		/* the guest's TSC_ADJUST */
 	uint64_t mismatch_rip;		/* mmio.c, pio.c */
 	uint64_t insn_bytes[2];		/* mmio.c: the last instruction's first eight of fifteen bytes, and its last eight, */

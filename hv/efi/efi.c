@@ -14,10 +14,15 @@
 #include <veneer/mem.h>
 #include <veneer/string.h>
 #include "hv/efi/efi.h"
+#include "hv/smp/smp.h"
 
 #define CALL_SIZE	3u	/* VMMCALL, VMCALL */
 #define MAX_STARTABLE	128u
 
+extern char efi_entry32[];
+
+static bool all_here;			/* the firmware has handed over all processors */
+static const struct efi_launch *coming;	/* the state of the next one, in the guest's memory */
 static uint64_t call_at;		/* 0: no such guest, or its boot services have ended */
 static uint64_t startable[MAX_STARTABLE / 64];		/* a bit a disk: the guest may be started from it */
 static char path[EFI_PATH_MAX];
@@ -45,6 +50,7 @@ int efi_start(const struct boot_info *b, struct vcpu_regs *regs)
 	}
 	efi_first_state(&b->launch, regs);
 	memcpy(path, config.efi_path, sizeof(path));
+	all_here = false;
 	call_at = b->launch.call;
 	segment_use(efi_hypercall);
 	vcpu_own_hypercall = efi_hypercall;
@@ -53,6 +59,39 @@ int efi_start(const struct boot_info *b, struct vcpu_regs *regs)
 }
 
 /* --- calls --- */
+
+/* On the new processor, with Veneer's stack and tables. */
+static void coming_state(struct vcpu_regs *regs)
+{
+	efi_first_state(coming, regs);
+}
+
+static int64_t call_cpu(uint64_t apic_id, uint64_t from)
+{
+	const struct efi_launch *l = gmem_ptr(from, sizeof(*l));
+	int err = l ? 0 : -ERR_INVAL;
+
+	if (!err)
+		err = apic_id > UINT32_MAX ? -ERR_NODEV : smp_adopt((uint32_t)apic_id, coming_state);
+	if (err)
+		return err;
+	coming = l;
+	return (int64_t)mem_phys(efi_entry32);
+}
+
+/*
+ * A processor that stays with the firmware would be outside Veneer, and if its INITs were dropped, the firmware would wait for
+ * it for ever at the end of boot services: no call gives such firmware a disk.  From now on INITs and SIPIs are the guest's.
+ */
+static int64_t call_cpus(void)
+{
+	if (IS_ENABLED(CONFIG_SMP) && smp_missing())
+		return -ERR_TIMEOUT;
+	if (ncpus > 1 && smp_watch())
+		return -ERR_NOMEM;
+	all_here = true;
+	return 0;
+}
 
 static int call_disk(uint64_t n, uint64_t to)
 {
@@ -100,8 +139,13 @@ static int call_begin(uint64_t disk, uint64_t lba, uint64_t nblocks, uint64_t bu
 	return ops->begin((unsigned)disk, disk & EFI_CALL_WRITE, lba, (uint32_t)nblocks, &sg, 1);
 }
 
-static int answer(const uint64_t *gpr)
+static int64_t answer(const uint64_t *gpr)
 {
+	if (!all_here) {
+		if (gpr[GPR_RAX] == EFI_CALL_CPU && IS_ENABLED(CONFIG_SMP))
+			return call_cpu(gpr[GPR_RBX], gpr[GPR_RCX]);
+		return gpr[GPR_RAX] == EFI_CALL_CPUS ? call_cpus() : -ERR_NOTSUP;
+	}
 	switch (gpr[GPR_RAX]) {
 	case EFI_CALL_DISK:
 		return call_disk(gpr[GPR_RBX], gpr[GPR_RCX]);
@@ -125,7 +169,7 @@ bool efi_hypercall(struct vcpu *v, const struct vcpu_regs *r)
 	if (!call_at || r->rip != call_at || r->cpl || !(r->efer & EFER_LMA) || !(r->seg[SEG_CS].attr & SEG_ATTR_L))
 		return false;
 	lock_acquire(&lock);
-	v->gpr[GPR_RAX] = (uint64_t)(int64_t)answer(v->gpr);
+	v->gpr[GPR_RAX] = (uint64_t)answer(v->gpr);
 	lock_release(&lock);
 	vcpu_ops->skip(v, r->rip + CALL_SIZE);
 	return true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The guest's first state, if that is the firmware's own.  For the start only. */
+/* The first state of a processor, if that is the firmware's own. */
 #include <veneer/string.h>
 #include "hv/efi/efi.h"
 

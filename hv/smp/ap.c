@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Starts the other processors and parks them until the guest sends a SIPI (SDM vol. 3, 9.4.4; APM vol. 2, 14.6). */
 #include <veneer/config.h>
+#include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/string.h>
@@ -31,9 +32,22 @@ void ap_main(void);
 
 static struct cpu *starting;
 static void (*run_guest)(void);
+static void (*first_state)(struct vcpu_regs *regs);	/* of a processor that the firmware hands over; NULL: it is parked */
 static uint32_t up;		/* shared: the new processor 1 runs, 2 is parked, 3 failed */
 
 /* --- on the new processor --- */
+
+/* The firmware had this processor until now, and the guest's first code is the firmware's. */
+static void adopt(struct cpu *c)
+{
+	struct vcpu_regs regs;
+
+	first_state(&regs);
+	vcpu_ops->set(c->v, &regs);
+	c->started = true;
+	c->parked = true;
+	__atomic_store_n(&c->state, CPU_RUNS, __ATOMIC_SEQ_CST);
+}
 
 void ap_main(void)
 {
@@ -50,6 +64,8 @@ void ap_main(void)
 		if (!c->v)
 			goto fail;
 	}
+	if (first_state)
+		adopt(c);
 	__atomic_store_n(&up, 2, __ATOMIC_SEQ_CST);
 	run_guest();
 
@@ -113,7 +129,7 @@ static struct cpu *new_cpu(uint32_t apic_id, bool for_guest)
 	c->index = ncpus;
 	c->exception_stacks = stacks;
 	c->state = for_guest ? CPU_WAITS : CPU_ABSENT;
-	ap_stack = (uintptr_t)stack + AP_STACK;
+	c->stack = ap_stack = (uintptr_t)stack + AP_STACK;
 	return c;
 }
 
@@ -191,4 +207,47 @@ void smp_start(const struct boot_info *b, void (*run)(void))
 	start_all(page);
 	memcpy(page, saved, PAGE_SIZE);
 	mem_free(saved);
+}
+
+/* --- processors that the firmware hands over --- */
+
+int smp_expect(void (*run)(void))
+{
+	run_guest = run;
+	for (unsigned i = 0; i < acpi.ncpus && i < ACPI_MAX_CPUS; i++) {
+		if (acpi.cpu_id[i] == cpus[0]->apic_id)
+			continue;
+		struct cpu *c = ncpus < MAX_CPUS ? new_cpu(acpi.cpu_id[i], false) : NULL;
+
+		if (!c)
+			return -ERR_NOMEM;
+		cpus[ncpus] = c;
+		__atomic_store_n(&ncpus, ncpus + 1, __ATOMIC_SEQ_CST);
+	}
+	return 0;
+}
+
+int smp_adopt(uint32_t apic_id, void (*state)(struct vcpu_regs *regs))
+{
+	for (unsigned i = 1; i < ncpus; i++) {
+		struct cpu *c = cpus[i];
+
+		if (c->apic_id != apic_id || c->parked)
+			continue;
+		c->state = CPU_WAITS;
+		starting = c;
+		ap_stack = c->stack;
+		up = 0;
+		first_state = state;
+		return 0;
+	}
+	return -ERR_NODEV;
+}
+
+bool smp_missing(void)
+{
+	for (unsigned i = 1; i < ncpus; i++)
+		if (__atomic_load_n(&cpus[i]->state, __ATOMIC_SEQ_CST) != CPU_RUNS)
+			return true;
+	return false;
 }

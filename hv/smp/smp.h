@@ -18,6 +18,16 @@ void smp_start(const struct boot_info *b, void (*run)(void));
 void smp_unused_cpu(void);
 
 /*
+ * The same if the firmware stays and becomes the guest: the processors stay the firmware's, which hands over one after another
+ * while the boot processor is in the guest already.  smp_expect(): make what they need.  0 or -ERR_NOMEM.  smp_adopt(): the
+ * next processor that comes by ap_entry64 is the one with this APIC id, and gets the state of @state, which it calls itself;
+ * -ERR_NODEV if there is no such processor, or it has come already.  smp_missing(): one has not come.
+ */
+int smp_expect(void (*run)(void));
+int smp_adopt(uint32_t apic_id, void (*state)(struct vcpu_regs *regs));
+bool smp_missing(void);
+
+/*
  * Watch the guest's INITs and SIPIs.  They are emulated (ipi.c): real ones would start processors outside Veneer.  Once no
  * processor waits for a SIPI the watch ends if a later INIT is safe or the configuration takes the risk.  0 or -ERR_NOMEM.
  *

@@ -32,14 +32,21 @@ struct efi_launch {
 };
 
 /*
+ * CPU and CPUS come first: no other call is answered before the firmware has no processor of its own any more.
+ *
  * Calls: RAX the function, RBX, RCX, RDX, RSI arguments; RAX is the result, negated errors as <veneer/err.h> has them.
+ *   CPU    RBX the APIC id of another processor, RCX the address of a struct efi_launch, which that processor fills in before
+ *          it goes to the 32-bit address that is the result: paging off, flat segments, EDI that address.  One at a time
+ *   CPUS   all other processors have come: 0; -ERR_TIMEOUT if one is missing
  *   DISK   RBX disk, RCX address of a struct efi_disk, which is filled in; -ERR_NODEV behind the last
  *   BEGIN  RBX disk, bit 32: write; RCX first block, RDX blocks, RSI buffer; one transfer at a time, of EFI_CALL_MAX bytes
  *   POLL   -ERR_BUSY while the transfer runs, then once its result.  A write is then on stable media
  *   PATH   RCX address of EFI_PATH_MAX characters: of the loader, as configured; empty: the default
  *   END    boot services end: nothing is answered any more
  */
-enum efi_call { EFI_CALL_DISK = 0x56450000, EFI_CALL_BEGIN, EFI_CALL_POLL, EFI_CALL_PATH, EFI_CALL_END };
+enum efi_call {
+	EFI_CALL_CPU = 0x56450000, EFI_CALL_CPUS, EFI_CALL_DISK, EFI_CALL_BEGIN, EFI_CALL_POLL, EFI_CALL_PATH, EFI_CALL_END
+};
 
 #define EFI_CALL_MAX		0x100000u
 #define EFI_CALL_WRITE		(1ull << 32)

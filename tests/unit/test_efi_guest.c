@@ -90,6 +90,31 @@ static int64_t call(uint64_t rax, uint64_t rbx, uint64_t rcx, uint64_t rdx, uint
 	return (int64_t)cpu.gpr[GPR_RAX];
 }
 
+/* --- the processors --- */
+
+char efi_entry32[1];
+unsigned ncpus = 1;
+static bool missing;
+static unsigned watches;
+static int watch_err, adopt_err;
+static uint32_t adopted;
+static void (*adopted_state)(struct vcpu_regs *r);
+
+bool smp_missing(void) { return missing; }
+
+int smp_watch(void)
+{
+	watches++;
+	return watch_err;
+}
+
+int smp_adopt(uint32_t apic_id, void (*state)(struct vcpu_regs *r))
+{
+	adopted = apic_id;
+	adopted_state = state;
+	return adopt_err;
+}
+
 static void setup(void)
 {
 	memset(&config, 0, sizeof(config));
@@ -97,7 +122,13 @@ static void setup(void)
 	begun = 0;
 	begin_result = poll_result = 0;
 	ram = host_guest_ram(2 << 20);
+	ncpus = 1;
+	missing = false;
+	watches = 0;
+	watch_err = adopt_err = 0;
 	CHECK_EQ(start(), 0);
+	CHECK_EQ(call(EFI_CALL_CPUS, 0, 0, 0, 0), 0);
+	CHECK_EQ(watches, 0);
 }
 
 TEST(the_first_state_hides_vmx)
@@ -133,6 +164,7 @@ TEST(the_named_disk_alone_is_started)
 	setup();
 	strcpy(config.boot_disk, "SN");
 	CHECK_EQ(start(), 0);
+	CHECK_EQ(call(EFI_CALL_CPUS, 0, 0, 0, 0), 0);
 	d = (struct efi_disk *)(uintptr_t)ram;
 	call(EFI_CALL_DISK, 0, ram, 0, 0);
 	CHECK(!d->start);
@@ -157,6 +189,7 @@ TEST(the_path_is_the_configured_one)
 	CHECK(!*(char *)(uintptr_t)ram);
 	strcpy(config.efi_path, "/EFI/x.efi");
 	CHECK_EQ(start(), 0);
+	CHECK_EQ(call(EFI_CALL_CPUS, 0, 0, 0, 0), 0);
 	CHECK_EQ(call(EFI_CALL_PATH, 0, ram, 0, 0), 0);
 	CHECK(!strcmp((char *)(uintptr_t)ram, "/EFI/x.efi"));
 	CHECK_EQ(((uint8_t *)(uintptr_t)ram)[EFI_PATH_MAX], 0xcc);
@@ -187,6 +220,44 @@ TEST(transfers_are_checked)
 	poll_result = -ERR_IO;
 	CHECK_EQ(call(EFI_CALL_POLL, 0, 0, 0, 0), -ERR_IO);
 	CHECK_EQ(call(EFI_CALL_END + 1, 0, 0, 0, 0), -ERR_NOTSUP);
+}
+
+/* Nothing but the handover is answered before all processors are in the guest; then the watch begins, once. */
+TEST(processors_come_first)
+{
+	struct efi_launch *l;
+	struct vcpu_regs r;
+
+	setup();
+	ncpus = 3;
+	missing = true;
+	CHECK_EQ(start(), 0);
+	l = (struct efi_launch *)(uintptr_t)ram;
+	CHECK_EQ(call(EFI_CALL_DISK, 0, ram, 0, 0), -ERR_NOTSUP);
+	CHECK_EQ(call(EFI_CALL_BEGIN, 0, 0, 1, ram), -ERR_NOTSUP);
+	CHECK(call(EFI_CALL_CPU, 7, ram, 0, 0) > 0);
+	CHECK_EQ(adopted, 7);
+	*l = (struct efi_launch){ .rip = 0x1234, .efer = 0xd00, .cr4 = 0x2668 };
+	adopted_state(&r);
+	CHECK(r.rip == 0x1234 && r.cr4 == 0x668 && r.efer == 0xd00);
+	CHECK_EQ(call(EFI_CALL_CPU, 7, 0x10, 0, 0), -ERR_INVAL);
+	CHECK_EQ(call(EFI_CALL_CPU, 1ull << 32, ram, 0, 0), -ERR_NODEV);
+	adopt_err = -ERR_NODEV;
+	CHECK_EQ(call(EFI_CALL_CPU, 9, ram, 0, 0), -ERR_NODEV);
+	/* One is missing: it goes on so. */
+	CHECK_EQ(call(EFI_CALL_CPUS, 0, 0, 0, 0), -ERR_TIMEOUT);
+	CHECK_EQ(call(EFI_CALL_DISK, 0, ram, 0, 0), -ERR_NOTSUP);
+	CHECK_EQ(watches, 0);
+	missing = false;
+	watch_err = -ERR_NOMEM;
+	CHECK_EQ(call(EFI_CALL_CPUS, 0, 0, 0, 0), -ERR_NOMEM);
+	CHECK_EQ(call(EFI_CALL_DISK, 0, ram, 0, 0), -ERR_NOTSUP);
+	watch_err = 0;
+	CHECK_EQ(call(EFI_CALL_CPUS, 0, 0, 0, 0), 0);
+	CHECK_EQ(watches, 2);
+	CHECK_EQ(call(EFI_CALL_DISK, 0, ram, 0, 0), 0);
+	/* Now no processor is handed over any more. */
+	CHECK_EQ(call(EFI_CALL_CPU, 7, ram, 0, 0), -ERR_NOTSUP);
 }
 
 TEST(only_the_firmware_may_call)

@@ -72,11 +72,13 @@ boots_itself() {
 	logged "guest: the firmware goes on"
 }
 
-@test "efi disk: a GRUB on an NVMe disk starts Linux from that disk" {
-	boots_itself NVME0 boot.img --disk ahci:other,size=32M --disk nvme:boot.img --nic e1000e
+@test "efi disk: two processors, a GRUB on an NVMe disk starts Linux from that disk" {
+	boots_itself NVME0 boot.img --smp 2 --disk ahci:other,size=32M --disk nvme:boot.img --nic e1000e
+	# The firmware used both at the end of boot services, and so does Linux.
+	said "cpus: 2"
 }
 
 # bats test_tags=slow
-@test "efi disk: a GRUB on a SATA disk starts Linux from that disk" {
+@test "efi disk: one processor, a GRUB on a SATA disk starts Linux from that disk" {
 	boots_itself AHCI0 boot.img --disk ahci:boot.img --disk nvme:other,size=32M
 }

@@ -3,5 +3,6 @@
 for disk in $(disks); do
 	boot_disk "$disk"
 done
+say "cpus: $(nproc)"
 say "memory: $(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo) KiB"
 dmesg | grep -E 'BIOS-e820|EDD' | sed 's/^/GUEST: map: /'
