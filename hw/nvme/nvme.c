@@ -116,7 +116,7 @@ static bool sync_over(struct nvme *n)
 	return n->sync.done || (nvme_read(n, NVME_CSTS) & NVME_CSTS_CFS);	/* all ones have the bit, too */
 }
 
-int nvme_admin_sync(struct nvme *n, struct nvme_sqe *sqe, const char *what)
+static int send_once(struct nvme *n, struct nvme_sqe *sqe, const char *what)
 {
 	n->sync.done = false;
 	n->sync.status = 0;
@@ -133,6 +133,33 @@ int nvme_admin_sync(struct nvme *n, struct nvme_sqe *sqe, const char *what)
 		return -ERR_IO;
 	}
 	return 0;
+}
+
+/* Reset a controller that did not answer; -ERR_TIMEOUT if it does not come back, or is silent too often. */
+static int reset_silent(struct nvme *n)
+{
+	if (n->sync.silences++ == NVME_MAX_SILENCES)
+		return -ERR_TIMEOUT;
+	nvme_disable(n, time_us());
+	return nvme_wait_state(n, NVME_SETUP) ? -ERR_TIMEOUT : 0;
+}
+
+int nvme_admin_sync(struct nvme *n, struct nvme_sqe *sqe, const char *what)
+{
+	int err = send_once(n, sqe, what);
+
+	if (err != -ERR_TIMEOUT || reset_silent(n))
+		return err;
+	return send_once(n, sqe, what);
+}
+
+int nvme_admin_optional(struct nvme *n, struct nvme_sqe *sqe, const char *what)
+{
+	int err = send_once(n, sqe, what);
+
+	if (err != -ERR_TIMEOUT)
+		return err;
+	return reset_silent(n) ? -ERR_TIMEOUT : -ERR_IO;
 }
 
 static void bad_cqe(struct nvme *n, const char *queue, const struct nvme_cqe *e)

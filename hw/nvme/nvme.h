@@ -43,6 +43,7 @@
 #define NVME_ABORT_US		1000000u	/* time for Abort before the controller is reset */
 #define NVME_NOT_READY_US	100000u		/* pause before a command to a namespace that is not ready is repeated */
 #define NVME_MAX_RESUBMITS	3u		/* resets after which a command is resubmitted: it may be their cause */
+#define NVME_MAX_SILENCES	8u		/* admin commands without an answer, after which a start fails */
 
 struct nvme;
 
@@ -124,6 +125,7 @@ struct nvme {
 
 	enum nvme_state state;
 	unsigned setup_step;
+	uint32_t skip_steps;		/* bit per optional step of NVME_SETUP that got no answer */
 	uint64_t check_after_us, state_deadline_us;
 	uint64_t settled_us;		/* until then commands that fail with Namespace Not Ready are repeated */
 	bool master_is_off;
@@ -137,11 +139,14 @@ struct nvme {
 	struct {
 		uint32_t due;		/* bit per disk: its namespace is to be identified again */
 		unsigned count, lines;
+		bool busy;		/* the commands that follow an event are in flight */
+		bool off;		/* one of them got no answer: request no more events */
 	} event;
 	struct {
 		bool done;
 		unsigned status;
 		uint32_t dw0;
+		unsigned silences;
 	} sync;				/* nvme_admin_sync() */
 	bool vwc, vwc_due, vwc_busy;	/* has a volatile write cache; Set Features is due; is in flight */
 	bool irq_on, irq_pin, irq_msix;
@@ -150,6 +155,7 @@ struct nvme {
 	uint64_t max_bytes;		/* of one command, from MDTS */
 	uint32_t rtd3e_us, nn, oaes;
 	unsigned left_out;		/* number of namespaces that are not used as disks */
+	bool no_descriptors;		/* Identify for namespace identification descriptors got no answer */
 	bool no_memory;			/* a namespace was left out for lack of memory */
 	uint16_t oncs;
 	uint32_t dsm_blocks;		/* of one Dataset Management command, 0: no limit */
@@ -182,8 +188,14 @@ void nvme_queue_clear(struct nvme_queue *q);
  */
 int nvme_admin_submit(struct nvme *n, struct nvme_sqe *sqe, void (*done)(struct nvme *n, unsigned status, uint32_t dw0));
 
-/* Submit and wait.  Returns 0, -ERR_IO (with @n->sync.status) or -ERR_TIMEOUT; an error is logged with @what.  Start only. */
+/*
+ * Submit and wait.  Returns 0, -ERR_IO (with @n->sync.status) or -ERR_TIMEOUT; an error is logged with @what.  If the command
+ * gets no answer, reset the controller, so that the command can neither write to memory nor complete later.  Then send it once
+ * more; an optional command fails with -ERR_IO instead.  So -ERR_TIMEOUT means that the controller is broken.  Start only,
+ * before the I/O queues are created.
+ */
 int nvme_admin_sync(struct nvme *n, struct nvme_sqe *sqe, const char *what);
+int nvme_admin_optional(struct nvme *n, struct nvme_sqe *sqe, const char *what);
 
 /* Take completions from both queues.  Calls no client.  Returns their number. */
 unsigned nvme_reap(struct nvme *n);

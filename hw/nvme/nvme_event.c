@@ -28,8 +28,9 @@ void nvme_event_request(struct nvme *n)
 	struct nvme_sqe sqe = { .cdw0 = NVME_ADM_ASYNC_EVENT };
 
 	n->event.due = 0;
-	if (n->event.count == MAX_EVENTS) {
-		log_err("%s: %u events: requesting no more", n->dev.name, MAX_EVENTS);
+	n->event.busy = false;
+	if (n->event.off || n->event.count == MAX_EVENTS) {
+		log_err("%s: %u events: requesting no more", n->dev.name, n->event.count);
 		return;
 	}
 	/* The command completes when an event occurs, possibly never. */
@@ -128,6 +129,7 @@ static void event_done(struct nvme *n, unsigned status, uint32_t dw0)
 	if (status)
 		return;
 	n->event.count++;
+	n->event.busy = true;
 	if (!health && !list && may_say(n))
 		log_warn("%s: event type %u, information %02x, log page %02x", n->dev.name, FIELD_GET(NVME_AER_TYPE, dw0),
 			 FIELD_GET(NVME_AER_INFO, dw0), page);

@@ -25,6 +25,14 @@ static int identify(struct nvme *n, uint32_t cns, uint32_t nsid, const char *wha
 	return nvme_admin_sync(n, &sqe, what);
 }
 
+/* For data without which the controller can be driven, or without which only one namespace is lost. */
+static int identify_optional(struct nvme *n, uint32_t cns, uint32_t nsid, const char *what)
+{
+	struct nvme_sqe sqe = identify_entry(n, cns, nsid);
+
+	return nvme_admin_optional(n, &sqe, what);
+}
+
 int nvme_identify_later(struct nvme *n, uint32_t cns, uint32_t nsid,
 			void (*done)(struct nvme *n, unsigned status, uint32_t dw0))
 {
@@ -73,7 +81,7 @@ static int check_ctrl(const struct nvme *n, const struct nvme_id_ctrl *id)
 static int read_vwc(struct nvme *n, bool *on)
 {
 	struct nvme_sqe sqe = { .cdw0 = NVME_ADM_GET_FEATURES, .cdw10 = NVME_FEAT_VWC };
-	int err = nvme_admin_sync(n, &sqe, "Get Features (volatile write cache)");
+	int err = nvme_admin_optional(n, &sqe, "Get Features (volatile write cache)");
 
 	*on = err == -ERR_IO || (n->sync.dw0 & NVME_VWC_WCE);	/* unknown: assume that the cache is on */
 	return err == -ERR_IO ? 0 : err;
@@ -87,7 +95,7 @@ static int read_nvm_limits(struct nvme *n)
 
 	if (n->vs < NVME_VS_1_4 || !(n->oncs & (NVME_ONCS_DSM | NVME_ONCS_WRITE_ZEROES)))
 		return 0;
-	err = identify(n, NVME_CNS_CSI_CTRL, 0, "Identify (NVM command set limits)");
+	err = identify_optional(n, NVME_CNS_CSI_CTRL, 0, "Identify (NVM command set limits)");
 	if (!err) {
 		n->dsm_blocks = id->dmrsl;
 		if (id->dmsl && (!n->dsm_blocks || id->dmsl < n->dsm_blocks))
@@ -165,9 +173,11 @@ static int check_command_set(struct nvme *n, uint32_t nsid, const char **why)
 
 	if (!several && (n->vs < NVME_VS_1_3 || (n->quirks & NVME_Q_NO_NS_LIST)))
 		return 0;
-	err = identify(n, NVME_CNS_NS_DESC, nsid, "Identify (namespace identification descriptors)");
+	err = n->no_descriptors ? -ERR_IO :
+	      identify_optional(n, NVME_CNS_NS_DESC, nsid, "Identify (namespace identification descriptors)");
 	if (err && err != -ERR_IO)
 		return err;
+	n->no_descriptors |= err && !n->sync.done;
 	if (!err)
 		csi = find_csi(n->id_buf, 4096);
 	if (csi == NVME_CSI_ZONED)
@@ -296,7 +306,7 @@ static int add_ns(struct nvme *n, uint32_t nsid)
 		leave_out(n, nsid, why);
 		return 0;
 	}
-	err = identify(n, NVME_CNS_NS, nsid, "Identify Namespace");
+	err = identify_optional(n, NVME_CNS_NS, nsid, "Identify Namespace");
 	if (err == -ERR_IO) {
 		leave_out(n, nsid, "Identify Namespace fails");
 		return 0;
@@ -366,7 +376,7 @@ int nvme_scan(struct nvme *n)
 	int err = -ERR_IO;
 
 	if (n->vs >= NVME_VS_1_1 && !(n->quirks & NVME_Q_NO_NS_LIST))
-		err = identify(n, NVME_CNS_ACTIVE_NS, 0, "Identify (active namespaces)");
+		err = identify_optional(n, NVME_CNS_ACTIVE_NS, 0, "Identify (active namespaces)");
 	if (!err)
 		err = scan_list(n);
 	else if (err == -ERR_IO)

@@ -153,6 +153,26 @@ static bool ctrl_removed(const struct nvme *n, uint32_t csts)
 	return !csts && n->state != NVME_DISABLING && pci_read16(n->dev.pci, PCI_VENDOR_ID) == 0xffff;
 }
 
+enum { SETUP_NUM_QUEUES, SETUP_CQ, SETUP_SQ, SETUP_EVENTS, SETUP_VWC, SETUP_STEPS };
+
+/* A step of the setup got no answer.  If the step is optional, reset the controller and go on without this step. */
+static void setup_silent(struct nvme *n, uint64_t now)
+{
+	if (n->setup_step < SETUP_EVENTS) {
+		nvme_give_up(n);
+		return;
+	}
+	n->skip_steps |= BIT(n->setup_step);
+	nvme_disable(n, now);
+}
+
+/* The event that is still pending would send the same command after the reset: request no more events. */
+static void live_silent(struct nvme *n, uint64_t now, uint32_t csts)
+{
+	n->event.off |= n->event.busy;
+	ctrl_reset(n, now, "an admin command was not completed", csts);
+}
+
 void nvme_advance(struct nvme *n, uint64_t now)
 {
 	uint32_t csts;
@@ -199,7 +219,7 @@ void nvme_advance(struct nvme *n, uint64_t now)
 		if (n->state == NVME_SETUP && ((csts & NVME_CSTS_CFS) || admin_overdue(n, now))) {
 			log_err("%s: creating the I/O queues, step %u not completed, CSTS %08x", n->dev.name, n->setup_step,
 				csts);
-			nvme_give_up(n);
+			setup_silent(n, now);
 		}
 		return;
 	default:
@@ -209,7 +229,7 @@ void nvme_advance(struct nvme *n, uint64_t now)
 		else if (!(csts & NVME_CSTS_RDY))
 			ctrl_reset(n, now, "it is no longer ready", csts);	/* its power was off for a moment */
 		else if (admin_overdue(n, now))
-			ctrl_reset(n, now, "an admin command was not completed", csts);
+			live_silent(n, now, csts);
 		else
 			check_deadlines(n, now, csts);
 		if (n->state == NVME_LIVE)
@@ -257,8 +277,6 @@ static void go_live(struct nvme *n)
 	nvme_event_request(n);
 }
 
-enum { SETUP_NUM_QUEUES, SETUP_CQ, SETUP_SQ, SETUP_EVENTS, SETUP_VWC, SETUP_STEPS };
-
 static const char *const setup_names[SETUP_STEPS] = {
 	[SETUP_NUM_QUEUES] = "Set Features (number of queues)",
 	[SETUP_CQ] = "Create I/O Completion Queue",
@@ -273,6 +291,8 @@ void nvme_setup_next(struct nvme *n)
 	uint32_t prio = n->quirks & NVME_Q_MEDIUM_PRIO ? NVME_QPRIO_MEDIUM : 0;
 	struct nvme_sqe sqe = { .cdw10 = FIELD_PREP(NVME_QUEUE_QID, 1) | FIELD_PREP(NVME_QUEUE_QSIZE, n->io.size - 1) };
 
+	while (n->skip_steps & BIT(n->setup_step))
+		n->setup_step++;
 	switch (n->setup_step) {
 	case SETUP_NUM_QUEUES:
 		sqe.cdw0 = NVME_ADM_SET_FEATURES;

@@ -141,6 +141,13 @@ HELPER void fill_ram(uint64_t off, size_t len, unsigned seed)
 		((uint8_t *)(uintptr_t)(ram + off))[i] = (uint8_t)(i * 31 + (i >> 9) * 7 + seed);
 }
 
+/* Make waits of 10 s cheap: time passes in steps of a millisecond. */
+HELPER void run_coarsely(void)
+{
+	host_now_us += MS;
+	model_run();
+}
+
 /* --- start --- */
 
 #endif

@@ -354,12 +354,23 @@ static void log_page(unsigned i)
 	finish(i, 0, 0);
 }
 
+static bool hangs(unsigned op, uint32_t cdw10)
+{
+	uint32_t kind = BIT(cdw10 & 31);
+
+	if (model.hang_once && model.hung)
+		return false;
+	return op == model.hang_admin || (op == 0x06 && (model.hang_cns & kind)) || (op == 0x02 && model.hang_logs) ||
+	       ((op == 0x09 || op == 0x0a) && (model.hang_fids & kind));
+}
+
 static void admin_command(unsigned i)
 {
 	unsigned op = cmd[i].e.cdw0 & 0xff;
 
-	if (op == model.hang_admin) {
+	if (hangs(op, cmd[i].e.c10)) {
 		cmd[i].hung = true;
+		model.hung++;
 		return;
 	}
 	if (op == model.fail_admin) {

@@ -26,6 +26,8 @@ struct model {
 	bool never_ready, never_off, cfs_on_enable, removed, cfs, never_shut, no_namespaces, hang_all, auto_ring;
 	uint64_t fail_lba, hang_lba, cfs_lba;
 	unsigned fail_status, fail_admin, hang_admin;	/* opcodes; 0: none */
+	uint32_t hang_cns, hang_fids;		/* bit per kind of Identify, and per feature */
+	bool hang_once, hang_logs;		/* only the first of them; Get Log Page */
 	enum model_abort abort_mode;
 	uint16_t oncs;
 	uint8_t vwc, cntrltype;
@@ -48,7 +50,7 @@ struct model {
 	unsigned reads, writes, fua, flushes, flushed_before_write, dsms, deac;
 	uint64_t dsm_blocks;
 	uint32_t events_on;			/* Asynchronous Event Configuration */
-	unsigned logs_read;
+	unsigned logs_read, hung;
 };
 
 extern struct model model;

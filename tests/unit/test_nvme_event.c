@@ -53,6 +53,23 @@ TEST(warnings_are_said_and_the_next_is_asked_for)
 	CHECK_EQ(model.logs_read, 3);
 }
 
+/* The log page of an event that stays pending gets no answer: one reset, and no more events. */
+TEST(a_log_page_without_an_answer)
+{
+	start();
+	model.hang_logs = true;
+	model.warning = 1;
+	event(HEALTH, 1, PAGE_HEALTH);
+	run(11 * SECOND);
+	CHECK_EQ(model.resets, 1);
+	CHECK(!d1->gone && host_log_has("nvme0: 1 events: requesting no more"));
+	CHECK(!model_event(HEALTH, 1, PAGE_HEALTH));
+	struct io *io = io_rw(0, d1, DISK_READ, 3, 1, 0);
+
+	run(SECOND);
+	CHECK(io->done == 1 && io->status == 0);
+}
+
 TEST(lines_have_an_end_and_events_have_one)
 {
 	unsigned events = 0;
