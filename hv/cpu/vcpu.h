@@ -20,6 +20,11 @@ struct vcpu_seg {
 	uint64_t base;
 };
 
+#define SEG_ATTR_TYPE	GENMASK(3, 0)
+#define  SEG_TYPE_CODE	BIT(3)
+#define  SEG_TYPE_DOWN	BIT(2)	/* of data: expand-down */
+#define  SEG_TYPE_RW	BIT(1)	/* data may be written, code read */
+#define SEG_ATTR_P	BIT(7)
 #define SEG_ATTR_L	BIT(9)
 #define SEG_ATTR_DB	BIT(10)
 
@@ -119,6 +124,7 @@ struct vmexit {
 #define VCPU_EVENT_NMI		2
 #define VCPU_EVENT_UD		6
 #define VCPU_EVENT_DF		8
+#define VCPU_EVENT_SS		12
 #define VCPU_EVENT_GP		13
 #define VCPU_EVENT_AC		17
 

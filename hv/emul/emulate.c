@@ -63,7 +63,8 @@ static uint64_t bit_string_offset(const struct insn *insn, const struct vcpu_reg
 	return (uint64_t)(bit >> (3 + __builtin_ctz(insn->size))) * insn->size;
 }
 
-uint64_t insn_ea(const struct insn *insn, const struct vcpu_regs *regs)
+/* The offset in the segment. */
+static uint64_t effective(const struct insn *insn, const struct vcpu_regs *regs)
 {
 	uint64_t offset = insn->disp + bit_string_offset(insn, regs);
 
@@ -73,7 +74,12 @@ uint64_t insn_ea(const struct insn *insn, const struct vcpu_regs *regs)
 		offset += regs->gpr[insn->base];
 	if (insn->index != INSN_NO_REG)
 		offset += regs->gpr[insn->index] * insn->scale;
-	return linear(insn, regs, insn->seg, offset);
+	return offset;
+}
+
+uint64_t insn_ea(const struct insn *insn, const struct vcpu_regs *regs)
+{
+	return linear(insn, regs, insn->seg, effective(insn, regs));
 }
 
 uint64_t insn_ea_src(const struct insn *insn, const struct vcpu_regs *regs)
@@ -84,6 +90,78 @@ uint64_t insn_ea_src(const struct insn *insn, const struct vcpu_regs *regs)
 uint64_t insn_ea_dst(const struct insn *insn, const struct vcpu_regs *regs)
 {
 	return linear(insn, regs, SEG_ES, regs->gpr[GPR_RDI]);
+}
+
+static bool uses_src(const struct insn *insn)
+{
+	return insn->op == INSN_MOVS || insn->op == INSN_LODS || insn->op == INSN_OUTS;
+}
+
+static bool uses_dst(const struct insn *insn)
+{
+	return insn->op == INSN_MOVS || insn->op == INSN_STOS || insn->op == INSN_INS;
+}
+
+/* --- the checks of a memory operand (SDM vol. 3, 5.3 and 5.5; APM vol. 2, 4.12) --- */
+
+static bool canonical(const struct vcpu_regs *regs, uint64_t addr)
+{
+	unsigned unused = regs->cr4 & CR4_LA57 ? 7 : 16;
+
+	return (uint64_t)((int64_t)(addr << unused) >> unused) == addr;
+}
+
+/* Real mode and virtual-8086 mode know limits, but no types. */
+static bool may_access(const struct vcpu_regs *regs, const struct vcpu_seg *s, bool write)
+{
+	bool code = s->attr & SEG_TYPE_CODE;
+
+	if (!(regs->cr0 & CR0_PE) || (regs->rflags & RFLAGS_VM))
+		return true;
+	if (!(s->attr & SEG_ATTR_P))		/* a null selector */
+		return false;
+	return write ? !code && (s->attr & SEG_TYPE_RW) : !code || (s->attr & SEG_TYPE_RW);
+}
+
+static bool in_limit(const struct vcpu_regs *regs, const struct vcpu_seg *s, uint64_t offset, unsigned size)
+{
+	uint64_t last = offset + size - 1;
+	bool types = (regs->cr0 & CR0_PE) && !(regs->rflags & RFLAGS_VM);
+
+	if (types && (s->attr & (SEG_TYPE_CODE | SEG_TYPE_DOWN)) == SEG_TYPE_DOWN)
+		return offset > s->limit && last <= (s->attr & SEG_ATTR_DB ? 0xffffffffu : 0xffffu);
+	/* Addresses wrap in a flat segment. */
+	return s->limit == 0xffffffff || last <= s->limit;
+}
+
+static uint8_t operand_fault(const struct insn *insn, const struct vcpu_regs *regs, enum seg seg, uint64_t offset, bool write)
+{
+	const struct vcpu_seg *s = &regs->seg[seg];
+	uint64_t addr = linear(insn, regs, seg, offset);
+	bool good;
+
+	offset &= size_mask(insn->addr_size);
+	if (insn->mode == MODE_64)
+		good = canonical(regs, addr) && canonical(regs, addr + insn->size - 1);
+	else
+		good = may_access(regs, s, write) && in_limit(regs, s, offset, insn->size);
+	return good ? 0 : seg == SEG_SS ? VCPU_EVENT_SS : VCPU_EVENT_GP;
+}
+
+uint8_t insn_fault(const struct insn *insn, const struct vcpu_regs *regs)
+{
+	uint8_t fault = 0;
+
+	if (!insn_is_string(insn))
+		return insn->reads || insn->writes ?
+		       operand_fault(insn, regs, insn->seg, effective(insn, regs), insn->writes) : 0;
+	if (insn->rep && !reg_read(regs, GPR_RCX, false, insn->addr_size))
+		return 0;
+	if (uses_src(insn))
+		fault = operand_fault(insn, regs, insn->seg, regs->gpr[GPR_RSI], false);
+	if (!fault && uses_dst(insn))
+		fault = operand_fault(insn, regs, SEG_ES, regs->gpr[GPR_RDI], true);
+	return fault;
 }
 
 uint64_t insn_next_rip(const struct insn *insn, const struct vcpu_regs *regs)
@@ -298,6 +376,8 @@ static int execute_memory(const struct insn *insn, struct vcpu_regs *regs, const
 	uint64_t ea = insn_ea(insn, regs), old = 0;
 	int err;
 
+	if (insn_fault(insn, regs))
+		return -ERR_FAULT;
 	if (insn->reads) {
 		err = bus->read(bus->ctx, ea, &old, insn->size);
 		if (err)
@@ -347,16 +427,6 @@ static int execute_port(const struct insn *insn, struct vcpu_regs *regs, const s
 	return 0;
 }
 
-static bool uses_src(const struct insn *insn)
-{
-	return insn->op == INSN_MOVS || insn->op == INSN_LODS || insn->op == INSN_OUTS;
-}
-
-static bool uses_dst(const struct insn *insn)
-{
-	return insn->op == INSN_MOVS || insn->op == INSN_STOS || insn->op == INSN_INS;
-}
-
 /* Transfer the data of one iteration; the registers advance only after it has succeeded. */
 static int string_transfer(const struct insn *insn, struct vcpu_regs *regs, const struct insn_bus *bus)
 {
@@ -396,6 +466,8 @@ static int execute_string(const struct insn *insn, struct vcpu_regs *regs, const
 
 		if (insn->rep && !left--)
 			return 0;
+		if (insn_fault(insn, regs))
+			return -ERR_FAULT;
 		err = string_transfer(insn, regs, bus);
 		if (err)
 			return err;

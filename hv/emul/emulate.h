@@ -22,14 +22,21 @@ struct insn_bus {
 
 /*
  * The linear address of the memory operand; for strings, of the operand that insn->seg and insn->base name; for BT, BTS, BTR
- * and BTC with a bit offset in a register, of the word that holds the bit.  Segment limits and canonical form are not checked:
- * the processor has done so before it reported the access.
+ * and BTC with a bit offset in a register, of the word that holds the bit.  See insn_fault() for limits and canonical form.
  */
 uint64_t insn_ea(const struct insn *insn, const struct vcpu_regs *regs);
 
 /* String operations: seg:RSI and ES:RDI. */
 uint64_t insn_ea_src(const struct insn *insn, const struct vcpu_regs *regs);
 uint64_t insn_ea_dst(const struct insn *insn, const struct vcpu_regs *regs);
+
+/*
+ * Check the memory operands as the processor does before it translates them: segment present, type, limit, canonical form.  The
+ * processor has checked the operand that it reported, but not the other operand of MOVS, not those of INS and OUTS, and not
+ * those of later iterations; and another processor may have rewritten the instruction since.  Returns VCPU_EVENT_GP or
+ * VCPU_EVENT_SS, both with error code 0, or 0.
+ */
+uint8_t insn_fault(const struct insn *insn, const struct vcpu_regs *regs);
 
 /* RIP behind the instruction. */
 uint64_t insn_next_rip(const struct insn *insn, const struct vcpu_regs *regs);
@@ -44,9 +51,9 @@ uint16_t insn_port(const struct insn *insn, const struct vcpu_regs *regs);
  * A repeated string operation stops after bus->rep_max iterations; if more remain, RIP stays, so that the guest executes
  * the rest.  Otherwise RIP moves behind the instruction.
  *
- * 0; -ERR_NOTSUP for instructions without memory operand or port (CPUID and so on); or the error of the bus, with @regs
- * unchanged except for completed iterations.  A read-modify-write whose write fails has done its read, which may have had side
- * effects.
+ * 0; -ERR_NOTSUP for instructions without memory operand or port (CPUID and so on); -ERR_FAULT if insn_fault() of the present
+ * @regs is not 0; or the error of the bus, with @regs unchanged except for completed iterations.  A read-modify-write whose
+ * write fails has done its read, which may have had side effects.
  */
 int insn_execute(const struct insn *insn, struct vcpu_regs *regs, const struct insn_bus *bus);
 

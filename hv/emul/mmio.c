@@ -240,7 +240,11 @@ static void emulate(struct vcpu *v, const struct vmexit *x)
 
 	/* Keep the completed iterations of a string move: the guest executes the rest again, and takes the fault itself. */
 	memcpy(v->gpr, r.gpr, sizeof(v->gpr));
-	if (!progress)
+	uint8_t fault = err ? insn_fault(insn, &r) : 0;
+
+	if (!progress && fault)
+		vcpu_ops->inject_exception(v, fault, true, 0);
+	else if (!progress)
 		refuse_access(v, &r, x->npf.gpa, bytes, n);
 	if (err)
 		return;

@@ -168,10 +168,11 @@ static void string_io(struct vcpu *v, const struct vmexit *x)
 	}
 	bool err = insn_execute(&insn, &r, &bus);
 	bool progress = !err || r.gpr[GPR_RCX] != v->gpr[GPR_RCX];
+	uint8_t fault = err ? insn_fault(&insn, &r) : 0;
 
 	memcpy(v->gpr, r.gpr, sizeof(v->gpr));
 	if (!progress)
-		vcpu_ops->inject_exception(v, VCPU_EVENT_GP, true, 0);
+		vcpu_ops->inject_exception(v, fault ? fault : VCPU_EVENT_GP, true, 0);
 	else if (!err)
 		vcpu_ops->skip(v, r.rip);
 }

@@ -538,11 +538,67 @@ TEST(addresses_wrap_by_their_size_and_mode)
 	CHECK_EQ(ea_of(&r, MODE_64, "\xa1\x00\x00\x00\xf0\x01\x00\x00\x80", 9), 0x80000001f0000000ull);
 }
 
+static void set_limits(struct vcpu_regs *r, uint32_t limit)
+{
+	for (unsigned i = 0; i < SEG_COUNT; i++)
+		r->seg[i].limit = limit;
+}
+
+/* Each row: an access of 4 bytes at [rbx], or [rbp] by SS, or by a string instruction, and what the processor answers. */
+TEST(operands_are_checked_as_the_processor_does)
+{
+	enum { REAL, V86, PROT, LONG };
+	static const struct { unsigned how; uint16_t attr; uint32_t limit; uint64_t at; uint8_t vector; bool write; } rows[] = {
+		{ REAL, 0x93, 0xffff, 0xfffc, 0, true }, { REAL, 0x93, 0xffff, 0xfffd, 1, true },
+		{ REAL, 0x91, 0xffff, 0, 0, true }, { REAL, 0, 0xffff, 0, 0, true },	/* no types in real mode */
+		{ REAL, 0x93, 0xffffffff, 0xfffe, 0, true },			/* big real mode */
+		{ V86, 0xf3, 0xffff, 0xfffc, 0, true }, { V86, 0xf3, 0xffff, 0xfffe, 1, true },
+		{ PROT, 0x493, 0xfff, 0xffc, 0, true }, { PROT, 0x493, 0xfff, 0xffd, 1, true },
+		{ PROT, 0x493, 0xfff, 0x1000, 1, false }, { PROT, 0x493, 0xffffffff, 0xfffffffe, 0, true },
+		{ PROT, 0x493, 0xfffffffe, 0xfffffffe, 1, true },
+		{ PROT, 0x413, 0xffffffff, 0, 1, false }, { PROT, 0, 0, 0, 1, false },	/* not present, null */
+		{ PROT, 0x491, 0xfff, 0, 1, true }, { PROT, 0x491, 0xfff, 0, 0, false },	/* read-only */
+		{ PROT, 0x49b, 0xfff, 0, 1, true }, { PROT, 0x49b, 0xfff, 0, 0, false },	/* code */
+		{ PROT, 0x499, 0xfff, 0, 1, false },					/* execute-only */
+		{ PROT, 0x497, 0xfff, 0xfff, 1, false }, { PROT, 0x497, 0xfff, 0x1000, 0, true },	/* expand-down */
+		{ PROT, 0x497, 0xfff, 0xfffffffd, 1, true }, { PROT, 0x097, 0xfff, 0xfffd, 1, true },
+		{ PROT, 0x097, 0xfff, 0xfffc, 0, true },
+		{ LONG, 0, 0, 0x7ffffffffffc, 0, true }, { LONG, 0, 0, 0x7ffffffffffd, 1, true },
+		{ LONG, 0, 0, 0x800000000000, 1, true }, { LONG, 0, 0, 0xffff7ffffffffffc, 1, false },
+		{ LONG, 0, 0, 0xffff800000000000, 0, false }, { LONG, 0x499, 0xfff, 0x100000, 0, true },
+	};
+	static const struct { const char *bytes; unsigned n; bool write, string; enum seg seg; } insns[] = {
+		{ "\x8b\x03", 2, false, false, SEG_DS }, { "\x89\x03", 2, true, false, SEG_DS },
+		{ "\x8b\x45\x00", 3, false, false, SEG_SS }, { "\x89\x45\x00", 3, true, false, SEG_SS },
+		{ "\x01\x03", 2, true, false, SEG_DS }, { "\xad", 1, false, true, SEG_DS }, { "\xab", 1, true, true, SEG_ES },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
+		for (unsigned k = 0; k < ARRAY_SIZE(insns); k++) {
+			uint64_t rflags = rows[i].how == V86 ? RFLAGS_VM : 0;
+			struct vcpu_regs r = { .cr0 = rows[i].how == REAL ? 0 : CR0_PE, .rflags = rflags };
+			enum cpu_mode mode = rows[i].how == LONG ? MODE_64 : MODE_32;
+			uint8_t want = !rows[i].vector ? 0 : insns[k].seg == SEG_SS ? 12 : 13;
+			struct insn insn;
+
+			if (insns[k].write != rows[i].write)
+				continue;
+			r.seg[insns[k].seg] = (struct vcpu_seg){ .attr = rows[i].attr, .limit = rows[i].limit };
+			r.gpr[GPR_RBX] = r.gpr[GPR_RBP] = r.gpr[GPR_RSI] = r.gpr[GPR_RDI] = rows[i].at;
+			CHECK_EQ(insn_decode(&insn, mode, (const uint8_t *)insns[k].bytes, insns[k].n), 0);
+			if (insn_fault(&insn, &r) != want)
+				host_fail(__FILE__, __LINE__, "row %u, instruction %u: %u", i, k, insn_fault(&insn, &r));
+			if (want)
+				CHECK_EQ(insn_execute(&insn, &r, &toy_bus), -ERR_FAULT);
+		}
+}
+
 TEST(narrow_modes_move_registers_and_rip_as_they_should)
 {
 	struct vcpu_regs r = { .rip = 0xfffffffd };
 
 	toy_reset();
+	set_limits(&r, 0xffff);
 	r.gpr[GPR_RBX] = 0x1010;
 	r.gpr[GPR_RAX] = 0x1122334455667788ull;
 	CHECK_EQ(run(&r, MODE_16, "\x8a\x27", 2, &toy_bus), 0);		/* mov ah, [bx] */
@@ -558,6 +614,7 @@ TEST(string_of_16_bit_code)
 	struct vcpu_regs r = { .rip = 0x100, .rflags = RFLAGS_RF | RFLAGS_CF };
 
 	toy_reset();
+	set_limits(&r, 0xffff);
 	r.seg[SEG_ES].base = 0x1000;
 	r.seg[SEG_FS].base = 0x1040;
 	r.gpr[GPR_RSI] = 0xaaaa0000;

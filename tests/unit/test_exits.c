@@ -43,7 +43,7 @@ static void get(struct vcpu *v, struct vcpu_regs *out)
 static void inject(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
 {
 	CHECK_EQ(exception, -1);
-	CHECK(has_error == (vector == 13));
+	CHECK(has_error == (vector == 12 || vector == 13));
 	exception = vector;
 }
 
@@ -138,7 +138,7 @@ static void start(void)
 	skipped = false;
 	regs = (struct vcpu_regs){ .cr0 = CR0_PE };
 	for (unsigned i = 0; i < SEG_COUNT; i++)
-		regs.seg[i] = (struct vcpu_seg){ .attr = SEG_ATTR_DB, .limit = ~0u };
+		regs.seg[i] = (struct vcpu_seg){ .attr = SEG_ATTR_DB | SEG_ATTR_P | (i == SEG_CS ? 0x1b : 0x13), .limit = ~0u };
 	vcpu = (struct vcpu){ .rip = CODE_RIP, .rflags = 2 };
 }
 
@@ -524,6 +524,62 @@ TEST(string_ports)
 	INSN("\x8b\x03");
 	exit_pio(&vcpu, &x);
 	CHECK(exception == 13 && !skipped);
+}
+
+/* The processor reports INS and OUTS before it checks their operand: what it would refuse is refused here, no port is read. */
+TEST(string_ports_with_a_refused_operand)
+{
+	static const struct { const char *code; unsigned n; bool in, long_mode; uint64_t operand; int vector; } list[] = {
+		{ "\x6c", 1, true, false, 0x8000, 13 }, { "\x6e", 1, false, false, 0x8000, 13 },
+		{ "\x36\x6e", 2, false, false, 0x8000, 12 }, { "\x2e\x6e", 2, false, false, 0x8000, 13 },
+		{ "\x6c", 1, true, true, 1ull << 47, 13 }, { "\x6e", 1, false, true, 1ull << 63, 13 },
+		{ "\x64\x6e", 2, false, true, 1ull << 47, 13 }, { "\xf3\x6c", 2, true, false, 0x8000, 13 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(list); i++) {
+		struct vmexit x = { .kind = EXIT_PIO, .next_rip = 1, .pio = { .port = PORT, .width = 1, .string = true } };
+
+		start();
+		x.pio.in = list[i].in;
+		code(list[i].code, list[i].n);
+		for (unsigned s = 0; s < SEG_COUNT; s++)
+			regs.seg[s].limit = 0x7fff;
+		if (list[i].long_mode) {
+			regs.efer = EFER_LMA;
+			regs.seg[SEG_CS].attr = 0x29b;
+		}
+		vcpu.gpr[GPR_RDX] = PORT;
+		vcpu.gpr[GPR_RCX] = 5;
+		vcpu.gpr[GPR_RSI] = vcpu.gpr[GPR_RDI] = list[i].operand;
+		exit_pio(&vcpu, &x);
+		CHECK_EQ(exception, list[i].vector);
+		CHECK(!dev_writes && !skipped && vcpu.gpr[GPR_RCX] == 5);
+	}
+}
+
+/* The hidden operand of MOVS is within its limit, the other one is not; and another processor made the address grow. */
+TEST(other_operands_are_checked_too)
+{
+	start();
+	INSN("\xa4");
+	regs.seg[SEG_ES].limit = 0x7fff;
+	vcpu.gpr[GPR_RSI] = BAR;
+	vcpu.gpr[GPR_RDI] = 0x8000;
+	fault(BAR, false);
+	CHECK(exception == 13 && !skipped);
+	start();
+	INSN("\x36\xa4");			/* movsb es:[edi], ss:[esi] */
+	regs.seg[SEG_SS].limit = 0x7fff;
+	vcpu.gpr[GPR_RSI] = 0x8000;
+	vcpu.gpr[GPR_RDI] = BAR;
+	fault(BAR, true);
+	CHECK(exception == 12 && !dev_writes);
+	start();
+	INSN("\x88\x03");
+	regs.seg[SEG_DS].attr = SEG_ATTR_DB | SEG_ATTR_P | 0x11;	/* read-only */
+	vcpu.gpr[GPR_RBX] = BAR;
+	fault(BAR, true);
+	CHECK(exception == 13 && !dev_writes);
 }
 
 /* A guest that single-steps gets a trap after each iteration. */
