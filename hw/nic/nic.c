@@ -434,27 +434,32 @@ static bool nic_stands(struct nic *nic, struct nic_txq *t, uint64_t now_us, uint
 	return *age >= NIC_LATE_US;
 }
 
-/* No progress for a while: poll for a lost interrupt, check the link, and write the tail again. */
+static unsigned nic_poll(struct hw_dev *hw);
+
+/*
+ * No progress for a while: poll for a lost interrupt, check the link, and write the tail again.  The poll acknowledges the
+ * causes: a chip whose message was lost need not send another one while the cause of the lost one is unread.
+ */
 static void look_closer(struct nic *nic, unsigned q, uint64_t age)
 {
 	struct nic_txq *t = &nic->txq[q];
+	uint64_t frames = nic->count.tx_packets + nic->count.rx_packets;
 	char text[80];
-	bool more = false;
 
 	look_at_link(nic);
 	if (!nic->seen.up) {
 		t->watched = false;
 		return;
 	}
-	if (nic_drain(nic, &more)) {
+	(void)nic_poll(&nic->hw);
+	if (nic->count.tx_packets + nic->count.rx_packets != frames) {
 		nic->count.tx_late++;
 		if (!nic->late_said)
 			log_warn("%s: frames were completed without an interrupt", nic->name);
 		nic->late_said = true;
-		nic_flush(nic);
 		return;
 	}
-	if (t->kicked == t->done)
+	if (!nic_runs(nic) || t->kicked == t->done)
 		return;
 	nic_hold_clock(nic, true);
 	if (age < NIC_HANG_US)
@@ -499,9 +504,10 @@ static void nic_watch(struct nic *nic, uint64_t now_us)
 	*nic->watch = nic_runs(nic) && under_way(nic) ? nic->watchable : 0;
 }
 
-static void nic_tick(struct hw_dev *hw, uint64_t now_us)
+static unsigned nic_tick(struct hw_dev *hw, uint64_t now_us)
 {
 	struct nic *nic = from_hw(hw);
+	uint64_t before = nic->count.tx_packets + nic->count.rx_packets;
 
 	bool again = nic->ops->tick && nic->ops->tick(nic);
 
@@ -511,6 +517,7 @@ static void nic_tick(struct hw_dev *hw, uint64_t now_us)
 	recover_if_wanted(nic);
 	if (!again && !nic->recover && !*nic->watch)
 		nic_hold_clock(nic, false);
+	return (unsigned)(nic->count.tx_packets + nic->count.rx_packets - before);
 }
 
 void nic_look(struct nic *nic)

@@ -34,4 +34,35 @@ static bool net_rings(void)
 	return rang;
 }
 
+static void net_up(void);
+static void net_poll(void);
+static void net_send(bool kick_always);
+static unsigned net_done(void);
+static void net_wait(unsigned ms);
+static void net_works(void);
+
+/* The chip sends no message while the cause of the lost one is unread: the poll that makes up for it reads the cause. */
+TEST(messages_come_again_after_a_lost_one)
+{
+	net_up();
+	(void)net_rings();
+	net_send(false);
+	CHECK(net_rings());		/* but no processor gets it */
+	CHECK_EQ(net_done(), 0);
+	net_wait(60);
+	CHECK_EQ(net_done(), 1);
+	net_send(false);
+	CHECK(net_rings());
+}
+
+TEST(a_fatal_error_of_the_chip_is_a_reset)
+{
+	net_up();
+	*reg(I_ICR) |= I_INT_FER;
+	CHECK(hw->ops->poll(hw) != 0);
+	CHECK_EQ(nic->count.recoveries, 1);
+	CHECK(host_log_has("the chip reports an error: reset"));
+	net_works();
+}
+
 #include "nic_net.c"

@@ -267,6 +267,26 @@ TEST(short_frames_count_with_their_padding)
 	CHECK_EQ(hw->ops->poll(hw), 6);
 }
 
+/* FER: an error in a memory of the chip; DRSTA: another port's driver has reset all ports, this one's registers are lost. */
+TEST(an_error_of_the_chip_is_a_reset)
+{
+	static const uint32_t errors[] = { INT_FER, INT_DRSTA };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(errors); i++) {
+		uint64_t ram = host_guest_ram(4096);
+
+		host_log_clear();
+		up(DEV_I350);
+		chip_cause(c, errors[i]);
+		CHECK_EQ(hw->ops->poll(hw), 1);
+		CHECK(host_log_has("the chip reports an error: reset"));
+		CHECK_EQ(nic->count.recoveries, 1);
+		CHECK_EQ(send_at(ram, 100, 1), 0);
+		nic_tx_kick(nic, 0);
+		CHECK_EQ(hw->ops->poll(hw), 1);
+	}
+}
+
 TEST(segments_of_tcp_alone)
 {
 	uint64_t ram = host_guest_ram(8192);

@@ -222,6 +222,7 @@ const struct intel_family igb_family = {
 	.pcie = true,
 	.eitr = true,
 	.rar_only = true,	/* the port's own address, from EEPROM, flash, or the fuses of an I210 or I211 */
+	.error_causes = INT_FER | INT_DRSTA,
 	.rx_reserved = 1,	/* bit 0: in the second quadword the chip returns DD there; here it must be 0, too */
 	.desc = &intel_desc_advanced,
 	.rars = 16,

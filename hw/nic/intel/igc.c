@@ -39,6 +39,7 @@ const struct intel_family igc_family = {
 	.phy_at_0 = true,
 	.has_2500 = true,
 	.space = IGC_SPACE,
+	.error_causes = INT_FER | INT_DRSTA,
 	.rx_reserved = 1,
 	.desc = &intel_desc_advanced,
 	.rars = 16,

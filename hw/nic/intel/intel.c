@@ -111,9 +111,16 @@ static void intel_close(struct nic *nic)
 /* The read acknowledges the causes and deasserts an INTx line. */
 static uint32_t intel_ack(struct nic *nic)
 {
-	uint32_t icr = intel_rd(to_intel(nic), REG_ICR);
+	struct intel_nic *n = to_intel(nic);
+	uint32_t icr = intel_rd(n, REG_ICR);
 
-	return icr == ~0u ? NIC_GONE : icr & INTEL_CAUSES;
+	return icr == ~0u ? NIC_GONE : icr & (INTEL_CAUSES | n->fam->error_causes);
+}
+
+static void intel_rare(struct nic *nic, uint32_t causes)
+{
+	if (causes & to_intel(nic)->fam->error_causes)
+		nic_want_recovery(nic);
 }
 
 static unsigned intel_drain(struct nic *nic, unsigned q, bool *more)
@@ -129,7 +136,7 @@ static void intel_irq(struct nic *nic, bool on)
 	struct intel_nic *n = to_intel(nic);
 
 	if (on)
-		intel_wr(n, REG_IMS, INTEL_CAUSES);
+		intel_wr(n, REG_IMS, INTEL_CAUSES | n->fam->error_causes);
 	else
 		intel_wr(n, REG_IMC, ~0u);
 	intel_flush(n);
@@ -263,6 +270,7 @@ static const struct nic_ops intel_ops = {
 	.intx_test = intel_intx_test,
 	.filter_make = intel_filter_make,
 	.filter_write = intel_filter_write,
+	.rare = intel_rare,
 	.tick = intel_tick,
 	.hung = intel_hung,
 };

@@ -92,6 +92,7 @@ struct intel_family {
 	bool has_2500;		/* STATUS has a bit for 2.5 Gb/s */
 	bool rar_only;		/* the reset loads RAR 0 from any kind of NVM */
 	uint32_t space;		/* bytes of BAR 0 that the driver maps; 0: REG_SPACE */
+	uint32_t error_causes;	/* of ICR: the chip works again only after a reset */
 	uint32_t rx_reserved;	/* bits that must be 0 in the address of a receive buffer */
 	const struct intel_desc_ops *desc;
 	unsigned rars, rars_pch;	/* receive address registers that no firmware uses, RAR 0 included */

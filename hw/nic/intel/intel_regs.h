@@ -106,6 +106,8 @@ struct intel_bit {
 #define  INT_RXDMT0		BIT(4)
 #define  INT_RXO		BIT(6)
 #define  INT_RXT0		BIT(7)
+#define  INT_FER		BIT(22)		/* igb, igc: fatal error in a memory of the chip */
+#define  INT_DRSTA		BIT(30)		/* igb, igc: another port's driver has reset the whole device */
 #define  INT_ASSERTED		BIT(31)		/* ICR, PCI Express */
 #define INT_BITS { \
 	{ INT_TXDW, "TXDW" }, { INT_TXQE, "TXQE" }, { INT_LSC, "LSC" }, { INT_RXDMT0, "RXDMT0" }, { INT_RXO, "RXO" }, \
