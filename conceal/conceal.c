@@ -284,9 +284,10 @@ static void run_tick(void *ctx, uint32_t bits)
 {
 	struct hw_dev *dev = ctx;
 
-	dev->ops->tick(dev, time_us());
-	/* The tick may have completed work whose doorbell NMI is still to come. */
-	doorbell_credit(&dev->owner);
+	unsigned n = dev->ops->tick(dev, time_us());
+
+	/* The tick may have completed work whose doorbell NMIs are still to come; or handled a cause that is no completion. */
+	doorbell_credit(&dev->owner, MAX(n, 1u));
 }
 
 static void tick(void *ctx, uint64_t now_us)

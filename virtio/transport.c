@@ -171,8 +171,8 @@ static void reset_done(struct virtio_dev *dev)
 {
 	struct virtio_state *st = &dev->st;
 
-	/* A doorbell NMI may still be on its way for work that the stop has discarded. */
-	doorbell_credit(dev->owner);
+	/* Doorbell NMIs may still be on their way for work that the stop has discarded. */
+	doorbell_credit(dev->owner, 2);
 	dev->resetting = false;
 	dev->broken = false;
 	st->driver_features = st->refused = 0;

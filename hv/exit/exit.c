@@ -252,7 +252,7 @@ void exit_loop(void)
 	/* Veneer's own NMI handler took the rings since the start of the devices: check all once. */
 	if (!c->index) {
 		doorbell_ring();
-		doorbell_credit(NULL);
+		doorbell_credit(NULL, 1);
 	}
 	for (;;) {
 		if (IS_ENABLED(CONFIG_INTX) && c->state == CPU_RUNS)

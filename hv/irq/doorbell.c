@@ -54,6 +54,12 @@
  */
 #define CREDIT_US		10000u
 #define CREDIT_EMULATED_US	500000u
+/*
+ * NMIs without work that one bell may account for in this time.  On silicon: one that the processor has latched, and one on its
+ * way.  In an emulator each message may come late.
+ */
+#define CREDITS			2u
+#define CREDITS_EMULATED	16u
 
 /* Guests move vectors between processors while they start; a bell follows them at most this often. */
 #define MOVE_US		100000u
@@ -66,7 +72,8 @@ struct bell {
 	uint32_t cpu;			/* shared: the processor that it interrupts */
 	uint32_t old_cpu;		/* shared: the processor before the last move: an NMI may still be on its way there */
 	uint64_t moved_us;		/* shared */
-	uint64_t credit_until;		/* shared: until then an NMI without work is attributed to this bell */
+	uint64_t credit_until;		/* shared: until then NMIs without work are attributed to this bell, */
+	uint32_t credits;		/* shared: so many at most */
 	bool worked;			/* the poll of doorbell_ring() found work */
 };
 
@@ -74,7 +81,7 @@ static struct bell bells[MAX_DOORBELLS];
 static unsigned nbells;
 static bool pins, emulated;
 static bool (*also)(void);
-static uint32_t credit_us = CREDIT_US;
+static uint32_t credit_us = CREDIT_US, most_credits = CREDITS;
 static uint64_t cnt_rings, cnt_spurious, cnt_credited, cnt_moved;
 
 static uint32_t msi_address(uint32_t apic_id)
@@ -214,16 +221,23 @@ void doorbell_silence(const struct pci_dev *pci)
 	msi_off(pci);
 }
 
-static void credit(struct bell *b)
+/* @n messages may still come.  If another processor does the same at this moment, one of the two counts may be lost. */
+static void credit(struct bell *b, unsigned n)
 {
-	__atomic_store_n(&b->credit_until, time_us() + credit_us, __ATOMIC_RELAXED);
+	uint64_t now = time_us();
+	bool over = now >= __atomic_load_n(&b->credit_until, __ATOMIC_RELAXED);
+	unsigned left = over ? 0 : __atomic_load_n(&b->credits, __ATOMIC_RELAXED);
+
+	n = MIN(n, most_credits);
+	__atomic_store_n(&b->credits, MIN(left + n, most_credits), __ATOMIC_RELAXED);
+	__atomic_store_n(&b->credit_until, now + credit_us, __ATOMIC_RELAXED);
 }
 
-void doorbell_credit(struct owner *owner)
+void doorbell_credit(struct owner *owner, unsigned n)
 {
 	for (struct bell *b = bells; b < bells + nbells; b++)
 		if (!owner || owner == &b->dev->owner)
-			credit(b);
+			credit(b, n);
 }
 
 static void aim(struct bell *b, const struct cpu *to)
@@ -286,8 +300,10 @@ static void run_bell(void *ctx, uint32_t bits)
 		n += b->dev->ops->poll(b->dev);
 	if (!n)
 		return;
-	if (n > 1 || !rings_for(b))
-		credit(b);
+	if (rings_for(b))
+		n--;
+	if (n)
+		credit(b, n);
 	b->worked = true;
 }
 
@@ -306,7 +322,7 @@ void doorbell_leave(uint32_t cpu)
 			move(b, cpus[0]);
 			/* Serve the bells that interrupted this processor until now. */
 			(void)b->dev->ops->poll(b->dev);
-			credit(b);
+			credit(b, 1);
 		}
 		owner_release(&b->dev->owner);
 	}
@@ -322,7 +338,7 @@ void doorbell_aim(uint32_t cpu)
 		if (b->cpu == cpu) {
 			aim(b, cpus[cpu]);
 			(void)b->dev->ops->poll(b->dev);
-			credit(b);
+			credit(b, 1);
 		}
 		owner_release(&b->dev->owner);
 	}
@@ -417,7 +433,7 @@ static unsigned poll_all(uint32_t cpu, uint64_t time, bool *busy)
 			if (rings_here(b, cpu, time) && poll_one(b, busy)) {
 				/* Every other device sends an NMI of its own, so one poll is enough. */
 				if (first)
-					credit(b);
+					credit(b, 1);
 				else
 					first = b;
 				now++;
@@ -430,12 +446,14 @@ static unsigned poll_all(uint32_t cpu, uint64_t time, bool *busy)
 static bool take_credit(uint32_t cpu, uint64_t now)
 {
 	for (struct bell *b = bells; b < bells + nbells; b++) {
-		uint64_t until = __atomic_load_n(&b->credit_until, __ATOMIC_RELAXED);
+		uint32_t left = __atomic_load_n(&b->credits, __ATOMIC_RELAXED);
 
-		if (!rings_here(b, cpu, now) || now >= until)
+		if (!rings_here(b, cpu, now) || now >= __atomic_load_n(&b->credit_until, __ATOMIC_RELAXED))
 			continue;
-		if (__atomic_compare_exchange_n(&b->credit_until, &until, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
-			return true;
+		while (left)
+			if (__atomic_compare_exchange_n(&b->credits, &left, left - 1, false, __ATOMIC_SEQ_CST,
+							__ATOMIC_RELAXED))
+				return true;
 	}
 	return false;
 }
@@ -478,6 +496,7 @@ void doorbell_init(void)
 {
 	emulated = cpuid(1, 0).ecx & CPUID_HYPERVISOR;
 	credit_us = emulated ? CREDIT_EMULATED_US : CREDIT_US;
+	most_credits = emulated ? CREDITS_EMULATED : CREDITS;
 	counter_register("doorbell", "rings", &cnt_rings);
 	counter_register("doorbell", "unexplained", &cnt_spurious);
 	counter_register("doorbell", "credited", &cnt_credited);

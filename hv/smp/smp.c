@@ -106,7 +106,7 @@ void smp_nmis_lost(struct cpu *c)
 	if (cpu_take_poke(c))
 		c->late_poke_until = time_us() + LATE_POKE_US;
 	doorbell_ring();
-	doorbell_credit(NULL);
+	doorbell_credit(NULL, 1);
 }
 
 /* --- the life of a guest processor --- */

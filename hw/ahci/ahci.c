@@ -321,14 +321,14 @@ static unsigned ahci_poll(struct hw_dev *dev)
 }
 
 /* Read the ports' own registers, not IS: find errors even if the interrupt is off or was lost. */
-static void ahci_tick(struct hw_dev *dev, uint64_t now_us)
+static unsigned ahci_tick(struct hw_dev *dev, uint64_t now_us)
 {
 	struct ahci *h = container_of(dev, struct ahci, dev);
+	unsigned n = 0;
 
 	if (ahci_is_gone(h)) {
 		ahci_gone(h);
-		(void)ahci_pass(h);
-		return;
+		return ahci_pass(h);
 	}
 	if (!h->resetting)
 		take_events(h, h->pi);
@@ -341,8 +341,9 @@ static void ahci_tick(struct hw_dev *dev, uint64_t now_us)
 		if (p->state == AHCI_RUN)
 			ahci_port_drain(p);
 		ahci_port_check_deadlines(p, now_us);
-		port_pass(p);
+		n += port_pass(p);
 	}
+	return n;
 }
 
 /* --- interrupts --- */

@@ -253,7 +253,7 @@ void nvme_give_up(struct nvme *n);
 
 void nvme_abort_all(struct disk *disk);
 bool nvme_quiet(struct disk *disk);
-void nvme_tick(struct hw_dev *dev, uint64_t now);
+unsigned nvme_tick(struct hw_dev *dev, uint64_t now);
 void nvme_shutdown(struct hw_dev *dev);
 
 /* --- nvme_identify.c --- */

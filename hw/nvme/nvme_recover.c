@@ -407,15 +407,17 @@ static void check_deadlines(struct nvme *n, uint64_t now, uint32_t csts)
 		ctrl_reset(n, now, "Abort did not help", csts);
 }
 
-void nvme_tick(struct hw_dev *dev, uint64_t now)
+unsigned nvme_tick(struct hw_dev *dev, uint64_t now)
 {
 	struct nvme *n = nvme_of(dev);
 
 	nvme_advance(n, now);
-	nvme_deliver(n);
+	unsigned delivered = nvme_deliver(n);
+
 	nvme_background(n);
 	if (n->state != NVME_STOPPED)
 		nvme_run_disks(n);
+	return delivered;
 }
 
 /* --- abort --- */

@@ -22,9 +22,10 @@ void doorbell_silence(const struct pci_dev *pci);
 int doorbell_attach(struct hw_dev *dev);
 
 /*
- * Call after work of a controller (NULL: of each) was done without its doorbell (by a tick, a reset): the NMI for that work may
- * already be on its way, and counts as the next NMI without another cause within half a second.
+ * @n completions of a controller (NULL: of each) were found outside its doorbell (a tick, a reset): their NMIs may still come,
+ * and the next @n that nothing explains are taken for them, within 10 ms and two at most (in an emulator within half a second
+ * and sixteen at most).
  */
-void doorbell_credit(struct owner *owner);
+void doorbell_credit(struct owner *owner, unsigned n);
 
 #endif

@@ -40,9 +40,9 @@ struct hw_dev_ops {
 
 	/*
 	 * The clock: called at least at each guest tick while requests are outstanding (<veneer/clock.h>).  Checks
-	 * deadlines and advances recovery.  May be NULL.
+	 * deadlines and advances recovery.  Returns the number of completions that it found.  May be NULL.
 	 */
-	void (*tick)(struct hw_dev *dev, uint64_t now_us);
+	unsigned (*tick)(struct hw_dev *dev, uint64_t now_us);
 
 	/* Stop all DMA, flush disks, for a power-off or reset of the machine.  Bounded.  May be called twice. */
 	void (*shutdown)(struct hw_dev *dev);

@@ -661,7 +661,7 @@ TEST(window)
 static unsigned polls, ticks;
 static unsigned fake_poll(struct hw_dev *d) { return ++polls < 3 ? 0 : (complete_all(), 1); }
 static unsigned dead_poll(struct hw_dev *d) { return 0; }
-static void fake_tick(struct hw_dev *d, uint64_t now) { ticks++; host_now_us += 1000; }
+static unsigned fake_tick(struct hw_dev *d, uint64_t now) { ticks++; host_now_us += 1000; return 0; }
 
 TEST(read_now)
 {

@@ -5,6 +5,7 @@
 #include <veneer/doorbell.h>
 #include <veneer/err.h>
 #include <veneer/intx.h>
+#include "host/cpu.h"
 #include "host/host.h"
 #include "hv/cpu/cpus.h"
 #include "hv/irq/doorbell.h"
@@ -300,15 +301,52 @@ TEST(an_nmi_is_expected_whose_work_another_processor_took)
 
 TEST(a_credit_is_for_one_and_ends)
 {
-	doorbell_credit(&devs[0].owner);
+	doorbell_credit(&devs[0].owner, 1);
 	CHECK(doorbell_ring());
 	CHECK(!doorbell_ring());
-	doorbell_credit(&devs[1].owner);
+	doorbell_credit(&devs[1].owner, 1);
 	host_now_us += 9000;
 	CHECK(doorbell_ring());
-	doorbell_credit(&devs[1].owner);
+	doorbell_credit(&devs[1].owner, 1);
 	host_now_us += 11000;
 	CHECK(!doorbell_ring());
+}
+
+static unsigned rings_until_unknown(void)
+{
+	unsigned n = 0;
+
+	while (doorbell_ring())
+		n++;
+	return n;
+}
+
+/* A tick found several completions: each message may come late, but only so many as the processor can still receive. */
+TEST(credits_are_counted)
+{
+	doorbell_credit(&devs[0].owner, 2);
+	CHECK_EQ(rings_until_unknown(), 2);
+	doorbell_credit(&devs[0].owner, 1);
+	doorbell_credit(&devs[0].owner, 1);
+	CHECK_EQ(rings_until_unknown(), 2);
+	doorbell_credit(&devs[0].owner, 5);
+	CHECK_EQ(rings_until_unknown(), 2);
+	doorbell_credit(&devs[0].owner, 2);
+	host_now_us += 11000;
+	CHECK_EQ(rings_until_unknown(), 0);
+	/* What is over does not count towards the next ones. */
+	doorbell_credit(&devs[0].owner, 1);
+	CHECK_EQ(rings_until_unknown(), 1);
+	/* In an emulator each of them may be late. */
+	host_cpuid_set(1, (struct cpuid_regs){ .ecx = CPUID_HYPERVISOR });
+	doorbell_init();
+	doorbell_credit(&devs[0].owner, 5);
+	doorbell_credit(&devs[0].owner, 3);
+	CHECK_EQ(rings_until_unknown(), 8);
+	doorbell_credit(&devs[0].owner, 1000);
+	CHECK_EQ(rings_until_unknown(), 16);
+	host_cpuid_set(1, (struct cpuid_regs){ 0 });
+	doorbell_init();
 }
 
 /* A processor waits for a SIPI: its bells move to the boot processor, which polls these devices once. */

@@ -87,7 +87,7 @@ void nested_pause_by(void (*pause)(void), void (*resume)(void)) { }
 static bool rings;
 static unsigned looks;
 bool doorbell_ring(void) { looks++; return rings; }
-void doorbell_credit(struct owner *o) { }
+void doorbell_credit(struct owner *o, unsigned n) { }
 void idt_init(void) { }
 void cpu_tables_load(struct cpu *c, uint8_t *stacks) { }
 void machine_reset(void) { host_fail("machine_reset", 0, "the machine was reset"); }

@@ -171,7 +171,7 @@ __attribute__((weak)) void panic(const char *fmt, ...)
 }
 
 __attribute__((weak)) const char *err_name(int err) { (void)err; return "error"; }
-__attribute__((weak)) void doorbell_credit(struct owner *owner) { }
+__attribute__((weak)) void doorbell_credit(struct owner *owner, unsigned n) { (void)n; }
 unsigned host_handed_on;
 __attribute__((weak)) void smp_hand_on(void) { host_handed_on++; }
 __attribute__((weak)) void counter_register(const char *o, const char *w, const uint64_t *v) { (void)o; (void)w; (void)v; }
