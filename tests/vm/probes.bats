@@ -15,8 +15,8 @@ teardown() { guest_teardown; }
 
 # The memory BARs of the concealed functions on this machine, as firmware places them: ADDR+SIZE,... from QEMU's own view of
 # the same machine without Veneer.
-real_bars() {
-	guest_start --native --kernel "$BUILD/hobby-os.elf" "${machine[@]}"
+real_bars() { # real_bars ARGS...
+	guest_start --native --kernel "$BUILD/hobby-os.elf" "${machine[@]}" "$@"
 	guest_wait_for 'hobby>' "${GUEST_TIMEOUT:-60}" >/dev/null || { guest_stop; return 1; }
 	qmp hmp 'info pci' | python3 -c '
 import re, sys
@@ -50,6 +50,16 @@ probe() { # probe NAME CMDLINE ARGS...
 
 @test "probe-hidden: the same started by UEFI" {
 	probe probe-hidden "hidden=00:03.0,00:08.0,00:1f.2" --firmware uefi --config "$WRITABLE" "${machine[@]}"
+}
+
+@test "probe-bars: BARs, ROMs and windows of left devices laid over all that is not theirs" {
+	# shellcheck disable=SC2054 # the commas are QEMU's
+	local left=(-- -device edu,addr=0x14 -device pci-testdev,membar=64M,addr=0x15
+		-device pcie-root-port,id=root1,addr=0x16,chassis=1)
+
+	bars=$(real_bars "${left[@]}")
+	[[ $bars =~ ^[0-9a-f]+\+[0-9a-f]+(,[0-9a-f]+\+[0-9a-f]+)+$ ]]
+	probe probe-bars "bars=$bars" "${machine[@]}" "${left[@]}"
 }
 
 @test "probe-ring: a hostile driver harms only its own device" {
