@@ -71,7 +71,7 @@ five() {
 }
 
 # bats test_tags=slow
-@test "i219: Linux's own driver accepts the models of all other ids that it knows" {
+@test "i219: Linux's own driver accepts the models of all ids" {
 	NATIVE=1
 	transfer 4
 	local i known
