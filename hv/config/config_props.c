@@ -519,9 +519,9 @@ static const struct prop policy_props[] = {
 	  DOC("\"leave\"", "`\"conceal\"`", "what becomes of the supported controllers that no rule decides on. "
 	      "RAID and VMD functions are left by a rule of their own alone") },
 	{ "veneer,iommu", policy_set_iommu, .words = WORDS([DMA_AUTO] = "auto", [DMA_REQUIRE] = "require", [DMA_OFF] = "off"),
-	  DOC("\"require\"", "`\"auto\"`", "whether VT-d keeps the guest's devices away from Veneer's memory and from "
-	      "concealed controllers ([threat-model.md](threat-model.md)). `\"auto\"`: if the machine has VT-d and Veneer "
-	      "conceals a device; `\"require\"`: or Veneer stops before the guest; `\"off\"`: no") },
+	  DOC("\"require\"", "`\"auto\"`", "whether the IOMMU keeps the guest's devices away from Veneer's memory and from "
+	      "concealed controllers ([threat-model.md](threat-model.md)). `\"auto\"`: if the machine has VT-d or AMD-Vi and "
+	      "Veneer conceals a device; `\"require\"`: or Veneer stops before the guest; `\"off\"`: no") },
 	{ NULL }
 };
 

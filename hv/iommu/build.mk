@@ -3,6 +3,7 @@ obj-y += hv/iommu/iommu.o
 obj-y += hv/iommu/dmar.o
 obj-y += hv/iommu/ivrs.o
 obj-y += hv/iommu/vtd_switch.o
+obj-$(CONFIG_IOMMU) += hv/iommu/amdvi.o
 obj-$(CONFIG_IOMMU) += hv/iommu/confine.o
 obj-$(CONFIG_IOMMU) += hv/iommu/dma_table.o
 obj-$(CONFIG_IOMMU) += hv/iommu/fault.o

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Decides what devices reach by DMA, builds the tables, and has the units switched on (vtd.c).  Of the start alone: the tables
- * stand once the guest runs.
+ * Decides what devices reach by DMA, builds the tables, and has the units switched on (vtd.c, amdvi.c).  Of the start alone:
+ * the tables stand once the guest runs.
  *
  * Two domains.  A device that stays the guest's reaches all memory and all registers below the end of the RAM, but for Veneer's
  * memory, the memory BARs of concealed devices, configuration space, and the block of interrupt controllers and chipset
@@ -232,6 +232,7 @@ static uint64_t count_pages(void)
 
 static void count_buses(unsigned *buses, unsigned *last)
 {
+	const struct iommu_info *info = iommu_found();
 	const struct pci_dev *d;
 	uint8_t seen[256] = { 0 };
 
@@ -240,13 +241,17 @@ static void count_buses(unsigned *buses, unsigned *last)
 		if (pci_is_bridge(d))
 			seen[pci_read8(d, PCI_SECONDARY)] = 1;
 	}
-	for (unsigned i = 0; i < iommu_found()->nscopes; i++)
-		if (iommu_found()->scope[i].what == IOMMU_ACPI)
-			seen[PCI_BUS(iommu_found()->scope[i].first)] = 1;
 	*buses = *last = 0;
+	/* I/O APICs and HPETs send their messages by ids that are no function's: AMD's table has to have entries for them. */
+	for (const struct iommu_scope *s = info->scope; s < info->scope + info->nscopes; s++) {
+		seen[PCI_BUS(s->first)] |= s->what == IOMMU_ACPI;
+		seen[PCI_BUS(s->alias)] = 1;
+		if (s->what >= IOMMU_IOAPIC)
+			*last = MAX(*last, (unsigned)PCI_BUS(s->first));
+	}
 	for (unsigned i = 0; i < 256; i++) {
 		*buses += seen[i];
-		*last = seen[i] ? i : *last;
+		*last = seen[i] ? MAX(i, *last) : *last;
 	}
 }
 
@@ -270,6 +275,11 @@ static void check_regions(const char *prefix)
 	}
 }
 
+static const struct dma_ops *ops_of(const struct iommu_unit *u)
+{
+	return u->kind == IOMMU_VTD ? &vtd_ops : &amdvi_ops;
+}
+
 /* What all units that answer have in common. */
 static bool find_traits(void)
 {
@@ -277,6 +287,7 @@ static bool find_traits(void)
 	bool usable = true;
 	unsigned alive = 0;
 
+	ops = NULL;
 	traits = (struct dma_traits){ .largest = 3, .levels = 4, .coherent = true };
 	top = ALIGN_UP(MAX(gmem_top(), FOUR_GIB), GIB);
 	for (unsigned i = 0; i < info->nunits; i++) {
@@ -285,9 +296,9 @@ static bool find_traits(void)
 		if (u->dead)
 			continue;
 		/* Machines have units of one kind. */
-		if (u->kind != IOMMU_VTD)
+		if (ops && ops != ops_of(u))
 			return false;
-		ops = &vtd_ops;
+		ops = ops_of(u);
 		usable &= ops->traits(i, u, top, &traits);
 		alive++;
 	}
@@ -410,6 +421,18 @@ static int assign_phantoms(const struct pci_dev *d, enum dma_domain domain)
 	return err;
 }
 
+/* AMD's table names the id by which the unit knows a function, if that is not the function's own. */
+static int assign_other_id(const struct pci_dev *d, enum dma_domain domain)
+{
+	const struct iommu_info *info = iommu_found();
+	int err = 0;
+
+	for (const struct iommu_scope *s = info->scope; !err && s < info->scope + info->nscopes; s++)
+		if (s->alias && d->bdf >= s->first && d->bdf <= s->last)
+			err = assign_alias(s->alias, domain, d);
+	return err;
+}
+
 /* A device that asks for translations itself would get errors: its requests go by the table like all others. */
 static void ats_off(const struct pci_dev *d)
 {
@@ -435,7 +458,8 @@ static int assign_devices(void)
 		enum dma_domain domain = conceals(d) ? DMA_OWN : DMA_GUEST;
 
 		ats_off(d);
-		err = assign_alias(d->bdf, domain, d) ?: assign_phantoms(d, domain) ?: assign_bridges(d, domain);
+		err = assign_alias(d->bdf, domain, d) ?: assign_phantoms(d, domain) ?: assign_bridges(d, domain) ?:
+		      assign_other_id(d, domain);
 		if (!is_covered(info, d)) {
 			log_warn("pci " PCI_FMT ": no IOMMU covers it: its DMA is not confined", PCI_ARGS(d->bdf));
 			err = err ?: config.iommu == DMA_REQUIRE ? -ERR_NOTSUP : 0;

@@ -51,26 +51,30 @@ struct dma_ops {
 	/* Make the unit forget all that it has cached; returns when it has.  0 or -ERR_TIMEOUT after a line. */
 	int (*flush)(unsigned n, const struct iommu_unit *u);
 };
-extern const struct dma_ops vtd_ops;
+extern const struct dma_ops vtd_ops, amdvi_ops;
 
 /*
  * Set or clear one bit of a unit's command register, and wait until the status follows.  0 or -ERR_TIMEOUT after a line.
  */
 int vtd_switch(unsigned n, const struct iommu_unit *u, uint32_t bit, bool on, const char *what);
-#define VTD_WAIT_US	1000000u
+#define DMA_WAIT_US	1000000u
 
 /* A unit's register at @off. */
 volatile uint8_t *iommu_reg(const struct iommu_unit *u, unsigned off);
 
 /* --- faults (fault.c) --- */
 
-/*
- * From now on iommu_faults() looks at unit @n: VT-d's fault records at @records, @count of them.  Aims the unit's message at
- * the calling processor, as an NMI.  fault_watch_none(): at no unit.
- * fault_counters() registers the counters, once.
- */
+/* Register the counters, once. */
 void fault_counters(void);
-void fault_watch_none(void);
+
+/*
+ * Let iommu_faults() look at unit @n from now on, and aim the unit's message, an NMI, at the calling processor.  VT-d: the
+ * fault records begin at @records, @count of them.  AMD-Vi, before the unit is on: @events is the log, empty; the message is
+ * the MSI of the unit's PCI function.  fault_watch_none(): look at no unit.
+ */
+#define EVENT_LOG_SIZE	256u		/* entries of 16 bytes */
 void fault_watch_vtd(unsigned n, const struct iommu_unit *u, unsigned records, unsigned count);
+void fault_watch_amdvi(unsigned n, const struct iommu_unit *u, void *events);
+void fault_watch_none(void);
 
 #endif

@@ -27,7 +27,9 @@
 
 static struct watch {
 	volatile uint8_t *base;
-	unsigned n, records, count;
+	unsigned n, records, count;	/* VT-d */
+	volatile uint64_t *events;	/* AMD-Vi: the log, NULL otherwise */
+	unsigned next;
 } watch[IOMMU_MAX_UNITS];
 static unsigned nwatches, nnamed;
 static uint16_t named[MAX_NAMED];
@@ -67,7 +69,7 @@ static void take_records(const struct watch *w, unsigned at)
  * The unit sends its message when the first record fills, and the next message when all have been empty in between: look again
  * after the records are taken, but not for ever.
  */
-static bool look_at(const struct watch *w)
+static bool look_at_vtd(const struct watch *w)
 {
 	bool found = false;
 	uint32_t fsts;
@@ -88,6 +90,56 @@ static bool look_at(const struct watch *w)
 	return found;
 }
 
+/*
+ * The log has overflowed and stands: empty, it begins again, when the unit has let go of it (AMD 3.08, 2.5.1).  If it has not
+ * yet, the next look continues.
+ */
+static void restart_log(struct watch *w)
+{
+	uint64_t control = mmio_read64(w->base + AMDVI_CONTROL);
+
+	if (control & AMDVI_EVENT_LOG) {
+		counter_add(&cnt_lost, 1);
+		mmio_write64(w->base + AMDVI_CONTROL, control & ~(uint64_t)AMDVI_EVENT_LOG);
+	}
+	if (mmio_read64(w->base + AMDVI_STATUS) & AMDVI_LOG_RUNS)
+		return;
+	mmio_write64(w->base + AMDVI_EVENT_HEAD, 0);
+	mmio_write64(w->base + AMDVI_EVENT_TAIL, 0);
+	w->next = 0;
+	mmio_write64(w->base + AMDVI_STATUS, AMDVI_EVENTS_LOST);
+	mmio_write64(w->base + AMDVI_CONTROL, control | AMDVI_EVENT_LOG);
+}
+
+/*
+ * By the entries, not by the tail: the tail may move before the entry is in memory.  Each is cleared for its next use.  The
+ * status first: an event that comes later sends another message.
+ */
+static bool look_at_amdvi(struct watch *w)
+{
+	uint64_t status = mmio_read64(w->base + AMDVI_STATUS), e;
+	unsigned taken = 0;
+
+	if (!(status & (AMDVI_EVENT | AMDVI_EVENTS_LOST)) && !(w->events[2 * w->next] & EVENT_CODE))
+		return false;
+	mmio_write64(w->base + AMDVI_STATUS, AMDVI_EVENT);
+	while (taken < EVENT_LOG_SIZE && (e = w->events[2 * w->next]) & EVENT_CODE) {
+		dma_rmb();
+		report(w->n, (uint16_t)FIELD_GET(EVENT_ID, e), e & EVENT_WRITE, w->events[2 * w->next + 1],
+		       (unsigned)FIELD_GET(EVENT_CODE, e));
+		w->events[2 * w->next] = 0;
+		w->next = (w->next + 1) % EVENT_LOG_SIZE;
+		taken++;
+	}
+	dma_wmb();
+	mmio_write64(w->base + AMDVI_EVENT_HEAD, w->next * 16ull);
+	if (status & AMDVI_EVENTS_LOST)
+		restart_log(w);
+	if (cnt_faults > MESSAGES)
+		mmio_write64(w->base + AMDVI_CONTROL, mmio_read64(w->base + AMDVI_CONTROL) & ~(uint64_t)AMDVI_EVENT_INT);
+	return true;
+}
+
 bool iommu_faults(void)
 {
 	bool found = false;
@@ -96,7 +148,7 @@ bool iommu_faults(void)
 	if (!nwatches || !lock_try(&lock))
 		return false;
 	for (unsigned i = 0; i < nwatches; i++)
-		found |= look_at(&watch[i]);
+		found |= watch[i].events ? look_at_amdvi(&watch[i]) : look_at_vtd(&watch[i]);
 	lock_release(&lock);
 	return found;
 }
@@ -112,14 +164,22 @@ void fault_counters(void)
 	counter_register("iommu", "lost", &cnt_lost);
 }
 
-void fault_watch_vtd(unsigned n, const struct iommu_unit *u, unsigned records, unsigned count)
+static struct watch *new_watch(unsigned n, const struct iommu_unit *u)
 {
-	uint32_t id = lapic_id();
-
 	if (!nwatches && clock_register(tick, NULL))
 		log_warn("iommu: no room for its clock: faults are found by their message alone");
 	segment_use(iommu_faults);
-	watch[nwatches++] = (struct watch){ iommu_reg(u, 0), n, records, count };
+	watch[nwatches] = (struct watch){ .base = iommu_reg(u, 0), .n = n };
+	return &watch[nwatches++];
+}
+
+void fault_watch_vtd(unsigned n, const struct iommu_unit *u, unsigned records, unsigned count)
+{
+	struct watch *w = new_watch(n, u);
+	uint32_t id = lapic_id();
+
+	w->records = records;
+	w->count = count;
 	/* Longer ids need interrupt remapping. */
 	if (id > 0xff)
 		return;
@@ -127,6 +187,31 @@ void fault_watch_vtd(unsigned n, const struct iommu_unit *u, unsigned records, u
 	mmio_write32(iommu_reg(u, VTD_FEADDR), MSI_ADDRESS | id << 12);
 	mmio_write32(iommu_reg(u, VTD_FEUADDR), 0);
 	mmio_write32(iommu_reg(u, VTD_FECTL), 0);
+}
+
+/* PCI 3.0, 6.8.1.  The capability of an AMD-Vi unit has 64-bit addresses and no mask bits (3.3). */
+#define MSI_CONTROL	2
+#define  MSI_ENABLE	BIT(0)
+#define  MSI_64		BIT(7)
+
+void fault_watch_amdvi(unsigned n, const struct iommu_unit *u, void *events)
+{
+	const struct pci_dev *d = u->segment ? NULL : pci_find(u->bdf);
+	struct watch *w = new_watch(n, u);
+	uint32_t id = lapic_id();
+
+	w->events = events;
+	if (!d || !d->cap_msi || id > 0xff) {
+		log_info("iommu%u: has no message: what it refuses is found while devices of Veneer's work", n);
+		return;
+	}
+	uint16_t cap = d->cap_msi, control = pci_read16(d, cap + MSI_CONTROL);
+
+	pci_write32(d, cap + 4u, MSI_ADDRESS | id << 12);
+	if (control & MSI_64)
+		pci_write32(d, cap + 8u, 0);
+	pci_write16(d, cap + (control & MSI_64 ? 12u : 8u), MSI_DATA_NMI);
+	pci_write16(d, cap + MSI_CONTROL, (control & 0xff8f) | MSI_ENABLE);
 }
 
 void fault_watch_none(void)

@@ -47,7 +47,7 @@ struct iommu_scope *iommu_add_scope(struct iommu_info *i, enum iommu_what what, 
 {
 	if (is_full(i, i->nscopes, IOMMU_MAX_SCOPES, "devices"))
 		return NULL;
-	i->scope[i->nscopes] = (struct iommu_scope){ what, first, last, 0 };
+	i->scope[i->nscopes] = (struct iommu_scope){ .what = what, .first = first, .last = last };
 	return &i->scope[i->nscopes++];
 }
 
@@ -303,9 +303,9 @@ static int vtd_unprotect(unsigned n, const struct iommu_unit *u)
 	if (!(pmen & (VTD_PMEN_EPM | VTD_PMEN_PRS)))
 		return 0;
 	mmio_write32(iommu_reg(u, VTD_PMEN), pmen & ~VTD_PMEN_EPM);
-	if (wait_until(!((pmen = mmio_read32(iommu_reg(u, VTD_PMEN))) & VTD_PMEN_PRS), VTD_WAIT_US))
+	if (wait_until(!((pmen = mmio_read32(iommu_reg(u, VTD_PMEN))) & VTD_PMEN_PRS), DMA_WAIT_US))
 		return 0;
-	log_err("iommu%u: memory is still protected %u ms after that was switched off (PMEN %#x)", n, VTD_WAIT_US / 1000, pmen);
+	log_err("iommu%u: memory is still protected %u ms after that was switched off (PMEN %#x)", n, DMA_WAIT_US / 1000, pmen);
 	return -ERR_TIMEOUT;
 }
 
@@ -316,9 +316,9 @@ static int amdvi_off(unsigned n, const struct iommu_unit *u)
 	if (!(control & AMDVI_ENABLE))
 		return 0;
 	mmio_write64(iommu_reg(u, AMDVI_CONTROL), control & ~(uint64_t)AMDVI_ENABLE);
-	if (wait_until(!((control = mmio_read64(iommu_reg(u, AMDVI_CONTROL))) & AMDVI_ENABLE), VTD_WAIT_US))
+	if (wait_until(!((control = mmio_read64(iommu_reg(u, AMDVI_CONTROL))) & AMDVI_ENABLE), DMA_WAIT_US))
 		return 0;
-	log_err("iommu%u: translation is still on %u ms after it was switched off (control %#lx)", n, VTD_WAIT_US / 1000,
+	log_err("iommu%u: translation is still on %u ms after it was switched off (control %#lx)", n, DMA_WAIT_US / 1000,
 		control);
 	return -ERR_TIMEOUT;
 }

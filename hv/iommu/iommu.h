@@ -27,11 +27,12 @@ struct iommu_scope {
 	enum iommu_what what;
 	uint16_t first, last;
 	uint8_t id;
+	uint16_t alias;		/* AMD-Vi: the unit takes the functions' DMA for this function's; 0: for their own */
 };
 
 struct iommu_unit {
 	enum iommu_kind kind;
-	uint8_t type;			/* AMD-Vi: of the block that describes it */
+	uint8_t type, flags;		/* AMD-Vi: of the block that describes it */
 	uint64_t base;			/* of its registers */
 	uint64_t size;			/* 0 until they have been looked at */
 	uint16_t segment;

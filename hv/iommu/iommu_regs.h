@@ -136,6 +136,11 @@
 #define IVHD_10			0x10
 #define IVHD_11			0x11
 #define IVHD_40			0x40
+#define  IVHD_FLAGS		1
+#define   IVHD_HT_TUNNEL	BIT(0)
+#define   IVHD_PASS_PW		BIT(1)
+#define   IVHD_RES_PASS_PW	BIT(2)
+#define   IVHD_ISOC		BIT(3)
 #define  IVHD_BDF		4
 #define  IVHD_CAP		6
 #define  IVHD_BASE		8
@@ -162,6 +167,7 @@
 #define IVHD_DEV_END		4
 #define IVHD_DEV_ALIAS		66
 #define IVHD_DEV_ALIAS_START	67
+#define  ALIAS_ID		5
 #define IVHD_DEV_EXT		70
 #define IVHD_DEV_EXT_START	71
 #define IVHD_DEV_SPECIAL	72
@@ -177,12 +183,55 @@
 
 /* --- AMD-Vi registers, 3.4 and, in the capability of the PCI function, 3.2 --- */
 
+#define AMDVI_DEVICES		0x00	/* the device table, and its pages, less one */
+#define AMDVI_COMMANDS		0x08
+#define  AMDVI_LENGTH		GENMASK64(59, 56)	/* of commands and events: a power of two entries */
+#define AMDVI_EVENTS		0x10
 #define AMDVI_CONTROL		0x18
 #define  AMDVI_ENABLE		BIT(0)
+#define  AMDVI_EVENT_LOG	BIT(2)
+#define  AMDVI_EVENT_INT	BIT(3)
+#define  AMDVI_COHERENT		BIT(10)			/* tables and commands are read with snoop */
+#define  AMDVI_RUN_COMMANDS	BIT(12)
+#define  AMDVI_BUS		(BIT(1) | GENMASK(9, 5) | BIT(11))	/* how the unit speaks with its bus */
+#define AMDVI_EXCLUSION		0x20	/* memory that no device has translated */
 #define AMDVI_EFR		0x30
+#define  AMDVI_EFR_IA		BIT(6)	/* one command that flushes all */
 #define  AMDVI_EFR_PC		BIT(9)	/* performance counters, from 256 KiB on */
+#define AMDVI_CMD_HEAD		0x2000
+#define AMDVI_CMD_TAIL		0x2008
+#define AMDVI_EVENT_HEAD	0x2010
+#define AMDVI_EVENT_TAIL	0x2018
+#define AMDVI_STATUS		0x2020
+#define  AMDVI_EVENTS_LOST	BIT(0)	/* the log is full and stands; write one */
+#define  AMDVI_EVENT		BIT(1)	/* write one */
+#define  AMDVI_LOG_RUNS		BIT(3)
+#define  AMDVI_CMD_RUNS		BIT(4)
 #define AMDVI_SIZE		0x4000u
 #define AMDVI_SIZE_PC		0x80000u
+
+/* Device table entries, 2.2.2.1: 32 bytes. */
+#define DTE_V			BIT64(0)
+#define DTE_TV			BIT64(1)
+#define DTE_MODE		GENMASK64(11, 9)	/* levels; 0: untranslated, as the two bits below allow */
+#define DTE_IR			BIT64(61)
+#define DTE_IW			BIT64(62)
+#define DTE_DOMAIN		GENMASK64(15, 0)	/* of the second quarter */
+#define DTE_SYSMGT_INTX		BIT64(41)		/* INTx messages pass, other system management requests do not */
+#define DTE_PASS		(BIT64(56) | BIT64(57) | BIT64(58))	/* INIT, ExtINT and NMI messages pass */
+
+/* Commands, 2.4: 16 bytes. */
+#define CMD_WAIT		(1ull << 60 | BIT64(0))	/* store the second half when all before is done */
+#define CMD_DEVICE		(2ull << 60)		/* forget the entry of a device */
+#define CMD_PAGES		(3ull << 60)		/* forget translations of a domain */
+#define  CMD_DOMAIN		GENMASK64(47, 32)
+#define  CMD_ALL_PAGES		0x7ffffffffffff003ull	/* second half */
+#define CMD_ALL			(8ull << 60)
+
+/* Events, 2.5: 16 bytes, of which the second half is an address. */
+#define EVENT_CODE		GENMASK64(63, 60)	/* 0: not written yet */
+#define EVENT_WRITE		BIT64(53)
+#define EVENT_ID		GENMASK64(15, 0)
 
 #define PCI_CAP_SECURE		0x0f
 #define  AMDVI_CAP_EFR		BIT(27)

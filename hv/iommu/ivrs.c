@@ -13,7 +13,7 @@ struct block {
 /* The first of a range whose end has not come yet. */
 struct range {
 	bool open;
-	uint16_t first;
+	uint16_t first, alias;
 };
 
 /* The length of a device entry with @left bytes behind its beginning; 0: cannot be. */
@@ -39,6 +39,14 @@ static void add_special(struct iommu_info *info, const uint8_t *e)
 		s->id = e[SPECIAL_HANDLE];
 }
 
+static void add_functions(struct iommu_info *info, uint16_t first, uint16_t last, uint16_t alias)
+{
+	struct iommu_scope *s = iommu_add_scope(info, IOMMU_FUNCTIONS, first, last);
+
+	if (s)
+		s->alias = alias;
+}
+
 static void end_range(struct iommu_info *info, struct range *r, uint16_t last)
 {
 	if (!r->open || last < r->first) {
@@ -47,7 +55,7 @@ static void end_range(struct iommu_info *info, struct range *r, uint16_t last)
 	} else if (!r->first && last == 0xffff) {
 		iommu_add_scope(info, IOMMU_ALL, 0, last);
 	} else {
-		iommu_add_scope(info, IOMMU_FUNCTIONS, r->first, last);
+		add_functions(info, r->first, last, r->alias);
 	}
 	r->open = false;
 }
@@ -61,14 +69,18 @@ static void read_entry(struct iommu_info *info, const uint8_t *e, struct range *
 		iommu_add_scope(info, IOMMU_ALL, 0, 0xffff);
 		break;
 	case IVHD_DEV_ONE:
-	case IVHD_DEV_ALIAS:	/* the unit sees another function in its place, but it is covered all the same */
 	case IVHD_DEV_EXT:
-		iommu_add_scope(info, IOMMU_FUNCTIONS, bdf, bdf);
+		add_functions(info, bdf, bdf, 0);
+		break;
+	case IVHD_DEV_ALIAS:
+		add_functions(info, bdf, bdf, (uint16_t)iommu_field(e, ALIAS_ID, 2));
 		break;
 	case IVHD_DEV_START:
-	case IVHD_DEV_ALIAS_START:
 	case IVHD_DEV_EXT_START:
-		*r = (struct range){ true, bdf };
+		*r = (struct range){ true, bdf, 0 };
+		break;
+	case IVHD_DEV_ALIAS_START:
+		*r = (struct range){ true, bdf, (uint16_t)iommu_field(e, ALIAS_ID, 2) };
 		break;
 	case IVHD_DEV_END:
 		end_range(info, r, bdf);
@@ -125,7 +137,7 @@ static struct iommu_unit *unit_for(struct iommu_info *info, const struct iommu_u
 static void read_ivhd(struct iommu_info *info, const struct block *b)
 {
 	struct iommu_unit u = {
-		.kind = IOMMU_AMDVI, .type = b->type, .base = iommu_field(b->p, IVHD_BASE, 8),
+		.kind = IOMMU_AMDVI, .type = b->type, .flags = b->p[IVHD_FLAGS], .base = iommu_field(b->p, IVHD_BASE, 8),
 		.segment = (uint16_t)iommu_field(b->p, IVHD_SEGMENT, 2), .bdf = (uint16_t)iommu_field(b->p, IVHD_BDF, 2),
 		.scope = info->nscopes,
 	};

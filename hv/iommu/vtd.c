@@ -110,7 +110,7 @@ static int queue_off(unsigned n, const struct iommu_unit *u)
 {
 	if (!(mmio_read32(iommu_reg(u, VTD_GSTS)) & VTD_QIE))
 		return 0;
-	if (!wait_until(mmio_read64(iommu_reg(u, VTD_IQH)) == mmio_read64(iommu_reg(u, VTD_IQT)), VTD_WAIT_US))
+	if (!wait_until(mmio_read64(iommu_reg(u, VTD_IQH)) == mmio_read64(iommu_reg(u, VTD_IQT)), DMA_WAIT_US))
 		log_warn("iommu%u: its invalidation queue does not empty (head %#lx, tail %#lx): switched off all the same", n,
 			 mmio_read64(iommu_reg(u, VTD_IQH)), mmio_read64(iommu_reg(u, VTD_IQT)));
 	return vtd_switch(n, u, VTD_QIE, false, "the invalidation queue");
@@ -132,9 +132,9 @@ static int flush_by_queue(unsigned n, const struct iommu_unit *u)
 	submit(q, VTD_QI_WAIT | FIELD_PREP(VTD_QI_STATUS, 1), mem_phys(q->status));
 	dma_wmb();
 	mmio_write64(iommu_reg(u, VTD_IQT), (uint64_t)q->tail << 4);
-	if (wait_until(*q->status, VTD_WAIT_US))
+	if (wait_until(*q->status, DMA_WAIT_US))
 		return 0;
-	log_err("iommu%u: its caches are not flushed after %u ms (queue head %#lx, tail %#lx, FSTS %#x)", n, VTD_WAIT_US / 1000,
+	log_err("iommu%u: its caches are not flushed after %u ms (queue head %#lx, tail %#lx, FSTS %#x)", n, DMA_WAIT_US / 1000,
 		mmio_read64(iommu_reg(u, VTD_IQH)), mmio_read64(iommu_reg(u, VTD_IQT)), mmio_read32(iommu_reg(u, VTD_FSTS)));
 	return -ERR_TIMEOUT;
 }
@@ -144,9 +144,9 @@ static int flush_register(unsigned n, const struct iommu_unit *u, unsigned off, 
 	uint64_t v;
 
 	mmio_write64(iommu_reg(u, off), go | how);
-	if (wait_until(!((v = mmio_read64(iommu_reg(u, off))) & go), VTD_WAIT_US))
+	if (wait_until(!((v = mmio_read64(iommu_reg(u, off))) & go), DMA_WAIT_US))
 		return 0;
-	log_err("iommu%u: its %s is not flushed after %u ms (register %#x: %#lx)", n, what, VTD_WAIT_US / 1000, off, v);
+	log_err("iommu%u: its %s is not flushed after %u ms (register %#x: %#lx)", n, what, DMA_WAIT_US / 1000, off, v);
 	return -ERR_TIMEOUT;
 }
 

@@ -16,9 +16,9 @@ int vtd_switch(unsigned n, const struct iommu_unit *u, uint32_t bit, bool on, co
 	/* The flush of the write buffer is over when its bit falls. */
 	if (bit == VTD_WBF)
 		want = 0;
-	if (wait_until(((gsts = mmio_read32(iommu_reg(u, VTD_GSTS))) & bit) == want, VTD_WAIT_US))
+	if (wait_until(((gsts = mmio_read32(iommu_reg(u, VTD_GSTS))) & bit) == want, DMA_WAIT_US))
 		return 0;
 	log_err("iommu%u: %s is still %s %u ms after it was switched %s (GSTS %#x)", n, what, on ? "off" : "on",
-		VTD_WAIT_US / 1000, on ? "on" : "off", gsts);
+		DMA_WAIT_US / 1000, on ? "on" : "off", gsts);
 	return -ERR_TIMEOUT;
 }

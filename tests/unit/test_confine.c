@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/iommu/confine.c hv/iommu/dma_table.c hv/iommu/vtd.c hv/iommu/vtd_switch.c hv/iommu/fault.c */
+/* sources: hv/iommu/confine.c hv/iommu/dma_table.c hv/iommu/vtd.c hv/iommu/vtd_switch.c hv/iommu/amdvi.c hv/iommu/fault.c */
 /*
  * DMA confined by VT-d, over a model of a unit's registers (VT-d 4.1, chapter 11) that refuses a wrong order, and a walk of the
  * tables (3.4 and 3.7) that shares nothing with what built them.
@@ -620,6 +620,26 @@ TEST(functions_that_no_unit_covers)
 	config.iommu = DMA_REQUIRE;
 	CHECK_EQ(go(), -ERR_NOTSUP);
 	CHECK(!u0.gsts);
+}
+
+/* The table says that the unit takes one function's requests for another's. */
+TEST(another_id)
+{
+	machine();
+	info.scope[1] = (struct iommu_scope){ .what = IOMMU_FUNCTIONS, .first = NVME, .last = NVME, .alias = PCI_BDF(9, 0, 0) };
+	info.nscopes = 2;
+	CHECK_EQ(go(), 0);
+	CHECK(reaches(PCI_BDF(9, 0, 0), OWN) && reaches(NVME, OWN) && !reaches(PCI_BDF(9, 0, 1), 0x1000));
+}
+
+TEST(units_of_two_kinds)
+{
+	machine();
+	info.unit[1] = (struct iommu_unit){ .kind = IOMMU_AMDVI, .base = info.unit[0].base };
+	info.nunits = 2;
+	host_log_clear();
+	CHECK_EQ(go(), 1);
+	CHECK(host_log_has("iommu: cannot confine DMA"));
 }
 
 /* Nothing of another segment is the guest's. */

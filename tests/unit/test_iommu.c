@@ -264,6 +264,8 @@ TEST(ivhd_of_the_highest_type)
 	t[48 + 32 + 76] = 0x99;
 	parse();
 	CHECK(!info.broken && info.nunits == 1 && info.unit[0].type == 0x11);
+	for (unsigned i = 0; i < info.nscopes; i++)
+		CHECK_EQ(info.scope[i].alias, info.scope[i].first == PCI_BDF(4, 8, 2) ? PCI_BDF(4, 0, 0) : 0);
 	CHECK(!strcmp(unit_covers(0), "00:02.0-ff:1f.6, 00:01.0, 04:08.2, I/O APIC 33 (00:14.0), HPET 0 (00:14.0)"));
 	t[48 + 32] = 0x98;
 	parse();
