@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # "make run" as a user calls it, without a terminal.
 load ../lib/guest
+load ../lib/bios
 load ../lib/os-image
 
 setup() {
@@ -69,6 +70,16 @@ disk_runs() {
 }
 
 # bats test_tags=slow
+@test "make run: a disk image by DISK= on UEFI, with GRUB from its own EFI system partition" {
+	cd "$BATS_TEST_TMPDIR"
+	boot_image os.img bootdisk
+	cd "$ROOT"
+	run_make DISK="$BATS_TEST_TMPDIR/os.img" FIRMWARE=uefi SNAPSHOT=1 TIMEOUT=190
+	logged "guest: the firmware goes on"
+	said "vd[a-z]: OS 524288 sectors, first $(head -c 16M "$BATS_TEST_TMPDIR/os.img" | sha256sum | cut -d ' ' -f 1)"
+}
+
+# bats test_tags=slow
 @test "make run: a hybrid ISO by DISK=" {
 	cd "$BATS_TEST_TMPDIR"
 	os_iso os.iso 'run="disks; exit 0"'
@@ -83,7 +94,7 @@ disk_runs() {
 
 @test "make run: DISK= is refused with what does not go with it, before anything starts" {
 	local words
-	for words in "FIRMWARE=uefi|needs a BIOS" "KERNEL=x|do not go with it" "CMDLINE=x|do not go with it"; do
+	for words in "KERNEL=x|do not go with it" "CMDLINE=x|do not go with it"; do
 		run run_make DISK=Makefile "${words%%|*}"
 		[ "$status" -ne 0 ]
 		grep -aF "${words##*|}" "$BATS_TEST_TMPDIR/qemu.log"
