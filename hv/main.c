@@ -20,6 +20,7 @@
 #include "hv/load/loader.h"
 #include "hv/cpu/cpus.h"
 #include "hv/cpu/features.h"
+#include "hv/smp/poll.h"
 #include "hv/smp/smp.h"
 #include "hv/dev/acpi.h"
 #include "hv/irq/doorbell.h"
@@ -136,6 +137,8 @@ static void start_guest(void)
 		stop("no memory to watch the local APIC");
 	if (IS_ENABLED(CONFIG_INTX))
 		intx_start();
+	if (IS_ENABLED(CONFIG_POLL))
+		poll_init();
 	log_info("guest: starts at %#lx; %lu of %lu KiB of heap in use", regs.rip, heap_in_use() / 1024, heap_size() / 1024);
 	config_end_start(&config);
 	exit_run_guest();

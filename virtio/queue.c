@@ -48,6 +48,8 @@ static bool queue_fail(struct virtq *q, const char *why)
 	return false;
 }
 
+static const bool never;
+
 void virtq_reset(struct virtq *q)
 {
 	memset(&q->st, 0, sizeof(q->st));
@@ -56,6 +58,9 @@ void virtq_reset(struct virtq *q)
 	q->live = false;
 	q->event_idx = false;
 	q->kicks_off = false;
+	q->peeked = 0;
+	if (!q->polled)
+		q->polled = &never;
 	q->avail_idx = 0;
 	q->ram = (struct gmem_range){ 0, 0 };
 	q->desc = NULL;
@@ -252,8 +257,39 @@ void virtq_flush(struct virtq *q)
 	q->host->interrupt(q);
 }
 
+/* Half of the numbers away from the guest's index, in both directions; moved before the index comes near. */
+#define EVENT_AWAY	0x8000u
+#define EVENT_NEAR	0x4000u
+
+bool virtq_peek(struct virtq *q)
+{
+	uint16_t idx;
+
+	if (!q->live)
+		return false;
+	idx = ring_load16(&q->avail->idx);
+	if (idx == q->peeked)
+		return false;
+	q->peeked = idx;
+	return true;
+}
+
+/* With EVENT_IDX the driver kicks when its index passes avail_event, which it does each 65536 chains. */
+static void kicks_away(struct virtq *q)
+{
+	uint16_t away;
+
+	if (!q->event_idx)
+		return;
+	away = (uint16_t)(ring_load16(avail_event(q)) - q->st.last_avail);
+	if (away < EVENT_NEAR || away > EVENT_AWAY)
+		ring_store16(avail_event(q), (uint16_t)(q->st.last_avail + EVENT_AWAY));
+}
+
 void virtq_kicks_off(struct virtq *q)
 {
+	if (q->live && *q->polled)
+		kicks_away(q);
 	if (q->kicks_off || !q->live)
 		return;
 	q->kicks_off = true;
@@ -266,6 +302,10 @@ bool virtq_kicks_on(struct virtq *q)
 {
 	if (!q->live)
 		return false;
+	if (*q->polled) {
+		virtq_kicks_off(q);
+		return false;
+	}
 	/* Use the guest's index, not last_avail: a caller without room for the waiting chains wants a kick for the next one. */
 	if (q->event_idx)
 		ring_store16(avail_event(q), ring_load16(&q->avail->idx));

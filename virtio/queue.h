@@ -57,6 +57,8 @@ struct virtq {
 	bool live;			/* rings checked, device running */
 	bool event_idx;
 	bool kicks_off;
+	const bool *polled;		/* somebody looks at the ring all the time: kicks stay off */
+	uint16_t peeked;		/* the guest's avail->idx at the last virtq_peek() */
 	uint16_t avail_idx;		/* the guest's avail->idx when it was last read */
 	struct gmem_range ram;		/* the range of RAM that held the last buffer */
 	const struct vring_desc *desc;
@@ -95,7 +97,10 @@ void virtq_flush(struct virtq *q);
  * were suppressed; the caller must serve these.
  */
 void virtq_kicks_off(struct virtq *q);
-bool virtq_kicks_on(struct virtq *q);
+bool virtq_kicks_on(struct virtq *q);	/* while *q->polled: off, and false */
+
+/* True if the guest has queued something since the last call. */
+bool virtq_peek(struct virtq *q);
 
 /* Copy the first @len bytes of the readable part of @c, which has at least as many.  Fast if they are in one piece. */
 static inline void virtq_chain_read(const struct virtq_chain *c, void *buf, uint32_t len)

@@ -291,8 +291,10 @@ void virtio_queue_enable(struct virtio_dev *dev, struct virtq *q)
 static void post_kick(struct virtio_dev *dev, unsigned index, uint32_t bit)
 {
 	counter_add(&dev->cnt_kicks, 1);
-	if (index < dev->type->nqueues)
-		owner_post(dev->owner, &dev->kicks, bit);
+	if (index >= dev->type->nqueues)
+		return;
+	owner_post(dev->owner, &dev->kicks, bit);
+	owner_traffic(dev->owner);
 }
 
 void virtio_kick(struct virtio_dev *dev, unsigned index)
@@ -335,6 +337,26 @@ static void run_kicked(void *ctx, uint32_t bits)
 		if ((bits & (BIT(i) | LEGACY_KICK(i))) && dev->vq[i].live && dev->st.running)
 			dev->type->run(dev, i);
 	}
+}
+
+/*
+ * For the polling core.  An INTx line's state changes by registers of the guest's interrupt controllers, which exit: leave such
+ * a device to its doorbell.
+ */
+static uint32_t peek_kicks(void *ctx, bool *busy)
+{
+	struct virtio_dev *dev = ctx;
+	uint32_t bits = 0;
+
+	if (!dev->st.running)
+		return 0;
+	if (!virtio_message_on(dev))
+		return OWNER_NO;
+	for (unsigned i = 0; i < dev->type->nqueues; i++)
+		if (virtq_peek(&dev->vq[i]))
+			bits |= BIT(i);
+	*busy |= dev->type->busy(dev);
+	return bits;
 }
 
 /* 4.1.5.1.2: a vector that does not exist reads back as NO_VECTOR. */
@@ -441,6 +463,7 @@ int virtio_dev_init(struct virtio_dev *dev, const char *name, const struct virti
 		dev->vq[i].host = &queue_host;
 		dev->vq[i].dev = dev;
 		dev->vq[i].index = i;
+		dev->vq[i].polled = &dev->owner->polled;
 		virtq_reset(&dev->vq[i]);
 	}
 	virtio_msix_init(dev);
@@ -450,6 +473,8 @@ int virtio_dev_init(struct virtio_dev *dev, const char *name, const struct virti
 		return err;
 	dev->kicks.run = run_kicked;
 	dev->kicks.ctx = dev;
+	dev->kicks.peek = peek_kicks;
+	dev->kicks.all = BIT(dev->type->nqueues) - 1;
 	owner_add(dev->owner, &dev->kicks);
 	virtio_intx_update(dev);
 	device_counters(dev);

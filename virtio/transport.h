@@ -58,6 +58,9 @@ struct virtio_type {
 	 */
 	void (*run)(struct virtio_dev *dev, unsigned q);
 
+	/* True while requests or frames are under way: completions will come. */
+	bool (*busy)(struct virtio_dev *dev);
+
 	/* Before the guest reads the device configuration.  May be NULL. */
 	void (*config_refresh)(struct virtio_dev *dev);
 

@@ -469,6 +469,21 @@ static int guest_set_ap_trap(struct parse *p)
 	return 0;
 }
 
+/* "auto", "never", or the index of a processor, which the guest then does not get. */
+static int guest_set_poll(struct parse *p)
+{
+	int poll = is_string(p, "auto") ? CONFIG_POLL_AUTO : CONFIG_POLL_NEVER;
+
+	if (one_cell(p, 1, 255))
+		poll = (int)config_cell(p, 0);
+	else if (!poll && !is_string(p, "never"))
+		return config_unexpected(p);
+	if (poll && !IS_ENABLED(CONFIG_POLL))
+		return config_not_built(p);
+	p->c->poll = poll;
+	return 0;
+}
+
 static int guest_set_cpus(struct parse *p)
 {
 	if (!one_cell(p, 1, 255))
@@ -596,6 +611,11 @@ static const struct prop guest_props[] = {
 	{ "veneer,cpus", guest_set_cpus, "a number of processors, <1> to <255>",
 	  DOC("<4>", "all", "the guest gets so many processors, the first of the ACPI tables; Veneer holds the others, which "
 	      "never run") },
+	{ "veneer,poll", guest_set_poll, "\"auto\", \"never\", or a processor's number, <1> to <255>",
+	  DOC("\"auto\"", "`\"never\"`", "the [polling core](exits.md#the-polling-core): a processor that the guest has not "
+	      "started serves rings and controllers while there is traffic, without an exit. "
+	      "`\"auto\"`: the last one, until the guest starts it; a number: this one, the boot "
+	      "processor being 0, and the guest does not get it") },
 	{ "veneer,ap-trap", guest_set_ap_trap,
 	  .words = WORDS([AP_TRAP_AUTO] = "auto", [AP_TRAP_ALWAYS] = "always", [AP_TRAP_START] = "start",
 			 [AP_TRAP_NEVER] = "never"),

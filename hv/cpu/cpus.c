@@ -48,6 +48,7 @@ void smp_boot_cpu(void)
 void cpus_init(void)
 {
 	boot_cpu.apic_id = lapic_id();
+	boot_cpu.x2apic = lapic_x2apic();
 	nested_pause_by(guest_pause, guest_resume);
 	counter_register("nmi", "repeated_pokes", &cnt_repeated);
 }
@@ -144,7 +145,10 @@ void smp_hand_on(void)
 {
 	struct cpu *self = this_cpu();
 
-	for (unsigned i = 1; i < ncpus; i++) {
+	/* The polling core continues by itself: no processor leaves the guest for that. */
+	bool self_only = self->polls && self->state != CPU_RUNS;
+
+	for (unsigned i = 1; i < ncpus && !self_only; i++) {
 		struct cpu *c = cpus[(self->index + i) % ncpus];
 
 		if (__atomic_load_n(&c->state, __ATOMIC_SEQ_CST) != CPU_RUNS)
@@ -227,6 +231,29 @@ void smp_flush_host(void)
 	}
 }
 
+/* The same way as smp_enter(): this processor says that it works, then looks; the stopper says who it is, then waits. */
+void smp_round(bool begins)
+{
+	struct cpu *self = this_cpu(), *last;
+
+	__atomic_store_n(&self->in_round, begins, __ATOMIC_SEQ_CST);
+	last = __atomic_load_n(&stopper, __ATOMIC_SEQ_CST);
+	if (!last || last == self)
+		return;
+	__atomic_store_n(&self->in_round, 0, __ATOMIC_SEQ_CST);
+	halt_forever();
+}
+
+/* One that waits for a controller of this processor's ends no round: the time is limited. */
+static void rounds_end(void)
+{
+	uint64_t end = time_us() + STOP_US;
+
+	for (unsigned i = 0; i < ncpus; i++)
+		while (cpus[i] != this_cpu() && __atomic_load_n(&cpus[i]->in_round, __ATOMIC_SEQ_CST) && time_us() < end)
+			cpu_relax();
+}
+
 void smp_stop_others(void)
 {
 	struct cpu *nobody = NULL;
@@ -237,4 +264,5 @@ void smp_stop_others(void)
 		halt_forever();
 	__atomic_store_n(&closed, 1, __ATOMIC_SEQ_CST);
 	others_leave(STOP_US);
+	rounds_end();
 }

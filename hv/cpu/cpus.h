@@ -80,6 +80,12 @@ void smp_flush_host(void);
  */
 void smp_stop_others(void);
 
+/*
+ * For a processor that drives devices without running the guest: call before each round of it, and with false after the last.
+ * Does not return if another processor has stopped this one; smp_stop_others() waits for the end of the round.
+ */
+void smp_round(bool begins);
+
 /* Load the descriptor tables of @c, with two stacks for exceptions, and GS (idt.c).  Call on the processor itself. */
 #define EXCEPTION_STACKS	4608u
 void cpu_tables_load(struct cpu *c, uint8_t *exception_stacks);

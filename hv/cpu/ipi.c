@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The guest's interrupts between processors, where the ICR is watched (SDM vol. 3, 11.6). */
+#include <veneer/log.h>
 #include "hv/cpu/cpus.h"
 #include "hv/cpu/lapic.h"
 
@@ -55,8 +56,13 @@ static bool takes_sipi(struct cpu *c)
 
 static void ipi_send(struct cpu *c, uint32_t low)
 {
-	if (__atomic_load_n(&c->state, __ATOMIC_SEQ_CST) == CPU_ABSENT)
+	static bool said;
+
+	if (__atomic_load_n(&c->state, __ATOMIC_SEQ_CST) == CPU_ABSENT) {
+		if (c->kept && FIELD_GET(ICR_MODE, low) == ICR_MODE_SIPI)
+			log_err_once(said, "cpu %u: polls for Veneer: its SIPI is dropped", c->index);
 		return;
+	}
 	switch (FIELD_GET(ICR_MODE, low)) {
 	case ICR_MODE_INIT:
 		/* An earlier SIPI has no effect: the processor will wait for the next one. */

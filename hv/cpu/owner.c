@@ -4,12 +4,14 @@
  * <veneer/owner.h>).
  */
 #include <veneer/owner.h>
+#include <veneer/time.h>
 #include "hv/cpu/cpus.h"
 
 /* How often a processor runs posted work before another processor continues it. */
 #define ROUNDS	4u
 
 static struct owner *owners;
+static void (*on_traffic)(void);
 
 static bool is_known(const struct owner *o)
 {
@@ -28,6 +30,26 @@ void owner_add(struct owner *o, struct owner_work *w)
 	}
 	w->next = o->works;
 	o->works = w;
+}
+
+struct owner *owner_first(void)
+{
+	return owners;
+}
+
+void owner_on_traffic(void (*fn)(void))
+{
+	on_traffic = fn;
+}
+
+void owner_traffic(struct owner *o)
+{
+	uint64_t again = __atomic_load_n(&o->again_us, __ATOMIC_RELAXED);
+
+	if (!on_traffic || __atomic_load_n(&o->polled, __ATOMIC_RELAXED) || (again && time_us() < again))
+		return;
+	if (!__atomic_exchange_n(&o->traffic, 1, __ATOMIC_SEQ_CST))
+		on_traffic();
 }
 
 static void run_posted(struct owner *o)

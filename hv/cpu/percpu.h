@@ -52,6 +52,7 @@ enum cpu_state {
 #define REQ_HOST_TLB		BIT(7)	/* Veneer's own page tables changed: host_flushed */
 #define REQ_ID			BIT(8)	/* read the local APIC's id anew */
 #define REQ_WORK		BIT(9)	/* continue posted work: owner_continue() */
+#define REQ_POLL		BIT(11)	/* there is traffic to poll */
 #define REQ_SENT		BIT(10)	/* a SIPI may have been sent while nobody watched: ipi_look_back() */
 
 struct cpu {
@@ -79,6 +80,8 @@ struct cpu {
 	bool pmi_given;			/* smp.c: for the entry of the performance counters that is masked */
 	bool parked;			/* ap.c: it waits in the exit loop, and takes requests */
 	bool started;			/* the guest has run here */
+	bool polls;			/* poll.c: it is the polling core, while it does not run the guest */
+	bool kept;			/* ap.c: by veneer,poll: the guest's SIPI is dropped with a line */
 	bool apic_off;			/* lapic_mode.c: the guest has disabled its local APIC */
 	bool ringing;			/* doorbell.c: in doorbell_ring() */
 	bool sent_interrupt;		/* msi.c: to some processor, since the exit loop last looked */
@@ -93,6 +96,8 @@ struct cpu {
 	uint32_t state;			/* shared: enum cpu_state */
 	uint32_t sipi;			/* shared: the vector of REQ_SIPI */
 	uint32_t asleep;		/* shared: in vcpu_ops->sleep() */
+	uint32_t in_round;		/* shared: poll.c: it may own a controller now, and soon does not */
+	uint32_t x2apic;		/* shared: the guest has this processor in x2APIC mode */
 	uint32_t init_taken;		/* shared: INIT came, and no SIPI since */
 	uint32_t waits_itself;		/* shared: in vcpu_ops->wait_sipi(), where only real SIPIs reach it */
 	uint32_t host_flushed;		/* shared: REQ_HOST_TLB was carried out */

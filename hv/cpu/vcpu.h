@@ -202,6 +202,12 @@ struct vcpu_ops {
 	int (*park)(struct vcpu *v, const volatile uint32_t *wake);
 
 	/*
+	 * A processor that stays in the host for long lets in what it holds back there (SVM: SMI, #MC, #SX, by GIF).  NULL:
+	 * nothing is held back.  park() with a @wake of NULL does not sleep, and looks for an INIT.
+	 */
+	void (*breathe)(void);
+
+	/*
 	 * Call after a change of the nested tables, the I/O bitmap or the MSR bitmap (which all vCPUs share): the next run()
 	 * uses nothing that the processor has cached of them (SVM: TLB and clean bits; VMX: INVEPT).
 	 */

@@ -26,10 +26,11 @@ static union {
 static unsigned nwatches;
 static unsigned nticks, holds;		/* shared: holds, and both times */
 static uint64_t last_us, held_us;
+static uint32_t by_poller;		/* shared: the polling core calls the ticks */
 
 void clock_hold(void)
 {
-	if (!__atomic_fetch_add(&holds, 1, __ATOMIC_SEQ_CST))
+	if (!__atomic_fetch_add(&holds, 1, __ATOMIC_SEQ_CST) && !__atomic_load_n(&by_poller, __ATOMIC_SEQ_CST))
 		smp_want_clock();
 }
 
@@ -74,15 +75,32 @@ int clock_register(void (*tick)(void *ctx, uint64_t now_us), void *ctx)
 	return 0;
 }
 
+/*
+ * At the end of the polling, and in clock_hold(): store, then read what the other stores, so that one of the two makes the
+ * guest's processors look, and clock_wanted() sees the rest.
+ */
+void clock_by_poller(bool on)
+{
+	__atomic_store_n(&by_poller, on, __ATOMIC_SEQ_CST);
+	if (!on && (__atomic_load_n(&holds, __ATOMIC_SEQ_CST) || watched()))
+		smp_want_clock();
+}
+
+/* True if a processor of the guest's has to look at the time. */
+static bool guest_has_to_look(void)
+{
+	return !__atomic_load_n(&by_poller, __ATOMIC_SEQ_CST) && (__atomic_load_n(&holds, __ATOMIC_SEQ_CST) || watched());
+}
+
 bool clock_wanted(struct cpu *c)
 {
-	bool armed = __atomic_load_n(&holds, __ATOMIC_SEQ_CST) || watched();
+	bool armed = guest_has_to_look();
 
-	if (!armed && ncpus > 1 && c->clock_armed)
+	if (!armed && ncpus > 1 && c->clock_armed && !__atomic_load_n(&by_poller, __ATOMIC_SEQ_CST))
 		armed = time_us() - __atomic_load_n(&held_us, __ATOMIC_RELAXED) < LINGER_US;
 	__atomic_store_n(&c->clock_armed, armed, __ATOMIC_SEQ_CST);
-	/* A later holder of the clock sees clock_armed; an earlier one may not have, so read holds once more. */
-	if (!armed && __atomic_load_n(&holds, __ATOMIC_SEQ_CST)) {
+	/* A later holder of the clock sees clock_armed; an earlier one may not have, so look once more. */
+	if (!armed && guest_has_to_look()) {
 		armed = true;
 		__atomic_store_n(&c->clock_armed, true, __ATOMIC_SEQ_CST);
 	}

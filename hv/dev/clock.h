@@ -16,4 +16,7 @@ bool clock_wanted(struct cpu *c);
  */
 void clock_check(bool own_exit);
 
+/* The calling processor, which does not run the guest, will call clock_check(true) all the time; or it stops doing so. */
+void clock_by_poller(bool on);
+
 #endif

@@ -122,13 +122,13 @@ static volatile uint8_t *msix_table(const struct pci_dev *p, unsigned entries)
 }
 
 /* Aim an entry at a processor.  The read at the end flushes the posted writes before the next interrupt can come. */
-static void msix_aim(volatile uint8_t *entry, uint32_t apic_id)
+static void msix_aim(volatile uint8_t *entry, uint32_t apic_id, bool masked)
 {
 	mmio_write32(entry + MSIX_ENTRY_CONTROL, 1);
 	mmio_write32(entry + MSIX_ENTRY_ADDR, msi_address(apic_id));
 	mmio_write32(entry + MSIX_ENTRY_ADDR_HIGH, 0);
 	mmio_write32(entry + MSIX_ENTRY_DATA, MSI_DATA_NMI);
-	mmio_write32(entry + MSIX_ENTRY_CONTROL, 0);
+	mmio_write32(entry + MSIX_ENTRY_CONTROL, masked);
 	(void)mmio_read32(entry + MSIX_ENTRY_CONTROL);
 }
 
@@ -145,7 +145,7 @@ static int msix_on(const struct pci_dev *p)
 	pci_write16(p, cap + MSIX_CONTROL, control | MSIX_ENABLE | MSIX_MASK_ALL);
 	for (unsigned i = 1; i < entries; i++)
 		mmio_write32(table + i * 16 + MSIX_ENTRY_CONTROL, 1);
-	msix_aim(table, lapic_id());
+	msix_aim(table, lapic_id(), false);
 	pci_write16(p, cap + MSIX_CONTROL, (uint16_t)((control & ~MSIX_MASK_ALL) | MSIX_ENABLE));
 	return 0;
 }
@@ -243,7 +243,7 @@ void doorbell_credit(struct owner *owner, unsigned n)
 static void aim(struct bell *b, const struct cpu *to)
 {
 	if (b->entry)
-		msix_aim(b->entry, to->apic_id);
+		msix_aim(b->entry, to->apic_id, b->dev->owner.polled);
 	else
 		pci_write32(b->dev->pci, b->dev->pci->cap_msi + MSI_ADDR, msi_address(to->apic_id));
 }
@@ -296,6 +296,10 @@ static void run_bell(void *ctx, uint32_t bits)
 	struct bell *b = ctx;
 	unsigned n = b->dev->ops->poll(b->dev);
 
+	if (b->dev->owner.polled) {
+		b->worked = n;
+		return;
+	}
 	if (follow(b))
 		n += b->dev->ops->poll(b->dev);
 	if (!n)
@@ -305,6 +309,33 @@ static void run_bell(void *ctx, uint32_t bits)
 	if (n)
 		credit(b, n);
 	b->worked = true;
+	owner_traffic(&b->dev->owner);
+}
+
+/* --- the polling core --- */
+
+static uint32_t peek_bell(void *ctx, bool *busy)
+{
+	const struct bell *b = ctx;
+
+	return b->dev->ops->peek(b->dev);
+}
+
+/*
+ * By the table's entry, if there is one: what comes meanwhile stays pending there, and rings once when the mask is taken off.
+ * The read makes sure that the write has arrived.
+ */
+static bool quiet_bell(void *ctx, bool on)
+{
+	const struct bell *b = ctx;
+
+	if (b->pin || !b->dev->ops->peek || !b->dev->ops->mask(b->dev, on))
+		return false;
+	if (b->entry) {
+		mmio_write32(b->entry + MSIX_ENTRY_CONTROL, on);
+		(void)mmio_read32(b->entry + MSIX_ENTRY_CONTROL);
+	}
+	return true;
 }
 
 /*
@@ -373,7 +404,9 @@ int doorbell_attach(struct hw_dev *dev)
 		limit_reached("doorbells", MAX_DOORBELLS);
 		return -ERR_NOMEM;
 	}
-	*b = (struct bell){ .dev = dev, .work = { .run = run_bell, .ctx = b } };
+	*b = (struct bell){ .dev = dev, .work = { .run = run_bell, .ctx = b, .quiet = quiet_bell, .all = 1 } };
+	if (dev->ops->peek)
+		b->work.peek = peek_bell;
 	b->pin = dev->by_pin || (!p->cap_msi && !p->cap_msix);
 	if (b->pin)
 		err = ring_by_pin(b);

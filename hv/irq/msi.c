@@ -20,11 +20,29 @@ void irq_init(void)
 	counter_register("irq", "refused", &cnt_refused);
 }
 
+/*
+ * The polling core runs no guest: its own registers say nothing about the guest's destinations.  The boot processor's format of
+ * logical ids, once that is known, stands for all.
+ */
+static bool outside(void)
+{
+	return this_cpu()->state != CPU_RUNS;
+}
+
+static uint32_t guest_dfr(void)
+{
+	uint32_t dfr = outside() ? __atomic_load_n(&cpus[0]->dfr, __ATOMIC_RELAXED) : lapic_dfr();
+
+	return dfr ? dfr : ~0u;
+}
+
 /* Return this processor's bit in a logical destination: by its xAPIC registers, or by its id in x2APIC mode (cluster 0). */
 static uint32_t own_bits(uint32_t dest)
 {
 	uint32_t own = lapic_ldr() >> 24;
 
+	if (outside())
+		return 0;
 	if (lapic_x2apic())
 		return lapic_id() < 8 ? BIT(lapic_id()) & dest : 0;
 	if (lapic_dfr() >> 28 == 0xf)
@@ -38,7 +56,7 @@ static uint32_t own_bits(uint32_t dest)
  */
 static uint32_t one_destination(uint32_t dest)
 {
-	uint32_t own = own_bits(dest), cluster = lapic_x2apic() || lapic_dfr() >> 28 == 0xf ? 0 : dest & 0xf0;
+	uint32_t own = own_bits(dest), cluster = lapic_x2apic() || guest_dfr() >> 28 == 0xf ? 0 : dest & 0xf0;
 	uint32_t set = dest & ~cluster;
 
 	for (uint32_t rest = set; rest && !own; rest &= rest - 1)
@@ -71,7 +89,9 @@ void irq_send_msi(uint64_t addr, uint32_t data)
 	 */
 	bool set = logical || mode == ICR_MODE_LOWEST || dest == 0xff;
 
-	if ((set && ncpus == 1) || (dest == 0xff && mode == ICR_MODE_LOWEST) || (!logical && dest == lapic_id()))
+	if (outside() && dest == 0xff && mode == ICR_MODE_LOWEST)
+		lapic_send(cpus[0]->apic_id, low);	/* which always runs */
+	else if ((set && ncpus == 1) || (dest == 0xff && mode == ICR_MODE_LOWEST) || (!logical && dest == lapic_id()))
 		lapic_send_self(low | FIELD_PREP(ICR_SHORTHAND, ICR_SELF));
 	else if (logical)
 		lapic_send(mode == ICR_MODE_LOWEST ? one_destination(dest) : dest, low | ICR_LOGICAL);

@@ -128,7 +128,8 @@ static struct cpu *new_cpu(uint32_t apic_id, bool for_guest)
 	c->apic_id = apic_id;
 	c->index = ncpus;
 	c->exception_stacks = stacks;
-	c->state = for_guest ? CPU_WAITS : CPU_ABSENT;
+	c->kept = config.poll == (int)c->index;
+	c->state = for_guest && !c->kept ? CPU_WAITS : CPU_ABSENT;
 	c->stack = ap_stack = (uintptr_t)stack + AP_STACK;
 	return c;
 }

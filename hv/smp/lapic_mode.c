@@ -125,6 +125,7 @@ bool lapic_guest_base_write(uint64_t value)
 		return false;
 	if (from == to)
 		return true;
+	__atomic_store_n(&c->x2apic, !!(to & APIC_BASE_X2APIC), __ATOMIC_SEQ_CST);
 	if (!to) {
 		switch_off(c, now);
 	} else if (to & APIC_BASE_X2APIC) {

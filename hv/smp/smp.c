@@ -161,7 +161,7 @@ static void open_lapic(void)
 	nested_writable(lapic_addr(), PAGE_SIZE);
 	if (IS_ENABLED(CONFIG_INTX))
 		ioapic_hold_inits(false);
-	log_info("cpu: no processor waits for a start-up IPI: the local APIC is no longer watched");
+	log_info("cpu: no SIPI is due: local APIC unwatched");
 }
 
 /*
@@ -366,35 +366,64 @@ void smp_real_init(struct cpu *c)
 		watch_again();
 }
 
-static int park_in_guest(struct cpu *c)
+static int park_in_guest(struct cpu *c, const volatile uint32_t *wake)
 {
 	set_start_state(c, 0);
-	return vcpu_ops->park(c->v, &c->requests);
+	return vcpu_ops->park(c->v, wake);
 }
 
-/* Sleep so that an INIT is noticed, if nobody watches for it. */
+/* True if nobody watches for the INIT of this processor. */
+static bool awaits_init(const struct cpu *c)
+{
+	return lifted && c->state == CPU_WAITS && !c->init_taken && vcpu_ops->park;
+}
+
+/* Sleep so that an INIT is noticed. */
 static void park(struct cpu *c)
 {
-	if (!lifted || c->state != CPU_WAITS || c->init_taken || !vcpu_ops->park) {
+	if (!awaits_init(c)) {
 		vcpu_ops->sleep(&c->requests);
-	} else if (park_in_guest(c)) {
+	} else if (park_in_guest(c, &c->requests)) {
 		/* No processor can sleep so: from now on the watch emulates the first INIT and SIPI, too. */
 		__atomic_store_n(&lifted, false, __ATOMIC_SEQ_CST);
 		watch_again();
 	}
 }
 
+static bool (*on_idle)(struct cpu *c);
+
+void smp_on_idle(bool (*fn)(struct cpu *c))
+{
+	on_idle = fn;
+}
+
+bool smp_init_came(struct cpu *c)
+{
+	if (awaits_init(c) && park_in_guest(c, NULL)) {
+		__atomic_store_n(&lifted, false, __ATOMIC_SEQ_CST);
+		watch_again();
+	}
+	return c->init_seen;
+}
+
 /* Sleep until another processor makes a request: there is nothing to run. */
 static void wait_in_host(struct cpu *c)
 {
-	uint64_t nmis = c->nmi_count;
-
 	__atomic_store_n(&c->asleep, 1, __ATOMIC_SEQ_CST);
 	/* A latched poke is taken before the sleep begins; if its flag stayed set, nobody would send another NMI. */
 	if (cpu_take_poke(c))
 		c->late_poke_until = time_us() + LATE_POKE_US;
 	park(c);
 	__atomic_store_n(&c->asleep, 0, __ATOMIC_SEQ_CST);
+}
+
+/* There is nothing to run: poll, or sleep. */
+static void idle(struct cpu *c)
+{
+	uint64_t nmis = c->nmi_count;
+
+	if (!c->polls || !on_idle(c))
+		wait_in_host(c);
 	/* A poke whose NMI has not come yet will come in the guest, and must be recognized there. */
 	if (c->nmi_count != nmis)
 		smp_nmi(c);
@@ -470,15 +499,23 @@ static void serve(struct cpu *c, uint32_t what)
 void smp_serve(struct cpu *c)
 {
 	for (;;) {
+		/* The polling core gives back what it polls: after this it may not look for a long time. */
+		if (c->polls && c->init_seen)
+			on_idle(c);
 		/* A processor that was parked has its INIT before its SIPI. */
 		if (c->init_seen && c->state != CPU_RUNS)
 			smp_real_init(c);
 		serve(c, __atomic_fetch_and(&c->requests, REQ_INIT | REQ_SIPI, __ATOMIC_SEQ_CST));
 		if (c->init_seen)
 			smp_real_init(c);
-		if (c->state == CPU_RUNS)
-			return;
-		wait_in_host(c);
+		if (c->state != CPU_RUNS) {
+			idle(c);
+			continue;
+		}
+		/* The SIPI may have come after the last look of the polling. */
+		if (c->polls)
+			on_idle(c);
+		return;
 	}
 }
 

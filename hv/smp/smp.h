@@ -40,6 +40,14 @@ int smp_watch_begin(void);
 /* EXIT_INIT. */
 void smp_real_init(struct cpu *c);
 
+/*
+ * Set what a processor with cpu.polls does in the place of its sleep: returns false if there was nothing to do.  Also called
+ * when the processor is to run the guest, or has had an INIT: it then ends its work.
+ * smp_init_came(): such a processor calls it now and then; true if there is an INIT for it.
+ */
+void smp_on_idle(bool (*fn)(struct cpu *c));
+bool smp_init_came(struct cpu *c);
+
 /* Carry out what others request of this processor; return when it is to run the guest. */
 void smp_serve(struct cpu *c);
 

@@ -189,6 +189,12 @@ static void svm_sleep(const volatile uint32_t *wake)
 	__asm__ volatile("clgi" : : : "memory");
 }
 
+/* SMIs wait for GIF, too, and with them the whole machine. */
+static void svm_breathe(void)
+{
+	__asm__ volatile("stgi; nop; clgi" : : : "memory");
+}
+
 static void svm_flush(struct vcpu *v)
 {
 	svm(v)->flush = svm(v)->dirty_all = true;
@@ -564,6 +570,7 @@ const struct vcpu_ops svm_ops = {
 	.init_state = svm_init_state,
 	.init_is_safe = svm_init_is_safe,
 	.sleep = svm_sleep,
+	.breathe = svm_breathe,
 	.flush = svm_flush,
 	.get = svm_get,
 	.set = svm_set,

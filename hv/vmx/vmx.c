@@ -533,17 +533,22 @@ static void vmx_run(struct vcpu *v, struct vmexit *x)
 		end_shadow();
 }
 
+static void set_timer(uint64_t ticks, bool on)
+{
+	uint32_t controls = (uint32_t)vmcs_read(VMCS_PIN_CTLS) & ~PIN_TIMER;
+
+	vmcs_write(VMCS_PIN_CTLS, controls | (on ? PIN_TIMER : 0));
+	vmcs_write(VMCS_TIMER, ticks);
+}
+
 /* The preemption timer restarts at each entry, so its exits are at least a millisecond apart. */
 static void vmx_clock_exits(struct vcpu *v, bool on)
 {
 	struct vmx_vcpu *s = vmx(v);
-	uint32_t controls;
 
 	if (s->timer == on)
 		return;
-	controls = (uint32_t)vmcs_read(VMCS_PIN_CTLS) & ~PIN_TIMER;
-	vmcs_write(VMCS_PIN_CTLS, controls | (on ? PIN_TIMER : 0));
-	vmcs_write(VMCS_TIMER, MIN(time_cycles(TICK_US) >> caps.timer_shift, 0xffffffffull));
+	set_timer(MIN(time_cycles(TICK_US) >> caps.timer_shift, 0xffffffffull), on);
 	s->timer = on;
 }
 
@@ -583,6 +588,7 @@ static int vmx_wait_sipi(struct vcpu *v)
 /*
  * In root operation INIT is blocked, and would not end a HLT; in the halted guest INIT exits at once, and so does an NMI (25.2,
  * 26.6.2).  The guest has IF = 0: its physical interrupts wait.  The host's handler has not seen an NMI that exits: count it.
+ * Without @wake the entry exits by the timer, if not by an INIT, which has priority.
  */
 static int vmx_park(struct vcpu *v, const volatile uint32_t *wake)
 {
@@ -594,19 +600,24 @@ static int vmx_park(struct vcpu *v, const volatile uint32_t *wake)
 	if (!caps.halt)
 		return -ERR_NOTSUP;
 	vmcs_write(VMCS_GUEST_ACTIVITY, ACTIVITY_HLT);
+	vmx_clock_exits(v, false);
+	if (!wake)
+		set_timer(0, true);
 	c->nmis_reported = c->nmi_count;
-	how = *wake ? VMX_NMI : enter_once(s);
+	how = wake && *wake ? VMX_NMI : enter_once(s);
+	if (!wake)
+		set_timer(0, false);
 	vmcs_write(VMCS_GUEST_ACTIVITY, ACTIVITY_ACTIVE);
 	s->launched |= how == VMX_EXITED;
 	reason = how == VMX_EXITED ? (uint32_t)vmcs_read(VMCS_EXIT_REASON) : 0;
-	if (how == VMX_NMI || reason == REASON_INIT) {
+	if (how == VMX_NMI || reason == REASON_INIT || reason == REASON_TIMER) {
 		c->init_seen |= reason == REASON_INIT;
 	} else if (how == VMX_EXITED && reason == REASON_EXCEPTION) {
 		c->nmi_count++;
 		unblock_nmis();
 	} else {
 		vmx_explain(reason, how == VMX_FAILED ? (uint32_t)vmcs_read(VMCS_INSN_ERROR) : 0);
-		log_err("cpu %u: waited for an INIT and got exit %#x: the local APIC is watched", c->index, reason);
+		log_err("cpu %u: parked: exit %#x", c->index, reason);
 		return -ERR_NOTSUP;
 	}
 	c->nmis_reported = c->nmi_count;

@@ -238,7 +238,7 @@ bool ahci_reset_step(struct ahci *h)
 	for (unsigned i = 0; i < AHCI_MAX_PORTS; i++)
 		if (h->port[i])
 			ahci_port_after_reset(h->port[i], ok);
-	if (ok && h->irq_on)
+	if (ok && h->irq_on && !h->masked)
 		ahci_write(h, AHCI_GHC, AHCI_GHC_AE | AHCI_GHC_IE);
 	return true;
 }
@@ -363,8 +363,38 @@ static void ahci_irq_enable(struct hw_dev *dev, bool on)
 	h->irq_on = on;
 	if (h->resetting)
 		return;
-	ahci_write(h, AHCI_GHC, AHCI_GHC_AE | (on ? AHCI_GHC_IE : 0));
+	ahci_write(h, AHCI_GHC, AHCI_GHC_AE | (on && !h->masked ? AHCI_GHC_IE : 0));
 	(void)ahci_read(h, AHCI_GHC);
+}
+
+static bool ahci_mask(struct hw_dev *dev, bool on)
+{
+	struct ahci *h = container_of(dev, struct ahci, dev);
+
+	h->masked = on;
+	ahci_irq_enable(dev, h->irq_on);
+	return true;
+}
+
+/*
+ * A command ends with a FIS that the controller writes to memory: set device bits if it is queued, else device to host
+ * register.  The drain clears their types before it reads what they announce.
+ */
+static bool port_peek(const struct ahci_port *p)
+{
+	const volatile struct ahci_rfis *f = &p->mem->rfis;
+
+	return p->state == AHCI_RUN && p->issued && (p->queued ? f->sdbfis[0] : f->rfis[0]);
+}
+
+static bool ahci_peek(struct hw_dev *dev)
+{
+	struct ahci *h = container_of(dev, struct ahci, dev);
+
+	for (unsigned i = 0; i < AHCI_MAX_PORTS; i++)
+		if (h->port[i] && port_peek(h->port[i]))
+			return true;
+	return false;
 }
 
 /* IDENTIFY left its FIS bits in PxIS: enabling those of one port raises the line, and has no other effect. */
@@ -433,6 +463,8 @@ static void ahci_shutdown(struct hw_dev *dev)
 
 const struct hw_dev_ops ahci_dev_ops = {
 	.poll = ahci_poll,
+	.peek = ahci_peek,
+	.mask = ahci_mask,
 	.irq_enable = ahci_irq_enable,
 	.intx_test = ahci_intx_test,
 	.tick = ahci_tick,

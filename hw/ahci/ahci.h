@@ -124,7 +124,7 @@ struct ahci {
 	bool resetting;
 	uint64_t reset_deadline_us;
 	bool irq_started;		/* PxIE is set; before, PxIS keeps what IDENTIFY left, for intx_test */
-	bool irq_on;
+	bool irq_on, masked;
 	struct disk *disks[AHCI_MAX_PORTS];
 	struct ahci_port *port[AHCI_MAX_PORTS];	/* NULL: port not implemented, or no disk */
 };

@@ -233,12 +233,23 @@ static void drain_single(struct ahci_port *p)
 	}
 }
 
+/* For ahci_peek().  Cleared, then PxSACT and PxCI are read: a FIS that comes later sets its type again. */
+static void forget_fis(struct ahci_port *p)
+{
+	volatile struct ahci_rfis *f = &p->mem->rfis;
+
+	f->sdbfis[0] = f->rfis[0] = 0;
+	full_mb();
+}
+
 void ahci_port_drain(struct ahci_port *p)
 {
 	uint32_t events = p->events, done;
 	/* Not every controller raises TFES for an error in a set device bits FIS: check the FIS itself. */
 	bool sdb_error = (events & AHCI_PXIS_SDBS) && (p->mem->rfis.sdbfis[2] & (ATA_ERR | ATA_DF));
 
+	if (p->hba->masked)
+		forget_fis(p);
 	if (events & AHCI_PXIS_LINK) {
 		ahci_port_fault(p, AHCI_FAULT_LINK);
 	} else if (events & AHCI_PXIS_FATAL) {

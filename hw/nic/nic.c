@@ -113,7 +113,7 @@ static int reset_chip(struct nic *nic)
 		pci_enable(nic->hw.pci);
 	nic->ops->setup(nic);
 	nic->ops->filter_write(nic);
-	if (nic->irq_on)
+	if (nic->irq_on && !nic->masked)
 		nic->ops->irq(nic, true);
 	return 0;
 }
@@ -379,7 +379,27 @@ static void nic_irq_enable(struct hw_dev *hw, bool on)
 	struct nic *nic = from_hw(hw);
 
 	nic->irq_on = on;
-	nic->ops->irq(nic, on);
+	nic->ops->irq(nic, on && !nic->masked);
+}
+
+/* The causes stay latched meanwhile; poll() reads and clears them. */
+static bool nic_mask(struct hw_dev *hw, bool on)
+{
+	struct nic *nic = from_hw(hw);
+
+	if (!nic->ops->peek || nic->level)
+		return false;
+	nic->masked = on;
+	if (!nic->broken && !nic->shut)
+		nic_irq_enable(hw, nic->irq_on);
+	return true;
+}
+
+static bool nic_peek(struct hw_dev *hw)
+{
+	struct nic *nic = from_hw(hw);
+
+	return nic_runs(nic) && nic->ops->peek(nic);
 }
 
 static void nic_intx_test(struct hw_dev *hw, bool assert)
@@ -557,6 +577,8 @@ void nic_set_filter(struct nic *nic, const struct nic_rx_filter *f)
 
 static const struct hw_dev_ops nic_msi_ops = {
 	.poll = nic_poll,
+	.peek = nic_peek,
+	.mask = nic_mask,
 	.irq_enable = nic_irq_enable,
 	.tick = nic_tick,
 	.shutdown = nic_shutdown,
@@ -564,6 +586,8 @@ static const struct hw_dev_ops nic_msi_ops = {
 
 static const struct hw_dev_ops nic_line_ops = {
 	.poll = nic_poll,
+	.peek = nic_peek,
+	.mask = nic_mask,
 	.irq_enable = nic_irq_enable,
 	.intx_test = nic_intx_test,
 	.tick = nic_tick,

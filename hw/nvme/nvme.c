@@ -586,7 +586,32 @@ void nvme_irq_enable(struct hw_dev *dev, bool on)
 	n->irq_pin = !n->irq_msix && !msi;
 	n->irq_on = on;
 	if (!n->irq_msix)
-		nvme_write(n, on ? NVME_INTMC : NVME_INTMS, 1);
+		nvme_write(n, on && !n->masked ? NVME_INTMC : NVME_INTMS, 1);
+}
+
+bool nvme_mask(struct hw_dev *dev, bool on)
+{
+	struct nvme *n = nvme_of(dev);
+
+	n->masked = on;
+	if (n->irq_on && n->state != NVME_GONE) {
+		nvme_irq_enable(dev, true);
+		(void)nvme_read(n, NVME_CSTS);		/* flush the posted write */
+	}
+	return true;
+}
+
+static bool cq_has(const struct nvme_queue *q)
+{
+	return (q->cq[q->head].dw3 & NVME_DW3_PHASE) == q->phase;
+}
+
+/* In other states the clock drives the controller. */
+bool nvme_peek(struct hw_dev *dev)
+{
+	const struct nvme *n = nvme_of(dev);
+
+	return n->state == NVME_LIVE && (cq_has(&n->io) || cq_has(&n->admin));
 }
 
 static void line_test_done(struct nvme *n, unsigned status, uint32_t dw0)

@@ -149,7 +149,7 @@ struct nvme {
 		unsigned silences;
 	} sync;				/* nvme_admin_sync() */
 	bool vwc, vwc_due, vwc_busy;	/* has a volatile write cache; Set Features is due; is in flight */
-	bool irq_on, irq_pin, irq_msix;
+	bool irq_on, irq_pin, irq_msix, masked;
 	bool said_bad_cqe, said_bad_prp;
 
 	uint64_t max_bytes;		/* of one command, from MDTS */
@@ -224,6 +224,8 @@ void nvme_run_disks(struct nvme *n);
 
 unsigned nvme_poll(struct hw_dev *dev);
 void nvme_irq_enable(struct hw_dev *dev, bool on);
+bool nvme_peek(struct hw_dev *dev);
+bool nvme_mask(struct hw_dev *dev, bool on);
 void nvme_intx_test(struct hw_dev *dev, bool assert);
 
 /* --- nvme_event.c --- */

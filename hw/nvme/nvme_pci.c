@@ -45,6 +45,8 @@ static const struct hw_id ids[] = {
 
 static const struct hw_dev_ops nvme_ops = {
 	.poll = nvme_poll,
+	.peek = nvme_peek,
+	.mask = nvme_mask,
 	.irq_enable = nvme_irq_enable,
 	.intx_test = nvme_intx_test,
 	.tick = nvme_tick,

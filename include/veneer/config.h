@@ -59,6 +59,9 @@ struct config_rule {
 	bool used;				/* the rule matched something; the log names the rules that never did */
 };
 
+#define CONFIG_POLL_NEVER	0	/* the boot processor is never the polling core */
+#define CONFIG_POLL_AUTO	(-1)
+
 struct config {
 	enum log_level log_level;
 	bool serial_on, screen_on;
@@ -77,6 +80,7 @@ struct config {
 	enum config_protocol protocol;
 	enum config_ap_trap ap_trap;
 	enum config_dma iommu;
+	int poll;			/* CONFIG_POLL_*, or the index of the polling core */
 	uint8_t cpus;			/* 0: all processors that this build can start */
 	char own_partition[256];	/* PARTUUIDs, comma-separated, of the partitions Veneer starts from */
 };

@@ -29,6 +29,15 @@ struct hw_dev_ops {
 	 */
 	unsigned (*poll)(struct hw_dev *dev);
 
+	/*
+	 * For the polling core; both or neither.  peek(): true if poll() would find a completion, by a look at memory alone.
+	 * It may miss what the device reports otherwise (errors, the link): poll() is called each millisecond, too.
+	 * mask(): hold all interrupts of the device back, or let them out again, whatever irq_enable() says and through every
+	 * reset; false: impossible.  The caller polls after the mask is off.  If MSI-X is on the caller masks the entry itself.
+	 */
+	bool (*peek)(struct hw_dev *dev);
+	bool (*mask)(struct hw_dev *dev, bool on);
+
 	/* Enable or disable interrupts at the device (not in PCI).  They are off after the probe; conceal enables them. */
 	void (*irq_enable)(struct hw_dev *dev, bool on);
 

@@ -209,6 +209,9 @@ struct nic_ops {
 	 */
 	unsigned (*drain)(struct nic *nic, unsigned q, bool *more);
 
+	/* True if drain() would find something, by a look at memory alone.  NULL: the NIC is not polled. */
+	bool (*peek)(struct nic *nic);
+
 	/* After drain(): handle causes besides frames and link.  May be NULL. */
 	void (*rare)(struct nic *nic, uint32_t causes);
 
@@ -296,6 +299,7 @@ struct nic {
 
 	enum nic_state state;
 	bool irq_on;
+	bool masked;		/* for the polling core, whatever irq_on says */
 	bool broken;			/* a reset failed: bus mastering is off */
 	bool shut;			/* shut down for good */
 	bool clock_held;

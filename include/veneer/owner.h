@@ -23,7 +23,20 @@ struct owner_work {
 	void (*run)(void *ctx, uint32_t bits);
 	void *ctx;
 	struct owner_work *next;
+
+	/*
+	 * For the polling core (docs/exits.md), as owner; NULL: this work comes by posts only.
+	 * peek: the bits to run now, by a look at memory, at no register.  OWNER_NO: this work cannot be polled now.  *@busy is
+	 * set while something is under way.
+	 * quiet: the device's own interrupts off (true) or on; false: that is impossible.  At least one work of a
+	 * controller that is polled has it.
+	 */
+	uint32_t (*peek)(void *ctx, bool *busy);
+	bool (*quiet)(void *ctx, bool on);
+	uint32_t all;		/* what run() gets when polling begins and ends: all bits whose causes make no post meanwhile */
 };
+
+#define OWNER_NO	BIT(31)
 
 /* All zero is a valid initial state. */
 struct owner {
@@ -32,6 +45,10 @@ struct owner {
 	struct owner_work *works;
 	struct owner *next;	/* of all that have work */
 	uint32_t msi_addr;	/* the address of the last message to the guest: the doorbell follows it */
+	bool polled;		/* as owner: kicks and the device's interrupts are off, the polling core looks */
+	uint32_t traffic;	/* shared: the polling core is to begin */
+	uint64_t again_us;	/* the controller could not be polled: do not try before this time */
+	uint64_t found_us, looked_us;	/* the polling core's: when it last found something, and last read registers */
 };
 
 /* Add @w, with run and ctx set, to @o.  Both live for ever.  Start only. */
@@ -46,6 +63,13 @@ bool owner_post(struct owner *o, struct owner_work *w, uint32_t bits);
 /* Wait for the ownership, which the caller must not have.  After owner_release() posted work has run, or has an owner. */
 void owner_acquire(struct owner *o);
 void owner_release(struct owner *o);
+
+/* There is traffic: the polling core, if there is one, takes it over.  Any time; call after the work itself. */
+void owner_traffic(struct owner *o);
+
+/* For the polling core: all owners; who hears of traffic.  Start only. */
+struct owner *owner_first(void);
+void owner_on_traffic(void (*fn)(void));
 
 /* Run the work that another processor hands on (smp_hand_on() in hv/cpu/cpus.h).  Not as an owner. */
 void owner_continue(void);

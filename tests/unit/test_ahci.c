@@ -399,6 +399,42 @@ TEST(intx_test_moves_the_line_only)
 	CHECK(model_line());		/* a pending cause is kept */
 }
 
+/* Queued and single commands announce their ends in memory; the mask outlasts irq_enable(). */
+TEST(masked_and_peeked_at)
+{
+	setup();
+	struct disk *d = start_disk();
+
+	dev->ops->irq_enable(dev, true);
+	CHECK(dev->ops->mask(dev, true) && !(model.ghc & AHCI_GHC_IE));
+	dev->ops->irq_enable(dev, true);
+	CHECK(!(model.ghc & AHCI_GHC_IE));
+	dev->ops->poll(dev);
+	model.p[0].hold = true;
+	for (unsigned i = 0; i < 2; i++)
+		submit(d, i, DISK_READ, i * 8, 8);
+	disk_kick(d, 0);
+	CHECK(!dev->ops->peek(dev));
+	for (unsigned i = 0; i < 2; i++) {
+		model_complete(&model.p[0], i);
+		unsigned reads = host_accesses;
+
+		CHECK(dev->ops->peek(dev));
+		CHECK_EQ(host_accesses, reads);
+		dev->ops->poll(dev);
+		CHECK(!dev->ops->peek(dev));
+		CHECK_EQ(reqs[0].done + reqs[1].done, i + 1);
+	}
+	submit(d, 2, DISK_FLUSH, 0, 0);
+	disk_kick(d, 0);
+	CHECK(!dev->ops->peek(dev));
+	model_complete(&model.p[0], (unsigned)__builtin_ctz(model.p[0].pending));
+	CHECK(dev->ops->peek(dev));
+	dev->ops->poll(dev);
+	CHECK(reqs[2].done && !dev->ops->peek(dev));
+	CHECK(dev->ops->mask(dev, false) && (model.ghc & AHCI_GHC_IE));
+}
+
 TEST(shutdown_flushes_and_stops)
 {
 	setup();

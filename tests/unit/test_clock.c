@@ -61,4 +61,23 @@ TEST(a_watch_ticks_at_the_clocks_own_exits_and_calls_nobody)
 	CHECK_EQ(wanted, 0);
 }
 
+/* The polling core calls the ticks; nobody else exits for them, and at its end those that hold are called. */
+TEST(the_polling_core_is_the_clock)
+{
+	wanted = nticks = 0;
+	clock_by_poller(true);
+	clock_hold();
+	CHECK(!wanted && !clock_wanted(&cpu));
+	exit_after(5, true);			/* the core itself */
+	CHECK_EQ(nticks, 1);
+	clock_by_poller(false);
+	CHECK_EQ(wanted, 1);
+	CHECK(clock_wanted(&cpu));
+	clock_by_poller(true);
+	CHECK(!clock_wanted(&cpu));
+	clock_release();
+	clock_by_poller(false);
+	CHECK(wanted == 1 && !clock_wanted(&cpu));
+}
+
 TEST_MAIN

@@ -376,6 +376,77 @@ TEST(bells_leave_a_processor_that_takes_no_nmi)
 	host_now_us += 1000000;
 }
 
+/* --- the polling core --- */
+
+static bool dev_masked, peek_finds;
+static bool mask(struct hw_dev *dev, bool on) { dev_masked = on; return true; }
+static bool peek(struct hw_dev *dev) { return peek_finds; }
+static const struct hw_dev_ops pollable = { .poll = poll, .intx_test = intx_test, .peek = peek, .mask = mask };
+static unsigned woken;
+static void wake(void) { woken++; }
+
+/* The device's mask, and that of the table's entry, which stays wherever the bell is aimed. */
+TEST(what_is_polled_does_not_ring)
+{
+	static struct cpu second = { .index = 1, .apic_id = 9 };
+	uint8_t *c;
+	struct hw_dev *d = new_dev(&c, false, true);
+	struct pci_dev *p = (struct pci_dev *)(uintptr_t)d->pci;
+	struct owner_work *w;
+	bool busy = false;
+
+	d->ops = &pollable;
+	p->bar[2] = (struct pci_bar){ .addr = host_mmio_new(0x4000, &table_model, NULL), .size = 0x4000 };
+	memset(table, 0, sizeof(table));
+	put(c, MSIX + 2, 3, 2);
+	put(c, MSIX + 4, 0x2000 | 2, 4);
+	CHECK_EQ(attach(d), 0);
+	w = d->owner.works;
+	CHECK(w->all && !w->peek(w->ctx, &busy) && !busy);
+	peek_finds = true;
+	CHECK(w->peek(w->ctx, &busy));
+	/* It rings on the second processor, which the guest stops. */
+	ncpus = 2;
+	cpus[1] = target = &second;
+	d->owner.msi_addr = 0xfee09000;
+	host_now_us += 1000000;
+	work = 1;
+	w->run(w->ctx, 1);
+	CHECK_EQ(table[0][0], 0xfee09000);
+	CHECK(w->quiet(w->ctx, true));
+	CHECK(dev_masked && table[0][3] == 1);
+	d->owner.polled = true;
+	doorbell_leave(1);
+	CHECK(table[0][0] == ADDRESS && table[0][3] == 1);
+	/* What it finds is no reason to wake somebody; nor does the bell follow the guest's interrupts meanwhile. */
+	owner_on_traffic(wake);
+	host_now_us += 1000000;
+	work = 3;
+	w->run(w->ctx, 1);
+	CHECK(!woken && !work && table[0][0] == ADDRESS);
+	d->owner.polled = false;
+	CHECK(w->quiet(w->ctx, false));
+	CHECK(!dev_masked && !table[0][3]);
+	work = 1;
+	w->run(w->ctx, 1);
+	CHECK(woken == 1 && d->owner.traffic && table[0][0] == 0xfee09000);
+	owner_on_traffic(NULL);
+	target = NULL;
+	d->owner.msi_addr = 0;
+	doorbell_leave(1);
+	ncpus = 1;
+	host_now_us += 1000000;
+}
+
+TEST(a_device_without_a_peek_is_not_polled)
+{
+	uint8_t *c;
+	struct hw_dev *d = new_dev(&c, true, false);
+
+	CHECK_EQ(attach(d), 0);
+	CHECK(!d->owner.works->peek && !d->owner.works->quiet(d->owner.works->ctx, true));
+}
+
 /* This test is the last: once a pin exists, each ring polls until no device has work. */
 TEST(pins)
 {

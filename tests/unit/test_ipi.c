@@ -125,6 +125,19 @@ TEST(processors_that_are_not_the_guests)
 	CHECK_EQ(asked() & 0xf, 0);
 }
 
+/* The configuration keeps it for Veneer: one line tells why it does not start. */
+TEST(the_polling_core_that_the_guest_does_not_get)
+{
+	start();
+	other[3].state = CPU_ABSENT;
+	other[3].kept = true;
+	CHECK(ipi_guest_sends(INIT | OTHERS, 0, false));
+	CHECK(!host_log_has("dropped"));
+	CHECK(ipi_guest_sends(SIPI | OTHERS, 0, false));
+	CHECK_EQ(asked() & 0xf, 0);
+	CHECK(host_log_has("cpu 3: polls for Veneer: its SIPI is dropped"));
+}
+
 /* More processors than a word has bits. */
 TEST(many_processors)
 {

@@ -429,6 +429,32 @@ TEST_BOTH(an_msi_rings_again_after_every_poll)
 	CHECK_EQ(hw->ops->poll(hw), 1);
 }
 
+/* The polling core: no interrupt, whatever irq_enable() says; causes wait in the chip, frames in memory. */
+TEST_BOTH(masked_and_peeked_at)
+{
+	uint64_t ram = host_guest_ram(2048 * 64);
+
+	up(device);
+	post(ram, 0, 64);
+	CHECK_EQ(hw->ops->poll(hw), 0);
+	CHECK(hw->ops->mask(hw, true) && !hw->ops->peek(hw));
+	unsigned before = c->msis;
+
+	hw->ops->irq_enable(hw, true);
+	CHECK(wire(64, 0));
+	unsigned reads = host_accesses;
+
+	CHECK(hw->ops->peek(hw));
+	CHECK_EQ(host_accesses, reads);
+	CHECK_EQ(hw->ops->poll(hw), 1);
+	CHECK(!hw->ops->peek(hw));
+	CHECK(wire(64, 0));
+	CHECK_EQ(c->msis, before);
+	CHECK(hw->ops->mask(hw, false));
+	CHECK_EQ(c->msis, before + 1);		/* what came meanwhile rings now */
+	CHECK_EQ(hw->ops->poll(hw), 1);
+}
+
 static unsigned late;
 
 static void one_more(void)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hw/nvme/nvme*.c hw/disk.c hw/disk_cut.c hw/disk_start.c hv/lib/sg.c tests/unit/nvme_model.c */
-/* Asynchronous events: warnings, and namespaces that grow, shrink, and disappear. */
+/* Asynchronous events: warnings, and namespaces that grow, shrink, and disappear.  What the polling core asks. */
 #include "nvme_fixture.h"
 
 #define NOTICE		2u
@@ -204,6 +204,42 @@ TEST(controllers_without_events_or_that_fail)
 	CHECK(model_event(HEALTH, 0, PAGE_HEALTH));
 	run(12 * SECOND);
 	CHECK(host_log_has("an admin command was not completed"));
+}
+
+/* --- the polling core --- */
+
+TEST(masked_and_peeked_at)
+{
+	start_two();
+	dev->ops->irq_enable(dev, true);
+	CHECK(dev->ops->mask(dev, true) && !dev->ops->peek(dev));
+	CHECK_EQ(model.int_writes, 0);		/* MSI-X: who masks is the table */
+	io_rw(0, d1, DISK_READ, 0, 1, 0);
+	host_now_us += 5 * MS;
+	model_run();
+	unsigned reads = host_accesses;
+
+	CHECK(dev->ops->peek(dev));
+	CHECK_EQ(host_accesses, reads);		/* memory only */
+	CHECK_EQ(dev->ops->poll(dev), 1);
+	CHECK(!dev->ops->peek(dev));
+	CHECK(dev->ops->mask(dev, false));
+}
+
+/* Without MSI-X: and irq_enable() leaves that mask alone. */
+TEST(masked_by_its_own_register)
+{
+	new_machine();
+	cfg[0x43] = 0;
+	CHECK_EQ(probe(), 0);
+	dev->ops->irq_enable(dev, true);
+	CHECK_EQ(model.intm, 0);
+	CHECK(dev->ops->mask(dev, true));
+	CHECK_EQ(model.intm, 1);
+	dev->ops->irq_enable(dev, true);
+	CHECK_EQ(model.intm, 1);
+	CHECK(dev->ops->mask(dev, false));
+	CHECK_EQ(model.intm, 0);
 }
 
 TEST_MAIN

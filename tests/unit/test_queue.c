@@ -195,6 +195,54 @@ TEST(kicks_go_off_and_on_by_avail_event)
 	CHECK(virtq_kicks_on(&vq));
 }
 
+TEST(a_peek_sees_each_change_once)
+{
+	up(16, false);
+	CHECK(!virtq_peek(&vq));
+	ring_add(&ring, (struct piece[]) { { mem, 10, true } }, 1);
+	ring_add(&ring, (struct piece[]) { { mem, 10, true } }, 1);
+	CHECK(virtq_peek(&vq) && !virtq_peek(&vq));
+	/* It takes nothing; and what a look has found need not be taken. */
+	CHECK(virtq_pop(&vq, &vq.chain));
+	CHECK(!virtq_peek(&vq));
+	virtq_reset(&vq);
+	CHECK(!virtq_peek(&vq));
+}
+
+/* While somebody looks at the ring all the time the driver never kicks, and its first kick after that comes. */
+static void polled(bool event_idx)
+{
+	static bool on;
+	uint16_t idx = 0;
+
+	up(16, event_idx);
+	ring.used->flags = 0;
+	vq.polled = &on;
+	on = true;
+	for (unsigned i = 0; i < 150000; i++) {
+		CHECK(!virtq_kicks_on(&vq));
+		if (event_idx)
+			CHECK(!would_kick(idx, (uint16_t)(idx + 1)));
+		else
+			CHECK_EQ(ring.used->flags, VRING_USED_NO_NOTIFY);
+		through(1);
+		idx++;
+	}
+	on = false;
+	CHECK(!virtq_kicks_on(&vq));
+	CHECK(event_idx ? would_kick(idx, (uint16_t)(idx + 1)) : !ring.used->flags);
+	/* What came before the wish could be seen is found. */
+	on = true;
+	CHECK(!virtq_kicks_on(&vq));
+	ring_add(&ring, (struct piece[]) { { mem, 10, true } }, 1);
+	CHECK(!virtq_kicks_on(&vq));
+	on = false;
+	CHECK(virtq_kicks_on(&vq));
+}
+
+TEST(no_kicks_while_it_is_polled_by_flag) { polled(false); }
+TEST(no_kicks_while_it_is_polled_by_avail_event) { polled(true); }
+
 TEST(a_chain_can_be_put_back)
 {
 	up(16, false);

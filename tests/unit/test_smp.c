@@ -543,6 +543,43 @@ TEST(parked_so_that_an_init_ends_the_sleep)
 	ops.park = NULL;
 }
 
+/* --- the polling core --- */
+
+static unsigned idles, given_back;
+static bool idle(struct cpu *c)
+{
+	CHECK(c == me && !c->asleep);
+	if (c->state == CPU_RUNS || c->init_seen) {
+		given_back++;
+		return false;
+	}
+	/* A poke's NMI comes meanwhile, and at last the SIPI. */
+	if (!idles++)
+		c->nmi_count++;
+	else
+		c->requests = REQ_SIPI;
+	return true;
+}
+
+/* It polls in the place of its sleep, hears of its NMIs, and gives back what it polls before the guest runs or waits there. */
+TEST(the_polling_core_does_not_sleep)
+{
+	parked(AP_TRAP_AUTO, true);
+	smp_on_idle(idle);
+	me->polls = true;
+	me->poke = 1;
+	idles = given_back = looks = 0;
+	ops.sleep = NULL;
+	smp_serve(me);
+	CHECK(idles == 2 && given_back == 1 && me->state == CPU_RUNS);
+	CHECK(looks == 1 && !me->poke);		/* or nobody would send it another */
+	parked(AP_TRAP_AUTO, true);
+	me->polls = true;
+	me->init_seen = 1;
+	me->requests = REQ_SIPI;
+	smp_serve(me);
+	CHECK(given_back == 3 && me->state == CPU_RUNS);
+}
 
 /* The guest has changed its APIC id: NMIs to the old id reach no processor. */
 

@@ -11,6 +11,7 @@
 
 /* A device type that only counts calls. */
 static unsigned starts, stops, resets, runs[2], config_writes;
+static bool busy;
 static int start_result;
 static uint32_t written;
 static struct virtio_dev dev;
@@ -36,6 +37,8 @@ static void on_stop(struct virtio_dev *d, bool patient)
 
 static bool on_stopped(struct virtio_dev *d) { return !slow; }
 
+static bool is_busy(struct virtio_dev *d) { return busy; }
+
 static void on_run(struct virtio_dev *d, unsigned q)
 {
 	struct virtq_chain *c = &d->vq[q].chain;
@@ -48,7 +51,7 @@ static void on_run(struct virtio_dev *d, unsigned q)
 
 static const struct virtio_type type = {
 	.id = VIRTIO_ID_BLK, .class_code = 0x010000, .nqueues = 2, .io_size = 64, .cfg_len = 8,
-	.start = on_start, .stop = on_stop, .stopped = on_stopped, .reset = on_reset, .run = on_run,
+	.start = on_start, .stop = on_stop, .stopped = on_stopped, .reset = on_reset, .run = on_run, .busy = is_busy,
 	.config_write = on_config_write,
 };
 
@@ -495,6 +498,31 @@ TEST(msix)
 	cfg_write(0x43, 1, MSIX_CTRL_ENABLE >> 8);
 	CHECK_EQ(twin_msis, 3);
 	CHECK_EQ(cfg_read(0x42, 2), MSIX_CTRL_ENABLE | 3);
+}
+
+/* For the polling core: rings that have something; never a device whose interrupts are INTx. */
+TEST(rings_are_peeked_at)
+{
+	struct owner_work *w = &dev.kicks;
+	bool b = false;
+
+	make(false);
+	CHECK(w->all == 3 && !w->peek(w->ctx, &b));		/* no driver */
+	legacy_up(rings, 1, 0);
+	CHECK(w->peek(w->ctx, &b) & OWNER_NO);
+	cfg_write(0x42, 2, MSIX_CTRL_ENABLE);
+	CHECK(!w->peek(w->ctx, &b) && !b);
+	dev.owner->polled = true;
+	runs[0] = 0;
+	offer(&rings[0]);
+	CHECK_EQ(w->peek(w->ctx, &b), 1);
+	w->run(w->ctx, 1);
+	CHECK_EQ(runs[0], 1);
+	CHECK(!w->peek(w->ctx, &b) && !b);
+	busy = true;
+	CHECK(!w->peek(w->ctx, &b) && b);
+	busy = false;
+	dev.owner->polled = false;
 }
 
 #define MSI	0xb0u

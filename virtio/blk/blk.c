@@ -91,6 +91,11 @@ static void vblk_config_write(struct virtio_dev *dev, uint32_t off, unsigned wid
 	}
 }
 
+static bool vblk_busy(struct virtio_dev *dev)
+{
+	return to_vblk(dev)->inflight;
+}
+
 static const struct virtio_type blk_type = {
 	.id = VIRTIO_ID_BLK,
 	.class_code = CLASS_STORAGE,
@@ -103,6 +108,7 @@ static const struct virtio_type blk_type = {
 	.stopped = vblk_stopped,
 	.reset = vblk_reset,
 	.run = vblk_kicked,
+	.busy = vblk_busy,
 	.config_write = vblk_config_write,
 };
 

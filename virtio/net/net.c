@@ -128,6 +128,11 @@ static void vnet_config_write(struct virtio_dev *dev, uint32_t off, unsigned wid
 		vnet_set_mac(vn, mac);
 }
 
+static bool vnet_busy(struct virtio_dev *dev)
+{
+	return to_vnet(dev)->tx_inflight;
+}
+
 static const struct virtio_type net_type = {
 	.id = VIRTIO_ID_NET,
 	.class_code = CLASS_ETHERNET,
@@ -139,6 +144,7 @@ static const struct virtio_type net_type = {
 	.stop = vnet_stop,
 	.reset = vnet_reset,
 	.run = vnet_run,
+	.busy = vnet_busy,
 	.config_refresh = vnet_config_refresh,
 	.config_write = vnet_config_write,
 };

@@ -131,6 +131,15 @@ static unsigned intel_drain(struct nic *nic, unsigned q, bool *more)
 	return done + intel_tx_drain(n, more);
 }
 
+static bool intel_peek(struct nic *nic)
+{
+	struct intel_nic *n = to_intel(nic);
+	const struct intel_desc_ops *d = n->fam->desc;
+
+	return (n->rx.head != n->rx.tail && d->rx_done(&n->rx.desc[n->rx.head])) ||
+	       (!nic_tx_empty(nic, 0) && d->tx_done(&n->tx.desc[n->tx.last[n->tx.head]]));
+}
+
 static void intel_irq(struct nic *nic, bool on)
 {
 	struct intel_nic *n = to_intel(nic);
@@ -265,6 +274,7 @@ static const struct nic_ops intel_ops = {
 	.rx_kick = intel_rx_kick,
 	.ack = intel_ack,
 	.drain = intel_drain,
+	.peek = intel_peek,
 	.irq = intel_irq,
 	.ring = intel_ring,
 	.intx_test = intel_intx_test,

@@ -172,8 +172,11 @@ static void model_succeed(struct model_port *p, unsigned slot, bool ncq, uint32_
 	p->ci &= ~BIT(slot);
 	if (ncq) {
 		p->sact &= ~BIT(slot);
+		model_rfis(p)->sdbfis[0] = 0xa1;
 		model_rfis(p)->sdbfis[2] = 0x40;
 		bits = AHCI_PXIS_SDBS;
+	} else {
+		model_rfis(p)->rfis[0] = 0x34;
 	}
 	model_raise(p, bits);
 }

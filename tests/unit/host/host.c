@@ -345,8 +345,11 @@ void host_pio_model(uint16_t base, uint16_t size, const struct host_model *m, vo
 	ports[i].ctx = ctx;
 }
 
+unsigned host_accesses;
+
 static uint64_t model_read(uint64_t addr, unsigned width)
 {
+	host_accesses++;
 	for (unsigned i = 0; i < nmodels; i++)
 		if (addr >= models[i].base && addr + width <= models[i].base + models[i].size)
 			return models[i].m->read(models[i].ctx, (uint32_t)(addr - models[i].base), width);
@@ -355,6 +358,7 @@ static uint64_t model_read(uint64_t addr, unsigned width)
 
 static void model_write(uint64_t addr, unsigned width, uint64_t v)
 {
+	host_accesses++;
 	for (unsigned i = 0; i < nmodels; i++) {
 		if (addr >= models[i].base && addr + width <= models[i].base + models[i].size) {
 			models[i].m->write(models[i].ctx, (uint32_t)(addr - models[i].base), width, v);

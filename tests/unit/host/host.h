@@ -44,6 +44,7 @@ struct host_model {
  * 4 GiB.
  */
 uint64_t host_mmio_new(size_t size, const struct host_model *m, void *ctx);
+extern unsigned host_accesses;		/* of all models by memory, so far */
 void host_pio_model(uint16_t base, uint16_t size, const struct host_model *m, void *ctx);
 
 /* The clock: time_us() returns it, delay_us() moves it.  Each move calls the hook, if there is one. */
