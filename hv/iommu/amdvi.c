@@ -105,7 +105,7 @@ static int run(unsigned n, const struct iommu_unit *u)
 	return -ERR_TIMEOUT;
 }
 
-/* Entry by entry, for units that do not know the command that means all; as many as the buffer holds at a time. */
+/* Entry by entry: at first, and for units without the command that means all; as many as the buffer holds at a time. */
 static int flush_entries(unsigned n, const struct iommu_unit *u)
 {
 	int err = 0;
@@ -196,7 +196,9 @@ static int amdvi_enable(unsigned n, const struct iommu_unit *u, struct dma_arena
 	fault_watch_amdvi(n, u, events);
 	mmio_write64(iommu_reg(u, AMDVI_CONTROL), control);
 	mmio_write64(iommu_reg(u, AMDVI_CONTROL), control | AMDVI_RUN_COMMANDS);
-	return amdvi_flush(n, u);
+	/* Entry by entry, too: QEMU 11 takes a new entry over by the command for this entry alone. */
+	err = flush_entries(n, u);
+	return !err && u->ecap & AMDVI_EFR_IA ? amdvi_flush(n, u) : err;
 }
 
 const struct dma_ops amdvi_ops = {
