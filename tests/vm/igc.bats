@@ -26,7 +26,8 @@ load ../lib/models
 	[ -n "${NATIVE:-}" ] || ! grep -aE "veneer: (warning|error).*igc" "$(serial)"
 }
 
-# Another system's driver judges the models, without Veneer. bats test_tags=slow
+# Another system's driver judges the models, without Veneer.
+# bats test_tags=slow
 @test "igc: Linux's own driver accepts I225: two queues, 2.5 Gb/s, 64 MiB down and up, removed and loaded" {
 	NATIVE=1
 	transfer 64

@@ -38,7 +38,8 @@ load ../lib/models
 	lawful 1
 }
 
-# Another system's driver judges the models, without Veneer. bats test_tags=slow
+# Another system's driver judges the models, without Veneer.
+# bats test_tags=slow
 @test "r8168: Linux's own driver accepts 8168H and 8168B: 64 MiB down and up, removed and loaded" {
 	NATIVE=1
 	transfer 64
