@@ -183,6 +183,11 @@ static int port_spin_up(struct ahci_port *p)
 
 	if (specific == ID_SPECIFIC_SF_PARTIAL || specific == ID_SPECIFIC_SF_FULL)
 		err = ahci_exec(p, ATA_SET_FEATURES, ATA_SF_SPIN_UP, 0, 0, false, AHCI_READY_US);
+	/* The disk has told all about itself, and may refuse because it spins already. */
+	if (err && specific == ID_SPECIFIC_SF_FULL) {
+		log_warn("%s: SET FEATURES (spin up) failed: %s", p->name, err_name(err));
+		err = port_comreset(p) ? port_identify_once(p) : -ERR_NODEV;
+	}
 	if (!err && (specific == ID_SPECIFIC_SF_PARTIAL || specific == ID_SPECIFIC_PARTIAL))
 		err = ahci_exec(p, ATA_IDENTIFY, 0, 0, 0, true, AHCI_READY_US);
 	return err;

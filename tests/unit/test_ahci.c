@@ -128,6 +128,28 @@ TEST(power_up_in_standby)
 	}
 }
 
+/* Make waits of many seconds cheap. */
+static void step_coarsely(void)
+{
+	host_now_us += 1000;
+	model_step();
+}
+
+/* If the disk has told all about itself, the command to spin up is optional; a disk whose data are incomplete is left out. */
+TEST(a_spin_up_that_fails)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		setup();
+		host_time_hook = step_coarsely;
+		model.p[0].id[ID_SPECIFIC] = i & 2 ? 0x37c8 : 0x738c;
+		model.p[0].refuse_spin_up = !(i & 1);
+		model.p[0].hang_spin_up = i & 1;
+		CHECK_EQ(probe(), i & 2 ? -ERR_NODEV : 0);
+		if (!(i & 2))
+			CHECK(dev->ndisk == 1 && model.p[0].comresets == 1 && host_log_has("SET FEATURES (spin up) failed"));
+	}
+}
+
 TEST(sb600_takes_255_blocks)
 {
 	setup();

@@ -33,6 +33,7 @@ struct model_port {
 	uint64_t bad_lba[4], hang_lba, line_lba;	/* NEVER: none */
 	bool keeps_ci;			/* as QEMU before 8.1: ST = 0 leaves PxCI and PxSACT */
 	bool hang_flush, no_log, bad_log, sdb_only, refuse_cache, identify_fails_once, stuck_fr;
+	bool refuse_spin_up, hang_spin_up;
 
 	/* seen */
 	uint8_t seen[256];		/* commands by code, wrapping counts */
@@ -248,7 +249,9 @@ static void model_trim(struct model_port *p, unsigned slot, const struct fis_h2d
 
 static void model_features(struct model_port *p, unsigned slot, const struct fis_h2d *f)
 {
-	if (p->refuse_cache && f->features_lo != ATA_SF_SPIN_UP) {
+	if (p->hang_spin_up && f->features_lo == ATA_SF_SPIN_UP)
+		return;
+	if (f->features_lo == ATA_SF_SPIN_UP ? p->refuse_spin_up : p->refuse_cache) {
 		model_fail(p, slot, false);
 		return;
 	}
