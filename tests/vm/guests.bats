@@ -188,8 +188,8 @@ ipxe_row() {
 	row_end
 }
 
-# The kernels of tests/guest that behave as many small systems' drivers (docs/guests.md, "Where it is tested"). bats
-# test_tags=slow
+# The kernels of tests/guest that behave as many small systems' drivers (docs/guests.md, "Where it is tested").
+# bats test_tags=slow
 @test "guests: probes of the rules: ids, layout, configuration space, features, lives of a device" {
 	probe_row 50 "probe-transport: ids, layout, features; BARs moved, suspend, a second kernel" probe-transport ""
 }
