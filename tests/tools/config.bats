@@ -99,7 +99,6 @@ source_of() { # source_of RULES: a whole configuration around them
 		veneer,slot
 		veneer,boot
 		veneer,boot-disk
-		veneer,efi-path
 		bootargs
 		veneer,on-crash
 		veneer,cpus

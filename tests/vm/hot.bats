@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# The Makefile's HOT, which lists the objects compiled for speed, compared with a profile of packets and block requests. bats
-# file_tags=slow
+# The Makefile's HOT, which lists the objects compiled for speed, compared with a profile of packets and block requests.
+# bats file_tags=slow
 load ../lib/guest
 
 setup() {

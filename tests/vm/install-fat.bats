@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
 # veneer-install system with /boot on FAT, which has no journal and no hard links: in a Linux that writes FAT, with a power cut
-# at each block that Linux writes. The remains are read as GRUB reads them (grub-fstest is GRUB's own code). shellcheck
-# disable=SC2016,SC2034 # for the other machine; for lib/debian
+# at each block that Linux writes. The remains are read as GRUB reads them (grub-fstest is GRUB's own code).
+# shellcheck disable=SC2016,SC2034 # for the other machine; for lib/debian
 load ../lib/guest
 load ../lib/debian
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
 # The installer ISO on difficult machines: disks that cannot be used or fail, a medium that is pulled out, a machine without
-# SVM, a firmware that refuses the ISO; and the menu entry that starts the first disk. shellcheck disable=SC2034,SC2154 #
-# variables for and of iso.bash
+# SVM, a firmware that refuses the ISO; and the menu entry that starts the first disk.
+# shellcheck disable=SC2034,SC2154 # variables for and of iso.bash
 bats_require_minimum_version 1.5.0
 load ../lib/guest
 load ../lib/iso

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: BSD-2-Clause
-# The installer ISO with the machine's own keyboard and screen, and layouts other than the American one. shellcheck
-# disable=SC2034,SC2154 # variables for and of iso.bash
+# The installer ISO with the machine's own keyboard and screen, and layouts other than the American one.
+# shellcheck disable=SC2034,SC2154 # variables for and of iso.bash
 load ../lib/guest
 load ../lib/iso
 
