@@ -585,7 +585,7 @@ static const struct prop guest_props[] = {
 	  DOC("\"veneer,guest\"", REQUIRED, "this node is about the guest") },
 	{ "veneer,boot", guest_set_boot, .words = WORDS([BOOT_KERNEL] = "kernel", [BOOT_DISK] = "disk"),
 	  DOC("\"kernel\"", "`\"kernel\"`", "`\"kernel\"`: the boot loader's kernel module. `\"disk\"`: a concealed disk's own "
-	      "loader: its boot sector, on a machine that was started by a BIOS, or its `\\\\EFI\\\\BOOT\\\\BOOTX64.EFI`, if "
+	      "loader: its boot sector, on a machine that was started by a BIOS, or its `\\EFI\\BOOT\\BOOTX64.EFI`, if "
 	      "[`veneer.efi`](installing.md#the-guests-own-loader-on-uefi) started Veneer") },
 	{ "veneer,boot-disk", guest_set_boot_disk, "a disk's serial number, 1 to 40 characters",
 	  DOC("\"S3Z1NB0K123456\"", "the only disk with a boot sector, Veneer's own aside", "with `veneer,boot = \"disk\"`: "
@@ -610,12 +610,13 @@ static const struct prop guest_props[] = {
 	      "the next key; `\"wait\"` for a key, then reboot; `\"halt\"`") },
 	{ "veneer,cpus", guest_set_cpus, "a number of processors, <1> to <255>",
 	  DOC("<4>", "all", "the guest gets so many processors, the first of the ACPI tables; Veneer holds the others, which "
-	      "never run") },
+	      "never run the guest (`veneer,poll` can use one)") },
 	{ "veneer,poll", guest_set_poll, "\"auto\", \"never\", or a processor's number, <1> to <255>",
 	  DOC("\"auto\"", "`\"never\"`", "the [polling core](exits.md#the-polling-core): a processor that the guest has not "
 	      "started serves rings and controllers while there is traffic, without an exit. "
-	      "`\"auto\"`: the last one, until the guest starts it; a number: this one, the boot "
-	      "processor being 0, and the guest does not get it") },
+	      "`\"auto\"`: the last one that `veneer,cpus` keeps from the guest, else the last one, "
+	      "until the guest starts it; a number: this one, the boot processor being 0, and the guest does not get it. "
+	      "No effect if UEFI firmware is the guest") },
 	{ "veneer,ap-trap", guest_set_ap_trap,
 	  .words = WORDS([AP_TRAP_AUTO] = "auto", [AP_TRAP_ALWAYS] = "always", [AP_TRAP_START] = "start",
 			 [AP_TRAP_NEVER] = "never"),

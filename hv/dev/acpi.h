@@ -29,7 +29,7 @@ struct acpi_info {
 	uint16_t sleep_port;			/* sleep control register of hardware-reduced ACPI */
 	uint32_t sleep_addr;
 	uint8_t reset_value;
-	uint64_t dmar, ivrs;			/* tables of IOMMUs, which hv/mem reads; 0 if absent */
+	uint64_t dmar, ivrs;			/* tables of IOMMUs, which hv/iommu reads; 0 if absent */
 	uint32_t dmar_len, ivrs_len;
 	uint64_t madt;
 	uint32_t madt_len;

@@ -55,7 +55,7 @@ about() { # about ADDRESS
 		omen-15-ek1013dx|00:17.0|RAID or VMD mode, which hides the disks
 		omen-15-ek1013dx|00:17.0|As it is Veneer does not start
 		omen-15-ek1013dx|3b:00.0|driver nvme (NVM Express), never run on silicon
-		z390|00:1f.6|driver e1000e (I219-V (7)), some versions tried on a model that Linux drives: concealed, the guest sees virtio-net
+		z390|00:1f.6|driver e1000e (I219-V (7)), some versions tried on a model that Linux drives: concealed
 		z390|00:1f.6|shares the slot with 00:1f.0 (the guest's own)
 		z390|03:00.0|driver nvme
 		z390|00:17.0|driver ahci
