@@ -286,8 +286,12 @@ static void run_tick(void *ctx, uint32_t bits)
 
 	unsigned n = dev->ops->tick(dev, time_us());
 
-	/* The tick may have completed work whose doorbell NMIs are still to come; or handled a cause that is no completion. */
-	doorbell_credit(&dev->owner, MAX(n, 1u));
+	/*
+	 * The tick may have completed work whose doorbell NMIs are still to come; or handled a cause that is no completion.
+	 * While the polling core serves the device, its interrupts are masked.
+	 */
+	if (!dev->owner.polled)
+		doorbell_credit(&dev->owner, MAX(n, 1u));
 }
 
 static void tick(void *ctx, uint64_t now_us)

@@ -540,7 +540,9 @@ int iommu_confine(void)
 		log_err("iommu: veneer,iommu = \"require\": DMA cannot be confined on this machine (%s)", err_name(err));
 		return -ERR_NOTSUP;
 	}
-	log_warn("iommu: %s: devices that are left to the guest can reach all memory by DMA, Veneer's too",
-		 config.iommu == DMA_OFF ? "off by the configuration" : iommu_found()->nunits ? "not used" : "none");
+	/* iommu_init() has said that there is none. */
+	if (iommu_found()->nunits)
+		log_warn("iommu: %s: devices that are left to the guest can reach all memory by DMA, Veneer's too",
+			 config.iommu == DMA_OFF ? "off by the configuration" : "not used");
 	return 0;
 }

@@ -15,6 +15,7 @@
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/pci.h>
+#include <veneer/time.h>
 #include "hv/cpu/lapic.h"
 #include "hv/iommu/confine.h"
 #include "hv/iommu/iommu_regs.h"
@@ -22,6 +23,7 @@
 #define MESSAGES	1024u
 #define MAX_NAMED	32u
 #define ROUNDS		4u
+#define LATE_US		100000u		/* so late may the message of a record come that a tick took */
 #define MSI_ADDRESS	0xfee00000u
 #define MSI_DATA_NMI	0x400u
 
@@ -34,6 +36,7 @@ static struct watch {
 static unsigned nwatches, nnamed;
 static uint16_t named[MAX_NAMED];
 static uint64_t cnt_faults, cnt_lost;
+static uint64_t message_until;		/* until then one message without a record is a unit's */
 static struct lock lock;
 
 /* Count a fault, and name the device if the fault is its first.  MAX_NAMED devices have names.  Under the lock. */
@@ -140,22 +143,39 @@ static bool look_at_amdvi(struct watch *w)
 	return true;
 }
 
-bool iommu_faults(void)
+/* As holder of the lock.  True if there was a record. */
+static bool take_all(void)
 {
 	bool found = false;
 
-	/* Another processor looks: it takes what there is. */
-	if (!nwatches || !lock_try(&lock))
-		return false;
 	for (unsigned i = 0; i < nwatches; i++)
 		found |= watch[i].events ? look_at_amdvi(&watch[i]) : look_at_vtd(&watch[i]);
+	return found;
+}
+
+bool iommu_faults(void)
+{
+	bool found;
+
+	if (!nwatches)
+		return false;
+	/* Another processor takes the records of this message. */
+	if (!lock_try(&lock))
+		return true;
+	found = take_all() || time_us() < message_until;
+	message_until = 0;
 	lock_release(&lock);
 	return found;
 }
 
+/* The message of what a tick finds may still come. */
 static void tick(void *ctx, uint64_t now_us)
 {
-	iommu_faults();
+	if (!lock_try(&lock))
+		return;
+	if (take_all() && cnt_faults <= MESSAGES)
+		message_until = time_us() + LATE_US;
+	lock_release(&lock);
 }
 
 void fault_counters(void)

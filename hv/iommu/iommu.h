@@ -119,8 +119,8 @@ uint64_t iommu_need(iommu_conceals_fn *conceals, const char *prefix);
 int iommu_confine(void);
 
 /*
- * An NMI came that no device of Veneer's explains, or a tick: log and count what the units refused.  True if there was
- * something.  Any processor, in an exit.
+ * An NMI came that no device of Veneer's explains: log and count what the units refused.  True if there was something, or if
+ * another processor or a tick took the record of this message.  Any processor, in an exit.
  */
 bool iommu_faults(void);
 
