@@ -163,7 +163,7 @@ static const struct pci_dev *function_at(uint16_t bdf)
 	return NULL;
 }
 
-/* The fault records and the IOTLB's registers may lie behind the pages that the table says (11.1). */
+/* The last registers may lie behind the pages that the table says. */
 static void look_at_vtd(struct iommu_unit *u)
 {
 	u->version = mmio_read32(iommu_reg(u, VTD_VER));
@@ -173,10 +173,7 @@ static void look_at_vtd(struct iommu_unit *u)
 	}
 	u->cap = mmio_read64(iommu_reg(u, VTD_CAP));
 	u->ecap = mmio_read64(iommu_reg(u, VTD_ECAP));
-	uint64_t faults = 16 * (FIELD_GET(VTD_CAP_FRO, u->cap) + FIELD_GET(VTD_CAP_NFR, u->cap) + 1);
-	uint64_t iotlb = 16 * (FIELD_GET(VTD_ECAP_IRO, u->ecap) + 1);
-
-	u->size = ALIGN_UP(MAX(u->size, MAX(faults, iotlb)), (uint64_t)PAGE_SIZE);
+	u->size = MAX(u->size, ALIGN_UP(vtd_end(u->cap, u->ecap), (uint64_t)PAGE_SIZE));
 }
 
 static void look_at_amdvi(struct iommu_unit *u)
@@ -207,8 +204,9 @@ static bool look_at(struct iommu_unit *u)
 		look_at_vtd(u);
 	else
 		look_at_amdvi(u);
-	/* What the registers say of their own size is checked as the table was. */
-	if (!is_register_place(u->base, u->size))
+	/* What the registers say of their own size is checked as the table was.  VT-d does not confine DMA without them all. */
+	if (!is_register_place(u->base, u->size) ||
+	    (u->kind == IOMMU_VTD && u->size > least && !mem_map_mmio(u->base, u->size)))
 		u->size = least;
 	return !u->dead;
 }

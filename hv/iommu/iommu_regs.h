@@ -73,6 +73,15 @@
 #define  VTD_ECAP_QI		BIT(1)
 #define  VTD_ECAP_IRO		GENMASK(17, 8)		/* the IOTLB's two registers: their offset in 16 bytes */
 #define  VTD_ECAP_IR		BIT(3)
+/* The end of the fault records and of the IOTLB's registers, whichever is later (11.1). */
+static inline uint64_t vtd_end(uint64_t cap, uint64_t ecap)
+{
+	uint64_t faults = 16 * (FIELD_GET(VTD_CAP_FRO, cap) + FIELD_GET(VTD_CAP_NFR, cap) + 1);
+	uint64_t iotlb = 16 * (FIELD_GET(VTD_ECAP_IRO, ecap) + 1);
+
+	return faults > iotlb ? faults : iotlb;
+}
+
 #define VTD_GCMD		0x18
 #define  VTD_GCMD_KEEP		0x96ffffffu		/* what of the status is written back: all but the one-shot bits */
 #define  VTD_SRTP		BIT(30)			/* one-shot: take the root table; in both */

@@ -34,6 +34,8 @@ static bool vtd_traits(unsigned n, const struct iommu_unit *u, uint64_t top, str
 		why = "no tables of three or four levels";
 	else if (top > 1ull << MIN(FIELD_GET(VTD_CAP_MGAW, u->cap) + 1u, t->levels == 3 ? 39u : 48u))
 		why = "addresses too short for this machine's memory";
+	else if (vtd_end(u->cap, u->ecap) > u->size)
+		why = "registers where none can be";
 	if (why) {
 		log_warn("iommu%u: %s (CAP %#lx)", n, why, u->cap);
 		return false;

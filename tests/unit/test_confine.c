@@ -632,6 +632,18 @@ TEST(another_id)
 	CHECK(reaches(PCI_BDF(9, 0, 0), OWN) && reaches(NVME, OWN) && !reaches(PCI_BDF(9, 0, 1), 0x1000));
 }
 
+TEST(registers_where_none_can_be)
+{
+	uint64_t was = cap;
+
+	machine();
+	host_log_clear();
+	cap = (was & ~0x3ff000000ull) | 0x100ull << 24;
+	CHECK_EQ(go(), 1);
+	CHECK(host_log_has("iommu0: registers where none can be"));
+	cap = was;
+}
+
 TEST(units_of_two_kinds)
 {
 	machine();
