@@ -26,6 +26,9 @@
 /* A controller that cannot be polled now (INTx) rings as ever; traffic after this time tries again. */
 #define AGAIN_US		1000000u
 
+/* Work that makes no progress for so long, such as frames while the cable is out, is left to the doorbell and the clock. */
+#define BUSY_US			1000000u
+
 struct poll poll;
 
 static unsigned npolled;
@@ -122,7 +125,7 @@ static void visit(struct owner *o, uint64_t now)
 		o->found_us = now;
 		poll.found++;
 	}
-	if (no || (!found && !busy && now - o->found_us >= poll.idle_us))
+	if (no || (!found && now - o->found_us >= (busy ? BUSY_US : poll.idle_us)))
 		end(o);
 }
 

@@ -225,6 +225,20 @@ TEST(traffic_wakes_it_once)
 	CHECK_EQ(reaped, 3);
 }
 
+/* As frames do while the cable is out: the doorbell and the clock are enough for these. */
+TEST(work_without_progress_is_left_to_the_doorbell)
+{
+	start(CONFIG_POLL_AUTO);
+	kick();
+	polls(50000);
+	CHECK(owner.polled);
+	polls(0);
+	CHECK(!owner.polled && !masked && wish && given == 1 && !done);
+	done = 1;
+	run_device(NULL, 1);
+	CHECK_EQ(reaped, 1);
+}
+
 TEST(while_the_guest_runs_there_nobody_disturbs_it)
 {
 	start(CONFIG_POLL_AUTO);
