@@ -455,11 +455,6 @@ static uint32_t read_reg(struct model *m, unsigned bar, uint32_t off, unsigned w
 	return off >= R_PORTS && n < count_ports(a) ? read_port(&a->port[n], off % PORT_SIZE) : 0;
 }
 
-static void set_half(uint64_t *reg, unsigned high, uint32_t v)
-{
-	*reg = high ? (*reg & 0xffffffffu) | (uint64_t)v << 32 : (*reg & ~0xffffffffull) | v;
-}
-
 /* PxCI and PxSACT take ones only, and only while PxCMD.ST is 1 (3.3.13, 3.3.14). */
 static void write_commands(struct ahci *a, struct ahci_port *p, unsigned n, uint32_t *reg, uint32_t v)
 {
@@ -479,8 +474,8 @@ static void write_port(struct ahci *a, unsigned n, uint32_t reg, uint32_t v)
 	if (reg <= P_FBU && p->cmd & (reg <= P_CLBU ? CMD_ST | CMD_CR : CMD_FRE | CMD_FR))
 		ahci_broken(a, "port %u: register %02x written while PxCMD is %08x", n, reg, p->cmd);
 	switch (reg) {
-	case P_CLB: case P_CLBU: set_half(&p->clb, reg & 4, v); break;
-	case P_FB: case P_FBU: set_half(&p->fb, reg & 4, v); break;
+	case P_CLB: case P_CLBU: model_set_half(&p->clb, reg & 4, v); break;
+	case P_FB: case P_FBU: model_set_half(&p->fb, reg & 4, v); break;
 	case P_IS: p->is &= ~v; break;
 	case P_IE: p->ie = v; break;
 	case P_CMD: write_cmd(a, p, n, v); break;

@@ -255,15 +255,6 @@ static enum ahci_end read_log(struct ahci *a, struct ahci_disk *d, struct ahci_h
 	return moved(ahci_transfer(a, header, page, sizeof(page), true));
 }
 
-/* True, and counted: this command is one of those that a fault is planned for. */
-static bool planned(unsigned *faults)
-{
-	if (!*faults)
-		return false;
-	--*faults;
-	return true;
-}
-
 static bool moves_data(uint8_t command)
 {
 	return ahci_is_queued(command) || command == 0xc8 || command == 0xca || command == 0x25 || command == 0x35 ||
@@ -298,11 +289,11 @@ enum ahci_end ahci_ata(struct ahci *a, unsigned port, unsigned slot, struct ahci
 	enum ahci_end end;
 
 	d->error = 0;
-	if (moves_data(t.command) && planned(&a->hold))
+	if (moves_data(t.command) && model_planned(&a->hold))
 		return AHCI_LATER;
 	if (d->ncq_error && !((t.command == 0x2f || t.command == 0x47) && (t.lba & 0xff) == LOG_NCQ_ERROR))
 		return refuse(d, ATA_ABRT);
-	if (moves_data(t.command) && planned(&a->fail))
+	if (moves_data(t.command) && model_planned(&a->fail))
 		end = refuse(d, ATA_UNC);
 	else
 		end = carry_out(a, port, slot, header, &t);

@@ -17,6 +17,19 @@ void model_broken(struct model *m, const char *format, ...)
 	m->host.broken(m->host.ctx, text);
 }
 
+void model_set_half(uint64_t *reg, bool high, uint32_t v)
+{
+	*reg = high ? (*reg & 0xffffffffu) | (uint64_t)v << 32 : (*reg & ~0xffffffffull) | v;
+}
+
+bool model_planned(unsigned *faults)
+{
+	if (!*faults)
+		return false;
+	--*faults;
+	return true;
+}
+
 bool model_number(const char *value, unsigned *to)
 {
 	char *end;

@@ -98,6 +98,12 @@ struct model_option {
 /* Set the option @name of @chip.  False: the table lacks the name, or @value is too large. */
 bool model_set(void *chip, const struct model_option *table, size_t count, const char *name, unsigned value);
 
+/* Write one half of a 64-bit register. */
+void model_set_half(uint64_t *reg, bool high, uint32_t v);
+
+/* True, with one fewer to come, if a fault is planned for this command. */
+bool model_planned(unsigned *faults);
+
 /* Read an option's value.  False: @value is no such thing. */
 bool model_number(const char *value, unsigned *to);
 bool model_mac(const char *value, uint8_t to[6]);

@@ -273,11 +273,6 @@ static uint32_t read_reg(struct model *m, unsigned bar, uint32_t off, unsigned w
 	return 0;
 }
 
-static void set_half(uint64_t *reg, unsigned high, uint32_t v)
-{
-	*reg = high ? (*reg & 0xffffffffu) | (uint64_t)v << 32 : (*reg & ~0xffffffffull) | v;
-}
-
 static void write_reg(struct model *m, unsigned bar, uint32_t off, unsigned width, uint32_t v)
 {
 	struct nvme *n = nvme_of(m);
@@ -298,8 +293,8 @@ static void write_reg(struct model *m, unsigned bar, uint32_t off, unsigned widt
 	case R_CC: write_cc(n, v); break;
 	case R_CSTS: n->csts &= ~(v & CSTS_NSSRO); break;
 	case R_AQA: n->aqa = v; break;
-	case R_ASQ: case R_ASQ + 4: set_half(&n->asq, off & 4, v); break;
-	case R_ACQ: case R_ACQ + 4: set_half(&n->acq, off & 4, v); break;
+	case R_ASQ: case R_ASQ + 4: model_set_half(&n->asq, off & 4, v); break;
+	case R_ACQ: case R_ACQ + 4: model_set_half(&n->acq, off & 4, v); break;
 	case R_NSSR:
 		if (n->subsystem && v == NSSR_MAGIC)
 			reset_subsystem(n);

@@ -134,22 +134,13 @@ static unsigned dataset(struct nvme *n, const struct nvme_command *c, struct nvm
 	return status;
 }
 
-/* True, with one fewer to come, if a fault is planned for this command. */
-static bool planned(unsigned *faults)
-{
-	if (!*faults)
-		return false;
-	--*faults;
-	return true;
-}
-
 unsigned nvme_io(struct nvme *n, unsigned sq, const struct nvme_command *c)
 {
 	struct nvme_space *s = nvme_find_space(n, c->nsid);
 
-	if (planned(&n->hold) && nvme_hold(n, sq, c->id, false))
+	if (model_planned(&n->hold) && nvme_hold(n, sq, c->id, false))
 		return NVME_LATER;
-	if (planned(&n->fail))
+	if (model_planned(&n->fail))
 		return NVME_UNRECOVERED;
 	if (!s && !(c->opcode == 0x00 && c->nsid == ~0u))
 		return NVME_NAMESPACE;
