@@ -32,3 +32,47 @@ cards() {
 		nics+=(--nic "$kind,chip=$chip$options")
 	done
 }
+
+# The next two are for one card whose model reads the FIFO "nic", after linux_start.
+
+# pull_cable: the guest's script "link" sees the cable pulled and put back, and ends.
+pull_cable() {
+	guest_wait_for 'GUEST: the carrier is there' 300
+	echo link=0 >nic
+	guest_wait_for 'GUEST: the carrier is lost' 30
+	echo link=1 >nic
+	guest_end
+}
+
+# break_card FAULT...: cause the faults during the guest's download, one a second.
+break_card() {
+	local fault
+	guest_wait_for 'GUEST: download 0' 300
+	for fault; do
+		sleep 1
+		echo "$fault" >nic
+	done
+}
+
+# hidden_card ID: the guest has no disk, one card, and behind Veneer a virtio device in the place of ID.
+hidden_card() {
+	local way
+	said "disks: 0 cards: 1"
+	[ -n "${NATIVE:-}" ] || for way in intel-conf1 linux-sysfs; do
+		said "$way: 00:03.0 1af4:1000"
+		not_said "$way: .* $1"
+	done
+}
+
+# hobby_fetches NIC LINE: the hobby OS fetches a file through this --nic, pings, and the log has the line.
+hobby_fetches() {
+	veneer_only
+	mkdir tftp
+	random_file tftp/file 1
+	guest_run --kernel "$BUILD/hobby-os.elf" --tftp tftp --nic "$1" \
+		--cmdline 'net=dhcp run="tftp 10.0.2.2 file; ping 10.0.2.2 3; exit 0"'
+	grep -aE "tftp: file 1048576 bytes .* sha256 $(sha_of tftp/file)" "$(serial)"
+	grep -a "ping: 10.0.2.2 answers, seq 3" "$(serial)"
+	grep -a "$2" "$(serial)"
+	lawful 1
+}

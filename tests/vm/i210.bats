@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Intel's I210, I211 and I350, which no emulator has: a register model of tests/models, a process behind QEMU 11.  Linux's own
 # driver (igb of Debian 6.1) judges the model, then Veneer drives it.
-# shellcheck disable=SC2154 # models.bash sets transfer and nics
+# shellcheck disable=SC2034,SC2154 # NATIVE is for guest.bash; models.bash sets transfer and nics
 load ../lib/guest
 load ../lib/models
 
@@ -10,18 +10,10 @@ load ../lib/models
 @test "i210: an I211 left with its semaphore taken and its PHY off: hidden, DHCP, 2 MiB down and up, the cable pulled" {
 	transfer 2
 	linux_start lspci,net,link "$transfer" --nic "i210,chip=i211,swsm-left=1,phy-off=1,control=$PWD/nic"
-	guest_wait_for 'GUEST: the carrier is there' 300
-	echo link=0 >nic
-	guest_wait_for 'GUEST: the carrier is lost' 30
-	echo link=1 >nic
-	guest_end
+	pull_cable
 	check_transfers 1
 	lawful 1
-	said "disks: 0 cards: 1"
-	[ -n "${NATIVE:-}" ] || for way in intel-conf1 linux-sysfs; do
-		said "$way: 00:03.0 1af4:1000"
-		not_said "$way: .* 8086:1539"
-	done
+	hidden_card 8086:1539
 }
 
 # What is wrong with a model is no business of these: they are driven by somebody else's driver.
@@ -51,25 +43,13 @@ load ../lib/models
 @test "i210: Linux's own driver sees the cable of an I211 pulled and put back" {
 	NATIVE=1
 	linux_start link "" --nic "i210,chip=i211,autoneg-ms=500,control=$PWD/nic"
-	guest_wait_for 'GUEST: the carrier is there' 300
-	echo link=0 >nic
-	guest_wait_for 'GUEST: the carrier is lost' 30
-	echo link=1 >nic
-	guest_end
+	pull_cable
 	lawful 1
 }
 
 # bats test_tags=slow
 @test "i210: the hobby OS fetches a file through an I211" {
-	veneer_only
-	mkdir tftp
-	random_file tftp/file 1
-	guest_run --kernel "$BUILD/hobby-os.elf" --tftp tftp --nic i210,chip=i211 \
-		--cmdline 'net=dhcp run="tftp 10.0.2.2 file; ping 10.0.2.2 3; exit 0"'
-	grep -aE "tftp: file 1048576 bytes .* sha256 $(sha_of tftp/file)" "$(serial)"
-	grep -a "ping: 10.0.2.2 answers, seq 3" "$(serial)"
-	grep -a "igb0: I211 at 00:03.0, MAC .* link up 1000 Mb/s full duplex" "$(serial)"
-	lawful 1
+	hobby_fetches i210,chip=i211 "igb0: I211 at 00:03.0, MAC .* link up 1000 Mb/s full duplex"
 }
 
 # bats test_tags=slow
@@ -88,13 +68,7 @@ load ../lib/models
 	veneer_only
 	transfer 48
 	linux_start net "$transfer" --nic "i210,chip=i211,control=$PWD/nic"
-	guest_wait_for 'GUEST: download 0' 300
-	sleep 1
-	echo lose-irqs=3 >nic
-	sleep 1
-	echo lose-tails=3 >nic
-	sleep 1
-	echo tx-stuck=1 >nic
+	break_card lose-irqs=3 lose-tails=3 tx-stuck=1
 	guest_wait_for 'igb0: transmitter hangs: at descriptor' 60
 	guest_end
 	check_transfers 1

@@ -21,18 +21,10 @@ five() {
 @test "i219: an I219 left asleep: woken, hidden, DHCP, 2 MiB down and up, the cable pulled and put back" {
 	transfer 2
 	linux_start lspci,net,link "$transfer" --nic "i219,ulp-left=1,control=$PWD/nic"
-	guest_wait_for 'GUEST: the carrier is there' 300
-	echo link=0 >nic
-	guest_wait_for 'GUEST: the carrier is lost' 30
-	echo link=1 >nic
-	guest_end
+	pull_cable
 	check_transfers 1
 	lawful 1
-	said "disks: 0 cards: 1"
-	[ -n "${NATIVE:-}" ] || for way in intel-conf1 linux-sysfs; do
-		said "$way: 00:03.0 1af4:1000"
-		not_said "$way: .* 8086:15b8"
-	done
+	hidden_card 8086:15b8
 	[ -n "${NATIVE:-}" ] || ! grep -aE "veneer: (warning|error).*e1000e" "$(serial)"
 }
 
@@ -113,15 +105,7 @@ five() {
 
 # bats test_tags=slow
 @test "i219: the hobby OS fetches a file through a 82579LM" {
-	veneer_only
-	mkdir tftp
-	random_file tftp/file 1
-	guest_run --kernel "$BUILD/hobby-os.elf" --tftp tftp --nic i219,chip=82579lm \
-		--cmdline 'net=dhcp run="tftp 10.0.2.2 file; ping 10.0.2.2 3; exit 0"'
-	grep -aE "tftp: file 1048576 bytes .* sha256 $(sha_of tftp/file)" "$(serial)"
-	grep -a "ping: 10.0.2.2 answers, seq 3" "$(serial)"
-	grep -a "e1000e0: 82579LM at 00:03.0, MAC .* link up 1000 Mb/s full duplex" "$(serial)"
-	lawful 1
+	hobby_fetches i219,chip=82579lm "e1000e0: 82579LM at 00:03.0, MAC .* link up 1000 Mb/s full duplex"
 }
 
 # bats test_tags=slow
@@ -129,11 +113,7 @@ five() {
 	veneer_only
 	transfer 48
 	linux_start net "$transfer" --nic "i219,chip=i219v7,control=$PWD/nic"
-	guest_wait_for 'GUEST: download 0' 300
-	sleep 1
-	echo lose-irqs=3 >nic
-	sleep 1
-	echo tx-stuck=1 >nic
+	break_card lose-irqs=3 tx-stuck=1
 	guest_wait_for 'e1000e0: transmitter hangs: at descriptor .* no more segmentation' 60
 	guest_end
 	check_transfers 1

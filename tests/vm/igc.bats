@@ -11,18 +11,10 @@ load ../lib/models
 @test "igc: an I225 left with small packet buffers and its PHY off: hidden, DHCP, 2 MiB down and up, the cable pulled" {
 	transfer 2
 	linux_start lspci,net,link "$transfer" --nic "igc,pbs-left=1,phy-off=1,control=$PWD/nic"
-	guest_wait_for 'GUEST: the carrier is there' 300
-	echo link=0 >nic
-	guest_wait_for 'GUEST: the carrier is lost' 30
-	echo link=1 >nic
-	guest_end
+	pull_cable
 	check_transfers 1
 	lawful 1
-	said "disks: 0 cards: 1"
-	[ -n "${NATIVE:-}" ] || for way in intel-conf1 linux-sysfs; do
-		said "$way: 00:03.0 1af4:1000"
-		not_said "$way: .* 8086:15f3"
-	done
+	hidden_card 8086:15f3
 	[ -n "${NATIVE:-}" ] || ! grep -aE "veneer: (warning|error).*igc" "$(serial)"
 }
 
@@ -54,11 +46,7 @@ load ../lib/models
 @test "igc: Linux's own driver sees the cable pulled and put back" {
 	NATIVE=1
 	linux_start link "" --nic "igc,autoneg-ms=500,control=$PWD/nic"
-	guest_wait_for 'GUEST: the carrier is there' 300
-	echo link=0 >nic
-	guest_wait_for 'GUEST: the carrier is lost' 30
-	echo link=1 >nic
-	guest_end
+	pull_cable
 	lawful 1
 }
 
@@ -81,15 +69,7 @@ load ../lib/models
 
 # bats test_tags=slow
 @test "igc: the hobby OS fetches a file through an I226" {
-	veneer_only
-	mkdir tftp
-	random_file tftp/file 1
-	guest_run --kernel "$BUILD/hobby-os.elf" --tftp tftp --nic igc,chip=i226 \
-		--cmdline 'net=dhcp run="tftp 10.0.2.2 file; ping 10.0.2.2 3; exit 0"'
-	grep -aE "tftp: file 1048576 bytes .* sha256 $(sha_of tftp/file)" "$(serial)"
-	grep -a "ping: 10.0.2.2 answers, seq 3" "$(serial)"
-	grep -a "igc0: I226-V at 00:03.0, MAC .* link up 2500 Mb/s full duplex" "$(serial)"
-	lawful 1
+	hobby_fetches igc,chip=i226 "igc0: I226-V at 00:03.0, MAC .* link up 2500 Mb/s full duplex"
 }
 
 # bats test_tags=slow
@@ -108,13 +88,7 @@ load ../lib/models
 	veneer_only
 	transfer 48
 	linux_start net "$transfer" --nic "igc,control=$PWD/nic"
-	guest_wait_for 'GUEST: download 0' 300
-	sleep 1
-	echo lose-irqs=3 >nic
-	sleep 1
-	echo lose-tails=3 >nic
-	sleep 1
-	echo tx-stuck=1 >nic
+	break_card lose-irqs=3 lose-tails=3 tx-stuck=1
 	guest_wait_for 'igc0: transmitter hangs: at descriptor' 60
 	guest_end
 	check_transfers 1
