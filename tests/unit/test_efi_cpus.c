@@ -2,6 +2,7 @@
 /* sources: efi/segment.c */
 /* veneer.efi hands the processors over: on made-up MP Services, and with TR of every kind. */
 #include <string.h>
+#include "host/efi_say.h"
 #include "host/host.h"
 #include "efi/cpus.c"
 #include "efi/parts.h"
@@ -11,7 +12,6 @@
 EFI_BOOT_SERVICES *bs;
 static EFI_BOOT_SERVICES services;
 static struct mp_services mp_there;
-static char said[512];
 static EFI_STATUS located, get_status, start_status;
 static UINT32 status[ALL];
 static uint64_t prepared[ALL];
@@ -19,24 +19,6 @@ static unsigned nprepared, nstarted, order;
 static UINTN started[ALL];
 static int64_t cpu_result, cpus_result;
 static bool cpus_called;
-
-void say(const char *text, ...)
-{
-	__builtin_va_list args;
-
-	__builtin_va_start(args, text);
-	for (; text; text = __builtin_va_arg(args, const char *))
-		snprintf(said + strlen(said), sizeof(said) - strlen(said), "%s", text);
-	__builtin_va_end(args);
-}
-
-void say_number(uint64_t n)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%lu", n);
-	say(text, NULL);
-}
 
 void say_status(EFI_STATUS s) { say("status\n", NULL); }
 uint64_t irq_off(void) { return 0; }

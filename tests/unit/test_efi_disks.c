@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <veneer/err.h>
+#include "host/efi_say.h"
 #include "host/host.h"
 #include "efi/devices.c"
 #define path_guid loader_path_guid
@@ -21,26 +22,6 @@ EFI_SYSTEM_TABLE *systab;
 EFI_BOOT_SERVICES *bs;
 bool efi_call_vmx;
 static EFI_BOOT_SERVICES services;
-
-static char said[4096];
-
-void say(const char *text, ...)
-{
-	__builtin_va_list args;
-
-	__builtin_va_start(args, text);
-	for (; text; text = __builtin_va_arg(args, const char *))
-		snprintf(said + strlen(said), sizeof(said) - strlen(said), "%s", text);
-	__builtin_va_end(args);
-}
-
-void say_number(uint64_t n)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%lu", n);
-	say(text, NULL);
-}
 
 void say_status(EFI_STATUS status)
 {
