@@ -114,11 +114,17 @@ static bool is_up(uint32_t at_least, uint32_t us)
 	return wait_until(__atomic_load_n(&up, __ATOMIC_SEQ_CST) >= at_least, us);
 }
 
-static struct cpu *new_cpu(uint32_t apic_id, bool for_guest)
+/* NULL: the list or the memory is full. */
+static struct cpu *add_cpu(uint32_t apic_id, bool for_guest)
 {
-	struct cpu *c = mem_alloc(sizeof(*c), 64);
-	uint8_t *stacks = mem_alloc(EXCEPTION_STACKS, 64), *stack = mem_alloc(AP_STACK, 64);
+	struct cpu *c;
+	uint8_t *stacks, *stack;
 
+	if (ncpus == MAX_CPUS)
+		return NULL;
+	c = mem_alloc(sizeof(*c), 64);
+	stacks = mem_alloc(EXCEPTION_STACKS, 64);
+	stack = mem_alloc(AP_STACK, 64);
 	if (!c || !stacks || !stack) {
 		mem_free(stack);
 		mem_free(stacks);
@@ -130,8 +136,18 @@ static struct cpu *new_cpu(uint32_t apic_id, bool for_guest)
 	c->exception_stacks = stacks;
 	c->kept = config.poll == (int)c->index;
 	c->state = for_guest && !c->kept ? CPU_WAITS : CPU_ABSENT;
-	c->stack = ap_stack = (uintptr_t)stack + AP_STACK;
+	c->stack = (uintptr_t)stack + AP_STACK;
+	cpus[ncpus] = c;
+	__atomic_store_n(&ncpus, ncpus + 1, __ATOMIC_SEQ_CST);
 	return c;
+}
+
+/* The next processor that comes to ap_main() is @c. */
+static void expect_cpu(struct cpu *c)
+{
+	starting = c;
+	ap_stack = c->stack;
+	up = 0;
 }
 
 /*
@@ -140,8 +156,7 @@ static struct cpu *new_cpu(uint32_t apic_id, bool for_guest)
  */
 static bool start(struct cpu *c, uint8_t *page)
 {
-	starting = c;
-	up = 0;
+	expect_cpu(c);
 	lapic_send(c->apic_id, ICR_ASSERT | FIELD_PREP(ICR_MODE, ICR_MODE_INIT));
 	delay_us(INIT_US);
 	for (unsigned i = 0; i < 2 && !is_up(1, SIPI_US); i++)
@@ -170,15 +185,13 @@ static void start_all(uint8_t *page)
 			smp_unused_cpu();
 			continue;
 		}
-		struct cpu *c = ncpus < MAX_CPUS ? new_cpu(acpi.cpu_id[i], for_guest < limit) : NULL;
+		struct cpu *c = add_cpu(acpi.cpu_id[i], for_guest < limit);
 
 		if (!c) {
 			log_err("cpu: APIC id %u: no room for another processor: not used", acpi.cpu_id[i]);
 			smp_unused_cpu();
 			continue;
 		}
-		cpus[ncpus] = c;
-		__atomic_store_n(&ncpus, ncpus + 1, __ATOMIC_SEQ_CST);
 		c->parked = start(c, page);
 		if (!c->parked)
 			smp_unused_cpu();
@@ -218,12 +231,8 @@ int smp_expect(void (*run)(void))
 	for (unsigned i = 0; i < acpi.ncpus && i < ACPI_MAX_CPUS; i++) {
 		if (acpi.cpu_id[i] == cpus[0]->apic_id)
 			continue;
-		struct cpu *c = ncpus < MAX_CPUS ? new_cpu(acpi.cpu_id[i], false) : NULL;
-
-		if (!c)
+		if (!add_cpu(acpi.cpu_id[i], false))
 			return -ERR_NOMEM;
-		cpus[ncpus] = c;
-		__atomic_store_n(&ncpus, ncpus + 1, __ATOMIC_SEQ_CST);
 	}
 	return 0;
 }
@@ -236,9 +245,7 @@ int smp_adopt(uint32_t apic_id, void (*state)(struct vcpu_regs *regs))
 		if (c->apic_id != apic_id || c->parked)
 			continue;
 		c->state = CPU_WAITS;
-		starting = c;
-		ap_stack = c->stack;
-		up = 0;
+		expect_cpu(c);
 		first_state = state;
 		return 0;
 	}
