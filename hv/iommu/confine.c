@@ -47,6 +47,7 @@ static struct dma_arena arena START_ONLY;
 static struct dma_table table[DMA_DOMAINS] START_ONLY;
 static iommu_conceals_fn *conceals START_ONLY;
 static uint64_t pages_needed START_ONLY, top START_ONLY;
+static unsigned last_bus START_ONLY;		/* with an id that the tables have */
 static bool refused_region[IOMMU_MAX_REGIONS] START_ONLY;
 
 /* --- who is covered by what --- */
@@ -230,29 +231,32 @@ static uint64_t count_pages(void)
 	return sum;
 }
 
-static void count_buses(unsigned *buses, unsigned *last)
+/* Return the number of buses with ids, and find last_bus. */
+static unsigned count_buses(void)
 {
 	const struct iommu_info *info = iommu_found();
 	const struct pci_dev *d;
 	uint8_t seen[256] = { 0 };
+	unsigned buses = 0;
 
 	for (unsigned i = 0; (d = pci_get(i)); i++) {
 		seen[PCI_BUS(d->bdf)] = 1;
 		if (pci_is_bridge(d))
 			seen[pci_read8(d, PCI_SECONDARY)] = 1;
 	}
-	*buses = *last = 0;
+	last_bus = 0;
 	/* I/O APICs and HPETs send their messages by ids that are no function's: AMD's table has to have entries for them. */
 	for (const struct iommu_scope *s = info->scope; s < info->scope + info->nscopes; s++) {
 		seen[PCI_BUS(s->first)] |= s->what == IOMMU_ACPI;
 		seen[PCI_BUS(s->alias)] = 1;
 		if (s->what >= IOMMU_IOAPIC)
-			*last = MAX(*last, (unsigned)PCI_BUS(s->first));
+			last_bus = MAX(last_bus, (unsigned)PCI_BUS(s->first));
 	}
 	for (unsigned i = 0; i < 256; i++) {
-		*buses += seen[i];
-		*last = seen[i] ? MAX(i, *last) : *last;
+		buses += seen[i];
+		last_bus = seen[i] ? MAX(i, last_bus) : last_bus;
 	}
+	return buses;
 }
 
 static void check_regions(const char *prefix)
@@ -318,8 +322,6 @@ static uint64_t low_memory(void)
 
 uint64_t iommu_need(iommu_conceals_fn *fn, const char *prefix)
 {
-	unsigned buses, last;
-
 	conceals = fn;
 	pages_needed = 0;
 	arena = (struct dma_arena){ 0 };
@@ -330,9 +332,8 @@ uint64_t iommu_need(iommu_conceals_fn *fn, const char *prefix)
 		return 0;
 	}
 	check_regions(prefix);
-	count_buses(&buses, &last);
-	uint64_t tables = count_pages();
-	uint64_t sum = tables + SPARE_PAGES + ops->pages(buses, last, iommu_found()->nunits);
+	unsigned buses = count_buses();
+	uint64_t tables = count_pages(), sum = tables + SPARE_PAGES + ops->pages(buses, last_bus, iommu_found()->nunits);
 
 	/* Tables lie below 4 GiB, as all that is Veneer's. */
 	if (!tables || sum > low_memory() / 4 / PAGE_SIZE) {
@@ -505,10 +506,7 @@ START_ONLY_CODE static int own_took(uint64_t base, uint64_t size)
 
 static int confine(void)
 {
-	unsigned buses, last;
-
-	count_buses(&buses, &last);
-	int err = build_tables() ?: ops->begin(&arena, last) ?: assign_devices();
+	int err = build_tables() ?: ops->begin(&arena, last_bus) ?: assign_devices();
 
 	if (err)
 		return err;

@@ -153,16 +153,6 @@ volatile uint8_t *iommu_reg(const struct iommu_unit *u, unsigned off)
 	return (volatile uint8_t *)(uintptr_t)u->base + off;
 }
 
-static const struct pci_dev *function_at(uint16_t bdf)
-{
-	const struct pci_dev *d;
-
-	for (unsigned i = 0; (d = pci_get(i)); i++)
-		if (d->bdf == bdf)
-			return d;
-	return NULL;
-}
-
 /* The last registers may lie behind the pages that the table says. */
 static void look_at_vtd(struct iommu_unit *u)
 {
@@ -178,7 +168,7 @@ static void look_at_vtd(struct iommu_unit *u)
 
 static void look_at_amdvi(struct iommu_unit *u)
 {
-	const struct pci_dev *d = u->segment ? NULL : function_at(u->bdf);
+	const struct pci_dev *d = u->segment ? NULL : pci_find(u->bdf);
 	uint8_t cap = d ? pci_find_cap(d, PCI_CAP_SECURE) : 0;
 
 	u->size = AMDVI_SIZE;
@@ -342,7 +332,7 @@ static int hide_unit(const struct iommu_unit *u)
 {
 	int err = nested_hide(u->base, u->size) ?: vpci_protect(u->base, u->size, false);
 
-	if (!err && u->kind == IOMMU_AMDVI && !u->segment && function_at(u->bdf))
+	if (!err && u->kind == IOMMU_AMDVI && !u->segment && pci_find(u->bdf))
 		err = vpci_set(u->bdf, NULL, NULL);
 	return err;
 }
