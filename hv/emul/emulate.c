@@ -112,11 +112,16 @@ static bool canonical(const struct vcpu_regs *regs, uint64_t addr)
 }
 
 /* Real mode and virtual-8086 mode know limits, but no types. */
+static bool has_types(const struct vcpu_regs *regs)
+{
+	return (regs->cr0 & CR0_PE) && !(regs->rflags & RFLAGS_VM);
+}
+
 static bool may_access(const struct vcpu_regs *regs, const struct vcpu_seg *s, bool write)
 {
 	bool code = s->attr & SEG_TYPE_CODE;
 
-	if (!(regs->cr0 & CR0_PE) || (regs->rflags & RFLAGS_VM))
+	if (!has_types(regs))
 		return true;
 	if (!(s->attr & SEG_ATTR_P))		/* a null selector */
 		return false;
@@ -126,9 +131,8 @@ static bool may_access(const struct vcpu_regs *regs, const struct vcpu_seg *s, b
 static bool in_limit(const struct vcpu_regs *regs, const struct vcpu_seg *s, uint64_t offset, unsigned size)
 {
 	uint64_t last = offset + size - 1;
-	bool types = (regs->cr0 & CR0_PE) && !(regs->rflags & RFLAGS_VM);
 
-	if (types && (s->attr & (SEG_TYPE_CODE | SEG_TYPE_DOWN)) == SEG_TYPE_DOWN)
+	if (has_types(regs) && (s->attr & (SEG_TYPE_CODE | SEG_TYPE_DOWN)) == SEG_TYPE_DOWN)
 		return offset > s->limit && last <= (s->attr & SEG_ATTR_DB ? 0xffffffffu : 0xffffu);
 	/* Addresses wrap in a flat segment. */
 	return s->limit == 0xffffffff || last <= s->limit;

@@ -454,6 +454,11 @@ static bool nic_stands(struct nic *nic, struct nic_txq *t, uint64_t now_us, uint
 	return *age >= NIC_LATE_US;
 }
 
+static uint64_t nic_frames(const struct nic *nic)
+{
+	return nic->count.tx_packets + nic->count.rx_packets;
+}
+
 static unsigned nic_poll(struct hw_dev *hw);
 
 /*
@@ -463,7 +468,7 @@ static unsigned nic_poll(struct hw_dev *hw);
 static void look_closer(struct nic *nic, unsigned q, uint64_t age)
 {
 	struct nic_txq *t = &nic->txq[q];
-	uint64_t frames = nic->count.tx_packets + nic->count.rx_packets;
+	uint64_t frames = nic_frames(nic);
 	char text[80];
 
 	look_at_link(nic);
@@ -472,7 +477,7 @@ static void look_closer(struct nic *nic, unsigned q, uint64_t age)
 		return;
 	}
 	(void)nic_poll(&nic->hw);
-	if (nic->count.tx_packets + nic->count.rx_packets != frames) {
+	if (nic_frames(nic) != frames) {
 		nic->count.tx_late++;
 		if (!nic->late_said)
 			log_warn("%s: frames were completed without an interrupt", nic->name);
@@ -527,7 +532,7 @@ static void nic_watch(struct nic *nic, uint64_t now_us)
 static unsigned nic_tick(struct hw_dev *hw, uint64_t now_us)
 {
 	struct nic *nic = from_hw(hw);
-	uint64_t before = nic->count.tx_packets + nic->count.rx_packets;
+	uint64_t before = nic_frames(nic);
 
 	bool again = nic->ops->tick && nic->ops->tick(nic);
 
@@ -537,7 +542,7 @@ static unsigned nic_tick(struct hw_dev *hw, uint64_t now_us)
 	recover_if_wanted(nic);
 	if (!again && !nic->recover && !*nic->watch)
 		nic_hold_clock(nic, false);
-	return (unsigned)(nic->count.tx_packets + nic->count.rx_packets - before);
+	return (unsigned)(nic_frames(nic) - before);
 }
 
 void nic_look(struct nic *nic)
