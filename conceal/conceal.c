@@ -489,8 +489,8 @@ int conceal_start(void)
 	int err = rules_check(classify);
 
 	/*
-	 * Before a device's DMA begins.  If Veneer drives no device, the IOMMU stays the guest's, unless DMA has to be
-	 * confined.
+	 * Take the IOMMU before any device does DMA.  If Veneer drives no device, the guest keeps the IOMMU, unless the
+	 * configuration requires confinement.
 	 */
 	if (!err && (any_concealed() || config.iommu == DMA_REQUIRE))
 		err = iommu_hide() ?: IS_ENABLED(CONFIG_IOMMU) ? iommu_confine() : 0;

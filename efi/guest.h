@@ -14,8 +14,7 @@ int64_t efi_call(uint64_t function, uint64_t rbx, uint64_t rcx, uint64_t rdx, ui
 
 /*
  * Can the firmware become a guest?  False after a message: this program lies on a disk that Veneer would take and could not
- * recognize.  Adds the word --own-partition to [@words, @words + @room), so that Veneer does not start
- * this disk.
+ * recognize.  Adds the word --own-partition to [@words, @words + @room), so that Veneer does not start this disk.
  */
 bool can_stay(const EFI_LOADED_IMAGE *self, char *words, size_t room);
 

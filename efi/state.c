@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The state of the processor that becomes Veneer's guest: what Veneer is told (struct efi_launch), and the registers that an
- * entry into the guest does not carry over, which the guest sets by itself.  All that is not here Veneer leaves as it is:
- * general registers lie on the stack, x87 and SSE state stays in the processor.
+ * Save the state of the processor that becomes Veneer's guest: struct efi_launch is for Veneer; the MSRs that an entry into the
+ * guest does not load, the guest restores by itself.  Veneer does not change the rest: general registers are on the stack, x87
+ * and SSE state stays in the processor.
  */
 #include "efi/guest.h"
 #include "efi/parts.h"

@@ -15,7 +15,7 @@ struct boot_info;
 #define NEED_GIB		8192u		/* page tables for each GiB without 1 GiB pages, Veneer's and nested */
 #define NEED_IOMMU		(256u << 10)	/* tables of VT-d with pages of 2 MiB, for veneer-hwcheck: the start counts */
 
-/* Bytes of Veneer's memory, all of which is hidden: @later as below, @devices by conceal/. */
+/* The parts of Veneer's memory, in bytes; the guest sees none of it.  conceal/ computes @devices; @later: need_later(). */
 struct need {
 	uint64_t tables, devices, iommu, later;
 };

@@ -76,8 +76,8 @@ int clock_register(void (*tick)(void *ctx, uint64_t now_us), void *ctx)
 }
 
 /*
- * At the end of the polling, and in clock_hold(): store, then read what the other stores, so that one of the two makes the
- * guest's processors look, and clock_wanted() sees the rest.
+ * The end of polling and clock_hold() each store their own flag and then read the other's.  So at least one of them sees both
+ * flags and makes the guest's processors look at the clock; clock_wanted() handles the rest.
  */
 void clock_by_poller(bool on)
 {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The polling core (docs/exits.md): a processor that does not run the guest serves rings and controllers that have
- * traffic.
+ * The polling core (docs/exits.md): a processor that does not run the guest serves rings and controllers that have traffic.
  */
 #ifndef HV_POLL_H
 #define HV_POLL_H
