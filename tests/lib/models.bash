@@ -54,6 +54,43 @@ break_card() {
 	done
 }
 
+# fault NAME FILE LINE...: the guest's script "faulty" waits for the fault NAME; write the lines to the FIFO "control" of a disk
+# controller, half a second apart, and tell the guest by FILE, its last disk.
+fault() {
+	local name=$1 file=$2 line
+	guest_wait_for "^GUEST: waiting for $name" 300
+	for line in "${@:3}"; do
+		echo "$line" >control
+		sleep 0.5
+	done
+	printf '%s is there\n' "$name" | dd of="$file" bs=4096 seek=4096 conv=notrunc status=none
+}
+
+# warm_reboot NIC: Linux resets the machine.  Before and after, it gets an address and the same file through this --nic.
+warm_reboot() {
+	transfer 4
+	guest_start --kernel "$LINUX/vmlinuz" --initrd "$LINUX/initrd.gz" --config "$WRITABLE" --smp 2 --nic "$1" \
+		--cmdline "$LINUX_ARGS veneer.run=reboot veneer.cpus=2 $transfer" --disk ahci:disk,size=64M
+	guest_end
+	[ "$(reported 'download first')" = "$(sha_of "$HTTP_DIR/down")" ]
+	[ "$(reported 'download second')" = "$(sha_of "$HTTP_DIR/down")" ]
+	lawful 1
+}
+
+# ipxe_fetches FOLDER NIC SECONDS: iPXE's ISO of that folder (tests/lib/ipxe), booted by the firmware, gets an address and a
+# script, and what the script requests, through this --nic.
+ipxe_fetches() {
+	local status=0
+	mkdir -p tftp
+	printf '#!ipxe\nimgfetch tftp://10.0.2.2/the-script-runs\n' >tftp/script.ipxe
+	rm -f net.0
+	NATIVE='' guest_start --image "$1/ipxe.iso" --snapshot --nic "$2" --net "user,tftp=$PWD/tftp,bootfile=script.ipxe" -- \
+		-object filter-dump,id=capture0,netdev=net0,file=net.0
+	wait_captured the-script-runs net.0 "$3" || status=1
+	guest_stop
+	return $status
+}
+
 # hidden_card ID: the guest has no disk, one card, and behind Veneer a virtio device in the place of ID.
 hidden_card() {
 	local way

@@ -138,7 +138,7 @@ static void serve(struct nvme *n)
 		for (unsigned i = 0; i < NVME_QUEUES; i++)
 			more |= ready(n) && serve_one(n, i);
 		if (n->nevents)
-			nvme_send_events(n);
+			nvme_report_events(n);
 	}
 }
 
@@ -148,6 +148,9 @@ static void doorbell(struct nvme *n, uint32_t off, uint32_t value)
 	bool is_cq = off & 4;
 	struct nvme_queue *q = i < NVME_QUEUES ? (is_cq ? &n->cq[i] : &n->sq[i]) : NULL;
 
+	/* The driver cannot know yet that others have reset the subsystem. */
+	if (n->csts & CSTS_NSSRO && !(n->cc & CC_EN))
+		return;
 	if (!ready(n) || !q || !q->size || value >= q->size) {
 		nvme_broken(n, "doorbell of %s queue %u: %u", is_cq ? "completion" : "submission", i, value);
 		return;
@@ -195,13 +198,17 @@ static void write_cc(struct nvme *n, uint32_t v)
 
 	if (was & v & CC_EN && (was ^ v) & ~(CC_EN | CC_SHN))
 		nvme_broken(n, "CC from %08x to %08x while enabled", was, v);
-	if ((was ^ v) & CC_EN && n->ready_us != MODEL_NEVER)
+	if ((was ^ v) & CC_EN && n->ready_us != MODEL_NEVER && now(n) < n->overdue_us)
 		nvme_broken(n, "CC.EN turned over before CSTS.RDY followed");
 	n->cc = v;
+	/* When CAP.TO is over the controller has broken the rule. */
+	if ((was ^ v) & CC_EN)
+		n->overdue_us = now(n) + 500000ull * n->timeout;
 	if (~was & v & CC_EN) {
 		enable(n);
 	} else if (was & ~v & CC_EN) {
 		forget(n);
+		n->fatal = false;
 		n->ready_us = now(n) + 1000;
 	}
 	if (v & CC_SHN && !(was & CC_SHN)) {
@@ -327,7 +334,16 @@ static bool set_event(struct nvme *n, uint32_t event)
 	if (n->nevents == NVME_EVENTS)
 		return false;
 	n->event[n->nevents++] = event;
-	nvme_send_events(n);
+	nvme_report_events(n);
+	return true;
+}
+
+/* nssr=1: another host, or firmware, resets the subsystem; all that the driver has set up is gone (1.4, 7.3.1). */
+static bool set_nssr(struct nvme *n, unsigned on)
+{
+	if (on != 1 || !n->subsystem)
+		return false;
+	reset_subsystem(n);
 	return true;
 }
 
@@ -360,7 +376,7 @@ static bool set(struct model *m, const char *name, const char *value)
 		MODEL_NUMBER(nvme, "fail", fail, 1000000), MODEL_NUMBER(nvme, "lose-irqs", lose_irqs, 1000000),
 		MODEL_SWITCH(nvme, "stuck", stuck, 1), MODEL_SWITCH(nvme, "fatal", fatal, 1),
 		MODEL_SWITCH(nvme, "gone", gone, 1), MODEL_SWITCH(nvme, "subsystem", subsystem, 1),
-		MODEL_SWITCH(nvme, "write-cache", write_cache, 1),
+		MODEL_SWITCH(nvme, "write-cache", write_cache, 1), MODEL_SWITCH(nvme, "no-abort", no_abort, 1),
 	};
 	struct nvme *n = nvme_of(m);
 	unsigned v;
@@ -375,6 +391,8 @@ static bool set(struct model *m, const char *name, const char *value)
 		return false;
 	if (!strcmp(name, "event"))
 		return set_event(n, v);
+	if (!strcmp(name, "nssr"))
+		return set_nssr(n, v);
 	if (!strcmp(name, "warning")) {
 		/* An event of type "SMART / health status", with information "temperature" and log page 02h. */
 		n->warning = v & 0x1f;

@@ -59,6 +59,7 @@ struct nvme {
 	uint32_t cc, csts, intms, aqa;
 	uint64_t asq, acq;
 	uint64_t ready_us, shutdown_us;	/* time at which CSTS follows CC; MODEL_NEVER: no change is pending */
+	uint64_t overdue_us;		/* the end of CAP.TO after a change of CC.EN */
 	unsigned granted;		/* I/O queues granted by Set Features; 0: not requested yet */
 	uint32_t event_config, changed;	/* changed: bits by namespace */
 	bool write_cache;
@@ -69,7 +70,8 @@ struct nvme {
 	/* Numbers of the next I/O commands to hold, or to fail with status 281h, and of the next messages to lose. */
 	unsigned hold, fail, lose_irqs;
 	unsigned warning;			/* critical warning: first byte of the health log */
-	bool stuck, fatal, gone, subsystem;
+	/* stuck: CSTS.RDY never follows CC.EN.  gone: pulled.  subsystem: can be reset as a whole.  no_abort: Abort fails. */
+	bool stuck, fatal, gone, subsystem, no_abort;
 };
 
 void nvme_init(struct nvme *n);
@@ -110,7 +112,7 @@ unsigned nvme_transfer(struct nvme *n, const struct nvme_command *c, void *buf, 
 /* Hold a command back.  False if there is no room. */
 bool nvme_hold(struct nvme *n, unsigned sq, uint16_t id, bool event);
 /* Report waiting events by completing held requests. */
-void nvme_send_events(struct nvme *n);
+void nvme_report_events(struct nvme *n);
 /* Return a namespace by its number, or NULL. */
 struct nvme_space *nvme_find_space(struct nvme *n, uint32_t nsid);
 

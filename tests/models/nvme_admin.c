@@ -283,7 +283,7 @@ static unsigned get_log(struct nvme *n, const struct nvme_command *c)
 	return nvme_transfer(n, c, d, dwords * 4, true);
 }
 
-void nvme_send_events(struct nvme *n)
+void nvme_report_events(struct nvme *n)
 {
 	for (unsigned i = 0; i < n->nevents; i++) {
 		unsigned type = n->event[i] & (EVENT_TYPES - 1);
@@ -326,7 +326,7 @@ static unsigned abort_command(struct nvme *n, const struct nvme_command *c, uint
 	unsigned sq = c->dw[0] & 0xffff, id = c->dw[0] >> 16;
 
 	*result = 1;
-	for (unsigned i = 0; i < NVME_HELD; i++)
+	for (unsigned i = 0; i < NVME_HELD && !n->no_abort; i++)
 		if (n->held[i].used && n->held[i].sq == sq && n->held[i].id == id) {
 			n->held[i].used = false;
 			*result = 0;

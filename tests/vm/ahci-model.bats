@@ -31,18 +31,6 @@ adapters() {
 	lawful 3
 }
 
-# fault NAME FILE LINE...: the guest waits for the fault NAME; write the lines to the first adapter's FIFO, half a second apart,
-# and tell the guest by FILE.
-fault() {
-	local name=$1 file=$2 line
-	guest_wait_for "^GUEST: waiting for $name" 300
-	for line in "${@:3}"; do
-		echo "$line" >control
-		sleep 0.5
-	done
-	printf '%s is there\n' "$name" | dd of="$file" bs=4096 seek=4096 conv=notrunc status=none
-}
-
 # bats test_tags=slow
 @test "ahci-model: lost interrupts, failed and hanging commands, a disk pulled and put back, and one pulled for good" {
 	veneer_only

@@ -4,6 +4,7 @@
 # driver (igb of Debian 6.1) judges the model, then Veneer drives it.
 # shellcheck disable=SC2034,SC2154 # NATIVE is for guest.bash; models.bash sets transfer and nics
 load ../lib/guest
+load ../lib/bios
 load ../lib/models
 
 # One boot.
@@ -73,4 +74,24 @@ load ../lib/models
 	guest_end
 	check_transfers 1
 	lawful 1
+}
+
+# bats test_tags=slow
+@test "i210: iPXE's own driver accepts I210, I211 and I350" {
+	"$LIB/ipxe" "$BUILD/ipxe-sid" sid
+	ipxe_fetches "$BUILD/ipxe-sid" i210,chip=i210 300
+	ipxe_fetches "$BUILD/ipxe-sid" i210,chip=i211 300
+	ipxe_fetches "$BUILD/ipxe-sid" i210,chip=i350 300
+}
+
+# bats test_tags=slow
+@test "i210: a warm reboot of Linux's own driver, an I211" {
+	NATIVE=1
+	warm_reboot i210,chip=i211
+}
+
+# bats test_tags=slow
+@test "i210: a warm reboot behind Veneer, an I210 whose semaphore is left taken" {
+	veneer_only
+	warm_reboot i210,swsm-left=1
 }

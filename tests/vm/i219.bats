@@ -4,6 +4,7 @@
 # process behind QEMU 11.  Linux's own driver (e1000e of Debian 6.1) judges the model, then Veneer drives it.
 # shellcheck disable=SC2154 # models.bash and guest.bash set transfer, nics and HTTP_DIR
 load ../lib/guest
+load ../lib/bios
 load ../lib/models
 
 # Each id of the driver's table, five of them in a machine.
@@ -118,4 +119,25 @@ five() {
 	guest_end
 	check_transfers 1
 	lawful 1
+}
+
+# bats test_tags=slow
+@test "i219: iPXE's own driver accepts 82579V, I217-LM, I218-V and I219-V (2)" {
+	"$LIB/ipxe" "$BUILD/ipxe-sid" sid
+	ipxe_fetches "$BUILD/ipxe-sid" i219,chip=82579v 300
+	ipxe_fetches "$BUILD/ipxe-sid" i219,chip=i217lm 300
+	ipxe_fetches "$BUILD/ipxe-sid" i219,chip=i218v 300
+	ipxe_fetches "$BUILD/ipxe-sid" i219,chip=i219v2 300
+}
+
+# bats test_tags=slow
+@test "i219: a warm reboot of Linux's own driver, an I219-V (7)" {
+	NATIVE=1
+	warm_reboot i219,chip=i219v7
+}
+
+# bats test_tags=slow
+@test "i219: a warm reboot behind Veneer, an I219-V (7) that sleeps at each start" {
+	veneer_only
+	warm_reboot i219,chip=i219v7,ulp-left=1
 }

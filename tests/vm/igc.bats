@@ -53,18 +53,9 @@ load ../lib/models
 # iPXE uses the first queue's registers at the older chips' offsets, legacy descriptors and ICR.
 # bats test_tags=slow
 @test "igc: iPXE's own driver accepts I225 and I226, after a driver that left small packet buffers, too" {
-	local chip
 	"$LIB/ipxe" "$BUILD/ipxe-sid" sid
-	mkdir tftp
-	printf '#!ipxe\nimgfetch tftp://10.0.2.2/the-script-runs\n' >tftp/script.ipxe
-	for chip in i225 i226,pbs-left=1; do
-		rm -f net.0
-		guest_start --image "$BUILD/ipxe-sid/ipxe.iso" --snapshot --nic "igc,chip=$chip" \
-			--net "user,tftp=$PWD/tftp,bootfile=script.ipxe" -- \
-			-object filter-dump,id=capture0,netdev=net0,file=net.0
-		wait_captured the-script-runs net.0 300
-		guest_stop
-	done
+	ipxe_fetches "$BUILD/ipxe-sid" igc,chip=i225 300
+	ipxe_fetches "$BUILD/ipxe-sid" igc,chip=i226,pbs-left=1 300
 }
 
 # bats test_tags=slow
@@ -96,13 +87,13 @@ load ../lib/models
 }
 
 # bats test_tags=slow
-@test "igc: a warm reboot" {
+@test "igc: a warm reboot of Linux's own driver, an I226" {
+	NATIVE=1
+	warm_reboot igc,chip=i226
+}
+
+# bats test_tags=slow
+@test "igc: a warm reboot behind Veneer" {
 	veneer_only
-	transfer 4
-	guest_start --kernel "$LINUX/vmlinuz" --initrd "$LINUX/initrd.gz" --config "$WRITABLE" \
-		--cmdline "$LINUX_ARGS veneer.run=reboot veneer.cpus=2 $transfer" --smp 2 --nic igc --disk ahci:disk,size=64M
-	guest_end
-	[ "$(reported 'download first')" = "$(sha_of "$HTTP_DIR/down")" ]
-	[ "$(reported 'download second')" = "$(sha_of "$HTTP_DIR/down")" ]
-	lawful 1
+	warm_reboot igc
 }

@@ -33,3 +33,53 @@ load ../lib/models
 	}
 	lawful 4
 }
+
+# disk_faults CMDLINE ARGS...: the guest reads while each fault of the model comes; its last disk is SATA, and has no fault.
+disk_faults() {
+	linux_start faulty "veneer.faults=warned,lost,failed,held,kept,reset,removed,pulled veneer.rounds=2 $1" "${@:2}" \
+		--disk "nvme-model:a+b,size=64M,subsystem=1,control=$PWD/control" --disk ahci:c,size=64M
+	fault warned c warning=4
+	fault lost c lose-irqs=2
+	fault failed c fail=1
+	fault held c hold=1
+	fault kept c no-abort=1 hold=1
+	fault reset c no-abort=0 nssr=1
+	fault removed c kind2=none
+	fault pulled c gone=1
+	guest_end
+	lawful 1
+}
+
+# bats test_tags=slow
+@test "nvme-model: Linux's own driver: commands held and aborted, the subsystem reset, a namespace removed, the disk pulled" {
+	# shellcheck disable=SC2030,SC2031 # for this test alone
+	NATIVE=1
+	disk_faults "loglevel=6 nvme_core.io_timeout=4"
+	said "errors warned nvme0n1 0"
+	said "errors lost nvme0n1 0"
+	said "errors held nvme0n1 [01]"
+	said "errors reset nvme0n2 0"
+	said "errors removed nvme0n1 0"
+	not_said "errors removed nvme0n2"
+	not_said "errors [a-z]+ sda [1-9]"
+	grep -a "timeout, aborting" "$(serial)"
+	grep -a "Abort status: 0x0" "$(serial)"
+	grep -a "Abort status: 0x1" "$(serial)"
+}
+
+# bats test_tags=slow
+@test "nvme-model: Veneer: commands held and aborted, the subsystem reset, a namespace removed, the disk pulled" {
+	veneer_only
+	disk_faults "" --config "$LIB/deadline.dts"
+	logged 'error: nvme0: critical warning 04.*'
+	said "errors lost vda 0"
+	said "errors failed vda 1"
+	said "errors held vda 1"
+	logged 'error: nvme0: Abort did not help.*'
+	logged 'error: nvme0: it is no longer ready.*'
+	said "errors reset vda 0"
+	said "errors removed vda 0"
+	said "errors removed vdb 2"
+	said "errors pulled vda 2"
+	not_said "errors [a-z]+ vdc [1-9]"
+}

@@ -77,32 +77,18 @@ load ../lib/models
 	lawful 2
 }
 
-# ipxe_drives OPTIONS SECONDS: iPXE, booted by the firmware, gets an address, a script, and what the script asks for.
-ipxe_drives() {
-	local status=0
-	rm -f net.0
-	guest_start --image "$BUILD/ipxe/ipxe.iso" --snapshot --nic "r8168,$1" \
-		--net "user,tftp=$PWD/tftp,bootfile=script.ipxe" -- -object filter-dump,id=capture0,netdev=net0,file=net.0
-	wait_captured the-script-runs net.0 "$2" || status=1
-	guest_stop
-	return $status
-}
-
 # iPXE of 2019 does not know out-of-band mode: without the start that it needs, a driver gets no address.
 # bats test_tags=slow
 @test "r8168: iPXE's own driver accepts the models, and gets no address from one that is out of band" {
 	local chip from slowest=0
 	"$LIB/ipxe" "$BUILD/ipxe"
-	mkdir tftp
-	printf '#!ipxe\nimgfetch tftp://10.0.2.2/the-script-runs\n' >tftp/script.ipxe
-	NATIVE=
 	for chip in 8169 8168b 8168c 8168d 8168evl 8168g 8168h; do
 		from=$SECONDS
-		ipxe_drives "chip=$chip" 300
+		ipxe_fetches "$BUILD/ipxe" "r8168,chip=$chip" 300
 		[ $((SECONDS - from)) -le $slowest ] || slowest=$((SECONDS - from))
 	done
 	# Twice the time that iPXE takes on this machine.
-	if ipxe_drives chip=8168h,oob=1 $((2 * slowest + 10)); then
+	if ipxe_fetches "$BUILD/ipxe" r8168,chip=8168h,oob=1 $((2 * slowest + 10)); then
 		echo "out of band, and all the same it works"
 		false
 	fi
@@ -152,14 +138,19 @@ ipxe_drives() {
 }
 
 # bats test_tags=slow
+@test "r8168: a warm reboot of Linux's own driver, an 8125B" {
+	NATIVE=1
+	warm_reboot r8168,chip=8125b,oob=1
+}
+
+# bats test_tags=slow
 @test "r8168: a warm reboot that leaves the card out of band" {
 	veneer_only
-	transfer 4
-	guest_start --kernel "$LINUX/vmlinuz" --initrd "$LINUX/initrd.gz" --config "$WRITABLE" \
-		--cmdline "$LINUX_ARGS veneer.run=reboot veneer.cpus=2 $transfer" --smp 2 --nic r8168,oob=1 \
-		--disk ahci:disk,size=64M
-	guest_end
-	[ "$(reported 'download first')" = "$(sha_of "$HTTP_DIR/down")" ]
-	[ "$(reported 'download second')" = "$(sha_of "$HTTP_DIR/down")" ]
-	lawful 1
+	warm_reboot r8168,oob=1
+}
+
+# bats test_tags=slow
+@test "r8168: a warm reboot that leaves an 8125B out of band" {
+	veneer_only
+	warm_reboot r8168,chip=8125b,oob=1
 }
