@@ -463,37 +463,40 @@ static unsigned nic_poll(struct hw_dev *hw);
 
 /*
  * No progress for a while: poll for a lost interrupt, check the link, and write the tail again.  The poll acknowledges the
- * causes: a chip whose message was lost need not send another one while the cause of the lost one is unread.
+ * causes: a chip whose message was lost need not send another one while the cause of the lost one is unread.  Return what the
+ * poll found: the messages may still come.
  */
-static void look_closer(struct nic *nic, unsigned q, uint64_t age)
+static unsigned look_closer(struct nic *nic, unsigned q, uint64_t age)
 {
 	struct nic_txq *t = &nic->txq[q];
 	uint64_t frames = nic_frames(nic);
+	unsigned found;
 	char text[80];
 
 	look_at_link(nic);
 	if (!nic->seen.up) {
 		t->watched = false;
-		return;
+		return 0;
 	}
-	(void)nic_poll(&nic->hw);
+	found = nic_poll(&nic->hw);
 	if (nic_frames(nic) != frames) {
 		nic->count.tx_late++;
 		if (!nic->late_said)
 			log_warn("%s: frames were completed without an interrupt", nic->name);
 		nic->late_said = true;
-		return;
+		return found;
 	}
 	if (!nic_runs(nic) || t->kicked == t->done)
-		return;
+		return found;
 	nic_hold_clock(nic, true);
 	if (age < NIC_HANG_US)
-		return;
+		return found;
 	t->watched = false;
 	nic->ops->hung(nic, text, sizeof(text));
 	log_err("%s: transmitter hangs: %s: reset", nic->name, text);
 	nic->count.tx_hangs++;
 	nic_recover(nic);
+	return found + 1;
 }
 
 /*
@@ -519,14 +522,16 @@ static void recover_if_wanted(struct nic *nic)
 	nic_recover(nic);
 }
 
-static void nic_watch(struct nic *nic, uint64_t now_us)
+static unsigned nic_watch(struct nic *nic, uint64_t now_us)
 {
+	unsigned found = 0;
 	uint64_t age;
 
 	for (unsigned q = 0; q < nic->nqueues; q++)
 		if (nic_runs(nic) && nic_stands(nic, &nic->txq[q], now_us, &age))
-			look_closer(nic, q, age);
+			found += look_closer(nic, q, age);
 	*nic->watch = nic_runs(nic) && under_way(nic) ? nic->watchable : 0;
+	return found;
 }
 
 static unsigned nic_tick(struct hw_dev *hw, uint64_t now_us)
@@ -538,16 +543,16 @@ static unsigned nic_tick(struct hw_dev *hw, uint64_t now_us)
 
 	if (!nic->link_cause)
 		look_at_link(nic);
-	nic_watch(nic, now_us);
+	(void)nic_watch(nic, now_us);
 	recover_if_wanted(nic);
 	if (!again && !nic->recover && !*nic->watch)
 		nic_hold_clock(nic, false);
 	return (unsigned)(nic_frames(nic) - before);
 }
 
-void nic_look(struct nic *nic)
+unsigned nic_look(struct nic *nic)
 {
-	nic_watch(nic, time_us());
+	return nic_watch(nic, time_us());
 }
 
 /* --- control --- */

@@ -125,9 +125,10 @@ void nic_tx_wait(struct nic *nic, unsigned q);
 
 /*
  * Check the age of the oldest frame in flight.  The client calls this if the guest kicks while frames are in flight: such a
- * guest may take no interrupts.  May call the client back.
+ * guest may take no interrupts.  May call the client back.  Returns the number of completions and other causes that it found
+ * outside the doorbell: pass the number to doorbell_credit().
  */
-void nic_look(struct nic *nic);
+unsigned nic_look(struct nic *nic);
 
 /*
  * Post one contiguous receive buffer of @len >= NIC_FRAME_MAX bytes.  Returns 0; -ERR_BUSY if the ring is full; or -ERR_INVAL

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The virtio-net device: make, start, stop, and its configuration space.  Frames are in rx.c and tx.c. */
 #include <veneer/counters.h>
+#include <veneer/doorbell.h>
 #include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
@@ -97,8 +98,13 @@ static void vnet_run(struct virtio_dev *dev, unsigned q)
 {
 	struct vnet *vn = to_vnet(dev);
 
-	if (q == VNET_TX && vn->tx_inflight)
-		nic_look(vn->nic);	/* a kick although kicks are off: the frames in flight may hang */
+	/* A kick although kicks are off: the frames in flight may hang.  Their messages may be on their way. */
+	if (q == VNET_TX && vn->tx_inflight) {
+		unsigned found = nic_look(vn->nic);
+
+		if (found && !dev->owner->polled)
+			doorbell_credit(dev->owner, found);
+	}
 	if (q == VNET_TX)
 		vnet_tx_run(vn);
 	else if (q == VNET_RX)
