@@ -315,7 +315,7 @@ void veneer_main(uint64_t magic, const void *info)
 	if (err)
 		stop("a device cannot be hidden from the guest; leave it to the guest in the configuration (veneer,action)");
 	if (IS_ENABLED(CONFIG_IOMMU) && iommu_watched())
-		doorbell_also(iommu_faults);
+		doorbell_also(iommu_faults, iommu_aim);
 	if (limits_reached()) {
 		composition()->shutdown();
 		stop("this machine has more than this build can hold (see above); leave devices to the guest");

@@ -32,6 +32,7 @@ static struct watch {
 	unsigned n, records, count;	/* VT-d */
 	volatile uint64_t *events;	/* AMD-Vi: the log, NULL otherwise */
 	unsigned next;
+	const struct pci_dev *function;	/* AMD-Vi: the unit's, if it has a message */
 } watch[IOMMU_MAX_UNITS];
 static unsigned nwatches, nnamed;
 static uint16_t named[MAX_NAMED];
@@ -168,6 +169,25 @@ bool iommu_faults(void)
 	return found;
 }
 
+/* Only the destination changes, in one write.  Longer ids need interrupt remapping. */
+static void aim(const struct watch *w, uint32_t id)
+{
+	if (id > 0xff)
+		return;
+	if (!w->events)
+		mmio_write32(w->base + VTD_FEADDR, MSI_ADDRESS | id << 12);
+	else if (w->function)
+		pci_write32(w->function, w->function->cap_msi + 4u, MSI_ADDRESS | id << 12);
+}
+
+void iommu_aim(uint32_t id)
+{
+	for (unsigned i = 0; i < nwatches; i++)
+		aim(&watch[i], id);
+	/* A unit sends no further message before what an earlier one, sent to the old id, announced is taken. */
+	(void)iommu_faults();
+}
+
 /* The message of what a tick finds may still come. */
 static void tick(void *ctx, uint64_t now_us)
 {
@@ -204,7 +224,7 @@ void fault_watch_vtd(unsigned n, const struct iommu_unit *u, unsigned records, u
 	if (id > 0xff)
 		return;
 	mmio_write32(iommu_reg(u, VTD_FEDATA), MSI_DATA_NMI);
-	mmio_write32(iommu_reg(u, VTD_FEADDR), MSI_ADDRESS | id << 12);
+	aim(w, id);
 	mmio_write32(iommu_reg(u, VTD_FEUADDR), 0);
 	mmio_write32(iommu_reg(u, VTD_FECTL), 0);
 }
@@ -227,7 +247,8 @@ void fault_watch_amdvi(unsigned n, const struct iommu_unit *u, void *events)
 	}
 	uint16_t cap = d->cap_msi, control = pci_read16(d, cap + MSI_CONTROL);
 
-	pci_write32(d, cap + 4u, MSI_ADDRESS | id << 12);
+	w->function = d;
+	aim(w, id);
 	if (control & MSI_64)
 		pci_write32(d, cap + 8u, 0);
 	pci_write16(d, cap + (control & MSI_64 ? 12u : 8u), MSI_DATA_NMI);

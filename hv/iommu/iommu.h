@@ -94,11 +94,25 @@ void iommu_describe(const struct iommu_info *info, unsigned scope, unsigned n, c
 void iommu_init(const char *prefix);
 
 /*
- * Veneer drives devices: DMA and interrupts must come through as they are, and the guest must not turn that round.  Switches
- * off what firmware has left on, and hides the tables, the units' registers and functions from the guest.
- * 0, -ERR_TIMEOUT when a unit does not stop, -ERR_NOMEM; after a line.  Once, before the first device is started.
+ * Veneer drives devices, and the guest must not stop their DMA: hide the tables, the units' registers and functions from the
+ * guest.  0, or -ERR_NOMEM after a line.  Once, before the first device is started; iommu_confine() or, in a build without it,
+ * iommu_off() next.
  */
 int iommu_hide(void);
+
+/*
+ * Switch off what firmware has left on in all units: DMA and interrupts come through as they are.  0, or -ERR_TIMEOUT after a
+ * line if a unit does not stop.
+ */
+int iommu_off(void);
+
+/*
+ * Switch off what firmware has left on in unit @n, and at once switch Veneer's translation on by @enable: between the two,
+ * microseconds, devices that firmware left running reach all memory, for a unit takes a new table safely only while it is off.
+ * Memory that firmware has protected (VT-d 4.1, 11.4.9) stays so until @enable has returned.  0, -ERR_TIMEOUT after a line, or
+ * @enable's error.
+ */
+int iommu_replace(unsigned n, const struct iommu_unit *u, int (*enable)(unsigned n, const struct iommu_unit *u));
 
 struct pci_dev;
 typedef bool iommu_conceals_fn(const struct pci_dev *dev);
@@ -111,8 +125,8 @@ typedef bool iommu_conceals_fn(const struct pci_dev *dev);
 uint64_t iommu_need(iommu_conceals_fn *conceals, const char *prefix);
 
 /*
- * After iommu_hide(), before the first device of Veneer's does DMA: build the tables and switch translation on, as
- * config.iommu says.  Devices of the guest's do not reach Veneer's memory then, nor the registers of concealed devices
+ * After iommu_hide(), before the first device of Veneer's does DMA: build the tables and switch translation on in place of
+ * firmware's, as config.iommu says; without confinement, iommu_off().  Devices of the guest's do not reach Veneer's memory then, nor the registers of concealed devices
  * (confine.c says what else).  0, also if DMA stays as it is, after a line; -ERR_NOTSUP if the configuration requires more;
  * -ERR_TIMEOUT if a unit can be switched neither on nor off.  Memory that own.c takes later is taken from the guest's devices.
  */
@@ -123,6 +137,9 @@ int iommu_confine(void);
  * another processor or a tick took the record of this message.  Any processor, in an exit.
  */
 bool iommu_faults(void);
+
+/* The boot processor has the new APIC id @id: aim the units' messages at that id, and take what was refused meanwhile. */
+void iommu_aim(uint32_t id);
 
 /* Whether iommu_faults() has a unit to look at.  If not, its code is unmapped before the guest runs.  Start only. */
 bool iommu_watched(void);

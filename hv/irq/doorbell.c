@@ -81,6 +81,7 @@ static struct bell bells[MAX_DOORBELLS];
 static unsigned nbells;
 static bool pins, emulated;
 static bool (*also)(void);
+static void (*aim_also)(uint32_t id);
 static uint32_t credit_us = CREDIT_US, most_credits = CREDITS;
 static uint64_t cnt_rings, cnt_spurious, cnt_credited, cnt_moved;
 
@@ -373,6 +374,8 @@ void doorbell_aim(uint32_t cpu)
 		}
 		owner_release(&b->dev->owner);
 	}
+	if (aim_also && !cpu)
+		aim_also(cpus[0]->apic_id);
 	if (!pins || cpu)
 		return;
 	ioapic_ring_at(cpus[0]->apic_id);
@@ -520,9 +523,10 @@ bool doorbell_ring(void)
 	return false;
 }
 
-void doorbell_also(bool (*fn)(void))
+void doorbell_also(bool (*explains)(void), void (*aim_at)(uint32_t id))
 {
-	also = fn;
+	also = explains;
+	aim_also = aim_at;
 }
 
 void doorbell_init(void)

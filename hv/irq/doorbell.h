@@ -14,8 +14,11 @@ void doorbell_init(void);
  */
 bool doorbell_ring(void);
 
-/* Ask @fn, too, about an NMI that no device explains: true if it does.  Start only. */
-void doorbell_also(bool (*fn)(void));
+/*
+ * Ask @explains, too, about an NMI that no device explains: true if it does; call @aim_at if the boot processor, to which such
+ * NMIs go, has a new APIC id.  Start only.
+ */
+void doorbell_also(bool (*explains)(void), void (*aim_at)(uint32_t id));
 
 /*
  * The calling processor @cpu, which is not the boot processor and runs no guest, is about to stop taking NMIs: move its bells

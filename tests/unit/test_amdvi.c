@@ -326,4 +326,22 @@ TEST(a_log_that_is_full)
 	CHECK(*faults == before + 1357 && !(m.control & BIT(3)) && m.control & BIT(2));
 }
 
+TEST(the_message_follows_the_processor)
+{
+	machine();
+	CHECK_EQ(go(), 0);
+	uint64_t before = *faults;
+
+	event(EDU, true, OWN);
+	iommu_aim(7);
+	CHECK(msi_control == 0x81 && msi_address == 0xfee07000 && (uint16_t)msi_data == 0x400 && *faults == before + 1);
+	/* A unit that has no message. */
+	machine();
+	unit.segment = 1;
+	CHECK_EQ(go(), 0);
+	msi_address = 0;
+	iommu_aim(8);
+	CHECK(!msi_address && !msi_control);
+}
+
 TEST_MAIN

@@ -94,6 +94,24 @@ static int attach(struct hw_dev *d)
 
 void ioapic_ring_at(uint32_t apic_id) { }
 
+static uint32_t aimed_at;
+static void aim_also(uint32_t id) { aimed_at = id; }
+
+/* An IOMMU's message goes to the boot processor, whose id may change.  Before there are bells. */
+TEST(the_boot_processors_new_id)
+{
+	doorbell_also(NULL, aim_also);
+	doorbell_aim(1);
+	CHECK(!aimed_at);
+	boot.apic_id = 9;
+	doorbell_aim(0);
+	CHECK_EQ(aimed_at, 9);
+	boot.apic_id = OWN_ID;
+	doorbell_also(NULL, NULL);
+	doorbell_aim(0);
+	CHECK_EQ(aimed_at, 9);
+}
+
 TEST(msi_of_each_layout)
 {
 	for (unsigned layout = 0; layout < 4; layout++) {
@@ -248,14 +266,14 @@ static bool also(void)
 /* An IOMMU's message: asked for what no device explains, and before a credit is taken. */
 TEST(an_nmi_that_is_no_devices)
 {
-	doorbell_also(also);
+	doorbell_also(also, NULL);
 	CHECK(ring(2) && !asked);
 	explains = true;
 	CHECK(ring(0) && asked == 1);
 	explains = false;
 	CHECK(ring(0) && asked == 2);
 	CHECK(!ring(0) && asked == 3);
-	doorbell_also(NULL);
+	doorbell_also(NULL, NULL);
 }
 
 /* The owner of the controller may have done the work: the NMI then finds none. */
