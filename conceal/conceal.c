@@ -493,7 +493,7 @@ int conceal_start(void)
 	 * configuration requires confinement.
 	 */
 	if (!err && (any_concealed() || config.iommu == DMA_REQUIRE))
-		err = iommu_hide() ?: IS_ENABLED(CONFIG_IOMMU) ? iommu_confine() : 0;
+		err = iommu_hide() ?: IS_ENABLED(CONFIG_IOMMU) ? iommu_confine() : iommu_off();
 	if (err)
 		return err;
 	/*

@@ -292,7 +292,7 @@ static bool find_traits(void)
 	unsigned alive = 0;
 
 	ops = NULL;
-	traits = (struct dma_traits){ .largest = 3, .levels = 4, .coherent = true };
+	traits = (struct dma_traits){ .largest = 3, .levels = 4, .widths = ~0u, .coherent = true };
 	top = ALIGN_UP(MAX(gmem_top(), FOUR_GIB), GIB);
 	for (unsigned i = 0; i < info->nunits; i++) {
 		const struct iommu_unit *u = &info->unit[i];
@@ -492,6 +492,11 @@ static int enable(unsigned n, const struct iommu_unit *u)
 	return ops->enable(n, u, &arena);
 }
 
+static int take_unit(unsigned n, const struct iommu_unit *u)
+{
+	return iommu_replace(n, u, enable);
+}
+
 /* Memory that Veneer takes while its devices start is the guest's until then: no device of the guest's reaches it any more. */
 START_ONLY_CODE static int own_took(uint64_t base, uint64_t size)
 {
@@ -511,7 +516,7 @@ static int confine(void)
 	if (err)
 		return err;
 	write_back();
-	err = each_unit(enable);
+	err = each_unit(take_unit);
 	if (err) {
 		fault_watch_none();
 		return each_unit(ops->disable) ? -ERR_TIMEOUT : -ERR_IO;
@@ -542,5 +547,5 @@ int iommu_confine(void)
 	if (iommu_found()->nunits)
 		log_warn("iommu: %s: devices that are left to the guest can reach all memory by DMA, Veneer's too",
 			 config.iommu == DMA_OFF ? "off by the configuration" : "not used");
-	return 0;
+	return iommu_off();
 }

@@ -20,7 +20,8 @@ enum dma_domain {
 /* What all units can do. */
 struct dma_traits {
 	unsigned largest;	/* leaf, as struct dma_table has it */
-	unsigned levels;
+	unsigned levels;	/* of the walk, 3 or 4 */
+	uint32_t widths;	/* the bits of CAP.SAGAW that all units have (VT-d) */
 	bool coherent;		/* they snoop when they read tables */
 };
 

@@ -311,20 +311,35 @@ static int amdvi_off(unsigned n, const struct iommu_unit *u)
 	return -ERR_TIMEOUT;
 }
 
-static int switch_off(unsigned n, const struct iommu_unit *u)
+/* What reads tables of firmware's. */
+static int translation_off(unsigned n, const struct iommu_unit *u)
+{
+	return u->kind == IOMMU_AMDVI ? amdvi_off(n, u) :
+	       vtd_off(n, u, VTD_TE, "translation") ?: vtd_off(n, u, VTD_IRE, "interrupt remapping");
+}
+
+int iommu_replace(unsigned n, const struct iommu_unit *u, int (*enable)(unsigned n, const struct iommu_unit *u))
 {
 	const char *on = left_on(u);
 	int err;
 
 	if (u->dead)
 		return 0;
-	if (u->kind == IOMMU_AMDVI)
-		err = amdvi_off(n, u);
-	else
-		err = vtd_off(n, u, VTD_TE, "translation") ?: vtd_off(n, u, VTD_IRE, "interrupt remapping") ?:
-		      vtd_unprotect(n, u);
+	/* No line before the end: a line takes milliseconds. */
+	err = translation_off(n, u) ?: enable ? enable(n, u) : 0;
+	if (!err && u->kind == IOMMU_VTD)
+		err = vtd_unprotect(n, u);
 	if (!err && on)
-		log_info("iommu%u: %s is off now", n, on);
+		log_info("iommu%u: %s is off now%s", n, on, enable ? ": Veneer's translation is on" : "");
+	return err;
+}
+
+int iommu_off(void)
+{
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < info.nunits; i++)
+		err = iommu_replace(i, &info.unit[i], NULL);
 	return err;
 }
 
@@ -346,7 +361,7 @@ int iommu_hide(void)
 		return -ERR_NOMEM;
 	}
 	for (unsigned i = 0; i < info.nunits; i++) {
-		int err = switch_off(i, &info.unit[i]) ?: hide_unit(&info.unit[i]);
+		int err = hide_unit(&info.unit[i]);
 
 		if (err)
 			return err;

@@ -28,10 +28,10 @@ static bool vtd_traits(unsigned n, const struct iommu_unit *u, uint64_t top, str
 {
 	const char *why = NULL;
 
-	if (!(u->cap & VTD_CAP_SAGAW_48))
-		t->levels = 3;
-	if (!(u->cap & (VTD_CAP_SAGAW_39 | VTD_CAP_SAGAW_48)))
-		why = "no tables of three or four levels";
+	t->widths &= (uint32_t)u->cap & (VTD_CAP_SAGAW_39 | VTD_CAP_SAGAW_48);
+	t->levels = t->widths & VTD_CAP_SAGAW_48 ? 4 : 3;
+	if (!t->widths)
+		why = "no tables of three or four levels, or not those of the units before";
 	else if (top > 1ull << MIN(FIELD_GET(VTD_CAP_MGAW, u->cap) + 1u, t->levels == 3 ? 39u : 48u))
 		why = "addresses too short for this machine's memory";
 	else if (vtd_end(u->cap, u->ecap) > u->size)

@@ -48,14 +48,20 @@ static struct pci_dev pci[] = {
 static unsigned npci;
 static bool concealed_bridge_too;
 
-const struct pci_dev *pci_get(unsigned n) { return n < npci ? &pci[n] : NULL; }
+static struct pci_dev more[64];
+const struct pci_dev *pci_get(unsigned n)
+{
+	return n >= npci ? NULL : n < ARRAY_SIZE(pci) ? &pci[n] : &more[n - ARRAY_SIZE(pci)];
+}
+
 static bool conceals(const struct pci_dev *d)
 {
 	return d->bdf == NVME || (concealed_bridge_too && d->bdf == OLD_NIC);
 }
 
 static unsigned ats_writes;
-uint8_t pci_read8(const struct pci_dev *d, uint16_t off) { return off == PCI_SECONDARY ? 6 : 0; }
+static uint8_t secondary = 6;
+uint8_t pci_read8(const struct pci_dev *d, uint16_t off) { return off == PCI_SECONDARY ? secondary : 0; }
 uint16_t pci_read16(const struct pci_dev *d, uint16_t off) { return 0; }
 uint16_t pci_find_ext_cap(const struct pci_dev *d, uint16_t id) { return d->bdf == NVME ? id == 0x0f ? 0x100 : 0x200 : 0; }
 void pci_write16(const struct pci_dev *d, uint16_t off, uint16_t v)
@@ -85,11 +91,16 @@ bool pci_space_held(unsigned n, uint64_t *base, uint64_t *size)
 	return unnamed && !n;
 }
 
+/* More pieces, of a page each, two of each 2 MiB. */
+#define PIECES	0x10000000ull
+static unsigned pieces;
+static uint64_t piece(unsigned n) { return PIECES + n / 2 * 0x200000ull + (n & 1 ? 0x100000 : 0x1000); }
+
 bool own_piece(unsigned n, uint64_t *base, uint64_t *size)
 {
-	*base = OWN;
-	*size = OWN_END - OWN;
-	return !n;
+	*base = n ? piece(n - 1) : OWN;
+	*size = n ? PAGE_SIZE : OWN_END - OWN;
+	return n <= pieces;
 }
 
 void own_image(uint64_t *base, uint64_t *size)
@@ -125,6 +136,20 @@ void counter_register(const char *object, const char *what, const uint64_t *valu
 
 static struct iommu_info info;
 const struct iommu_info *iommu_found(void) { return &info; }
+
+static unsigned replaced, offs;
+int iommu_replace(unsigned n, const struct iommu_unit *u, int (*enable)(unsigned n, const struct iommu_unit *u))
+{
+	replaced++;
+	return enable(n, u);
+}
+
+int iommu_off(void)
+{
+	offs++;
+	return 0;
+}
+
 volatile uint8_t *iommu_reg(const struct iommu_unit *u, unsigned off) { return (volatile uint8_t *)(uintptr_t)u->base + off; }
 
 /* --- the unit --- */
@@ -298,6 +323,8 @@ static void machine(void)
 	info.nunits = info.nscopes = 1;
 	info.scope[0].what = IOMMU_ALL;
 	config.iommu = DMA_AUTO;
+	replaced = offs = pieces = 0;
+	secondary = 6;
 	npci = ARRAY_SIZE(pci);
 	nram = ARRAY_SIZE(ram);
 	ats_writes = 0;
@@ -566,6 +593,57 @@ TEST(no_memory)
 	}
 }
 
+/* What does not fit stops the confinement before a unit is touched. */
+static void does_not_fit(void (*grow)(void))
+{
+	for (unsigned require = 0; require < 2; require++) {
+		size_t used = host_heap_used();
+
+		machine();
+		config.iommu = require ? DMA_REQUIRE : DMA_AUTO;
+		CHECK(go_need());
+		grow();
+		host_log_clear();
+		CHECK_EQ(iommu_confine(), require ? -ERR_NOTSUP : 0);
+		CHECK(!u0.gsts && !replaced && offs == !require && !take && host_heap_used() == used);
+		CHECK(host_log_has(require ? "DMA cannot be confined on this machine" : "not used: devices that are left"));
+	}
+}
+
+static void more_buses(void)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(more); i++)
+		more[i].bdf = PCI_BDF(100 + i, 0, 0);
+	npci = ARRAY_SIZE(pci) + ARRAY_SIZE(more);
+}
+
+TEST(more_buses_than_were_counted)
+{
+	does_not_fit(more_buses);
+	/* Counted, they fit. */
+	machine();
+	more_buses();
+	CHECK_EQ(go(), 0);
+	CHECK(reaches(more[63].bdf, 0x1000) && !reaches(more[63].bdf, OWN));
+}
+
+static void more_pieces(void) { pieces = 1500; }
+
+/* 3000 places at which the mapping changes, of which 2048 are remembered: the others count as if none shared a table. */
+TEST(more_edges_than_are_remembered)
+{
+	does_not_fit(more_pieces);
+	for (unsigned sizes = 0; sizes < 3; sizes++) {
+		machine();
+		cap = (cap & ~(3ull << 34)) | (sizes > 1 ? 3ull : sizes) << 34;
+		more_pieces();
+		CHECK_EQ(go(), 0);
+		for (unsigned i = 0; i < pieces; i++)
+			CHECK(!reaches(EDU, piece(i)) && reaches(EDU, piece(i) - 1) && reaches(EDU, piece(i) + PAGE_SIZE));
+		CHECK(reaches(NVME, piece(0)) && reaches(NVME, piece(pieces - 1)));
+	}
+}
+
 static void region(unsigned i, uint64_t base, uint64_t end, uint16_t first)
 {
 	info.region[i] = (struct iommu_region){ .base = base, .end = end, .scope = info.nscopes, .nscopes = 1 };
@@ -644,6 +722,37 @@ TEST(registers_where_none_can_be)
 	cap = was;
 }
 
+/* Two units have one table: what each of them can walk decides how many levels it has. */
+static void widths(uint64_t first, uint64_t second, unsigned levels)
+{
+	for (unsigned swap = 0; swap < 2; swap++) {
+		machine();
+		info.unit[1] = info.unit[0];
+		info.nunits = 2;
+		info.unit[1].base = host_mmio_new(0x1000, &model, &units[1]);
+		info.unit[0].ecap = info.unit[1].ecap = ecap;
+		info.unit[swap].cap = (cap & ~0x1f00ull) | first;
+		info.unit[!swap].cap = (cap & ~0x1f00ull) | second;
+		host_log_clear();
+		CHECK_EQ(!!iommu_need(conceals, ""), !!levels);
+		CHECK_EQ(host_log_has("or not those of the units before"), !levels);
+		if (!levels)
+			continue;
+		CHECK_EQ(iommu_confine(), 0);
+		CHECK(units[1].gsts & BIT(31) && replaced == 2 && !offs);
+		CHECK_EQ((at(at(u0.root)[0])[2 * EDU + 1] & 7) + 2, levels);
+		check_reach();
+	}
+}
+
+TEST(units_of_several_widths)
+{
+	widths(BIT(9) | BIT(10), BIT(10), 4);
+	widths(BIT(9) | BIT(10), BIT(9), 3);
+	widths(BIT(9) | BIT(10) | BIT(11), BIT(9) | BIT(10), 4);
+	widths(BIT(10), BIT(9), 0);
+}
+
 TEST(units_of_two_kinds)
 {
 	machine();
@@ -661,6 +770,17 @@ TEST(a_unit_of_another_segment)
 	info.unit[0].segment = 1;
 	CHECK_EQ(go(), 0);
 	CHECK(u0.gsts & BIT(31) && !reaches(EDU, 0x1000) && host_log_has("no IOMMU covers it"));
+}
+
+TEST(off_is_switched_off)
+{
+	machine();
+	config.iommu = DMA_OFF;
+	CHECK(go() == 1 && iommu_confine() == 0);
+	CHECK(offs == 1 && !replaced);
+	machine();
+	CHECK_EQ(go(), 0);
+	CHECK(replaced == 1 && !offs);
 }
 
 /* --- faults --- */
@@ -709,6 +829,23 @@ TEST(faults_are_named_once_and_counted)
 		CHECK(iommu_faults());
 	}
 	CHECK(*faults == before + 1068 && u0.fectl == BIT(31));
+}
+
+/* The guest has given the boot processor another APIC id. */
+TEST(the_message_follows_the_processor)
+{
+	machine();
+	iommu_aim(7);
+	CHECK_EQ(go(), 0);
+	CHECK_EQ(u0.feaddr, 0xfee03000);
+	uint64_t before = *faults;
+
+	/* Its message went to the old id. */
+	fault(0, EDU, true, OWN);
+	iommu_aim(7);
+	CHECK(u0.feaddr == 0xfee07000 && *faults == before + 1);
+	iommu_aim(0x100);
+	CHECK_EQ(u0.feaddr, 0xfee07000);
 }
 
 TEST_MAIN

@@ -550,7 +550,7 @@ TEST(vtd_that_is_off)
 	start(&v);
 	CHECK(host_log_has("iommu0: VT-d 1.0 at") && host_log_has("covers all that no other names\n"));
 	CHECK(!host_log_has("firmware has left"));
-	CHECK_EQ(iommu_hide(), 0);
+	CHECK_EQ(iommu_hide() ?: iommu_off(), 0);
 	CHECK(v.commands == 0 && tables_hidden == 1 && nhidden == 1 && hidden[0].size == 0x2000);
 }
 
@@ -561,7 +561,7 @@ TEST(vtd_that_firmware_left_on)
 
 	start(&v);
 	CHECK(host_log_has("firmware has left translation on"));
-	CHECK_EQ(iommu_hide(), 0);
+	CHECK_EQ(iommu_hide() ?: iommu_off(), 0);
 	CHECK(v.gsts == (BIT(30) | BIT(26) | BIT(24)) && v.pmen == 0 && v.commands == 2);
 	CHECK(host_log_has("translation is off now"));
 }
@@ -572,12 +572,47 @@ TEST(protected_memory_alone)
 
 	start(&v);
 	CHECK(host_log_has("firmware has left protected memory on"));
-	CHECK_EQ(iommu_hide(), 0);
+	CHECK_EQ(iommu_hide() ?: iommu_off(), 0);
 	CHECK_EQ(v.pmen, 0);
 	/* Where the capability has no such registers, what is read there means nothing. */
 	v = (struct vtd){ .version = 0x10, .pmen = 1, .stuck = true };
 	start(&v);
+	CHECK_EQ(iommu_hide() ?: iommu_off(), 0);
+}
+
+/* Veneer's translation comes at once after firmware's, and memory that firmware has protected stays so until then. */
+static const struct vtd *replaced;
+static unsigned enabled;
+static int enable_error;
+static int enable(unsigned n, const struct iommu_unit *u)
+{
+	CHECK(n == 0 && u->kind == IOMMU_VTD);
+	CHECK(!(replaced->gsts & (BIT(31) | BIT(25))) && replaced->pmen == (BIT(31) | BIT(0)) && !host_log_has("is off now"));
+	enabled++;
+	return enable_error;
+}
+
+TEST(firmwares_translation_is_replaced)
+{
+	struct vtd v = { .version = 0x40, .gsts = BIT(31) | BIT(30) | BIT(25), .cap = BIT(5), .pmen = BIT(31) | BIT(0) };
+
+	start(&v);
+	host_log_clear();
+	replaced = &v;
 	CHECK_EQ(iommu_hide(), 0);
+	CHECK(v.commands == 0 && v.gsts & BIT(31) && v.pmen);
+	enable_error = -ERR_NOMEM;
+	CHECK_EQ(iommu_replace(0, iommu_found()->unit, enable), -ERR_NOMEM);
+	CHECK(enabled == 1 && v.pmen && !host_log_has("is off now"));
+	v.gsts |= BIT(31);
+	enable_error = 0;
+	CHECK_EQ(iommu_replace(0, iommu_found()->unit, enable), 0);
+	CHECK(enabled == 2 && !v.pmen && host_log_has("iommu0: translation is off now: Veneer's translation is on"));
+	/* A unit that does not stop is not touched further. */
+	v.gsts |= BIT(31);
+	v.stuck = true;
+	CHECK_EQ(iommu_replace(0, iommu_found()->unit, enable), -ERR_TIMEOUT);
+	CHECK_EQ(enabled, 2);
 }
 
 TEST(vtd_that_does_not_stop)
@@ -585,11 +620,11 @@ TEST(vtd_that_does_not_stop)
 	struct vtd v = { .version = 0x10, .gsts = BIT(31), .stuck = true };
 
 	start(&v);
-	CHECK_EQ(iommu_hide(), -ERR_TIMEOUT);
+	CHECK_EQ(iommu_off(), -ERR_TIMEOUT);
 	CHECK(host_log_has("translation is still on 1000 ms after") && !tables_hidden);
 	v = (struct vtd){ .version = 0x10, .cap = BIT(5), .pmen = BIT(31) | 1, .stuck = true };
 	start(&v);
-	CHECK_EQ(iommu_hide(), -ERR_TIMEOUT);
+	CHECK_EQ(iommu_off(), -ERR_TIMEOUT);
 	CHECK(host_log_has("memory is still protected"));
 }
 
@@ -599,7 +634,7 @@ TEST(vtd_that_does_not_answer)
 
 	start(&v);
 	CHECK(host_log_has("does not answer"));
-	CHECK_EQ(iommu_hide(), 0);
+	CHECK_EQ(iommu_hide() ?: iommu_off(), 0);
 	CHECK(v.commands == 0 && nhidden == 1 && tables_hidden == 1);
 }
 
@@ -623,7 +658,7 @@ TEST(amdvi)
 	iommu_init("check: ");
 	CHECK(host_log_has("check: iommu0: AMD-Vi (00:00.2) at") && host_log_has("firmware has left translation on"));
 	CHECK_EQ(control, 0x1005);
-	CHECK_EQ(iommu_hide(), 0);
+	CHECK_EQ(iommu_hide() ?: iommu_off(), 0);
 	CHECK(control == 0x1004 && gone == PCI_BDF(0, 0, 2) && tables_hidden == 1);
 	CHECK(nhidden == 1 && hidden[0].base == base && hidden[0].size == 0x80000);
 }
@@ -634,7 +669,7 @@ TEST(none)
 	nhidden = tables_hidden = 0;
 	iommu_init("");
 	CHECK(host_log_has("iommu: none"));
-	CHECK_EQ(iommu_hide(), 0);
+	CHECK_EQ(iommu_hide() ?: iommu_off(), 0);
 	CHECK(!nhidden && !tables_hidden);
 }
 
