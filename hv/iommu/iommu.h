@@ -126,9 +126,10 @@ uint64_t iommu_need(iommu_conceals_fn *conceals, const char *prefix);
 
 /*
  * After iommu_hide(), before the first device of Veneer's does DMA: build the tables and switch translation on in place of
- * firmware's, as config.iommu says; without confinement, iommu_off().  Devices of the guest's do not reach Veneer's memory then, nor the registers of concealed devices
- * (confine.c says what else).  0, also if DMA stays as it is, after a line; -ERR_NOTSUP if the configuration requires more;
- * -ERR_TIMEOUT if a unit can be switched neither on nor off.  Memory that own.c takes later is taken from the guest's devices.
+ * firmware's, as config.iommu says; without confinement, iommu_off().  Devices of the guest's do not reach Veneer's memory
+ * then, nor the registers of concealed devices (confine.c says what else).  0, also if DMA stays as it is, after a line;
+ * -ERR_NOTSUP if the configuration requires more; -ERR_TIMEOUT if a unit can be switched neither on nor off.  Memory that
+ * own.c takes later is taken from the guest's devices.
  */
 int iommu_confine(void);
 
