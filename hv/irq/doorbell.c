@@ -324,13 +324,14 @@ static uint32_t peek_bell(void *ctx, bool *busy)
 
 /*
  * By the table's entry, if there is one: what comes meanwhile stays pending there, and rings once when the mask is taken off.
- * The read makes sure that the write has arrived.
+ * The read makes sure that the write has arrived.  A masked device withdraws its line, which other devices may share; without
+ * the mask the line rises again, which is an edge.
  */
 static bool quiet_bell(void *ctx, bool on)
 {
 	const struct bell *b = ctx;
 
-	if (b->pin || !b->dev->ops->peek || !b->dev->ops->mask(b->dev, on))
+	if (!b->dev->ops->peek || !b->dev->ops->mask(b->dev, on))
 		return false;
 	if (b->entry) {
 		mmio_write32(b->entry + MSIX_ENTRY_CONTROL, on);

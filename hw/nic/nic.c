@@ -113,7 +113,7 @@ static int reset_chip(struct nic *nic)
 		pci_enable(nic->hw.pci);
 	nic->ops->setup(nic);
 	nic->ops->filter_write(nic);
-	if (nic->irq_on && !nic->masked)
+	if (nic_rings(nic))
 		nic->ops->irq(nic, true);
 	return 0;
 }
@@ -369,7 +369,7 @@ static unsigned nic_poll(struct hw_dev *hw)
 		nic_flush(nic);
 	watch_update(nic, packets);
 	recover_if_wanted(nic);
-	if (nic->irq_on && ((nic->level && causes) || more))
+	if (nic_rings(nic) && ((nic->level && causes) || more))
 		nic->ops->ring(nic);
 	return done ? done : nic->irq_on && all;
 }
@@ -379,7 +379,7 @@ static void nic_irq_enable(struct hw_dev *hw, bool on)
 	struct nic *nic = from_hw(hw);
 
 	nic->irq_on = on;
-	nic->ops->irq(nic, on && !nic->masked);
+	nic->ops->irq(nic, nic_rings(nic));
 }
 
 /* The causes stay latched meanwhile; poll() reads and clears them. */
@@ -387,7 +387,7 @@ static bool nic_mask(struct hw_dev *hw, bool on)
 {
 	struct nic *nic = from_hw(hw);
 
-	if (!nic->ops->peek || nic->level)
+	if (!nic->ops->peek)
 		return false;
 	nic->masked = on;
 	if (!nic->broken && !nic->shut)

@@ -351,6 +351,12 @@ static inline bool nic_runs(const struct nic *nic)
 	return nic->state == NIC_RUNS;
 }
 
+/* For drivers that unmask causes anew: true if the chip may interrupt. */
+static inline bool nic_rings(const struct nic *nic)
+{
+	return nic->irq_on && !nic->masked;
+}
+
 static inline bool nic_tx_empty(const struct nic *nic, unsigned q)
 {
 	return nic->txq[q].done == nic->txq[q].sent;

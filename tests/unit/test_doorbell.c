@@ -499,6 +499,26 @@ TEST(pins)
 	CHECK(!doorbell_ring());
 }
 
+/* The device alone holds its line low. */
+TEST(a_pin_is_polled)
+{
+	uint8_t *c;
+	struct hw_dev *d = new_dev(&c, false, false);
+	struct owner_work *w;
+
+	d->ops = &pollable;
+	gsi = 21;
+	CHECK_EQ(attach(d), 0);
+	w = d->owner.works;
+	CHECK(w->quiet(w->ctx, true) && dev_masked);
+	d->owner.polled = true;
+	work = 3;
+	w->run(w->ctx, 1);
+	CHECK(!work && !doorbell_ring());	/* what is polled expects no interrupt */
+	d->owner.polled = false;
+	CHECK(w->quiet(w->ctx, false) && !dev_masked);
+}
+
 /* Such a device rings by its line, with messages off; if it has no line, by message, which is better than nothing. */
 TEST(messages_that_are_not_trusted)
 {

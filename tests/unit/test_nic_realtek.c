@@ -86,6 +86,46 @@ TEST(ids_are_known_once)
 			CHECK(d->ids[i].vendor != d->ids[k].vendor || d->ids[i].device != d->ids[k].device);
 }
 
+/* The polling core: no interrupt, by message or by line, whatever irq_enable() and poll() do; what came meanwhile rings then. */
+TEST(masked_and_peeked_at)
+{
+	static const char *const some[] = { "8168h", "8168b", "8169", "8125b" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(some); i++) {
+		uint64_t ram = host_guest_ram(4096);
+
+		up(some[i]);
+		CHECK_EQ(hw->ops->poll(hw), 0);
+		CHECK(hw->ops->mask(hw, true) && !hw->ops->peek(hw));
+		unsigned before = c->edges;
+
+		hw->ops->irq_enable(hw, true);
+		CHECK(wire(100, 0));
+		unsigned reads = host_accesses;
+
+		CHECK(hw->ops->peek(hw));
+		CHECK_EQ(host_accesses, reads);
+		CHECK_EQ(hw->ops->poll(hw), 1);
+		CHECK(!hw->ops->peek(hw));
+		CHECK_EQ(send_at(ram, 100, 1), 0);
+		kick();
+		CHECK(hw->ops->peek(hw));
+		hw->ops->tick(hw, host_now_us);
+		CHECK_EQ(hw->ops->poll(hw), 1);
+		CHECK(!hw->ops->peek(hw));
+		CHECK(wire(100, 2));
+		hw->ops->tick(hw, host_now_us);
+		CHECK(!c->line && c->edges == before);
+		CHECK(hw->ops->mask(hw, false));
+		CHECK_EQ(c->edges, before + 1);
+		CHECK_EQ(hw->ops->poll(hw), 1);
+		CHECK(!c->line);
+		nic_stop(nic);
+		CHECK(!hw->ops->peek(hw));
+		host_guest_ram_drop();
+	}
+}
+
 static void with_version(uint32_t tcr)
 {
 	static struct rtl8168_chip other;

@@ -149,7 +149,7 @@ static uint32_t rtk_ack(struct nic *nic)
 		return 0;
 	rtk_imr(r, 0);
 	rtk_isr_clear(r, isr);
-	if (nic->irq_on)
+	if (nic_rings(nic))
 		rtk_set_irq_mask(r, rtk_causes(r));
 	return isr;
 }
@@ -178,7 +178,7 @@ static bool rtk_tick(struct nic *nic)
 {
 	struct rtk *r = rtk_of(nic);
 
-	if (nic->irq_on && (rtk_isr(r) & rtk_causes(r))) {
+	if (nic_rings(nic) && (rtk_isr(r) & rtk_causes(r))) {
 		rtk_set_irq_mask(r, 0);
 		rtk_set_irq_mask(r, rtk_causes(r));
 	}
@@ -309,6 +309,7 @@ const struct nic_ops rtk_ops = {
 	.tx_kick = rtk_tx_kick,
 	.ack = rtk_ack,
 	.drain = rtk_drain,
+	.peek = rtk_peek,
 	.rare = rtk_rare,
 	.irq = rtk_irq,
 	.ring = rtk_ring,

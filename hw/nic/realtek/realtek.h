@@ -166,6 +166,7 @@ void rtk_phy_wake(struct rtk *r);
 int rtk_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt);
 void rtk_tx_kick(struct nic *nic, unsigned q);
 unsigned rtk_drain(struct nic *nic, unsigned q, bool *more);
+bool rtk_peek(struct nic *nic);
 void rtk_rings_empty(struct rtk *r);
 
 #endif

@@ -99,6 +99,15 @@ unsigned rtk_drain(struct nic *nic, unsigned q, bool *more)
 	return n + sent;
 }
 
+bool rtk_peek(struct nic *nic)
+{
+	const struct rtk *r = rtk_of(nic);
+	const struct nic_txq *t = &nic->txq[0];
+
+	return !(r->rx[r->rx_at].opts & DESC_OWN) ||
+	       (t->done != t->kicked && !(r->tx[t->done % RTK_TX_SLOTS].opts & DESC_OWN));
+}
+
 void rtk_rings_empty(struct rtk *r)
 {
 	memset((void *)r->tx, 0, RTK_RING_BYTES(RTK_TX_SLOTS));
