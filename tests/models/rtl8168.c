@@ -22,10 +22,8 @@
 #define TCR_WRITABLE	0x030fff81u	/* all bits but the version and "empty" */
 
 static const struct rtl8168_chip chips[] = {
-	{ .name = "8169", .tcr = 0x18000000, .device = 0x8167, .revision = 0x10, .phy_id = 0x001cc910,
-	  .clock = 0x000fff00 },
-	{ .name = "8169sce", .tcr = 0x98000000, .device = 0x8167, .revision = 0x10, .phy_id = 0x001cc910,
-	  .clock = 0x00ffff00 },
+	{ .name = "8169", .tcr = 0x18000000, .device = 0x8167, .revision = 0x10, .phy_id = 0x001cc910 },
+	{ .name = "8169sce", .tcr = 0x98000000, .device = 0x8167, .revision = 0x10, .phy_id = 0x001cc910 },
 	{ .name = "8169s", .tcr = 0x00800000, .device = 0x8169, .revision = 0x10, .phy_id = 0x001cc910, .cpcr14 = true },
 	{ .name = "8110s", .tcr = 0x04000000, .device = 0x8169, .revision = 0x10, .phy_id = 0x001cc910, .cpcr14 = true },
 	{ .name = "8168b", .tcr = 0x38000000, .device = 0x8168, .revision = 0x01, .phy_id = 0x001cc912, .pcie = true,

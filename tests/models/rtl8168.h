@@ -65,7 +65,6 @@ struct rtl8168_chip {
 	bool deaf_by_fovw;		/* the first 8168B: receives nothing after a FIFO overflow */
 	bool oob;			/* 8402: out-of-band mode, but no list */
 	bool cpcr14;			/* 8169S: moves no frame without bits 3 and 14 of C+CR */
-	uint32_t clock;			/* 8169SC: moves no frame unless 7Ch has this value, at 33 MHz.  0: not checked */
 };
 
 /* An indirect access, which takes time: bit 31 of its register inverts when the access is complete. */
@@ -166,7 +165,7 @@ void rtl8168_send(struct rtl8168 *c);
 void rtl8168_receive(struct rtl8168 *c, const uint8_t *frame, size_t len);
 bool rtl8168_tx_idle(const struct rtl8168 *c);
 bool rtl8168_rx_full(struct rtl8168 *c);
-/* True if the driver has made the settings without which a PCI chip moves no frame. */
+/* True if the driver has made the settings without which an 8169S moves no frame. */
 bool rtl8168_is_set_up(const struct rtl8168 *c);
 
 #endif
