@@ -83,6 +83,7 @@ on_both_disks() {
 	hobby "virtio=legacy irq=poll" data --machine pc --nic e1000 --disk ahci:data
 }
 
+# bats test_tags=uefi
 @test "hobby OS: started by UEFI" {
 	veneer_only
 	hobby "virtio=modern irq=msix" data --firmware uefi --nic e1000e --disk nvme:data

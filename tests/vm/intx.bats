@@ -50,7 +50,7 @@ left=(-- -netdev user,id=left -device e1000,netdev=left,addr=7)
 	done
 }
 
-# bats test_tags=slow
+# bats test_tags=slow,uefi
 @test "probe-intx: started by UEFI" {
 	probe "" --firmware uefi --nic e1000e --nic e1000 --nic rtl8139 --disk ahci:sata --disk nvme:nvme
 }
@@ -155,7 +155,7 @@ linux() {
 	linux "pci=nomsi noapic" --nic rtl8139 "${q35[@]:2}"
 }
 
-# bats test_tags=slow
+# bats test_tags=slow,uefi
 @test "intx: Linux without MSI, with and without the I/O APIC, started by UEFI" {
 	linux "pci=nomsi" --firmware uefi "${q35[@]}"
 	linux "pci=nomsi noapic" --firmware uefi "${q35[@]}"

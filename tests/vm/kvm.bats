@@ -16,9 +16,10 @@ teardown() {
 	[ "${BATS_TEST_COMPLETED:-}" = 1 ] || tail -n 120 out console || true
 }
 
-# on_kvm FILE REGEX: all tests of this file with matching names, except slow ones, pass there.
+# on_kvm FILE REGEX: all tests of this file with matching names, except slow ones and those by UEFI, pass there. QEMU 7.2 and 10
+# end with an assertion in tcg_handle_interrupt() when OVMF runs on KVM on their SVM, without Veneer too.
 on_kvm() {
-	local chosen=(--filter-tags '!slow' --filter "$2" "$ROOT/tests/vm/$1") status=0 count
+	local chosen=(--filter-tags '!slow,!uefi' --filter "$2" "$ROOT/tests/vm/$1") status=0 count
 	count=$(bats --count "${chosen[@]}")
 	{
 		printf 'export BUILD=%q GUEST_TIMEOUT=3000 GUEST_HZ=10\n' "$BUILD"
@@ -47,8 +48,8 @@ on_kvm() {
 }
 
 # bats test_tags=slow
-@test "kvm: the hobby OS on machine pc, by UEFI, and its ends" {
-	on_kvm hobby.bats '^hobby OS: (polling|started|a crash|power-off|a reset)'
+@test "kvm: the hobby OS on machine pc, and its ends" {
+	on_kvm hobby.bats '^hobby OS: (polling|a crash|power-off|a reset)'
 }
 
 # bats test_tags=slow

@@ -48,6 +48,7 @@ probe() { # probe NAME CMDLINE ARGS...
 	probe probe-hidden "hidden=00:03.0,00:08.0,00:1f.2 bars=$bars" --config "$WRITABLE" "${machine[@]}"
 }
 
+# bats test_tags=uefi
 @test "probe-hidden: the same started by UEFI" {
 	probe probe-hidden "hidden=00:03.0,00:08.0,00:1f.2" --firmware uefi --config "$WRITABLE" "${machine[@]}"
 }
