@@ -5,7 +5,8 @@
 UNIT_TESTS  := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 UNIT_CHECKS := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 UNIT_CFLAGS := -std=gnu11 -g $(UNIT_CHECKS) -fno-omit-frame-pointer \
-	       -Itests/unit/include -Itests/unit -Iinclude -I. -include $(BUILD)/autoconf.h $(WARN) -Wno-missing-prototypes
+	       -Itests/unit/include -Itests/unit -Iinclude -I. -include $(BUILD)/autoconf.h -DCONFIG_STATE=1 $(WARN) \
+	       -Wno-missing-prototypes
 
 # A source that several tests name is compiled once.  $(BUILD)/unit/links.mk says what each program is linked with.
 UNIT_OBJ := $(BUILD)/unit/obj

@@ -59,6 +59,8 @@ void virtq_reset(struct virtq *q)
 	q->event_idx = false;
 	q->kicks_off = false;
 	q->peeked = 0;
+	q->held = q->popped_carried = false;
+	q->carried = 0;
 	if (!q->polled)
 		q->polled = &never;
 	q->avail_idx = 0;
@@ -68,26 +70,46 @@ void virtq_reset(struct virtq *q)
 	q->used = NULL;
 }
 
-bool virtq_start(struct virtq *q, bool event_idx)
+/* The three rings in guest RAM; NULL, or what is wrong with their addresses. */
+static const char *rings_map(const struct virtq_state *st, const struct vring_desc **desc, const struct vring_avail **avail,
+			     struct vring_used **used)
 {
-	const struct virtq_state *st = &q->st;
 	uint64_t n = st->size;
 
-	q->avail_idx = st->last_avail;
 	if (st->avail % 2 || st->used % 2)
-		return queue_fail(q, "a ring at an odd address");
-	q->desc = gmem_ptr(st->desc, n * sizeof(*q->desc));
-	q->avail = gmem_ptr(st->avail, sizeof(*q->avail) + (n + 1) * sizeof(q->avail->ring[0]));
-	q->used = gmem_ptr(st->used, sizeof(*q->used) + n * sizeof(q->used->ring[0]) + sizeof(uint16_t));
-	if (!q->desc || !q->avail || !q->used)
-		return queue_fail(q, "a ring outside guest RAM");
+		return "a ring at an odd address";
+	*desc = gmem_ptr(st->desc, n * sizeof(**desc));
+	*avail = gmem_ptr(st->avail, sizeof(**avail) + (n + 1) * sizeof((*avail)->ring[0]));
+	*used = gmem_ptr(st->used, sizeof(**used) + n * sizeof((*used)->ring[0]) + sizeof(uint16_t));
+	return *desc && *avail && *used ? NULL : "a ring outside guest RAM";
+}
 
+const char *virtq_rings_bad(const struct virtq_state *st)
+{
+	const struct vring_desc *desc;
+	const struct vring_avail *avail;
+	struct vring_used *used;
+	const char *bad = rings_map(st, &desc, &avail, &used);
+
+	if (!bad && (uint16_t)(ring_load16(&avail->idx) - st->last_avail) > st->size)
+		bad = "avail index beyond the queue";
+	return bad;
+}
+
+bool virtq_start(struct virtq *q, bool event_idx)
+{
+	const char *bad = rings_map(&q->st, &q->desc, &q->avail, &q->used);
+
+	q->avail_idx = q->st.last_avail;
+	if (bad)
+		return queue_fail(q, bad);
 	q->live = true;
+	q->held = false;
 	q->event_idx = event_idx;
 	q->kicks_off = false;
 	ring_store16(&q->used->flags, 0);
 	if (event_idx)
-		ring_store16(avail_event(q), st->last_avail);
+		ring_store16(avail_event(q), q->st.last_avail);
 	return true;
 }
 
@@ -96,8 +118,10 @@ static bool queue_has_more(struct virtq *q)
 {
 	uint16_t idx;
 
-	if (!q->live)
+	if (!q->live || (IS_ENABLED(CONFIG_STATE) && q->held))
 		return false;
+	if (IS_ENABLED(CONFIG_STATE) && q->carried)
+		return true;
 	idx = ring_load16(&q->avail->idx);
 	if ((uint16_t)(idx - q->st.last_avail) > q->st.size)
 		return queue_fail(q, "avail index beyond the queue");
@@ -184,13 +208,50 @@ static const char *copy_chain(struct virtq *q, uint16_t head, struct virtq_chain
 	return NULL;
 }
 
+void virtq_hold(struct virtq *q)
+{
+	q->held = true;
+	q->avail_idx = q->st.last_avail;	/* virtq_pop() asks queue_has_more() next */
+}
+
+void virtq_carry(struct virtq *q)
+{
+	q->carried = q->carried_from = 0;
+	for (unsigned i = 0; i < q->st.size; i++)
+		if (q->st.busy[i]) {
+			q->st.busy[i] = VIRTQ_CARRIED;
+			q->carried++;
+		}
+}
+
+static __attribute__((noinline)) bool pop_carried(struct virtq *q, struct virtq_chain *c)
+{
+	const char *bad;
+
+	while (q->st.busy[q->carried_from] != VIRTQ_CARRIED)
+		q->carried_from++;
+	bad = copy_chain(q, q->carried_from, c);
+	if (bad)
+		return queue_fail(q, bad);
+	q->st.busy[q->carried_from] = 1;
+	q->carried--;
+	q->popped_carried = true;
+	return true;
+}
+
 bool virtq_pop(struct virtq *q, struct virtq_chain *c)
 {
 	const char *bad;
 	uint16_t head;
 
-	if (q->st.last_avail == q->avail_idx && !queue_has_more(q))
-		return false;
+	if (q->st.last_avail == q->avail_idx) {
+		if (!queue_has_more(q))
+			return false;
+		/* While some are carried avail_idx stays at last_avail, so every call comes here. */
+		if (IS_ENABLED(CONFIG_STATE) && q->carried)
+			return pop_carried(q, c);
+		q->popped_carried = false;
+	}
 	head = ring_load16(&q->avail->ring[q->st.last_avail & (q->st.size - 1)]);
 	if (head >= q->st.size)
 		return queue_fail(q, "an avail entry outside the table");
@@ -206,6 +267,12 @@ bool virtq_pop(struct virtq *q, struct virtq_chain *c)
 
 void virtq_unpop(struct virtq *q, const struct virtq_chain *c)
 {
+	if (IS_ENABLED(CONFIG_STATE) && q->popped_carried) {
+		q->st.busy[c->head] = VIRTQ_CARRIED;
+		q->carried++;
+		q->carried_from = c->head;
+		return;
+	}
 	q->st.busy[c->head] = 0;
 	q->st.last_avail--;
 }

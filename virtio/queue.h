@@ -36,6 +36,9 @@ struct virtq_host {
 	void (*interrupt)(struct virtq *q);
 };
 
+/* A head that was popped before a halt or a load, and whose chain virtq_pop() hands out again.  Saved as 1. */
+#define VIRTQ_CARRIED	2u
+
 /* The part of a queue that a snapshot saves: plain data, no pointers. */
 struct virtq_state {
 	uint64_t desc, avail, used;	/* guest-physical */
@@ -46,7 +49,7 @@ struct virtq_state {
 	uint16_t published;		/* the value of used->idx in guest memory */
 	uint8_t enabled;
 	uint8_t pad[5];
-	uint8_t busy[VIRTQ_MAX_SIZE];	/* by head: popped and not pushed yet */
+	uint8_t busy[VIRTQ_MAX_SIZE];	/* by head: popped and not pushed yet; VIRTQ_CARRIED: to be popped once more */
 };
 
 struct virtq {
@@ -60,6 +63,10 @@ struct virtq {
 	const bool *polled;		/* somebody looks at the ring all the time: kicks stay off */
 	uint16_t peeked;		/* the guest's avail->idx at the last virtq_peek() */
 	uint16_t avail_idx;		/* the guest's avail->idx when it was last read */
+	bool held;			/* virtq_hold() */
+	bool popped_carried;		/* the last virtq_pop() gave a carried chain */
+	uint16_t carried;		/* number of carried heads, */
+	uint16_t carried_from;		/* all of them at or behind this one */
 	struct gmem_range ram;		/* the range of RAM that held the last buffer */
 	const struct vring_desc *desc;
 	const struct vring_avail *avail;
@@ -76,6 +83,17 @@ void virtq_reset(struct virtq *q);
  * guest RAM or if avail or used is at an odd address.
  */
 bool virtq_start(struct virtq *q, bool event_idx);
+
+/* NULL, or why virtq_start() refuses these rings or their indices: for a state that comes from elsewhere. */
+const char *virtq_rings_bad(const struct virtq_state *st);
+
+/*
+ * For a device that is brought to rest (CONFIG_STATE).  virtq_hold(): hand out no more chains, until the next virtq_start().
+ * virtq_carry(), before virtq_start(): virtq_pop() hands out the chains that are busy now once more, before all others and in
+ * no certain order, read and checked anew.
+ */
+void virtq_hold(struct virtq *q);
+void virtq_carry(struct virtq *q);
 
 /* Take the next chain into @c.  False if there is none (or the queue is dead). */
 bool virtq_pop(struct virtq *q, struct virtq_chain *c);

@@ -467,4 +467,121 @@ TEST(a_chain_read_again_is_checked_again)
 	CHECK_EQ(broken, 1);
 }
 
+/* --- carried chains --- */
+
+static unsigned add(void) { return ring_add(&ring, (struct piece[]) { { mem, 16 }, { mem + 64, 8, true } }, 2); }
+
+/* As after a halt and a load: the same state in another queue. */
+static void again(void)
+{
+	struct virtq_state st = vq.st;
+
+	virtq_reset(&vq);
+	vq.st = st;
+	virtq_carry(&vq);
+	CHECK(virtq_start(&vq, false));
+}
+
+TEST(carried_chains_come_once_more_and_first)
+{
+	unsigned head[4];
+
+	up(16, false);
+	for (unsigned i = 0; i < 4; i++)
+		head[i] = add();
+	for (unsigned i = 0; i < 3; i++)
+		CHECK(virtq_pop(&vq, &vq.chain));
+	virtq_push(&vq, (uint16_t)head[1], 8);
+	virtq_flush(&vq);
+	again();
+	CHECK_EQ(vq.carried, 2);
+	CHECK(virtq_kicks_on(&vq));		/* there is something to serve */
+	CHECK(virtq_pop(&vq, &vq.chain));
+	CHECK_EQ(vq.chain.head, head[0]);
+	CHECK_EQ(vq.chain.out_len, 16);
+	CHECK(virtq_pop(&vq, &vq.chain));
+	CHECK_EQ(vq.chain.head, head[2]);
+	CHECK(virtq_pop(&vq, &vq.chain));
+	CHECK_EQ(vq.chain.head, head[3]);
+	CHECK(!virtq_pop(&vq, &vq.chain));
+	for (unsigned i = 0; i < 4; i++)
+		if (i != 1)
+			virtq_push(&vq, (uint16_t)head[i], 8);
+	virtq_flush(&vq);
+	CHECK_EQ(ring.used->idx, 4);
+	CHECK_EQ(add(), 8);
+	CHECK(virtq_pop(&vq, &vq.chain));
+	CHECK_EQ(broken, 0);
+}
+
+TEST(a_carried_chain_is_given_back)
+{
+	up(16, false);
+	unsigned first = add(), second = add();
+
+	CHECK(virtq_pop(&vq, &vq.chain) && virtq_pop(&vq, &vq.chain));
+	again();
+	CHECK(virtq_pop(&vq, &vq.chain));
+	virtq_unpop(&vq, &vq.chain);
+	CHECK_EQ(vq.st.last_avail, 2);		/* the ring's own index has not moved */
+	CHECK(virtq_pop(&vq, &vq.chain));
+	CHECK_EQ(vq.chain.head, first);
+	CHECK(virtq_pop(&vq, &vq.chain));
+	CHECK_EQ(vq.chain.head, second);
+	virtq_push(&vq, (uint16_t)first, 0);
+	/* The driver uses the same descriptors again: now a chain of the ring, and given back as one. */
+	ring_offer(&ring, first);
+	CHECK(virtq_pop(&vq, &vq.chain));
+	virtq_unpop(&vq, &vq.chain);
+	CHECK_EQ(vq.st.last_avail, 2);
+	CHECK(virtq_pop(&vq, &vq.chain));
+	CHECK_EQ(vq.chain.head, first);
+	CHECK_EQ(broken, 0);
+}
+
+TEST(a_carried_chain_is_checked_anew)
+{
+	up(16, false);
+	unsigned head = add();
+
+	CHECK(virtq_pop(&vq, &vq.chain));
+	ring.desc[head].addr = 8;
+	again();
+	violates("outside guest RAM");
+}
+
+TEST(a_held_queue_hands_out_nothing)
+{
+	up(16, false);
+	add();
+	add();
+	CHECK(virtq_pop(&vq, &vq.chain));
+	virtq_hold(&vq);
+	CHECK(!virtq_pop(&vq, &vq.chain));
+	CHECK(!virtq_kicks_on(&vq));
+	virtq_push(&vq, vq.chain.head, 0);	/* but takes back */
+	virtq_flush(&vq);
+	CHECK_EQ(ring.used->idx, 1);
+	again();
+	CHECK(virtq_pop(&vq, &vq.chain));
+	CHECK(!virtq_pop(&vq, &vq.chain));
+}
+
+TEST(rings_that_a_loaded_state_must_not_have)
+{
+	struct virtq_state st;
+
+	up(16, false);
+	CHECK(!virtq_rings_bad(&vq.st));
+	st = vq.st;
+	st.avail++;
+	CHECK(virtq_rings_bad(&st));
+	st = vq.st;
+	st.used = 16;
+	CHECK(virtq_rings_bad(&st));
+	st = vq.st;
+	st.last_avail = 1;		/* ahead of the guest's index */
+	CHECK(virtq_rings_bad(&st));
+}
+
 TEST_MAIN
