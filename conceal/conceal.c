@@ -225,10 +225,14 @@ static void make_net(struct hw_dev *dev, const struct config_rule *rule)
 	    !find_place(dev->pci, &place, rule && rule->modern_only, VIRTIO_BAR0_SIZE_NET))
 		return;
 	const char *name = next_name("net", nnet);
-	if (!virtio_net_new(name, &conf, &place)) {
+	struct virtio_dev *twin = virtio_net_new(name, &conf, &place);
+
+	if (!twin) {
 		disconnect_intx(&place);
 		return;
 	}
+	if (IS_ENABLED(CONFIG_STATE))
+		virtio_net_keep(twin);
 	nnet++;
 	remember_twin(&place);
 	log_info("%s: virtio-net at " PCI_FMT " for %s%s", name, PCI_ARGS(place.bdf), dev->name,
@@ -257,10 +261,14 @@ static void make_blk(struct hw_dev *dev, unsigned n)
 	    !find_place(dev->pci, &place, rule && rule->modern_only, VIRTIO_BAR0_SIZE_BLK))
 		return;
 	const char *name = next_name("blk", nblk);
-	if (!virtio_blk_new(name, &conf, &place)) {
+	struct virtio_dev *twin = virtio_blk_new(name, &conf, &place);
+
+	if (!twin) {
 		disconnect_intx(&place);
 		return;
 	}
+	if (IS_ENABLED(CONFIG_STATE))
+		virtio_blk_keep(twin);
 	nblk++;
 	remember_twin(&place);
 	bootdisk_add(disk, place.bdf, conf.writable, own);

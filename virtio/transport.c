@@ -50,7 +50,7 @@ void virtio_intx_update(struct virtio_dev *dev)
 		dev->intx(dev->intx_ctx, state);
 }
 
-static void device_interrupt(struct virtio_dev *dev, uint16_t vector, uint8_t isr)
+void virtio_interrupt(struct virtio_dev *dev, uint16_t vector, uint8_t isr)
 {
 	if (virtio_msix_on(dev)) {
 		virtio_msix_raise(dev, vector);
@@ -74,13 +74,13 @@ uint8_t virtio_isr_read(struct virtio_dev *dev)
 
 static void queue_interrupt(struct virtq *q)
 {
-	device_interrupt(q->dev, q->st.vector, VIRTIO_ISR_QUEUE);
+	virtio_interrupt(q->dev, q->st.vector, VIRTIO_ISR_QUEUE);
 }
 
 static void config_interrupt(struct virtio_dev *dev)
 {
 	dev->cnt_config_interrupts++;
-	device_interrupt(dev, dev->st.config_vector, VIRTIO_ISR_CONFIG);
+	virtio_interrupt(dev, dev->st.config_vector, VIRTIO_ISR_CONFIG);
 }
 
 void virtio_config_changed(struct virtio_dev *dev)
@@ -149,8 +149,7 @@ static bool queue_start(struct virtio_dev *dev, struct virtq *q)
 	return virtq_start(q, virtio_has(dev, VIRTIO_F_EVENT_IDX));
 }
 
-/* DRIVER_OK: start the device, then serve every queue: the driver may have kicked before. */
-static void device_start(struct virtio_dev *dev)
+void virtio_start(struct virtio_dev *dev)
 {
 	unsigned n = dev->type->nqueues;
 
@@ -174,6 +173,7 @@ static void reset_done(struct virtio_dev *dev)
 	/* Doorbell NMIs may still be on their way for work that the stop has discarded. */
 	doorbell_credit(dev->owner, 2);
 	dev->resetting = false;
+	dev->resting = false;
 	dev->broken = false;
 	st->driver_features = st->refused = 0;
 	st->device_select = st->driver_select = 0;
@@ -199,12 +199,12 @@ static void reset_begin(struct virtio_dev *dev, bool patient)
 	bool was_running = dev->st.running;
 
 	dev->cnt_resets++;
-	if (was_running)
+	if (was_running && !dev->resting)
 		dev->type->stop(dev, patient);
 	dev->st.running = false;
 	for (unsigned i = 0; i < dev->type->nqueues; i++)
 		dev->vq[i].live = false;
-	dev->resetting = patient && was_running && !device_stopped(dev);
+	dev->resetting = patient && was_running && !dev->resting && !device_stopped(dev);
 	if (!dev->resetting)
 		reset_done(dev);
 }
@@ -268,7 +268,7 @@ void virtio_status_set(struct virtio_dev *dev, uint8_t v, bool patient)
 	}
 	st->status = v | (st->status & VIRTIO_STATUS_NEEDS_RESET);
 	if ((v & VIRTIO_STATUS_DRIVER_OK) && !st->running && !dev->broken)
-		device_start(dev);
+		virtio_start(dev);
 }
 
 /* --- queues --- */
@@ -323,7 +323,7 @@ static void start_early(struct virtio_dev *dev, unsigned index)
 
 	if ((dev->type->early & BIT(index)) && dev->vq[index].st.enabled && st->status && !st->running && !dev->broken &&
 	    !dev->resetting)
-		device_start(dev);
+		virtio_start(dev);
 }
 
 /* As owner: run each kicked queue once, no matter how many kicks came. */
@@ -378,54 +378,6 @@ void virtio_config_write(struct virtio_dev *dev, uint32_t off, unsigned width, u
 {
 	if (off < dev->type->cfg_len)
 		dev->type->config_write(dev, off, width, v);
-}
-
-/* --- snapshot --- */
-
-void virtio_save(const struct virtio_dev *dev, struct virtio_image *out)
-{
-	memset(out, 0, sizeof(*out));
-	out->version = VIRTIO_IMAGE_VERSION;
-	out->id = dev->type->id;
-	out->nqueues = (uint16_t)dev->type->nqueues;
-	out->dev = dev->st;
-	for (unsigned i = 0; i < dev->type->nqueues; i++)
-		out->q[i] = dev->vq[i].st;
-	if (dev->type_state)
-		memcpy(out->type, dev->type_state, dev->type_state_size);
-}
-
-static bool image_sane(const struct virtio_dev *dev, const struct virtio_image *in)
-{
-	if (in->version != VIRTIO_IMAGE_VERSION || in->id != dev->type->id || in->nqueues != dev->type->nqueues)
-		return false;
-	if (in->dev.driver_features & ~dev->offered)
-		return false;
-	for (unsigned i = 0; i < in->nqueues; i++) {
-		uint16_t size = in->q[i].size;
-
-		if (!size || size > VIRTQ_MAX_SIZE || (size & (size - 1)))
-			return false;
-	}
-	return true;
-}
-
-int virtio_load(struct virtio_dev *dev, const struct virtio_image *in)
-{
-	if (!image_sane(dev, in))
-		return -ERR_INVAL;
-	virtio_reset(dev);
-	dev->st = in->dev;
-	dev->st.running = false;
-	for (unsigned i = 0; i < dev->type->nqueues; i++)
-		dev->vq[i].st = in->q[i];
-	if (dev->type_state)
-		memcpy(dev->type_state, in->type, dev->type_state_size);
-	virtio_pci_place(dev);
-	virtio_intx_update(dev);
-	if (in->dev.running)
-		device_start(dev);
-	return 0;
 }
 
 /* --- start --- */

@@ -6,6 +6,7 @@
  *   legacy.c      the registers in BAR0             modern.c   the registers in BAR4
  *   msix.c        table and pending bits in BAR1    pci_config.c   the configuration space, and where the BARs lie
  *
+ *   state.c       the state as plain data, for snapshot and migration
  *   access.c      takes the controller's ownership for each access except kicks
  *
  * Registers tolerate sloppy drivers (docs/guests.md): an access of any width goes to the register at its first byte, as on the
@@ -17,6 +18,7 @@
 #include <veneer/io.h>
 #include <veneer/owner.h>
 #include <veneer/pci.h>
+#include <veneer/state.h>
 #include <veneer/types.h>
 #include <veneer/virtio.h>
 #include "queue.h"
@@ -104,8 +106,10 @@ struct virtio_dev {
 	uint64_t offered;		/* features; only legacy offers ANY_LAYOUT, only modern VERSION_1 */
 	struct virtio_state st;
 	struct virtq *vq;		/* type->nqueues of them */
-	void *type_state;		/* the part of a snapshot that the type saves: plain data, may be NULL */
-	uint32_t type_state_size;	/* <= VIRTIO_TYPE_STATE_MAX */
+	void *type_state;		/* the part of a snapshot that the type saves: plain data */
+	const struct virtio_state_ops *state;	/* NULL: not in CONFIG_STATE's build */
+	struct state_part part;
+	bool resting;			/* virtio_rest(): the hardware is stopped although st.running is set */
 	bool resetting;			/* resetting: the status stays nonzero until stopped() returns true */
 	bool broken;			/* after a violation: no queue is served until the guest resets the device */
 	enum intx_state intx_state;
@@ -166,6 +170,12 @@ uint8_t virtio_isr_read(struct virtio_dev *dev);
 uint32_t virtio_config_read(struct virtio_dev *dev, uint32_t off, unsigned width);
 void virtio_config_write(struct virtio_dev *dev, uint32_t off, unsigned width, uint32_t v);
 void virtio_reset(struct virtio_dev *dev);
+
+/* DRIVER_OK, or the same again after a halt: start the device, then serve every queue: the driver may have kicked before. */
+void virtio_start(struct virtio_dev *dev);
+
+/* Interrupt the guest: by message @vector, or by the line and these bits of ISR. */
+void virtio_interrupt(struct virtio_dev *dev, uint16_t vector, uint8_t isr);
 
 /* Update the INTx line; call after a change of ISR, MSI enable, MSI-X enable or the command register. */
 void virtio_intx_update(struct virtio_dev *dev);
@@ -240,10 +250,10 @@ extern const struct trap_ops virtio_legacy_ops;
 extern const struct trap_ops virtio_modern_ops;
 
 /*
- * Save a device's state as one piece of plain data, for snapshot and migration.  The caller first lets the requests in flight
- * complete, or gives them up: the queues name their heads as busy, so that whoever loads the state can submit them again.
+ * The state of a device as one piece of plain data, for snapshot and migration (state.c, CONFIG_STATE; docs/state-format.md).
+ * All of this is called with ownership of the controller.
  */
-#define VIRTIO_IMAGE_VERSION	1u
+#define VIRTIO_IMAGE_VERSION	2u
 
 struct virtio_image {
 	uint32_t version;
@@ -254,9 +264,49 @@ struct virtio_image {
 	uint8_t type[VIRTIO_TYPE_STATE_MAX];
 };
 
+/* What a device's type adds; the type's file state.c has it. */
+struct virtio_state_ops {
+	uint32_t size;			/* of the type's plain data at dev->type_state, <= VIRTIO_TYPE_STATE_MAX */
+
+	/*
+	 * At first and after each poll: hold the queues whose requests are to come to an end, and start what has to end with
+	 * these.
+	 */
+	void (*drain)(struct virtio_dev *dev);
+
+	/* Poll the controller.  Returns what hw_dev_ops.poll() returned. */
+	unsigned (*poll)(struct virtio_dev *dev);
+
+	/* Stop all DMA.  Push the chains that must not be served twice; all others stay busy, and are served again. */
+	void (*halt)(struct virtio_dev *dev);
+
+	/* NULL, or what in the image is impossible for this device.  Changes nothing. */
+	const char *(*check)(const struct virtio_dev *dev, const struct virtio_image *in);
+};
+
+/*
+ * Bring the device to rest: requests and frames in flight get @us microseconds to end, then DMA is stopped.  The queues are
+ * dead and the busy heads name what has not ended, until virtio_go_on() or a reset by the guest.  A reset that is pending is
+ * finished.
+ */
+void virtio_rest(struct virtio_dev *dev, uint32_t us);
+
+/* Save the state of a device at rest, or one that does not run. */
 void virtio_save(const struct virtio_dev *dev, struct virtio_image *out);
 
-/* Load into a device that has been reset, and call the type's start().  -ERR_INVAL if the state is another type's. */
-int virtio_load(struct virtio_dev *dev, const struct virtio_image *in);
+/* NULL, or why virtio_load() must not be called.  Looks at the guest's memory, which has to be loaded before. */
+const char *virtio_image_bad(const struct virtio_dev *dev, const struct virtio_image *in);
+
+/* Load an image that is not bad into a device at rest, which stays at rest.  virtio_save() then gives the same image. */
+void virtio_load(struct virtio_dev *dev, const struct virtio_image *in);
+
+/*
+ * Go on, as the state says: start the hardware, run each queue, busy heads first, poll the controller, and interrupt once for
+ * each queue and for the configuration if that has changed (the link).
+ */
+void virtio_go_on(struct virtio_dev *dev);
+
+/* For the types: make @dev a part of <veneer/state.h>.  Start only. */
+void virtio_keep(struct virtio_dev *dev, const struct virtio_state_ops *ops);
 
 #endif

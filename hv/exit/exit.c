@@ -20,6 +20,7 @@
 #include "hv/irq/intx.h"
 #include "hv/lib/logring.h"
 #include "hv/mem/segment.h"
+#include "hv/state/state.h"
 #include "hv/x86.h"
 
 #define HYPERCALL_ABI	1
@@ -241,6 +242,8 @@ void exit_run_guest(void)
 	segment_drop(smp_flush_host);
 	log_guest_runs();
 	register_counters();
+	if (IS_ENABLED(CONFIG_STATE_TEST))
+		state_test_start();
 	exit_loop();
 }
 
@@ -269,5 +272,7 @@ void exit_loop(void)
 		clock_check(x.kind == EXIT_INTR || x.kind == EXIT_CLOCK);
 		if (c->sent_interrupt)
 			take_own_interrupt(c);
+		if (IS_ENABLED(CONFIG_STATE_TEST))
+			state_test();
 	}
 }

@@ -171,6 +171,6 @@ static void make(uint32_t caps)
 }
 
 #define NO_EVENT	(~0ull & ~VIRTIO_F_EVENT_IDX)
-static void up(uint32_t caps) { make(caps); modern_up(rings, 3, NO_EVENT, 64); }
+static inline void up(uint32_t caps) { make(caps); modern_up(rings, 3, NO_EVENT, 64); }
 
 #endif

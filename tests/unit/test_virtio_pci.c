@@ -792,32 +792,4 @@ TEST(config_writes)
 	CHECK(common(COMMON_GENERATION, 1) != g);
 }
 
-TEST(saved_and_loaded)
-{
-	struct virtio_image image;
-
-	make(false);
-	modern_up(rings, 2, ~0ull & ~VIRTIO_F_EVENT_IDX, 16);
-	for (unsigned i = 0; i < 5; i++) {
-		offer(&rings[0]);
-		modern_kick(0);
-	}
-	virtio_save(&dev, &image);
-	make(false);
-	image.version++;
-	CHECK_EQ(virtio_load(&dev, &image), -ERR_INVAL);
-	image.version--;
-	image.q[0].size = 3;
-	CHECK_EQ(virtio_load(&dev, &image), -ERR_INVAL);
-	image.q[0].size = 16;
-	CHECK_EQ(virtio_load(&dev, &image), 0);
-	CHECK_EQ(starts, 1);
-	CHECK_EQ(modern_status(), 15);
-	CHECK_EQ(rings[0].used->idx, 5);
-	offer(&rings[0]);
-	modern_kick(0);
-	CHECK_EQ(rings[0].used->idx, 6);
-	CHECK_EQ(dev.broken, false);
-}
-
 TEST_MAIN

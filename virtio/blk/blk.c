@@ -24,7 +24,7 @@ static uint32_t blocks_to_sectors(const struct vblk *vb, uint64_t blocks)
 
 static void show_writeback(struct vblk *vb)
 {
-	blkcfg_put(vb, BLKCFG_WRITEBACK, 1, vb->disk->flush && vb->disk->write_cache && !vb->write_through);
+	blkcfg_put(vb, BLKCFG_WRITEBACK, 1, vb->disk->flush && vb->disk->write_cache && !vb->st.write_through);
 }
 
 /*
@@ -38,9 +38,9 @@ static int vblk_start(struct virtio_dev *dev)
 
 	vblk_forget(vb);
 	if (!virtio_has(dev, VIRTIO_BLK_F_FLUSH))
-		vb->write_through = vb->disk->flush && vb->disk->write_cache && vb->writable;
+		vb->st.write_through = vb->disk->flush && vb->disk->write_cache && vb->writable;
 	else if (!virtio_has(dev, VIRTIO_BLK_F_CONFIG_WCE))
-		vb->write_through = false;
+		vb->st.write_through = false;
 	show_writeback(vb);
 	return 0;
 }
@@ -63,7 +63,7 @@ static void vblk_reset(struct virtio_dev *dev)
 {
 	struct vblk *vb = to_vblk(dev);
 
-	vb->write_through = false;
+	vb->st.write_through = false;
 	show_writeback(vb);
 }
 
@@ -79,13 +79,13 @@ static void vblk_kicked(struct virtio_dev *dev, unsigned q)
 static void vblk_config_write(struct virtio_dev *dev, uint32_t off, unsigned width, uint32_t v)
 {
 	struct vblk *vb = to_vblk(dev);
-	bool was = vb->write_through;
+	bool was = vb->st.write_through;
 
 	if (off != BLKCFG_WRITEBACK || !virtio_has(dev, VIRTIO_BLK_F_CONFIG_WCE))
 		return;
-	vb->write_through = !(v & 0xff);
+	vb->st.write_through = !(v & 0xff);
 	show_writeback(vb);
-	if (vb->write_through && !was && vb->disk->write_cache && vb->cached && dev->st.running) {
+	if (vb->st.write_through && !was && vb->disk->write_cache && vb->st.cached && dev->st.running) {
 		vb->flush_due = true;
 		vblk_run(vb);
 	}
@@ -198,6 +198,7 @@ static void blk_setup(struct vblk *vb, const struct virtio_blk_conf *conf)
 	vb->sector_shift = (unsigned)__builtin_ctz(vb->sector_blocks);
 	vb->dev.type = &blk_type;
 	vb->dev.vq = &vb->vq;
+	vb->dev.type_state = &vb->st;
 	vb->dev.offered = blk_features(vb);
 	vblk_forget(vb);
 	blkcfg_fill(vb);

@@ -34,11 +34,18 @@ struct vblk_list {
 	struct vblk_req **end;
 };
 
+/* Plain data, part of a snapshot. */
+struct vblk_state {
+	uint8_t write_through;	/* a write completes only when it is on stable media: a flush follows each batch of writes */
+	uint8_t cached;		/* completed writes exist that no flush was sent for */
+	uint8_t pad[6];
+};
+
 struct vblk {
 	struct virtio_dev dev;
 	struct disk *disk;
+	struct vblk_state st;
 	bool writable;
-	bool write_through;	/* a write completes only when it is on stable media: a flush follows each batch of writes */
 	bool running;		/* set while the ring is served: the disk may call back from inside */
 	bool clock_held;
 	unsigned inflight;
@@ -53,8 +60,7 @@ struct vblk {
 	struct vblk_list unstable, flushing;
 	struct disk_req flush;
 	bool flush_busy;
-	bool flush_due;		/* a flush is due for completed writes, because the cache mode changed */
-	bool cached;		/* completed writes exist that no flush was sent for */
+	bool flush_due;		/* a flush is due for completed writes, because the cache mode changed or a halt comes */
 
 	uint64_t cnt_reads, cnt_writes, cnt_flushes, cnt_other, cnt_errors;
 	struct virtq vq;

@@ -75,12 +75,12 @@ static void request_done(struct disk_req *d, int err)
 	struct vblk_req *r = container_of(d, struct vblk_req, disk);
 	bool changes = d->op == DISK_WRITE || d->op == DISK_WRITE_ZEROES || d->op == DISK_DISCARD;
 
-	if (!err && changes && r->vb->write_through) {
+	if (!err && changes && r->vb->st.write_through) {
 		vblk_list_add(&r->vb->unstable, r);
 		return;
 	}
 	if (changes || (d->op == DISK_FLUSH && err))
-		r->vb->cached = true;
+		r->vb->st.cached = true;
 	request_finish(r, err);
 }
 
@@ -92,7 +92,7 @@ static void flush_done(struct disk_req *d, int err)
 	list_init(&vb->flushing);
 	vb->flush_busy = false;
 	if (err)
-		vb->cached = true;
+		vb->st.cached = true;
 	for (; r; r = next) {
 		next = r->next;
 		request_finish(r, err);
@@ -109,7 +109,8 @@ static bool make_stable(struct vblk *vb)
 		vb->flushing.first = vb->unstable.first;
 		vb->flushing.end = vb->unstable.end;
 		list_init(&vb->unstable);
-		vb->flush_due = vb->cached = false;
+		vb->flush_due = false;
+		vb->st.cached = false;
 		vb->flush_busy = true;
 		disk_work_begun(vb);
 		vb->flush = (struct disk_req){ .op = DISK_FLUSH, .done = flush_done };
@@ -162,7 +163,7 @@ static int request_flush(struct vblk *vb, struct vblk_req *r)
 		return 0;
 	}
 	r->disk.op = DISK_FLUSH;
-	vb->cached = false;
+	vb->st.cached = false;
 	disk_submit(vb->disk, 0, &r->disk);
 	return 0;
 }

@@ -11,8 +11,11 @@
  */
 void vnet_filter_reset(struct vnet *vn)
 {
-	memset(&vn->st, 0, sizeof(vn->st));
-	memcpy(vn->st.mac, vn->default_mac, sizeof(vn->st.mac));
+	struct vnet_state fresh = { 0 };
+
+	memcpy(fresh.default_mac, vn->st.default_mac, sizeof(fresh.default_mac));
+	memcpy(fresh.mac, vn->st.default_mac, sizeof(fresh.mac));
+	vn->st = fresh;
 	memcpy(vn->dev.st.cfg + NETCFG_MAC, vn->st.mac, sizeof(vn->st.mac));
 	vn->st.promisc = 1;
 	vn->soft_filter = false;

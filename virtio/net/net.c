@@ -53,7 +53,7 @@ static const struct nic_client_ops client_ops = {
 	.link_changed = link_changed,
 };
 
-static void frames_forget(struct vnet *vn)
+void vnet_frames_forget(struct vnet *vn)
 {
 	vn->tx_inflight = 0;
 	vn->rx_posted = 0;
@@ -71,7 +71,7 @@ static int vnet_start(struct virtio_dev *dev)
 	vn->tx_csum = virtio_has(dev, VIRTIO_NET_F_CSUM);
 	vn->rx_csum = virtio_has(dev, VIRTIO_NET_F_GUEST_CSUM);
 	vn->rx_low = MAX(MIN(nic->rx_slots, vn->vq[VNET_RX].st.size) / 2, 1u);
-	frames_forget(vn);
+	vnet_frames_forget(vn);
 	nic_set_mac(nic, vn->st.mac);
 	vnet_filter_apply(vn);
 	read_link(vn);
@@ -83,7 +83,7 @@ static void vnet_stop(struct virtio_dev *dev, bool patient)
 	struct vnet *vn = to_vnet(dev);
 
 	nic_stop(vn->nic);
-	frames_forget(vn);
+	vnet_frames_forget(vn);
 }
 
 static void vnet_reset(struct virtio_dev *dev)
@@ -190,12 +190,11 @@ static void net_setup(struct vnet *vn, const struct virtio_net_conf *conf)
 	uint8_t *cfg = vn->dev.st.cfg;
 
 	vn->nic = conf->nic;
-	memcpy(vn->default_mac, conf->mac ? conf->mac : conf->nic->mac, sizeof(vn->default_mac));
+	memcpy(vn->st.default_mac, conf->mac ? conf->mac : conf->nic->mac, sizeof(vn->st.default_mac));
 	vn->dev.type = &net_type;
 	vn->dev.vq = vn->vq;
 	vn->dev.offered = net_features(conf->nic);
 	vn->dev.type_state = &vn->st;
-	vn->dev.type_state_size = sizeof(vn->st);
 	bytes_set(cfg, NETCFG_SIZE, NETCFG_MAX_PAIRS, 2, 1);
 	bytes_set(cfg, NETCFG_SIZE, NETCFG_MTU, 2, MTU);
 }

@@ -22,13 +22,13 @@ enum { VNET_RX, VNET_TX, VNET_CTRL, VNET_QUEUES };
 
 /* The receive filter, set by control commands: plain data, part of a snapshot. */
 struct vnet_state {
+	uint8_t default_mac[6];		/* after a reset */
 	uint8_t mac[6];
 	uint8_t promisc, allmulti, alluni, nomulti, nouni, nobcast;
 	uint8_t mac_overflow, mcast_overflow;	/* the driver named more than the tables hold */
 	uint8_t nmac, nmcast;
 	uint8_t macs[NIC_MAX_MACS][6];
 	uint8_t mcast[VNET_MCAST_MAX][6];
-	uint8_t pad[2];
 	uint32_t vlan[4096 / 32];
 };
 _Static_assert(sizeof(struct vnet_state) <= VIRTIO_TYPE_STATE_MAX, "must fit into an image");
@@ -69,7 +69,6 @@ struct vnet {
 	struct virtio_dev dev;
 	struct nic *nic;
 	struct vnet_state st;
-	uint8_t default_mac[6];
 	uint32_t hdr_len;		/* by the features accepted at DRIVER_OK */
 	bool tx_csum, rx_csum;
 	bool soft_filter;		/* the filter drops some frames in software */
@@ -96,6 +95,9 @@ static inline struct vnet *to_vnet(struct virtio_dev *dev)
 }
 
 void vnet_pool_reset(struct vnet_pool *p, unsigned n);
+
+/* Forget all frames and buffers that the NIC had, after its stop. */
+void vnet_frames_forget(struct vnet *vn);
 
 /* A buffer's index, or -1. */
 static inline int vnet_pool_get(struct vnet_pool *p)

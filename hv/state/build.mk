@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: BSD-2-Clause
+obj-$(CONFIG_STATE) += hv/state/state.o
+obj-$(CONFIG_STATE_TEST) += hv/state/hook.o

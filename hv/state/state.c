@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The list of the parts that have state, and the format around their data (docs/state-format.md): sections, versions, checksum.
+ * What a section's data mean is its part's.
+ */
+#include <veneer/err.h>
+#include <veneer/log.h>
+#include <veneer/mem.h>
+#include <veneer/owner.h>
+#include <veneer/string.h>
+#include "hv/state/format.h"
+#include "hv/state/state.h"
+
+static struct state_part *first, **end = &first;
+
+void state_add(struct state_part *part)
+{
+	part->next = NULL;
+	*end = part;
+	end = &part->next;
+	segment_use(state_save);
+}
+
+static void part_enter(const struct state_part *p)
+{
+	if (p->owner)
+		owner_acquire(p->owner);
+}
+
+static void part_leave(const struct state_part *p)
+{
+	if (p->owner)
+		owner_release(p->owner);
+}
+
+void state_rest(uint32_t us)
+{
+	for (const struct state_part *p = first; p; p = p->next) {
+		part_enter(p);
+		p->rest(p->ctx, us);
+		part_leave(p);
+	}
+}
+
+void state_go_on(void)
+{
+	for (const struct state_part *p = first; p; p = p->next) {
+		part_enter(p);
+		p->go_on(p->ctx);
+		part_leave(p);
+	}
+}
+
+/* --- the checksum: CRC-32 of IEEE 802.3, by half bytes --- */
+
+static uint32_t crc_add(uint32_t crc, const void *data, uint64_t n)
+{
+	static const uint32_t table[16] = {
+		0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
+		0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
+	};
+
+	for (const uint8_t *p = data; n; n--, p++) {
+		crc = table[(crc ^ *p) & 15] ^ crc >> 4;
+		crc = table[(crc ^ (*p >> 4)) & 15] ^ crc >> 4;
+	}
+	return crc;
+}
+
+static uint32_t state_crc(const struct state_header *h, uint64_t len)
+{
+	struct state_header head = *h;
+
+	head.crc = 0;
+	return ~crc_add(crc_add(~0u, &head, sizeof(head)), h + 1, len - sizeof(head));
+}
+
+/* --- save --- */
+
+static uint64_t section_size(uint64_t data)
+{
+	return sizeof(struct state_section) + ALIGN_UP(data, (uint64_t)STATE_ALIGN);
+}
+
+uint64_t state_size(void)
+{
+	uint64_t sum = sizeof(struct state_header);
+
+	for (const struct state_part *p = first; p; p = p->next)
+		sum += section_size(p->size);
+	return sum;
+}
+
+static void section_save(const struct state_part *p, struct state_section *s)
+{
+	uint8_t *data = (uint8_t *)(s + 1);
+
+	memset(s, 0, section_size(p->size));
+	memcpy(s->name, p->name, strnlen(p->name, sizeof(s->name) - 1));
+	s->version = p->version;
+	s->flags = STATE_NEEDED;
+	s->length = p->size;
+	part_enter(p);
+	p->save(p->ctx, data);
+	part_leave(p);
+}
+
+void state_save(void *to)
+{
+	struct state_header *h = to;
+	uint8_t *at = (uint8_t *)(h + 1);
+
+	*h = (struct state_header){ .magic = STATE_MAGIC, .version = STATE_VERSION, .arch = STATE_X86_64 };
+	for (const struct state_part *p = first; p; p = p->next) {
+		section_save(p, (struct state_section *)(void *)at);
+		at += section_size(p->size);
+		h->sections++;
+	}
+	h->length = (uint64_t)(at - (uint8_t *)to);
+	h->crc = state_crc(h, h->length);
+}
+
+/* --- load --- */
+
+static int header_check(const struct state_header *h, uint64_t len)
+{
+	const char *why = NULL;
+
+	if (len < sizeof(*h) || h->magic != STATE_MAGIC)
+		why = "not a saved state";
+	else if (h->version != STATE_VERSION || h->arch != STATE_X86_64)
+		why = "of an unknown version or architecture";
+	else if (h->length != len || len % STATE_ALIGN)
+		why = "cut off";
+	else if (h->crc != state_crc(h, len))
+		why = "damaged: the checksum differs";
+	if (!why)
+		return 0;
+	log_err("state: refused: %s", why);
+	return -ERR_INVAL;
+}
+
+static const struct state_part *part_of(const struct state_section *s)
+{
+	const struct state_part *p = first;
+
+	while (p && strcmp(p->name, s->name))
+		p = p->next;
+	return p;
+}
+
+/* NULL, or what is wrong with a section that ends within the @left bytes from @s on. */
+static const char *section_check(const struct state_section *s, uint64_t left)
+{
+	const uint8_t *data = (const uint8_t *)(s + 1);
+	const struct state_part *p;
+
+	for (uint64_t i = strnlen(s->name, sizeof(s->name)); i < sizeof(s->name); i++)
+		if (s->name[i])
+			return "its name is not ended by zeros";
+	if ((s->flags & ~STATE_NEEDED) || s->reserved)
+		return "unknown flags";
+	for (uint64_t i = s->length; i < left - sizeof(*s) && i % STATE_ALIGN; i++)
+		if (data[i])
+			return "bytes that are not in use";
+	p = part_of(s);
+	if (!p)
+		return s->flags & STATE_NEEDED ? "this machine has no such device" : NULL;
+	if (s->version != p->version)
+		return "an unknown version";
+	if (s->length != p->size)
+		return "an impossible length";
+	part_enter(p);
+	const char *why = p->bad(p->ctx, data);
+	part_leave(p);
+	return why;
+}
+
+/* The section at @at, of @left bytes; NULL if the bytes hold none. */
+static const struct state_section *section_at(const uint8_t *at, uint64_t left)
+{
+	const struct state_section *s = (const void *)at;
+
+	if (left < sizeof(*s) || s->length > left - sizeof(*s) || section_size(s->length) > left ||
+	    strnlen(s->name, sizeof(s->name)) == sizeof(s->name))
+		return NULL;
+	return s;
+}
+
+/* Look for @p's section once: each part needs exactly one. */
+static const struct state_section *section_of(const struct state_part *p, const struct state_header *h)
+{
+	const uint8_t *at = (const uint8_t *)(h + 1);
+	const struct state_section *s, *found = NULL;
+
+	for (unsigned i = 0; i < h->sections; i++, at += section_size(s->length)) {
+		s = (const void *)at;
+		if (strcmp(s->name, p->name))
+			continue;
+		if (found)
+			return NULL;
+		found = s;
+	}
+	return found;
+}
+
+static int sections_check(const struct state_header *h)
+{
+	const uint8_t *at = (const uint8_t *)(h + 1), *stop = (const uint8_t *)h + h->length;
+
+	for (unsigned i = 0; i < h->sections; i++) {
+		const struct state_section *s = section_at(at, (uint64_t)(stop - at));
+		const char *why = s ? section_check(s, (uint64_t)(stop - at)) : NULL;
+
+		if (!s || why) {
+			log_err("state: refused: section %u%s%s: %s", i, s ? ", " : "", s ? s->name : "",
+				why ?: "longer than the state");
+			return -ERR_INVAL;
+		}
+		at += section_size(s->length);
+	}
+	if (at != stop) {
+		log_err("state: refused: bytes behind its last section");
+		return -ERR_INVAL;
+	}
+	for (const struct state_part *p = first; p; p = p->next)
+		if (!section_of(p, h)) {
+			log_err("state: refused: it has no section %s, or two", p->name);
+			return -ERR_INVAL;
+		}
+	return 0;
+}
+
+int state_load(const void *from, uint64_t len)
+{
+	const struct state_header *h = from;
+	int err = header_check(h, len) ?: sections_check(h);
+
+	for (const struct state_part *p = err ? NULL : first; p; p = p->next) {
+		part_enter(p);
+		p->load(p->ctx, section_of(p, h) + 1);
+		part_leave(p);
+	}
+	return err;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * All parts of <veneer/state.h> together, as one piece of data.
+ *
+ * Call with all other processors paused (guest_pause()) and without ownership of a controller.
+ */
+#ifndef HV_STATE_H
+#define HV_STATE_H
+
+#include <veneer/state.h>
+
+/* Bring all parts to rest, in @us microseconds for each; let them go on. */
+void state_rest(uint32_t us);
+void state_go_on(void);
+
+/* The bytes that state_save() writes. */
+uint64_t state_size(void);
+
+/* Save all parts, which are at rest, to state_size() bytes at @to, which is aligned to 16. */
+void state_save(void *to);
+
+/*
+ * Load all parts, which are at rest, from @len bytes at @from, which is aligned to 16.  0, or -ERR_INVAL with a log line that
+ * names what is wrong; nothing has changed then.
+ */
+int state_load(const void *from, uint64_t len);
+
+/* hook.c (CONFIG_STATE_TEST): in place of an entry of the guest, each CONFIG_STATE_TEST_EVERY exits: save, load, compare. */
+void state_test_start(void);
+void state_test(void);
+
+#endif

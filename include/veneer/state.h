@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The state of the machine as one piece of data (CONFIG_STATE; docs/state-format.md): each part of Veneer that holds some of
+ * the guest's machine saves and loads its own.
+ *
+ * The order for all parts together: guest_pause(); rest(); save(), or bad() and then load(); go_on(); guest_resume().  Between
+ * rest() and go_on() nothing of the part changes by itself, and nothing writes to the guest's memory.
+ */
+#ifndef VENEER_STATE_H
+#define VENEER_STATE_H
+
+#include <veneer/types.h>
+
+struct owner;
+
+struct state_part {
+	const char *name;		/* of the section: at most 15 characters, unlike all others */
+	uint16_t version;		/* of the section's data */
+	uint32_t size;			/* of the section's data */
+	struct owner *owner;		/* held in each of the calls; may be NULL */
+
+	/* Work in flight gets @us microseconds to end; what then remains becomes part of the state. */
+	void (*rest)(void *ctx, uint32_t us);
+
+	/* Write size bytes.  Equal states give equal bytes. */
+	void (*save)(void *ctx, void *to);
+
+	/* NULL, or why load() cannot take these size bytes, which may be anything.  Changes nothing. */
+	const char *(*bad)(void *ctx, const void *from);
+
+	/* Take bytes that are not bad.  Cannot fail; save() gives them back. */
+	void (*load)(void *ctx, const void *from);
+
+	/* Let the part work again, as its state says. */
+	void (*go_on)(void *ctx);
+
+	void *ctx;
+	struct state_part *next;	/* for hv/state */
+};
+
+/* Add a part, which lives for ever.  Sections have the order of these calls.  Start only. */
+void state_add(struct state_part *part);
+
+#endif
