@@ -58,7 +58,7 @@ break_card() {
 # controller, half a second apart, and tell the guest by FILE, its last disk.
 fault() {
 	local name=$1 file=$2 line
-	guest_wait_for "^GUEST: waiting for $name" 300
+	guest_wait_for "^GUEST: waiting for $name" 900
 	for line in "${@:3}"; do
 		echo "$line" >control
 		sleep 0.5
@@ -70,7 +70,8 @@ fault() {
 warm_reboot() {
 	transfer 4
 	guest_start --kernel "$LINUX/vmlinuz" --initrd "$LINUX/initrd.gz" --config "$WRITABLE" --smp 2 --nic "$1" \
-		--cmdline "$LINUX_ARGS veneer.run=reboot veneer.cpus=2 $transfer" --disk ahci:disk,size=64M
+		--cmdline "$LINUX_ARGS veneer.run=reboot${NATIVE:+ veneer.native=1} veneer.cpus=2 $transfer" \
+		--disk ahci:disk,size=64M
 	guest_end
 	[ "$(reported 'download first')" = "$(sha_of "$HTTP_DIR/down")" ]
 	[ "$(reported 'download second')" = "$(sha_of "$HTTP_DIR/down")" ]

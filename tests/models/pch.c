@@ -10,7 +10,8 @@
 #include "igc.h"
 
 enum {
-	STRAP = 0x0c, FEXTNVM6 = 0x10, FEXTNVM4 = 0x24, FEXTNVM = 0x28, KMRN = 0x34, EXTCNF = 0xf00, H2ME = 0x5b50,
+	STRAP = 0x0c, FEXTNVM6 = 0x10, FEXTNVM4 = 0x24, FEXTNVM = 0x28, KMRN = 0x34, TIPG = 0x410,
+	EXTCNF = 0xf00, H2ME = 0x5b50,
 	FWSM = 0x5b54, SYNC = 0x5b5c, FFLT_DBG = 0x5f04, FLASH_I219 = 0xe000, FLASH_SIZE = 0x100,
 	/* in the flash's registers */
 	GFPREG = 0x00, HSFSTS = 0x04, FADDR = 0x08, FDATA = 0x10,
@@ -290,7 +291,41 @@ void pch_run(struct igc *c)
 
 /* --- errata --- */
 
-static const char *trouble(const struct igc *c)
+#define IPGT		0x3ffu		/* TIPG */
+#define RX_82579	0x3412u		/* EMI */
+#define RX_I217		0xb20cu
+#define GATE_PAGE	772u
+#define GATE		28u
+#define GATE_VALUE	0x7ffu
+#define CLK_REQ		0x0200u		/* beside K1 */
+#define DISTANCE_PAGE	776u
+#define DISTANCE	20u
+
+/* What public drivers set at each speed. */
+static const char *speed_trouble(struct igc *c)
+{
+	unsigned mbps = igc_speed(c), gate = pch_page(c, GATE_PAGE, GATE) & GATE_VALUE;
+	unsigned distance = pch_page(c, DISTANCE_PAGE, DISTANCE);
+	bool half = c->partner_half && mbps < 1000, slowest = half && mbps == 10, giga = mbps == 1000;
+	const uint16_t *rx = igc_mmd(c, IGC_EMI, c->chip->pch == PCH_82579 ? RX_82579 : RX_I217);
+	uint32_t gap = slowest ? 0xff : c->chip->pch >= PCH_I219 && !half && !giga ? 12 : 8;
+
+	if ((igc_get(c, TIPG) & IPGT) != gap)
+		return "another gap between frames than this speed wants";
+	if (!rx || *rx != !slowest)
+		return "another receive latency than this speed wants";
+	if (c->chip->pch < PCH_I217)
+		return NULL;
+	if (giga ? gate != 0xfa && gate != 0x1d5 : gate != 0x3e8)
+		return "another clock gate than this speed wants";
+	if (giga && !(pch_page(c, 770, 17) & CLK_REQ))
+		return "K1 without its clock request at 1000 Mb/s";
+	if (c->chip->pch >= PCH_I219 && (giga ? (distance >> 2 & 0x3ff) < 0x18 : distance != 0xc023))
+		return "another distance of pointers than this speed wants";
+	return NULL;
+}
+
+static const char *trouble(struct igc *c)
 {
 	if (c->chip->pch == PCH_82579 && pch_k1(c) && igc_speed(c) >= 100)
 		return "K1 on at 100 Mb/s or more, where an 82579 loses frames";
@@ -300,7 +335,7 @@ static const char *trouble(const struct igc *c)
 		return "K1 on at 1000 Mb/s without the clock request, where an I218 stops its DMA";
 	if (c->chip->pch == PCH_I219T && !(igc_get(c, FFLT_DBG) & DMA_CLK))
 		return "the DMA clock gated, when an I219 from (13) on loses frames";
-	return NULL;
+	return speed_trouble(c);
 }
 
 /* A driver may take its time after the link has come. */

@@ -58,6 +58,7 @@ bool pch_phy_awake(const struct igc *c);
 unsigned pch_most(const struct igc *c);			/* Mb/s that OEM bits leave */
 void pch_phy_reset(struct igc *c);
 void pch_phy_power(struct igc *c, bool on);
+uint16_t pch_page(const struct igc *c, unsigned number, unsigned reg);	/* a register of a page */
 bool pch_k1(const struct igc *c);			/* the idle state between MAC and PHY may be entered */
 
 #endif

@@ -50,16 +50,16 @@ static uint16_t *page(struct igc *c, unsigned number, unsigned reg)
 	return &c->pch.page[number - PCH_PAGE_FIRST][reg];
 }
 
-static uint16_t page_get(const struct igc *c, unsigned number, unsigned reg)
+uint16_t pch_page(const struct igc *c, unsigned number, unsigned reg)
 {
 	return c->pch.page[number - PCH_PAGE_FIRST][reg];
 }
 
-bool pch_k1(const struct igc *c) { return page_get(c, PM_PAGE, PM) & PM_K1; }
+bool pch_k1(const struct igc *c) { return pch_page(c, PM_PAGE, PM) & PM_K1; }
 
 unsigned pch_most(const struct igc *c)
 {
-	uint16_t oem = page_get(c, OEM_PAGE, OEM);
+	uint16_t oem = pch_page(c, OEM_PAGE, OEM);
 
 	return oem & OEM_10 ? 10 : oem & OEM_NO_1000 ? 100 : 1000;
 }
@@ -79,7 +79,7 @@ static bool reached(const struct igc *c)
 /* The PHY begins anew, and is not there for a while. */
 static void restart(struct igc *c, uint64_t us)
 {
-	uint16_t ulp = page_get(c, ULP_PAGE, ULP);
+	uint16_t ulp = pch_page(c, ULP_PAGE, ULP);
 
 	igc_phy_defaults(c);
 	memset(c->pch.page, 0, sizeof(c->pch.page));
@@ -98,7 +98,7 @@ void pch_phy_reset(struct igc *c)
 	if (c->pch.ulp && c->pch.ulp_ends)
 		c->pch.ulp = c->pch.smbus = c->pch.ulp_ends = false;
 	else if (c->pch.ulp)
-		c->pch.smbus = page_get(c, ULP_PAGE, ULP) & ULP_TO_SMBUS;
+		c->pch.smbus = pch_page(c, ULP_PAGE, ULP) & ULP_TO_SMBUS;
 	restart(c, RESET_US);
 	c->pch.phyra = true;
 	c->phy_resets++;

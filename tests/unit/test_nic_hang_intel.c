@@ -4,7 +4,8 @@
 /* sources: virtio/access.c tests/unit/host/twin.c hw/nic/nic.c */
 /* sources: hw/nic/intel/intel.c hw/nic/intel/intel_tx.c hw/nic/intel/intel_rx.c hw/nic/intel/intel_desc.c */
 /* sources: hw/nic/intel/intel_mac.c hw/nic/intel/intel_phy.c hw/nic/intel/e1000.c hw/nic/intel/e1000_pci.c */
-/* sources: hw/nic/intel/e1000e.c hw/nic/intel/pch.c hw/nic/intel/e1000e_pci.c hw/nic/intel/igb.c hw/nic/intel/igb_desc.c */
+/* sources: hw/nic/intel/e1000e.c hw/nic/intel/pch.c hw/nic/intel/pch_speed.c hw/nic/intel/e1000e_pci.c */
+/* sources: hw/nic/intel/igb.c hw/nic/intel/igb_desc.c */
 /* sources: hw/nic/intel/igb_pci.c */
 /* An 82574 that hangs, behind virtio-net. */
 #include "host/twin.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hw/nic/nic.c hw/nic/intel/intel.c hw/nic/intel/intel_tx.c hw/nic/intel/intel_rx.c hw/nic/intel/intel_desc.c */
 /* sources: hw/nic/intel/intel_mac.c hw/nic/intel/intel_phy.c hw/nic/intel/e1000.c hw/nic/intel/e1000_pci.c */
-/* sources: hw/nic/intel/e1000e.c hw/nic/intel/pch.c hw/nic/intel/e1000e_pci.c hw/nic/intel/igb.c hw/nic/intel/igb_desc.c */
+/* sources: hw/nic/intel/e1000e.c hw/nic/intel/pch.c hw/nic/intel/pch_speed.c hw/nic/intel/e1000e_pci.c */
+/* sources: hw/nic/intel/igb.c hw/nic/intel/igb_desc.c */
 /* sources: hw/nic/intel/igb_pci.c */
 /* Intel's drivers: stop, transmitters that hang, and the PHY and the management engine of PCH chipsets. */
 #include <veneer/err.h>
@@ -281,7 +282,7 @@ TEST(ulp_is_ended_in_the_phy)
 	CHECK_EQ(probe(), 0);
 	CHECK_EQ(c->paged[769][23], 0x100);
 	CHECK_EQ(c->paged[779][16], ULP_START | 2);
-	CHECK_EQ(c->paged[770][17], PM_CTRL_K1);
+	CHECK_EQ(c->paged[770][17], PM_CTRL_K1 | PM_CTRL_CLK_REQ);
 	CHECK_EQ(c->phy_resets, 1);
 	make(DEV_I219);
 	CHECK_EQ(probe(), 0);

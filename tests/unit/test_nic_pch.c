@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hw/nic/nic.c hw/nic/intel/intel.c hw/nic/intel/intel_tx.c hw/nic/intel/intel_rx.c hw/nic/intel/intel_desc.c */
 /* sources: hw/nic/intel/intel_mac.c hw/nic/intel/intel_phy.c hw/nic/intel/e1000e.c hw/nic/intel/pch.c */
+/* sources: hw/nic/intel/pch_speed.c */
 /* sources: hw/nic/intel/e1000e_pci.c hv/lib/sg.c */
 /* sources: tests/models/model.c tests/models/igc.c tests/models/igc_phy.c tests/models/igc_rings.c */
 /* sources: tests/models/igc_offload.c tests/models/pch.c tests/models/pch_phy.c */
@@ -72,23 +73,81 @@ TEST(ids_have_an_address_and_a_link_and_keep_their_phy_2) { an_address_a_link_an
 TEST(ids_have_an_address_and_a_link_and_keep_their_phy_3) { an_address_a_link_and_the_phy_kept(28, 42); }
 TEST(ids_have_an_address_and_a_link_and_keep_their_phy_4) { an_address_a_link_and_the_phy_kept(42, ARRAY_SIZE(all)); }
 
-/* The model names K1, the beacon's duration, the clock requests and the gated clock after 256 frames. */
-TEST(what_errata_ask_for_is_done_at_each_speed_and_after_a_reset)
-{
-	static const unsigned speeds[] = { 1000, 100 };
+/* The model names K1, the beacon's duration, the clocks, the gaps, and what else depends on the speed, after 256 frames. */
+static const struct { unsigned mbps; bool half; } speeds[] = {
+	{ 1000, false }, { 100, false }, { 100, true }, { 10, false }, { 10, true },
+};
 
-	for (unsigned i = 0; i < ARRAY_SIZE(kinds) * 2; i++) {
-		make_off(kinds[i / 2]);
-		c->m.mbps = speeds[i % 2];
+static void partner(unsigned i)
+{
+	c->m.mbps = speeds[i].mbps;
+	c->m.partner_half = speeds[i].half;
+}
+
+static void errata_at_each_speed(unsigned from, unsigned to)
+{
+	for (unsigned i = from * ARRAY_SIZE(speeds); i < to * ARRAY_SIZE(speeds); i++) {
+		make_off(kinds[i / ARRAY_SIZE(speeds)]);
+		partner(i % ARRAY_SIZE(speeds));
 		power_on();
 		start();
-		CHECK_EQ(mbps(), speeds[i % 2]);
+		CHECK_EQ(mbps(), c->m.mbps);
 		hear(300);
 		nic_stop(nic);
 		CHECK_EQ(nic_start(nic), 0);
 		hear(300);
 		CHECK_EQ(c->m.pch.troubled, 0);
+		CHECK(!pch_has_flag(&c->m));
 	}
+}
+
+TEST(what_errata_ask_for_is_done_at_each_speed_and_after_a_reset_1) { errata_at_each_speed(0, 3); }
+TEST(what_errata_ask_for_is_done_at_each_speed_and_after_a_reset_2) { errata_at_each_speed(3, 6); }
+TEST(what_errata_ask_for_is_done_at_each_speed_and_after_a_reset_3) { errata_at_each_speed(6, ARRAY_SIZE(kinds)); }
+
+/* The cable goes to another partner while the card works. */
+TEST(errata_follow_the_link)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
+		make(kinds[i]);
+		start();
+		for (unsigned k = 1; k <= ARRAY_SIZE(speeds); k++) {
+			chip_link(c, false);
+			hw->ops->poll(hw);
+			partner(k % ARRAY_SIZE(speeds));
+			chip_link(c, true);
+			hw->ops->poll(hw);
+			CHECK_EQ(mbps(), c->m.mbps);
+			hear(300);
+			CHECK_EQ(c->m.pch.troubled, 0);
+		}
+	}
+}
+
+/* Meteor Lake's I219 get another clock gate at 1000 Mb/s, which the model does not ask for. */
+TEST(the_clock_gate_of_meteor_lake)
+{
+	make("i219v17");
+	start();
+	CHECK_EQ(pch_page(&c->m, 772, 28), 0x0fa);
+	make("i219v18");
+	start();
+	CHECK_EQ(pch_page(&c->m, 772, 28), 0x1d5);
+}
+
+/* Firmware does not give the PHY: a line, and the card works. */
+TEST(a_flag_that_firmware_keeps)
+{
+	make("i219v2");
+	start();
+	chip_link(c, false);
+	hw->ops->poll(hw);
+	c->m.fw_has_phy = ~0u;
+	chip_link(c, true);
+	hw->ops->poll(hw);
+	CHECK_EQ(mbps(), 1000);
+	CHECK(host_log_has("firmware does not give the software flag"));
+	hear(200);
 }
 
 TEST(frames_and_segments_leave)

@@ -80,6 +80,34 @@ five() {
 	done
 }
 
+# slow_links: sets nics to cards whose partners have slower links.
+slow_links() {
+	nics=("--nic=i219,chip=82579v,mbps=10,half=1" "--nic=i219,chip=i217lm,mbps=100,half=1"
+		"--nic=i219,chip=i219v2,mbps=100" "--nic=i219,chip=i219v7,mbps=10")
+}
+
+# bats test_tags=slow
+@test "i219: Linux's own driver sets what each speed wants" {
+	NATIVE=1
+	transfer 4
+	slow_links
+	linux_run net "$transfer veneer.driver=e1000e" "${nics[@]}"
+	said "cards: 4"
+	check_transfers 4
+	lawful 4
+}
+
+# bats test_tags=slow
+@test "i219: Veneer sets what each speed wants" {
+	veneer_only
+	transfer 4
+	slow_links
+	linux_run net "$transfer" "${nics[@]}"
+	check_transfers 4
+	lawful 4
+	grep -a 'e1000e0: .*link up 10 Mb/s half duplex' "$(serial)"
+}
+
 # bats test_tags=slow
 @test "i219: Veneer drives 82579V, I217-LM, I218-V (2), I219-V (7) and I219-V (17), 64 MiB down and up" {
 	veneer_only

@@ -36,7 +36,8 @@ load ../lib/models
 
 # disk_faults CMDLINE ARGS...: the guest reads while each fault of the model comes; its last disk is SATA, and has no fault.
 disk_faults() {
-	linux_start faulty "veneer.faults=warned,lost,failed,held,kept,reset,removed,pulled veneer.rounds=2 $1" "${@:2}" \
+	local faults=warned,lost,failed,held,kept,reset,removed,pulled
+	GUEST_TIMEOUT=2700 linux_start faulty "veneer.faults=$faults veneer.rounds=2 $1" "${@:2}" \
 		--disk "nvme-model:a+b,size=64M,subsystem=1,control=$PWD/control" --disk ahci:c,size=64M
 	fault warned c warning=4
 	fault lost c lose-irqs=2
@@ -64,7 +65,8 @@ disk_faults() {
 	not_said "errors [a-z]+ sda [1-9]"
 	grep -a "timeout, aborting" "$(serial)"
 	grep -a "Abort status: 0x0" "$(serial)"
-	grep -a "Abort status: 0x1" "$(serial)"
+	grep -a "timeout, reset controller" "$(serial)"
+	grep -a "controller is down; will reset: CSTS=0x10" "$(serial)"
 }
 
 # bats test_tags=slow

@@ -135,6 +135,8 @@ static void setup_pch(struct intel_nic *n)
 		intel_set(n, REG_FEXTNVM6, 0, FEXTNVM6_PLL_CLK);
 	if (intel_quirk(n, INTEL_Q_TGP))
 		intel_set(n, REG_FFLT_DBG, 0, FFLT_DBG_DMA_CLK);
+	if (n->gap)
+		intel_set(n, REG_TIPG, TIPG_IPGT, n->gap);
 	if (intel_quirk(n, INTEL_Q_SPT)) {
 		/* At most two requests in flight instead of three: a third can overrun the transmit buffer. */
 		intel_set(n, REG_IOSFPC, 0, IOSFPC_HANG_FIX);

@@ -9,6 +9,7 @@
 #define I219	(I218 | INTEL_Q_FLUSH)
 #define I219_1	(I219 | INTEL_Q_SPT)
 #define I219_T	(I219 | INTEL_Q_TGP)
+#define I219_M	(I219_T | INTEL_Q_MTL)
 #define ID(dev, name, q) { .vendor = 0x8086, .device = dev, .model = name, .quirks = q }
 #define MODELLED(dev, name, q) { .vendor = 0x8086, .device = dev, .model = name, .quirks = q, .modelled = true }
 
@@ -59,14 +60,14 @@ static const struct hw_id ids[] = {
 	MODELLED(0x1a1f, "I219-V (16)", I219_T),
 	MODELLED(0x1a1c, "I219-LM (17)", I219_T),
 	MODELLED(0x1a1d, "I219-V (17)", I219_T),
-	MODELLED(0x550a, "I219-LM (18)", I219_T),
-	MODELLED(0x550b, "I219-V (18)", I219_T),
-	MODELLED(0x550c, "I219-LM (19)", I219_T),
-	MODELLED(0x550d, "I219-V (19)", I219_T),
-	MODELLED(0x550e, "I219-LM (20)", I219_T),
-	MODELLED(0x550f, "I219-V (20)", I219_T),
-	MODELLED(0x5510, "I219-LM (21)", I219_T),
-	MODELLED(0x5511, "I219-V (21)", I219_T),
+	MODELLED(0x550a, "I219-LM (18)", I219_M),
+	MODELLED(0x550b, "I219-V (18)", I219_M),
+	MODELLED(0x550c, "I219-LM (19)", I219_M),
+	MODELLED(0x550d, "I219-V (19)", I219_M),
+	MODELLED(0x550e, "I219-LM (20)", I219_M),
+	MODELLED(0x550f, "I219-V (20)", I219_M),
+	MODELLED(0x5510, "I219-LM (21)", I219_M),
+	MODELLED(0x5511, "I219-V (21)", I219_M),
 	MODELLED(0x0dc7, "I219-LM (22)", I219_T),
 	MODELLED(0x0dc8, "I219-V (22)", I219_T),
 	MODELLED(0x0dc5, "I219-LM (23)", I219_T),

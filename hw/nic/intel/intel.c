@@ -76,6 +76,15 @@ static void intel_allow_tso(struct nic *nic)
 	to_intel(nic)->tx.tso = (nic->caps & NIC_CAP_TX_TSO) && !nic->count.tx_hangs && nic->seen.up && nic->seen.mbps >= 1000;
 }
 
+static void intel_link_changed(struct nic *nic)
+{
+	struct intel_nic *n = to_intel(nic);
+
+	intel_allow_tso(nic);
+	if (n->linked && nic->seen.up && !nic->broken && !nic->shut)
+		n->linked(n);
+}
+
 static void intel_run(struct nic *nic, bool again)
 {
 	struct intel_nic *n = to_intel(nic);
@@ -267,7 +276,7 @@ static const struct nic_ops intel_ops = {
 	.run = intel_run,
 	.close = intel_close,
 	.link = intel_link,
-	.link_changed = intel_allow_tso,
+	.link_changed = intel_link_changed,
 	.tx = intel_tx,
 	.tx_kick = intel_tx_kick,
 	.rx_post = intel_rx_post,

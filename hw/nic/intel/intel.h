@@ -24,6 +24,7 @@
 #define INTEL_Q_VFTA		BIT(9)	/* the chip may drop a write to VFTA: repeat each (I350) */
 #define INTEL_Q_82579		BIT(11)	/* loses frames with K1 on */
 #define INTEL_Q_TGP		BIT(12)	/* I219 that loses frames when its DMA clock is gated */
+#define INTEL_Q_MTL		BIT(13)	/* I219 of Meteor Lake and later: the PHY's clock starts slowly */
 #define INTEL_Q_I210		BIT(10)	/* the PHY's page select is register 22; the PHY's clock may fail at power-on */
 
 #define INTEL_RING_SIZE	256u		/* descriptors; RDLEN and TDLEN are multiples of 128 bytes, 8 descriptors */
@@ -158,6 +159,9 @@ struct intel_nic {
 	uint32_t boundary;		/* a power of two that no memory access may cross; 0: none */
 	bool me_arbiter;		/* a write is lost if the management engine accesses the registers meanwhile */
 	bool tail_said;
+	/* PCH: called when the link has come up, or has another speed; the gap for that speed, 0: there was no link yet. */
+	void (*linked)(struct intel_nic *n);
+	uint8_t gap;
 };
 
 static inline struct intel_nic *to_intel(struct nic *nic)
@@ -269,6 +273,12 @@ void intel_swflag_give(struct intel_nic *n);
 
 /* pch.c: once at probe, before the first reset; does nothing on other chips.  Sleeps up to some 3 s; logs. */
 void pch_prepare(struct intel_nic *n);
+
+/*
+ * pch_speed.c.  Set what depends on the speed of the link, which is up; PHY accesses of a few milliseconds, at most 1.2 s if
+ * firmware holds the PHY; a failure is logged.  Setup after a reset writes n->gap again.
+ */
+void pch_at_speed(struct intel_nic *n);
 
 /*
  * igb.c, for igc. igb_one_queue() sets up the first queue, which stays off, one vector, and the longest frame; @srrctl is the

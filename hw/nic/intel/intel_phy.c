@@ -56,7 +56,8 @@ static int phy_select(struct intel_nic *n, uint32_t reg)
 		return 0;
 	if (number == PHY_PAGE_HIGH)
 		page = 0;
-	return mdic(n, phy_addr(n, reg), PHY_PAGE_SELECT, MDIC_OP_WRITE, &page);
+	/* PCH: the page select is at the address of the pages, for the lower registers, too. */
+	return mdic(n, intel_quirk(n, INTEL_Q_PCH) ? PHY_ADDR : phy_addr(n, reg), PHY_PAGE_SELECT, MDIC_OP_WRITE, &page);
 }
 
 int intel_phy_read(struct intel_nic *n, uint32_t reg, uint16_t *v)

@@ -141,6 +141,10 @@ struct intel_bit {
 #define TCTL_BITS { { TCTL_EN, "EN" }, { TCTL_PSP, "PSP" }, { TCTL_RTLC, "RTLC" } }
 
 #define REG_TIPG		0x00410
+#define  TIPG_IPGT		GENMASK(9, 0)
+#define   IPGT			8u
+#define   IPGT_I219		12u		/* at 10 and 100 Mb/s, full duplex */
+#define   IPGT_SLOWEST		255u		/* PCH: 10 Mb/s, half duplex */
 #define  TIPG_8254X_COPPER	0x00602008u	/* IPGT 8, IPGR1 8, IPGR2 6: 8254x SDM 14.5 */
 
 #define REG_EXTCNF_CTRL		0x00f00
@@ -236,6 +240,10 @@ struct intel_bit {
 #define PHY_BMSR		1
 #define  BMSR_AN_COMPLETE	BIT(5)
 #define PHY_ID1			2
+#define PHY_EMI_AT		16		/* PCH */
+#define PHY_EMI_DATA		17
+#define  EMI_RX_82579		0x3412u		/* receive latency: 1; 0: small */
+#define  EMI_RX_I217		0xb20cu
 #define PHY_PAGE_SELECT		31
 #define PHY_PAGE_SELECT_I210	22		/* the page's number */
 #define PHY_PAGED(page, reg)	((uint32_t)(page) << 5 | (reg))
@@ -249,6 +257,16 @@ struct intel_bit {
 #define  LPI_CTRL_ON		GENMASK(14, 13)	/* at 100, at 1000 Mb/s */
 #define PHY_PM_CTRL		PHY_PAGED(770, 17)
 #define  PM_CTRL_K1		BIT(14)
+#define  PM_CTRL_CLK_REQ	BIT(9)		/* K1 asks for its clock at 1000 Mb/s */
+#define PHY_CLOCK_GATE		PHY_PAGED(772, 28)
+#define  CLOCK_GATE		GENMASK(10, 0)
+#define   CLOCK_GATE_SLOW	0x3e8u		/* 10 and 100 Mb/s */
+#define   CLOCK_GATE_GIGA	0x0fau
+#define   CLOCK_GATE_MTL	0x1d5u
+#define PHY_DISTANCE		PHY_PAGED(776, 20)
+#define  DISTANCE		GENMASK(11, 2)
+#define   DISTANCE_GIGA		0x18u		/* at least */
+#define  DISTANCE_SLOW		0xc023u		/* the whole register */
 #define PHY_SMB_CTRL		PHY_PAGED(769, 23)
 #define  SMB_CTRL_FORCE		BIT(0)
 #define PHY_ULP_CONFIG1		PHY_PAGED(779, 16)

@@ -8,8 +8,8 @@
  * to reset the PHY.  K1, the idle state between MAC and PHY: an 82579 loses frames with K1 at 100 and 1000 Mb/s; we switch
  * K1 off at all speeds and need no more setting at each change of the link.
  *
- * Not done: gaps and clock gates that other drivers set anew for each speed (I217 and later), LTR.  They keep the values of
- * reset and NVM.  Tried on our own model, which Linux's e1000e drives; never on silicon.
+ * What depends on the speed of the link is in pch_speed.c.  Not done: LTR, which keeps the values of reset and NVM.  Tried
+ * on our own model, which Linux's e1000e drives; never on silicon.
  */
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -197,6 +197,8 @@ void pch_prepare(struct intel_nic *n)
 
 	if (!intel_quirk(n, INTEL_Q_PCH))
 		return;
+	n->linked = pch_at_speed;
+	segment_use(pch_at_speed);
 	ulp_off(n);
 	if (intel_swflag_take(n))
 		return;
