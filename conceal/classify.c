@@ -209,7 +209,7 @@ static bool check(const struct pci_dev *p)
 	}
 	log_info("check: " PCI_FMT " %04x:%04x: driver %s (%s), %s: %s", PCI_ARGS(p->bdf), p->vendor, p->device, v.driver->name,
 		 v.id->model, v.id->emulated ? "tried in emulation" :
-		 v.id->modelled ? "some versions tried on a model that Linux drives" : "never run on silicon",
+		 v.id->modelled ? "some versions tried on a model that Linux drives" : "tried on models of unit tests only",
 		 v.fate == FATE_LEAVE ? "left to the guest by the configuration" :
 		 v.driver->class == HW_NIC ? "concealed, the guest sees virtio-net" : "concealed, the guest sees virtio-blk");
 	say_shared(p, same_slot, "slot");

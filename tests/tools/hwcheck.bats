@@ -34,7 +34,7 @@ about() { # about ADDRESS
 		n=$((n + 1))
 	done <<-'END'
 		presario-c500|08:08.0|driver rtl8139 (RTL8139), tried in emulation: concealed
-		presario-c500|00:1f.2|driver ahci (AHCI 1.x), never run on silicon: concealed
+		presario-c500|00:1f.2|driver ahci (AHCI 1.x), tried on models of unit tests only: concealed
 		presario-c500|00:1f.2|shares the slot with 00:1f.0 (the guest's own), 00:1f.1 (the guest's own), 00:1f.3
 		presario-c500|00:1f.1|IDE mode: switch the controller to AHCI
 		presario-c500|06:00.0|no driver: left to the guest
@@ -50,11 +50,11 @@ about() { # about ADDRESS
 		coffee-lake|00:17.0|driver ahci
 		amd-8845hs|03:00.0|driver igc (I226-V), some versions tried on a model that Linux drives: concealed
 		amd-8845hs|05:00.0|driver nvme
-		ryzen-3100|31:00.0|driver ahci (AHCI 1.x), never run on silicon: concealed
-		satellite-l300d|00:12.0|driver ahci (ATI SB600), never run on silicon
+		ryzen-3100|31:00.0|driver ahci (AHCI 1.x), tried on models of unit tests only: concealed
+		satellite-l300d|00:12.0|driver ahci (ATI SB600), tried on models of unit tests only
 		omen-15-ek1013dx|00:17.0|RAID or VMD mode, which hides the disks
 		omen-15-ek1013dx|00:17.0|As it is Veneer does not start
-		omen-15-ek1013dx|3b:00.0|driver nvme (NVM Express), never run on silicon
+		omen-15-ek1013dx|3b:00.0|driver nvme (NVM Express), tried on models of unit tests only
 		z390|00:1f.6|driver e1000e (I219-V (7)), some versions tried on a model that Linux drives: concealed
 		z390|00:1f.6|shares the slot with 00:1f.0 (the guest's own)
 		z390|03:00.0|driver nvme
@@ -72,6 +72,38 @@ about() { # about ADDRESS
 	for list in "$LISTS"/*.txt; do
 		sed -n 2p "$list" | grep -E '^# (https://|[a-z.]+\.(org|com)[,/]).*"|^# github.com/.*\.md'
 	done
+}
+
+# The tables of docs/supported-hardware.md: "VENDOR:DEVICE WORDS" for each id; "*:CLASS" for a class.
+documented_ids() {
+	awk -F ' *[|] *' '
+		/^## / { vendor = match($0, /vendor [0-9a-f]+/) ? substr($0, RSTART + 7, 4) ":" : ""; at = 0 }
+		!/^[|]/ { at = 0 }
+		/^[|] id / { for (at = 2; $at != "evidence"; at++) if (at > NF) { at = 0; break }; next }
+		at && !/^[|]---/ {
+			if ($2 ~ /^any other of class /) { print "*:" substr($2, 20), $at; next }
+			n = split($2, ids, " ")
+			for (i = 1; i <= n; i++) print vendor ids[i], $at
+		}' "$ROOT/docs/supported-hardware.md" | sort
+}
+
+@test "supported-hardware.md has each id of the drivers' tables, with the words that veneer-hwcheck prints" {
+	python3 - "$ROOT/installer/veneer-hwcheck" >words <<-'END'
+		import ast, sys
+		for node in ast.parse(open(sys.argv[1], encoding="utf-8").read()).body:
+		    if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "EVIDENCE":
+		        print(*("%s %s" % item for item in ast.literal_eval(node.value).items()), sep="\n")
+	END
+	[ "$(wc -l <words)" = 3 ]
+	awk -F '\t' 'NR == FNR { split($0, w, " "); word[w[1]] = substr($0, length(w[1]) + 2); next }
+		NF == 9 && ($2 == "nic" || $2 == "storage") { print ($4 == "*" ? "*:" $6 : $4 ":" $5), word[$8] }' words ids |
+		sort >wanted
+	[ "$(wc -l <wanted)" -gt 150 ]
+	documented_ids | diff wanted -
+	# --check-only has them from the image.
+	while read -r _ text; do
+		grep -F "\"$text\"" "$ROOT/conceal/classify.c"
+	done <words
 }
 
 @test "each list gives a configuration that Veneer takes, and options that kconfig knows" {
