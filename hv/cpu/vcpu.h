@@ -39,6 +39,7 @@ struct vcpu_seg {
 #define RFLAGS_OF	BIT(11)
 #define RFLAGS_RF	BIT(16)
 #define RFLAGS_VM	BIT(17)
+#define RFLAGS_AC	BIT(18)
 
 #define CR0_PE		BIT(0)
 #define CR0_ET		BIT(4)
@@ -53,6 +54,7 @@ struct vcpu_seg {
 #define CR4_SMXE	BIT(14)
 #define CR4_PCIDE	BIT(17)
 #define CR4_OSXSAVE	BIT(18)
+#define CR4_SMAP	BIT(21)
 #define CR4_PKE		BIT(22)
 #define CR4_CET		BIT(23)
 #define CR4_UINTR	BIT(25)
@@ -126,6 +128,7 @@ struct vmexit {
 #define VCPU_EVENT_DF		8
 #define VCPU_EVENT_SS		12
 #define VCPU_EVENT_GP		13
+#define VCPU_EVENT_PF		14
 #define VCPU_EVENT_AC		17
 
 /*

@@ -374,6 +374,11 @@ static void insn_finish(const struct insn *insn, struct vcpu_regs *regs)
 	regs->rflags &= ~(uint64_t)RFLAGS_RF;
 }
 
+static int operand_check(const struct insn_bus *bus, uint64_t linear, unsigned size, bool write)
+{
+	return bus->check ? bus->check(bus->ctx, linear, size, write) : 0;
+}
+
 static int execute_memory(const struct insn *insn, struct vcpu_regs *regs, const struct insn_bus *bus)
 {
 	struct effect e = { .rflags = regs->rflags };
@@ -382,6 +387,9 @@ static int execute_memory(const struct insn *insn, struct vcpu_regs *regs, const
 
 	if (insn_fault(insn, regs))
 		return -ERR_FAULT;
+	err = operand_check(bus, ea, insn->size, insn->writes);
+	if (err)
+		return err;
 	if (insn->reads) {
 		err = bus->read(bus->ctx, ea, &old, insn->size);
 		if (err)
@@ -436,10 +444,13 @@ static int string_transfer(const struct insn *insn, struct vcpu_regs *regs, cons
 {
 	uint64_t v = regs->gpr[GPR_RAX];
 	uint32_t port_value = 0;
-	int err = 0;
+	int err = uses_dst(insn) ? operand_check(bus, insn_ea_dst(insn, regs), insn->size, true) : 0;
 
+	if (err)
+		return err;
 	if (uses_src(insn)) {
-		err = bus->read(bus->ctx, insn_ea_src(insn, regs), &v, insn->size);
+		err = operand_check(bus, insn_ea_src(insn, regs), insn->size, false) ?:
+		      bus->read(bus->ctx, insn_ea_src(insn, regs), &v, insn->size);
 	} else if (insn->op == INSN_INS) {
 		err = port_in(insn, regs, bus, &port_value);
 		v = port_value;

@@ -14,6 +14,8 @@
 struct insn_bus {
 	int (*read)(void *ctx, uint64_t linear, void *buf, unsigned len);
 	int (*write)(void *ctx, uint64_t linear, const void *buf, unsigned len);
+	/* Check a memory operand before any access is made: 0, or an error.  NULL: read() and write() are the only checks. */
+	int (*check)(void *ctx, uint64_t linear, unsigned len, bool write);
 	int (*in)(void *ctx, uint16_t port, unsigned width, uint32_t *value);
 	int (*out)(void *ctx, uint16_t port, unsigned width, uint32_t value);
 	void *ctx;
@@ -52,8 +54,8 @@ uint16_t insn_port(const struct insn *insn, const struct vcpu_regs *regs);
  * the rest.  Otherwise RIP moves behind the instruction.
  *
  * 0; -ERR_NOTSUP for instructions without memory operand or port (CPUID and so on); -ERR_FAULT if insn_fault() of the present
- * @regs is not 0; or the error of the bus, with @regs unchanged except for completed iterations.  A read-modify-write whose
- * write fails has done its read, which may have had side effects.
+ * @regs is not 0; or the error of the bus, with @regs unchanged except for completed iterations.  All operands of an
+ * iteration pass bus->check() before the first access, so that an access with side effects is not made twice.
  */
 int insn_execute(const struct insn *insn, struct vcpu_regs *regs, const struct insn_bus *bus);
 

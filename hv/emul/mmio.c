@@ -18,30 +18,6 @@
 #include "hv/mem/nested.h"
 #include "hv/mem/ram.h"
 
-#define NO_PAGE		1ull
-
-/* The accesses of one emulated instruction, through the bus callbacks. */
-struct access {
-	const struct vcpu_regs *regs;
-	uint64_t linear, gpa;	/* a page translated for this instruction; none if linear is not page-aligned */
-};
-
-/* Translate each page once, so that the check of the instruction and its execution use the same translation. */
-static bool translate(struct access *a, uint64_t linear, uint64_t *gpa)
-{
-	uint64_t offset = linear & (PAGE_SIZE - 1);
-
-	if (linear - offset != a->linear) {
-		if (!guest_translate(a->regs, linear - offset, &a->gpa)) {
-			a->linear = NO_PAGE;
-			return false;
-		}
-		a->linear = linear - offset;
-	}
-	*gpa = a->gpa + offset;
-	return true;
-}
-
 static bool is_lapic(uint64_t gpa)
 {
 	return ALIGN_DOWN(gpa, (uint64_t)PAGE_SIZE) == lapic_addr();
@@ -108,41 +84,69 @@ static bool reachable(uint64_t gpa, unsigned len)
 	return gmem_valid(gpa, len) || trap_find_mmio(gpa, &off) || nested_is_hidden(gpa);
 }
 
-static int mmio_bus_read(void *ctx, uint64_t linear, void *buf, unsigned len)
+static int operand_access(struct guest_operands *o, uint64_t linear, void *buf, unsigned len, bool write)
 {
-	struct access *a = ctx;
-	uint64_t gpa, v;
+	uint64_t gpa, v = 0;
 
 	/* Operands that cross a page are accessed byte by byte. */
 	if ((linear & (PAGE_SIZE - 1)) + len > PAGE_SIZE) {
 		for (unsigned i = 0; i < len; i++)
-			if (mmio_bus_read(ctx, linear + i, (uint8_t *)buf + i, 1))
+			if (operand_access(o, linear + i, (uint8_t *)buf + i, 1, write))
 				return -ERR_FAULT;
 		return 0;
 	}
-	if (!translate(a, linear, &gpa) || !reachable(gpa, len))
+	if (!guest_operand(o, linear, len, write, &gpa) || !reachable(gpa, len))
 		return -ERR_FAULT;
-	v = phys_read(gpa, len);
-	memcpy(buf, &v, len);
+	if (write) {
+		memcpy(&v, buf, len);
+		phys_write(gpa, len, v);
+	} else {
+		v = phys_read(gpa, len);
+		memcpy(buf, &v, len);
+	}
 	return 0;
 }
 
-static int mmio_bus_write(void *ctx, uint64_t linear, const void *buf, unsigned len)
+int operand_read(void *ctx, uint64_t linear, void *buf, unsigned len)
 {
-	struct access *a = ctx;
-	uint64_t gpa, v = 0;
+	return operand_access(ctx, linear, buf, len, false);
+}
 
-	if ((linear & (PAGE_SIZE - 1)) + len > PAGE_SIZE) {
-		for (unsigned i = 0; i < len; i++)
-			if (mmio_bus_write(ctx, linear + i, (const uint8_t *)buf + i, 1))
-				return -ERR_FAULT;
-		return 0;
+int operand_write(void *ctx, uint64_t linear, const void *buf, unsigned len)
+{
+	return operand_access(ctx, linear, (void *)(uintptr_t)buf, len, true);
+}
+
+bool operand_again(uint64_t rip)
+{
+	uint64_t *last = &this_cpu()->mismatch_rip;
+	bool again = *last != rip;
+
+	*last = again ? rip : 0;
+	return again;
+}
+
+bool operand_result(struct vcpu *v, struct vcpu_regs *r, const struct insn *insn, const struct guest_operands *o, int err)
+{
+	bool progress = r->gpr[GPR_RCX] != v->gpr[GPR_RCX];
+	uint8_t fault = err ? insn_fault(insn, r) : 0;
+
+	memcpy(v->gpr, r->gpr, sizeof(v->gpr));
+	if (!err) {
+		v->rflags = r->rflags;
+		vcpu_ops->skip(v, r->rip);
+	} else if (progress) {
+		return true;
+	} else if (fault) {
+		vcpu_ops->inject_exception(v, fault, true, 0);
+	} else if (o->fault) {
+		r->cr2 = o->addr;
+		vcpu_ops->set(v, r);
+		vcpu_ops->inject_exception(v, VCPU_EVENT_PF, true, o->error);
+	} else {
+		return false;
 	}
-	if (!translate(a, linear, &gpa) || !reachable(gpa, len))
-		return -ERR_FAULT;
-	memcpy(&v, buf, len);
-	phys_write(gpa, len, v);
-	return 0;
+	return true;
 }
 
 static void refuse_access(struct vcpu *v, const struct vcpu_regs *r, uint64_t gpa, const uint8_t *b, unsigned n)
@@ -150,31 +154,37 @@ static void refuse_access(struct vcpu *v, const struct vcpu_regs *r, uint64_t gp
 	static bool said;
 	uint32_t off;
 	struct trap *t = trap_find_mmio(gpa, &off);
+	uint64_t first;
 
+	__builtin_memcpy(&first, b, sizeof(first));
+	first = __builtin_bswap64(first);
 	/* An unknown instruction on a twin's registers is logged; on a hidden range it is an error of the guest. */
 	if (t && n)
-		log_err_once(said, "guest: instruction not known at a device register: gpa %#lx rip %#lx: %02x %02x %02x %02x "
-			     "%02x %02x %02x %02x", gpa, r->rip, b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]);
+		log_err_once(said, "guest: instruction not known at a device register: gpa %#lx rip %#lx, its bytes %016lx",
+			     gpa, r->rip, first);
 	vcpu_ops->inject_exception(v, VCPU_EVENT_GP, true, 0);
 }
 
-/* True if the instruction's operand is the address that the processor reported; else another processor has changed it. */
-static bool same_address(struct access *a, const struct insn *insn, uint64_t gpa)
+/* True if an operand of the instruction lies in the page that the processor reported, or may not be accessed at all. */
+static bool in_page(struct guest_operands *o, uint64_t linear, bool write, uint64_t gpa)
 {
-	const struct vcpu_regs *r = a->regs;
 	uint64_t is;
 
-	if (insn_is_string(insn)) {
-		if (translate(a, insn_ea_dst(insn, r), &is) && ALIGN_DOWN(is ^ gpa, (uint64_t)PAGE_SIZE) == 0)
-			return true;
-		return translate(a, insn_ea_src(insn, r), &is) && ALIGN_DOWN(is ^ gpa, (uint64_t)PAGE_SIZE) == 0;
-	}
-	uint64_t ea = insn_ea(insn, r);
+	return !guest_operand(o, linear, 1, write, &is) || ALIGN_DOWN(is ^ gpa, (uint64_t)PAGE_SIZE) == 0;
+}
 
-	if (translate(a, ea, &is) && ALIGN_DOWN(is ^ gpa, (uint64_t)PAGE_SIZE) == 0)
-		return true;
+/* True if the instruction's operand is the address that the processor reported; else another processor has changed it. */
+static bool same_address(struct guest_operands *o, const struct insn *insn, uint64_t gpa)
+{
+	const struct vcpu_regs *r = o->regs;
+	uint64_t ea;
+
+	if (insn_is_string(insn))
+		return (insn->writes && in_page(o, insn_ea_dst(insn, r), true, gpa)) ||
+		       (insn->reads && in_page(o, insn_ea_src(insn, r), false, gpa));
+	ea = insn_ea(insn, r);
 	/* For an operand that crosses a page the processor may report the second page. */
-	return translate(a, ea + insn->size - 1, &is) && ALIGN_DOWN(is ^ gpa, (uint64_t)PAGE_SIZE) == 0;
+	return in_page(o, ea, insn->writes, gpa) || in_page(o, ea + insn->size - 1, insn->writes, gpa);
 }
 
 /*
@@ -204,14 +214,14 @@ static const struct insn *decode(enum cpu_mode mode, const uint8_t *bytes, unsig
 static void emulate(struct vcpu *v, const struct vmexit *x)
 {
 	struct vcpu_regs r;
-	struct access a = { &r, NO_PAGE, 0 };
+	struct guest_operands o = { .regs = &r };
 	/* A single step is over after one iteration. */
 	unsigned rep_max = v->rflags & RFLAGS_TF ? 1 : 0;
-	struct insn_bus bus = { .read = mmio_bus_read, .write = mmio_bus_write, .ctx = &a, .rep_max = rep_max };
+	struct insn_bus bus = { .read = operand_read, .write = operand_write, .check = guest_operand_check, .ctx = &o,
+				.rep_max = rep_max };
 	const struct insn *insn;
 	uint8_t own[INSN_MAX_LEN + 1] = { 0 };
 	const uint8_t *bytes = own;
-	uint64_t *last = &this_cpu()->mismatch_rip;
 
 	vcpu_ops->get(v, &r);
 	unsigned n = vcpu_ops->insn_bytes(v, &bytes);
@@ -225,31 +235,10 @@ static void emulate(struct vcpu *v, const struct vmexit *x)
 		refuse_access(v, &r, x->npf.gpa, bytes, n);
 		return;
 	}
-	if (!same_address(&a, insn, x->npf.gpa)) {
-		/*
-		 * Another processor rewrote the instruction: let the guest execute it again.  If it comes back unchanged we
-		 * decode it wrongly.
-		 */
-		if (*last == r.rip)
-			refuse_access(v, &r, x->npf.gpa, bytes, n);
-		*last = *last == r.rip ? 0 : r.rip;
-		return;
-	}
-	int err = insn_execute(insn, &r, &bus);
-	bool progress = !err || r.gpr[GPR_RCX] != v->gpr[GPR_RCX];
-
-	/* Keep the completed iterations of a string move: the guest executes the rest again, and takes the fault itself. */
-	memcpy(v->gpr, r.gpr, sizeof(v->gpr));
-	uint8_t fault = err ? insn_fault(insn, &r) : 0;
-
-	if (!progress && fault)
-		vcpu_ops->inject_exception(v, fault, true, 0);
-	else if (!progress)
+	/* If it comes back unchanged we decode it wrongly. */
+	if (!same_address(&o, insn, x->npf.gpa) ? !operand_again(r.rip) :
+	    !operand_result(v, &r, insn, &o, insn_execute(insn, &r, &bus)))
 		refuse_access(v, &r, x->npf.gpa, bytes, n);
-	if (err)
-		return;
-	v->rflags = r.rflags;
-	vcpu_ops->skip(v, r.rip);
 }
 
 /* The delivery of an event made the access, not an instruction. */

@@ -81,39 +81,6 @@ static void port_write(uint16_t port, unsigned width, uint32_t value)
 
 /* --- string forms: decoded in software, since emulated processors do not report address size and segment --- */
 
-struct access {
-	const struct vcpu_regs *regs;
-};
-
-static int mem_copy(const struct access *a, uint64_t linear, void *buf, unsigned len, bool write)
-{
-	for (unsigned i = 0; i < len; i++) {
-		uint64_t gpa;
-		uint8_t *p;
-
-		if (!guest_translate(a->regs, linear + i, &gpa))
-			return -ERR_FAULT;
-		p = guest_memory(gpa, 1, write);
-		if (!p)
-			return -ERR_FAULT;
-		if (write)
-			*p = ((uint8_t *)buf)[i];
-		else
-			((uint8_t *)buf)[i] = *p;
-	}
-	return 0;
-}
-
-static int pio_bus_read(void *ctx, uint64_t linear, void *buf, unsigned len)
-{
-	return mem_copy(ctx, linear, buf, len, false);
-}
-
-static int pio_bus_write(void *ctx, uint64_t linear, const void *buf, unsigned len)
-{
-	return mem_copy(ctx, linear, (void *)(uintptr_t)buf, len, true);
-}
-
 static int bus_in(void *ctx, uint16_t port, unsigned width, uint32_t *value)
 {
 	*value = port_read(port, width);
@@ -137,21 +104,18 @@ static bool is_the_exits(const struct insn *insn, const struct vcpu_regs *r, con
 
 static void string_io(struct vcpu *v, const struct vmexit *x)
 {
-	uint64_t *last = &this_cpu()->mismatch_rip;
 	struct vcpu_regs r;
-	struct access a = { &r };
+	struct guest_operands o = { .regs = &r };
 	/* A single step is over after one iteration. */
-	struct insn_bus bus = { pio_bus_read, pio_bus_write, bus_in, bus_out, &a, v->rflags & RFLAGS_TF ? 1 : 0 };
+	struct insn_bus bus = {
+		operand_read, operand_write, guest_operand_check, bus_in, bus_out, &o, v->rflags & RFLAGS_TF ? 1 : 0
+	};
 	uint8_t bytes[INSN_MAX_LEN];
 	struct insn insn;
 
 	vcpu_ops->get(v, &r);
 	unsigned n = guest_read_code(&r, bytes, sizeof(bytes));
 
-	/*
-	 * The memory operand is not mapped.  Raise #GP instead of the hardware's #PF: no guest uses INS from a device register
-	 * with memory that it has not mapped.
-	 */
 	if (insn_decode(&insn, insn_mode(&r), bytes, n) || !insn_is_port(&insn)) {
 		vcpu_ops->inject_exception(v, VCPU_EVENT_GP, true, 0);
 		return;
@@ -160,21 +124,9 @@ static void string_io(struct vcpu *v, const struct vmexit *x)
 	 * Another processor has rewritten the instruction, perhaps to a port that this program may not access: let the guest
 	 * execute it again.  If it comes back unchanged, we decode it wrongly.
 	 */
-	if (!is_the_exits(&insn, &r, x)) {
-		if (*last == r.rip)
-			vcpu_ops->inject_exception(v, VCPU_EVENT_GP, true, 0);
-		*last = *last == r.rip ? 0 : r.rip;
-		return;
-	}
-	bool err = insn_execute(&insn, &r, &bus);
-	bool progress = !err || r.gpr[GPR_RCX] != v->gpr[GPR_RCX];
-	uint8_t fault = err ? insn_fault(&insn, &r) : 0;
-
-	memcpy(v->gpr, r.gpr, sizeof(v->gpr));
-	if (!progress)
-		vcpu_ops->inject_exception(v, fault ? fault : VCPU_EVENT_GP, true, 0);
-	else if (!err)
-		vcpu_ops->skip(v, r.rip);
+	if (!is_the_exits(&insn, &r, x) ? !operand_again(r.rip) :
+	    !operand_result(v, &r, &insn, &o, insn_execute(&insn, &r, &bus)))
+		vcpu_ops->inject_exception(v, VCPU_EVENT_GP, true, 0);
 }
 
 void exit_pio(struct vcpu *v, const struct vmexit *x)

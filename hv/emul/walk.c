@@ -3,6 +3,7 @@
  * Walks the guest's own page tables in software, to emulate an instruction and for the crash report (APM vol. 2, chapter 5).
  * The nested tables are hv/mem's.
  */
+#include <veneer/err.h>
 #include <veneer/gmem.h>
 #include <veneer/string.h>
 #include "hv/cpu/vcpu.h"
@@ -12,9 +13,17 @@
 #include "hv/mem/paging.h"
 
 #define PTE_P		BIT64(0)
+#define PTE_W		BIT64(1)
+#define PTE_U		BIT64(2)
+#define PTE_A		BIT64(5)
+#define PTE_D		BIT64(6)
 #define PTE_PS		BIT64(7)
 #define PTE_ADDR	GENMASK64(51, 12)
 #define BELOW_4G	0x100000000ull
+
+#define PF_PRESENT	BIT(0)		/* error code of #PF */
+#define PF_WRITE	BIT(1)
+#define PF_USER		BIT(2)
 
 /*
  * Memory that the guest must not reach is absent from its nested tables, or trapped.  Reads below 4 GiB are allowed, because
@@ -104,6 +113,81 @@ bool guest_walk(const struct vcpu_regs *r, uint64_t linear, uint64_t *gpa, struc
 bool guest_translate(const struct vcpu_regs *r, uint64_t linear, uint64_t *gpa)
 {
 	return guest_walk(r, linear, gpa, NULL);
+}
+
+/* --- operands --- */
+
+/* Whether the entries of @w let this privilege access the page.  The pointers of PAE paging have no such bits. */
+static bool allowed(const struct vcpu_regs *r, const struct guest_walk *w, bool write)
+{
+	bool pointers = (r->cr4 & CR4_PAE) && !(r->efer & EFER_LMA);
+	uint64_t all = PTE_W | PTE_U;
+
+	for (unsigned i = pointers; i < w->n; i++)
+		all &= w->step[i].entry;
+	if (r->cpl == 3)
+		return (all & PTE_U) && (!write || (all & PTE_W));
+	if ((all & PTE_U) && (r->cr4 & CR4_SMAP) && !(r->rflags & RFLAGS_AC))
+		return false;
+	return !write || (all & PTE_W) || !(r->cr0 & CR0_WP);
+}
+
+/* Set the accessed and the dirty bit of the page's own entry, as long as it is the entry that was checked. */
+static bool mark(const struct guest_walk_step *s, bool write)
+{
+	uint32_t is = (uint32_t)s->entry, to = is | PTE_A | (write ? PTE_D : 0);
+	uint32_t *low = to == is ? NULL : guest_memory(s->gpa, sizeof(*low), true);
+
+	return !low || __atomic_compare_exchange_n(low, &is, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+/* If another processor changes the entry meanwhile, the fault lets the guest look again. */
+static bool check_page(struct guest_operands *o, uint64_t linear, bool write, uint64_t *gpa)
+{
+	const struct vcpu_regs *r = o->regs;
+	struct guest_walk w;
+	bool present = guest_walk(r, linear, gpa, &w);
+
+	if (!(r->cr0 & CR0_PG) || (present && allowed(r, &w, write) && mark(&w.step[w.n - 1], write)))
+		return true;
+	o->fault = true;
+	o->error = (present ? PF_PRESENT : 0) | (write ? PF_WRITE : 0) | (r->cpl == 3 ? PF_USER : 0);
+	o->addr = linear;
+	return false;
+}
+
+static bool operand_page(struct guest_operands *o, uint64_t linear, bool write, uint64_t *gpa)
+{
+	uint64_t offset = linear & (PAGE_SIZE - 1), key = linear - offset + 1;
+	struct guest_operand_page *p = &o->page[1];	/* what may be written may be read */
+
+	if (!write && p->key != key)
+		p = &o->page[0];
+	if (p->key != key) {
+		p->key = 0;
+		if (!check_page(o, linear, write, &p->gpa))
+			return false;
+		p->key = key;
+		p->gpa -= offset;
+	}
+	*gpa = p->gpa + offset;
+	return true;
+}
+
+bool guest_operand(struct guest_operands *o, uint64_t linear, unsigned len, bool write, uint64_t *gpa)
+{
+	uint64_t last = linear + len - 1;
+
+	/* The second page first, so that the first stays kept. */
+	return ((linear ^ last) < PAGE_SIZE || operand_page(o, ALIGN_DOWN(last, (uint64_t)PAGE_SIZE), write, gpa)) &&
+	       operand_page(o, linear, write, gpa);
+}
+
+int guest_operand_check(void *ctx, uint64_t linear, unsigned len, bool write)
+{
+	uint64_t gpa;
+
+	return guest_operand(ctx, linear, len, write, &gpa) ? 0 : -ERR_FAULT;
 }
 
 unsigned guest_read_linear(const struct vcpu_regs *r, uint64_t linear, void *buf, unsigned len)

@@ -51,7 +51,7 @@ static int bus_out(void *ctx, uint16_t port, unsigned width, uint32_t value)
 	return 0;
 }
 
-static const struct insn_bus bus = { bus_read, bus_write, bus_in, bus_out, NULL, 0 };
+static const struct insn_bus bus = { bus_read, bus_write, NULL, bus_in, bus_out, NULL, 0 };
 
 static void compare(enum cpu_mode mode, const uint8_t *bytes, unsigned n)
 {

@@ -28,6 +28,7 @@ static uint64_t ram;
 static struct vcpu vcpu;
 static struct vcpu_regs regs;
 static int exception;		/* vector, or -1 */
+static uint32_t error_code;
 static bool skipped;
 
 /* --- the vendor --- */
@@ -43,13 +44,24 @@ static void get(struct vcpu *v, struct vcpu_regs *out)
 static void inject(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
 {
 	CHECK_EQ(exception, -1);
-	CHECK(has_error == (vector == 12 || vector == 13));
+	CHECK(has_error == (vector >= 12 && vector <= 14));
 	exception = vector;
+	error_code = error;
+}
+
+static void set(struct vcpu *v, const struct vcpu_regs *in)
+{
+	regs = *in;
+	memcpy(v->gpr, in->gpr, sizeof(v->gpr));
+	v->rip = in->rip;
+	v->rflags = in->rflags;
 }
 
 static void skip_to(struct vcpu *v, uint64_t next) { v->rip = next; skipped = true; }
 static unsigned no_bytes(struct vcpu *v, const uint8_t **b) { return 0; }
-static const struct vcpu_ops ops = { .get = get, .inject_exception = inject, .skip = skip_to, .insn_bytes = no_bytes };
+static const struct vcpu_ops ops = {
+	.get = get, .set = set, .inject_exception = inject, .skip = skip_to, .insn_bytes = no_bytes,
+};
 const struct vcpu_ops *vcpu_ops = &ops;
 
 /* --- the machine --- */
@@ -107,6 +119,18 @@ static uint64_t raw_read(void *ctx, uint32_t off, unsigned width) { raw_ports++;
 static void raw_write(void *ctx, uint32_t off, unsigned width, uint64_t v) { raw_ports++; }
 static const struct host_model raw = { raw_read, raw_write };
 
+/* The guest's state alone. */
+static void fresh(void)
+{
+	dev_writes = raw_ports = lapic_writes = config_accesses = power_value = 0;
+	exception = -1;
+	skipped = false;
+	regs = (struct vcpu_regs){ .cr0 = CR0_PE };
+	for (unsigned i = 0; i < SEG_COUNT; i++)
+		regs.seg[i] = (struct vcpu_seg){ .attr = SEG_ATTR_DB | SEG_ATTR_P | (i == SEG_CS ? 0x1b : 0x13), .limit = ~0u };
+	vcpu = (struct vcpu){ .rip = CODE_RIP, .rflags = 2 };
+}
+
 static void start(void)
 {
 	static bool done;
@@ -133,13 +157,7 @@ static void start(void)
 		dev[i] = (uint8_t)(i * 3 + 1);
 	for (unsigned i = 0; i < sizeof(iodev); i++)
 		iodev[i] = (uint8_t)(i + 0x80);
-	dev_writes = raw_ports = lapic_writes = config_accesses = power_value = 0;
-	exception = -1;
-	skipped = false;
-	regs = (struct vcpu_regs){ .cr0 = CR0_PE };
-	for (unsigned i = 0; i < SEG_COUNT; i++)
-		regs.seg[i] = (struct vcpu_seg){ .attr = SEG_ATTR_DB | SEG_ATTR_P | (i == SEG_CS ? 0x1b : 0x13), .limit = ~0u };
-	vcpu = (struct vcpu){ .rip = CODE_RIP, .rflags = 2 };
+	fresh();
 }
 
 static void code(const char *bytes, unsigned n)
@@ -421,7 +439,8 @@ TEST(string_move_that_meets_a_hole_keeps_what_it_did)
 	CHECK_EQ(vcpu.gpr[GPR_RDI], BAR + 0x100 - 12);
 	CHECK(exception == -1 && vcpu.rip == CODE_RIP);
 	fault(BAR + 0x100 - 12, true);
-	CHECK_EQ(exception, 13);
+	CHECK_EQ(exception, 14);
+	CHECK_EQ(regs.cr2, 0x400008 - 12);
 	CHECK_EQ(vcpu.gpr[GPR_RCX], 7);
 	CHECK_EQ(nested_show(0x400000, PAGE_SIZE), 0);
 }
@@ -508,17 +527,20 @@ TEST(string_ports)
 	exit_pio(&vcpu, &x);
 	CHECK(!memcmp((void *)(uintptr_t)(ram + PAGE_SIZE - 2), "\x81\x81\x81\x81\x81", 5));
 	CHECK(!vcpu.gpr[GPR_RCX] && vcpu.rip == CODE_RIP + 2);
-	/* Up to the end of RAM the data is written, then comes #GP. */
+	/* To the registers of a device, and to what is hidden. */
 	start();
 	INSN("\xf3\x6c");
 	vcpu.gpr[GPR_RDX] = PORT + 1;
-	vcpu.gpr[GPR_RDI] = ram + 16 * PAGE_SIZE - 3;
+	vcpu.gpr[GPR_RDI] = BAR;
 	vcpu.gpr[GPR_RCX] = 5;
 	exit_pio(&vcpu, &x);
-	CHECK_EQ(vcpu.gpr[GPR_RCX], 2);
-	CHECK(exception == -1 && !skipped);
+	CHECK(exception == -1 && skipped && !vcpu.gpr[GPR_RCX] && dev_writes == 5 && dev[4] == 0x81);
+	start();
+	INSN("\x6c");
+	vcpu.gpr[GPR_RDX] = PORT + 1;
+	vcpu.gpr[GPR_RDI] = 0x7000010;
 	exit_pio(&vcpu, &x);
-	CHECK_EQ(exception, 13);
+	CHECK(exception == -1 && skipped);	/* a write to Veneer's memory would fault in this process */
 	/* An instruction that is not a port access. */
 	start();
 	INSN("\x8b\x03");
@@ -580,6 +602,140 @@ TEST(other_operands_are_checked_too)
 	vcpu.gpr[GPR_RBX] = BAR;
 	fault(BAR, true);
 	CHECK(exception == 13 && !dev_writes);
+}
+
+/* --- what the guest's page tables allow --- */
+
+#define UPPER		0x400000u	/* here the pages of the next tests begin: the device's, then four of RAM */
+#define PTE_P		1u
+#define PTE_W		2u
+#define PTE_U		4u
+#define PTE_A		0x20u
+#define PTE_D		0x40u
+#define PTE_PS		0x80u
+#define ANY		(PTE_P | PTE_W | PTE_U)
+
+static uint32_t *upper_entry(unsigned page) { return (uint32_t *)(uintptr_t)(ram + 14 * PAGE_SIZE) + page; }
+static uint8_t *upper_ram(unsigned page) { return (uint8_t *)(uintptr_t)(ram + (7 + page) * PAGE_SIZE); }
+
+/* All RAM as it is, for everybody; from UPPER on the device's page, and RAM with @entry in each page. */
+static void paged(const char *bytes, unsigned n, unsigned cpl, uint32_t entry)
+{
+	uint32_t *dir = (uint32_t *)(uintptr_t)(ram + 13 * PAGE_SIZE);
+
+	fresh();
+	code(bytes, n);
+	memset(dir, 0, 2 * PAGE_SIZE);
+	for (uint32_t i = 0; i < 1024; i++)
+		dir[i] = i << 22 | ANY | PTE_PS;
+	dir[UPPER >> 22] = (uint32_t)(ram + 14 * PAGE_SIZE) | ANY;
+	*upper_entry(0) = BAR | ANY;
+	for (unsigned i = 1; i < 5; i++)
+		*upper_entry(i) = (uint32_t)(ram + (7 + i) * PAGE_SIZE) | entry;
+	memset(upper_ram(1), 0xee, 4 * PAGE_SIZE);
+	regs.cr0 = CR0_PE | CR0_PG | CR0_WP;
+	regs.cr3 = (uint32_t)(uintptr_t)dir;
+	regs.cr4 = CR4_PSE;
+	regs.cpl = (uint8_t)cpl;
+	vcpu.gpr[GPR_RDX] = PORT + 1;
+	vcpu.gpr[GPR_RCX] = 3;
+}
+
+static const struct operand_case {
+	uint32_t entry;
+	unsigned cpl;
+	uint64_t cr0, cr4, rflags;	/* cr0: less */
+	int read, write;		/* the error code of #PF, or -1 */
+} operand_cases[] = {
+	{ ANY, 3, 0, 0, 0, -1, -1 }, { ANY, 0, 0, 0, 0, -1, -1 }, { PTE_P | PTE_W, 0, 0, 0, 0, -1, -1 },
+	{ PTE_P | PTE_W, 3, 0, 0, 0, 5, 7 }, { PTE_P | PTE_U, 3, 0, 0, 0, -1, 7 }, { PTE_P | PTE_U, 0, 0, 0, 0, -1, 3 },
+	{ PTE_P | PTE_U, 0, CR0_WP, 0, 0, -1, -1 }, { PTE_P | PTE_U, 3, CR0_WP, 0, 0, -1, 7 },
+	{ PTE_W | PTE_U, 3, 0, 0, 0, 4, 6 }, { 0, 0, 0, 0, 0, 0, 2 }, { ANY, 0, 0, CR4_SMAP, 0, 1, 3 },
+	{ ANY, 0, 0, CR4_SMAP, RFLAGS_AC, -1, -1 },
+	{ ANY, 3, 0, CR4_SMAP, 0, -1, -1 }, { PTE_P | PTE_W, 0, 0, CR4_SMAP, 0, -1, -1 },
+};
+
+static void expect_result(const struct operand_case *c, bool write, int expected, uint64_t addr)
+{
+	uint32_t set = PTE_A | (write ? PTE_D : 0);
+
+	if (expected < 0) {
+		CHECK(exception == -1 && skipped);
+		CHECK_EQ(*upper_entry(1) & (PTE_A | PTE_D), set);
+		return;
+	}
+	CHECK(exception == 14 && !skipped && vcpu.rip == CODE_RIP);
+	CHECK_EQ(error_code, (uint32_t)expected);
+	CHECK_EQ(regs.cr2, addr);
+	CHECK_EQ(*upper_entry(1) & (PTE_A | PTE_D), 0);
+	CHECK_EQ(upper_ram(1)[8], 0xee);
+}
+
+static void prepare(const char *bytes, unsigned n, const struct operand_case *c)
+{
+	paged(bytes, n, c->cpl, c->entry);
+	regs.cr0 &= ~c->cr0;
+	regs.cr4 |= c->cr4;
+	vcpu.rflags |= c->rflags;
+}
+
+TEST(operands_that_the_processor_has_not_checked)
+{
+	struct vmexit in = { EXIT_PIO, .next_rip = 1, .pio = { .port = PORT + 1, .width = 1, .in = true, .string = true } };
+	struct vmexit out = { .kind = EXIT_PIO, .next_rip = 1, .pio = { .port = PORT + 1, .width = 1, .string = true } };
+
+	start();
+	for (unsigned i = 0; i < ARRAY_SIZE(operand_cases); i++) {
+		const struct operand_case *c = &operand_cases[i];
+
+		prepare("\x6c", 1, c);			/* insb */
+		vcpu.gpr[GPR_RDI] = UPPER + PAGE_SIZE + 8;
+		exit_pio(&vcpu, &in);
+		expect_result(c, true, c->write, UPPER + PAGE_SIZE + 8);
+		prepare("\x6e", 1, c);			/* outsb */
+		vcpu.gpr[GPR_RSI] = UPPER + PAGE_SIZE + 8;
+		exit_pio(&vcpu, &out);
+		expect_result(c, false, c->read, UPPER + PAGE_SIZE + 8);
+		if (c->cr4 & CR4_SMAP)
+			continue;			/* the device's page is the user's */
+		prepare("\xa4", 1, c);			/* movsb, from the device and to it */
+		vcpu.gpr[GPR_RSI] = UPPER + 3;
+		vcpu.gpr[GPR_RDI] = UPPER + PAGE_SIZE + 8;
+		fault(BAR + 3, false);
+		expect_result(c, true, c->write, UPPER + PAGE_SIZE + 8);
+		prepare("\xa4", 1, c);
+		vcpu.gpr[GPR_RSI] = UPPER + PAGE_SIZE + 8;
+		vcpu.gpr[GPR_RDI] = UPPER + 3;
+		fault(BAR + 3, true);
+		expect_result(c, false, c->read, UPPER + PAGE_SIZE + 8);
+		CHECK_EQ(dev_writes, c->read < 0);
+		prepare("\x89\x07", 2, c);		/* mov [edi], eax, from the device's page into the next one */
+		vcpu.gpr[GPR_RDI] = UPPER + PAGE_SIZE - 2;
+		fault(BAR + PAGE_SIZE - 2, true);
+		expect_result(c, true, c->write, UPPER + PAGE_SIZE);
+		CHECK_EQ(!dev_writes, c->write >= 0);
+	}
+}
+
+/* A register is not read if the data has nowhere to go; what was transferred before stays. */
+TEST(a_page_that_ends_a_repetition)
+{
+	struct vmexit in = { EXIT_PIO, .next_rip = 1, .pio = { .port = PORT + 1, .width = 1, .in = true, .string = true } };
+
+	start();
+	paged("\xf3\x6c", 2, 3, ANY);
+	*upper_entry(2) = 0;
+	vcpu.gpr[GPR_RDI] = UPPER + 2 * PAGE_SIZE - 2;
+	exit_pio(&vcpu, &in);
+	CHECK(exception == -1 && !skipped && vcpu.gpr[GPR_RCX] == 1);
+	CHECK_EQ(upper_ram(1)[PAGE_SIZE - 1], 0x81);
+	exit_pio(&vcpu, &in);
+	CHECK(exception == 14 && !skipped && vcpu.gpr[GPR_RCX] == 1);
+	CHECK(error_code == 6 && regs.cr2 == UPPER + 2 * PAGE_SIZE);
+	*upper_entry(2) = (uint32_t)(ram + 9 * PAGE_SIZE) | ANY;
+	exception = -1;
+	exit_pio(&vcpu, &in);
+	CHECK(exception == -1 && skipped && !vcpu.gpr[GPR_RCX] && upper_ram(2)[0] == 0x81);
 }
 
 /* A guest that single-steps gets a trap after each iteration. */
