@@ -16,8 +16,11 @@ static void legacy_set_pfn(struct virtio_dev *dev, uint32_t pfn)
 
 	if (!q)
 		return;
-	if (!pfn && q->live) {
-		/* The driver takes its ring back without a reset: stop the device, so that nothing writes there any more. */
+	if (!pfn && (q->live || (dev->st.running && q->st.enabled))) {
+		/*
+		 * The driver takes its ring back without a reset: stop the device, so that nothing writes there any more.  A
+		 * device that needs a reset has no live queue, but its hardware goes on.
+		 */
 		virtio_reset(dev);
 		return;
 	}

@@ -301,6 +301,20 @@ TEST(legacy_life)
 	CHECK_EQ(leg(LEGACY_STATUS, 1), 0);
 }
 
+/* The queues of a device that needs a reset are dead, but its hardware may still write to the buffers. */
+TEST(legacy_takes_the_ring_of_a_broken_device_back)
+{
+	make(false);
+	legacy_up(rings, 2, 0);
+	virtio_needs_reset(&dev, "a test");
+	set_leg(LEGACY_QUEUE_SELECT, 2, 0);
+	set_leg(LEGACY_QUEUE_PFN, 4, 0);
+	CHECK_EQ(stops, 1);
+	CHECK_EQ(leg(LEGACY_STATUS, 1), 0);
+	set_leg(LEGACY_QUEUE_PFN, 4, 0);
+	CHECK_EQ(stops, 1);
+}
+
 /* The next kernel begins without a reset while the first kernel's rings are set: the device uses nothing of the old rings. */
 TEST(a_second_driver_that_does_not_reset)
 {
