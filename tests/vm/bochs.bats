@@ -70,6 +70,11 @@ linux() {
 	probe probe-odd --cmdline no_lapic
 }
 
+# bats test_tags=slow
+@test "VMX: ring 3 cannot read and write the kernel's pages by a twin's ports and registers" {
+	probe probe-user --nic e1000
+}
+
 # No guest can cause this: before an entry Bochs's debugger changes the registers in struct vcpu.
 @test "VMX: of an entry that fails the fields that are wrong are named" {
 	local run exited build=(make -s -C "$ROOT" -j2 BUILD="$PWD/v" KCONFIG_CONFIG="$PWD/config")

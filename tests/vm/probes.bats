@@ -79,6 +79,23 @@ probe() { # probe NAME CMDLINE ARGS...
 	probe probe-ring "" --machine pc --nic rtl8139
 }
 
+@test "probe-abuse: data into its own rings, resets under load, headers that change, writes to read-only disks" {
+	random_file sata 16
+	random_file nvme 16
+	before="$(sha_of sata) $(sha_of nvme)"
+	probe probe-abuse "ro cpus=2 rounds=4 races=60" --smp 2 --config "$ROOT/configs/default.dts" "${machine[@]}"
+	[ "$(sha_of sata) $(sha_of nvme)" = "$before" ]
+}
+
+# bats test_tags=slow
+@test "probe-abuse: the same with writable disks, an RTL8139, and more of it" {
+	probe probe-abuse "cpus=4 rounds=50 races=1000" --smp 4 --config "$WRITABLE" "${machine[@]}" --nic rtl8139
+}
+
+@test "probe-user: ring 3 cannot read and write the kernel's pages by a twin's ports and registers" {
+	probe probe-user "" --nic e1000e
+}
+
 @test "probe-quirks: the sloppy ways of drivers in the field work" {
 	probe probe-quirks "arp=1" --config "$WRITABLE" "${machine[@]}" --nic rtl8139
 }

@@ -40,7 +40,7 @@ uint32_t option_number(const char *name, uint32_t otherwise);
 #define TRAP_GP		13
 
 extern volatile uint32_t trap_resume;
-extern volatile struct trap_info { int vector; uint32_t error, eip, eflags; } trap_last;
+extern volatile struct trap_info { int vector; uint32_t error, eip, eflags, cr2; } trap_last;
 
 /*
  * Execute @insn, which may fault.  The result is the exception's vector, or NO_TRAP.  After a fault execution continues behind

@@ -62,6 +62,8 @@ uint8_t irq_alloc(irq_handler handler, void *ctx)
 
 static void exception(struct irq_frame *f)
 {
+	uint32_t cr2;
+
 	if (!trap_resume) {
 		check(f->vector, (uint32_t)NO_TRAP, "exception at %08x, error %x: the probe cannot go on", f->eip, f->error);
 		probe_exit();
@@ -69,6 +71,8 @@ static void exception(struct irq_frame *f)
 	trap_last.vector = f->vector;
 	trap_last.error = f->error;
 	trap_last.eip = f->eip;
+	__asm__ volatile("movl %%cr2, %0" : "=r"(cr2));
+	trap_last.cr2 = cr2;
 	trap_last.eflags = f->eflags;
 	f->eip = trap_resume;
 	trap_resume = 0;
