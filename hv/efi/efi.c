@@ -34,15 +34,18 @@ int efi_start(const struct boot_info *b, struct vcpu_regs *regs)
 {
 	struct bootdisk d;
 	bool any = false;
+	unsigned n;
 
 	ops = composition()->bootdisk;
 	memset(startable, 0, sizeof(startable));
-	for (unsigned n = 0; n < MAX_STARTABLE && ops->get(n, &d); n++) {
+	for (n = 0; n < MAX_STARTABLE && ops->get(n, &d); n++) {
 		if (d.own || (*config.boot_disk && !config_same_serial(config.boot_disk, d.serial)))
 			continue;
 		startable[n / 64] |= BIT64(n % 64);
 		any = true;
 	}
+	if (n == MAX_STARTABLE && ops->get(n, &d))
+		log_warn("guest: more than %u disks: the guest is not started from the others", MAX_STARTABLE);
 	if (!any) {
 		log_err("guest: no disk to start from: of the concealed disks, Veneer's own aside, %s%s", *config.boot_disk ?
 			"none has the serial number of veneer,boot-disk, " : "there is none", config.boot_disk);

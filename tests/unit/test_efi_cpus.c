@@ -19,6 +19,8 @@ static unsigned nprepared, nstarted, order;
 static UINTN started[ALL];
 static int64_t cpu_result, cpus_result;
 static bool cpus_called;
+static mp_procedure *late;		/* the procedure of a call that timed out */
+static void (*meanwhile)(void);		/* while launch() runs */
 
 void say_status(EFI_STATUS s) { say("status\n", NULL); }
 uint64_t irq_off(void) { return 0; }
@@ -30,6 +32,8 @@ void launch(uint64_t entry, uint64_t info, uint64_t page, uint64_t *rsp, uint64_
 {
 	CHECK_EQ(order++, 2);
 	CHECK(entry == 0x200100 && page == 0x5000 && rsp == &next.launch.rsp && rip == &next.launch.rip);
+	if (meanwhile)
+		meanwhile();
 }
 
 int64_t efi_call(uint64_t function, uint64_t rbx, uint64_t rcx, uint64_t rdx, uint64_t rsi)
@@ -69,7 +73,8 @@ static EFI_STATUS EFIAPI mp_start(struct mp_services *mp, mp_procedure *f, UINTN
 	CHECK(!event && us == HANDOVER_US && !finished);
 	started[nstarted++] = n;
 	order = 1;
-	if (!EFI_ERROR(start_status))
+	late = f;
+	if (!EFI_ERROR(start_status) || meanwhile)
 		f(arg);
 	return start_status;
 }
@@ -87,6 +92,8 @@ static void setup(void)
 	cpu_result = 0x200100;
 	cpus_result = 0;
 	cpus_called = false;
+	late = NULL;
+	meanwhile = NULL;
 	*said = 0;
 }
 
@@ -120,7 +127,7 @@ TEST(one_that_does_not_come_is_named)
 	start_status = EFI_TIMEOUT;
 	cpus_result = -ERR_TIMEOUT;
 	CHECK(!hand_over_processors(0x5000));
-	CHECK(strstr(said, "the processor with APIC id 18 was not handed over within 5 seconds"));
+	CHECK(strstr(said, "the processor with APIC id 16 was not handed over within 5 seconds"));
 	setup();
 	cpu_result = -ERR_NODEV;
 	CHECK(hand_over_processors(0x5000));
@@ -129,6 +136,35 @@ TEST(one_that_does_not_come_is_named)
 	get_status = EFI_INVALID_PARAMETER;
 	CHECK(hand_over_processors(0x5000));
 	CHECK(!nprepared);
+}
+
+/* After the deadline the processor finds the call withdrawn, and no other one has been given its place. */
+TEST(one_that_comes_late_stays_with_the_firmware)
+{
+	setup();
+	start_status = EFI_TIMEOUT;
+	CHECK(!hand_over_processors(0x5000));
+	CHECK(nprepared == 1 && nstarted == 1 && !cpus_called);
+	order = 0;
+	late(NULL);
+	CHECK_EQ(order, 0);
+	/* A second one that comes in time is taken after the first, as before. */
+	setup();
+	CHECK(hand_over_processors(0x5000));
+	CHECK_EQ(nstarted, 3);
+}
+
+static void nothing(void) { }
+
+/* The deadline passes while the processor is on its way into Veneer: nothing of it is used again. */
+TEST(one_that_does_not_end_ends_the_hand_over)
+{
+	setup();
+	meanwhile = nothing;
+	start_status = EFI_TIMEOUT;
+	CHECK(!hand_over_processors(0x5000));
+	CHECK(nstarted == 1 && !cpus_called && order == 4);
+	CHECK(strstr(said, "the processor with APIC id 16 began to come over and did not end within 5 seconds"));
 }
 
 TEST(the_task_register)

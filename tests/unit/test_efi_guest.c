@@ -18,7 +18,7 @@ static struct bootdisk disk[] = {
 	{ "nvme0n1", "N", "  SN ", 0x0100, 4096, BLOCKS, true },
 	{ "nvme0n2", "N", "OWN", 0x0101, 4096, BLOCKS, true, .own = true },
 };
-static unsigned ndisks = 3, begun, last_n;
+static unsigned ndisks = 3, copies, begun, last_n;	/* @copies: behind them, of the second */
 static struct sg last;
 static uint64_t last_lba;
 static bool last_write;
@@ -26,9 +26,9 @@ static int begin_result, poll_result;
 
 static bool disk_get(unsigned n, struct bootdisk *out)
 {
-	if (n >= ndisks)
+	if (n >= ndisks + copies)
 		return false;
-	*out = disk[n];
+	*out = disk[n < ndisks ? n : 1];
 	return true;
 }
 
@@ -119,6 +119,7 @@ static void setup(void)
 {
 	memset(&config, 0, sizeof(config));
 	ndisks = 3;
+	copies = 0;
 	begun = 0;
 	begin_result = poll_result = 0;
 	ram = host_guest_ram(2 << 20);
@@ -179,6 +180,27 @@ TEST(the_named_disk_alone_is_started)
 	*config.boot_disk = 0;
 	CHECK(start() < 0);
 	CHECK(host_log_has("there is none"));
+}
+
+/* The table of disks that may be started has 128 places.  The others can be read, and a line says so. */
+TEST(behind_128_disks_none_is_started)
+{
+	struct efi_disk *d;
+
+	setup();
+	d = (struct efi_disk *)(uintptr_t)ram;
+	copies = 125;
+	CHECK_EQ(start(), 0);
+	CHECK(!host_log_has("more than 128 disks"));
+	copies = 127;
+	CHECK_EQ(start(), 0);
+	CHECK(host_log_has("more than 128 disks: the guest is not started from the others"));
+	CHECK_EQ(call(EFI_CALL_CPUS, 0, 0, 0, 0), 0);
+	for (unsigned n = 0; n < 130; n++) {
+		CHECK_EQ(call(EFI_CALL_DISK, n, ram, 0, 0), 0);
+		CHECK_EQ(d->start, n < 128 && n != 2);
+	}
+	CHECK_EQ(call(EFI_CALL_DISK, 130, ram, 0, 0), -ERR_NODEV);
 }
 
 TEST(the_path_is_the_configured_one)
