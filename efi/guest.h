@@ -41,6 +41,9 @@ void state_restore(const uint64_t msrs[STATE_MSRS]);
 /* As guest: hand the other processors over.  @page: the copy of jump_code.  False after a message. */
 bool hand_over_processors(uint64_t page);
 
+/* As guest: put the runtime part before the firmware's runtime services.  False after a message. */
+bool start_runtime(void);
+
 /* As guest: give the firmware the virtual disks.  Returns their number, and says what goes wrong. */
 unsigned add_disks(void);
 

@@ -310,6 +310,8 @@ static EFI_STATUS launch_firmware(void)
 	if (!hand_over_processors((uintptr_t)b.jump))
 		restart();
 	give_back_controllers();
+	if (!start_runtime())
+		restart();
 	start_disk();
 }
 

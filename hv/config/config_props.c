@@ -459,6 +459,16 @@ static int guest_set_on_crash(struct parse *p)
 	return 0;
 }
 
+static int guest_set_efi_boot_order(struct parse *p)
+{
+	int i = take_word(p);
+
+	if (i < 0)
+		return i;
+	p->c->efi_boot_order = (enum config_efi_boot_order)i;
+	return 0;
+}
+
 static int guest_set_ap_trap(struct parse *p)
 {
 	int i = take_word(p);
@@ -595,6 +605,12 @@ static const struct prop guest_props[] = {
 	      "ASCII",
 	  DOC("\"/EFI/debian/grubx64.efi\"", "`/EFI/BOOT/BOOTX64.EFI`", "with `veneer,boot = \"disk\"` on UEFI: the loader's "
 	      "file, on the first file system of a concealed disk that has the file") },
+	{ "veneer,efi-boot-order", guest_set_efi_boot_order,
+	  .words = WORDS([EFI_BOOT_ORDER_SHADOW] = "shadow", [EFI_BOOT_ORDER_PASS] = "pass"),
+	  DOC("\"pass\"", "`\"shadow\"`", "with `veneer,boot = \"disk\"` on UEFI, for `BootOrder`, `BootNext`, `Boot0000` and "
+	      "the like, `OsIndications`: `\"shadow\"`: the guest reads and writes copies of its own, and the machine goes on "
+	      "starting Veneer. `\"pass\"`: the guest writes the machine's own, and may so have the machine start without "
+	      "Veneer") },
 	{ "veneer,boot-protocol", guest_set_protocol,
 	  .words = WORDS([PROTOCOL_AUTO] = "auto", [PROTOCOL_MULTIBOOT1] = "multiboot1", [PROTOCOL_MULTIBOOT2] = "multiboot2",
 			 [PROTOCOL_LIMINE] = "limine", [PROTOCOL_LINUX] = "linux", [PROTOCOL_LINUX32] = "linux32",

@@ -13,6 +13,7 @@
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/string.h>
+#include "hv/dev/power.h"
 #include "hv/efi/efi.h"
 #include "hv/smp/smp.h"
 
@@ -158,6 +159,8 @@ static int64_t answer(const uint64_t *gpr)
 		return ops->result();
 	case EFI_CALL_PATH:
 		return call_path(gpr[GPR_RCX]);
+	case EFI_CALL_POLICY:
+		return config.efi_boot_order == EFI_BOOT_ORDER_PASS;
 	case EFI_CALL_END:
 		call_at = 0;
 		return 0;
@@ -168,6 +171,13 @@ static int64_t answer(const uint64_t *gpr)
 
 bool efi_hypercall(struct vcpu *v, const struct vcpu_regs *r)
 {
+	/* By veneer.efi's runtime part, wherever the system has mapped that; a kernel can reset the machine in any case. */
+	if (v->gpr[GPR_RAX] == EFI_CALL_STOP && !r->cpl) {
+		machine_stopping();
+		v->gpr[GPR_RAX] = 0;
+		vcpu_ops->skip(v, r->rip + CALL_SIZE);
+		return true;
+	}
 	/* The firmware's own level and mode, and veneer.efi's one instruction: nothing that runs later has it. */
 	if (!call_at || r->rip != call_at || r->cpl || !(r->efer & EFER_LMA) || !(r->seg[SEG_CS].attr & SEG_ATTR_L))
 		return false;

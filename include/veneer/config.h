@@ -28,6 +28,9 @@ enum config_ap_trap {
 	AP_TRAP_NEVER,		/* for measurements: an emulator's INIT takes a processor away from Veneer */
 };
 
+/* The UEFI firmware's boot entries: the guest writes to a copy, or to them. */
+enum config_efi_boot_order { EFI_BOOT_ORDER_SHADOW, EFI_BOOT_ORDER_PASS };
+
 /* Whether DMA is confined by the machine's IOMMUs: if it can be, or the start stops, or not. */
 enum config_dma { DMA_AUTO, DMA_REQUIRE, DMA_OFF };
 
@@ -76,6 +79,7 @@ struct config {
 	enum config_boot boot;
 	char boot_disk[CONFIG_SERIAL_SIZE];		/* serial number; empty: the only bootable disk */
 	char efi_path[CONFIG_PATH_SIZE];		/* of the guest's loader; empty: the default */
+	enum config_efi_boot_order efi_boot_order;
 	enum config_crash on_crash;
 	enum config_protocol protocol;
 	enum config_ap_trap ap_trap;

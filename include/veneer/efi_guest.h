@@ -10,7 +10,7 @@
 
 /* A private tag of the multiboot2 information: a struct efi_launch. */
 #define EFI_LAUNCH_TAG		0x564e4546u
-#define EFI_LAUNCH_VERSION	1u
+#define EFI_LAUNCH_VERSION	2u
 
 /* As in the VMCB: descriptor bits 40-47 in attr 0-7, 52-55 in 8-11. */
 struct efi_launch_seg {
@@ -42,10 +42,14 @@ struct efi_launch {
  *   BEGIN  RBX disk, bit 32: write; RCX first block, RDX blocks, RSI buffer; one transfer at a time, of EFI_CALL_MAX bytes
  *   POLL   -ERR_BUSY while the transfer runs, then once its result.  A write is then on stable media
  *   PATH   RCX address of EFI_PATH_MAX characters: of the loader, as configured; empty: the default
- *   END    boot services end: nothing is answered any more
+ *   POLICY 1 if the guest's boot entries are the machine's own, 0 if they are a copy
+ *   END    boot services end: nothing but STOP is answered any more
+ *   STOP   from any place in ring 0, at any time: the machine is about to be reset.  The other processors and the devices have
+ *          stopped, what the disks held back is on stable media
  */
 enum efi_call {
-	EFI_CALL_CPU = 0x56450000, EFI_CALL_CPUS, EFI_CALL_DISK, EFI_CALL_BEGIN, EFI_CALL_POLL, EFI_CALL_PATH, EFI_CALL_END
+	EFI_CALL_CPU = 0x56450000, EFI_CALL_CPUS, EFI_CALL_DISK, EFI_CALL_BEGIN, EFI_CALL_POLL, EFI_CALL_PATH, EFI_CALL_POLICY,
+	EFI_CALL_END, EFI_CALL_STOP
 };
 
 #define EFI_CALL_MAX		0x100000u

@@ -91,6 +91,8 @@ $(BUILD)/guest/limine/%.elf: $(addprefix tests/guest/,limine/start.S limine/prob
 		LINKED=0xffffffff80000000) -z noexecstack -z max-page-size=4096 --no-warn-rwx-segments --build-id=none \
 		-T tests/guest/limine/limine.lds -o $@ $(@:.elf=-start.o) $(@:.elf=-main.o)
 
+include tests/guest/efi/build.mk
+
 # The kernel of docs/first-hour.md, as the page has it.
 GUEST_PROBES	+= $(BUILD)/guest/first-hour.elf
 $(BUILD)/guest/first-hour.elf: docs/first-hour.md tests/lib/extract-code $(GUEST_LIB) examples/hobby-os/hobby.lds

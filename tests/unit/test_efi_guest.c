@@ -55,6 +55,9 @@ bool (*vcpu_own_hypercall)(struct vcpu *v, const struct vcpu_regs *r);
 static struct vcpu cpu;
 static struct vcpu_regs regs;
 static uint64_t ram, skipped;
+static unsigned stops;
+
+void machine_stopping(void) { stops++; }
 
 static void skip(struct vcpu *v, uint64_t rip) { skipped = rip; }
 
@@ -241,7 +244,37 @@ TEST(transfers_are_checked)
 	CHECK_EQ(call(EFI_CALL_BEGIN, 1, 0, 1, ram), -ERR_BUSY);
 	poll_result = -ERR_IO;
 	CHECK_EQ(call(EFI_CALL_POLL, 0, 0, 0, 0), -ERR_IO);
-	CHECK_EQ(call(EFI_CALL_END + 1, 0, 0, 0, 0), -ERR_NOTSUP);
+	CHECK_EQ(call(EFI_CALL_STOP + 1, 0, 0, 0, 0), -ERR_NOTSUP);
+}
+
+TEST(boot_entries_by_policy)
+{
+	setup();
+	CHECK_EQ(call(EFI_CALL_POLICY, 0, 0, 0, 0), 0);
+	config.efi_boot_order = EFI_BOOT_ORDER_PASS;
+	CHECK_EQ(call(EFI_CALL_POLICY, 0, 0, 0, 0), 1);
+}
+
+/* Before a reset: wherever the call is, in ring 0, and after the end of boot services. */
+TEST(stop_from_anywhere)
+{
+	struct vcpu_regs r;
+
+	setup();
+	stops = 0;
+	CHECK_EQ(call(EFI_CALL_STOP, 0, 0, 0, 0), 0);
+	CHECK_EQ(stops, 1);
+	call(EFI_CALL_END, 0, 0, 0, 0);
+	r = regs;
+	r.rip = 0xffffffff80001234;
+	r.efer = 0;
+	cpu.gpr[GPR_RAX] = EFI_CALL_STOP;
+	CHECK(vcpu_own_hypercall(&cpu, &r) && !cpu.gpr[GPR_RAX] && skipped == r.rip + 3);
+	CHECK_EQ(stops, 2);
+	r.cpl = 3;
+	cpu.gpr[GPR_RAX] = EFI_CALL_STOP;
+	CHECK(!vcpu_own_hypercall(&cpu, &r));
+	CHECK_EQ(stops, 2);
 }
 
 /* Nothing but the handover is answered before all processors are in the guest; then the watch begins, once. */

@@ -3,6 +3,7 @@
 # veneer.efi, the loader that UEFI firmware starts: by the firmware itself, and by GRUB's chainloader; the firmware as guest.
 load ../lib/guest
 load ../lib/bios
+load ../lib/efi
 
 setup() {
 	veneer_only
@@ -54,12 +55,6 @@ make_chain_stick() { # make_chain_stick IMAGE WORD
 
 # --- the firmware goes on as the guest ---
 
-efi_disk_boot() { # efi_disk_boot SERIAL ARGS...
-	local serial=$1
-	shift
-	disk_boot "$serial" --firmware uefi --loader efi --config "$WRITABLE" "$@"
-}
-
 # boots_itself SERIAL IMAGE ARGS...: the disk's GRUB, reading by Block I/O, starts Linux, which finds the disk by virtio-blk.
 boots_itself() {
 	local serial=$1 image=$2
@@ -81,4 +76,61 @@ boots_itself() {
 # bats test_tags=slow
 @test "efi disk: one processor, a GRUB on a SATA disk starts Linux from that disk" {
 	boots_itself AHCI0 boot.img --disk ahci:boot.img --disk nvme:other,size=32M
+}
+
+# looked WHEN REGEX: what the probe saw then.
+looked() { said "$1: $2.?$"; }
+
+# What the probe has to see each time: of three controllers only the twins, which cannot be opened, and two virtual disks.
+HIDDEN="real 0, twins 3, open 0, disks 2, with a GPT 1, other disks 0, nvme 0, ata 0, ide 0, scsi 0, net 0"
+
+@test "efi disk: neither the firmware's shell nor boot services bring a concealed device back" {
+	local when
+	efi_image probe.img "$BUILD/guest/efi/probe.efi"
+	efi_disk_boot NVME0 --disk ahci:other,size=32M --disk nvme:probe.img --nic e1000e
+	guest_end 0
+	grep -a "Connect - Handle .* Result Success" "$(serial)"
+	for when in 'at the start' 'after "reconnect -r"' 'after "map -r"' 'after "connect -r"' 'after ConnectController' \
+		'after DisconnectController' 'after a cycle of the root bridge'; do
+		looked "$when" "$HIDDEN"
+	done
+	said end
+}
+
+# What the guest writes to boot entries does not change what the machine starts; writes right before a reset are on the disk.
+@test "efi disk: boot entries are copies, a capsule is refused, a write before a warm and a cold reset is kept" {
+	efi_image vars.img "$BUILD/guest/efi/vars.efi"
+	guest_run --boot-disk NVME0 --firmware uefi --loader efi --config "$WRITABLE" --disk nvme:vars.img --nic e1000e
+	said "entry written, status 0"
+	said "order written, status 0, next 0, indications 0"
+	said "order of 1, first 170, own entry 1, next 170"
+	said "many names, own entry 1, orders 1, Veneer's 0"
+	said "capsule, status 3, query 3"
+	# BootNext is for one start, and the machine has not looked at the guest's.
+	said "start 1 behind Veneer"
+	said "order of 1, first 170, own entry 1, next 0"
+	said "block read, status 0, mark 65"
+	said "start 2 behind Veneer"
+	said "block read, status 0, mark 66"
+	[ "$(tail -c +$((512 * 493567 + 1)) vars.img | head -c 512 | tr -d B | wc -c)" = 0 ]
+}
+
+# What that prevents.
+# bats test_tags=slow
+@test "efi disk: by veneer,efi-boot-order = pass the guest's entry starts without Veneer" {
+	"$ROOT/installer/veneer-install" config "$WRITABLE" pass.dtb
+	fdtput -t s pass.dtb /guest veneer,efi-boot-order pass
+	efi_image vars.img "$BUILD/guest/efi/vars.efi"
+	guest_run --boot-disk NVME0 --firmware uefi --loader efi --config pass.dtb --disk nvme:vars.img --nic e1000e
+	said "start 0 behind Veneer"
+	said "start 1 without Veneer"
+}
+
+# The probe sees what there is: without this, the test above shows nothing.
+# bats test_tags=slow
+@test "efi disk: without Veneer the probe finds the controllers and the firmware's drivers" {
+	efi_image probe.img "$BUILD/guest/efi/probe.efi"
+	disk_boot NVME0 --native --firmware uefi --disk ahci:other,size=32M --disk nvme:probe.img --nic e1000e
+	guest_end 0
+	looked 'after ConnectController' "real 3, twins 0, .* other disks 2, nvme 1, ata 1, ide 1, scsi [0-9]+, net [1-9]"
 }
