@@ -4,7 +4,7 @@
 GNU_EFI	    := /usr/lib
 EFI_SOURCES := efi/conf.c efi/cpus.c efi/image.c efi/info.c efi/files.c efi/veneer.c \
 	       efi/jump.S efi/launch.S efi/devices.c efi/disks.c efi/loader.c efi/segment.c \
-	       efi/state.c efi/stay.c efi/runtime_image.S hv/lib/string.c
+	       efi/state.c efi/attributes.c efi/stay.c efi/runtime_image.S hv/lib/string.c
 EFI_OBJS    := $(addprefix $(BUILD)/efi/obj/,$(addsuffix .o,$(basename $(EFI_SOURCES))))
 EFI_CFLAGS  := -std=gnu11 -g -Os -ffreestanding -fpic -fvisibility=hidden -m64 -march=x86-64 -mno-red-zone -mgeneral-regs-only \
 	       -fshort-wchar -fno-strict-aliasing -fno-asynchronous-unwind-tables -fno-stack-protector -fcf-protection=none \

@@ -17,6 +17,9 @@ void say_number(uint64_t n);
 /* Say a status that is an error: its name where that helps, else its number. */
 void say_status(EFI_STATUS status);
 
+/* A table of the firmware's, or NULL. */
+const void *find_table(const EFI_GUID *guid);
+
 /* @size bytes of loader memory below 4 GiB, in whole pages of type @type; NULL after a message. */
 void *take_memory(EFI_MEMORY_TYPE type, uint64_t size, const char *what);
 

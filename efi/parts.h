@@ -86,6 +86,18 @@ uint32_t info_memory_size(uint32_t size, uint32_t desc_size);
 /* End tag and total size.  False if the information has no room. */
 bool info_end(struct info *o);
 
+/*
+ * attributes.c: the firmware's memory attributes table [@table, @table + @size) (UEFI 2.9, section 4.6.4) into @to, with the pages
+ * [@code, @end) as code: read-only, executable.  The size in bytes; 0 if the table is damaged or @room is too small for it.
+ */
+uint32_t attributes_with_code(const uint8_t *table, uint32_t size, uint64_t code, uint64_t end, uint8_t *to, uint32_t room);
+
+/* The size of the table at @table, by its head. */
+uint32_t attributes_size(const uint8_t *table);
+
+/* Room that is enough for each table of @size bytes. */
+uint32_t attributes_room(uint32_t size);
+
 /* segment.c: what the processor has of the segment @selector, by the GDT of @limit + 1 bytes; segment_task(): of TR. */
 void segment_task(struct efi_launch_seg *s, uint16_t selector, const void *gdt, uint16_t limit);
 void segment_state(struct efi_launch_seg *s, uint16_t selector, const void *gdt, uint16_t limit);

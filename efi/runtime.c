@@ -33,6 +33,9 @@ static struct {
 	EFI_RESET_SYSTEM reset;
 } firmware;
 
+/* Of the linker script. */
+extern const char _text[] __attribute__((visibility("hidden"))), _etext[] __attribute__((visibility("hidden")));
+
 static EFI_RUNTIME_SERVICES *services;
 static bool vmx;
 static CHAR16 name_of_next[NAME_ROOM];
@@ -250,9 +253,9 @@ static EFI_STATUS begin_copies(EFI_BOOT_SERVICES *bs)
 		if (EFI_ERROR(status))
 			return status;
 	}
-	/* What the firmware would do: they are for one start. */
-	firmware.set(next, &vendor, attributes, 0, NULL);
-	firmware.set(os, &vendor, attributes, 0, NULL);
+	/* What the firmware would do: they are for one start.  Attributes other than the guest chose would be refused. */
+	firmware.set(next, &vendor, 0, 0, NULL);
+	firmware.set(os, &vendor, 0, 0, NULL);
 	return EFI_SUCCESS;
 }
 
@@ -296,6 +299,8 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
 	status = bs->CreateEvent(EVT_SIGNAL_VIRTUAL_ADDRESS_CHANGE, TPL_NOTIFY, convert, NULL, &event);
 	if (EFI_ERROR(status))
 		return status;
+	options->code = (uintptr_t)_text & ~(uint64_t)(EFI_PAGE_SIZE - 1);
+	options->code_end = ((uintptr_t)_etext + EFI_PAGE_SIZE - 1) & ~(uint64_t)(EFI_PAGE_SIZE - 1);
 	options->no_room = !options->pass && EFI_ERROR(begin_copies(bs));
 	stand_before(bs, options->pass);
 	return EFI_SUCCESS;

@@ -9,6 +9,7 @@ struct runtime_options {
 	bool vmx;			/* the hypercall is VMCALL */
 	bool pass;			/* the guest's boot entries are the machine's */
 	bool no_room;			/* out: the firmware did not take a copy of all boot entries */
+	uint64_t code, code_end;	/* out: the pages of the code */
 };
 
 /* efi/runtime_call.S: call Veneer. */

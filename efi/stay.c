@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* As Veneer's guest: loads and starts the part that stays in memory when boot services end (efi/runtime.c). */
 #include "efi/guest.h"
+#include "efi/parts.h"
 #include "efi/runtime.h"
 
 extern const uint8_t runtime_image[], runtime_image_end[];
@@ -14,6 +15,25 @@ static struct {
 	  { 0x0e3d7a52, 0x41f8, 0x4b0c, { 0x9f, 0x6d, 0x56, 0x65, 0x6e, 0x65, 0x65, 0x72 } } },
 	{ END_DEVICE_PATH_TYPE, END_ENTIRE_DEVICE_PATH_SUBTYPE, { 4, 0 } },
 };
+
+/* Tell the system that the runtime part's code is code.  Without such a table the system takes all of the memory as code. */
+static EFI_STATUS allow_code(const struct runtime_options *o)
+{
+	static EFI_GUID guid = { 0xdcfa911d, 0x26eb, 0x469f, { 0xa2, 0x20, 0x38, 0xb7, 0xdc, 0x46, 0x12, 0x20 } };
+	const uint8_t *table = find_table(&guid);
+	uint32_t size = table ? attributes_size(table) : 0;
+	EFI_STATUS status;
+	void *copy;
+
+	if (!table)
+		return EFI_SUCCESS;
+	status = bs->AllocatePool(EfiBootServicesData, attributes_room(size) + 1, &copy);
+	if (EFI_ERROR(status))
+		return status;
+	if (!attributes_with_code(table, size, o->code, o->code_end, copy, attributes_room(size)))
+		return EFI_COMPROMISED_DATA;
+	return bs->InstallConfigurationTable(&guid, copy);
+}
 
 bool start_runtime(void)
 {
@@ -34,6 +54,8 @@ bool start_runtime(void)
 		loaded->LoadOptionsSize = sizeof(options);
 		status = bs->StartImage(image, NULL, NULL);
 	}
+	if (!EFI_ERROR(status))
+		status = allow_code(&options);
 	if (EFI_ERROR(status)) {
 		say("veneer.efi: the part that stands before the firmware's runtime services cannot be started: ", NULL);
 		say_status(status);

@@ -126,7 +126,7 @@ static bool load_modules(void)
 
 /* --- what Veneer is told --- */
 
-static const void *find_table(const EFI_GUID *guid)
+const void *find_table(const EFI_GUID *guid)
 {
 	for (UINTN i = 0; i < systab->NumberOfTableEntries; i++)
 		if (!memcmp(&systab->ConfigurationTable[i].VendorGuid, guid, sizeof(*guid)))

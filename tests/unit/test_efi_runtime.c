@@ -74,6 +74,8 @@ static EFI_STATUS EFIAPI fw_set(CHAR16 *name, EFI_GUID *vendor, UINT32 attribute
 
 	if (++writes == set_fails_at)
 		return EFI_OUT_OF_RESOURCES;
+	if (v && attributes && attributes != v->attributes)
+		return EFI_INVALID_PARAMETER;
 	if (!size) {
 		if (!v)
 			return EFI_NOT_FOUND;
@@ -114,6 +116,8 @@ static EFI_STATUS EFIAPI fw_reset(EFI_RESET_TYPE type, EFI_STATUS why, UINTN siz
 	resets++;
 	return EFI_SUCCESS;
 }
+
+const char _text[1] = { 0 }, _etext[1] = { 0 };
 
 int64_t runtime_call(uint64_t function, bool is_vmx)
 {
@@ -240,6 +244,8 @@ TEST(the_guest_writes_a_copy)
 
 	setup(false);
 	CHECK(!options.no_room && rt.Hdr.CRC32 == 0x1234);
+	CHECK(!(options.code % EFI_PAGE_SIZE) && !(options.code_end % EFI_PAGE_SIZE));
+	CHECK(options.code <= (uintptr_t)_text && options.code_end >= (uintptr_t)_etext);
 	/* What was there is there for the guest, too; OsIndications is for one start. */
 	CHECK(value(u"Boot0000", &global) == 10 && value(u"BootOrder", &global) == 11 && value(u"Lang", &global) == 1);
 	CHECK_EQ(value(u"OsIndications", &global), -1);
