@@ -89,12 +89,52 @@ HIDDEN="real 0, twins 3, open 0, disks 2, with a GPT 1, other disks 0, nvme 0, a
 	efi_image probe.img "$BUILD/guest/efi/probe.efi"
 	efi_disk_boot NVME0 --disk ahci:other,size=32M --disk nvme:probe.img --nic e1000e
 	guest_end 0
-	grep -a "Connect - Handle .* Result Success" "$(serial)"
+	# The shell's words, in colours, show that it did its work.
+	grep -a 'Result Success' "$(serial)"
 	for when in 'at the start' 'after "reconnect -r"' 'after "map -r"' 'after "connect -r"' 'after ConnectController' \
 		'after DisconnectController' 'after a cycle of the root bridge'; do
 		looked "$when" "$HIDDEN"
 	done
 	said end
+}
+
+# Veneer's own disk is on a controller that Veneer takes, and is not started again.
+# bats test_tags=slow
+@test "efi disk: an installed image starts the loader of the other disk by veneer.efi, from GRUB's menu" {
+	sed 's/veneer,boot = "kernel"/veneer,boot = "disk"; veneer,boot-disk = "NVME0"/' "$WRITABLE" >disk.dts
+	"$ROOT/installer/veneer-install" config disk.dts disk.dtb
+	fdtput -t x disk.dtb /chosen veneer,debug-exit-port f4
+	"$ROOT/installer/veneer-install" image own.img --config disk.dtb --menu-timeout 0 --veneer "$BUILD/veneer.elf"
+	boot_image boot.img bootdisk
+	cp --sparse=always boot.img before
+	guest_start --no-reboot --firmware uefi --image own.img --disk nvme:boot.img --nic e1000e
+	guest_end 0
+	boot_image_kept boot.img before NVME0
+	logged "guest: the firmware goes on"
+}
+
+# --- other loaders ---
+
+# loader_starts: Linux, which the loader on loader.img started, has read that disk and written to it.
+loader_starts() {
+	cp --sparse=always loader.img before
+	efi_disk_boot NVME0 --disk nvme:loader.img --nic e1000e
+	guest_end 0
+	boot_image_kept loader.img before NVME0
+}
+
+WORDS="$LINUX_ARGS veneer.run=bootdisk"
+
+# The kernel is a program for the firmware, with its words and its initrd in sections behind systemd's stub.
+# bats test_tags=slow
+@test "efi disk: a Linux with an EFI stub is BOOTX64.EFI itself" {
+	printf '%s' "$WORDS" >words
+	objcopy --add-section .cmdline=words --change-section-vma .cmdline=0x30000 \
+		--add-section .linux="$LINUX/vmlinuz" --change-section-vma .linux=0x2000000 \
+		--add-section .initrd="$LINUX/initrd.gz" --change-section-vma .initrd=0x3000000 \
+		/usr/lib/systemd/boot/efi/linuxx64.efi.stub kernel.efi
+	efi_image loader.img kernel.efi
+	loader_starts
 }
 
 # What the guest writes to boot entries does not change what the machine starts; writes right before a reset are on the disk.
