@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The memory attributes table (UEFI 2.9, section 4.6.4), by which a system maps the firmware's runtime memory.  Firmware of EDK II
- * makes that before boot, and knows the code of no image that comes later: the system would not execute it.  Asks no firmware.
+ * The memory attributes table (UEFI 2.9, section 4.6.4), by which a system maps the firmware's runtime memory.  EDK II makes
+ * that before boot, and knows the code of no image that comes later: the system would not execute it.  Asks no firmware.
  */
 #include <veneer/string.h>
 #include "efi/parts.h"

@@ -53,8 +53,14 @@ static const char *parse_line(struct conf *c, char *s)
 		c->disk = true;
 		return NULL;
 	}
+	if (!strcmp(s, "hypervisor")) {
+		if (c->hypervisor || !*rest)
+			return c->hypervisor ? "a second line 'hypervisor'" : "'hypervisor' without a file";
+		c->hypervisor = rest;
+		return NULL;
+	}
 	if (strcmp(s, "module"))
-		return "a line begins with 'module' or 'veneer'";
+		return "a line begins with 'module', 'veneer', 'hypervisor' or 'boot disk'";
 	if (!*rest)
 		return "'module' without a file";
 	if (c->nmodules == CONF_MAX_MODULES)

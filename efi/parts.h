@@ -18,14 +18,15 @@ struct conf {
 	struct { char *file, *line; } module[CONF_MAX_MODULES];
 	unsigned nmodules;
 	char *veneer;			/* words for Veneer's own command line */
+	char *hypervisor;		/* its file; NULL: veneer.elf beside this program */
 	bool disk;			/* the firmware stays and starts a disk's loader */
 	unsigned bad_line;		/* of the error */
 };
 
 /*
  * Parse the text [@text, @text + @size); the byte at @size is writable.  Lines are "module FILE WORDS...",
- * "veneer WORDS...", comments by '#', or empty.  The strings in @c lie in @text, which is written to.  On an error
- * @c->bad_line is the line's number.
+ * "veneer WORDS...", "hypervisor FILE", "boot disk", comments by '#', or empty.  The strings in @c lie in @text, which is
+ * written to.  On an error @c->bad_line is the line's number.
  */
 const char *conf_parse(struct conf *c, char *text, size_t size);
 
@@ -87,8 +88,8 @@ uint32_t info_memory_size(uint32_t size, uint32_t desc_size);
 bool info_end(struct info *o);
 
 /*
- * attributes.c: the firmware's memory attributes table [@table, @table + @size) (UEFI 2.9, section 4.6.4) into @to, with the pages
- * [@code, @end) as code: read-only, executable.  The size in bytes; 0 if the table is damaged or @room is too small for it.
+ * attributes.c: the firmware's memory attributes table [@table, @table + @size) (UEFI 2.9, section 4.6.4) into @to, with the
+ * pages [@code, @end) as code: read-only, executable.  The size in bytes; 0 if the table is damaged or @room is too small.
  */
 uint32_t attributes_with_code(const uint8_t *table, uint32_t size, uint64_t code, uint64_t end, uint8_t *to, uint32_t room);
 

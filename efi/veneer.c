@@ -97,18 +97,18 @@ static bool read_conf(const EFI_LOADED_IMAGE *self)
 /* Veneer into memory of the loader's: Veneer itself takes its place out of the memory map that the guest gets. */
 static bool load_veneer(void)
 {
-	const char *err;
+	const char *err, *name = b.conf.hypervisor ? b.conf.hypervisor : VENEER_FILE;
 	struct file f;
 
-	if (!read_file(VENEER_FILE, MAX_FILE, &f))
+	if (!read_file(name, MAX_FILE, &f))
 		return false;
 	err = image_check(&b.image, f.data, f.size);
 	if (err) {
-		say("veneer.efi: ", VENEER_FILE, ": ", err, "\n", NULL);
+		say("veneer.efi: ", name, ": ", err, "\n", NULL);
 		return false;
 	}
-	b.place = b.conf.disk ? take_memory(EfiReservedMemoryType, POOL_SIZE, VENEER_FILE) :
-				take_memory(EfiLoaderData, b.image.size, VENEER_FILE);
+	b.place = b.conf.disk ? take_memory(EfiReservedMemoryType, POOL_SIZE, name) :
+				take_memory(EfiLoaderData, b.image.size, name);
 	if (!b.place)
 		return false;
 	image_place(&b.image, f.data, b.place);

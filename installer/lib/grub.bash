@@ -13,7 +13,11 @@ make_grub() {
 	echo 'set prefix=($root)/boot/grub' >>"$work/early.cfg"
 	for target in i386-pc x86_64-efi; do
 		modules=$GRUB_MODULES
-		[ "$target" = x86_64-efi ] || modules="$modules biosdisk"
+		# On UEFI it starts veneer.efi.
+		case $target in
+		i386-pc) modules="$modules biosdisk" ;;
+		*) modules="$modules chain" ;;
+		esac
 		# shellcheck disable=SC2086 # a list
 		"$(grub_program mkimage)" -O "$target" -c "$work/early.cfg" -p /boot/grub -o "$work/core.$target" $modules ||
 			fail "grub-mkimage failed for $target"

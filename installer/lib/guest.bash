@@ -3,6 +3,7 @@
 # veneer-install: the files of one installed version (a "slot"): Veneer, the guests, and GRUB's commands to start each guest.
 #
 #   veneer.elf  info  manifest  menu.cfg  guests/NAME/{kernel,config.dtb,module0...,cmdline,modules,format,screen,entry.cfg}
+#   and, if the guest is the loader of a disk, guests/NAME/{veneer.efi,veneer.conf}, for UEFI
 #
 # This file puts them together in $tree; other files copy them to their places.
 
@@ -276,6 +277,39 @@ native_entry() { # native_entry NAME FORMAT CMDLINE, modules' arguments from std
 	echo
 }
 
+# On UEFI a disk's own loader needs the firmware, which becomes the guest: veneer.efi does that.  GRUB of an installation made
+# before 2026-12 has no chainloader.
+efi_entry() { # efi_entry DIR TEST
+	# shellcheck disable=SC2016 # GRUB expands it
+	printf 'if [ "$grub_platform" = efi -a -s %s -a -s %s -a %s ]; then\n' "$1/veneer.efi" "$1/veneer.conf" "$2"
+	printf '\tif chainloader %s $veneer_check $veneer_own; then\n\t\ttrue\n' "$1/veneer.efi"
+	printf '\telse\n\t\techo "GRUB cannot start veneer.efi: install this disk anew."\n\t\tsleep 3\n\tfi\n'
+}
+
+# veneer.efi and what it reads, for a guest that is a disk's own loader.  Not in /boot of a Linux: the firmware reads FAT only.
+put_efi() { # put_efi NAME
+	local dir=$tree/guests/$1 efi place i=0 args
+	rm -f -- "$dir/veneer.efi" "$dir/veneer.conf"
+	! has_kernel "$1" && [ -n "$target" ] || return 0
+	for place in "${opt[veneer]:+$(dirname -- "${opt[veneer]}")}" "$here/../build" "$here/.."; do
+		efi=$place/veneer.efi
+		[ -z "$place" ] || [ ! -e "$efi" ] || break
+		efi=
+	done
+	if [ -z "$efi" ]; then
+		say "note: there is no veneer.efi: the guest $1 starts on machines with a BIOS only"
+		return
+	fi
+	note "for UEFI: $efi"
+	cp -- "$efi" "$dir/veneer.efi" || fail "no room in $work"
+	{
+		printf '# Written by veneer-install.\nboot disk\nhypervisor ../../veneer.elf\nmodule config.dtb config\n'
+		while read -r args; do
+			printf 'module module%d %s\n' $((i++)) "$args"
+		done <"$dir/modules"
+	} >"$dir/veneer.conf"
+}
+
 # If a file is missing, GRUB loads nothing and goes on to its fallback or back to the menu: without the test GRUB would start
 # the files that it has.
 veneer_entry() { # veneer_entry NAME CMDLINE SCREEN, modules' arguments from stdin
@@ -285,7 +319,12 @@ veneer_entry() { # veneer_entry NAME CMDLINE SCREEN, modules' arguments from std
 	there="-s \$veneer_dir/veneer.elf -a -s $dir/config.dtb"
 	! has_kernel "$1" || there+=" -a -s $dir/kernel"
 	for i in "${!args[@]}"; do there+=" -a -s $dir/module$i"; done
-	printf 'if [ %s ]; then\n' "$there"
+	if [ ! -e "$tree/guests/$1/veneer.efi" ]; then
+		printf 'if [ %s ]; then\n' "$there"
+	else
+		efi_entry "$dir" "$there"
+		printf 'elif [ %s ]; then\n' "$there"
+	fi
 	# shellcheck disable=SC2016 # GRUB expands it
 	printf '\t%s\n' 'multiboot2 $veneer_dir/veneer.elf $veneer_check $veneer_own'
 	set_screen "$3"
@@ -302,6 +341,7 @@ write_entry() { # write_entry NAME
 	if [ -n "${opt[native]}" ]; then
 		native_entry "$1" "$(cat "$dir/format")" "$cmdline" <"$dir/modules"
 	else
+		put_efi "$1"
 		veneer_entry "$1" "$cmdline" "$(guest_screen "$dir")" <"$dir/modules"
 	fi >"$dir/entry.cfg"
 }

@@ -500,6 +500,34 @@ damage() {
 	assert_output --partial "guest mb1: multiboot,"
 }
 
+@test "a guest that is a disk's loader starts by veneer.efi on UEFI, also in an old installation after an upgrade" {
+	sed 's/veneer,boot = "kernel"/veneer,boot = "disk"/' "$ROOT/configs/default.dts" >disk.dts
+	mkdir own
+	cp "$K/mb2" own/veneer.elf
+	echo one >own/veneer.efi
+	install 0 image disk.img --veneer own/veneer.elf --config disk.dts --name os --module "$K/mb1 a b"
+	mcopy -n -i disk.img@@36M ::/veneer/guests/os/veneer.conf ::/veneer/guests/os/veneer.efi ::/veneer/guests/os/entry.cfg .
+	grep -v '^#' veneer.conf >lines
+	printf 'boot disk\nhypervisor ../../veneer.elf\nmodule config.dtb config\nmodule module0 a b\n' | diff - lines
+	cmp veneer.efi own/veneer.efi
+	grub-script-check entry.cfg
+	grep -xF $'\tif chainloader $veneer_dir/guests/os/veneer.efi $veneer_check $veneer_own; then' entry.cfg
+	# A newer veneer.efi with the newer hypervisor.
+	echo two >own/veneer.efi
+	install 0 upgrade disk.img --veneer own/veneer.elf
+	slot=$(sfdisk --dump disk.img | sed -n 's/^disk.img4 .*start= *\([0-9]*\),.*/\1/p')
+	[ "$(mtype -i "disk.img@@$((slot * 512))" ::/veneer/guests/os/veneer.efi)" = two ]
+	install 0 verify disk.img
+	install 0 rollback disk.img
+	[ "$(mtype -i disk.img@@36M ::/veneer/guests/os/veneer.efi)" = one ]
+	# A kernel needs none.
+	install 0 upgrade disk.img --veneer own/veneer.elf --config "$ROOT/configs/default.dts" --kernel "$K/mb1"
+	run ! mtype -i "disk.img@@$((slot * 512))" ::/veneer/guests/os/veneer.efi
+	# Back, as in an installation that had no veneer.efi.
+	install 0 upgrade disk.img --veneer own/veneer.elf --config disk.dts
+	[ "$(mtype -i disk.img@@36M ::/veneer/guests/os/veneer.efi)" = two ]
+}
+
 @test "disk: files, missing devices and unconfirmed disks are refused" {
 	echo precious >file
 	install 2 disk file --kernel "$K/mb1" --veneer "$K/mb2" --yes

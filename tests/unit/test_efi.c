@@ -29,10 +29,18 @@ TEST(conf_lines)
 	CHECK(!strcmp(conf.module[2].file, "initrd") && !strcmp(conf.module[2].line, ""));
 }
 
+TEST(conf_names_the_hypervisor)
+{
+	CHECK(!parse("module a\n") && !conf.hypervisor && !conf.disk);
+	CHECK(!parse("boot disk\nhypervisor  ../../veneer.elf \r\nmodule a\n"));
+	CHECK(conf.disk && !strcmp(conf.hypervisor, "../../veneer.elf"));
+}
+
 TEST(conf_errors_name_the_line)
 {
 	static const struct { const char *text; unsigned line; } bad[] = {
 		{ "module a\nmodul b\n", 2 }, { "\n\nmodule\n", 3 }, { "veneer\nveneer x\nmodule a", 2 }, { "", 0 },
+		{ "hypervisor\nmodule a", 1 }, { "hypervisor a\nhypervisor b\nmodule a", 2 },
 		{ "# module a\n", 0 }, { "modules a", 1 },
 	};
 
