@@ -23,6 +23,9 @@
 #define BUDGET		256u
 #define RECOVERIES_SAID	8u	/* resets on a chip's request that are logged */
 
+/* For size, not for speed as the rest of this file, and not in line. */
+#define RARE	__attribute__((noinline, cold))
+
 static void recover_if_wanted(struct nic *nic);
 
 static struct nic *from_hw(struct hw_dev *hw)
@@ -84,12 +87,12 @@ static void watch_update(struct nic *nic, uint64_t packets_before)
 		nic_hold_clock(nic, false);
 }
 
-static void forget_tokens(struct nic *nic)
+static RARE void forget_tokens(struct nic *nic)
 {
 	for (unsigned q = 0; q < nic->nqueues; q++) {
 		struct nic_txq *t = &nic->txq[q];
 
-		t->sent = t->kicked = t->done = 0;
+		t->sent = t->kicked = t->done = t->prompt = t->eager = 0;
 		t->watched = false;
 	}
 	nic->recover = false;
@@ -99,7 +102,7 @@ static void forget_tokens(struct nic *nic)
 /* --- life --- */
 
 /* Reset the chip; if the reset fails, disable bus mastering.  After the return there is no DMA. */
-static int reset_chip(struct nic *nic)
+static RARE int reset_chip(struct nic *nic)
 {
 	bool was_broken = nic->broken;
 	int err = nic->ops->reset(nic);
@@ -153,7 +156,7 @@ void nic_stop(struct nic *nic)
 	forget_tokens(nic);
 }
 
-static void nic_shutdown(struct hw_dev *hw)
+static RARE void nic_shutdown(struct hw_dev *hw)
 {
 	struct nic *nic = from_hw(hw);
 
@@ -233,6 +236,21 @@ int nic_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt)
 	return nic_refused(nic, q, pkt, err);
 }
 
+/* Return the tokens of frames that are sent although no interrupt has said so.  True if there were some. */
+static bool __attribute__((noinline)) nic_reap(struct nic *nic, unsigned q)
+{
+	struct nic_txq *t = &nic->txq[q];
+	uint32_t before = t->done, starts = nic->starts;
+	uint64_t packets = nic->count.tx_packets;
+
+	nic->ops->tx_reap(nic, q);
+	if (!nic_runs(nic) || nic->starts != starts || t->done == before)
+		return false;
+	nic->count.tx_packets += t->done - before;
+	watch_update(nic, packets);
+	return true;
+}
+
 void nic_tx_kick(struct nic *nic, unsigned q)
 {
 	struct nic_txq *t = &nic->txq[q];
@@ -242,6 +260,8 @@ void nic_tx_kick(struct nic *nic, unsigned q)
 	nic->ops->tx_kick(nic, q);
 	t->kicked = t->sent;
 	*nic->watch = nic->watchable;
+	if (nic->lazy)
+		(void)nic_reap(nic, q);
 }
 
 /* --- receiving --- */
@@ -275,14 +295,25 @@ void nic_rx_frame(struct nic *nic, unsigned q, const void *frame, uint32_t len, 
 
 static unsigned nic_drain(struct nic *nic, bool *more)
 {
-	unsigned done = 0;
+	unsigned done = 0, found;
 
 	for (unsigned q = 0; q < nic->nqueues && nic_runs(nic); q++) {
-		uint32_t before = nic->txq[q].done, starts = nic->starts;
+		struct nic_txq *t = &nic->txq[q];
+		uint32_t before = t->done, starts = nic->starts;
+		bool rang = nic_tx_rings(nic, q);
 
-		done += nic->ops->drain(nic, q, more);
+		found = nic->ops->drain(nic, q, more);
+		done += found;
 		/* If the client stops and starts the NIC from a callback, the frame numbers restart at 0. */
-		nic->count.tx_packets += nic_runs(nic) && nic->starts == starts ? nic->txq[q].done - before : 0;
+		if (!nic_runs(nic) || nic->starts != starts)
+			continue;
+		nic->count.tx_packets += t->done - before;
+		/*
+		 * Frames without a prompt one among them, and no frame received: this is a late interrupt.  The sender may
+		 * be one that waits for the end of the few frames that it may have in flight.
+		 */
+		if (nic->lazy && !rang && found && found == t->done - before)
+			t->eager = t->sent + NIC_EAGER_FRAMES;
 	}
 	return done;
 }
@@ -316,7 +347,7 @@ static void note_link(struct nic *nic, const struct nic_link *l)
 }
 
 /* The link interrupt can come without a change of the link: report changes only. */
-static void look_at_link(struct nic *nic)
+static RARE void look_at_link(struct nic *nic)
 {
 	struct nic_link l;
 	char text[40];
@@ -371,7 +402,10 @@ static unsigned nic_poll(struct hw_dev *hw)
 	recover_if_wanted(nic);
 	if (nic_rings(nic) && ((nic->level && causes) || more))
 		nic->ops->ring(nic);
-	return done ? done : nic->irq_on && all;
+	/* Frames that a kick has returned may have sent a message of their own: their cause was unread until now. */
+	if (nic->irq_on && all)
+		done = MAX(done, nic->lazy && !(all & nic->link_cause) && (all & (all - 1)) ? 2u : 1u);
+	return done;
 }
 
 static void nic_irq_enable(struct hw_dev *hw, bool on)
@@ -414,7 +448,7 @@ static void nic_intx_test(struct hw_dev *hw, bool assert)
 /* --- a transmitter that hangs --- */
 
 /* Reset the chip, complete the frames in flight as sent (a network may lose frames), and post the receive buffers again. */
-static void nic_recover(struct nic *nic)
+static RARE void nic_recover(struct nic *nic)
 {
 	nic->state = NIC_RECOVERS;
 	int err = reset_chip(nic);
@@ -439,7 +473,7 @@ static void nic_recover(struct nic *nic)
 }
 
 /* True if the queue's oldest frame has been in flight for too long; its age is in *@age. */
-static bool nic_stands(struct nic *nic, struct nic_txq *t, uint64_t now_us, uint64_t *age)
+static RARE bool nic_stands(struct nic *nic, struct nic_txq *t, uint64_t now_us, uint64_t *age)
 {
 	if (t->done == t->sent) {
 		t->watched = false;
@@ -466,7 +500,7 @@ static unsigned nic_poll(struct hw_dev *hw);
  * causes: a chip whose message was lost need not send another one while the cause of the lost one is unread.  Return what the
  * poll found: the messages may still come.
  */
-static unsigned look_closer(struct nic *nic, unsigned q, uint64_t age)
+static RARE unsigned look_closer(struct nic *nic, unsigned q, uint64_t age)
 {
 	struct nic_txq *t = &nic->txq[q];
 	uint64_t frames = nic_frames(nic);
@@ -522,11 +556,16 @@ static void recover_if_wanted(struct nic *nic)
 	nic_recover(nic);
 }
 
-static unsigned nic_watch(struct nic *nic, uint64_t now_us)
+static RARE unsigned nic_watch(struct nic *nic, uint64_t now_us)
 {
 	unsigned found = 0;
+	bool some = false;
 	uint64_t age;
 
+	for (unsigned q = 0; nic->lazy && q < nic->nqueues && nic_runs(nic); q++)
+		some |= nic_reap(nic, q);
+	if (some)
+		nic_flush(nic);
 	for (unsigned q = 0; q < nic->nqueues; q++)
 		if (nic_runs(nic) && nic_stands(nic, &nic->txq[q], now_us, &age))
 			found += look_closer(nic, q, age);
@@ -534,7 +573,7 @@ static unsigned nic_watch(struct nic *nic, uint64_t now_us)
 	return found;
 }
 
-static unsigned nic_tick(struct hw_dev *hw, uint64_t now_us)
+static RARE unsigned nic_tick(struct hw_dev *hw, uint64_t now_us)
 {
 	struct nic *nic = from_hw(hw);
 	uint64_t before = nic_frames(nic);

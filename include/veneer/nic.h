@@ -29,6 +29,8 @@
 #define NIC_LATE_US	20000u	/* without progress for this time: drain the rings, because an interrupt may be lost */
 #define NIC_RECOVER_US	1000000u	/* minimum time between two resets on the chip's request (nic_want_recovery()) */
 #define NIC_HANG_US	2000000u	/* without progress for this time, with a link: the transmitter hangs */
+#define NIC_LAZY_FRAMES	8u	/* nic.lazy: of so many frames in flight at least one interrupts promptly */
+#define NIC_EAGER_FRAMES	64u	/* frames that all interrupt promptly, after one for which somebody has waited */
 
 struct nic;
 
@@ -118,7 +120,8 @@ void nic_stop(struct nic *nic);
  * drivers and clients.  The NIC sends nothing before nic_tx_kick().  May call tx_done().
  */
 int nic_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt);
-void nic_tx_kick(struct nic *nic, unsigned q);	/* does nothing if no frame was queued */
+/* Does nothing if no frame was queued.  May call tx_done() for frames that are sent; flush() does not follow. */
+void nic_tx_kick(struct nic *nic, unsigned q);
 
 /* The client has no buffers and sends no more frames before a token returns: hold the clock, so that a hang is found. */
 void nic_tx_wait(struct nic *nic, unsigned q);
@@ -191,6 +194,9 @@ struct nic_ops {
 
 	/* Tell the chip of the frames txq[q].kicked .. txq[q].sent, at least one; first order memory by dma_wmb(). */
 	void (*tx_kick)(struct nic *nic, unsigned q);
+
+	/* The part of drain() that calls nic_tx_done(), by a look at memory.  NULL if nic.lazy is never set. */
+	void (*tx_reap)(struct nic *nic, unsigned q);
 
 	/* As nic_rx_post() and nic_rx_kick().  NULL with NIC_CAP_RX_COPY. */
 	int (*rx_post)(struct nic *nic, unsigned q, uint64_t addr, uint32_t len, void *token);
@@ -268,6 +274,8 @@ enum nic_state {
 /* Numbers of frames since the last start: accepted, known to the chip, returned.  Frame n has token[n & mask]. */
 struct nic_txq {
 	uint32_t sent, kicked, done;
+	uint32_t prompt;	/* the last frame that interrupts promptly, counted from 1 as sent is; 0: none */
+	uint32_t eager;		/* all frames up to this one do */
 	uint32_t mask;
 	void **token;
 	uint32_t seen;		/* the value of done at the last check */
@@ -296,6 +304,11 @@ struct nic {
 	unsigned tx_slots, rx_slots;	/* driver, per queue: frames of one fragment that fit, buffers that fit */
 	uint32_t link_cause;		/* driver: bits of ack(); 0: the core reads the link in each poll and tick */
 	bool level;			/* driver: interrupts by a line, which must fall before it can interrupt again */
+	/*
+	 * Driver: the chip can delay the interrupt of a frame by a timer of its own.  Then only frames for which
+	 * nic_tx_is_prompt() is true interrupt at once: the sender's next kick or the next received frame finds the others.
+	 */
+	bool lazy;
 	unsigned budget;		/* driver: completions after which a poll ends and calls ring(); preset to 256 */
 
 	enum nic_state state;
@@ -360,6 +373,32 @@ static inline bool nic_rings(const struct nic *nic)
 static inline bool nic_tx_empty(const struct nic *nic, unsigned q)
 {
 	return nic->txq[q].done == nic->txq[q].sent;
+}
+
+/*
+ * For tx() of a driver with nic.lazy: true if the frame has to interrupt promptly, because many are in flight and the client
+ * may have stopped kicks.  nic_tx_prompt() notes that it will, when nothing can fail any more.  So among NIC_LAZY_FRAMES in
+ * flight there is a prompt one.
+ */
+static inline bool nic_tx_is_prompt(const struct nic *nic, unsigned q)
+{
+	const struct nic_txq *t = &nic->txq[q];
+
+	return (t->sent - t->done >= NIC_LAZY_FRAMES && t->sent - t->prompt >= NIC_LAZY_FRAMES) || (int32_t)(t->eager - t->sent) >= 0;
+}
+
+static inline void nic_tx_prompt(struct nic *nic, unsigned q)
+{
+	nic->txq[q].prompt = nic->txq[q].sent;
+}
+
+/*
+ * For the client, while frames are in flight: true if one of them interrupts as soon as it is sent, so that flush() is called
+ * soon.  If not, flush() may come milliseconds late: kicks have to be on.
+ */
+static inline bool nic_tx_rings(const struct nic *nic, unsigned q)
+{
+	return !nic->lazy || (int32_t)(nic->txq[q].prompt - nic->txq[q].done) > 0;
 }
 
 /*

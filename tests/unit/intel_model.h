@@ -58,6 +58,11 @@ struct chip {
 	uint32_t frame_cmd;			/* of the frame's first descriptor, as INTEL_TX_ bits */
 	uint32_t frame_pay;			/* igb: PAYLEN */
 	unsigned rx_looks, tx_looks;		/* igb: reads until the queue's enable bit is 1 */
+	bool at_once;				/* DD is written within the write of the tail, as QEMU's chips do */
+	bool timers;				/* frames with IDE interrupt by chip_late(), else at once */
+	bool tx_late;				/* all frames of this batch have IDE */
+	uint64_t late_us;			/* the time of the late interrupt; 0: none */
+	uint32_t written;			/* DD is written up to this descriptor */
 	uint32_t vfta_last;
 	unsigned vfta_count;
 	bool after_tso;
@@ -133,6 +138,8 @@ static void chip_reset(struct chip *c)
 	c->frame_len = 0;
 	c->tx_stuck = false;
 	c->context = c->context1 = 0;
+	c->written = 0;
+	c->late_us = 0;
 	c->resets++;
 	if (c->pch)
 		c->quiet_until = host_now_us + 20000;
@@ -300,7 +307,6 @@ static void chip_send_one(struct chip *c, struct intel_desc *d)
 {
 	uint64_t q = d->q[1];
 	uint32_t len = c->igb ? FIELD_GET(ATXD_LENGTH, q) : FIELD_GET(TXD_LENGTH, q), flags;
-	uint64_t ends = c->igb ? TXD_RS : TXD_RS | TXD_IDE;	/* set in the last descriptor only */
 
 	c->descs++;
 	if (chip_is_context(c, q)) {
@@ -318,7 +324,9 @@ static void chip_send_one(struct chip *c, struct intel_desc *d)
 		c->frame_pay = (uint32_t)FIELD_GET(ATXD_PAYLEN, q);
 		c->first_len = len;
 	}
-	if (((flags ^ c->frame_cmd) & INTEL_TX_TSE) || (q & ends) != (flags & INTEL_TX_LAST ? ends : 0))
+	/* RS and IDE are set in the last descriptor only. */
+	if (((flags ^ c->frame_cmd) & INTEL_TX_TSE) || !(q & TXD_RS) != !(flags & INTEL_TX_LAST) ||
+	    (!c->igb && (q & TXD_IDE) && !(q & TXD_RS)))
 		host_fail(__FILE__, __LINE__, "command %#llx in a frame that began with flags %#x", (unsigned long long)q,
 			  c->frame_cmd);
 	if ((flags & INTEL_TX_TSE) && len > MIN(4096u, 4 * chip_offload(c).mss))
@@ -330,10 +338,32 @@ static void chip_send_one(struct chip *c, struct intel_desc *d)
 			host_fail(__FILE__, __LINE__, "frame of %u bytes, command %#llx", c->frame_len, (unsigned long long)q);
 		chip_frame_out(c, len);
 	}
-	if (q & TXD_RS)
+	if (c->igb || !(q & TXD_IDE))
+		c->tx_late = false;
+}
+
+/* Write DD to the descriptors that are sent.  The driver sees this when the chip has had some time: when ICR is read. */
+static void chip_write_back(struct chip *c)
+{
+	for (; c->written != R(REG_TDH); c->written = chip_next(c, REG_TDBAL, c->written)) {
+		struct intel_desc *d = chip_desc(c, REG_TDBAL, c->written);
+		uint64_t q = d->q[1];
+
+		if (chip_is_context(c, q) || !(q & TXD_RS))
+			continue;
 		d->q[1] = c->igb ? ATXD_DD : q | TXD_DD;	/* igb overwrites the whole quadword */
-	if ((q & TXD_RS) && c->igb)
-		d->q[0] = 0x5555;
+		if (c->igb)
+			d->q[0] = 0x5555;
+	}
+}
+
+/* With c->timers: the time has come for the interrupts of frames with IDE. */
+static inline void chip_late(struct chip *c)
+{
+	if (!c->late_us || host_now_us < c->late_us)
+		return;
+	c->late_us = 0;
+	chip_cause(c, INT_TXDW | INT_TXQE);
 }
 
 /* igb: a queue interrupts only if its IVAR entry is valid. */
@@ -346,6 +376,7 @@ static void chip_send(struct chip *c)
 {
 	bool some = false;
 
+	c->tx_late = c->timers;
 	if (!(R(REG_TCTL) & TCTL_EN) || !chip_master(c) || c->tx_hang || c->tx_stuck || !c->link)
 		return;
 	if (c->igb && (!(R(REG_TXDCTL) & DCTL_ENABLE) || (R(REG_TDWBAL) & 1)))
@@ -354,7 +385,11 @@ static void chip_send(struct chip *c)
 		chip_send_one(c, chip_desc(c, REG_TDBAL, R(REG_TDH)));
 		R(REG_TDH) = chip_next(c, REG_TDBAL, R(REG_TDH));
 	}
-	if (some && !c->tx_lost_irq && chip_rings(c, IVAR_TX0))
+	if (c->at_once)
+		chip_write_back(c);
+	if (some && c->tx_late)
+		c->late_us = host_now_us + R(REG_TIDV) * 1024 / 1000;
+	else if (some && !c->tx_lost_irq && chip_rings(c, IVAR_TX0))
 		chip_cause(c, INT_TXDW | INT_TXQE);
 	/* the ring of an I219 is no longer stuck */
 	c->cfg[PCI_DESC_RING_STATUS + 1] = 0;
@@ -579,6 +614,7 @@ static uint64_t chip_read(void *ctx, uint32_t off, unsigned width)
 			v |= STATUS_GIO_MASTER;
 		return v;
 	case REG_ICR:
+		chip_write_back(c);
 		if (c->pcie && (v & R(REG_IMS)))
 			v |= INT_ASSERTED;
 		if (!c->pcie || !R(REG_IMS) || (v & INT_ASSERTED))

@@ -125,8 +125,8 @@ static unsigned send_batch(struct vnet *vn, struct virtq *q, unsigned max, bool 
 }
 
 /*
- * While frames are in flight kicks are off: each completion serves the ring again.  With none in flight kicks are on; switching
- * them on requires one more look at the ring.  If the NIC completes at once, or frames are dropped, none are in flight.
+ * While a frame in flight rings when it is sent, kicks are off: its completion serves the ring again.  Else kicks are on;
+ * switching them on requires one more look at the ring.  If the NIC completes at once, or frames are dropped, none are in flight.
  */
 void vnet_tx_run(struct vnet *vn)
 {
@@ -140,12 +140,12 @@ void vnet_tx_run(struct vnet *vn)
 	for (;;) {
 		n = send_batch(vn, q, left, &full);
 		left -= MIN(n, left);
-		if (vn->tx_inflight) {
+		if (vn->tx_inflight && nic_tx_rings(vn->nic, 0)) {
 			virtq_kicks_off(q);
 			break;
 		}
 		if (full && !n) {
-			/* The NIC is idle and refused: the next kick, or the end of its recovery, tries again. */
+			/* The NIC refused, though no frame rings: the next kick, or the end of its recovery, tries again. */
 			virtq_kicks_on(q);
 			break;
 		}

@@ -221,6 +221,7 @@ static void describe(struct intel_nic *n)
 	nic->rx_slots = INTEL_RING_SIZE - 1;
 	nic->tx_slots = INTEL_RING_SIZE - 2;	/* one entry always stays free, one may hold a context */
 	nic->level = n->fam->level;
+	nic->lazy = !n->fam->eitr;
 	nic->link_cause = INT_LSC;
 	/* On plain PCI, dual address cycles of 8254x are not reliable. */
 	if (pcie || (intel_rd(n, REG_STATUS) & STATUS_PCIX))
@@ -279,6 +280,7 @@ static const struct nic_ops intel_ops = {
 	.link_changed = intel_link_changed,
 	.tx = intel_tx,
 	.tx_kick = intel_tx_kick,
+	.tx_reap = intel_tx_reap,
 	.rx_post = intel_rx_post,
 	.rx_kick = intel_rx_kick,
 	.ack = intel_ack,

@@ -38,10 +38,11 @@ struct intel_desc {
 };
 
 /* Flags of a piece to send.  Arguments, not a structure: this runs for every frame. */
-#define INTEL_TX_LAST	BIT(0)	/* end of the frame: report status, delayed interrupt */
+#define INTEL_TX_LAST	BIT(0)	/* end of the frame: report status, interrupt */
 #define INTEL_TX_CSUM	BIT(1)	/* insert the TCP or UDP checksum, by the current context */
 #define INTEL_TX_IPSUM	BIT(2)	/* insert the IPv4 checksum, too */
 #define INTEL_TX_TSE	BIT(3)	/* segment */
+#define INTEL_TX_LATE	BIT(4)	/* with LAST: the interrupt may come late */
 
 struct intel_rx_status {
 	uint32_t len;
@@ -72,12 +73,15 @@ extern const struct intel_desc_ops intel_desc_advanced;
 
 /*
  * Interrupt moderation.  Each doorbell costs a VM exit, so the chip collects causes: it sends at most 20000 interrupts a
- * second, and the interrupt for sent frames comes 33 us after the last or 66 us after the first frame, whichever is earlier.
- * Do not let the chip wait longer: with EVENT_IDX the guest's next frames may wait for that doorbell.
+ * second.  A sent frame interrupts 2 ms after the last one only (IDE), since the next kick or the next received frame finds it
+ * earlier; there is no absolute timer, which would run out in the midst of traffic.  But while kicks are off, the guest's next
+ * frames wait for a doorbell: from NIC_LAZY_FRAMES frames or INTEL_LAZY_DESCS descriptors in flight on, one in so many interrupts
+ * as soon as it is sent.  igb and igc have no such timer: each sent frame interrupts there.
  */
 #define INTEL_ITR		195u	/* x 256 ns = 50 us */
-#define INTEL_TIDV		32u	/* x 1.024 us */
-#define INTEL_TADV		64u
+#define INTEL_TIDV		1953u	/* x 1.024 us */
+#define INTEL_TADV		0u	/* off */
+#define INTEL_LAZY_DESCS	64u
 
 #define INTEL_CAUSES		(INT_TXDW | INT_LSC | INT_RXT0)
 #define INTEL_MAX_RARS		16u
@@ -130,6 +134,7 @@ struct intel_tx_ring {
 	uint64_t pad;			/* INTEL_PAD_LEN zero bytes, appended to short frames */
 	uint16_t head, tail;		/* the chip owns [head, tail) */
 	uint16_t told;			/* the last tail written to the chip */
+	uint16_t since;			/* descriptors behind the last frame that interrupts at once; not above the ring's size */
 	bool tso;			/* segmentation is allowed now */
 	bool sentinel;			/* segmentation needs the workaround of put_data() */
 	bool after_tso;
@@ -244,6 +249,7 @@ void intel_rx_empty(struct intel_nic *n);
 void intel_rx_renew(struct intel_nic *n);
 int intel_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt);
 void intel_tx_kick(struct nic *nic, unsigned q);
+void intel_tx_reap(struct nic *nic, unsigned q);
 unsigned intel_tx_drain(struct intel_nic *n, bool *more);
 int intel_rx_post(struct nic *nic, unsigned q, uint64_t addr, uint32_t len, void *token);
 void intel_rx_kick(struct nic *nic, unsigned q);

@@ -15,7 +15,9 @@ static void legacy_tx_data(struct intel_desc *d, uint64_t addr, uint32_t len, ui
 	uint64_t cmd = FIELD_PREP(TXD_LENGTH, len) | FIELD_PREP(TXD_DTYP, TXD_DTYP_DATA) | TXD_DEXT | TXD_IFCS;
 
 	if (flags & INTEL_TX_LAST)
-		cmd |= TXD_EOP | TXD_RS | TXD_IDE;
+		cmd |= TXD_EOP | TXD_RS;
+	if (flags & INTEL_TX_LATE)
+		cmd |= TXD_IDE;
 	if (flags & INTEL_TX_CSUM)
 		cmd |= TXD_TXSM;
 	if (flags & INTEL_TX_TSE)

@@ -32,7 +32,7 @@ void intel_tx_empty(struct intel_nic *n)
 	struct intel_tx_ring *r = &n->tx;
 
 	memset((void *)r->desc, 0, INTEL_RING_BYTES);
-	r->head = r->tail = r->told = 0;
+	r->head = r->tail = r->told = r->since = 0;
 	r->after_tso = false;
 	r->context = NO_CONTEXT;	/* a reset clears the chip's context */
 }
@@ -49,24 +49,24 @@ static uint32_t piece_len(const struct intel_nic *n, uint64_t addr, uint32_t len
 }
 
 /*
- * Put the frame's data into the entries from @at on.  Return the entry behind the frame, or -ERR_BUSY.  The chip does not read
+ * Put the frame's data into the entries from @at on, with the flags @end in the last.  Return the entry behind the frame, or -ERR_BUSY.  The chip does not read
  * entries behind the tail, so a frame that does not fit has no effect.
  *
  * 8254x write back the last descriptor of a frame that they segment, and that of the next frame, before they have read all its
  * data (82546GB erratum 1).  So the last bytes get a descriptor of their own, which is written back in time.
  */
-static int put_data(struct intel_nic *n, unsigned at, unsigned room, const struct nic_tx *pkt)
+static int put_data(struct intel_nic *n, unsigned at, unsigned room, const struct nic_tx *pkt, uint32_t end)
 {
 	struct intel_tx_ring *r = &n->tx;
 	uint32_t left = pkt->len, flags = pkt->flags & NIC_TX_CSUM ? INTEL_TX_CSUM : 0, most = left;
 	bool tso = pkt->flags & NIC_TX_TSO, sentinel = r->sentinel && (tso || r->after_tso);
-	uint32_t last = left < INTEL_PAD_LEN ? 0 : INTEL_TX_LAST;
+	uint32_t last = left < INTEL_PAD_LEN ? 0 : end;
 
 	if (tso) {
 		flags |= pkt->flags & NIC_TX_IPV6 ? INTEL_TX_TSE : INTEL_TX_TSE | INTEL_TX_IPSUM;
 		most = MIN(TSO_PIECE_MAX, TSO_PIECE_MSS * pkt->mss);
 	}
-	for (const struct sg *frag = pkt->frag, *end = frag + pkt->nfrag; frag < end; frag++) {
+	for (const struct sg *frag = pkt->frag, *behind = frag + pkt->nfrag; frag < behind; frag++) {
 		uint64_t addr = frag->addr;
 		uint32_t len = frag->len, part;
 
@@ -89,7 +89,7 @@ static int put_data(struct intel_nic *n, unsigned at, unsigned room, const struc
 	 */
 	if (!room)
 		return -ERR_BUSY;
-	n->fam->desc->tx_data(&r->desc[at], r->pad, INTEL_PAD_LEN - pkt->len, flags | INTEL_TX_LAST, pkt);
+	n->fam->desc->tx_data(&r->desc[at], r->pad, INTEL_PAD_LEN - pkt->len, flags | end, pkt);
 	return (int)intel_ring_next(at);
 }
 
@@ -100,6 +100,36 @@ static bool frame_is_plain(const struct intel_nic *n, const struct nic_tx *pkt)
 	       pkt->len >= INTEL_PAD_LEN;
 }
 
+/*
+ * How the frame ends.  Kicks are off only while a frame in flight interrupts at once (nic_tx_rings()), so among many descriptors
+ * in flight there has to be one such frame, too: without it a full ring would wait for the chip's timer.
+ */
+static uint32_t end_flags(const struct intel_nic *n)
+{
+	const struct intel_tx_ring *r = &n->tx;
+	unsigned used = (r->tail - r->head) & INTEL_RING_MASK;
+
+	if (!n->nic.lazy || nic_tx_is_prompt(&n->nic, 0) || (used >= INTEL_LAZY_DESCS && r->since >= INTEL_LAZY_DESCS))
+		return INTEL_TX_LAST;
+	return INTEL_TX_LAST | INTEL_TX_LATE;
+}
+
+/* The frame in the entries up to @next is whole. */
+static void __attribute__((noinline)) put_frame(struct intel_nic *n, unsigned first, unsigned next, uint32_t end)
+{
+	struct intel_tx_ring *r = &n->tx;
+	unsigned count = (next - first) & INTEL_RING_MASK;
+
+	r->last[first] = (uint16_t)((next - 1) & INTEL_RING_MASK);
+	r->tail = (uint16_t)next;
+	if (end & INTEL_TX_LATE) {
+		r->since = (uint16_t)MIN(r->since + count, INTEL_RING_SIZE);
+		return;
+	}
+	r->since = 0;
+	nic_tx_prompt(&n->nic, 0);
+}
+
 int intel_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt)
 {
 	struct intel_nic *n = to_intel(nic);
@@ -107,12 +137,12 @@ int intel_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt)
 	uint32_t context = (uint32_t)pkt->csum_start << 16 | pkt->csum_offset;
 	unsigned first = r->tail, at = first, room = intel_ring_room(r->head, first);
 	bool new_context = false, tso = pkt->flags & NIC_TX_TSO;
-	int end;
+	uint32_t end = end_flags(n);
+	int next;
 
 	if (room && frame_is_plain(n, pkt)) {
-		n->fam->desc->tx_data(&r->desc[at], pkt->frag->addr, pkt->len, INTEL_TX_LAST, pkt);
-		r->last[at] = (uint16_t)at;
-		r->tail = (uint16_t)intel_ring_next(at);
+		n->fam->desc->tx_data(&r->desc[at], pkt->frag->addr, pkt->len, end, pkt);
+		put_frame(n, first, intel_ring_next(at), end);
 		return 0;
 	}
 	if (tso && (!r->tso || pkt->mss < TSO_MSS_MIN))
@@ -129,14 +159,13 @@ int intel_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt)
 			room--;
 		}
 	}
-	end = put_data(n, at, room, pkt);
-	if (end < 0)
-		return end;
+	next = put_data(n, at, room, pkt, end);
+	if (next < 0)
+		return next;
 	if (new_context)
 		r->context = tso ? NO_CONTEXT : context;
 	r->after_tso = tso;
-	r->tail = (uint16_t)end;
-	r->last[first] = (uint16_t)((r->tail - 1) & INTEL_RING_MASK);
+	put_frame(n, first, (unsigned)next, end);
 	return 0;
 }
 
@@ -197,4 +226,11 @@ unsigned intel_tx_drain(struct intel_nic *n, bool *more)
 		nic_tx_done(&n->nic, 0);
 	}
 	return done;
+}
+
+void intel_tx_reap(struct nic *nic, unsigned q)
+{
+	bool more;
+
+	(void)intel_tx_drain(to_intel(nic), &more);
 }
