@@ -311,7 +311,7 @@ void disk_run(struct disk *disk)
 		disk->client_batch_end(disk);
 }
 
-void disk_queue_forget(struct disk_queue *q)
+RARE void disk_queue_forget(struct disk_queue *q)
 {
 	q->nfree = 0;
 	for (unsigned i = q->disk->limits.tags; i-- > 0; ) {
@@ -326,7 +326,7 @@ void disk_queue_forget(struct disk_queue *q)
 	q->outstanding = 0;
 }
 
-void disk_reset(struct disk *disk)
+RARE void disk_reset(struct disk *disk)
 {
 	struct disk_queues *qs = disk->queue;
 

@@ -50,7 +50,7 @@ static bool queue_fail(struct virtq *q, const char *why)
 
 static const bool never;
 
-void virtq_reset(struct virtq *q)
+RARE void virtq_reset(struct virtq *q)
 {
 	memset(&q->st, 0, sizeof(q->st));
 	q->st.size = VIRTQ_MAX_SIZE;
@@ -71,7 +71,7 @@ void virtq_reset(struct virtq *q)
 }
 
 /* The three rings in guest RAM; NULL, or what is wrong with their addresses. */
-static const char *rings_map(const struct virtq_state *st, const struct vring_desc **desc, const struct vring_avail **avail,
+static RARE const char *rings_map(const struct virtq_state *st, const struct vring_desc **desc, const struct vring_avail **avail,
 			     struct vring_used **used)
 {
 	uint64_t n = st->size;
@@ -84,7 +84,7 @@ static const char *rings_map(const struct virtq_state *st, const struct vring_de
 	return *desc && *avail && *used ? NULL : "a ring outside guest RAM";
 }
 
-const char *virtq_rings_bad(const struct virtq_state *st)
+RARE const char *virtq_rings_bad(const struct virtq_state *st)
 {
 	const struct vring_desc *desc;
 	const struct vring_avail *avail;
@@ -96,7 +96,7 @@ const char *virtq_rings_bad(const struct virtq_state *st)
 	return bad;
 }
 
-bool virtq_start(struct virtq *q, bool event_idx)
+RARE bool virtq_start(struct virtq *q, bool event_idx)
 {
 	const char *bad = rings_map(&q->st, &q->desc, &q->avail, &q->used);
 
@@ -277,7 +277,7 @@ void virtq_unpop(struct virtq *q, const struct virtq_chain *c)
 	q->st.last_avail--;
 }
 
-bool virtq_refetch(struct virtq *q, uint16_t head, struct virtq_chain *c)
+RARE bool virtq_refetch(struct virtq *q, uint16_t head, struct virtq_chain *c)
 {
 	const char *bad;
 

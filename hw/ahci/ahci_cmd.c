@@ -158,7 +158,7 @@ static void ahci_kick(struct disk *disk, unsigned q)
  * writes until the command is over.  write_cache is never false while the cache is on: it becomes true at once, and false
  * when the device has confirmed.
  */
-static int ahci_set_cache(struct disk *disk, bool on)
+static RARE int ahci_set_cache(struct disk *disk, bool on)
 {
 	struct ahci_port *p = container_of(disk, struct ahci_port, disk);
 
@@ -270,7 +270,7 @@ void ahci_port_drain(struct ahci_port *p)
 
 /* --- the driver's own commands --- */
 
-void ahci_issue_own(struct ahci_port *p, uint8_t command, uint16_t features, uint16_t count, uint64_t lba, bool data)
+RARE void ahci_issue_own(struct ahci_port *p, uint8_t command, uint16_t features, uint16_t count, uint64_t lba, bool data)
 {
 	struct ahci_table *t = (struct ahci_table *)(void *)p->mem->table;
 	struct ata_taskfile tf = { .command = command, .features = features, .count = count, .lba = lba };
@@ -285,7 +285,7 @@ void ahci_issue_own(struct ahci_port *p, uint8_t command, uint16_t features, uin
 	port_write(p, AHCI_PXCI, BIT(0));
 }
 
-void ahci_defuse(struct ahci_port *p, uint32_t slots)
+RARE void ahci_defuse(struct ahci_port *p, uint32_t slots)
 {
 	struct ahci_table *t = (struct ahci_table *)(void *)p->mem->table;
 	struct ata_taskfile tf = { .command = ATA_CHECK_POWER_MODE };
@@ -296,7 +296,7 @@ void ahci_defuse(struct ahci_port *p, uint32_t slots)
 	dma_wmb();
 }
 
-int ahci_exec(struct ahci_port *p, uint8_t command, uint16_t features, uint16_t count, uint64_t lba, bool data, uint32_t us)
+RARE int ahci_exec(struct ahci_port *p, uint8_t command, uint16_t features, uint16_t count, uint64_t lba, bool data, uint32_t us)
 {
 	const uint32_t bad = AHCI_PXIS_TFES | AHCI_PXIS_FATAL;
 	uint32_t is = 0;

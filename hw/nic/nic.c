@@ -23,9 +23,6 @@
 #define BUDGET		256u
 #define RECOVERIES_SAID	8u	/* resets on a chip's request that are logged */
 
-/* For size, not for speed as the rest of this file, and not in line. */
-#define RARE	__attribute__((noinline, cold))
-
 static void recover_if_wanted(struct nic *nic);
 
 static struct nic *from_hw(struct hw_dev *hw)
@@ -127,7 +124,7 @@ static void run_chip(struct nic *nic, bool again)
 	nic->state = NIC_RUNS;
 }
 
-int nic_start(struct nic *nic)
+RARE int nic_start(struct nic *nic)
 {
 	int err = 0;
 
@@ -145,7 +142,7 @@ int nic_start(struct nic *nic)
 	return 0;
 }
 
-void nic_stop(struct nic *nic)
+RARE void nic_stop(struct nic *nic)
 {
 	if (nic->shut)
 		return;
@@ -417,7 +414,7 @@ static void nic_irq_enable(struct hw_dev *hw, bool on)
 }
 
 /* The causes stay latched meanwhile; poll() reads and clears them. */
-static bool nic_mask(struct hw_dev *hw, bool on)
+static RARE bool nic_mask(struct hw_dev *hw, bool on)
 {
 	struct nic *nic = from_hw(hw);
 
@@ -537,7 +534,7 @@ static RARE unsigned look_closer(struct nic *nic, unsigned q, uint64_t age)
  * Reset a chip that reported an error, but not too often: an error that recurs at once must not keep the guest from running.
  * The clock calls again.
  */
-static void recover_if_wanted(struct nic *nic)
+static RARE void recover_if_wanted(struct nic *nic)
 {
 	uint64_t now_us;
 

@@ -87,7 +87,7 @@ static void cq_ack(struct nvme_queue *q)
 
 /* --- admin commands --- */
 
-int nvme_admin_submit(struct nvme *n, struct nvme_sqe *sqe, void (*done)(struct nvme *n, unsigned status, uint32_t dw0))
+RARE int nvme_admin_submit(struct nvme *n, struct nvme_sqe *sqe, void (*done)(struct nvme *n, unsigned status, uint32_t dw0))
 {
 	for (unsigned i = 0; i < NVME_ADMIN_CMDS; i++) {
 		if (n->admin_cmd[i].done)
@@ -169,7 +169,7 @@ static void bad_cqe(struct nvme *n, const char *queue, const struct nvme_cqe *e)
 		     FIELD_GET(NVME_DW3_STATUS, e->dw3));
 }
 
-static void admin_complete(struct nvme *n, const struct nvme_cqe *e)
+static RARE void admin_complete(struct nvme *n, const struct nvme_cqe *e)
 {
 	uint32_t cid = FIELD_GET(NVME_DW3_CID, e->dw3);
 
@@ -363,7 +363,7 @@ static int status_to_err(unsigned status)
  * A command that did not cause its failure is sent again: its queue was deleted, or its namespace is still starting after a
  * reset.  The command keeps its deadline, which ends the attempts.
  */
-static void slot_failed(struct nvme *n, struct nvme_slot *s, unsigned status)
+static RARE void slot_failed(struct nvme *n, struct nvme_slot *s, unsigned status)
 {
 	uint64_t now = time_us();
 	bool starting = status == NVME_SC_NS_NOT_READY && now < n->settled_us;
@@ -421,7 +421,7 @@ unsigned nvme_reap(struct nvme *n)
 	return count;
 }
 
-void nvme_reap_disabled(struct nvme *n)
+RARE void nvme_reap_disabled(struct nvme *n)
 {
 	struct nvme_cqe e;
 
@@ -488,7 +488,7 @@ unsigned nvme_poll(struct hw_dev *dev)
 
 /* --- the write cache --- */
 
-static void send_flush(struct nvme *n, struct nvme_ns *ns)
+static RARE void send_flush(struct nvme *n, struct nvme_ns *ns)
 {
 	struct nvme_slot *s = nvme_slot_get(n, ns);
 
@@ -503,7 +503,7 @@ static void send_flush(struct nvme *n, struct nvme_ns *ns)
 	ns->flushing = true;
 }
 
-int nvme_send_vwc(struct nvme *n, void (*done)(struct nvme *n, unsigned status, uint32_t dw0))
+RARE int nvme_send_vwc(struct nvme *n, void (*done)(struct nvme *n, unsigned status, uint32_t dw0))
 {
 	struct nvme_sqe sqe = { .cdw0 = NVME_ADM_SET_FEATURES, .cdw10 = NVME_FEAT_VWC };
 
@@ -520,7 +520,7 @@ static void vwc_done(struct nvme *n, unsigned status, uint32_t dw0)
 		log_warn("%s: Set Features (volatile write cache) failed, status %03x", n->dev.name, status);
 }
 
-void nvme_background(struct nvme *n)
+RARE void nvme_background(struct nvme *n)
 {
 	if (n->state != NVME_LIVE)
 		return;
@@ -538,7 +538,7 @@ void nvme_background(struct nvme *n)
  * "off" means: every later write of this disk carries FUA, new commands wait until one Flush has made the earlier writes
  * stable, and the feature is cleared when no disk wants a cache any more.
  */
-static int nvme_set_cache(struct disk *disk, bool on)
+static RARE int nvme_set_cache(struct disk *disk, bool on)
 {
 	struct nvme_ns *ns = container_of(disk, struct nvme_ns, disk);
 	struct nvme *n = ns->n;
@@ -576,7 +576,7 @@ const struct disk_ops nvme_disk_ops_nocache = {
  * INTMS and INTMC mask the vectors of INTx and MSI.  While MSI-X is enabled they must not be written (sections 3.1.3, 3.1.4):
  * the masks are then in the MSI-X table, which the doorbell code owns, and all completions go to entry 0.
  */
-void nvme_irq_enable(struct hw_dev *dev, bool on)
+RARE void nvme_irq_enable(struct hw_dev *dev, bool on)
 {
 	struct nvme *n = nvme_of(dev);
 	const struct pci_dev *pci = dev->pci;
@@ -620,7 +620,7 @@ static void line_test_done(struct nvme *n, unsigned status, uint32_t dw0)
 }
 
 /* Send a harmless admin command: its completion keeps the line asserted until the head doorbell is written. */
-void nvme_intx_test(struct hw_dev *dev, bool assert)
+RARE void nvme_intx_test(struct hw_dev *dev, bool assert)
 {
 	struct nvme *n = nvme_of(dev);
 	struct nvme_sqe sqe = { .cdw0 = NVME_ADM_GET_FEATURES, .cdw10 = NVME_FEAT_NUM_QUEUES };

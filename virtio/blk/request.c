@@ -18,7 +18,7 @@ static void vblk_list_add(struct vblk_list *l, struct vblk_req *r)
 	l->end = &r->next;
 }
 
-void vblk_forget(struct vblk *vb)
+RARE void vblk_forget(struct vblk *vb)
 {
 	vb->free = NULL;
 	for (unsigned i = vb->nreqs; i--; ) {
@@ -84,7 +84,7 @@ static void request_done(struct disk_req *d, int err)
 	request_finish(r, err);
 }
 
-static void flush_done(struct disk_req *d, int err)
+static RARE void flush_done(struct disk_req *d, int err)
 {
 	struct vblk *vb = container_of(d, struct vblk, flush);
 	struct vblk_req *r = vb->flushing.first, *next;
@@ -179,7 +179,7 @@ static int request_get_id(struct vblk *vb, struct vblk_req *r, const struct virt
 }
 
 /* DISCARD and WRITE_ZEROES, of the one range that max_discard_seg and max_write_zeroes_seg allow (5.2.6). */
-static int request_range(struct vblk *vb, struct vblk_req *r, const struct virtq_chain *c, uint32_t max, bool zeroes)
+static RARE int request_range(struct vblk *vb, struct vblk_req *r, const struct virtq_chain *c, uint32_t max, bool zeroes)
 {
 	struct virtio_blk_range seg;
 

@@ -139,7 +139,7 @@ static bool unwanted(const struct vnet *vn, const uint8_t *frame)
 }
 
 /* Copy a frame into a chain and push the chain; false if the frame does not fit. */
-static bool copy_out(struct vnet *vn, struct virtq *q, const struct virtq_chain *c, const void *frame, uint32_t len,
+static RARE bool copy_out(struct vnet *vn, struct virtq *q, const struct virtq_chain *c, const void *frame, uint32_t len,
 		     uint32_t flags)
 {
 	uint8_t hdr[VIRTIO_NET_HDR_MODERN];
@@ -156,7 +156,7 @@ static bool copy_out(struct vnet *vn, struct virtq *q, const struct virtq_chain 
 }
 
 /* Drop the frame: give its buffer to the NIC again or, if the NIC refuses, return the chain empty. */
-static void drop(struct vnet *vn, struct virtq *q, struct vnet_rx_slot *s)
+static RARE void drop(struct vnet *vn, struct virtq *q, struct vnet_rx_slot *s)
 {
 	vn->cnt_rx_dropped++;
 	if (!post(vn, s)) {
