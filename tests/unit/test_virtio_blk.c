@@ -363,6 +363,33 @@ TEST(a_batch_interrupts_once_and_kicks_go_off_at_depth)
 	CHECK_EQ(ring.used->flags, 0);		/* with one in flight a second begins at once */
 }
 
+/* Each bucket from its least value on: 0, 1, 2, 4, 8, 16. */
+TEST(what_is_in_flight_at_a_kick_is_counted)
+{
+	static const unsigned bucket[] = { 0, 1, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 4, 5, 5, 5, 5 };
+	struct histogram wanted = { { 0 } };
+
+	up(NO_EVENT);
+	memset(&vb->at_kick, 0, sizeof(vb->at_kick));
+	memset(&vb->taken, 0, sizeof(vb->taken));
+	for (unsigned i = 0; i < ARRAY_SIZE(bucket); i++) {
+		request(VIRTIO_BLK_T_IN, i, mem, 512, true);
+		modern_kick(0);
+		wanted.n[bucket[i]]++;
+	}
+	CHECK(!memcmp(&vb->at_kick, &wanted, sizeof(wanted)));
+	CHECK_EQ(vb->taken.n[1], ARRAY_SIZE(bucket));
+	for (unsigned i = 0; i < 9; i++)
+		request(VIRTIO_BLK_T_IN, i, mem, 512, true);
+	modern_kick(0);
+	CHECK_EQ(vb->at_kick.n[5], wanted.n[5] + 1);
+	CHECK_EQ(vb->taken.n[4], 1);
+	while (hw.ncmd)
+		complete(hw.ncmd, 0);
+	/* The ends find an empty ring: that is no run. */
+	CHECK_EQ(vb->taken.n[0], 0);
+}
+
 TEST(too_many_pieces)
 {
 	struct vring_desc *t;

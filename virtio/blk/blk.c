@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The virtio-blk device: make, start, stop, and its configuration space.  Requests are in request.c. */
-#include <veneer/counters.h>
 #include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
@@ -69,7 +68,10 @@ static void vblk_reset(struct virtio_dev *dev)
 
 static void vblk_kicked(struct virtio_dev *dev, unsigned q)
 {
-	vblk_run(to_vblk(dev));
+	struct vblk *vb = to_vblk(dev);
+
+	histogram_add(&vb->at_kick, vb->inflight);
+	vblk_run(vb);
 }
 
 /*
@@ -186,6 +188,8 @@ static void blk_counters(const struct vblk *vb, const char *name)
 	counter_register(name, "flushes", &vb->cnt_flushes);
 	counter_register(name, "other", &vb->cnt_other);
 	counter_register(name, "errors", &vb->cnt_errors);
+	histogram_register(name, "kick_at", &vb->at_kick);
+	histogram_register(name, "taken", &vb->taken);
 }
 
 static void blk_setup(struct vblk *vb, const struct virtio_blk_conf *conf)

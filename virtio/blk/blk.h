@@ -8,6 +8,7 @@
 #ifndef VIRTIO_BLK_BLK_H
 #define VIRTIO_BLK_BLK_H
 
+#include <veneer/counters.h>
 #include <veneer/disk.h>
 #include "../transport.h"
 
@@ -63,6 +64,8 @@ struct vblk {
 	bool flush_due;		/* a flush is due for completed writes, because the cache mode changed or a halt comes */
 
 	uint64_t cnt_reads, cnt_writes, cnt_flushes, cnt_other, cnt_errors;
+	struct histogram at_kick;	/* requests in flight at a kick */
+	struct histogram taken;		/* requests that a run of the ring found */
 	struct virtq vq;
 };
 

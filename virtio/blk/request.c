@@ -294,6 +294,8 @@ void vblk_run(struct vblk *vb)
 		virtq_kicks_off(q);
 	if (kick)
 		disk_kick(vb->disk, 0);
+	if (left != VIRTIO_RUN_MAX)
+		histogram_add(&vb->taken, VIRTIO_RUN_MAX - left);
 	virtq_flush(q);
 	vb->running = false;
 }

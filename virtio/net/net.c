@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The virtio-net device: make, start, stop, and its configuration space.  Frames are in rx.c and tx.c. */
-#include <veneer/counters.h>
 #include <veneer/doorbell.h>
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -98,6 +97,8 @@ static void vnet_run(struct virtio_dev *dev, unsigned q)
 {
 	struct vnet *vn = to_vnet(dev);
 
+	if (q == VNET_TX)
+		histogram_add(&vn->at_kick, vn->tx_inflight);
 	/* A kick although kicks are off: the frames in flight may hang.  Their messages may be on their way. */
 	if (q == VNET_TX && vn->tx_inflight) {
 		unsigned found = nic_look(vn->nic);
@@ -179,6 +180,8 @@ static void net_counters(const struct vnet *vn, const char *name)
 	counter_register(name, "tx_dropped", &vn->cnt_tx_dropped);
 	counter_register(name, "tx_tso", &vn->cnt_tx_tso);
 	counter_register(name, "tx_segments", &vn->cnt_tx_segments);
+	histogram_register(name, "tx_kick_at", &vn->at_kick);
+	histogram_register(name, "tx_taken", &vn->taken);
 	counter_register(name, "rx_zero_copy", &vn->cnt_rx_zero_copy);
 	counter_register(name, "rx_bounced", &vn->cnt_rx_bounced);
 	counter_register(name, "rx_bounced_bytes", &vn->cnt_rx_bounced_bytes);

@@ -9,6 +9,7 @@
 #ifndef VIRTIO_NET_NET_H
 #define VIRTIO_NET_NET_H
 
+#include <veneer/counters.h>
 #include <veneer/nic.h>
 #include "../transport.h"
 
@@ -84,6 +85,8 @@ struct vnet {
 	struct vnet_pool rx_pool;
 
 	uint64_t cnt_tx_zero_copy, cnt_tx_bounced, cnt_tx_bounced_bytes, cnt_tx_dropped, cnt_tx_tso, cnt_tx_segments;
+	struct histogram at_kick;	/* frames in flight at a kick of the transmit queue */
+	struct histogram taken;		/* frames that a run of that queue found */
 	uint64_t cnt_rx_zero_copy, cnt_rx_bounced, cnt_rx_bounced_bytes, cnt_rx_dropped;
 
 	struct virtq vq[VNET_QUEUES];

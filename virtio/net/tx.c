@@ -157,6 +157,8 @@ void vnet_tx_run(struct vnet *vn)
 		if (!full && !virtq_kicks_on(q))
 			break;
 	}
+	if (left != VIRTIO_RUN_MAX)
+		histogram_add(&vn->taken, VIRTIO_RUN_MAX - left);
 	virtq_flush(q);
 	vn->tx_running = false;
 }
