@@ -296,7 +296,8 @@ RARE void ahci_defuse(struct ahci_port *p, uint32_t slots)
 	dma_wmb();
 }
 
-RARE int ahci_exec(struct ahci_port *p, uint8_t command, uint16_t features, uint16_t count, uint64_t lba, bool data, uint32_t us)
+RARE int ahci_exec(struct ahci_port *p, uint8_t command, uint16_t features, uint16_t count, uint64_t lba, bool data,
+		   uint32_t us)
 {
 	const uint32_t bad = AHCI_PXIS_TFES | AHCI_PXIS_FATAL;
 	uint32_t is = 0;

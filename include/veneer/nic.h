@@ -384,7 +384,9 @@ static inline bool nic_tx_is_prompt(const struct nic *nic, unsigned q)
 {
 	const struct nic_txq *t = &nic->txq[q];
 
-	return (t->sent - t->done >= NIC_LAZY_FRAMES && t->sent - t->prompt >= NIC_LAZY_FRAMES) || (int32_t)(t->eager - t->sent) >= 0;
+	if ((int32_t)(t->eager - t->sent) >= 0)
+		return true;
+	return t->sent - t->done >= NIC_LAZY_FRAMES && t->sent - t->prompt >= NIC_LAZY_FRAMES;
 }
 
 static inline void nic_tx_prompt(struct nic *nic, unsigned q)

@@ -126,7 +126,8 @@ static unsigned send_batch(struct vnet *vn, struct virtq *q, unsigned max, bool 
 
 /*
  * While a frame in flight rings when it is sent, kicks are off: its completion serves the ring again.  Else kicks are on;
- * switching them on requires one more look at the ring.  If the NIC completes at once, or frames are dropped, none are in flight.
+ * switching them on requires one more look at the ring.  If the NIC completes at once, or frames are dropped, none are in
+ * flight.
  */
 void vnet_tx_run(struct vnet *vn)
 {

@@ -73,10 +73,10 @@ extern const struct intel_desc_ops intel_desc_advanced;
 
 /*
  * Interrupt moderation.  Each doorbell costs a VM exit, so the chip collects causes: it sends at most 20000 interrupts a
- * second.  A sent frame interrupts 2 ms after the last one only (IDE), since the next kick or the next received frame finds it
- * earlier; there is no absolute timer, which would run out in the midst of traffic.  But while kicks are off, the guest's next
- * frames wait for a doorbell: from NIC_LAZY_FRAMES frames or INTEL_LAZY_DESCS descriptors in flight on, one in so many interrupts
- * as soon as it is sent.  igb and igc have no such timer: each sent frame interrupts there.
+ * second.  A sent frame interrupts 2 ms after the last one only (IDE), since the next kick or the next received frame finds
+ * it earlier; there is no absolute timer, which would run out in the midst of traffic.  But while kicks are off, the guest's
+ * next frames wait for a doorbell: from NIC_LAZY_FRAMES frames or INTEL_LAZY_DESCS descriptors in flight on, one in so many
+ * interrupts as soon as it is sent.  igb and igc have no such timer: each sent frame interrupts there.
  */
 #define INTEL_ITR		195u	/* x 256 ns = 50 us */
 #define INTEL_TIDV		1953u	/* x 1.024 us */
@@ -134,7 +134,7 @@ struct intel_tx_ring {
 	uint64_t pad;			/* INTEL_PAD_LEN zero bytes, appended to short frames */
 	uint16_t head, tail;		/* the chip owns [head, tail) */
 	uint16_t told;			/* the last tail written to the chip */
-	uint16_t since;			/* descriptors behind the last frame that interrupts at once; not above the ring's size */
+	uint16_t since;			/* descriptors behind the last frame that interrupts at once; at most the ring's size */
 	bool tso;			/* segmentation is allowed now */
 	bool sentinel;			/* segmentation needs the workaround of put_data() */
 	bool after_tso;

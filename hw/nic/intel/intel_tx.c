@@ -49,8 +49,8 @@ static uint32_t piece_len(const struct intel_nic *n, uint64_t addr, uint32_t len
 }
 
 /*
- * Put the frame's data into the entries from @at on, with the flags @end in the last.  Return the entry behind the frame, or -ERR_BUSY.  The chip does not read
- * entries behind the tail, so a frame that does not fit has no effect.
+ * Put the frame's data into the entries from @at on, with the flags @end in the last.  Return the entry behind the frame, or
+ * -ERR_BUSY.  The chip does not read entries behind the tail, so a frame that does not fit has no effect.
  *
  * 8254x write back the last descriptor of a frame that they segment, and that of the next frame, before they have read all its
  * data (82546GB erratum 1).  So the last bytes get a descriptor of their own, which is written back in time.
@@ -101,8 +101,8 @@ static bool frame_is_plain(const struct intel_nic *n, const struct nic_tx *pkt)
 }
 
 /*
- * How the frame ends.  Kicks are off only while a frame in flight interrupts at once (nic_tx_rings()), so among many descriptors
- * in flight there has to be one such frame, too: without it a full ring would wait for the chip's timer.
+ * How the frame ends.  Kicks are off only while a frame in flight interrupts at once (nic_tx_rings()), so among many
+ * descriptors in flight there has to be one such frame, too: without it a full ring would wait for the chip's timer.
  */
 static uint32_t end_flags(const struct intel_nic *n)
 {
