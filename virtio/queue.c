@@ -71,8 +71,8 @@ RARE void virtq_reset(struct virtq *q)
 }
 
 /* The three rings in guest RAM; NULL, or what is wrong with their addresses. */
-static RARE const char *rings_map(const struct virtq_state *st, const struct vring_desc **desc, const struct vring_avail **avail,
-			     struct vring_used **used)
+static RARE const char *rings_map(const struct virtq_state *st, const struct vring_desc **desc,
+				   const struct vring_avail **avail, struct vring_used **used)
 {
 	uint64_t n = st->size;
 
