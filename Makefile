@@ -12,7 +12,7 @@ HOSTCC	?= gcc
 .DEFAULT_GOAL := all
 
 # These targets install what they lack (scripts/install-deps), before anything else is looked at.
-EARLY_DEPS := $(if $(filter run iso check check-all check-slow check-kvm guest-matrix,$(MAKECMDGOALS)),deps)
+EARLY_DEPS := $(if $(filter run iso check check-all check-slow check-kvm guest-matrix bench,$(MAKECMDGOALS)),deps)
 
 include scripts/kconfig.mk
 ifneq ($(filter-out clean help deps deb check-style $(KCONFIG_TARGETS),$(or $(MAKECMDGOALS),all)),)
@@ -113,8 +113,8 @@ run: all $(BUILD)/hobby-os.elf | deps ## Try it in an emulator: the hobby OS, KE
 		CMDLINE='$(subst ','\'',$(value CMDLINE))' scripts/run
 
 # For one of the goals run, deb and iso what that needs; else everything.
-DEPS_FOR := $(filter run deb iso,$(MAKECMDGOALS))
-DEPS_FOR := $(if $(filter-out run deb iso,$(MAKECMDGOALS))$(word 2,$(DEPS_FOR)),,$(DEPS_FOR:%=--for %))
+DEPS_FOR := $(filter run deb iso bench,$(MAKECMDGOALS))
+DEPS_FOR := $(if $(filter-out run deb iso bench,$(MAKECMDGOALS))$(word 2,$(DEPS_FOR)),,$(DEPS_FOR:%=--for %))
 
 deps: ## Install the Debian packages that are missing
 	@scripts/install-deps $(DEPS_FOR) --check --quiet || scripts/install-deps $(DEPS_FOR)

@@ -123,6 +123,10 @@ guest-matrix: | deps ## Run every guest with every device; the table goes to doc
 	@result=0; $(RUN_TESTS) --slow vm --filter '^guests: ' || result=$$?; \
 		scripts/guest-matrix $(BUILD)/guest-matrix >docs/guest-matrix.md; cat docs/guest-matrix.md; exit $$result
 
+# Exits are exact on any machine; rates need a quiet one, and are no more than ratios even there.
+bench: all | deps ## Measure a Linux guest with and without Veneer (an hour; QUICK=1: 10 minutes); renews docs/performance.md
+	@BUILD='$(BUILD)' scripts/bench $(if $(QUICK),--quick) --json docs/performance.json --report docs/performance.md
+
 check-tools: ## Run the tests of the scripts and the build
 	@$(RUN_TESTS) lint tools
 
@@ -137,5 +141,5 @@ check-deps: $(BUILD)/veneer.relocs ## Prove that hv, virtio and hw do not know e
 	@scripts/check-symbols '$(BUILD)'
 	@scripts/segments check '$(BUILD)'
 
-.PHONY: unit unit-programs fuzz fuzz-programs planted coverage check check-all check-slow check-kvm guest-matrix check-tools \
-	check-vm check-style check-deps
+.PHONY: unit unit-programs fuzz fuzz-programs planted coverage check check-all check-slow check-kvm guest-matrix bench \
+	check-tools check-vm check-style check-deps

@@ -285,3 +285,19 @@ os.execv(sys.argv[1], sys.argv[1:])' "$T/p/scripts/run-tests" --jobs 2 tools >"$
 @test "check-deps finds nothing" {
 	scripts/check-deps
 }
+
+@test "bench: wrong use, and the report of a run's figures" {
+	run -2 scripts/bench --variants tea
+	cat >"$BATS_TEST_TMPDIR/run.json" <<-'END'
+	{"rounds": 3, "quick": true, "stalled": [["native", "ping"]], "results": {"ping": {
+	 "native": [{"value": 0.1, "items": 100, "counters": {}}, {"value": 0.2, "items": 100, "counters": {}},
+	            {"value": 0.9, "items": 100, "counters": {}}],
+	 "veneer": [{"value": 0.4, "items": 100, "counters": {"exit.nmi": 120, "exit.npf": 100, "net0.tx_kick_at_0": 75,
+	             "net0.tx_kick_at_8": 25}}]}}}
+	END
+	run -0 scripts/bench --from "$BATS_TEST_TMPDIR/run.json"
+	assert_line "| ping | ms | 0.20 0.10 to 0.90 | 0.40 (0.50) |"
+	assert_line "| ping | 100 (ping) | 2.2000 | 120 | 0 | 100 | 0 | 0 | 0 | 0 |"
+	assert_line "| ping | 100 | 75 % | 0 % | 0 % | 0 % | 25 % | 0 % |"
+	assert_output --partial "repeated: ping (native)"
+}
