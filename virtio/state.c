@@ -219,12 +219,20 @@ static void part_go_on(void *ctx)
 	virtio_go_on(ctx);
 }
 
+static const struct state_ops part_ops = {
+	.rest = part_rest,
+	.save = part_save,
+	.bad = part_bad,
+	.load = part_load,
+	.go_on = part_go_on,
+};
+
 void virtio_keep(struct virtio_dev *dev, const struct virtio_state_ops *ops)
 {
 	dev->state = ops;
 	dev->part = (struct state_part){
 		.name = dev->name, .version = VIRTIO_IMAGE_VERSION, .size = sizeof(struct virtio_image), .owner = dev->owner,
-		.rest = part_rest, .save = part_save, .bad = part_bad, .load = part_load, .go_on = part_go_on, .ctx = dev,
+		.ops = &part_ops, .ctx = dev,
 	};
 	state_add(&dev->part);
 }

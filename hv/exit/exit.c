@@ -273,6 +273,6 @@ void exit_loop(void)
 		if (c->sent_interrupt)
 			take_own_interrupt(c);
 		if (IS_ENABLED(CONFIG_STATE_TEST))
-			state_test();
+			state_test(&x);
 	}
 }

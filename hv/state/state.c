@@ -18,7 +18,7 @@ void state_add(struct state_part *part)
 	part->next = NULL;
 	*end = part;
 	end = &part->next;
-	segment_use(state_save);
+	segment_use(part->ops->save);
 }
 
 static void part_enter(const struct state_part *p)
@@ -37,7 +37,7 @@ void state_rest(uint32_t us)
 {
 	for (const struct state_part *p = first; p; p = p->next) {
 		part_enter(p);
-		p->rest(p->ctx, us);
+		p->ops->rest(p->ctx, us);
 		part_leave(p);
 	}
 }
@@ -46,7 +46,7 @@ void state_go_on(void)
 {
 	for (const struct state_part *p = first; p; p = p->next) {
 		part_enter(p);
-		p->go_on(p->ctx);
+		p->ops->go_on(p->ctx);
 		part_leave(p);
 	}
 }
@@ -101,7 +101,7 @@ static void section_save(const struct state_part *p, struct state_section *s)
 	s->flags = STATE_NEEDED;
 	s->length = p->size;
 	part_enter(p);
-	p->save(p->ctx, data);
+	p->ops->save(p->ctx, data);
 	part_leave(p);
 }
 
@@ -171,7 +171,7 @@ static const char *section_check(const struct state_section *s, uint64_t left)
 	if (s->length != p->size)
 		return "an impossible length";
 	part_enter(p);
-	const char *why = p->bad(p->ctx, data);
+	const char *why = p->ops->bad(p->ctx, data);
 	part_leave(p);
 	return why;
 }
@@ -238,7 +238,7 @@ int state_load(const void *from, uint64_t len)
 
 	for (const struct state_part *p = err ? NULL : first; p; p = p->next) {
 		part_enter(p);
-		p->load(p->ctx, section_of(p, h) + 1);
+		p->ops->load(p->ctx, section_of(p, h) + 1);
 		part_leave(p);
 	}
 	return err;

@@ -25,8 +25,9 @@ void state_save(void *to);
  */
 int state_load(const void *from, uint64_t len);
 
-/* hook.c (CONFIG_STATE_TEST): in place of an entry of the guest, each CONFIG_STATE_TEST_EVERY exits: save, load, compare. */
+/* hook.c (CONFIG_STATE_TEST): after an exit; each CONFIG_STATE_TEST_EVERY times: save, load, compare. */
+struct vmexit;
 void state_test_start(void);
-void state_test(void);
+void state_test(const struct vmexit *x);
 
 #endif

@@ -13,19 +13,15 @@
 
 struct owner;
 
-struct state_part {
-	const char *name;		/* of the section: at most 15 characters, unlike all others */
-	uint16_t version;		/* of the section's data */
-	uint32_t size;			/* of the section's data */
-	struct owner *owner;		/* held in each of the calls; may be NULL */
-
+/* A table that stays mapped. */
+struct state_ops {
 	/* Work in flight gets @us microseconds to end; what then remains becomes part of the state. */
 	void (*rest)(void *ctx, uint32_t us);
 
-	/* Write size bytes.  Equal states give equal bytes. */
+	/* Write part->size bytes.  Equal states give equal bytes. */
 	void (*save)(void *ctx, void *to);
 
-	/* NULL, or why load() cannot take these size bytes, which may be anything.  Changes nothing. */
+	/* NULL, or why load() cannot take these part->size bytes, which may be anything.  Changes nothing. */
 	const char *(*bad)(void *ctx, const void *from);
 
 	/* Take bytes that are not bad.  Cannot fail; save() gives them back. */
@@ -33,7 +29,14 @@ struct state_part {
 
 	/* Let the part work again, as its state says. */
 	void (*go_on)(void *ctx);
+};
 
+struct state_part {
+	const char *name;		/* of the section: at most 15 characters, unlike all others */
+	uint16_t version;		/* of the section's data */
+	uint32_t size;			/* of the section's data */
+	struct owner *owner;		/* held in each of the calls; may be NULL */
+	const struct state_ops *ops;
 	void *ctx;
 	struct state_part *next;	/* for hv/state */
 };

@@ -27,8 +27,9 @@ static void load(void *ctx, const void *from)
 	f->loads++;
 }
 
-#define PART(n, v, s) { .name = n, .version = v, .size = s, .rest = rest, .save = save, .bad = bad, .load = load, \
-			.go_on = go_on }
+static const struct state_ops ops = { .rest = rest, .save = save, .bad = bad, .load = load, .go_on = go_on };
+
+#define PART(n, v, s) { .name = n, .version = v, .size = s, .ops = &ops }
 
 static struct fake a = { .part = PART("a0", 1, 40) }, b = { .part = PART("b1", 7, 9) };
 static uint64_t size;
