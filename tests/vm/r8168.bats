@@ -138,6 +138,25 @@ load ../lib/models
 }
 
 # bats test_tags=slow
+@test "r8168: the polling core serves an 8168H, and an 8169 on its line" {
+	veneer_only
+	transfer 8
+	sed 's/veneer,boot = "kernel";/& veneer,poll = "auto";/' "$WRITABLE" >poll.dts
+	cards r8168 "" 8168h 8169
+	linux_start net "maxcpus=1 $transfer" --config poll.dts --smp 2 "${nics[@]}"
+	guest_wait_for 'GUEST: irqs of' 600
+	veneer_counters >first
+	guest_wait_for 'GUEST: upload 1' 600
+	veneer_counters >second
+	guest_end
+	check_transfers 2
+	lawful 2
+	[ "$(counter_in first poll.begins)" -gt 0 ]
+	[ "$(counter_in second poll.begins)" -gt "$(counter_in first poll.begins)" ]
+	[ "$(counter_in second poll.found)" -gt 100 ]
+}
+
+# bats test_tags=slow
 @test "r8168: a warm reboot of Linux's own driver, an 8125B" {
 	NATIVE=1
 	warm_reboot r8168,chip=8125b,oob=1
