@@ -35,6 +35,7 @@
 #include "hv/mem/ram.h"
 #include "hv/pci/pci.h"
 #include "hv/dev/power.h"
+#include "hv/iommu/ghost.h"
 #include "hv/iommu/iommu.h"
 #include "hv/vcpu_choose.h"
 #include "hv/irq/msi.h"
@@ -141,6 +142,8 @@ static void start_guest(void)
 		poll_init();
 	log_info("guest: starts at %#lx; %lu of %lu KiB of heap in use", regs.rip, heap_in_use() / 1024, heap_size() / 1024);
 	config_end_start(&config);
+	if (IS_ENABLED(CONFIG_GHOST))
+		ghost_begin();
 	exit_run_guest();
 }
 

@@ -196,8 +196,17 @@ void guest_pause(void)
 	panic("cpu %u: another processor does not leave the guest", this_cpu()->index);
 }
 
+static void (*on_change)(void);
+
+void guest_on_change(void (*fn)(void))
+{
+	on_change = fn;
+}
+
 void guest_resume(void)
 {
+	if (IS_ENABLED(CONFIG_GHOST) && on_change)
+		on_change();
 	for (unsigned i = 0; i < ncpus; i++)
 		if (cpus[i]->v)
 			__atomic_fetch_or(&cpus[i]->requests, REQ_FLUSH, __ATOMIC_SEQ_CST);

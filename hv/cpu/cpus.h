@@ -70,6 +70,9 @@ void cpus_on_silence(void (*fn)(void));
 void guest_pause(void);
 void guest_resume(void);
 
+/* With CONFIG_GHOST guest_resume() first calls @fn, after the change and while no processor runs the guest. */
+void guest_on_change(void (*fn)(void));
+
 /* After a change of Veneer's own page tables, before the guest runs: flush every processor's TLB.  Bounded. */
 void smp_flush_host(void);
 

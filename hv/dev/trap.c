@@ -88,6 +88,11 @@ static void mark_ports(uint64_t base, uint32_t size, bool on)
 	}
 }
 
+bool trap_port_exits(uint16_t port)
+{
+	return bitmap[port / 8] >> (port % 8) & 1;
+}
+
 /* Processors may have cached the bitmap: make them flush it, as after a change of nested tables. */
 static void ports_changed(void)
 {

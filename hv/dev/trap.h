@@ -23,5 +23,7 @@ void trap_set_io_bitmap(uint8_t *bitmap);
 /* Let ports without a trap exit for ever; the exit handlers know them.  No BAR may go there. */
 void trap_intercept_ports(uint16_t base, unsigned n);
 bool trap_port_is_fixed(uint16_t port);
+/* Whether the bitmap has the processor exit at @port. */
+bool trap_port_exits(uint16_t port);
 
 #endif

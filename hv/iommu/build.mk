@@ -8,3 +8,4 @@ obj-$(CONFIG_IOMMU) += hv/iommu/confine.o
 obj-$(CONFIG_IOMMU) += hv/iommu/dma_table.o
 obj-$(CONFIG_IOMMU) += hv/iommu/fault.o
 obj-$(CONFIG_IOMMU) += hv/iommu/vtd.o
+obj-$(CONFIG_GHOST) += hv/iommu/ghost.o

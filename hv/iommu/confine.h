@@ -63,6 +63,12 @@ int vtd_switch(unsigned n, const struct iommu_unit *u, uint32_t bit, bool on, co
 /* A unit's register at @off. */
 volatile uint8_t *iommu_reg(const struct iommu_unit *u, unsigned off);
 
+/*
+ * The table that @domain has now: its root, its levels, and whether its format is AMD's.  False if DMA is not confined.  Start
+ * only.
+ */
+bool confine_root(enum dma_domain domain, uint64_t *root, unsigned *levels, bool *amd);
+
 /* --- faults (fault.c) --- */
 
 /* Register the counters, once. */

@@ -44,6 +44,9 @@ int vbridge_open(const struct pci_dev *dev);
 /* True if the function is still the one found at the start; if not, close it and log a line.  Under trap_serial. */
 bool vpci_is_itself(const struct pci_dev *dev);
 
+/* True if the guest reaches the function at @bdf, with the limits that guard_write() has. */
+bool vpci_is_left(uint16_t bdf);
+
 /* True if @ops emulate the configuration space of @bdf. */
 struct vpci_ops;
 bool vpci_is(uint16_t bdf, const struct vpci_ops *ops);

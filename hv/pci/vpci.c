@@ -91,6 +91,11 @@ static bool is_left(uint16_t bdf)
 	return f ? f->ops->left : is_open(bdf);
 }
 
+bool vpci_is_left(uint16_t bdf)
+{
+	return is_left(bdf);
+}
+
 static uint32_t mask_of(unsigned width)
 {
 	return width == 4 ? ~0u : (1u << (8 * width)) - 1;

@@ -92,10 +92,22 @@ works() {
 	works irq=msix
 }
 
+@test "options: with the ghost check a random guest makes no hole, without IOMMU and behind each" {
+	local unit trees=1
+	build GHOST=y
+	for unit in '' intel amd; do
+		guest_run --veneer veneer.elf --kernel "$BUILD/guest/probe-random.elf" --cmdline "cpus=2 seed=16 cases=60" --smp 2 \
+			--nic e1000e "${TWO_DISKS[@]}" ${unit:+--iommu $unit}
+		grep -aE "^probe-random: [1-9][0-9]* passed, 0 failed" "$(serial)"
+		grep -a "^veneer: ghost: .* are compared with $trees trees" "$(serial)"
+		trees=3
+	done
+}
+
 @test "options: clang builds each of them, and the last works" {
 	local option
 	COMPILER=clang
-	for option in SMP=n IOMMU=n CRASH_REPORT=n VMX_CHECK=y INTX=n; do
+	for option in SMP=n IOMMU=n CRASH_REPORT=n VMX_CHECK=y GHOST=y INTX=n; do
 		build $option
 	done
 	works irq=msix
