@@ -4,7 +4,7 @@
  * the tables stand once the guest runs.
  *
  * Two domains.  A device that stays the guest's reaches all memory and all registers below the end of the RAM, but for Veneer's
- * memory, the memory BARs of concealed devices, configuration space, and the block of interrupt controllers and chipset
+ * memory, the memory BARs of concealed devices and of bridges above them, configuration space, and the block of interrupt controllers and chipset
  * registers below 4 GiB.  Concealed devices share one domain: the guest's RAM, and Veneer's heap without the pages that were
  * allocated before the first of these devices started (page tables, the units' tables), for the heap holds rings and bounce
  * buffers.  Not the image: Veneer's code, constants and variables.  A domain for each device would need a heap for each.
@@ -135,13 +135,24 @@ static int region_spans(span_fn *fn, void *ctx, bool all)
 	return err;
 }
 
+/* Concealed devices, and the bridges above them, whose registers the guest's processors do not reach either. */
+static bool has_hidden_registers(const struct pci_dev *d)
+{
+	const struct pci_dev *below;
+	bool hidden = conceals(d);
+
+	for (unsigned i = 0; !hidden && pci_is_bridge(d) && (below = pci_get(i)); i++)
+		hidden = conceals(below) && is_below(below, d->bdf);
+	return hidden;
+}
+
 static int bar_spans(span_fn *fn, void *ctx)
 {
 	const struct pci_dev *d;
 	int err = 0;
 
 	for (unsigned i = 0; (d = pci_get(i)); i++)
-		for (unsigned n = 0; !err && n < 6 && conceals(d); n++) {
+		for (unsigned n = 0; !err && n < 6 && has_hidden_registers(d); n++) {
 			const struct pci_bar *b = &d->bar[n];
 
 			/* A mere check does not ask for sizes. */
@@ -527,6 +538,16 @@ static int confine(void)
 		 "and Veneer's heap alone; pages of %s at most, %u of %u pages of tables in use",
 		 traits.largest == 3 ? "1 GiB" : traits.largest == 2 ? "2 MiB" : "4 KiB", arena.used, arena.pages);
 	return 0;
+}
+
+bool confine_root(enum dma_domain domain, uint64_t *root, unsigned *levels, bool *amd)
+{
+	if (!arena.base)
+		return false;
+	*levels = traits.levels;
+	*root = dma_table_root(&table[domain], traits.levels);
+	*amd = ops == &amdvi_ops;
+	return true;
 }
 
 int iommu_confine(void)

@@ -33,6 +33,7 @@
 #define NVME		PCI_BDF(0, 8, 0)
 #define BRIDGE		PCI_BDF(0, 0x1e, 0)
 #define OLD_NIC		PCI_BDF(6, 1, 0)
+#define BRIDGE_BAR	0xfeb20000ull
 
 struct acpi_info acpi = { .necam = 1, .ecam = { { 0xb0000000, 0, 0, 0xff } } };
 struct config config;
@@ -41,7 +42,7 @@ static struct pci_dev pci[] = {
 	{ .bdf = EDU, .parent = 0xffff, .bar = { { .addr = 0xfea00000, .size = 0x100000 } } },
 	{ .bdf = NVME, .parent = 0xffff, .cap_exp = 0x40,
 	  .bar = { { .addr = BAR, .size = 0x4000 }, { .addr = 0xc000, .io = true } } },
-	{ .bdf = BRIDGE, .parent = 0xffff, .header_type = 1 },
+	{ .bdf = BRIDGE, .parent = 0xffff, .header_type = 1, .bar = { { .addr = BRIDGE_BAR, .size = 0x1000 } } },
 	{ .bdf = OLD_NIC, .parent = BRIDGE },
 	{ .bdf = PCI_BDF(6, 2, 0), .parent = BRIDGE },
 };
@@ -679,6 +680,8 @@ TEST(one_requester_id_for_two)
 	concealed_bridge_too = true;
 	CHECK_EQ(go(), 0);
 	CHECK(host_log_has("pci 06:02.0: shares the requester id 06:00.0 with a concealed device"));
+	/* The registers of the bridge above it are hidden, too. */
+	CHECK(!reaches(EDU, BRIDGE_BAR) && !reaches(OLD_NIC, BRIDGE_BAR));
 	/* The one that is concealed works. */
 	CHECK(reaches(OLD_NIC, OWN) && reaches(PCI_BDF(6, 0, 0), OWN) && !reaches(PCI_BDF(6, 2, 0), OWN));
 }
