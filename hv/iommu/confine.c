@@ -3,11 +3,12 @@
  * Decides what devices reach by DMA, builds the tables, and has the units switched on (vtd.c, amdvi.c).  Of the start alone:
  * the tables stand once the guest runs.
  *
- * Two domains.  A device that stays the guest's reaches all memory and all registers below the end of the RAM, but for Veneer's
- * memory, the memory BARs of concealed devices and of bridges above them, configuration space, and the block of interrupt controllers and chipset
- * registers below 4 GiB.  Concealed devices share one domain: the guest's RAM, and Veneer's heap without the pages that were
- * allocated before the first of these devices started (page tables, the units' tables), for the heap holds rings and bounce
- * buffers.  Not the image: Veneer's code, constants and variables.  A domain for each device would need a heap for each.
+ * Two domains.  A device that stays the guest's reaches all memory and all registers below the end of the RAM, but for
+ * Veneer's memory, the memory BARs of concealed devices and of bridges above them, configuration space, and the block of
+ * interrupt controllers and chipset registers below 4 GiB.  Concealed devices share one domain: the guest's RAM, and Veneer's
+ * heap without the pages that were allocated before the first of these devices started (page tables, the units' tables), for
+ * the heap holds rings and bounce buffers.  Not the image: Veneer's code, constants and variables.  A domain for each device
+ * would need a heap for each.
  *
  * A requester id that no function of the start sends is in no domain: a function that comes later is blocked.
  */

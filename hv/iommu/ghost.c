@@ -81,7 +81,7 @@ static unsigned next_level(const struct space *s, uint64_t e, unsigned level)
 	return s->amd ? (unsigned)FIELD_GET(AMD_NEXT, e) : level > 1 && !(e & LARGE) ? level - 1 : 0;
 }
 
-/* Find what translates @addr: false if nothing does.  @l->size is the rest of the leaf, or of the absent entry, from @addr on. */
+/* Find what translates @addr: false if nothing does.  @l->size: of the leaf, or of the absent entry, from @addr on. */
 static bool look(const struct space *s, uint64_t addr, struct leaf *l)
 {
 	const uint64_t *table = (const uint64_t *)(uintptr_t)s->root;
@@ -246,6 +246,6 @@ void ghost_begin(void)
 	add_ports(0xcf8, 8);
 	ghost_check();
 	guest_on_change(ghost_check);
-	log_info("ghost: %u ranges and %u runs of ports are compared with %u trees of tables after each change", nranges, nports,
-		 nspaces);
+	log_info("ghost: %u ranges and %u runs of ports are compared with %u trees of tables after each change", nranges,
+		 nports, nspaces);
 }

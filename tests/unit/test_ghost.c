@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/iommu/ghost.c */
-/* The ghost check finds each kind of hole, and nothing where there is none: over tables that are written here entry by entry. */
+/* The ghost check finds each kind of hole, and nothing if there is none: over tables that are written here, by entry. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -108,7 +108,8 @@ static void plant(struct tree *t, bool is_amd)
 	t->table[0][0] = to_table(t->table[1], 3);
 	t->table[1][0] = to_table(t->table[2], 2);
 	for (unsigned i = 0; i < 512; i++)
-		t->table[2][i] = i == OWN >> 21 ? 0 : i == BAR >> 21 ? to_table(t->table[3], 1) : to_leaf((uint64_t)i << 21, true);
+		t->table[2][i] = i == OWN >> 21 ? 0 : i == BAR >> 21 ? to_table(t->table[3], 1) :
+				 to_leaf((uint64_t)i << 21, true);
 	for (unsigned i = 2; i < 512; i++)
 		t->table[3][i] = to_leaf(BAR + i * PAGE_SIZE, false);
 	amd = was;
@@ -140,6 +141,10 @@ static bool finds(const char *text)
 	return *text ? strstr(said, text) != NULL : !said[0];
 }
 
+#define CPUS	"the guest's processors: "
+#define DEVICES	"DMA of the guest's devices: "
+#define OWN_DMA	"DMA of concealed devices: "
+
 /* Each entry in turn is wrong, and is right again. */
 static void wrong(struct tree *t, unsigned level, unsigned at, uint64_t entry, const char *text)
 {
@@ -156,14 +161,14 @@ TEST(holes_in_each_tree)
 	for (unsigned i = 0; i < 2; i++) {
 		machine(i);
 		CHECK(finds(""));
-		wrong(&cpu, 2, OWN >> 21, OWN | 0x83, "the guest's processors: 0x600000+0x200000 is within reach, and 0x600000-0x7fffff");
+		wrong(&cpu, 2, OWN >> 21, OWN | 0x83, CPUS "0x600000+0x200000 is within reach, and 0x600000-0x7fffff");
 		wrong(&cpu, 3, 1, (BAR + PAGE_SIZE) | 3, "the guest's processors: 0x801000+0x1000 is within reach");
 		wrong(&cpu, 1, 0, 0x83, "the guest's processors: 0+0x40000000 is within reach");
-		wrong(&by_left, 2, OWN >> 21, to_leaf(OWN, true), "DMA of the guest's devices: 0x600000+0x200000 is within reach");
+		wrong(&by_left, 2, OWN >> 21, to_leaf(OWN, true), DEVICES "0x600000+0x200000 is within reach");
 		wrong(&by_left, 3, 0, to_leaf(BAR, false), "DMA of the guest's devices: 0x800000+0x1000 is within reach");
 		/* Veneer's heap is the concealed devices', the image and the registers are not. */
-		wrong(&by_own, 2, OWN >> 21, to_leaf(OWN, true), "DMA of concealed devices: 0x600000+0x200000 is within reach");
-		wrong(&by_own, 3, 1, to_leaf(BAR + PAGE_SIZE, false), "DMA of concealed devices: 0x801000+0x1000 is within reach");
+		wrong(&by_own, 2, OWN >> 21, to_leaf(OWN, true), OWN_DMA "0x600000+0x200000 is within reach");
+		wrong(&by_own, 3, 1, to_leaf(BAR + PAGE_SIZE, false), OWN_DMA "0x801000+0x1000 is within reach");
 		/* Something else in its place. */
 		wrong(&cpu, 3, 5, OWN | 3, "the guest's processors: 0x805000 shows 0x600000");
 		wrong(&by_left, 3, 5, to_leaf(OWN, false), "DMA of the guest's devices: 0x805000 shows 0x600000");

@@ -96,8 +96,8 @@ works() {
 	local unit trees=1
 	build GHOST=y
 	for unit in '' intel amd; do
-		guest_run --veneer veneer.elf --kernel "$BUILD/guest/probe-random.elf" --cmdline "cpus=2 seed=16 cases=60" --smp 2 \
-			--nic e1000e "${TWO_DISKS[@]}" ${unit:+--iommu $unit}
+		guest_run --veneer veneer.elf --kernel "$BUILD/guest/probe-random.elf" --cmdline "cpus=2 seed=16 cases=60" \
+			--smp 2 --nic e1000e "${TWO_DISKS[@]}" ${unit:+--iommu $unit}
 		grep -aE "^probe-random: [1-9][0-9]* passed, 0 failed" "$(serial)"
 		grep -a "^veneer: ghost: .* are compared with $trees trees" "$(serial)"
 		trees=3
