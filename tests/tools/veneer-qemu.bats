@@ -136,6 +136,12 @@ refused() { # refused MESSAGE ARGS...: exit code 2 and one line
 	assert_line --regexp "bus=ahci.0"
 	assert_line --regexp "readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd"
 	refute_output --partial "file=/usr/share/OVMF/OVMF_VARS"
+	start 0 --firmware uefi-smm
+	assert_line "q35,smm=on"
+	assert_line --regexp "readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.secboot.fd"
+	assert_line "driver=cfi.pflash01,property=secure,value=on"
+	vq 2 --kernel k --machine pc --firmware uefi-smm
+	assert_output --partial "--firmware uefi-smm goes with --machine q35"
 }
 
 @test "an installed image is the first disk of its kind" {
