@@ -271,7 +271,7 @@ static void make_blk(struct hw_dev *dev, unsigned n)
 		virtio_blk_keep(twin);
 	nblk++;
 	remember_twin(&place);
-	bootdisk_add(disk, place.bdf, conf.writable, own);
+	bootdisk_add(disk, place.bdf, conf.writable, own && window_shows_own(disk, rule));
 	log_info("%s: virtio-blk at " PCI_FMT " for %s \"%s\" serial \"%s\", %lu blocks of %u, %s%s", name, PCI_ARGS(place.bdf),
 		 disk->name, disk->model, disk->serial, disk->nblocks, disk->block_size,
 		 conf.writable && !disk->hw_read_only ? "writable" : "read-only", place.modern_only ? ", modern-only" : "");

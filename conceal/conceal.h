@@ -50,6 +50,12 @@ bool window_own_disk(struct disk *disk);
 int window_place(struct disk *disk, const struct config_rule *rule, bool own, bool *writable);
 
 /*
+ * After window_place(), for a disk that Veneer starts from: true if the guest sees Veneer's partition on it, so that its boot
+ * loader would be Veneer's.  A window beside that partition is a disk like others: the only disk of a PC.
+ */
+bool window_shows_own(struct disk *disk, const struct config_rule *rule);
+
+/*
  * Check that each device number that a rule names is free, and that each device number and MAC address is for one controller.
  * @verdict has @n functions, by pci_get()'s index.  Returns 0, or -ERR_INVAL after a log line that names the property.
  */

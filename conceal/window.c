@@ -80,6 +80,11 @@ bool window_own_disk(struct disk *disk)
 	return has(disk, PARTITION_LABEL, BOOT_LABEL);
 }
 
+bool window_shows_own(struct disk *disk, const struct config_rule *rule)
+{
+	return !rule || rule->window == WINDOW_NONE || window_own_disk(disk);
+}
+
 int window_place(struct disk *disk, const struct config_rule *rule, bool own, bool *writable)
 {
 	struct partition part;

@@ -600,7 +600,7 @@ static const struct prop guest_props[] = {
 	{ "veneer,boot-disk", guest_set_boot_disk, "a disk's serial number, 1 to 40 characters",
 	  DOC("\"S3Z1NB0K123456\"", "the only disk with a boot sector, Veneer's own aside", "with `veneer,boot = \"disk\"`: "
 	      "the disk, as for `veneer,serial`; the first namespace of an NVMe drive. Never the disk that Veneer itself was "
-	      "started from") },
+	      "started from, but for a window of it (`veneer,partition`) without Veneer's partition") },
 	{ "veneer,efi-path", guest_set_efi_path, "a path that begins with a backslash or a slash, at most 127 characters of "
 	      "ASCII",
 	  DOC("\"/EFI/debian/grubx64.efi\"", "`/EFI/BOOT/BOOTX64.EFI`", "with `veneer,boot = \"disk\"` on UEFI: the loader's "

@@ -20,7 +20,7 @@ struct bootdisk {
 	uint32_t block_size;
 	uint64_t nblocks;
 	bool writable;
-	bool own;				/* Veneer itself starts from it: never the guest's boot disk */
+	bool own;				/* Veneer's loader is what the guest sees on it: never its boot disk */
 };
 
 struct bootdisk_ops {

@@ -229,6 +229,8 @@ bool window_own_disk(struct disk *d)
 	return false;
 }
 
+bool window_shows_own(struct disk *d, const struct config_rule *rule) { return true; }
+
 int window_place(struct disk *d, const struct config_rule *rule, bool own, bool *writable)
 {
 	if (rule && rule->window)

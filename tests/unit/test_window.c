@@ -12,7 +12,7 @@
 
 struct config config;
 
-static uint8_t mbr[512];
+static uint8_t mbr[512], inner[512];	/* of the disk, and of the window that begins at set_first */
 static struct disk disk;
 static int read_status, set_status;
 static uint64_t set_first, set_n;
@@ -22,7 +22,7 @@ int disk_read_now(struct disk *d, uint64_t lba, void *buf, uint32_t n)
 	CHECK(d == &disk && n == 1);
 	memset(buf, 0, 512);
 	if (!lba)
-		memcpy(buf, mbr, sizeof(mbr));
+		memcpy(buf, d->first_block ? inner : mbr, sizeof(mbr));
 	return read_status;
 }
 
@@ -87,6 +87,25 @@ TEST(own_disk)
 	r = (struct config_rule){ .node = "r", .window = WINDOW_NUMBER, .partition = 2 };
 	CHECK_EQ(window_place(&disk, &r, true, &writable), 0);
 	CHECK(writable && set_n == 0x1000);
+	CHECK_EQ(host_heap_used(), 0);
+}
+
+/* The own disk is started by a window only, and not if the window has Veneer's partition, too. */
+TEST(own_disk_by_a_window)
+{
+	struct config_rule r = { .node = "r" };
+
+	setup();
+	strcpy(config.own_partition, "00000000-02");
+	CHECK(window_shows_own(&disk, NULL));
+	CHECK(window_shows_own(&disk, &r));
+	r.window = WINDOW_NUMBER;
+	disk.first_block = 0x800;
+	memset(inner, 0, sizeof(inner));
+	CHECK(!window_shows_own(&disk, &r));
+	memcpy(inner, mbr, sizeof(inner));
+	CHECK(window_shows_own(&disk, &r));
+	config.own_partition[0] = 0;
 	CHECK_EQ(host_heap_used(), 0);
 }
 
