@@ -103,8 +103,77 @@ nothing_comes_back() { # nothing_comes_back ARGS...
 }
 
 # bats test_tags=slow
-@test "efi disk: the same with 64 GiB and VT-d" {
-	nothing_comes_back --mem 64G --iommu intel
+@test "efi disk: the same with 5 GiB and VT-d" {
+	nothing_comes_back --mem 5G --iommu intel
+}
+
+# Veneer's own disk is on a controller that Veneer takes, and is not started again.
+# bats test_tags=slow
+@test "efi disk: an installed image starts the loader of the other disk by veneer.efi, from GRUB's menu" {
+	sed 's/veneer,boot = "kernel"/veneer,boot = "disk"; veneer,boot-disk = "NVME0"/' "$WRITABLE" >disk.dts
+	"$ROOT/installer/veneer-install" config disk.dts disk.dtb
+	fdtput -t x disk.dtb /chosen veneer,debug-exit-port f4
+	"$ROOT/installer/veneer-install" image own.img --config disk.dtb --menu-timeout 0 --veneer "$BUILD/veneer.elf"
+	boot_image boot.img bootdisk
+	cp --sparse=always boot.img before
+	guest_start --no-reboot --firmware uefi --image own.img --disk nvme:boot.img --nic e1000e
+	guest_end 0
+	boot_image_kept boot.img before NVME0
+	logged "guest: the firmware goes on"
+}
+
+# --- other loaders ---
+
+# loader_starts: Linux, which the loader on loader.img started, has read that disk and written to it.
+loader_starts() {
+	cp --sparse=always loader.img before
+	efi_disk_boot NVME0 --disk nvme:loader.img --nic e1000e
+	guest_end 0
+	boot_image_kept loader.img before NVME0
+}
+
+WORDS="$LINUX_ARGS veneer.run=bootdisk"
+
+# The kernel is a program for the firmware, with its words and its initrd in sections behind systemd's stub.
+# bats test_tags=slow
+@test "efi disk: a Linux with an EFI stub is BOOTX64.EFI itself" {
+	printf '%s' "$WORDS" >words
+	objcopy --add-section .cmdline=words --change-section-vma .cmdline=0x30000 \
+		--add-section .linux="$LINUX/vmlinuz" --change-section-vma .linux=0x2000000 \
+		--add-section .initrd="$LINUX/initrd.gz" --change-section-vma .initrd=0x3000000 \
+		/usr/lib/systemd/boot/efi/linuxx64.efi.stub kernel.efi
+	efi_image loader.img kernel.efi
+	loader_starts
+}
+
+# What the guest writes to boot entries does not change what the machine starts; writes right before a reset are on the disk.
+@test "efi disk: boot entries are copies, a capsule is refused, a write before a warm and a cold reset is kept" {
+	efi_image vars.img "$BUILD/guest/efi/vars.efi"
+	guest_run --boot-disk NVME0 --firmware uefi --loader efi --config "$WRITABLE" --disk nvme:vars.img --nic e1000e
+	said "entry written, status 0"
+	said "order written, status 0, next 0, indications 0"
+	said "order of 1, first 170, own entry 1, next 170"
+	said "many names, own entry 1, orders 1, Veneer's 0"
+	said "capsule, status 3, query 3"
+	# BootNext is for one start, and the machine has not looked at the guest's.
+	said "start 1 behind Veneer"
+	said "order of 1, first 170, own entry 1, next 0"
+	said "block read, status 0, mark 65"
+	said "start 2 behind Veneer"
+	said "block read, status 0, mark 66"
+	[ "$(tail -c +$((512 * 493567 + 1)) vars.img | head -c 512 | tr -d B | wc -c)" = 0 ]
+}
+
+# What that prevents.
+# bats test_tags=slow
+@test "efi disk: by veneer,efi-boot-order = pass the guest's wish for the firmware's setup is obeyed" {
+	"$ROOT/installer/veneer-install" config "$WRITABLE" pass.dtb
+	fdtput -t s pass.dtb /guest veneer,efi-boot-order pass
+	efi_image vars.img "$BUILD/guest/efi/vars.efi"
+	guest_start --boot-disk NVME0 --firmware uefi --loader efi --config pass.dtb --disk nvme:vars.img --nic e1000e
+	guest_wait_for 'BdsDxe: starting .* "UiApp"' 300
+	said "start 0 behind Veneer"
+	not_said "start 1"
 }
 
 # The probe sees what there is: without this, the test above shows nothing.
