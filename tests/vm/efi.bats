@@ -146,6 +146,15 @@ WORDS="$LINUX_ARGS veneer.run=bootdisk"
 	loader_starts
 }
 
+# bats test_tags=slow
+@test "efi disk: systemd-boot starts Linux" {
+	printf 'title Linux\nlinux /vmlinuz\ninitrd /initrd.gz\noptions %s\n' "$WORDS" >linux.conf
+	printf 'timeout 0\n' >loader.conf
+	efi_image loader.img /usr/lib/systemd/boot/efi/systemd-bootx64.efi linux.conf=/loader/entries/linux.conf \
+		loader.conf=/loader/loader.conf "$LINUX/vmlinuz=/vmlinuz" "$LINUX/initrd.gz=/initrd.gz"
+	loader_starts
+}
+
 # What the guest writes to boot entries does not change what the machine starts; writes right before a reset are on the disk.
 @test "efi disk: boot entries are copies, a capsule is refused, a write before a warm and a cold reset is kept" {
 	efi_image vars.img "$BUILD/guest/efi/vars.efi"
