@@ -282,8 +282,10 @@ native_entry() { # native_entry NAME FORMAT CMDLINE, modules' arguments from std
 efi_entry() { # efi_entry DIR TEST
 	# shellcheck disable=SC2016 # GRUB expands it
 	printf 'if [ "$grub_platform" = efi -a -s %s -a -s %s -a %s ]; then\n' "$1/veneer.efi" "$1/veneer.conf" "$2"
-	printf '\tif chainloader %s $veneer_check $veneer_own; then\n\t\ttrue\n' "$1/veneer.efi"
-	printf '\telse\n\t\techo "GRUB cannot start veneer.efi: install this disk anew."\n\t\tsleep 3\n\tfi\n'
+	# The image's device is that of $root, whatever the path says.
+	# shellcheck disable=SC2016 # GRUB expands it
+	printf '\t%s\n' 'regexp --set=1:root '"'^\(([^)]+)\)' "'"$veneer_dir"'
+	printf '\tchainloader %s $veneer_check $veneer_own\n' "$1/veneer.efi"
 }
 
 # veneer.efi and what it reads, for a guest that is a disk's own loader.  Not in /boot of a Linux: the firmware reads FAT only.
