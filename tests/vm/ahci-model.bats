@@ -32,6 +32,25 @@ adapters() {
 }
 
 # bats test_tags=slow
+@test "ahci-model: Linux's own driver: a command that fails, a disk pulled and put back, and pulled for good" {
+	# shellcheck disable=SC2034 # for linux_start
+	NATIVE=1
+	GUEST_TIMEOUT=1800 linux_start faulty "veneer.faults=failed,short,again,pulled veneer.rounds=2" \
+		--disk "ahci-model:a+b,size=64M,hot-plug=1,lenient=1,control=$PWD/control" --disk ahci:c,size=64M
+	fault failed c fail=1
+	fault short c plug1=0 plug1=1
+	fault again c
+	fault pulled c plug1=0
+	guest_end
+	said "errors failed sda 1"
+	said "errors again sdb 0"
+	said "errors pulled sda 0"
+	not_said "errors pulled sdb 0"
+	not_said "errors [a-z]+ sdc [1-9]"
+	lawful 1
+}
+
+# bats test_tags=slow
 @test "ahci-model: lost interrupts, failed and hanging commands, a disk pulled and put back, and one pulled for good" {
 	veneer_only
 	linux_start faulty "veneer.faults=lost,failed,held,short,pulled veneer.rounds=2" --config "$LIB/writable.dts" \
