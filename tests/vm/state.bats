@@ -1,0 +1,47 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: BSD-2-Clause
+# An image that saves and loads all devices at each 7th exit, each second time with requests in flight: guests do not notice.
+# (A frame may be lost at each load, so what is fetched comes by TCP, which repeats.)
+load ../lib/guest
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	export BATS_TEST_TIMEOUT=1000 GUEST_TIMEOUT=900
+	export STATE_BUILD=$BATS_FILE_TMPDIR/build STATE_CONFIG=$BATS_FILE_TMPDIR/config
+	mk() {
+		make -s -C "$ROOT" -j2 --no-print-directory BUILD="$STATE_BUILD" KCONFIG_CONFIG="$STATE_CONFIG" "$@"
+	}
+	mk defconfig
+	sed -i 's/^# CONFIG_STATE is not set/CONFIG_STATE=y/' "$STATE_CONFIG"
+	printf '%s\n' CONFIG_STATE_TEST=y "CONFIG_STATE_TEST_EVERY=${EVERY:-7}" >>"$STATE_CONFIG"
+	mk olddefconfig
+	grep -x CONFIG_STATE_TEST=y "$STATE_CONFIG"
+	mk "$STATE_BUILD/veneer.elf"
+}
+
+setup() {
+	veneer_only
+	cd "$BATS_TEST_TMPDIR" || return 1
+	truncate -s 64M data
+}
+
+teardown() { guest_teardown; }
+
+# hobby OPTIONS ARGS...: write and verify 4 MiB, answers to three pings; at least 30 loads meanwhile.
+hobby() {
+	local options=$1 run
+	shift
+	run="ping 10.0.2.2 3; write disk0 2048 0x1234 8192; verify disk0 2048 0x1234 8192; counters state; exit 0"
+	guest_run --veneer "$STATE_BUILD/veneer.elf" --kernel "$BUILD/hobby-os.elf" --config "$WRITABLE" \
+		--cmdline "$options net=dhcp run=\"$run\"" "$@"
+	grep -a "verify: disk0 8192 sectors from 2048 are as written" "$(serial)"
+	grep -aE "ping: 10.0.2.2 answers, seq [123]" "$(serial)"
+	"$LIB/check-words" data 2048 0x1234 8192
+	[ "$(sed -nE 's/^counter state.loads ([0-9]+)\r?$/\1/p' "$(serial)")" -ge 30 ]
+	run ! grep -aE "veneer: (error|panic)|failed" "$(serial)"
+	start_is_unmapped
+}
+
+@test "state: hobby OS, modern, MSI-X, e1000e and NVMe" {
+	hobby "virtio=modern irq=msix" --nic e1000e --disk nvme:data
+}
