@@ -289,7 +289,8 @@ os.execv(sys.argv[1], sys.argv[1:])' "$T/p/scripts/run-tests" --jobs 2 tools >"$
 @test "bench: wrong use, and the report of a run's figures" {
 	run -2 scripts/bench --variants tea
 	cat >"$BATS_TEST_TMPDIR/run.json" <<-'END'
-	{"rounds": 3, "quick": true, "stalled": [["native", "ping"]], "results": {"ping": {
+	{"command": "scripts/bench --rounds 3", "rounds": 3, "quick": true, "stalled": [["native", "ping"]],
+	 "results": {"ping": {
 	 "native": [{"value": 0.1, "items": 100, "counters": {}}, {"value": 0.2, "items": 100, "counters": {}},
 	            {"value": 0.9, "items": 100, "counters": {}}],
 	 "veneer": [{"value": 0.4, "items": 100, "counters": {"exit.nmi": 120, "exit.npf": 100, "net0.tx_kick_at_0": 75,
@@ -300,4 +301,5 @@ os.execv(sys.argv[1], sys.argv[1:])' "$T/p/scripts/run-tests" --jobs 2 tools >"$
 	assert_line "| ping | 100 (ping) | 2.2000 | 120 | 0 | 100 | 0 | 0 | 0 | 0 |"
 	assert_line "| ping | 100 | 75 % | 0 % | 0 % | 0 % | 25 % | 0 % |"
 	assert_output --partial "repeated: ping (native)"
+	assert_output --partial "By \`scripts/bench --rounds 3\`, 3 rounds"
 }
