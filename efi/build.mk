@@ -9,18 +9,19 @@ EFI_OBJS    := $(addprefix $(BUILD)/efi/obj/,$(addsuffix .o,$(basename $(EFI_SOU
 EFI_CFLAGS  := -std=gnu11 -g -Os -ffreestanding -fpic -fvisibility=hidden -m64 -march=x86-64 -mno-red-zone -mgeneral-regs-only \
 	       -fshort-wchar -fno-strict-aliasing -fno-asynchronous-unwind-tables -fno-stack-protector -fcf-protection=none \
 	       -maccumulate-outgoing-args -DGNU_EFI_USE_MS_ABI $(WARN)
-# clang has no such option, and keeps the outgoing arguments in place by itself.
-EFI_CFLAGS  := $(if $(findstring clang,$(CC)),$(filter-out -maccumulate-outgoing-args,$(EFI_CFLAGS)),$(EFI_CFLAGS))
+# clang does not have these options.  It keeps the outgoing arguments in place by itself, and -ffreestanding leaves loops loops.
+EFI_ONLY_GCC := -maccumulate-outgoing-args -fno-tree-loop-distribute-patterns
+EFI_COPTS    = $(if $(findstring clang,$(CC)),$(filter-out $(EFI_ONLY_GCC),$(EFI_CFLAGS)),$(EFI_CFLAGS))
 # -I for those that read this file (check-style); the compiler takes them as system headers, which may warn.
 EFI_INCLUDE := -I/usr/include/efi -I/usr/include/efi/x86_64 -isystem /usr/include/efi -isystem /usr/include/efi/x86_64
 
 $(BUILD)/efi/obj/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) -Iinclude -I. $(EFI_INCLUDE) $(EFI_CFLAGS) -MMD -MP -c -o $@ $<
+	$(CC) -Iinclude -I. $(EFI_INCLUDE) $(EFI_COPTS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/efi/obj/%.o: %.S $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(CC) $(EFI_CFLAGS) -D__ASSEMBLY__ -MMD -MP -c -o $@ $<
+	$(CC) $(EFI_COPTS) -D__ASSEMBLY__ -MMD -MP -c -o $@ $<
 
 EFI_LINK    = $(LD) -nostdlib -znocombreloc -shared -Bsymbolic -T $(GNU_EFI)/elf_x86_64_efi.lds --no-warn-rwx-segments \
 	      -z noexecstack --build-id=none
