@@ -87,3 +87,14 @@ uint32_t attributes_with_code(const uint8_t *table, uint32_t size, uint64_t code
 	memcpy(to, &h, sizeof(h));
 	return o.used;
 }
+
+bool attributes_allow(const uint8_t *table, uint64_t code, uint64_t end, uint8_t *to, uint32_t room)
+{
+	static const struct head empty = { 1, 0, sizeof(struct entry), 0 };
+	uint32_t size = attributes_size(table);
+
+	if (size && attributes_with_code(table, size, code, end, to, room))
+		return true;
+	memcpy(to, &empty, sizeof(empty));
+	return false;
+}

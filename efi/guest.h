@@ -44,6 +44,12 @@ bool hand_over_processors(uint64_t page);
 /* As guest: put the runtime part before the firmware's runtime services.  False after a message. */
 bool start_runtime(void);
 
+/*
+ * After that, and when boot services end: the memory attributes table that the system finds has the runtime part's
+ * code as code.  Allocates nothing.  False if the firmware's table was not understood and one without entries is in its place.
+ */
+bool allow_code(void);
+
 /* As guest: give the firmware the virtual disks.  Returns their number, and says what goes wrong. */
 unsigned add_disks(void);
 

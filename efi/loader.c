@@ -95,6 +95,7 @@ static unsigned try_disks(unsigned ndisks, const char *file)
 
 static void EFIAPI boot_services_end(EFI_EVENT event, void *unused)
 {
+	allow_code();
 	efi_call(EFI_CALL_END, 0, 0, 0, 0);
 }
 

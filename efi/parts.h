@@ -99,6 +99,13 @@ uint32_t attributes_size(const uint8_t *table);
 /* Room that is enough for each table of @size bytes. */
 uint32_t attributes_room(uint32_t size);
 
+/*
+ * The table at @table, of any size and content, into [@to, @to + @room) with the pages [@code, @end) as code.  False: it is
+ * damaged, of an unknown form or larger than @room, and at @to is a table without entries, by which a system takes all of the
+ * runtime memory as code.  @room is at least 16 bytes.
+ */
+bool attributes_allow(const uint8_t *table, uint64_t code, uint64_t end, uint8_t *to, uint32_t room);
+
 /* segment.c: what the processor has of the segment @selector, by the GDT of @limit + 1 bytes; segment_task(): of TR. */
 void segment_task(struct efi_launch_seg *s, uint16_t selector, const void *gdt, uint16_t limit);
 void segment_state(struct efi_launch_seg *s, uint16_t selector, const void *gdt, uint16_t limit);

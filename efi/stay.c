@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* As Veneer's guest: loads and starts the part that stays in memory when boot services end (efi/runtime.c). */
+#include <veneer/string.h>
 #include "efi/guest.h"
 #include "efi/parts.h"
 #include "efi/runtime.h"
@@ -16,23 +17,83 @@ static struct {
 	{ END_DEVICE_PATH_TYPE, END_ENTIRE_DEVICE_PATH_SUBTYPE, { 4, 0 } },
 };
 
-/* Tell the system that the runtime part's code is code.  Without such a table the system takes all of the memory as code. */
-static EFI_STATUS allow_code(const struct runtime_options *o)
-{
-	static EFI_GUID guid = { 0xdcfa911d, 0x26eb, 0x469f, { 0xa2, 0x20, 0x38, 0xb7, 0xdc, 0x46, 0x12, 0x20 } };
-	const uint8_t *table = find_table(&guid);
-	uint32_t size = table ? attributes_size(table) : 0;
-	EFI_STATUS status;
-	void *copy;
+/*
+ * The memory attributes table must say that the runtime part's code is code; without such a table the system takes all of the
+ * runtime memory as code.  EDK II makes a new table at each allocation of runtime memory after it has started a boot entry (the
+ * guest's loader may allocate, shim does), so a copy that is put there once does not stay.
+ */
+#define COPY_ROOM	0x10000u	/* some 1300 entries; firmware has 30 to 200 */
 
-	if (!table)
-		return EFI_SUCCESS;
-	status = bs->AllocatePool(EfiBootServicesData, attributes_room(size) + 1, &copy);
+static EFI_GUID attributes_guid = { 0xdcfa911d, 0x26eb, 0x469f, { 0xa2, 0x20, 0x38, 0xb7, 0xdc, 0x46, 0x12, 0x20 } };
+
+static struct {
+	uint8_t *copy;
+	uint32_t room;
+	uint64_t code, end;
+	bool odd;		/* the firmware's table was not understood, which is said once */
+} attributes;
+
+/* The pointer that the system will find: the header's checksum is over the array's address, not over the array. */
+static void **attributes_table(void)
+{
+	for (UINTN i = 0; i < systab->NumberOfTableEntries; i++)
+		if (!memcmp(&systab->ConfigurationTable[i].VendorGuid, &attributes_guid, sizeof(attributes_guid)))
+			return &systab->ConfigurationTable[i].VendorTable;
+	return NULL;
+}
+
+/* While EDK II makes its first table, the address of all ones stands in its place. */
+static bool is_table(const void *p)
+{
+	return p && !((uintptr_t)p & 3) && !((uintptr_t)p >> 47);
+}
+
+/* Allocates nothing and calls no service: a copy by InstallConfigurationTable() would signal the event below again. */
+bool allow_code(void)
+{
+	void **table = attributes_table();
+
+	if (!attributes.copy || !table || !is_table(*table) || *table == attributes.copy)
+		return true;
+	if (!attributes_allow(*table, attributes.code, attributes.end, attributes.copy, attributes.room)) {
+		*table = attributes.copy;
+		return false;
+	}
+	*table = attributes.copy;
+	return true;
+}
+
+static void allow_code_loudly(void)
+{
+	if (allow_code() || attributes.odd)
+		return;
+	attributes.odd = true;
+	say("veneer.efi: the firmware's memory attributes table is not understood: the guest gets one without entries\n", NULL);
+}
+
+static void EFIAPI new_table(EFI_EVENT event, void *unused)
+{
+	allow_code_loudly();
+}
+
+/* Without the event, of UEFI 2.0, the table is mended when boot services end. */
+static EFI_STATUS begin_allowing(const struct runtime_options *o)
+{
+	void **table = attributes_table();
+	uint32_t size = table && is_table(*table) ? attributes_size(*table) : 0;
+	EFI_STATUS status;
+	EFI_EVENT event;
+
+	attributes.code = o->code;
+	attributes.end = o->code_end;
+	attributes.room = MAX(attributes_room(size), COPY_ROOM);
+	status = bs->AllocatePool(EfiBootServicesData, attributes.room, (void **)&attributes.copy);
 	if (EFI_ERROR(status))
 		return status;
-	if (!attributes_with_code(table, size, o->code, o->code_end, copy, attributes_room(size)))
-		return EFI_COMPROMISED_DATA;
-	return bs->InstallConfigurationTable(&guid, copy);
+	allow_code_loudly();
+	if (bs->Hdr.HeaderSize > __builtin_offsetof(EFI_BOOT_SERVICES, CreateEventEx))
+		bs->CreateEventEx(EVT_NOTIFY_SIGNAL, TPL_CALLBACK, new_table, NULL, &attributes_guid, &event);
+	return EFI_SUCCESS;
 }
 
 bool start_runtime(void)
@@ -55,7 +116,7 @@ bool start_runtime(void)
 		status = bs->StartImage(image, NULL, NULL);
 	}
 	if (!EFI_ERROR(status))
-		status = allow_code(&options);
+		status = begin_allowing(&options);
 	if (EFI_ERROR(status)) {
 		say("veneer.efi: the part that stands before the firmware's runtime services cannot be started: ", NULL);
 		say_status(status);
