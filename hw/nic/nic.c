@@ -426,11 +426,12 @@ static RARE bool nic_mask(struct hw_dev *hw, bool on)
 	return true;
 }
 
+/* False of a NIC that cannot be polled, too: nic_mask() refuses for it. */
 static bool nic_peek(struct hw_dev *hw)
 {
 	struct nic *nic = from_hw(hw);
 
-	return nic_runs(nic) && nic->ops->peek(nic);
+	return nic->ops->peek && nic_runs(nic) && nic->ops->peek(nic);
 }
 
 static void nic_intx_test(struct hw_dev *hw, bool assert)

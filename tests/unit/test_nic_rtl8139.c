@@ -710,6 +710,14 @@ TEST(a_kick_without_a_frame_tells_the_chip_nothing)
 	CHECK(!*nic->watch);
 }
 
+/* The chip has no descriptors in memory that a peek could look at. */
+TEST(the_polling_core_leaves_the_card_to_its_doorbell)
+{
+	up();
+	CHECK(!hw->ops->peek(hw));
+	CHECK(!hw->ops->mask(hw, true));
+}
+
 TEST(shutdown_is_for_good)
 {
 	up();

@@ -60,3 +60,16 @@ grown() {
 	[ "$(count poll.begins after)" -gt 3 ]
 	[ "$(count cpu.starts after)" -ge 2 ]
 }
+
+@test "poll: an RTL8139, which cannot be polled, works by its doorbell beside disks that are polled" {
+	config 'veneer,poll = "auto";'
+	http_start
+	random_file "$HTTP_DIR/down" 1
+	linux_start poll "maxcpus=1 veneer.seconds=2 veneer.url=$HTTP_URL" --config poll.dts --nic rtl8139 "${machine[@]:2}"
+	guest_wait_for "GUEST: stopping" 300
+	veneer_counters >after
+	guest_end 0
+	[ "$(reported "download 0")" = "$(sha_of "$HTTP_DIR/down")" ]
+	[ "$(count poll.begins after)" -gt 0 ]
+	[ "$(count rtl81390.rx_packets after)" -gt 100 ]
+}
