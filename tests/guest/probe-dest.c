@@ -32,7 +32,7 @@ static struct counts ipis, nmis, messages;
 static uint8_t ipi_vector, message_vector;
 static void (*volatile job[SMP_MAX])(void);
 static volatile bool job_good[SMP_MAX], quiet[SMP_MAX], stop_rewriting;
-static volatile bool x2_at_start[SMP_MAX];
+static volatile bool x2_at_start[SMP_MAX], told[SMP_MAX];
 static volatile uint32_t svr_at_start[SMP_MAX];
 static struct vio *device;		/* used by the jobs */
 static volatile uint32_t *table;	/* and its entry 0 */
@@ -123,6 +123,7 @@ static void ap_main(unsigned int cpu)
 	svr_at_start[cpu] = smp_lapic_read(LAPIC_SVR);
 	quiet[cpu] = false;
 	apic_on();
+	told[cpu] = true;
 	for (;;) {
 		if (job[cpu]) {
 			job[cpu]();
@@ -386,6 +387,19 @@ static void be_quiet(void)
 	quiet[apic_id()] = true;
 }
 
+/* smp_start() returns before ap_main() has noted the state of its local APIC, and switched it on. */
+static bool starts(unsigned int cpu)
+{
+	struct deadline end = deadline_in_ms(5000);
+
+	told[cpu] = false;
+	if (!smp_start(cpu))
+		return false;
+	while (!told[cpu] && !deadline_passed(end))
+		pause();
+	return told[cpu];
+}
+
 /* INIT clears pending interrupts, and keeps the mode. */
 static void try_init(void)
 {
@@ -396,7 +410,7 @@ static void try_init(void)
 		smp_ipi(cpu, IPI_FIXED | ipi_vector);
 		wait_ms(5);
 		check(sum(&ipis), 0, "dest: CPU %u holds an interrupt back", cpu);
-		if (!check(smp_start(cpu), true, "dest: CPU %u starts again", cpu))
+		if (!check(starts(cpu), true, "dest: CPU %u starts again", cpu))
 			return;
 		check(x2_at_start[cpu], want_x2, "dest: CPU %u: INIT leaves the mode as it is", cpu);
 		check(svr_at_start[cpu], 0xff, "dest: CPU %u: INIT has switched it off", cpu);
