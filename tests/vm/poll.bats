@@ -71,5 +71,5 @@ grown() {
 	guest_end 0
 	[ "$(reported "download 0")" = "$(sha_of "$HTTP_DIR/down")" ]
 	[ "$(count poll.begins after)" -gt 0 ]
-	[ "$(count rtl81390.rx_packets after)" -gt 100 ]
+	[ "$(count rtl8139-0.rx_packets after)" -gt 100 ]
 }
