@@ -17,8 +17,13 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table);
 /* The longest name that is told apart, with its end; Linux has the same limit. */
 #define NAME_ROOM	512u
 
-#define MAX_OPTIONS	512u	/* that are copied */
+#define MAX_OPTIONS	RUNTIME_MAX_OPTIONS	/* that are copied */
 #define OPTION_MAX	24u	/* of those names, with the end: "PlatformRecovery0000" */
+#define ROOM_LEFT	5120u	/* bytes of the memory for variables that stay free; Linux leaves as many */
+#define VARIABLE_HEAD	96u	/* what a variable takes beside name and data: in EDK II up to 63 */
+
+/* Of the mark, which a system without Veneer can see and remove, and of what the firmware is asked for room for. */
+#define KEPT	(EFI_VARIABLE_NON_VOLATILE | EFI_VARIABLE_BOOTSERVICE_ACCESS | EFI_VARIABLE_RUNTIME_ACCESS)
 
 /* The guest's copies have the names of the firmware's variables, and this vendor. */
 static const EFI_GUID global = EFI_GLOBAL_VARIABLE,
@@ -187,15 +192,33 @@ static void EFIAPI convert(EFI_EVENT event, void *unused)
 	services->ConvertPointer(0, (void **)&services);
 }
 
+static EFI_STATUS size_of_variable(CHAR16 *name, const EFI_GUID *vendor, UINT32 *attributes, UINTN *size)
+{
+	EFI_GUID of = *vendor;
+	EFI_STATUS status;
+
+	*size = 0;
+	status = firmware.get(name, &of, attributes, size, NULL);
+	return status == EFI_BUFFER_TOO_SMALL ? EFI_SUCCESS : status;
+}
+
+static void remove_copy(CHAR16 *name)
+{
+	EFI_GUID vendor = copies;
+
+	/* No attributes: others than those that the variable has would be refused. */
+	firmware.set(name, &vendor, 0, 0, NULL);
+}
+
 static EFI_STATUS copy_variable(EFI_BOOT_SERVICES *bs, CHAR16 *name)
 {
 	EFI_GUID from = global, to = copies;
 	UINT32 attributes = 0;
-	UINTN size = 0;
+	UINTN size;
 	void *data;
-	EFI_STATUS status = firmware.get(name, &from, &attributes, &size, NULL);
+	EFI_STATUS status = size_of_variable(name, &global, &attributes, &size);
 
-	if (status != EFI_BUFFER_TOO_SMALL)
+	if (EFI_ERROR(status))
 		return status;
 	status = bs->AllocatePool(EfiBootServicesData, size, &data);
 	if (EFI_ERROR(status))
@@ -207,29 +230,80 @@ static EFI_STATUS copy_variable(EFI_BOOT_SERVICES *bs, CHAR16 *name)
 	return status;
 }
 
-/* Changes of the variables may upset the order of the list, so first collect the names. */
+/*
+ * Collect the names of the variables that the guest has no copy of: changes may upset the order of the list.  A copy that is
+ * there without the mark is the guest's own, or of a start that was cut off.
+ */
+static EFI_STATUS find_options(CHAR16 (*found)[OPTION_MAX], unsigned *n)
+{
+	EFI_GUID at = { 0 };
+	UINTN size;
+
+	name_of_next[0] = 0;
+	while (size = sizeof(name_of_next), !EFI_ERROR(firmware.next(&size, name_of_next, &at))) {
+		if (!decides_start(name_of_next, &at) ||
+		    !EFI_ERROR(size_of_variable(name_of_next, &copies, NULL, &size)))
+			continue;
+		if (*n == MAX_OPTIONS)
+			return EFI_BUFFER_TOO_SMALL;
+		copy_name(found[(*n)++], name_of_next, size_of_name(name_of_next, sizeof(*found)));
+	}
+	return EFI_SUCCESS;
+}
+
+/* Some firmware does not start again with its memory for variables full: leave room.  Unknown room is none. */
+static EFI_STATUS has_room(CHAR16 (*found)[OPTION_MAX], unsigned n)
+{
+	UINT64 max = 0, left = 0, largest = 0, need = ROOM_LEFT;
+	EFI_STATUS status;
+
+	/* UEFI 1.10 does not tell. */
+	if (services->Hdr.HeaderSize < __builtin_offsetof(EFI_RUNTIME_SERVICES, QueryVariableInfo) + sizeof(void *))
+		return EFI_UNSUPPORTED;
+	for (unsigned i = 0; i < n; i++) {
+		UINTN size;
+
+		status = size_of_variable(found[i], &global, NULL, &size);
+		if (EFI_ERROR(status))
+			return status;
+		need += size + sizeof(*found) + VARIABLE_HEAD;
+	}
+	status = services->QueryVariableInfo(KEPT, &max, &left, &largest);
+	if (EFI_ERROR(status))
+		return status;
+	return left < need ? EFI_OUT_OF_RESOURCES : EFI_SUCCESS;
+}
+
+/* All and the mark, or nothing. */
+static EFI_STATUS copy_options(EFI_BOOT_SERVICES *bs, CHAR16 (*found)[OPTION_MAX], unsigned n)
+{
+	EFI_GUID vendor = copies;
+	EFI_STATUS status = EFI_SUCCESS;
+	unsigned i = 0;
+	uint8_t yes = 1;
+
+	for (; i < n && !EFI_ERROR(status); i++)
+		status = copy_variable(bs, found[i]);
+	if (!EFI_ERROR(status))
+		status = firmware.set((CHAR16 *)mark, &vendor, KEPT, sizeof(yes), &yes);
+	while (EFI_ERROR(status) && i)
+		remove_copy(found[--i]);
+	return status;
+}
+
 static EFI_STATUS copy_all(EFI_BOOT_SERVICES *bs)
 {
 	CHAR16 (*found)[OPTION_MAX];
 	EFI_STATUS status = bs->AllocatePool(EfiBootServicesData, MAX_OPTIONS * sizeof(*found), (void **)&found);
-	EFI_GUID at = { 0 };
 	unsigned n = 0;
-	UINTN size;
 
 	if (EFI_ERROR(status))
 		return status;
-	name_of_next[0] = 0;
-	while (size = sizeof(name_of_next), !EFI_ERROR(firmware.next(&size, name_of_next, &at))) {
-		if (!decides_start(name_of_next, &at))
-			continue;
-		if (n == MAX_OPTIONS) {
-			status = EFI_OUT_OF_RESOURCES;
-			break;
-		}
-		copy_name(found[n++], name_of_next, size_of_name(name_of_next, sizeof(*found)));
-	}
-	for (unsigned i = 0; i < n && !EFI_ERROR(status); i++)
-		status = copy_variable(bs, found[i]);
+	status = find_options(found, &n);
+	if (!EFI_ERROR(status))
+		status = has_room(found, n);
+	if (!EFI_ERROR(status))
+		status = copy_options(bs, found, n);
 	bs->FreePool(found);
 	return status;
 }
@@ -238,25 +312,15 @@ static EFI_STATUS copy_all(EFI_BOOT_SERVICES *bs)
 static EFI_STATUS begin_copies(EFI_BOOT_SERVICES *bs)
 {
 	static CHAR16 next[] = u"BootNext", os[] = u"OsIndications";
-	UINT32 attributes = EFI_VARIABLE_NON_VOLATILE | EFI_VARIABLE_BOOTSERVICE_ACCESS;
-	EFI_GUID vendor = copies;
-	EFI_STATUS status;
-	uint8_t yes = 1;
-	UINTN size = sizeof(yes);
+	EFI_STATUS status = EFI_SUCCESS;
+	UINTN size;
 
-	if (EFI_ERROR(firmware.get((CHAR16 *)mark, &vendor, NULL, &size, &yes))) {
+	if (EFI_ERROR(size_of_variable((CHAR16 *)mark, &copies, NULL, &size)))
 		status = copy_all(bs);
-		if (EFI_ERROR(status))
-			return status;
-		yes = 1;
-		status = firmware.set((CHAR16 *)mark, &vendor, attributes, sizeof(yes), &yes);
-		if (EFI_ERROR(status))
-			return status;
-	}
-	/* What the firmware would do: they are for one start.  Attributes other than the guest chose would be refused. */
-	firmware.set(next, &vendor, 0, 0, NULL);
-	firmware.set(os, &vendor, 0, 0, NULL);
-	return EFI_SUCCESS;
+	/* What the firmware would do: they are for one start. */
+	remove_copy(next);
+	remove_copy(os);
+	return status;
 }
 
 static void stand_before(EFI_BOOT_SERVICES *bs, bool pass)
@@ -301,7 +365,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
 		return status;
 	options->code = (uintptr_t)_text & ~(uint64_t)(EFI_PAGE_SIZE - 1);
 	options->code_end = ((uintptr_t)_etext + EFI_PAGE_SIZE - 1) & ~(uint64_t)(EFI_PAGE_SIZE - 1);
-	options->no_room = !options->pass && EFI_ERROR(begin_copies(bs));
+	options->copies = options->pass ? EFI_SUCCESS : begin_copies(bs);
 	stand_before(bs, options->pass);
 	return EFI_SUCCESS;
 }

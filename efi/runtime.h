@@ -5,10 +5,16 @@
 
 #include <veneer/types.h>
 
+#define RUNTIME_MAX_OPTIONS	512u
+
 struct runtime_options {
 	bool vmx;			/* the hypercall is VMCALL */
 	bool pass;			/* the guest's boot entries are the machine's */
-	bool no_room;			/* out: the firmware did not take a copy of all boot entries */
+	/*
+	 * Out: the status of the copies of the boot entries, 0 or all bits of an EFI_STATUS; after an error this start has left
+	 * no copy.  EFI_BUFFER_TOO_SMALL: more than RUNTIME_MAX_OPTIONS are without one.
+	 */
+	uint64_t copies;
 	uint64_t code, code_end;	/* out: the pages of the code */
 };
 

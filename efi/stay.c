@@ -96,6 +96,29 @@ static EFI_STATUS begin_allowing(const struct runtime_options *o)
 	return EFI_SUCCESS;
 }
 
+static void say_no_copies(EFI_STATUS status)
+{
+	const char *why = "the firmware does not take or read one";
+
+	switch (status) {
+	case EFI_OUT_OF_RESOURCES:
+		why = "its memory for variables has no room, of which 5 KiB stay free";
+		break;
+	case EFI_WRITE_PROTECTED:
+	case EFI_SECURITY_VIOLATION:
+		why = "its variables are write-protected";
+		break;
+	case EFI_BUFFER_TOO_SMALL:
+		why = "more than 512 are not copied yet";
+		break;
+	case EFI_UNSUPPORTED:
+		why = "it does not tell the room in its memory for variables";
+		break;
+	}
+	say("veneer.efi: the guest gets no copies of the firmware's boot entries: ", why, ": ", NULL);
+	say_status(status);
+}
+
 bool start_runtime(void)
 {
 	static EFI_GUID loaded_guid = LOADED_IMAGE_PROTOCOL;
@@ -122,8 +145,7 @@ bool start_runtime(void)
 		say_status(status);
 		return false;
 	}
-	if (options.no_room)
-		say("veneer.efi: the firmware has no room for copies of its boot entries: the guest does not see all\n",
-		    NULL);
+	if (EFI_ERROR(options.copies))
+		say_no_copies(options.copies);
 	return true;
 }

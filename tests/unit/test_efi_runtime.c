@@ -12,6 +12,8 @@ static const EFI_GUID other = { 1, 2, 3, { 4 } };
 static struct var { CHAR16 name[600]; EFI_GUID vendor; UINT32 attributes; UINTN size; uint8_t data[64]; } vars[MAX_VARS];
 static unsigned nvars, writes, set_fails_at, converted, resets, calls;
 static bool was_vmx, start_vmx;
+static EFI_STATUS set_status = EFI_OUT_OF_RESOURCES, query_status;
+static uint64_t room_left = 1 << 20;
 static unsigned start_fails_at, start_header = sizeof(EFI_RUNTIME_SERVICES);
 static EFI_RUNTIME_SERVICES rt;
 static EFI_BOOT_SERVICES boot;
@@ -73,7 +75,7 @@ static EFI_STATUS EFIAPI fw_set(CHAR16 *name, EFI_GUID *vendor, UINT32 attribute
 	struct var *v = find(name, vendor);
 
 	if (++writes == set_fails_at)
-		return EFI_OUT_OF_RESOURCES;
+		return set_status;
 	if (v && attributes && attributes != v->attributes)
 		return EFI_INVALID_PARAMETER;
 	if (!size) {
@@ -107,6 +109,15 @@ static EFI_STATUS EFIAPI fw_next(UINTN *size, CHAR16 *name, EFI_GUID *vendor)
 	memcpy(name, v->name, *size);
 	*vendor = v->vendor;
 	return EFI_SUCCESS;
+}
+
+static EFI_STATUS EFIAPI fw_query(UINT32 attributes, UINT64 *max, UINT64 *left, UINT64 *largest)
+{
+	CHECK_EQ(attributes, 7);
+	*max = 1 << 20;
+	*left = room_left;
+	*largest = 1024;
+	return query_status;
 }
 
 static EFI_STATUS EFIAPI fw_reset(EFI_RESET_TYPE type, EFI_STATUS why, UINTN size, CHAR16 *data)
@@ -173,7 +184,7 @@ static EFI_STATUS start(bool pass)
 {
 	rt = (EFI_RUNTIME_SERVICES){ .Hdr.HeaderSize = start_header, .GetVariable = fw_get, .SetVariable = fw_set,
 				     .GetNextVariableName = fw_next, .ResetSystem = fw_reset, .ConvertPointer = fw_convert,
-				     .UpdateCapsule = fw_capsule };
+				     .UpdateCapsule = fw_capsule, .QueryVariableInfo = fw_query };
 	boot = (EFI_BOOT_SERVICES){ .HandleProtocol = bs_protocol, .CreateEvent = bs_event, .AllocatePool = bs_alloc,
 				    .FreePool = bs_free, .CalculateCrc32 = bs_crc };
 	table = (EFI_SYSTEM_TABLE){ .RuntimeServices = &rt, .BootServices = &boot };
@@ -243,7 +254,7 @@ TEST(the_guest_writes_a_copy)
 	unsigned hits;
 
 	setup(false);
-	CHECK(!options.no_room && rt.Hdr.CRC32 == 0x1234);
+	CHECK(!EFI_ERROR(options.copies) && rt.Hdr.CRC32 == 0x1234);
 	CHECK(!(options.code % EFI_PAGE_SIZE) && !(options.code_end % EFI_PAGE_SIZE));
 	CHECK(options.code <= (uintptr_t)_text && options.code_end >= (uintptr_t)_etext);
 	/* What was there is there for the guest, too; OsIndications is for one start. */
@@ -315,7 +326,19 @@ TEST(passed_on_if_configured)
 	CHECK(rt.UpdateCapsule(NULL, 0, 0) == EFI_UNSUPPORTED);
 }
 
-/* The firmware's memory for variables is full: nothing of the machine's is written, and veneer.efi says so. */
+static unsigned copies_there(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < nvars; i++)
+		n += !memcmp(&vars[i].vendor, &copies, sizeof(copies));
+	return n;
+}
+
+/*
+ * The firmware's memory for variables is full: nothing of the machine's is written, no copy stays, and veneer.efi says so.  The
+ * guest's own writes outlive a start that has room again.
+ */
 TEST(without_room)
 {
 	for (unsigned at = 1; at <= 4; at++) {
@@ -326,11 +349,76 @@ TEST(without_room)
 		CHECK_EQ(start(false), EFI_SUCCESS);
 		start_fails_at = 0;
 		/* Two copies and the mark; the fourth write is for one start. */
-		CHECK_EQ(options.no_room, at <= 3);
+		CHECK_EQ(options.copies, at <= 3 ? EFI_OUT_OF_RESOURCES : EFI_SUCCESS);
+		CHECK_EQ(copies_there(), at <= 3 ? 0 : 3);
 		set_fails_at = writes + 1;
 		CHECK_EQ(put(u"BootOrder", &global, 99, 1), EFI_OUT_OF_RESOURCES);
 		CHECK_EQ(real(u"BootOrder"), 11);
+		CHECK_EQ(put(u"BootOrder", &global, 98, 1), EFI_SUCCESS);
+		start_fails_at = at == 3 ? 2 : 0;
+		CHECK_EQ(start(false), EFI_SUCCESS);
+		start_fails_at = 0;
+		CHECK_EQ(options.copies, at == 3 ? EFI_OUT_OF_RESOURCES : EFI_SUCCESS);
+		CHECK_EQ(copies_there(), at == 3 ? 1 : 3);
+		CHECK(value(u"BootOrder", &global) == 98 && real(u"BootOrder") == 11);
+		CHECK_EQ(value(u"Boot0000", &global), at == 3 ? -1 : 10);
 	}
+}
+
+/* Some firmware does not start again with its memory for variables full. */
+TEST(room_is_left)
+{
+	const unsigned need = ROOM_LEFT + 4 * (1 + sizeof(CHAR16[OPTION_MAX]) + VARIABLE_HEAD);
+
+	room_left = need - 1;
+	nvars = 0;
+	add(u"Boot0000", &global, 10);
+	add(u"Boot0001", &global, 10);
+	add(u"Driver0000", &global, 10);
+	add(u"BootOrder", &global, 11);
+	CHECK_EQ(start(false), EFI_SUCCESS);
+	CHECK_EQ(options.copies, EFI_OUT_OF_RESOURCES);
+	CHECK(!copies_there() && nvars == 4);
+	room_left = need;
+	CHECK_EQ(start(false), EFI_SUCCESS);
+	CHECK(!options.copies && copies_there() == 5);
+	/* There is nothing to copy any more: the room does not matter. */
+	room_left = 0;
+	CHECK_EQ(start(false), EFI_SUCCESS);
+	CHECK(!options.copies && copies_there() == 5);
+	room_left = 1 << 20;
+}
+
+TEST(the_status_of_no_copies)
+{
+	nvars = 0;
+	add(u"Boot0000", &global, 10);
+	set_status = EFI_WRITE_PROTECTED;
+	start_fails_at = 1;
+	CHECK_EQ(start(false), EFI_SUCCESS);
+	CHECK(options.copies == EFI_WRITE_PROTECTED && !copies_there());
+	set_status = EFI_OUT_OF_RESOURCES;
+	start_fails_at = 0;
+	query_status = EFI_INVALID_PARAMETER;
+	CHECK_EQ(start(false), EFI_SUCCESS);
+	CHECK(options.copies == EFI_INVALID_PARAMETER && !copies_there());
+	query_status = EFI_SUCCESS;
+	/* UEFI 1.10 has no such service. */
+	start_header = __builtin_offsetof(EFI_RUNTIME_SERVICES, QueryVariableInfo);
+	CHECK_EQ(start(false), EFI_SUCCESS);
+	start_header = sizeof(rt);
+	CHECK(options.copies == EFI_UNSUPPORTED && !copies_there());
+}
+
+/* A start was cut off: what is there stays, what is missing comes. */
+TEST(half_of_the_copies)
+{
+	nvars = 0;
+	add(u"Boot0000", &global, 10);
+	add(u"Boot0001", &global, 20);
+	add(u"Boot0000", &copies, 30);
+	CHECK_EQ(start(false), EFI_SUCCESS);
+	CHECK(!options.copies && value(u"Boot0000", &global) == 30 && value(u"Boot0001", &global) == 20);
 }
 
 TEST(more_entries_than_copies)
@@ -345,7 +433,7 @@ TEST(more_entries_than_copies)
 			add(name, &global, 1);
 		}
 		CHECK_EQ(start(false), EFI_SUCCESS);
-		CHECK_EQ(options.no_room, n > MAX_OPTIONS);
+		CHECK_EQ(options.copies, n > MAX_OPTIONS ? EFI_BUFFER_TOO_SMALL : EFI_SUCCESS);
 		/* Those without a copy are not the guest's, and so stay the machine's. */
 		put(name, &global, 5, 1);
 		CHECK_EQ(real(name), 1);

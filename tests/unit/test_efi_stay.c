@@ -21,7 +21,7 @@ static EFI_LOADED_IMAGE loaded;
 static EFI_CONFIGURATION_TABLE tables[2];
 static void (EFIAPI *signalled)(EFI_EVENT event, void *arg);
 static unsigned allocations;
-static EFI_STATUS alloc_status, start_status, event_status;
+static EFI_STATUS alloc_status, start_status, event_status, copies_status;
 static void *pool;
 
 struct entry { uint32_t type, zero; uint64_t phys, virt, pages, attributes; };
@@ -55,6 +55,7 @@ static EFI_STATUS EFIAPI start_image(EFI_HANDLE image, UINTN *size, CHAR16 **dat
 
 	o->code = 0x12000;
 	o->code_end = 0x13000;
+	o->copies = copies_status;
 	return start_status;
 }
 
@@ -101,7 +102,7 @@ static void setup(void *table)
 	memset(&attributes, 0, sizeof(attributes));
 	signalled = NULL;
 	allocations = 0;
-	alloc_status = start_status = event_status = EFI_SUCCESS;
+	alloc_status = start_status = event_status = copies_status = EFI_SUCCESS;
 	*said = 0;
 }
 
@@ -231,6 +232,26 @@ TEST(what_fails_is_said)
 	alloc_status = EFI_OUT_OF_RESOURCES;
 	CHECK(!start_runtime());
 	CHECK(strstr(said, "cannot be started: status 9"));
+}
+
+TEST(why_there_are_no_copies)
+{
+	static const struct { EFI_STATUS status; const char *line; } why[] = {
+		{ EFI_OUT_OF_RESOURCES, "its memory for variables has no room, of which 5 KiB stay free: status 9" },
+		{ EFI_WRITE_PROTECTED, "its variables are write-protected: status 8" },
+		{ EFI_SECURITY_VIOLATION, "its variables are write-protected: status 26" },
+		{ EFI_BUFFER_TOO_SMALL, "more than 512 are not copied yet: status 5" },
+		{ EFI_UNSUPPORTED, "it does not tell the room in its memory for variables: status 3" },
+		{ EFI_DEVICE_ERROR, "the firmware does not take or read one: status 7" },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(why); i++) {
+		setup(make(&firmwares[0], 0));
+		copies_status = why[i].status;
+		/* The guest starts without them. */
+		CHECK(start_runtime());
+		CHECK(strstr(said, "the guest gets no copies of the firmware's boot entries: ") && strstr(said, why[i].line));
+	}
 }
 
 TEST_MAIN
