@@ -274,18 +274,24 @@ static EFI_STATUS has_room(CHAR16 (*found)[OPTION_MAX], unsigned n)
 	return left < need ? EFI_OUT_OF_RESOURCES : EFI_SUCCESS;
 }
 
+static EFI_STATUS set_mark(void)
+{
+	EFI_GUID vendor = copies;
+	uint8_t yes = 1;
+
+	return firmware.set((CHAR16 *)mark, &vendor, KEPT, sizeof(yes), &yes);
+}
+
 /* All and the mark, or nothing. */
 static EFI_STATUS copy_options(EFI_BOOT_SERVICES *bs, CHAR16 (*found)[OPTION_MAX], unsigned n)
 {
-	EFI_GUID vendor = copies;
 	EFI_STATUS status = EFI_SUCCESS;
 	unsigned i = 0;
-	uint8_t yes = 1;
 
 	for (; i < n && !EFI_ERROR(status); i++)
 		status = copy_variable(bs, found[i]);
 	if (!EFI_ERROR(status))
-		status = firmware.set((CHAR16 *)mark, &vendor, KEPT, sizeof(yes), &yes);
+		status = set_mark();
 	while (EFI_ERROR(status) && i)
 		remove_copy(found[--i]);
 	return status;
@@ -313,10 +319,16 @@ static EFI_STATUS begin_copies(EFI_BOOT_SERVICES *bs)
 {
 	static CHAR16 next[] = u"BootNext", os[] = u"OsIndications";
 	EFI_STATUS status = EFI_SUCCESS;
+	UINT32 attributes = 0;
 	UINTN size;
 
-	if (EFI_ERROR(size_of_variable((CHAR16 *)mark, &copies, NULL, &size)))
+	if (EFI_ERROR(size_of_variable((CHAR16 *)mark, &copies, &attributes, &size))) {
 		status = copy_all(bs);
+	} else if (attributes != KEPT) {
+		/* The mark of an older Veneer, which no system could see. */
+		remove_copy((CHAR16 *)mark);
+		status = set_mark();
+	}
 	/* What the firmware would do: they are for one start. */
 	remove_copy(next);
 	remove_copy(os);

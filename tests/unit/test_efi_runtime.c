@@ -421,6 +421,19 @@ TEST(half_of_the_copies)
 	CHECK(!options.copies && value(u"Boot0000", &global) == 30 && value(u"Boot0001", &global) == 20);
 }
 
+/* A system without Veneer sees and removes the mark, also that of an older Veneer. */
+TEST(the_mark_can_be_removed)
+{
+	setup(false);
+	CHECK(find(mark, &copies)->attributes == KEPT);
+	find(mark, &copies)->attributes = EFI_VARIABLE_NON_VOLATILE | EFI_VARIABLE_BOOTSERVICE_ACCESS;
+	put(u"Boot0000", &global, 0, 0);
+	CHECK_EQ(start(false), EFI_SUCCESS);
+	CHECK(!options.copies && find(mark, &copies)->attributes == KEPT);
+	/* Nothing is copied again. */
+	CHECK_EQ(value(u"Boot0000", &global), -1);
+}
+
 TEST(more_entries_than_copies)
 {
 	CHAR16 name[] = u"Boot0000";
