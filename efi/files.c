@@ -122,14 +122,24 @@ static bool directory_of(const EFI_DEVICE_PATH *path)
 	return true;
 }
 
-bool open_own_directory(const EFI_LOADED_IMAGE *self)
+static EFI_STATUS open_volume(EFI_HANDLE disk)
 {
 	EFI_FILE_IO_INTERFACE *fs;
+	EFI_STATUS status = bs->HandleProtocol(disk, &loaded_from_guid, (void **)&fs);
+
+	return EFI_ERROR(status) ? status : fs->OpenVolume(fs, &root);
+}
+
+bool open_own_directory(const EFI_LOADED_IMAGE *self)
+{
 	EFI_STATUS status;
 
-	status = bs->HandleProtocol(self->DeviceHandle, &loaded_from_guid, (void **)&fs);
-	if (!EFI_ERROR(status))
-		status = fs->OpenVolume(fs, &root);
+	status = open_volume(self->DeviceHandle);
+	if (EFI_ERROR(status)) {
+		/* A fast start of the firmware's may have read the file by other means. */
+		bs->ConnectController(self->DeviceHandle, NULL, NULL, TRUE);
+		status = open_volume(self->DeviceHandle);
+	}
 	if (EFI_ERROR(status)) {
 		say("veneer.efi: the disk that this program was loaded from has no file system: ", NULL);
 		say_status(status);
