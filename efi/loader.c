@@ -93,6 +93,29 @@ static unsigned try_disks(unsigned ndisks, const char *file)
 	return started;
 }
 
+/*
+ * shim's fallback (fbx64.efi beside BOOTX64.EFI) writes boot entries and, if there is a TPM, restarts the machine so that the
+ * firmware starts one of them.  The firmware starts Veneer, and Veneer this file: for ever.  By this variable, until the next
+ * start, fallback goes on with the first entry that it wrote.  It reads 32 bits.
+ */
+static void keep_fallback_from_restarting(void)
+{
+	static EFI_GUID shim = { 0x605dab50, 0xe046, 0x4300, { 0xab, 0xb6, 0x3d, 0xd8, 0x10, 0xdd, 0x8b, 0x23 } };
+	static CHAR16 name[] = u"FB_NO_REBOOT";
+	uint32_t yes = 1;
+	EFI_STATUS status;
+
+	/* The guest's entries are the machine's own. */
+	if (efi_call(EFI_CALL_POLICY, 0, 0, 0, 0) == 1)
+		return;
+	status = systab->RuntimeServices->SetVariable(name, &shim, EFI_VARIABLE_BOOTSERVICE_ACCESS, sizeof(yes), &yes);
+	/* Invalid: it is there with other attributes, by the user's choice. */
+	if (!EFI_ERROR(status) || status == EFI_INVALID_PARAMETER)
+		return;
+	say("veneer.efi: the firmware does not take the variable FB_NO_REBOOT: ", NULL);
+	say_status(status);
+}
+
 static void EFIAPI boot_services_end(EFI_EVENT event, void *unused)
 {
 	allow_code();
@@ -117,6 +140,7 @@ void start_disk(void)
 	if (efi_call(EFI_CALL_PATH, 0, (uintptr_t)file, 0, 0) || !*file)
 		memcpy(file, DEFAULT_FILE, sizeof(DEFAULT_FILE));
 	ndisks = add_disks();
+	keep_fallback_from_restarting();
 	if (EFI_ERROR(bs->CreateEvent(EVT_SIGNAL_EXIT_BOOT_SERVICES, TPL_CALLBACK, boot_services_end, NULL, &event)))
 		say("veneer.efi: the firmware has no memory for an event\n", NULL);
 	else if (!try_disks(ndisks, file))

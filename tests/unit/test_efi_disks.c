@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* veneer.efi as guest, on a made-up firmware: Block I/O, the device paths, the search for a loader, and the controllers. */
+#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <veneer/err.h>
@@ -31,6 +32,7 @@ void say_status(EFI_STATUS status)
 }
 
 static unsigned allowed, ended;
+static bool pass_policy;
 
 bool allow_code(void)
 {
@@ -78,6 +80,8 @@ static int64_t call_begin(uint64_t disk, uint64_t lba, uint64_t blocks, uint64_t
 int64_t efi_call(uint64_t function, uint64_t rbx, uint64_t rcx, uint64_t rdx, uint64_t rsi)
 {
 	switch (function) {
+	case EFI_CALL_POLICY:
+		return pass_policy;
 	case EFI_CALL_END:
 		ended++;
 		return 0;
@@ -547,6 +551,70 @@ static void setup_controllers(void)
 	nfn = CONTROLLERS;
 	nheld = 0;
 	agent = NULL;
+}
+
+static unsigned nset;
+static EFI_STATUS set_status;
+
+static EFI_STATUS EFIAPI set_variable(CHAR16 *name, EFI_GUID *vendor, UINT32 attributes, UINTN size, void *data)
+{
+	static const uint32_t one = 1;
+	static const EFI_GUID shim = { 0x605dab50, 0xe046, 0x4300, { 0xab, 0xb6, 0x3d, 0xd8, 0x10, 0xdd, 0x8b, 0x23 } };
+
+	CHECK(!memcmp(name, u"FB_NO_REBOOT", 26) && !memcmp(vendor, &shim, sizeof(shim)));
+	/* Gone with the next start, and no system sees it. */
+	CHECK_EQ(attributes, EFI_VARIABLE_BOOTSERVICE_ACCESS);
+	CHECK(size == 4 && !memcmp(data, &one, 4) && !nstarted);
+	nset++;
+	return set_status;
+}
+
+/* start_disk() never returns: it leaves by the restart. */
+static jmp_buf out_of_reset;
+
+static void EFIAPI reset(EFI_RESET_TYPE type, EFI_STATUS why, UINTN size, CHAR16 *data) { longjmp(out_of_reset, 1); }
+static EFI_STATUS EFIAPI stall(UINTN us) { return EFI_SUCCESS; }
+
+static EFI_STATUS EFIAPI event(UINT32 type, EFI_TPL level, EFI_EVENT_NOTIFY f, void *arg, EFI_EVENT *out)
+{
+	CHECK(type == EVT_SIGNAL_EXIT_BOOT_SERVICES && f == boot_services_end);
+	return EFI_SUCCESS;
+}
+
+static void start_once(void)
+{
+	static EFI_RUNTIME_SERVICES rt = { .SetVariable = set_variable, .ResetSystem = (void *)reset };
+	static EFI_SYSTEM_TABLE table = { .RuntimeServices = &rt };
+
+	setup_loader(1);
+	add_fs(0);
+	systab = &table;
+	services.Stall = stall;
+	services.CreateEvent = event;
+	ndisks = 0;
+	nset = 0;
+	if (!setjmp(out_of_reset))
+		start_disk();
+}
+
+/* shim's fallback would restart the machine for ever: the entries that it writes are copies. */
+TEST(fallback_does_not_restart)
+{
+	set_status = EFI_SUCCESS;
+	pass_policy = false;
+	start_once();
+	CHECK(nset == 1 && nstarted == 1 && !strstr(said, "FB_NO_REBOOT"));
+	set_status = EFI_OUT_OF_RESOURCES;
+	start_once();
+	CHECK(nset == 1 && nstarted == 1 && strstr(said, "FB_NO_REBOOT: status 9"));
+	/* The user has set it by another program. */
+	set_status = EFI_INVALID_PARAMETER;
+	start_once();
+	CHECK(nset == 1 && nstarted == 1 && !strstr(said, "FB_NO_REBOOT"));
+	pass_policy = true;
+	start_once();
+	CHECK(!nset && nstarted == 1);
+	pass_policy = false;
 }
 
 TEST(what_is_left_when_boot_services_end)
