@@ -31,6 +31,9 @@ static void wrmsr(uint32_t msr, uint64_t v)
 	__asm__ volatile("wrmsr" : : "a"((uint32_t)v), "d"((uint32_t)(v >> 32)), "c"(msr) : "memory");
 }
 
+/* For the installer, which reads the file. */
+static const char launch_mark[] __attribute__((used)) = EFI_LAUNCH_MARK;
+
 #define SELECTOR(reg)	({ uint16_t v_; __asm__ volatile("mov %%" reg ", %0" : "=r"(v_)); v_; })
 #define CONTROL(reg)	({ uint64_t v_; __asm__ volatile("mov %%" reg ", %0" : "=r"(v_)); v_; })
 

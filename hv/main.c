@@ -263,7 +263,7 @@ static void check_firmware(void)
 	if (!IS_ENABLED(CONFIG_BOOT_EFI))
 		stop("veneer.conf says 'boot disk', and this build of Veneer cannot let the firmware stay (BOOT_EFI)");
 	if (boot.launch.version != EFI_LAUNCH_VERSION || boot.launch.size != sizeof(boot.launch))
-		stop("veneer.efi and veneer.elf are of different versions: install both of one version");
+		stop("veneer.efi and veneer.elf (" EFI_LAUNCH_MARK ") are of different versions: install both of one version");
 	if (config.boot != BOOT_DISK)
 		stop("veneer.conf says 'boot disk', the configuration does not: set veneer,boot = \"disk\"");
 }

@@ -10,7 +10,12 @@
 
 /* A private tag of the multiboot2 information: a struct efi_launch. */
 #define EFI_LAUNCH_TAG		0x564e4546u
-#define EFI_LAUNCH_VERSION	2u
+#define EFI_LAUNCH_VERSION	2
+
+/* In veneer.efi and in veneer.elf: the installer refuses a pair in which the words differ. */
+#define EFI_LAUNCH_WORD_(v)	"launch-version=" #v
+#define EFI_LAUNCH_WORD(v)	EFI_LAUNCH_WORD_(v)
+#define EFI_LAUNCH_MARK		EFI_LAUNCH_WORD(EFI_LAUNCH_VERSION)
 
 /* As in the VMCB: descriptor bits 40-47 in attr 0-7, 52-55 in 8-11. */
 struct efi_launch_seg {

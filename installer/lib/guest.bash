@@ -288,22 +288,29 @@ efi_entry() { # efi_entry DIR TEST
 	printf '\tchainloader %s $veneer_check $veneer_own\n' "$1/veneer.efi"
 }
 
+# Refuses a pair that stops at its start (EFI_LAUNCH_MARK in include/veneer/efi_guest.h).
+same_launch() { # same_launch EFI ELF
+	local word efi elf
+	word='launch-version=[0-9]+'
+	efi=$(LC_ALL=C grep -aoE -m 1 -- "$word" "$1" | head -n 1) || return 0
+	elf=$(LC_ALL=C grep -aoE -m 1 -- "$word" "$2" | head -n 1) || return 0
+	[ "$efi" = "$elf" ] || die "$1 ($efi) and $2 ($elf) do not go together: run make, install the package, or put the" \
+		"veneer.efi of the same version beside the file of --veneer"
+}
+
 # veneer.efi and what it reads, for a guest that is a disk's own loader.  Not in /boot of a Linux: the firmware reads FAT only.
 put_efi() { # put_efi NAME
-	local dir=$tree/guests/$1 efi place i=0 args
+	local dir=$tree/guests/$1 elf efi i=0 args
 	rm -f -- "$dir/veneer.efi" "$dir/veneer.conf"
 	! has_kernel "$1" && [ -n "$target" ] || return 0
-	for place in "${opt[veneer]:+$(dirname -- "${opt[veneer]}")}" "$here/../build" "$here/.."; do
-		efi=$place/veneer.efi
-		[ -z "$place" ] || [ ! -e "$efi" ] || break
-		efi=
-	done
-	if [ -z "$efi" ]; then
-		say "note: there is no veneer.efi: the guest $1 starts on machines with a BIOS only"
-		return
-	fi
+	find_veneer
+	efi=$(dirname -- "$elf")/veneer.efi
+	[ -e "$efi" ] || die "$efi: no such file, and the guest $1 cannot start on UEFI without: run make, install the package, or" \
+		"put the veneer.efi of the same version beside the file of --veneer"
+	readable veneer.efi "$efi"
+	same_launch "$efi" "$elf"
 	note "for UEFI: $efi"
-	cp -- "$efi" "$dir/veneer.efi" || fail "no room in $work"
+	put_copy "$efi" "$dir/veneer.efi"
 	{
 		printf '# Written by veneer-install.\nboot disk\nhypervisor ../../veneer.elf\nmodule config.dtb config\n'
 		while read -r args; do
@@ -349,6 +356,11 @@ write_entry() { # write_entry NAME
 }
 
 # --- putting it together ---
+
+put_copy() { # put_copy FILE DEST
+	local out
+	out=$(cp -- "$1" "$2" 2>&1) || fail "$1: cannot be copied to $work: $out"
+}
 
 # True for device names, which DOS and its descendants do not accept as file names, with any extension: mcopy skips some of
 # them.
@@ -400,8 +412,9 @@ small_enough() { # small_enough OPTION FILE
 		die "$1: $2: $size bytes; FAT holds no file of more than 4294967295 (4 GiB - 1), and GRUB loads none"
 }
 
-put_veneer() {
-	local elf=${opt[veneer]} place
+find_veneer() { # sets elf: the file of the hypervisor
+	local place
+	elf=${opt[veneer]}
 	for place in "$here/../build/veneer.elf" "$here/../veneer.elf"; do
 		[ -n "$elf" ] || [ ! -e "$place" ] || elf=$place
 	done
@@ -409,8 +422,13 @@ put_veneer() {
 	readable --veneer "$elf"
 	small_enough --veneer "$elf"
 	"$(grub_program file)" --is-x86-multiboot2 "$elf" || die "--veneer: $elf: not Veneer, but $(describe "$elf")"
+}
+
+put_veneer() {
+	local elf
+	find_veneer
 	note "hypervisor: $elf"
-	cp -- "$elf" "$tree/veneer.elf" || fail "no room in $work"
+	put_copy "$elf" "$tree/veneer.elf"
 }
 
 put_config() { # put_config GUEST-DIR
@@ -431,7 +449,7 @@ put_modules() { # put_modules GUEST-DIR
 	rm -f -- "$1"/module[0-9]*
 	: >"$1/modules"
 	for i in "${!module_files[@]}"; do
-		cp -- "${module_files[i]}" "$1/module$i" || fail "no room in $work"
+		put_copy "${module_files[i]}" "$1/module$i"
 		echo "${module_args[i]}" >>"$1/modules"
 	done
 }
@@ -466,7 +484,7 @@ put_guest() { # put_guest NAME
 		kernel_format "${opt[kernel]}" >"$dir/format"
 		[ "$(number "${opt[kernel]}" 0 4)" != $((0x464c457f)) ] || check_segments "${opt[kernel]}"
 		note "guest $1: ${opt[kernel]}: $(cat "$dir/format")"
-		cp -- "${opt[kernel]}" "$dir/kernel" || fail "no room in $work"
+		put_copy "${opt[kernel]}" "$dir/kernel"
 	fi
 	[ -z "${opt[screen]}" ] || echo "${opt[screen]}" >"$dir/screen"
 	if [ ${#modules[@]} -gt 0 ] || [ ! -e "$dir/modules" ]; then put_modules "$dir"; fi

@@ -483,6 +483,7 @@ damage() {
 
 @test "a guest that is the boot sector of a disk needs no kernel" {
 	sed 's/veneer,boot = "kernel"/veneer,boot = "disk"/' "$ROOT/configs/default.dts" >disk.dts
+	echo efi >"$K/veneer.efi"
 	image 0 --config disk.dts
 	mcopy -n -i disk.img@@36M ::/veneer/guests/disk/entry.cfg cfg
 	grub-script-check cfg
@@ -526,6 +527,45 @@ damage() {
 	# Back, as in an installation that had no veneer.efi.
 	install 0 upgrade disk.img --veneer own/veneer.elf --config disk.dts
 	[ "$(mtype -i disk.img@@36M ::/veneer/guests/os/veneer.efi)" = two ]
+}
+
+@test "a disk's loader: the veneer.efi is that beside the hypervisor, and without one nothing is installed or changed" {
+	local before
+	sed 's/veneer,boot = "kernel"/veneer,boot = "disk"/' "$ROOT/configs/default.dts" >disk.dts
+	mkdir own
+	cp "$K/mb2" own/veneer.elf
+	# The build's veneer.efi may be of another version.
+	install 2 image disk.img --veneer own/veneer.elf --config disk.dts --name os
+	assert_output --partial "own/veneer.efi: no such file, and the guest os cannot start on UEFI without: run make, install"
+	[ ! -e disk.img ]
+	echo one >own/veneer.efi
+	install 0 image disk.img --veneer own/veneer.elf --config disk.dts --name os
+	rm own/veneer.efi
+	before=$(sha256sum disk.img)
+	install 2 upgrade disk.img --veneer own/veneer.elf
+	assert_output --partial "own/veneer.efi: no such file"
+	[ "$(sha256sum disk.img)" = "$before" ]
+	# An empty one.
+	: >own/veneer.efi
+	install 2 upgrade disk.img --veneer own/veneer.elf
+	assert_output --partial "own/veneer.efi: the file is empty"
+	# Two versions, and the same.
+	printf 'x\0launch-version=1\0y' >own/veneer.efi
+	printf 'x\0launch-version=12\0y' >>own/veneer.elf
+	install 2 upgrade disk.img --veneer own/veneer.elf
+	assert_output --partial "own/veneer.efi (launch-version=1) and own/veneer.elf (launch-version=12) do not go together"
+	[ "$(sha256sum disk.img)" = "$before" ]
+	printf 'x\0launch-version=12\0y' >own/veneer.efi
+	install 0 upgrade disk.img --veneer own/veneer.elf
+}
+
+@test "a disk's loader: veneer.efi and veneer.elf of a build say the same version" {
+	local word build=${BUILD:-$ROOT/build}
+	cd "$ROOT"
+	[ -e "$build/veneer.elf" ] && [ -e "$build/veneer.efi" ] || make -s BUILD="$build" all
+	word="launch-version=$(sed -n 's/^#define EFI_LAUNCH_VERSION[[:space:]]*//p' "$ROOT/include/veneer/efi_guest.h")"
+	[ "$(grep -aoE 'launch-version=[0-9]+' "$build/veneer.efi")" = "$word" ]
+	[ "$(grep -aoE 'launch-version=[0-9]+' "$build/veneer.elf")" = "$word" ]
 }
 
 @test "disk: files, missing devices and unconfirmed disks are refused" {
