@@ -278,14 +278,16 @@ native_entry() { # native_entry NAME FORMAT CMDLINE, modules' arguments from std
 }
 
 # On UEFI a disk's own loader needs the firmware, which becomes the guest: veneer.efi does that.  GRUB of an installation made
-# before 2026-12 has no chainloader.
+# before 2026-12 has no chainloader: an unknown command is false for "if", but also for "if !".  There is no "true" either.
 efi_entry() { # efi_entry DIR TEST
 	# shellcheck disable=SC2016 # GRUB expands it
 	printf 'if [ "$grub_platform" = efi -a -s %s -a -s %s -a %s ]; then\n' "$1/veneer.efi" "$1/veneer.conf" "$2"
 	# The image's device is that of $root, whatever the path says.
 	# shellcheck disable=SC2016 # GRUB expands it
 	printf '\t%s\n' 'regexp --set=1:root '"'^\(([^)]+)\)' "'"$veneer_dir"'
-	printf '\tchainloader %s $veneer_check $veneer_own\n' "$1/veneer.efi"
+	printf '\tif chainloader %s $veneer_check $veneer_own; then\n\t\tset veneer_loaded=y\n' "$1/veneer.efi"
+	printf '\telse\n\t\techo "GRUB has not loaded veneer.efi. A disk installed before December 2026 has to be installed anew."\n'
+	printf '\t\tsleep 3\n\tfi\n'
 }
 
 # Refuses a pair that stops at its start (EFI_LAUNCH_MARK in include/veneer/efi_guest.h).

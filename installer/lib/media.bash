@@ -119,12 +119,26 @@ media_busy() {
 	[ ! -b "$target" ] || check_free
 }
 
+# An upgrade does not write GRUB.
+check_chainloader() {
+	local file
+	for file in "$tree"/guests/*/veneer.efi; do
+		[ -e "$file" ] || continue
+		mcopy -n -i "$media@@$((esp_start * SECTOR))" ::/EFI/BOOT/BOOTX64.EFI "$work/grub.efi" 2>/dev/null &&
+			! LC_ALL=C grep -qaP '\0chainloader\0' "$work/grub.efi" || return 0
+		say "note: GRUB on $target has no chainloader (it was installed before December 2026): on UEFI it cannot start a" \
+			"disk's own loader by veneer.efi.  Install $target anew for that; a BIOS does without"
+		return
+	done
+}
+
 media_upgrade() {
 	open_media
 	media_busy
 	read_slot "$slot" "$tree" || fail "$target: slot $slot cannot be read; try veneer-install verify"
 	check_old "$tree" "slot $slot"
 	upgrade_tree
+	check_chainloader
 	disk_timeout
 	finish_tree
 	make_slot "$slot_sectors"

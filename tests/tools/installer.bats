@@ -512,7 +512,8 @@ damage() {
 	printf 'boot disk\nhypervisor ../../veneer.elf\nmodule config.dtb config\nmodule module0 a b\n' | diff - lines
 	cmp veneer.efi own/veneer.efi
 	grub-script-check entry.cfg
-	grep -xF $'\tchainloader $veneer_dir/guests/os/veneer.efi $veneer_check $veneer_own' entry.cfg
+	grep -xF -A 3 $'\tif chainloader $veneer_dir/guests/os/veneer.efi $veneer_check $veneer_own; then' entry.cfg >lines
+	grep -F "GRUB has not loaded veneer.efi." lines
 	# A newer veneer.efi with the newer hypervisor.
 	echo two >own/veneer.efi
 	install 0 upgrade disk.img --veneer own/veneer.elf
@@ -557,6 +558,24 @@ damage() {
 	[ "$(sha256sum disk.img)" = "$before" ]
 	printf 'x\0launch-version=12\0y' >own/veneer.efi
 	install 0 upgrade disk.img --veneer own/veneer.elf
+}
+
+@test "a disk's loader: an upgrade says that GRUB of an old installation has no chainloader" {
+	sed 's/veneer,boot = "kernel"/veneer,boot = "disk"/' "$ROOT/configs/default.dts" >disk.dts
+	mkdir own
+	cp "$K/mb2" own/veneer.elf
+	echo one >own/veneer.efi
+	install 0 image disk.img --veneer own/veneer.elf --config disk.dts --name os
+	install 0 upgrade disk.img --veneer own/veneer.elf
+	refute_output --partial chainloader
+	# Its GRUB, as installations had it.
+	grub-mkimage -O x86_64-efi -p /boot/grub -o old.efi part_gpt fat normal configfile multiboot2 echo test sleep
+	mcopy -o -i disk.img@@2M old.efi ::/EFI/BOOT/BOOTX64.EFI
+	install 0 upgrade disk.img --veneer own/veneer.elf
+	assert_output --partial "GRUB on disk.img has no chainloader (it was installed before December 2026)"
+	# A kernel does not need it.
+	install 0 upgrade disk.img --veneer own/veneer.elf --config "$ROOT/configs/default.dts" --kernel "$K/mb1"
+	refute_output --partial chainloader
 }
 
 @test "a disk's loader: veneer.efi and veneer.elf of a build say the same version" {
