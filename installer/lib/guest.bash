@@ -286,8 +286,8 @@ efi_entry() { # efi_entry DIR TEST
 	# shellcheck disable=SC2016 # GRUB expands it
 	printf '\t%s\n' 'regexp --set=1:root '"'^\(([^)]+)\)' "'"$veneer_dir"'
 	printf '\tif chainloader %s $veneer_check $veneer_own; then\n\t\tset veneer_loaded=y\n' "$1/veneer.efi"
-	printf '\telse\n\t\techo "GRUB has not loaded veneer.efi. A disk installed before December 2026 has to be installed anew."\n'
-	printf '\t\tsleep 3\n\tfi\n'
+	printf '\telse\n\t\techo "GRUB has not loaded veneer.efi. %s"\n\t\tsleep 3\n\tfi\n' \
+		"A disk installed before December 2026 has to be installed anew."
 }
 
 # Refuses a pair that stops at its start (EFI_LAUNCH_MARK in include/veneer/efi_guest.h).
@@ -307,8 +307,8 @@ put_efi() { # put_efi NAME
 	! has_kernel "$1" && [ -n "$target" ] || return 0
 	find_veneer
 	efi=$(dirname -- "$elf")/veneer.efi
-	[ -e "$efi" ] || die "$efi: no such file, and the guest $1 cannot start on UEFI without: run make, install the package, or" \
-		"put the veneer.efi of the same version beside the file of --veneer"
+	[ -e "$efi" ] || die "$efi: no such file, and the guest $1 cannot start on UEFI without: run make, install the" \
+		"package, or put the veneer.efi of the same version beside the file of --veneer"
 	readable veneer.efi "$efi"
 	same_launch "$efi" "$elf"
 	note "for UEFI: $efi"
@@ -463,9 +463,22 @@ boots_disk() { # boots_disk BLOB
 	[ "$(fdtget "$1" /guest veneer,boot 2>/dev/null)" = disk ]
 }
 
+# True if the system that is installed to starts by UEFI.
+system_has_uefi() { [ -d "$root/boot/efi/EFI" ] || { [ -z "$root" ] && [ -d "$(efi_dir)" ]; }; }
+
+# In a Linux's menu the entry is that for a BIOS.
+check_uefi() { # check_uefi NAME
+	[ -z "$target" ] && system_has_uefi || return 0
+	local text="the guest $1 is a disk's own loader, which an entry in this menu starts on a BIOS only, and \
+${root:-this machine} has UEFI.  Put veneer.efi, veneer.conf and the files that it names onto the ESP (docs/installing.md)"
+	[ -n "${opt[force]}" ] || refuse "$text.  (--force installs the entry all the same.)"
+	say "note: $text"
+}
+
 put_boot() { # put_boot NAME
 	local dir=$tree/guests/$1
 	if boots_disk "$dir/config.dtb"; then
+		check_uefi "$1"
 		[ -z "${opt[kernel]}" ] || say "note: by the configuration (veneer,boot) the guest is the boot sector of a" \
 			"disk; --kernel is not used"
 		rm -f -- "$dir/kernel"

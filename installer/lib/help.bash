@@ -130,7 +130,8 @@ END
   --root DIR           the system in DIR instead of this one
   --remove NAME        remove a guest
   --default            make the guest's entry the default
-  --force              install although Secure Boot is on, or the menu was written by hand
+  --force              install although Secure Boot is on, the menu was written by hand, or the entry cannot start a disk's
+                       loader by UEFI
 END
 }
 

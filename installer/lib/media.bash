@@ -126,8 +126,8 @@ check_chainloader() {
 		[ -e "$file" ] || continue
 		mcopy -n -i "$media@@$((esp_start * SECTOR))" ::/EFI/BOOT/BOOTX64.EFI "$work/grub.efi" 2>/dev/null &&
 			! LC_ALL=C grep -qaP '\0chainloader\0' "$work/grub.efi" || return 0
-		say "note: GRUB on $target has no chainloader (it was installed before December 2026): on UEFI it cannot start a" \
-			"disk's own loader by veneer.efi.  Install $target anew for that; a BIOS does without"
+		say "note: GRUB on $target has no chainloader (it was installed before December 2026): on UEFI it cannot" \
+			"start a disk's own loader by veneer.efi.  Install $target anew for that; a BIOS does without"
 		return
 	done
 }

@@ -303,6 +303,23 @@ round_trip() { # round_trip NAME
 	files | diff before -
 }
 
+@test "a disk's own loader: on UEFI refused with what to do, and installed with --force; a BIOS has it" {
+	tree debian
+	sed 's/veneer,boot = "kernel"/veneer,boot = "disk"/' "$ROOT/configs/default.dts" >disk.dts
+	mkdir -p t/boot/efi/EFI
+	install 3 system --config disk.dts --name os --veneer "$K"
+	assert_output --partial "the guest os is a disk's own loader, which an entry in this menu starts on a BIOS only"
+	assert_output --partial "onto the ESP (docs/installing.md)"
+	[ ! -e t/boot/veneer ]
+	install 0 system --config disk.dts --name os --veneer "$K" --force
+	assert_output --partial "note: the guest os is a disk's own loader"
+	install 0 uninstall
+	rmdir t/boot/efi/EFI
+	install 0 system --config disk.dts --name os --veneer "$K"
+	refute_output --partial "loader"
+	install 0 uninstall
+}
+
 @test "the script as the administrator has changed it stays; one that writes no entry is an error" {
 	tree debian
 	install 0 system --kernel "$K" --veneer "$K"
