@@ -10,6 +10,33 @@
 
 /* --- rest and go on --- */
 
+/*
+ * What is pushed is published first: a queue that turns out to be bad ends all of them.  What a device that is broken did not
+ * publish the guest never sees, for it has to reset the device.
+ */
+static void queues_rest(struct virtio_dev *dev)
+{
+	unsigned n = dev->type->nqueues;
+
+	for (unsigned i = 0; i < n; i++)
+		virtq_flush(&dev->vq[i]);
+	for (unsigned i = 0; i < n; i++) {
+		const char *bad = dev->vq[i].live ? virtq_rings_bad(&dev->vq[i].st) : NULL;
+
+		/* The next run would find it; a state with such a queue is refused. */
+		if (bad)
+			virtio_needs_reset(dev, bad);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		struct virtq *q = &dev->vq[i];
+
+		q->live = false;
+		q->avail_idx = q->st.last_avail;
+		if (dev->broken)
+			q->st.used_idx = q->st.published;
+	}
+}
+
 void virtio_rest(struct virtio_dev *dev, uint32_t us)
 {
 	uint64_t end = time_us() + us;
@@ -33,17 +60,7 @@ void virtio_rest(struct virtio_dev *dev, uint32_t us)
 	dev->state->halt(dev);
 	/* NMIs may still be on their way, for what this poll has found and for what the halt has discarded. */
 	doorbell_credit(dev->owner, n + 2);
-	for (unsigned i = 0; i < dev->type->nqueues; i++) {
-		struct virtq *q = &dev->vq[i];
-		const char *bad = q->live ? virtq_rings_bad(&q->st) : NULL;
-
-		/* The next run would find it; a state with such a queue is refused. */
-		if (bad)
-			virtio_needs_reset(dev, bad);
-		virtq_flush(q);
-		q->live = false;
-		q->avail_idx = q->st.last_avail;
-	}
+	queues_rest(dev);
 	/* A device that waits for the guest's reset does not go on. */
 	dev->st.running = !dev->broken;
 	dev->resting = !dev->broken;

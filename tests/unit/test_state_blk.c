@@ -193,6 +193,26 @@ TEST(a_guest_that_has_spoiled_its_ring_unnoticed_is_saved_nevertheless)
 	in_place();
 }
 
+TEST(a_request_that_ended_in_the_run_that_found_a_bad_entry)
+{
+	start(NO_EVENT);
+	request(VIRTIO_BLK_T_GET_ID, 0, mem, 20, true);
+	ring_offer(&ring, 256);		/* outside the table */
+	modern_kick(0);
+	CHECK(vb->dev.broken);
+	CHECK_EQ(*status, 0);
+	CHECK_EQ(ring.used->idx, 0);
+	virtio_rest(&vb->dev, 0);
+	in_place();
+	virtio_go_on(&vb->dev);
+	CHECK_EQ(ring.used->idx, 0);
+	CHECK(modern_status() & VIRTIO_STATUS_NEEDS_RESET);
+	modern_up(&ring, 1, NO_EVENT, 256);
+	quick(VIRTIO_BLK_T_IN, 0, 512, true);
+	CHECK_EQ(*status, 0);
+	CHECK_EQ(ring.used->idx, 1);
+}
+
 /* Every byte of a running device's image, each bit: the image is refused and nothing changes, or all of it is taken. */
 TEST(damaged_images)
 {

@@ -29,7 +29,8 @@ static unsigned poll(struct hw_dev *d)
 		return 0;
 	for (; poll_receives; poll_receives--)
 		receive_one();
-	tx_complete(n);
+	if (n)
+		tx_complete(n);
 	return all;
 }
 
@@ -232,6 +233,24 @@ TEST(a_reset_that_is_pending_and_a_guest_that_resets_a_device_at_rest)
 	CHECK(!hw.running);
 	modern_up(rings, 3, NO_EVENT, 64);
 	CHECK(hw.running);
+}
+
+TEST(frames_under_way_are_published_before_a_ring_of_another_queue_is_found_bad)
+{
+	start(0, NO_EVENT);
+	give_buffers(4);
+	send(0, 60);
+	send(2048, 60);
+	modern_kick(1);
+	CHECK_EQ(hw.ntx, 2);
+	rings[0].avail->idx += 1000;
+	CHECK(!vn->dev.broken);
+	virtio_rest(&vn->dev, 0);
+	CHECK(vn->dev.broken);
+	CHECK_EQ(rings[1].used->idx, 2);
+	in_place();
+	virtio_go_on(&vn->dev);
+	CHECK(!hw.running);
 }
 
 TEST(damaged_images)
