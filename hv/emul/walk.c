@@ -20,6 +20,7 @@
 #define PTE_PS		BIT64(7)
 #define PTE_ADDR	GENMASK64(51, 12)
 #define BELOW_4G	0x100000000ull
+#define WALKS		8u		/* while the entry changes */
 
 #define PF_PRESENT	BIT(0)		/* error code of #PF */
 #define PF_WRITE	BIT(1)
@@ -141,15 +142,25 @@ static bool mark(const struct guest_walk_step *s, bool write)
 	return !low || __atomic_compare_exchange_n(low, &is, to, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
 }
 
-/* If another processor changes the entry meanwhile, the fault lets the guest look again. */
+/*
+ * If another processor changes the entry meanwhile, as one that sets the same bits does, walk again.  A guest that changes the
+ * entry all the time gets a fault, and looks for itself.
+ */
 static bool check_page(struct guest_operands *o, uint64_t linear, bool write, uint64_t *gpa)
 {
 	const struct vcpu_regs *r = o->regs;
 	struct guest_walk w;
-	bool present = guest_walk(r, linear, gpa, &w);
+	bool present = false;
 
-	if (!(r->cr0 & CR0_PG) || (present && allowed(r, &w, write) && mark(&w.step[w.n - 1], write)))
-		return true;
+	for (unsigned i = 0; i < WALKS; i++) {
+		present = guest_walk(r, linear, gpa, &w);
+		if (!(r->cr0 & CR0_PG))
+			return true;
+		if (!present || !allowed(r, &w, write))
+			break;
+		if (mark(&w.step[w.n - 1], write))
+			return true;
+	}
 	o->fault = true;
 	o->error = (present ? PF_PRESENT : 0) | (write ? PF_WRITE : 0) | (r->cpl == 3 ? PF_USER : 0);
 	o->addr = linear;

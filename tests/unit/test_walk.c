@@ -151,4 +151,75 @@ TEST(bytes_across_pages)
 	CHECK_EQ(guest_read_linear(&r, 0xffa, b, 15), 6);
 }
 
+/* --- the guest's other processor, at each look-up of guest memory --- */
+
+static unsigned lookups, hit_at;	/* from this look-up on; 0: at no one */
+static uint64_t flips, sets, clears;	/* bits of the page's own entry */
+
+static void other_cpu(void)
+{
+	uint64_t *e = (uint64_t *)(uintptr_t)page(2);
+
+	if (!hit_at || ++lookups < hit_at)
+		return;
+	*e = ((*e | sets) & ~clears) ^ flips;
+}
+
+static bool access_beside(unsigned at, struct guest_operands *o)
+{
+	uint64_t gpa = 0;
+
+	put64(0, 0, page(1) | 7);
+	put64(1, 0, page(2) | 7);
+	put64(2, 0, page(5) | 7);
+	lookups = 0;
+	hit_at = at;
+	host_gmem_hook = other_cpu;
+	bool good = guest_operand(o, 0x10, 8, true, &gpa);
+	host_gmem_hook = NULL;
+	CHECK(!good || gpa == page(5) + 0x10);
+	return good;
+}
+
+TEST(another_processor_sets_the_same_bits)
+{
+	struct vcpu_regs r = start(CR4_PAE, 0);
+	uint64_t e;
+
+	flips = clears = 0;
+	sets = 0x60;			/* A and D */
+	for (unsigned at = 0; at < 12; at++) {
+		struct guest_operands o = { .regs = &r };
+
+		CHECK(access_beside(at, &o));
+		memcpy(&e, (void *)(uintptr_t)page(2), 8);
+		CHECK_EQ(e & 0x60, 0x60);
+	}
+}
+
+TEST(another_processor_forbids_the_access_or_changes_the_entry_all_the_time)
+{
+	struct vcpu_regs r = start(CR4_PAE, 0);
+	unsigned faults = 0;
+
+	r.cpl = 3;
+	flips = sets = 0;
+	clears = 2;			/* W */
+	for (unsigned at = 1; at < 12; at++) {
+		struct guest_operands o = { .regs = &r };
+
+		if (access_beside(at, &o))
+			continue;
+		CHECK_EQ(o.error, 7);
+		faults++;
+	}
+	CHECK(faults > 0);
+	struct guest_operands o = { .regs = &r };
+
+	clears = 0;
+	flips = 0x200;			/* the system's own bit */
+	CHECK(!access_beside(1, &o));
+	CHECK(o.fault && o.error == 7 && lookups < 100);
+}
+
 TEST_MAIN
