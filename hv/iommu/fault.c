@@ -23,7 +23,7 @@
 #define MESSAGES	1024u
 #define MAX_NAMED	32u
 #define ROUNDS		4u
-#define LATE_US		100000u		/* so late may the message of a record come that a tick took */
+#define LATE_US		100000u		/* so late may the message of a record come that was taken early */
 #define MSI_ADDRESS	0xfee00000u
 #define MSI_DATA_NMI	0x400u
 
@@ -180,22 +180,30 @@ static void aim(const struct watch *w, uint32_t id)
 		pci_write32(w->function, w->function->cap_msi + 4u, MSI_ADDRESS | id << 12);
 }
 
-void iommu_aim(uint32_t id)
-{
-	for (unsigned i = 0; i < nwatches; i++)
-		aim(&watch[i], id);
-	/* A unit sends no further message before what an earlier one, sent to the old id, announced is taken. */
-	(void)iommu_faults();
-}
-
-/* The message of what a tick finds may still come. */
-static void tick(void *ctx, uint64_t now_us)
+/* Take what no message has announced yet: that message may still come. */
+static void take_early(void)
 {
 	if (!lock_try(&lock))
 		return;
 	if (take_all() && cnt_faults <= MESSAGES)
 		message_until = time_us() + LATE_US;
 	lock_release(&lock);
+}
+
+/*
+ * A unit sends no further message before what an earlier one, sent to the old id, announced is taken.  A message that was sent
+ * to the new id at that moment finds nothing.
+ */
+void iommu_aim(uint32_t id)
+{
+	for (unsigned i = 0; i < nwatches; i++)
+		aim(&watch[i], id);
+	take_early();
+}
+
+static void tick(void *ctx, uint64_t now_us)
+{
+	take_early();
 }
 
 void fault_counters(void)

@@ -820,6 +820,11 @@ TEST(faults_are_named_once_and_counted)
 	tick(NULL, 0);
 	host_now_us += 100000;
 	CHECK(!iommu_faults());
+	/* So may the message of what is taken when the units are aimed. */
+	fault(0, EDU, true, OWN);
+	iommu_aim(3);
+	CHECK(iommu_faults() && !iommu_faults());
+	before++;
 	/* A table of devices that is full, and a device that does not end. */
 	for (unsigned i = 0; i < 40; i++) {
 		fault(i % 4, (uint16_t)(0x1000 + i), true, 0);
