@@ -56,8 +56,10 @@ void state_test(const struct vmexit *x)
 {
 	if (is_search(x) || __atomic_add_fetch(&exits, 1, __ATOMIC_RELAXED) % EVERY || !lock_try(&busy))
 		return;
+	state_hold();
 	guest_pause();
 	in_place();
 	guest_resume();
+	state_let_go();
 	lock_release(&busy);
 }

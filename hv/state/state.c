@@ -21,34 +21,41 @@ void state_add(struct state_part *part)
 	segment_use(part->ops->save);
 }
 
-static void part_enter(const struct state_part *p)
+/* True for the first part of each owner: several twins share a controller. */
+static bool has_own(const struct state_part *p)
 {
-	if (p->owner)
-		owner_acquire(p->owner);
+	const struct state_part *q = first;
+
+	while (q->owner != p->owner)
+		q = q->next;
+	return p->owner && q == p;
 }
 
-static void part_leave(const struct state_part *p)
+/* No other code has two owners at a time, so that the order does not matter. */
+void state_hold(void)
 {
-	if (p->owner)
-		owner_release(p->owner);
+	for (const struct state_part *p = first; p; p = p->next)
+		if (has_own(p))
+			owner_acquire(p->owner);
+}
+
+void state_let_go(void)
+{
+	for (const struct state_part *p = first; p; p = p->next)
+		if (has_own(p))
+			owner_release(p->owner);
 }
 
 void state_rest(uint32_t us)
 {
-	for (const struct state_part *p = first; p; p = p->next) {
-		part_enter(p);
+	for (const struct state_part *p = first; p; p = p->next)
 		p->ops->rest(p->ctx, us);
-		part_leave(p);
-	}
 }
 
 void state_go_on(void)
 {
-	for (const struct state_part *p = first; p; p = p->next) {
-		part_enter(p);
+	for (const struct state_part *p = first; p; p = p->next)
 		p->ops->go_on(p->ctx);
-		part_leave(p);
-	}
 }
 
 /* --- the checksum: CRC-32 of IEEE 802.3, by half bytes --- */
@@ -100,9 +107,7 @@ static void section_save(const struct state_part *p, struct state_section *s)
 	s->version = p->version;
 	s->flags = STATE_NEEDED;
 	s->length = p->size;
-	part_enter(p);
 	p->ops->save(p->ctx, data);
-	part_leave(p);
 }
 
 void state_save(void *to)
@@ -170,10 +175,7 @@ static const char *section_check(const struct state_section *s, uint64_t left)
 		return "an unknown version";
 	if (s->length != p->size)
 		return "an impossible length";
-	part_enter(p);
-	const char *why = p->ops->bad(p->ctx, data);
-	part_leave(p);
-	return why;
+	return p->ops->bad(p->ctx, data);
 }
 
 /* The section at @at, of @left bytes; NULL if the bytes hold none. */
@@ -236,10 +238,7 @@ int state_load(const void *from, uint64_t len)
 	const struct state_header *h = from;
 	int err = header_check(h, len) ?: sections_check(h);
 
-	for (const struct state_part *p = err ? NULL : first; p; p = p->next) {
-		part_enter(p);
+	for (const struct state_part *p = err ? NULL : first; p; p = p->next)
 		p->ops->load(p->ctx, section_of(p, h) + 1);
-		part_leave(p);
-	}
 	return err;
 }

@@ -2,12 +2,21 @@
 /*
  * All parts of <veneer/state.h> together, as one piece of data.
  *
- * Call with all other processors paused (guest_pause()) and without ownership of a controller.
+ * The order: state_hold(); guest_pause(); state_rest(); state_save() or state_load(), any number of times; state_go_on();
+ * guest_resume(); state_let_go().  guest_pause() keeps processors out of the guest; those that are in the host go on, and so
+ * does the polling core.  All that these do to a part they do as its owner, so that they wait for state_let_go().
  */
 #ifndef HV_STATE_H
 #define HV_STATE_H
 
 #include <veneer/state.h>
+
+/*
+ * Take the ownership of all parts, which the caller must not have, and end it; then what was posted meanwhile runs.  One
+ * processor at a time.  Before guest_pause(), which an owner may be waiting for.
+ */
+void state_hold(void);
+void state_let_go(void);
 
 /* Bring all parts to rest, in @us microseconds for each; let them go on. */
 void state_rest(uint32_t us);

@@ -3,8 +3,9 @@
  * The state of the machine as one piece of data (CONFIG_STATE; docs/state-format.md): each part of Veneer that holds some of
  * the guest's machine saves and loads its own.
  *
- * The order for all parts together: guest_pause(); rest(); save(), or bad() and then load(); go_on(); guest_resume().  Between
- * rest() and go_on() nothing of the part changes by itself, and nothing writes to the guest's memory.
+ * The order for all parts together: all owners held; guest_pause(); rest(); save(), or bad() and then load(); go_on();
+ * guest_resume(); the owners released.  Between rest() and go_on() nothing of the part changes, by itself or by another
+ * processor that is in the host, and no part writes to the guest's memory.
  */
 #ifndef VENEER_STATE_H
 #define VENEER_STATE_H
@@ -35,7 +36,7 @@ struct state_part {
 	const char *name;		/* of the section: at most 15 characters, unlike all others */
 	uint16_t version;		/* of the section's data */
 	uint32_t size;			/* of the section's data */
-	struct owner *owner;		/* held in each of the calls; may be NULL */
+	struct owner *owner;		/* held from before rest() until after go_on(); NULL: none */
 	const struct state_ops *ops;
 	void *ctx;
 	struct state_part *next;	/* for hv/state */

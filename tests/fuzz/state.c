@@ -86,6 +86,7 @@ static void save_and_load(void)
 	struct state_header *h = (struct state_header *)(void *)image;
 
 	quick = how & 1;
+	state_hold();
 	state_rest(how & 2 ? 3 : 0);
 	quick = false;
 	state_save(before);
@@ -105,6 +106,7 @@ static void save_and_load(void)
 	state_save(after);
 	CHECK(!memcmp(after, result ? before : image, size));
 	state_go_on();
+	state_let_go();
 	CHECK(twin_clock_holds == (vb->inflight ? 1 : 0));
 	free(image);
 	free(before);

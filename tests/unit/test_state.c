@@ -3,6 +3,7 @@
 /* The format of a saved state: sections, versions, checksum; what is damaged, foreign or missing is refused with a line. */
 #include <string.h>
 #include <veneer/err.h>
+#include <veneer/owner.h>
 #include "host/host.h"
 #include "hv/state/format.h"
 #include "hv/state/state.h"
@@ -14,14 +15,32 @@ struct fake {
 	unsigned rests, loads, goes;
 };
 
-static void rest(void *ctx, uint32_t us) { ((struct fake *)ctx)->rests += us; }
-static void go_on(void *ctx) { ((struct fake *)ctx)->goes++; }
-static void save(void *ctx, void *to) { struct fake *f = ctx; memcpy(to, f->data, f->part.size); }
-static const char *bad(void *ctx, const void *from) { return *(const uint8_t *)from == 0xff ? "it begins with ff" : NULL; }
+static struct owner one, two;
+static bool hold;		/* each call is to come with its part's owner held */
+
+static bool is_held(const struct owner *o) { return o->lock.next != o->lock.serving; }
+
+static struct fake *owned(void *ctx)
+{
+	struct fake *f = ctx;
+
+	CHECK(!hold || !f->part.owner || is_held(f->part.owner));
+	return f;
+}
+
+static void rest(void *ctx, uint32_t us) { owned(ctx)->rests += us; }
+static void go_on(void *ctx) { owned(ctx)->goes++; }
+static void save(void *ctx, void *to) { struct fake *f = owned(ctx); memcpy(to, f->data, f->part.size); }
+
+static const char *bad(void *ctx, const void *from)
+{
+	(void)owned(ctx);
+	return *(const uint8_t *)from == 0xff ? "it begins with ff" : NULL;
+}
 
 static void load(void *ctx, const void *from)
 {
-	struct fake *f = ctx;
+	struct fake *f = owned(ctx);
 
 	memcpy(f->data, from, f->part.size);
 	f->loads++;
@@ -165,6 +184,40 @@ TEST(a_section_that_does_not_matter_is_skipped_and_one_of_ours_is_required)
 	section()->flags = 0;
 	seal(size);
 	refused(size, "no section a0, or two");
+}
+
+static unsigned runs;
+static void run(void *ctx, uint32_t bits) { runs++; }
+
+/* Two twins of one controller, another controller, and a part that has none. */
+TEST(all_owners_are_held_from_rest_to_go_on)
+{
+	static struct fake c = { .part = PART("c2", 1, 8) }, d = { .part = PART("d3", 1, 8) };
+	static struct owner_work work = { .run = run };
+
+	begin();
+	c.part.ctx = &c;
+	d.part.ctx = &d;
+	state_add(&c.part);
+	state_add(&d.part);
+	owner_add(&one, &work);
+	a.part.owner = c.part.owner = &one;
+	b.part.owner = &two;
+	size = state_size();
+	CHECK(size <= sizeof(image));
+	hold = true;
+	state_hold();
+	state_rest(5);
+	state_save(image);
+	/* Another processor's kick. */
+	CHECK(!owner_post(&one, &work, 1));
+	CHECK_EQ(state_load(image, size), 0);
+	state_go_on();
+	CHECK(!runs && is_held(&one) && is_held(&two));
+	state_let_go();
+	hold = false;
+	CHECK(runs == 1 && !is_held(&one) && !is_held(&two));
+	CHECK(c.rests == 5 && c.loads == 1 && c.goes == 1 && d.goes == 1);
 }
 
 TEST_MAIN
