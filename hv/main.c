@@ -165,6 +165,7 @@ static void need_memory(const char *prefix)
 
 static void start_machine(void)
 {
+	exit_counters();
 	acpi_init(boot.rsdp);
 	time_init(acpi.pm_timer);
 	if (lapic_init(acpi.lapic_addr))

@@ -228,9 +228,8 @@ static void deliver_intx(struct vcpu *v)
 	vcpu_ops->interrupt_window(v, waits);
 }
 
-static void register_counters(void)
+void exit_counters(void)
 {
-	cpus_on_silence(guest_crash_silent);
 	for (unsigned i = 0; i < EXIT_KINDS; i++)
 		if (kind_names[i])
 			counter_register("exit", kind_names[i], &exit_count[i]);
@@ -241,7 +240,7 @@ void exit_run_guest(void)
 {
 	segment_drop(smp_flush_host);
 	log_guest_runs();
-	register_counters();
+	cpus_on_silence(guest_crash_silent);
 	if (IS_ENABLED(CONFIG_STATE_TEST))
 		state_test_start();
 	exit_loop();

@@ -30,6 +30,9 @@ NORETURN void guest_crash_silent(void);
 /* The state at a #DF, for the report of a triple fault that follows (the VMCB is undefined after SHUTDOWN). */
 void guest_crash_remember(struct vcpu *v, const struct vmexit *x);
 
+/* Register exit.*.  Start only: before the devices, whose counters may fill the table. */
+void exit_counters(void);
+
 extern uint64_t exit_count[EXIT_KINDS];
 
 #endif
