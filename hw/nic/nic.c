@@ -6,9 +6,13 @@
  * How the core finds a transmitter that hangs.  A client disables kicks while frames are in flight, and a chip that hangs does
  * not interrupt, so no call would reach the core again.  Therefore the clock watches each NIC (<veneer/clock.h>) from a kick
  * until a poll finds no frame in flight: the next interrupt that the guest takes causes an exit, and nic_tick() checks how long
- * there has been no progress.  After NIC_LATE_US the core drains the rings, because an interrupt may be lost, and holds the
- * clock, so that all processors tick; after NIC_HANG_US it resets the chip.  If a guest takes no interrupts but kicks, its
- * kicks call nic_look().
+ * there has been no progress.  After NIC_LATE_US the core polls, because an interrupt may be lost, and holds the clock, so that
+ * all processors tick; after NIC_HANG_US it resets the chip.  If a guest takes no interrupts but kicks, its kicks call
+ * nic_look().
+ *
+ * How the core finds a lost interrupt of frames that kicks and ticks have returned (nic.lazy).  No frame in flight grows old
+ * then, but the cause stays unread, and such a chip need not interrupt again, not even for received frames.  So the watch stays
+ * on after such a return, too, until the next poll, and after NIC_LATE_US the core polls (nic.unheard).
  */
 #include <veneer/clock.h>
 #include <veneer/counters.h>
@@ -76,10 +80,16 @@ void nic_want_tick(struct nic *nic)
 	nic_hold_clock(nic, true);
 }
 
-/* After completions: keep the watch while frames are in flight, and release the clock if it was held for a late frame. */
+/* Frames whose interrupt is still to come are watched without a link, too: the chip has sent them. */
+static void watch_set(struct nic *nic)
+{
+	*nic->watch = !nic_runs(nic) ? 0 : nic->unheard ? 1 : under_way(nic) ? nic->watchable : 0;
+}
+
+/* After completions: keep the watch while it is needed, and release the clock if it was held for a late frame. */
 static void watch_update(struct nic *nic, uint64_t packets_before)
 {
-	*nic->watch = nic_runs(nic) && under_way(nic) ? nic->watchable : 0;
+	watch_set(nic);
 	if (nic->clock_held && !nic->recover && nic->count.tx_packets != packets_before)
 		nic_hold_clock(nic, false);
 }
@@ -92,7 +102,7 @@ static RARE void forget_tokens(struct nic *nic)
 		t->sent = t->kicked = t->done = t->prompt = t->eager = 0;
 		t->watched = false;
 	}
-	nic->recover = false;
+	nic->recover = nic->unheard = false;
 	*nic->watch = 0;
 }
 
@@ -244,6 +254,9 @@ static bool __attribute__((noinline)) nic_reap(struct nic *nic, unsigned q)
 	if (!nic_runs(nic) || nic->starts != starts || t->done == before)
 		return false;
 	nic->count.tx_packets += t->done - before;
+	if (!nic->unheard)
+		nic->unheard_us = time_us();
+	nic->unheard = true;
 	watch_update(nic, packets);
 	return true;
 }
@@ -256,7 +269,7 @@ void nic_tx_kick(struct nic *nic, unsigned q)
 		return;
 	nic->ops->tx_kick(nic, q);
 	t->kicked = t->sent;
-	*nic->watch = nic->watchable;
+	*nic->watch |= nic->watchable;
 	if (nic->lazy)
 		(void)nic_reap(nic, q);
 }
@@ -378,6 +391,7 @@ static unsigned nic_poll(struct hw_dev *hw)
 	bool more;
 
 	nic->count.polls++;
+	nic->unheard = false;
 	do {
 		causes = nic->ops->ack(nic);
 		if (causes == NIC_GONE) {
@@ -493,6 +507,27 @@ static uint64_t nic_frames(const struct nic *nic)
 
 static unsigned nic_poll(struct hw_dev *hw);
 
+static void note_late(struct nic *nic)
+{
+	nic->count.tx_late++;
+	if (!nic->late_said)
+		log_warn("%s: frames were completed without an interrupt", nic->name);
+	nic->late_said = true;
+}
+
+/*
+ * Kicks or ticks have returned frames, and no interrupt has come since: read the causes.  If there are none, the chip's timer
+ * still runs, since each further frame starts it anew.
+ */
+static RARE unsigned listen(struct nic *nic)
+{
+	unsigned found = nic_poll(&nic->hw);
+
+	if (found)
+		note_late(nic);
+	return found;
+}
+
 /*
  * No progress for a while: poll for a lost interrupt, check the link, and write the tail again.  The poll acknowledges the
  * causes: a chip whose message was lost need not send another one while the cause of the lost one is unread.  Return what the
@@ -512,10 +547,7 @@ static RARE unsigned look_closer(struct nic *nic, unsigned q, uint64_t age)
 	}
 	found = nic_poll(&nic->hw);
 	if (nic_frames(nic) != frames) {
-		nic->count.tx_late++;
-		if (!nic->late_said)
-			log_warn("%s: frames were completed without an interrupt", nic->name);
-		nic->late_said = true;
+		note_late(nic);
 		return found;
 	}
 	if (!nic_runs(nic) || t->kicked == t->done)
@@ -564,10 +596,12 @@ static RARE unsigned nic_watch(struct nic *nic, uint64_t now_us)
 		some |= nic_reap(nic, q);
 	if (some)
 		nic_flush(nic);
+	if (nic_runs(nic) && nic->unheard && now_us >= nic->unheard_us + NIC_LATE_US)
+		found = listen(nic);
 	for (unsigned q = 0; q < nic->nqueues; q++)
 		if (nic_runs(nic) && nic_stands(nic, &nic->txq[q], now_us, &age))
 			found += look_closer(nic, q, age);
-	*nic->watch = nic_runs(nic) && under_way(nic) ? nic->watchable : 0;
+	watch_set(nic);
 	return found;
 }
 

@@ -127,9 +127,9 @@ void nic_tx_kick(struct nic *nic, unsigned q);
 void nic_tx_wait(struct nic *nic, unsigned q);
 
 /*
- * Check the age of the oldest frame in flight.  The client calls this if the guest kicks while frames are in flight: such a
- * guest may take no interrupts.  May call the client back.  Returns the number of completions and other causes that it found
- * outside the doorbell: pass the number to doorbell_credit().
+ * Check the age of the oldest frame in flight, and of nic.unheard.  The client calls this if the guest kicks while frames are
+ * in flight or nic.unheard is set: such a guest may take no interrupts.  May call the client back.  Returns the number of
+ * completions and other causes that it found outside the doorbell: pass the number to doorbell_credit().
  */
 unsigned nic_look(struct nic *nic);
 
@@ -320,8 +320,10 @@ struct nic {
 	uint32_t starts;
 	bool gone_said, length_said, late_said;
 	bool recover;			/* nic_want_recovery() was called */
+	bool unheard;			/* frames were returned by tx_reap(), and no poll has read the causes since */
+	uint64_t unheard_us;		/* the time of the first of them */
 	uint64_t recovered_us;		/* time of the last reset on the chip's request; 0: never */
-	uint8_t *watch;			/* <veneer/clock.h>: not 0 while frames are in flight and there is a link */
+	uint8_t *watch;			/* <veneer/clock.h>: not 0 with @unheard, or frames in flight and a link */
 	uint8_t watchable;		/* the value for *watch: 0 while the link is down and will interrupt when it returns */
 	struct nic_link seen;		/* the link last reported, by link_changed() or nic_link() */
 	struct nic_txq txq[NIC_MAX_QUEUES];

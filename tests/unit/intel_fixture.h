@@ -25,6 +25,13 @@ static struct chip chip, *const c = &chip;
 
 /* --- making a NIC --- */
 
+static void chip_time(void)
+{
+	if (R(REG_TDLEN))
+		chip_write_back(c);
+	chip_late(c);
+}
+
 static void make(uint16_t device)
 {
 	static const uint8_t mac[6] = { 0x52, 0x54, 0x00, 0x12, 0x34, 0x56 };
@@ -62,6 +69,7 @@ static void make(uint16_t device)
 		R(REG_RXDCTL) = R(REG_TXDCTL) = DCTL_ENABLE;
 		R(REG_EECD) = EECD_AUTO_RD | EECD_FLASH_I210;
 	}
+	rig_time = chip_time;
 	c->link = true;
 	c->speed = 2;
 	R(REG_RCTL) = RCTL_EN;		/* as a boot ROM leaves it */

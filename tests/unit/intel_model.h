@@ -60,6 +60,7 @@ struct chip {
 	unsigned rx_looks, tx_looks;		/* igb: reads until the queue's enable bit is 1 */
 	bool at_once;				/* DD is written within the write of the tail, as QEMU's chips do */
 	bool timers;				/* frames with IDE interrupt by chip_late(), else at once */
+	uint32_t lose;				/* the message of the next one of these causes is lost */
 	bool tx_late;				/* all frames of this batch have IDE */
 	uint64_t late_us;			/* the time of the late interrupt; 0: none */
 	uint32_t written;			/* DD is written up to this descriptor */
@@ -86,7 +87,14 @@ static bool chip_master(struct chip *c)
 
 static void chip_irq(struct chip *c)
 {
-	uint32_t causes = R(REG_ICR) & R(REG_IMS);
+	uint32_t causes = R(REG_ICR) & R(REG_IMS), lost = causes & c->lose;
+
+	if (lost) {
+		c->lose &= ~lost;
+		c->msi_pending |= causes;
+		c->line = c->line || !c->pcie;
+		return;
+	}
 
 	if (c->pcie) {
 		c->msi_pending &= causes;
@@ -342,7 +350,10 @@ static void chip_send_one(struct chip *c, struct intel_desc *d)
 		c->tx_late = false;
 }
 
-/* Write DD to the descriptors that are sent.  The driver sees this when the chip has had some time: when ICR is read. */
+/*
+ * Write DD to the descriptors that are sent.  The chip does so some time after the tail's write: here when time passes, the
+ * timer runs out, a frame is received or, with c->timers, another one is sent, and at the latest when ICR is read.
+ */
 static void chip_write_back(struct chip *c)
 {
 	for (; c->written != R(REG_TDH); c->written = chip_next(c, REG_TDBAL, c->written)) {
@@ -363,6 +374,7 @@ static inline void chip_late(struct chip *c)
 	if (!c->late_us || host_now_us < c->late_us)
 		return;
 	c->late_us = 0;
+	chip_write_back(c);
 	chip_cause(c, INT_TXDW | INT_TXQE);
 }
 
@@ -387,10 +399,12 @@ static void chip_send(struct chip *c)
 	}
 	if (c->at_once)
 		chip_write_back(c);
-	if (some && c->tx_late)
+	if (some && c->tx_late) {
 		c->late_us = host_now_us + R(REG_TIDV) * 1024 / 1000;
-	else if (some && !c->tx_lost_irq && chip_rings(c, IVAR_TX0))
+	} else if (some && chip_rings(c, IVAR_TX0)) {
+		c->lose |= c->tx_lost_irq ? INT_TXDW : 0;
 		chip_cause(c, INT_TXDW | INT_TXQE);
+	}
 	/* the ring of an I219 is no longer stuck */
 	c->cfg[PCI_DESC_RING_STATUS + 1] = 0;
 }
@@ -477,6 +491,7 @@ static inline bool chip_receive(struct chip *c, const void *frame, uint32_t len)
 	d->q[1] = chip_rx_written(c, c->rx_claim ? c->rx_claim : len);
 	R(REG_RDH) = chip_next(c, REG_RDBAL, R(REG_RDH));
 	chip_prefetch(c);
+	chip_write_back(c);
 	if (chip_rings(c, IVAR_RX0))
 		chip_cause(c, INT_RXT0);
 	return true;
@@ -732,6 +747,8 @@ static void chip_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 			return;
 		R(off) = v;
 		c->tdt_writes++;
+		if (c->timers)
+			chip_write_back(c);
 		chip_send(c);
 		return;
 	case REG_RDT:

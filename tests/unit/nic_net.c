@@ -62,6 +62,8 @@ static void net_wait(unsigned ms)
 {
 	for (unsigned i = 0; i < ms; i += 4) {
 		host_now_us += 4000;
+		if (rig_time)
+			rig_time();
 		if (net_clock_runs())
 			hw->ops->tick(hw, host_now_us);
 		net_poll();

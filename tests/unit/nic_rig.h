@@ -17,6 +17,7 @@ static struct nic *nic;
 static int clock_holds;
 static uint8_t rig_watch[16];
 static unsigned rig_nwatch;
+static void (*rig_time)(void);		/* time has passed: the chip does what needs no access to it; may be NULL */
 static bool rig_no_watch;		/* clock_watch() has none left */
 
 __attribute__((weak)) void clock_hold(void) { clock_holds++; }	/* twin.c has its own */
@@ -135,6 +136,8 @@ static inline void tick(unsigned ms)
 {
 	for (unsigned i = 0; i < ms; i += 4) {
 		host_now_us += 4000;
+		if (rig_time)
+			rig_time();
 		hw->ops->tick(hw, host_now_us);
 	}
 }

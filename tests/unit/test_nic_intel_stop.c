@@ -377,7 +377,8 @@ TEST(lost_tail_writes_are_repeated)
 	c->lose_tails = 0;
 	tick(4);
 	CHECK_EQ(c->nsent, 2);
-	CHECK_EQ(hw->ops->poll(hw), 2);
+	CHECK(hw->ops->poll(hw) > 0);
+	CHECK_EQ(got.ntx, 2);
 	CHECK_EQ(clock_holds, 0);
 	c->lose_tails = 1000;
 	CHECK_EQ(nic_rx_post(nic, 0, ram, 2048, NULL), 0);

@@ -99,8 +99,8 @@ static void vnet_run(struct virtio_dev *dev, unsigned q)
 
 	if (q == VNET_TX)
 		histogram_add(&vn->at_kick, vn->tx_inflight);
-	/* A kick although kicks are off: the frames in flight may hang.  Their messages may be on their way. */
-	if (q == VNET_TX && vn->tx_inflight) {
+	/* The frames in flight may hang, or a message may be lost.  The messages may be on their way, too. */
+	if (q == VNET_TX && (vn->tx_inflight || vn->nic->unheard)) {
 		unsigned found = nic_look(vn->nic);
 
 		if (found && !dev->owner->polled)
