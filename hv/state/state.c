@@ -31,7 +31,7 @@ static bool has_own(const struct state_part *p)
 	return p->owner && q == p;
 }
 
-/* No other code has two owners at a time, so that the order does not matter. */
+/* No other code waits for an owner while it has one, so that the order does not matter. */
 void state_hold(void)
 {
 	for (const struct state_part *p = first; p; p = p->next)

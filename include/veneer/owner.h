@@ -61,8 +61,8 @@ void owner_add(struct owner *o, struct owner_work *w);
 bool owner_post(struct owner *o, struct owner_work *w, uint32_t bits);
 
 /*
- * Wait for the ownership, which the caller must not have.  Nobody who has an owner may take another one, but for state_hold()
- * (hv/state/state.h), which takes all.  After owner_release() posted work has run, or has an owner.
+ * Wait for the ownership, which the caller must not have.  Nobody who has an owner may wait for another one; state_hold()
+ * (hv/state/state.h) alone takes all.  After owner_release() posted work has run, or has an owner.
  */
 void owner_acquire(struct owner *o);
 void owner_release(struct owner *o);
