@@ -221,6 +221,22 @@ secure_boot() {
 	[ -r "$var" ] && [ "$(number_at "$var" 4 1)" = 1 ]
 }
 
+# The vendor of the guest's copies of boot entries (efi/runtime.c).
+readonly COPIES=5b1e6a0d-7d0f-4d3c-8e21-56656e656572
+
+# Removes these copies from this machine's firmware.  The kernel protects variables that it does not know.
+drop_copies() {
+	local file n=0 left=0
+	for file in "$(efi_dir)/efivars/"*"-$COPIES"; do
+		[ -e "$file" ] || continue
+		chattr -i -- "$file" 2>/dev/null || true
+		if rm -f -- "$file" 2>/dev/null; then n=$((n + 1)); else left=$((left + 1)); fi
+	done
+	[ $n = 0 ] || say "the firmware's memory: $n variables removed, copies of boot entries that the guest had"
+	[ $left = 0 ] || say "note: $left variables *-$COPIES stay in the firmware's memory: chattr -i and rm in" \
+		"$(efi_dir)/efivars"
+}
+
 # shellcheck disable=SC2034 # used by the other parts
 readonly SECURE_BOOT_TEXT="Secure Boot is on in this machine.  A GRUB that it trusts refuses to load Veneer (multiboot2 \
 is locked), and it does not trust another GRUB.  Switch Secure Boot off in the firmware setup, or sign a GRUB with your keys"

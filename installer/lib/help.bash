@@ -164,4 +164,6 @@ usage_other() {
 	[ "$1" = verify ] || [ "$1" = list ] || echo "  --i-know             allow the disk that this system runs from"
 	[ "$1" != rollback ] || echo "  --force              roll back to a version whose files have changed"
 	[ "$1" != uninstall ] || echo "  --yes                do not ask"
+	[ "$1" != uninstall ] || printf '\n%s\n%s\n' \
+		"Without --root uninstall also removes the copies of boot entries that a guest has" "in this machine's UEFI variables."
 }

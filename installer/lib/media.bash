@@ -176,7 +176,8 @@ media_uninstall() {
 	media_busy
 	if [ -n "${opt[dry-run]}" ]; then
 		echo "would erase the boot code, the partition table and the starts of Veneer's partitions on $target,"
-		echo "  and remove its entry from the firmware's boot list, where it has one"
+		echo "  and remove its entry from the firmware's boot list, where it has one,"
+		echo "  and a guest's copies of boot entries from the firmware's memory"
 		return
 	fi
 	confirm "Veneer, both versions and the partition table will be erased"
@@ -187,6 +188,7 @@ media_uninstall() {
 	put_ranges "$zero 0 0 $GPT_HEAD" "$zero 0 $((total - GPT_TAIL)) $GPT_TAIL" "$zero 0 $BIOS_START 2048" \
 		"$zero 0 $esp_start 2048" "$zero 0 $a_start 2048" "$zero 0 $b_start 2048"
 	if [ -n "$guid" ] && [ -d "$(efi_dir)" ] && command -v efibootmgr >/dev/null; then drop_nvram "$guid"; fi
+	drop_copies
 	blockdev --rereadpt "$target" 2>/dev/null || true
 	say "$target: erased"
 }

@@ -595,6 +595,7 @@ system_uninstall() {
 		rmdir -- "$veneer"
 	fi
 	sync -f "$boot"
+	[ -n "$root" ] || drop_copies
 	say "${root:-/}: uninstalled"
 }
 

@@ -198,6 +198,40 @@ secure_boot() { printf '\x06\0\0\0\x01' >efi/efivars/SecureBoot-8be4df61-93ca-11
 	run ! grep create calls
 }
 
+# Two copies of boot entries, an entry of the machine, and a chattr that does nothing.
+copies() {
+	local vendor=5b1e6a0d-7d0f-4d3c-8e21-56656e656572
+	echo x | tee "efi/efivars/Boot0001-$vendor" >"efi/efivars/VeneerCopied-$vendor"
+	echo x >efi/efivars/Boot0001-8be4df61-93ca-11d2-aa0d-00e098032b8c
+	printf '#!/bin/sh\necho "chattr $*" >>calls\n' >bin/chattr
+	chmod 755 bin/chattr
+}
+
+@test "the firmware's memory: uninstall removes the guest's copies of boot entries, and nothing else" {
+	firmware
+	copies
+	run -0 "$INSTALL" disk "$LOOP" "${DISK[@]}"
+	run -0 "$INSTALL" uninstall "$LOOP" --yes --log log
+	assert_output --partial "2 variables removed, copies of boot entries"
+	[ "$(ls efi/efivars)" = Boot0001-8be4df61-93ca-11d2-aa0d-00e098032b8c ]
+	grep -xF "chattr -i -- $PWD/efi/efivars/Boot0001-5b1e6a0d-7d0f-4d3c-8e21-56656e656572" calls
+	# A system's, of which only the directory is there.
+	copies
+	mkdir -p boot/grub boot/veneer grub.d
+	: >boot/grub/grub.cfg
+	# shellcheck disable=SC2016 # for the inner shell
+	run -0 unshare --mount --propagation private sh -c 'mount --bind boot /boot && mkdir -p /etc/grub.d &&
+		mount --bind grub.d /etc/grub.d && exec "$@"' sh "$INSTALL" uninstall --log log
+	assert_output --partial "2 variables removed, copies of boot entries"
+	[ ! -e boot/veneer ]
+	[ "$(ls efi/efivars)" = Boot0001-8be4df61-93ca-11d2-aa0d-00e098032b8c ]
+	# What cannot be removed is told.
+	mkdir efi/efivars/Boot0002-5b1e6a0d-7d0f-4d3c-8e21-56656e656572
+	run -0 "$INSTALL" disk "$LOOP" "${DISK[@]}"
+	run -0 "$INSTALL" uninstall "$LOOP" --yes --log log
+	assert_output --partial "note: 1 variables *-5b1e6a0d-7d0f-4d3c-8e21-56656e656572 stay in the firmware's memory"
+}
+
 @test "the firmware's boot list: a disk that had partitions, and no entry of ours" {
 	firmware
 	printf 'label: gpt\nsize=2048\nsize=2048\n' | sfdisk --quiet --no-reread "$LOOP"
