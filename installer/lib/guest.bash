@@ -456,7 +456,7 @@ put_modules() { # put_modules GUEST-DIR
 	done
 }
 
-# A guest is a kernel or, if the configuration says so, the boot sector of a disk.
+# A guest is a kernel or, if the configuration says so, a disk's own loader.
 has_kernel() { [ "$(cat "$tree/guests/$1/format")" != disk ]; }
 
 boots_disk() { # boots_disk BLOB
@@ -479,8 +479,8 @@ put_boot() { # put_boot NAME
 	local dir=$tree/guests/$1
 	if boots_disk "$dir/config.dtb"; then
 		check_uefi "$1"
-		[ -z "${opt[kernel]}" ] || say "note: by the configuration (veneer,boot) the guest is the boot sector of a" \
-			"disk; --kernel is not used"
+		[ -z "${opt[kernel]}" ] || say "note: by the configuration (veneer,boot) the guest is a disk's own" \
+			"loader; --kernel is not used"
 		rm -f -- "$dir/kernel"
 		echo disk >"$dir/format"
 	elif [ ! -e "$dir/kernel" ]; then

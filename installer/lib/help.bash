@@ -59,7 +59,8 @@ usage_guest() {
   --screen S           the screen mode at the guest's start: text (BIOS only), a mode (1024x768, 1024x768x32), keep (the
                        framebuffer that GRUB chooses) or auto, the default: as the kernel's header requests, else text
   --no-check           accept a configuration that Veneer will refuse
-  --veneer ELF         the hypervisor (default: build/veneer.elf beside this script's directory)
+  --veneer ELF         the hypervisor (default: build/veneer.elf beside this script's directory); veneer.efi, which starts a
+                       disk's own loader on UEFI, is taken from the same directory
   --name N             the guest's name in the menu and in lists (default: the kernel's file name, changed if a FAT
                        file system cannot store it: dots at the end, names of devices)
 END
@@ -165,5 +166,6 @@ usage_other() {
 	[ "$1" != rollback ] || echo "  --force              roll back to a version whose files have changed"
 	[ "$1" != uninstall ] || echo "  --yes                do not ask"
 	[ "$1" != uninstall ] || printf '\n%s\n%s\n' \
-		"Without --root uninstall also removes the copies of boot entries that a guest has" "in this machine's UEFI variables."
+		"Without --root uninstall also removes the copies of boot entries that a guest has" \
+		"in this machine's UEFI variables."
 }

@@ -84,7 +84,7 @@ list_tree() { # list_tree SLOT DIRECTORY
 	for name in $(guests "$2"); do
 		dir=$2/guests/$name
 		if [ ! -e "$dir/kernel" ]; then
-			printf '  guest %s: the boot sector of a disk\n' "$name"
+			printf '  guest %s: the loader of a disk\n' "$name"
 			continue
 		fi
 		printf '  guest %s: %s, %d bytes, %d modules, command line "%s"\n' "$name" "$(cat "$dir/format")" \

@@ -481,7 +481,7 @@ damage() {
 	run ! mdir -i disk.img@@36M ::/veneer/veneer.elf
 }
 
-@test "a guest that is the boot sector of a disk needs no kernel" {
+@test "a guest that is a disk's own loader needs no kernel" {
 	sed 's/veneer,boot = "kernel"/veneer,boot = "disk"/' "$ROOT/configs/default.dts" >disk.dts
 	echo efi >"$K/veneer.efi"
 	image 0 --config disk.dts
@@ -489,7 +489,7 @@ damage() {
 	grub-script-check cfg
 	run ! grep kernel cfg
 	install 0 list disk.img
-	assert_output --partial "guest disk: the boot sector of a disk"
+	assert_output --partial "guest disk: the loader of a disk"
 	image 0 --config disk.dts --kernel "$K/mb1"
 	assert_output --partial "--kernel is not used"
 	# And with a kernel again.
@@ -501,7 +501,7 @@ damage() {
 	assert_output --partial "guest mb1: multiboot,"
 }
 
-@test "a guest that is a disk's loader starts by veneer.efi on UEFI, also in an old installation after an upgrade" {
+@test "a guest that is a disk's loader has veneer.efi for UEFI, also after upgrades from and to a kernel" {
 	sed 's/veneer,boot = "kernel"/veneer,boot = "disk"/' "$ROOT/configs/default.dts" >disk.dts
 	mkdir own
 	cp "$K/mb2" own/veneer.elf
