@@ -99,7 +99,7 @@ static RARE void forget_tokens(struct nic *nic)
 	for (unsigned q = 0; q < nic->nqueues; q++) {
 		struct nic_txq *t = &nic->txq[q];
 
-		t->sent = t->kicked = t->done = t->prompt = t->eager = 0;
+		t->sent = t->kicked = t->done = t->prompt = t->eager = t->at_tick = 0;
 		t->watched = false;
 	}
 	nic->recover = nic->unheard = false;
@@ -243,17 +243,41 @@ int nic_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt)
 	return nic_refused(nic, q, pkt, err);
 }
 
-/* Return the tokens of frames that are sent although no interrupt has said so.  True if there were some. */
-static bool __attribute__((noinline)) nic_reap(struct nic *nic, unsigned q)
+/*
+ * Frames from number @before on have returned.  @late: none but a late event has returned them, so the sender may be one that
+ * waits for the end of the few frames that it may have in flight: its next frames interrupt at once.  Let no number of the past
+ * grow so old that it compares as one of the future.
+ */
+static void note_done(struct nic *nic, struct nic_txq *t, uint32_t before, bool late)
+{
+	nic->count.tx_packets += t->done - before;
+	if (nic->lazy && late)
+		t->eager = t->sent + NIC_EAGER_FRAMES;
+	if ((int32_t)(t->eager - t->done) < 0)
+		t->eager = t->done;
+	if ((int32_t)(t->prompt - t->done) < 0)
+		t->prompt = t->done;
+}
+
+/*
+ * Return the tokens of frames that are sent although no interrupt has said so.  True if there were some.  @by_tick: if no frame
+ * has returned in any other way since the last tick, the sender may wait for ticks.
+ */
+static bool __attribute__((noinline)) nic_reap(struct nic *nic, unsigned q, bool by_tick)
 {
 	struct nic_txq *t = &nic->txq[q];
 	uint32_t before = t->done, starts = nic->starts;
 	uint64_t packets = nic->count.tx_packets;
+	bool late = by_tick && t->at_tick == before && !nic_tx_rings(nic, q);
 
 	nic->ops->tx_reap(nic, q);
-	if (!nic_runs(nic) || nic->starts != starts || t->done == before)
+	if (!nic_runs(nic) || nic->starts != starts)
 		return false;
-	nic->count.tx_packets += t->done - before;
+	if (by_tick)
+		t->at_tick = t->done;
+	if (t->done == before)
+		return false;
+	note_done(nic, t, before, late);
 	if (!nic->unheard)
 		nic->unheard_us = time_us();
 	nic->unheard = true;
@@ -271,7 +295,7 @@ void nic_tx_kick(struct nic *nic, unsigned q)
 	t->kicked = t->sent;
 	*nic->watch |= nic->watchable;
 	if (nic->lazy)
-		(void)nic_reap(nic, q);
+		(void)nic_reap(nic, q, false);
 }
 
 /* --- receiving --- */
@@ -317,13 +341,8 @@ static unsigned nic_drain(struct nic *nic, bool *more)
 		/* If the client stops and starts the NIC from a callback, the frame numbers restart at 0. */
 		if (!nic_runs(nic) || nic->starts != starts)
 			continue;
-		nic->count.tx_packets += t->done - before;
-		/*
-		 * Frames without a prompt one among them, and no frame received: this is a late interrupt.  The sender may
-		 * be one that waits for the end of the few frames that it may have in flight.
-		 */
-		if (nic->lazy && !rang && found && found == t->done - before)
-			t->eager = t->sent + NIC_EAGER_FRAMES;
+		/* Late: frames without a prompt one among them, and no frame received. */
+		note_done(nic, t, before, !rang && found && found == t->done - before);
 	}
 	return done;
 }
@@ -586,14 +605,14 @@ static RARE void recover_if_wanted(struct nic *nic)
 	nic_recover(nic);
 }
 
-static RARE unsigned nic_watch(struct nic *nic, uint64_t now_us)
+static RARE unsigned nic_watch(struct nic *nic, uint64_t now_us, bool by_tick)
 {
 	unsigned found = 0;
 	bool some = false;
 	uint64_t age;
 
 	for (unsigned q = 0; nic->lazy && q < nic->nqueues && nic_runs(nic); q++)
-		some |= nic_reap(nic, q);
+		some |= nic_reap(nic, q, by_tick);
 	if (some)
 		nic_flush(nic);
 	if (nic_runs(nic) && nic->unheard && now_us >= nic->unheard_us + NIC_LATE_US)
@@ -614,7 +633,7 @@ static RARE unsigned nic_tick(struct hw_dev *hw, uint64_t now_us)
 
 	if (!nic->link_cause)
 		look_at_link(nic);
-	(void)nic_watch(nic, now_us);
+	(void)nic_watch(nic, now_us, true);
 	recover_if_wanted(nic);
 	if (!again && !nic->recover && !*nic->watch)
 		nic_hold_clock(nic, false);
@@ -623,7 +642,7 @@ static RARE unsigned nic_tick(struct hw_dev *hw, uint64_t now_us)
 
 unsigned nic_look(struct nic *nic)
 {
-	return nic_watch(nic, time_us());
+	return nic_watch(nic, time_us(), false);
 }
 
 /* --- control --- */

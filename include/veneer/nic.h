@@ -274,8 +274,9 @@ enum nic_state {
 /* Numbers of frames since the last start: accepted, known to the chip, returned.  Frame n has token[n & mask]. */
 struct nic_txq {
 	uint32_t sent, kicked, done;
-	uint32_t prompt;	/* the last frame that interrupts promptly, counted from 1 as sent is; 0: none */
+	uint32_t prompt;	/* the last frame that interrupts promptly, counted from 1 as sent is; at most done: none */
 	uint32_t eager;		/* all frames up to this one do */
+	uint32_t at_tick;	/* the value of done at the last tick */
 	uint32_t mask;
 	void **token;
 	uint32_t seen;		/* the value of done at the last check */
