@@ -108,8 +108,14 @@ refused() {
 		--boot-disk AHCI0 --disk ahci:empty
 	refused 'guest: no disk has the serial number "NONE" \(veneer,boot-disk\); concealed are: AHCI0 \(ahci0p0\)' \
 		--boot-disk NONE --disk ahci:empty
+	# By UEFI, its own loader is looked for; then the machine restarts.
+	guest_start --no-reboot --boot-disk AHCI0 --disk ahci:empty --firmware uefi
+	guest_end 122
+	grep -a 'veneer.efi: no virtual disk that may be started has a loader .EFI.BOOT.BOOTX64.EFI' "$(serial)"
+	# A kernel that begins in real mode has no other way.
+	"$LIB/ipxe" "$BUILD/ipxe"
 	refused "guest: it begins in real mode on a BIOS, but this machine was started by UEFI: .*" \
-		--boot-disk AHCI0 --disk ahci:empty --firmware uefi
+		--kernel "$BUILD/ipxe/ipxe.lkrn" --disk ahci:empty --firmware uefi
 	# Veneer's own disk, with and without a rule: there is no other disk.
 	sed 's/veneer,boot = "kernel"/veneer,boot = "disk"; veneer,boot-disk = "AHCI0"/' "$WRITABLE" >own.dts
 	sed -i 's/chosen {/chosen { veneer,debug-exit-port = <0xf4>;/' own.dts

@@ -155,7 +155,7 @@ probe() { # probe NAME CMDLINE ARGS...
 }
 
 @test "probe-nmi: the guest's own NMIs are blocked until an IRET, and beside doorbells none is lost that is not counted" {
-	probe probe-nmi "" --nic e1000e
+	probe probe-nmi disk --disk nvme:nvme
 }
 
 @test "probe-nmi: none is lost where Veneer sees them sent" {
