@@ -49,7 +49,8 @@ struct hw_dev_ops {
 
 	/*
 	 * The clock: called at least at each guest tick while requests are outstanding (<veneer/clock.h>).  Checks
-	 * deadlines and advances recovery.  Returns the number of completions that it found.  May be NULL.
+	 * deadlines and advances recovery.  Returns the number of completions whose messages may find nothing any more; a
+	 * network card counts other causes that it read, too, and returns 0 if it read none.  May be NULL.
 	 */
 	unsigned (*tick)(struct hw_dev *dev, uint64_t now_us);
 
