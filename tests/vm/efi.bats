@@ -84,10 +84,10 @@ looked() { said "$1: $2.?$"; }
 # What the probe has to see each time: of three controllers only the twins, which cannot be opened, and two virtual disks.
 HIDDEN="real 0, twins 3, open 0, disks 2, with a GPT 1, other disks 0, nvme 0, ata 0, ide 0, scsi 0, net 0"
 
-@test "efi disk: neither the firmware's shell nor boot services bring a concealed device back" {
+nothing_comes_back() { # nothing_comes_back ARGS...
 	local when
 	efi_image probe.img "$BUILD/guest/efi/probe.efi"
-	efi_disk_boot NVME0 --disk ahci:other,size=32M --disk nvme:probe.img --nic e1000e
+	efi_disk_boot NVME0 --disk ahci:other,size=32M --disk nvme:probe.img --nic e1000e "$@"
 	guest_end 0
 	# The shell's words, in colours, show that it did its work.
 	grep -a 'Result Success' "$(serial)"
@@ -96,6 +96,30 @@ HIDDEN="real 0, twins 3, open 0, disks 2, with a GPT 1, other disks 0, nvme 0, a
 		looked "$when" "$HIDDEN"
 	done
 	said end
+}
+
+@test "efi disk: neither the firmware's shell nor boot services bring a concealed device back" {
+	nothing_comes_back
+}
+
+# bats test_tags=slow
+@test "efi disk: the same with 5 GiB and VT-d" {
+	nothing_comes_back --mem 5G --iommu intel
+}
+
+# Veneer's own disk is on a controller that Veneer takes, and is not started again.
+# bats test_tags=slow
+@test "efi disk: an installed image starts the loader of the other disk by veneer.efi, from GRUB's menu" {
+	sed 's/veneer,boot = "kernel"/veneer,boot = "disk"; veneer,boot-disk = "NVME0"/' "$WRITABLE" >disk.dts
+	"$ROOT/installer/veneer-install" config disk.dts disk.dtb
+	fdtput -t x disk.dtb /chosen veneer,debug-exit-port f4
+	"$ROOT/installer/veneer-install" image own.img --config disk.dtb --menu-timeout 0 --veneer "$BUILD/veneer.elf"
+	boot_image boot.img bootdisk
+	cp --sparse=always boot.img before
+	guest_start --no-reboot --firmware uefi --image own.img --disk nvme:boot.img --nic e1000e
+	guest_end 0
+	boot_image_kept boot.img before NVME0
+	logged "guest: the firmware goes on"
 }
 
 # --- other loaders ---

@@ -76,7 +76,7 @@ sha() {
 }
 
 # boot_disk DISK: report the checksum of its first 16 MiB, and of the 4 MiB at veneer.data= (MiB), which the host has written;
-# then write 8 MiB behind the disk's file systems. Nothing else changes.
+# then, if the guest may, write 8 MiB behind the disk's file systems. Nothing else changes.
 boot_disk() {
 	local serial at data
 	serial=$(cat "/sys/block/$1/serial")
@@ -84,6 +84,7 @@ boot_disk() {
 	say "$1: $serial $(cat "/sys/block/$1/size") sectors," \
 		"first $(dd if="/dev/$1" bs=1M count=16 iflag=direct 2>/dev/null | sha)"
 	[ -z "$data" ] || say "data $serial $(dd if="/dev/$1" bs=1M skip="$data" count=4 iflag=direct 2>/dev/null | sha)"
+	[ "$(cat "/sys/block/$1/ro")" = 0 ] || { say "$serial is read-only"; return 0; }
 	at=$(($(cat "/sys/block/$1/size") / 2048 - 16))
 	pattern 9 "$1" | head -c 8388608 >/tmp/pattern
 	dd if=/tmp/pattern of="/dev/$1" bs=1M seek=$at conv=notrunc,fsync 2>/dev/null || fail "$1: write"
