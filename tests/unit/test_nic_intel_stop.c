@@ -390,4 +390,28 @@ TEST(lost_tail_writes_are_repeated)
 	CHECK_EQ(clock_holds, 0);
 }
 
+/* The link gets another speed while the chip is broken: its next start sets MAC and PHY up for that speed. */
+TEST(a_speed_that_came_while_the_chip_was_broken)
+{
+	struct nic_link l;
+	uint32_t gap;
+
+	make(DEV_I219);
+	c->speed = 1;
+	CHECK_EQ(probe(), 0);
+	rig_start();
+	gap = R(REG_TIPG);
+	up(DEV_I219);
+	CHECK(R(REG_TIPG) != gap);
+	c->reset_stuck = true;
+	nic_stop(nic);
+	CHECK(nic->broken);
+	c->speed = 1;
+	nic_link(nic, &l);
+	CHECK_EQ(l.mbps, 100);
+	c->reset_stuck = false;
+	CHECK_EQ(nic_start(nic), 0);
+	CHECK_EQ(R(REG_TIPG), gap);
+}
+
 TEST_MAIN

@@ -76,13 +76,25 @@ static void intel_allow_tso(struct nic *nic)
 	to_intel(nic)->tx.tso = (nic->caps & NIC_CAP_TX_TSO) && !nic->count.tx_hangs && nic->seen.up && nic->seen.mbps >= 1000;
 }
 
+/* Set the chip up for the link's speed, or, if it is broken, at the run after its next reset. */
+static void set_speed(struct intel_nic *n)
+{
+	struct nic *nic = &n->nic;
+	bool same = n->set_up.mbps == nic->seen.mbps && n->set_up.full_duplex == nic->seen.full_duplex;
+
+	if (!n->linked || !nic->seen.up || nic->broken || nic->shut || same)
+		return;
+	n->set_up = nic->seen;
+	n->linked(n);
+}
+
 static void intel_link_changed(struct nic *nic)
 {
 	struct intel_nic *n = to_intel(nic);
 
 	intel_allow_tso(nic);
-	if (n->linked && nic->seen.up && !nic->broken && !nic->shut)
-		n->linked(n);
+	n->set_up.mbps = 0;
+	set_speed(n);
 }
 
 static void intel_run(struct nic *nic, bool again)
@@ -102,6 +114,7 @@ static void intel_run(struct nic *nic, bool again)
 	intel_wr(n, REG_RCTL, intel_rctl(n) | RCTL_EN);
 	intel_flush(n);
 	intel_allow_tso(nic);
+	set_speed(n);
 	if (again)
 		intel_rx_kick(nic, 0);
 }

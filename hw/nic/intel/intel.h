@@ -166,6 +166,7 @@ struct intel_nic {
 	bool tail_said;
 	/* PCH: called when the link has come up, or has another speed; the gap for that speed, 0: there was no link yet. */
 	void (*linked)(struct intel_nic *n);
+	struct nic_link set_up;		/* the link for which linked() was called last; 0 Mb/s: none */
 	uint8_t gap;
 };
 
