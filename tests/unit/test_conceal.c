@@ -54,7 +54,10 @@ static struct nic the_nic;
 static struct disk disk[MANY], *disks[MANY];
 static void irq_enable(struct hw_dev *d, bool on) { irqs += on; }
 static void shutdown(struct hw_dev *d) { shut++; }
-static const struct hw_dev_ops ops = { .irq_enable = irq_enable, .shutdown = shutdown };
+static unsigned tick_found, credits;
+static unsigned found_by_tick(struct hw_dev *d, uint64_t now_us) { return tick_found; }
+void doorbell_credit(struct owner *owner, unsigned n) { credits += n; }
+static const struct hw_dev_ops ops = { .irq_enable = irq_enable, .tick = found_by_tick, .shutdown = shutdown };
 static struct hw_dev net_dev = { .ops = &ops, .pci = &pci[3], .name = "nic0", .nic = &the_nic };
 static struct hw_dev disk_dev = { .ops = &ops, .pci = &pci[10], .name = "ahci0", .disk = disks, .ndisk = DISKS };
 static struct disk one_disk, *one_disks = &one_disk;
@@ -156,7 +159,13 @@ int intx_attach(struct intx_source *src, uint16_t bdf, unsigned pin)
 }
 uint8_t intx_line_register(const struct intx_source *src) { return 11; }
 void intx_set(struct intx_source *src, enum intx_state state) { driven = state; }
-int clock_register(void (*tick)(void *, uint64_t), void *ctx) { return 0; }
+static struct owner_work *ticked[64];
+static unsigned nticked;
+int clock_register(void (*tick)(void *, uint64_t), void *ctx)
+{
+	ticked[nticked++ % ARRAY_SIZE(ticked)] = ctx;
+	return 0;
+}
 void disk_counters(struct disk *d) { }
 const struct bootdisk_ops bootdisk_ops;
 void bootdisk_add(struct disk *d, uint16_t bdf, bool writable, bool own) { booted[nbooted++] = d; }
@@ -599,6 +608,31 @@ TEST(one_mac_address_for_two_cards_is_refused)
 	CHECK_EQ(slot_of(r, (uint16_t[]) { NIC, NVME_FAILS, NVME_EMPTY }, 3), 0);
 	CHECK_EQ(slot_of(r, (uint16_t[]) { NIC, NIC_LEFT }, 2), -ERR_INVAL);
 	CHECK(host_log_has("lan: local-mac-address: expected a rule that matches one card, but it also matches 00:09.0"));
+}
+
+static unsigned credited(const struct hw_dev *dev, unsigned found)
+{
+	credits = 0;
+	tick_found = found;
+	for (unsigned i = 0; i < nticked; i++)
+		if (ticked[i]->ctx == dev) {
+			ticked[i]->run(ticked[i]->ctx, 1);
+			return credits;
+		}
+	CHECK(false);
+	return 0;
+}
+
+/* Each credit may cost the guest an NMI of its own: a card's tick that read no cause gets none. */
+TEST(what_a_tick_expects_of_the_doorbell)
+{
+	CHECK_EQ(credited(&net_dev, 0), 0);
+	CHECK_EQ(credited(&net_dev, 3), 3);
+	CHECK_EQ(credited(&disk_dev, 0), 1);
+	CHECK_EQ(credited(&disk_dev, 3), 3);
+	disk_dev.owner.polled = true;
+	CHECK_EQ(credited(&disk_dev, 3), 0);
+	disk_dev.owner.polled = false;
 }
 
 TEST_MAIN
