@@ -301,5 +301,5 @@ os.execv(sys.argv[1], sys.argv[1:])' "$T/p/scripts/run-tests" --jobs 2 tools >"$
 	assert_line "| ping | 100 (ping) | 2.2000 | 120 | 0 | 100 | 0 | 0 | 0 | 0 |"
 	assert_line "| ping | 100 | 75 % | 0 % | 0 % | 0 % | 25 % | 0 % |"
 	assert_output --partial "repeated: ping (native)"
-	assert_output --partial "By \`scripts/bench --rounds 3\`, 3 rounds"
+	assert_output --partial "By \`scripts/bench --rounds 3\`: 3 rounds"
 }
