@@ -114,7 +114,7 @@ check-all: | deps ## Run all tests
 check-slow: | deps ## Run only the tests that "make check-all" has and "make check" has not
 	@$(RUN_TESTS) --only-slow lint tools vm
 
-check-kvm: | deps ## Run the guests on KVM, which a Linux on an emulated machine has (an hour)
+check-kvm: | deps ## Run the guests on KVM, which a Linux on an emulated machine has (three hours)
 	@$(RUN_TESTS) --slow vm --filter '^kvm: '
 
 # The table is printed whatever the runs gave; the exit code is that of the runs.
