@@ -55,12 +55,10 @@ bool allow_code(void)
 
 	if (!attributes.copy || !table || !is_table(*table) || *table == attributes.copy)
 		return true;
-	if (!attributes_allow(*table, attributes.code, attributes.end, attributes.copy, attributes.room)) {
-		*table = attributes.copy;
-		return false;
-	}
+	bool known = attributes_allow(*table, attributes.code, attributes.end, attributes.copy, attributes.room);
+
 	*table = attributes.copy;
-	return true;
+	return known;
 }
 
 static void allow_code_loudly(void)
