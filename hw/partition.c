@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Read MBR and GPT to find a partition by number, label or UUID.  This file writes nothing and knows no file system. */
+#include <veneer/crc32.h>
 #include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/partition.h>
@@ -58,18 +59,6 @@ static uint64_t le(const uint8_t *p, unsigned bytes)
 	while (bytes--)
 		v = v << 8 | p[bytes];
 	return v;
-}
-
-/* CRC-32 as in UEFI and zip: reflected, polynomial EDB88320h. */
-static uint32_t crc32(uint32_t crc, const uint8_t *p, size_t n)
-{
-	crc = ~crc;
-	while (n--) {
-		crc ^= *p++;
-		for (unsigned bit = 0; bit < 8; bit++)
-			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320u : 0);
-	}
-	return ~crc;
 }
 
 static int fail(struct scan *s, int err, const char *why)

@@ -8,6 +8,7 @@ obj-y += hv/lib/panic.o
 obj-y += hv/lib/limit.o
 obj-y += hv/lib/time.o
 obj-y += hv/lib/sg.o
+obj-y += hv/lib/crc32.o
 obj-$(CONFIG_CONSOLE_SCREEN) += hv/lib/fbcon.o
 obj-$(CONFIG_CONSOLE_SCREEN) += hv/lib/font.o
 

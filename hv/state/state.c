@@ -3,6 +3,7 @@
  * The list of the parts that have state, and the format around their data (docs/state-format.md): sections, versions, checksum.
  * What a section's data mean is its part's.
  */
+#include <veneer/crc32.h>
 #include <veneer/err.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
@@ -58,28 +59,12 @@ void state_go_on(void)
 		p->ops->go_on(p->ctx);
 }
 
-/* --- the checksum: CRC-32 of IEEE 802.3, by half bytes --- */
-
-static uint32_t crc_add(uint32_t crc, const void *data, uint64_t n)
-{
-	static const uint32_t table[16] = {
-		0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
-		0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
-	};
-
-	for (const uint8_t *p = data; n; n--, p++) {
-		crc = table[(crc ^ *p) & 15] ^ crc >> 4;
-		crc = table[(crc ^ (*p >> 4)) & 15] ^ crc >> 4;
-	}
-	return crc;
-}
-
 static uint32_t state_crc(const struct state_header *h, uint64_t len)
 {
 	struct state_header head = *h;
 
 	head.crc = 0;
-	return ~crc_add(crc_add(~0u, &head, sizeof(head)), h + 1, len - sizeof(head));
+	return crc32(crc32(0, &head, sizeof(head)), h + 1, len - sizeof(head));
 }
 
 /* --- save --- */

@@ -27,6 +27,9 @@ size_t fuzz_bytes(void *to, size_t len);
 /* The rest of the input in a block of its own, whose end ASan guards; freed after the run.  *@size may be 0. */
 uint8_t *fuzz_rest(size_t *size);
 
+/* CRC-32 in another way than the product's. */
+uint32_t fuzz_crc32(const uint8_t *p, size_t n);
+
 /* From here on ASan, if it is linked, finds each access to these bytes; and no longer. */
 void fuzz_poison(void *at, size_t size);
 void fuzz_unpoison(void *at, size_t size);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hw/partition.c hv/lib/fmt.c tests/fuzz/lib/fuzz.c */
+/* sources: hw/partition.c hv/lib/fmt.c hv/lib/crc32.c tests/fuzz/lib/fuzz.c */
 /* quick: 3000 */
 /*
  * GPT and MBR.  A disk with a sound GPT of three partitions, or an empty disk, is patched as the input says; checksums are then
@@ -22,18 +22,6 @@ static int read_block(void *ctx, uint64_t lba, void *out)
 		return -ERR_IO;
 	memcpy(out, media + lba * bs, bs);
 	return 0;
-}
-
-static uint32_t crc(const uint8_t *p, size_t n)
-{
-	uint32_t c = ~0u;
-
-	while (n--) {
-		c ^= *p++;
-		for (int k = 0; k < 8; k++)
-			c = c & 1 ? 0xedb88320u ^ c >> 1 : c >> 1;
-	}
-	return ~c;
 }
 
 static void put(uint8_t *p, uint64_t v, unsigned n) { memcpy(p, &v, n); }
@@ -72,10 +60,10 @@ static void seal(unsigned at)
 	memcpy(&size, h + 84, 4);
 	memcpy(&len, h + 12, 4);
 	if (first < BLOCKS && (uint64_t)n * size <= (BLOCKS - first) * bs && n <= 128 && size <= 128)
-		put(h + 88, crc(media + first * bs, (size_t)n * size), 4);
+		put(h + 88, fuzz_crc32(media + first * bs, (size_t)n * size), 4);
 	put(h + 16, 0, 4);
 	if (len <= bs)
-		put(h + 16, crc(h, len), 4);
+		put(h + 16, fuzz_crc32(h, len), 4);
 }
 
 static void patch(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: virtio/blk/blk.c virtio/blk/request.c virtio/blk/state.c virtio/transport.c virtio/pci_config.c virtio/msix.c */
 /* sources: virtio/legacy.c virtio/modern.c virtio/queue.c virtio/state.c hv/lib/sg.c hw/disk.c hw/disk_cut.c */
-/* sources: hw/disk_start.c tests/unit/host/twin.c virtio/access.c hv/state/state.c tests/fuzz/lib/fuzz.c */
+/* sources: hw/disk_start.c tests/unit/host/twin.c virtio/access.c hv/state/state.c hv/lib/crc32.c tests/fuzz/lib/fuzz.c */
 /* quick: 3000 */
 /*
  * A saved state: a virtio-blk device that a random guest drives is saved; the bytes are patched as the input says, sealed with
@@ -57,19 +57,6 @@ static unsigned ctrl_poll(struct hw_dev *d)
 
 static const struct hw_dev_ops ctrl_ops = { .poll = ctrl_poll };
 
-/* The checksum in another way than the product's. */
-static uint32_t crc(const uint8_t *p, uint64_t n)
-{
-	uint32_t c = ~0u;
-
-	while (n--) {
-		c ^= *p++;
-		for (int k = 0; k < 8; k++)
-			c = c & 1 ? 0xedb88320u ^ c >> 1 : c >> 1;
-	}
-	return ~c;
-}
-
 static void patch(uint8_t *image, uint64_t size)
 {
 	uint64_t at = fuzz16() % size;
@@ -95,7 +82,7 @@ static void save_and_load(void)
 		patch(image, size);
 	if (how & 4) {
 		h->crc = 0;
-		h->crc = crc(image, size);
+		h->crc = fuzz_crc32(image, size);
 	}
 	if ((how & 24) == 24)
 		len = fuzz16() % (size + 1);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hw/partition.c hv/lib/fmt.c */
+/* sources: hw/partition.c hv/lib/fmt.c hv/lib/crc32.c */
 /* Reading of GPT and MBR.  The tables are made from the UEFI specification, independently of the code under test. */
 #include <string.h>
 #include <veneer/err.h>

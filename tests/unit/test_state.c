@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: hv/state/state.c */
+/* sources: hv/state/state.c hv/lib/crc32.c */
 /* The format of a saved state: sections, versions, checksum; what is damaged, foreign or missing is refused with a line. */
 #include <string.h>
 #include <veneer/err.h>

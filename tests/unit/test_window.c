@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: conceal/window.c hw/partition.c hv/lib/fmt.c */
+/* sources: conceal/window.c hw/partition.c hv/lib/fmt.c hv/lib/crc32.c */
 /*
  * The part of a disk that a rule gives to the guest.  Partition tables are tested in test_partition.c, requests in test_disk.c.
  */

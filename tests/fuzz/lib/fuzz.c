@@ -47,6 +47,18 @@ uint8_t *fuzz_rest(size_t *size)
 	return rest;
 }
 
+uint32_t fuzz_crc32(const uint8_t *p, size_t n)
+{
+	uint32_t c = ~0u;
+
+	while (n--) {
+		c ^= *p++;
+		for (int k = 0; k < 8; k++)
+			c = c & 1 ? 0xedb88320u ^ c >> 1 : c >> 1;
+	}
+	return ~c;
+}
+
 void fuzz_poison(void *at, size_t size)
 {
 	if (__asan_poison_memory_region)
