@@ -165,9 +165,7 @@ static bool wanted(const struct partition_want *w, const uint8_t *entry, uint32_
 
 static void look_at_entry(struct scan *s, const uint8_t *entry, uint32_t number)
 {
-	static const uint8_t unused[16];
-
-	if (memcmp(entry + ENTRY_TYPE, unused, sizeof(unused)))
+	if (!all_zero(entry + ENTRY_TYPE, 16))
 		see(s, number, wanted(s->want, entry, number), le(entry + ENTRY_FIRST, 8), le(entry + ENTRY_LAST, 8));
 }
 

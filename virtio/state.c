@@ -112,17 +112,6 @@ void virtio_save(const struct virtio_dev *dev, struct virtio_image *out)
 	memcpy(out->type, dev->type_state, dev->state->size);
 }
 
-static bool all_zero(const void *p, size_t n)
-{
-	const uint8_t *b = p;
-
-	while (n && !*b) {
-		b++;
-		n--;
-	}
-	return !n;
-}
-
 static const char *pci_bad(const struct virtio_dev *dev, const struct virtio_state *st)
 {
 	for (unsigned i = 0; i < sizeof(st->pci); i++)

@@ -139,20 +139,19 @@ static const struct state_part *part_of(const struct state_section *s)
 	return p;
 }
 
-/* NULL, or what is wrong with a section that ends within the @left bytes from @s on. */
-static const char *section_check(const struct state_section *s, uint64_t left)
+/* NULL, or what is wrong with a section that section_at() has found. */
+static const char *section_check(const struct state_section *s)
 {
 	const uint8_t *data = (const uint8_t *)(s + 1);
 	const struct state_part *p;
+	size_t name = strlen(s->name);
 
-	for (uint64_t i = strnlen(s->name, sizeof(s->name)); i < sizeof(s->name); i++)
-		if (s->name[i])
-			return "its name is not ended by zeros";
+	if (!all_zero(s->name + name, sizeof(s->name) - name))
+		return "its name is not ended by zeros";
 	if ((s->flags & ~STATE_NEEDED) || s->reserved)
 		return "unknown flags";
-	for (uint64_t i = s->length; i < left - sizeof(*s) && i % STATE_ALIGN; i++)
-		if (data[i])
-			return "bytes that are not in use";
+	if (!all_zero(data + s->length, section_size(s->length) - sizeof(*s) - s->length))
+		return "bytes that are not in use";
 	p = part_of(s);
 	if (!p)
 		return s->flags & STATE_NEEDED ? "this machine has no such device" : NULL;
@@ -197,7 +196,7 @@ static int sections_check(const struct state_header *h)
 
 	for (unsigned i = 0; i < h->sections; i++) {
 		const struct state_section *s = section_at(at, (uint64_t)(stop - at));
-		const char *why = s ? section_check(s, (uint64_t)(stop - at)) : NULL;
+		const char *why = s ? section_check(s) : NULL;
 
 		if (!s || why) {
 			log_err("state: refused: section %u%s%s: %s", i, s ? ", " : "", s ? s->name : "",

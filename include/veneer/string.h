@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The string functions of a freestanding build, with the C standard's meaning. */
+/* The string functions of a freestanding build, with the C standard's meaning, and all_zero(). */
 #ifndef VENEER_STRING_H
 #define VENEER_STRING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 void *memcpy(void *dst, const void *src, size_t n);
@@ -22,5 +23,17 @@ int strncmp(const char *a, const char *b, size_t n);
 #define memcpy(dst, src, n)	__builtin_memcpy(dst, src, n)
 #define memset(dst, c, n)	__builtin_memset(dst, c, n)
 #endif
+
+/* True if the @n bytes at @p are 0: for what a format says is not in use. */
+static inline bool all_zero(const void *p, size_t n)
+{
+	const unsigned char *b = p;
+
+	while (n && !*b) {
+		b++;
+		n--;
+	}
+	return !n;
+}
 
 #endif

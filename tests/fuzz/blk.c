@@ -8,7 +8,7 @@
 #include <veneer/err.h>
 #include <veneer/gmem.h>
 #include "virtio/blk/blk.h"
-#include "virtio_ops.h"
+#include "blk_reads.h"
 
 #define SLOTS	32u
 
@@ -49,6 +49,12 @@ static void finish(unsigned i, int result)
 
 	cmd[i] = cmd[--ncmd];
 	disk_cmd_done(&disk, c, result);
+}
+
+static void finish_all(void)
+{
+	while (ncmd)
+		finish(0, 0);
 }
 
 static uint8_t *any_data(void) { return ram + DATA + fuzz16() % 0xe000u; }
@@ -105,8 +111,7 @@ static void poll(void)
 	if (what & 2 && ncmd)
 		finish(fuzz8() % ncmd, what & 4 ? -ERR_IO : 0);
 	if (what & 8)
-		while (ncmd)
-			finish(0, 0);
+		finish_all();
 	if (what & 16)
 		request();
 	disk_run(&disk);
@@ -136,25 +141,8 @@ static void fuzz(void)
 	CHECK(d != NULL);
 	vb = container_of(d, struct vblk, dev);
 	guest_acts(1, poll);
-	/* Whatever it was, a new driver reads a block. */
 	mood = 0;
-	bring_up(false, VIRTIO_F_VERSION_1);
-	CHECK_EQ(modern_status(), 15);
-	struct vring_desc *t = (struct vring_desc *)(void *)RING(0);
-
-	memset(ram + DATA, 0, 16);
-	t[0] = (struct vring_desc){ (uintptr_t)ram + DATA, 16, VRING_DESC_NEXT, 1 };
-	t[1] = (struct vring_desc){ (uintptr_t)ram + DATA + 4096, disk.block_size, VRING_DESC_NEXT | VRING_DESC_WRITE, 2 };
-	t[2] = (struct vring_desc){ (uintptr_t)ram + DATA + 16, 1, VRING_DESC_WRITE, 0 };
-	ram[DATA + 16] = 0xff;
-	offer(0, 0);
-	modern_kick(0);
-	while (ncmd)
-		finish(0, 0);
-	disk_run(&disk);
-	CHECK_EQ(((struct vring_used *)(void *)(RING(0) + RING_USED))->idx, 1);
-	CHECK_EQ(ram[DATA + 16], 0);
-	CHECK_EQ(ram[DATA + 4096], 0x5a);
+	new_driver_reads(&disk, finish_all);
 }
 
 FUZZ(fuzz)

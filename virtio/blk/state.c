@@ -45,9 +45,8 @@ static const char *vblk_check(const struct virtio_dev *dev, const struct virtio_
 
 	if (st->write_through > 1 || st->cached > 1)
 		return "an impossible cache mode";
-	for (unsigned i = 0; i < sizeof(st->pad); i++)
-		if (st->pad[i])
-			return "bytes that are not in use";
+	if (!all_zero(st->pad, sizeof(st->pad)))
+		return "bytes that are not in use";
 	memcpy(cfg, dev->st.cfg, sizeof(cfg));
 	cfg[BLKCFG_WRITEBACK] = vb->disk->flush && vb->disk->write_cache && !st->write_through;
 	if (memcmp(cfg, in->dev.cfg, sizeof(cfg)))
