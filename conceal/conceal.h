@@ -51,7 +51,7 @@ int window_place(struct disk *disk, const struct config_rule *rule, bool own, bo
 
 /*
  * After window_place(), for a disk that Veneer starts from: true if the guest sees Veneer's partition on it, so that its boot
- * loader would be Veneer's.  A window beside that partition is a disk like others: the only disk of a PC.
+ * loader would be Veneer's.  The guest may start from a window that lies beside that partition: a PC with one disk needs that.
  */
 bool window_shows_own(struct disk *disk, const struct config_rule *rule);
 
