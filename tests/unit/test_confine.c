@@ -92,10 +92,20 @@ bool pci_space_held(unsigned n, uint64_t *base, uint64_t *size)
 	return unnamed && !n;
 }
 
-/* More pieces, of a page each, two of each 2 MiB. */
-#define PIECES	0x10000000ull
+/*
+ * More pieces, of a page each, two of each 2 MiB.  None from 40000000h to 80000000h: there lie the registers of the unit, a page
+ * of this program's (MAP_32BIT) at another place each time, which no device reaches either.
+ */
+#define PIECES_LOW	0x10000000ull
+#define LOW_BLOCKS	384u			/* up to 40000000h; the others follow from OWN_END on */
 static unsigned pieces;
-static uint64_t piece(unsigned n) { return PIECES + n / 2 * 0x200000ull + (n & 1 ? 0x100000 : 0x1000); }
+static uint64_t piece(unsigned n)
+{
+	unsigned block = n / 2;
+	uint64_t base = block < LOW_BLOCKS ? PIECES_LOW : OWN_END - LOW_BLOCKS * 0x200000ull;
+
+	return base + block * 0x200000ull + (n & 1 ? 0x100000 : 0x1000);
+}
 
 bool own_piece(unsigned n, uint64_t *base, uint64_t *size)
 {
