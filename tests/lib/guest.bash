@@ -270,6 +270,8 @@ guest_teardown() {
 	[ "${BATS_TEST_COMPLETED:-}" != 1 ] || return 0
 	if [ -e "$(serial)" ]; then
 		echo "--- serial"
+		grep -aE '^(FAIL|PANIC|WEDGED|ESCAPE)' "$(serial)" | head -n 20 | tr -d '\r\033'
+		echo "..."
 		tail -n 60 "$(serial)" | tr -d '\r\033'
 		echo "--- ${EMULATOR:-veneer-qemu}"
 		tail -n 20 "$BATS_TEST_TMPDIR/qemu.log"
