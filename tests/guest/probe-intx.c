@@ -756,6 +756,21 @@ static void try_shared(void)
 	check(false, true, "intx: there is a twin to share with");
 }
 
+/*
+ * Let firmware's timer end before the 8259s start: once from 1 in mode 0.  Else its last edge stays latched while it is masked,
+ * and nested() gets that one and its own.
+ */
+static void timer_end(void)
+{
+	struct deadline end = deadline_in_ms(10);
+
+	outb(0x43, 0x30);
+	outb(0x40, 0x01);
+	outb(0x40, 0x00);
+	while (!deadline_passed(end))
+		;
+}
+
 void probe(void)
 {
 	for (unsigned int i = 0; i < PIC_LINES; i++)
@@ -765,6 +780,7 @@ void probe(void)
 	for (unsigned int i = 0; i < PIC_LINES; i++)
 		late_line[i] = (struct line){ BY_PIC, i, irq_alloc(interrupted, &late_line[i]), 0 };
 	apic_init();
+	timer_end();
 	pic_start(pic_line[0].vector);
 	ich = pci_read32(ICH_BRIDGE, PCI_VENDOR) != 0xffffffff;
 	vio_scan();
