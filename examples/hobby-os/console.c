@@ -6,12 +6,15 @@
 #define COM_DATA	(COM1 + 0)
 #define COM_IER		(COM1 + 1)
 #define COM_FCR		(COM1 + 2)
+#define COM_IIR		(COM1 + 2)
 #define COM_LCR		(COM1 + 3)
 #define COM_MCR		(COM1 + 4)
 #define COM_LSR		(COM1 + 5)
 #define COM_SCRATCH	(COM1 + 7)
 #define LSR_DATA	0x01
 #define LSR_THR_EMPTY	0x20
+#define IIR_FIFOS	0xc0			/* a 16550A, whose FIFOs work */
+#define FIFO_SIZE	16
 
 #define KBD_DATA	0x60
 #define KBD_STATUS	0x64
@@ -21,10 +24,13 @@
 #define VGA_TEXT	((volatile uint16_t *)0xb8000)
 #define COLUMNS		80
 #define ROWS		25
+#define JUMP		8			/* lines by which a full screen scrolls */
 #define COLOUR		0x0700
 
 static bool have_serial, have_screen;
 static unsigned int row, column;
+static uint16_t shown[ROWS * COLUMNS];		/* what the screen shows: reads of video memory are slow */
+static unsigned int fifo, room;			/* characters that fit into the empty FIFO; that still fit */
 
 static void serial_init(void)
 {
@@ -39,14 +45,24 @@ static void serial_init(void)
 	outb(COM_LCR, 0x03);
 	outb(COM_FCR, 0x07);
 	outb(COM_MCR, 0x03);
+	fifo = (inb(COM_IIR) & IIR_FIFOS) == IIR_FIFOS ? FIFO_SIZE : 1;
 }
 
 static void serial_putc(char c)
 {
-	/* If the other end of the line does not listen, drop the character after about a second. */
-	for (unsigned int i = 0; !(inb(COM_LSR) & LSR_THR_EMPTY) && i < 1000000; i++)
+	/* THR_EMPTY says that the whole FIFO is empty.  If the other end does not listen, drop the character after about a second. */
+	for (unsigned int i = 0; !room && !(inb(COM_LSR) & LSR_THR_EMPTY) && i < 1000000; i++)
 		pause();
+	room = room ? room - 1 : fifo - 1;
 	outb(COM_DATA, c);
+}
+
+static void screen_set(unsigned int at, uint16_t cell)
+{
+	if (shown[at] == cell)
+		return;
+	shown[at] = cell;
+	VGA_TEXT[at] = cell;
 }
 
 static void screen_newline(void)
@@ -54,11 +70,9 @@ static void screen_newline(void)
 	column = 0;
 	if (++row < ROWS)
 		return;
-	row = ROWS - 1;
-	for (unsigned int i = 0; i < COLUMNS * (ROWS - 1); i++)
-		VGA_TEXT[i] = VGA_TEXT[i + COLUMNS];
-	for (unsigned int i = 0; i < COLUMNS; i++)
-		VGA_TEXT[COLUMNS * (ROWS - 1) + i] = COLOUR | ' ';
+	row = ROWS - JUMP;
+	for (unsigned int i = 0; i < COLUMNS * ROWS; i++)
+		screen_set(i, i < COLUMNS * row ? shown[i + COLUMNS * JUMP] : COLOUR | ' ');
 }
 
 static void screen_putc(char c)
@@ -68,7 +82,7 @@ static void screen_putc(char c)
 	} else if (c == '\b') {
 		column -= column > 0;
 	} else if (c != '\r') {
-		VGA_TEXT[row * COLUMNS + column] = COLOUR | (uint8_t)c;
+		screen_set(row * COLUMNS + column, COLOUR | (uint8_t)c);
 		if (++column == COLUMNS)
 			screen_newline();
 	}
@@ -79,7 +93,7 @@ void console_init(bool text_screen)
 	serial_init();
 	have_screen = text_screen;
 	for (unsigned int i = 0; have_screen && i < COLUMNS * ROWS; i++)
-		VGA_TEXT[i] = COLOUR | ' ';
+		VGA_TEXT[i] = shown[i] = COLOUR | ' ';
 }
 
 void console_putc(char c)

@@ -17,6 +17,8 @@ typedef volatile void *(*console_map_fn)(uint64_t phys, uint64_t size);
  */
 void console_early(const struct config *c);
 void console_init(const struct config *c, const struct boot_info *b, console_map_fn map);
+/* The guest may use the serial port from now on, and may have switched its FIFO off: write one character at a time. */
+void console_share(void);
 void console_write(const char *s, size_t len);
 
 /* True if a key (not the mouse's data) or a character on the serial port was waiting; it is consumed. */

@@ -84,6 +84,7 @@ void log_set_level(enum log_level level)
 void log_guest_runs(void)
 {
 	guest_runs = true;
+	console_share();
 }
 
 size_t log_read(size_t off, char *buf, size_t size)
