@@ -115,6 +115,15 @@ static void start_other_cpus(void)
 	}
 }
 
+/* A table was full: the guest could reach what is not in the table. */
+static void stop_if_limited(void)
+{
+	if (!limits_reached())
+		return;
+	composition()->shutdown();
+	stop("this machine has more than this build can hold (see above); leave devices to the guest");
+}
+
 static void start_guest(void)
 {
 	struct vcpu_regs regs;
@@ -144,6 +153,8 @@ static void start_guest(void)
 	config_end_start(&config);
 	if (IS_ENABLED(CONFIG_GHOST))
 		ghost_begin();
+	/* Once more: the tables of interrupt lines, traps, the clock's users and the ghost check have filled since. */
+	stop_if_limited();
 	exit_run_guest();
 }
 
@@ -320,10 +331,7 @@ void veneer_main(uint64_t magic, const void *info)
 		stop("a device cannot be hidden from the guest; leave it to the guest in the configuration (veneer,action)");
 	if (IS_ENABLED(CONFIG_IOMMU) && iommu_watched())
 		doorbell_also(iommu_faults, iommu_aim);
-	if (limits_reached()) {
-		composition()->shutdown();
-		stop("this machine has more than this build can hold (see above); leave devices to the guest");
-	}
+	stop_if_limited();
 	if (own_close(need_later(&boot, acpi.ncpus))) {
 		composition()->shutdown();
 		stop("too little memory for all devices; leave some to the guest in the configuration (veneer,action)");

@@ -41,7 +41,24 @@ static const struct pci_dev pci[] = {
 	{ .bdf = LEFT, .bar = { { .addr = 0x10000000, .size = PAGE_SIZE } } },
 	{ .bdf = HIDDEN, .bar = { { .addr = BAR, .size = 0x2000 }, { .addr = 0xc000, .size = 16, .io = true } } },
 };
-const struct pci_dev *pci_get(unsigned n) { return n < ARRAY_SIZE(pci) ? &pci[n] : NULL; }
+
+/* More hidden functions, with a BAR each, from 4 GiB on or from port D000h on. */
+static unsigned more;
+static bool more_ports;
+
+const struct pci_dev *pci_get(unsigned n)
+{
+	static struct pci_dev d;
+
+	if (n < ARRAY_SIZE(pci))
+		return &pci[n];
+	n -= ARRAY_SIZE(pci);
+	d = (struct pci_dev){ .bdf = (uint16_t)(PCI_BDF(1, 0, 0) + n) };
+	d.bar[0] = (struct pci_bar){ .addr = more_ports ? 0xd000 + n * 16 : 4 * GIB + n * PAGE_SIZE,
+				     .size = more_ports ? 16 : PAGE_SIZE, .io = more_ports };
+	return n < more ? &d : NULL;
+}
+
 uint64_t pci_ecam_page(uint16_t bdf) { return 0; }
 
 static uint16_t opened;
@@ -63,7 +80,7 @@ void own_image(uint64_t *base, uint64_t *size)
 static uint32_t lost_port;
 bool trap_port_exits(uint16_t port)
 {
-	CHECK((port >= 0xcf8 && port < 0xd00) || (port >= 0xc000 && port < 0xc010));
+	CHECK((port >= 0xcf8 && port < 0xd00) || (port >= 0xc000 && port < 0xc010) || (port >= 0xd000 && more_ports));
 	return port != lost_port;
 }
 
@@ -120,7 +137,8 @@ static void machine(bool is_amd)
 	amd = is_amd;
 	confined = true;
 	opened = 0;
-	lost_port = 0;
+	lost_port = more = 0;
+	more_ports = false;
 	memset(&info, 0, sizeof(info));
 	plant(&cpu, false);
 	plant(&by_left, amd);
@@ -228,6 +246,42 @@ TEST(at_the_start)
 	if (!__builtin_setjmp(jump))
 		ghost_begin();
 	CHECK(host_log_has("compared with 1 trees"));
+}
+
+static void begin_with(unsigned functions, bool with_ports)
+{
+	more = functions;
+	more_ports = with_ports;
+	said[0] = '\0';
+	if (!__builtin_setjmp(jump))
+		ghost_begin();
+	CHECK_EQ(strlen(said), 0);
+}
+
+/* The three ranges of machine(), and one for each function: what has no room is said, and what is in the table is checked. */
+TEST(the_table_of_ranges_is_full)
+{
+	machine(false);
+	begin_with(512 - 3, false);
+	CHECK(!host_log_has("limit: "));
+	CHECK(host_log_has("ghost: 512 ranges"));
+	begin_with(512 - 3 + 1, false);
+	CHECK(host_log_has("limit: more than 512 ranges that the ghost check knows"));
+	wrong(&cpu, 1, 4, 4 * GIB | 0x83, CPUS "0x100000000+0x40000000 is within reach");
+	wrong(&cpu, 2, OWN >> 21, OWN | 0x83, CPUS "0x600000+0x200000 is within reach");
+}
+
+/* The hidden function's ports and CF8h to CFFh, and one run for each further function. */
+TEST(the_table_of_ports_is_full)
+{
+	machine(false);
+	begin_with(64 - 2, true);
+	CHECK(!host_log_has("limit: "));
+	CHECK(host_log_has("and 64 runs of ports"));
+	begin_with(64 - 2 + 1, true);
+	CHECK(host_log_has("limit: more than 64 ports that the ghost check knows"));
+	lost_port = 0xd000;
+	CHECK(finds("the port 0xd000 does not exit"));
 }
 
 TEST_MAIN
