@@ -20,9 +20,15 @@
 #define MAX_LINES	32u
 #define MAX_DECODED	8u
 
+#define EA_SIZE		24u		/* header, bus numbers of a bridge, one entry */
+#define FPB_SIZE	0x24u
+#define HT_LINK_SIZE	0x1cu		/* of a slave's or host's link registers */
+#define HT_NO_LINK	GENMASK(15, 14)	/* in the command register: another type */
+
 #define EXT_CAP_SRIOV		0x10
 #define  SRIOV_CONTROL		0x08
 #define  SRIOV_VF_ENABLE	BIT(0)
+#define EXT_CAP_MULTICAST	0x12
 #define EXT_CAP_REBAR		0x15
 #define EXT_CAP_VF_REBAR	0x24
 
@@ -67,6 +73,12 @@ static const struct held {
 	{ AMD, ANY, 0x0c05, 0, HEADER_END, CONFIG_END },
 	{ ATI, ANY, 0x0c05, 0, HEADER_END, CONFIG_END },
 	{ HYGON, ANY, 0x0c05, 0, HEADER_END, CONFIG_END },
+	/* From the 300 series on: TCOBASE, in Intel's SMBus function. */
+	{ INTEL, ANY, 0x0c05, 0, 0x50, 0x57 },
+	/* MSAC of Intel's graphics: the size of its aperture, BAR 2. */
+	{ INTEL, ANY, 0x0300, 0, 0x62, 0x62 },
+	/* CardBus bridges: the ports of 16-bit cards. */
+	{ ANY, ANY, 0x0607, 0, 0x44, 0x47 },
 };
 
 static bool has_bar(const struct pci_dev *d)
@@ -87,7 +99,6 @@ static bool fits(const struct held *h, const struct pci_dev *d)
 	return !(h->flags & NO_BAR) || !has_bar(d);
 }
 
-
 static bool byte_is_held(const struct pci_dev *d, uint16_t off)
 {
 	if (pci_is_bridge(d) && off >= PCI_PRIMARY && off <= PCI_SUBORDINATE)
@@ -107,24 +118,42 @@ static void log_dropped(const struct pci_dev *d, uint16_t off, uint32_t v, const
 		log_warn("pci " PCI_FMT ": the guest's %#x to register %#x: %s: dropped", PCI_ARGS(d->bdf), v, off, why);
 }
 
-/* Capabilities that give a function other addresses: virtual functions, sizes of BARs, Enhanced Allocation. */
+/*
+ * Enhanced Allocation (PCI Express 4.0, 7.8.5); Flattening Portal Bridge, whose vectors are windows and bus numbers (7.8.10);
+ * the unit id of a HyperTransport device, which is its device number (HyperTransport 3.10, 7.5).
+ */
+static bool low_cap_is_held(const struct pci_dev *d, uint16_t off)
+{
+	uint16_t at;
+
+	switch (pci_cap_at(d, off, &at)) {
+	case PCI_CAP_EA:
+		return off < at + EA_SIZE;
+	case PCI_CAP_FPB:
+		return off < at + FPB_SIZE;
+	case PCI_CAP_HT:
+		return off < at + HT_LINK_SIZE && !(pci_read16(d, at + 2) & HT_NO_LINK);
+	default:
+		return false;
+	}
+}
+
+/* Capabilities that give a function other addresses: the ones above, virtual functions, sizes of BARs, multicast windows. */
 static bool cap_is_held(const struct pci_dev *d, uint16_t off, uint32_t v)
 {
 	uint16_t at, id;
 
 	if (off < HEADER_END)
 		return false;
-	if (off < 0x100) {
-		at = pci_find_cap(d, PCI_CAP_EA);
-		return at && off >= at && off < at + 4u + 20u;
-	}
+	if (off < 0x100)
+		return low_cap_is_held(d, off);
 	id = pci_ext_cap_at(d, off, &at);
 	if (id == EXT_CAP_SRIOV && ALIGN_DOWN(off - at, 4) == SRIOV_CONTROL) {
 		if (off == at + SRIOV_CONTROL && (v & SRIOV_VF_ENABLE))
 			log_dropped(d, off, v, "its virtual functions stay closed");
 		return true;
 	}
-	return id == EXT_CAP_REBAR || id == EXT_CAP_VF_REBAR;
+	return id == EXT_CAP_REBAR || id == EXT_CAP_VF_REBAR || id == EXT_CAP_MULTICAST;
 }
 
 /* --- what a function decodes --- */

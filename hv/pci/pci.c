@@ -106,11 +106,15 @@ void pci_write8(const struct pci_dev *d, uint16_t off, uint8_t v) { pci_cfg_writ
 void pci_write16(const struct pci_dev *d, uint16_t off, uint16_t v) { pci_cfg_write(d->bdf, off, 2, v); }
 void pci_write32(const struct pci_dev *d, uint16_t off, uint32_t v) { pci_cfg_write(d->bdf, off, 4, v); }
 
+/* Return where the first capability is, or 0. */
+static uint8_t first_cap(const struct pci_dev *dev)
+{
+	return pci_read16(dev, PCI_STATUS) & PCI_STATUS_CAPS ? pci_read8(dev, PCI_CAP_PTR) & 0xfc : 0;
+}
+
 uint8_t pci_find_cap(const struct pci_dev *dev, uint8_t id)
 {
-	if (!(pci_read16(dev, PCI_STATUS) & PCI_STATUS_CAPS))
-		return 0;
-	uint8_t at = pci_read8(dev, PCI_CAP_PTR) & 0xfc;
+	uint8_t at = first_cap(dev);
 
 	/* 48 capabilities fit at most: a loop ends. */
 	for (unsigned n = 0; at >= 0x40 && n < 48; n++) {
@@ -121,6 +125,24 @@ uint8_t pci_find_cap(const struct pci_dev *dev, uint8_t id)
 		at = (head >> 8) & 0xfc;
 	}
 	return 0;
+}
+
+uint8_t pci_cap_at(const struct pci_dev *dev, uint16_t off, uint16_t *start)
+{
+	uint8_t at = first_cap(dev), id = 0;
+
+	*start = 0;
+	/* The list may be in any order. */
+	for (unsigned n = 0; at >= 0x40 && n < 48; n++) {
+		uint16_t head = pci_read16(dev, at);
+
+		if (at <= off && at >= *start) {
+			*start = at;
+			id = (uint8_t)head;
+		}
+		at = (head >> 8) & 0xfc;
+	}
+	return id;
 }
 
 uint16_t pci_find_ext_cap(const struct pci_dev *dev, uint16_t id)

@@ -19,6 +19,9 @@ void pci_port_write(uint32_t address, uint16_t port, unsigned width, uint32_t v)
  */
 int pci_init(bool sizes);
 
+/* The last capability that begins at or before @off, and its offset; 0 if there is none. */
+uint8_t pci_cap_at(const struct pci_dev *dev, uint16_t off, uint16_t *start);
+
 /* The last extended capability that begins at or before @off, and its offset; 0 if there is none. */
 uint16_t pci_ext_cap_at(const struct pci_dev *dev, uint16_t off, uint16_t *start);
 

@@ -46,6 +46,7 @@
 
 #define PCI_CAP_PM		0x01
 #define PCI_CAP_MSI		0x05
+#define PCI_CAP_HT		0x08
 #define PCI_CAP_VENDOR		0x09
 #define PCI_CAP_SHPC		0x0c
 #define PCI_CAP_SSVID		0x0d
@@ -53,6 +54,7 @@
 #define PCI_CAP_MSIX		0x11
 #define PCI_CAP_SATA		0x12
 #define PCI_CAP_EA		0x14
+#define PCI_CAP_FPB		0x15
 
 struct pci_bar {
 	uint64_t addr;		/* 0 if unassigned */

@@ -48,6 +48,7 @@ uint16_t pci_read16(const struct pci_dev *d, uint16_t off) { return (uint16_t)pc
 uint32_t pci_read32(const struct pci_dev *d, uint16_t off) { return pci_cfg_read(d->bdf, off, 4); }
 uint16_t pci_ext_cap_at(const struct pci_dev *d, uint16_t off, uint16_t *at) { return 0; }
 uint8_t pci_find_cap(const struct pci_dev *d, uint8_t id) { return 0; }
+uint8_t pci_cap_at(const struct pci_dev *d, uint16_t off, uint16_t *at) { return 0; }
 
 static struct boot_info boot = { .range = { { 0x100000, 0x7ff00000, MEM_USABLE } }, .nranges = 1,
 				 .self_base = 0x7000000, .self_size = 0x400000 };

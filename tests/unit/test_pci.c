@@ -223,6 +223,7 @@ TEST(the_rom_is_sized)
 TEST(capabilities)
 {
 	start();
+	uint16_t start_of;
 	struct fn *f = add(PCI_BDF(0, 4, 0), 0x020000, 0);
 	put16(f, PCI_STATUS, PCI_STATUS_CAPS);
 	f->cfg[PCI_CAP_PTR] = 0x43;		/* the low bits are reserved */
@@ -231,8 +232,13 @@ TEST(capabilities)
 	put16(f, 0xe0, 0x0000 | PCI_CAP_EXP);
 	const struct pci_dev *d = scan(1);
 	CHECK(d->cap_pm == 0x40 && d->cap_msix == 0x50 && d->cap_exp == 0xe0 && !d->cap_msi);
+	CHECK_EQ(pci_cap_at(d, 0x3c, &start_of), 0);
+	CHECK_EQ(pci_cap_at(d, 0x40, &start_of), PCI_CAP_PM);
+	CHECK(pci_cap_at(d, 0xdc, &start_of) == PCI_CAP_MSIX && start_of == 0x50);
+	CHECK(pci_cap_at(d, 0xfc, &start_of) == PCI_CAP_EXP && start_of == 0xe0);
 	/* A loop, and a list that points into the header. */
 	put16(f, 0xe0, 0x4000 | PCI_CAP_EXP);
+	CHECK(pci_cap_at(d, 0xfc, &start_of) == PCI_CAP_EXP && start_of == 0xe0);
 	CHECK_EQ(pci_find_cap(d, PCI_CAP_MSI), 0);
 	put16(f, 0x40, 0x1000 | PCI_CAP_PM);
 	CHECK_EQ(pci_find_cap(d, PCI_CAP_MSIX), 0);

@@ -134,9 +134,10 @@ uint16_t pci_read16(const struct pci_dev *d, uint16_t off) { return (uint16_t)pc
 uint32_t pci_read32(const struct pci_dev *d, uint16_t off) { return pci_cfg_read(d->bdf, off, 4); }
 
 static uint16_t ext_cap, ext_at;
-static uint8_t ea_at;
+static uint8_t cap, cap_at;
 uint16_t pci_ext_cap_at(const struct pci_dev *d, uint16_t off, uint16_t *at) { *at = ext_at; return ext_cap; }
-uint8_t pci_find_cap(const struct pci_dev *d, uint8_t id) { return id == PCI_CAP_EA ? ea_at : 0; }
+uint8_t pci_find_cap(const struct pci_dev *d, uint8_t id) { return 0; }
+uint8_t pci_cap_at(const struct pci_dev *d, uint16_t off, uint16_t *at) { *at = cap_at; return cap; }
 
 /* The twin checks the contract: an access never crosses a dword. */
 static uint8_t twin[4096];
@@ -466,18 +467,24 @@ TEST(bases_of_the_chipset_are_held)
 	CHECK_EQ(real[LPC][0x6b], 0x0a);
 }
 
-/* The FCH's SMBus function has the southbridge's bases, whatever its vendor id is. */
-TEST(bases_of_the_fch_are_held)
+/*
+ * The FCH's SMBus function has the southbridge's bases, whatever its vendor id is; the size of Intel's graphics aperture; the
+ * ports of the TCO and of 16-bit cards.
+ */
+TEST(bases_in_functions_of_other_kinds_are_held)
 {
-	static const uint16_t vendors[] = { 0x1002, 0x1022, 0x1d94 };
+	static const struct { uint16_t vendor; uint32_t class; uint8_t off; } row[] = {
+		{ 0x1002, 0x0c0500, 0x90 }, { 0x1022, 0x0c0500, 0x90 }, { 0x1d94, 0x0c0500, 0x90 },
+		{ 0x8086, 0x030000, 0x62 }, { 0x8086, 0x0c0500, 0x50 }, { 0x8086, 0x0c0500, 0x54 }, { 0x104c, 0x060700, 0x44 },
+	};
 
-	for (unsigned i = 0; i < ARRAY_SIZE(vendors); i++) {
-		devices[2].vendor = vendors[i];
-		devices[2].class_code = 0x0c0500;
+	for (unsigned i = 0; i < ARRAY_SIZE(row); i++) {
+		devices[2].vendor = row[i].vendor;
+		devices[2].class_code = row[i].class;
 		start();
-		uint32_t v = get(OPEN, 0x90);
-		set(OPEN, 0x90, 4, 0xb01);
-		uint32_t now = get(OPEN, 0x90);
+		uint32_t v = get(OPEN, row[i].off);
+		set(OPEN, row[i].off, row[i].off & 2 ? 1 : 4, 0xb06);
+		uint32_t now = get(OPEN, row[i].off);
 		set(OPEN, 0x3c, 1, 0x0b);
 		devices[2].vendor = 0;
 		devices[2].class_code = 0x030000;
@@ -619,11 +626,33 @@ TEST(virtual_functions_stay_closed)
 	ext_cap = 0x15;
 	trap_write(t, off + 0x168, 4, 0x800);
 	CHECK_EQ(writes, before);
-	ext_cap = 0;
-	ea_at = 0x80;
-	set(OPEN, 0x88, 4, 0xfea00000);
+	/* Multicast: windows whose writes other ports get, too, at other addresses. */
+	ext_cap = 0x12;
+	trap_write(t, off + 0x168, 4, 0xfea00000);
 	CHECK_EQ(writes, before);
-	ea_at = 0;
+	ext_cap = 0;
+}
+
+/* Enhanced Allocation; a flattening portal's vectors of buses and memory; the first unit id of a HyperTransport device. */
+TEST(capabilities_that_move_addresses_are_held)
+{
+	static const struct { uint8_t cap; uint16_t type; uint8_t off; bool held; } row[] = {
+		{ 0x14, 0, 0x08, true }, { 0x14, 0, 0x18, false }, { 0x15, 0, 0x08, true }, { 0x15, 0, 0x20, true },
+		{ 0x15, 0, 0x24, false }, { 0x08, 0x0060, 0x00, true }, { 0x08, 0x2000, 0x00, true },
+		{ 0x08, 0x0060, 0x1c, false }, { 0x08, 0xa800, 0x00, false },	/* the last one: MSI mapping */
+		{ 0x05, 0, 0x04, false },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(row); i++) {
+		start();
+		cap = row[i].cap;
+		cap_at = 0x80;
+		put_raw(OPEN, 0x80, (uint32_t)row[i].type << 16 | 0x9000u | cap);
+		unsigned before = writes;
+		set(OPEN, (uint8_t)(0x80 + row[i].off), 4, 0xfea00000);
+		cap = 0;
+		CHECK_EQ(writes == before, row[i].held);
+	}
 }
 
 TEST(ecam_says_the_same)
