@@ -197,9 +197,9 @@ static void start_machine(void)
 		stop("no memory to close PCI's configuration space: the guest would get a function that must be hidden");
 	if (IS_ENABLED(CONFIG_INTX))
 		intx_init();
-	power_init();
 	if (fch_init())
 		stop("no memory to watch the southbridge: the guest could move the registers by which machines sleep");
+	power_init();
 	machine_on_stop(composition()->shutdown);
 	doorbell_init();
 }

@@ -45,6 +45,8 @@ struct gas {
 #define FADT_RESET_REG		116
 #define FADT_RESET_VALUE	128
 #define FADT_X_DSDT		140
+#define FADT_X_PM1A_CNT		172
+#define FADT_X_PM1B_CNT		184
 #define FADT_SLEEP_CONTROL	244
 
 #define MAX_TABLE	0x100000u
@@ -203,6 +205,20 @@ static void take_register(const struct sdt *t, unsigned off, uint16_t *port, uin
 		log_warn("acpi: the register at %#lx of address space %u is not watched", g.addr, g.space);
 }
 
+/* Systems differ in which of the two fields they use if the fields disagree (ACPI 6.4, 5.2.9: the 64-bit one): take both. */
+static void take_pm1(const struct sdt *t, unsigned off, uint16_t *port, unsigned n)
+{
+	uint16_t other = 0;
+
+	if (t->length < off + sizeof(struct gas))
+		return;
+	take_register(t, off, &other, &acpi.pm1_addr[n]);
+	if (!*port)
+		*port = other;
+	else if (other != *port)
+		acpi.pm1_also[n] = other;
+}
+
 static void parse_fadt(const struct sdt *t)
 {
 	uint64_t dsdt = 0;
@@ -213,6 +229,8 @@ static void parse_fadt(const struct sdt *t)
 	flags = (uint32_t)field(t, FADT_FLAGS, 4);
 	acpi.pm1a_cnt = (uint16_t)field(t, FADT_PM1A_CNT, 4);
 	acpi.pm1b_cnt = (uint16_t)field(t, FADT_PM1B_CNT, 4);
+	take_pm1(t, FADT_X_PM1A_CNT, &acpi.pm1a_cnt, 0);
+	take_pm1(t, FADT_X_PM1B_CNT, &acpi.pm1b_cnt, 1);
 	acpi.pm_timer = (uint16_t)field(t, FADT_PM_TMR, 4);
 	acpi.pm_timer_32bit = flags & FADT_TMR_VAL_EXT;
 	if ((flags & FADT_RESET_REG_SUP) && t->length > FADT_RESET_VALUE) {

@@ -22,6 +22,8 @@ struct acpi_info {
 	uint16_t pm_timer;			/* port, 0 when absent */
 	bool pm_timer_32bit;
 	uint16_t pm1a_cnt, pm1b_cnt;		/* ports, 0 when absent */
+	uint16_t pm1_also[2];			/* ports of the FADT's 64-bit fields for the two, if they are others */
+	uint32_t pm1_addr[2];			/* the same, if in memory */
 	bool has_s5;
 	uint8_t s5_typ_a, s5_typ_b;		/* SLP_TYP for soft off, from the DSDT */
 	uint16_t reset_port;			/* FADT reset register, if in I/O space; else 0 */

@@ -12,6 +12,7 @@
 
 #define PM1_SLP_TYP	GENMASK(12, 10)
 #define PM1_SLP_EN	BIT(13)
+#define PM1_PORTS	4u
 #define SLEEP_TYP	GENMASK(4, 2)	/* of the sleep control register (ACPI 6.4, 4.8.3.7) */
 #define SLEEP_EN	BIT(5)
 
@@ -29,21 +30,24 @@
 #define  CONTROL_RESET	BIT(0)
 #define  CONTROL_A20	BIT(1)
 
-static void watch_page(uint32_t addr);
+static void watch_pages(void);
+
+/* PM1 control by the FADT's fields of 32 and of 64 bits. */
+static uint16_t pm1_port(unsigned n)
+{
+	return n == 0 ? acpi.pm1a_cnt : n == 1 ? acpi.pm1b_cnt : acpi.pm1_also[n - 2];
+}
 
 void power_init(void)
 {
-	if (acpi.pm1a_cnt)
-		trap_intercept_ports(acpi.pm1a_cnt, 2);
-	if (acpi.pm1b_cnt)
-		trap_intercept_ports(acpi.pm1b_cnt, 2);
+	for (unsigned n = 0; n < PM1_PORTS; n++)
+		if (pm1_port(n))
+			trap_intercept_ports(pm1_port(n), 2);
 	if (acpi.reset_port && acpi.reset_port != RESET_CONTROL)
 		trap_intercept_ports(acpi.reset_port, 1);
 	if (acpi.sleep_port)
 		trap_intercept_ports(acpi.sleep_port, 1);
-	watch_page(acpi.reset_addr);
-	if (ALIGN_DOWN(acpi.sleep_addr, PAGE_SIZE) != ALIGN_DOWN(acpi.reset_addr, PAGE_SIZE))
-		watch_page(acpi.sleep_addr);
+	watch_pages();
 	trap_intercept_ports(KBC_DATA, 1);
 	trap_intercept_ports(KBC_COMMAND, 1);
 	trap_intercept_ports(CONTROL_A, 1);
@@ -93,7 +97,10 @@ void machine_reset(void)
 
 static bool is_pm1(uint16_t port)
 {
-	return (acpi.pm1a_cnt && (port & ~1u) == acpi.pm1a_cnt) || (acpi.pm1b_cnt && (port & ~1u) == acpi.pm1b_cnt);
+	for (unsigned n = 0; n < PM1_PORTS; n++)
+		if (pm1_port(n) && (port & ~1u) == pm1_port(n))
+			return true;
+	return false;
 }
 
 static bool sleep_allowed(uint32_t typ)
@@ -217,6 +224,10 @@ static void power_page_write(void *ctx, uint32_t off, unsigned width, uint64_t v
 	if (byte_of(at, width, value, acpi.sleep_addr, &byte) && (byte & SLEEP_EN) &&
 	    !sleep_allowed(FIELD_GET(SLEEP_TYP, byte)))
 		return;
+	for (unsigned n = 0; n < ARRAY_SIZE(acpi.pm1_addr); n++)
+		if (acpi.pm1_addr[n] && byte_of(at, width, value, acpi.pm1_addr[n] + 1, &byte) &&
+		    !power_pm1_allowed((uint32_t)byte << 8))
+			return;
 	if (byte_of(at, width, value, acpi.reset_addr, &byte) && byte == acpi.reset_value)
 		machine_stopping();
 	if (width == 1)
@@ -231,14 +242,30 @@ static void power_page_write(void *ctx, uint32_t off, unsigned width, uint64_t v
 
 static const struct trap_ops page_ops = { .read = power_page_read, .write = power_page_write };
 
-static void watch_page(uint32_t addr)
+/* The page of an FCH has a watch of its own (hv/pci/fch.c), which knows PM1 control. */
+static void watch_page(uint32_t page)
 {
-	uint32_t page = ALIGN_DOWN(addr, PAGE_SIZE);
-	struct trap *t;
+	uint32_t off;
 
-	if (!addr)
+	if (trap_find_mmio(page, &off))
 		return;
-	t = trap_new_mmio("acpi", PAGE_SIZE, &page_ops, (void *)(uintptr_t)page);
+	struct trap *t = trap_new_mmio("acpi", PAGE_SIZE, &page_ops, (void *)(uintptr_t)page);
+
 	if (!t || trap_place_system(t, page))
-		log_err("acpi: the register at %#x cannot be watched: a reset or sleep by it does not stop the devices", addr);
+		log_err("acpi: the registers at %#x cannot be watched: a reset or sleep by them does not stop the devices", page);
+}
+
+/* Each page once. */
+static void watch_pages(void)
+{
+	const uint32_t addr[] = { acpi.reset_addr, acpi.sleep_addr, acpi.pm1_addr[0], acpi.pm1_addr[1] };
+
+	for (unsigned i = 0, j; i < ARRAY_SIZE(addr); i++) {
+		uint32_t page = ALIGN_DOWN(addr[i], PAGE_SIZE);
+
+		for (j = 0; j < i && (!addr[j] || ALIGN_DOWN(addr[j], PAGE_SIZE) != page); j++)
+			;
+		if (addr[i] && j == i)
+			watch_page(page);
+	}
 }

@@ -5,7 +5,7 @@
 
 #include <veneer/types.h>
 
-/* Trap the ports that ACPI names. */
+/* Trap the ports that ACPI names, and its registers in memory, if nothing else traps their page (fch_init()). */
 void power_init(void);
 
 /* Handle the guest's write to a trapped port that no device has: true lets the write go to the hardware. */

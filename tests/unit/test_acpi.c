@@ -136,6 +136,29 @@ TEST(whole)
 	CHECK(acpi.has_s5 && acpi.s5_typ_a == 5 && acpi.s5_typ_b == 7);
 }
 
+/* PM1 control by the 64-bit fields: alone, another one, the same one, in memory. */
+TEST(pm1_by_the_fields_of_64_bits)
+{
+	static const struct { uint16_t old, space; uint32_t x; uint16_t port, also; uint32_t addr; } row[] = {
+		{ 0, 0x1001, 0x404, 0x404, 0, 0 }, { 0x1804, 0x1001, 0x404, 0x1804, 0x404, 0 },
+		{ 0x1804, 0x1001, 0x1804, 0x1804, 0, 0 }, { 0x1804, 0x1000, 0xfed80804, 0x1804, 0, 0xfed80804 },
+		{ 0, 0, 0, 0, 0, 0 },
+	};
+
+	build();
+	for (unsigned i = 0; i < ARRAY_SIZE(row); i++)
+		for (unsigned b = 0; b < 2; b++) {
+			put(FADT + 64 + 4 * b, row[i].old, 4);
+			put(FADT + 172 + 12 * b, row[i].space, 2);
+			put(FADT + 176 + 12 * b, row[i].x, 8);
+			seal(FADT);
+			init();
+			CHECK_EQ(b ? acpi.pm1b_cnt : acpi.pm1a_cnt, row[i].port);
+			CHECK_EQ(acpi.pm1_also[b], row[i].also);
+			CHECK_EQ(acpi.pm1_addr[b], row[i].addr);
+		}
+}
+
 TEST(soft_off_at_the_end_of_its_table)
 {
 	build();

@@ -22,6 +22,8 @@ struct trap *trap_new_mmio(const char *name, uint32_t size, const struct trap_op
 	return (struct trap *)&page_ops;
 }
 int trap_place_system(struct trap *t, uint64_t base) { return 0; }
+static uint64_t answered;
+struct trap *trap_find_mmio(uint64_t gpa, uint32_t *off) { return gpa == answered ? (struct trap *)&page_ops : NULL; }
 static void stop(void) { stops++; }
 void smp_stop_others(void) { ends++; }
 static uint64_t port_read(void *ctx, uint32_t off, unsigned width) { return 0xff; }
@@ -119,6 +121,39 @@ TEST(registers_in_memory)
 	acpi.sleep_port = 0x80;
 	CHECK(!power_port_write(0x80, 1, 3 << 2 | BIT(5)) && power_port_write(0x80, 1, 3 << 2));
 	CHECK(power_port_write(0x80, 1, 5 << 2 | BIT(5)) && ends == 4);
+}
+
+/* PM1 control where the FADT's 64-bit fields have it: by another port than the 32-bit field's, and in memory. */
+TEST(pm1_by_both_fields)
+{
+	uint64_t base = host_mmio_new(PAGE_SIZE, &mem_model, NULL);
+	const uint16_t port[] = { 0x404, 0x504, 0x604 };
+
+	acpi = (struct acpi_info){
+		.pm1a_cnt = port[0], .pm1_also = { port[1], port[2] }, .pm1_addr = { 0, (uint32_t)base + 0x44 },
+		.has_s5 = true, .s5_typ_a = 5, .s5_typ_b = 5,
+	};
+	traps = ends = 0;
+	power_init();
+	CHECK(traps == 3 + 3 && (uintptr_t)page == base);
+	for (unsigned i = 0; i < 3; i++) {
+		CHECK(!power_port_write(port[i], 2, BIT(13) | 3 << 10) && power_port_write(port[i], 2, 3 << 10));
+		CHECK(!power_port_write(port[i] + 1, 1, BIT(5) | 3 << 2));
+		CHECK_EQ(ends, i);
+		CHECK(power_port_write(port[i], 2, BIT(13) | 5 << 10));
+	}
+	memory[0x44] = memory[0x45] = 0;
+	page_ops->write(page, 0x44, 2, BIT(13) | 3 << 10);
+	page_ops->write(page, 0x45, 1, BIT(5) | 3 << 2);
+	CHECK(ends == 3 && !memory[0x45]);
+	page_ops->write(page, 0x45, 1, BIT(5) | 5 << 2);
+	CHECK(ends == 4 && memory[0x45] == (BIT(5) | 5 << 2));
+	/* A page that something else answers stays as it is. */
+	page = NULL;
+	answered = base;
+	power_init();
+	CHECK(!page);
+	answered = 0;
 }
 
 TEST_MAIN
