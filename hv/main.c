@@ -34,6 +34,7 @@
 #include "hv/mem/paging.h"
 #include "hv/mem/ram.h"
 #include "hv/pci/pci.h"
+#include "hv/dev/hpet.h"
 #include "hv/dev/power.h"
 #include "hv/iommu/ghost.h"
 #include "hv/iommu/iommu.h"
@@ -200,6 +201,8 @@ static void start_machine(void)
 	if (fch_init())
 		stop("no memory to watch the southbridge: the guest could move the registers by which machines sleep");
 	power_init();
+	if (hpet_init())
+		stop("no memory to watch the HPET: the guest could have it write to Veneer's memory");
 	machine_on_stop(composition()->shutdown);
 	doorbell_init();
 }

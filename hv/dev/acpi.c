@@ -34,6 +34,7 @@ struct gas {
 #define  MADT_ENABLED	BIT(0)
 
 /* FADT byte offsets (ACPI 6.4, 5.2.9) */
+#define HPET_BASE		40
 #define FADT_DSDT		40
 #define FADT_PM1A_CNT		64
 #define FADT_PM1B_CNT		68
@@ -248,6 +249,29 @@ static void parse_fadt(const struct sdt *t)
 		find_s5(d);
 }
 
+/* Firmware may have a table for each block of comparators. */
+static void add_hpet(const struct sdt *t)
+{
+	struct gas g;
+	uint32_t page;
+
+	if (t->length < HPET_BASE + sizeof(g))
+		return;
+	memcpy(&g, (const uint8_t *)t + HPET_BASE, sizeof(g));
+	page = ALIGN_DOWN((uint32_t)g.addr, PAGE_SIZE);
+	if (g.space != GAS_SPACE_MEMORY || g.addr >= 1ull << 32 || !page) {
+		log_warn("acpi: the HPET at %#lx of address space %u is not watched", g.addr, g.space);
+		return;
+	}
+	for (unsigned i = 0; i < acpi.nhpets; i++)
+		if (acpi.hpet[i] == page)
+			return;
+	if (acpi.nhpets == ACPI_MAX_HPETS)
+		limit_reached("HPETs", ACPI_MAX_HPETS);
+	else
+		acpi.hpet[acpi.nhpets++] = page;
+}
+
 /* Note the first table of its name. */
 static void take_table(const struct sdt *t, uint64_t *addr, uint32_t *len)
 {
@@ -271,6 +295,8 @@ static void parse_table(uint64_t addr)
 		parse_mcfg(t);
 	else if (!memcmp(t->signature, "FACP", 4))
 		parse_fadt(t);
+	else if (!memcmp(t->signature, "HPET", 4))
+		add_hpet(t);
 	else if (!memcmp(t->signature, "DMAR", 4))
 		take_table(t, &acpi.dmar, &acpi.dmar_len);
 	else if (!memcmp(t->signature, "IVRS", 4))

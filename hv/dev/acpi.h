@@ -9,6 +9,7 @@
 #define ACPI_MAX_IOAPICS	64u
 #define ACPI_MAX_ECAM		32u
 #define ACPI_MAX_TABLES		96u
+#define ACPI_MAX_HPETS		8u
 
 struct acpi_info {
 	unsigned ncpus;				/* enabled processors in the MADT; 1 without one */
@@ -35,6 +36,8 @@ struct acpi_info {
 	uint32_t dmar_len, ivrs_len;
 	uint64_t madt;
 	uint32_t madt_len;
+	unsigned nhpets;
+	uint32_t hpet[ACPI_MAX_HPETS];		/* pages with an HPET; each once */
 	unsigned ntables;			/* all tables that were found, root tables and DSDT too, as far as they fit */
 	struct { uint64_t addr; uint32_t len; } table[ACPI_MAX_TABLES];
 };

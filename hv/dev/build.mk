@@ -3,3 +3,4 @@ obj-y += hv/dev/acpi.o
 obj-y += hv/dev/clock.o
 obj-y += hv/dev/trap.o
 obj-y += hv/dev/power.o
+obj-y += hv/dev/hpet.o

@@ -106,6 +106,50 @@ static void debug_exception(void)
 	check(dr6 & 0xf, 1, "attack: DR6 says which");
 }
 
+/* --- the HPET, whose comparators can write a value to an address instead of an interrupt (FSB) --- */
+
+#define HPET		0xfed00000u
+#define HPET_CONFIG	0x010
+#define HPET_COUNTER	0x0f0
+#define COMPARATOR	0x100		/* the first one */
+#define AT		(COMPARATOR + 0x08)
+#define FSB_VALUE	(COMPARATOR + 0x10)
+#define FSB_ADDR	(COMPARATOR + 0x14)
+#define ENABLE_FSB	0x4004u
+
+static void hpet_set(uint32_t reg, uint32_t value) { write32((void *)(HPET + reg), value); }
+static uint32_t hpet_get(uint32_t reg) { return read32((void *)(HPET + reg)); }
+
+static void hpet(void)
+{
+	static volatile uint32_t target;
+	uint32_t config = hpet_get(HPET_CONFIG);
+
+	if (!check(hpet_get(0) != ONES, true, "attack: there is an HPET"))
+		return;
+	hpet_set(HPET_CONFIG, 0);
+	hpet_set(HPET_COUNTER, 0);
+	hpet_set(HPET_COUNTER + 4, 0);
+	hpet_set(FSB_VALUE, 0x0badc0de);
+	hpet_set(FSB_ADDR, (uint32_t)&target);
+	hpet_set(AT, 1000);
+	hpet_set(COMPARATOR, ENABLE_FSB);
+	hpet_set(HPET_CONFIG, 1);
+	/* 0.2 s at least, and no end if the counter stands still: the test's deadline is one. */
+	while (hpet_get(HPET_COUNTER) < 20000000)
+		__asm__ volatile("pause");
+	check(target, 0, "attack: the HPET writes nothing to memory");
+	hpet_set(COMPARATOR, 0);
+	hpet_set(FSB_VALUE, 0x4500);
+	hpet_set(FSB_ADDR, 0xfee00000);
+	check(hpet_get(FSB_VALUE) != 0x4500, true, "attack: the HPET sends no INIT");
+	hpet_set(FSB_VALUE, 0x4041);
+	hpet_set(COMPARATOR, ENABLE_FSB);
+	check(hpet_get(FSB_VALUE) == 0x4041 && hpet_get(FSB_ADDR) == 0xfee00000, true, "attack: its interrupts are the guest's");
+	hpet_set(COMPARATOR, 0);
+	hpet_set(HPET_CONFIG, config);
+}
+
 /* --- the end --- */
 
 static void end_by_cs(void)
@@ -162,4 +206,5 @@ void probe(void)
 	code_in_page_0();
 	a20();
 	debug_exception();
+	hpet();
 }

@@ -13,6 +13,7 @@
 #define MCFG	0x500u
 #define FADT	0x600u
 #define DSDT	0x800u
+#define HPETS	0x10000u
 #define FADT_LEN	244u
 
 static uint64_t ram;
@@ -157,6 +158,33 @@ TEST(pm1_by_the_fields_of_64_bits)
 			CHECK_EQ(acpi.pm1_also[b], row[i].also);
 			CHECK_EQ(acpi.pm1_addr[b], row[i].addr);
 		}
+}
+
+/* Each page with an HPET once, and no more than there is room for; those that are not in memory below 4 GiB have a line. */
+TEST(hpets)
+{
+	build();
+	for (unsigned i = 0; i < 14; i++) {
+		uint32_t t = HPETS + i * 64;
+
+		put(t + 40, i == 13 ? 1 : 0, 1);
+		put(t + 44, i == 12 ? 0x1fed00000ull : 0xfed00400ull + 0x1000 * (i ? i - 1 : 0), 8);
+		table(t, "HPET", 56);
+		seal(t);
+		put(XSDT + 60 + 8 * i, ram + t, 8);
+	}
+	table(XSDT, "XSDT", 60 + 8 * 8);
+	seal(XSDT);
+	init();
+	CHECK(acpi.nhpets == 7 && acpi.hpet[0] == 0xfed00000 && acpi.hpet[6] == 0xfed06000);
+	CHECK(!host_log_has("limit: "));
+	table(XSDT, "XSDT", 60 + 8 * 14);
+	seal(XSDT);
+	init();
+	CHECK_EQ(acpi.nhpets, ACPI_MAX_HPETS);
+	CHECK(host_log_has("limit: more than 8 HPETs"));
+	CHECK(host_log_has("acpi: the HPET at 0x1fed00000 of address space 0 is not watched"));
+	CHECK(host_log_has("of address space 1 is not watched"));
 }
 
 TEST(soft_off_at_the_end_of_its_table)

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The HPET's messages: see hpet.c. */
+#ifndef HV_HPET_H
+#define HV_HPET_H
+
+/*
+ * Make the places where an HPET is or can be read-only, so that Veneer sees the guest's writes; reads do not exit.  Call once,
+ * after acpi_init() and trap_new_mmio() can be used.  Start only.  0, or -ERR_NOMEM after a log line.
+ */
+int hpet_init(void);
+
+#endif
