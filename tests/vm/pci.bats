@@ -56,6 +56,22 @@ fill() {
 	grep -a 'pci 61:00.0: 1b36:0010 .* taken over by nvme' "$(serial)"
 }
 
+# As on machines with many sockets.  Each of QEMU's pxb-pcie is a function of class 0600, and has a root bus of its own; SeaBIOS
+# numbers the bus behind the root port after them.
+# bats test_tags=slow
+@test "93 host bridges before an NVMe: all are seen, no bus number moves, and the NVMe is hidden" {
+	local slot function hosts=() bus=32
+	for slot in 4 5 6 7 9 a b c d e f 11; do
+		for function in 0 1 2 3 4 5 6 7; do
+			[ $bus -lt $((32 + 93)) ] || break 2
+			hosts+=(-device "pxb-pcie,id=h$bus,bus_nr=$((bus++)),bus=pcie.0,addr=0x$slot.$function,multifunction=on")
+		done
+	done
+	probe "hidden=7d:00.0,00:03.0" --nic e1000e -- "${hosts[@]}" "${BEHIND[@]}"
+	grep -aE 'pci: (9[89]|10[0-9]) functions' "$(serial)"
+	grep -a 'virtio-blk at 7d:00.0 for nvme0' "$(serial)"
+}
+
 # A card and a pci-bridge are left, an NVMe behind a root port is concealed.  Firmware leaves a gap between the buses.
 bridges() {
 	sed 's|^\t\tsata {|\t\tcard { veneer,bdf = "0000:01:00.0"; veneer,action = "leave"; };\n\n&|' "$WRITABLE" >left.dts
