@@ -8,7 +8,8 @@
  *   WEDGED   after a reset a good request does not complete, there or on another device
  *   ESCAPE   Veneer's memory can be read, or memory beside the buffers has changed
  *
- * (The fifth, PANIC, is in the log.)  Options: seed=N, cases=N (200), ms=N: no new case after that time, case=N: only this one.
+ * (The fifth, PANIC, is in the log.)  Options: seed=N, cases=N (200), ms=N: no new case after that time, case=N: only this one,
+ * gone=BDF,...: devices that the test takes away meanwhile, so that they may fail; all others have to go on.
  */
 #include "smp.h"
 #include "vio.h"
@@ -483,20 +484,39 @@ static bool answers(struct vio *v)
 	return got == 0;
 }
 
+/* True if the device is in gone=. */
+static bool may_fail(const struct vio *v)
+{
+	const char *s = boot_option("gone");
+	pci_bdf b;
+
+	while (s && take_bdf(&s, &b)) {
+		if (b == v->bdf)
+			return true;
+		if (*s++ != ',')
+			break;
+	}
+	return false;
+}
+
+static const struct vio *blamed;
+
 /*
- * Return NULL, or the name of what does not work: first check the other devices without a reset, then this device after a
+ * Return NULL, or the name of what does not work, and set @blamed: first check the other devices without a reset, then this device after a
  * reset.
  */
 static const char *wedged(struct vio *v, enum vio_transport t)
 {
 	for (unsigned int i = 0; i < vio_count; i++) {
-		if (&vios[i] == v)
+		if (&vios[i] == v || may_fail(&vios[i]))
 			continue;
+		blamed = &vios[i];
 		if (vio_status(&vios[i]) & S_NEEDS_RESET)
 			return "another device needs a reset";
 		if (!answers(&vios[i]))
 			return "another device does not answer";
 	}
+	blamed = v;
 	if (!vio_reset(v))
 		return "its reset does not end";
 	if (!vio_start(v, t, 0))
@@ -517,8 +537,9 @@ static enum verdict judge(struct vio *v, enum vio_transport t, const struct plac
 	v->transport = t;
 	rejected |= !!(vio_status(v) & S_NEEDS_RESET);
 	why = wedged(v, t);
-	if (why)
+	if (why && (blamed != v || !may_fail(v)))
 		return WEDGED;
+	rejected |= !!why;
 	why = escaped();
 	return why ? ESCAPE : rejected ? REJECT : PASS;
 }
@@ -538,9 +559,10 @@ static void run_case(uint32_t seed, unsigned int n)
 	while ((class == NET && v->type != VIO_NET) || (class == BLK && v->type != VIO_BLK));
 	enum vio_transport t = below(&r, 2) && vio_has(v, VIO_LEGACY) ? VIO_LEGACY : VIO_MODERN;
 	struct places p = places_of(v);
-	enum verdict verdict = WEDGED;
+	enum verdict verdict = may_fail(v) ? REJECT : WEDGED;
 
 	why = "it does not start";
+	blamed = v;
 	if (start(v, t)) {
 		let_work(processors > 1 && below(&r, 2) ? v : NULL);
 		for (unsigned int i = 1 + below(&r, STEPS_MAX); i; i--)
@@ -550,8 +572,8 @@ static void run_case(uint32_t seed, unsigned int n)
 	}
 	count[class][verdict]++;
 	if (verdict >= WEDGED)
-		check(verdict, PASS, "random: seed=%u case=%u (%s, %s): %s: %s", seed, n, class_name[class], vio_name(v),
-		      verdict_name[verdict], why ? why : "");
+		check(verdict, PASS, "random: seed=%u case=%u (%s, %s): %s: %s: %s", seed, n, class_name[class], vio_name(v),
+		      verdict_name[verdict], why ? why : "", vio_name(blamed));
 }
 
 static void prepare(uint32_t seed)

@@ -246,3 +246,31 @@ random_guest() {
 	random_guest 2 "seed=$RANDOM cases=1000000 ms=300000" --timeout 900
 	random_guest 4 "seed=$RANDOM cases=1000000 ms=300000" --config "$WRITABLE" --timeout 900
 }
+
+# eject SLOT: remove the function at once, whatever the guest does with it (the eject register of the machine pc).
+eject() {
+	qmp hmp 'o /w 0xae10 0'
+	qmp hmp "o /w 0xae08 $((1 << $1))"
+}
+
+# A drive and a card are pulled, and another drive loses its medium, in the middle of it: the other card and disk go on.
+# bats test_tags=slow
+@test "probe-random: the same beside devices that are pulled" {
+	truncate -s 16M second
+	guest_start --kernel "$BUILD/guest/probe-random.elf" --smp 2 --machine pc --config "$WRITABLE" \
+		--cmdline "cpus=2 seed=13 cases=1000000 ms=60000 gone=00:04.0,00:08.0,00:09.0" \
+		--nic e1000 --nic e1000 --disk nvme:nvme --disk nvme:second --disk ahci:sata
+	guest_wait_for 'PASS random: .* starts' 120
+	sleep 5
+	eject 8
+	sleep 5
+	qmp hmp 'drive_del nvme1n1'
+	sleep 5
+	eject 4
+	guest_end
+	grep -aE "^probe-random: [1-9][0-9]* passed, 0 failed" "$(serial)"
+	tr -d '\r' <"$(serial)" | grep -qa 'nvme0: removed: nothing answers'
+	if grep -a panic "$(serial)"; then
+		return 1
+	fi
+}
