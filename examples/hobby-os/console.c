@@ -50,7 +50,7 @@ static void serial_init(void)
 
 static void serial_putc(char c)
 {
-	/* THR_EMPTY says that the whole FIFO is empty.  If the other end does not listen, drop the character after about a second. */
+	/* THR_EMPTY: the whole FIFO is empty.  If the other end does not listen, drop the character after about a second. */
 	for (unsigned int i = 0; !room && !(inb(COM_LSR) & LSR_THR_EMPTY) && i < 1000000; i++)
 		pause();
 	room = room ? room - 1 : fifo - 1;

@@ -2,8 +2,8 @@
 /*
  * Checks the messages of the HPET.  If a comparator's FSB interrupts are on, it writes a value of the guest's to an address of
  * the guest's (IA-PC HPET 1.0a, 2.3.8 and 2.3.9.2): into Veneer's memory, or as INIT to any processor, past most IOMMUs.  So
- * only interrupts pass that a guest may send: fixed and lowest-priority ones with vectors from 16 on, to FEExxxxxh.  All else of
- * the HPET is the guest's.
+ * only interrupts pass that a guest may send: fixed and lowest-priority ones with vectors from 16 on, to FEExxxxxh.  All else
+ * of the HPET is the guest's.
  */
 #include <veneer/err.h>
 #include <veneer/io.h>

@@ -252,7 +252,7 @@ static void watch_page(uint32_t page)
 	struct trap *t = trap_new_mmio("acpi", PAGE_SIZE, &page_ops, (void *)(uintptr_t)page);
 
 	if (!t || trap_place_system(t, page))
-		log_err("acpi: the registers at %#x cannot be watched: a reset or sleep by them does not stop the devices", page);
+		log_err("acpi: the page at %#x cannot be watched: a reset or sleep there does not stop the devices", page);
 }
 
 /* Each page once. */

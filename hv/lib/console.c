@@ -80,7 +80,7 @@ static bool has_uart(void)
 	return IS_ENABLED(CONFIG_CONSOLE_SERIAL) && uart;
 }
 
-/* THRE says that the whole FIFO is empty: one look serves so many characters.  Each look is two exits if a hypervisor is below. */
+/* THRE: the whole FIFO is empty, so one look serves so many characters.  Each look is two exits if a hypervisor is below. */
 static void uart_put(char c)
 {
 	if (!uart_room) {

@@ -502,8 +502,8 @@ static bool may_fail(const struct vio *v)
 static const struct vio *blamed;
 
 /*
- * Return NULL, or the name of what does not work, and set @blamed: first check the other devices without a reset, then this device after a
- * reset.
+ * Return NULL, or the name of what does not work, and set @blamed: first check the other devices without a reset, then this
+ * device after a reset.
  */
 static const char *wedged(struct vio *v, enum vio_transport t)
 {

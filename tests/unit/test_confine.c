@@ -93,8 +93,8 @@ bool pci_space_held(unsigned n, uint64_t *base, uint64_t *size)
 }
 
 /*
- * More pieces, of a page each, two of each 2 MiB.  None from 40000000h to 80000000h: there lie the registers of the unit, a page
- * of this program's (MAP_32BIT) at another place each time, which no device reaches either.
+ * More pieces, of a page each, two of each 2 MiB.  None from 40000000h to 80000000h: there lie the registers of the unit, a
+ * page of this program's (MAP_32BIT) at another place each time, which no device reaches either.
  */
 #define PIECES_LOW	0x10000000ull
 #define LOW_BLOCKS	384u			/* up to 40000000h; the others follow from OWN_END on */

@@ -64,7 +64,7 @@ fill() {
 	for slot in 4 5 6 7 9 a b c d e f 11; do
 		for function in 0 1 2 3 4 5 6 7; do
 			[ $bus -lt $((32 + 93)) ] || break 2
-			hosts+=(-device "pxb-pcie,id=h$bus,bus_nr=$((bus++)),bus=pcie.0,addr=0x$slot.$function,multifunction=on")
+			hosts+=(-device "pxb-pcie,bus_nr=$((bus++)),bus=pcie.0,addr=0x$slot.$function,multifunction=on")
 		done
 	done
 	probe "hidden=7d:00.0,00:03.0" --nic e1000e -- "${hosts[@]}" "${BEHIND[@]}"
