@@ -29,15 +29,17 @@ EFI_PARTS   := -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j .rel -j .re
 
 # It moves to virtual addresses, and nobody would adapt an address in it.
 EFI_RUNTIME_OBJS := $(BUILD)/efi/obj/efi/runtime.o $(BUILD)/efi/obj/efi/runtime_call.o
-$(BUILD)/efi/runtime.efi: $(EFI_RUNTIME_OBJS) efi/build.mk
+$(BUILD)/efi/runtime.bin: $(EFI_RUNTIME_OBJS) efi/build.mk
 	$(EFI_LINK) -o $(BUILD)/efi/runtime.so $(GNU_EFI)/crt0-efi-x86_64.o $(EFI_RUNTIME_OBJS) -L $(GNU_EFI) -lgnuefi
 	@! nm -u $(BUILD)/efi/runtime.so | grep . || { echo "$@: undefined symbols" >&2; exit 1; }
 	@! readelf -rW $(BUILD)/efi/runtime.so | grep R_X86_64 || { echo "$@: addresses in it" >&2; exit 1; }
-	$(OBJCOPY) $(EFI_PARTS) --target efi-rtdrv-x86_64 --subsystem 12 $(BUILD)/efi/runtime.so $@
+	@nm $(BUILD)/efi/runtime.so | awk '$$3 == "_start" || $$3 == "_text" { n += !at[$$1]++ } END { exit n != 1 }' || \
+		{ echo "$@: does not begin with its entry" >&2; exit 1; }
+	$(OBJCOPY) -O binary -j .text -j .data -j .dynamic -j .dynsym $(BUILD)/efi/runtime.so $@
 
 $(BUILD)/efi/obj/efi/runtime.o: EFI_CFLAGS += -fno-jump-tables -fno-tree-loop-distribute-patterns
 $(BUILD)/efi/obj/efi/runtime_image.o: EFI_CFLAGS += -Wa,-I$(BUILD)/efi
-$(BUILD)/efi/obj/efi/runtime_image.o: $(BUILD)/efi/runtime.efi
+$(BUILD)/efi/obj/efi/runtime_image.o: $(BUILD)/efi/runtime.bin
 
 $(BUILD)/veneer.efi: $(EFI_OBJS) efi/build.mk
 	$(EFI_LINK) -o $(BUILD)/efi/veneer.so $(GNU_EFI)/crt0-efi-x86_64.o $(EFI_OBJS) -L $(GNU_EFI) -lgnuefi

@@ -4,15 +4,15 @@
  * sections 8.2 and 8.5).  A reset lets Veneer flush the disks first, capsules are refused, and the guest's boot entries are a
  * copy, so that the machine goes on starting Veneer.  All else is the firmware's.
  *
- * An image of its own, of runtime type: the system may reuse the memory of an application.  Its code runs at a virtual address
- * after SetVirtualAddressMap(), and so may not hold an address that the linker put there: no table of pointers, no string by a
- * pointer (efi/build.mk checks that there is no relocation).
+ * A program of its own, in runtime memory: the system may reuse the memory of an application.  Its code runs at a virtual
+ * address after SetVirtualAddressMap(), and so may not hold an address that the linker put there: no table of pointers, no
+ * string by a pointer (efi/build.mk checks that there is no relocation).
  */
 #include <efi.h>
 #include <veneer/efi_guest.h>
 #include "efi/runtime.h"
 
-EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table);
+EFI_STATUS efi_main(EFI_HANDLE handle, EFI_SYSTEM_TABLE *table);
 
 /* The longest name that is told apart, with its end; Linux has the same limit. */
 #define NAME_ROOM	512u
@@ -352,20 +352,14 @@ static void stand_before(EFI_BOOT_SERVICES *bs, bool pass)
 	bs->CalculateCrc32(services, services->Hdr.HeaderSize, &services->Hdr.CRC32);
 }
 
-EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
+/* gnu-efi's start code calls this by the convention of System V. */
+EFI_STATUS efi_main(EFI_HANDLE handle, EFI_SYSTEM_TABLE *table)
 {
-	EFI_GUID guid = LOADED_IMAGE_PROTOCOL;
+	struct runtime_options *options = handle;
 	EFI_BOOT_SERVICES *bs = table->BootServices;
-	struct runtime_options *options;
-	EFI_LOADED_IMAGE *self;
+	EFI_STATUS status;
 	EFI_EVENT event;
-	EFI_STATUS status = bs->HandleProtocol(image, &guid, (void **)&self);
 
-	if (EFI_ERROR(status))
-		return status;
-	if (!self->LoadOptions || self->LoadOptionsSize != sizeof(*options))
-		return EFI_INVALID_PARAMETER;
-	options = self->LoadOptions;
 	services = table->RuntimeServices;
 	firmware.get = services->GetVariable;
 	firmware.set = services->SetVariable;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What veneer.efi tells its runtime part (efi/runtime.c), as that image's load options. */
+/* What veneer.efi tells its runtime part (efi/runtime.c). */
 #ifndef EFI_RUNTIME_H
 #define EFI_RUNTIME_H
 
+#include <efi.h>
 #include <veneer/types.h>
 
 #define RUNTIME_MAX_OPTIONS	512u
@@ -17,6 +18,9 @@ struct runtime_options {
 	uint64_t copies;
 	uint64_t code, code_end;	/* out: the pages of the code */
 };
+
+/* The entry of the part, as of an image: the options are in the handle's place. */
+typedef EFI_STATUS EFIAPI runtime_fn(struct runtime_options *options, EFI_SYSTEM_TABLE *table);
 
 /* efi/runtime_call.S: call Veneer. */
 int64_t runtime_call(uint64_t function, bool vmx);

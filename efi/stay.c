@@ -1,21 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* As Veneer's guest: loads and starts the part that stays in memory when boot services end (efi/runtime.c). */
+/* As Veneer's guest: starts the part that stays in memory when boot services end (efi/runtime.c). */
 #include <veneer/string.h>
 #include "efi/guest.h"
 #include "efi/parts.h"
 #include "efi/runtime.h"
 
 extern const uint8_t runtime_image[], runtime_image_end[];
-
-/* A path of its own: some firmware loads no image without one. */
-static struct {
-	struct { EFI_DEVICE_PATH head; EFI_GUID guid; } __attribute__((packed)) vendor;
-	EFI_DEVICE_PATH end;
-} __attribute__((packed)) runtime_path = {
-	{ { HARDWARE_DEVICE_PATH, HW_VENDOR_DP, { 20, 0 } },
-	  { 0x0e3d7a52, 0x41f8, 0x4b0c, { 0x9f, 0x6d, 0x56, 0x65, 0x6e, 0x65, 0x65, 0x72 } } },
-	{ END_DEVICE_PATH_TYPE, END_ENTIRE_DEVICE_PATH_SUBTYPE, { 4, 0 } },
-};
 
 /*
  * The memory attributes table must say that the runtime part's code is code; without such a table the system takes all of the
@@ -117,25 +107,32 @@ static void say_no_copies(EFI_STATUS status)
 	say_status(status);
 }
 
+/*
+ * The part is no image to the firmware: with Secure Boot LoadImage() would demand a signature of its own, and one by a machine
+ * owner's key (MOK) is none to the firmware.  The signature of this program covers the part.  It has no relocations, and its
+ * entry is its beginning.
+ */
+static EFI_STATUS place_runtime(EFI_PHYSICAL_ADDRESS *at)
+{
+	size_t size = (size_t)(runtime_image_end - runtime_image);
+	EFI_STATUS status = bs->AllocatePages(AllocateAnyPages, EfiRuntimeServicesCode, EFI_SIZE_TO_PAGES(size), at);
+
+	if (!EFI_ERROR(status))
+		memcpy((void *)(uintptr_t)*at, runtime_image, size);
+	return status;
+}
+
 bool start_runtime(void)
 {
-	static EFI_GUID loaded_guid = LOADED_IMAGE_PROTOCOL;
 	static struct runtime_options options;
-	EFI_LOADED_IMAGE *loaded;
-	EFI_HANDLE image = NULL;
+	EFI_PHYSICAL_ADDRESS at;
 	EFI_STATUS status;
 
 	options.vmx = efi_call_vmx;
 	options.pass = efi_call(EFI_CALL_POLICY, 0, 0, 0, 0) == 1;
-	status = bs->LoadImage(FALSE, this_image, (EFI_DEVICE_PATH *)&runtime_path, (void *)runtime_image,
-			       (UINTN)(runtime_image_end - runtime_image), &image);
+	status = place_runtime(&at);
 	if (!EFI_ERROR(status))
-		status = bs->HandleProtocol(image, &loaded_guid, (void **)&loaded);
-	if (!EFI_ERROR(status)) {
-		loaded->LoadOptions = &options;
-		loaded->LoadOptionsSize = sizeof(options);
-		status = bs->StartImage(image, NULL, NULL);
-	}
+		status = ((runtime_fn *)(uintptr_t)at)(&options, systab);
 	if (!EFI_ERROR(status))
 		status = begin_allowing(&options);
 	if (EFI_ERROR(status)) {

@@ -18,7 +18,6 @@ static unsigned start_fails_at, start_header = sizeof(EFI_RUNTIME_SERVICES);
 static EFI_RUNTIME_SERVICES rt;
 static EFI_BOOT_SERVICES boot;
 static EFI_SYSTEM_TABLE table;
-static EFI_LOADED_IMAGE loaded;
 static struct runtime_options options;
 static void (EFIAPI *moved)(EFI_EVENT event, void *arg);
 
@@ -146,12 +145,6 @@ static EFI_STATUS EFIAPI fw_convert(UINTN how, void **p)
 	return EFI_SUCCESS;
 }
 
-static EFI_STATUS EFIAPI bs_protocol(EFI_HANDLE h, EFI_GUID *guid, void **out)
-{
-	*out = &loaded;
-	return EFI_SUCCESS;
-}
-
 static EFI_STATUS EFIAPI bs_event(UINT32 type, EFI_TPL tpl, EFI_EVENT_NOTIFY f, void *arg, EFI_EVENT *out)
 {
 	CHECK(type == EVT_SIGNAL_VIRTUAL_ADDRESS_CHANGE && tpl == TPL_NOTIFY);
@@ -185,14 +178,13 @@ static EFI_STATUS start(bool pass)
 	rt = (EFI_RUNTIME_SERVICES){ .Hdr.HeaderSize = start_header, .GetVariable = fw_get, .SetVariable = fw_set,
 				     .GetNextVariableName = fw_next, .ResetSystem = fw_reset, .ConvertPointer = fw_convert,
 				     .UpdateCapsule = fw_capsule, .QueryVariableInfo = fw_query };
-	boot = (EFI_BOOT_SERVICES){ .HandleProtocol = bs_protocol, .CreateEvent = bs_event, .AllocatePool = bs_alloc,
+	boot = (EFI_BOOT_SERVICES){ .CreateEvent = bs_event, .AllocatePool = bs_alloc,
 				    .FreePool = bs_free, .CalculateCrc32 = bs_crc };
 	table = (EFI_SYSTEM_TABLE){ .RuntimeServices = &rt, .BootServices = &boot };
 	options = (struct runtime_options){ .pass = pass, .vmx = start_vmx };
-	loaded = (EFI_LOADED_IMAGE){ .LoadOptions = &options, .LoadOptionsSize = sizeof(options) };
 	set_fails_at = start_fails_at;
 	writes = converted = resets = calls = 0;
-	return efi_main(NULL, &table);
+	return efi_main(&options, &table);
 }
 
 /* A machine with entries of its own, and others' variables between them. */
@@ -526,15 +518,6 @@ TEST(the_firmwares_addresses_move)
 	CHECK((uintptr_t)firmware.get == (uintptr_t)fw_get + MOVED && (uintptr_t)firmware.set == (uintptr_t)fw_set + MOVED);
 	CHECK((uintptr_t)firmware.next == (uintptr_t)fw_next + MOVED && (uintptr_t)services == (uintptr_t)&rt + MOVED);
 	CHECK((uintptr_t)firmware.reset == (uintptr_t)fw_reset + MOVED);
-}
-
-TEST(without_its_options_it_does_not_start)
-{
-	setup(false);
-	rt.ResetSystem = fw_reset;
-	loaded.LoadOptionsSize--;
-	CHECK_EQ(efi_main(NULL, &table), EFI_INVALID_PARAMETER);
-	CHECK(rt.ResetSystem == fw_reset);
 }
 
 TEST_MAIN

@@ -10,18 +10,18 @@
 #define DATA	0x8000000000004000ull		/* runtime, not executable */
 #define CODE	0x8000000000020000ull		/* runtime, read-only */
 
-const uint8_t runtime_image[16] = { 0 }, runtime_image_end[1] = { 0 };
-EFI_HANDLE this_image;
+/* Empty: the part is a function below. */
+const uint8_t runtime_image[1] = { 0 };
+extern const uint8_t runtime_image_end[1] __attribute__((alias("runtime_image")));
 EFI_SYSTEM_TABLE *systab;
 EFI_BOOT_SERVICES *bs;
 bool efi_call_vmx;
 static EFI_BOOT_SERVICES services;
 static EFI_SYSTEM_TABLE system_table;
-static EFI_LOADED_IMAGE loaded;
 static EFI_CONFIGURATION_TABLE tables[2];
 static void (EFIAPI *signalled)(EFI_EVENT event, void *arg);
 static unsigned allocations;
-static EFI_STATUS alloc_status, start_status, event_status, copies_status;
+static EFI_STATUS alloc_status, pages_status, start_status, event_status, copies_status;
 static void *pool;
 
 struct entry { uint32_t type, zero; uint64_t phys, virt, pages, attributes; };
@@ -36,27 +36,20 @@ void say_status(EFI_STATUS status)
 
 int64_t efi_call(uint64_t function, uint64_t rbx, uint64_t rcx, uint64_t rdx, uint64_t rsi) { return 0; }
 
-static EFI_STATUS EFIAPI load_image(BOOLEAN policy, EFI_HANDLE parent, EFI_DEVICE_PATH *path, void *buf, UINTN size,
-				    EFI_HANDLE *image)
+static EFI_STATUS EFIAPI start_part(struct runtime_options *o, EFI_SYSTEM_TABLE *table)
 {
-	*image = (EFI_HANDLE)7;
-	return EFI_SUCCESS;
-}
-
-static EFI_STATUS EFIAPI protocol(EFI_HANDLE h, EFI_GUID *guid, void **out)
-{
-	*out = &loaded;
-	return EFI_SUCCESS;
-}
-
-static EFI_STATUS EFIAPI start_image(EFI_HANDLE image, UINTN *size, CHAR16 **data)
-{
-	struct runtime_options *o = loaded.LoadOptions;
-
+	CHECK(table == &system_table);
 	o->code = 0x12000;
 	o->code_end = 0x13000;
 	o->copies = copies_status;
 	return start_status;
+}
+
+static EFI_STATUS EFIAPI alloc_pages(EFI_ALLOCATE_TYPE how, EFI_MEMORY_TYPE type, UINTN pages, EFI_PHYSICAL_ADDRESS *at)
+{
+	CHECK(how == AllocateAnyPages && type == EfiRuntimeServicesCode);
+	*at = (uintptr_t)start_part;
+	return pages_status;
 }
 
 static EFI_STATUS EFIAPI alloc(EFI_MEMORY_TYPE type, UINTN size, void **out)
@@ -89,8 +82,8 @@ static struct table *make(struct table *t, unsigned more)
 
 static void setup(void *table)
 {
-	services = (EFI_BOOT_SERVICES){ .Hdr.HeaderSize = sizeof(services), .LoadImage = load_image, .StartImage = start_image,
-					.HandleProtocol = protocol, .AllocatePool = alloc, .CreateEventEx = event_ex };
+	services = (EFI_BOOT_SERVICES){ .Hdr.HeaderSize = sizeof(services), .AllocatePages = alloc_pages, .AllocatePool = alloc,
+					.CreateEventEx = event_ex };
 	bs = &services;
 	memset(tables, 0x55, sizeof(tables));
 	system_table = (EFI_SYSTEM_TABLE){ .NumberOfTableEntries = 1, .ConfigurationTable = tables };
@@ -102,7 +95,7 @@ static void setup(void *table)
 	memset(&attributes, 0, sizeof(attributes));
 	signalled = NULL;
 	allocations = 0;
-	alloc_status = start_status = event_status = copies_status = EFI_SUCCESS;
+	alloc_status = pages_status = start_status = event_status = copies_status = EFI_SUCCESS;
 	*said = 0;
 }
 
@@ -228,6 +221,10 @@ TEST(what_fails_is_said)
 	start_status = EFI_SECURITY_VIOLATION;
 	CHECK(!start_runtime());
 	CHECK(strstr(said, "cannot be started: status 26"));
+	setup(make(&firmwares[0], 0));
+	pages_status = EFI_OUT_OF_RESOURCES;
+	CHECK(!start_runtime());
+	CHECK(strstr(said, "cannot be started: status 9"));
 	setup(make(&firmwares[0], 0));
 	alloc_status = EFI_OUT_OF_RESOURCES;
 	CHECK(!start_runtime());
