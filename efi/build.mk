@@ -2,9 +2,9 @@
 # veneer.efi, the loader that UEFI firmware starts: a program of its own, with gnu-efi's headers and start code.  It holds a
 # second one, its runtime part.
 GNU_EFI	    := /usr/lib
-EFI_SOURCES := efi/conf.c efi/cpus.c efi/image.c efi/info.c efi/files.c efi/veneer.c \
+EFI_SOURCES := efi/archive.c efi/conf.c efi/cpus.c efi/image.c efi/info.c efi/files.c efi/veneer.c \
 	       efi/jump.S efi/launch.S efi/devices.c efi/disks.c efi/loader.c efi/segment.c \
-	       efi/state.c efi/attributes.c efi/stay.c efi/runtime_image.S hv/lib/string.c
+	       efi/state.c efi/attributes.c efi/stay.c efi/runtime_image.S efi/sbat.S hv/lib/string.c
 EFI_OBJS    := $(addprefix $(BUILD)/efi/obj/,$(addsuffix .o,$(basename $(EFI_SOURCES))))
 EFI_CFLAGS  := -std=gnu11 -g -Os -ffreestanding -fpic -fvisibility=hidden -m64 -march=x86-64 -mno-red-zone -mgeneral-regs-only \
 	       -fshort-wchar -fno-strict-aliasing -fno-asynchronous-unwind-tables -fno-stack-protector -fcf-protection=none \
@@ -25,7 +25,7 @@ $(BUILD)/efi/obj/%.o: %.S $(BUILD)/flags
 
 EFI_LINK    = $(LD) -nostdlib -znocombreloc -shared -Bsymbolic -T $(GNU_EFI)/elf_x86_64_efi.lds --no-warn-rwx-segments \
 	      -z noexecstack --build-id=none
-EFI_PARTS   := -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j .rel -j .rela -j '.rel.*' -j '.rela.*' -j .reloc
+EFI_PARTS   := -j .text -j .sbat -j .sdata -j .data -j .dynamic -j .dynsym -j .rel -j .rela -j '.rel.*' -j '.rela.*' -j .reloc
 
 # It moves to virtual addresses, and nobody would adapt an address in it.
 EFI_RUNTIME_OBJS := $(BUILD)/efi/obj/efi/runtime.o $(BUILD)/efi/obj/efi/runtime_call.o

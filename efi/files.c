@@ -7,6 +7,10 @@
 
 #define MAX_PATH	512u
 
+/* The files that were signed together with this program, or NULL. */
+static const uint8_t *archive;
+static uint32_t archive_length;
+
 static EFI_GUID loaded_from_guid = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID;
 static EFI_GUID file_info_guid = EFI_FILE_INFO_ID;
 static EFI_FILE *root;
@@ -207,19 +211,75 @@ static bool read_open_file(EFI_FILE *file, const char *name, uint64_t max, struc
 	return EFI_ERROR(status) ? failed(name, "cannot be read", status) : true;
 }
 
-bool read_file(const char *name, uint64_t max, struct file *f)
+/* Close the file after use. */
+static EFI_STATUS open_file(const char *name, EFI_FILE **file)
 {
 	static const uint16_t top[] = { 0 };
 	uint16_t path[MAX_PATH];
+
+	if (!conf_path(*name == '/' || *name == '\\' ? top : own_dir, name, path, ARRAY_SIZE(path)))
+		return EFI_BAD_BUFFER_SIZE;
+	return root->Open(root, file, path, EFI_FILE_MODE_READ, 0);
+}
+
+bool use_signed_files(const EFI_LOADED_IMAGE *self)
+{
+	archive = archive_section(self->ImageBase, self->ImageSize, &archive_length);
+	return archive;
+}
+
+/* False after a message if there is a file @name that is not the same as @f. */
+static bool same_beside(const char *name, const struct file *f)
+{
+	EFI_FILE *file;
+	uint64_t size, done = 0;
+	bool same;
+
+	if (!root || EFI_ERROR(open_file(name, &file)))
+		return true;
+	same = !EFI_ERROR(size_of(file, &size)) && size == f->size;
+	while (same && done < size) {
+		static uint8_t piece[16384];
+		UINTN n = MIN(size - done, sizeof(piece));
+
+		same = !EFI_ERROR(file->Read(file, &n, piece)) && n && !memcmp(piece, f->data + done, n);
+		done += n;
+	}
+	file->Close(file);
+	if (!same)
+		say("veneer.efi: ", name, ": was changed since it was signed; only what was signed can be started: sign it "
+		    "again with veneer-install\n", NULL);
+	return same;
+}
+
+static bool read_signed_file(const char *name, uint64_t max, struct file *f)
+{
+	const uint8_t *data = archive_find(archive, archive_length, name, &f->size);
+
+	if (!data || f->size > max) {
+		say("veneer.efi: ", name, data ? ": too large\n" : ": was not signed together with this program\n", NULL);
+		return false;
+	}
+	f->data = take_memory(EfiLoaderData, f->size + 1, name);
+	if (!f->data)
+		return false;
+	memcpy(f->data, data, f->size);
+	return same_beside(name, f);
+}
+
+bool read_file(const char *name, uint64_t max, struct file *f)
+{
 	EFI_STATUS status;
 	EFI_FILE *file;
 	bool ok;
 
-	if (!conf_path(*name == '/' || *name == '\\' ? top : own_dir, name, path, ARRAY_SIZE(path))) {
+	if (archive)
+		return read_signed_file(name, max, f);
+	status = open_file(name, &file);
+	if (status == EFI_BAD_BUFFER_SIZE) {
 		say("veneer.efi: ", name, ": its path is longer than 511 characters\n", NULL);
 		return false;
 	}
-	status = root->Open(root, &file, path, EFI_FILE_MODE_READ, 0);
 	if (EFI_ERROR(status))
 		return failed(name, "cannot be opened", status);
 	ok = read_open_file(file, name, max, f);

@@ -34,6 +34,12 @@ struct file {
 	uint64_t size;
 };
 
+/*
+ * From now on read_file() reads what was signed together with this program, if there is any: true then.  A file of the same
+ * name in the directory has to be the same, so that nobody changes it and waits for an effect.
+ */
+bool use_signed_files(const EFI_LOADED_IMAGE *self);
+
 /* Read a whole file of at most @max bytes.  False after a message. */
 bool read_file(const char *name, uint64_t max, struct file *f);
 

@@ -106,6 +106,15 @@ uint32_t attributes_room(uint32_t size);
  */
 bool attributes_allow(const uint8_t *table, uint64_t code, uint64_t end, uint8_t *to, uint32_t room);
 
+/*
+ * archive.c: the section ".veneer" of the PE image [@image, @image + @size), as it lies in memory; NULL if there is none, or
+ * the headers are damaged.  Its contents are files: a line "SIZE NAME" in decimal and then SIZE bytes, each.
+ */
+const uint8_t *archive_section(const uint8_t *image, uint64_t size, uint32_t *length);
+
+/* The bytes of the file @name, or NULL; *@size is the number of bytes. */
+const uint8_t *archive_find(const uint8_t *archive, uint32_t length, const char *name, uint64_t *size);
+
 /* segment.c: what the processor has of the segment @selector, by the GDT of @limit + 1 bytes; segment_task(): of TR. */
 void segment_task(struct efi_launch_seg *s, uint16_t selector, const void *gdt, uint16_t limit);
 void segment_state(struct efi_launch_seg *s, uint16_t selector, const void *gdt, uint16_t limit);

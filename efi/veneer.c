@@ -42,7 +42,10 @@ typedef void jump_fn(uint64_t entry, uint64_t info, uint64_t page);
 
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table);
 
-/* The files are no PE, so the firmware has not checked them: Secure Boot would only seem to hold. */
+/*
+ * The files beside this program are no PE, so the firmware has not checked them: Secure Boot would only seem to hold.  What was
+ * signed with this program is checked, and the words of a boot entry can only keep Veneer from starting disks, or at all.
+ */
 static bool secure_boot(void)
 {
 	static EFI_GUID global = EFI_GLOBAL_VARIABLE;
@@ -52,8 +55,8 @@ static bool secure_boot(void)
 
 	if (EFI_ERROR(systab->RuntimeServices->GetVariable(name, &global, NULL, &size, &on)) || on != 1)
 		return false;
-	say("veneer.efi: Secure Boot is on, and this program checks no signature of ", VENEER_FILE,
-	    ": switch Secure Boot off\n", NULL);
+	say("veneer.efi: Secure Boot is on, and no configuration was signed with this program: switch Secure Boot off, or "
+	    "sign both (veneer-install --sign)\n", NULL);
 	return true;
 }
 
@@ -317,11 +320,12 @@ static EFI_STATUS launch_firmware(void)
 
 static EFI_STATUS start(const EFI_LOADED_IMAGE *self)
 {
+	bool is_signed = use_signed_files(self);
 	EFI_STATUS status;
 
-	if (secure_boot())
+	if (!is_signed && secure_boot())
 		return EFI_SECURITY_VIOLATION;
-	if (!open_own_directory(self) || !read_conf(self))
+	if ((!open_own_directory(self) && !is_signed) || !read_conf(self))
 		return EFI_LOAD_ERROR;
 	if (b.conf.disk && !can_stay(self, b.words, sizeof(b.words)))
 		return EFI_UNSUPPORTED;

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources: efi/conf.c */
-/* The file system that veneer.efi was loaded from, on firmware that connects as few drivers as it can. */
+/* sources: efi/archive.c efi/conf.c */
+/*
+ * The file system that veneer.efi was loaded from, on firmware that connects as few drivers as it can; the files that were
+ * signed with it.
+ */
+#include <stdlib.h>
 #include <string.h>
 #include "host/host.h"
 #include "efi/files.c"
@@ -101,6 +105,148 @@ TEST(there_is_no_file_system)
 	CHECK(!open_with(0));
 	CHECK(connects == 1 && opens == 2 && strstr(printed, "(device error)"));
 	open_status = EFI_SUCCESS;
+}
+
+/* --- signed files --- */
+
+/* As the image lies in memory: headers, a section of code, ".veneer". */
+static struct {
+	uint8_t dos[0x40];
+	uint8_t pe[24], optional[16];
+	uint8_t section[2][40];
+	uint8_t files[64];
+} __attribute__((packed)) image;
+
+static EFI_FILE beside;
+static const char *beside_text;		/* of the file of the same name in the directory; NULL: there is none */
+static unsigned closed;
+static uint8_t *pages;
+
+static EFI_STATUS EFIAPI open_beside(EFI_FILE *dir, EFI_FILE **out, CHAR16 *name, UINT64 mode, UINT64 attributes)
+{
+	*out = &beside;
+	return beside_text ? EFI_SUCCESS : EFI_NOT_FOUND;
+}
+
+static EFI_STATUS EFIAPI info_beside(EFI_FILE *f, EFI_GUID *type, UINTN *size, void *out)
+{
+	((EFI_FILE_INFO *)out)->FileSize = strlen(beside_text);
+	return EFI_SUCCESS;
+}
+
+static EFI_STATUS EFIAPI read_beside(EFI_FILE *f, UINTN *size, void *out)
+{
+	memcpy(out, beside_text, *size);
+	return EFI_SUCCESS;
+}
+
+static EFI_STATUS EFIAPI close_beside(EFI_FILE *f)
+{
+	closed++;
+	return EFI_SUCCESS;
+}
+
+static EFI_STATUS EFIAPI take_pages(EFI_ALLOCATE_TYPE how, EFI_MEMORY_TYPE type, UINTN n, EFI_PHYSICAL_ADDRESS *at)
+{
+	free(pages);
+	*at = (uintptr_t)(pages = malloc(n * 4096));
+	return EFI_SUCCESS;
+}
+
+static void set32(uint8_t *p, uint32_t v) { memcpy(p, &v, sizeof(v)); }
+
+static bool use(const char *files, uint32_t size)
+{
+	EFI_LOADED_IMAGE self = { .ImageBase = &image, .ImageSize = sizeof(image) };
+
+	CHECK(open_with(0));
+	memset(&image, 0, sizeof(image));
+	set32(image.dos + 0x3c, offsetof(typeof(image), pe));
+	memcpy(image.pe, "PE\0", 4);
+	image.pe[6] = 2;
+	image.pe[20] = sizeof(image.optional);
+	memcpy(image.section[0], ".text", 5);
+	memcpy(image.section[1], ".veneer", 7);
+	set32(image.section[1] + 8, size);
+	set32(image.section[1] + 12, offsetof(typeof(image), files));
+	memcpy(image.files, files, strlen(files));
+	directory.Open = open_beside;
+	beside = (EFI_FILE){ .GetInfo = info_beside, .Read = read_beside, .Close = close_beside };
+	beside_text = NULL;
+	closed = 0;
+	services.AllocatePages = take_pages;
+	return use_signed_files(&self);
+}
+
+static bool reads(const char *name, const char *text)
+{
+	struct file f;
+
+	return read_file(name, 64, &f) && f.size == strlen(text) && !memcmp(f.data, text, f.size);
+}
+
+#define TWO	"3 a\nabc0 empty\n5 b c\nhello"
+
+TEST(signed_files_are_read)
+{
+	CHECK(use(TWO, sizeof(TWO) - 1));
+	CHECK(reads("a", "abc") && reads("b c", "hello") && reads("empty", ""));
+	CHECK(!*printed && !closed);
+	/* No other file is. */
+	beside_text = "x";
+	CHECK(!reads("b", ""));
+	CHECK(strstr(printed, "veneer.efi: b: was not signed together with this program"));
+	archive = NULL;
+}
+
+TEST(a_changed_file_beside_is_refused)
+{
+	CHECK(use(TWO, sizeof(TWO) - 1));
+	beside_text = "abc";
+	CHECK(reads("a", "abc"));
+	CHECK(closed == 1 && !*printed);
+	beside_text = "abd";
+	CHECK(!reads("a", "abc"));
+	CHECK(strstr(printed, "veneer.efi: a: was changed since it was signed"));
+	*printed = 0;
+	beside_text = "abcd";
+	CHECK(!reads("a", "abc"));
+	CHECK(closed == 3 && *printed);
+	archive = NULL;
+}
+
+TEST(no_signed_files)
+{
+	CHECK(use(TWO, sizeof(TWO) - 1));
+	CHECK(!archive_section((uint8_t *)&image, 0x3f, &archive_length));
+	for (size_t size = 0x40; size < offsetof(typeof(image), files) + sizeof(TWO) - 1; size++)
+		CHECK(!archive_section((uint8_t *)&image, size, &archive_length));
+	CHECK(archive_section((uint8_t *)&image, offsetof(typeof(image), files) + sizeof(TWO) - 1, &archive_length));
+	image.section[1][1] = 'w';
+	CHECK(!archive_section((uint8_t *)&image, sizeof(image), &archive_length));
+	image.pe[0] = 'N';
+	CHECK(!archive_section((uint8_t *)&image, sizeof(image), &archive_length));
+	CHECK(!use(TWO, ~0u));
+	archive = NULL;
+}
+
+TEST(damaged_files)
+{
+	static const char *const bad[] = { "", "3 a", "3 a\nab", "99999999999999999999 a\n", "x a\n", "3a\nabc", " a\n",
+					   "-1 a\n", "3 b\nabc\n3 a\nabc", "4294967295 a\nabc" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		uint64_t size;
+		size_t n = strlen(bad[i]);
+		uint8_t *copy = malloc(n + !n);
+
+		/* Exactly as long: a read behind the end is seen. */
+		memcpy(copy, bad[i], n);
+		CHECK(!archive_find(copy, (uint32_t)n, "a", &size));
+		free(copy);
+	}
+	free(pages);
+	pages = NULL;
 }
 
 TEST_MAIN
