@@ -238,6 +238,33 @@ TEST(veneer_reads_what_it_is_told)
 		      boot.range[i].type == want[i].type);
 }
 
+/* @n entries of which none can be merged with the next: boot services' memory and runtime memory in turn. */
+static int parse_entries(unsigned n)
+{
+	static uint8_t map[1400 * STRIDE], large[1400 * (STRIDE + 24) + 256];
+
+	for (unsigned i = 0; i < n; i++)
+		put_desc(map, i, i % 2 ? 6 : i % 4 ? 3 : EFI_CONVENTIONAL, 0x100000 + i * 0x1000ull, 1);
+	info_begin(&o, large, info_memory_size(n * STRIDE, STRIDE) + 16);
+	info_memory(&o, map, n * STRIDE, STRIDE, 1);
+	CHECK(info_end(&o));
+	return boot_info_parse(&boot, large);
+}
+
+TEST(memory_maps_of_many_entries)
+{
+	static const unsigned good[] = { 126, 300, 1000, BOOT_MAX_RANGES };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(good); i++) {
+		CHECK_EQ(parse_entries(good[i]), 0);
+		CHECK(boot.nranges == good[i] && boot.efi_map_size == good[i] * STRIDE);
+		CHECK(boot.range[299 % good[i]].base == 0x100000 + 299 % good[i] * 0x1000ull);
+	}
+	/* Full: refused, not cut off. */
+	CHECK(parse_entries(BOOT_MAX_RANGES + 1));
+	CHECK(parse_entries(BOOT_MAX_EFI_MAP / STRIDE));
+}
+
 /* With any size of the buffer: too little room is an error at the end, and nothing is written beyond it. */
 TEST(information_without_room)
 {
