@@ -203,6 +203,8 @@ static void start_machine(void)
 	power_init();
 	if (hpet_init())
 		stop("no memory to watch the HPET: the guest could have it write to Veneer's memory");
+	if (fwcfg_init())
+		stop("no memory to watch fw_cfg: the guest could have it write to Veneer's memory");
 	machine_on_stop(composition()->shutdown);
 	doorbell_init();
 }

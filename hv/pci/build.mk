@@ -5,3 +5,4 @@ obj-y += hv/pci/vpci.o
 obj-y += hv/pci/guard.o
 obj-y += hv/pci/vbridge.o
 obj-y += hv/pci/fch.o
+obj-y += hv/pci/fwcfg.o

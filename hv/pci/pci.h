@@ -66,6 +66,12 @@ int vpci_init(void);
  */
 int fch_init(void);
 
+/*
+ * Watch the ports by which QEMU's configuration device accesses memory, if this machine has one.  Call after gmem_init().  0,
+ * -ERR_NOMEM or -ERR_BUSY: the guest must not start.
+ */
+int fwcfg_init(void);
+
 /* The guest's accesses to the ports.  Called by the exit handlers. */
 uint32_t vpci_port_read(uint16_t port, unsigned width);
 void vpci_port_write(uint16_t port, unsigned width, uint32_t v);

@@ -151,6 +151,37 @@ static void hpet(void)
 	hpet_set(HPET_CONFIG, config);
 }
 
+/* --- QEMU's fw_cfg, which accesses the memory that two ports name --- */
+
+#define FW_CFG_READ	0x0au		/* select item 0, and read it to memory */
+#define FW_CFG_ERROR	1u
+
+static uint32_t fw_cfg_to(uint32_t at)
+{
+	static volatile struct { uint32_t control, length; uint64_t address; } d;
+
+	d.control = __builtin_bswap32(FW_CFG_READ);
+	d.length = __builtin_bswap32(4);
+	d.address = __builtin_bswap64(at);
+	outl(0x514, 0);
+	outl(0x518, __builtin_bswap32((uint32_t)&d));
+	return __builtin_bswap32(d.control);
+}
+
+static void fw_cfg(void)
+{
+	static volatile uint32_t target;
+
+	if (inl(0x514) != 0x554d4551)
+		return;
+	check(fw_cfg_to((uint32_t)&target), 0, "attack: fw_cfg reads an item to the guest's memory");
+	check(target, 0x554d4551, "attack: it is the signature");
+	check(fw_cfg_to(veneer.start), FW_CFG_ERROR, "attack: fw_cfg writes not to Veneer's memory");
+	check(fw_cfg_to(veneer.end - 4), FW_CFG_ERROR, "attack: nor to its end");
+	check(fw_cfg_to(veneer.start - 2), FW_CFG_ERROR, "attack: nor half");
+	check(fw_cfg_to(HPET), FW_CFG_ERROR, "attack: nor to registers");
+}
+
 /* --- the end --- */
 
 static void end_by_cs(void)
@@ -208,4 +239,5 @@ void probe(void)
 	a20();
 	debug_exception();
 	hpet();
+	fw_cfg();
 }
