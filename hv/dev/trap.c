@@ -34,6 +34,7 @@ struct lock trap_serial;
 
 /* Held to change the tables below.  A look-up takes no lock and reads each field once. */
 static struct lock lock;
+static struct cpu *holder;	/* shared: by trap_hold(); it has the lock */
 static struct { uint16_t base; unsigned n; } fixed[MAX_FIXED];
 static unsigned nfixed;
 static struct trap traps[MAX_TRAPS];
@@ -59,6 +60,38 @@ struct trap *trap_new_mmio(const char *name, uint32_t size, const struct trap_op
 struct trap *trap_new_pio(const char *name, uint32_t size, const struct trap_ops *ops, void *ctx)
 {
 	return new_trap(name, size, ops, ctx, true);
+}
+
+static bool held_here(void)
+{
+	return IS_ENABLED(CONFIG_STATE) && __atomic_load_n(&holder, __ATOMIC_RELAXED) == this_cpu();
+}
+
+static void change_begin(void)
+{
+	if (!held_here())
+		lock_acquire(&lock);
+}
+
+static void change_end(void)
+{
+	if (!held_here())
+		lock_release(&lock);
+}
+
+/* Take what place() may wait for before the pause, in this order; the next trap_let_go() also flushes the port bitmap. */
+void trap_hold(void)
+{
+	lock_acquire(&lock);
+	nested_hold();
+	__atomic_store_n(&holder, this_cpu(), __ATOMIC_RELAXED);
+}
+
+void trap_let_go(void)
+{
+	__atomic_store_n(&holder, NULL, __ATOMIC_RELAXED);
+	nested_let_go();
+	lock_release(&lock);
 }
 
 /* Return the offset in the trap, or its size if it does not cover the address.  Another processor may be moving the trap. */
@@ -96,6 +129,8 @@ bool trap_port_exits(uint16_t port)
 /* Processors may have cached the bitmap: make them flush it, as after a change of nested tables. */
 static void ports_changed(void)
 {
+	if (held_here())
+		return;
 	guest_pause();
 	guest_resume();
 }
@@ -184,33 +219,33 @@ static int place(struct trap *t, uint64_t base)
 
 int trap_place(struct trap *t, uint64_t base)
 {
-	lock_acquire(&lock);
+	change_begin();
 	int err = place(t, base);
-	lock_release(&lock);
+	change_end();
 	return err;
 }
 
 int trap_place_system(struct trap *t, uint64_t base)
 {
-	lock_acquire(&lock);
+	change_begin();
 	int err = trap_put(t, base);
-	lock_release(&lock);
+	change_end();
 	return err;
 }
 
 void trap_place_mapped(struct trap *t, uint64_t base)
 {
-	lock_acquire(&lock);
+	change_begin();
 	t->base = base;
 	__atomic_store_n(&t->on, true, __ATOMIC_RELEASE);
-	lock_release(&lock);
+	change_end();
 }
 
 void trap_remove(struct trap *t)
 {
-	lock_acquire(&lock);
+	change_begin();
 	take_away(t);
-	lock_release(&lock);
+	change_end();
 }
 
 static struct trap *find_trap(struct trap **last, bool pio, uint64_t addr, uint32_t *off)

@@ -18,6 +18,14 @@ int trap_place_system(struct trap *t, uint64_t base);
 /* Place a memory trap for ever at @base, for accesses that exit there; the caller keeps the nested mapping. */
 void trap_place_mapped(struct trap *t, uint64_t base);
 
+/*
+ * CONFIG_STATE: keep all processors out of the guest, and all others from changing traps and nested pages, until trap_let_go();
+ * this processor may change both meanwhile.  Owners may be held, trap_serial not.  Not after guest_pause(): who changes a trap
+ * has the locks of these tables when it begins to wait for a pause.
+ */
+void trap_hold(void);
+void trap_let_go(void);
+
 /* Set the ports' intercept bitmap, which the vendor's code gives to the processor (4 KiB for 64 Ki ports, 3 pages with SVM). */
 void trap_set_io_bitmap(uint8_t *bitmap);
 /* Let ports without a trap exit for ever; the exit handlers know them.  No BAR may go there. */

@@ -10,6 +10,7 @@
 #include <veneer/mem.h>
 #include <veneer/string.h>
 #include "hv/boot/bootinfo.h"
+#include "hv/cpu/percpu.h"
 #include "hv/mem/mtrr.h"
 #include "hv/mem/nested.h"
 #include "hv/mem/ptree.h"
@@ -167,6 +168,12 @@ static int end_special(uint64_t gpa, uint64_t size, bool hidden)
 }
 
 static void (*pause_guest)(void), (*resume_guest)(void);
+static struct cpu *holder;	/* shared: by nested_hold(); it has the lock */
+
+static bool held_here(void)
+{
+	return IS_ENABLED(CONFIG_STATE) && __atomic_load_n(&holder, __ATOMIC_RELAXED) == this_cpu();
+}
 
 void nested_pause_by(void (*pause)(void), void (*resume)(void))
 {
@@ -177,6 +184,8 @@ void nested_pause_by(void (*pause)(void), void (*resume)(void))
 /* Keep all processors out of the guest while the tables are between two states: a hidden page must never show. */
 static void change_begin(void)
 {
+	if (held_here())
+		return;
 	lock_acquire(&lock);
 	if (pause_guest)
 		pause_guest();
@@ -184,10 +193,24 @@ static void change_begin(void)
 
 static int change_end(int err)
 {
+	if (held_here())
+		return err;
 	if (resume_guest)
 		resume_guest();
 	lock_release(&lock);
 	return err;
+}
+
+void nested_hold(void)
+{
+	change_begin();
+	__atomic_store_n(&holder, this_cpu(), __ATOMIC_RELAXED);
+}
+
+void nested_let_go(void)
+{
+	__atomic_store_n(&holder, NULL, __ATOMIC_RELAXED);
+	(void)change_end(0);
 }
 
 int nested_hide(uint64_t gpa, uint64_t size)
@@ -216,14 +239,17 @@ int nested_writable(uint64_t gpa, uint64_t size)
 
 bool nested_is_hidden(uint64_t gpa)
 {
+	bool held = held_here();
 	uint64_t behind;
 
-	lock_acquire(&lock);
+	if (!held)
+		lock_acquire(&lock);
 	bool hidden = in_ones(gpa, &behind);
 
 	for (unsigned i = 0; !hidden && i < nspecial; i++)
 		hidden = !special[i].map && gpa >= special[i].base && gpa - special[i].base < special[i].size;
-	lock_release(&lock);
+	if (!held)
+		lock_release(&lock);
 	return hidden;
 }
 

@@ -29,6 +29,13 @@ int nested_writable(uint64_t gpa, uint64_t size);
 bool nested_is_hidden(uint64_t gpa);
 
 /*
+ * CONFIG_STATE: begin any number of changes and looks, which this processor makes, and end them.  No other processor runs the
+ * guest between these two, nor changes or looks; and the calls above pause no more.
+ */
+void nested_hold(void);
+void nested_let_go(void);
+
+/*
  * Let all of [gpa, gpa + size), 4 KiB aligned, show one page of ones: reads do not exit, writes do.  The range counts as
  * hidden; the calls above, and those further below, no longer change it.  nested_ones_page() sets one page of the range: the
  * machine's own, read-only (PAGE_OWN); absent, so that each access exits (PAGE_TRAPPED); or ones again.  Start only.  0 or
