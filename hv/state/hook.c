@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The test of save and load that a running guest makes (CONFIG_STATE_TEST): at each Nth exit all that state_save() knows is
- * saved, loaded and saved again, and the guest must not notice.  Not for machines in use.
+ * saved, scribbled over, loaded and saved again, and the guest must not notice.  Not for machines in use.
  */
 #include <veneer/counters.h>
 #include <veneer/lock.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
 #include <veneer/string.h>
-#include "hv/cpu/cpus.h"
 #include "hv/cpu/vcpu.h"
+#include "hv/dev/trap.h"
 #include "hv/state/state.h"
 
 #define EVERY		CONFIG_STATE_TEST_EVERY
@@ -36,6 +36,7 @@ static void in_place(void)
 	/* Each other time requests are cut off in flight, and served again. */
 	state_rest(cnt_loads & 1 ? 0 : PATIENCE_US);
 	state_save(one);
+	state_scribble();
 	if (state_load(one, size))
 		panic("state: what was saved is refused");
 	state_save(two);
@@ -57,9 +58,9 @@ void state_test(const struct vmexit *x)
 	if (is_search(x) || __atomic_add_fetch(&exits, 1, __ATOMIC_RELAXED) % EVERY || !lock_try(&busy))
 		return;
 	state_hold();
-	guest_pause();
+	trap_hold();
 	in_place();
-	guest_resume();
+	trap_let_go();
 	state_let_go();
 	lock_release(&busy);
 }

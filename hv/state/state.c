@@ -59,6 +59,13 @@ void state_go_on(void)
 		p->ops->go_on(p->ctx);
 }
 
+void state_scribble(void)
+{
+	for (const struct state_part *p = first; p; p = p->next)
+		if (p->ops->scribble)
+			p->ops->scribble(p->ctx);
+}
+
 static uint32_t state_crc(const struct state_header *h, uint64_t len)
 {
 	struct state_header head = *h;

@@ -2,9 +2,9 @@
 /*
  * All parts of <veneer/state.h> together, as one piece of data.
  *
- * The order: state_hold(); guest_pause(); state_rest(); state_save() or state_load(), any number of times; state_go_on();
- * guest_resume(); state_let_go().  guest_pause() keeps processors out of the guest; those that are in the host go on, and so
- * does the polling core.  All that these do to a part they do as its owner, so that they wait for state_let_go().
+ * The order: state_hold(); trap_hold() (hv/dev/trap.h); state_rest(); state_save() or state_load(), any number of times;
+ * state_go_on(); trap_let_go(); state_let_go().  trap_hold() keeps processors out of the guest, and lets a load move what is
+ * trapped; processors that are in the host go on, and so does the polling core.  All that these do to a part they do as its owner, so that they wait for state_let_go().
  */
 #ifndef HV_STATE_H
 #define HV_STATE_H
@@ -13,7 +13,7 @@
 
 /*
  * Take the ownership of all parts, which the caller must not have, and end it; then what was posted meanwhile runs.  One
- * processor at a time.  Before guest_pause(), which an owner may be waiting for.
+ * processor at a time.  Before trap_hold(), which an owner may be waiting for.
  */
 void state_hold(void);
 void state_let_go(void);
@@ -33,6 +33,9 @@ void state_save(void *to);
  * names what is wrong; nothing has changed then.
  */
 int state_load(const void *from, uint64_t len);
+
+/* For the test: let all parts, which are at rest, forget what state_load() has to set. */
+void state_scribble(void);
 
 /* hook.c (CONFIG_STATE_TEST): after an exit; each CONFIG_STATE_TEST_EVERY times: save, load, compare. */
 struct vmexit;

@@ -3,8 +3,8 @@
  * The state of the machine as one piece of data (CONFIG_STATE; docs/state-format.md): each part of Veneer that holds some of
  * the guest's machine saves and loads its own.
  *
- * The order for all parts together: all owners held; guest_pause(); rest(); save(), or bad() and then load(); go_on();
- * guest_resume(); the owners released.  Between rest() and go_on() nothing of the part changes, by itself or by another
+ * The order for all parts together: all owners held; trap_hold(); rest(); save(), or bad() and then load(); go_on();
+ * trap_let_go(); the owners released.  Between rest() and go_on() nothing of the part changes, by itself or by another
  * processor that is in the host, and no part writes to the guest's memory.
  */
 #ifndef VENEER_STATE_H
@@ -27,6 +27,9 @@ struct state_ops {
 
 	/* Take bytes that are not bad.  Cannot fail; save() gives them back. */
 	void (*load)(void *ctx, const void *from);
+
+	/* CONFIG_STATE_TEST, at rest: change all that load() has to set.  NULL: nothing. */
+	void (*scribble)(void *ctx);
 
 	/* Let the part work again, as its state says. */
 	void (*go_on)(void *ctx);
