@@ -13,6 +13,7 @@
 #include "hv/boot/bootinfo.h"
 #include "hv/efi/efi.h"
 #include "hv/cpu/vcpu.h"
+#include "hv/exit/cpu_state.h"
 #include "hv/exit/exit.h"
 #include "hv/lib/console.h"
 #include "hv/lib/logring.h"
@@ -150,6 +151,8 @@ static void start_guest(void)
 		intx_start();
 	if (IS_ENABLED(CONFIG_POLL))
 		poll_init();
+	if (IS_ENABLED(CONFIG_STATE) && state_cpus_keep())
+		stop("no memory to keep the processors' state");
 	log_info("guest: starts at %#lx; %lu of %lu KiB of heap in use", regs.rip, heap_in_use() / 1024, heap_size() / 1024);
 	config_end_start(&config);
 	if (IS_ENABLED(CONFIG_GHOST))

@@ -52,6 +52,7 @@ enum cpu_state {
 #define REQ_HOST_TLB		BIT(7)	/* Veneer's own page tables changed: host_flushed */
 #define REQ_ID			BIT(8)	/* read the local APIC's id anew */
 #define REQ_WORK		BIT(9)	/* continue posted work: owner_continue() */
+#define REQ_STATE		BIT(12)	/* wait until the state has been saved or loaded: state_wait() */
 #define REQ_POLL		BIT(11)	/* there is traffic to poll */
 #define REQ_SENT		BIT(10)	/* a SIPI may have been sent while nobody watched: ipi_look_back() */
 

@@ -20,6 +20,9 @@ bool xcr0_valid(uint64_t value);	/* false: #GP */
 bool exit_rdmsr(struct vcpu *v);	/* false: #GP */
 bool exit_wrmsr(struct vcpu *v);
 
+/* Set this processor's offset of the guest's TSC; a deadline of the local APIC moves along. */
+void exit_set_tsc_offset(struct vcpu *v, uint64_t offset);
+
 /* The guest is dead: a report on serial and screen (docs/debugging.md), then what the configuration says. */
 NORETURN void guest_crash(struct vcpu *v, const struct vmexit *x, const char *why);
 /*

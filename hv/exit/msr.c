@@ -60,7 +60,7 @@ static bool write_efer(struct vcpu *v, uint64_t value)
  * the deadline exit and are translated, and a deadline that is set moves along.  (On other CPUs, whose offsets are 0, the
  * writes may exit or not.)
  */
-static void set_tsc_offset(struct vcpu *v, uint64_t offset)
+void exit_set_tsc_offset(struct vcpu *v, uint64_t offset)
 {
 	uint64_t old = vcpu_ops->get_tsc_offset(v), deadline;
 
@@ -93,11 +93,11 @@ bool exit_wrmsr(struct vcpu *v)
 	case MSR_APIC_BASE:
 		return lapic_guest_base_write(value);
 	case MSR_TSC:
-		set_tsc_offset(v, value - rdtsc());
+		exit_set_tsc_offset(v, value - rdtsc());
 		return true;
 	case MSR_TSC_ADJUST:
 		/* The host's TSC is Veneer's clock: the adjustment becomes the guest's offset. */
-		set_tsc_offset(v, vcpu_ops->get_tsc_offset(v) + value - this_cpu()->tsc_adjust);
+		exit_set_tsc_offset(v, vcpu_ops->get_tsc_offset(v) + value - this_cpu()->tsc_adjust);
 		this_cpu()->tsc_adjust = value;
 		return true;
 	case MSR_TSC_DEADLINE:

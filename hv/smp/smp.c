@@ -10,6 +10,7 @@
 #include "hv/cpu/cpus.h"
 #include "hv/cpu/features.h"
 #include "hv/cpu/msr.h"
+#include "hv/smp/gather.h"
 #include "hv/smp/smp.h"
 #include "hv/cpu/vcpu.h"
 #include "hv/dev/power.h"
@@ -494,6 +495,9 @@ static void serve(struct cpu *c, uint32_t what)
 		counter_add(&cnt_nmis, 1);
 		give_nmi(c);
 	}
+	/* Last: all that was requested is done. */
+	if (IS_ENABLED(CONFIG_STATE) && (what & REQ_STATE))
+		state_wait(c);
 }
 
 void smp_serve(struct cpu *c)

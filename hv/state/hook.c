@@ -10,6 +10,7 @@
 #include <veneer/string.h>
 #include "hv/cpu/vcpu.h"
 #include "hv/dev/trap.h"
+#include "hv/smp/gather.h"
 #include "hv/state/state.h"
 
 #define EVERY		CONFIG_STATE_TEST_EVERY
@@ -53,14 +54,25 @@ static bool is_search(const struct vmexit *x)
 	return x->kind == EXIT_PIO && (x->pio.port & ~7) == 0xcf8;
 }
 
+/*
+ * Nor is what a guest does at the 8259s for each interrupt: a load interrupts for each queue, and the guest would never come to
+ * the end of it before the next load.
+ */
+static bool is_of_interrupt(const struct vmexit *x)
+{
+	return x->kind == EXIT_PIO && ((x->pio.port & ~1) == 0x20 || (x->pio.port & ~1) == 0xa0);
+}
+
 void state_test(const struct vmexit *x)
 {
-	if (is_search(x) || __atomic_add_fetch(&exits, 1, __ATOMIC_RELAXED) % EVERY || !lock_try(&busy))
+	if (is_search(x) || is_of_interrupt(x) || __atomic_add_fetch(&exits, 1, __ATOMIC_RELAXED) % EVERY || !lock_try(&busy))
 		return;
+	state_gather();
 	state_hold();
 	trap_hold();
 	in_place();
 	trap_let_go();
 	state_let_go();
+	state_scatter();
 	lock_release(&busy);
 }

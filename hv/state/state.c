@@ -11,8 +11,10 @@
 #include <veneer/string.h>
 #include "hv/state/format.h"
 #include "hv/state/state.h"
+#include "hv/x86.h"
 
 static struct state_part *first, **end = &first;
+static uint64_t rest_tsc;
 
 void state_add(struct state_part *part)
 {
@@ -47,8 +49,14 @@ void state_let_go(void)
 			owner_release(p->owner);
 }
 
+uint64_t state_tsc(void)
+{
+	return rest_tsc;
+}
+
 void state_rest(uint32_t us)
 {
+	rest_tsc = rdtsc();
 	for (const struct state_part *p = first; p; p = p->next)
 		p->ops->rest(p->ctx, us);
 }

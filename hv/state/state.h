@@ -2,9 +2,11 @@
 /*
  * All parts of <veneer/state.h> together, as one piece of data.
  *
- * The order: state_hold(); trap_hold() (hv/dev/trap.h); state_rest(); state_save() or state_load(), any number of times;
- * state_go_on(); trap_let_go(); state_let_go().  trap_hold() keeps processors out of the guest, and lets a load move what is
- * trapped; processors that are in the host go on, and so does the polling core.  All that these do to a part they do as its owner, so that they wait for state_let_go().
+ * The order: state_gather() (hv/smp/gather.h); state_hold(); trap_hold() (hv/dev/trap.h); state_rest(); state_save() or state_load(),
+ * any number of times; state_go_on(); trap_let_go(); state_let_go(); state_scatter().
+ *
+ * The gathered processors are between two exits.  A polling core that is not the guest's goes on: what it does to a part it
+ * does as the part's owner, and waits for state_let_go().  trap_hold() lets a load move what is trapped.
  */
 #ifndef HV_STATE_H
 #define HV_STATE_H
@@ -21,6 +23,9 @@ void state_let_go(void);
 /* Bring all parts to rest, in @us microseconds for each; let them go on. */
 void state_rest(uint32_t us);
 void state_go_on(void);
+
+/* The host's TSC at the last state_rest(): the moment to which the times in a state refer. */
+uint64_t state_tsc(void);
 
 /* The bytes that state_save() writes. */
 uint64_t state_size(void);

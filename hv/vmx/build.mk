@@ -9,5 +9,6 @@ obj-$(vmx-no-check) += hv/vmx/vmx_no_check.o
 obj-$(CONFIG_VMX) += hv/vmx/vmx_entry.o
 obj-$(CONFIG_VMX) += hv/vmx/vmx_event.o
 obj-$(CONFIG_VMX) += hv/vmx/vmx_msr.o
+obj-$(if $(filter y,$(CONFIG_VMX)),$(CONFIG_STATE)) += hv/vmx/vmx_state.o
 obj-$(CONFIG_VMX) += hv/vmx/vmx_task.o
 obj-$(CONFIG_VMX) += hv/vmx/vmx_vmcs.o

@@ -31,15 +31,6 @@
 #define DEBUGCTL_LBR	BIT(0)
 #define DEBUGCTL_BTF	BIT(1)
 
-struct vmx_vcpu {
-	struct vcpu v;			/* first */
-	uint32_t *vmcs;
-	uint32_t event, error;		/* for the next entry, 0: none */
-	uint32_t windows;		/* PROC_NMI_WINDOW, PROC_INTR_WINDOW: in the VMCS */
-	bool launched, nmi_wanted, window, timer;
-	bool flush;			/* INVEPT at the next run */
-};
-
 static struct vmx_caps caps;
 
 /* One MSR bitmap for all processors: what is trapped on one is trapped on each. */

@@ -32,6 +32,16 @@ int vmx_allowed(const char **why);
 /* CR0 bits that VMX fixes but a guest may want to change (not PE and PG: unrestricted guest). */
 uint64_t vmx_cr0_owned(const struct vmx_caps *c);
 
+/* vmx.c's, also for vmx_state.c. */
+struct vmx_vcpu {
+	struct vcpu v;			/* first */
+	uint32_t *vmcs;
+	uint32_t event, error;		/* for the next entry, 0: none */
+	uint32_t windows;		/* PROC_NMI_WINDOW, PROC_INTR_WINDOW: in the VMCS */
+	bool launched, nmi_wanted, window, timer;
+	bool flush;			/* INVEPT at the next run */
+};
+
 /* --- vmx_vmcs.c: the VMCS that is loaded on this CPU --- */
 
 void vmx_vmcs_controls(const struct vmx_caps *c, uint64_t eptp, uint64_t io_bitmaps, uint64_t msr_bitmap);

@@ -3,9 +3,10 @@
  * The state of the machine as one piece of data (CONFIG_STATE; docs/state-format.md): each part of Veneer that holds some of
  * the guest's machine saves and loads its own.
  *
- * The order for all parts together: all owners held; trap_hold(); rest(); save(), or bad() and then load(); go_on();
- * trap_let_go(); the owners released.  Between rest() and go_on() nothing of the part changes, by itself or by another
- * processor that is in the host, and no part writes to the guest's memory.
+ * The order for all parts together: the guest's processors gathered (hv/smp/gather.h); all owners held; trap_hold(); rest();
+ * save(), or bad() and then load(); go_on(); trap_let_go(); the owners released; the processors let go.  Between rest() and
+ * go_on() nothing of the part changes, by itself or by another processor that is in the host, and no part writes to the
+ * guest's memory.
  */
 #ifndef VENEER_STATE_H
 #define VENEER_STATE_H

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The gathering of the guest's processors: each waits in the host between two exits, owns nothing and holds no lock, and does
+ * for the gatherer what only the processor itself can do.  guest_pause() is not enough for that: a processor may be in the
+ * middle of an exit then, with an instruction half carried out.
+ */
+#include <veneer/io.h>
+#include <veneer/log.h>
+#include <veneer/time.h>
+#include "hv/cpu/cpus.h"
+#include "hv/smp/gather.h"
+
+/* An exit takes microseconds; in an emulator whose threads wait for a processor, seconds. */
+#define GATHER_US	20000000u
+
+static uint32_t here[MAX_CPUS];		/* shared: by index, the processor waits in state_wait() */
+static uint32_t closed;			/* shared: between state_gather() and state_scatter() */
+static struct cpu *target;		/* shared: this processor is to call fn */
+static void (*fn)(struct cpu *c, void *ctx);
+static void *fn_ctx;
+
+static bool is_here(const struct cpu *c)
+{
+	return __atomic_load_n(&here[c->index], __ATOMIC_ACQUIRE);
+}
+
+/* One that waits for a real SIPI takes no request, and is in nobody's way. */
+static bool comes(const struct cpu *c)
+{
+	return c != this_cpu() && c->state != CPU_ABSENT && !__atomic_load_n(&c->waits_itself, __ATOMIC_SEQ_CST);
+}
+
+bool state_has(const struct cpu *c)
+{
+	return c == this_cpu() || is_here(c);
+}
+
+void state_gather(void)
+{
+	uint64_t end = time_us() + GATHER_US;
+
+	__atomic_store_n(&closed, 1, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < ncpus; i++)
+		if (comes(cpus[i]))
+			smp_request(cpus[i], REQ_STATE);
+	for (unsigned i = 0; i < ncpus; i++)
+		while (comes(cpus[i]) && !is_here(cpus[i])) {
+			if (time_us() > end)
+				panic("state: cpu %u does not come to rest within %u s: asked by %#x", i, GATHER_US / 1000000,
+				      __atomic_load_n(&cpus[i]->requests, __ATOMIC_SEQ_CST));
+			cpu_relax();
+		}
+}
+
+void state_on(struct cpu *c, void (*call)(struct cpu *c, void *ctx), void *ctx)
+{
+	uint64_t end = time_us() + GATHER_US;
+
+	if (c == this_cpu()) {
+		call(c, ctx);
+		return;
+	}
+	fn = call;
+	fn_ctx = ctx;
+	__atomic_store_n(&target, c, __ATOMIC_RELEASE);
+	while (__atomic_load_n(&target, __ATOMIC_ACQUIRE)) {
+		if (time_us() > end)
+			panic("state: cpu %u does not answer within %u s", c->index, GATHER_US / 1000000);
+		cpu_relax();
+	}
+}
+
+/* The next gathering must not find the marks of this one. */
+void state_scatter(void)
+{
+	__atomic_store_n(&closed, 0, __ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < ncpus; i++)
+		while (is_here(cpus[i]))
+			cpu_relax();
+}
+
+void state_wait(struct cpu *c)
+{
+	__atomic_store_n(&here[c->index], 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&closed, __ATOMIC_SEQ_CST)) {
+		if (__atomic_load_n(&target, __ATOMIC_ACQUIRE) == c) {
+			fn(c, fn_ctx);
+			__atomic_store_n(&target, NULL, __ATOMIC_RELEASE);
+		}
+		cpu_relax();
+	}
+	__atomic_store_n(&here[c->index], 0, __ATOMIC_SEQ_CST);
+}
