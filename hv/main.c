@@ -7,6 +7,7 @@
 #include <veneer/limit.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
+#include <veneer/state.h>
 #include <veneer/string.h>
 #include <veneer/time.h>
 #include "hv/bios/bios.h"
@@ -151,8 +152,8 @@ static void start_guest(void)
 		intx_start();
 	if (IS_ENABLED(CONFIG_POLL))
 		poll_init();
-	if (IS_ENABLED(CONFIG_STATE) && state_cpus_keep())
-		stop("no memory to keep the processors' state");
+	if (IS_ENABLED(CONFIG_STATE) && (state_cpus_keep() || (IS_ENABLED(CONFIG_INTX) && ioapic_keep(state_add))))
+		stop("no memory to keep the state of processors and interrupt controllers");
 	log_info("guest: starts at %#lx; %lu of %lu KiB of heap in use", regs.rip, heap_in_use() / 1024, heap_size() / 1024);
 	config_end_start(&config);
 	if (IS_ENABLED(CONFIG_GHOST))

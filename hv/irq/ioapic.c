@@ -7,6 +7,7 @@
 #include <veneer/lock.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
+#include <veneer/state.h>
 #include <veneer/time.h>
 #include "hv/cpu/cpus.h"
 #include "hv/dev/acpi.h"
@@ -416,4 +417,147 @@ bool ioapic_passes_pic(void)
 
 	/* If the 8259 is at any input, it is at input 0 (82371SB and MP 1.4, 3.6.2.2). */
 	return ioapic_entry(0, &e) && !(e.low & RTE_MASKED) && FIELD_GET(RTE_MODE, e.low) == RTE_MODE_EXTINT;
+}
+
+/*
+ * --- the state (CONFIG_STATE) ---
+ *
+ * The guest's processors are gathered, so that nobody else is in here: trap_serial, which comes before what a load holds, is
+ * not taken.  Neither Remote IRR nor the delivery status can be written: a line that is still asserted delivers once more.
+ */
+
+/* The section's data: plain. */
+struct ioapic_image {
+	uint32_t gsi_base, npins;
+	uint32_t select;		/* the guest's IOREGSEL */
+	uint32_t zero;
+	struct { uint32_t low, high; } entry[];
+};
+
+#define RTE_STATUS	(RTE_PENDING | RTE_REMOTE_IRR)
+#define RTE_LOW		GENMASK(16, 0)
+
+struct ioapic_part {
+	struct state_part part;
+	struct ioapic *io;
+	char name[16];
+};
+
+static void no_rest(void *ctx, uint32_t us) { (void)ctx, (void)us; }
+static void no_go_on(void *ctx) { (void)ctx; }
+
+static uint32_t guest_select(struct ioapic *io)
+{
+	return watched ? io->select : mmio_read32(io->reg + IOREGSEL) & 0xff;
+}
+
+static void set_guest_select(struct ioapic *io, uint32_t select)
+{
+	io->select = select;
+	if (!watched)
+		mmio_write32(io->reg + IOREGSEL, select);
+}
+
+static void io_save(void *ctx, void *to)
+{
+	const struct ioapic_part *p = ctx;
+	struct ioapic *io = p->io;
+	struct ioapic_image *out = to;
+
+	out->gsi_base = io->gsi_base;
+	out->npins = io->npins;
+	out->select = guest_select(io);
+	out->zero = 0;
+	for (unsigned pin = 0; pin < io->npins; pin++) {
+		const struct taken *t = find_taken(io, pin);
+
+		out->entry[pin].low = t ? t->low : io_read(io, IOAPIC_ENTRY(pin)) & ~RTE_STATUS;
+		out->entry[pin].high = t ? t->high : io_read(io, IOAPIC_ENTRY(pin) + 1);
+	}
+	set_guest_select(io, out->select);
+}
+
+static const char *io_bad(void *ctx, const void *from)
+{
+	const struct ioapic_part *p = ctx;
+	const struct ioapic_image *in = from;
+
+	if (in->gsi_base != p->io->gsi_base || in->npins != p->io->npins)
+		return "an I/O APIC with other inputs";
+	if (in->select > 0xff || in->zero)
+		return "an impossible register";
+	for (unsigned pin = 0; pin < in->npins; pin++) {
+		uint32_t low = in->entry[pin].low;
+
+		if ((low & ~RTE_LOW) || (low & RTE_STATUS))
+			return "an impossible entry";
+		if (is_init(low) && !find_taken(p->io, pin))
+			return "an input that sends INIT";
+	}
+	return NULL;
+}
+
+static void io_load(void *ctx, const void *from)
+{
+	const struct ioapic_part *p = ctx;
+	const struct ioapic_image *in = from;
+	struct ioapic *io = p->io;
+
+	for (unsigned pin = 0; pin < io->npins; pin++) {
+		struct taken *t = find_taken(io, pin);
+		uint32_t low = in->entry[pin].low, high = in->entry[pin].high;
+
+		if (t) {
+			t->low = low;
+			t->high = high;
+			continue;
+		}
+		/* What has not changed is not written: an edge that comes while the entry is masked is lost. */
+		if ((io_read(io, IOAPIC_ENTRY(pin)) & ~RTE_STATUS) != low || io_read(io, IOAPIC_ENTRY(pin) + 1) != high)
+			entry_write(io, pin, low, high);
+	}
+	set_guest_select(io, in->select);
+}
+
+/* Only what can lose no interrupt. */
+static void io_scribble(void *ctx)
+{
+	const struct ioapic_part *p = ctx;
+	struct ioapic *io = p->io;
+	uint32_t select = guest_select(io);
+
+	for (unsigned pin = 0; pin < io->npins; pin++) {
+		struct taken *t = find_taken(io, pin);
+
+		if (t)
+			t->low = t->high = 0x5a5a5a;
+		else if (io_read(io, IOAPIC_ENTRY(pin)) & RTE_MASKED)
+			entry_write(io, pin, RTE_MASKED | 0x5a, FIELD_PREP(RTE_DEST, 0x5au));
+	}
+	set_guest_select(io, ~select & 0xff);
+}
+
+static const struct state_ops io_ops = {
+	.rest = no_rest, .save = io_save, .bad = io_bad, .load = io_load, .go_on = no_go_on,
+	.scribble = IS_ENABLED(CONFIG_STATE_TEST) ? io_scribble : NULL,
+};
+
+int ioapic_keep(void (*add)(struct state_part *part))
+{
+	const struct ioapic_image *none = NULL;
+
+	for (unsigned i = 0; IS_ENABLED(CONFIG_STATE) && i < nioapics; i++) {
+		struct ioapic_part *p = mem_alloc(sizeof(*p), 16);
+
+		if (!p)
+			return -ERR_NOMEM;
+		p->io = &ioapics[i];
+		fmt_string(p->name, sizeof(p->name), "ioapic%u", i);
+		p->part = (struct state_part){
+			.name = p->name, .version = 1, .ops = &io_ops, .ctx = p,
+			.size = (uint32_t)(sizeof(*none) + p->io->npins * sizeof(none->entry[0])),
+		};
+		add(&p->part);
+	}
+	return 0;
 }

@@ -77,6 +77,10 @@ bool ioapic_entry(unsigned gsi, struct ioapic_entry *out);
  */
 void ioapic_end(unsigned gsi);
 
+/* CONFIG_STATE: make each I/O APIC, as the guest sees it, a part of <veneer/state.h>, by @add.  Start only.  0 or -ERR_NOMEM. */
+struct state_part;
+int ioapic_keep(void (*add)(struct state_part *part));
+
 /* True if an entry passes the 8259's interrupts on: the local APIC gets them as ExtINT. */
 bool ioapic_passes_pic(void);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: hv/irq/ioapic.c hv/dev/trap.c hv/mem/nested.c hv/mem/mtrr.c hv/mem/ptree.c tests/unit/host/cpu.c */
-/* Which input follows a line, on a model of two I/O APICs; the guest's view of inputs that Veneer uses, and of others. */
+/* Which input follows a line, on a model of two I/O APICs; the guest's view of inputs; the state of both chips. */
 #include <string.h>
+#include <veneer/state.h>
 #include "host/cpu.h"
 #include "host/host.h"
 #include "hv/boot/bootinfo.h"
@@ -147,6 +148,71 @@ static void remote_irr(struct trap *t)
 	CHECK_EQ(trap_read(t, 0x10, 4), 0xa061);
 }
 
+/* --- the state --- */
+
+static struct state_part *kept[2];
+static unsigned nkept;
+static void add(struct state_part *part)
+{
+	CHECK(nkept < 2);
+	kept[nkept++] = part;
+}
+
+#define IMAGE_SIZE	(16 + 8 * PINS)
+#define SELECT		2		/* words of the image */
+#define LOW(pin)	(4 + 2 * (pin))
+
+static void is_bad(const uint32_t *good, unsigned word, uint32_t v, const char *why)
+{
+	uint32_t image[IMAGE_SIZE / 4];
+	const char *bad;
+
+	memcpy(image, good, IMAGE_SIZE);
+	image[word] = v;
+	bad = kept[1]->ops->bad(kept[1]->ctx, image);
+	CHECK(bad && strstr(bad, why));
+}
+
+/* Input 5 of the second chip is Veneer's: the guest's entry is the virtual one. */
+static void saved_and_loaded(struct trap *t)
+{
+	uint32_t was[PINS][2], one[IMAGE_SIZE / 4], two[IMAGE_SIZE / 4];
+
+	CHECK_EQ(ioapic_take(PINS + 5, true), 0);
+	ioapic_watch(true);
+	trap_write(t, 0, 4, 0x10 + 2 * 5);
+	trap_write(t, 0x10, 4, 0xa061);
+	chips[1].entry[7][0] = 0x8071 | BIT(14);		/* level-triggered, not ended yet */
+	CHECK_EQ(ioapic_keep(add), 0);
+	CHECK(nkept == 2 && kept[1]->size == IMAGE_SIZE && !strcmp(kept[1]->name, "ioapic1"));
+	kept[1]->ops->save(kept[1]->ctx, one);
+	CHECK(one[0] == PINS && one[1] == PINS && one[SELECT] == 0x10 + 2 * 5 && !one[3]);
+	CHECK(one[LOW(5)] == 0xa061 && one[LOW(7)] == 0x8071);
+	memcpy(was, chips[1].entry, sizeof(was));
+
+	trap_write(t, 0x10, 4, MASKED);
+	trap_write(t, 0, 4, 0);
+	for (unsigned p = 0; p < PINS; p++)
+		if (p != 5 && p != 7)
+			chips[1].entry[p][0] = chips[1].entry[p][1] = MASKED;
+	CHECK(!kept[1]->ops->bad(kept[1]->ctx, one));
+	kept[1]->ops->load(kept[1]->ctx, one);
+	/* Also the entries as they are, Remote IRR too; Veneer's own input rings on. */
+	CHECK(!memcmp(was, chips[1].entry, sizeof(was)));
+	kept[1]->ops->save(kept[1]->ctx, two);
+	CHECK(!memcmp(one, two, sizeof(one)));
+	CHECK_EQ(trap_read(t, 0x10, 4), 0xa061);
+
+	is_bad(one, 0, 0, "other inputs");
+	is_bad(one, 1, PINS + 1, "other inputs");
+	is_bad(one, SELECT, 256, "impossible register");
+	is_bad(one, 3, 1, "impossible register");
+	is_bad(one, LOW(3), BIT(17), "impossible entry");
+	is_bad(one, LOW(3), BIT(14), "impossible entry");
+	is_bad(one, LOW(3), 0x530, "sends INIT");
+	CHECK(!memcmp(was, chips[1].entry, sizeof(was)));
+}
+
 /* One test for the whole life of a machine: the state in the sources lasts for one run. */
 TEST(a_borrowed_pin)
 {
@@ -266,6 +332,7 @@ TEST(a_borrowed_pin)
 	CHECK_EQ(chips[1].entry[6][0], 0x77);
 	ioapic_hold_inits(false);
 	CHECK(!trap_find_mmio(chips[1].base, &off));
+	saved_and_loaded(t);
 }
 
 TEST_MAIN
