@@ -51,6 +51,11 @@ static uint64_t pages_needed START_ONLY, top START_ONLY;
 static unsigned last_bus START_ONLY;		/* with an id that the tables have */
 static bool refused_region[IOMMU_MAX_REGIONS] START_ONLY;
 
+/* QEMU's virtio devices access memory past its IOMMUs, unless they offer VIRTIO_F_ACCESS_PLATFORM (iommu_platform=on). */
+#define VIRTIO_VENDOR	0x1af4
+#define VIRTIO_FIRST	0x1000
+#define VIRTIO_LAST	0x107f
+
 /* --- who is covered by what --- */
 
 static bool is_below(const struct pci_dev *d, uint16_t bridge)
@@ -473,6 +478,9 @@ static int assign_devices(void)
 		ats_off(d);
 		err = assign_alias(d->bdf, domain, d) ?: assign_phantoms(d, domain) ?: assign_bridges(d, domain) ?:
 		      assign_other_id(d, domain);
+		if (domain == DMA_GUEST && d->vendor == VIRTIO_VENDOR && d->device >= VIRTIO_FIRST && d->device <= VIRTIO_LAST)
+			log_warn("pci " PCI_FMT ": virtio: QEMU confines its DMA only with iommu_platform=on",
+				 PCI_ARGS(d->bdf));
 		if (!is_covered(info, d)) {
 			log_warn("pci " PCI_FMT ": no IOMMU covers it: its DMA is not confined", PCI_ARGS(d->bdf));
 			err = err ?: config.iommu == DMA_REQUIRE ? -ERR_NOTSUP : 0;

@@ -696,6 +696,19 @@ TEST(one_requester_id_for_two)
 	CHECK(reaches(OLD_NIC, OWN) && reaches(PCI_BDF(6, 0, 0), OWN) && !reaches(PCI_BDF(6, 2, 0), OWN));
 }
 
+TEST(virtio_devices_of_an_emulator)
+{
+	machine();
+	pci[0].vendor = pci[1].vendor = pci[3].vendor = 0x1af4;
+	pci[0].device = pci[1].device = 0x1001;
+	pci[3].device = 0x1110;
+	CHECK_EQ(go(), 0);
+	pci[0].vendor = pci[1].vendor = pci[3].vendor = 0;
+	pci[0].device = pci[1].device = pci[3].device = 0;
+	CHECK(host_log_has("pci 00:04.0: virtio: QEMU confines its DMA only with iommu_platform=on"));
+	CHECK(!host_log_has("pci 00:08.0: virtio") && !host_log_has("pci 06:00.0: virtio"));
+}
+
 TEST(functions_that_no_unit_covers)
 {
 	machine();
