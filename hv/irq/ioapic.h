@@ -77,7 +77,7 @@ bool ioapic_entry(unsigned gsi, struct ioapic_entry *out);
  */
 void ioapic_end(unsigned gsi);
 
-/* CONFIG_STATE: make each I/O APIC, as the guest sees it, a part of <veneer/state.h>, by @add.  Start only.  0 or -ERR_NOMEM. */
+/* CONFIG_STATE: make each I/O APIC, as the guest sees it, a part of <veneer/state.h>, by @add.  Start only.  0, -ERR_NOMEM. */
 struct state_part;
 int ioapic_keep(void (*add)(struct state_part *part));
 

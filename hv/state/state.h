@@ -2,8 +2,8 @@
 /*
  * All parts of <veneer/state.h> together, as one piece of data.
  *
- * The order: state_gather() (hv/smp/gather.h); state_hold(); trap_hold() (hv/dev/trap.h); state_rest(); state_save() or state_load(),
- * any number of times; state_go_on(); trap_let_go(); state_let_go(); state_scatter().
+ * The order: state_gather() (hv/smp/gather.h); state_hold(); trap_hold() (hv/dev/trap.h); state_rest(); state_save() or
+ * state_load(), any number of times; state_go_on(); trap_let_go(); state_let_go(); state_scatter().
  *
  * The gathered processors are between two exits.  A polling core that is not the guest's goes on: what it does to a part it
  * does as the part's owner, and waits for state_let_go().  trap_hold() lets a load move what is trapped.
