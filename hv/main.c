@@ -224,21 +224,27 @@ static bool has_word(const char *line, const char *word)
 	return false;
 }
 
-/* "--own-partition=PARTUUID,...": the word's value into the configuration. */
+/*
+ * "--own-partition=PARTUUID,...": the values of these words into the configuration.  GRUB's menu names the partition of its
+ * files, and veneer.efi adds its own.
+ */
 static void take_own_partition(const char *line)
 {
 	static const char word[] = "--own-partition=";
-	size_t n = 0;
+	size_t n, used = 0;
 
 	for (const char *s = line; *s; s++) {
 		if ((s != line && s[-1] != ' ') || strncmp(s, word, sizeof(word) - 1))
 			continue;
-		for (s += sizeof(word) - 1; s[n] && s[n] != ' '; n++)
+		s += sizeof(word) - 1;
+		for (n = 0; s[n] && s[n] != ' '; n++)
 			;
-		if (n >= sizeof(config.own_partition))
-			stop("--own-partition is too long: 255 characters, six partitions, is what Veneer reads");
-		fmt_string(config.own_partition, sizeof(config.own_partition), "%.*s", (int)n, s);
-		return;
+		if (used + n + 1 >= sizeof(config.own_partition))
+			stop("--own-partition is too long: 254 characters, six partitions, is what Veneer reads");
+		fmt_string(config.own_partition + used, sizeof(config.own_partition) - used, "%s%.*s", used ? "," : "",
+			   (int)n, s);
+		used += n + !!used;
+		s = s + n - 1;
 	}
 }
 

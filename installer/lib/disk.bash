@@ -142,23 +142,33 @@ boot_numbers() { efibootmgr | sed -n 's/^Boot\([0-9A-F]\{4\}\)[* ].*/\1/p' | LC_
 
 esp_guid() { sfdisk --part-uuid "$1" 2 2>/dev/null || true; }
 
+# Prints the number of the new entry, or nothing if the firmware took none.
+new_entry() { # new_entry DISK PARTITION LABEL FILE
+	local numbers
+	numbers=$(boot_numbers)
+	efibootmgr --quiet --create-only --disk "$1" --part "$2" --label "$3" --loader "$4" >&2 || return 0
+	comm -13 <(echo "$numbers") <(boot_numbers) | head -n 1
+}
+
+set_boot_order() { # set_boot_order ORDER NEW-ENTRY
+	efibootmgr --quiet --bootorder "$1" && return
+	say "note: the firmware did not take the entry 'Veneer' ($2) into its order; choose it in its boot menu"
+	return 1
+}
+
 # A new entry goes last; --default puts it first.  The entry is made without a place in the boot order, so that it is never
 # first without --default.
 add_nvram() { # add_nvram GUID-OF-THE-ESP-BEFORE
-	local order numbers new
+	local order new
 	wants_nvram || return 0
 	efibootmgr >/dev/null 2>&1 ||
 		{ say "note: the firmware's boot list cannot be read; choose the disk in its boot menu"; return 0; }
 	[ -z "$1" ] || drop_nvram "$1"
 	order=$(boot_order)
-	numbers=$(boot_numbers)
-	efibootmgr --quiet --create-only --disk "$target" --part 2 --label Veneer --loader '\EFI\BOOT\BOOTX64.EFI' ||
-		{ say "note: the firmware took no new boot entry; choose the disk in its boot menu"; return 0; }
-	new=$(comm -13 <(echo "$numbers") <(boot_numbers) | head -n 1)
+	new=$(new_entry "$target" 2 Veneer '\EFI\BOOT\BOOTX64.EFI')
+	[ -n "$new" ] || { say "note: the firmware took no new boot entry; choose the disk in its boot menu"; return 0; }
 	if [ -n "${opt[default]}" ]; then order=$new${order:+,$order}; else order=${order:+$order,}$new; fi
-	efibootmgr --quiet --bootorder "$order" ||
-		{ say "note: the firmware did not take the entry 'Veneer' ($new) into its order; choose it in its boot menu"
-		return 0; }
+	set_boot_order "$order" "$new" || return 0
 	tell "the firmware's boot list has the entry 'Veneer' ($new)"
 }
 

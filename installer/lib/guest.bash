@@ -37,7 +37,7 @@ no_kernel() {
 		"(Multiboot 1, Multiboot 2, Linux bzImage, PVH, Limine), but $(describe "$1")"
 }
 
-MAX_MODULES=64 MAX_MODULE_TEXT=14000 MAX_SEGMENTS=64
+MAX_MODULES=64 MAX_MODULE_TEXT=14000 MAX_SEGMENTS=64 MAX_EFI_FILE=2147483648
 
 number() { # number FILE OFFSET SIZE: little-endian
 	od -An "-tu$3" -j "$2" -N "$3" -- "$1" | tr -d ' '
@@ -279,15 +279,24 @@ native_entry() { # native_entry NAME FORMAT CMDLINE, modules' arguments from std
 
 # On UEFI a disk's own loader needs the firmware, which becomes the guest: veneer.efi does that.  GRUB of an installation made
 # before 2026-12 has no chainloader: an unknown command is false for "if", but also for "if !".  There is no "true" either.
-efi_entry() { # efi_entry DIR TEST
+efi_entry() { # efi_entry SLOT-DIR GUEST-DIR TEST
 	# shellcheck disable=SC2016 # GRUB expands it
-	printf 'if [ "$grub_platform" = efi -a -s %s -a -s %s -a %s ]; then\n' "$1/veneer.efi" "$1/veneer.conf" "$2"
+	printf 'if [ "$grub_platform" = efi -a -s %s -a -s %s -a %s ]; then\n' "$2/veneer.efi" "$2/veneer.conf" "$3"
 	# The image's device is that of $root, whatever the path says.
 	# shellcheck disable=SC2016 # GRUB expands it
-	printf '\t%s\n' 'regexp --set=1:root '"'^\(([^)]+)\)' "'"$veneer_dir"'
-	printf '\tif chainloader %s $veneer_check $veneer_own; then\n\t\tset veneer_loaded=y\n' "$1/veneer.efi"
+	printf '\t%s\n' 'regexp --set=1:root '"'^\(([^)]+)\)' \"$1\""
+	printf '\tif chainloader %s $veneer_check $veneer_own; then\n\t\tset veneer_loaded=y\n' "$2/veneer.efi"
 	printf '\telse\n\t\techo "GRUB has not loaded veneer.efi. %s"\n\t\tsleep 3\n\tfi\n' \
 		"A disk installed before December 2026 has to be installed anew."
+}
+
+# What veneer.efi refuses (efi/parts.h, efi/veneer.c); less than what GRUB loads.
+check_efi_limits() { # check_efi_limits NAME
+	local file
+	for file in "$tree/guests/$1"/module[0-9]* "$tree/veneer.elf"; do
+		[ ! -e "$file" ] || [ "$(stat -c %s -- "$file")" -le $MAX_EFI_FILE ] ||
+			die "the guest $1 has a module of more than $MAX_EFI_FILE bytes (2 GiB), which veneer.efi does not load"
+	done
 }
 
 # Refuses a pair that stops at its start (EFI_LAUNCH_MARK in include/veneer/efi_guest.h).
@@ -295,22 +304,25 @@ same_launch() { # same_launch EFI ELF
 	local word efi elf
 	word='launch-version=[0-9]+'
 	efi=$(LC_ALL=C grep -aoE -m 1 -- "$word" "$1" | head -n 1) || return 0
-	elf=$(LC_ALL=C grep -aoE -m 1 -- "$word" "$2" | head -n 1) || return 0
+	elf=$(LC_ALL=C grep -aoE -m 1 -- "$word" "$2" | head -n 1) || die "$2: this hypervisor cannot start a disk's own" \
+		"loader on UEFI: it was built without BOOT_EFI"
 	[ "$efi" = "$elf" ] || die "$1 ($efi) and $2 ($elf) do not go together: run make, install the package, or put the" \
 		"veneer.efi of the same version beside the file of --veneer"
 }
 
-# veneer.efi and what it reads, for a guest that is a disk's own loader.  Not in /boot of a Linux: the firmware reads FAT only.
+# veneer.efi and what it reads, for a guest that is a disk's own loader.  A system needs an ESP for them: the firmware reads FAT
+# only.
 put_efi() { # put_efi NAME
 	local dir=$tree/guests/$1 elf efi i=0 args
 	rm -f -- "$dir/veneer.efi" "$dir/veneer.conf"
-	! has_kernel "$1" && [ -n "$target" ] || return 0
+	! has_kernel "$1" && [ -n "$target$esp" ] || return 0
 	find_veneer
 	efi=$(dirname -- "$elf")/veneer.efi
 	[ -e "$efi" ] || die "$efi: no such file, and the guest $1 cannot start on UEFI without: run make, install the" \
 		"package, or put the veneer.efi of the same version beside the file of --veneer"
 	readable veneer.efi "$efi"
 	same_launch "$efi" "$elf"
+	check_efi_limits "$1"
 	note "for UEFI: $efi"
 	put_copy "$efi" "$dir/veneer.efi"
 	{
@@ -321,19 +333,25 @@ put_efi() { # put_efi NAME
 	} >"$dir/veneer.conf"
 }
 
+files_there() { # files_there SLOT-DIR NAME MODULES: GRUB's test that all files of the guest are there
+	local i dir=$1/guests/$2
+	printf '%s' "-s $1/veneer.elf -a -s $dir/config.dtb"
+	! has_kernel "$2" || printf '%s' " -a -s $dir/kernel"
+	for ((i = 0; i < $3; i++)); do printf '%s' " -a -s $dir/module$i"; done
+}
+
 # If a file is missing, GRUB loads nothing and goes on to its fallback or back to the menu: without the test GRUB would start
 # the files that it has.
 veneer_entry() { # veneer_entry NAME CMDLINE SCREEN, modules' arguments from stdin
-	local i dir="\$veneer_dir/guests/$1" there
+	local i dir="\$veneer_dir/guests/$1" there efi_dir='$veneer_dir'
 	local -a args
 	mapfile -t args
-	there="-s \$veneer_dir/veneer.elf -a -s $dir/config.dtb"
-	! has_kernel "$1" || there+=" -a -s $dir/kernel"
-	for i in "${!args[@]}"; do there+=" -a -s $dir/module$i"; done
+	there=$(files_there '$veneer_dir' "$1" "${#args[@]}")
 	if [ ! -e "$tree/guests/$1/veneer.efi" ]; then
 		printf 'if [ %s ]; then\n' "$there"
 	else
-		efi_entry "$dir" "$there"
+		[ -n "$target" ] || efi_dir='$veneer_esp_dir'
+		efi_entry "$efi_dir" "$efi_dir/guests/$1" "$(files_there "$efi_dir" "$1" "${#args[@]}")"
 		printf 'elif [ %s ]; then\n' "$there"
 	fi
 	# shellcheck disable=SC2016 # GRUB expands it
@@ -466,12 +484,12 @@ boots_disk() { # boots_disk BLOB
 # True if the system that is installed to starts by UEFI.
 system_has_uefi() { [ -d "$root/boot/efi/EFI" ] || { [ -z "$root" ] && [ -d "$(efi_dir)" ]; }; }
 
-# In a Linux's menu the entry is that for a BIOS.
+# Without an ESP the entry in a Linux's menu is one for a BIOS.
 check_uefi() { # check_uefi NAME
-	[ -z "$target" ] && system_has_uefi || return 0
-	local text="the guest $1 is a disk's own loader, which an entry in this menu starts on a BIOS only, and \
-${root:-this machine} has UEFI.  Put veneer.efi, veneer.conf and the files that it names onto the ESP (docs/installing.md)"
-	[ -n "${opt[force]}" ] || refuse "$text.  (--force installs the entry all the same.)"
+	[ -z "$target$esp" ] && system_has_uefi || return 0
+	local text="the guest $1 is a disk's own loader, which UEFI starts from the ESP, and there is none at /boot/efi, /efi or \
+/boot of ${root:-this system}.  Mount the ESP"
+	[ -n "${opt[force]}" ] || refuse "$text.  (--force installs an entry that starts the guest on a BIOS only.)"
 	say "note: $text"
 }
 

@@ -131,8 +131,9 @@ END
   --root DIR           the system in DIR instead of this one
   --remove NAME        remove a guest
   --default            make the guest's entry the default
-  --force              install although Secure Boot is on, the menu was written by hand, or the entry cannot start a disk's
-                       loader by UEFI
+  --no-nvram           add no entry to this machine's UEFI boot list (a guest that is a disk's own loader gets one, at the end)
+  --force              install although Secure Boot is on, the menu was written by hand, or there is no ESP, from which UEFI
+                       starts a disk's own loader
 END
 }
 

@@ -64,8 +64,9 @@ verify_tree() { # verify_tree DIRECTORY WHAT
 }
 
 # Checks that the files to take over, or to start again, have not changed since their installation.
-check_old() { # check_old DIRECTORY WHAT
+check_old() { # check_old DIRECTORY WHAT [FURTHER-CHECK...]
 	verify_tree "$1" "$2"
+	"${@:3}"
 	[ "$differences" = 0 ] || [ -n "${opt[force]}" ] ||
 		leave $EX_VERIFY "${target:-${root:-/}}: $2 is not as it was installed; nothing was changed (--force takes it" \
 			"as it is)"

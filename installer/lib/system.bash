@@ -246,6 +246,7 @@ open_system() {
 	veneer=$boot/veneer
 	script_file=$root$(resolve $SCRIPT)
 	defaults_file=$root$(resolve $DEFAULTS)
+	find_esp
 	[ -d "$boot" ] || die "--root ${root:-/}: not a system: no /boot in it"
 	case $mode in
 	list | verify) ;;
@@ -344,6 +345,8 @@ first_system() {
 	pick_default
 	finish_tree
 	check_room
+	check_esp
+	need_boot_list
 	[ -z "${opt[dry-run]}" ] || return 0
 	# Remove what a killed run left here and elsewhere.
 	undo_first
@@ -356,6 +359,7 @@ first_system() {
 	done
 	[ ! -e "$defaults_file" ] || cp -p -- "$defaults_file" "$veneer/saved/default"
 	put_slot a
+	put_esp a
 	[ -d "${defaults_file%/*}" ] || mkdir -m 755 -- "${defaults_file%/*}"
 	[ -e "$defaults_file" ] || put_file "$here/veneer.default" "$defaults_file" 644
 	put_script
@@ -370,6 +374,7 @@ undo_first() {
 	rm -f -- "$veneer/state" "$script_file"
 	restore_default
 	forget_made
+	drop_esp
 	rm -rf -- "$veneer"
 }
 
@@ -390,9 +395,14 @@ restore_default() {
 next_system() {
 	finish_tree
 	check_room "$other"
+	check_esp "$other"
+	need_boot_list
 	[ -z "${opt[dry-run]}" ] || return 0
 	state_write "$veneer/state" 0 "$slot" ''
+	# A run that was killed may have left an entry that leads to the slot to be written.
+	lead_entries "$slot"
 	put_slot "$other"
+	put_esp "$other"
 	old_slot=$slot
 	undo=undo_next
 	state_write "$veneer/state" 0 "$other" "$slot"
@@ -412,7 +422,7 @@ more_system() {
 	state_read "$veneer/state" || true
 	cp -R -- "$veneer/$slot" "$tree" || fail "$veneer/$slot: cannot be copied"
 	if [ -n "${opt[remove]}" ]; then
-		guests "$tree" | grep -qxF -- "${opt[remove]}" || die "--remove ${opt[remove]}: there is no such guest"
+		grep -qxF -- "${opt[remove]}" <<<"$(guests "$tree")" || die "--remove ${opt[remove]}: there is no such guest"
 		[ "$(guests "$tree" | wc -l)" -gt 1 ] || die "--remove ${opt[remove]}: it is the only guest; use 'uninstall'"
 		rm -rf -- "$tree/guests/${opt[remove]}"
 	elif [ -n "${opt[kernel]}${opt[config]}" ]; then
@@ -426,7 +436,10 @@ more_system() {
 	elif changes_guest; then
 		die "--kernel is missing (to change a guest use 'upgrade')"
 	fi
-	[ -z "${opt[veneer]}" ] || put_veneer
+	if [ -n "${opt[veneer]}" ]; then
+		put_veneer
+		for name in $(guests "$tree"); do write_entry "$name"; done
+	fi
 	pick_default
 	next_system
 }
@@ -437,8 +450,8 @@ pick_default() {
 	if [ -n "${opt[default]}" ]; then
 		new_default=${opt[name]}
 		[ -z "${opt[kernel]}${opt[config]}" ] || new_default=$(guest_name)
-		[ -n "$new_default" ] || new_default=$(guests "$tree" | head -n 1)
-		guests "$tree" | grep -qxF -- "$new_default" || die "--default: there is no guest $new_default"
+		[ -n "$new_default" ] || new_default=$(guests "$tree" | sed -n 1p)
+		grep -qxF -- "$new_default" <<<"$(guests "$tree")" || die "--default: there is no guest $new_default"
 	elif [ -n "${opt[remove]}" ] && [ "$(default_guest)" = "${opt[remove]}" ]; then
 		say "note: ${opt[remove]} was the default entry; the default is what it is without Veneer"
 		new_default=
@@ -457,10 +470,12 @@ set_default() {
 	put_file "$work/default" "$defaults_file" "$(stat -c %a -- "$defaults_file")"
 }
 
-system_done() {
+system_done() { # system_done [OLD-SLOT-DIR]: guests that it has not are new
 	make_grub_cfg
 	note_sum "$root$grub_cfg" sum
 	settle "$veneer"
+	# shellcheck disable=SC2046 # names without spaces
+	lead_entries "$slot" $(new_efi_guests "$veneer/$slot" "${1:-/nothing}")
 }
 
 cmd_system() {
@@ -481,7 +496,7 @@ cmd_system() {
 		return
 	fi
 	set_default
-	system_done
+	system_done ${old_slot:+"$veneer/$old_slot"}
 	say "${root:-/}: installed in slot $slot; the menu has: $(guests "$veneer/$slot" | tr '\n' ' ')"
 }
 
@@ -489,6 +504,7 @@ system_plan() {
 	printf 'would put these files into %s:\n' "$veneer"
 	(cd "$tree" && find . -type f -printf '  %P, %s bytes\n' | LC_ALL=C sort)
 	printf 'would write %s, %s, and %s by %s\n' "$SCRIPT" "$DEFAULTS" "$grub_cfg" "$mkconfig"
+	[ -z "$(esp_files "$tree")" ] || printf 'would put %s into %s\n' "$(esp_files "$tree" | tr '\n' ' ')" "$esp/$ESP_DIR"
 	[ "${new_default:-keep}" = keep ] || printf 'would make %s the default entry\n' "$new_default"
 }
 
@@ -509,7 +525,7 @@ system_upgrade() {
 		return
 	fi
 	put_script
-	system_done
+	system_done "$veneer/$old_slot"
 	say "${root:-/}: the new version is in slot $slot; the old one is the previous version in the menu"
 }
 
@@ -530,14 +546,15 @@ system_rollback() {
 	need_installed
 	detect_layout
 	[ -n "$previous" ] || die "${root:-/}: there is no previous version"
-	check_old "$veneer/$previous" "slot $previous"
+	check_old "$veneer/$previous" "slot $previous" verify_esp "$previous"
+	lead_entries "$slot"
 	if [ -n "${opt[dry-run]}" ]; then
 		printf 'would let slot %s start again, and make %s by %s\n' "$previous" "$grub_cfg" "$mkconfig"
 		return
 	fi
 	state_write "$veneer/state" 0 "$other" "$slot"
 	settle "$veneer"
-	system_done
+	system_done "$veneer/$slot"
 	say "${root:-/}: slot $slot starts again"
 }
 
@@ -572,6 +589,7 @@ system_uninstall() {
 	detect_layout
 	if [ -n "${opt[dry-run]}" ]; then
 		printf 'would remove %s, %s and %s, and restore %s\n' "$SCRIPT" "$DEFAULTS" /boot/veneer "$grub_cfg"
+		[ -z "$esp" ] || [ ! -d "$esp/$ESP_DIR" ] || printf 'would remove %s\n' "$esp/$ESP_DIR"
 		return
 	fi
 	sweep
@@ -584,6 +602,8 @@ system_uninstall() {
 	undo=
 	finish
 	settle "$boot"
+	drop_entries
+	drop_esp
 	rm -rf -- "$veneer/state" "$veneer/a" "$veneer/b"
 	restore_default
 	forget_made
@@ -607,7 +627,8 @@ system_verify() {
 	need_installed
 	state_read "$veneer/state" || differs "$veneer/state is damaged"
 	verify_tree "$veneer/$slot" "slot $slot"
-	[ -z "$previous" ] || verify_tree "$veneer/$previous" "slot $previous"
+	verify_esp "$slot"
+	[ -z "$previous" ] || { verify_tree "$veneer/$previous" "slot $previous"; verify_esp "$previous"; }
 	cmp -s "$here/42_veneer" "$script_file" || differs "$SCRIPT is missing or not of this version"
 	[ -x "$script_file" ] || differs "$SCRIPT cannot be executed"
 	grub_cfg=

@@ -303,21 +303,238 @@ round_trip() { # round_trip NAME
 	files | diff before -
 }
 
-@test "a disk's own loader: on UEFI refused with what to do, and installed with --force; a BIOS has it" {
+# own TEXT: make a hypervisor and the veneer.efi beside it, which consists of TEXT
+own() {
+	mkdir -p own
+	cp "$K" own/veneer.elf
+	echo "$1" >own/veneer.efi
+}
+
+disk_config() { sed 's/veneer,boot = "kernel"/veneer,boot = "disk"/' "$ROOT/configs/default.dts" >disk.dts; }
+
+on_esp() { (cd t/boot/efi/EFI && find veneer -type f | LC_ALL=C sort | tr '\n' ' '); }
+
+@test "a disk's own loader: UEFI without an ESP is refused with what to do, and installed with --force; a BIOS has it" {
 	tree debian
-	sed 's/veneer,boot = "kernel"/veneer,boot = "disk"/' "$ROOT/configs/default.dts" >disk.dts
+	disk_config
+	own one
 	mkdir -p t/boot/efi/EFI
-	install 3 system --config disk.dts --name os --veneer "$K"
-	assert_output --partial "the guest os is a disk's own loader, which an entry in this menu starts on a BIOS only"
-	assert_output --partial "onto the ESP (docs/installing.md)"
-	[ ! -e t/boot/veneer ]
-	install 0 system --config disk.dts --name os --veneer "$K" --force
-	assert_output --partial "note: the guest os is a disk's own loader"
-	install 0 uninstall
-	rmdir t/boot/efi/EFI
-	install 0 system --config disk.dts --name os --veneer "$K"
+	mv t/boot/efi/EFI efi-dir
+	export VENEER_EFI=$PWD/efi-dir
+	install 0 system --config disk.dts --name os --veneer own/veneer.elf
 	refute_output --partial "loader"
+	grep -F multiboot2 t/boot/veneer/a/guests/os/entry.cfg
+	run ! grep -F chainloader t/boot/veneer/a/guests/os/entry.cfg
 	install 0 uninstall
+	# shellcheck disable=SC2016 # for the inner shell
+	for force in '' --force; do
+		# shellcheck disable=SC2086 # a word or none
+		run unshare --mount --propagation private sh -c 'mount --bind t/boot /boot && mkdir -p /etc/grub.d &&
+			mount --bind t/etc/grub.d /etc/grub.d && exec "$@"' sh "$ROOT/installer/veneer-install" system \
+			--config disk.dts --name os --veneer own/veneer.elf --log log --dry-run $force
+		assert_output --partial "there is none at /boot/efi, /efi or /boot of this system.  Mount the ESP"
+		if [ -n "$force" ]; then [ "$status" = 0 ]; else [ "$status" = 3 ]; fi
+	done
+	[ ! -e t/boot/veneer ]
+}
+
+@test "a disk's own loader: an ESP has its files, in two slots; upgrade, rollback, a kernel again, uninstall" {
+	local entry=t/boot/veneer/a/guests/os/entry.cfg one two
+	tree debian
+	disk_config
+	own one
+	mkdir -p t/boot/efi/EFI/debian
+	files >before
+	install 0 system --config disk.dts --name os --veneer own/veneer.elf --module "$K a b"
+	grep -xF $'\tif chainloader $veneer_esp_dir/guests/os/veneer.efi $veneer_check $veneer_own; then' $entry
+	# shellcheck disable=SC2016 # GRUB's
+	grep -F 'elif [ -s $veneer_dir/veneer.elf -a -s $veneer_dir/guests/os/config.dtb -a -s $veneer_dir/guests/os/module0' $entry
+	# shellcheck disable=SC2016
+	grep -F '"$veneer_esp_dir"' $entry
+	grub-script-check $entry
+	grep -xF $'\tsearch --no-floppy --fs-uuid --set=veneer_esp 1234-abcd' t/boot/grub/grub.cfg
+	grep -xF $'\tset veneer_esp_dir=($veneer_esp)$veneer_esp_dir' t/boot/grub/grub.cfg
+	one="veneer/a/guests/os/config.dtb veneer/a/guests/os/module0 veneer/a/guests/os/veneer.conf"
+	one+=" veneer/a/guests/os/veneer.efi veneer/a/veneer.elf "
+	[ "$(on_esp)" = "$one" ]
+	cmp t/boot/efi/EFI/veneer/a/veneer.elf own/veneer.elf
+	install 0 verify
+	# A guest with a kernel needs no files there, and other guests are no reason to lose them.
+	install 0 system --kernel "$K" --name k
+	two=${one//veneer\/a/veneer/b}
+	[ "$(on_esp)" = "$one$two" ]
+	own two
+	install 0 upgrade --veneer own/veneer.elf
+	[ "$(cat t/boot/efi/EFI/veneer/a/guests/os/veneer.efi)" = two ]
+	[ "$(cat t/boot/efi/EFI/veneer/b/guests/os/veneer.efi)" = one ]
+	install 0 verify
+	install 0 rollback
+	install 0 verify
+	# What has changed on the ESP is named, and not started again.
+	echo x >t/boot/efi/EFI/veneer/a/guests/os/veneer.conf
+	echo x >t/boot/efi/EFI/veneer/a/odd
+	install 5 verify
+	assert_output --partial "ESP, slot a: guests/os/veneer.conf is not as it was installed"
+	assert_output --partial "ESP, slot a: odd: a file that was not installed"
+	install 5 rollback
+	install 0 upgrade --name os --veneer own/veneer.elf --kernel "$K" --config "$ROOT/configs/default.dts"
+	run ! grep -F chainloader $entry
+	[ "$(on_esp)" = "$two" ]
+	install 0 uninstall
+	files | diff before -
+}
+
+@test "a disk's own loader: an installation of the time before gets its files on the ESP by an upgrade" {
+	tree debian
+	disk_config
+	own one
+	install 0 system --config disk.dts --name os --veneer own/veneer.elf
+	mkdir -p t/boot/efi/EFI
+	install 0 verify
+	install 0 upgrade --veneer own/veneer.elf --dry-run
+	assert_output --partial "would put guests/os/config.dtb guests/os/veneer.conf guests/os/veneer.efi veneer.elf"
+	[ ! -e t/boot/efi/EFI/veneer ]
+	install 0 upgrade --veneer own/veneer.elf
+	[ "$(cat t/boot/efi/EFI/veneer/b/guests/os/veneer.efi)" = one ]
+	install 0 verify
+	install 0 rollback
+	install 0 verify
+	install 0 uninstall --dry-run
+	assert_output --partial "would remove $PWD/t/boot/efi/EFI/veneer"
+	install 0 uninstall
+	[ ! -e t/boot/efi/EFI/veneer ]
+}
+
+@test "a disk's own loader: files of others on the ESP are neither overwritten nor removed; the limits of veneer.efi" {
+	tree debian
+	disk_config
+	own one
+	mkdir -p t/boot/efi/EFI/veneer
+	echo mine >t/boot/efi/EFI/veneer/veneer.efi
+	files >before
+	install 3 system --config disk.dts --name os --veneer own/veneer.elf
+	assert_output --partial "t/boot/efi/EFI/veneer exists and is not of this program ($PWD/t/boot/efi/EFI/veneer/veneer.efi)"
+	files | diff before -
+	# A guest with a kernel leaves them alone.
+	install 0 system --kernel "$K" --veneer "$K"
+	install 0 uninstall
+	files | diff before -
+	rm -r t/boot/efi/EFI/veneer
+	# A hypervisor without this way to start.
+	printf 'x\0launch-version=1\0y' >own/veneer.efi
+	install 2 system --config disk.dts --name os --veneer own/veneer.elf
+	assert_output --partial "own/veneer.elf: this hypervisor cannot start a disk's own loader on UEFI: it was built without"
+	own one
+	truncate -s 2147483649 large
+	install 2 system --config disk.dts --name os --veneer own/veneer.elf --module large
+	assert_output --partial "the guest os has a module of more than 2147483648 bytes (2 GiB)"
+	rm large
+	[ ! -e t/boot/veneer ]
+}
+
+# --- the firmware's boot list, on the machine itself ---
+
+# firmware: stand-ins for efibootmgr, with a list in the file "list" in the format of the real one, and for what names the ESP
+firmware() {
+	mkdir -p bin efi-dir
+	printf 'BootOrder: 0001,0002\nBoot0001* Linux\tHD(1,GPT,0)/File(a)\nBoot0002* Veneer other\t%s\n' \
+		'HD(1,GPT,OTHER)/File(\EFI\veneer\a\guests\other\veneer.efi)' >list
+	cat >bin/efibootmgr <<-'END'
+		#!/bin/bash
+		[ -n "$1" ] && [ "$1" != -v ] && echo "$*" >>calls
+		after() { while [ "$1" != "--$name" ]; do shift; done; echo "$2"; }
+		case "$*" in
+		'' | -v) cat list ;;
+		*--create-only*)
+			n=3
+			while grep -q "^Boot000$n" list; do n=$((n + 1)); done
+			name=label; label=$(after "$@"); name=loader; file=$(after "$@"); name=part; part=$(after "$@")
+			[[ $* == *"--disk /dev/sdy "* ]] || exit 1
+			printf '%s\n' "Boot000$n* $label"$'\t'"HD($part,GPT,0a-b)/File($file)" >>list ;;
+		*--bootorder*) sed -i "s/^BootOrder: .*/BootOrder: ${!#}/" list ;;
+		*--delete-bootnum*)
+			name=bootnum; number=$(after "$@")
+			sed -i "/^Boot$number/d; /^BootOrder/{s/$number,\{0,1\}//; s/,\$//}" list ;;
+		esac
+	END
+	printf '#!/bin/sh\necho /dev/sdy7\n' >bin/findmnt
+	printf '#!/bin/sh\ncase $* in *PKNAME*) echo sdy ;; esac\n' >bin/lsblk
+	printf '#!/bin/sh\n[ "$*" != "--part-uuid /dev/sdy 7" ] || echo 0A-B\n' >bin/sfdisk
+	# shellcheck disable=SC2016 # for that script
+	printf '#!/bin/sh\n[ "$2 $3" != "-c %%T" ] || { echo msdos; exit; }\nexec /usr/bin/stat "$@"\n' >bin/stat
+	cp "$BATS_FILE_TMPDIR/probe" bin/probe
+	chmod 755 bin/*
+}
+
+# here STATUS COMMAND ARGS...: on the running system, whose /boot and /etc are the tree's
+here() {
+	# shellcheck disable=SC2016 # for the inner shell
+	PATH=$PWD/bin:$PATH VENEER_EFI=$PWD/efi-dir run unshare --mount --propagation private sh -c '
+		for dir in boot etc/grub.d etc/default var/log; do mkdir -p /$dir && mount --bind t/$dir /$dir; done
+		mount --bind bin/probe /usr/sbin/grub-probe && exec "$@"' sh "$ROOT/installer/veneer-install" "${@:2}"
+	[ "$status" = "$1" ] || { echo "exit code $status, expected $1: $output"; return 1; }
+}
+
+leads() { sed -nE 's/^(Boot....)\* Veneer os.HD\(7,GPT,0a-b\)\/File\((.*)\)/\1 \2/p' list; }
+
+@test "the firmware's boot list: a disk's own loader has an entry, which goes with the slot and ends with the installation" {
+	tree debian
+	disk_config
+	own one
+	firmware
+	mkdir -p t/boot/efi/EFI
+	cp list list.before
+	here 0 system --config disk.dts --name os --veneer own/veneer.elf
+	assert_output --partial "the firmware's boot list has the entry 'Veneer os' (0003)"
+	[ "$(leads)" = 'Boot0003 \EFI\veneer\a\guests\os\veneer.efi' ]
+	grep -x 'BootOrder: 0001,0002,0003' list
+	sed -i 's/^BootOrder.*/BootOrder: 0003,0002,0001/' list
+	here 0 upgrade --veneer own/veneer.elf
+	[ "$(leads)" = 'Boot0004 \EFI\veneer\b\guests\os\veneer.efi' ]
+	grep -x 'BootOrder: 0004,0002,0001' list
+	here 0 rollback
+	[ "$(leads)" = 'Boot0003 \EFI\veneer\a\guests\os\veneer.efi' ]
+	grep -x 'BootOrder: 0003,0002,0001' list
+	# The entry that a killed run left leads to the slot in use before the other slot is written.
+	sed -i '/Boot0003/s/veneer.a/veneer\\b/' list
+	: >calls
+	here 0 upgrade --veneer own/veneer.elf
+	grep -m 1 create-only calls | grep -F 'veneer\a\guests'
+	[ "$(leads)" = 'Boot0003 \EFI\veneer\b\guests\os\veneer.efi' ]
+	# An entry that was removed stays removed.
+	sed -i '/Boot0003/d; s/0003,//' list
+	here 0 upgrade --veneer own/veneer.elf
+	[ -z "$(leads)" ]
+	here 0 system --config disk.dts --name two --no-nvram --veneer own/veneer.elf
+	run ! grep 'Veneer two' list
+	here 0 system --config disk.dts --name three --veneer own/veneer.elf
+	grep 'Veneer three' list
+	here 0 system --remove three
+	run ! grep 'Veneer three' list
+	here 0 uninstall
+	sort list.before | sed 's/0001,0002/0002,0001/' | diff - <(sort list)
+}
+
+@test "the firmware's boot list: a firmware that takes no entry, an ESP that is nowhere, another system's: no failure" {
+	tree debian
+	disk_config
+	own one
+	firmware
+	mkdir -p t/boot/efi/EFI
+	cp list list.before
+	install 0 system --config disk.dts --name os --veneer own/veneer.elf
+	install 0 uninstall
+	cmp list list.before
+	sed -i 's/echo sdy/echo sdx/' bin/lsblk
+	sed -i 's/sdy/sdx/' bin/sfdisk
+	here 0 system --config disk.dts --name os --veneer own/veneer.elf
+	assert_output --partial "the firmware took no new boot entry; choose Veneer in GRUB's menu"
+	printf '#!/bin/sh\nexit 1\n' >bin/findmnt
+	here 0 uninstall
+	here 0 system --config disk.dts --name os --veneer own/veneer.elf
+	assert_output --partial "the firmware's boot list cannot be read: choose Veneer in GRUB's menu"
+	here 0 uninstall
+	cmp list list.before
 }
 
 @test "the script as the administrator has changed it stays; one that writes no entry is an error" {

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# shellcheck shell=bash
+# veneer-install: what a system needs outside /boot to start a disk's own loader on UEFI: files on the ESP, for the firmware
+# reads only FAT, and entries in the firmware's boot list.
+#
+#   EFI/veneer/{a,b}/veneer.elf  EFI/veneer/{a,b}/guests/NAME/{veneer.efi,veneer.conf,config.dtb,module0...}
+#
+# The slots are those of /boot/veneer, so a slot of the ESP is written only while nothing starts it.
+
+readonly ESP_DIR=EFI/veneer
+esp=
+
+# Sets esp: the mount point of the system's ESP, or nothing.
+find_esp() {
+	local dir
+	esp=
+	for dir in /boot/efi /efi /boot; do
+		dir=$root$(resolve $dir)
+		[ -d "$dir/EFI" ] || continue
+		# In the running system a directory of this name may be of another file system.
+		[ -n "$root" ] || [ "$(stat -f -c %T -- "$dir")" = msdos ] || continue
+		esp=$dir
+		return
+	done
+}
+
+# Prints the files of the slot's directory $1 that belong on the ESP.
+esp_files() {
+	local file files=''
+	[ -n "$esp" ] || return 0
+	for file in "$1"/guests/*/veneer.efi; do
+		[ ! -e "$file" ] || files+=$(cd "$1" && find "guests/$(basename -- "$(dirname -- "$file")")" -type f \
+			\( -name veneer.efi -o -name veneer.conf -o -name config.dtb -o -name 'module[0-9]*' \))$'\n'
+	done
+	[ -z "$files" ] || printf '%sveneer.elf\n' "$files" | LC_ALL=C sort
+}
+
+# Prints what is in the directory and not this program's.
+esp_foreign() {
+	[ -z "$esp" ] || [ ! -e "$esp/$ESP_DIR" ] || find "$esp/$ESP_DIR" -mindepth 1 -maxdepth 1 ! -iname a ! -iname b |
+		LC_ALL=C sort
+}
+
+# Refuses to write to files of others, to an ESP that is read-only or too small.
+check_esp() { # check_esp [SLOT]: the slot to be overwritten
+	local file free foreign need=65536
+	while read -r file; do need=$((need + $(stat -c %s -- "$tree/$file") + 8192)); done < <(esp_files "$tree")
+	[ $need -gt 65536 ] || return 0
+	foreign=$(esp_foreign)
+	[ -z "$foreign" ] || refuse "$esp/$ESP_DIR exists and is not of this program (${foreign//$'\n'/, }); move it away first"
+	[ -n "${opt[dry-run]}" ] || [ -w "$esp" ] || fail "$esp: cannot be written (is it mounted read-only?)"
+	free=$(($(stat -f -c '%a * %S' "$esp")))
+	[ -z "${1:-}" ] || [ ! -d "$esp/$ESP_DIR/$1" ] || free=$((free + $(du -s -B 1 -- "$esp/$ESP_DIR/$1" | cut -f 1)))
+	[ "$free" -gt "$need" ] || die "$esp: $((free >> 20)) MiB are free, $(((need >> 20) + 1)) MiB are needed"
+}
+
+put_esp() { # put_esp SLOT: from the same slot in /boot
+	local dir=$esp/$ESP_DIR/$1 file files
+	[ -n "$esp" ] || return 0
+	files=$(esp_files "$veneer/$1")
+	rm -rf -- "$dir"
+	if [ -z "$files" ]; then
+		rmdir -- "$esp/$ESP_DIR" 2>/dev/null || true
+		return 0
+	fi
+	while read -r file; do
+		note "writing $dir/$file"
+		mkdir -p -- "$dir/$(dirname -- "$file")"
+		cat -- "$veneer/$1/$file" >"$dir/$file" || fail "$dir/$file: cannot be written"
+	done <<<"$files"
+	settle "$esp"
+	while read -r file; do
+		cmp -s -- "$veneer/$1/$file" "$dir/$file" ||
+			fail "$dir: what was read back differs from what was written"
+	done <<<"$files"
+}
+
+drop_esp() {
+	[ -n "$esp" ] && [ -d "$esp/$ESP_DIR" ] || return 0
+	rm -rf -- "$esp/$ESP_DIR"/[abAB]
+	rmdir -- "$esp/$ESP_DIR" 2>/dev/null || true
+	sync -f "$esp"
+}
+
+verify_esp() { # verify_esp SLOT
+	local dir=$esp/$ESP_DIR/$1 file
+	[ -n "$esp" ] || return 0
+	while read -r file; do
+		cmp -s -- "$veneer/$1/$file" "$dir/$file" || differs "ESP, slot $1: $file is not as it was installed"
+	done < <(esp_files "$veneer/$1")
+	[ -d "$dir" ] || return 0
+	while read -r file; do
+		differs "ESP, slot $1: $file: a file that was not installed"
+	done < <(cd "$dir" && find . -type f -printf '%P\n' | LC_ALL=C sort |
+		comm -23 - <(esp_files "$veneer/$1"))
+}
+
+# --- the firmware's boot list ---
+
+# True if this machine is the system, and has such a list.
+has_boot_list() { [ -z "$root" ] && [ -n "$esp" ] && [ -d "$(efi_dir)" ]; }
+
+# Asked before anything is written.
+need_boot_list() {
+	has_boot_list && [ -n "$(esp_files "$tree")" ] || return 0
+	need_tools efibootmgr findmnt lsblk sfdisk
+}
+
+# Sets esp_disk, esp_part and esp_guid: the ESP's disk, number and GUID.
+esp_device() {
+	local dev name
+	dev=$(findmnt -nvo SOURCE --mountpoint "$esp" 2>/dev/null) && name=$(lsblk -ndo PKNAME -- "$dev" 2>/dev/null) &&
+		[ -n "$name" ] || return 1
+	# sda1, nvme0n1p1
+	esp_disk=/dev/$name esp_part=${dev##*[!0-9]}
+	# lsblk knows no GUID without udev.
+	esp_guid=$(sfdisk --part-uuid "$esp_disk" "$esp_part" 2>/dev/null) && [ -n "$esp_guid" ]
+}
+
+# Prints "NUMBER SLOT GUEST" of each entry that starts a veneer.efi of this installation.
+esp_entries() {
+	{ efibootmgr -v 2>/dev/null || true; } | { grep -iF -- "$esp_guid" || true; } |
+		sed -nE 's/^Boot([0-9A-F]{4})\*? .*\\EFI\\veneer\\([ab])\\guests\\([^\\]+)\\veneer\.efi.*/\1 \2 \3/Ip'
+}
+
+esp_entry() { # esp_entry SLOT GUEST: a new entry; its number, or nothing
+	new_entry "$esp_disk" "$esp_part" "Veneer $2" "\\EFI\\veneer\\$1\\guests\\$2\\veneer.efi"
+}
+
+# An entry that led to the other slot makes place for one that leads to this slot.
+move_entry() { # move_entry NUMBER SLOT GUEST
+	local new order
+	new=$(esp_entry "$2" "$3")
+	[ -n "$new" ] || { say "note: the firmware took no new boot entry for $3: that of the version before stays"; return 0; }
+	order=$(boot_order)
+	[[ $order != *"$1"* ]] || set_boot_order "${order/$1/$new}" "$new"
+	efibootmgr --quiet --bootnum "$1" --delete-bootnum || true
+	note "the firmware's boot entry $1 is now $new"
+}
+
+# Has the entries of the firmware's list lead to SLOT.  The GUESTs get one, unless they have one.
+lead_entries() { # lead_entries SLOT GUEST...
+	local number old name new order slot=$1 had=' '
+	shift
+	has_boot_list && command -v efibootmgr >/dev/null || return 0
+	if ! esp_device || ! efibootmgr >/dev/null 2>&1; then
+		[ $# = 0 ] || say "note: the firmware's boot list cannot be read: choose Veneer in GRUB's menu"
+		return 0
+	fi
+	while read -r number old name; do
+		had+="$name "
+		if [ ! -e "$esp/$ESP_DIR/$slot/guests/$name/veneer.efi" ]; then
+			efibootmgr --quiet --bootnum "$number" --delete-bootnum || true
+		elif [ "${old,,}" != "$slot" ]; then
+			move_entry "$number" "$slot" "$name"
+		fi
+	done < <(esp_entries)
+	for name in "$@"; do
+		[[ $had != *" $name "* ]] || continue
+		new=$(esp_entry "$slot" "$name")
+		[ -n "$new" ] || { say "note: the firmware took no new boot entry; choose Veneer in GRUB's menu"; continue; }
+		order=$(boot_order)
+		set_boot_order "${order:+$order,}$new" "$new" || continue
+		tell "the firmware's boot list has the entry 'Veneer $name' ($new)"
+	done
+}
+
+# Prints the guests of the slot's directory $1 that the slot's directory $2 did not start by veneer.efi.
+new_efi_guests() {
+	local name
+	[ -z "${opt[no-nvram]}" ] || return 0
+	for name in $(guests "$1"); do
+		[ ! -e "$1/guests/$name/veneer.efi" ] || [ -e "$2/guests/$name/veneer.efi" ] || echo "$name"
+	done
+}
+
+drop_entries() {
+	local number rest
+	has_boot_list && command -v efibootmgr >/dev/null && esp_device || return 0
+	while read -r number rest; do
+		note "removing the firmware's boot entry $number"
+		efibootmgr --quiet --bootnum "$number" --delete-bootnum || true
+	done < <(esp_entries)
+}
