@@ -87,6 +87,15 @@ END
 	run -0 "$setup" --check-answer b
 	{ printf '#\n\xef\xbb\xbf'; cat a; } >b
 	run -2 "$setup" --check-answer b
+	# A disk's own loader.
+	printf 'ERASE=yes\nDISK=only\nKERNEL=none\n' >c
+	run -2 "$setup" --check-answer c
+	assert_output --partial "c: line 3: KERNEL: none, and no CONFIG"
+	echo CONFIG=my.dts >>c
+	run -0 "$setup" --check-answer c
+	echo MODULE=my.dts >>c
+	run -2 "$setup" --check-answer c
+	assert_output --partial "nobody to take MODULE and CMDLINE"
 }
 
 # disk NAME SECTORS MODEL SERIAL PCI NUMBER: make a disk in a tree that stands in for /sys

@@ -93,5 +93,12 @@ read_answer() { # read_answer FILE
 		[ -n "${answer_line[$key]:-}" ] || [ $answer_errors -gt 0 ] ||
 			answer_error "$1" $number $key "missing from the file"
 	done
+	if [ "${answer[KERNEL]}" = none ] && [ $answer_errors = 0 ]; then
+		number=${answer_line[KERNEL]}
+		[ -n "${answer[CONFIG]}" ] || answer_error "$1" "$number" KERNEL "none, and no CONFIG: the guest is a disk's \
+own loader by a configuration with veneer,boot = \"disk\" only"
+		[ "${#answer_modules[@]}" = 0 ] && [ -z "${answer[CMDLINE]}" ] ||
+			answer_error "$1" "$number" KERNEL "none, so there is nobody to take MODULE and CMDLINE"
+	fi
 	[ $answer_errors = 0 ] || return 2
 }

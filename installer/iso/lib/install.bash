@@ -22,7 +22,9 @@ data_config() { # data_config SERIAL OUT
 # Sets install_args, or prints an error and returns 2.
 make_install_args() {
 	local module why own=$work/config.dts
-	install_args=(disk "/dev/$disk" --kernel "$kernel" --cmdline "$cmdline" --name "${guest_name:-demo}")
+	install_args=(disk "/dev/$disk" --name "${guest_name:-demo}")
+	# Without a kernel the guest is a disk's own loader.
+	[ -z "$kernel" ] || install_args+=(--kernel "$kernel" --cmdline "$cmdline")
 	for module in ${modules[@]+"${modules[@]}"}; do install_args+=(--module "$module"); done
 	if [ "$data" = writable ]; then
 		if [ -n "$config" ]; then
@@ -90,6 +92,7 @@ take_answers() { # take_answers DIRECTORY
 	local path module
 	case ${answer[KERNEL]} in
 	demo) kernel=$DEMO guest_name=demo ;;
+	none) kernel='' guest_name=disk ;;
 	*) kernel=$1/${answer[KERNEL]} ;;
 	esac
 	[ -z "${answer[CONFIG]}" ] || config=$1/${answer[CONFIG]}
