@@ -7,22 +7,25 @@ readonly COMMON="help dry-run verbose quiet log progress"
 declare -rA ALLOWED=(
 	[image]="$GUEST menu-timeout native size slot-size data force"
 	[disk]="$GUEST menu-timeout native slot-size data yes i-know nvram no-nvram default"
-	[system]="$GUEST root remove default no-nvram force yes"
-	[upgrade]="$GUEST root menu-timeout force i-know yes"
+	[efi]="$GUEST sign cert force"
+	[system]="$GUEST root remove default no-nvram sign cert force yes"
+	[upgrade]="$GUEST root menu-timeout sign cert force i-know yes"
 	[rollback]="root force i-know yes"
 	[uninstall]="root i-know yes"
 	[verify]="root"
 	[list]="root"
 	[config]=""
 )
-readonly WITH_VALUE=" kernel limine module cmdline config veneer name screen menu-timeout size slot-size data root log remove "
+readonly WITH_VALUE=" kernel limine module cmdline config veneer name screen menu-timeout size slot-size data root log remove \
+sign cert "
 
 mode='' target='' source='' root=''
 modules=()
 # shellcheck disable=SC2034 # used by the other parts
 declare -A opt=([kernel]='' [limine]='' [cmdline]='' [config]='' [no-check]='' [veneer]='' [name]='' [screen]=''
 	[menu-timeout]=3 [size]='' [slot-size]='' [data]=''
-	[root]=/ [log]='' [remove]='' [native]='' [force]='' [yes]='' [i-know]='' [nvram]='' [no-nvram]='' [default]=''
+	[root]=/ [log]='' [remove]='' [sign]='' [cert]=''
+	[native]='''' [force]='' [yes]='' [i-know]='' [nvram]='' [no-nvram]='' [default]=''
 	[dry-run]='' [verbose]='' [quiet]='' [progress]='') given=([cmdline]='' [menu-timeout]='' [root]='')
 
 is_allowed() { [[ " ${ALLOWED[$mode]} $COMMON " == *" $1 "* ]]; }
@@ -42,7 +45,7 @@ take_option() { # take_option NAME ARGS...: sets used, the number of further arg
 	is_allowed "$name" || die "--$name is not for '$mode' (see veneer-install $mode --help)"
 	case $name in
 	# The programs that get these names would take a leading dash for an option.
-	kernel | limine | config | veneer) [[ $value != -* ]] || value=./$value ;;
+	kernel | limine | config | veneer | sign | cert) [[ $value != -* ]] || value=./$value ;;
 	esac
 	if [ "$name" = module ]; then modules+=("$value"); else opt[$name]=$value; fi
 	given[$name]=y
@@ -88,7 +91,7 @@ parse_args() {
 check_args() {
 	case $mode in
 	config) [ -n "$target" ] || die "config needs two files (see --help)" ;;
-	image | disk)
+	image | disk | efi)
 		[ -n "$target" ] || die "$mode needs a target (see --help)"
 		[ -n "${opt[kernel]}${opt[limine]}${opt[config]}" ] || die "--kernel is missing (see --help)"
 		;;

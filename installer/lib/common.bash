@@ -86,7 +86,8 @@ readonly PACKAGES="
 	grep=grep,grep,grep,grep sed=sed,sed,sed,sed
 	dtc=device-tree-compiler,dtc,dtc,dtc fdtget=device-tree-compiler,dtc,dtc,dtc fdtput=device-tree-compiler,dtc,dtc,dtc
 	cpp=cpp,cpp,gcc,gcc cmp=diffutils,diffutils,diffutils,diffutils perl=perl,perl-interpreter,perl,perl
-	efibootmgr=efibootmgr,efibootmgr,efibootmgr,efibootmgr
+	objcopy=binutils,binutils,binutils,binutils sbsign=sbsigntool,sbsigntools,sbsigntools,sbsigntool
+	sbverify=sbsigntool,sbsigntools,sbsigntools,sbsigntool efibootmgr=efibootmgr,efibootmgr,efibootmgr,efibootmgr
 	i386-pc=grub-pc-bin,grub2-pc-modules,grub,grub-bios
 	x86_64-efi=grub-efi-amd64-bin,grub2-efi-x64-modules,grub,grub-efi"
 
@@ -239,4 +240,5 @@ drop_copies() {
 
 # shellcheck disable=SC2034 # used by the other parts
 readonly SECURE_BOOT_TEXT="Secure Boot is on in this machine.  A GRUB that it trusts refuses to load Veneer (multiboot2 \
-is locked), and it does not trust another GRUB.  Switch Secure Boot off in the firmware setup, or sign a GRUB with your keys"
+is locked), and it does not trust another GRUB.  Switch Secure Boot off in the firmware setup, or sign Veneer with a key of \
+your own ('system' and 'efi', --sign)"

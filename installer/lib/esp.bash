@@ -4,6 +4,7 @@
 # reads only FAT, and entries in the firmware's boot list.
 #
 #   EFI/veneer/{a,b}/veneer.elf  EFI/veneer/{a,b}/guests/NAME/{veneer.efi,veneer.conf,config.dtb,module0...}
+#   if the guest is signed:      EFI/veneer/{a,b}/guests/NAME/{veneer.efi,veneer.conf,config.dtb}
 #
 # The slots are those of /boot/veneer, so a slot of the ESP is written only while nothing starts it.
 
@@ -26,13 +27,17 @@ find_esp() {
 
 # Prints the files of the slot's directory $1 that belong on the ESP.
 esp_files() {
-	local file files=''
+	local name files='' elf=''
 	[ -n "$esp" ] || return 0
-	for file in "$1"/guests/*/veneer.efi; do
-		[ ! -e "$file" ] || files+=$(cd "$1" && find "guests/$(basename -- "$(dirname -- "$file")")" -type f \
-			\( -name veneer.efi -o -name veneer.conf -o -name config.dtb -o -name 'module[0-9]*' \))$'\n'
+	for name in $(guests "$1"); do
+		[ -e "$1/guests/$name/veneer.efi" ] || continue
+		# What is signed is in veneer.efi: small files are here all the same, for a change of one is an error.
+		files+=$(cd "$1" && find "guests/$name" -type f \
+			\( -name veneer.efi -o -name veneer.conf -o -name config.dtb \))$'\n'
+		[ ! -e "$1/guests/$name/signed" ] || continue
+		files+=$(cd "$1" && find "guests/$name" -type f -name 'module[0-9]*')$'\n' elf=veneer.elf
 	done
-	[ -z "$files" ] || printf '%sveneer.elf\n' "$files" | LC_ALL=C sort
+	printf '%s' "$files$elf" | { grep . || true; } | LC_ALL=C sort
 }
 
 # Prints what is in the directory and not this program's.

@@ -310,27 +310,46 @@ same_launch() { # same_launch EFI ELF
 		"veneer.efi of the same version beside the file of --veneer"
 }
 
-# veneer.efi and what it reads, for a guest that is a disk's own loader.  A system needs an ESP for them: the firmware reads FAT
-# only.
+write_conf() { # write_conf NAME
+	local dir=$tree/guests/$1 i=0 args
+	echo '# Written by veneer-install.'
+	# What is packed into veneer.efi is found by these names.
+	if is_packed; then echo 'hypervisor veneer.elf'; else echo 'hypervisor ../../veneer.elf'; fi
+	echo 'module config.dtb config'
+	if has_kernel "$1"; then
+		args=$(cat "$dir/cmdline")
+		grub_can_pass "$args" || args=
+		echo "module kernel kernel${args:+ $args}"
+	else
+		echo 'boot disk'
+	fi
+	while read -r args; do printf 'module module%d %s\n' $((i++)) "$args"; done <"$dir/modules"
+}
+
+# veneer.efi and what it reads, for a guest that is a disk's own loader, and for each guest that is signed.  A system needs an
+# ESP for them: the firmware reads FAT only.
 put_efi() { # put_efi NAME
-	local dir=$tree/guests/$1 elf efi i=0 args
-	rm -f -- "$dir/veneer.efi" "$dir/veneer.conf"
-	! has_kernel "$1" && [ -n "$target$esp" ] || return 0
+	local dir=$tree/guests/$1 elf efi own
+	check_still_signed "$1"
+	rm -f -- "$dir/veneer.efi" "$dir/veneer.conf" "$dir/signed"
+	{ ! has_kernel "$1" || is_packed; } && [ -n "$target$esp" ] || return 0
 	find_veneer
 	efi=$(dirname -- "$elf")/veneer.efi
 	[ -e "$efi" ] || die "$efi: no such file, and the guest $1 cannot start on UEFI without: run make, install the" \
 		"package, or put the veneer.efi of the same version beside the file of --veneer"
 	readable veneer.efi "$efi"
-	same_launch "$efi" "$elf"
+	# A further guest of a system does not change the hypervisor.
+	own=$elf
+	[ -n "${opt[veneer]}" ] || [ ! -e "$tree/veneer.elf" ] || own=$tree/veneer.elf
+	same_launch "$efi" "$own"
 	check_efi_limits "$1"
 	note "for UEFI: $efi"
-	put_copy "$efi" "$dir/veneer.efi"
-	{
-		printf '# Written by veneer-install.\nboot disk\nhypervisor ../../veneer.elf\nmodule config.dtb config\n'
-		while read -r args; do
-			printf 'module module%d %s\n' $((i++)) "$args"
-		done <"$dir/modules"
-	} >"$dir/veneer.conf"
+	write_conf "$1" >"$dir/veneer.conf"
+	if is_packed; then
+		pack_efi "$1" "$efi" "$own"
+	else
+		put_copy "$efi" "$dir/veneer.efi"
+	fi
 }
 
 files_there() { # files_there SLOT-DIR NAME MODULES: GRUB's test that all files of the guest are there
@@ -351,7 +370,11 @@ veneer_entry() { # veneer_entry NAME CMDLINE SCREEN, modules' arguments from std
 		printf 'if [ %s ]; then\n' "$there"
 	else
 		[ -n "$target" ] || efi_dir='$veneer_esp_dir'
-		efi_entry "$efi_dir" "$efi_dir/guests/$1" "$(files_there "$efi_dir" "$1" "${#args[@]}")"
+		if [ -e "$tree/guests/$1/signed" ]; then
+			efi_entry "$efi_dir" "$efi_dir/guests/$1" "-s $efi_dir/guests/$1/config.dtb"
+		else
+			efi_entry "$efi_dir" "$efi_dir/guests/$1" "$(files_there "$efi_dir" "$1" "${#args[@]}")"
+		fi
 		printf 'elif [ %s ]; then\n' "$there"
 	fi
 	# shellcheck disable=SC2016 # GRUB expands it
@@ -487,8 +510,8 @@ system_has_uefi() { [ -d "$root/boot/efi/EFI" ] || { [ -z "$root" ] && [ -d "$(e
 # Without an ESP the entry in a Linux's menu is one for a BIOS.
 check_uefi() { # check_uefi NAME
 	[ -z "$target$esp" ] && system_has_uefi || return 0
-	local text="the guest $1 is a disk's own loader, which UEFI starts from the ESP, and there is none at /boot/efi, /efi or \
-/boot of ${root:-this system}.  Mount the ESP"
+	local text="the guest $1 is a disk's own loader, which UEFI starts from the ESP, and there is none at /boot/efi, /efi \
+or /boot of ${root:-this system}.  Mount the ESP"
 	[ -n "${opt[force]}" ] || refuse "$text.  (--force installs an entry that starts the guest on a BIOS only.)"
 	say "note: $text"
 }

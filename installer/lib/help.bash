@@ -7,6 +7,7 @@ usage() { # usage [COMMAND]
 	'') usage_all ;;
 	image) usage_image ;;
 	disk) usage_disk ;;
+	efi) usage_efi ;;
 	system) usage_system ;;
 	upgrade) usage_upgrade ;;
 	config) echo "Usage: veneer-install config D OUT     compile the configuration D (.dts or .dtb) to OUT" ;;
@@ -21,6 +22,7 @@ Usage: veneer-install COMMAND [TARGET] [OPTION]...     veneer-install COMMAND --
 
   image FILE --kernel K     make a disk image that starts Veneer by BIOS and by UEFI (needs no root)
   disk DEVICE --kernel K    write the same to a whole disk or USB stick: ALL ITS DATA IS LOST
+  efi FILE --kernel K       make one file that UEFI starts: Veneer and the guest K in veneer.efi, signed if you like
   system --kernel K         add Veneer and the guest K to the boot menu of this Linux, or of the one in --root DIR
 
   upgrade [TARGET]          add a new version, which starts from now on; the old version stays in the menu
@@ -117,6 +119,29 @@ END
 END
 }
 
+usage_sign() {
+	cat <<'END'
+  --sign KEY, --cert CERT
+                       sign with this key for Secure Boot; both are PEM files (docs/installing.md says how to make and enrol
+                       them)
+END
+}
+
+usage_efi() {
+	cat <<'END'
+Usage: veneer-install efi FILE --kernel K [OPTION]...
+
+Makes one file for UEFI, with Veneer, its configuration and the guest in it, for \EFI\BOOT\BOOTX64.EFI of a FAT file system or
+any other place from which firmware starts programs.  Needs no root, writes no disk, and has no previous version.
+
+END
+	usage_guest
+	usage_sign
+	cat <<'END'
+  --force              overwrite FILE even if this program did not make it
+END
+}
+
 usage_system() {
 	cat <<'END'
 Usage: veneer-install system --kernel K [OPTION]...
@@ -127,6 +152,7 @@ The default entry stays the same.
 
 END
 	usage_guest
+	usage_sign
 	cat <<'END'
   --root DIR           the system in DIR instead of this one
   --remove NAME        remove a guest
@@ -146,11 +172,12 @@ everything else that no option changes.
 
 END
 	usage_guest
+	usage_sign
 	cat <<'END'
   --root DIR           the system in DIR instead of this one; without TARGET only
   --menu-timeout S     seconds that GRUB shows its menu; with TARGET only
   --i-know             allow the disk that this system runs from
-  --force              upgrade a version whose files have changed, or although Secure Boot is on
+  --force              upgrade a version whose files have changed, or although Secure Boot is on; leave unsigned what was signed
 END
 }
 

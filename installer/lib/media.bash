@@ -133,6 +133,7 @@ check_chainloader() {
 }
 
 media_upgrade() {
+	[ -z "${opt[sign]}${opt[cert]}" ] || check_sign
 	open_media
 	media_busy
 	read_slot "$slot" "$tree" || fail "$target: slot $slot cannot be read; try veneer-install verify"

@@ -84,6 +84,7 @@ list_tree() { # list_tree SLOT DIRECTORY
 		"$(sed -n 's/^installed //p' "$2/info" 2>/dev/null)"
 	for name in $(guests "$2"); do
 		dir=$2/guests/$name
+		[ ! -e "$dir/signed" ] || printf '  guest %s: signed for UEFI\n' "$name"
 		if [ ! -e "$dir/kernel" ]; then
 			printf '  guest %s: the loader of a disk\n' "$name"
 			continue

@@ -311,7 +311,10 @@ need_installed() {
 # --- system ---
 
 check_secure_boot() {
-	[ -z "$root" ] && secure_boot || return 0
+	check_sign
+	[ -z "${opt[sign]}" ] || say "note: with Secure Boot the firmware starts it if ${opt[cert]} is in its db, or in" \
+		"shim's list of keys (MOK; docs/installing.md says how)"
+	[ -z "$root" ] && [ -z "${opt[sign]}" ] && secure_boot || return 0
 	[ -n "${opt[force]}" ] || refuse "$SECURE_BOOT_TEXT.  (--force installs all the same.)"
 	say "note: $SECURE_BOOT_TEXT"
 }
@@ -547,7 +550,6 @@ system_rollback() {
 	detect_layout
 	[ -n "$previous" ] || die "${root:-/}: there is no previous version"
 	check_old "$veneer/$previous" "slot $previous" verify_esp "$previous"
-	lead_entries "$slot"
 	if [ -n "${opt[dry-run]}" ]; then
 		printf 'would let slot %s start again, and make %s by %s\n' "$previous" "$grub_cfg" "$mkconfig"
 		return

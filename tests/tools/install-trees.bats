@@ -137,6 +137,51 @@ round_trip() { # round_trip NAME
 	files | diff before -
 }
 
+# --- the firmware's boot list, on the machine itself ---
+
+# firmware: stand-ins for efibootmgr, with a list in the file "list" in the format of the real one, and for what names the ESP
+firmware() {
+	mkdir -p bin efi-dir
+	printf 'BootOrder: 0001,0002\nBoot0001* Linux\tHD(1,GPT,0)/File(a)\nBoot0002* Veneer other\t%s\n' \
+		'HD(1,GPT,OTHER)/File(\EFI\veneer\a\guests\other\veneer.efi)' >list
+	cat >bin/efibootmgr <<-'END'
+		#!/bin/bash
+		[ -n "$1" ] && [ "$1" != -v ] && echo "$*" >>calls
+		after() { while [ "$1" != "--$name" ]; do shift; done; echo "$2"; }
+		case "$*" in
+		'' | -v) cat list ;;
+		*--create-only*)
+			n=3
+			while grep -q "^Boot000$n" list; do n=$((n + 1)); done
+			name=label; label=$(after "$@"); name=loader; file=$(after "$@"); name=part; part=$(after "$@")
+			[[ $* == *"--disk /dev/sdy "* ]] || exit 1
+			printf '%s\n' "Boot000$n* $label"$'\t'"HD($part,GPT,0a-b)/File($file)" >>list ;;
+		*--bootorder*) sed -i "s/^BootOrder: .*/BootOrder: ${!#}/" list ;;
+		*--delete-bootnum*)
+			name=bootnum; number=$(after "$@")
+			sed -i "/^Boot$number/d; /^BootOrder/{s/$number,\{0,1\}//; s/,\$//}" list ;;
+		esac
+	END
+	printf '#!/bin/sh\necho /dev/sdy7\n' >bin/findmnt
+	printf '#!/bin/sh\ncase $* in *PKNAME*) echo sdy ;; esac\n' >bin/lsblk
+	printf '#!/bin/sh\n[ "$*" != "--part-uuid /dev/sdy 7" ] || echo 0A-B\n' >bin/sfdisk
+	# shellcheck disable=SC2016 # for that script
+	printf '#!/bin/sh\n[ "$2 $3" != "-c %%T" ] || { echo msdos; exit; }\nexec /usr/bin/stat "$@"\n' >bin/stat
+	cp "$BATS_FILE_TMPDIR/probe" bin/probe
+	chmod 755 bin/*
+}
+
+# here STATUS COMMAND ARGS...: on the running system, whose /boot and /etc are the tree's
+here() {
+	# shellcheck disable=SC2016 # for the inner shell
+	PATH=$PWD/bin:$PATH VENEER_EFI=$PWD/efi-dir run unshare --mount --propagation private sh -c '
+		for dir in boot etc/grub.d etc/default var/log; do mkdir -p /$dir && mount --bind t/$dir /$dir; done
+		mount --bind bin/probe /usr/sbin/grub-probe && exec "$@"' sh "$ROOT/installer/veneer-install" "${@:2}"
+	[ "$status" = "$1" ] || { echo "exit code $status, expected $1: $output"; return 1; }
+}
+
+leads() { sed -nE 's/^(Boot....)\* Veneer os.HD\(7,GPT,0a-b\)\/File\((.*)\)/\1 \2/p' list; }
+
 @test "Debian" { round_trip debian; }
 
 @test "Fedora: grub2-*, /boot/grub2, entries of the Boot Loader Specification and the file on the ESP stay" {
@@ -348,7 +393,7 @@ on_esp() { (cd t/boot/efi/EFI && find veneer -type f | LC_ALL=C sort | tr '\n' '
 	install 0 system --config disk.dts --name os --veneer own/veneer.elf --module "$K a b"
 	grep -xF $'\tif chainloader $veneer_esp_dir/guests/os/veneer.efi $veneer_check $veneer_own; then' $entry
 	# shellcheck disable=SC2016 # GRUB's
-	grep -F 'elif [ -s $veneer_dir/veneer.elf -a -s $veneer_dir/guests/os/config.dtb -a -s $veneer_dir/guests/os/module0' $entry
+	grep -F 'elif [ -s $veneer_dir/veneer.elf -a -s $veneer_dir/guests/os/config.dtb -a -s $veneer_dir/guests/os/mod' $entry
 	# shellcheck disable=SC2016
 	grep -F '"$veneer_esp_dir"' $entry
 	grub-script-check $entry
@@ -413,7 +458,7 @@ on_esp() { (cd t/boot/efi/EFI && find veneer -type f | LC_ALL=C sort | tr '\n' '
 	echo mine >t/boot/efi/EFI/veneer/veneer.efi
 	files >before
 	install 3 system --config disk.dts --name os --veneer own/veneer.elf
-	assert_output --partial "t/boot/efi/EFI/veneer exists and is not of this program ($PWD/t/boot/efi/EFI/veneer/veneer.efi)"
+	assert_output --partial "EFI/veneer exists and is not of this program ($PWD/t/boot/efi/EFI/veneer/veneer.efi)"
 	files | diff before -
 	# A guest with a kernel leaves them alone.
 	install 0 system --kernel "$K" --veneer "$K"
@@ -432,50 +477,41 @@ on_esp() { (cd t/boot/efi/EFI && find veneer -type f | LC_ALL=C sort | tr '\n' '
 	[ ! -e t/boot/veneer ]
 }
 
-# --- the firmware's boot list, on the machine itself ---
-
-# firmware: stand-ins for efibootmgr, with a list in the file "list" in the format of the real one, and for what names the ESP
-firmware() {
-	mkdir -p bin efi-dir
-	printf 'BootOrder: 0001,0002\nBoot0001* Linux\tHD(1,GPT,0)/File(a)\nBoot0002* Veneer other\t%s\n' \
-		'HD(1,GPT,OTHER)/File(\EFI\veneer\a\guests\other\veneer.efi)' >list
-	cat >bin/efibootmgr <<-'END'
-		#!/bin/bash
-		[ -n "$1" ] && [ "$1" != -v ] && echo "$*" >>calls
-		after() { while [ "$1" != "--$name" ]; do shift; done; echo "$2"; }
-		case "$*" in
-		'' | -v) cat list ;;
-		*--create-only*)
-			n=3
-			while grep -q "^Boot000$n" list; do n=$((n + 1)); done
-			name=label; label=$(after "$@"); name=loader; file=$(after "$@"); name=part; part=$(after "$@")
-			[[ $* == *"--disk /dev/sdy "* ]] || exit 1
-			printf '%s\n' "Boot000$n* $label"$'\t'"HD($part,GPT,0a-b)/File($file)" >>list ;;
-		*--bootorder*) sed -i "s/^BootOrder: .*/BootOrder: ${!#}/" list ;;
-		*--delete-bootnum*)
-			name=bootnum; number=$(after "$@")
-			sed -i "/^Boot$number/d; /^BootOrder/{s/$number,\{0,1\}//; s/,\$//}" list ;;
-		esac
-	END
-	printf '#!/bin/sh\necho /dev/sdy7\n' >bin/findmnt
-	printf '#!/bin/sh\ncase $* in *PKNAME*) echo sdy ;; esac\n' >bin/lsblk
-	printf '#!/bin/sh\n[ "$*" != "--part-uuid /dev/sdy 7" ] || echo 0A-B\n' >bin/sfdisk
-	# shellcheck disable=SC2016 # for that script
-	printf '#!/bin/sh\n[ "$2 $3" != "-c %%T" ] || { echo msdos; exit; }\nexec /usr/bin/stat "$@"\n' >bin/stat
-	cp "$BATS_FILE_TMPDIR/probe" bin/probe
-	chmod 755 bin/*
+@test "signed: a kernel's guest starts from the ESP by UEFI; an upgrade has to sign again, a rollback has its own signature" {
+	local entry=t/boot/veneer/a/guests/os/entry.cfg build=${BUILD:-$ROOT/build}
+	[ -e "$build/veneer.elf" ] && [ -e "$build/veneer.efi" ] || make -s -C "$ROOT" BUILD="$build" all
+	openssl req -new -x509 -newkey rsa:2048 -nodes -subj /CN=me/ -keyout my.key -out my.pem 2>openssl.log
+	tree debian
+	install 3 system --kernel "$K" --veneer "$build/veneer.elf" --name os --sign my.key --cert my.pem
+	assert_output --partial "Mount the ESP"
+	mkdir -p t/boot/efi/EFI
+	files >before
+	install 0 system --kernel "$K" --veneer "$build/veneer.elf" --name os --sign my.key --cert my.pem
+	assert_output --partial "if my.pem is in its db, or in shim's list"
+	[ "$(on_esp)" = "veneer/a/guests/os/config.dtb veneer/a/guests/os/veneer.conf veneer/a/guests/os/veneer.efi " ]
+	sbverify --cert my.pem t/boot/efi/EFI/veneer/a/guests/os/veneer.efi
+	grep -F chainloader $entry
+	grep -F multiboot2 $entry
+	grub-script-check $entry
+	install 0 list
+	assert_output --partial "guest os: signed for UEFI"
+	install 2 upgrade --veneer "$build/veneer.elf"
+	assert_output --partial "the guest os is signed: --sign and --cert sign it anew"
+	install 0 upgrade --veneer "$build/veneer.elf" --cmdline new --sign my.key --cert my.pem
+	sbverify --cert my.pem t/boot/efi/EFI/veneer/b/guests/os/veneer.efi
+	# Another guest without a signature leaves this one's.
+	install 0 system --kernel "$K" --name two
+	sbverify --cert my.pem t/boot/efi/EFI/veneer/a/guests/os/veneer.efi
+	[ ! -e t/boot/efi/EFI/veneer/a/guests/two ]
+	install 0 rollback
+	sbverify --cert my.pem t/boot/efi/EFI/veneer/b/guests/os/veneer.efi
+	install 0 verify
+	install 0 upgrade --veneer "$build/veneer.elf" --force
+	assert_output --partial "note: the guest os was signed, and is not any more"
+	[ ! -e t/boot/efi/EFI/veneer/a ]
+	install 0 uninstall
+	files | diff before -
 }
-
-# here STATUS COMMAND ARGS...: on the running system, whose /boot and /etc are the tree's
-here() {
-	# shellcheck disable=SC2016 # for the inner shell
-	PATH=$PWD/bin:$PATH VENEER_EFI=$PWD/efi-dir run unshare --mount --propagation private sh -c '
-		for dir in boot etc/grub.d etc/default var/log; do mkdir -p /$dir && mount --bind t/$dir /$dir; done
-		mount --bind bin/probe /usr/sbin/grub-probe && exec "$@"' sh "$ROOT/installer/veneer-install" "${@:2}"
-	[ "$status" = "$1" ] || { echo "exit code $status, expected $1: $output"; return 1; }
-}
-
-leads() { sed -nE 's/^(Boot....)\* Veneer os.HD\(7,GPT,0a-b\)\/File\((.*)\)/\1 \2/p' list; }
 
 @test "the firmware's boot list: a disk's own loader has an entry, which goes with the slot and ends with the installation" {
 	tree debian

@@ -61,7 +61,7 @@ property() { # property NODE NAME: of the configuration on the image
 		diff codes -
 	grep -oE 'EX_[A-Z]+=[0-9]' "$ROOT/installer/lib/common.bash" | sed 's/.*=//' | tr '\n' ' ' >own
 	[ "$(cat codes)" = "0 $(cat own)130 143 " ]
-	for command in image disk system upgrade rollback uninstall verify list config; do
+	for command in image disk efi system upgrade rollback uninstall verify list config; do
 		grep -q "^  $command " all
 		grep -qw "$command" man
 		install 0 "$command" --help
@@ -509,7 +509,7 @@ damage() {
 	install 0 image disk.img --veneer own/veneer.elf --config disk.dts --name os --module "$K/mb1 a b"
 	mcopy -n -i disk.img@@36M ::/veneer/guests/os/veneer.conf ::/veneer/guests/os/veneer.efi ::/veneer/guests/os/entry.cfg .
 	grep -v '^#' veneer.conf >lines
-	printf 'boot disk\nhypervisor ../../veneer.elf\nmodule config.dtb config\nmodule module0 a b\n' | diff - lines
+	printf 'hypervisor ../../veneer.elf\nmodule config.dtb config\nboot disk\nmodule module0 a b\n' | diff - lines
 	cmp veneer.efi own/veneer.efi
 	grub-script-check entry.cfg
 	grep -xF -A 3 $'\tif chainloader $veneer_dir/guests/os/veneer.efi $veneer_check $veneer_own; then' entry.cfg >lines
@@ -585,6 +585,87 @@ damage() {
 	word="launch-version=$(sed -n 's/^#define EFI_LAUNCH_VERSION[[:space:]]*//p' "$ROOT/include/veneer/efi_guest.h")"
 	[ "$(grep -aoE 'launch-version=[0-9]+' "$build/veneer.efi")" = "$word" ]
 	[ "$(grep -aoE 'launch-version=[0-9]+' "$build/veneer.elf")" = "$word" ]
+}
+
+# a_key NAME: make NAME.key and NAME.pem
+a_key() { openssl req -new -x509 -newkey rsa:2048 -nodes -subj "/CN=$1/" -keyout "$1.key" -out "$1.pem" 2>openssl.log; }
+
+# packed FILE: unpack the files in it into the directory "in", by the names there
+packed() {
+	local size name
+	rm -rf in
+	mkdir in
+	objcopy -O binary -j .veneer "$1" pack
+	exec 7<pack
+	while read -r -u 7 size name; do head -c "$size" <&7 >"in/$name"; done
+	exec 7<&-
+}
+
+@test "efi: one file with all in it, signed or not; a byte of it changed, and the signature is wrong" {
+	local build=${BUILD:-$ROOT/build}
+	[ -e "$build/veneer.elf" ] && [ -e "$build/veneer.efi" ] || make -s -C "$ROOT" BUILD="$build" all
+	echo data >m
+	install 0 efi out.efi --kernel "$K/mb1" --module "m a b" --cmdline "root=disk0 debug" --veneer "$build/veneer.elf"
+	assert_output --partial "out.efi: "
+	packed out.efi
+	cmp in/veneer.elf "$build/veneer.elf"
+	cmp in/kernel "$K/mb1"
+	cmp in/module0 m
+	[ "$(fdtget in/config.dtb / compatible)" = veneer,config ]
+	printf 'hypervisor veneer.elf\nmodule config.dtb config\nmodule kernel kernel root=disk0 debug\nmodule module0 a b\n' |
+		diff - <(grep -v '^#' in/veneer.conf)
+	[ "$(objdump -h out.efi | grep -cE ' [.](sbat|veneer) ')" = 2 ]
+	sbverify --list out.efi 2>&1 | grep 'No signature table'
+	# A disk's own loader, signed, over the old file.
+	a_key one
+	a_key two
+	sed 's/veneer,boot = "kernel"/veneer,boot = "disk"/' "$ROOT/configs/default.dts" >disk.dts
+	install 0 efi out.efi --config disk.dts --sign one.key --cert one.pem --veneer "$build/veneer.elf"
+	assert_output --partial "written and signed; it starts disk"
+	packed out.efi
+	grep -x 'boot disk' in/veneer.conf
+	run -0 sbverify --cert one.pem out.efi
+	run ! sbverify --cert two.pem out.efi
+	cp out.efi changed.efi
+	printf X | dd of=changed.efi bs=1 conv=notrunc status=none \
+		seek=$(($(grep -obUa 'veneer,config-version' out.efi | head -n 1 | cut -d : -f 1) + 1))
+	run ! sbverify --cert one.pem changed.efi
+}
+
+@test "efi: what is refused leaves no file: keys, limits, files of others" {
+	local build=${BUILD:-$ROOT/build}
+	[ -e "$build/veneer.elf" ] && [ -e "$build/veneer.efi" ] || make -s -C "$ROOT" BUILD="$build" all
+	a_key one
+	a_key two
+	efi() { install "$1" efi out.efi --kernel "$K/mb1" --veneer "$build/veneer.elf" "${@:2}"; }
+	efi 2 --sign one.key
+	assert_output --partial "--sign and --cert go together"
+	efi 2 --sign one.key --cert none.pem
+	assert_output --partial "--cert: none.pem: no such file"
+	efi 2 --sign one.key --cert two.pem
+	assert_output --partial "one.key"
+	efi 2 --sign "$K/mb1" --cert one.pem
+	assert_output --partial "sbsign: "
+	install 2 image disk.img --kernel "$K/mb1" --sign one.key --cert one.pem
+	assert_output --partial "--sign is not for 'image'"
+	image 0 --kernel "$K/mb1"
+	install 2 upgrade disk.img --veneer "$K/mb2" --sign one.key --cert one.pem
+	assert_output --partial "the GRUB of an image or a disk cannot be signed"
+	truncate -s 2147483648 large
+	efi 2 --module large
+	assert_output --partial "the files of mb1 are together larger than 2 GiB less 16 MiB"
+	rm large
+	[ ! -e out.efi ]
+	echo mine >out.efi
+	efi 3
+	assert_output --partial "out.efi exists and was not made by this program"
+	[ "$(cat out.efi)" = mine ]
+	efi 0 --force --dry-run
+	assert_output --partial "would write out.efi, "
+	[ "$(cat out.efi)" = mine ]
+	efi 0 --force
+	efi 0
+	[ "$(echo out.efi*)" = out.efi ]
 }
 
 @test "disk: files, missing devices and unconfirmed disks are refused" {
