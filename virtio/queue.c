@@ -40,7 +40,7 @@ static uint16_t *avail_event(struct virtq *q)
 	return (uint16_t *)&q->used->ring[q->st.size];
 }
 
-static bool queue_fail(struct virtq *q, const char *why)
+static __attribute__((noinline)) bool queue_fail(struct virtq *q, const char *why)
 {
 	q->live = false;
 	q->avail_idx = q->st.last_avail;
@@ -145,18 +145,17 @@ static const char *check_indirect(const struct vring_desc *d)
 	return NULL;
 }
 
-/* Copy the chain at @head into @c, reading each descriptor once.  NULL, or the rule that the chain breaks. */
-static const char *copy_chain(struct virtq *q, uint16_t head, struct virtq_chain *c)
+/* Copy the chain at @head, whose first descriptor is @d, into @c. */
+static __attribute__((noinline)) const char *copy_pieces(struct virtq *q, uint16_t head, struct vring_desc d,
+							 struct virtq_chain *c)
 {
 	const struct vring_desc *table = q->desc;
-	unsigned n = q->st.size, left = n, i = head;
+	unsigned n = q->st.size, left = n, i;
 	struct sg *sg = c->sg, *in = NULL;
 	uint64_t bytes = 0, out_len = 0;
 	bool nested = false;	/* a flag: an indirect table may lie in the ring itself, so addresses tell nothing */
-	struct vring_desc d;
 
-	for (;;) {
-		desc_fetch(&d, &table[i]);
+	for (;; desc_fetch(&d, &table[i])) {
 		if (d.flags & VRING_DESC_INDIRECT) {
 			const char *bad = nested ? "an indirect table in an indirect table" : check_indirect(&d);
 
@@ -208,6 +207,33 @@ static const char *copy_chain(struct virtq *q, uint16_t head, struct virtq_chain
 	return NULL;
 }
 
+/* Copy a chain of one descriptor whose buffer lies in the same range of RAM as the one before: most frames.  Else false. */
+static bool copy_one(const struct virtq *q, uint16_t head, const struct vring_desc *d, struct virtq_chain *c)
+{
+	bool in = d->flags & VRING_DESC_WRITE;
+
+	if ((d->flags & (VRING_DESC_NEXT | VRING_DESC_INDIRECT)) || !d->len || !gmem_within(&q->ram, d->addr, d->len))
+		return false;
+	c->head = head;
+	c->nout = !in;
+	c->nin = in;
+	c->out_len = in ? 0 : d->len;
+	c->in_len = in ? d->len : 0;
+	c->out = c->sg;
+	c->in = in ? c->sg : c->sg + 1;
+	c->sg[0] = (struct sg){ .addr = d->addr, .len = d->len };
+	return true;
+}
+
+/* Read a chain that was popped before: all checks are repeated. */
+static const char *copy_again(struct virtq *q, uint16_t head, struct virtq_chain *c)
+{
+	struct vring_desc d;
+
+	desc_fetch(&d, &q->desc[head]);
+	return copy_pieces(q, head, d, c);
+}
+
 void virtq_hold(struct virtq *q)
 {
 	q->held = true;
@@ -230,7 +256,7 @@ static __attribute__((noinline)) bool pop_carried(struct virtq *q, struct virtq_
 
 	while (q->st.busy[q->carried_from] != VIRTQ_CARRIED)
 		q->carried_from++;
-	bad = copy_chain(q, q->carried_from, c);
+	bad = copy_again(q, q->carried_from, c);
 	if (bad)
 		return queue_fail(q, bad);
 	q->st.busy[q->carried_from] = 1;
@@ -241,7 +267,7 @@ static __attribute__((noinline)) bool pop_carried(struct virtq *q, struct virtq_
 
 bool virtq_pop(struct virtq *q, struct virtq_chain *c)
 {
-	const char *bad;
+	struct vring_desc d;
 	uint16_t head;
 
 	if (q->st.last_avail == q->avail_idx) {
@@ -257,9 +283,13 @@ bool virtq_pop(struct virtq *q, struct virtq_chain *c)
 		return queue_fail(q, "an avail entry outside the table");
 	if (q->st.busy[head])
 		return queue_fail(q, "a chain given twice");
-	bad = copy_chain(q, head, c);
-	if (bad)
-		return queue_fail(q, bad);
+	desc_fetch(&d, &q->desc[head]);
+	if (!copy_one(q, head, &d, c)) {
+		const char *bad = copy_pieces(q, head, d, c);
+
+		if (bad)
+			return queue_fail(q, bad);
+	}
 	q->st.busy[head] = 1;
 	q->st.last_avail++;
 	return true;
@@ -283,7 +313,7 @@ RARE bool virtq_refetch(struct virtq *q, uint16_t head, struct virtq_chain *c)
 
 	if (!q->live)
 		return false;
-	bad = copy_chain(q, head, c);
+	bad = copy_again(q, head, c);
 	return bad ? queue_fail(q, bad) : true;
 }
 
