@@ -207,18 +207,31 @@ _Static_assert(sizeof(struct vmcb_seg) == sizeof(struct vcpu_seg) &&
 	       offsetof(struct vmcb_seg, base) == offsetof(struct vcpu_seg, base), "segments as in the VMCB");
 _Static_assert(offsetof(struct vmcb, gs) - offsetof(struct vmcb, es) == SEG_GS * sizeof(struct vmcb_seg), "numbered alike");
 
+static void svm_get_segment(struct vcpu *v, enum seg i, struct vcpu_seg *s)
+{
+	struct vmcb *c = svm(v)->vmcb;
+
+	__builtin_memcpy(s, i == SEG_LDTR ? &c->ldtr : i == SEG_TR ? &c->tr : &c->es + i, sizeof(*s));
+}
+
+static void svm_get_code(struct vcpu *v, struct vcpu_regs *r)
+{
+	const struct vmcb *c = svm(v)->vmcb;
+
+	vcpu_get_gprs(v, r);
+	r->cr0 = c->cr0;
+	r->cr3 = c->cr3;
+	r->cr4 = c->cr4;
+	r->efer = c->efer & ~(uint64_t)EFER_SVME;
+	__builtin_memcpy(&r->seg[SEG_CS], &c->cs, sizeof(c->cs));
+}
+
 static void svm_get(struct vcpu *v, struct vcpu_regs *r)
 {
 	struct vmcb *c = svm(v)->vmcb;
 
-	memcpy(r->gpr, v->gpr, sizeof(r->gpr));
-	r->rip = v->rip;
-	r->rflags = v->rflags;
-	r->cr0 = c->cr0;
+	svm_get_code(v, r);
 	r->cr2 = c->cr2;
-	r->cr3 = c->cr3;
-	r->cr4 = c->cr4;
-	r->efer = c->efer & ~(uint64_t)EFER_SVME;
 	__builtin_memcpy(r->seg, &c->es, SEG_LDTR * sizeof(c->es));
 	__builtin_memcpy(&r->seg[SEG_LDTR], &c->ldtr, sizeof(c->ldtr));
 	__builtin_memcpy(&r->seg[SEG_TR], &c->tr, sizeof(c->tr));
@@ -574,6 +587,8 @@ const struct vcpu_ops svm_ops = {
 	.flush = svm_flush,
 	.get = svm_get,
 	.set = svm_set,
+	.get_code = svm_get_code,
+	.get_segment = svm_get_segment,
 	.run = svm_run,
 	.inject_exception = svm_inject_exception,
 	.inject_interrupt = svm_inject_interrupt,
