@@ -469,6 +469,25 @@ static void redo_sti(struct svm_vcpu *s)
 	s->vmcb->shadow = 0;
 }
 
+/*
+ * Keep the guest's state, for an entry that may fail.  An entry does not if all that the processor checks (15.5.1) is as at the
+ * last one, which most entries are.
+ */
+static void keep_state(struct svm_vcpu *s)
+{
+	const struct vmcb *c = s->vmcb;
+	const uint64_t now[] = { c->cr0, c->cr3, c->cr4, c->efer, c->dr6, c->dr7, c->cs.attr };
+	uint64_t changed = s->dirty_all;
+
+	_Static_assert(sizeof(now) == sizeof(s->entered_by), "one for each");
+	for (unsigned i = 0; i < ARRAY_SIZE(now); i++)
+		changed |= now[i] ^ s->entered_by[i];
+	if (!changed)
+		return;
+	copy_words(s->entered_by, now, ARRAY_SIZE(now));
+	copy_words(s->entered, &c->es, sizeof(s->entered) / 8);
+}
+
 static void svm_run(struct vcpu *v, struct vmexit *x)
 {
 	struct svm_vcpu *s = svm(v);
@@ -488,7 +507,7 @@ static void svm_run(struct vcpu *v, struct vmexit *x)
 	c->rip = v->rip;
 	c->rflags = v->rflags;
 	if (s->emulated)
-		memcpy(s->entered, &c->es, sizeof(s->entered));
+		keep_state(s);
 	svm_enter(v->gpr, mem_phys(c), mem_phys(this_cpu()->vendor));
 	/*
 	 * An exit loads the host's CR0, CR4 and EFER.  QEMU loads CR0 first, and leaves PG at 0 if the guest has EFER.LME
