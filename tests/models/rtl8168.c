@@ -48,6 +48,10 @@ static const struct rtl8168_chip chips[] = {
 	  .msi = true, .msix = true, .csum2 = true, .ocp = true, .g25 = true },
 	{ .name = "8125b", .tcr = 0x64100000, .device = 0x8125, .revision = 0x05, .phy_id = 0x001cc840, .pcie = true,
 	  .msi = true, .msix = true, .csum2 = true, .ocp = true, .g25 = true },
+	{ .name = "8125d", .tcr = 0x68800000, .device = 0x8125, .revision = 0x0c, .phy_id = 0x001cc841, .pcie = true,
+	  .msi = true, .msix = true, .csum2 = true, .ocp = true, .g25 = true },
+	{ .name = "8126a", .tcr = 0x64a00000, .device = 0x8126, .revision = 0x01, .phy_id = 0x001cc862, .pcie = true,
+	  .msi = true, .msix = true, .csum2 = true, .ocp = true, .g25 = true, .g50 = true },
 	{ .name = "e3000", .tcr = 0x64100000, .device = 0x3000, .revision = 0x06, .phy_id = 0x001cc840, .pcie = true,
 	  .msi = true, .msix = true, .csum2 = true, .ocp = true, .g25 = true },
 	{ .name = "8106e", .tcr = 0x44800000, .device = 0x8136, .revision = 0x07, .phy_id = 0x001cc816, .pcie = true,
@@ -148,6 +152,8 @@ static void soft_reset(struct rtl8168 *c)
 		c->r[R_INT_CFG0_25] = cfg0;
 		rtl8168_put(c, R_INT_CFG1_25, 2, cfg1);
 	}
+	if (c->chip->g50)
+		c->r[R_D8_26] = 0x03;
 	c->tx_at = c->rx_at = 0;
 	c->polled = c->tx_stuck = c->timer_on = c->deaf = false;
 	c->resets++;
@@ -421,7 +427,7 @@ static bool write_special(struct rtl8168 *c, uint32_t off, uint32_t v)
 {
 	if (c->chip->g25 && write_25(c, off, v))
 		return true;
-	c->astray += c->chip->g25 && c->chip->revision == 5 && off >= 0xa80 && off < 0xb00;
+	c->astray += ((c->chip->g25 && c->chip->revision == 5) || c->chip->g50) && off >= 0xa80 && off < 0xb00;
 	switch (off) {
 	case R_DTCCR: write_counters(c, v); return true;
 	case R_CR: write_cr(c, (uint8_t)v); return true;
@@ -552,7 +558,7 @@ bool rtl8168_init(struct rtl8168 *c, const char *chip)
 	c->m.ops = &ops;
 	c->m.wake_us = MODEL_NEVER;
 	c->cable = true;
-	c->mbps = 2500;
+	c->mbps = c->chip->g50 ? 5000 : 2500;
 	/* On a wire some seconds.  Linux resets an RTL8125 if its link goes down, and may miss a link that returns sooner. */
 	c->autoneg_us = c->chip->g25 ? 500000 : 2000;
 	memcpy(c->mac, mac, 6);

@@ -21,6 +21,7 @@ enum rtl8168_reg {
 	/* RTL8125 */
 	R_INT_CFG0_25 = 0x34, R_IMR_25 = 0x38, R_ISR_25 = 0x3c, R_INT_CFG1_25 = 0x7a, R_TPPOLL_25 = 0x90,
 	R_EMPTY_25 = 0xe2, R_MAC_25 = 0x19e0,
+	R_D8_26 = 0xd8,
 };
 
 #define M_CR_TE		0x04u
@@ -61,7 +62,8 @@ struct rtl8168_chip {
 	bool ocp;			/* 8168G and later: OCP, out-of-band mode, the gate */
 	bool csum2;			/* the descriptor's second word requests checksums */
 	bool fast;			/* 100 Mb/s only */
-	bool g25;			/* RTL8125 */
+	bool g25;			/* RTL8125, RTL8126 */
+	bool g50;			/* RTL8126 */
 	bool deaf_by_fovw;		/* the first 8168B: receives nothing after a FIFO overflow */
 	bool oob;			/* 8402: out-of-band mode, but no list */
 	bool cpcr14;			/* 8169S: moves no frame without bits 3 and 14 of C+CR */
@@ -108,7 +110,7 @@ struct rtl8168 {
 
 	/* observations */
 	unsigned resets, nsent, nreceived, missed, refused_dma, wakes;
-	unsigned astray;		/* writes to A80h to AFFh, which an 8125B does not have */
+	unsigned astray;		/* writes to A80h to AFFh, which an 8125B and an 8126 do not have */
 	uint64_t gate_to_reset_us;	/* the last time */
 	uint32_t sent_len;		/* of the last frame */
 	uint8_t sent[MODEL_FRAME_MAX];

@@ -10,16 +10,19 @@
 #define GBSR_OK		0x3000u		/* both receivers */
 #define ESTATUS_1000	0x3000u
 
-enum { PAGE = 31 };
+enum { MMD_DATA = 14, PAGE = 31 };
 
 /* Registers of vendor's pages, by their address. */
 #define AT_SPEED	0xa434u		/* of the link, on PHYs with OCP */
 #define AT_ADV_2500	0xa5d4u		/* advertisement of 2.5 Gb/s */
 #define  ADV_2500	0x0080u
+#define  ADV_5000	0x0100u
 #define AT_PARTNER_2500	0xa5d6u
 #define  PARTNER_2500	0x0020u
+#define  PARTNER_5000	0x0040u
 #define AT_ABLE_2500	0xa616u
 #define  ABLE_2500	0x2000u
+#define  ABLE_5000	0x4000u
 
 static uint16_t *mii(struct rtl8168 *c, unsigned reg)
 {
@@ -43,12 +46,13 @@ bool rtl8168_has_link(const struct rtl8168 *c)
 
 static unsigned speed(const struct rtl8168 *c)
 {
-	unsigned most = c->chip->fast ? 100 : c->chip->g25 && (c->phy[AT_ADV_2500 / 2] & ADV_2500) ? 2500 : 1000;
+	unsigned most = c->chip->fast ? 100 : 1000;
+	uint16_t fast = c->chip->g25 ? c->phy[AT_ADV_2500 / 2] : 0;
 
-	if (most == 2500 && c->mbps >= 2500)
+	if (c->chip->g50 && (fast & ADV_5000) && c->mbps >= 5000)
+		return 5000;
+	if ((fast & ADV_2500) && c->mbps >= 2500)
 		return 2500;
-	if (most == 2500)
-		most = 1000;
 	if (!(mii_now(c, GBCR) & GBCR_1000F) && most > 100)
 		most = 100;
 	if (!(mii_now(c, ANAR) & (AN_100F | AN_100H)) && most == 100)
@@ -62,7 +66,8 @@ uint16_t rtl8168_phystatus(const struct rtl8168 *c)
 
 	if (!rtl8168_has_link(c))
 		return 0;
-	return (uint16_t)(0x02 | full | (mbps == 2500 ? 0x400 : mbps == 1000 ? 0x10 : mbps == 100 ? 0x08 : 0x04));
+	return (uint16_t)(0x02 | full | (mbps == 5000 ? 0x1000 : mbps == 2500 ? 0x400 : mbps == 1000 ? 0x10 :
+					 mbps == 100 ? 0x08 : 0x04));
 }
 
 static void mii_reset(struct rtl8168 *c)
@@ -70,7 +75,7 @@ static void mii_reset(struct rtl8168 *c)
 	*mii(c, BMCR) = BMCR_AN | (c->chip->fast ? 0x2100 : 0x0140);
 	*mii(c, ANAR) = AN_10 | AN_100H | AN_100F;
 	*mii(c, GBCR) = c->chip->fast ? 0 : GBCR_1000F;
-	c->phy[AT_ADV_2500 / 2] = c->chip->g25 ? ADV_2500 : 0;
+	c->phy[AT_ADV_2500 / 2] = c->chip->g50 ? ADV_2500 | ADV_5000 : c->chip->g25 ? ADV_2500 : 0;
 	c->phy_page = 0;
 	negotiate(c);
 }
@@ -103,6 +108,11 @@ static uint16_t partner(const struct rtl8168 *c)
 	return (uint16_t)(0x4001 | AN_10 | AN_PAUSE | (c->mbps >= 100 ? AN_100H | (c->partner_half ? 0 : AN_100F) : 0));
 }
 
+static uint16_t speed_word(unsigned mbps)
+{
+	return mbps == 5000 ? 0x0228 : mbps == 2500 ? 0x0218 : mbps == 1000 ? 0x0028 : mbps == 100 ? 0x0018 : 0x0008;
+}
+
 uint16_t rtl8168_phy_ocp_read(struct rtl8168 *c, unsigned addr)
 {
 	bool up = rtl8168_has_link(c);
@@ -110,11 +120,11 @@ uint16_t rtl8168_phy_ocp_read(struct rtl8168 *c, unsigned addr)
 	if (c->phy_dead)
 		return 0xffff;
 	if (addr == AT_SPEED)
-		return !up ? 0 : speed(c) == 2500 ? 0x0218 : speed(c) == 1000 ? 0x0028 : speed(c) == 100 ? 0x0018 : 0x0008;
+		return up ? speed_word(speed(c)) : 0;
 	if (addr == AT_ABLE_2500)
-		return c->chip->g25 ? ABLE_2500 : 0;
+		return c->chip->g50 ? ABLE_2500 | ABLE_5000 : c->chip->g25 ? ABLE_2500 : 0;
 	if (addr == AT_PARTNER_2500)
-		return up && c->mbps >= 2500 ? PARTNER_2500 : 0;
+		return up && c->mbps >= 2500 ? PARTNER_2500 | (c->mbps >= 5000 ? PARTNER_5000 : 0) : 0;
 	if (addr < M_OCP_PHY || addr >= M_OCP_PHY + 2 * 16)
 		return c->phy[addr / 2];
 	switch ((addr - M_OCP_PHY) / 2) {
@@ -125,6 +135,7 @@ uint16_t rtl8168_phy_ocp_read(struct rtl8168 *c, unsigned addr)
 	case ANER: return up ? 0x0f : 0x04;
 	case GBSR: return up && c->mbps >= 1000 ? GBSR_1000F | GBSR_OK : 0;
 	case ESTATUS: return c->chip->fast ? 0 : ESTATUS_1000;
+	case MMD_DATA: return c->chip->g25 ? 0 : c->phy[addr / 2];	/* no MMDs: Linux knows a PHY inside a chip by that */
 	}
 	return c->phy[addr / 2];
 }

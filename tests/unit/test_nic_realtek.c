@@ -8,7 +8,13 @@
 static const char *const chips[] = {
 	"8169", "8169sce", "8169s", "8110s", "8105e", "8402", "8168b", "8168b1",
 	"8168c", "8168d", "8168evl", "8168f", "8168g", "8168h", "8168m", "8106e", "8125a", "8125b",
+	"8125d", "8126a",
 };
+
+static unsigned fastest(void)
+{
+	return c->m.chip->fast ? 100 : c->m.chip->g50 ? 5000 : c->m.chip->g25 ? 2500 : 1000;
+}
 
 #define FOR_EACH_CHIP(name) for (const char *const *name = chips; name < chips + ARRAY_SIZE(chips); name++)
 
@@ -52,7 +58,7 @@ TEST(each_chip_is_known_and_moves_frames)
 		up(*name);
 		CHECK(!memcmp(nic->mac, c->m.mac, 6));
 		nic_link(nic, &l);
-		CHECK(l.up && l.full_duplex && l.mbps == (c->m.chip->fast ? 100 : c->m.chip->g25 ? 2500 : 1000));
+		CHECK(l.up && l.full_duplex && l.mbps == fastest());
 		CHECK_EQ(send_at(ram, 1000, 1), 0);
 		kick();
 		CHECK_EQ(c->nsent, 1);
@@ -75,6 +81,8 @@ TEST(each_chip_is_known_and_moves_frames)
 	CHECK(host_log_has("8169SC (180)"));
 	CHECK(host_log_has("8168M (6c0)"));
 	CHECK(host_log_has("8106E (448)"));
+	CHECK(host_log_has("RTL8126 at 02:00.0, 8126A (64a), MAC 52:54:00:81:68:01, link up 5000 Mb/s"));
+	CHECK(host_log_has("8125D (688)"));
 }
 
 TEST(ids_are_known_once)
@@ -141,11 +149,19 @@ static void with_version(uint32_t tcr)
 
 TEST(a_version_that_nobody_knows_is_not_touched)
 {
+	static struct rtl8168_chip other;
+
 	with_version(0x77c00000);
 	CHECK(host_log_has("TCR 77c00800: a version that this driver does not know") ||
 	      host_log_has("TCR 77c00000: a version that this driver does not know"));
 	with_version(0x28a00000);
 	CHECK(host_log_has("TCR 28a00000: a chip with a management processor, not supported"));
+	make("8125d");
+	other = *c->m.chip;
+	other.tcr = 0x68100000;
+	c->m.chip = &other;
+	CHECK_EQ(probe(), -ERR_NODEV);
+	CHECK(host_log_has("TCR 68100000: a chip with a management processor, not supported"));
 	make("8168h");
 	c->m.gone = true;
 	CHECK_EQ(probe(), -ERR_NODEV);
@@ -198,7 +214,7 @@ TEST(a_reset_ends_in_time_whatever_hangs)
 
 TEST(out_of_band_mode_is_left)
 {
-	static const char *const with_oob[] = { "8168g", "8168h", "8125a", "8125b", "8402" };
+	static const char *const with_oob[] = { "8168g", "8168h", "8125a", "8125b", "8125d", "8126a", "8402" };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(with_oob); i++) {
 		make_off(with_oob[i]);
@@ -290,13 +306,13 @@ TEST(the_burnt_in_address_counts_not_the_last_one)
 
 TEST(a_phy_that_is_off_or_slow_negotiates_anew)
 {
-	static const char *const names[] = { "8168c", "8168h", "8125b" };	/* by PHYAR, by OCP */
+	static const char *const names[] = { "8168c", "8168h", "8125b", "8126a" };	/* by PHYAR, by OCP */
 	struct nic_link l;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
-		unsigned most = i == 2 ? 2500 : 1000;
-
 		make_off(names[i]);
+		unsigned most = fastest();
+
 		c->m.phy_off = true;
 		c->m.m.ops->power_on(&c->m.m);
 		CHECK(!rtl8168_has_link(&c->m));
@@ -350,6 +366,19 @@ TEST(aspm_and_clock_requests_are_off)
 	CHECK_EQ(c->m.r[0x53], 0);
 }
 
+TEST(the_link_of_an_rtl8126_does_not_time_out)
+{
+	make("8126a");
+	c->cfg[0x890] = 0x03;
+	start();
+	CHECK_EQ(c->cfg[0x890], 0x02);
+	CHECK_EQ(c->m.r[R_D8_26], 0x01);
+	make("8125b");
+	c->cfg[0x890] = 0x03;
+	start();
+	CHECK_EQ(c->cfg[0x890], 0x03);
+}
+
 TEST(jumbo_frames_are_switched_off)
 {
 	make("8168d");
@@ -363,7 +392,7 @@ TEST(jumbo_frames_are_switched_off)
 /* Another system's driver may have selected the other layout of causes, which a reset does not change back. */
 TEST(an_rtl8125_rings_whatever_layout_of_causes_was_left)
 {
-	static const char *const names[] = { "8125a", "8125b" };
+	static const char *const names[] = { "8125a", "8125d", "8125b", "8126a" };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
 		make(names[i]);
@@ -371,7 +400,7 @@ TEST(an_rtl8125_rings_whatever_layout_of_causes_was_left)
 		rtl8168_put(&c->m, R_INT_CFG1_25, 2, 0xffff);
 		start();
 		CHECK_EQ(c->m.r[R_INT_CFG0_25], 0);
-		CHECK_EQ(rtl8168_get(&c->m, R_INT_CFG1_25, 2), i ? 0 : 0xffff);	/* only 8125B has the register */
+		CHECK_EQ(rtl8168_get(&c->m, R_INT_CFG1_25, 2), i >= 2 ? 0 : 0xffff);	/* only the last two have it */
 		CHECK_EQ(c->m.astray, 0);
 		CHECK(wire(100, 1));
 		CHECK(c->line);
@@ -382,7 +411,7 @@ TEST(an_rtl8125_rings_whatever_layout_of_causes_was_left)
 /* The model fails if the waits are too short; only this test checks the second wait. */
 TEST(what_is_behind_the_gate_has_time_before_a_reset)
 {
-	static const char *const names[] = { "8168g", "8168h", "8125a", "8125b" };
+	static const char *const names[] = { "8168g", "8168h", "8125a", "8125b", "8125d", "8126a" };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
 		up(names[i]);

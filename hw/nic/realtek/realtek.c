@@ -131,7 +131,8 @@ static void rtk_link(struct nic *nic, struct nic_link *out)
 	out->up = (s & PHYSTATUS_LINK) && (s & 0xff) != 0xff;
 	if (!out->up)
 		return;
-	out->mbps = s & PHYSTATUS_2500 ? 2500 : s & PHYSTATUS_1000 ? 1000 : s & PHYSTATUS_100 ? 100 : 10;
+	out->mbps = s & PHYSTATUS_5000 ? 5000 : s & PHYSTATUS_2500 ? 2500 : s & PHYSTATUS_1000 ? 1000 :
+		    s & PHYSTATUS_100 ? 100 : 10;
 	out->full_duplex = (s & PHYSTATUS_FULL) || out->mbps >= 1000;
 }
 

@@ -20,7 +20,7 @@
 #define RTK_CAUSES		(INT_ROK | INT_RER | INT_TOK | INT_TER | INT_RDU | INT_LINK | INT_TIMEOUT | INT_SERR)
 
 /* hw_id.quirks */
-#define RTK_Q_25		BIT(0)	/* an RTL8125, whose registers need more room */
+#define RTK_Q_25		BIT(0)	/* an RTL8125 or RTL8126, whose registers need more room */
 
 /* struct rtk_chip.flags */
 #define CHIP_PCIE		BIT(0)
@@ -34,7 +34,7 @@
 #define CHIP_ALLMULTI		BIT(8)	/* the multicast hash does not work */
 #define CHIP_JUMBO_B		BIT(9)	/* has CONFIG4_JUMBO_B, which firmware may have left set */
 #define CHIP_JUMBO_C		BIT(10)	/* has CONFIG4_JUMBO_C, which firmware may have left set */
-#define CHIP_25			BIT(11)	/* RTL8125 */
+#define CHIP_25			BIT(11)	/* RTL8125, RTL8126 */
 #define CHIP_25B		BIT(12)
 #define CHIP_CPCR_14		BIT(13)	/* bit 14 of C+CR must be 1 */
 #define CHIP_SC_D		BIT(14)	/* 8169SC: an undocumented register needs a value that depends on the bus clock */
@@ -44,6 +44,8 @@
 #define CHIP_NDP		BIT(18)	/* 8105E, 8106E */
 #define CHIP_PIN		BIT(19)	/* PCI: interrupts by its line, even if configuration space offers messages */
 #define CHIP_FOVW		BIT(20)	/* first 8168B: receives nothing after a FIFO overflow */
+#define CHIP_25D		BIT(21)
+#define CHIP_26			BIT(22)	/* RTL8126: 5 Gb/s */
 
 struct rtk_chip {
 	uint16_t mask, version;		/* of TCR's upper 12 bits */

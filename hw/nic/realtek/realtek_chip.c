@@ -29,7 +29,7 @@
 #define RCR_NEW		0xcf00u
 
 #define RCR_25		0x40000700u
-#define RCR_25B		0x40000f00u
+#define RCR_25B		0x40000f00u	/* and later */
 
 #define PCIE64		(CHIP_PCIE | CHIP_DMA64)
 #define OLD_FAST	CHIP_PCIE
@@ -37,9 +37,18 @@
 #define EVL		(PCIE64 | CHIP_PM | CHIP_EVL)
 #define G_ON		(EVL | CHIP_MAC_ERI | CHIP_OCP)
 #define ON_25		(PCIE64 | CHIP_PM | CHIP_OCP | CHIP_L1_2 | CHIP_25)
+#define ON_26		(ON_25 | CHIP_26)
 
-/* The first match counts.  Chips with a management processor (8168DP, 8168EP, 8117), which shares the receiver, are refused. */
+/*
+ * The first match counts.  Chips with a management processor (8168DP, 8168EP, 8117, 8125BP), which shares the receiver, are
+ * refused.
+ */
 static const struct rtk_chip chips[] = {
+	{ 0x7cf, 0x64a, ON_26, RCR_25B, "8126A" },
+	{ 0x7cf, 0x649, ON_26, RCR_25B, "8126A" },
+	{ 0x7cf, 0x689, ON_25 | CHIP_25D, RCR_25B, "8125D" },
+	{ 0x7cf, 0x688, ON_25 | CHIP_25D, RCR_25B, "8125D" },
+	{ 0x7cf, 0x681, 0, 0, NULL },
 	{ 0x7cf, 0x641, ON_25 | CHIP_25B, RCR_25B, "8125B" },
 	{ 0x7cf, 0x609, ON_25, RCR_25, "8125A" },
 	{ 0x7cf, 0x541, G_ON | CHIP_L1_2, RCR_NEW, "8168H" },
@@ -136,7 +145,7 @@ static void phy_write(struct rtk *r, unsigned reg, uint16_t v)
  */
 void rtk_phy_wake(struct rtk *r)
 {
-	uint16_t bmcr, anar, gbcr = 0;
+	uint16_t bmcr, anar, gbcr = 0, fast = r->flags & CHIP_26 ? ADV_2500 | ADV_5000 : ADV_2500;
 	bool giga, changed, slow_25;
 
 	if (!(r->flags & CHIP_OCP)) {
@@ -150,7 +159,7 @@ void rtk_phy_wake(struct rtk *r)
 	giga = phy_read(r, MII_ESTATUS) & ESTATUS_1000_FULL;
 	if (giga)
 		gbcr = phy_read(r, MII_GBCR);
-	slow_25 = (r->flags & CHIP_25) && !(phy_read(r, PHY_ADV_2500) & ADV_2500);
+	slow_25 = (r->flags & CHIP_25) && (phy_read(r, PHY_ADV_2500) & fast) != fast;
 	changed = slow_25 || (bmcr & BMCR_PDOWN) || !(bmcr & BMCR_AN) || (anar & ANAR_10_100) != ANAR_10_100 ||
 		  (giga && !(gbcr & GBCR_1000_FULL));
 	if (!changed)
@@ -160,7 +169,7 @@ void rtk_phy_wake(struct rtk *r)
 	if (giga)
 		phy_write(r, MII_GBCR, gbcr | GBCR_1000_FULL);
 	if (slow_25)
-		phy_write(r, PHY_ADV_2500, phy_read(r, PHY_ADV_2500) | ADV_2500);
+		phy_write(r, PHY_ADV_2500, phy_read(r, PHY_ADV_2500) | fast);
 	phy_write(r, MII_BMCR, (bmcr & (uint16_t)~BMCR_PDOWN) | BMCR_AN | BMCR_RESTART);
 }
 
@@ -279,7 +288,7 @@ void rtk_quiesce(struct rtk *r)
 		set32(r, RTK_MISC, 0, MISC_GATE);
 		rtk_flush(r);
 		delay_us(GATE_US);
-		if (r->flags & CHIP_25B)
+		if (r->flags & (CHIP_25B | CHIP_25D | CHIP_26))
 			set8(r, RTK_CR, 0, CR_STOP);
 		wait_empty(r);
 		delay_us(GATE_US);
@@ -396,8 +405,8 @@ static void setup_pci(struct rtk *r)
 }
 
 /*
- * RTL8125: undocumented values, too.  They select the older chips' descriptors (EB58h) and disable L1.2 and EEE.  The PCI
- * Express PHY keeps firmware's settings.
+ * RTL8125 and RTL8126: undocumented values, too.  They select the older chips' descriptors (EB58h) and disable L1.2 and EEE.
+ * The PCI Express PHY keeps firmware's settings.
  */
 static const struct { uint16_t addr, clear, set; } settings_25[] = {
 	{ 0xd40a, 0x0010, 0 }, { 0xc140, 0xffff, 0xffff }, { 0xc142, 0xffff, 0xffff }, { 0xd3e2, 0x0fff, 0x03a9 },
@@ -407,17 +416,36 @@ static const struct { uint16_t addr, clear, set; } settings_25[] = {
 	{ 0xea1c, 0x0004, 0 }, { 0xeb54, 0, 0x0001 },
 };
 
+#define GEN3_RELATED	0x890u		/* in configuration space */
+#define  GEN3_ZRXDC	BIT(0)
+
+/* The link must not time out in L1.  Without ECAM the register keeps firmware's value. */
+static void link_timeout_off(struct rtk *r)
+{
+	const struct pci_dev *pci = r->nic.hw.pci;
+	uint8_t v = pci_read8(pci, GEN3_RELATED);
+
+	if (v != 0xff && (v & GEN3_ZRXDC))
+		pci_write8(pci, GEN3_RELATED, v & (uint8_t)~GEN3_ZRXDC);
+}
+
 static void setup_25(struct rtk *r)
 {
-	uint32_t end = RTK25_MITIGATE + (r->flags & CHIP_25B ? 0x80 : 0x100);
+	bool fewer = r->flags & (CHIP_25B | CHIP_26);
+	uint32_t end = RTK25_MITIGATE + (fewer ? 0x80 : 0x100);
 
 	/* Another system's driver may have selected the other layout of the causes, in which IMR and ISR have no effect. */
 	wr8(r, RTK25_INT_CFG0, 0);
 	set8(r, RTK_CONFIG3, CONFIG3_L23, 0);
 	for (uint32_t reg = RTK25_MITIGATE; reg < end; reg += 4)
 		wr32(r, reg, 0);
-	if (r->flags & CHIP_25B)
+	if (fewer)
 		wr16(r, RTK25_INT_CFG1, 0);
+	if (r->flags & CHIP_26) {
+		link_timeout_off(r);
+		set8(r, RTK26_D8, BIT(1), 0);
+		ocp_set(r, 0xea1c, 0x0300, 0);
+	}
 	wr16(r, 0x382, 0x221b);
 	wr8(r, 0x4500, 0);
 	wr16(r, 0x4800, 0);
@@ -425,7 +453,7 @@ static void setup_25(struct rtk *r)
 		ocp_set(r, settings_25[i].addr, settings_25[i].clear, settings_25[i].set);
 	delay_us(1);
 	ocp_set(r, 0xeb54, 0x0001, 0);
-	ocp_set(r, 0xe614, 0x0700, r->flags & CHIP_25B ? 0x0200 : 0x0400);
+	ocp_set(r, 0xe614, 0x0700, r->flags & CHIP_25B ? 0x0200 : r->flags & CHIP_25D ? 0x0300 : 0x0400);
 	ocp_set(r, 0xe63e, 0x0c30, r->flags & CHIP_25B ? 0 : 0x0020);
 	ocp_set(r, OCP_L1_2, 0x00ff, 0);
 	wr16(r, 0x1880, rd16(r, 0x1880) & (uint16_t)~0x0030u);

@@ -16,6 +16,7 @@ static const struct hw_id ids[] = {
 	MODELLED(0x8167, "RTL8169SC"),
 	MODELLED(0x8169, "RTL8169"),
 	{ .vendor = 0x10ec, .device = 0x8125, .model = "RTL8125", .quirks = RTK_Q_25, .modelled = true },
+	{ .vendor = 0x10ec, .device = 0x8126, .model = "RTL8126", .quirks = RTK_Q_25, .modelled = true },
 	{ .vendor = 0x10ec, .device = 0x3000, .model = "Killer E3000", .quirks = RTK_Q_25, .modelled = true },
 	ID(0x1186, 0x4300, "D-Link DGE-528T"),
 	ID(0x1186, 0x4302, "D-Link DGE-530T"),

@@ -82,16 +82,18 @@
 #define RTK_RDSAR		0xe4	/* receive ring, like TNPDS */
 #define RTK_MTPS		0xec	/* byte: longest frame to send, x 128 bytes; on PCI the early-send threshold, x 32 */
 
-/* RTL8125: these registers have other offsets and widths; the others are the family's.  No datasheet is public. */
+/* RTL8125 and RTL8126: these registers have other offsets and widths; the others are the family's.  No datasheet is public. */
 #define RTK25_REG_SPACE		0x8000u
 #define RTK25_INT_CFG0		0x34	/* byte; bit 0: causes in another layout, from 150h on */
 #define RTK25_IMR		0x38	/* dword */
 #define RTK25_ISR		0x3c	/* dword; the same bits as in RTK_ISR */
-#define RTK25_INT_CFG1		0x7a	/* word; 8125B */
+#define RTK25_INT_CFG1		0x7a	/* word; 8125B, 8126 */
 #define RTK25_TPPOLL		0x90	/* word */
 #define  TPPOLL25_Q0		BIT(0)
 #define  PHYSTATUS_2500		BIT(10)	/* the register is a word */
-#define RTK25_MITIGATE		0xa00	/* to 0xaff, 8125B to 0xa7f: interrupt moderation, dwords */
+#define  PHYSTATUS_5000		BIT(12)
+#define RTK26_D8		0xd8	/* byte; 8126: bit 1 off */
+#define RTK25_MITIGATE		0xa00	/* to 0xaff, 8125B and 8126 to 0xa7f: interrupt moderation, dwords */
 #define RTK25_MAC		0x19e0	/* the factory address */
 
 /* Undocumented from here on. */
@@ -147,6 +149,7 @@
 #define MII_PAGE		31u
 #define PHY_ADV_2500		0xeau		/* 8125: at A5D4h, as a register number of phy_read() */
 #define  ADV_2500		BIT(7)
+#define  ADV_5000		BIT(8)		/* 8126 */
 
 /* Descriptors of both rings: four dwords, of which the last two are the buffer's address. */
 #define DESC_OWN		BIT(31)		/* the chip owns the descriptor */
