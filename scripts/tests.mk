@@ -120,7 +120,7 @@ check-kvm: | deps ## Run the guests on KVM, which a Linux on an emulated machine
 # The table is printed whatever the runs gave; the exit code is that of the runs.
 guest-matrix: | deps ## Run every guest with every device; the table goes to docs/guest-matrix.md, too
 	@rm -rf $(BUILD)/guest-matrix
-	@result=0; $(RUN_TESTS) --slow vm --filter '^guests: ' || result=$$?; \
+	@result=0; $(RUN_TESTS) --slow vm --filter '^(guests|cards): ' || result=$$?; \
 		scripts/guest-matrix $(BUILD)/guest-matrix >docs/guest-matrix.md; cat docs/guest-matrix.md; exit $$result
 
 # Exits are exact on any machine; rates need a quiet one, and are no more than ratios even there.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # shellcheck shell=bash
-# For tests/vm/guests.bats, beside guest.bash: each row of the guest matrix is a test, and its cells are the test's results.
-# $BUILD/guest-matrix/ROW keeps them for scripts/guest-matrix; a cell that the test did not reach is FAILED.
+# For tests/vm/guests.bats and cards.bats, beside guest.bash: each row of a matrix is a test, and its cells are the test's
+# results.  $BUILD/guest-matrix/ROW keeps them for scripts/guest-matrix; a cell that the test did not reach is FAILED.
 MATRIX=${GUEST_MATRIX:-$BUILD/guest-matrix}
 COLUMNS_OF_MATRIX=(e1000e e1000 rtl8139 AHCI NVMe)
 # The PCI addresses of the devices on the machine below.
@@ -31,7 +31,7 @@ check() {
 		cell "$column" ok
 	else
 		echo "$column: failed; the guest said last:"
-		tail -n 40 "$(serial)" | tr -d '\r\033'
+		tail -n 10 "$(serial)" | tr -d '\r\033'
 		ROW_FAILED=y
 	fi
 }

@@ -4,8 +4,8 @@ say "processors $(grep -c '^processor' /proc/cpuinfo)"
 say "kernel $(uname -r)"
 number=0
 for card in $(cards); do
-	# The virtio device's directory lies in the PCI function's.
-	say "at $(basename "$(readlink -f "/sys/class/net/$card/device/..")") card $number"
+	# A virtio device's directory lies in the PCI function's.
+	say "at $(readlink -f "/sys/class/net/$card/device" | sed 's,/virtio[0-9]*$,,; s,.*/,,') card $number"
 	number=$((number + 1))
 done
 for disk in $(disks); do
