@@ -42,6 +42,7 @@ void clock_check(bool exited) { }
 bool doorbell_ring(void) { return false; }
 bool intx_check(bool can, int *vector) { *vector = -1; return false; }
 void console_write(const char *s, size_t len) { }
+void console_share(void) { }
 
 /* Hide what the process has not mapped: of the machine's memory below 4 GiB only RAM, the device and page 0 can be read. */
 static void hide_the_rest(void)
