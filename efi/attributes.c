@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The memory attributes table (UEFI 2.9, section 4.6.4), by which a system maps the firmware's runtime memory.  EDK II makes
- * that before boot, and knows the code of no image that comes later: the system would not execute it.  Asks no firmware.
+ * The memory attributes table (UEFI 2.9, section 4.6.4), by which a system maps the firmware's runtime memory.  EDK II does not
+ * know what is code in memory that holds no image of its own: the system would not execute it, or, as newer versions have all
+ * of such memory read-only too, not write to the data.  Asks no firmware.
  */
 #include <veneer/string.h>
 #include "efi/parts.h"
@@ -36,11 +37,17 @@ uint32_t attributes_size(const uint8_t *table)
 
 uint32_t attributes_room(uint32_t size)
 {
-	return 3 * size;
+	return 4 * size;
 }
 
+enum kind {
+	AS_IT_IS,
+	PART_CODE,
+	PART_DATA,
+};
+
 /* [@from, @to) of the entry at @entry, whose end is a newer version's. */
-static bool put(struct out *o, const uint8_t *entry, uint32_t size, uint64_t from, uint64_t to, bool code)
+static bool put(struct out *o, const uint8_t *entry, uint32_t size, uint64_t from, uint64_t to, enum kind kind)
 {
 	struct entry e;
 
@@ -51,8 +58,10 @@ static bool put(struct out *o, const uint8_t *entry, uint32_t size, uint64_t fro
 	memcpy(&e, entry, sizeof(e));
 	e.phys = from;
 	e.pages = (to - from) >> 12;
-	if (code)
+	if (kind == PART_CODE)
 		e.attributes = (e.attributes & ~NO_EXECUTE) | READ_ONLY;
+	if (kind == PART_DATA)
+		e.attributes = (e.attributes & ~READ_ONLY) | NO_EXECUTE;
 	memcpy(o->at + o->used, entry, size);
 	memcpy(o->at + o->used, &e, sizeof(e));
 	o->used += size;
@@ -60,7 +69,7 @@ static bool put(struct out *o, const uint8_t *entry, uint32_t size, uint64_t fro
 	return true;
 }
 
-uint32_t attributes_with_code(const uint8_t *table, uint32_t size, uint64_t code, uint64_t end, uint8_t *to, uint32_t room)
+uint32_t attributes_with_part(const uint8_t *table, uint32_t size, const struct part *part, uint8_t *to, uint32_t room)
 {
 	struct out o = { to, room, sizeof(struct head), 0 };
 	struct head h;
@@ -78,9 +87,10 @@ uint32_t attributes_with_code(const uint8_t *table, uint32_t size, uint64_t code
 			return 0;
 		first = e.phys;
 		last = e.phys + (e.pages << 12);
-		if (!put(&o, entry, h.entry_size, first, MIN(last, code), false) ||
-		    !put(&o, entry, h.entry_size, MAX(first, code), MIN(last, end), true) ||
-		    !put(&o, entry, h.entry_size, MAX(first, end), last, false))
+		if (!put(&o, entry, h.entry_size, first, MIN(last, part->code), AS_IT_IS) ||
+		    !put(&o, entry, h.entry_size, MAX(first, part->code), MIN(last, part->code_end), PART_CODE) ||
+		    !put(&o, entry, h.entry_size, MAX(first, part->code_end), MIN(last, part->end), PART_DATA) ||
+		    !put(&o, entry, h.entry_size, MAX(first, part->end), last, AS_IT_IS))
 			return 0;
 	}
 	h.entries = o.entries;
@@ -88,12 +98,12 @@ uint32_t attributes_with_code(const uint8_t *table, uint32_t size, uint64_t code
 	return o.used;
 }
 
-bool attributes_allow(const uint8_t *table, uint64_t code, uint64_t end, uint8_t *to, uint32_t room)
+bool attributes_allow(const uint8_t *table, const struct part *part, uint8_t *to, uint32_t room)
 {
 	static const struct head empty = { 1, 0, sizeof(struct entry), 0 };
 	uint32_t size = attributes_size(table);
 
-	if (size && attributes_with_code(table, size, code, end, to, room))
+	if (size && attributes_with_part(table, size, part, to, room))
 		return true;
 	memcpy(to, &empty, sizeof(empty));
 	return false;

@@ -33,6 +33,7 @@ $(BUILD)/efi/runtime.bin: $(EFI_RUNTIME_OBJS) efi/build.mk
 	$(EFI_LINK) -o $(BUILD)/efi/runtime.so $(GNU_EFI)/crt0-efi-x86_64.o $(EFI_RUNTIME_OBJS) -L $(GNU_EFI) -lgnuefi
 	@! nm -u $(BUILD)/efi/runtime.so | grep . || { echo "$@: undefined symbols" >&2; exit 1; }
 	@! readelf -rW $(BUILD)/efi/runtime.so | grep R_X86_64 || { echo "$@: addresses in it" >&2; exit 1; }
+	@! readelf -SW $(BUILD)/efi/runtime.so | grep -wF .bss || { echo "$@: data behind its end" >&2; exit 1; }
 	@nm $(BUILD)/efi/runtime.so | awk '$$3 == "_start" || $$3 == "_text" { n += !at[$$1]++ } END { exit n != 1 }' || \
 		{ echo "$@: does not begin with its entry" >&2; exit 1; }
 	$(OBJCOPY) -O binary -j .text -j .data -j .dynamic -j .dynsym $(BUILD)/efi/runtime.so $@

@@ -45,8 +45,9 @@ bool hand_over_processors(uint64_t page);
 bool start_runtime(void);
 
 /*
- * After that, and when boot services end: the memory attributes table that the system finds has the runtime part's
- * code as code.  Allocates nothing.  False if the firmware's table was not understood and one without entries is in its place.
+ * After that, and when boot services end: the memory attributes table that the system finds has the runtime part's code as code
+ * and its data as data.  Allocates nothing.  False if the firmware's table was not understood and one without entries is in its
+ * place.
  */
 bool allow_code(void);
 

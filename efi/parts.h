@@ -87,11 +87,17 @@ uint32_t info_memory_size(uint32_t size, uint32_t desc_size);
 /* End tag and total size.  False if the information has no room. */
 bool info_end(struct info *o);
 
+/* Whole pages: code in [code, code_end), data in [code_end, end). */
+struct part {
+	uint64_t code, code_end, end;
+};
+
 /*
- * attributes.c: the firmware's memory attributes table [@table, @table + @size) (UEFI 2.9, section 4.6.4) into @to, with the
- * pages [@code, @end) as code: read-only, executable.  The size in bytes; 0 if the table is damaged or @room is too small.
+ * attributes.c: the firmware's memory attributes table [@table, @table + @size) (UEFI 2.9, section 4.6.4) into @to, with
+ * @part's code read-only and executable, and @part's data writable and not executable.  The size in bytes; 0 if the table is
+ * damaged or @room is too small.
  */
-uint32_t attributes_with_code(const uint8_t *table, uint32_t size, uint64_t code, uint64_t end, uint8_t *to, uint32_t room);
+uint32_t attributes_with_part(const uint8_t *table, uint32_t size, const struct part *part, uint8_t *to, uint32_t room);
 
 /* The size of the table at @table, by its head. */
 uint32_t attributes_size(const uint8_t *table);
@@ -100,11 +106,11 @@ uint32_t attributes_size(const uint8_t *table);
 uint32_t attributes_room(uint32_t size);
 
 /*
- * The table at @table, of any size and content, into [@to, @to + @room) with the pages [@code, @end) as code.  False: it is
- * damaged, of an unknown form or larger than @room, and at @to is a table without entries, by which a system takes all of the
- * runtime memory as code.  @room is at least 16 bytes.
+ * The table at @table, of any size and content, into [@to, @to + @room) with @part as above.  False: it is damaged, of an
+ * unknown form or larger than @room, and at @to is a table without entries, by which a system takes all of the runtime memory
+ * of type code as code that may be written to.  @room is at least 16 bytes.
  */
-bool attributes_allow(const uint8_t *table, uint64_t code, uint64_t end, uint8_t *to, uint32_t room);
+bool attributes_allow(const uint8_t *table, const struct part *part, uint8_t *to, uint32_t room);
 
 /*
  * archive.c: the section ".veneer" of the PE image [@image, @image + @size), as it lies in memory; NULL if there is none, or

@@ -39,7 +39,8 @@ static struct {
 } firmware;
 
 /* Of the linker script. */
-extern const char _text[] __attribute__((visibility("hidden"))), _etext[] __attribute__((visibility("hidden")));
+extern const char _text[] __attribute__((visibility("hidden"))), _etext[] __attribute__((visibility("hidden"))),
+	_edata[] __attribute__((visibility("hidden")));
 
 static EFI_RUNTIME_SERVICES *services;
 static bool vmx;
@@ -371,6 +372,8 @@ EFI_STATUS efi_main(EFI_HANDLE handle, EFI_SYSTEM_TABLE *table)
 		return status;
 	options->code = (uintptr_t)_text & ~(uint64_t)(EFI_PAGE_SIZE - 1);
 	options->code_end = ((uintptr_t)_etext + EFI_PAGE_SIZE - 1) & ~(uint64_t)(EFI_PAGE_SIZE - 1);
+	/* All that is written to lies below: .bss, too, is in .data. */
+	options->end = ((uintptr_t)_edata + EFI_PAGE_SIZE - 1) & ~(uint64_t)(EFI_PAGE_SIZE - 1);
 	options->copies = options->pass ? EFI_SUCCESS : begin_copies(bs);
 	stand_before(bs, options->pass);
 	return EFI_SUCCESS;

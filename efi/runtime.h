@@ -16,7 +16,7 @@ struct runtime_options {
 	 * no copy.  EFI_BUFFER_TOO_SMALL: more than RUNTIME_MAX_OPTIONS are without one.
 	 */
 	uint64_t copies;
-	uint64_t code, code_end;	/* out: the pages of the code */
+	uint64_t code, code_end, end;	/* out: the pages of the code, and of the data behind the code */
 };
 
 /* The entry of the part, as of an image: the options are in the handle's place. */

@@ -8,9 +8,10 @@
 extern const uint8_t runtime_image[], runtime_image_end[];
 
 /*
- * The memory attributes table must say that the runtime part's code is code; without such a table the system takes all of the
- * runtime memory as code.  EDK II makes a new table at each allocation of runtime memory after it has started a boot entry (the
- * guest's loader may allocate, shim does), so a copy that is put there once does not stay.
+ * The memory attributes table must say that the runtime part's code is code, and that its data may be written to; without a
+ * table the system takes all of the part as code that may be written to.  EDK II makes a new table at each allocation of
+ * runtime memory after it has started a boot entry (the guest's loader may allocate, shim does), so a copy that is put there
+ * once does not stay.
  */
 #define COPY_ROOM	0x10000u	/* some 1300 entries; firmware has 30 to 200 */
 
@@ -19,7 +20,7 @@ static EFI_GUID attributes_guid = { 0xdcfa911d, 0x26eb, 0x469f, { 0xa2, 0x20, 0x
 static struct {
 	uint8_t *copy;
 	uint32_t room;
-	uint64_t code, end;
+	struct part part;
 	bool odd;		/* the firmware's table was not understood, which is said once */
 } attributes;
 
@@ -45,7 +46,7 @@ bool allow_code(void)
 
 	if (!attributes.copy || !table || !is_table(*table) || *table == attributes.copy)
 		return true;
-	bool known = attributes_allow(*table, attributes.code, attributes.end, attributes.copy, attributes.room);
+	bool known = attributes_allow(*table, &attributes.part, attributes.copy, attributes.room);
 
 	*table = attributes.copy;
 	return known;
@@ -72,8 +73,7 @@ static EFI_STATUS begin_allowing(const struct runtime_options *o)
 	EFI_STATUS status;
 	EFI_EVENT event;
 
-	attributes.code = o->code;
-	attributes.end = o->code_end;
+	attributes.part = (struct part){ o->code, o->code_end, o->end };
 	attributes.room = MAX(attributes_room(size), COPY_ROOM);
 	status = bs->AllocatePool(EfiBootServicesData, attributes.room, (void **)&attributes.copy);
 	if (EFI_ERROR(status))

@@ -249,6 +249,7 @@ TEST(the_guest_writes_a_copy)
 	CHECK(!EFI_ERROR(options.copies) && rt.Hdr.CRC32 == 0x1234);
 	CHECK(!(options.code % EFI_PAGE_SIZE) && !(options.code_end % EFI_PAGE_SIZE));
 	CHECK(options.code <= (uintptr_t)_text && options.code_end >= (uintptr_t)_etext);
+	CHECK(!(options.end % EFI_PAGE_SIZE) && options.end > options.code_end && options.end >= (uintptr_t)_edata);
 	/* What was there is there for the guest, too; OsIndications is for one start. */
 	CHECK(value(u"Boot0000", &global) == 10 && value(u"BootOrder", &global) == 11 && value(u"Lang", &global) == 1);
 	CHECK_EQ(value(u"OsIndications", &global), -1);
