@@ -122,10 +122,13 @@ void give_back_controllers(void)
 	}
 }
 
-/* --- may the firmware stay? --- */
+/* --- the disk that this program lies on --- */
 
-/* The node of the partition, or NULL (UEFI 2.9, section 10.3.5.1); *@taken: it lies behind a controller that is taken. */
-static const HARDDRIVE_DEVICE_PATH *partition_of(EFI_HANDLE disk, bool *taken)
+/*
+ * The PARTUUID, 16 bytes, or NULL if the disk has no GPT (UEFI 2.9, section 10.3.5.1); nodes are at any address.  *@taken: the
+ * disk lies behind a controller that is taken.
+ */
+static const uint8_t *partition_of(EFI_HANDLE disk, bool *taken)
 {
 	EFI_DEVICE_PATH *path, *rest;
 	EFI_PCI_IO_PROTOCOL *pci;
@@ -141,8 +144,11 @@ static const HARDDRIVE_DEVICE_PATH *partition_of(EFI_HANDLE disk, bool *taken)
 		*taken = wanted(pci);
 	for (; path->Type != END_DEVICE_PATH_TYPE; path = (void *)((uint8_t *)path + size)) {
 		size = path->Length[0] | (size_t)path->Length[1] << 8;
+		const uint8_t *node = (const uint8_t *)path;
+
 		if (path->Type == MEDIA_DEVICE_PATH && path->SubType == MEDIA_HARDDRIVE_DP)
-			return (const HARDDRIVE_DEVICE_PATH *)path;
+			return node[__builtin_offsetof(HARDDRIVE_DEVICE_PATH, SignatureType)] == SIGNATURE_TYPE_GUID ?
+			       node + __builtin_offsetof(HARDDRIVE_DEVICE_PATH, Signature) : NULL;
 	}
 	return NULL;
 }
@@ -161,17 +167,19 @@ static void put_uuid(char *out, const uint8_t *sig)
 	*out = 0;
 }
 
-bool can_stay(const EFI_LOADED_IMAGE *self, char *words, size_t room)
+bool name_own_disk(const EFI_LOADED_IMAGE *self, bool stays, char *words, size_t room)
 {
 	static const char word[] = "--own-partition=";
-	const HARDDRIVE_DEVICE_PATH *part;
+	const uint8_t *uuid;
 	size_t used = strlen(words);
 	bool taken;
 
-	part = partition_of(self->DeviceHandle, &taken);
+	uuid = partition_of(self->DeviceHandle, &taken);
 	if (!taken)
 		return true;
-	if (!part || part->SignatureType != SIGNATURE_TYPE_GUID) {
+	if (!uuid) {
+		if (!stays)
+			return true;
 		say("veneer.efi: this program lies on a disk that Veneer conceals, and that has no GPT: Veneer could not "
 		    "tell it from the guest's disk\n", NULL);
 		return false;
@@ -183,6 +191,6 @@ bool can_stay(const EFI_LOADED_IMAGE *self, char *words, size_t room)
 	if (used)
 		words[used++] = ' ';
 	memcpy(words + used, word, sizeof(word));
-	put_uuid(words + used + sizeof(word) - 1, part->Signature);
+	put_uuid(words + used + sizeof(word) - 1, uuid);
 	return true;
 }

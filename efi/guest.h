@@ -13,10 +13,11 @@ void launch(uint64_t entry, uint64_t info, uint64_t page, uint64_t *rsp, uint64_
 int64_t efi_call(uint64_t function, uint64_t rbx, uint64_t rcx, uint64_t rdx, uint64_t rsi);
 
 /*
- * Can the firmware become a guest?  False after a message: this program lies on a disk that Veneer would take and could not
- * recognize.  Adds the word --own-partition to [@words, @words + @room), so that Veneer does not start this disk.
+ * If this program lies on a disk that Veneer would take, add the word --own-partition to [@words, @words + @room), so that
+ * Veneer neither lets the guest write to this disk nor starts it.  False after a message: the word has no room, or the
+ * firmware stays (@stays), and Veneer could not recognize the disk, which has no GPT.  A kernel starts from such a disk.
  */
-bool can_stay(const EFI_LOADED_IMAGE *self, char *words, size_t room);
+bool name_own_disk(const EFI_LOADED_IMAGE *self, bool stays, char *words, size_t room);
 
 /*
  * Take the network and disk controllers from the firmware's drivers, and keep its drivers from coming back.  False after a

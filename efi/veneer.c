@@ -44,7 +44,8 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table);
 
 /*
  * The files beside this program are no PE, so the firmware has not checked them: Secure Boot would only seem to hold.  What was
- * signed with this program is checked, and the words of a boot entry can only keep Veneer from starting disks, or at all.
+ * signed with this program is checked.  The words of a boot entry can only make disks read-only and keep Veneer from starting
+ * them, or at all; that they do not name this program's own disk opens nothing (name_own_disk()).
  */
 static bool secure_boot(void)
 {
@@ -327,7 +328,7 @@ static EFI_STATUS start(const EFI_LOADED_IMAGE *self)
 		return EFI_SECURITY_VIOLATION;
 	if ((!open_own_directory(self) && !is_signed) || !read_conf(self))
 		return EFI_LOAD_ERROR;
-	if (b.conf.disk && !can_stay(self, b.words, sizeof(b.words)))
+	if (!name_own_disk(self, b.conf.disk, b.words, sizeof(b.words)))
 		return EFI_UNSUPPORTED;
 	if (!load_veneer() || !load_modules() || !take_tables())
 		return EFI_LOAD_ERROR;

@@ -650,6 +650,84 @@ TEST(a_driver_that_stays_is_named)
 	CHECK(!fn[0].held);
 }
 
+/* --- the disk that this program lies on --- */
+
+static struct {
+	PCI_DEVICE_PATH pci;
+	HARDDRIVE_DEVICE_PATH part;
+	EFI_DEVICE_PATH end;
+} __attribute__((packed)) own_path;
+
+static EFI_STATUS EFIAPI own_protocol(EFI_HANDLE handle, EFI_GUID *guid, void **out)
+{
+	*out = !memcmp(guid, &pci_guid, sizeof(*guid)) ? handle : &own_path;
+	return EFI_SUCCESS;
+}
+
+static EFI_STATUS EFIAPI own_controller(EFI_GUID *guid, EFI_DEVICE_PATH **path, EFI_HANDLE *out)
+{
+	CHECK(*path == (EFI_DEVICE_PATH *)&own_path);
+	*out = &fn[0];
+	return EFI_SUCCESS;
+}
+
+/* On an NVMe drive with a GPT. */
+static void setup_own_disk(void)
+{
+	setup_controllers();
+	services.HandleProtocol = own_protocol;
+	services.LocateDevicePath = own_controller;
+	memset(&own_path, 0, sizeof(own_path));
+	set_node(&own_path.pci.Header, HARDWARE_DEVICE_PATH, HW_PCI_DP, sizeof(own_path.pci));
+	set_node(&own_path.part.Header, MEDIA_DEVICE_PATH, MEDIA_HARDDRIVE_DP, sizeof(own_path.part));
+	set_node(&own_path.end, END_DEVICE_PATH_TYPE, END_ENTIRE_DEVICE_PATH_SUBTYPE, sizeof(own_path.end));
+	own_path.part.SignatureType = SIGNATURE_TYPE_GUID;
+	for (unsigned i = 0; i < 16; i++)
+		own_path.part.Signature[i] = (uint8_t)(0xa0 + i);
+}
+
+static bool names(bool stays, const char *words, size_t room, const char *want)
+{
+	static char buf[128];
+	EFI_LOADED_IMAGE self = { .DeviceHandle = &fn[2] };
+	bool ok;
+
+	snprintf(buf, sizeof(buf), "%s", words);
+	ok = name_own_disk(&self, stays, buf, room);
+	CHECK(!strcmp(buf, want));
+	return ok;
+}
+
+#define OWN	"--own-partition=a3a2a1a0-a5a4-a7a6-a8a9-aaabacadaeaf"
+
+/* A boot entry may have no words: a kernel's guest does not write to this disk for all that. */
+TEST(the_own_disk_is_named)
+{
+	setup_own_disk();
+	for (unsigned stays = 0; stays < 2; stays++) {
+		CHECK(names(stays, "", 128, OWN) && names(stays, "--check-only", 128, "--check-only " OWN));
+		CHECK(names(stays, "", sizeof(OWN) + 2, OWN) && !*said);
+		/* Long words do not keep it out. */
+		CHECK(!names(stays, "x", sizeof(OWN) + 2, "x") && strstr(said, "no room for a partition's name"));
+		*said = 0;
+	}
+	/* A stick: nothing to protect. */
+	fn[0].class = 0x0c0330;
+	CHECK(names(false, "a", 128, "a") && names(true, "a", 128, "a") && !*said);
+}
+
+TEST(the_own_disk_without_a_gpt)
+{
+	setup_own_disk();
+	own_path.part.SignatureType = SIGNATURE_TYPE_MBR;
+	CHECK(names(false, "a", 128, "a") && !*said);
+	CHECK(!names(true, "a", 128, "a") && strstr(said, "has no GPT"));
+	*said = 0;
+	set_node(&own_path.part.Header, MEDIA_DEVICE_PATH, MEDIA_CDROM_DP, sizeof(own_path.part));
+	CHECK(names(false, "a", 128, "a") && !*said);
+	CHECK(!names(true, "a", 128, "a"));
+}
+
 TEST(the_table_of_controllers_is_full)
 {
 	setup_controllers();
