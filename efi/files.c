@@ -156,7 +156,8 @@ bool open_own_directory(const EFI_LOADED_IMAGE *self)
 	return true;
 }
 
-static EFI_STATUS size_of(EFI_FILE *file, uint64_t *size)
+/* *@directory, which may be NULL: it is no file. */
+static EFI_STATUS size_of(EFI_FILE *file, uint64_t *size, bool *directory)
 {
 	static union {
 		EFI_FILE_INFO info;
@@ -166,6 +167,8 @@ static EFI_STATUS size_of(EFI_FILE *file, uint64_t *size)
 	EFI_STATUS status = file->GetInfo(file, &file_info_guid, &room, &u);
 
 	*size = u.info.FileSize;
+	if (directory)
+		*directory = !EFI_ERROR(status) && u.info.Attribute & EFI_FILE_DIRECTORY;
 	return status;
 }
 
@@ -194,7 +197,7 @@ static bool failed(const char *name, const char *what, EFI_STATUS status)
 
 static bool read_open_file(EFI_FILE *file, const char *name, uint64_t max, struct file *f)
 {
-	EFI_STATUS status = size_of(file, &f->size);
+	EFI_STATUS status = size_of(file, &f->size, NULL);
 
 	if (EFI_ERROR(status))
 		return failed(name, "its size is not known", status);
@@ -228,16 +231,24 @@ bool use_signed_files(const EFI_LOADED_IMAGE *self)
 	return archive;
 }
 
+/* What a user would change, and then wait for an effect: the names are veneer-install's.  Other neighbours are no matter. */
+static bool is_setting(const char *name)
+{
+	return !strcmp(name, "veneer.conf") || !strcmp(name, "config.dtb");
+}
+
 /* False after a message if there is a file @name that is not the same as @f. */
 static bool same_beside(const char *name, const struct file *f)
 {
-	EFI_FILE *file;
 	uint64_t size, done = 0;
-	bool same;
+	bool same, directory;
+	EFI_FILE *file;
 
 	if (!root || EFI_ERROR(open_file(name, &file)))
 		return true;
-	same = !EFI_ERROR(size_of(file, &size)) && size == f->size;
+	same = !EFI_ERROR(size_of(file, &size, &directory)) && (directory || size == f->size);
+	if (directory)
+		size = 0;
 	while (same && done < size) {
 		static uint8_t piece[16384];
 		UINTN n = MIN(size - done, sizeof(piece));
@@ -247,8 +258,8 @@ static bool same_beside(const char *name, const struct file *f)
 	}
 	file->Close(file);
 	if (!same)
-		say("veneer.efi: ", name, ": was changed since it was signed; only what was signed can be started: sign it "
-		    "again with veneer-install\n", NULL);
+		say("veneer.efi: ", name, ": differs from the file in veneer.efi: remove it or sign again (veneer-install)\n",
+		    NULL);
 	return same;
 }
 
@@ -264,7 +275,7 @@ static bool read_signed_file(const char *name, uint64_t max, struct file *f)
 	if (!f->data)
 		return false;
 	memcpy(f->data, data, f->size);
-	return same_beside(name, f);
+	return !is_setting(name) || same_beside(name, f);
 }
 
 bool read_file(const char *name, uint64_t max, struct file *f)

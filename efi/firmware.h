@@ -35,8 +35,9 @@ struct file {
 };
 
 /*
- * From now on read_file() reads what was signed together with this program, if there is any: true then.  A file of the same
- * name in the directory has to be the same, so that nobody changes it and waits for an effect.
+ * From now on read_file() reads what was signed together with this program, if there is any: true then.  If there is a file
+ * veneer.conf or config.dtb in the directory, too, read_file() of the name fails unless both are the same, so that nobody
+ * changes that file and waits for an effect.
  */
 bool use_signed_files(const EFI_LOADED_IMAGE *self);
 

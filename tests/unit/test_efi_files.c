@@ -119,6 +119,8 @@ static struct {
 
 static EFI_FILE beside;
 static const char *beside_text;		/* of the file of the same name in the directory; NULL: there is none */
+static uint64_t beside_attribute;
+static EFI_STATUS info_status;
 static unsigned closed;
 static uint8_t *pages;
 
@@ -131,11 +133,13 @@ static EFI_STATUS EFIAPI open_beside(EFI_FILE *dir, EFI_FILE **out, CHAR16 *name
 static EFI_STATUS EFIAPI info_beside(EFI_FILE *f, EFI_GUID *type, UINTN *size, void *out)
 {
 	((EFI_FILE_INFO *)out)->FileSize = strlen(beside_text);
-	return EFI_SUCCESS;
+	((EFI_FILE_INFO *)out)->Attribute = beside_attribute;
+	return info_status;
 }
 
 static EFI_STATUS EFIAPI read_beside(EFI_FILE *f, UINTN *size, void *out)
 {
+	CHECK(!(beside_attribute & EFI_FILE_DIRECTORY));
 	memcpy(out, beside_text, *size);
 	return EFI_SUCCESS;
 }
@@ -173,6 +177,8 @@ static bool use(const char *files, uint32_t size)
 	directory.Open = open_beside;
 	beside = (EFI_FILE){ .GetInfo = info_beside, .Read = read_beside, .Close = close_beside };
 	beside_text = NULL;
+	beside_attribute = 0;
+	info_status = EFI_SUCCESS;
 	closed = 0;
 	services.AllocatePages = take_pages;
 	return use_signed_files(&self);
@@ -199,19 +205,43 @@ TEST(signed_files_are_read)
 	archive = NULL;
 }
 
-TEST(a_changed_file_beside_is_refused)
+#define SETTINGS	"3 config.dtb\nabc3 veneer.conf\nabc3 kernel\nabc"
+
+TEST(changed_settings_beside_are_refused)
 {
-	CHECK(use(TWO, sizeof(TWO) - 1));
-	beside_text = "abc";
-	CHECK(reads("a", "abc"));
-	CHECK(closed == 1 && !*printed);
+	static const char *const name[] = { "veneer.conf", "config.dtb" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(name); i++) {
+		CHECK(use(SETTINGS, sizeof(SETTINGS) - 1));
+		beside_text = "abc";
+		CHECK(reads(name[i], "abc"));
+		CHECK(closed == 1 && !*printed);
+		beside_text = "abd";
+		CHECK(!reads(name[i], "abc"));
+		CHECK(strstr(printed, name[i]) &&
+		      strstr(printed, ": differs from the file in veneer.efi: remove it or sign again"));
+		*printed = 0;
+		beside_text = "abcd";
+		CHECK(!reads(name[i], "abc"));
+		CHECK(closed == 3 && *printed);
+		*printed = 0;
+		beside_text = "abc";
+		info_status = EFI_DEVICE_ERROR;
+		CHECK(!reads(name[i], "abc"));
+		CHECK(closed == 4 && *printed);
+	}
+	archive = NULL;
+}
+
+/* Somebody's kernel, and a directory. */
+TEST(other_neighbours_are_no_matter)
+{
+	CHECK(use(SETTINGS, sizeof(SETTINGS) - 1));
 	beside_text = "abd";
-	CHECK(!reads("a", "abc"));
-	CHECK(strstr(printed, "veneer.efi: a: was changed since it was signed"));
-	*printed = 0;
-	beside_text = "abcd";
-	CHECK(!reads("a", "abc"));
-	CHECK(closed == 3 && *printed);
+	CHECK(reads("kernel", "abc") && !closed);
+	beside_attribute = EFI_FILE_DIRECTORY;
+	CHECK(reads("veneer.conf", "abc") && reads("config.dtb", "abc"));
+	CHECK(closed == 2 && !*printed);
 	archive = NULL;
 }
 

@@ -75,7 +75,7 @@ config() { # config BLOB PROPERTIES
 	grep -aE 'failed to load Boot0*[0-9A-F]+ .*Access Denied' "$(serial)" >denied
 	[ "$(wc -l <denied)" = 2 ]
 	grep -a 'veneer.efi: Secure Boot is on, and no configuration was signed with this program' "$(serial)"
-	grep -a 'veneer.efi: veneer.conf: was changed since it was signed' "$(serial)"
+	grep -a 'veneer.efi: veneer.conf: differs from the file in veneer.efi' "$(serial)"
 	grep -aE "veneer: .*, started by veneer.efi on UEFI" "$(serial)"
 	grep -a '^hobby OS: ' "$(serial)"
 }
