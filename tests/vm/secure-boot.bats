@@ -100,5 +100,5 @@ config() { # config BLOB PROPERTIES
 	boot_image_kept loader.img before NVME0
 	efi_image loader.img kernel.efi
 	secure -drive if=none,id=os,format=raw,file=loader.img -device nvme,drive=os,serial=NVME0
-	guest_wait_for 'veneer.efi: .* on a virtual disk cannot be loaded: ' 300
+	guest_wait_for 'veneer.efi: .* on a virtual disk cannot be loaded: ' 800
 }
