@@ -11,6 +11,14 @@
 static const uint8_t *archive;
 static uint32_t archive_length;
 
+/* Newer than gnu-efi's headers. */
+#define MEMORY_RO	0x20000ull
+
+struct memory_attributes {
+	void *get, *set;
+	EFI_STATUS EFIAPI (*clear)(struct memory_attributes *self, EFI_PHYSICAL_ADDRESS at, UINT64 size, UINT64 attributes);
+};
+
 static EFI_GUID loaded_from_guid = EFI_SIMPLE_FILE_SYSTEM_PROTOCOL_GUID;
 static EFI_GUID file_info_guid = EFI_FILE_INFO_ID;
 static EFI_FILE *root;
@@ -87,6 +95,21 @@ void *take_memory(EFI_MEMORY_TYPE type, uint64_t size, const char *what)
 	say(" bytes below 4 GiB: ", NULL);
 	say_status(status);
 	return NULL;
+}
+
+void open_pages(uint64_t at, uint64_t size)
+{
+	static EFI_GUID guid = { 0xf4560cf6, 0x40ec, 0x4b4a, { 0xa1, 0x92, 0xbf, 0x1d, 0x57, 0xd0, 0xb1, 0x89 } };
+	struct memory_attributes *p;
+	EFI_STATUS status;
+
+	if (EFI_ERROR(bs->LocateProtocol(&guid, NULL, (void **)&p)))
+		return;
+	status = p->clear(p, at, size, EFI_MEMORY_XP | MEMORY_RO);
+	if (EFI_ERROR(status)) {
+		say("veneer.efi: the firmware does not let memory be executed: ", NULL);
+		say_status(status);
+	}
 }
 
 static bool append(size_t *used, uint16_t c)

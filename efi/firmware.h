@@ -24,6 +24,13 @@ const void *find_table(const EFI_GUID *guid);
 void *take_memory(EFI_MEMORY_TYPE type, uint64_t size, const char *what);
 
 /*
+ * Let the whole pages [@at, @at + @size) be written to and executed until boot services end: some firmware takes that from all
+ * memory that it allocates, and has a protocol to ask for it (UEFI 2.10, "Memory Attribute Protocol").  If the protocol fails,
+ * that is said.
+ */
+void open_pages(uint64_t at, uint64_t size);
+
+/*
  * Open the directory that this program was loaded from.  False after a message.  Later calls of read_file() look there; names
  * that begin with a slash are looked for from the root of that file system.
  */

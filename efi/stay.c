@@ -117,9 +117,11 @@ static EFI_STATUS place_runtime(EFI_PHYSICAL_ADDRESS *at)
 	size_t size = (size_t)(runtime_image_end - runtime_image);
 	EFI_STATUS status = bs->AllocatePages(AllocateAnyPages, EfiRuntimeServicesCode, EFI_SIZE_TO_PAGES(size), at);
 
-	if (!EFI_ERROR(status))
-		memcpy((void *)(uintptr_t)*at, runtime_image, size);
-	return status;
+	if (EFI_ERROR(status))
+		return status;
+	open_pages(*at, EFI_SIZE_TO_PAGES(size) * EFI_PAGE_SIZE);
+	memcpy((void *)(uintptr_t)*at, runtime_image, size);
+	return EFI_SUCCESS;
 }
 
 bool start_runtime(void)

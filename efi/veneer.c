@@ -213,10 +213,11 @@ static bool take_tables(void)
 		room += (uint32_t)strlen(b.conf.module[i].line) + 32;
 	b.map = take_memory(EfiLoaderData, b.map_room, "the memory map");
 	buf = take_memory(EfiLoaderData, room, "Veneer's information");
-	/* Code is what the firmware lets run in this type of memory. */
+	/* Code is what the firmware lets run in this type of memory, if it does not want to be asked. */
 	b.jump = take_memory(EfiLoaderCode, EFI_PAGE_SIZE, "the way into Veneer");
 	if (!b.map || !buf || !b.jump)
 		return false;
+	open_pages((uintptr_t)b.jump, EFI_PAGE_SIZE);
 	info_begin(&b.info, buf, room);
 	return true;
 }

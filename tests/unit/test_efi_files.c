@@ -107,6 +107,45 @@ TEST(there_is_no_file_system)
 	open_status = EFI_SUCCESS;
 }
 
+/* --- memory that may not be executed --- */
+
+static struct memory_attributes protection;
+static EFI_STATUS located, clear_status;
+static unsigned cleared;
+
+static EFI_STATUS EFIAPI locate(EFI_GUID *guid, void *key, void **out)
+{
+	static const EFI_GUID want = { 0xf4560cf6, 0x40ec, 0x4b4a, { 0xa1, 0x92, 0xbf, 0x1d, 0x57, 0xd0, 0xb1, 0x89 } };
+
+	CHECK(!memcmp(guid, &want, sizeof(want)));
+	*out = &protection;
+	return located;
+}
+
+static EFI_STATUS EFIAPI clear(struct memory_attributes *self, EFI_PHYSICAL_ADDRESS at, UINT64 size, UINT64 attributes)
+{
+	/* Not executable, and read-only (UEFI 2.9, table 7-6). */
+	CHECK(self == &protection && at == 0x12000 && size == 0x3000 && attributes == (0x4000 | 0x20000));
+	cleared++;
+	return clear_status;
+}
+
+TEST(pages_are_opened_if_the_firmware_is_to_be_asked)
+{
+	CHECK(open_with(0));
+	services.LocateProtocol = locate;
+	protection.clear = clear;
+	open_pages(0x12000, 0x3000);
+	CHECK(cleared == 1 && !*printed);
+	clear_status = EFI_UNSUPPORTED;
+	open_pages(0x12000, 0x3000);
+	CHECK(cleared == 2 && strstr(printed, "the firmware does not let memory be executed: status 3"));
+	*printed = 0;
+	located = EFI_NOT_FOUND;
+	open_pages(0x12000, 0x3000);
+	CHECK(cleared == 2 && !*printed);
+}
+
 /* --- signed files --- */
 
 /* As the image lies in memory: headers, a section of code, ".veneer". */

@@ -21,7 +21,7 @@ static EFI_BOOT_SERVICES services;
 static EFI_SYSTEM_TABLE system_table;
 static EFI_CONFIGURATION_TABLE tables[2];
 static void (EFIAPI *signalled)(EFI_EVENT event, void *arg);
-static unsigned allocations;
+static unsigned allocations, opened;
 static EFI_STATUS alloc_status, pages_status, start_status, event_status, copies_status;
 static void *pool;
 
@@ -35,11 +35,20 @@ void say_status(EFI_STATUS status)
 	say("\n", NULL);
 }
 
+static EFI_STATUS EFIAPI start_part(struct runtime_options *o, EFI_SYSTEM_TABLE *table);
+
+/* The part's pages, before it is there and starts. */
+void open_pages(uint64_t at, uint64_t size)
+{
+	CHECK(at == (uintptr_t)start_part && size == 0);
+	opened++;
+}
+
 int64_t efi_call(uint64_t function, uint64_t rbx, uint64_t rcx, uint64_t rdx, uint64_t rsi) { return 0; }
 
 static EFI_STATUS EFIAPI start_part(struct runtime_options *o, EFI_SYSTEM_TABLE *table)
 {
-	CHECK(table == &system_table);
+	CHECK(table == &system_table && opened == 1);
 	o->code = 0x12000;
 	o->code_end = 0x13000;
 	o->end = 0x14000;
@@ -96,7 +105,7 @@ static void setup(void *table)
 	}
 	memset(&attributes, 0, sizeof(attributes));
 	signalled = NULL;
-	allocations = 0;
+	allocations = opened = 0;
 	alloc_status = pages_status = start_status = event_status = copies_status = EFI_SUCCESS;
 	*said = 0;
 }
