@@ -14,6 +14,14 @@ tiny_kernel() {
 	ld -m elf_i386 -N --no-warn-rwx-segments -Ttext 0x200000 -z noexecstack --build-id=none -o "$2" "$2.o"
 }
 
+# Print the folder of the build, which has veneer.elf and veneer.efi then, for a test that works elsewhere.
+veneer_build() {
+	local build=${BUILD:-build}
+	[[ $build = /* ]] || build=$ROOT/$build
+	[ -e "$build/veneer.elf" ] && [ -e "$build/veneer.efi" ] || make -s -C "$ROOT" BUILD="$build" all >&2 || return 1
+	echo "$build"
+}
+
 # ends_by_signals SCRIPT ARGS...: start SCRIPT with a stand-in for the emulator, which writes its process id to "pid".  Check
 # that each of these signals ends the script and the emulator, and that nothing stays in TMPDIR.
 ends_by_signals() {

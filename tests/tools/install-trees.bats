@@ -478,8 +478,8 @@ on_esp() { (cd t/boot/efi/EFI && find veneer -type f | LC_ALL=C sort | tr '\n' '
 }
 
 @test "signed: a kernel's guest starts from the ESP by UEFI; an upgrade has to sign again, a rollback has its own signature" {
-	local entry=t/boot/veneer/a/guests/os/entry.cfg build=${BUILD:-$ROOT/build}
-	[ -e "$build/veneer.elf" ] && [ -e "$build/veneer.efi" ] || make -s -C "$ROOT" BUILD="$build" all
+	local entry=t/boot/veneer/a/guests/os/entry.cfg build
+	build=$(veneer_build)
 	openssl req -new -x509 -newkey rsa:2048 -nodes -subj /CN=me/ -keyout my.key -out my.pem 2>openssl.log
 	tree debian
 	install 3 system --kernel "$K" --veneer "$build/veneer.elf" --name os --sign my.key --cert my.pem

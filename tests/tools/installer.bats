@@ -579,9 +579,8 @@ damage() {
 }
 
 @test "a disk's loader: veneer.efi and veneer.elf of a build say the same version" {
-	local word build=${BUILD:-$ROOT/build}
-	cd "$ROOT"
-	[ -e "$build/veneer.elf" ] && [ -e "$build/veneer.efi" ] || make -s BUILD="$build" all
+	local word build
+	build=$(veneer_build)
 	word="launch-version=$(sed -n 's/^#define EFI_LAUNCH_VERSION[[:space:]]*//p' "$ROOT/include/veneer/efi_guest.h")"
 	[ "$(grep -aoE 'launch-version=[0-9]+' "$build/veneer.efi")" = "$word" ]
 	[ "$(grep -aoE 'launch-version=[0-9]+' "$build/veneer.elf")" = "$word" ]
@@ -602,8 +601,8 @@ packed() {
 }
 
 @test "efi: one file with all in it, signed or not; a byte of it changed, and the signature is wrong" {
-	local build=${BUILD:-$ROOT/build}
-	[ -e "$build/veneer.elf" ] && [ -e "$build/veneer.efi" ] || make -s -C "$ROOT" BUILD="$build" all
+	local build
+	build=$(veneer_build)
 	echo data >m
 	install 0 efi out.efi --kernel "$K/mb1" --module "m a b" --cmdline "root=disk0 debug" --veneer "$build/veneer.elf"
 	assert_output --partial "out.efi: "
@@ -633,8 +632,8 @@ packed() {
 }
 
 @test "efi: what is refused leaves no file: keys, limits, files of others" {
-	local build=${BUILD:-$ROOT/build}
-	[ -e "$build/veneer.elf" ] && [ -e "$build/veneer.efi" ] || make -s -C "$ROOT" BUILD="$build" all
+	local build
+	build=$(veneer_build)
 	a_key one
 	a_key two
 	efi() { install "$1" efi out.efi --kernel "$K/mb1" --veneer "$build/veneer.elf" "${@:2}"; }
