@@ -83,7 +83,8 @@ static bool has_uart(void)
 /* THRE: the whole FIFO is empty, so one look serves so many characters.  Each look is two exits if a hypervisor is below. */
 static void uart_put(char c)
 {
-	if (!uart_room) {
+	/* Not 0 alone: a processor that died in here has freed no lock, and the next writes without. */
+	if (uart_room - 1 >= uart_fifo) {
 		uart_wait(LSR_THRE);
 		uart_room = uart_fifo;
 	}
@@ -137,6 +138,9 @@ void console_write(const char *s, size_t len)
 
 void console_share(void)
 {
+	/* A guest that sets the port up empties the FIFO: let the last line out first. */
+	if (has_uart())
+		uart_wait(LSR_THRE | LSR_TEMT);
 	uart_fifo = 1;
 	uart_room = 0;
 }
