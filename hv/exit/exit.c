@@ -218,17 +218,14 @@ static void dispatch(struct vcpu *v, const struct vmexit *x)
 }
 
 /* Deliver the twins' INTx: by the I/O APIC's entries at once, by the 8259s when the guest can take the interrupt. */
-static void deliver_intx(struct cpu *c)
+static void deliver_intx(struct vcpu *v)
 {
-	struct vcpu *v = c->v;
 	int vector;
+	bool waits = intx_check(vcpu_ops->can_interrupt(v), &vector);
 
-	if (!c->intx_waits && !intx_wants_check())
-		return;
-	c->intx_waits = intx_check(vcpu_ops->can_interrupt(v), &vector);
 	if (vector >= 0)
 		vcpu_ops->inject_interrupt(v, (uint8_t)vector);
-	vcpu_ops->interrupt_window(v, c->intx_waits);
+	vcpu_ops->interrupt_window(v, waits);
 }
 
 void exit_counters(void)
@@ -261,7 +258,7 @@ void exit_loop(void)
 	}
 	for (;;) {
 		if (IS_ENABLED(CONFIG_INTX) && c->state == CPU_RUNS)
-			deliver_intx(c);
+			deliver_intx(c->v);
 		if (!smp_enter(c)) {
 			smp_serve(c);
 			continue;
