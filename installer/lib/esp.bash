@@ -5,11 +5,16 @@
 #
 #   EFI/veneer/{a,b}/veneer.elf  EFI/veneer/{a,b}/guests/NAME/{veneer.efi,veneer.conf,config.dtb,module0...}
 #   if the guest is signed:      EFI/veneer/{a,b}/guests/NAME/{veneer.efi,veneer.conf,config.dtb}
+#   EFI/veneer/owner             the UUID of the file system that has /boot/veneer
+#
+# Two systems may share an ESP.  The folder is of one of them: the other neither writes there nor changes the boot entries.
 #
 # The slots are those of /boot/veneer, so a slot of the ESP is written only while nothing starts it.
 
 readonly ESP_DIR=EFI/veneer
 esp=
+# The UUID in "owner" if the folder is another system's, else empty.
+esp_other=
 
 # Sets esp: the mount point of the system's ESP, or nothing.
 find_esp() {
@@ -23,6 +28,43 @@ find_esp() {
 		esp=$dir
 		return
 	done
+}
+
+# Prints the UUID of the file system that holds the installation, or nothing.
+system_uuid() {
+	local probe
+	probe=$(inside grub-probe grub2-probe)
+	[ -z "$probe" ] || in_root "$probe" --target=fs_uuid "$(resolve /boot)" 2>/dev/null | sed -n 1p | tr -cd 'A-Za-z0-9-' ||
+		true
+}
+
+# Sets esp_other.  A folder without "owner" is of this system: earlier versions wrote none.
+find_esp_owner() {
+	local owner own
+	esp_other=
+	[ -n "$esp" ] || return 0
+	owner=$(sed -n 1p "$esp/$ESP_DIR/owner" 2>/dev/null | tr -cd 'A-Za-z0-9-') || true
+	[ -n "$owner" ] || return 0
+	own=$(system_uuid)
+	# Only root can read the UUID from the disk, and only root writes.
+	[ -n "$own" ] || [ "$(id -u)" = 0 ] || return 0
+	[ "$owner" = "$own" ] || esp_other=$owner
+}
+
+put_owner() {
+	local own
+	[ ! -s "$esp/$ESP_DIR/owner" ] || return 0
+	own=$(system_uuid)
+	[ -n "$own" ] || return 0
+	mkdir -p -- "$esp/$ESP_DIR"
+	echo "$own" >"$esp/$ESP_DIR/owner" || fail "$esp/$ESP_DIR/owner: cannot be written"
+}
+
+# Removes the folder if neither slot is there any more.
+drop_owner() {
+	[ ! -e "$esp/$ESP_DIR/a" ] && [ ! -e "$esp/$ESP_DIR/b" ] || return 0
+	rm -f -- "$esp/$ESP_DIR/owner"
+	rmdir -- "$esp/$ESP_DIR" 2>/dev/null || true
 }
 
 # Prints the files of the slot's directory $1 that belong on the ESP.
@@ -42,8 +84,8 @@ esp_files() {
 
 # Prints what is in the directory and not this program's.
 esp_foreign() {
-	[ -z "$esp" ] || [ ! -e "$esp/$ESP_DIR" ] || find "$esp/$ESP_DIR" -mindepth 1 -maxdepth 1 ! -iname a ! -iname b |
-		LC_ALL=C sort
+	[ -z "$esp" ] || [ ! -e "$esp/$ESP_DIR" ] || find "$esp/$ESP_DIR" -mindepth 1 -maxdepth 1 ! -iname a ! -iname b \
+		! -iname owner | LC_ALL=C sort
 }
 
 # Refuses to write to files of others, to an ESP that is read-only or too small.
@@ -51,6 +93,9 @@ check_esp() { # check_esp [SLOT]: the slot to be overwritten
 	local file free foreign need=65536
 	while read -r file; do need=$((need + $(stat -c %s -- "$tree/$file") + 8192)); done < <(esp_files "$tree")
 	[ $need -gt 65536 ] || return 0
+	[ -z "$esp_other" ] || refuse "$esp/$ESP_DIR/owner: the folder is of another system, with the file system UUID" \
+		"$esp_other.  Uninstall Veneer there; if that system is gone, remove the folder $esp/$ESP_DIR; if this is that" \
+		"system with a new UUID, remove the file"
 	foreign=$(esp_foreign)
 	[ -z "$foreign" ] || refuse "$esp/$ESP_DIR exists and is not of this program (${foreign//$'\n'/, }); move it away first"
 	[ -n "${opt[dry-run]}" ] || [ -w "$esp" ] || fail "$esp: cannot be written (is it mounted read-only?)"
@@ -61,13 +106,14 @@ check_esp() { # check_esp [SLOT]: the slot to be overwritten
 
 put_esp() { # put_esp SLOT: from the same slot in /boot
 	local dir=$esp/$ESP_DIR/$1 file files
-	[ -n "$esp" ] || return 0
+	[ -n "$esp" ] && [ -z "$esp_other" ] || return 0
 	files=$(esp_files "$veneer/$1")
 	rm -rf -- "$dir"
 	if [ -z "$files" ]; then
-		rmdir -- "$esp/$ESP_DIR" 2>/dev/null || true
+		drop_owner
 		return 0
 	fi
+	put_owner
 	while read -r file; do
 		note "writing $dir/$file"
 		mkdir -p -- "$dir/$(dirname -- "$file")"
@@ -81,15 +127,20 @@ put_esp() { # put_esp SLOT: from the same slot in /boot
 }
 
 drop_esp() {
-	[ -n "$esp" ] && [ -d "$esp/$ESP_DIR" ] || return 0
+	[ -n "$esp" ] && [ -z "$esp_other" ] && [ -d "$esp/$ESP_DIR" ] || return 0
 	rm -rf -- "$esp/$ESP_DIR"/[abAB]
-	rmdir -- "$esp/$ESP_DIR" 2>/dev/null || true
+	drop_owner
 	sync -f "$esp"
 }
 
 verify_esp() { # verify_esp SLOT
 	local dir=$esp/$ESP_DIR/$1 file
 	[ -n "$esp" ] || return 0
+	if [ -n "$esp_other" ]; then
+		[ -z "$(esp_files "$veneer/$1")" ] ||
+			differs "ESP, slot $1: $esp/$ESP_DIR is of another system (file system UUID $esp_other)"
+		return 0
+	fi
 	while read -r file; do
 		cmp -s -- "$veneer/$1/$file" "$dir/$file" || differs "ESP, slot $1: $file is not as it was installed"
 	done < <(esp_files "$veneer/$1")
@@ -102,8 +153,8 @@ verify_esp() { # verify_esp SLOT
 
 # --- the firmware's boot list ---
 
-# True if this machine is the system, and has such a list.
-has_boot_list() { [ -z "$root" ] && [ -n "$esp" ] && [ -d "$(efi_dir)" ]; }
+# True if this machine is the system, and has such a list, with entries of this system.
+has_boot_list() { [ -z "$root" ] && [ -n "$esp" ] && [ -z "$esp_other" ] && [ -d "$(efi_dir)" ]; }
 
 # Asked before anything is written.
 need_boot_list() {

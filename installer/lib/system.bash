@@ -254,6 +254,7 @@ open_system() {
 	esac
 	lock "$boot"
 	make_work
+	find_esp_owner
 }
 
 need_system_tools() {
@@ -591,7 +592,7 @@ system_uninstall() {
 	detect_layout
 	if [ -n "${opt[dry-run]}" ]; then
 		printf 'would remove %s, %s and %s, and restore %s\n' "$SCRIPT" "$DEFAULTS" /boot/veneer "$grub_cfg"
-		[ -z "$esp" ] || [ ! -d "$esp/$ESP_DIR" ] || printf 'would remove %s\n' "$esp/$ESP_DIR"
+		[ -z "$esp" ] || [ -n "$esp_other" ] || [ ! -d "$esp/$ESP_DIR" ] || printf 'would remove %s\n' "$esp/$ESP_DIR"
 		return
 	fi
 	sweep

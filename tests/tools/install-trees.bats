@@ -401,13 +401,13 @@ on_esp() { (cd t/boot/efi/EFI && find veneer -type f | LC_ALL=C sort | tr '\n' '
 	grep -xF $'\tset veneer_esp_dir=($veneer_esp)$veneer_esp_dir' t/boot/grub/grub.cfg
 	one="veneer/a/guests/os/config.dtb veneer/a/guests/os/module0 veneer/a/guests/os/veneer.conf"
 	one+=" veneer/a/guests/os/veneer.efi veneer/a/veneer.elf "
-	[ "$(on_esp)" = "$one" ]
+	[ "$(on_esp)" = "${one}veneer/owner " ]
 	cmp t/boot/efi/EFI/veneer/a/veneer.elf own/veneer.elf
 	install 0 verify
 	# A guest with a kernel needs no files there, and other guests are no reason to lose them.
 	install 0 system --kernel "$K" --name k
 	two=${one//veneer\/a/veneer/b}
-	[ "$(on_esp)" = "$one$two" ]
+	[ "$(on_esp)" = "$one${two}veneer/owner " ]
 	own two
 	install 0 upgrade --veneer own/veneer.elf
 	[ "$(cat t/boot/efi/EFI/veneer/a/guests/os/veneer.efi)" = two ]
@@ -424,7 +424,7 @@ on_esp() { (cd t/boot/efi/EFI && find veneer -type f | LC_ALL=C sort | tr '\n' '
 	install 5 rollback
 	install 0 upgrade --name os --veneer own/veneer.elf --kernel "$K" --config "$ROOT/configs/default.dts"
 	run ! grep -F chainloader $entry
-	[ "$(on_esp)" = "$two" ]
+	[ "$(on_esp)" = "${two}veneer/owner " ]
 	install 0 uninstall
 	files | diff before -
 }
@@ -477,6 +477,46 @@ on_esp() { (cd t/boot/efi/EFI && find veneer -type f | LC_ALL=C sort | tr '\n' '
 	[ ! -e t/boot/veneer ]
 }
 
+@test "two systems share an ESP: the folder of one stays as it is in all that the other does, and so do its boot entries" {
+	tree debian
+	disk_config
+	own one
+	firmware
+	mkdir -p t/boot/efi/EFI/veneer/{a,b}/guests/os
+	echo 5678-ef >t/boot/efi/EFI/veneer/owner
+	echo theirs | tee t/boot/efi/EFI/veneer/{a,b}/guests/os/veneer.efi >t/boot/efi/EFI/veneer/b/veneer.elf
+	printf 'Boot0007* Veneer os\tHD(7,GPT,0a-b)/File(\\EFI\\veneer\\a\\guests\\os\\veneer.efi)\n' >>list
+	cp list list.before
+	files >before
+	here 3 system --config disk.dts --name os --veneer own/veneer.elf
+	assert_output --partial "/boot/efi/EFI/veneer/owner: the folder is of another system, with the file system UUID 5678-ef"
+	install 3 system --config disk.dts --name os --veneer own/veneer.elf
+	files | diff before -
+	# A guest with a kernel needs no files there.
+	cp t/usr/sbin/grub-mkconfig mkconfig
+	printf '#!/bin/sh\nexit 1\n' >t/usr/sbin/grub-mkconfig
+	install 1 system --kernel "$K" --veneer "$K"
+	cp mkconfig t/usr/sbin/grub-mkconfig
+	files | diff before -
+	here 0 system --kernel "$K" --veneer "$K"
+	here 3 system --config disk.dts --name os --veneer own/veneer.elf
+	here 0 upgrade --veneer "$K"
+	here 0 verify
+	here 0 rollback
+	here 0 uninstall
+	files | diff before -
+	cmp list list.before
+	# Of an earlier version there is no such file: then the folder is of this system.
+	rm t/boot/efi/EFI/veneer/owner
+	here 0 system --config disk.dts --name os --veneer own/veneer.elf
+	[ "$(cat t/boot/efi/EFI/veneer/owner)" = 1234-abcd ]
+	echo 5678-ef >t/boot/efi/EFI/veneer/owner
+	here 5 verify
+	assert_output --partial "ESP, slot a: /boot/efi/EFI/veneer is of another system (file system UUID 5678-ef)"
+	here 0 uninstall
+	[ "$(cat t/boot/efi/EFI/veneer/a/guests/os/veneer.efi)" = one ]
+}
+
 @test "signed: a kernel's guest starts from the ESP by UEFI; an upgrade has to sign again, a rollback has its own signature" {
 	local entry=t/boot/veneer/a/guests/os/entry.cfg build
 	build=$(veneer_build)
@@ -488,7 +528,8 @@ on_esp() { (cd t/boot/efi/EFI && find veneer -type f | LC_ALL=C sort | tr '\n' '
 	files >before
 	install 0 system --kernel "$K" --veneer "$build/veneer.elf" --name os --sign my.key --cert my.pem
 	assert_output --partial "if my.pem is in its db, or in shim's list"
-	[ "$(on_esp)" = "veneer/a/guests/os/config.dtb veneer/a/guests/os/veneer.conf veneer/a/guests/os/veneer.efi " ]
+	[ "$(on_esp)" = "veneer/a/guests/os/config.dtb veneer/a/guests/os/veneer.conf veneer/a/guests/os/veneer.efi \
+veneer/owner " ]
 	sbverify --cert my.pem t/boot/efi/EFI/veneer/a/guests/os/veneer.efi
 	grep -F chainloader $entry
 	grep -F multiboot2 $entry
