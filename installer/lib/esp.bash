@@ -183,34 +183,59 @@ esp_entry() { # esp_entry SLOT GUEST: a new entry; its number, or nothing
 	new_entry "$esp_disk" "$esp_part" "Veneer $2" "\\EFI\\veneer\\$1\\guests\\$2\\veneer.efi"
 }
 
-# An entry that led to the other slot makes place for one that leads to this slot.
-move_entry() { # move_entry NUMBER SLOT GUEST
-	local new order
-	new=$(esp_entry "$2" "$3")
-	[ -n "$new" ] || { say "note: the firmware took no new boot entry for $3: that of the version before stays"; return 0; }
+drop_entry() { efibootmgr --quiet --bootnum "$1" --delete-bootnum || true; }
+
+# An entry that led to the other slot makes place for NEW, or a new one, that leads to this slot.  The firmware may have no room
+# for two.
+move_entry() { # move_entry NUMBER SLOT GUEST [NEW]
+	local order place old=$1 new=${4:-}
 	order=$(boot_order)
-	[[ $order != *"$1"* ]] || set_boot_order "${order/$1/$new}" "$new"
-	efibootmgr --quiet --bootnum "$1" --delete-bootnum || true
+	[ -n "$new" ] || new=$(esp_entry "$2" "$3")
+	if [ -z "$new" ]; then
+		drop_entry "$old"
+		old=
+		new=$(esp_entry "$2" "$3")
+		[ -n "$new" ] || { say "note: the firmware took no new boot entry for $3; choose Veneer in GRUB's menu"; return; }
+	fi
+	place=${order/$1/$new}
+	[[ $order == *"$1"* && ($new = "$1" || $order != *"$new"*) ]] || place=
+	if [ -n "$place" ] && ! efibootmgr --quiet --bootorder "$place"; then
+		if [ -n "$old" ] && [ -z "${4:-}" ]; then
+			drop_entry "$new"
+			say "note: the firmware did not take the new entry for $3 into its order; entry $1 stays, which starts" \
+				"the version in the other slot"
+			return
+		fi
+		say "note: the firmware did not take the entry 'Veneer $3' ($new) into its order; choose it in its boot menu"
+	fi
+	[ -z "$old" ] || drop_entry "$old"
 	note "the firmware's boot entry $1 is now $new"
 }
 
 # Has the entries of the firmware's list lead to SLOT.  The GUESTs get one, unless they have one.
 lead_entries() { # lead_entries SLOT GUEST...
-	local number old name new order slot=$1 had=' '
+	local number old name new order entries slot=$1 had=' '
+	local -A here=()
 	shift
 	has_boot_list && command -v efibootmgr >/dev/null || return 0
 	if ! esp_device || ! efibootmgr >/dev/null 2>&1; then
 		[ $# = 0 ] || say "note: the firmware's boot list cannot be read: choose Veneer in GRUB's menu"
 		return 0
 	fi
+	entries=$(esp_entries)
 	while read -r number old name; do
+		[ "${old,,}" != "$slot" ] || [ -z "$number" ] || here[$name]=$number
+	done <<<"$entries"
+	while read -r number old name; do
+		[ -n "$number" ] || continue
 		had+="$name "
 		if [ ! -e "$esp/$ESP_DIR/$slot/guests/$name/veneer.efi" ]; then
-			efibootmgr --quiet --bootnum "$number" --delete-bootnum || true
+			drop_entry "$number"
 		elif [ "${old,,}" != "$slot" ]; then
-			move_entry "$number" "$slot" "$name"
+			# An interrupted run may have made an entry that leads here.
+			move_entry "$number" "$slot" "$name" "${here[$name]:-}"
 		fi
-	done < <(esp_entries)
+	done <<<"$entries"
 	for name in "$@"; do
 		[[ $had != *" $name "* ]] || continue
 		new=$(esp_entry "$slot" "$name")
@@ -235,6 +260,6 @@ drop_entries() {
 	has_boot_list && command -v efibootmgr >/dev/null && esp_device || return 0
 	while read -r number rest; do
 		note "removing the firmware's boot entry $number"
-		efibootmgr --quiet --bootnum "$number" --delete-bootnum || true
+		drop_entry "$number"
 	done < <(esp_entries)
 }

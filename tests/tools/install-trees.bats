@@ -614,6 +614,42 @@ veneer/owner " ]
 	cmp list list.before
 }
 
+@test "the firmware's boot list: a full one, an order that the firmware refuses, the entries of an interrupted run" {
+	tree debian
+	disk_config
+	own one
+	firmware
+	mkdir -p t/boot/efi/EFI
+	cp bin/efibootmgr efibootmgr
+	here 0 system --config disk.dts --name os --veneer own/veneer.elf
+	# No room for a third: the old entry goes first, and the new one has its place.
+	sed -i 's/^BootOrder.*/BootOrder: 0003,0002,0001/' list
+	sed -i 's/\*--create-only\*)/&[ $(grep -c ^Boot0 list) -lt 3 ] || exit 5\n/' bin/efibootmgr
+	here 0 upgrade --veneer own/veneer.elf
+	[ "$(leads)" = 'Boot0003 \EFI\veneer\b\guests\os\veneer.efi' ]
+	grep -x 'BootOrder: 0003,0002,0001' list
+	# The order is refused: the old entry stays, and no other is left.
+	sed 's/\(\*--bootorder\*)\).*/\1 exit 5 ;;/' efibootmgr >bin/efibootmgr
+	here 0 upgrade --veneer own/veneer.elf
+	assert_output --partial "did not take the new entry for os into its order; entry 0003 stays"
+	assert_output --partial "the new version is in slot a"
+	[ "$(leads)" = 'Boot0003 \EFI\veneer\b\guests\os\veneer.efi' ]
+	grep -x 'BootOrder: 0003,0002,0001' list
+	# A run ended between the new entry and its place in the order.
+	cp efibootmgr bin/efibootmgr
+	printf 'Boot0009* Veneer os\tHD(7,GPT,0a-b)/File(%s)\n' '\EFI\veneer\a\guests\os\veneer.efi' >>list
+	: >calls
+	here 0 rollback
+	[ "$(leads)" = 'Boot0003 \EFI\veneer\b\guests\os\veneer.efi' ]
+	grep -x 'BootOrder: 0003,0002,0001' list
+	run ! grep create-only calls
+	printf 'Boot0009* Veneer os\tHD(7,GPT,0a-b)/File(%s)\n' '\EFI\veneer\a\guests\os\veneer.efi' >>list
+	here 0 rollback
+	[ "$(leads)" = 'Boot0009 \EFI\veneer\a\guests\os\veneer.efi' ]
+	grep -x 'BootOrder: 0009,0002,0001' list
+	here 0 uninstall
+}
+
 @test "the script as the administrator has changed it stays; one that writes no entry is an error" {
 	tree debian
 	install 0 system --kernel "$K" --veneer "$K"
