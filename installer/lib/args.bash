@@ -9,7 +9,7 @@ declare -rA ALLOWED=(
 	[disk]="$GUEST menu-timeout native slot-size data yes i-know nvram no-nvram default"
 	[efi]="$GUEST sign cert force"
 	[system]="$GUEST root remove default no-nvram sign cert force yes"
-	[upgrade]="$GUEST root menu-timeout sign cert force i-know yes"
+	[upgrade]="$GUEST root menu-timeout no-nvram sign cert force i-know yes"
 	[rollback]="root force i-know yes"
 	[uninstall]="root i-know yes"
 	[verify]="root"
@@ -98,6 +98,7 @@ check_args() {
 	system) [ -z "${opt[remove]}" ] || ! changes_guest || die "--remove goes without options for a guest" ;;
 	*)
 		[ -z "$target" ] || [ -z "${given[root]}" ] || die "a target and --root: one of them (see --help)"
+		[ -z "$target" ] || [ -z "${opt[no-nvram]}" ] || die "--no-nvram: an upgrade of $target changes no boot list"
 		[ -n "$target" ] || [ -z "${given[menu-timeout]}" ] || die "--menu-timeout: a system's own menu has its own" ;;
 	esac
 	[[ ${opt[menu-timeout]} =~ ^(0|[1-9][0-9]{0,3})$ ]] ||

@@ -94,8 +94,8 @@ check_esp() { # check_esp [SLOT]: the slot to be overwritten
 	while read -r file; do need=$((need + $(stat -c %s -- "$tree/$file") + 8192)); done < <(esp_files "$tree")
 	[ $need -gt 65536 ] || return 0
 	[ -z "$esp_other" ] || refuse "$esp/$ESP_DIR/owner: the folder is of another system, with the file system UUID" \
-		"$esp_other.  Uninstall Veneer there; if that system is gone, remove the folder $esp/$ESP_DIR; if this is that" \
-		"system with a new UUID, remove the file"
+		"$esp_other.  Uninstall Veneer there; if that system is gone, remove the folder $esp/$ESP_DIR; if this is" \
+		"that system with a new UUID, remove the file"
 	foreign=$(esp_foreign)
 	[ -z "$foreign" ] || refuse "$esp/$ESP_DIR exists and is not of this program (${foreign//$'\n'/, }); move it away first"
 	[ -n "${opt[dry-run]}" ] || [ -w "$esp" ] || fail "$esp: cannot be written (is it mounted read-only?)"
@@ -158,7 +158,7 @@ has_boot_list() { [ -z "$root" ] && [ -n "$esp" ] && [ -z "$esp_other" ] && [ -d
 
 # Asked before anything is written.
 need_boot_list() {
-	has_boot_list && [ -n "$(esp_files "$tree")" ] || return 0
+	[ -z "${opt[no-nvram]}" ] && has_boot_list && [ -n "$(esp_files "$tree")" ] || return 0
 	need_tools efibootmgr findmnt lsblk sfdisk
 }
 
@@ -195,15 +195,15 @@ move_entry() { # move_entry NUMBER SLOT GUEST [NEW]
 		drop_entry "$old"
 		old=
 		new=$(esp_entry "$2" "$3")
-		[ -n "$new" ] || { say "note: the firmware took no new boot entry for $3; choose Veneer in GRUB's menu"; return; }
+		[ -n "$new" ] || { say "note: the firmware took no new boot entry for $3; choose it in GRUB's menu"; return; }
 	fi
 	place=${order/$1/$new}
 	[[ $order == *"$1"* && ($new = "$1" || $order != *"$new"*) ]] || place=
 	if [ -n "$place" ] && ! efibootmgr --quiet --bootorder "$place"; then
 		if [ -n "$old" ] && [ -z "${4:-}" ]; then
 			drop_entry "$new"
-			say "note: the firmware did not take the new entry for $3 into its order; entry $1 stays, which starts" \
-				"the version in the other slot"
+			say "note: the firmware did not take the new entry for $3 into its order; entry $1 stays, which" \
+				"starts the version in the other slot"
 			return
 		fi
 		say "note: the firmware did not take the entry 'Veneer $3' ($new) into its order; choose it in its boot menu"
@@ -215,7 +215,7 @@ move_entry() { # move_entry NUMBER SLOT GUEST [NEW]
 # Has the entries of the firmware's list lead to SLOT.  The GUESTs get one, unless they have one.
 lead_entries() { # lead_entries SLOT GUEST...
 	local number old name new order entries slot=$1 had=' '
-	local -A here=()
+	local -A leading=()
 	shift
 	has_boot_list && command -v efibootmgr >/dev/null || return 0
 	if ! esp_device || ! efibootmgr >/dev/null 2>&1; then
@@ -224,7 +224,7 @@ lead_entries() { # lead_entries SLOT GUEST...
 	fi
 	entries=$(esp_entries)
 	while read -r number old name; do
-		[ "${old,,}" != "$slot" ] || [ -z "$number" ] || here[$name]=$number
+		[ "${old,,}" != "$slot" ] || [ -z "$number" ] || leading[$name]=$number
 	done <<<"$entries"
 	while read -r number old name; do
 		[ -n "$number" ] || continue
@@ -233,7 +233,7 @@ lead_entries() { # lead_entries SLOT GUEST...
 			drop_entry "$number"
 		elif [ "${old,,}" != "$slot" ]; then
 			# An interrupted run may have made an entry that leads here.
-			move_entry "$number" "$slot" "$name" "${here[$name]:-}"
+			move_entry "$number" "$slot" "$name" "${leading[$name]:-}"
 		fi
 	done <<<"$entries"
 	for name in "$@"; do

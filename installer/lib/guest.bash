@@ -277,17 +277,18 @@ native_entry() { # native_entry NAME FORMAT CMDLINE, modules' arguments from std
 	echo
 }
 
-# On UEFI a disk's own loader needs the firmware, which becomes the guest: veneer.efi does that.  GRUB of an installation made
+# On UEFI a disk's own loader needs the firmware, which becomes the guest: veneer.efi does that.  GRUB of a disk installed
 # before 2026-12 has no chainloader: an unknown command is false for "if", but also for "if !".  There is no "true" either.
 efi_entry() { # efi_entry SLOT-DIR GUEST-DIR TEST
+	local old=' A disk installed before December 2026 has to be installed anew.'
+	[ -n "$target" ] || old=
 	# shellcheck disable=SC2016 # GRUB expands it
 	printf 'if [ "$grub_platform" = efi -a -s %s -a -s %s -a %s ]; then\n' "$2/veneer.efi" "$2/veneer.conf" "$3"
 	# The image's device is that of $root, whatever the path says.
 	# shellcheck disable=SC2016 # GRUB expands it
 	printf '\t%s\n' 'regexp --set=1:root '"'^\(([^)]+)\)' \"$1\""
 	printf '\tif chainloader %s $veneer_check $veneer_own; then\n\t\tset veneer_loaded=y\n' "$2/veneer.efi"
-	printf '\telse\n\t\techo "GRUB has not loaded veneer.efi. %s"\n\t\tsleep 3\n\tfi\n' \
-		"A disk installed before December 2026 has to be installed anew."
+	printf '\telse\n\t\techo "GRUB has not loaded veneer.efi.%s"\n\t\tsleep 3\n\tfi\n' "$old"
 }
 
 # What veneer.efi refuses (efi/parts.h, efi/veneer.c); less than what GRUB loads.
@@ -341,7 +342,7 @@ put_efi() { # put_efi NAME
 	# A further guest of a system does not change the hypervisor.
 	own=$elf
 	[ -n "${opt[veneer]}" ] || [ ! -e "$tree/veneer.elf" ] || own=$tree/veneer.elf
-	same_launch "$efi" "$own"
+	has_kernel "$1" || same_launch "$efi" "$own"
 	check_efi_limits "$1"
 	note "for UEFI: $efi"
 	write_conf "$1" >"$dir/veneer.conf"

@@ -157,7 +157,8 @@ END
   --root DIR           the system in DIR instead of this one
   --remove NAME        remove a guest
   --default            make the guest's entry the default
-  --no-nvram           add no entry to this machine's UEFI boot list (a guest that is a disk's own loader gets one, at the end)
+  --no-nvram           add no entry to this machine's UEFI boot list (a guest that is signed or is a disk's own loader gets
+                       one, at the end)
   --force              install although Secure Boot is on, the menu was written by hand, or there is no ESP, from which UEFI
                        starts a disk's own loader
 END
@@ -175,6 +176,7 @@ END
 	usage_sign
 	cat <<'END'
   --root DIR           the system in DIR instead of this one; without TARGET only
+  --no-nvram           add no entry to this machine's UEFI boot list; without TARGET only
   --menu-timeout S     seconds that GRUB shows its menu; with TARGET only
   --i-know             allow the disk that this system runs from
   --force              upgrade a version whose files have changed, or although Secure Boot is on; leave unsigned what was signed

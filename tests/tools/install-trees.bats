@@ -176,6 +176,7 @@ here() {
 	# shellcheck disable=SC2016 # for the inner shell
 	PATH=$PWD/bin:$PATH VENEER_EFI=$PWD/efi-dir run unshare --mount --propagation private sh -c '
 		for dir in boot etc/grub.d etc/default var/log; do mkdir -p /$dir && mount --bind t/$dir /$dir; done
+		[ -e bin/efibootmgr ] || [ ! -e /usr/bin/efibootmgr ] || mount --bind /dev/null /usr/bin/efibootmgr
 		mount --bind bin/probe /usr/sbin/grub-probe && exec "$@"' sh "$ROOT/installer/veneer-install" "${@:2}"
 	[ "$status" = "$1" ] || { echo "exit code $status, expected $1: $output"; return 1; }
 }
@@ -397,6 +398,8 @@ on_esp() { (cd t/boot/efi/EFI && find veneer -type f | LC_ALL=C sort | tr '\n' '
 	# shellcheck disable=SC2016
 	grep -F '"$veneer_esp_dir"' $entry
 	grub-script-check $entry
+	# What GRUB says if it cannot load the file is about this system, not about a disk that the installer has made.
+	grep -xF $'\t\techo "GRUB has not loaded veneer.efi."' $entry
 	grep -xF $'\tsearch --no-floppy --fs-uuid --set=veneer_esp 1234-abcd' t/boot/grub/grub.cfg
 	grep -xF $'\tset veneer_esp_dir=($veneer_esp)$veneer_esp_dir' t/boot/grub/grub.cfg
 	one="veneer/a/guests/os/config.dtb veneer/a/guests/os/module0 veneer/a/guests/os/veneer.conf"
@@ -647,6 +650,10 @@ veneer/owner " ]
 	here 0 rollback
 	[ "$(leads)" = 'Boot0009 \EFI\veneer\a\guests\os\veneer.efi' ]
 	grep -x 'BootOrder: 0009,0002,0001' list
+	# Without efibootmgr, --no-nvram goes on.
+	rm bin/efibootmgr
+	here 4 upgrade --veneer own/veneer.elf
+	here 0 upgrade --no-nvram --veneer own/veneer.elf
 	here 0 uninstall
 }
 

@@ -107,6 +107,7 @@ upgrade file | 2 | no installation of Veneer in its partition table
 upgrade noslots.img | 2 | no installation of Veneer in its partition table
 upgrade ours.img --veneer k --name other --cmdline x | 2 | there is no such guest, but: k
 upgrade ours.img --veneer k --name other | 2 | there is no such guest, but: k
+upgrade ours.img --no-nvram | 2 | --no-nvram: an upgrade of ours.img changes no boot list
 upgrade --root nogrub --menu-timeout 5 | 2 | --menu-timeout: a system's own menu has its own
 upgrade --root nogrub --veneer k | 2 | Veneer is not installed there
 upgrade native.img --veneer k | 2 | a kernel without Veneer (--native): no --veneer and --config
