@@ -30,6 +30,41 @@ find_esp() {
 	done
 }
 
+# Refuses to go on while the ESP that has files of the present version or of the other one is not mounted: they would stay, and
+# the boot entries would lead to them.
+need_esp() { # need_esp SLOT-TO-START OTHER-SLOT
+	local which name dir text
+	[ -z "$esp" ] || return 0
+	for which in "$1" "$2"; do
+		for name in $(guests "$veneer/$which"); do
+			dir=$veneer/$which/guests/$name
+			if [ ! -e "$dir/veneer.efi" ]; then
+				[ "$which" = "$1" ] && [ "$(cat "$dir/format")" = disk ] && system_has_uefi || continue
+			fi
+			text="UEFI starts the guest $name (slot $which) from the ESP, and there is none at /boot/efi, /efi or /boot of \
+${root:-this system}.  Mount the ESP"
+			[ -n "${opt[force]}" ] || refuse "$text.  (--force goes on: the ESP's files and boot entries stay as they are.)"
+			say "note: $text"
+			return
+		done
+	done
+}
+
+# Prints what to know when an installation ends whose files on an ESP cannot be reached.
+note_esp_left() {
+	local file
+	for file in "$veneer"/[ab]/guests/*/veneer.efi; do
+		[ -e "$file" ] || continue
+		if [ -n "$esp_other" ]; then
+			say "note: $esp/$ESP_DIR is of another system by now, and stays"
+		elif [ -z "$esp" ]; then
+			say "note: no ESP is at /boot/efi, /efi or /boot of ${root:-this system}: its files in $ESP_DIR and the" \
+				"firmware's boot entries for them stay.  Mount the ESP and remove the folder; efibootmgr removes entries"
+		fi
+		return 0
+	done
+}
+
 # Prints the UUID of the file system that holds the installation, or nothing.
 system_uuid() {
 	local probe

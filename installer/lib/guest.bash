@@ -505,8 +505,22 @@ boots_disk() { # boots_disk BLOB
 	[ "$(fdtget "$1" /guest veneer,boot 2>/dev/null)" = disk ]
 }
 
-# True if the system that is installed to starts by UEFI.
-system_has_uefi() { [ -d "$root/boot/efi/EFI" ] || { [ -z "$root" ] && [ -d "$(efi_dir)" ]; }; }
+# True if the system that is installed to starts by UEFI.  Another one than this is known by an ESP in its fstab, or by GRUB's
+# modules for UEFI only.
+system_has_uefi() {
+	local dir
+	[ ! -d "$root/boot/efi/EFI" ] || return 0
+	if [ -z "$root" ]; then
+		[ -d "$(efi_dir)" ]
+		return
+	fi
+	! grep -qsE '^[^#[:space:]]+[[:space:]]+(/boot)?/efi/?[[:space:]]' "$root$(resolve /etc/fstab)" || return 0
+	for dir in /boot/grub /boot/grub2; do
+		dir=$root$(resolve $dir)
+		if [ -d "$dir/x86_64-efi" ] && [ ! -d "$dir/i386-pc" ]; then return 0; fi
+	done
+	return 1
+}
 
 # Without an ESP the entry in a Linux's menu is one for a BIOS.
 check_uefi() { # check_uefi NAME

@@ -424,6 +424,7 @@ undo_next() {
 more_system() {
 	local name
 	state_read "$veneer/state" || true
+	need_esp "$slot" "$other"
 	cp -R -- "$veneer/$slot" "$tree" || fail "$veneer/$slot: cannot be copied"
 	if [ -n "${opt[remove]}" ]; then
 		grep -qxF -- "${opt[remove]}" <<<"$(guests "$tree")" || die "--remove ${opt[remove]}: there is no such guest"
@@ -519,6 +520,7 @@ system_upgrade() {
 	open_system
 	need_installed
 	detect_layout
+	need_esp "$slot" "$other"
 	check_secure_boot
 	cp -R -- "$veneer/$slot" "$tree" || fail "$veneer/$slot: cannot be copied"
 	check_old "$tree" "slot $slot"
@@ -550,6 +552,7 @@ system_rollback() {
 	need_installed
 	detect_layout
 	[ -n "$previous" ] || die "${root:-/}: there is no previous version"
+	need_esp "$previous" "$slot"
 	check_old "$veneer/$previous" "slot $previous" verify_esp "$previous"
 	if [ -n "${opt[dry-run]}" ]; then
 		printf 'would let slot %s start again, and make %s by %s\n' "$previous" "$grub_cfg" "$mkconfig"
@@ -605,6 +608,7 @@ system_uninstall() {
 	undo=
 	finish
 	settle "$boot"
+	note_esp_left
 	drop_entries
 	drop_esp
 	rm -rf -- "$veneer/state" "$veneer/a" "$veneer/b"

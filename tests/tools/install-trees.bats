@@ -520,6 +520,35 @@ on_esp() { (cd t/boot/efi/EFI && find veneer -type f | LC_ALL=C sort | tr '\n' '
 	[ "$(cat t/boot/efi/EFI/veneer/a/guests/os/veneer.efi)" = one ]
 }
 
+@test "a disk's own loader: an ESP that is not mounted stops upgrade, rollback and further guests; uninstall says what stays" {
+	tree debian
+	disk_config
+	own one
+	echo 'UUID=1 /boot/efi vfat umask=0077 0 1' >t/etc/fstab
+	install 3 system --config disk.dts --name os --veneer own/veneer.elf
+	assert_output --partial "there is none at /boot/efi, /efi or /boot of $PWD/t.  Mount the ESP"
+	[ ! -e t/boot/veneer ]
+	mkdir t/boot/grub/x86_64-efi
+	rm t/etc/fstab
+	install 3 system --config disk.dts --name os --veneer own/veneer.elf
+	rmdir t/boot/grub/x86_64-efi
+	mkdir -p t/boot/efi/EFI
+	install 0 system --config disk.dts --name os --veneer own/veneer.elf
+	install 0 upgrade --veneer own/veneer.elf
+	mv t/boot/efi esp
+	files >before
+	for command in upgrade rollback "system --kernel $K --name two"; do
+		# shellcheck disable=SC2086 # words
+		install 3 $command
+		assert_output --partial "UEFI starts the guest os (slot "
+		assert_output --partial "there is none at /boot/efi, /efi or /boot of $PWD/t.  Mount the ESP"
+		files | diff before -
+	done
+	install 0 rollback --force
+	install 0 uninstall
+	assert_output --partial "its files in EFI/veneer and the firmware's boot entries for them stay"
+}
+
 @test "signed: a kernel's guest starts from the ESP by UEFI; an upgrade has to sign again, a rollback has its own signature" {
 	local entry=t/boot/veneer/a/guests/os/entry.cfg build
 	build=$(veneer_build)
