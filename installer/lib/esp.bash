@@ -41,9 +41,9 @@ need_esp() { # need_esp SLOT-TO-START OTHER-SLOT
 			if [ ! -e "$dir/veneer.efi" ]; then
 				[ "$which" = "$1" ] && [ "$(cat "$dir/format")" = disk ] && system_has_uefi || continue
 			fi
-			text="UEFI starts the guest $name (slot $which) from the ESP, and there is none at /boot/efi, /efi or /boot of \
-${root:-this system}.  Mount the ESP"
-			[ -n "${opt[force]}" ] || refuse "$text.  (--force goes on: the ESP's files and boot entries stay as they are.)"
+			text="UEFI starts the guest $name (slot $which) from the ESP, and there is none at /boot/efi, /efi or \
+/boot of ${root:-this system}.  Mount the ESP"
+			[ -n "${opt[force]}" ] || refuse "$text.  (--force goes on: the ESP's files and boot entries stay.)"
 			say "note: $text"
 			return
 		done
@@ -58,8 +58,9 @@ note_esp_left() {
 		if [ -n "$esp_other" ]; then
 			say "note: $esp/$ESP_DIR is of another system by now, and stays"
 		elif [ -z "$esp" ]; then
-			say "note: no ESP is at /boot/efi, /efi or /boot of ${root:-this system}: its files in $ESP_DIR and the" \
-				"firmware's boot entries for them stay.  Mount the ESP and remove the folder; efibootmgr removes entries"
+			say "note: no ESP is at /boot/efi, /efi or /boot of ${root:-this system}: its files in $ESP_DIR and" \
+				"the firmware's boot entries for them stay.  Mount the ESP and remove the folder; efibootmgr" \
+				"removes entries"
 		fi
 		return 0
 	done
