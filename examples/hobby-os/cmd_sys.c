@@ -141,6 +141,8 @@ static int cmd_exit(int argc, char **argv)
 		return -1;
 	}
 	outl(PORT_DEBUG_EXIT, (uint32_t)n);
+	/* Later versions of QEMU let the processor run on until another thread ends the machine. */
+	delay_us(1000000);
 	printf("exit: this machine has no debug-exit port\n");
 	return -1;
 }
