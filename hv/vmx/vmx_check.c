@@ -26,7 +26,7 @@
 #define VECTOR_DB		1u
 #define VECTOR_MC		18u
 
-enum part { CONTROLS = INSN_ERROR_CONTROLS, HOST = INSN_ERROR_HOST, GUEST = REASON_BAD_GUEST };
+enum entry_part { CONTROLS = INSN_ERROR_CONTROLS, HOST = INSN_ERROR_HOST, GUEST = REASON_BAD_GUEST };
 
 /* --- helpers --- */
 
