@@ -242,3 +242,18 @@ drop_copies() {
 readonly SECURE_BOOT_TEXT="Secure Boot is on in this machine.  A GRUB that it trusts refuses to load Veneer (multiboot2 \
 is locked), and it does not trust another GRUB.  Switch Secure Boot off in the firmware setup, or sign Veneer with a key of \
 your own ('system' and 'efi', --sign)"
+
+# begin_target; write the file $partial; end_target: the target gets its name only when it is complete.
+begin_target() {
+	partial=$(mktemp -- "$(realpath -m -- "$target").XXXXXX") || fail "$target: cannot be written"
+}
+
+end_target() {
+	local real
+	real=$(realpath -m -- "$target")
+	chmod "$(printf %o $((0666 & ~0$(umask))))" -- "$partial"
+	sync -- "$partial" || fail "$target: cannot be written"
+	mv -fT -- "$partial" "$real"
+	partial=
+	sync -- "$(dirname -- "$real")"
+}

@@ -46,7 +46,6 @@ check_image_target() {
 }
 
 cmd_image() {
-	local real
 	need_media_tools
 	check_image_target
 	total=
@@ -59,15 +58,9 @@ cmd_image() {
 		plan_text
 		return
 	fi
-	# The image gets its name only when it is complete.
-	real=$(realpath -m -- "$target")
-	partial=$(mktemp -- "$real.XXXXXX") || fail "$target: cannot be written"
+	begin_target
 	build_disk "$partial"
-	chmod "$(printf %o $((0666 & ~0$(umask))))" -- "$partial"
-	sync -- "$partial" || fail "$target: cannot be written"
-	mv -fT -- "$partial" "$real"
-	partial=
-	sync -- "$(dirname -- "$real")"
+	end_target
 	tell "$target: $((total / 2048)) MiB, written; the menu has: $(guests "$tree" | tr '\n' ' ')"
 }
 

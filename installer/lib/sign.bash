@@ -86,7 +86,7 @@ check_efi_target() {
 }
 
 cmd_efi() {
-	local name real
+	local name
 	need_tools objcopy "$(grub_program file)" cpp dtc fdtget fdtput od flock
 	check_sign
 	check_efi_target
@@ -98,13 +98,8 @@ cmd_efi() {
 		echo "would write $target, $(stat -c %s "$tree/guests/$name/veneer.efi") bytes"
 		return
 	fi
-	real=$(realpath -m -- "$target")
-	partial=$(mktemp -- "$real.XXXXXX") || fail "$target: cannot be written"
+	begin_target
 	cat -- "$tree/guests/$name/veneer.efi" >"$partial" || fail "$target: cannot be written"
-	chmod "$(printf %o $((0666 & ~0$(umask))))" -- "$partial"
-	sync -- "$partial" || fail "$target: cannot be written"
-	mv -fT -- "$partial" "$real"
-	partial=
-	sync -- "$(dirname -- "$real")"
-	tell "$target: $(stat -c %s -- "$real") bytes, written${opt[sign]:+ and signed}; it starts $name"
+	end_target
+	tell "$target: $(stat -Lc %s -- "$target") bytes, written${opt[sign]:+ and signed}; it starts $name"
 }
