@@ -479,11 +479,17 @@ on_esp() { (cd t/boot/efi/EFI && find veneer -type f | LC_ALL=C sort | tr '\n' '
 	[ ! -e t/boot/veneer ]
 }
 
-@test "two systems share an ESP: the folder of one stays as it is in all that the other does, and so do its boot entries" {
+# uefi_machine: a Debian with an ESP and a boot list, and version one of Veneer for a disk's own loader
+uefi_machine() {
 	tree debian
 	disk_config
 	own one
 	firmware
+	mkdir -p t/boot/efi/EFI
+}
+
+@test "two systems share an ESP: the folder of one stays as it is in all that the other does, and so do its boot entries" {
+	uefi_machine
 	mkdir -p t/boot/efi/EFI/veneer/{a,b}/guests/os
 	echo 5678-ef >t/boot/efi/EFI/veneer/owner
 	echo theirs | tee t/boot/efi/EFI/veneer/{a,b}/guests/os/veneer.efi >t/boot/efi/EFI/veneer/b/veneer.elf
@@ -590,11 +596,7 @@ veneer/owner " ]
 }
 
 @test "the firmware's boot list: a disk's own loader has an entry, which goes with the slot and ends with the installation" {
-	tree debian
-	disk_config
-	own one
-	firmware
-	mkdir -p t/boot/efi/EFI
+	uefi_machine
 	cp list list.before
 	here 0 system --config disk.dts --name os --veneer own/veneer.elf
 	assert_output --partial "the firmware's boot list has the entry 'Veneer os' (0003)"
@@ -628,11 +630,7 @@ veneer/owner " ]
 }
 
 @test "the firmware's boot list: a firmware that takes no entry, an ESP that is nowhere, another system's: no failure" {
-	tree debian
-	disk_config
-	own one
-	firmware
-	mkdir -p t/boot/efi/EFI
+	uefi_machine
 	cp list list.before
 	install 0 system --config disk.dts --name os --veneer own/veneer.elf
 	install 0 uninstall
@@ -650,11 +648,7 @@ veneer/owner " ]
 }
 
 @test "the firmware's boot list: a full one, an order that the firmware refuses, the entries of an interrupted run" {
-	tree debian
-	disk_config
-	own one
-	firmware
-	mkdir -p t/boot/efi/EFI
+	uefi_machine
 	cp bin/efibootmgr efibootmgr
 	here 0 system --config disk.dts --name os --veneer own/veneer.elf
 	# No room for a third: the old entry goes first, and the new one has its place.
