@@ -33,8 +33,10 @@ struct gas {
 #define MADT_X2APIC	9
 #define  MADT_ENABLED	BIT(0)
 
-/* FADT byte offsets (ACPI 6.4, 5.2.9) */
+/* IA-PC HPET 1.0a, 3.2.4 */
 #define HPET_BASE		40
+
+/* FADT byte offsets (ACPI 6.4, 5.2.9) */
 #define FADT_DSDT		40
 #define FADT_PM1A_CNT		64
 #define FADT_PM1B_CNT		68
