@@ -46,6 +46,20 @@ struct state_part {
 	struct state_part *next;	/* for hv/state */
 };
 
+/*
+ * Where snapshots are: a range of blocks on a disk, which the guest does not see.  Called at rest, or at the start.  Each call
+ * waits for the end of its request; bounded.  @block counts from the range's first; @buf is Veneer's own memory, @n not 0.
+ * Return 0 or a negative error.
+ */
+struct state_medium {
+	uint32_t block_size;		/* 512 to 4096 bytes */
+	uint64_t nblocks;
+	int (*read)(void *ctx, uint64_t block, void *buf, uint32_t n);
+	int (*write)(void *ctx, uint64_t block, const void *buf, uint32_t n);
+	int (*flush)(void *ctx);	/* what has been written is on the medium */
+	void *ctx;
+};
+
 /* Add a part, which lives for ever.  Sections have the order of these calls.  Start only. */
 void state_add(struct state_part *part);
 
