@@ -81,6 +81,7 @@ struct vcpu_regs {
 enum vmexit_kind {
 	EXIT_INVALID,		/* the VM entry itself failed: the vendor's code has logged how, get() gives the state */
 	EXIT_NMI,
+	EXIT_SMI,		/* the handler of an SMI has run: the vendor's code saw to that */
 	EXIT_INTR,		/* a physical interrupt, pending, not taken */
 	EXIT_CLOCK,		/* the vendor's own timer, while the clock is held */
 	EXIT_CPUID,

@@ -28,8 +28,8 @@
 uint64_t exit_count[EXIT_KINDS];
 
 static const char *const kind_names[EXIT_KINDS] = {
-	[EXIT_INVALID] = "invalid", [EXIT_NMI] = "nmi", [EXIT_INTR] = "intr", [EXIT_CLOCK] = "clock", [EXIT_CPUID] = "cpuid",
-	[EXIT_RDMSR] = "rdmsr", [EXIT_WRMSR] = "wrmsr", [EXIT_PIO] = "pio", [EXIT_NPF] = "npf",
+	[EXIT_INVALID] = "invalid", [EXIT_NMI] = "nmi", [EXIT_SMI] = "smi", [EXIT_INTR] = "intr", [EXIT_CLOCK] = "clock",
+	[EXIT_CPUID] = "cpuid", [EXIT_RDMSR] = "rdmsr", [EXIT_WRMSR] = "wrmsr", [EXIT_PIO] = "pio", [EXIT_NPF] = "npf",
 	[EXIT_HYPERCALL] = "hypercall", [EXIT_SHUTDOWN] = "shutdown", [EXIT_UD] = "ud", [EXIT_INVD] = "invd",
 	[EXIT_XSETBV] = "xsetbv", [EXIT_IRET] = "iret", [EXIT_WINDOW] = "window", [EXIT_CR] = "cr",
 	[EXIT_TASK_SWITCH] = "task_switch", [EXIT_INIT] = "init",
@@ -197,6 +197,7 @@ static void dispatch(struct vcpu *v, const struct vmexit *x)
 	case EXIT_CLOCK:
 		smp_look_at_id(this_cpu());
 		break;
+	case EXIT_SMI:
 	case EXIT_IRET:
 	case EXIT_WINDOW:
 	case EXIT_CR:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * AMD SVM behind vcpu_ops (AMD APM vol. 2, chapter 15).  GIF stays 0 from the first entry on; it is set for a moment at an NMI
- * exit, so that the host takes the pending NMI; its handler only counts.
+ * AMD SVM behind vcpu_ops (AMD APM vol. 2, chapter 15).  GIF stays 0 from the first entry on; it is set for a moment at the
+ * exit of an NMI or SMI, so that the host takes what is pending; the handler of NMIs only counts.
  */
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -149,6 +149,13 @@ static struct vcpu *svm_vcpu_new(uint64_t root)
 	s->qemu = s->emulated && cpuid(LEAF_HYPERVISOR, 0).ebx == QEMU_SIGNATURE;
 	s->host_cr0 = read_cr0();
 	svm_nmi_init(s, cpuid(CPUID_SVM, 0).edx & SVM_EDX_VNMI);
+	/*
+	 * QEMU runs the handler of an SMI inside the guest, where the handler's writes to EFER exit: let the SMI exit, and be
+	 * taken by the host.  Silicon leaves the guest (15.13.3) and saves the guest's registers, where a handler of trapped
+	 * I/O looks for them: intercept nothing there.
+	 */
+	if (s->qemu)
+		s->vmcb->intercept1 |= ICPT_SMI;
 	s->dirty_all = s->flush = true;
 	return &s->v;
 }
@@ -189,7 +196,7 @@ static void svm_sleep(const volatile uint32_t *wake)
 	__asm__ volatile("clgi" : : : "memory");
 }
 
-/* SMIs wait for GIF, too, and with them the whole machine. */
+/* Let pending NMIs and SMIs in.  SMIs wait for GIF, too, and with them the whole machine. */
 static void svm_breathe(void)
 {
 	__asm__ volatile("stgi; nop; clgi" : : : "memory");
@@ -370,6 +377,7 @@ static enum vmexit_kind kind_of(uint64_t code)
 {
 	switch (code) {
 	case VMEXIT_NMI:		return EXIT_NMI;
+	case VMEXIT_SMI:		return EXIT_SMI;
 	case VMEXIT_INTR:		return EXIT_INTR;
 	case VMEXIT_INIT:
 	case VMEXIT_EXCP + 30:		return EXIT_INIT;
@@ -503,9 +511,9 @@ static void svm_run(struct vcpu *v, struct vmexit *x)
 	take_virtual_back(s);
 	keep_interrupted_event(s);
 	svm_nmi_after(s, x);
-	if (x->kind != EXIT_NMI)
+	if (x->kind != EXIT_NMI && x->kind != EXIT_SMI)
 		return;
-	__asm__ volatile("stgi; nop; clgi" : : : "memory");
+	svm_breathe();
 	redo_sti(s);
 }
 

@@ -33,6 +33,7 @@
 /* vmcb.intercept1 */
 #define ICPT_INTR		BIT(0)
 #define ICPT_NMI		BIT(1)
+#define ICPT_SMI		BIT(2)
 #define ICPT_INIT		BIT(3)
 #define ICPT_VINTR		BIT(4)
 #define ICPT_CPUID		BIT(18)

@@ -104,6 +104,25 @@ TEST(an_interrupt_is_injected_on_silicon_and_on_kvm)
 	}
 }
 
+/* QEMU would run the handler of an SMI inside the guest.  On silicon and KVM that handler needs the guest's registers. */
+TEST(smis_exit_on_qemu_only)
+{
+	static const struct { uint32_t signature; bool exits; } c[] = {
+		{ 0, false }, { 0x4b4d564b, false }, { 0x54474354, true },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(c); i++) {
+		struct vcpu *v = vcpu_on(c[i].signature);
+
+		svm_ops.run(v, &x);
+		CHECK_EQ(!!(in.intercepts & ICPT_SMI), c[i].exits);
+		/* Still after an INIT. */
+		svm_ops.init_state(v);
+		svm_ops.run(v, &x);
+		CHECK_EQ(!!(in.intercepts & ICPT_SMI), c[i].exits);
+	}
+}
+
 /* QEMU would deliver an injected interrupt twice. */
 TEST(an_interrupt_is_virtual_on_qemu)
 {

@@ -155,10 +155,7 @@ WORDS="$LINUX_ARGS veneer.run=bootdisk"
 	loader_starts
 }
 
-# What the guest writes to boot entries does not change what the machine starts; writes right before a reset are on the disk.
-@test "efi disk: boot entries are copies, a capsule is refused, a write before a warm and a cold reset is kept" {
-	efi_image vars.img "$BUILD/guest/efi/vars.efi"
-	guest_run --boot-disk NVME0 --firmware uefi --loader efi --config "$WRITABLE" --disk nvme:vars.img --nic e1000e
+entries_are_copies() {
 	said "entry written, status 0"
 	said "order written, status 0, next 0, indications 0"
 	said "order of 1, first 170, own entry 1, next 170"
@@ -171,6 +168,33 @@ WORDS="$LINUX_ARGS veneer.run=bootdisk"
 	said "start 2 behind Veneer"
 	said "block read, status 0, mark 66"
 	[ "$(tail -c +$((512 * 493567 + 1)) vars.img | head -c 512 | tr -d B | wc -c)" = 0 ]
+}
+
+# What the guest writes to boot entries does not change what the machine starts; writes right before a reset are on the disk.
+@test "efi disk: boot entries are copies, a capsule is refused, a write before a warm and a cold reset is kept" {
+	efi_image vars.img "$BUILD/guest/efi/vars.efi"
+	guest_run --boot-disk NVME0 --firmware uefi --loader efi --config "$WRITABLE" --disk nvme:vars.img --nic e1000e
+	entries_are_copies
+}
+
+# SMIs come while the guest runs, and at the end of boot services on both processors.
+# bats test_tags=slow
+@test "efi disk: firmware with SMM, two processors: boot entries are copies, a write before a reset is kept" {
+	efi_image vars.img "$BUILD/guest/efi/vars.efi"
+	guest_run --boot-disk NVME0 --firmware uefi-smm --loader efi --config "$WRITABLE" --disk nvme:vars.img --nic e1000e \
+		--smp 2
+	entries_are_copies
+}
+
+# bats test_tags=slow
+@test "efi disk: firmware with SMM, two processors, a GRUB on an NVMe disk starts Linux from that disk" {
+	boots_itself NVME0 boot.img --firmware uefi-smm --smp 2 --disk ahci:other,size=32M --disk nvme:boot.img --nic e1000e
+	said "cpus: 2"
+}
+
+# bats test_tags=slow
+@test "efi disk: firmware with SMM: neither its shell nor boot services bring a concealed device back" {
+	nothing_comes_back --firmware uefi-smm
 }
 
 # What that prevents.
