@@ -107,6 +107,12 @@ nothing_comes_back() { # nothing_comes_back ARGS...
 	nothing_comes_back --mem 5G --iommu intel
 }
 
+# More memory than this machine has: it is not touched.
+# bats test_tags=slow
+@test "efi disk: the same with 64 GiB" {
+	nothing_comes_back --mem 64G -- -object memory-backend-ram,id=ram,size=64G,reserve=off -machine memory-backend=ram
+}
+
 # Veneer's own disk is on a controller that Veneer takes, and is not started again.
 # bats test_tags=slow
 @test "efi disk: an installed image starts the loader of the other disk by veneer.efi, from GRUB's menu" {
@@ -152,6 +158,16 @@ WORDS="$LINUX_ARGS veneer.run=bootdisk"
 	printf 'timeout 0\n' >loader.conf
 	efi_image loader.img /usr/lib/systemd/boot/efi/systemd-bootx64.efi linux.conf=/loader/entries/linux.conf \
 		loader.conf=/loader/loader.conf "$LINUX/vmlinuz=/vmlinuz" "$LINUX/initrd.gz=/initrd.gz"
+	loader_starts
+}
+
+# bats test_tags=slow
+@test "efi disk: rEFInd starts Linux" {
+	printf '%s\n' 'timeout -1' textonly 'scanfor manual' 'menuentry "Linux" {' 'loader /vmlinuz' 'initrd /initrd.gz' \
+		"options \"$WORDS\"" '}' >refind.conf
+	"$LIB/refind" "$BUILD/refind"
+	efi_image loader.img "$BUILD/refind/refind_x64.efi" refind.conf=/EFI/BOOT/refind.conf \
+		"$LINUX/vmlinuz=/vmlinuz" "$LINUX/initrd.gz=/initrd.gz"
 	loader_starts
 }
 
