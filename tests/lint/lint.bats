@@ -236,3 +236,11 @@ deps() { fails check-deps "$@" '1 offences in'; }
 		{ begun = 1; if ($0 !~ /^\/[*\/]/) print FILENAME }' {} +
 	[ -z "$output" ]
 }
+
+# scripts/planted, which takes hours, would find that out late.
+@test "each planted fault still fits the tree" {
+	cd "$BATS_TEST_DIRNAME/../.."
+	for fault in tests/planted/*.patch; do
+		patch --dry-run --silent --force --fuzz=0 -p1 <"$fault"
+	done
+}
