@@ -288,18 +288,13 @@ void virtio_queue_enable(struct virtio_dev *dev, struct virtq *q)
 }
 
 
-static void post_kick(struct virtio_dev *dev, unsigned index, uint32_t bit)
+void virtio_kick(struct virtio_dev *dev, unsigned index)
 {
 	counter_add(&dev->cnt_kicks, 1);
 	if (index >= dev->type->nqueues)
 		return;
-	owner_post(dev->owner, &dev->kicks, bit);
+	owner_post(dev->owner, &dev->kicks, BIT(index));
 	owner_traffic(dev->owner);
-}
-
-void virtio_kick(struct virtio_dev *dev, unsigned index)
-{
-	post_kick(dev, index, index < 16 ? BIT(index) : 0);
 }
 
 /* Posted by the owner itself: others that wait for it have their turn first. */
@@ -314,7 +309,9 @@ void virtio_run_again(struct virtio_dev *dev, unsigned index)
  */
 void virtio_kick_legacy(struct virtio_dev *dev, unsigned index)
 {
-	post_kick(dev, index, index < 16 ? LEGACY_KICK(index) : 0);
+	if (index < dev->type->nqueues)
+		__atomic_fetch_or(&dev->legacy_kicks, BIT(index), __ATOMIC_SEQ_CST);
+	virtio_kick(dev, index);
 }
 
 static void start_early(struct virtio_dev *dev, unsigned index)
@@ -330,11 +327,14 @@ static void start_early(struct virtio_dev *dev, unsigned index)
 static void run_kicked(void *ctx, uint32_t bits)
 {
 	struct virtio_dev *dev = ctx;
+	uint32_t legacy = __atomic_load_n(&dev->legacy_kicks, __ATOMIC_RELAXED);
 
+	if (legacy)
+		legacy = __atomic_exchange_n(&dev->legacy_kicks, 0, __ATOMIC_SEQ_CST);
 	for (unsigned i = 0; i < dev->type->nqueues; i++) {
-		if (bits & LEGACY_KICK(i))
+		if (legacy & BIT(i))
 			start_early(dev, i);
-		if ((bits & (BIT(i) | LEGACY_KICK(i))) && dev->vq[i].live && dev->st.running)
+		if ((bits & BIT(i)) && dev->vq[i].live && dev->st.running)
 			dev->type->run(dev, i);
 	}
 }
@@ -425,6 +425,7 @@ int virtio_dev_init(struct virtio_dev *dev, const char *name, const struct virti
 		return err;
 	dev->kicks.run = run_kicked;
 	dev->kicks.ctx = dev;
+	dev->kicks.nbits = (uint8_t)dev->type->nqueues;
 	dev->kicks.peek = peek_kicks;
 	dev->kicks.all = BIT(dev->type->nqueues) - 1;
 	owner_add(dev->owner, &dev->kicks);

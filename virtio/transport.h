@@ -115,7 +115,8 @@ struct virtio_dev {
 	enum intx_state intx_state;
 	unsigned complaints;
 	struct owner *owner;
-	struct owner_work kicks;	/* BIT(q); LEGACY_KICK(q) */
+	struct owner_work kicks;	/* BIT(q) */
+	uint32_t legacy_kicks;		/* shared: BIT(q), set by virtio_kick_legacy() before it posts, until the next run */
 	void (*intx)(void *ctx, enum intx_state state);
 	void *intx_ctx;
 	uint16_t bdf;
@@ -161,7 +162,6 @@ void virtio_status_set(struct virtio_dev *dev, uint8_t v, bool patient);
 void virtio_reset_finish(struct virtio_dev *dev);	/* complete a pending reset now, however long it takes */
 struct virtq *virtio_selected(struct virtio_dev *dev);
 void virtio_queue_enable(struct virtio_dev *dev, struct virtq *q);
-#define LEGACY_KICK(q)	BIT(16 + (q))
 void virtio_kick(struct virtio_dev *dev, unsigned index);		/* posted: any time, with or without ownership */
 void virtio_kick_legacy(struct virtio_dev *dev, unsigned index);
 void virtio_run_again(struct virtio_dev *dev, unsigned index);		/* as owner, at the end of a run: there may be more */

@@ -3,6 +3,7 @@
  * Ownership of a controller by one processor at a time, and work that others post to the owner (contract in
  * <veneer/owner.h>).
  */
+#include <veneer/log.h>
 #include <veneer/owner.h>
 #include <veneer/time.h>
 #include "hv/cpu/cpus.h"
@@ -28,6 +29,11 @@ void owner_add(struct owner *o, struct owner_work *w)
 		o->next = owners;
 		owners = o;
 	}
+	w->nbits = MAX(w->nbits, 1);
+	if (o->nbits + w->nbits > OWNER_BITS)
+		panic("a controller has more kinds of work than %u bits", OWNER_BITS);
+	w->shift = (uint8_t)o->nbits;
+	o->nbits += w->nbits;
 	w->next = o->works;
 	o->works = w;
 }
@@ -54,9 +60,10 @@ void owner_traffic(struct owner *o)
 
 static void run_posted(struct owner *o)
 {
-	__atomic_store_n(&o->pending, 0, __ATOMIC_SEQ_CST);
+	uint64_t all = __atomic_exchange_n(&o->pending, 0, __ATOMIC_SEQ_CST);
+
 	for (struct owner_work *w = o->works; w; w = w->next) {
-		uint32_t bits = __atomic_exchange_n(&w->bits, 0, __ATOMIC_SEQ_CST);
+		uint32_t bits = (uint32_t)(all >> w->shift & (BIT64(w->nbits) - 1));
 
 		if (bits)
 			w->run(w->ctx, bits);
@@ -64,10 +71,10 @@ static void run_posted(struct owner *o)
 }
 
 /*
- * A post sets pending, then tries the lock; an owner frees the lock, then reads pending: one of the two sees the other.  Free
- * the lock after each round, so that a processor that waits for its turn gets it, however much is posted.  A guest can post
- * without end, by kicks on other processors or by chains that it adds to a ring that is being served: after some rounds another
- * processor has to leave the guest and continue the work, and this one enters the guest.
+ * A post sets bits in pending, then tries the lock; an owner frees the lock, then reads pending: one of the two sees the
+ * other.  Free the lock after each round, so that a processor that waits for its turn gets it, however much is posted.  A guest
+ * can post without end, by kicks on other processors or by chains that it adds to a ring that is being served: after some
+ * rounds another processor has to leave the guest and continue the work, and this one enters the guest.
  */
 static bool drain(struct owner *o)
 {
@@ -86,8 +93,7 @@ static bool drain(struct owner *o)
 
 bool owner_post(struct owner *o, struct owner_work *w, uint32_t bits)
 {
-	__atomic_fetch_or(&w->bits, bits, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&o->pending, 1, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&o->pending, (uint64_t)bits << w->shift, __ATOMIC_SEQ_CST);
 	return drain(o);
 }
 

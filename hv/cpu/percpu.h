@@ -85,6 +85,7 @@ struct cpu {
 	bool kept;			/* ap.c: by veneer,poll: the guest's SIPI is dropped with a line */
 	bool apic_off;			/* lapic_mode.c: the guest has disabled its local APIC */
 	bool ringing;			/* doorbell.c: in doorbell_ring() */
+	bool intx_waits;		/* exit.c: for a line's interrupt the guest exits when it can take one */
 	bool sent_interrupt;		/* msi.c: to some processor, since the exit loop last looked */
 	uint32_t sipi_low, sipi_dest;	/* lapic.c: a SIPI of the guest's that this ICR held before Veneer used it; 0: none */
 	bool df_seen;			/* crash.c: the guest's last #DF, with the state and the event in delivery */

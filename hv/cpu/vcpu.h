@@ -5,6 +5,7 @@
 #ifndef HV_VCPU_H
 #define HV_VCPU_H
 
+#include <veneer/string.h>
 #include <veneer/types.h>
 
 enum gpr { GPR_RAX, GPR_RCX, GPR_RDX, GPR_RBX, GPR_RSP, GPR_RBP, GPR_RSI, GPR_RDI,
@@ -141,6 +142,14 @@ struct vcpu {
 	uint64_t rip, rflags;
 };
 
+/* The registers that are current in @v. */
+static inline void vcpu_get_gprs(const struct vcpu *v, struct vcpu_regs *r)
+{
+	copy_words(r->gpr, v->gpr, GPR_COUNT);
+	r->rip = v->rip;
+	r->rflags = v->rflags;
+}
+
 struct pt_format;
 
 struct vcpu_ops {
@@ -220,6 +229,13 @@ struct vcpu_ops {
 	/* Read and write all guest registers.  set() marks all of them dirty. */
 	void (*get)(struct vcpu *v, struct vcpu_regs *out);
 	void (*set)(struct vcpu *v, const struct vcpu_regs *in);
+
+	/*
+	 * Parts of get(), for exits that come often.  get_code(): what a walk of the guest's tables, the decoder and a read of
+	 * the code at RIP need: gpr, rip, rflags, cr0, cr3, cr4, efer, CS.  The rest of *@out does not change.
+	 */
+	void (*get_code)(struct vcpu *v, struct vcpu_regs *out);
+	void (*get_segment)(struct vcpu *v, enum seg i, struct vcpu_seg *out);
 
 	/*
 	 * Run the guest until its next exit.  An NMI that came at any time since the last check of this_cpu()->requests ends

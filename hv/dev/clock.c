@@ -98,6 +98,9 @@ bool clock_wanted(struct cpu *c)
 
 	if (!armed && ncpus > 1 && c->clock_armed && !__atomic_load_n(&by_poller, __ATOMIC_SEQ_CST))
 		armed = time_us() - __atomic_load_n(&held_us, __ATOMIC_RELAXED) < LINGER_US;
+	/* As before: whoever has held the clock since this processor stored the flag has seen the flag. */
+	if (armed == c->clock_armed)
+		return armed;
 	__atomic_store_n(&c->clock_armed, armed, __ATOMIC_SEQ_CST);
 	/* A later holder of the clock sees clock_armed; an earlier one may not have, so look once more. */
 	if (!armed && guest_has_to_look()) {

@@ -336,12 +336,17 @@ static void arithmetic(struct effect *e, const struct insn *insn, uint64_t old, 
 		to_reg(e, insn, alu(insn->op, src, old, insn->size, &e->rflags));
 }
 
+/* The operand beside the memory operand. */
+uint64_t insn_source(const struct insn *insn, const struct vcpu_regs *regs)
+{
+	return insn->operand == OPERAND_REG ? reg_read(regs, insn->reg, insn->high, insn->reg_size) :
+	       insn->imm & size_mask(insn->size);
+}
+
 static void compute(struct effect *e, const struct insn *insn, const struct vcpu_regs *regs, uint64_t old)
 {
-	uint64_t src = insn->imm & size_mask(insn->size);
+	uint64_t src = insn_source(insn, regs);
 
-	if (insn->operand == OPERAND_REG)
-		src = reg_read(regs, insn->reg, insn->high, insn->reg_size);
 	switch (insn->op) {
 	case INSN_MOV: case INSN_MOVZX: case INSN_MOVSX: case INSN_MOVBE:
 		exec_move(e, insn, old, src);

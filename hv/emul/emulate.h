@@ -40,6 +40,9 @@ uint64_t insn_ea_dst(const struct insn *insn, const struct vcpu_regs *regs);
  */
 uint8_t insn_fault(const struct insn *insn, const struct vcpu_regs *regs);
 
+/* The value of the operand beside the memory operand, register or immediate: what an INSN_MOV to memory stores. */
+uint64_t insn_source(const struct insn *insn, const struct vcpu_regs *regs);
+
 /* RIP behind the instruction. */
 uint64_t insn_next_rip(const struct insn *insn, const struct vcpu_regs *regs);
 

@@ -149,7 +149,7 @@ bool operand_result(struct vcpu *v, struct vcpu_regs *r, const struct insn *insn
 	return true;
 }
 
-static void refuse_access(struct vcpu *v, const struct vcpu_regs *r, uint64_t gpa, const uint8_t *b, unsigned n)
+static void refuse_access(struct vcpu *v, uint64_t rip, uint64_t gpa, const uint8_t *b, unsigned n)
 {
 	static bool said;
 	uint32_t off;
@@ -161,7 +161,7 @@ static void refuse_access(struct vcpu *v, const struct vcpu_regs *r, uint64_t gp
 	/* An unknown instruction on a twin's registers is logged; on a hidden range it is an error of the guest. */
 	if (t && n)
 		log_err_once(said, "guest: instruction not known at a device register: gpa %#lx rip %#lx, its bytes %016lx",
-			     gpa, r->rip, first);
+			     gpa, rip, first);
 	vcpu_ops->inject_exception(v, VCPU_EVENT_GP, true, 0);
 }
 
@@ -211,7 +211,30 @@ static const struct insn *decode(enum cpu_mode mode, const uint8_t *bytes, unsig
 	return ok ? &c->insn : NULL;
 }
 
-static void emulate(struct vcpu *v, const struct vmexit *x)
+/*
+ * Carry out a store by MOV to a trap, as a kick is.  The processor has translated the only operand, and reports its address:
+ * believe the address, and walk no tables.  Only the place in the page is compared: if it differs, another processor has
+ * rewritten the instruction since.  False: no such store, or one that faults.
+ */
+static bool store_plainly(struct vcpu *v, const struct vmexit *x, const struct insn *insn, struct vcpu_regs *r, struct trap *t,
+			  uint32_t off)
+{
+	unsigned place = (unsigned)x->npf.gpa & (PAGE_SIZE - 1);
+
+	if (!x->npf.write || insn->op != INSN_MOV || !insn->writes || place + insn->size > PAGE_SIZE)
+		return false;
+	if (insn->mode != MODE_64 || insn->seg >= SEG_FS)
+		vcpu_ops->get_segment(v, insn->seg, &r->seg[insn->seg]);
+	if ((insn_ea(insn, r) & (PAGE_SIZE - 1)) != place || insn_fault(insn, r))
+		return false;
+	trap_write(t, off, insn->size, insn_source(insn, r));
+	v->rflags &= ~(uint64_t)RFLAGS_RF;
+	vcpu_ops->skip(v, insn_next_rip(insn, r));
+	return true;
+}
+
+/* False: the instruction is not the one that exited, again, or its operand is neither memory nor a register. */
+static bool emulate_any(struct vcpu *v, const struct vmexit *x, const struct insn *insn)
 {
 	struct vcpu_regs r;
 	struct guest_operands o = { .regs = &r };
@@ -219,26 +242,34 @@ static void emulate(struct vcpu *v, const struct vmexit *x)
 	unsigned rep_max = v->rflags & RFLAGS_TF ? 1 : 0;
 	struct insn_bus bus = { .read = operand_read, .write = operand_write, .check = guest_operand_check, .ctx = &o,
 				.rep_max = rep_max };
-	const struct insn *insn;
-	uint8_t own[INSN_MAX_LEN + 1] = { 0 };
-	const uint8_t *bytes = own;
 
 	vcpu_ops->get(v, &r);
+	return !same_address(&o, insn, x->npf.gpa) ? operand_again(r.rip) :
+	       operand_result(v, &r, insn, &o, insn_execute(insn, &r, &bus));
+}
+
+/* @t: the trap at the address, and the offset in it; NULL: none. */
+static void emulate(struct vcpu *v, const struct vmexit *x, struct trap *t, uint32_t off)
+{
+	struct vcpu_regs r;
+	const struct insn *insn;
+	uint8_t own[INSN_MAX_LEN + 1];
+	const uint8_t *bytes = own;
+
+	vcpu_ops->get_code(v, &r);
 	unsigned n = vcpu_ops->insn_bytes(v, &bytes);
 	if (!n) {
+		__builtin_memset(own, 0, sizeof(own));
 		bytes = own;
 		n = guest_read_code(&r, own, INSN_MAX_LEN);
 	}
 	/* Only an instruction with a memory operand can have caused the exit. */
 	insn = x->npf.fetch || x->npf.walk ? NULL : decode(insn_mode(&r), bytes, n);
-	if (!insn || (!insn->reads && !insn->writes)) {
-		refuse_access(v, &r, x->npf.gpa, bytes, n);
+	if (insn && t && store_plainly(v, x, insn, &r, t, off))
 		return;
-	}
 	/* If it comes back unchanged we decode it wrongly. */
-	if (!same_address(&o, insn, x->npf.gpa) ? !operand_again(r.rip) :
-	    !operand_result(v, &r, insn, &o, insn_execute(insn, &r, &bus)))
-		refuse_access(v, &r, x->npf.gpa, bytes, n);
+	if (!insn || (!insn->reads && !insn->writes) || !emulate_any(v, x, insn))
+		refuse_access(v, r.rip, x->npf.gpa, bytes, n);
 }
 
 /* The delivery of an event made the access, not an instruction. */
@@ -253,10 +284,11 @@ bool exit_mmio(struct vcpu *v, const struct vmexit *x)
 {
 	uint64_t gpa = x->npf.gpa;
 	uint32_t off;
-	bool ours = trap_find_mmio(gpa, &off) || nested_is_hidden(gpa) || (is_lapic(gpa) && x->npf.write);
+	struct trap *t = trap_find_mmio(gpa, &off);
+	bool ours = t || nested_is_hidden(gpa) || (is_lapic(gpa) && x->npf.write);
 
 	if (ours && !x->delivered.valid)
-		emulate(v, x);
+		emulate(v, x, t, off);
 	else if (ours || gpa >= phys_limit() || nested_map_on_demand(gpa))
 		return refuse_unless_delivery(v, x);
 	return true;

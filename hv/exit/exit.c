@@ -219,14 +219,17 @@ static void dispatch(struct vcpu *v, const struct vmexit *x)
 }
 
 /* Deliver the twins' INTx: by the I/O APIC's entries at once, by the 8259s when the guest can take the interrupt. */
-static void deliver_intx(struct vcpu *v)
+static void deliver_intx(struct cpu *c)
 {
+	struct vcpu *v = c->v;
 	int vector;
-	bool waits = intx_check(vcpu_ops->can_interrupt(v), &vector);
 
+	if (!c->intx_waits && !intx_wants_check())
+		return;
+	c->intx_waits = intx_check(vcpu_ops->can_interrupt(v), &vector);
 	if (vector >= 0)
 		vcpu_ops->inject_interrupt(v, (uint8_t)vector);
-	vcpu_ops->interrupt_window(v, waits);
+	vcpu_ops->interrupt_window(v, c->intx_waits);
 }
 
 void exit_counters(void)
@@ -259,7 +262,7 @@ void exit_loop(void)
 	}
 	for (;;) {
 		if (IS_ENABLED(CONFIG_INTX) && c->state == CPU_RUNS)
-			deliver_intx(c->v);
+			deliver_intx(c);
 		if (!smp_enter(c)) {
 			smp_serve(c);
 			continue;

@@ -266,9 +266,12 @@ static void move(struct bell *b, const struct cpu *to)
 static bool follow(struct bell *b)
 {
 	uint32_t addr = b->dev->owner.msi_addr;
-	uint64_t now = time_us();
+	uint64_t now;
 
-	if (ncpus == 1 || b->pin || !addr || now - b->moved_us < MOVE_US)
+	if (ncpus == 1 || b->pin || !addr)
+		return false;
+	now = time_us();
+	if (now - b->moved_us < MOVE_US)
 		return false;
 	struct cpu *to = smp_find_target(addr);
 

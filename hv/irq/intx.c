@@ -551,12 +551,17 @@ static bool pic_waits_here(void)
 	return false;
 }
 
+bool intx_wants_check(void)
+{
+	return __atomic_load_n(&intx.attention, __ATOMIC_SEQ_CST);
+}
+
 bool intx_check(bool can_take, int *vector)
 {
 	bool waits;
 
 	*vector = -1;
-	if (!__atomic_load_n(&intx.attention, __ATOMIC_SEQ_CST))
+	if (!intx_wants_check())
 		return false;
 	lock_acquire(&trap_serial);
 	__atomic_store_n(&intx.attention, false, __ATOMIC_SEQ_CST);

@@ -39,6 +39,9 @@ void intx_start(void);
  */
 bool intx_check(bool can_take, int *vector);
 
+/* False: intx_check() would return false and give no vector. */
+bool intx_wants_check(void);
+
 /*
  * Call if none of our devices has work.  True if a device of the guest's asserts a line that is a doorbell: the guest's virtual
  * entry then interrupts until the line is deasserted.

@@ -214,18 +214,31 @@ _Static_assert(sizeof(struct vmcb_seg) == sizeof(struct vcpu_seg) &&
 	       offsetof(struct vmcb_seg, base) == offsetof(struct vcpu_seg, base), "segments as in the VMCB");
 _Static_assert(offsetof(struct vmcb, gs) - offsetof(struct vmcb, es) == SEG_GS * sizeof(struct vmcb_seg), "numbered alike");
 
+static void svm_get_segment(struct vcpu *v, enum seg i, struct vcpu_seg *s)
+{
+	struct vmcb *c = svm(v)->vmcb;
+
+	__builtin_memcpy(s, i == SEG_LDTR ? &c->ldtr : i == SEG_TR ? &c->tr : &c->es + i, sizeof(*s));
+}
+
+static void svm_get_code(struct vcpu *v, struct vcpu_regs *r)
+{
+	const struct vmcb *c = svm(v)->vmcb;
+
+	vcpu_get_gprs(v, r);
+	r->cr0 = c->cr0;
+	r->cr3 = c->cr3;
+	r->cr4 = c->cr4;
+	r->efer = c->efer & ~(uint64_t)EFER_SVME;
+	__builtin_memcpy(&r->seg[SEG_CS], &c->cs, sizeof(c->cs));
+}
+
 static void svm_get(struct vcpu *v, struct vcpu_regs *r)
 {
 	struct vmcb *c = svm(v)->vmcb;
 
-	memcpy(r->gpr, v->gpr, sizeof(r->gpr));
-	r->rip = v->rip;
-	r->rflags = v->rflags;
-	r->cr0 = c->cr0;
+	svm_get_code(v, r);
 	r->cr2 = c->cr2;
-	r->cr3 = c->cr3;
-	r->cr4 = c->cr4;
-	r->efer = c->efer & ~(uint64_t)EFER_SVME;
 	__builtin_memcpy(r->seg, &c->es, SEG_LDTR * sizeof(c->es));
 	__builtin_memcpy(&r->seg[SEG_LDTR], &c->ldtr, sizeof(c->ldtr));
 	__builtin_memcpy(&r->seg[SEG_TR], &c->tr, sizeof(c->tr));
@@ -464,6 +477,25 @@ static void redo_sti(struct svm_vcpu *s)
 	s->vmcb->shadow = 0;
 }
 
+/*
+ * Keep the guest's state, for an entry that may fail.  An entry does not if all that the processor checks (15.5.1) is as at the
+ * last one, which most entries are.
+ */
+static void keep_state(struct svm_vcpu *s)
+{
+	const struct vmcb *c = s->vmcb;
+	const uint64_t now[] = { c->cr0, c->cr3, c->cr4, c->efer, c->dr6, c->dr7, c->cs.attr };
+	uint64_t changed = s->dirty_all;
+
+	_Static_assert(sizeof(now) == sizeof(s->entered_by), "one for each");
+	for (unsigned i = 0; i < ARRAY_SIZE(now); i++)
+		changed |= now[i] ^ s->entered_by[i];
+	if (!changed)
+		return;
+	copy_words(s->entered_by, now, ARRAY_SIZE(now));
+	copy_words(s->entered, &c->es, sizeof(s->entered) / 8);
+}
+
 static void svm_run(struct vcpu *v, struct vmexit *x)
 {
 	struct svm_vcpu *s = svm(v);
@@ -483,7 +515,7 @@ static void svm_run(struct vcpu *v, struct vmexit *x)
 	c->rip = v->rip;
 	c->rflags = v->rflags;
 	if (s->emulated)
-		memcpy(s->entered, &c->es, sizeof(s->entered));
+		keep_state(s);
 	svm_enter(v->gpr, mem_phys(c), mem_phys(this_cpu()->vendor));
 	/*
 	 * An exit loads the host's CR0, CR4 and EFER.  QEMU loads CR0 first, and leaves PG at 0 if the guest has EFER.LME
@@ -582,6 +614,8 @@ const struct vcpu_ops svm_ops = {
 	.flush = svm_flush,
 	.get = svm_get,
 	.set = svm_set,
+	.get_code = svm_get_code,
+	.get_segment = svm_get_segment,
 	.run = svm_run,
 	.inject_exception = svm_inject_exception,
 	.inject_interrupt = svm_inject_interrupt,

@@ -34,7 +34,8 @@ struct svm_vcpu {
 	bool qemu;			/* nor KVM: choose_event() */
 	bool virtual;			/* the vector in vmcb.vintr is one that the guest shall take with this entry */
 	bool refused;			/* at the last entry it did not */
-	uint8_t entered[SVM_SAVE_SIZE];	/* the guest's state before the entry, of emulators */
+	uint8_t entered[SVM_SAVE_SIZE];	/* the guest's state before an entry, of emulators, */
+	uint64_t entered_by[7];		/* and what of it the processor checks */
 	bool nrips, decode;
 	bool dirty_all;
 	bool flush;			/* the TLB, at the next run */

@@ -158,10 +158,19 @@ static void vmx_flush(struct vcpu *v)
 
 static void vmx_get(struct vcpu *v, struct vcpu_regs *r)
 {
-	memcpy(r->gpr, v->gpr, sizeof(r->gpr));
-	r->rip = v->rip;
-	r->rflags = v->rflags;
+	vcpu_get_gprs(v, r);
 	vmx_get_state(r);
+}
+
+static void vmx_get_code(struct vcpu *v, struct vcpu_regs *r)
+{
+	vcpu_get_gprs(v, r);
+	vmx_get_mode(r);
+}
+
+static void vmx_get_seg(struct vcpu *v, enum seg i, struct vcpu_seg *s)
+{
+	vmx_get_segment(i, s);
 }
 
 static void vmx_set(struct vcpu *v, const struct vcpu_regs *r)
@@ -653,6 +662,8 @@ const struct vcpu_ops vmx_ops = {
 	.flush = vmx_flush,
 	.get = vmx_get,
 	.set = vmx_set,
+	.get_code = vmx_get_code,
+	.get_segment = vmx_get_seg,
 	.run = vmx_run,
 	.inject_exception = vmx_inject_exception,
 	.inject_interrupt = vmx_inject_interrupt,

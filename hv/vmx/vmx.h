@@ -48,6 +48,8 @@ void vmx_vmcs_controls(const struct vmx_caps *c, uint64_t eptp, uint64_t io_bitm
 void vmx_vmcs_host(void);
 void vmx_vmcs_guest(void);
 void vmx_get_state(struct vcpu_regs *r);
+void vmx_get_mode(struct vcpu_regs *r);		/* the part of vcpu_ops.get_code that is in the VMCS */
+void vmx_get_segment(unsigned i, struct vcpu_seg *s);
 void vmx_set_state(const struct vmx_caps *c, const struct vcpu_regs *r);
 
 /* --- vmx_event.c --- */

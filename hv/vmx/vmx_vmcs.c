@@ -105,7 +105,7 @@ void vmx_vmcs_guest(void)
 	vmcs_write(VMCS_GUEST_BLOCKING, 0);
 }
 
-static void get_segment(unsigned i, struct vcpu_seg *s)
+void vmx_get_segment(unsigned i, struct vcpu_seg *s)
 {
 	uint32_t rights = (uint32_t)vmcs_read(VMCS_GUEST_ES_RIGHTS + i * VMCS_SEG_STEP);
 
@@ -136,15 +136,21 @@ static uint64_t seen(uint32_t reg, uint32_t mask, uint32_t shadow)
 	return (vmcs_read(reg) & ~m) | (vmcs_read(shadow) & m);
 }
 
-void vmx_get_state(struct vcpu_regs *r)
+void vmx_get_mode(struct vcpu_regs *r)
 {
 	r->cr0 = seen(VMCS_GUEST_CR0, VMCS_CR0_MASK, VMCS_CR0_SHADOW);
-	r->cr2 = read_cr2();
 	r->cr3 = vmcs_read(VMCS_GUEST_CR3);
 	r->cr4 = seen(VMCS_GUEST_CR4, VMCS_CR4_MASK, VMCS_CR4_SHADOW);
 	r->efer = vmcs_read(VMCS_GUEST_EFER);
+	vmx_get_segment(SEG_CS, &r->seg[SEG_CS]);
+}
+
+void vmx_get_state(struct vcpu_regs *r)
+{
+	vmx_get_mode(r);
+	r->cr2 = read_cr2();
 	for (unsigned i = 0; i < SEG_COUNT; i++)
-		get_segment(i, &r->seg[i]);
+		vmx_get_segment(i, &r->seg[i]);
 	r->gdtr.base = vmcs_read(VMCS_GUEST_GDTR_BASE);
 	r->gdtr.limit = (uint16_t)vmcs_read(VMCS_GUEST_GDTR_LIMIT);
 	r->idtr.base = vmcs_read(VMCS_GUEST_IDTR_BASE);

@@ -295,9 +295,8 @@ static unsigned ahci_pass(struct ahci *h)
 	unsigned n = 0;
 
 	(void)ahci_reset_step(h);
-	for (unsigned i = 0; i < AHCI_MAX_PORTS; i++)
-		if (h->port[i])
-			n += port_pass(h->port[i]);
+	for (unsigned i = 0; i < h->dev.ndisk; i++)
+		n += port_pass(container_of(h->disks[i], struct ahci_port, disk));
 	return n;
 }
 
@@ -391,8 +390,8 @@ static bool ahci_peek(struct hw_dev *dev)
 {
 	struct ahci *h = container_of(dev, struct ahci, dev);
 
-	for (unsigned i = 0; i < AHCI_MAX_PORTS; i++)
-		if (h->port[i] && port_peek(h->port[i]))
+	for (unsigned i = 0; i < h->dev.ndisk; i++)
+		if (port_peek(container_of(h->disks[i], struct ahci_port, disk)))
 			return true;
 	return false;
 }

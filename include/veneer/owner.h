@@ -19,10 +19,11 @@
 
 /* One kind of work.  @run gets all bits posted so far, and runs as the owner; it may post. */
 struct owner_work {
-	uint32_t bits;
 	void (*run)(void *ctx, uint32_t bits);
 	void *ctx;
 	struct owner_work *next;
+	uint8_t nbits;		/* how many bits it has, from bit 0 on; 0: one */
+	uint8_t shift;		/* their place in owner.pending, by owner_add() */
 
 	/*
 	 * For the polling core (docs/exits.md), as owner; NULL: this work comes by posts only.
@@ -41,7 +42,8 @@ struct owner_work {
 /* All zero is a valid initial state. */
 struct owner {
 	struct lock lock;
-	uint32_t pending;
+	uint64_t pending;	/* shared: the posted bits of all works: one locked operation posts, one takes all */
+	unsigned nbits;
 	struct owner_work *works;
 	struct owner *next;	/* of all that have work */
 	uint32_t msi_addr;	/* the address of the last message to the guest: the doorbell follows it */
@@ -51,7 +53,9 @@ struct owner {
 	uint64_t found_us, looked_us;	/* the polling core's: when it last found something, and last read registers */
 };
 
-/* Add @w, with run and ctx set, to @o.  Both live for ever.  Start only. */
+#define OWNER_BITS	64u	/* of all works together: a controller with 32 disks has 34 */
+
+/* Add @w, with run, ctx and nbits set, to @o.  Both live for ever.  Start only.  A panic if @o has too few bits left. */
 void owner_add(struct owner *o, struct owner_work *w);
 
 /*

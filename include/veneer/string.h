@@ -24,6 +24,12 @@ int strncmp(const char *a, const char *b, size_t n);
 #define memset(dst, c, n)	__builtin_memset(dst, c, n)
 #endif
 
+/* Copy @n words of eight bytes, also where the compiler optimizes for size: it would copy halves. */
+static inline void copy_words(void *dst, const void *src, size_t n)
+{
+	__asm__ volatile ("rep movsq" : "+D" (dst), "+S" (src), "+c" (n) : : "memory");
+}
+
 /* True if the @n bytes at @p are 0: for what a format says is not in use. */
 static inline bool all_zero(const void *p, size_t n)
 {

@@ -291,8 +291,7 @@ TEST(an_nmi_is_expected_whose_work_another_processor_took)
 	CHECK(!ring(0));
 	this_cpu()->index = 1;			/* as that other processor, which kicks */
 	work = 1;
-	o->works->bits = 1;
-	o->pending = 1;
+	o->pending = BIT64(o->works->shift);
 	owner_acquire(o);
 	owner_release(o);
 	this_cpu()->index = 0;

@@ -57,10 +57,28 @@ static void set(struct vcpu *v, const struct vcpu_regs *in)
 	v->rflags = in->rflags;
 }
 
+/* Nothing but what the contract names may be looked at. */
+static void get_code(struct vcpu *v, struct vcpu_regs *out)
+{
+	struct vcpu_regs all;
+
+	get(v, &all);
+	memset(out, 0xa5, sizeof(*out));
+	vcpu_get_gprs(v, out);
+	out->cr0 = all.cr0;
+	out->cr3 = all.cr3;
+	out->cr4 = all.cr4;
+	out->efer = all.efer;
+	out->seg[SEG_CS] = all.seg[SEG_CS];
+}
+
+static void get_segment(struct vcpu *v, enum seg i, struct vcpu_seg *out) { *out = regs.seg[i]; }
+
 static void skip_to(struct vcpu *v, uint64_t next) { v->rip = next; skipped = true; }
 static unsigned no_bytes(struct vcpu *v, const uint8_t **b) { return 0; }
 static const struct vcpu_ops ops = {
-	.get = get, .set = set, .inject_exception = inject, .skip = skip_to, .insn_bytes = no_bytes,
+	.get = get, .set = set, .get_code = get_code, .get_segment = get_segment, .inject_exception = inject, .skip = skip_to,
+	.insn_bytes = no_bytes,
 };
 const struct vcpu_ops *vcpu_ops = &ops;
 
@@ -364,6 +382,41 @@ TEST(another_address_is_executed_again_once)
 	CHECK_EQ(vcpu.rip, CODE_RIP);
 	fault(BAR, false);
 	CHECK_EQ(exception, 13);
+}
+
+/* The processor has translated the operand of a store: only the place in the page tells that it is still this instruction. */
+TEST(a_plain_store_goes_where_the_processor_says)
+{
+	start();
+	INSN("\x89\x03");			/* mov [ebx], eax */
+	vcpu.gpr[GPR_RBX] = 0x12345020;		/* no memory: a walk would lead nowhere */
+	vcpu.gpr[GPR_RAX] = 0x11223344;
+	vcpu.rflags |= RFLAGS_RF;
+	fault(BAR + 0x1020, true);
+	CHECK_EQ(dev_read(dev, 0x1020, 4), 0x11223344);
+	CHECK(dev_writes == 1 && vcpu.rip == CODE_RIP + 2 && !(vcpu.rflags & RFLAGS_RF));
+	/* The base of the segment counts, and an immediate is stored, too. */
+	start();
+	INSN("\x64\x66\xc7\x03\xcd\xab");	/* mov word fs:[ebx], 0xabcd */
+	vcpu.gpr[GPR_RBX] = 0x10;
+	regs.seg[SEG_FS].base = BAR + 0x20;
+	fault(BAR + 0x30, true);
+	CHECK(dev_writes == 1 && dev_read(dev, 0x30, 2) == 0xabcd && skipped);
+}
+
+TEST(a_store_at_another_place_or_across_pages_is_looked_at_closely)
+{
+	start();
+	INSN("\x89\x03");
+	vcpu.gpr[GPR_RBX] = BAR + 0x24;
+	fault(BAR + 0x2020, true);		/* another processor has changed the instruction */
+	CHECK(!dev_writes && !skipped && exception == -1);
+	start();
+	vcpu.gpr[GPR_RBX] = BAR + 0xffe;
+	vcpu.gpr[GPR_RAX] = 0x11223344;
+	INSN("\x89\x03");
+	fault(BAR + 0xffe, true);
+	CHECK(dev_writes == 4 && dev_read(dev, 0xffe, 4) == 0x11223344 && skipped);
 }
 
 TEST(operand_across_pages)

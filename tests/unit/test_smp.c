@@ -694,11 +694,10 @@ TEST(work_is_done_before_the_wait_for_a_sipi)
 {
 	start(wait_and_look);
 	owner.pending = 1;
-	work.bits = 1;
 	endless = 0;
 	me->requests = REQ_WORK;
 	smp_real_init(me);
-	CHECK(waits == 1 && !work.bits);
+	CHECK(waits == 1 && !owner.pending);
 }
 
 /* --- INIT and SIPI at any moment --- */

@@ -63,17 +63,6 @@ static void adv_tx_data(struct intel_desc *d, uint64_t addr, uint32_t len, uint3
 	d->q[1] = cmd;
 }
 
-static bool adv_tx_done(const struct intel_desc *d)
-{
-	return d->q[1] & ATXD_DD;
-}
-
-/* The driver writes the second quadword, the header buffer's address, as 0: no such buffer is used. */
-static bool adv_rx_done(const struct intel_desc *d)
-{
-	return d->q[1] & ARXD_DD;
-}
-
 static void adv_rx_read(const struct intel_desc *d, struct intel_rx_status *s)
 {
 	uint64_t q = d->q[1];
@@ -85,10 +74,12 @@ static void adv_rx_read(const struct intel_desc *d, struct intel_rx_status *s)
 }
 
 const struct intel_desc_ops intel_desc_advanced = {
+	.plain = FIELD_PREP(ATXD_DTYP, ATXD_DTYP_DATA) | ATXD_DEXT | ATXD_IFCS | ATXD_EOP | ATXD_RS,
+	.plain_unit = 1 | FIELD_PREP(ATXD_PAYLEN, 1),
+	.tx_dd = ATXD_DD,
+	.rx_dd = ARXD_DD,	/* the driver writes this quadword, the header buffer's address, as 0: no such buffer is used */
 	.tx_can = adv_tx_can,
 	.tx_data = adv_tx_data,
 	.tx_context = adv_tx_context,
-	.tx_done = adv_tx_done,
-	.rx_done = adv_rx_done,
 	.rx_read = adv_rx_read,
 };

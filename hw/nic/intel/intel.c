@@ -156,10 +156,8 @@ static unsigned intel_drain(struct nic *nic, unsigned q, bool *more)
 static bool intel_peek(struct nic *nic)
 {
 	struct intel_nic *n = to_intel(nic);
-	const struct intel_desc_ops *d = n->fam->desc;
 
-	return (n->rx.head != n->rx.tail && d->rx_done(&n->rx.desc[n->rx.head])) ||
-	       (!nic_tx_empty(nic, 0) && d->tx_done(&n->tx.desc[n->tx.last[n->tx.head]]));
+	return (n->rx.head != n->rx.tail && intel_rx_filled(n)) || (!nic_tx_empty(nic, 0) && intel_tx_sent(n));
 }
 
 static void intel_irq(struct nic *nic, bool on)

@@ -52,17 +52,22 @@ struct intel_rx_status {
 };
 
 /*
- * One descriptor format.  These functions only encode and decode; the rings' code has the memory barriers.  In all formats a
- * receive descriptor is the buffer's address, followed by a zero quadword.
+ * One descriptor format.  These functions only encode and decode; the rings' code has the memory barriers.  All formats
+ * begin with the buffer's address; the second quadword of a receive buffer is zero.
  */
 struct intel_desc_ops {
+	/*
+	 * What runs for every frame is data, not functions.  The second quadword of a descriptor that is a whole frame without
+	 * flags: @plain plus the frame's length times @plain_unit, and @late for INTEL_TX_LATE.  At least INTEL_PAD_LEN bytes.
+	 */
+	uint64_t plain, plain_unit, late;
+	uint64_t tx_dd;		/* the chip has sent it: in the second quadword of descriptors with INTEL_TX_LAST only */
+	uint64_t rx_dd;		/* the chip has filled it */
 	bool (*tx_can)(const struct nic_tx *pkt);	/* true if a context can describe this frame, which has NIC_TX_CSUM */
 	/* @flags: INTEL_TX_*; @pkt: the frame to which the piece belongs. */
 	void (*tx_data)(struct intel_desc *d, uint64_t addr, uint32_t len, uint32_t flags, const struct nic_tx *pkt);
 	void (*tx_context)(struct intel_desc *d, const struct nic_tx *pkt);
-	bool (*tx_done)(const struct intel_desc *d);		/* for descriptors with INTEL_TX_LAST only */
-	bool (*rx_done)(const struct intel_desc *d);
-	void (*rx_read)(const struct intel_desc *d, struct intel_rx_status *s);	/* only after rx_done() was true */
+	void (*rx_read)(const struct intel_desc *d, struct intel_rx_status *s);	/* only if rx_dd is set */
 };
 
 /* 8254x, 8257x, ICH, PCH: extended transmit and legacy receive descriptors. */
@@ -173,6 +178,18 @@ struct intel_nic {
 static inline struct intel_nic *to_intel(struct nic *nic)
 {
 	return container_of(nic, struct intel_nic, nic);
+}
+
+/* True if the chip has sent the oldest frame in its ring, which holds one. */
+static inline bool intel_tx_sent(const struct intel_nic *n)
+{
+	return n->tx.desc[n->tx.last[n->tx.head]].q[1] & n->fam->desc->tx_dd;
+}
+
+/* The same of the oldest receive buffer. */
+static inline bool intel_rx_filled(const struct intel_nic *n)
+{
+	return n->rx.desc[n->rx.head].q[1] & n->fam->desc->rx_dd;
 }
 
 static inline unsigned intel_ring_next(unsigned i)

@@ -45,16 +45,6 @@ static void legacy_tx_context(struct intel_desc *d, const struct nic_tx *pkt)
 	}
 }
 
-static bool legacy_tx_done(const struct intel_desc *d)
-{
-	return d->q[1] & TXD_DD;
-}
-
-static bool legacy_rx_done(const struct intel_desc *d)
-{
-	return d->q[1] & RXD_DD;
-}
-
 static void legacy_rx_read(const struct intel_desc *d, struct intel_rx_status *s)
 {
 	uint64_t q = d->q[1];
@@ -66,10 +56,13 @@ static void legacy_rx_read(const struct intel_desc *d, struct intel_rx_status *s
 }
 
 const struct intel_desc_ops intel_desc_legacy = {
+	.plain = FIELD_PREP(TXD_DTYP, TXD_DTYP_DATA) | TXD_DEXT | TXD_IFCS | TXD_EOP | TXD_RS,
+	.plain_unit = 1,
+	.late = TXD_IDE,
+	.tx_dd = TXD_DD,
+	.rx_dd = RXD_DD,
 	.tx_can = legacy_tx_can,
 	.tx_data = legacy_tx_data,
 	.tx_context = legacy_tx_context,
-	.tx_done = legacy_tx_done,
-	.rx_done = legacy_rx_done,
 	.rx_read = legacy_rx_read,
 };

@@ -91,7 +91,7 @@ unsigned intel_rx_drain(struct intel_nic *n, bool *more)
 	struct intel_rx_status st;
 	unsigned done = 0, i = 0;
 
-	while (r->head != r->tail && n->fam->desc->rx_done(&r->desc[r->head])) {
+	while (r->head != r->tail && intel_rx_filled(n)) {
 		if (i++ == INTEL_RING_SIZE) {
 			*more = true;
 			break;

@@ -115,7 +115,7 @@ static uint32_t end_flags(const struct intel_nic *n)
 }
 
 /* The frame in the entries up to @next is whole. */
-static void __attribute__((noinline)) put_frame(struct intel_nic *n, unsigned first, unsigned next, uint32_t end)
+static void put_frame(struct intel_nic *n, unsigned first, unsigned next, uint32_t end)
 {
 	struct intel_tx_ring *r = &n->tx;
 	unsigned count = (next - first) & INTEL_RING_MASK;
@@ -130,21 +130,15 @@ static void __attribute__((noinline)) put_frame(struct intel_nic *n, unsigned fi
 	nic_tx_prompt(&n->nic, 0);
 }
 
-int intel_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt)
+/* A frame of several descriptors, perhaps with a context before them. */
+static __attribute__((noinline)) int put_any(struct intel_nic *n, const struct nic_tx *pkt, uint32_t end)
 {
-	struct intel_nic *n = to_intel(nic);
 	struct intel_tx_ring *r = &n->tx;
 	uint32_t context = (uint32_t)pkt->csum_start << 16 | pkt->csum_offset;
 	unsigned first = r->tail, at = first, room = intel_ring_room(r->head, first);
 	bool new_context = false, tso = pkt->flags & NIC_TX_TSO;
-	uint32_t end = end_flags(n);
 	int next;
 
-	if (room && frame_is_plain(n, pkt)) {
-		n->fam->desc->tx_data(&r->desc[at], pkt->frag->addr, pkt->len, end, pkt);
-		put_frame(n, first, intel_ring_next(at), end);
-		return 0;
-	}
 	if (tso && (!r->tso || pkt->mss < TSO_MSS_MIN))
 		return -ERR_INVAL;
 	if (pkt->flags & NIC_TX_CSUM) {
@@ -166,6 +160,22 @@ int intel_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt)
 		r->context = tso ? NO_CONTEXT : context;
 	r->after_tso = tso;
 	put_frame(n, first, (unsigned)next, end);
+	return 0;
+}
+
+int intel_tx(struct nic *nic, unsigned q, const struct nic_tx *pkt)
+{
+	struct intel_nic *n = to_intel(nic);
+	struct intel_tx_ring *r = &n->tx;
+	const struct intel_desc_ops *format = n->fam->desc;
+	unsigned first = r->tail;
+	uint32_t end = end_flags(n);
+
+	if (!intel_ring_room(r->head, first) || !frame_is_plain(n, pkt))
+		return put_any(n, pkt, end);
+	r->desc[first].q[0] = pkt->frag->addr;
+	r->desc[first].q[1] = format->plain + pkt->len * format->plain_unit + (end & INTEL_TX_LATE ? format->late : 0);
+	put_frame(n, first, intel_ring_next(first), end);
 	return 0;
 }
 
@@ -215,7 +225,7 @@ unsigned intel_tx_drain(struct intel_nic *n, bool *more)
 	struct intel_tx_ring *r = &n->tx;
 	unsigned done = 0;
 
-	while (!nic_tx_empty(&n->nic, 0) && n->fam->desc->tx_done(&r->desc[r->last[r->head]])) {
+	while (!nic_tx_empty(&n->nic, 0) && intel_tx_sent(n)) {
 		if (done == INTEL_RING_SIZE) {
 			*more = true;
 			break;
