@@ -40,6 +40,7 @@ bool exit_xsetbv(struct vcpu *v) { return true; }
 bool clock_wanted(struct cpu *c) { return false; }
 void clock_check(bool exited) { }
 bool doorbell_ring(void) { return false; }
+bool intx_wants_check(void) { return false; }
 bool intx_check(bool can, int *vector) { *vector = -1; return false; }
 void console_write(const char *s, size_t len) { }
 void console_share(void) { }

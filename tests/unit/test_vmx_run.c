@@ -25,6 +25,8 @@ void vmx_vmcs_controls(const struct vmx_caps *c, uint64_t eptp, uint64_t io, uin
 void vmx_vmcs_host(void) { }
 void vmx_vmcs_guest(void) { }
 void vmx_get_state(struct vcpu_regs *r) { }
+void vmx_get_mode(struct vcpu_regs *r) { }
+void vmx_get_segment(enum seg i, struct vcpu_seg *out) { }
 void vmx_set_state(const struct vmx_caps *c, const struct vcpu_regs *r) { }
 void vmx_explain(uint32_t reason, uint32_t error) { explained++; }
 const char *vmx_task_switch(struct vcpu_regs *r, const struct vmx_task *t)
