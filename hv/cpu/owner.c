@@ -58,7 +58,8 @@ void owner_traffic(struct owner *o)
 		on_traffic();
 }
 
-static void run_posted(struct owner *o)
+/* Return what has run. */
+static uint64_t run_posted(struct owner *o)
 {
 	uint64_t all = __atomic_exchange_n(&o->pending, 0, __ATOMIC_SEQ_CST);
 
@@ -68,6 +69,7 @@ static void run_posted(struct owner *o)
 		if (bits)
 			w->run(w->ctx, bits);
 	}
+	return all;
 }
 
 /*
@@ -75,8 +77,11 @@ static void run_posted(struct owner *o)
  * other.  Free the lock after each round, so that a processor that waits for its turn gets it, however much is posted.  A guest
  * can post without end, by kicks on other processors or by chains that it adds to a ring that is being served: after some
  * rounds another processor has to leave the guest and continue the work, and this one enters the guest.
+ *
+ * True if all of @own has run here.  The owner may take it between the post and the first look at pending: nothing is pending
+ * then, but the owner has perhaps not come to its end yet, and what it finds is not known here.
  */
-static bool drain(struct owner *o)
+static bool drain(struct owner *o, uint64_t own)
 {
 	for (unsigned left = ROUNDS; __atomic_load_n(&o->pending, __ATOMIC_SEQ_CST); left--) {
 		if (!left) {
@@ -85,16 +90,18 @@ static bool drain(struct owner *o)
 		}
 		if (!lock_try(&o->lock))
 			return false;
-		run_posted(o);
+		own &= ~run_posted(o);
 		lock_release(&o->lock);
 	}
-	return true;
+	return !own;
 }
 
 bool owner_post(struct owner *o, struct owner_work *w, uint32_t bits)
 {
-	__atomic_fetch_or(&o->pending, (uint64_t)bits << w->shift, __ATOMIC_SEQ_CST);
-	return drain(o);
+	uint64_t own = (uint64_t)bits << w->shift;
+
+	__atomic_fetch_or(&o->pending, own, __ATOMIC_SEQ_CST);
+	return drain(o, own);
 }
 
 void owner_acquire(struct owner *o)
@@ -105,11 +112,11 @@ void owner_acquire(struct owner *o)
 void owner_release(struct owner *o)
 {
 	lock_release(&o->lock);
-	drain(o);
+	drain(o, 0);
 }
 
 void owner_continue(void)
 {
 	for (struct owner *o = owners; o; o = o->next)
-		drain(o);
+		drain(o, 0);
 }

@@ -60,7 +60,7 @@ void owner_add(struct owner *o, struct owner_work *w);
 
 /*
  * Run @w with @bits: now if @o is free, else as soon as its owner can.  Callable at any time; if the caller is the owner,
- * @w runs after owner_release().  True if no part of the work is left to another processor.
+ * @w runs after owner_release().  True if all of the work has run here, and no part is left to another processor.
  */
 bool owner_post(struct owner *o, struct owner_work *w, uint32_t bits);
 
