@@ -20,6 +20,7 @@
 #include <veneer/vpci.h>
 #include "conceal/conceal.h"
 #include "conceal/need.h"
+#include "conceal/medium.h"
 #include "hv/iommu/iommu.h"
 #include "virtio/blk/bootdisk.h"
 
@@ -248,6 +249,8 @@ static void make_blk(struct hw_dev *dev, unsigned n)
 	struct virtio_blk_conf conf = { .disk = disk, .writable = rule ? rule->writable : config.default_writable };
 
 	bool own = (conf.writable || config.boot == BOOT_DISK) && window_own_disk(disk);
+	struct partition part;
+	bool state = IS_ENABLED(CONFIG_STATE) && config.state && window_state(disk, &part);
 
 	place.owner = &dev->owner;
 	if (rule)
@@ -256,6 +259,8 @@ static void make_blk(struct hw_dev *dev, unsigned n)
 		refused = true;
 		return;
 	}
+	if (state)
+		medium_offer(disk, &part);
 	disk->timeout_us = 1000 * (rule && rule->has_timeout ? rule->timeout_ms : CONFIG_DISK_TIMEOUT_MS);
 	if (!has_room(disk->name, place.bdf) ||
 	    !find_place(dev->pci, &place, rule && rule->modern_only, VIRTIO_BAR0_SIZE_BLK))
@@ -267,8 +272,10 @@ static void make_blk(struct hw_dev *dev, unsigned n)
 		disconnect_intx(&place);
 		return;
 	}
-	if (IS_ENABLED(CONFIG_STATE))
+	if (IS_ENABLED(CONFIG_STATE)) {
 		virtio_blk_keep(twin);
+		medium_disk(name, disk, conf.writable && !disk->hw_read_only);
+	}
 	nblk++;
 	remember_twin(&place);
 	bootdisk_add(disk, place.bdf, conf.writable, own && window_shows_own(disk, rule));
@@ -525,6 +532,8 @@ int conceal_start(void)
 		conceal_shutdown();
 		return -ERR_NOMEM;
 	}
+	if (IS_ENABLED(CONFIG_STATE))
+		medium_settle();
 	forget_verdicts();
 	report_unused_rules();
 	if (!nnet && !nblk)

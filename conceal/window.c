@@ -6,9 +6,12 @@
 #include <veneer/mem.h>
 #include <veneer/partition.h>
 #include "conceal/conceal.h"
+#include "conceal/medium.h"
 
 /* The installer's name for the partition that Veneer starts from. */
 #define BOOT_LABEL	"veneer-boot"
+/* The partition of snapshots. */
+#define STATE_LABEL	"veneer-state"
 
 static int read_block(void *ctx, uint64_t lba, void *buf)
 {
@@ -63,6 +66,17 @@ static bool has(struct disk *disk, enum partition_by by, const char *name)
 	int err = find_window(disk, &want, &part, &why);
 
 	return !err || err == -ERR_INVAL;
+}
+
+bool window_state(struct disk *disk, struct partition *out)
+{
+	struct partition_want want = { .by = PARTITION_LABEL, .name = STATE_LABEL };
+	const char *why;
+	int err = find_window(disk, &want, out, &why);
+
+	if (err == -ERR_INVAL)
+		log_warn("%s: its partition \"" STATE_LABEL "\" is not used: %s", disk->name, why);
+	return !err;
 }
 
 bool window_own_disk(struct disk *disk)

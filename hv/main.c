@@ -40,6 +40,7 @@
 #include "hv/dev/power.h"
 #include "hv/iommu/ghost.h"
 #include "hv/iommu/iommu.h"
+#include "hv/state/snapshot.h"
 #include "hv/vcpu_choose.h"
 #include "hv/irq/msi.h"
 #include "hv/x86.h"
@@ -127,10 +128,24 @@ static void stop_if_limited(void)
 	stop("this machine has more than this build can hold (see above); leave devices to the guest");
 }
 
+/*
+ * Make processors and interrupt controllers parts of the state, as the devices are.  True if the guest goes on from a snapshot
+ * and needs no loader.
+ */
+static bool keep_state(void)
+{
+	if (state_cpus_keep() || (IS_ENABLED(CONFIG_INTX) && ioapic_keep(state_add)))
+		stop("no memory to keep the state of processors and interrupt controllers");
+	if (config.state && efi_stays())
+		log_err("state: off: the firmware is the guest");
+	return config.state && !efi_stays() && snapshot_start(config.resume);
+}
+
 static void start_guest(void)
 {
 	struct vcpu_regs regs;
 	struct vcpu *v;
+	bool resume;
 
 	if (vcpu_ops->cpu_on())
 		stop("virtualization cannot be switched on: no memory, or the line above says why");
@@ -140,7 +155,10 @@ static void start_guest(void)
 	start_other_cpus();
 	bool disk = IS_ENABLED(CONFIG_BOOT_BIOS) && config.boot == BOOT_DISK;
 
-	if (efi_stays() ? efi_start(&boot, &regs) :
+	resume = IS_ENABLED(CONFIG_STATE) && keep_state();
+	if (resume)
+		vcpu_flat32(&regs);
+	else if (efi_stays() ? efi_start(&boot, &regs) :
 	    disk ? bios_start_disk(&boot, &regs) : loader_start_guest(&boot, &config, &regs))
 		stop("the guest cannot be started; see the line above");
 	this_cpu()->v = v;
@@ -152,15 +170,25 @@ static void start_guest(void)
 		intx_start();
 	if (IS_ENABLED(CONFIG_POLL))
 		poll_init();
-	if (IS_ENABLED(CONFIG_STATE) && (state_cpus_keep() || (IS_ENABLED(CONFIG_INTX) && ioapic_keep(state_add))))
-		stop("no memory to keep the state of processors and interrupt controllers");
+	if (IS_ENABLED(CONFIG_STATE) && config.state && !resume)
+		snapshot_forget();
 	log_info("guest: starts at %#lx; %lu of %lu KiB of heap in use", regs.rip, heap_in_use() / 1024, heap_size() / 1024);
 	config_end_start(&config);
 	if (IS_ENABLED(CONFIG_GHOST))
 		ghost_begin();
 	/* Once more: the tables of interrupt lines, traps, the clock's users and the ghost check have filled since. */
 	stop_if_limited();
+	if (IS_ENABLED(CONFIG_STATE) && resume)
+		snapshot_resume();
 	exit_run_guest();
+}
+
+/* What is needed after the devices' start. */
+static uint64_t need_after(void)
+{
+	uint64_t state = SNAPSHOT_NEED + (uint64_t)acpi.ncpus * SNAPSHOT_NEED_CPU;
+
+	return need_later(&boot, acpi.ncpus) + (IS_ENABLED(CONFIG_STATE) && config.state ? state : 0);
 }
 
 /* What this machine needs, by the same sum as veneer-hwcheck's; and, if it is no mere check, take it. */
@@ -171,7 +199,7 @@ static void need_memory(const char *prefix)
 	struct need n = {
 		.tables = large ? 0 : gib * NEED_GIB, .devices = composition()->need(),
 		.iommu = IS_ENABLED(CONFIG_IOMMU) ? iommu_need(composition()->conceals, prefix) : 0,
-		.later = need_later(&boot, acpi.ncpus),
+		.later = need_after(),
 	};
 
 	need_say(&n, prefix);
@@ -320,6 +348,8 @@ void veneer_main(uint64_t magic, const void *info)
 	start_console();
 	read_config();
 	take_own_partition(boot.cmdline);
+	if (IS_ENABLED(CONFIG_STATE))
+		config.resume |= has_word(boot.cmdline, "--resume");
 	start_console();
 	log_info("%s, started by %s on %s", veneer_version, boot.loader_name, boot.efi ? "UEFI" : "BIOS");
 	own_range(own);
@@ -347,7 +377,7 @@ void veneer_main(uint64_t magic, const void *info)
 	if (IS_ENABLED(CONFIG_IOMMU) && iommu_watched())
 		doorbell_also(iommu_faults, iommu_aim);
 	stop_if_limited();
-	if (own_close(need_later(&boot, acpi.ncpus))) {
+	if (own_close(need_after())) {
 		composition()->shutdown();
 		stop("too little memory for all devices; leave some to the guest in the configuration (veneer,action)");
 	}

@@ -162,7 +162,7 @@ static const char *queue_bad(const struct virtio_state *st, const struct virtq_s
 	}
 	if (busy && (!st->running || !q->enabled) && !(st->status & VIRTIO_STATUS_NEEDS_RESET))
 		return "a busy chain in a queue that does not run";
-	return st->running && q->enabled ? virtq_rings_bad(q) : NULL;
+	return st->running && q->enabled && state_has_ram() ? virtq_rings_bad(q) : NULL;
 }
 
 const char *virtio_image_bad(const struct virtio_dev *dev, const struct virtio_image *in)

@@ -64,6 +64,17 @@ static int cmd_log(int argc, char **argv)
 	return 0;
 }
 
+static int cmd_snapshot(int argc, char **argv)
+{
+	int err = veneer_present() ? veneer_snapshot() : -1;
+
+	if (err)
+		printf("snapshot: none was made (%d)\n", err);
+	else
+		printf("snapshot: resumed\n");
+	return err ? -1 : 0;
+}
+
 static int cmd_idle(int argc, char **argv)
 {
 	uint64_t seconds, start;
@@ -165,6 +176,7 @@ const struct command sys_commands[] = {
 	{ "devices", "", "all PCI functions: place, vendor:device, class", cmd_devices },
 	{ "counters", "[PREFIX]", "Veneer's counters", cmd_counters },
 	{ "log", "", "Veneer's log", cmd_log },
+	{ "snapshot", "", "have Veneer save the machine and switch it off; docs/snapshots.md", cmd_snapshot },
 	{ "idle", "SECONDS", "halt, with one timer interrupt at the end; what Veneer counted meanwhile", cmd_idle },
 	{ "timer", "HZ SECONDS", "local timer at that rate, counting", cmd_timer },
 	{ "echo", "TEXT", "print it", cmd_echo },

@@ -69,6 +69,14 @@ void veneer_print_log(void)
 	}
 }
 
+int veneer_snapshot(void)
+{
+	uint32_t b = 0, c = 0;
+	int32_t err = call(VENEER_CALL_SNAPSHOT, &b, &c);
+
+	return err || b ? err : -1;
+}
+
 void veneer_mark(void)
 {
 	unsigned int n = veneer_counters();

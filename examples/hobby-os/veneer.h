@@ -13,6 +13,11 @@ unsigned int veneer_counters(void);
 int veneer_counter(unsigned int index, struct veneer_counter *out);
 void veneer_print_log(void);
 
+/*
+ * Have the machine saved and switched off.  0: it has been resumed from there; else it runs on after the (negative) error.
+ */
+int veneer_snapshot(void);
+
 /* Store all counters; print those that have changed since, one "@what: NAME +N" per line. */
 void veneer_mark(void);
 void veneer_print_changes(const char *what);

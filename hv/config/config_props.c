@@ -494,6 +494,29 @@ static int guest_set_poll(struct parse *p)
 	return 0;
 }
 
+/* A word of "off" and "on", which only a build with CONFIG_STATE takes. */
+static int set_state_word(struct parse *p, bool *out)
+{
+	int i = take_word(p);
+
+	if (i < 0)
+		return i;
+	if (i && !IS_ENABLED(CONFIG_STATE))
+		return config_not_built(p);
+	*out = i;
+	return 0;
+}
+
+static int guest_set_state(struct parse *p)
+{
+	return set_state_word(p, &p->c->state);
+}
+
+static int guest_set_resume(struct parse *p)
+{
+	return set_state_word(p, &p->c->resume);
+}
+
 static int guest_set_cpus(struct parse *p)
 {
 	if (!one_cell(p, 1, 255))
@@ -633,6 +656,12 @@ static const struct prop guest_props[] = {
 	      "`\"auto\"`: the last one that `veneer,cpus` keeps from the guest, else the last one, "
 	      "until the guest starts it; a number: this one, the boot processor being 0, and the guest does not get it. "
 	      "No effect if UEFI firmware is the guest") },
+	{ "veneer,state", guest_set_state, .words = WORDS("off", "on"),
+	  DOC("\"on\"", "`\"off\"`", "`\"on\"`: the guest can have its state saved to the partition `veneer-state` "
+	      "([snapshots](snapshots.md)); only in a build with `CONFIG_STATE`") },
+	{ "veneer,resume", guest_set_resume, .words = WORDS("off", "on"),
+	  DOC("\"on\"", "`\"off\"`", "`\"on\"`: with `veneer,state`: if there is a good snapshot of this machine, the "
+	      "guest goes on from there, and is not loaded; the word `--resume` on Veneer's own command line does the same") },
 	{ "veneer,ap-trap", guest_set_ap_trap,
 	  .words = WORDS([AP_TRAP_AUTO] = "auto", [AP_TRAP_ALWAYS] = "always", [AP_TRAP_START] = "start",
 			 [AP_TRAP_NEVER] = "never"),

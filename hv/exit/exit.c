@@ -20,6 +20,7 @@
 #include "hv/irq/intx.h"
 #include "hv/lib/logring.h"
 #include "hv/mem/segment.h"
+#include "hv/state/snapshot.h"
 #include "hv/state/state.h"
 #include "hv/x86.h"
 
@@ -91,6 +92,12 @@ static void exit_hypercall(struct vcpu *v, const struct vmexit *x)
 		break;
 	case VENEER_CALL_LOG:
 		result = call_log(v);
+		break;
+	case VENEER_CALL_SNAPSHOT:
+		if (IS_ENABLED(CONFIG_STATE)) {
+			result = snapshot_ask(v->gpr[GPR_RBX]);
+			v->gpr[GPR_RBX] = 0;
+		}
 		break;
 	}
 	v->gpr[GPR_RAX] = (uint64_t)result;
@@ -275,6 +282,8 @@ void exit_loop(void)
 		clock_check(x.kind == EXIT_INTR || x.kind == EXIT_CLOCK);
 		if (c->sent_interrupt)
 			take_own_interrupt(c);
+		if (IS_ENABLED(CONFIG_STATE) && x.kind == EXIT_HYPERCALL)
+			snapshot_run(c->v);
 		if (IS_ENABLED(CONFIG_STATE_TEST))
 			state_test(&x);
 	}

@@ -2,5 +2,8 @@
 obj-$(CONFIG_STATE) += hv/state/state.o
 obj-$(CONFIG_STATE) += hv/state/live.o
 obj-$(CONFIG_STATE) += hv/state/lz4.o
+obj-$(CONFIG_STATE) += hv/state/ram.o
+obj-$(CONFIG_STATE) += hv/state/resume.o
+obj-$(CONFIG_STATE) += hv/state/snapshot.o
 obj-$(CONFIG_STATE) += hv/state/store.o
 obj-$(CONFIG_STATE_TEST) += hv/state/hook.o

@@ -15,6 +15,7 @@
 
 static struct state_part *first, **end = &first;
 static uint64_t rest_tsc;
+static bool before_ram;
 
 void state_add(struct state_part *part)
 {
@@ -230,6 +231,22 @@ static int sections_check(const struct state_header *h)
 			return -ERR_INVAL;
 		}
 	return 0;
+}
+
+bool state_has_ram(void)
+{
+	return !before_ram;
+}
+
+int state_check(const void *from, uint64_t len)
+{
+	const struct state_header *h = from;
+	int err;
+
+	before_ram = true;
+	err = header_check(h, len) ?: sections_check(h);
+	before_ram = false;
+	return err;
 }
 
 int state_load(const void *from, uint64_t len)

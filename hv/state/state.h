@@ -39,6 +39,9 @@ void state_save(void *to);
  */
 int state_load(const void *from, uint64_t len);
 
+/* As state_load(), but nothing is loaded, and the guest's RAM is not yet the state's: it is not looked at. */
+int state_check(const void *from, uint64_t len);
+
 /* For the test: let all parts, which are at rest, forget what state_load() has to set. */
 void state_scribble(void);
 

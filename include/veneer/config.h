@@ -86,6 +86,8 @@ struct config {
 	enum config_dma iommu;
 	int poll;			/* CONFIG_POLL_*, or the index of the polling core */
 	uint8_t cpus;			/* 0: all processors that this build can start */
+	bool state;			/* CONFIG_STATE: snapshots can be made */
+	bool resume;			/* go on from the newest one */
 	char own_partition[256];	/* PARTUUIDs, comma-separated, of the partitions Veneer starts from */
 };
 

@@ -175,6 +175,15 @@ int disk_set_window(struct disk *disk, uint64_t first, uint64_t n);
  */
 int disk_read_now(struct disk *disk, uint64_t lba, void *buf, uint32_t n);
 
+/*
+ * For snapshots (CONFIG_STATE): while the client has no request, make one to the blocks of @range, of the whole disk, and wait
+ * by polling; @lba counts from the range's first.  @buf is Veneer's own memory.  Adds to *@found what the polls found.  Returns
+ * 0 or a negative error; bounded by the disk's timeout.
+ */
+struct disk_range { uint64_t first, nblocks; };
+int disk_at_rest(struct disk *disk, const struct disk_range *range, enum disk_op op, uint64_t lba, void *buf, uint32_t n,
+		 unsigned *found);
+
 /* After a disk_reset() with disk.patient: true if the client may reuse the memory of the dropped requests. */
 static inline bool disk_quiet(struct disk *disk)
 {

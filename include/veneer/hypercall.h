@@ -16,6 +16,10 @@
 #define VENEER_CALL_COUNTER	1	/* in RBX = index, RCX = guest-physical address of a struct veneer_counter, 64 bytes */
 #define VENEER_CALL_LOG		2	/* in RBX = offset into the log, RCX = guest-physical address of a 4096-byte buffer;
 					   out RBX = bytes written, 0 at the end */
+#define VENEER_CALL_SNAPSHOT	3	/* in RBX = flags; the machine is saved to a partition (docs/snapshots.md) and switched
+					   off; out RBX = 1: it was resumed from there; 0: it runs on, after an error or with
+					   VENEER_SNAPSHOT_GO_ON */
+#define  VENEER_SNAPSHOT_GO_ON	1	/* run on: only if no disk is writable */
 
 struct veneer_counter {
 	char name[56];			/* terminated */

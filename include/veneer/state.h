@@ -60,6 +60,23 @@ struct state_medium {
 	void *ctx;
 };
 
+/* The one partition of snapshots, which lives for ever.  Start only. */
+void state_use_medium(const struct state_medium *m);
+
+/* A disk of the guest's, as it stands in a snapshot.  A machine that goes on from the snapshot has the same ones. */
+struct state_disk {
+	char name[8], serial[24];	/* the twin's, and the real disk's; filled up with zeros */
+	uint64_t first, nblocks;	/* what the guest sees of it */
+	uint32_t block_size;
+	uint32_t writable;		/* by the guest: 1 or 0 */
+};
+
+/* Start only. */
+void state_add_disk(const struct state_disk *d);
+
+/* False while bad() is asked before the guest's RAM has been loaded: what is in the RAM says nothing then. */
+bool state_has_ram(void);
+
 /* Add a part, which lives for ever.  Sections have the order of these calls.  Start only. */
 void state_add(struct state_part *part);
 

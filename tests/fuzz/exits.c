@@ -23,6 +23,8 @@ bool (*vcpu_own_hypercall)(struct vcpu *v, const struct vcpu_regs *r);
 /* What dispatch() calls beside the handlers that are under test. */
 void smp_nmi(struct cpu *c) { }
 void smp_look_at_id(struct cpu *c) { }
+int64_t snapshot_ask(uint64_t flags) { return 0; }
+void snapshot_run(struct vcpu *v) { }
 void smp_real_init(struct cpu *c) { }
 bool smp_enter(struct cpu *c) { return true; }
 void smp_left(struct cpu *c) { }

@@ -13,6 +13,7 @@
 #include <veneer/virtio.h>
 #include <veneer/vpci.h>
 #include "conceal/conceal.h"
+#include "conceal/medium.h"
 #include "host/host.h"
 
 #define NIC		PCI_BDF(3, 0, 0)
@@ -232,6 +233,17 @@ struct virtio_dev *virtio_blk_new(const char *name, const struct virtio_blk_conf
 	return new_twin(place, false);
 }
 
+/* veneer,state: each disk is looked at before its window is cut, and told of after that; one has the partition. */
+static unsigned looks, offers, settles, told;
+bool window_state(struct disk *d, struct partition *out) { looks++; return d == &disk[2]; }
+void medium_offer(struct disk *d, const struct partition *part) { CHECK(d == &disk[2]); offers++; }
+void medium_settle(void) { settles++; }
+void medium_disk(const char *name, const struct disk *d, bool writable)
+{
+	CHECK_EQ(writable, twin[ntwins - 1].writable);
+	told++;
+}
+
 static const struct config_rule *windowed;
 bool window_own_disk(struct disk *d)
 {
@@ -287,6 +299,7 @@ static void check_disks(void)
 	};
 
 	CHECK_EQ(ntwins, 2 + DISKS);
+	CHECK(looks == DISKS + 1 && offers == 1 && settles == 1 && told == DISKS + 1);
 	CHECK_EQ(keeps, ntwins);		/* CONFIG_STATE, which the unit tests have: each can be saved */
 	for (unsigned i = 0; i < DISKS; i++) {
 		/* All functions of the concealed device use its pin; a twin that is a device of its own has INTA. */
@@ -320,6 +333,7 @@ static void check_function_0(void)
 TEST(a_machine)
 {
 	config.default_action = ACTION_CONCEAL;
+	config.state = true;
 	config.nrules = 7;
 	/* A rule of another machine: no message, even if its slot is in use on this machine. */
 	config.rule[5] = (struct config_rule){ .node = "elsewhere", .match = MATCH_BDF, .bdf = PCI_BDF(9, 0, 0),

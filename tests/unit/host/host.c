@@ -14,6 +14,7 @@
 #include <veneer/limit.h>
 #include <veneer/log.h>
 #include <veneer/mem.h>
+#include <veneer/state.h>
 #include <veneer/time.h>
 #include "host.h"
 
@@ -173,6 +174,7 @@ __attribute__((weak)) void panic(const char *fmt, ...)
 __attribute__((weak)) const char *err_name(int err) { (void)err; return "error"; }
 __attribute__((weak)) void doorbell_credit(struct owner *owner, unsigned n) { (void)n; }
 unsigned host_handed_on;
+__attribute__((weak)) bool state_has_ram(void) { return true; }
 __attribute__((weak)) void smp_hand_on(void) { host_handed_on++; }
 __attribute__((weak)) void counter_register(const char *o, const char *w, const uint64_t *v) { (void)o; (void)w; (void)v; }
 __attribute__((weak)) void segment_use(const void *code) { (void)code; }

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The data of a snapshot, for snapshot.c and resume.c (docs/state-format.md). */
+#ifndef HV_STATE_PARTS_H
+#define HV_STATE_PARTS_H
+
+#include <veneer/gmem.h>
+#include <veneer/state.h>
+#include "hv/state/ram.h"
+#include "hv/state/store.h"
+
+#define SNAPSHOT_VERSION	1u
+
+/*
+ * The data begin with this: what must be equal on the machine that goes on.  Then @nranges of RAM, @ndisks, @parts bytes by
+ * state_save(), and the pages.
+ */
+struct snapshot_head {
+	uint32_t version;
+	uint32_t bytes;			/* of this, the ranges and the disks */
+	uint32_t nranges, ndisks;
+	uint64_t parts;
+	uint64_t zero;
+};
+
+struct snapshot {
+	bool on;
+	bool writable;			/* the guest can write to a disk */
+	struct store store;
+	struct ram_scratch *scratch;
+	struct snapshot_head *head;	/* this machine's */
+	void *parts;			/* head->parts bytes, aligned to 16 */
+};
+
+extern struct snapshot snapshot;
+
+#endif

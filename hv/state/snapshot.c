@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a snapshot is made of, and the order of saving (contract in snapshot.h).  The start that loads it is in resume.c; the
+ * partition's layout is store.c's.
+ */
+#include <veneer/err.h>
+#include <veneer/hypercall.h>
+#include <veneer/io.h>
+#include <veneer/log.h>
+#include <veneer/time.h>
+#include "hv/cpu/cpus.h"
+#include "hv/cpu/vcpu.h"
+#include "hv/dev/power.h"
+#include "hv/dev/trap.h"
+#include "hv/smp/gather.h"
+#include "hv/state/parts.h"
+#include "hv/state/snapshot.h"
+#include "hv/state/state.h"
+#include "hv/x86.h"
+
+#define PATIENCE_US	1000000u	/* for the requests of each device, and the flush of its disk */
+
+struct snapshot snapshot;
+
+static struct cpu *asked;		/* shared: by this processor; NULL: by none */
+static uint64_t flags;
+
+int64_t snapshot_ask(uint64_t wish)
+{
+	struct cpu *nobody = NULL;
+
+	if (!snapshot.on)
+		return -ERR_NOTSUP;
+	if ((wish & ~(uint64_t)VENEER_SNAPSHOT_GO_ON) || ((wish & VENEER_SNAPSHOT_GO_ON) && snapshot.writable))
+		return -ERR_INVAL;
+	if (!__atomic_compare_exchange_n(&asked, &nobody, this_cpu(), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		return -ERR_BUSY;
+	flags = wish;
+	return 0;
+}
+
+static int save(uint64_t *pages)
+{
+	struct store *s = &snapshot.store;
+	int err;
+
+	state_save(snapshot.parts);
+	err = store_begin(s);
+	if (!err)
+		err = store_put(s, snapshot.head, snapshot.head->bytes) ?:
+		      store_put(s, snapshot.parts, snapshot.head->parts);
+	return err ?: ram_save(s, snapshot.scratch, pages) ?: store_end(s);
+}
+
+/* Everything is on the disks: whoever goes on now makes the snapshot useless. */
+NORETURN static void switch_off(void)
+{
+	machine_off();
+	log_err("state: the snapshot is whole, but the machine does not switch itself off; switch it off");
+	halt_forever();
+}
+
+void snapshot_run(struct vcpu *v)
+{
+	uint64_t start = time_us(), pages = 0;
+	int err;
+
+	if (__atomic_load_n(&asked, __ATOMIC_SEQ_CST) != this_cpu())
+		return;
+	state_gather();
+	state_hold();
+	trap_hold();
+	state_rest(PATIENCE_US);
+	/* As the guest finds itself when it is resumed. */
+	v->gpr[GPR_RBX] = 1;
+	err = save(&pages);
+	v->gpr[GPR_RAX] = (uint64_t)(int64_t)err;
+	v->gpr[GPR_RBX] = 0;
+	if (err)
+		log_err("state: no snapshot: %s after %lu KiB (%s)", err == -ERR_NOMEM ? "the partition is too small" :
+			"the disk failed", snapshot.store.pos / 1024, err_name(err));
+	else
+		log_info("state: snapshot %lu: %lu KiB for %lu pages, in %lu ms",
+			 snapshot.store.h[snapshot.store.slot].generation, snapshot.store.pos / 1024, pages,
+			 (time_us() - start) / 1000);
+	if (err || (flags & VENEER_SNAPSHOT_GO_ON))
+		state_go_on();
+	trap_let_go();
+	state_let_go();
+	if (!err && !(flags & VENEER_SNAPSHOT_GO_ON))
+		switch_off();
+	state_scatter();
+	__atomic_store_n(&asked, NULL, __ATOMIC_SEQ_CST);
+}
