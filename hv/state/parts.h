@@ -4,6 +4,7 @@
 #define HV_STATE_PARTS_H
 
 #include <veneer/gmem.h>
+#include <veneer/pci.h>
 #include <veneer/state.h>
 #include "hv/state/ram.h"
 #include "hv/state/store.h"
@@ -29,8 +30,18 @@ struct snapshot {
 	struct ram_scratch *scratch;
 	struct snapshot_head *head;	/* this machine's */
 	void *parts;			/* head->parts bytes, aligned to 16 */
+	unsigned nmasters;
+	bool *masters;			/* by pci_get()'s index: the function mastered the bus at the start */
 };
 
 extern struct snapshot snapshot;
+
+/* True if a function that is no bridge masters the bus. */
+static inline bool is_master(const struct pci_dev *d)
+{
+	uint16_t command = pci_read16(d, PCI_COMMAND);
+
+	return !pci_is_bridge(d) && command != 0xffff && (command & PCI_CMD_MASTER);
+}
 
 #endif

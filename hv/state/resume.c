@@ -58,10 +58,26 @@ static int make_head(void)
 	return 0;
 }
 
+static int note_masters(void)
+{
+	const struct pci_dev *d;
+	unsigned n = 0;
+
+	while (pci_get(n))
+		n++;
+	snapshot.masters = mem_alloc(n + 1, 16);
+	if (!snapshot.masters)
+		return -ERR_NOMEM;
+	for (unsigned i = 0; (d = pci_get(i)); i++)
+		snapshot.masters[i] = is_master(d);
+	snapshot.nmasters = n;
+	return 0;
+}
+
 static int take_memory(void)
 {
 	uint8_t *buffer = mem_alloc(STORE_BUFFER, PAGE_SIZE);
-	int err = buffer ? make_head() : -ERR_NOMEM;
+	int err = buffer ? make_head() ?: note_masters() : -ERR_NOMEM;
 
 	snapshot.scratch = mem_alloc(sizeof(*snapshot.scratch), PAGE_SIZE);
 	snapshot.parts = mem_alloc(state_size(), 16);
@@ -78,6 +94,7 @@ fail:
 free:
 	mem_free(snapshot.parts);
 	mem_free(snapshot.scratch);
+	mem_free(snapshot.masters);
 	mem_free(snapshot.head);
 	mem_free(buffer);
 	return -ERR_NOMEM;
@@ -142,7 +159,13 @@ static bool check(unsigned n)
 		why = err == -ERR_INVAL ? "damaged: the checksum differs" : "the disk cannot be read";
 	if (why)
 		log_err("state: snapshot %lu is refused: %s", s->h[n].generation, why);
-	return !why && !state_check(snapshot.parts, snapshot.head->parts);
+	if (why)
+		return false;
+	/* A processor's part asks whether the processor can be reached. */
+	state_gather();
+	err = state_check(snapshot.parts, snapshot.head->parts);
+	state_scatter();
+	return !err;
 }
 
 static bool find(void)

@@ -12,6 +12,7 @@
 #include "hv/cpu/vcpu.h"
 #include "hv/dev/power.h"
 #include "hv/dev/trap.h"
+#include "hv/pci/pci.h"
 #include "hv/smp/gather.h"
 #include "hv/state/parts.h"
 #include "hv/state/snapshot.h"
@@ -25,12 +26,33 @@ struct snapshot snapshot;
 static struct cpu *asked;		/* shared: by this processor; NULL: by none */
 static uint64_t flags;
 
+/*
+ * A function that is left to the guest, and to which the guest has allowed DMA: its state cannot be read, and it would write
+ * into the memory that is being saved.  What the firmware has left on, such as a USB controller for the keyboard, many guests
+ * never use.
+ */
+static const struct pci_dev *new_master(void)
+{
+	const struct pci_dev *d;
+
+	for (unsigned i = 0; i < snapshot.nmasters && (d = pci_get(i)); i++)
+		if (!snapshot.masters[i] && vpci_is_left(d->bdf) && is_master(d))
+			return d;
+	return NULL;
+}
+
 int64_t snapshot_ask(uint64_t wish)
 {
+	const struct pci_dev *d = snapshot.on ? new_master() : NULL;
 	struct cpu *nobody = NULL;
 
 	if (!snapshot.on)
 		return -ERR_NOTSUP;
+	if (d) {
+		log_err("state: no snapshot: pci " PCI_FMT " (%04x:%04x) is left to the guest and does DMA", PCI_ARGS(d->bdf),
+			d->vendor, d->device);
+		return -ERR_NOTSUP;
+	}
 	if ((wish & ~(uint64_t)VENEER_SNAPSHOT_GO_ON) || ((wish & VENEER_SNAPSHOT_GO_ON) && snapshot.writable))
 		return -ERR_INVAL;
 	if (!__atomic_compare_exchange_n(&asked, &nobody, this_cpu(), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))

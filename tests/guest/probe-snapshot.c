@@ -3,7 +3,8 @@
  * A guest that has its state saved while it works, and looks afterwards whether anything is lost: a byte in each page of 64 MiB
  * is incremented in each round, and a pattern goes to each virtio-blk device and comes back.  In the middle of round 3 it asks
  * for a snapshot.  It polls, and uses no timer.
- * Options: go-on: ask to run on.  expect=N: what the call answers in EBX.  refused: the call is to fail.
+ * Options: go-on: ask to run on.  expect=N: what the call answers in EBX.  refused: the call is to fail.  master=N: before it,
+ * let the function at 00:N.0 master the bus.
  */
 #include "vio.h"
 
@@ -113,6 +114,8 @@ static void snapshot(void)
 	uint32_t key = 0x5eed;
 
 	write32((void *)low, 0x0badcafe);
+	if (option_present("master"))
+		pci_write16((pci_bdf)(option_number("master", 0) << 3), PCI_COMMAND, 4);
 	note("asks for a snapshot");
 	check(try_hypercall(&a, &b, &c), NO_TRAP, "the call does not fault");
 	if (option_present("refused")) {

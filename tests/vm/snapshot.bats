@@ -110,6 +110,22 @@ slots() { tail -c +$((20480 * 512 + 1)) disk | head -c $((300000 * 512)) | sha25
 	logged "error: state: snapshot 1 is refused: damaged: the checksum differs"
 }
 
+@test "snapshot: the same on NVMe, with two processors" {
+	for name in save resume; do
+		sed -i 's/veneer,optional;/veneer,partition = "PARTLABEL=guest";/' $name.dts
+		guest_run --veneer "$STATE_BUILD/veneer.elf" --kernel "$BUILD/guest/probe-snapshot.elf" --config $name.dts \
+			--disk nvme:disk --smp 2
+	done
+	logged "state: the guest goes on from snapshot 1"
+	passed
+}
+
+@test "snapshot: refused if the guest lets a device of its own do DMA" {
+	machine save.dts "refused master=20" -- -device edu,addr=0x14
+	passed
+	grep -a 'veneer: error: state: no snapshot: pci 00:14.0 (1234:11e8) is left to the guest and does DMA' "$(serial)"
+}
+
 @test "snapshot: off if the guest would see the partition" {
 	config "" 'veneer,state = "on";' >whole.dts
 	before=$(slots)
