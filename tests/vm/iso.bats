@@ -4,6 +4,7 @@
 # the guest with network and disk.
 # shellcheck disable=SC2034,SC2154 # variables for and of iso.bash
 load ../lib/guest
+load ../lib/bios
 load ../lib/iso
 
 setup_file() { iso_build; }
@@ -146,6 +147,28 @@ to_end() { # to_end WORDS
 	guest_end 7
 	grep -a "verify: disk0 2048 sectors from 0 are as written" "$(serial)"
 	grep -aE 'Boot[0-9]+ "Veneer"' "$(serial)"
+}
+
+# bats test_tags=slow
+@test "installer ISO: a disk's own loader, without asking, stick by UEFI onto SATA; veneer.efi starts the NVMe disk's" {
+	sed 's/veneer,boot = "kernel"/veneer,boot = "disk"; veneer,boot-disk = "NVME0"/' "$WRITABLE" >my.dts
+	"$ROOT/installer/veneer-install" config my.dts my.dtb
+	fdtput -t x my.dtb /chosen veneer,debug-exit-port f4
+	answers DISK=serial:TARGET1 KERNEL=none CONFIG=my.dtb NVRAM=first
+	conf_volume veneer.answer my.dtb
+	iso_start stick uefi sata:disk.img "${conf_args[@]}"
+	guest_end 0
+	grep -a "^veneer-setup: done: /dev/sda starts disk behind Veneer" "$(serial)"
+	mcopy -i disk.img@@36M ::/veneer/guests/disk/veneer.efi .
+	cmp veneer.efi "$BUILD/veneer.efi"
+	boot_image boot.img bootdisk
+	cp --sparse=always boot.img before
+	# The firmware's own list starts the disk: its other entries are older.
+	iso_start none uefi sata:disk.img -drive if=none,id=os,format=raw,file=boot.img -device nvme,drive=os,serial=NVME0 -m 1G
+	# The debug exit port: QEMU's exit code is twice the value, plus one.
+	guest_end 1
+	logged "guest: the firmware goes on"
+	boot_image_kept boot.img before NVME0
 }
 
 # bats test_tags=slow
