@@ -13,6 +13,7 @@
 #include <veneer/time.h>
 #include <veneer/trap.h>
 #include "hv/dev/ports.h"
+#include "hv/mem/paging.h"
 #include "hv/pci/pci.h"
 
 #define PCI_SUBSYSTEM	0x2c
@@ -37,12 +38,25 @@ struct descriptor {
 static volatile struct descriptor copy __attribute__((aligned(16)));
 static uint32_t upper;
 
+/* Page 0, too, is the guest's memory: QEMU's machines have RAM there. */
+static volatile uint8_t *byte_at(uint64_t gpa)
+{
+	return gpa < PAGE_SIZE ? paging_first_page() + gpa : gmem_ptr(gpa, 1);
+}
+
+static bool is_guests(uint64_t gpa, uint64_t len)
+{
+	uint64_t first = gpa < PAGE_SIZE ? MIN(len, PAGE_SIZE - gpa) : 0;
+
+	return first == len || gmem_valid(gpa + first, len - first);
+}
+
 /* True if the device may do what the descriptor says: it touches memory to read and to write items. */
 static bool allowed(const struct descriptor *d)
 {
 	uint32_t control = __builtin_bswap32(d->control), length = __builtin_bswap32(d->length);
 
-	return !(control & (CONTROL_READ | CONTROL_WRITE)) || !length || gmem_valid(__builtin_bswap64(d->address), length);
+	return !(control & (CONTROL_READ | CONTROL_WRITE)) || !length || is_guests(__builtin_bswap64(d->address), length);
 }
 
 /* Have the device carry out the copy.  Return what it leaves in the control word. */
@@ -62,24 +76,26 @@ static uint32_t transfer(const struct descriptor *d)
 	return __builtin_bswap32(CONTROL_ERROR);
 }
 
+/* The descriptor may lie anywhere, and cross pages. */
 static void begin(uint64_t gpa)
 {
 	static bool said;
-	volatile struct descriptor *guests = gmem_ptr(gpa, sizeof(*guests));
 	struct descriptor d;
+	uint8_t *byte = (uint8_t *)&d;
 
-	if (!guests)
+	if (!is_guests(gpa, sizeof(d)))
 		return;
-	d.control = guests->control;
-	d.length = guests->length;
-	d.address = guests->address;
+	for (unsigned i = 0; i < sizeof(d); i++)
+		byte[i] = *byte_at(gpa + i);
 	if (allowed(&d)) {
-		guests->control = transfer(&d);
-		return;
+		d.control = transfer(&d);
+	} else {
+		log_err_once(said, "fw_cfg: the guest's transfer at %#lx is refused: no memory of the guest's",
+			     __builtin_bswap64(d.address));
+		d.control = __builtin_bswap32(CONTROL_ERROR);
 	}
-	log_err_once(said, "fw_cfg: the guest's transfer at %#lx is refused: no memory of the guest's",
-		     __builtin_bswap64(d.address));
-	guests->control = __builtin_bswap32(CONTROL_ERROR);
+	for (unsigned i = 0; i < sizeof(d.control); i++)
+		*byte_at(gpa + i) = byte[i];
 }
 
 static uint64_t dma_read(void *ctx, uint32_t off, unsigned width)

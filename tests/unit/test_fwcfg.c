@@ -5,6 +5,7 @@
 #include <veneer/err.h>
 #include <veneer/trap.h>
 #include "host/host.h"
+#include "hv/mem/paging.h"
 #include "hv/pci/pci.h"
 
 #define READ	2u
@@ -16,6 +17,10 @@ static struct pci_dev bridge;
 static uint32_t subsystem;
 const struct pci_dev *pci_get(unsigned n) { return n ? NULL : &bridge; }
 uint32_t pci_read32(const struct pci_dev *d, uint16_t off) { return off == 0x2c ? subsystem : 0; }
+
+/* Page 0, behind which the guest's memory goes on. */
+static _Alignas(16) uint8_t first_page[PAGE_SIZE];
+uint8_t *paging_first_page(void) { return first_page; }
 
 static const struct trap_ops *ops;
 static uint64_t placed;
@@ -84,7 +89,7 @@ static int start(const char *sig, uint32_t sub)
 /* The guest's transfer by a descriptor at @at.  Return the control word afterwards. */
 static uint32_t transfer(uint64_t at, uint32_t control, uint32_t length, uint64_t address)
 {
-	guests = (struct descriptor *)(uintptr_t)at;
+	guests = (struct descriptor *)(at < PAGE_SIZE ? first_page + at : (uint8_t *)(uintptr_t)at);
 	*guests = (struct descriptor){
 		__builtin_bswap32(control), __builtin_bswap32(length), __builtin_bswap64(address)
 	};
@@ -132,6 +137,25 @@ TEST(what_is_not_the_guests)
 	ops->write(NULL, 2, 4, 0x12345678);
 	ops->write(NULL, 7, 1, 0x12);
 	CHECK_EQ(transfers, 0);
+}
+
+/* The guest's memory, too; Veneer has it at another address. */
+TEST(page_0)
+{
+	uint64_t ram = host_guest_ram(0x4000);
+
+	CHECK_EQ(start("QEMU", 0x11001af4), 0);
+	CHECK_EQ(transfer(0, READ, 16, ram), 0);
+	CHECK_EQ(transfer(PAGE_SIZE - 16, READ, 0x1000, 0), 0);
+	CHECK(transfers == 2 && __builtin_bswap32(asked.length) == 0x1000 && !asked.address);
+	CHECK_EQ(transfer(ram + 0xff8, WRITE, 1, PAGE_SIZE - 1), 0);
+	CHECK_EQ(transfers, 3);
+	/* Here no memory follows. */
+	CHECK_EQ(transfer(0x100, READ, 0x1001, 0), 1);
+	CHECK_EQ(transfer(0x100, READ, 2, PAGE_SIZE - 1), 1);
+	ops->write(NULL, 0, 4, 0);
+	ops->write(NULL, 4, 4, __builtin_bswap32(PAGE_SIZE - 8));
+	CHECK_EQ(transfers, 3);
 }
 
 TEST(a_device_that_does_not_end)
