@@ -18,9 +18,15 @@
 /* Intel's chipsets have it at one of four pages, which a register in memory chooses (HPTC at RCBA or behind P2SB). */
 #define INTEL_AT	0xfed00000u
 #define INTEL_SIZE	0x4000u
-#define COMPARATORS	0x100u		/* from here on, each 20h bytes; a block has 400h */
-#define BLOCK_END	0x400u
+#define BLOCK_SIZE	0x400u		/* a page has up to four */
+#define CAPABILITIES	0x00u
+#define  CAP_REVISION	GENMASK(7, 0)	/* not 0 */
+#define  CAP_LAST	GENMASK(12, 8)	/* the number of the last comparator */
+#define PERIOD		0x04u		/* in femtoseconds, not 0 */
+#define  PERIOD_MAX	0x05f5e100u
+#define COMPARATORS	0x100u		/* from here on, each 20h bytes */
 #define COMPARATOR_SIZE	0x20u
+#define IN_BLOCK	((BLOCK_SIZE - COMPARATORS) / COMPARATOR_SIZE)	/* further ones reach into the next block's place */
 #define CONFIG		0x00u
 #define  CONFIG_FSB	BIT(14)
 #define FSB_VALUE	0x10u
@@ -62,11 +68,25 @@ static bool comparator_write_allowed(const volatile uint8_t *c, uint32_t reg, un
 	}
 }
 
-static bool is_comparator(uint32_t off)
+static unsigned comparators(const volatile uint8_t *block)
 {
-	uint32_t in_block = off & (PAGE_SIZE - 1);
+	return (unsigned)FIELD_GET(CAP_LAST, mmio_read32(block + CAPABILITIES)) + 1;
+}
 
-	return in_block >= COMPARATORS && in_block < BLOCK_END;
+/* Whether an HPET answers there, whose registers these are. */
+static bool is_block(const volatile uint8_t *block)
+{
+	uint32_t period = mmio_read32(block + PERIOD);
+
+	return period && period <= PERIOD_MAX && (mmio_read32(block + CAPABILITIES) & CAP_REVISION);
+}
+
+/* Whether a comparator can be at @off of the page at @page: the guest may switch an HPET on later. */
+static bool is_comparator(const volatile uint8_t *page, uint32_t off)
+{
+	if (off % BLOCK_SIZE >= COMPARATORS)
+		return true;
+	return off / BLOCK_SIZE == 1 && comparators(page) > IN_BLOCK;
 }
 
 /* A guest that writes nothing (0) or ends its use of a message (Linux) needs no line. */
@@ -91,12 +111,12 @@ static uint64_t hpet_read(void *ctx, uint32_t off, unsigned width)
 static void hpet_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 {
 	volatile uint8_t *p = (volatile uint8_t *)ctx + off;
-	uint32_t reg = off % COMPARATOR_SIZE;
+	uint32_t reg = off % COMPARATOR_SIZE, in_page = off & (PAGE_SIZE - 1);
 	uint64_t asked = value;
 
 	if (width < 4 || off % width)
 		return;
-	if (is_comparator(off) && !comparator_write_allowed(p - reg, reg, width, &value)) {
+	if (is_comparator(p - in_page, in_page) && !comparator_write_allowed(p - reg, reg, width, &value)) {
 		say_dropped(off, asked);
 		return;
 	}
@@ -109,13 +129,16 @@ static void hpet_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 }
 
 /* Firmware's messages, if they are none that a guest may send. */
-static void end_messages(volatile uint8_t *page)
+static void end_messages(volatile uint8_t *block)
 {
-	for (uint32_t at = COMPARATORS; at < BLOCK_END; at += COMPARATOR_SIZE) {
-		uint32_t config = mmio_read32(page + at);
+	if (!is_block(block))
+		return;
+	for (unsigned i = comparators(block); i--;) {
+		volatile uint8_t *c = block + COMPARATORS + i * COMPARATOR_SIZE;
+		uint32_t config = mmio_read32(c);
 
-		if (config != ~0u && (config & CONFIG_FSB) && !message_is_good(page + at))
-			mmio_write32(page + at, config & ~CONFIG_FSB);
+		if (config != ~0u && (config & CONFIG_FSB) && !message_is_good(c))
+			mmio_write32(c, config & ~CONFIG_FSB);
 	}
 }
 
@@ -129,7 +152,7 @@ static int watch(uint64_t base, uint32_t size)
 		log_err("hpet: no memory to watch %#lx", base);
 		return -ERR_NOMEM;
 	}
-	for (uint32_t at = 0; at < size; at += PAGE_SIZE)
+	for (uint32_t at = 0; at < size; at += BLOCK_SIZE)
 		end_messages(p + at);
 	trap_place_mapped(t, base);
 	return 0;

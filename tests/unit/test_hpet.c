@@ -69,6 +69,12 @@ static void clear(void)
 	writes = 0;
 }
 
+/* Capabilities of a block with @n comparators. */
+static void block_at(uint32_t off, unsigned n)
+{
+	memcpy(page + off, (uint32_t[]){ 0x8086a001 | (n - 1) << 8, 0x0429b17f }, 8);
+}
+
 static uint32_t at(uint32_t off) { return (uint32_t)chip_in(NULL, off, 4); }
 
 /* Write to comparator 2 and return whether that reached the hardware. */
@@ -126,8 +132,25 @@ TEST(all_else_passes)
 	/* The other pages have comparators in the same place. */
 	ops->write(ctx, 0x3154, 4, 0x600000);
 	CHECK_EQ(at(0x3154), 0);
-	ops->write(ctx, 0x3454, 4, 0x600000);
-	CHECK_EQ(at(0x3454), 0x600000);
+}
+
+/* A page has room for four blocks, or for one with 32 comparators. */
+TEST(further_blocks)
+{
+	clear();
+	for (uint32_t block = 0x400; block < 0x1000; block += 0x400) {
+		CHECK(!put(block - 0x140 + 0x114, 4, 0x600000));
+		ops->write(ctx, block + 0x010, 4, 1);
+		CHECK(!at(block + 0x114) && at(block + 0x010) == 1);
+	}
+	block_at(0, 24);
+	ops->write(ctx, 0x410, 4, 3);
+	CHECK_EQ(at(0x410), 3);
+	block_at(0, 25);
+	ops->write(ctx, 0x410, 4, 1);
+	ops->write(ctx, 0x414, 4, 0x600000);
+	ops->write(ctx, 0x810, 4, 1);
+	CHECK(at(0x410) == 3 && !at(0x414) && at(0x810) == 1);
 }
 
 TEST(what_firmware_left_on)
@@ -137,9 +160,33 @@ TEST(what_firmware_left_on)
 	memcpy(page + 0x2120, &(uint32_t){ FSB | 4 }, 4);
 	memcpy(page + 0x2130, &(uint32_t[]){ GOOD, LAPIC }, 8);
 	memset(page + 0x1000, 0xff, 0x1000);
+	block_at(0, 1);
+	block_at(0x2000, 2);
 	writes = 0;
 	CHECK_EQ(start(), 0);
 	CHECK(at(0x100) == 4 && at(0x2120) == (FSB | 4) && writes == 1);
+	/* The last of 32 comparators, and that of a second block. */
+	block_at(0, 32);
+	memcpy(page + 0x4e0, &(uint32_t){ FSB }, 4);
+	block_at(0x2400, 3);
+	memcpy(page + 0x2540, &(uint32_t){ FSB }, 4);
+	CHECK_EQ(start(), 0);
+	CHECK(!at(0x4e0) && !at(0x2540) && writes == 3);
+}
+
+TEST(what_is_no_hpet_is_not_written)
+{
+	static const uint32_t none[][2] = {
+		{ 0, 0 }, { 0x8086a200, 0x0429b17f }, { 0x8086a201, 0 }, { 0x8086a201, 0x05f5e101 }, { ~0u, ~0u },
+	};
+
+	clear();
+	for (unsigned i = 0; i < ARRAY_SIZE(none); i++) {
+		memcpy(page, none[i], 8);
+		memcpy(page + 0x100, &(uint32_t){ FSB }, 4);
+		CHECK_EQ(start(), 0);
+		CHECK(at(0x100) == FSB && !writes);
+	}
 }
 
 TEST(where_it_is)
