@@ -20,7 +20,10 @@
 #define MAX_LINES	32u
 #define MAX_DECODED	8u
 
-#define EA_SIZE		24u		/* header, bus numbers of a bridge, one entry */
+#define EA_SIZE		24u		/* header, bus numbers of a bridge, one entry: held in any case */
+#define EA_ENTRIES	2u
+#define  EA_COUNT	GENMASK(5, 0)
+#define  EA_MORE_DWORDS	GENMASK(2, 0)	/* of an entry, behind its first */
 #define FPB_SIZE	0x24u
 #define HT_LINK_SIZE	0x1cu		/* of a slave's or host's link registers */
 #define HT_NO_LINK	GENMASK(15, 14)	/* in the command register: another type */
@@ -118,6 +121,15 @@ static void log_dropped(const struct pci_dev *d, uint16_t off, uint32_t v, const
 		log_warn("pci " PCI_FMT ": the guest's %#x to register %#x: %s: dropped", PCI_ARGS(d->bdf), v, off, why);
 }
 
+static uint16_t ea_end(const struct pci_dev *d, uint16_t at)
+{
+	unsigned end = at + 4u + (d->header_type == PCI_HEADER_BRIDGE ? 4 : 0);
+
+	for (unsigned n = pci_read16(d, at + EA_ENTRIES) & EA_COUNT; n && end < 0x100; n--)
+		end += 4 * (1 + FIELD_GET(EA_MORE_DWORDS, pci_read32(d, (uint16_t)end)));
+	return (uint16_t)MAX(end, at + EA_SIZE);
+}
+
 /*
  * Enhanced Allocation (PCI Express 4.0, 7.8.5); Flattening Portal Bridge, whose vectors are windows and bus numbers (7.8.10);
  * the unit id of a HyperTransport device, which is its device number (HyperTransport 3.10, 7.5).
@@ -128,7 +140,7 @@ static bool low_cap_is_held(const struct pci_dev *d, uint16_t off)
 
 	switch (pci_cap_at(d, off, &at)) {
 	case PCI_CAP_EA:
-		return off < at + EA_SIZE;
+		return off < ea_end(d, at);
 	case PCI_CAP_FPB:
 		return off < at + FPB_SIZE;
 	case PCI_CAP_HT:

@@ -640,7 +640,7 @@ TEST(capabilities_that_move_addresses_are_held)
 		{ 0x14, 0, 0x08, true }, { 0x14, 0, 0x18, false }, { 0x15, 0, 0x08, true }, { 0x15, 0, 0x20, true },
 		{ 0x15, 0, 0x24, false }, { 0x08, 0x0060, 0x00, true }, { 0x08, 0x2000, 0x00, true },
 		{ 0x08, 0x0060, 0x1c, false }, { 0x08, 0xa800, 0x00, false },	/* the last one: MSI mapping */
-		{ 0x05, 0, 0x04, false },
+		{ 0x05, 0, 0x04, false }, { 0x14, 2, 0x18, true }, { 0x14, 2, 0x1c, false }, { 0x14, 63, 0x7c, true },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(row); i++) {
@@ -648,6 +648,8 @@ TEST(capabilities_that_move_addresses_are_held)
 		cap = row[i].cap;
 		cap_at = 0x80;
 		put_raw(OPEN, 0x80, (uint32_t)row[i].type << 16 | 0x9000u | cap);
+		put_raw(OPEN, 0x84, 4);		/* an entry of five dwords; the others have one */
+		memset(&real[OPEN & 255][0x98], 0, 0x68);
 		unsigned before = writes;
 		set(OPEN, (uint8_t)(0x80 + row[i].off), 4, 0xfea00000);
 		cap = 0;
