@@ -75,29 +75,6 @@ void machine_stopping(void)
 	devices_left = true;
 }
 
-/* ACPI 6.4, 4.8.3.2.1 and 4.8.3.7: the type of each block, and the enable bit. */
-void machine_off(void)
-{
-	machine_stopping();
-	for (unsigned n = 0; acpi.has_s5 && n < PM1_PORTS; n++)
-		if (pm1_port(n))
-			pio_write16(pm1_port(n), (uint16_t)((pio_read16(pm1_port(n)) & ~PM1_SLP_TYP) | PM1_SLP_EN |
-				    FIELD_PREP(PM1_SLP_TYP, n & 1 ? acpi.s5_typ_b : acpi.s5_typ_a)));
-	for (unsigned n = 0; acpi.has_s5 && n < ARRAY_SIZE(acpi.pm1_addr); n++) {
-		volatile void *reg = (volatile void *)(uintptr_t)acpi.pm1_addr[n];
-
-		if (reg)
-			mmio_write16(reg, (uint16_t)((mmio_read16(reg) & ~PM1_SLP_TYP) | PM1_SLP_EN |
-				     FIELD_PREP(PM1_SLP_TYP, n & 1 ? acpi.s5_typ_b : acpi.s5_typ_a)));
-	}
-	if (acpi.has_s5 && acpi.sleep_port)
-		pio_write8(acpi.sleep_port, (uint8_t)(FIELD_PREP(SLEEP_TYP, acpi.s5_typ_a) | SLEEP_EN));
-	if (acpi.has_s5 && acpi.sleep_addr)
-		mmio_write8((volatile void *)(uintptr_t)acpi.sleep_addr,
-			    (uint8_t)(FIELD_PREP(SLEEP_TYP, acpi.s5_typ_a) | SLEEP_EN));
-	delay_us(1000000);
-}
-
 void machine_reset(void)
 {
 	machine_stopping();
@@ -238,21 +215,28 @@ static bool byte_of(uint64_t at, unsigned width, uint64_t value, uint32_t reg, u
 	return true;
 }
 
-static void power_page_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
+bool power_memory_allowed(uint64_t at, unsigned width, uint64_t value)
 {
-	volatile uint8_t *p = (volatile uint8_t *)ctx + off;
-	uint64_t at = (uintptr_t)ctx + off;
 	uint8_t byte;
 
 	if (byte_of(at, width, value, acpi.sleep_addr, &byte) && (byte & SLEEP_EN) &&
 	    !sleep_allowed(FIELD_GET(SLEEP_TYP, byte)))
-		return;
+		return false;
 	for (unsigned n = 0; n < ARRAY_SIZE(acpi.pm1_addr); n++)
 		if (acpi.pm1_addr[n] && byte_of(at, width, value, acpi.pm1_addr[n] + 1, &byte) &&
 		    !power_pm1_allowed((uint32_t)byte << 8))
-			return;
+			return false;
 	if (byte_of(at, width, value, acpi.reset_addr, &byte) && byte == acpi.reset_value)
 		machine_stopping();
+	return true;
+}
+
+static void power_page_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
+{
+	volatile uint8_t *p = (volatile uint8_t *)ctx + off;
+
+	if (!power_memory_allowed((uintptr_t)ctx + off, width, value))
+		return;
 	if (width == 1)
 		mmio_write8(p, (uint8_t)value);
 	else if (width == 2)
@@ -265,7 +249,7 @@ static void power_page_write(void *ctx, uint32_t off, unsigned width, uint64_t v
 
 static const struct trap_ops page_ops = { .read = power_page_read, .write = power_page_write };
 
-/* The page of an FCH has a watch of its own (hv/pci/fch.c), which knows PM1 control. */
+/* The page of an FCH has a watch of its own (hv/pci/fch.c), which asks power_memory_allowed(). */
 static void watch_page(uint32_t page)
 {
 	uint32_t off;

@@ -14,6 +14,12 @@ bool power_port_write(uint16_t port, unsigned width, uint32_t value);
 /* Check the guest's write of @pm1 to PM1 control, wherever that is.  False: refused, a sleep.  Soft-off stops the devices. */
 bool power_pm1_allowed(uint32_t pm1);
 
+/*
+ * Check the guest's write of @width bytes at the physical address @at for ACPI's registers in memory.  False: refused, a sleep.
+ * Soft-off and reset stop the devices.  For pages that power_init() leaves to another trap.
+ */
+bool power_memory_allowed(uint64_t at, unsigned width, uint64_t value);
+
 /* Set @fn, which stops the DMA of all concealed devices and flushes their disks, bounded.  Start only; NULL: no devices yet. */
 void machine_on_stop(void (*fn)(void));
 
@@ -22,9 +28,6 @@ void machine_stopping(void);
 
 /* From now on machine_stopping() leaves the devices alone: a processor that does not let go is using them. */
 void machine_leave_devices(void);
-
-/* Call machine_stopping(), then switch the machine off by ACPI.  Returns if the machine stays on. */
-void machine_off(void);
 
 /* Call machine_stopping(), then reset the machine. */
 NORETURN void machine_reset(void);

@@ -60,6 +60,7 @@ static const struct span sb800_bases[] = {
 static bool is_sb800;		/* or a later one */
 static bool has_decode_en;	/* PM_DECODE_EN1 holds a base */
 static volatile uint8_t *page;
+static uint32_t page_phys;
 static uint8_t written_index;
 static unsigned lines;
 
@@ -160,6 +161,8 @@ static void fch_page_write(void *ctx, uint32_t off, unsigned width, uint64_t val
 	for (unsigned i = 0; i < width; i++)
 		if (!byte_allowed(off + i, (uint8_t)(value >> 8 * i)))
 			return;
+	if (!power_memory_allowed(page_phys + off, width, value))
+		return;
 	if (width == 1)
 		mmio_write8(page + off, (uint8_t)value);
 	else if (width == 2)
@@ -231,6 +234,7 @@ int fch_init(void)
 		return -ERR_NOMEM;
 	if (!at)
 		return 0;
+	page_phys = at;
 	page = mem_map_mmio(at, PAGE_SIZE);
 	t = trap_new_mmio("fch", PAGE_SIZE, &page_ops, NULL);
 	return page && t && !trap_place_system(t, at) ? 0 : -ERR_NOMEM;

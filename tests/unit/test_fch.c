@@ -20,6 +20,16 @@ bool power_pm1_allowed(uint32_t pm1)
 	return !(pm1 & BIT(13));
 }
 
+static uint64_t asked_at, asked_value;
+static unsigned asked_width;
+bool power_memory_allowed(uint64_t at, unsigned width, uint64_t value)
+{
+	asked_at = at;
+	asked_width = width;
+	asked_value = value;
+	return at != 0xfed80c20;
+}
+
 static const struct trap_ops *pio, *mmio;
 static uint64_t pio_at, mmio_at, base;
 static bool no_room;
@@ -285,6 +295,17 @@ TEST(none_and_no_room)
 	start(0x1d94, 0x790b, 0x51);
 	no_room = true;
 	CHECK_EQ(fch_init(), -ERR_NOMEM);
+}
+
+/* Reset and sleep of the FADT may be in this page, too. */
+TEST(registers_of_acpi_in_the_page)
+{
+	start(0x1022, 0x790b, 0x51);
+	CHECK_EQ(fch_init(), 0);
+	mmio->write(NULL, 0xc1e, 4, 0x00280000);
+	CHECK(asked_at == 0xfed80c1e && asked_width == 4 && asked_value == 0x00280000 && page[0xc20] == 0x28);
+	mmio->write(NULL, 0xc20, 1, 0x2c);
+	CHECK(asked_at == 0xfed80c20 && asked_width == 1 && asked_value == 0x2c && page[0xc20] == 0x28);
 }
 
 TEST_MAIN

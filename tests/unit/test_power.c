@@ -154,6 +154,10 @@ TEST(pm1_by_both_fields)
 	power_init();
 	CHECK(!page);
 	answered = 0;
+	/* Its trap asks. */
+	CHECK(!power_memory_allowed(base + 0x44, 2, BIT(13) | 3 << 10) && power_memory_allowed(base + 0x44, 2, 3 << 10));
+	CHECK(power_memory_allowed(base + 0x45, 1, BIT(5) | 5 << 2) && ends == 5);
+	CHECK(power_memory_allowed(base + 0x46, 2, BIT(13) | 3 << 10));
 }
 
 TEST_MAIN
