@@ -66,13 +66,15 @@ note_esp_left() {
 	done
 }
 
-# Prints the UUID of the file system that holds the installation, or nothing.
-system_uuid() {
+# Prints the UUID of the file system that holds the system's directory $1, or nothing.
+uuid_of() {
 	local probe
 	probe=$(inside grub-probe grub2-probe)
-	[ -z "$probe" ] || in_root "$probe" --target=fs_uuid "$(resolve /boot)" 2>/dev/null | sed -n 1p | tr -cd 'A-Za-z0-9-' ||
-		true
+	[ -z "$probe" ] || in_root "$probe" --target=fs_uuid "$1" 2>/dev/null | sed -n 1p | tr -cd 'A-Za-z0-9-' || true
 }
+
+# Prints the UUID of the file system that holds the installation, or nothing.
+system_uuid() { uuid_of "$(resolve /boot)"; }
 
 # Sets esp_other.  A folder without "owner" is of this system: earlier versions wrote none.
 find_esp_owner() {
@@ -94,6 +96,15 @@ put_owner() {
 	[ -n "$own" ] || return 0
 	mkdir -p -- "$esp/$ESP_DIR"
 	echo "$own" >"$esp/$ESP_DIR/owner" || fail "$esp/$ESP_DIR/owner: cannot be written"
+}
+
+# Notes the ESP's UUID for 42_veneer, which may have to write the menu while the ESP is not mounted.
+note_esp_uuid() {
+	local uuid
+	uuid=$(uuid_of "${esp#"$root"}")
+	[ -n "$uuid" ] || return 0
+	echo "$uuid" >"$work/esp-uuid"
+	put_file "$work/esp-uuid" "$veneer/saved/esp" 644
 }
 
 # Removes the folder if neither slot is there any more.
@@ -150,6 +161,7 @@ put_esp() { # put_esp SLOT: from the same slot in /boot
 		return 0
 	fi
 	put_owner
+	note_esp_uuid
 	while read -r file; do
 		note "writing $dir/$file"
 		mkdir -p -- "$dir/$(dirname -- "$file")"

@@ -401,6 +401,13 @@ on_esp() { (cd t/boot/efi/EFI && find veneer -type f | LC_ALL=C sort | tr '\n' '
 	grep -xF $'\t\techo "GRUB has not loaded veneer.efi."' $entry
 	grep -xF $'\tsearch --no-floppy --fs-uuid --set=veneer_esp 1234-abcd' t/boot/grub/grub.cfg
 	grep -xF $'\tset veneer_esp_dir=($veneer_esp)$veneer_esp_dir' t/boot/grub/grub.cfg
+	# The distribution makes the menu anew while the ESP is not mounted.
+	mv t/boot/efi/EFI esp
+	chroot t /usr/sbin/grub-mkconfig >menu
+	rm t/dev/null
+	grep -xF $'\tsearch --no-floppy --fs-uuid --set=veneer_esp 1234-abcd' menu
+	grep -xF $'\tset veneer_esp_dir=($veneer_esp)$veneer_esp_dir' menu
+	mv esp t/boot/efi/EFI
 	one="veneer/a/guests/os/config.dtb veneer/a/guests/os/module0 veneer/a/guests/os/veneer.conf"
 	one+=" veneer/a/guests/os/veneer.efi veneer/a/veneer.elf "
 	[ "$(on_esp)" = "${one}veneer/owner " ]
