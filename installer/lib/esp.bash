@@ -5,7 +5,7 @@
 #
 #   EFI/veneer/{a,b}/veneer.elf  EFI/veneer/{a,b}/guests/NAME/{veneer.efi,veneer.conf,config.dtb,module0...}
 #   if the guest is signed:      EFI/veneer/{a,b}/guests/NAME/{veneer.efi,veneer.conf,config.dtb}
-#   EFI/veneer/owner             the UUID of the file system that has /boot/veneer
+#   EFI/veneer/owner             the UUID of the file system that has /boot/veneer, and the system's machine id
 #
 # Two systems may share an ESP.  The folder is of one of them: the other neither writes there nor changes the boot entries.
 #
@@ -13,7 +13,7 @@
 
 readonly ESP_DIR=EFI/veneer
 esp=
-# The UUID in "owner" if the folder is another system's, else empty.
+# What "owner" says if the folder is another system's, else empty.
 esp_other=
 
 # Sets esp: the mount point of the system's ESP, or nothing.
@@ -76,9 +76,15 @@ uuid_of() {
 # Prints the UUID of the file system that holds the installation, or nothing.
 system_uuid() { uuid_of "$(resolve /boot)"; }
 
-# Sets esp_other.  A folder without "owner" is of this system: earlier versions wrote none.
+# Prints the system's machine id, or nothing.  Systems in subvolumes of one btrfs have one UUID; snapshots of a system have its
+# machine id.
+machine_id() {
+	sed -n 1p "$root$(resolve /etc/machine-id)" 2>/dev/null | grep -x '[0-9a-f]\{32\}' || true
+}
+
+# Sets esp_other.  A folder without "owner" is of this system: earlier versions wrote none.  Later they wrote no machine id.
 find_esp_owner() {
-	local owner own
+	local owner machine own
 	esp_other=
 	[ -n "$esp" ] || return 0
 	owner=$(sed -n 1p "$esp/$ESP_DIR/owner" 2>/dev/null | tr -cd 'A-Za-z0-9-') || true
@@ -86,16 +92,22 @@ find_esp_owner() {
 	own=$(system_uuid)
 	# Only root can read the UUID from the disk, and only root writes.
 	[ -n "$own" ] || [ "$(id -u)" = 0 ] || return 0
-	[ "$owner" = "$own" ] || esp_other=$owner
+	if [ "$owner" != "$own" ]; then
+		esp_other=$owner
+		return
+	fi
+	machine=$(sed -n 2p "$esp/$ESP_DIR/owner" | grep -x '[0-9a-f]\{32\}') || return 0
+	own=$(machine_id)
+	[ -z "$own" ] || [ "$machine" = "$own" ] || esp_other="$owner and the machine id $machine"
 }
 
 put_owner() {
 	local own
-	[ ! -s "$esp/$ESP_DIR/owner" ] || return 0
 	own=$(system_uuid)
 	[ -n "$own" ] || return 0
+	own+=$'\n'$(machine_id)
 	mkdir -p -- "$esp/$ESP_DIR"
-	echo "$own" >"$esp/$ESP_DIR/owner" || fail "$esp/$ESP_DIR/owner: cannot be written"
+	echo "${own%$'\n'}" >"$esp/$ESP_DIR/owner" || fail "$esp/$ESP_DIR/owner: cannot be written"
 }
 
 # Notes the ESP's UUID for 42_veneer, which may have to write the menu while the ESP is not mounted.
@@ -142,7 +154,7 @@ check_esp() { # check_esp [SLOT]: the slot to be overwritten
 	[ $need -gt 65536 ] || return 0
 	[ -z "$esp_other" ] || refuse "$esp/$ESP_DIR/owner: the folder is of another system, with the file system UUID" \
 		"$esp_other.  Uninstall Veneer there; if that system is gone, remove the folder $esp/$ESP_DIR; if this is" \
-		"that system with a new UUID, remove the file"
+		"that system with a new UUID or id, remove the file"
 	foreign=$(esp_foreign)
 	[ -z "$foreign" ] || refuse "$esp/$ESP_DIR exists and is not of this program (${foreign//$'\n'/, }); move it away first"
 	[ -n "${opt[dry-run]}" ] || [ -w "$esp" ] || fail "$esp: cannot be written (is it mounted read-only?)"

@@ -171,11 +171,15 @@ firmware() {
 	chmod 755 bin/*
 }
 
-# here STATUS COMMAND ARGS...: on the running system, whose /boot and /etc are the tree's
+# here STATUS COMMAND ARGS...: on the running system, whose /boot and /etc are the tree's; its machine id is in the file
+# machine-id
 here() {
+	: >>machine-id
 	# shellcheck disable=SC2016 # for the inner shell
 	PATH=$PWD/bin:${PROGRAMS:-$PATH} VENEER_EFI=$PWD/efi-dir run unshare --mount --propagation private sh -c '
 		for dir in boot etc/grub.d etc/default var/log; do mkdir -p /$dir && mount --bind t/$dir /$dir; done
+		[ -e /etc/machine-id ] || : >/etc/machine-id
+		mount --bind machine-id /etc/machine-id
 		mount --bind bin/probe /usr/sbin/grub-probe && exec "$@"' sh "$ROOT/installer/veneer-install" "${@:2}"
 	[ "$status" = "$1" ] || { echo "exit code $status, expected $1: $output"; return 1; }
 }
@@ -530,6 +534,38 @@ uefi_machine() {
 	assert_output --partial "ESP, slot a: /boot/efi/EFI/veneer is of another system (file system UUID 5678-ef)"
 	here 0 uninstall
 	[ "$(cat t/boot/efi/EFI/veneer/a/guests/os/veneer.efi)" = one ]
+}
+
+@test "two systems in subvolumes of one file system share an ESP: their machine ids tell them apart" {
+	local mine=0123456789abcdef0123456789abcdef theirs=fedcba9876543210fedcba9876543210
+	uefi_machine
+	echo $mine >machine-id
+	here 0 system --config disk.dts --name os --veneer own/veneer.elf
+	[ "$(cat t/boot/efi/EFI/veneer/owner)" = "1234-abcd"$'\n'$mine ]
+	# A file of an earlier version has no machine id.
+	echo 1234-abcd >t/boot/efi/EFI/veneer/owner
+	here 0 upgrade --veneer own/veneer.elf
+	[ "$(cat t/boot/efi/EFI/veneer/owner)" = "1234-abcd"$'\n'$mine ]
+	here 0 verify
+	# The other subvolume, whose installation has not begun.
+	cp -a t mine
+	rm -r t/boot/veneer t/etc/grub.d/42_veneer t/etc/default/veneer
+	echo $theirs >machine-id
+	cp list list.before
+	here 3 system --config disk.dts --name os --veneer own/veneer.elf
+	assert_output --partial "with the file system UUID 1234-abcd and the machine id $mine."
+	here 0 system --kernel "$K" --veneer "$K"
+	here 0 uninstall
+	[ "$(cat t/boot/efi/EFI/veneer/a/guests/os/veneer.efi)" = one ]
+	cmp list list.before
+	rm -r mine/boot/efi
+	mv t/boot/efi mine/boot/
+	rm -r t
+	mv mine t
+	echo $mine >machine-id
+	here 0 verify
+	here 0 uninstall
+	[ ! -e t/boot/efi/EFI/veneer ]
 }
 
 @test "a disk's own loader: an ESP that is not mounted stops upgrade, rollback and further guests; uninstall says what stays" {
