@@ -230,8 +230,11 @@ uint64_t conceal_need(void)
 	for (unsigned i = 0; (p = pci_get(i)); i++) {
 		struct verdict v = decide(p);
 
-		if (v.fate == FATE_CONCEAL)
-			sum += need_of(v.driver, v.driver->count_disks ? v.driver->count_disks(p) : 1);
+		if (v.fate != FATE_CONCEAL)
+			continue;
+		sum += need_of(v.driver, v.driver->count_disks ? v.driver->count_disks(p) : 1);
+		if (v.driver->class == HW_NIC && v.rule && v.rule->mtu)
+			sum += NEED_MTU;
 	}
 	return sum;
 }

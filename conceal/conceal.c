@@ -219,7 +219,8 @@ static bool has_room(const char *name, uint16_t bdf)
 static void make_net(struct hw_dev *dev, const struct config_rule *rule)
 {
 	struct virtio_place place = { .bdf = twin_bdf(dev->pci, rule), .multifunction = multifunction(dev->pci, rule, false) };
-	struct virtio_net_conf conf = { .nic = dev->nic, .mac = rule && rule->has_mac ? rule->mac : NULL };
+	struct virtio_net_conf conf = { .nic = dev->nic, .mac = rule && rule->has_mac ? rule->mac : NULL,
+					.mtu = rule ? rule->mtu : 0 };
 
 	place.owner = &dev->owner;
 	if (!has_room(dev->name, place.bdf) ||

@@ -18,6 +18,8 @@
 #define NEED_POOL	(MEM_COST(VNET_RX_BOUNCE * VNET_BOUNCE_SIZE) + VNET_BOUNCE_SIZE)
 #define NEED_PLACE	(3 * MEM_COST_PAGES(PAGE_SIZE))		/* page tables for the BARs of a twin and its hidden device */
 #define NEED_NET	(MEM_COST(sizeof(struct vnet)) + 2 * NEED_POOL + NEED_PLACE)
+/* What a network card takes on top if its rule has an MTU. */
+#define NEED_MTU	(MEM_COST(VNET_TX_BOUNCE * VNET_BOUNCE_JUMBO + VNET_RX_LOOSE * VNET_BOUNCE_SIZE) + 2 * VNET_BOUNCE_SIZE)
 #define NEED_BLK(reqs)	(MEM_COST(sizeof(struct vblk)) + MEM_COST((reqs) * sizeof(struct vblk_req)) + NEED_PLACE)
 
 /* Return the memory to reserve for a concealed controller with @disks disks, which share the tags if @d->shared_tags. */

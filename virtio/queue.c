@@ -301,6 +301,7 @@ void virtq_unpop(struct virtq *q, const struct virtq_chain *c)
 		q->st.busy[c->head] = VIRTQ_CARRIED;
 		q->carried++;
 		q->carried_from = c->head;
+		q->avail_idx = q->st.last_avail;	/* others may have been popped behind it, and given back, too */
 		return;
 	}
 	q->st.busy[c->head] = 0;

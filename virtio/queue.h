@@ -98,7 +98,10 @@ void virtq_carry(struct virtq *q);
 /* Take the next chain into @c.  False if there is none (or the queue is dead). */
 bool virtq_pop(struct virtq *q, struct virtq_chain *c);
 
-/* Undo the last virtq_pop(): the next one returns the same chain, read and checked again. */
+/*
+ * Undo the last virtq_pop(): the next one returns the same chain, read and checked again.  To undo several, the last one first,
+ * set q->popped_carried to what it was after each of them.
+ */
 void virtq_unpop(struct virtq *q, const struct virtq_chain *c);
 
 /* Read a chain again that was popped and not pushed.  The guest may have changed it: all checks are repeated. */

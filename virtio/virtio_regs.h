@@ -145,6 +145,7 @@ struct vring_used {
 #define VIRTIO_NET_F_HOST_TSO4		BIT64(11)
 #define VIRTIO_NET_F_HOST_TSO6		BIT64(12)
 #define VIRTIO_NET_F_HOST_ECN		BIT64(13)
+#define VIRTIO_NET_F_MRG_RXBUF		BIT64(15)
 #define VIRTIO_NET_F_STATUS		BIT64(16)
 #define VIRTIO_NET_F_CTRL_VQ		BIT64(17)
 #define VIRTIO_NET_F_CTRL_RX		BIT64(18)
@@ -161,7 +162,7 @@ struct vring_used {
 #define VIRTIO_NET_HDR_GSO_TCPV6	4
 #define VIRTIO_NET_HDR_GSO_ECN		0x80u	/* together with one of these */
 
-/* 5.1.6: 12 bytes with VERSION_1, else without the last field */
+/* 5.1.6: 12 bytes with VERSION_1 or MRG_RXBUF, else without the last field */
 struct virtio_net_hdr {
 	uint8_t flags;
 	uint8_t gso_type;

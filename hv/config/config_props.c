@@ -297,6 +297,16 @@ static int rule_set_mac(struct parse *p)
 	return 0;
 }
 
+static int rule_set_mtu(struct parse *p)
+{
+	if (!one_cell(p, 1500, 9000))
+		return config_unexpected(p);
+	if (!IS_ENABLED(CONFIG_NET_JUMBO))
+		return config_not_built(p);
+	p->rule->mtu = (uint16_t)config_cell(p, 0);
+	return 0;
+}
+
 static int rule_set_timeout(struct parse *p)
 {
 	if (!one_cell(p, 1000, 600000))
@@ -597,6 +607,10 @@ static const struct prop rule_props[] = {
 	      "zero", .of = PROP_CARD,
 	  DOC("[02 00 00 12 34 56]", "the card's own", "the address of the virtio-net device. The rule must match one card, "
 	      "and no other rule may have the same address") },
+	{ "veneer,mtu", rule_set_mtu, "bytes, <1500> to <9000>", .of = PROP_CARD,
+	  DOC("<9000>", "1500", "the MTU that the virtio-net device offers (`VIRTIO_NET_F_MTU`), if the card can; with it "
+	      "`VIRTIO_NET_F_MRG_RXBUF`. Received frames are then copied once ([guests.md](guests.md#mtu)). The guest must "
+	      "accept the feature, and all machines of that network need the same MTU") },
 	{ "veneer,timeout-ms", rule_set_timeout, "milliseconds, <1000> to <600000>", .of = PROP_DISK,
 	  DOC("<10000>", "30000 (`CONFIG_DISK_TIMEOUT_MS`)", "the deadline of a disk command") },
 	{ "veneer,partition", rule_set_partition, "a number, <1> to <1024>, \"PARTUUID=...\" with all digits, or "

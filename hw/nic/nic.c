@@ -205,7 +205,7 @@ static __attribute__((noinline)) bool frame_good(const struct nic *nic, const st
 		if ((pkt->flags & NIC_TX_TSO) && !(nic->caps & (pkt->flags & NIC_TX_IPV6 ? NIC_CAP_TX_TSO6 : NIC_CAP_TX_TSO)))
 			return false;
 	}
-	if (left > (pkt->flags & NIC_TX_TSO ? NIC_TSO_MAX : NIC_FRAME_MAX))
+	if (left > (pkt->flags & NIC_TX_TSO ? NIC_TSO_MAX : nic->frame_max))
 		return false;
 	for (const struct sg *s = pkt->frag, *end = s + pkt->nfrag; s < end; s++) {
 		if (!s->len || s->len > left || s->addr > mask || s->len - 1 > mask - s->addr)
@@ -314,7 +314,7 @@ int nic_rx_post(struct nic *nic, unsigned q, uint64_t addr, uint32_t len, void *
 {
 	if (!nic_runs(nic))
 		return -ERR_BUSY;
-	if (len < NIC_FRAME_MAX || addr > nic->dma_mask || NIC_FRAME_MAX - 1 > nic->dma_mask - addr)
+	if (len < nic->rx_room || addr > nic->dma_mask || nic->rx_room - 1 > nic->dma_mask - addr)
 		return -ERR_INVAL;
 	return nic->ops->rx_post(nic, q, addr, len, token);
 }
@@ -779,6 +779,8 @@ static void fill_in(struct nic *nic, const struct nic_driver *drv, const struct 
 	nic->hw.nic = nic;
 	nic->name = nic->hw.name;
 	nic->dma_mask = 0xffffffffull;
+	nic->frame_limit = NIC_FRAME_MAX;
+	nic_set_frame_max(nic, NIC_FRAME_MAX);
 	nic->nqueues = 1;
 	nic->budget = BUDGET;
 	nic->txq[0].mask = drv->tx_tokens - 1;

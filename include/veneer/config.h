@@ -52,6 +52,7 @@ struct config_rule {
 	bool has_slot, has_mac, has_timeout;
 	uint8_t slot;			/* 1..31 */
 	uint8_t mac[6];
+	uint16_t mtu;			/* of a network card, 1500..9000; 0: not given */
 	uint32_t timeout_ms;		/* of disk requests */
 	enum config_window window;	/* the guest's disk is only this part of the real disk */
 	uint64_t window_first, window_blocks;	/* WINDOW_BLOCKS, logical blocks; the sum does not wrap */

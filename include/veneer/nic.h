@@ -23,6 +23,9 @@
 #define NIC_MAX_FRAGS	20u	/* the maximum of pieces of one frame to send */
 #define NIC_FRAME_MIN	14u	/* an Ethernet header; shorter frames are refused */
 #define NIC_FRAME_MAX	1518u	/* 1500 bytes of payload, header, one VLAN tag; no FCS: a chip that writes it needs 1522 */
+#define NIC_FRAME_JUMBO	9018u	/* the same with 9000 bytes of payload: the longest that any driver allows */
+#define NIC_RX_PART	2048u	/* if frames may be longer than NIC_FRAME_MAX: what a chip writes into one buffer, at most */
+#define NIC_RX_PARTS	((NIC_FRAME_JUMBO + NIC_RX_PART - 1) / NIC_RX_PART)
 #define NIC_TSO_MAX	(65535u + 18u)	/* a frame that the NIC segments */
 #define NIC_MAX_MACS	15u	/* exact unicast filters beyond the NIC's own address */
 #define NIC_MAX_QUEUES	1u	/* of each direction; the client has as many */
@@ -43,7 +46,7 @@ struct nic;
 struct nic_tx {
 	const struct sg *frag;	/* the array belongs to the caller and is valid during the call only */
 	unsigned nfrag;		/* 1..NIC_MAX_FRAGS */
-	uint32_t len;		/* sum of their lengths; NIC_FRAME_MIN..NIC_FRAME_MAX, or NIC_TSO_MAX with NIC_TX_TSO */
+	uint32_t len;		/* sum of their lengths; NIC_FRAME_MIN..nic.frame_max, or NIC_TSO_MAX with NIC_TX_TSO */
 	uint32_t flags;
 	uint16_t csum_start;	/* from the frame's first byte; only with NIC_TX_CSUM: */
 	uint16_t csum_offset;	/* csum_start + csum_offset + 2 <= len */
@@ -80,12 +83,24 @@ struct nic_rx_filter {
 /* rx_done() flags */
 #define NIC_RX_CSUM_OK	BIT(0)	/* the hardware has checked the TCP or UDP checksum, and the sum is right */
 
+/* A buffer that holds a part of a frame. */
+struct nic_rx_part {
+	void *token;
+	uint32_t len;
+};
+
 /* A callback may call every nic_ function below, nic_stop() among them. */
 struct nic_client_ops {
 	void (*tx_done)(void *ctx, unsigned q, void *token);
 
 	/* The buffer holds a frame of @len bytes (without FCS).  Frames with errors are never passed. */
 	void (*rx_done)(void *ctx, unsigned q, void *token, uint32_t len, uint32_t flags);
+
+	/*
+	 * A frame of at most nic.frame_max bytes in @n = 2..NIC_RX_PARTS buffers, in this order.  Only if nic_set_frame_max() has
+	 * allowed frames longer than NIC_FRAME_MAX; else may be NULL.
+	 */
+	void (*rx_long)(void *ctx, unsigned q, const struct nic_rx_part *part, unsigned n, uint32_t flags);
 
 	/*
 	 * For NICs with NIC_CAP_RX_COPY only: a frame in the device's own ring, valid during the call.  Returns false if the
@@ -134,7 +149,7 @@ void nic_tx_wait(struct nic *nic, unsigned q);
 unsigned nic_look(struct nic *nic);
 
 /*
- * Post one contiguous receive buffer of @len >= NIC_FRAME_MAX bytes.  Returns 0; -ERR_BUSY if the ring is full; or -ERR_INVAL
+ * Post one contiguous receive buffer of @len >= nic.rx_room bytes.  Returns 0; -ERR_BUSY if the ring is full; or -ERR_INVAL
  * if this hardware cannot write to the address (out of reach, alignment, a boundary): the client then posts a bounce buffer.
  * The NIC fills buffers in the order in which they were posted.
  */
@@ -301,6 +316,9 @@ struct nic {
 	uint8_t addr[6];		/* the address that the client set last */
 	uint32_t caps;			/* driver */
 	uint64_t dma_mask;		/* driver: the highest address that the device reaches; preset to 4 GiB - 1 */
+	uint32_t frame_limit;		/* driver: the longest frame that the chip can send and receive; preset to NIC_FRAME_MAX */
+	uint32_t frame_max;		/* the longest frame from the next nic_start() on; see nic_set_frame_max() */
+	uint32_t rx_room;		/* the bytes that the chip may write into one receive buffer */
 	unsigned nqueues;		/* preset to 1 */
 	unsigned tx_slots, rx_slots;	/* driver, per queue: frames of one fragment that fit, buffers that fit */
 	uint32_t link_cause;		/* driver: bits of ack(); 0: the core reads the link in each poll and tick */
@@ -415,6 +433,17 @@ static inline void nic_want_recovery(struct nic *nic)
 	nic->recover = nic->state == NIC_RUNS;
 }
 
+/*
+ * For the client, while the NIC is stopped: frames of up to @max bytes are sent and received, NIC_FRAME_MAX..nic.frame_limit.
+ * A driver's run() sets the chip up for nic.frame_max.  If it is above NIC_FRAME_MAX, a frame may take several buffers, each of
+ * which needs NIC_RX_PART bytes.
+ */
+static inline void nic_set_frame_max(struct nic *nic, uint32_t max)
+{
+	nic->frame_max = max;
+	nic->rx_room = max > NIC_FRAME_MAX ? NIC_RX_PART : NIC_FRAME_MAX;
+}
+
 /* Return the token of the oldest frame in flight: it was sent, or never will be.  Call this from drain() and tx(). */
 static inline void nic_tx_done(struct nic *nic, unsigned q)
 {
@@ -434,6 +463,24 @@ static inline bool nic_rx_done(struct nic *nic, unsigned q, void *token, uint32_
 	nic->count.rx_packets++;
 	nic->count.rx_bytes += len;
 	nic->client->rx_done(nic->client_ctx, q, token, len, flags);
+	return true;
+}
+
+/*
+ * Pass a frame in @n = 2..NIC_RX_PARTS buffers, each filled within its bounds, to the client.  False if the frame is longer than
+ * nic.frame_max: the driver then gives all these buffers to the chip again.
+ */
+static inline bool nic_rx_long(struct nic *nic, unsigned q, const struct nic_rx_part *part, unsigned n, uint32_t flags)
+{
+	uint32_t len = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		len += part[i].len;
+	if (len > nic->frame_max)
+		return false;
+	nic->count.rx_packets++;
+	nic->count.rx_bytes += len;
+	nic->client->rx_long(nic->client_ctx, q, part, n, flags);
 	return true;
 }
 

@@ -47,6 +47,11 @@ struct virtio_place {
 struct virtio_net_conf {
 	struct nic *nic;
 	const uint8_t *mac;		/* overrides the NIC's own when not NULL */
+	/*
+	 * 1500 to 9000: the MTU that is offered, or less if the NIC cannot; then MRG_RXBUF is offered, too.  0: 1500, and no
+	 * MRG_RXBUF.
+	 */
+	uint16_t mtu;
 };
 
 struct virtio_blk_conf {

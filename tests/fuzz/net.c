@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: virtio/net/net.c virtio/net/tx.c virtio/net/tso.c virtio/net/rx.c virtio/net/ctrl.c virtio/transport.c */
 /* sources: virtio/pci_config.c virtio/msix.c virtio/legacy.c virtio/modern.c virtio/queue.c hv/lib/sg.c */
-/* sources: tests/unit/host/twin.c virtio/access.c tests/fuzz/lib/fuzz.c */
+/* sources: tests/unit/host/twin.c virtio/access.c tests/fuzz/lib/fuzz.c virtio/net/merge.c */
 /* quick: 6000 */
 /* virtio-net, in front of a NIC core that is full, refuses, completes and receives as the input says. */
 #include <veneer/err.h>

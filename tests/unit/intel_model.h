@@ -20,7 +20,7 @@
 
 struct sent {
 	uint32_t len;
-	uint8_t data[NIC_FRAME_MAX + 64];
+	uint8_t data[NIC_FRAME_JUMBO + 64];
 };
 
 struct chip {
@@ -43,6 +43,8 @@ struct chip {
 	uint64_t rx_status;			/* status bits to add to each frame */
 	uint32_t rx_claim;			/* if not 0, the length in the descriptor */
 	bool rx_no_eop;
+	bool jumbo;				/* the client has asked for long frames */
+	unsigned rx_stop;			/* if not 0, a frame stops after so many buffers, until chip_receive_rest() */
 	bool link, half;
 	unsigned speed;
 	/* state */
@@ -50,6 +52,8 @@ struct chip {
 	uint64_t quiet_until;			/* a register access before this time fails the test */
 	uint64_t cache[PREFETCH];
 	unsigned ncached;
+	uint8_t rest[16384];			/* the frame that has stopped */
+	uint32_t rest_len, rest_at;
 	uint32_t msi_pending, ioaddr, eerd;
 	bool line, low_seen;
 	uint64_t context, context1;
@@ -235,7 +239,7 @@ static void chip_cut(struct chip *c)
 	struct offload o = chip_offload(c);
 	uint32_t hdr = o.hdr, mss = o.mss, pay = o.pay, ip = o.ip, tcp = o.tcp, sum_at = o.sum_at;
 	bool v4 = o.v4;
-	uint8_t f[NIC_FRAME_MAX];
+	uint8_t f[NIC_FRAME_JUMBO];
 
 	if (!o.good || !(c->frame_cmd & INTEL_TX_CSUM) ||
 	    v4 != !!(c->frame_cmd & INTEL_TX_IPSUM) || hdr + pay != c->frame_len || c->first_len < MIN(hdr + 4, c->frame_len) ||
@@ -451,36 +455,38 @@ static void chip_check_bounds(struct chip *c)
 	uint32_t srrctl = R(REG_SRRCTL);
 
 	if (FIELD_GET(SRRCTL_BSIZEPACKET, srrctl) != 2 || FIELD_GET(SRRCTL_DESCTYPE, srrctl) != SRRCTL_ADV_ONE ||
-	    R(REG_RLPML) > NIC_FRAME_MAX + 4 || (R(REG_CTRL_EXT) & CTRL_EXT_EXT_VLAN) || R(REG_MRQC))
+	    R(REG_RLPML) > (R(REG_RCTL) & RCTL_LPE ? NIC_FRAME_JUMBO : NIC_FRAME_MAX) + 4 || (R(REG_CTRL_EXT) & CTRL_EXT_EXT_VLAN) || R(REG_MRQC))
 		host_fail(__FILE__, __LINE__, "SRRCTL %08x RLPML %u CTRL_EXT %08x MRQC %08x", srrctl, R(REG_RLPML),
 			  R(REG_CTRL_EXT), R(REG_MRQC));
 	if (c->cache[0] & 1)
 		host_fail(__FILE__, __LINE__, "buffer at %#llx: bit 0 is reserved", (unsigned long long)c->cache[0]);
 }
 
-static uint64_t chip_rx_written(struct chip *c, uint32_t len)
+static uint64_t chip_rx_written(struct chip *c, uint32_t len, bool eop)
 {
+	eop &= !c->rx_no_eop;
 	if (c->igb)
-		return FIELD_PREP(ARXD_LENGTH, len) | ARXD_DD | (c->rx_no_eop ? 0 : ARXD_EOP) | c->rx_status;
-	return len | RXD_DD | (c->rx_no_eop ? 0 : RXD_EOP) | c->rx_status;
+		return FIELD_PREP(ARXD_LENGTH, len) | ARXD_DD | (eop ? ARXD_EOP : 0) | c->rx_status;
+	return len | RXD_DD | (eop ? RXD_EOP : 0) | c->rx_status;
 }
 
-/* Receive a frame from the wire.  True if the chip wrote it to memory. */
-static inline bool chip_receive(struct chip *c, const void *frame, uint32_t len)
+/* The longest frame that the chip receives, without FCS. */
+static uint32_t chip_rx_max(struct chip *c)
 {
-	if (!(R(REG_RCTL) & RCTL_EN) || !chip_master(c) || !chip_accepts(c, frame))
-		return false;
-	if (!(R(REG_RCTL) & RCTL_SECRC) || (R(REG_RCTL) & (RCTL_LPE | RCTL_SBP | RCTL_BSIZE)))
-		host_fail(__FILE__, __LINE__, "RCTL %08x lets the chip write beyond a buffer", R(REG_RCTL));
-	chip_prefetch(c);
-	if (!c->ncached) {
-		c->missed++;
-		return false;
-	}
-	chip_cross(c, c->cache[0], NIC_FRAME_MAX);
+	if (!(R(REG_RCTL) & RCTL_LPE))
+		return NIC_FRAME_MAX;
+	return (c->pcie ? R(REG_RLPML) : 16384) - 4;
+}
+
+/* Write a part of a frame into the next buffer: at most 2048 bytes, the size in RCTL and SRRCTL. */
+static uint32_t chip_rx_part(struct chip *c, const uint8_t *frame, uint32_t left)
+{
+	uint32_t n = MIN(left, 2048u);
+
+	chip_cross(c, c->cache[0], R(REG_RCTL) & RCTL_LPE ? 2048 : NIC_FRAME_MAX);
 	if (c->igb)
 		chip_check_bounds(c);
-	memcpy((void *)(uintptr_t)c->cache[0], frame, len);
+	memcpy((void *)(uintptr_t)c->cache[0], frame, n);
 	memmove(c->cache, c->cache + 1, --c->ncached * sizeof(c->cache[0]));
 	struct intel_desc *d = chip_desc(c, REG_RDBAL, R(REG_RDH));
 
@@ -488,12 +494,42 @@ static inline bool chip_receive(struct chip *c, const void *frame, uint32_t len)
 		host_fail(__FILE__, __LINE__, "the header buffer's address is %#llx", (unsigned long long)d->q[1]);
 	if (c->igb)
 		d->q[0] = 0x5555;
-	d->q[1] = chip_rx_written(c, c->rx_claim ? c->rx_claim : len);
+	d->q[1] = chip_rx_written(c, c->rx_claim ? c->rx_claim : n, n == left);
 	R(REG_RDH) = chip_next(c, REG_RDBAL, R(REG_RDH));
 	chip_prefetch(c);
+	return n;
+}
+
+static inline void chip_receive_rest(struct chip *c)
+{
+	for (unsigned i = 0; c->rest_at < c->rest_len; i++) {
+		if (c->rx_stop && i == c->rx_stop)
+			return;
+		c->rest_at += chip_rx_part(c, c->rest + c->rest_at, c->rest_len - c->rest_at);
+	}
 	chip_write_back(c);
 	if (chip_rings(c, IVAR_RX0))
 		chip_cause(c, INT_RXT0);
+}
+
+/* Receive a frame from the wire.  True if the chip wrote it to memory. */
+static inline bool chip_receive(struct chip *c, const void *frame, uint32_t len)
+{
+	if (!(R(REG_RCTL) & RCTL_EN) || !chip_master(c) || !chip_accepts(c, frame))
+		return false;
+	if (!(R(REG_RCTL) & RCTL_SECRC) || (R(REG_RCTL) & ((c->jumbo ? 0 : RCTL_LPE) | RCTL_SBP | RCTL_BSIZE)))
+		host_fail(__FILE__, __LINE__, "RCTL %08x lets the chip write beyond a buffer", R(REG_RCTL));
+	if (len > chip_rx_max(c))
+		return false;
+	chip_prefetch(c);
+	if (c->ncached < (len + 2047) / 2048) {
+		c->missed++;
+		return false;
+	}
+	memcpy(c->rest, frame, len);
+	c->rest_len = len;
+	c->rest_at = 0;
+	chip_receive_rest(c);
 	return true;
 }
 

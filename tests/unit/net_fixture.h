@@ -18,10 +18,10 @@ static struct {
 	unsigned starts, stops, tx_kicks, tx_waits, rx_kicks, looks;
 	unsigned ntx, room;
 	void *tx_token[SLOTS];
-	uint8_t frame[2048];
+	uint8_t frame[NIC_FRAME_JUMBO];
 	struct nic_tx last;
 	struct sg frag[NIC_MAX_FRAGS];
-	uint8_t sent[SLOTS][NIC_FRAME_MAX];	/* in the order of sending, until the test takes them */
+	uint8_t sent[SLOTS][NIC_FRAME_JUMBO];	/* in the order of sending, until the test takes them */
 	uint32_t sent_len[SLOTS];
 	unsigned nsent;
 	bool one_piece, no_tso;			/* the NIC refuses frames of several pieces, or segmentation */
@@ -56,7 +56,7 @@ int nic_tx(struct nic *n, unsigned q, const struct nic_tx *p)
 {
 	CHECK(hw.running && p->nfrag);
 	CHECK_EQ(sg_bytes(p->frag, p->nfrag), p->len);
-	CHECK(p->len >= NIC_FRAME_MIN && p->len <= (p->flags & NIC_TX_TSO ? NIC_TSO_MAX : NIC_FRAME_MAX));
+	CHECK(p->len >= NIC_FRAME_MIN && p->len <= (p->flags & NIC_TX_TSO ? NIC_TSO_MAX : n->frame_max));
 	/* The core refuses these, too. */
 	if (p->nfrag > NIC_MAX_FRAGS)
 		return -ERR_INVAL;
@@ -106,7 +106,7 @@ void nic_tx_wait(struct nic *n, unsigned q) { hw.tx_waits++; }
 
 int nic_rx_post(struct nic *n, unsigned q, uint64_t addr, uint32_t len, void *token)
 {
-	CHECK(hw.running && len >= NIC_FRAME_MAX);
+	CHECK(hw.running && len >= n->rx_room);
 	if (hw.nrx == hw.nic.rx_slots)
 		return -ERR_BUSY;
 	if (hw.align && addr % hw.align)
@@ -149,15 +149,19 @@ static struct ring rings[3];
 static uint8_t *mem;
 static uint8_t frame[1600];
 
+static uint16_t net_mtu;		/* the next make(): the configuration's MTU */
+static uint32_t net_limit;		/* and the longest frame of the NIC */
+
 static void make(uint32_t caps)
 {
 	struct virtio_place place = twin_place();
-	struct virtio_net_conf conf = { .nic = &hw.nic };
+	struct virtio_net_conf conf = { .nic = &hw.nic, .mtu = net_mtu };
 
 	twin_reset();
 	memset(&hw, 0, sizeof(hw));
 	hw.nic = (struct nic) { .name = "fake0", .mac = { 2, 0, 0, 0, 0, 9 }, .caps = caps, .dma_mask = ~0ull,
-				.nqueues = 1, .tx_slots = SLOTS, .rx_slots = 32 };
+				.nqueues = 1, .tx_slots = SLOTS, .rx_slots = 32,
+				.frame_limit = net_limit ? net_limit : NIC_FRAME_MAX };
 	hw.room = SLOTS;
 	hw.link = true;
 	struct virtio_dev *dev = virtio_net_new("net0", &conf, &place);

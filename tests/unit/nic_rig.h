@@ -30,7 +30,7 @@ static inline bool clock_runs(void) { return clock_holds || *nic->watch; }
 static struct {
 	void *tx[4096], *rx[4096];
 	uint32_t rx_len[4096], rx_flags[4096], rx_sum[4096];
-	unsigned ntx, nrx, flushes, links;
+	unsigned ntx, nrx, nlong, flushes, links;
 	bool refuse;				/* refuse received frames, of a chip that copies them */
 	void (*in_rx)(void), (*in_tx)(void);
 } got;
@@ -60,6 +60,19 @@ static void on_rx(void *ctx, unsigned q, void *token, uint32_t len, uint32_t fla
 		got.in_rx();
 }
 
+static void on_long(void *ctx, unsigned q, const struct nic_rx_part *part, unsigned n, uint32_t flags)
+{
+	CHECK(n >= 2 && n <= NIC_RX_PARTS);
+	for (unsigned i = 0; i < n; i++) {
+		got.rx_len[got.nrx] = part[i].len;
+		got.rx_flags[got.nrx] = flags;
+		got.rx[got.nrx++] = part[i].token;
+	}
+	got.nlong++;
+	if (got.in_rx)
+		got.in_rx();
+}
+
 static bool on_frame(void *ctx, unsigned q, const void *frame, uint32_t len, uint32_t flags)
 {
 	CHECK_EQ(flags, 0);
@@ -76,7 +89,7 @@ static void on_flush(void *ctx, unsigned q) { got.flushes++; }
 static void on_link(void *ctx) { got.links++; }
 
 static const struct nic_client_ops rig_client = {
-	.tx_done = on_tx, .rx_done = on_rx, .rx_frame = on_frame, .flush = on_flush, .link_changed = on_link,
+	.tx_done = on_tx, .rx_done = on_rx, .rx_long = on_long, .rx_frame = on_frame, .flush = on_flush, .link_changed = on_link,
 };
 
 extern const struct hw_driver *const __start_veneer_drivers[], *const __stop_veneer_drivers[];

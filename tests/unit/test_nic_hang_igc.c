@@ -6,6 +6,7 @@
 /* sources: hw/nic/intel/igb_desc.c hw/nic/intel/igb_pci.c hw/nic/intel/igc.c hw/nic/intel/igc_pci.c */
 /* sources: tests/models/model.c tests/models/igc.c tests/models/igc_phy.c tests/models/igc_rings.c */
 /* sources: tests/models/igc_offload.c tests/models/pch.c tests/models/pch_phy.c */
+/* sources: virtio/net/merge.c hw/nic/intel/intel_rx_long.c */
 /* An I225 that hangs, behind virtio-net. */
 #include "host/twin.h"
 #include "virtio/net/net.h"

@@ -6,7 +6,7 @@
 /* sources: hw/nic/intel/intel_mac.c hw/nic/intel/intel_phy.c hw/nic/intel/e1000.c hw/nic/intel/e1000_pci.c */
 /* sources: hw/nic/intel/e1000e.c hw/nic/intel/pch.c hw/nic/intel/pch_speed.c hw/nic/intel/e1000e_pci.c */
 /* sources: hw/nic/intel/igb.c hw/nic/intel/igb_desc.c */
-/* sources: hw/nic/intel/igb_pci.c */
+/* sources: hw/nic/intel/igb_pci.c virtio/net/merge.c hw/nic/intel/intel_rx_long.c */
 /* An 82574 that hangs, behind virtio-net. */
 #include "host/twin.h"
 #include "virtio/net/net.h"

@@ -4,6 +4,7 @@
 /* sources: virtio/access.c tests/unit/host/twin.c hw/nic/nic.c hw/nic/realtek/realtek.c hw/nic/realtek/realtek_chip.c */
 /* sources: hw/nic/realtek/realtek_rings.c hw/nic/realtek/realtek_pci.c */
 /* sources: tests/models/model.c tests/models/rtl8168.c tests/models/rtl8168_phy.c tests/models/rtl8168_rings.c */
+/* sources: virtio/net/merge.c */
 /* An RTL8168H behind virtio-net whose transmitter or receiver hangs. */
 #include "host/twin.h"
 #include "virtio/net/net.h"

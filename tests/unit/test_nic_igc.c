@@ -3,7 +3,7 @@
 /* sources: hw/nic/intel/intel_phy.c hw/nic/intel/igb.c hw/nic/intel/igb_desc.c hw/nic/intel/igb_pci.c hw/nic/intel/igc.c */
 /* sources: hw/nic/intel/igc_pci.c hv/lib/sg.c */
 /* sources: tests/models/model.c tests/models/igc.c tests/models/igc_phy.c tests/models/igc_rings.c */
-/* sources: tests/models/igc_offload.c tests/models/pch.c tests/models/pch_phy.c */
+/* sources: tests/models/igc_offload.c tests/models/pch.c tests/models/pch_phy.c hw/nic/intel/intel_rx_long.c */
 /*
  * The driver on I225 and I226, from probe to close, on the model that Linux's driver accepts, and where these chips differ from
  * igb.

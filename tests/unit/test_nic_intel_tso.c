@@ -3,7 +3,7 @@
 /* sources: hw/nic/intel/intel_mac.c hw/nic/intel/intel_phy.c hw/nic/intel/e1000.c hw/nic/intel/e1000_pci.c */
 /* sources: hw/nic/intel/e1000e.c hw/nic/intel/pch.c hw/nic/intel/pch_speed.c hw/nic/intel/e1000e_pci.c */
 /* sources: hw/nic/intel/igb.c hw/nic/intel/igb_desc.c */
-/* sources: hw/nic/intel/igb_pci.c */
+/* sources: hw/nic/intel/igb_pci.c hw/nic/intel/intel_rx_long.c */
 /* Intel's drivers: TCP segmentation, contexts, and the errata around them. */
 #include <veneer/err.h>
 #include "inet.h"

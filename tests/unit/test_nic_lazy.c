@@ -6,6 +6,7 @@
 /* sources: hw/nic/intel/intel_mac.c hw/nic/intel/intel_phy.c hw/nic/intel/e1000.c hw/nic/intel/e1000_pci.c */
 /* sources: hw/nic/intel/e1000e.c hw/nic/intel/pch.c hw/nic/intel/pch_speed.c hw/nic/intel/e1000e_pci.c */
 /* sources: hw/nic/intel/igb.c hw/nic/intel/igb_desc.c hw/nic/intel/igb_pci.c */
+/* sources: virtio/net/merge.c hw/nic/intel/intel_rx_long.c */
 /*
  * Sent frames whose interrupts come late (nic.lazy), on chips whose timers run (chip.timers): who finds them, and that no guest
  * waits for one for ever.  No guest here has a timer of its own, so no tick comes unless a test calls one.

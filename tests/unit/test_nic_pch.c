@@ -4,7 +4,7 @@
 /* sources: hw/nic/intel/pch_speed.c */
 /* sources: hw/nic/intel/e1000e_pci.c hv/lib/sg.c */
 /* sources: tests/models/model.c tests/models/igc.c tests/models/igc_phy.c tests/models/igc_rings.c */
-/* sources: tests/models/igc_offload.c tests/models/pch.c tests/models/pch_phy.c */
+/* sources: tests/models/igc_offload.c tests/models/pch.c tests/models/pch_phy.c hw/nic/intel/intel_rx_long.c */
 /* 82579, I217, I218 and I219 on the model that Linux's driver accepts: states that the system before left, and errata. */
 #include "igc_fixture.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: virtio/net/net.c virtio/net/tx.c virtio/net/tso.c virtio/net/rx.c virtio/net/ctrl.c virtio/net/state.c */
 /* sources: virtio/transport.c virtio/pci_config.c virtio/msix.c virtio/legacy.c virtio/modern.c virtio/queue.c */
-/* sources: virtio/state.c hv/lib/sg.c virtio/access.c tests/unit/host/twin.c */
+/* sources: virtio/state.c hv/lib/sg.c virtio/access.c tests/unit/host/twin.c virtio/net/merge.c */
 /* Save and load of virtio-net: frames under way, receive buffers, filter and address, and images that are damaged. */
 #include <veneer/owner.h>
 #include "net_fixture.h"

@@ -2,6 +2,7 @@
 /* sources: virtio/net/net.c virtio/net/tx.c virtio/net/tso.c virtio/net/rx.c virtio/net/ctrl.c virtio/blk/blk.c */
 /* sources: virtio/blk/request.c virtio/transport.c virtio/pci_config.c virtio/msix.c virtio/legacy.c virtio/modern.c */
 /* sources: virtio/queue.c hv/lib/sg.c hw/disk.c hw/disk_cut.c hw/disk_start.c tests/unit/host/twin.c virtio/access.c */
+/* sources: virtio/net/merge.c */
 /*
  * A guest at random: random accesses to registers, random rings, memory that changes while the device reads it.  Addresses
  * outside of guest RAM fault (guard pages), counts are checked, and after a reset the device must work.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* sources: virtio/net/net.c virtio/net/tx.c virtio/net/tso.c virtio/net/rx.c virtio/net/ctrl.c virtio/transport.c */
 /* sources: virtio/pci_config.c virtio/msix.c virtio/legacy.c virtio/modern.c virtio/queue.c hv/lib/sg.c */
-/* sources: virtio/access.c tests/unit/host/twin.c */
+/* sources: virtio/access.c tests/unit/host/twin.c virtio/net/merge.c */
 /* TCP segmentation in virtio-net: what the NIC cannot segment, and the checks of a guest's frames. */
 #include "inet.h"
 #include "net_fixture.h"

@@ -8,12 +8,13 @@
 #include "net.h"
 
 #define CLASS_ETHERNET	0x020000u
-#define MTU		(NIC_FRAME_MAX - 18u)	/* without header and VLAN tag */
+#define OVERHEAD	18u		/* of a frame over the MTU: header and VLAN tag */
+#define MTU		(NIC_FRAME_MAX - OVERHEAD)
 
-void vnet_pool_reset(struct vnet_pool *p, unsigned n)
+void vnet_pool_reset(struct vnet_pool *p)
 {
 	p->nfree = 0;
-	while (n)
+	for (unsigned n = p->count; n;)
 		vnet_pool_put(p, --n);
 }
 
@@ -47,6 +48,7 @@ static void flush(void *ctx, unsigned queue)
 static const struct nic_client_ops client_ops = {
 	.tx_done = vnet_tx_done,
 	.rx_done = vnet_rx_done,
+	.rx_long = IS_ENABLED(CONFIG_NET_JUMBO) ? vnet_rx_long : NULL,
 	.rx_frame = vnet_rx_frame,
 	.flush = flush,
 	.link_changed = link_changed,
@@ -57,8 +59,23 @@ void vnet_frames_forget(struct vnet *vn)
 	vn->tx_inflight = 0;
 	vn->rx_posted = 0;
 	vn->tso.active = false;
-	vnet_pool_reset(&vn->tx_pool, VNET_TX_BOUNCE);
-	vnet_pool_reset(&vn->rx_pool, vn->rx_pool.mem ? VNET_RX_BOUNCE : 0);
+	vnet_pool_reset(&vn->tx_pool);
+	vnet_pool_reset(&vn->rx_pool);
+}
+
+/* What the accepted features mean.  A driver that does not know the MTU has buffers for 1500 bytes. */
+static void apply_features(struct vnet *vn)
+{
+	struct virtio_dev *dev = &vn->dev;
+
+	vn->merge = virtio_has(dev, VIRTIO_NET_F_MRG_RXBUF);
+	vn->hdr_len = vn->merge || virtio_has(dev, VIRTIO_F_VERSION_1) ? VIRTIO_NET_HDR_MODERN : VIRTIO_NET_HDR_LEGACY;
+	vn->frame_max = NIC_FRAME_MAX;
+	if (virtio_has(dev, VIRTIO_NET_F_MTU))
+		vn->frame_max = bytes_get(dev->st.cfg, NETCFG_SIZE, NETCFG_MTU, 2) + OVERHEAD;
+	vn->loose = (vn->merge || vn->frame_max > NIC_FRAME_MAX) && !(vn->nic->caps & NIC_CAP_RX_COPY);
+	vn->tx_csum = virtio_has(dev, VIRTIO_NET_F_CSUM);
+	vn->rx_csum = virtio_has(dev, VIRTIO_NET_F_GUEST_CSUM);
 }
 
 static int vnet_start(struct virtio_dev *dev)
@@ -66,11 +83,10 @@ static int vnet_start(struct virtio_dev *dev)
 	struct vnet *vn = to_vnet(dev);
 	struct nic *nic = vn->nic;
 
-	vn->hdr_len = virtio_has(dev, VIRTIO_F_VERSION_1) ? VIRTIO_NET_HDR_MODERN : VIRTIO_NET_HDR_LEGACY;
-	vn->tx_csum = virtio_has(dev, VIRTIO_NET_F_CSUM);
-	vn->rx_csum = virtio_has(dev, VIRTIO_NET_F_GUEST_CSUM);
+	apply_features(vn);
 	vn->rx_low = MAX(MIN(nic->rx_slots, vn->vq[VNET_RX].st.size) / 2, 1u);
 	vnet_frames_forget(vn);
+	nic_set_frame_max(nic, vn->frame_max);
 	nic_set_mac(nic, vn->st.mac);
 	vnet_filter_apply(vn);
 	read_link(vn);
@@ -188,7 +204,19 @@ static void net_counters(const struct vnet *vn, const char *name)
 	counter_register(name, "rx_dropped", &vn->cnt_rx_dropped);
 }
 
-static void net_setup(struct vnet *vn, const struct virtio_net_conf *conf)
+/* The MTU to offer. */
+static uint32_t net_mtu(const char *name, const struct virtio_net_conf *conf)
+{
+	uint32_t limit = conf->nic->frame_limit - OVERHEAD;
+
+	if (conf->mtu <= MTU)
+		return MTU;
+	if (conf->mtu > limit)
+		log_warn("%s: %s has no frames for an MTU of %u: %u", name, conf->nic->name, conf->mtu, limit);
+	return MIN(conf->mtu, limit);
+}
+
+static void net_setup(struct vnet *vn, const struct virtio_net_conf *conf, uint32_t mtu)
 {
 	uint8_t *cfg = vn->dev.st.cfg;
 
@@ -196,34 +224,43 @@ static void net_setup(struct vnet *vn, const struct virtio_net_conf *conf)
 	memcpy(vn->st.default_mac, conf->mac ? conf->mac : conf->nic->mac, sizeof(vn->st.default_mac));
 	vn->dev.type = &net_type;
 	vn->dev.vq = vn->vq;
-	vn->dev.offered = net_features(conf->nic);
+	vn->dev.offered = net_features(conf->nic) | (conf->mtu ? VIRTIO_NET_F_MRG_RXBUF : 0);
 	vn->dev.type_state = &vn->st;
 	bytes_set(cfg, NETCFG_SIZE, NETCFG_MAX_PAIRS, 2, 1);
-	bytes_set(cfg, NETCFG_SIZE, NETCFG_MTU, 2, MTU);
+	bytes_set(cfg, NETCFG_SIZE, NETCFG_MTU, 2, mtu);
+}
+
+static int pool_make(struct vnet_pool *p, unsigned count, uint32_t size)
+{
+	p->mem = mem_alloc(count * size, VNET_BOUNCE_SIZE);
+	p->size = size;
+	p->count = count;
+	return p->mem ? 0 : -ERR_NOMEM;
 }
 
 struct virtio_dev *virtio_net_new(const char *name, const struct virtio_net_conf *conf, const struct virtio_place *place)
 {
 	bool copies = conf->nic->caps & NIC_CAP_RX_COPY;
+	uint32_t mtu = net_mtu(name, conf);
 	struct vnet *vn;
 
 	vn = mem_alloc(sizeof(*vn), 64);
 	if (!vn)
 		goto fail;
-	vn->tx_pool.mem = mem_alloc(VNET_TX_BOUNCE * VNET_BOUNCE_SIZE, VNET_BOUNCE_SIZE);
-	if (!vn->tx_pool.mem)
+	if (pool_make(&vn->tx_pool, VNET_TX_BOUNCE, mtu > MTU ? VNET_BOUNCE_JUMBO : VNET_BOUNCE_SIZE))
 		goto fail_vn;
-	if (!copies) {
-		vn->rx_pool.mem = mem_alloc(VNET_RX_BOUNCE * VNET_BOUNCE_SIZE, VNET_BOUNCE_SIZE);
-		if (!vn->rx_pool.mem)
-			goto fail_tx_pool;
-	}
-	net_setup(vn, conf);
+	if (!copies && pool_make(&vn->rx_pool, conf->mtu ? VNET_RX_LOOSE : VNET_RX_BOUNCE, VNET_BOUNCE_SIZE))
+		goto fail_tx_pool;
+	net_setup(vn, conf, mtu);
 	if (virtio_dev_init(&vn->dev, name, place))
 		goto fail_rx_pool;
 	conf->nic->client_ctx = vn;
 	conf->nic->client = &client_ops;
 	net_counters(vn, name);
+	if (IS_ENABLED(CONFIG_NET_JUMBO) && conf->mtu) {
+		vn->merge_ops = &vnet_merge_ops;
+		segment_use(vnet_merge_ops.post);
+	}
 	return &vn->dev;
 
 fail_rx_pool:

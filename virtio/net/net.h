@@ -5,19 +5,29 @@
  * The hardware reads frames to send from the guest's own pages, and writes received frames into the guest's buffers.  If it
  * cannot (too many pieces, memory out of the device's reach, a receive buffer without one piece that holds the largest
  * frame), the frame is copied once through a pool of fixed size, and counted.
+ *
+ * If the driver has accepted MRG_RXBUF, or an MTU above 1500, no frame is received in place: a chip that splits frames fills
+ * each buffer up to a size of its own, not the guest's, and begins at each buffer's first byte, but only the first buffer of a
+ * frame has a header.  The NIC then holds buffers of the pool alone, and a frame that has arrived is copied into as many of the
+ * guest's chains as it needs.
  */
 #ifndef VIRTIO_NET_NET_H
 #define VIRTIO_NET_NET_H
 
 #include <veneer/counters.h>
 #include <veneer/nic.h>
+#include <veneer/string.h>
 #include "../transport.h"
 
 enum { VNET_RX, VNET_TX, VNET_CTRL, VNET_QUEUES };
 
 #define VNET_BOUNCE_SIZE	2048u	/* bytes of a buffer; holds NIC_FRAME_MAX */
+#define VNET_BOUNCE_JUMBO	10240u	/* of a buffer to send from, if the MTU is above 1500; holds NIC_FRAME_JUMBO */
 #define VNET_RX_BOUNCE		64u
+#define VNET_RX_LOOSE		128u	/* the same if MRG_RXBUF or a larger MTU is offered */
 #define VNET_TX_BOUNCE		64u	/* with segmentation each frame in flight needs one, for its headers */
+#define VNET_MERGE_CHAINS	32u	/* chains of one received frame */
+#define VNET_MERGE_PIECES	64u	/* and their pieces, if the frame needs several chains */
 #define VNET_TSO_HDR		192u	/* header bytes of a frame to be segmented: Ethernet, IP and TCP with all options */
 #define VNET_MCAST_MAX		64u	/* with more addresses the filter passes all multicast */
 
@@ -34,13 +44,15 @@ struct vnet_state {
 };
 _Static_assert(sizeof(struct vnet_state) <= VIRTIO_TYPE_STATE_MAX, "must fit into an image");
 
-_Static_assert(VNET_TX_BOUNCE <= VNET_RX_BOUNCE, "a pool counts as many");
+_Static_assert(VNET_BOUNCE_SIZE >= NIC_RX_PART, "the NIC fills so much");
+_Static_assert(VNET_TX_BOUNCE <= VNET_RX_LOOSE && VNET_RX_BOUNCE <= VNET_RX_LOOSE, "a pool counts as many");
 
 /* A pool of buffers of equal size in Veneer's memory. */
 struct vnet_pool {
 	uint8_t *mem;
-	unsigned nfree;
-	uint8_t free[VNET_RX_BOUNCE];	/* a stack of indices */
+	uint32_t size;			/* bytes of a buffer */
+	unsigned count, nfree;
+	uint8_t free[VNET_RX_LOOSE];	/* a stack of indices */
 };
 
 /* The frame that is being segmented; its chain is in the transmit queue's scratch chain. */
@@ -66,11 +78,23 @@ struct vnet_rx_slot {
 	bool bounce;
 };
 
+/* The chains for one received frame: popped, not pushed yet. */
+struct vnet_merge {
+	unsigned n, npieces;
+	struct {
+		uint16_t head;
+		bool carried;		/* for virtq_unpop() */
+		uint32_t len;		/* bytes that the frame, with its header, has in this chain */
+	} chain[VNET_MERGE_CHAINS];
+	struct sg piece[VNET_MERGE_PIECES];	/* if there are several */
+};
+
 struct vnet {
 	struct virtio_dev dev;
 	struct nic *nic;
 	struct vnet_state st;
-	uint32_t hdr_len;		/* by the features accepted at DRIVER_OK */
+	uint32_t hdr_len, frame_max;	/* by the features accepted at DRIVER_OK, */
+	bool merge, loose;		/* and these: MRG_RXBUF; the NIC has buffers of the pool alone */
 	bool tx_csum, rx_csum;
 	bool soft_filter;		/* the filter drops some frames in software */
 	bool tx_running, rx_running;	/* set while the queue is served: the NIC may call back from inside */
@@ -83,6 +107,8 @@ struct vnet {
 	unsigned rx_useless;		/* chains without room for a frame, in this poll */
 	struct vnet_rx_slot rx_slot[VIRTQ_MAX_SIZE];	/* by head */
 	struct vnet_pool rx_pool;
+	struct vnet_merge merged;
+	const struct vnet_merge_ops *merge_ops;	/* NULL: neither @merge nor @loose will ever be */
 
 	uint64_t cnt_tx_zero_copy, cnt_tx_bounced, cnt_tx_bounced_bytes, cnt_tx_dropped, cnt_tx_tso, cnt_tx_segments;
 	struct histogram at_kick;	/* frames in flight at a kick of the transmit queue */
@@ -97,7 +123,7 @@ static inline struct vnet *to_vnet(struct virtio_dev *dev)
 	return container_of(dev, struct vnet, dev);
 }
 
-void vnet_pool_reset(struct vnet_pool *p, unsigned n);
+void vnet_pool_reset(struct vnet_pool *p);
 
 /* Forget all frames and buffers that the NIC had, after its stop. */
 void vnet_frames_forget(struct vnet *vn);
@@ -118,12 +144,12 @@ int vnet_tx_buf(struct vnet *vn);
 
 static inline uint8_t *vnet_pool_buf(const struct vnet_pool *p, unsigned i)
 {
-	return p->mem + i * VNET_BOUNCE_SIZE;
+	return p->mem + i * p->size;
 }
 
 static inline int vnet_pool_index(const struct vnet_pool *p, const uint8_t *buf)
 {
-	return (int)((buf - p->mem) / VNET_BOUNCE_SIZE);
+	return (int)((size_t)(buf - p->mem) / p->size);
 }
 
 /* True if the NIC can address all of a piece. */
@@ -160,7 +186,41 @@ int vnet_tso_run(struct vnet *vn, struct virtq *q, const struct virtq_chain *c);
 /* The NIC's callbacks. */
 void vnet_tx_done(void *ctx, unsigned q, void *token);
 void vnet_rx_done(void *ctx, unsigned q, void *token, uint32_t len, uint32_t flags);
+void vnet_rx_long(void *ctx, unsigned q, const struct nic_rx_part *part, unsigned n, uint32_t flags);
 bool vnet_rx_frame(void *ctx, unsigned q, const void *frame, uint32_t len, uint32_t flags);
+
+/* True if the driver's filter rejects this frame; the hardware's filter is coarser. */
+static inline bool vnet_rx_unwanted(const struct vnet *vn, const uint8_t *frame)
+{
+	static const uint8_t bcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+
+	if (!vn->soft_filter)
+		return false;
+	if (!(frame[0] & 1))
+		return vn->st.nouni;
+	return memcmp(frame, bcast, sizeof(bcast)) ? vn->st.nomulti : vn->st.nobcast;
+}
+
+/* The header of a received frame in @nbuffers chains: vn->hdr_len bytes. */
+static inline void vnet_rx_header(const struct vnet *vn, uint8_t *to, uint32_t flags, unsigned nbuffers)
+{
+	struct virtio_net_hdr hdr = { .num_buffers = (uint16_t)nbuffers };
+
+	if (vn->rx_csum && (flags & NIC_RX_CSUM_OK))
+		hdr.flags = VIRTIO_NET_HDR_F_DATA_VALID;
+	__builtin_memcpy(to, &hdr, VIRTIO_NET_HDR_LEGACY);
+	if (vn->hdr_len == VIRTIO_NET_HDR_MODERN)
+		__builtin_memcpy(to + VIRTIO_NET_HDR_LEGACY, &hdr.num_buffers, sizeof(hdr.num_buffers));
+}
+
+/* merge.c (CONFIG_NET_JUMBO), which is unmapped if no card has an MTU of its own: called by this table alone. */
+struct vnet_merge_ops {
+	void (*post)(struct vnet *vn);	/* with vn->loose: give the NIC all buffers of the pool that are free */
+	void (*rx_long)(struct vnet *vn, const struct nic_rx_part *part, unsigned n, uint32_t flags);	/* and a frame arrives */
+	/* With vn->merge, from a NIC that copies.  False, and counted, if the guest's chains have no room. */
+	bool (*rx_frame)(struct vnet *vn, const void *frame, uint32_t len, uint32_t flags);
+};
+extern const struct vnet_merge_ops vnet_merge_ops;
 
 /* Reset the filter and the MAC address to their defaults; write them to the hardware. */
 void vnet_filter_reset(struct vnet *vn);

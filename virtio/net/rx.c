@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Received frames, from the NIC to the guest's receive queue. */
+/* Received frames, from the NIC to the guest's receive queue, one chain for each.  Several for one: merge.c. */
 #include <veneer/err.h>
 #include <veneer/string.h>
 #include "net.h"
+
+static bool loose(const struct vnet *vn)
+{
+	return IS_ENABLED(CONFIG_NET_JUMBO) && vn->loose;
+}
 
 /*
  * True if the hardware can write the frame directly into the guest's buffer: the virtio header lies in one piece, and behind
@@ -94,8 +99,10 @@ void vnet_rx_run(struct vnet *vn)
 
 	if (vn->rx_running)
 		return;
-	if (vn->nic->caps & NIC_CAP_RX_COPY) {
-		/* The NIC asks for a buffer when it has a frame. */
+	if ((vn->nic->caps & NIC_CAP_RX_COPY) || loose(vn)) {
+		/* The guest's chains are taken when a frame has arrived. */
+		if (loose(vn))
+			vn->merge_ops->post(vn);
 		virtq_kicks_off(q);
 		return;
 	}
@@ -115,29 +122,6 @@ void vnet_rx_run(struct vnet *vn)
 	vn->rx_running = false;
 }
 
-static void put_net_header(const struct vnet *vn, uint8_t *to, uint32_t flags)
-{
-	struct virtio_net_hdr hdr = { .num_buffers = 1 };
-
-	if (vn->rx_csum && (flags & NIC_RX_CSUM_OK))
-		hdr.flags = VIRTIO_NET_HDR_F_DATA_VALID;
-	__builtin_memcpy(to, &hdr, VIRTIO_NET_HDR_LEGACY);
-	if (vn->hdr_len == VIRTIO_NET_HDR_MODERN)
-		__builtin_memcpy(to + VIRTIO_NET_HDR_LEGACY, &hdr.num_buffers, sizeof(hdr.num_buffers));
-}
-
-/* True if the driver's filter rejects this frame; the hardware's filter is coarser. */
-static bool unwanted(const struct vnet *vn, const uint8_t *frame)
-{
-	static const uint8_t bcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
-
-	if (!vn->soft_filter)
-		return false;
-	if (!(frame[0] & 1))
-		return vn->st.nouni;
-	return memcmp(frame, bcast, sizeof(bcast)) ? vn->st.nomulti : vn->st.nobcast;
-}
-
 /* Copy a frame into a chain and push the chain; false if the frame does not fit. */
 static RARE bool copy_out(struct vnet *vn, struct virtq *q, const struct virtq_chain *c, const void *frame, uint32_t len,
 		     uint32_t flags)
@@ -146,7 +130,7 @@ static RARE bool copy_out(struct vnet *vn, struct virtq *q, const struct virtq_c
 
 	if (c->in_len < vn->hdr_len + (uint64_t)len)
 		return false;
-	put_net_header(vn, hdr, flags);
+	vnet_rx_header(vn, hdr, flags, 1);
 	sg_copy_to(c->in, c->nin, 0, hdr, vn->hdr_len);
 	sg_copy_to(c->in, c->nin, vn->hdr_len, frame, len);
 	virtq_push(q, c->head, vn->hdr_len + len);
@@ -174,13 +158,17 @@ void vnet_rx_done(void *ctx, unsigned queue, void *token, uint32_t len, uint32_t
 	struct virtq *q = &vn->vq[VNET_RX];
 	struct vnet_rx_slot *s = token;
 
+	if (loose(vn)) {
+		vn->merge_ops->rx_long(vn, &(struct nic_rx_part){ token, len }, 1, flags);
+		return;
+	}
 	vn->rx_posted--;
-	if (len > s->room || unwanted(vn, s->buf)) {
+	if (len > s->room || vnet_rx_unwanted(vn, s->buf)) {
 		drop(vn, q, s);
 		return;
 	}
 	if (!s->bounce) {
-		put_net_header(vn, s->hdr, flags);
+		vnet_rx_header(vn, s->hdr, flags, 1);
 		virtq_push(q, s->head, vn->hdr_len + len);
 		vn->cnt_rx_zero_copy++;
 		return;
@@ -193,16 +181,26 @@ void vnet_rx_done(void *ctx, unsigned queue, void *token, uint32_t len, uint32_t
 	vnet_pool_put(&vn->rx_pool, (unsigned)vnet_pool_index(&vn->rx_pool, s->buf));
 }
 
+void vnet_rx_long(void *ctx, unsigned queue, const struct nic_rx_part *part, unsigned n, uint32_t flags)
+{
+	struct vnet *vn = ctx;
+
+	if (loose(vn))
+		vn->merge_ops->rx_long(vn, part, n, flags);
+}
+
 bool vnet_rx_frame(void *ctx, unsigned queue, const void *frame, uint32_t len, uint32_t flags)
 {
 	struct vnet *vn = ctx;
 	struct virtq *q = &vn->vq[VNET_RX];
 	struct virtq_chain *c = &q->chain;
 
-	if (unwanted(vn, frame)) {
+	if (vnet_rx_unwanted(vn, frame)) {
 		vn->cnt_rx_dropped++;
 		return true;
 	}
+	if (IS_ENABLED(CONFIG_NET_JUMBO) && vn->merge)
+		return vn->merge_ops->rx_frame(vn, frame, len, flags);
 	while (vn->rx_useless < VIRTIO_RUN_MAX && virtq_pop(q, c)) {
 		if (c->in_len < vn->hdr_len + NIC_FRAME_MIN) {
 			vn->rx_useless++;

@@ -74,7 +74,7 @@ bool vnet_tso_begin(struct vnet *vn, const struct virtq_chain *c, const struct v
 	t->hdr_len = t->tcp + (uint32_t)(t->hdr[t->tcp + TCP_OFF] >> 4) * 4;
 	if (t->hdr_len < t->tcp + TCP_LEN || t->hdr_len > VNET_TSO_HDR || t->hdr_len >= len)
 		return false;
-	if (!t->mss || t->mss > NIC_FRAME_MAX - t->hdr_len || !good_ip(t))
+	if (!t->mss || t->mss > vn->frame_max - t->hdr_len || !good_ip(t))
 		return false;
 	t->payload = len - t->hdr_len;
 	/* The sum of the pseudo header without its length field. */

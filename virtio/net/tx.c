@@ -63,7 +63,7 @@ static int send_frame(struct vnet *vn, struct virtq *q, struct virtq_chain *c)
 	virtq_chain_skip(c, vn->hdr_len);
 	if (hdr.gso_type != VIRTIO_NET_HDR_GSO_NONE)
 		return vnet_tso_begin(vn, c, &hdr) ? vnet_tso_run(vn, q, c) : -ERR_INVAL;
-	if (c->out_len > NIC_FRAME_MAX)
+	if (c->out_len > vn->frame_max)
 		return -ERR_INVAL;
 	pkt.len = (uint32_t)c->out_len;
 	if ((hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) && vn->tx_csum) {

@@ -16,7 +16,7 @@
 static const struct hw_id ids[] = {
 	{ .vendor = 0x8086, .device = 0x10d3, .model = "82574L", .quirks = INTEL_Q_82574, .emulated = true },
 	ID(0x10f6, "82574LA", INTEL_Q_82574),
-	ID(0x150c, "82583V", INTEL_Q_82574),
+	ID(0x150c, "82583V", INTEL_Q_82574 | INTEL_Q_NO_JUMBO),
 	MODELLED(0x1502, "82579LM", I82579),
 	MODELLED(0x1503, "82579V", I82579),
 	MODELLED(0x153a, "I217-LM", I217),

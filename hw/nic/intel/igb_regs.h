@@ -35,7 +35,6 @@
 #define  DCTL_ENABLE		BIT(25)
 #define REG_TDWBAL		0x03838		/* bit 0: write the head to this address, instead of writing descriptors back */
 #define REG_TDWBAH		0x0383c
-#define REG_RLPML		0x05004		/* longest frame if RCTL.LPE is set, FCS included */
 #define REG_MRQC		0x05818		/* 0: all frames go to queue 0 */
 
 #define REG_SWSM		0x05b50

@@ -111,6 +111,8 @@ static void intel_run(struct nic *nic, bool again)
 		n->fam->queues_on(n);
 	intel_set(n, REG_TCTL, TCTL_CT | TCTL_COLD,
 		  TCTL_EN | TCTL_PSP | TCTL_RTLC | FIELD_PREP(TCTL_CT, TCTL_CT_DEFAULT) | FIELD_PREP(TCTL_COLD, TCTL_COLD_FD));
+	if (n->fam->pcie && nic->frame_max > NIC_FRAME_MAX)
+		intel_wr(n, REG_RLPML, nic->frame_max + 4);	/* the FCS counts; 8254x have no such limit */
 	intel_wr(n, REG_RCTL, intel_rctl(n) | RCTL_EN);
 	intel_flush(n);
 	intel_allow_tso(nic);
@@ -234,6 +236,8 @@ static void describe(struct intel_nic *n)
 	nic->level = n->fam->level;
 	nic->lazy = !n->fam->eitr;
 	nic->link_cause = INT_LSC;
+	if (!intel_quirk(n, INTEL_Q_PCH | INTEL_Q_NO_JUMBO))
+		nic->frame_limit = NIC_FRAME_JUMBO;
 	/* On plain PCI, dual address cycles of 8254x are not reliable. */
 	if (pcie || (intel_rd(n, REG_STATUS) & STATUS_PCIX))
 		nic->dma_mask = ~0ull;

@@ -25,6 +25,7 @@
 #define INTEL_Q_82579		BIT(11)	/* loses frames with K1 on */
 #define INTEL_Q_TGP		BIT(12)	/* I219 that loses frames when its DMA clock is gated */
 #define INTEL_Q_MTL		BIT(13)	/* I219 of Meteor Lake and later: the PHY's clock starts slowly */
+#define INTEL_Q_NO_JUMBO	BIT(14)	/* no frames over 1522 bytes (82583) */
 #define INTEL_Q_I210		BIT(10)	/* the PHY's page select is register 22; the PHY's clock may fail at power-on */
 
 #define INTEL_RING_SIZE	256u		/* descriptors; RDLEN and TDLEN are multiples of 128 bytes, 8 descriptors */
@@ -272,6 +273,15 @@ unsigned intel_tx_drain(struct intel_nic *n, bool *more);
 int intel_rx_post(struct nic *nic, unsigned q, uint64_t addr, uint32_t len, void *token);
 void intel_rx_kick(struct nic *nic, unsigned q);
 unsigned intel_rx_drain(struct intel_nic *n, bool *more);
+/*
+ * intel_rx_long.c (CONFIG_NET_JUMBO), a part of the image that stays only if a card has an MTU of its own: called by this table.
+ * take(): the frame that begins at the head and continues in the next buffer.  Returns the number of descriptors that it has
+ * taken from the ring; 0: the chip still writes the frame; -1: the frame is too long, and the caller drops its descriptors.
+ */
+struct intel_rx_long_ops {
+	int (*take)(struct intel_nic *n, unsigned *done);
+};
+extern const struct intel_rx_long_ops intel_rx_long_ops;
 /* If @tail is not *@told, write it to the chip, after all earlier writes to memory. */
 void intel_tail_write(struct intel_nic *n, uint32_t reg, uint16_t tail, uint16_t *told);
 

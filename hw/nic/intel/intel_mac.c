@@ -216,8 +216,10 @@ void intel_filter_write(struct nic *nic)
 
 uint32_t intel_rctl(const struct intel_nic *n)
 {
+	uint32_t jumbo = n->nic.frame_max > NIC_FRAME_MAX ? RCTL_LPE : 0;
+
 	/* Without SECRC the chip writes the FCS to memory, too, if necessary into the next buffer. */
-	return RCTL_SECRC | FIELD_PREP(RCTL_BSIZE, RCTL_BSIZE_2048) | FIELD_PREP(RCTL_MO, 0) | n->filter.rctl;
+	return RCTL_SECRC | jumbo | FIELD_PREP(RCTL_BSIZE, RCTL_BSIZE_2048) | FIELD_PREP(RCTL_MO, 0) | n->filter.rctl;
 }
 
 /* --- link --- */

@@ -118,7 +118,7 @@ struct intel_bit {
 #define  RCTL_SBP		BIT(2)
 #define  RCTL_UPE		BIT(3)
 #define  RCTL_MPE		BIT(4)
-#define  RCTL_LPE		BIT(5)		/* never set: the chip then drops frames over 1522 bytes on the wire */
+#define  RCTL_LPE		BIT(5)		/* while clear the chip drops frames over 1522 bytes on the wire */
 #define  RCTL_MO		GENMASK(13, 12)
 #define  RCTL_BAM		BIT(15)
 #define  RCTL_BSIZE		GENMASK(17, 16)
@@ -182,6 +182,7 @@ struct intel_bit {
 #define REG_TARC0		0x03840		/* PCI Express */
 #define  TARC0_REQUESTS		GENMASK(29, 28)
 #define REG_RXCSUM		0x05000
+#define REG_RLPML		0x05004		/* PCI Express: longest frame if RCTL.LPE is set, FCS included */
 #define  RXCSUM_IPOFL		BIT(8)
 #define  RXCSUM_TUOFL		BIT(9)
 #define REG_RFCTL		0x05008

@@ -41,7 +41,7 @@ int intel_rx_post(struct nic *nic, unsigned q, uint64_t addr, uint32_t len, void
 	struct intel_nic *n = to_intel(nic);
 	struct intel_rx_ring *r = &n->rx;
 
-	if (n->boundary && (addr & (n->boundary - 1)) + NIC_FRAME_MAX > n->boundary)
+	if (n->boundary && (addr & (n->boundary - 1)) + nic->rx_room > n->boundary)
 		return -ERR_INVAL;
 	if (addr & n->fam->rx_reserved)
 		return -ERR_INVAL;
@@ -98,6 +98,16 @@ unsigned intel_rx_drain(struct intel_nic *n, bool *more)
 		}
 		dma_rmb();
 		n->fam->desc->rx_read(&r->desc[r->head], &st);
+		if (IS_ENABLED(CONFIG_NET_JUMBO) && !st.last && !r->skip && n->nic.frame_max > NIC_FRAME_MAX) {
+			int taken = intel_rx_long_ops.take(n, &done);
+
+			if (!nic_runs(&n->nic))
+				return done;
+			if (!taken)
+				break;
+			if (taken > 0)
+				continue;
+		}
 
 		struct intel_rx_slot s = r->slot[r->head];
 		bool whole = st.last && !r->skip;
