@@ -26,7 +26,7 @@ void nic_stop(struct nic *n) { CHECK(running); running = false; nrx = ntx = 0; }
 static bool may(uint64_t addr, uint32_t len, const struct vnet_pool *p)
 {
 	return gmem_valid(addr, len) || (addr >= (uintptr_t)p->mem &&
-					 addr + len <= (uintptr_t)p->mem + VNET_RX_BOUNCE * VNET_BOUNCE_SIZE);
+					 addr + len <= (uintptr_t)p->mem + p->count * p->size);
 }
 
 int nic_tx(struct nic *n, unsigned q, const struct nic_tx *p)
@@ -34,7 +34,7 @@ int nic_tx(struct nic *n, unsigned q, const struct nic_tx *p)
 	static volatile uint8_t sum UNUSED;
 
 	CHECK(running && p->nfrag && p->nfrag <= NIC_MAX_FRAGS && p->len >= NIC_FRAME_MIN);
-	CHECK(p->len <= (p->flags & NIC_TX_TSO ? NIC_TSO_MAX : NIC_FRAME_MAX));
+	CHECK(p->len <= (p->flags & NIC_TX_TSO ? NIC_TSO_MAX : n->frame_max));
 	CHECK_EQ(sg_bytes(p->frag, p->nfrag), p->len);
 	for (unsigned i = 0; i < p->nfrag; i++) {
 		CHECK(may(p->frag[i].addr, p->frag[i].len, &vn->tx_pool));
@@ -51,7 +51,7 @@ int nic_tx(struct nic *n, unsigned q, const struct nic_tx *p)
 
 int nic_rx_post(struct nic *n, unsigned q, uint64_t addr, uint32_t len, void *token)
 {
-	CHECK(running && len >= NIC_FRAME_MAX && may(addr, len, &vn->rx_pool));
+	CHECK(running && len >= n->rx_room && may(addr, len, &vn->rx_pool));
 	if (nrx == SLOTS)
 		return -ERR_BUSY;
 	if (mood & 16 && addr % 8)
@@ -90,6 +90,19 @@ static void received(uint32_t len)
 	nic.client->rx_done(nic.client_ctx, 0, token, len, mood & 64 ? NIC_RX_CSUM_OK : 0);
 }
 
+/* A frame in several buffers. */
+static void received_long(uint32_t len)
+{
+	struct nic_rx_part part[NIC_RX_PARTS];
+	unsigned n = 0;
+
+	for (uint32_t left = len; left; left -= part[n++].len) {
+		part[n] = (struct nic_rx_part){ rx[--nrx].token, MIN(left, NIC_RX_PART) };
+		memset((void *)(uintptr_t)rx[nrx].addr, 0xa5, part[n].len);
+	}
+	nic.client->rx_long(nic.client_ctx, 0, part, n, 0);
+}
+
 static void poll(void)
 {
 	uint8_t what = fuzz8();
@@ -103,11 +116,14 @@ static void poll(void)
 			sent();
 	if (what & 8 && nrx)
 		received(14 + fuzz16() % 1505u);
+	if (what & 32 && nrx >= NIC_RX_PARTS && nic.frame_max > NIC_FRAME_MAX)
+		received_long(NIC_RX_PART + 1 + fuzz16() % (nic.frame_max - NIC_RX_PART));
 	if (nic.client)
 		nic.client->flush(nic.client_ctx, 0);
 	if (what & 16 && nic.client)
 		nic.client->link_changed(nic.client_ctx);
 	CHECK(vn->tx_inflight >= ntx && vn->rx_posted >= nrx);
+	CHECK(!vn->loose || vn->rx_posted + vn->rx_pool.nfree == vn->rx_pool.count);
 }
 
 static void fuzz(void)
@@ -122,7 +138,9 @@ static void fuzz(void)
 	nrx = ntx = nsent = 0;
 	mood = 0;
 	nic = (struct nic) { .name = "fake0", .dma_mask = how & 16 ? ~0u : ~0ull,
-			     .caps = how & 15, .nqueues = 1, .tx_slots = SLOTS, .rx_slots = SLOTS };
+			     .caps = how & 15, .nqueues = 1, .tx_slots = SLOTS, .rx_slots = SLOTS,
+			     .frame_limit = how & NIC_CAP_RX_COPY ? NIC_FRAME_MAX : NIC_FRAME_JUMBO };
+	conf.mtu = how & 32 ? 9000 : 0;
 	d = virtio_net_new("net0", &conf, &place);
 	CHECK(d != NULL);
 	vn = container_of(d, struct vnet, dev);

@@ -253,6 +253,36 @@ TEST(frames_under_way_are_published_before_a_ring_of_another_queue_is_found_bad)
 	CHECK(!hw.running);
 }
 
+TEST(buffers_of_the_pool_and_merged_chains)
+{
+	struct virtio_image other;
+	uint32_t len;
+
+	net_mtu = 9000;
+	net_limit = NIC_FRAME_JUMBO;
+	start(0, NO_EVENT);
+	give_buffers(3);
+	virtio_rest(&vn->dev, 1000);
+	in_place();
+	virtio_save(&vn->dev, &other);
+	virtio_go_on(&vn->dev);
+	CHECK_EQ(vn->rx_posted, hw.nic.rx_slots);
+	CHECK_EQ(hw.nic.frame_max, NIC_FRAME_JUMBO);
+	receive_one();
+	hw.nic.client->flush(hw.nic.client_ctx, 0);
+	CHECK(ring_take(&rings[0], NULL, &len));
+	CHECK_EQ(len, 76);
+	net_mtu = 4000;			/* a device with another MTU refuses the state */
+	start(0, NO_EVENT);
+	virtio_rest(&vn->dev, 1000);
+	CHECK(virtio_image_bad(&vn->dev, &other) != NULL);
+	net_mtu = 0;			/* and one that does not offer merging */
+	start(0, NO_EVENT);
+	virtio_rest(&vn->dev, 1000);
+	CHECK(virtio_image_bad(&vn->dev, &other) != NULL);
+	net_limit = 0;
+}
+
 TEST(damaged_images)
 {
 	struct virtio_image good, bad, out;
