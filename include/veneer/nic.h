@@ -97,8 +97,8 @@ struct nic_client_ops {
 	void (*rx_done)(void *ctx, unsigned q, void *token, uint32_t len, uint32_t flags);
 
 	/*
-	 * A frame of at most nic.frame_max bytes in @n = 2..NIC_RX_PARTS buffers, in this order.  Only if nic_set_frame_max() has
-	 * allowed frames longer than NIC_FRAME_MAX; else may be NULL.
+	 * A frame of at most nic.frame_max bytes in @n = 2..NIC_RX_PARTS buffers, in this order.  Only if nic_set_frame_max()
+	 * has allowed frames longer than NIC_FRAME_MAX; else may be NULL.
 	 */
 	void (*rx_long)(void *ctx, unsigned q, const struct nic_rx_part *part, unsigned n, uint32_t flags);
 
@@ -316,7 +316,7 @@ struct nic {
 	uint8_t addr[6];		/* the address that the client set last */
 	uint32_t caps;			/* driver */
 	uint64_t dma_mask;		/* driver: the highest address that the device reaches; preset to 4 GiB - 1 */
-	uint32_t frame_limit;		/* driver: the longest frame that the chip can send and receive; preset to NIC_FRAME_MAX */
+	uint32_t frame_limit;		/* driver: the longest frame that the chip can carry; preset to NIC_FRAME_MAX */
 	uint32_t frame_max;		/* the longest frame from the next nic_start() on; see nic_set_frame_max() */
 	uint32_t rx_room;		/* the bytes that the chip may write into one receive buffer */
 	unsigned nqueues;		/* preset to 1 */
@@ -467,8 +467,8 @@ static inline bool nic_rx_done(struct nic *nic, unsigned q, void *token, uint32_
 }
 
 /*
- * Pass a frame in @n = 2..NIC_RX_PARTS buffers, each filled within its bounds, to the client.  False if the frame is longer than
- * nic.frame_max: the driver then gives all these buffers to the chip again.
+ * Pass a frame in @n = 2..NIC_RX_PARTS buffers, each filled within its bounds, to the client.  False if the frame is longer
+ * than nic.frame_max: the driver then gives all these buffers to the chip again.
  */
 static inline bool nic_rx_long(struct nic *nic, unsigned q, const struct nic_rx_part *part, unsigned n, uint32_t flags)
 {

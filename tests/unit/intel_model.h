@@ -452,10 +452,10 @@ static bool chip_accepts(struct chip *c, const uint8_t *f)
 /* igb: SRRCTL has the buffer's size in KiB only: check that other registers bound the longest frame. */
 static void chip_check_bounds(struct chip *c)
 {
-	uint32_t srrctl = R(REG_SRRCTL);
+	uint32_t srrctl = R(REG_SRRCTL), longest = R(REG_RCTL) & RCTL_LPE ? NIC_FRAME_JUMBO : NIC_FRAME_MAX;
 
 	if (FIELD_GET(SRRCTL_BSIZEPACKET, srrctl) != 2 || FIELD_GET(SRRCTL_DESCTYPE, srrctl) != SRRCTL_ADV_ONE ||
-	    R(REG_RLPML) > (R(REG_RCTL) & RCTL_LPE ? NIC_FRAME_JUMBO : NIC_FRAME_MAX) + 4 || (R(REG_CTRL_EXT) & CTRL_EXT_EXT_VLAN) || R(REG_MRQC))
+	    R(REG_RLPML) > longest + 4 || (R(REG_CTRL_EXT) & CTRL_EXT_EXT_VLAN) || R(REG_MRQC))
 		host_fail(__FILE__, __LINE__, "SRRCTL %08x RLPML %u CTRL_EXT %08x MRQC %08x", srrctl, R(REG_RLPML),
 			  R(REG_CTRL_EXT), R(REG_MRQC));
 	if (c->cache[0] & 1)

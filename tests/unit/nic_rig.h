@@ -89,7 +89,8 @@ static void on_flush(void *ctx, unsigned q) { got.flushes++; }
 static void on_link(void *ctx) { got.links++; }
 
 static const struct nic_client_ops rig_client = {
-	.tx_done = on_tx, .rx_done = on_rx, .rx_long = on_long, .rx_frame = on_frame, .flush = on_flush, .link_changed = on_link,
+	.tx_done = on_tx, .rx_done = on_rx, .rx_long = on_long, .rx_frame = on_frame, .flush = on_flush,
+	.link_changed = on_link,
 };
 
 extern const struct hw_driver *const __start_veneer_drivers[], *const __stop_veneer_drivers[];

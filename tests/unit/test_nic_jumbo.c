@@ -62,7 +62,9 @@ TEST(which_chips_can)
 
 TEST(frames_of_every_number_of_buffers_on_every_chip)
 {
-	static const uint32_t lens[] = { 60, 2047, 2048, 2049, 4096, 4097, 6144, 8192, 8193, NIC_FRAME_JUMBO - 1, NIC_FRAME_JUMBO };
+	static const uint32_t lens[] = {
+		60, 2047, 2048, 2049, 4096, 4097, 6144, 8192, 8193, NIC_FRAME_JUMBO - 1, NIC_FRAME_JUMBO,
+	};
 
 	for (unsigned k = 0; k < ARRAY_SIZE(jumbo_kinds); k++) {
 		up_jumbo(jumbo_kinds[k]);

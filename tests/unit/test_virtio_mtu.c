@@ -336,7 +336,9 @@ static void send(uint32_t len)
 {
 	memset(mem + 0x8000, 0, 12);
 	memcpy(mem + 0x8000 + 12, wire, len);
-	ring_add(&rings[1], (struct piece[]) { { mem + 0x8000, 12 + len / 2 }, { mem + 0x8000 + 12 + len / 2, len - len / 2 } }, 2);
+	uint32_t half = 12 + len / 2;
+
+	ring_add(&rings[1], (struct piece[]) { { mem + 0x8000, half }, { mem + 0x8000 + half, len + 12 - half } }, 2);
 	modern_kick(1);
 }
 

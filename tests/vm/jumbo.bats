@@ -11,7 +11,8 @@ teardown() { guest_teardown; }
 
 @test "jumbo: 16 MiB each way between an e1000e and an e1000, in frames of 9000 bytes, arrive unharmed" {
 	# shellcheck disable=SC2054 # the commas are QEMU's
-	machine=(--config "$BATS_TEST_DIRNAME/../lib/jumbo.dts" --net hubport,hubid=1 --nic e1000e --net hubport,hubid=1 --nic e1000)
+	machine=(--config "$BATS_TEST_DIRNAME/../lib/jumbo.dts"
+		--net hubport,hubid=1 --nic e1000e --net hubport,hubid=1 --nic e1000)
 	linux_start jumbo "" "${machine[@]}"
 	guest_wait_for 'GUEST: ok: to the second card' 300
 	if [ -z "${NATIVE:-}" ]; then

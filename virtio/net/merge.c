@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Received frames that need not fit into one buffer (MRG_RXBUF, virtio 1.2 section 5.1.6.4; MTUs above 1500): copied into chains
- * that are taken from the guest's ring when the frame has arrived.  Frames received in place are in rx.c.
+ * Received frames that need not fit into one buffer (MRG_RXBUF, virtio 1.2 section 5.1.6.4; MTUs above 1500): copied into
+ * chains that are taken from the guest's ring when the frame has arrived.  Frames received in place are in rx.c.
  */
 #include <veneer/string.h>
 #include "net.h"

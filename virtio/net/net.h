@@ -215,8 +215,8 @@ static inline void vnet_rx_header(const struct vnet *vn, uint8_t *to, uint32_t f
 
 /* merge.c (CONFIG_NET_JUMBO), which is unmapped if no card has an MTU of its own: called by this table alone. */
 struct vnet_merge_ops {
-	void (*post)(struct vnet *vn);	/* with vn->loose: give the NIC all buffers of the pool that are free */
-	void (*rx_long)(struct vnet *vn, const struct nic_rx_part *part, unsigned n, uint32_t flags);	/* and a frame arrives */
+	void (*post)(struct vnet *vn);		/* with vn->loose: give the NIC all buffers of the pool that are free */
+	void (*rx_long)(struct vnet *vn, const struct nic_rx_part *part, unsigned n, uint32_t flags);	/* the same */
 	/* With vn->merge, from a NIC that copies.  False, and counted, if the guest's chains have no room. */
 	bool (*rx_frame)(struct vnet *vn, const void *frame, uint32_t len, uint32_t flags);
 };

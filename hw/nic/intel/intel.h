@@ -274,7 +274,8 @@ int intel_rx_post(struct nic *nic, unsigned q, uint64_t addr, uint32_t len, void
 void intel_rx_kick(struct nic *nic, unsigned q);
 unsigned intel_rx_drain(struct intel_nic *n, bool *more);
 /*
- * intel_rx_long.c (CONFIG_NET_JUMBO), a part of the image that stays only if a card has an MTU of its own: called by this table.
+ * intel_rx_long.c (CONFIG_NET_JUMBO), a part of the image that stays only if a card has an MTU of its own: called by this
+ * table.
  * take(): the frame that begins at the head and continues in the next buffer.  Returns the number of descriptors that it has
  * taken from the ring; 0: the chip still writes the frame; -1: the frame is too long, and the caller drops its descriptors.
  */
