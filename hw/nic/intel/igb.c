@@ -7,7 +7,7 @@
  * frame has to bound the write.  While RCTL.LPE is clear the chip receives no frame longer than 1522 bytes on the wire (with
  * one VLAN tag; CTRL_EXT.EXT_VLAN, which would allow two, is cleared); while SBP is clear, no broken frame; and SECRC strips
  * the FCS. 1518 bytes are left.  RLPML, which counts only if LPE is set, is 1522 as well, since its reset value allows jumbo
- * frames.
+ * frames.  If the client asks for longer frames LPE is set: each of its buffers then has 2048 bytes.
  *
  * Like all NICs of the family, a chip that is switched off keeps the descriptors that it has fetched: stop() resets the chip.
  *
