@@ -14,7 +14,9 @@ other() {
 
 # field CARD N COMMAND...: a field of /proc/net/dev; 1 and 2 are received bytes and frames
 field() {
-	"${@:3}" sed -n "s/^ *$1: *//p" /proc/net/dev | awk "{ print \$$2 }"
+	local card=$1 n=$2
+	shift 2
+	"$@" sed -n "s/^ *$card: *//p" /proc/net/dev | awk -v n="$n" '{ print $n }'
 }
 
 # transfer NAME SERVER-ADDRESS CARD COMMAND...: get the file, by frames that are longer than 4000 bytes on average
