@@ -53,3 +53,6 @@ transfer "to the first card" 10.1.0.2 "$one" env
 transfer "to the second card" 10.1.0.1 "$two" other
 ping -c 1 -s 8972 10.1.0.2 >/dev/null || fail "no ping at the end"
 kill $pid
+# The host reads Veneer's counters now.
+say "stopping"
+sleep 5
