@@ -21,8 +21,8 @@ endif
 
 # A directory's build.mk adds the objects it gives to the image: obj-$(CONFIG_NVME) += hw/nvme/nvme.o
 DIRS := hv hv/lib hv/mem hv/boot hv/config hv/cpu hv/dev hv/pci hv/iommu hv/irq hv/smp hv/emul hv/svm hv/vmx hv/bios hv/state \
-	hv/exit hv/efi hv/load virtio virtio/net virtio/blk hw hw/nic hw/nic/intel hw/nic/rtl8139 hw/nic/realtek hw/ahci \
-	hw/nvme conceal
+	hv/exit hv/efi hv/load virtio virtio/net virtio/blk virtio/echo \
+	hw hw/nic hw/nic/intel hw/nic/rtl8139 hw/nic/realtek hw/ahci hw/nvme conceal
 obj-y :=
 include $(wildcard $(DIRS:%=%/build.mk))
 # Sorted: an object that two lists name is linked once.

@@ -60,9 +60,14 @@ struct verdict decide(const struct pci_dev *p)
 	uint8_t class = (uint8_t)(p->class_code >> 16);
 	enum config_action action = config.default_action;
 
-	if (class != CLASS_NET && class != CLASS_STORAGE)
+	bool other = class != CLASS_NET && class != CLASS_STORAGE;
+
+	/* Only the null device takes the place of another device. */
+	if (other && !IS_ENABLED(CONFIG_VIRTIO_ECHO))
 		return v;
 	v.driver = p->header_type == 0 ? hw_match(p, &v.id) : NULL;
+	if (other && (!v.driver || v.driver->class != HW_ECHO))
+		return (struct verdict){ .fate = FATE_IGNORE };
 	struct config_rule *rule = config_find_dev(&config, p);
 	v.rule = rule;
 	if (rule) {
@@ -198,6 +203,10 @@ static void say_shared(const struct pci_dev *p, shares_fn shares, const char *wh
 
 static bool check(const struct pci_dev *p)
 {
+	static const char *const sees[] = {
+		[HW_NIC] = "concealed, the guest sees virtio-net", [HW_STORAGE] = "concealed, the guest sees virtio-blk",
+		[HW_ECHO] = "concealed, the guest sees the null device",
+	};
 	struct verdict v = decide(p);
 
 	if (v.fate == FATE_IGNORE || v.fate == FATE_REFUSED)
@@ -211,12 +220,12 @@ static bool check(const struct pci_dev *p)
 		 v.id->model, v.id->emulated ? "tried in emulation" :
 		 v.id->modelled ? "some versions tried on a model that Linux drives" : "tried on models of unit tests only",
 		 v.fate == FATE_LEAVE ? "left to the guest by the configuration" :
-		 v.driver->class == HW_NIC ? "concealed, the guest sees virtio-net" : "concealed, the guest sees virtio-blk");
+		 sees[v.driver->class]);
 	say_shared(p, same_slot, "slot");
 	log_info("check:   %s",
 		 p->cap_msi || p->cap_msix ? "rings by message" : "has no message interrupts: rings by its line");
 	say_shared(p, same_line, "interrupt line");
-	if (v.driver->class != HW_NIC)
+	if (v.driver->class == HW_STORAGE)
 		log_info("check:   disks: unknown until the controller is started, which this check does not do");
 	return v.fate == FATE_CONCEAL;
 }

@@ -285,8 +285,31 @@ static void make_blk(struct hw_dev *dev, unsigned n)
 		 conf.writable && !disk->hw_read_only ? "writable" : "read-only", place.modern_only ? ", modern-only" : "");
 }
 
+static void make_echo(struct hw_dev *dev, const struct config_rule *rule)
+{
+	struct virtio_place place = { .bdf = twin_bdf(dev->pci, rule), .multifunction = multifunction(dev->pci, rule, false),
+				      .owner = &dev->owner };
+	static unsigned n START_ONLY;
+
+	if (!has_room(dev->name, place.bdf) || !find_place(dev->pci, &place, true, VIRTIO_BAR0_SIZE_NET))
+		return;
+	const char *name = next_name("echo", n);
+
+	if (!virtio_echo_new(name, &place)) {
+		disconnect_intx(&place);
+		return;
+	}
+	n++;
+	remember_twin(&place);
+	log_info("%s: virtio-echo at " PCI_FMT " for %s", name, PCI_ARGS(place.bdf), dev->name);
+}
+
 static void make_twins(struct hw_dev *dev, const struct config_rule *rule)
 {
+	if (IS_ENABLED(CONFIG_VIRTIO_ECHO) && dev->echo) {
+		make_echo(dev, rule);
+		return;
+	}
 	if (dev->nic)
 		make_net(dev, rule);
 	for (unsigned i = 0; i < dev->ndisk; i++)

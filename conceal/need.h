@@ -9,6 +9,7 @@
 #include <veneer/hwdev.h>
 #include <veneer/mem.h>
 #include "virtio/blk/blk.h"
+#include "virtio/echo/echo.h"
 #include "virtio/net/net.h"
 
 /* Tables of fixed size. */
@@ -20,6 +21,7 @@
 #define NEED_NET	(MEM_COST(sizeof(struct vnet)) + 2 * NEED_POOL + NEED_PLACE)
 /* What a network card takes on top if its rule has an MTU. */
 #define NEED_MTU	(MEM_COST(VNET_TX_BOUNCE * VNET_BOUNCE_JUMBO + VNET_RX_LOOSE * VNET_BOUNCE_SIZE) + 2 * VNET_BOUNCE_SIZE)
+#define NEED_ECHO	(MEM_COST(sizeof(struct vecho)) + NEED_PLACE)
 #define NEED_BLK(reqs)	(MEM_COST(sizeof(struct vblk)) + MEM_COST((reqs) * sizeof(struct vblk_req)) + NEED_PLACE)
 
 /* Return the memory to reserve for a concealed controller with @disks disks, which share the tags if @d->shared_tags. */
@@ -29,6 +31,8 @@ static inline uint64_t need_of(const struct hw_driver *d, unsigned disks)
 
 	if (d->class == HW_NIC)
 		return d->memory + NEED_NET;
+	if (d->class == HW_ECHO)
+		return d->memory + NEED_ECHO;
 	return d->memory + disks * (uint64_t)(d->disk_memory + NEED_BLK(MAX(MIN(tags, VBLK_REQS), VBLK_REQS_MIN)));
 }
 

@@ -136,6 +136,7 @@ struct vring_used {
 
 #define VIRTIO_ID_NET			1
 #define VIRTIO_ID_BLK			2
+#define VIRTIO_ID_ECHO			63	/* Veneer's own; the specification numbers its devices from below */
 
 /* 5.1 network device */
 #define VIRTIO_NET_F_CSUM		BIT64(0)

@@ -65,6 +65,7 @@ struct hw_dev {
 	struct nic *nic;	/* a network controller's one NIC, else NULL */
 	struct disk **disk;	/* a storage controller's disks, in the order of port or namespace */
 	unsigned ndisk;
+	bool echo;		/* no controller: the null device takes its place (CONFIG_VIRTIO_ECHO) */
 	bool by_pin;		/* set by the driver in probe: messages are unreliable, use the INTx line if there is one */
 	struct owner owner;	/* of the controller and its twins; drivers do not use it */
 };
@@ -81,7 +82,7 @@ struct hw_id {
 	uint8_t revision_min, revision_max;	/* compared if revision_max != 0, both included */
 };
 
-enum hw_class { HW_NIC, HW_STORAGE };
+enum hw_class { HW_NIC, HW_STORAGE, HW_ECHO };	/* the last: CONFIG_VIRTIO_ECHO */
 
 struct hw_driver {
 	const char *name;		/* "e1000e" */

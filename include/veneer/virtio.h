@@ -65,6 +65,7 @@ struct virtio_blk_conf {
  */
 struct virtio_dev *virtio_net_new(const char *name, const struct virtio_net_conf *conf, const struct virtio_place *place);
 struct virtio_dev *virtio_blk_new(const char *name, const struct virtio_blk_conf *conf, const struct virtio_place *place);
+struct virtio_dev *virtio_echo_new(const char *name, const struct virtio_place *place);	/* CONFIG_VIRTIO_ECHO */
 
 /*
  * Make the device's state a part of <veneer/state.h>, under its name (CONFIG_STATE).  Once, after its _new().  Start only.

@@ -165,6 +165,42 @@ static void measure_net(struct vio *v, bool answered, uint32_t depth, uint32_t r
 	check(done, true, "cost: %s, all frames go", vio_name(v));
 }
 
+/* The null device gives the bytes back that it gets: all of them, or none. */
+static void measure_echo(struct vio *v, uint32_t bytes, uint32_t depth, uint32_t rounds)
+{
+	struct vioq *q = &v->q[0];
+	uint64_t others = 0;
+	uint32_t before = exits(), bad = 0;
+	bool done = true;
+
+	for (uint32_t r = 0; r < rounds && done; r++) {
+		for (uint16_t i = 0; i < depth; i++) {
+			memset(frames[i], (int)(r + i), FRAME);
+			memset(buffers[i], 0xff, FRAME);
+			vio_desc_set(q, 2 * i, (uint32_t)frames[i], bytes ? bytes : 1, bytes ? D_NEXT : 0, 2 * i + 1);
+			vio_desc_set(q, 2 * i + 1, (uint32_t)buffers[i], bytes, D_WRITE, 0);
+			vio_put(q, 2 * i);
+		}
+		uint16_t first = q->last_used;
+
+		done = run(q, (uint16_t)depth, NULL, 0, &others);
+		for (uint16_t i = 0; i < depth; i++)
+			bad += memcmp(frames[i], buffers[i], bytes) || q->used->ring[(first + i) % q->size].len != bytes;
+	}
+	result(v, bytes ? "echo of 1400 bytes" : "request", depth, rounds, others, exits() - before - reading_exits);
+	check(done && !bad, true, "cost: %s gives back what it got", vio_name(v));
+}
+
+static void echo(struct vio *v, uint32_t rounds)
+{
+	if (!check(vio_start(v, VIO_MODERN, 0), true, "cost: %s starts", vio_name(v)))
+		return;
+	for (unsigned int i = 0; i < ARRAY_SIZE(depths); i++) {
+		measure_echo(v, 0, depths[i], rounds);
+		measure_echo(v, FRAME, depths[i], rounds);
+	}
+}
+
 static void card(struct vio *v, uint32_t rounds)
 {
 	if (!check(vio_start(v, VIO_MODERN, F_NET_MAC), true, "cost: %s starts", vio_name(v)))
@@ -191,6 +227,8 @@ void probe(void)
 	for (unsigned int i = 0; i < vio_count; i++) {
 		if (vios[i].type == VIO_NET)
 			card(&vios[i], rounds);
+		else if (vios[i].type == VIO_ECHO)
+			echo(&vios[i], rounds);
 		else
 			disk(&vios[i], rounds);
 		vio_reset(&vios[i]);

@@ -62,7 +62,8 @@ static void found(pci_bdf bdf)
 	uint16_t id = pci_read16(bdf, PCI_DEVICE);
 	unsigned int type = id >= 0x1040 ? id - 0x1040u : pci_read16(bdf, PCI_SUBSYSTEM_ID);
 
-	if (pci_read16(bdf, PCI_VENDOR) != VENDOR_VIRTIO || (type != VIO_NET && type != VIO_BLK) || vio_count == VIO_MAX)
+	if (pci_read16(bdf, PCI_VENDOR) != VENDOR_VIRTIO || vio_count == VIO_MAX ||
+	    (type != VIO_NET && type != VIO_BLK && type != VIO_ECHO))
 		return;
 	v->bdf = bdf;
 	v->first_command = pci_read16(bdf, PCI_COMMAND);
@@ -90,6 +91,7 @@ const char *vio_name(const struct vio *v)
 	static unsigned int turn;
 	char *p = name[turn ^= 1];
 	const char *rest = v->type == VIO_NET ? v->transport == VIO_LEGACY ? " net legacy" : " net modern" :
+			   v->type == VIO_ECHO ? " echo" :
 			   v->transport == VIO_LEGACY ? " blk legacy" : " blk modern";
 
 	put_hex(&p, BUS(v->bdf), 2);
@@ -97,7 +99,8 @@ const char *vio_name(const struct vio *v)
 	put_hex(&p, DEVICE(v->bdf), 2);
 	*p++ = '.';
 	put_hex(&p, FUNCTION(v->bdf), 1);
-	memcpy(p, rest, 12);
+	while ((*p++ = *rest++))
+		;
 	return name[turn];
 }
 

@@ -10,6 +10,7 @@
 
 #define VIO_NET			1
 #define VIO_BLK			2
+#define VIO_ECHO		63	/* the null device, in builds of Veneer that have it */
 
 enum vio_transport { VIO_LEGACY, VIO_MODERN };
 
@@ -88,7 +89,7 @@ struct vioq {
 struct vio {
 	pci_bdf bdf;
 	uint16_t first_command;			/* the command register before vio_scan() wrote it */
-	unsigned int type, number;		/* VIO_NET or VIO_BLK; index in vios[] */
+	unsigned int type, number;		/* VIO_NET, VIO_BLK or VIO_ECHO; index in vios[] */
 	enum vio_transport transport;
 	uint16_t io;
 	volatile uint8_t *common, *isr, *config, *notify;
