@@ -75,6 +75,29 @@ void machine_stopping(void)
 	devices_left = true;
 }
 
+/* ACPI 6.4, 4.8.3.2.1 and 4.8.3.7: the type of each block, and the enable bit. */
+void machine_off(void)
+{
+	machine_stopping();
+	for (unsigned n = 0; acpi.has_s5 && n < PM1_PORTS; n++)
+		if (pm1_port(n))
+			pio_write16(pm1_port(n), (uint16_t)((pio_read16(pm1_port(n)) & ~PM1_SLP_TYP) | PM1_SLP_EN |
+				    FIELD_PREP(PM1_SLP_TYP, n & 1 ? acpi.s5_typ_b : acpi.s5_typ_a)));
+	for (unsigned n = 0; acpi.has_s5 && n < ARRAY_SIZE(acpi.pm1_addr); n++) {
+		volatile void *reg = (volatile void *)(uintptr_t)acpi.pm1_addr[n];
+
+		if (reg)
+			mmio_write16(reg, (uint16_t)((mmio_read16(reg) & ~PM1_SLP_TYP) | PM1_SLP_EN |
+				     FIELD_PREP(PM1_SLP_TYP, n & 1 ? acpi.s5_typ_b : acpi.s5_typ_a)));
+	}
+	if (acpi.has_s5 && acpi.sleep_port)
+		pio_write8(acpi.sleep_port, (uint8_t)(FIELD_PREP(SLEEP_TYP, acpi.s5_typ_a) | SLEEP_EN));
+	if (acpi.has_s5 && acpi.sleep_addr)
+		mmio_write8((volatile void *)(uintptr_t)acpi.sleep_addr,
+			    (uint8_t)(FIELD_PREP(SLEEP_TYP, acpi.s5_typ_a) | SLEEP_EN));
+	delay_us(1000000);
+}
+
 void machine_reset(void)
 {
 	machine_stopping();

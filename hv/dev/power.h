@@ -29,6 +29,9 @@ void machine_stopping(void);
 /* From now on machine_stopping() leaves the devices alone: a processor that does not let go is using them. */
 void machine_leave_devices(void);
 
+/* Call machine_stopping(), then switch the machine off by ACPI.  Returns if the machine stays on. */
+void machine_off(void);
+
 /* Call machine_stopping(), then reset the machine. */
 NORETURN void machine_reset(void);
 
