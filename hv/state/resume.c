@@ -143,6 +143,20 @@ static const char *read_head(struct store *s)
 	return why;
 }
 
+static void machine_hold(void)
+{
+	state_gather();
+	state_hold();
+	trap_hold();
+}
+
+static void machine_let_go(void)
+{
+	trap_let_go();
+	state_let_go();
+	state_scatter();
+}
+
 /* The whole snapshot of a slot, of which nothing is loaded.  True if this machine can go on from it. */
 static bool check(unsigned n)
 {
@@ -162,9 +176,11 @@ static bool check(unsigned n)
 	if (why)
 		return false;
 	/* A processor's part asks whether the processor can be reached. */
-	state_gather();
+	machine_hold();
+	state_rest(0);
 	err = state_check(snapshot.parts, snapshot.head->parts);
-	state_scatter();
+	state_go_on();
+	machine_let_go();
 	return !err;
 }
 
@@ -232,15 +248,11 @@ void snapshot_resume(void)
 	uint64_t generation = snapshot.store.h[slot].generation;
 	int err;
 
-	state_gather();
-	state_hold();
-	trap_hold();
+	machine_hold();
 	err = load();
 	if (!err)
 		state_go_on();
-	trap_let_go();
-	state_let_go();
-	state_scatter();
+	machine_let_go();
 	if (err) {
 		(void)store_use(&snapshot.store);
 		log_err("state: snapshot %lu was good and cannot be loaded (%s): the machine starts again", generation,
