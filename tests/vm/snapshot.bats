@@ -120,6 +120,22 @@ slots() { tail -c +$((20480 * 512 + 1)) disk | head -c $((300000 * 512)) | sha25
 	passed
 }
 
+@test "snapshot: the hobby OS, with a card" {
+	local run="write disk0 2048 0x1234 2048; snapshot; ping 10.0.2.2 3; verify disk0 2048 0x1234 2048; "
+
+	run+="write disk0 8192 0x77 2048; verify disk0 8192 0x77 2048; exit 0"
+	for name in save resume; do
+		guest_run --veneer "$STATE_BUILD/veneer.elf" --kernel "$BUILD/hobby-os.elf" --config $name.dts \
+			--disk ahci:disk --nic e1000e --cmdline "net=dhcp irq=poll run=\"$run\""
+	done
+	logged "state: the guest goes on from snapshot 1"
+	run ! grep -a "hobby OS:" "$(serial)"
+	grep -a "snapshot: resumed" "$(serial)"
+	grep -aE "ping: 10.0.2.2 answers, seq [123]" "$(serial)"
+	grep -a "verify: disk0 2048 sectors from 2048 are as written" "$(serial)"
+	grep -a "verify: disk0 2048 sectors from 8192 are as written" "$(serial)"
+}
+
 @test "snapshot: refused if the guest lets a device of its own do DMA" {
 	machine save.dts "refused master=20" -- -device edu,addr=0x14
 	passed
