@@ -171,6 +171,56 @@ WORDS="$LINUX_ARGS veneer.run=bootdisk"
 	loader_starts
 }
 
+# The Debian's own GRUB: the first start makes it, by grub-install, which writes its entry into the boot list as well.  Right
+# before each reset and the power-off the guest writes to the disk.
+debian_runs() { # debian_runs SERIAL "RESETS" DISKS...
+	local start kept reset number n resets=$2
+	n=$(($(wc -w <<<"$resets") + 1))
+	[ "$(id -u)" = 0 ] || skip "needs root for mmdebstrap"
+	"$LIB/debian-efi" "$BUILD/debian-efi.img"
+	cp --sparse=always "$BUILD/debian-efi.img" debian.img
+	http_start
+	random_file "$HTTP_DIR/down" 4
+	{ echo "url=$HTTP_URL resets='$resets'"; cat "$LIB/debian-efi.sh"; } >script
+	dd if=script of=debian.img bs=1M seek=1060 conv=notrunc status=none
+	GUEST_TIMEOUT=3000 guest_run --boot-disk "$1" --firmware uefi --loader efi --config "$WRITABLE" --mem 1G --smp 2 \
+		--nic e1000e "${@:3}"
+	not_said FAILED
+	not_said "pci: .*(8086:10d3|8086:2922|1b36:0010)"
+	said "pci: .*1af4:"
+	[ "$(grep -ac '^veneer: guest: the firmware goes on' "$(serial)")" = $n ]
+	said "start 1, 2 processors, words BOOT_IMAGE=/vmlinuz "
+	for reset in $resets; do
+		said "reset: $reset efi"
+	done
+	check_transfers $n
+	# Its entry is the first of the list that it sees, after resets, too.
+	number=$(sed -nE "s/^GUEST: list $n: Boot([0-9A-F]+)\\* debian.*/\\1/p" "$(serial)")
+	said "list $n: BootOrder: $number,"
+	for ((start = 1; start <= n; start++)); do
+		[ $start = 1 ] || said "start $start, 2 processors, words BOOT_IMAGE=/boot/vmlinuz-"
+		for ((kept = 1; kept < start; kept++)); do
+			said "kept $kept in start $start: $(reported "pattern $kept")"
+		done
+		[ "$(dd if=debian.img bs=1M skip=$((1060 + 8 * start)) count=4 status=none | sha256sum)" = \
+			"$(reported "pattern $start")  -" ]
+	done
+	PATH=$PATH:/usr/sbin:/sbin
+	e2fsck -fn "debian.img?offset=$((36 << 20))"
+	debugfs -R "dump /root/pattern pattern" "debian.img?offset=$((36 << 20))"
+	[ "$(sha_of pattern)" = "$(reported "pattern $n")" ]
+}
+
+# bats test_tags=slow
+@test "efi disk: a Debian on the NVMe disk makes its own GRUB, is reset warm and cold, and switches itself off" {
+	debian_runs NVME0 "warm cold" --disk ahci:other,size=32M --disk nvme:debian.img
+}
+
+# bats test_tags=slow
+@test "efi disk: a Debian on the SATA disk makes its own GRUB, is reset cold, and switches itself off" {
+	debian_runs AHCI0 cold --disk ahci:debian.img --disk nvme:other,size=32M
+}
+
 entries_are_copies() {
 	said "entry written, status 0"
 	said "order written, status 0, next 0, indications 0"
