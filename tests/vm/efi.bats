@@ -128,6 +128,24 @@ nothing_comes_back() { # nothing_comes_back ARGS...
 	logged "guest: the firmware goes on"
 }
 
+# bats test_tags=slow
+@test "efi disk: a memory map of more than 300 entries, a GRUB on an NVMe disk starts Linux from that disk" {
+	sed 's/veneer,boot = "kernel"/veneer,boot = "disk"; veneer,boot-disk = "NVME0"/' "$WRITABLE" >disk.dts
+	"$ROOT/installer/veneer-install" config disk.dts config.dtb
+	fdtput -t x config.dtb /chosen veneer,debug-exit-port f4
+	printf 'boot disk\nmodule config.dtb config\n' >veneer.conf
+	efi_image own.img "$BUILD/guest/efi/holes.efi" "$BUILD/veneer.efi=/EFI/BOOT/veneer.efi" \
+		"$BUILD/veneer.elf=/EFI/BOOT/veneer.elf" veneer.conf=/EFI/BOOT/veneer.conf config.dtb=/EFI/BOOT/config.dtb
+	boot_image boot.img bootdisk
+	cp --sparse=always boot.img before
+	guest_start --no-reboot --firmware uefi --image own.img --disk nvme:boot.img --nic e1000e
+	guest_end 0
+	boot_image_kept boot.img before NVME0
+	said "holes, status 0, entries [34][0-9][0-9]"
+	# Many of the holes are there for the kernel, too; what needs single pages has filled others.  A kernel has 20 without.
+	[ "$(grep -ac '^GUEST: map: .*BIOS-e820: ' "$(serial)")" -gt 50 ]
+}
+
 # --- other loaders ---
 
 # loader_starts: Linux, which the loader on loader.img started, has read that disk and written to it.

@@ -77,6 +77,9 @@ disk_runs() {
 	run_make DISK="$BATS_TEST_TMPDIR/os.img" FIRMWARE=uefi SNAPSHOT=1 TIMEOUT=190
 	logged "guest: the firmware goes on"
 	said "vd[a-z]: OS 524288 sectors, first $(head -c 16M "$BATS_TEST_TMPDIR/os.img" | sha256sum | cut -d ' ' -f 1)"
+	run_make DISK="$BATS_TEST_TMPDIR/os.img" FIRMWARE=uefi NATIVE=1 SNAPSHOT=1 TIMEOUT=190
+	said "end with 0 failures"
+	! grep -aE "^veneer|GUEST: vd" "$(serial)" || return 1
 }
 
 # bats test_tags=slow
