@@ -23,6 +23,7 @@
 #include "hv/cpu/cpus.h"
 #include "hv/cpu/features.h"
 #include "hv/smp/poll.h"
+#include "hv/smp/lapic_state.h"
 #include "hv/smp/smp.h"
 #include "hv/dev/acpi.h"
 #include "hv/irq/doorbell.h"
@@ -129,16 +130,18 @@ static void stop_if_limited(void)
 }
 
 /*
- * Make processors and interrupt controllers parts of the state, as the devices are.  True if the guest goes on from a snapshot
- * and needs no loader.
+ * Make processors and the machine's chips parts of the state, as the devices are.  A load has this order, too: the TSC before
+ * timers, the local APICs before what interrupts them.  True if the guest goes on from a snapshot and needs no loader.
  */
 static bool keep_state(void)
 {
-	if (state_cpus_keep() || (IS_ENABLED(CONFIG_INTX) && ioapic_keep(state_add)))
+	if (state_cpus_keep() || lapics_keep(state_add) || (IS_ENABLED(CONFIG_INTX) && ioapic_keep(state_add)))
 		stop("no memory to keep the state of processors and interrupt controllers");
 	if (config.state && efi_stays())
 		log_err("state: off: the firmware is the guest");
-	return config.state && !efi_stays() && snapshot_start(config.resume);
+	if (!config.state || efi_stays())
+		return false;
+	return snapshot_start(config.resume);
 }
 
 static void start_guest(void)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The state of the guest's processors.  Each processor saves and loads its own (gather.h): registers that are live in the host,
- * and the VMCS, belong to the processor that runs.  The local APIC is no part of this.
+ * and the VMCS, belong to the processor that runs.  The local APIC is no part of this
+ * (hv/smp/lapic_state.c).
  */
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -81,7 +82,7 @@ static void apply(struct cpu *c, void *ctx)
 
 	vcpu_ops->set(c->v, &in->regs);
 	vendor->set(c->v, &in->more);
-	exit_set_tsc_offset(c->v, in->tsc - state_tsc());
+	exit_set_tsc_offset(c->v, in->tsc + state_delta() - state_tsc());
 	c->tsc_adjust = in->tsc_adjust;
 	live_dr_set(in->dr);
 	apply_msrs(c, in);

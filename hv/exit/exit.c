@@ -11,6 +11,7 @@
 #include "hv/emul/access.h"
 #include "hv/emul/decode.h"
 #include "hv/cpu/cpus.h"
+#include "hv/smp/lapic_state.h"
 #include "hv/smp/smp.h"
 #include "hv/dev/clock.h"
 #include "hv/emul/walk.h"
@@ -268,13 +269,15 @@ void exit_loop(void)
 		doorbell_credit(NULL, 1);
 	}
 	for (;;) {
+		if (IS_ENABLED(CONFIG_STATE))
+			lapic_state_settle(c);
 		if (IS_ENABLED(CONFIG_INTX) && c->state == CPU_RUNS)
 			deliver_intx(c);
 		if (!smp_enter(c)) {
 			smp_serve(c);
 			continue;
 		}
-		vcpu_ops->clock_exits(c->v, clock_wanted(c));
+		vcpu_ops->clock_exits(c->v, clock_wanted(c) || (IS_ENABLED(CONFIG_STATE) && lapic_state_waits(c)));
 		vcpu_ops->run(c->v, &x);
 		smp_left(c);
 		counter_add(&exit_count[x.kind], 1);

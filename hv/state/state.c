@@ -14,7 +14,7 @@
 #include "hv/x86.h"
 
 static struct state_part *first, **end = &first;
-static uint64_t rest_tsc;
+static uint64_t rest_tsc, delta;
 static bool before_ram;
 
 void state_add(struct state_part *part)
@@ -55,9 +55,25 @@ uint64_t state_tsc(void)
 	return rest_tsc;
 }
 
+void state_set_delta(uint64_t cycles)
+{
+	delta = cycles;
+}
+
+uint64_t state_delta(void)
+{
+	return delta;
+}
+
+uint64_t state_age(void)
+{
+	return rdtsc() - rest_tsc + delta;
+}
+
 void state_rest(uint32_t us)
 {
 	rest_tsc = rdtsc();
+	delta = 0;
 	for (const struct state_part *p = first; p; p = p->next)
 		p->ops->rest(p->ctx, us);
 }

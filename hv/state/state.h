@@ -27,6 +27,15 @@ void state_go_on(void);
 /* The host's TSC at the last state_rest(): the moment to which the times in a state refer. */
 uint64_t state_tsc(void);
 
+/*
+ * The TSC cycles by which all time bases have moved on between the state's moment and this machine's state_rest(): 0 after
+ * state_rest(), and in place.  Set before state_load().
+ */
+void state_set_delta(uint64_t cycles);
+uint64_t state_delta(void);
+/* The TSC cycles from the state's moment until now. */
+uint64_t state_age(void);
+
 /* The bytes that state_save() writes. */
 uint64_t state_size(void);
 
