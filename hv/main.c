@@ -38,6 +38,8 @@
 #include "hv/mem/ram.h"
 #include "hv/pci/pci.h"
 #include "hv/dev/hpet.h"
+#include "hv/dev/hpet_state.h"
+#include "hv/dev/pmtimer.h"
 #include "hv/dev/power.h"
 #include "hv/iommu/ghost.h"
 #include "hv/iommu/iommu.h"
@@ -137,6 +139,8 @@ static bool keep_state(void)
 {
 	if (state_cpus_keep() || lapics_keep(state_add) || (IS_ENABLED(CONFIG_INTX) && ioapic_keep(state_add)))
 		stop("no memory to keep the state of processors and interrupt controllers");
+	hpets_keep(state_add);
+	pmtimer_keep(state_add);
 	if (config.state && efi_stays())
 		log_err("state: off: the firmware is the guest");
 	if (!config.state || efi_stays())

@@ -12,6 +12,7 @@
 #include "hv/cpu/lapic.h"
 #include "hv/dev/acpi.h"
 #include "hv/dev/hpet.h"
+#include "hv/dev/hpet_state.h"
 #include "hv/dev/trap.h"
 #include "hv/mem/nested.h"
 
@@ -45,10 +46,15 @@ static bool addr_is_good(uint32_t addr)
 	return (addr & FSB_FIRST) == FSB_LAPICS;
 }
 
+bool hpet_message_is_good(uint32_t value, uint32_t addr)
+{
+	return value_is_good(value) && addr_is_good(addr);
+}
+
 /* Messages of the comparator at @c, as they would be if switched on now. */
 static bool message_is_good(const volatile uint8_t *c)
 {
-	return value_is_good(mmio_read32(c + FSB_VALUE)) && addr_is_good(mmio_read32(c + FSB_ADDR));
+	return hpet_message_is_good(mmio_read32(c + FSB_VALUE), mmio_read32(c + FSB_ADDR));
 }
 
 /* False: the write is lost.  A comparator's first bytes are at @c; the write is one of 4 or 8 bytes, and aligned. */
@@ -126,6 +132,8 @@ static void hpet_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 		mmio_write32(p, (uint32_t)value);
 	else
 		mmio_write64(p, value);
+	if (IS_ENABLED(CONFIG_STATE))
+		hpet_state_wrote(p, width, value);
 }
 
 /* Firmware's messages, if they are none that a guest may send. */
@@ -155,6 +163,9 @@ static int watch(uint64_t base, uint32_t size)
 	for (uint32_t at = 0; at < size; at += BLOCK_SIZE)
 		end_messages(p + at);
 	trap_place_mapped(t, base);
+	for (unsigned i = 0; IS_ENABLED(CONFIG_STATE) && i < acpi.nhpets; i++)
+		if (acpi.hpet[i] - base < size)
+			hpet_state_of(i, p + (acpi.hpet[i] - base));
 	return 0;
 }
 
