@@ -29,6 +29,7 @@
 #include "hv/irq/doorbell.h"
 #include "hv/irq/intx.h"
 #include "hv/irq/ioapic.h"
+#include "hv/irq/pic.h"
 #include "hv/cpu/lapic.h"
 #include "hv/mem/heap.h"
 #include "hv/boot/need.h"
@@ -145,6 +146,9 @@ static bool keep_state(void)
 		log_err("state: off: the firmware is the guest");
 	if (!config.state || efi_stays())
 		return false;
+	/* What cannot be read back is watched from here on. */
+	if (IS_ENABLED(CONFIG_INTX))
+		pic_keep(state_add);
 	return snapshot_start(config.resume);
 }
 

@@ -672,7 +672,8 @@ static const struct prop guest_props[] = {
 	      "No effect if UEFI firmware is the guest") },
 	{ "veneer,state", guest_set_state, .words = WORDS("off", "on"),
 	  DOC("\"on\"", "`\"off\"`", "`\"on\"`: the guest can have its state saved to the partition `veneer-state` "
-	      "([snapshots](snapshots.md)); only in a build with `CONFIG_STATE`") },
+	      "([snapshots](snapshots.md)), and for this Veneer watches the ports of chips that cannot be read back (8259s, "
+	      "PIT, RTC), at an exit per access; only in a build with `CONFIG_STATE`") },
 	{ "veneer,resume", guest_set_resume, .words = WORDS("off", "on"),
 	  DOC("\"on\"", "`\"off\"`", "`\"on\"`: with `veneer,state`: if there is a good snapshot of this machine, the "
 	      "guest goes on from there, and is not loaded; the word `--resume` on Veneer's own command line does the same") },

@@ -566,7 +566,7 @@ bool intx_check(bool can_take, int *vector)
 	lock_acquire(&trap_serial);
 	__atomic_store_n(&intx.attention, false, __ATOMIC_SEQ_CST);
 	update_watch();
-	if (check_lines())
+	if (check_lines() || (IS_ENABLED(CONFIG_STATE) && pic_has_edges()))
 		want_attention();
 	update_pic();
 	if (!this_cpu()->index)
@@ -578,6 +578,11 @@ bool intx_check(bool can_take, int *vector)
 	}
 	lock_release(&trap_serial);
 	return waits;
+}
+
+void intx_look(void)
+{
+	want_attention();
 }
 
 void intx_answer(void)

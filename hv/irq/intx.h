@@ -51,6 +51,9 @@ bool intx_look_foreign(void);
 /* Answer REQ_INTX on this processor.  Call in the host, without a lock. */
 void intx_answer(void);
 
+/* Have the next entry look at the 8259s and all lines. */
+void intx_look(void);
+
 /* Call after the guest has written to the chipset's routing registers. */
 void intx_rerouted(void);
 

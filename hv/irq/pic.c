@@ -8,62 +8,21 @@
 #include <veneer/log.h>
 #include <veneer/trap.h>
 #include "hv/irq/pic.h"
+#include "hv/irq/pic_chip.h"
 #include "hv/dev/trap.h"
 
-#define ICW1_INIT	BIT(4)
-#define ICW1_NEEDS_ICW4	BIT(0)
-#define ICW1_SINGLE	BIT(1)
-#define ICW2_BASE	GENMASK(7, 3)
-#define ICW4_AUTO_EOI	BIT(1)
-#define ICW4_NESTED	BIT(4)		/* special fully nested */
-#define OCW2_LEVEL	GENMASK(2, 0)
-#define OCW2_EOI	BIT(5)
-#define OCW2_SPECIFIC	BIT(6)
-#define OCW2_ROTATE	BIT(7)
-#define OCW2_SET_LOWEST	(OCW2_ROTATE | OCW2_SPECIFIC)
-#define OCW3		BIT(3)
-#define OCW3_SPECIAL	GENMASK(6, 5)	/* enable and value of the special mask mode */
-#define  SPECIAL_OFF	2u
-#define  SPECIAL_ON	3u
-#define OCW3_POLL	BIT(2)
-#define OCW3_READ	GENMASK(1, 0)
-#define  READ_REQUESTS	2u
-#define  READ_SERVICE	3u
-
-/* One bit for each line: level-triggered (82371SB, 2.5.6, and all chipsets since).  Never timer, keyboard, cascade, clock. */
-#define ELCR		0x4d0
-#define ELCR_LINES	0xdef8u
-
-#define MASTER		0u
-#define SLAVE		1u
-#define CASCADE		2u
-
-struct pic {
-	uint16_t port;
-	uint8_t forced;		/* lines kept masked and level-triggered */
-	uint8_t level;		/* what the guest wrote to ELCR */
-	uint8_t mask;		/* what the guest wrote */
-	uint8_t real_mask;	/* the chip's mask */
-	uint8_t icw_left;	/* initialization words still to come */
-	uint8_t icw1, base, icw4;
-	uint8_t lowest;		/* the line of the lowest priority */
-	uint8_t select;		/* what the guest reads: READ_REQUESTS or READ_SERVICE */
-	uint8_t real_select;	/* the chip's own selection; 0: unknown */
-	uint8_t line, service;	/* virtual */
-	bool special, rotate_auto, polled;
-	struct trap *trap;	/* while watched: both ports */
-	struct trap *words;	/* else: the mask register's port, by which initialization words may come */
+struct pic pics[PICS] = {
+	{ .port = 0x20, .base = 0x08, .icw3 = BIT(CASCADE), .icw1 = ICW1_PC, .icw4 = ICW4_PC, .lowest = 7,
+	  .select = READ_REQUESTS },
+	{ .port = 0xa0, .base = 0x70, .icw3 = CASCADE, .icw1 = ICW1_PC, .icw4 = ICW4_PC, .lowest = 7, .select = READ_REQUESTS },
 };
-
-static struct pic pics[2] = { { .port = 0x20, .base = 0x08, .lowest = 7, .select = READ_REQUESTS },
-			      { .port = 0xa0, .base = 0x70, .lowest = 7, .select = READ_REQUESTS } };
 static struct trap *elcr_trap;
-static bool watched;
+static bool watched, kept;
 static uint64_t cnt_accesses, cnt_delivered;
 
 /* --- the chip --- */
 
-static uint8_t real_read(struct pic *p, uint8_t select)
+uint8_t pic_real_read(struct pic *p, uint8_t select)
 {
 	if (p->real_select != select) {
 		pio_write8(p->port, OCW3 | select);
@@ -74,7 +33,7 @@ static uint8_t real_read(struct pic *p, uint8_t select)
 
 uint16_t pic_requests(void)
 {
-	return (uint16_t)(real_read(&pics[MASTER], READ_REQUESTS) | real_read(&pics[SLAVE], READ_REQUESTS) << 8);
+	return (uint16_t)(pic_real_read(&pics[MASTER], READ_REQUESTS) | pic_real_read(&pics[SLAVE], READ_REQUESTS) << 8);
 }
 
 void pic_quiet(bool on)
@@ -129,7 +88,7 @@ static uint8_t held_back(const struct pic *p)
 	return set;
 }
 
-static void write_mask(struct pic *p)
+void pic_write_mask(struct pic *p)
 {
 	uint8_t mask = p->mask | p->forced | held_back(p);
 
@@ -139,7 +98,7 @@ static void write_mask(struct pic *p)
 	pio_write8(p->port + 1, mask);
 }
 
-static void write_elcr(const struct pic *p)
+void pic_write_elcr(const struct pic *p)
 {
 	pio_write8((uint16_t)(ELCR + (p == &pics[SLAVE])), p->level | p->forced);
 }
@@ -154,8 +113,8 @@ void pic_keep_masked(unsigned irq, bool on)
 	p->forced = on ? p->forced | bit : p->forced & (uint8_t)~bit;
 	if (!watched)
 		return;
-	write_elcr(p);
-	write_mask(p);
+	pic_write_elcr(p);
+	pic_write_mask(p);
 }
 
 /* Return the line of @requests that the chip would pass on. */
@@ -165,7 +124,7 @@ static int passes(struct pic *p, uint8_t requests)
 
 	if (n < 0 || p->icw_left)
 		return -1;
-	uint8_t service = p->service | real_read(p, READ_SERVICE);
+	uint8_t service = p->service | pic_real_read(p, READ_SERVICE);
 
 	if (p->special)
 		service &= (uint8_t)~p->mask;
@@ -176,14 +135,20 @@ static int passes(struct pic *p, uint8_t requests)
 	return busy >= 0 && rank(p, (unsigned)busy) <= rank(p, (unsigned)n) ? -1 : n;
 }
 
+/* The virtual requests. */
+static uint8_t wanted(const struct pic *p)
+{
+	return p->line | p->edge;
+}
+
 int pic_pending(void)
 {
 	struct pic *m = &pics[MASTER], *s = &pics[SLAVE];
 
-	if (!watched || !(m->line | s->line))
+	if (!watched || !(wanted(m) | wanted(s)))
 		return -1;
-	int low = s->line ? passes(s, s->line) : -1;
-	int high = passes(m, m->line | (low >= 0 ? BIT(CASCADE) : 0));
+	int low = wanted(s) ? passes(s, wanted(s)) : -1;
+	int high = passes(m, wanted(m) | (low >= 0 ? BIT(CASCADE) : 0));
 
 	if (high == CASCADE)
 		return 8 + low;
@@ -192,11 +157,12 @@ int pic_pending(void)
 
 static void pic_enter(struct pic *p, unsigned n)
 {
+	p->edge &= (uint8_t)~BIT(n);
 	if (!(p->icw4 & ICW4_AUTO_EOI))
 		p->service |= (uint8_t)BIT(n);
 	else if (p->rotate_auto)
 		p->lowest = (uint8_t)n;
-	write_mask(p);
+	pic_write_mask(p);
 }
 
 uint8_t pic_acknowledge(void)
@@ -229,7 +195,7 @@ static void set_lowest(struct pic *p, unsigned n)
 /* Carry out an EOI: the virtual interrupt's, if one is in service at the line that the EOI ends, else the chip's. */
 static void pic_end(struct pic *p, uint8_t v)
 {
-	uint8_t real = p->service || (v & OCW2_ROTATE) ? real_read(p, READ_SERVICE) : 0;
+	uint8_t real = p->service || (v & OCW2_ROTATE) ? pic_real_read(p, READ_SERVICE) : 0;
 	uint8_t service = p->service | real;
 	int n = v & OCW2_SPECIFIC ? (int)(v & OCW2_LEVEL) : first(p, p->special ? service & (uint8_t)~p->mask : service);
 
@@ -245,7 +211,7 @@ static void pic_end(struct pic *p, uint8_t v)
 		pio_write8(p->port, (uint8_t)(OCW2_EOI | OCW2_SPECIFIC | n));
 	if (v & OCW2_ROTATE)
 		set_lowest(p, (unsigned)n);
-	write_mask(p);
+	pic_write_mask(p);
 }
 
 static void write_ocw2(struct pic *p, uint8_t v)
@@ -268,19 +234,19 @@ static void write_ocw3(struct pic *p, uint8_t v)
 	if (special == SPECIAL_ON || special == SPECIAL_OFF) {
 		p->special = special == SPECIAL_ON;
 		pio_write8(p->port, (uint8_t)(OCW3 | FIELD_PREP(OCW3_SPECIAL, special)));
-		write_mask(p);
+		pic_write_mask(p);
 	}
 	if (FIELD_GET(OCW3_READ, v) >= READ_REQUESTS)
 		p->select = (uint8_t)FIELD_GET(OCW3_READ, v);
 	p->polled = v & OCW3_POLL;
 }
 
-static void begin_words(struct pic *p, uint8_t v)
+void pic_begin_words(struct pic *p, uint8_t v)
 {
 	p->icw_left = (uint8_t)(1 + !(v & ICW1_SINGLE) + !!(v & ICW1_NEEDS_ICW4));
 	p->icw1 = v;
 	p->icw4 = 0;
-	p->service = 0;
+	p->service = p->edge = 0;
 	p->lowest = 7;
 	p->select = READ_REQUESTS;
 	p->special = p->rotate_auto = p->polled = false;
@@ -295,6 +261,8 @@ static void pic_take_word(struct pic *p, uint8_t v)
 		p->base = v & ICW2_BASE;
 	else if (p->icw_left == 1 && (p->icw1 & ICW1_NEEDS_ICW4))
 		p->icw4 = v;
+	else
+		p->icw3 = v;
 	/* The sequence clears the mask register in the chip. */
 	if (!--p->icw_left)
 		p->mask = p->real_mask = 0;
@@ -302,7 +270,7 @@ static void pic_take_word(struct pic *p, uint8_t v)
 
 static void write_icw1(struct pic *p, uint8_t v)
 {
-	begin_words(p, v);
+	pic_begin_words(p, v);
 	pio_write8(p->port, v);
 }
 
@@ -310,7 +278,7 @@ static void write_icw(struct pic *p, uint8_t v)
 {
 	pio_write8(p->port + 1, v);
 	pic_take_word(p, v);
-	write_mask(p);
+	pic_write_mask(p);
 }
 
 static void write_byte(struct pic *p, uint32_t off, uint8_t v)
@@ -319,7 +287,7 @@ static void write_byte(struct pic *p, uint32_t off, uint8_t v)
 		write_icw(p, v);
 	} else if (off) {
 		p->mask = v;
-		write_mask(p);
+		pic_write_mask(p);
 	} else if (v & ICW1_INIT) {
 		write_icw1(p, v);
 	} else if (v & OCW3) {
@@ -334,10 +302,10 @@ static void write_byte(struct pic *p, uint32_t off, uint8_t v)
 /* Answer the poll command, which acknowledges as the processor would. */
 static uint8_t poll(struct pic *p)
 {
-	int n = passes(p, p->line);
+	int n = passes(p, wanted(p));
 
 	p->polled = false;
-	if (n >= 0 && first(p, p->line | (real_read(p, READ_REQUESTS) & (uint8_t)~p->mask)) == n) {
+	if (n >= 0 && first(p, wanted(p) | (pic_real_read(p, READ_REQUESTS) & (uint8_t)~p->mask)) == n) {
 		pic_enter(p, (unsigned)n);
 		return (uint8_t)(0x80 | n);
 	}
@@ -350,8 +318,8 @@ static uint8_t read_status(struct pic *p)
 	if (p->polled)
 		return poll(p);
 	if (p->select == READ_SERVICE)
-		return real_read(p, READ_SERVICE) | p->service;
-	return real_read(p, READ_REQUESTS) | p->line;
+		return pic_real_read(p, READ_SERVICE) | p->service;
+	return pic_real_read(p, READ_REQUESTS) | wanted(p);
 }
 
 /* A wider access is an access to each port: ISA has 8 bits here. */
@@ -384,7 +352,7 @@ static void elcr_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 {
 	for (unsigned i = 0; i < width && off + i < 2; i++) {
 		pics[off + i].level = (uint8_t)(value >> (8 * i)) & (uint8_t)(ELCR_LINES >> (8 * (off + i)));
-		write_elcr(&pics[off + i]);
+		pic_write_elcr(&pics[off + i]);
 	}
 }
 
@@ -408,7 +376,7 @@ static void words_write(void *ctx, uint32_t off, unsigned width, uint64_t value)
 		return;
 	}
 	if (v && !p->icw_left)
-		begin_words(p, ICW1_INIT | ICW1_NEEDS_ICW4);
+		pic_begin_words(p, ICW1_INIT | ICW1_NEEDS_ICW4);
 	if (p->icw_left)
 		pic_take_word(p, v);
 }
@@ -431,7 +399,7 @@ static void watch_elcr(void)
 		log_err("8259: ELCR cannot be watched");
 	for (unsigned i = 0; i < ARRAY_SIZE(pics); i++) {
 		pics[i].level = pio_read8((uint16_t)(ELCR + i));
-		write_elcr(&pics[i]);
+		pic_write_elcr(&pics[i]);
 	}
 }
 
@@ -451,17 +419,17 @@ static void pic_watch_chip(struct pic *p)
 		log_err("8259 at %#x: cannot be watched", p->port);
 	p->mask = p->real_mask = pio_read8(p->port + 1);
 	p->real_select = 0;
-	write_mask(p);
+	pic_write_mask(p);
 }
 
 /* Leave the chip to the guest alone, without virtual lines. */
 static void leave(struct pic *p)
 {
-	p->line = p->service = 0;
-	write_mask(p);
+	p->line = p->service = p->edge = 0;
+	pic_write_mask(p);
 	/* Not in the middle of an initialization: the chip would take the command for a word of it, or end it. */
 	if (!p->icw_left)
-		(void)real_read(p, p->select);
+		(void)pic_real_read(p, p->select);
 	trap_remove(p->trap);
 	if (!p->words || trap_place_system(p->words, p->port + 1u))
 		log_err("8259 at %#x: its initialization cannot be watched", p->port);
@@ -469,6 +437,7 @@ static void leave(struct pic *p)
 
 void pic_watch(bool on)
 {
+	on |= kept;
 	if (on == watched)
 		return;
 	watched = on;
@@ -482,4 +451,15 @@ void pic_watch(bool on)
 		watch_elcr();
 	else if (elcr_trap)
 		trap_remove(elcr_trap);
+}
+
+void pic_keep_watched(void)
+{
+	kept = true;
+	pic_watch(true);
+}
+
+bool pic_has_edges(void)
+{
+	return pics[MASTER].edge | pics[SLAVE].edge;
 }

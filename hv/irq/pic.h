@@ -23,6 +23,19 @@ void pic_keep_masked(unsigned irq, bool on);
  */
 void pic_watch(bool on);
 
+/* Watch for ever, whatever pic_watch() is called with: priorities and modes cannot be read back.  Start only. */
+void pic_keep_watched(void);
+
+/* True if a request that a load has brought (pic_state.c) has not been taken yet. */
+bool pic_has_edges(void);
+
+/*
+ * CONFIG_STATE: make both chips, ELCR, and the routing of PCI's lines to them one part of <veneer/state.h>, by @add, and keep
+ * the watch (veneer,state).  Start only.
+ */
+struct state_part;
+void pic_keep(void (*add)(struct state_part *part));
+
 /* Set the twins' lines as they are now.  Only while watched. */
 void pic_set_lines(uint16_t lines);
 

@@ -13,7 +13,6 @@
 #define PIRQ_A_D		0x60u
 #define PIRQ_E_H		0x68u
 #define PIRQ_GROUP		4u
-#define PIRQ_MAX		8u
 #define PIRQ_OFF		BIT(7)
 #define PIRQ_IRQ		GENMASK(3, 0)
 #define INPUTS			0xdef8u	/* to which a line may be routed: not timer, keyboard, cascade, clock, coprocessor */
@@ -147,4 +146,27 @@ void pirq_watch(void)
 {
 	if (bridge && count && vpci_set(bridge->bdf, &bridge_ops, NULL))
 		log_err("pci " PCI_FMT ": its interrupt routing cannot be watched", PCI_ARGS(bridge->bdf));
+}
+
+/* --- the state (CONFIG_STATE) --- */
+
+unsigned pirq_get(uint8_t routes[PIRQ_MAX])
+{
+	for (unsigned n = 0; n < PIRQ_MAX; n++)
+		routes[n] = n < count ? shown[n] : 0;
+	return count;
+}
+
+void pirq_set(const uint8_t routes[PIRQ_MAX])
+{
+	bool any = false;
+
+	for (unsigned n = 0; n < count; n++) {
+		if (routes[n] == shown[n])
+			continue;
+		route(n, routes[n]);
+		any = true;
+	}
+	if (any)
+		intx_rerouted();
 }

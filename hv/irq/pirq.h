@@ -24,6 +24,11 @@ void pirq_disconnect(unsigned n, bool on);
  */
 void pirq_keep(int n);
 
+/* CONFIG_STATE: get the registers as the guest sees them, 0 for those that are none, and their number; set them. */
+#define PIRQ_MAX	8u
+unsigned pirq_get(uint8_t routes[PIRQ_MAX]);
+void pirq_set(const uint8_t routes[PIRQ_MAX]);
+
 /* Watch the guest's writes, and call intx_rerouted() after each.  Start only. */
 void pirq_watch(void);
 

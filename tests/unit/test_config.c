@@ -251,6 +251,12 @@ TEST(the_guest)
 	CHECK_EQ(c.ap_trap, AP_TRAP_AUTO);
 	OK(guest("veneer,ap-trap = \"start\";"));
 	CHECK_EQ(c.ap_trap, AP_TRAP_START);
+	CHECK(!c.state);
+	REFUSED(guest("veneer,state = \"yes\";"), "expected \"off\" or \"on\"");
+	OK(guest("veneer,state = \"on\";"));	/* the unit tests have CONFIG_STATE */
+	CHECK(c.state);
+	OK(guest("veneer,state = \"off\";"));
+	CHECK(!c.state);
 
 	char s[1200] = "bootargs = \"";
 	memset(s + 12, 'x', 1023);

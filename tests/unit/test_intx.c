@@ -59,6 +59,7 @@ bool lapic_takes_pic(void) { return true; }
 void pic_keep_masked(unsigned irq, bool on) { kept_masked = (uint16_t)(on ? kept_masked | BIT(irq) : kept_masked & ~BIT(irq)); }
 void pic_watch(bool on) { pic_watched = on; }
 void pic_set_lines(uint16_t lines) { pic_lines = lines; }
+bool pic_has_edges(void) { return false; }
 int pic_pending(void) { return pic_irq; }
 uint8_t pic_acknowledge(void) { uint8_t v = (uint8_t)(0x30 + pic_irq); pic_irq = -1; return v; }
 uint16_t pic_requests(void) { return requests; }
