@@ -40,6 +40,7 @@
 #include "hv/pci/pci.h"
 #include "hv/dev/hpet.h"
 #include "hv/dev/hpet_state.h"
+#include "hv/dev/pit.h"
 #include "hv/dev/pmtimer.h"
 #include "hv/dev/power.h"
 #include "hv/iommu/ghost.h"
@@ -149,6 +150,7 @@ static bool keep_state(void)
 	/* What cannot be read back is watched from here on. */
 	if (IS_ENABLED(CONFIG_INTX))
 		pic_keep(state_add);
+	pit_keep(state_add);
 	return snapshot_start(config.resume);
 }
 
