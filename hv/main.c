@@ -43,6 +43,7 @@
 #include "hv/dev/pit.h"
 #include "hv/dev/pmtimer.h"
 #include "hv/dev/power.h"
+#include "hv/dev/rtc.h"
 #include "hv/iommu/ghost.h"
 #include "hv/iommu/iommu.h"
 #include "hv/state/snapshot.h"
@@ -151,6 +152,7 @@ static bool keep_state(void)
 	if (IS_ENABLED(CONFIG_INTX))
 		pic_keep(state_add);
 	pit_keep(state_add);
+	rtc_keep(state_add);
 	return snapshot_start(config.resume);
 }
 
