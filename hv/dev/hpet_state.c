@@ -43,6 +43,7 @@
 #define TIMERS		32u
 #define SOON_US		100u
 #define FEMTO_A_MS	1000000000000ull
+#define FEMTO_MAX	0x05f5e100u		/* 2.3.4 */
 
 /* The section's data: plain. */
 struct timer_image {
@@ -285,8 +286,9 @@ void hpets_keep(void (*add)(struct state_part *part))
 	for (unsigned i = 0; i < acpi.nhpets; i++) {
 		struct hpet *h = &hpets[i];
 
-		/* Some tables name an HPET that firmware has switched off. */
-		if (!h->reg || mmio_read32(h->reg + CAP) == ~0u)
+		/* Some tables name an HPET that firmware has switched off, or one further in the page. */
+		if (!h->reg || !FIELD_GET(CAP_FEMTO, get(h, CAP)) ||
+		    FIELD_GET(CAP_FEMTO, get(h, CAP)) > FEMTO_MAX)
 			continue;
 		h->timers = (unsigned)FIELD_GET(CAP_TIMERS, get(h, CAP)) + 1;
 		fmt_string(h->name, sizeof(h->name), "hpet%u", i);

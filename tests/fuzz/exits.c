@@ -29,6 +29,8 @@ void smp_real_init(struct cpu *c) { }
 bool smp_enter(struct cpu *c) { return true; }
 void smp_left(struct cpu *c) { }
 void smp_serve(struct cpu *c) { }
+bool lapic_state_waits(const struct cpu *c) { return false; }
+void lapic_state_settle(struct cpu *c) { }
 void smp_flush_host(void) { }
 void segment_drop(void (*flush)(void)) { }
 void cpus_on_silence(void (*fn)(void)) { }
