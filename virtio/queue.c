@@ -306,6 +306,8 @@ void virtq_unpop(struct virtq *q, const struct virtq_chain *c)
 	}
 	q->st.busy[c->head] = 0;
 	q->st.last_avail--;
+	if (!q->live)	/* a chain behind this one has killed the queue: virtq_pop() must find nothing */
+		q->avail_idx = q->st.last_avail;
 }
 
 RARE bool virtq_refetch(struct virtq *q, uint16_t head, struct virtq_chain *c)

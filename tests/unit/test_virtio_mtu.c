@@ -311,6 +311,11 @@ TEST(a_chain_that_breaks_a_rule_amid_a_frame)
 	receive(1500, 0);
 	CHECK(modern_status() & VIRTIO_STATUS_NEEDS_RESET);
 	CHECK_EQ(mem[0], 0xee);
+	/* The good chain was given back to a queue that is dead: no further frame may come to it. */
+	uint64_t dropped = vn->cnt_rx_dropped;
+
+	receive(900, 0);
+	CHECK(mem[0] == 0xee && vn->cnt_rx_dropped == dropped + 1 && !vn->vq[VNET_RX].st.busy[0]);
 	modern_up(rings, 3, NO_EVENT, 64);
 	CHECK_EQ(modern_status(), 15);
 	give(0, 1600);
