@@ -323,6 +323,17 @@ TEST(a_chain_that_breaks_a_rule_amid_a_frame)
 	check_merged(0, 1600, 1500, 1);
 }
 
+/* One buffer of the pool holds more than this MTU allows, and not every chip drops such frames. */
+TEST(a_frame_over_the_mtu_in_one_buffer)
+{
+	up_mtu(1600, NO_EVENT);
+	give(0, 4000);
+	receive(2040, 0);
+	CHECK(mem[0] == 0xee && vn->cnt_rx_dropped == 1);
+	receive(1618, 0);
+	check_merged(0, 4000, 1618, 1);
+}
+
 TEST(a_nic_that_copies_merges_too)
 {
 	make_mtu(9000, NIC_FRAME_MAX, NIC_CAP_RX_COPY);
