@@ -464,10 +464,15 @@ static void chip_check_bounds(struct chip *c)
 
 static uint64_t chip_rx_written(struct chip *c, uint32_t len, bool eop)
 {
+	/* The bits of errors say something in the last descriptor only; in the others they are set here. */
+	uint64_t errors = c->igb ? ARXD_CE | ARXD_SE | ARXD_SEQ | ARXD_CXE | ARXD_RXE :
+				   RXD_CE | RXD_SE | RXD_SEQ | RXD_CXE | RXD_RXE;
+	uint64_t status = eop ? c->rx_status : c->rx_status | errors;
+
 	eop &= !c->rx_no_eop;
 	if (c->igb)
-		return FIELD_PREP(ARXD_LENGTH, len) | ARXD_DD | (eop ? ARXD_EOP : 0) | c->rx_status;
-	return len | RXD_DD | (eop ? RXD_EOP : 0) | c->rx_status;
+		return FIELD_PREP(ARXD_LENGTH, len) | ARXD_DD | (eop ? ARXD_EOP : 0) | status;
+	return len | RXD_DD | (eop ? RXD_EOP : 0) | status;
 }
 
 /* The longest frame that the chip receives, without FCS. */

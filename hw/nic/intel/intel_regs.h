@@ -182,7 +182,7 @@ struct intel_bit {
 #define REG_TARC0		0x03840		/* PCI Express */
 #define  TARC0_REQUESTS		GENMASK(29, 28)
 #define REG_RXCSUM		0x05000
-#define REG_RLPML		0x05004		/* PCI Express: longest frame if RCTL.LPE is set, FCS included */
+#define REG_RLPML		0x05004		/* 82575 on, perhaps 82574: longest frame with LPE, FCS included */
 #define  RXCSUM_IPOFL		BIT(8)
 #define  RXCSUM_TUOFL		BIT(9)
 #define REG_RFCTL		0x05008

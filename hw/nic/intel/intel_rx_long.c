@@ -14,7 +14,8 @@ static int read_long(const struct intel_nic *n, struct nic_rx_part *part, struct
 			return 0;
 		dma_rmb();
 		n->fam->desc->rx_read(&r->desc[i], st);
-		*good &= !st->bad && st->len && st->len <= r->slot[i].len;
+		/* Only the last descriptor has valid error bits. */
+		*good &= !(st->last && st->bad) && st->len && st->len <= r->slot[i].len;
 		part[k] = (struct nic_rx_part) { r->slot[i].token, st->len };
 		if (st->last)
 			return (int)k + 1;
