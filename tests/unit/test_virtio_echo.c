@@ -68,6 +68,17 @@ TEST(the_shorter_part_counts)
 	CHECK(!memcmp(in, out, 70) && in[70] == 0xee);
 }
 
+/* The same memory may be there many times. */
+TEST(a_chain_is_bounded)
+{
+	struct piece p[64];
+
+	up();
+	for (unsigned i = 0; i < 64; i++)
+		p[i] = (struct piece) { i < 32 ? out : in, 4096, i >= 32 };
+	CHECK_EQ(answer(p, 64), 65536);
+}
+
 TEST(a_batch_interrupts_once)
 {
 	unsigned before, got;

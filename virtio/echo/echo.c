@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * virtio-echo, the null device (CONFIG_VIRTIO_ECHO): one queue, whose chains complete at once.  The readable bytes of a chain
- * are copied to its writable ones, as many as both have.  There is no hardware behind: what a request costs here is the cost of
- * the ring, the transport and the exits alone.  Modern interface only, no features of its own, no configuration space.
+ * are copied to its writable ones, as many as both have, and 64 KiB at most: a run is bounded.  There is no hardware behind:
+ * what a request costs here is the cost of the ring, the transport and the exits alone.  Modern interface only, no features of
+ * its own, no configuration space.
  */
 #include <veneer/err.h>
 #include <veneer/log.h>
@@ -12,10 +13,11 @@
 #include "echo.h"
 
 #define CLASS_OTHER	0xff0000u
+#define MOST		65536u	/* bytes of a chain that are copied */
 
 static void echo_chain(struct virtq *q, const struct virtq_chain *c)
 {
-	uint64_t want = MIN(c->out_len, c->in_len), done = 0;
+	uint64_t want = MIN(MIN(c->out_len, c->in_len), (uint64_t)MOST), done = 0;
 	uint8_t part[64];
 
 	while (done < want) {
