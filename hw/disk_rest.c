@@ -55,6 +55,7 @@ int disk_at_rest(struct disk *disk, const struct disk_range *range, enum disk_op
 	disk->first_block = range->first;
 	disk->nblocks = range->nblocks;
 	disk->client_batch_end = NULL;
+	disk->patient = false;	/* if the request must be given up the device has to be done with @buf */
 	err = run(disk, &w, found);
 	disk->first_block = window.first;
 	disk->nblocks = window.nblocks;
