@@ -5,8 +5,8 @@
 readonly GUEST="kernel limine module cmdline config no-check veneer name screen"
 readonly COMMON="help dry-run verbose quiet log progress"
 declare -rA ALLOWED=(
-	[image]="$GUEST menu-timeout native size slot-size data force"
-	[disk]="$GUEST menu-timeout native slot-size data yes i-know nvram no-nvram default"
+	[image]="$GUEST menu-timeout native size slot-size data state force"
+	[disk]="$GUEST menu-timeout native slot-size data state yes i-know nvram no-nvram default"
 	[efi]="$GUEST sign cert force"
 	[system]="$GUEST root remove default no-nvram sign cert force yes"
 	[upgrade]="$GUEST root menu-timeout no-nvram sign cert force i-know yes"
@@ -16,14 +16,14 @@ declare -rA ALLOWED=(
 	[list]="root"
 	[config]=""
 )
-readonly WITH_VALUE=" kernel limine module cmdline config veneer name screen menu-timeout size slot-size data root log remove \
+readonly WITH_VALUE=" kernel limine module cmdline config veneer name screen menu-timeout size slot-size data state root log remove \
 sign cert "
 
 mode='' target='' source='' root=''
 modules=()
 # shellcheck disable=SC2034 # used by the other parts
 declare -A opt=([kernel]='' [limine]='' [cmdline]='' [config]='' [no-check]='' [veneer]='' [name]='' [screen]=''
-	[menu-timeout]=3 [size]='' [slot-size]='' [data]=''
+	[menu-timeout]=3 [size]='' [slot-size]='' [data]='' [state]=''
 	[root]=/ [log]='' [remove]='' [sign]='' [cert]=''
 	[native]='''' [force]='' [yes]='' [i-know]='' [nvram]='' [no-nvram]='' [default]=''
 	[dry-run]='' [verbose]='' [quiet]='' [progress]='') given=([cmdline]='' [menu-timeout]='' [root]='')
@@ -109,5 +109,6 @@ check_args() {
 	[ -z "${opt[nvram]}" ] || [ -z "${opt[no-nvram]}" ] || die "--nvram and --no-nvram: one of them"
 	[ -z "${opt[native]}" ] || [ -z "${opt[veneer]}${opt[config]}" ] || [ "$mode" = image ] ||
 		die "--native leaves Veneer out; it goes without --veneer and --config"
+	[ -z "${opt[state]}" ] || [ -z "${opt[native]}" ] || die "--state: snapshots need Veneer; it goes without --native"
 	[ -z "${opt[limine]}" ] || read_limine
 }

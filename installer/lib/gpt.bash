@@ -6,16 +6,17 @@
 #   veneer-boot  the ESP: GRUB for UEFI, grub.cfg, and the sector that names the slot (/veneer/state)
 #   veneer-a, veneer-b   the two slots: FAT, each with one installed version; the slot that starts is never written
 #   veneer-data  the rest, for the guest; never written
+#   veneer-state with --state: for snapshots (docs/snapshots.md); its first MiB is zeros, so that no old one is found
 
 readonly BIOS_START=2048 BIOS_SECTORS=2048 ESP_START=4096 ESP_SECTORS=69632 GPT_HEAD=34 GPT_TAIL=33
 readonly SLOTS_START=$((ESP_START + ESP_SECTORS))
 readonly BIOS_TYPE=21686148-6449-6E6F-744E-656564454649 ESP_TYPE=C12A7328-F81F-11D2-BA4B-00A0C93EC93B
 readonly LINUX_TYPE=0FC63DAF-8483-4772-8E79-3D69D8477DE4
-readonly PART_NAME=veneer-boot
+readonly PART_NAME=veneer-boot STATE_NAME=veneer-state STATE_LEAST=8192
 
 export MTOOLS_SKIP_CHECK=1 MTOOLSRC=/dev/null
 
-# Sets the sizes in sectors: slot_sectors, data_sectors, and total unless given.  Without --slot-size a slot has spare room.
+# Sets the sizes in sectors: slot_sectors, data_sectors, state_sectors, and total unless given.  Without --slot-size a slot has spare room.
 plan_sizes() {
 	local need least wanted
 	need=$(round_mib $(($(tree_bytes "$tree") * 103 / 100 / SECTOR + 2048)))
@@ -31,7 +32,13 @@ plan_sizes() {
 		sectors_of --data "${opt[data]}"
 		data_sectors=$(round_mib "$sectors")
 	fi
-	least=$((SLOTS_START + 2 * need + ${data_sectors:-0} + GPT_TAIL))
+	state_sectors=0
+	if [ -n "${opt[state]}" ]; then
+		sectors_of --state "${opt[state]}"
+		[ "$sectors" -ge $STATE_LEAST ] || die "--state ${opt[state]}: too small; $((STATE_LEAST / 2048)) MiB are needed"
+		state_sectors=$(round_mib "$sectors")
+	fi
+	least=$((SLOTS_START + 2 * need + ${data_sectors:-0} + state_sectors + GPT_TAIL))
 	[ -n "$total" ] || total=$(round_mib $((least + 2 * (wanted - need))))
 	[ "$total" -ge $least ] ||
 		die "$target: $((total / 2048)) MiB are too small; $(((least + 2047) / 2048)) MiB are needed"
@@ -42,7 +49,8 @@ plan_sizes() {
 
 plan_data() {
 	data_start=$((SLOTS_START + 2 * slot_sectors))
-	[ -n "$data_sectors" ] || data_sectors=$(((total - GPT_TAIL - data_start) / 2048 * 2048))
+	[ -n "$data_sectors" ] || data_sectors=$(((total - GPT_TAIL - data_start - state_sectors) / 2048 * 2048))
+	state_start=$((data_start + data_sectors))
 }
 
 write_partitions() {
@@ -57,6 +65,8 @@ write_partitions() {
 				$((SLOTS_START + slot_sectors)) "$slot_sectors" $LINUX_TYPE veneer-b
 			[ "$data_sectors" = 0 ] || printf 'start=%d, size=%d, type=%s, name=veneer-data\n' \
 				"$data_start" "$data_sectors" $LINUX_TYPE
+			[ "$state_sectors" = 0 ] || printf 'start=%d, size=%d, type=%s, name=%s\n' \
+				"$state_start" "$state_sectors" $LINUX_TYPE $STATE_NAME
 		} | sfdisk --quiet --no-reread --no-tell-kernel "$1" 2>&1
 	) || fail "sfdisk: $out"
 }
@@ -169,7 +179,7 @@ build_disk() {
 find_parts() {
 	local dump line name start size
 	dump=$(sfdisk --quiet --dump "$target" 2>/dev/null) || dump=
-	esp_start='' a_start='' b_start='' slot_sectors=
+	esp_start='' a_start='' b_start='' slot_sectors='' state_start=
 	while read -r line; do
 		[[ $line =~ start=\ *([0-9]+),\ size=\ *([0-9]+),.*name=\"(veneer-[a-z]+)\" ]] || continue
 		start=${BASH_REMATCH[1]} size=${BASH_REMATCH[2]} name=${BASH_REMATCH[3]}
@@ -177,6 +187,7 @@ find_parts() {
 		"$PART_NAME") esp_start=$start ;;
 		veneer-a) a_start=$start slot_sectors=$size ;;
 		veneer-b) b_start=$start ;;
+		"$STATE_NAME") state_start=$start ;;
 		esac
 	done <<<"$dump"
 	[ -n "$esp_start" ] && [ -n "$a_start" ] && [ -n "$b_start" ]

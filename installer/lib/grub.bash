@@ -72,9 +72,11 @@ END
 
 # The slot's own part of the menu; the ESP's grub.cfg reads it once for the present version and once for the previous one.
 disk_menu() {
-	local name title entries
+	local name title entries resume
 	entries=$(guests "$tree" | wc -l)
 	[ -n "${opt[native]}" ] || entries=$((entries + 1))
+	resume=$(resumable)
+	entries=$((entries + $(wc -w <<<"$resume")))
 	printf 'set timeout=%d\n' "$1"
 	printf 'if [ -z "$veneer_title" ]; then set veneer_entries=%d; fi\n' "$entries"
 	for name in $(guests "$tree"); do
@@ -94,7 +96,31 @@ else
 fi
 END
 	done
+	for name in $resume; do
+		resume_menu "$name"
+	done
 	[ -n "${opt[native]}" ] || check_menu "$(guests "$tree" | head -n 1)"
+}
+
+# Prints the guests that can be saved: those whose configuration says so.
+resumable() {
+	local name
+	for name in $(guests "$tree"); do
+		[ "$(fdtget "$tree/guests/$name/config.dtb" /guest veneer,state 2>/dev/null)" != on ] || echo "$name"
+	done
+}
+
+# The entry that goes on from the last snapshot; without one the guest starts anew.
+resume_menu() { # resume_menu GUEST
+	cat <<END
+if [ -z "\$veneer_title" ]; then
+	menuentry "Veneer: $1, resume" --id "veneer-resume-$1" {
+		set veneer_dir=\$veneer_dir_1
+		set veneer_check=--resume
+		source \$veneer_dir/guests/$1/entry.cfg
+	}
+fi
+END
 }
 
 # The entry that checks the machine, with the first guest's configuration: the hypervisor prints its verdict, and halts.

@@ -84,6 +84,8 @@ usage_media() {
   --native             install the kernel without Veneer, for comparison: GRUB starts the kernel itself
   --slot-size N        size of each of the two slots (M or G may follow)
   --data N             size of the partition for the guest
+  --state N            make a partition of this size for snapshots, and an entry "resume" in the menu; the configuration needs
+                       veneer,state = "on" (docs/snapshots.md)
 END
 }
 

@@ -16,16 +16,25 @@ new_media() {
 	name=$(guest_name)
 	put_guest "$name"
 	[ -n "${opt[native]}" ] || put_veneer
+	check_state "$tree/guests/$name"
 	disk_timeout
 	finish_tree
 	make_grub
 	plan_sizes
 }
 
+# Snapshots are off if the configuration does not ask for them.
+check_state() { # check_state GUEST-DIR
+	[ -n "${opt[state]}" ] || return 0
+	[ "$(fdtget "$1/config.dtb" /guest veneer,state 2>/dev/null)" = on ] ||
+		die '--state: the configuration has no veneer,state = "on" in its node guest (docs/snapshots.md)'
+}
+
 plan_text() {
 	printf 'would write to %s (%d MiB):\n' "$target" $((total / 2048))
 	printf '  boot code for BIOS, ESP of %d MiB, two slots of %d MiB each, %d MiB left for data\n' $((ESP_SECTORS / 2048)) \
 		$((slot_sectors / 2048)) $((data_sectors / 2048))
+	[ "$state_sectors" = 0 ] || printf '  %d MiB for snapshots\n' $((state_sectors / 2048))
 	(cd "$tree" && find . -type f -printf '  slot a: %P, %s bytes\n' | LC_ALL=C sort)
 }
 
@@ -180,7 +189,8 @@ media_uninstall() {
 	truncate -s 1M "$zero"
 	at_stake="$target is erased in part, and starts nothing"
 	put_ranges "$zero 0 0 $GPT_HEAD" "$zero 0 $((total - GPT_TAIL)) $GPT_TAIL" "$zero 0 $BIOS_START 2048" \
-		"$zero 0 $esp_start 2048" "$zero 0 $a_start 2048" "$zero 0 $b_start 2048"
+		"$zero 0 $esp_start 2048" "$zero 0 $a_start 2048" "$zero 0 $b_start 2048" \
+		${state_start:+"$zero 0 $state_start 2048"}
 	if [ -n "$guid" ] && [ -d "$(efi_dir)" ] && command -v efibootmgr >/dev/null; then drop_nvram "$guid"; fi
 	drop_copies
 	blockdev --rereadpt "$target" 2>/dev/null || true

@@ -85,6 +85,8 @@ image out.img --kernel k --veneer k --size 1.5G | 2 | --size 1.5G: a number with
 image out.img --kernel k --veneer k --size 20M | 2 | 20 MiB are too small
 image out.img --kernel k --veneer k --slot-size 4K | 2 | --slot-size 4K: too small
 image out.img --kernel k --veneer k --data lots | 2 | --data lots: a number
+image out.img --kernel k --veneer k --state 8M --config good.dts | 2 | --state: the configuration has no veneer,state = "on"
+image out.img --kernel k --native --state 8M | 2 | --state: snapshots need Veneer
 image out.img --kernel k --veneer k --yes | 2 | --yes is not for 'image'
 image out.img --kernel k --veneer k --force=no | 2 | --force takes no value
 image out.img --kernel k --veneer k --log no/where | 2 | --log no/where: cannot be written

@@ -14,7 +14,7 @@ setup_file() {
 	sed -i 's/^# CONFIG_STATE is not set/CONFIG_STATE=y/' "$STATE_CONFIG"
 	mk olddefconfig
 	grep -x CONFIG_STATE=y "$STATE_CONFIG"
-	mk "$STATE_BUILD/veneer.elf"
+	mk "$STATE_BUILD/veneer.elf" tools
 }
 
 setup() {
@@ -150,4 +150,38 @@ slots() { tail -c +$((20480 * 512 + 1)) disk | head -c $((300000 * 512)) | sha25
 	logged 'warning: ahci0p0: its partition "veneer-state" is not used: the guest would see it: .*'
 	logged 'error: state: off: no disk has a partition "veneer-state" outside of what the guest sees'
 	[ "$(slots)" = "$before" ]
+}
+
+# own NAME...: start a machine from the image; the GRUB entries are one guest's.
+own() {
+	guest_run --image image.img --mem 512M
+}
+
+# menu LINE: add it to the menu of the image.
+menu() {
+	local at=image.img@@$((slot * 512))
+	mcopy -o -n -i "$at" ::/veneer/menu.cfg menu.cfg
+	printf '%s\n' "$1" >>menu.cfg
+	mcopy -o -i "$at" menu.cfg ::/veneer/menu.cfg
+}
+
+@test "snapshot: a disk by the installer, whose menu resumes the guest" {
+	local slot
+	config 'veneer,partition = "PARTLABEL=veneer-data";' 'veneer,state = "on";' >own.dts
+	sed -i 's/veneer,log-level = "info";/& veneer,debug-exit-port = <0xf4>;/' own.dts
+	BUILD=$STATE_BUILD "$ROOT/installer/veneer-install" image image.img --kernel "$BUILD/guest/probe-snapshot.elf" \
+		--name probe --veneer "$STATE_BUILD/veneer.elf" --config own.dts --menu-timeout 0 --data 8M --state 160M
+	sfdisk --dump image.img >parts
+	[ "$(sed -n 's/.*size= *\([0-9]*\),.*name="veneer-state".*/\1/p' parts)" = 327680 ]
+	[ "$(sed -n 's/.*size= *\([0-9]*\),.*name="veneer-data".*/\1/p' parts)" = 16384 ]
+	slot=$(sed -nE 's/.*start= *([0-9]+),.*name="veneer-a".*/\1/p' parts)
+	own
+	logged "state: snapshots go to ahci0p0, blocks .*"
+	run ! passed
+
+	menu 'set default=veneer-resume-probe'
+	grep -A 4 'id "veneer-resume-probe"' menu.cfg | grep -x $'\t\tset veneer_check=--resume'
+	own
+	logged "state: the guest goes on from snapshot 1"
+	passed
 }
