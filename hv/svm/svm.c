@@ -500,6 +500,7 @@ static void svm_run(struct vcpu *v, struct vmexit *x)
 {
 	struct svm_vcpu *s = svm(v);
 	struct vmcb *c = s->vmcb;
+	uint64_t nmis;
 
 	/*
 	 * The guest has one ASID: flush all of it after a change of the nested tables.  Emulators flush at every entry, silicon
@@ -545,7 +546,11 @@ static void svm_run(struct vcpu *v, struct vmexit *x)
 	svm_nmi_after(s, x);
 	if (x->kind != EXIT_NMI && x->kind != EXIT_SMI)
 		return;
+	nmis = this_cpu()->nmi_count;
 	svm_breathe();
+	/* An NMI came with the SMI, and the host's handler has only counted it: look for who sent it. */
+	if (x->kind == EXIT_SMI && this_cpu()->nmi_count != nmis)
+		x->kind = EXIT_NMI;
 	redo_sti(s);
 }
 
