@@ -16,8 +16,8 @@ declare -rA ALLOWED=(
 	[list]="root"
 	[config]=""
 )
-readonly WITH_VALUE=" kernel limine module cmdline config veneer name screen menu-timeout size slot-size data state root log remove \
-sign cert "
+readonly WITH_VALUE=" kernel limine module cmdline config veneer name screen menu-timeout size slot-size data state root log \
+remove sign cert "
 
 mode='' target='' source='' root=''
 modules=()

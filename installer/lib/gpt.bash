@@ -16,7 +16,8 @@ readonly PART_NAME=veneer-boot STATE_NAME=veneer-state STATE_LEAST=8192
 
 export MTOOLS_SKIP_CHECK=1 MTOOLSRC=/dev/null
 
-# Sets the sizes in sectors: slot_sectors, data_sectors, state_sectors, and total unless given.  Without --slot-size a slot has spare room.
+# Sets the sizes in sectors: slot_sectors, data_sectors, state_sectors, and total unless given.
+# Without --slot-size a slot has spare room.
 plan_sizes() {
 	local need least wanted
 	need=$(round_mib $(($(tree_bytes "$tree") * 103 / 100 / SECTOR + 2048)))
@@ -35,7 +36,8 @@ plan_sizes() {
 	state_sectors=0
 	if [ -n "${opt[state]}" ]; then
 		sectors_of --state "${opt[state]}"
-		[ "$sectors" -ge $STATE_LEAST ] || die "--state ${opt[state]}: too small; $((STATE_LEAST / 2048)) MiB are needed"
+		[ "$sectors" -ge $STATE_LEAST ] ||
+			die "--state ${opt[state]}: too small; $((STATE_LEAST / 2048)) MiB are needed"
 		state_sectors=$(round_mib "$sectors")
 	fi
 	least=$((SLOTS_START + 2 * need + ${data_sectors:-0} + state_sectors + GPT_TAIL))

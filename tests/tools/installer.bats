@@ -697,7 +697,7 @@ packed() {
 	assert_output --partial "is mounted at"
 	[ "$(sha256sum <"$LOOP")" = "$before" ]
 	umount mnt
-	# A program that has made a mount namespace of its own meanwhile, as other tests do, keeps the file system until it ends.
+	# A program that has made a mount namespace meanwhile, as other tests do, keeps the file system until it ends.
 	for _ in {1..300}; do
 		! perl -MFcntl -e 'sysopen(F, $ARGV[0], O_RDWR | O_EXCL) or exit 1' "$LOOP" || break
 		sleep 0.1
