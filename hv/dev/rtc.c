@@ -3,8 +3,9 @@
  * The state of the RTC (MC146818 and its successors): the index register, which cannot be read, rate, interrupts and alarm.
  * Not the time, which is right in every machine, and never the CMOS RAM, which is the machine's firmware's.
  *
- * Reading register C clears its flags.  A save reads it, and Veneer gives the flags to the guest at its next read.  The
- * interrupt itself is in the state of the 8259s or the local APIC.
+ * Reading register C clears its flags, and the interrupt line falls.  The rest reads it, and Veneer gives the flags to the
+ * guest at its next read.  The interrupt itself is in the state of the 8259s, which come to rest before and so have seen the
+ * line, or of the local APIC.
  */
 #include <veneer/counters.h>
 #include <veneer/io.h>

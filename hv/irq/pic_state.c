@@ -5,7 +5,9 @@
  *
  * The chip's in-service bits cannot be set: a load makes them virtual ones, until their EOI.  Nor can its requests: those of
  * edges become virtual, too, for an initialization forgets them; a level-triggered line shows its own again.  Requests that
- * come while all is at rest are in no state; a load keeps them.
+ * come while all is at rest are in no state; a load keeps them.  A real 8259 drops even an edge's request if its line falls
+ * before the processor takes the interrupt, and the rest of a device can make the line fall (rtc.c): what waited when the 8259s
+ * came to rest is in the state, and becomes virtual if the chip has dropped it.
  */
 #include <veneer/io.h>
 #include <veneer/state.h>
@@ -36,7 +38,7 @@ struct pic_image {
 	uint32_t zero;
 };
 
-/* The requests that belong to the state: what has come since is the chip's alone. */
+/* The requests that belong to the state, as the rest found them: what has come since is the chip's alone. */
 static uint8_t own[PICS];
 
 static unsigned words_of(uint8_t icw1)
@@ -67,6 +69,9 @@ static void part_rest(void *ctx, uint32_t us)
 static void part_go_on(void *ctx)
 {
 	(void)ctx;
+	for (unsigned i = 0; i < PICS; i++)
+		if (!pics[i].icw_left)
+			pics[i].edge |= own[i] & (uint8_t)~pic_real_read(&pics[i], READ_REQUESTS);
 	intx_look();
 }
 
@@ -76,7 +81,7 @@ static void chip_save(struct pic *p, struct chip_image *out)
 		.icw1 = p->icw1, .base = p->base, .icw3 = p->icw3, .icw4 = p->icw4, .icw_left = p->icw_left,
 		.mask = p->mask, .level = p->level, .lowest = p->lowest, .select = p->select,
 		.special = p->special, .rotate_auto = p->rotate_auto, .polled = p->polled,
-		.requests = edges_now(p) & own[p == &pics[SLAVE]],
+		.requests = own[p == &pics[SLAVE]],
 		.service = p->icw_left ? 0 : pic_real_read(p, READ_SERVICE) | p->service,
 	};
 }

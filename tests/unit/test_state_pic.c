@@ -290,6 +290,36 @@ TEST(in_the_middle_of_an_initialization)
 	CHECK(!chip[0].left && chip[0].imr == 0xfe && chip[0].word[3] == 1);
 }
 
+/* The RTC's rest reads its register C, and line 8 falls: a real chip forgets the request. */
+TEST(a_line_that_falls_at_rest)
+{
+	machine();
+	in_use();
+	chip[0].isr = 0;
+	chip[1].irr |= BIT(0);
+	rest();
+	chip[1].irr &= (uint8_t)~BIT(0);
+	save();
+	part->ops->go_on(NULL);
+	CHECK(pic_has_edges());
+	CHECK_EQ(pic_pending(), 8);
+	CHECK_EQ(pic_acknowledge(), 0x38);
+	out(0xa0, 0x60);
+	CHECK(!pic_has_edges());
+	/* What the chip still has, or what has come since, is no second request. */
+	rest();
+	chip[1].irr |= BIT(1);
+	part->ops->go_on(NULL);
+	CHECK(!pic_has_edges());
+	/* Another machine has it, too. */
+	reset_chips();
+	initialize(0x30);
+	rest();
+	load();
+	part->ops->go_on(NULL);
+	CHECK_EQ(pics[1].edge, BIT(0));
+}
+
 /* The offsets are the format's. */
 enum {
 	ICW1, BASE, ICW3, ICW4, LEFT, MASK, LEVEL, LOWEST, SELECT, SPECIAL, ROTATE, POLLED, SERVICE, REQUESTS, ZERO, CHIP = 16,
