@@ -108,6 +108,8 @@ void lapic_reset(void);
  * page stays in its place.  The guest only reads "disabled": the hardware is in xAPIC mode then, with its pins let through.
  */
 bool lapic_guest_base_write(uint64_t value);
+/* The same for a caller who may not ring doorbells: *@nmis_lost is set if smp_nmis_lost() is to be called later. */
+bool lapic_switch(uint64_t value, bool *nmis_lost);
 uint64_t lapic_guest_base_read(void);
 
 /*

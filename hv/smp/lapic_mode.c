@@ -92,7 +92,6 @@ static void switch_off(struct cpu *c, uint64_t now)
 	lapic_reset();
 	pins_through(c);
 	c->apic_off = true;
-	smp_nmis_lost(c);
 }
 
 /* True if a processor can be addressed in x2APIC mode only: leaving the mode is #GP, as if silicon had locked it. */
@@ -111,7 +110,7 @@ static bool valid_switch(uint64_t from, uint64_t to)
 	return !(from & APIC_BASE_X2APIC) || (!to && !must_stay_x2apic());
 }
 
-bool lapic_guest_base_write(uint64_t value)
+bool lapic_switch(uint64_t value, bool *nmis_lost)
 {
 	static bool said;
 	struct cpu *c = this_cpu();
@@ -126,6 +125,7 @@ bool lapic_guest_base_write(uint64_t value)
 	if (from == to)
 		return true;
 	__atomic_store_n(&c->x2apic, !!(to & APIC_BASE_X2APIC), __ATOMIC_SEQ_CST);
+	*nmis_lost |= !(to & APIC_BASE_X2APIC);
 	if (!to) {
 		switch_off(c, now);
 	} else if (to & APIC_BASE_X2APIC) {
@@ -133,9 +133,17 @@ bool lapic_guest_base_write(uint64_t value)
 	} else {
 		lapic_reset();
 		c->apic_off = false;
-		smp_nmis_lost(c);
 	}
 	return true;
+}
+
+bool lapic_guest_base_write(uint64_t value)
+{
+	bool lost = false, ok = lapic_switch(value, &lost);
+
+	if (lost)
+		smp_nmis_lost(this_cpu());
+	return ok;
 }
 
 uint64_t lapic_guest_base_read(void)

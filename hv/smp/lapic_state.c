@@ -68,6 +68,7 @@ struct lapic_part {
 	char name[16];
 	bool there;			/* at rest: its processor is gathered */
 	bool nmis;			/* NMIs came while it took interrupts: see lapic_state_settle() */
+	bool lost;			/* or may be lost, by a change of mode */
 	struct lapic_image image;	/* at rest: what the state has of time, and which bits of IRR are its own */
 	/* The timer counts down @written, what was left of @initial. */
 	uint32_t written, initial;
@@ -284,16 +285,20 @@ bool lapic_state_waits(const struct cpu *c)
 
 /*
  * Veneer's handler has taken an NMI while interrupts were open, and the entry does not exit for it (SVM): a poke, whose flag
- * would stay set, a doorbell, or the guest's.
+ * would stay set, a doorbell, or the guest's.  Or a load has changed the mode, by which NMIs are lost.  Not during the load: a
+ * doorbell on a pin waits for the device's owner, whom the gatherer holds.
  */
 void lapic_state_settle(struct cpu *c)
 {
 	struct lapic_part *p = parts[c->index];
 
-	if (!p || !p->nmis)
+	if (!p || !(p->nmis | p->lost))
 		return;
-	p->nmis = false;
-	smp_nmi(c);
+	if (p->nmis)
+		smp_nmi(c);
+	if (p->lost)
+		smp_nmis_lost(c);
+	p->nmis = p->lost = false;
 }
 
 /* --- interrupts in service, and those that wait --- */
@@ -392,15 +397,16 @@ static void set_interrupts(const struct lapic_image *was, const struct lapic_ima
 static void set_mode(struct cpu *c, uint32_t mode)
 {
 	uint64_t base = rdmsr(MSR_APIC_BASE) & ~(APIC_BASE_ENABLE | APIC_BASE_X2APIC);
+	bool *lost = &parts[c->index]->lost;
 
 	if (mode_now(c) == mode)
 		return;
 	if (mode == LAPIC_IMAGE_OFF || mode_now(c) == LAPIC_IMAGE_X2APIC)
-		(void)lapic_guest_base_write(base);
+		(void)lapic_switch(base, lost);
 	if (mode != LAPIC_IMAGE_OFF)
-		(void)lapic_guest_base_write(base | APIC_BASE_ENABLE);
+		(void)lapic_switch(base | APIC_BASE_ENABLE, lost);
 	if (mode == LAPIC_IMAGE_X2APIC)
-		(void)lapic_guest_base_write(base | APIC_BASE_ENABLE | APIC_BASE_X2APIC);
+		(void)lapic_switch(base | APIC_BASE_ENABLE | APIC_BASE_X2APIC, lost);
 }
 
 static void set_entries(const struct lapic_image *now, const struct lapic_image *in)

@@ -43,7 +43,10 @@ int lapics_keep(void (*add)(struct state_part *part));
 struct cpu;
 bool lapic_state_waits(const struct cpu *c);
 
-/* Call between exits, outside of a gathering: look after NMIs that came while a load took interrupts here. */
+/*
+ * Call between exits, outside of a gathering: look after NMIs that came while a load took interrupts here, or were lost while
+ * it changed the APIC's mode.
+ */
 void lapic_state_settle(struct cpu *c);
 
 #endif

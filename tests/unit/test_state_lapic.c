@@ -21,7 +21,8 @@
 
 uint64_t phys_limit(void) { return 1ull << 40; }
 bool ipi_guest_sends(uint32_t low, uint32_t dest, bool x2apic) { return false; }
-void smp_nmis_lost(struct cpu *c) { }
+static unsigned lost;
+void smp_nmis_lost(struct cpu *c) { lost++; }
 static unsigned nmis;
 void smp_nmi(struct cpu *c) { nmis++; }
 
@@ -381,17 +382,25 @@ TEST(an_apic_that_is_switched_off_by_its_msr)
 	in_use();
 	rest();
 	save(&two);
+	lost = nmis = 0;
 	load(&one);
+	/* The devices' owners are held: their doorbells ring when all has been let go. */
+	CHECK_EQ(lost, 0);
 	CHECK(host_cpu.apic_off && reg[LAPIC_LVT_LINT0 / 4] == 0x700 && (reg[LAPIC_SVR / 4] & SVR_ENABLE));
 	saved_again();
 	go_on();
+	lapic_state_settle(&host_cpu);
+	lapic_state_settle(&host_cpu);
+	CHECK(lost == 1 && !nmis);
 	rest();
 	save(&one);
 	one = (struct lapic_image){ .mode = LAPIC_IMAGE_XAPIC, .last_lvt = 5, .svr = 0x1ff, .dfr = ~0u, .rate = 1 };
 	load(&one);
-	CHECK(!host_cpu.apic_off);
+	CHECK(!host_cpu.apic_off && lost == 1);
 	saved_again();
 	go_on();
+	lapic_state_settle(&host_cpu);
+	CHECK_EQ(lost, 2);
 }
 
 /* --- the timer --- */
