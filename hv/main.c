@@ -144,9 +144,10 @@ static bool keep_state(void)
 		stop("no memory to keep the state of processors and interrupt controllers");
 	hpets_keep(state_add);
 	pmtimer_keep(state_add);
-	if (config.state && efi_stays())
-		log_err("state: off: the firmware is the guest");
-	if (!config.state || efi_stays())
+	/* No part of the state holds what hv/efi and hv/bios know of their guests. */
+	if (config.state && config.boot == BOOT_DISK)
+		log_err("state: off: the guest uses the firmware (veneer,boot = \"disk\")");
+	if (!config.state || config.boot == BOOT_DISK)
 		return false;
 	/* What cannot be read back is watched from here on. */
 	if (IS_ENABLED(CONFIG_INTX))

@@ -48,6 +48,10 @@ int64_t snapshot_ask(uint64_t wish)
 
 	if (!snapshot.on)
 		return -ERR_NOTSUP;
+	if (vcpu_own_hypercall) {
+		log_err("state: no snapshot: the guest uses the firmware's services, whose state cannot be saved");
+		return -ERR_NOTSUP;
+	}
 	if (d) {
 		log_err("state: no snapshot: pci " PCI_FMT " (%04x:%04x) is left to the guest and does DMA", PCI_ARGS(d->bdf),
 			d->vendor, d->device);

@@ -32,6 +32,9 @@ static struct vcpu v;
 
 /* --- the machine --- */
 
+bool (*vcpu_own_hypercall)(struct vcpu *v, const struct vcpu_regs *r);
+static bool own_hypercall(struct vcpu *cpu, const struct vcpu_regs *r) { return false; }
+
 bool gmem_range(unsigned n, struct gmem_range *r)
 {
 	if (n >= ARRAY_SIZE(ranges))
@@ -235,6 +238,18 @@ TEST(a_device_of_the_guest_that_does_dma)
 	CHECK_EQ(snapshot_ask(0), -ERR_NOTSUP);
 	CHECK(host_log_has("state: no snapshot: pci 00:03.0 (0000:0000) is left to the guest and does DMA"));
 	commands[2] = 0;
+	CHECK(resumes(1));
+}
+
+/* The stub of INT 13h would call a Veneer that does not know of it. */
+TEST(a_guest_that_uses_the_firmware)
+{
+	setup(true);
+	vcpu_own_hypercall = own_hypercall;
+	CHECK_EQ(snapshot_ask(0), -ERR_NOTSUP);
+	CHECK(host_log_has("state: no snapshot: the guest uses the firmware's services"));
+	vcpu_own_hypercall = NULL;
+	take();
 	CHECK(resumes(1));
 }
 
