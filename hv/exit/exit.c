@@ -95,10 +95,10 @@ static void exit_hypercall(struct vcpu *v, const struct vmexit *x)
 		result = call_log(v);
 		break;
 	case VENEER_CALL_SNAPSHOT:
-		if (IS_ENABLED(CONFIG_STATE)) {
+		if (IS_ENABLED(CONFIG_STATE))
 			result = snapshot_ask(v->gpr[GPR_RBX]);
-			v->gpr[GPR_RBX] = 0;
-		}
+		/* Without snapshots, too: 1 would say that the machine was resumed. */
+		v->gpr[GPR_RBX] = 0;
 		break;
 	}
 	v->gpr[GPR_RAX] = (uint64_t)result;

@@ -515,6 +515,10 @@ static void check_hypercalls(void)
 	a = 0x12345678;
 	check(try_hypercall(&a, &b, &c), TRAP_UD, "hidden: a call that is not Veneer's");
 	check_call(0xffff, 0, 0, "an unknown number");
+	a = VENEER_CALL | VENEER_CALL_SNAPSHOT;
+	b = 1;
+	check(try_hypercall(&a, &b, &c), (uint32_t)NO_TRAP, "hidden: the snapshot call");
+	check((int32_t)a < 0 && !b, true, "hidden: no snapshot, and not resumed (%x, %x)", a, b);
 	check_call(VENEER_CALL_COUNTER, ONES, (uint32_t)vios[0].data, "an index out of range");
 	check_call(VENEER_CALL_COUNTER, 0, 0xfee00000, "the LAPIC as its buffer");
 	check_call(VENEER_CALL_COUNTER, 0, 0xfffffff0, "a buffer over the end of 32 bits");
