@@ -13,18 +13,21 @@
 /* An exit takes microseconds; in an emulator whose threads wait for a processor, seconds. */
 #define GATHER_US	20000000u
 
-static uint32_t here[MAX_CPUS];		/* shared: by index, the processor waits in state_wait() */
-static uint32_t closed;			/* shared: between state_gather() and state_scatter() */
+static uint32_t here[MAX_CPUS];		/* shared: by index, the gathering for which the processor waits in state_wait() */
+static uint32_t closed;			/* shared: between state_gather() and state_scatter() the gathering's number, else 0 */
+static uint32_t last;			/* the gatherer's */
 static struct cpu *target;		/* shared: this processor is to call fn */
 static void (*fn)(struct cpu *c, void *ctx);
 static void *fn_ctx;
 
 static bool is_here(const struct cpu *c)
 {
-	return __atomic_load_n(&here[c->index], __ATOMIC_ACQUIRE);
+	uint32_t now = __atomic_load_n(&closed, __ATOMIC_SEQ_CST);
+
+	return now && __atomic_load_n(&here[c->index], __ATOMIC_SEQ_CST) == now;
 }
 
-/* One that waits for a real SIPI takes no request, and is in nobody's way. */
+/* One that waits for a real SIPI takes no request, and is in nobody's way: state_leave_wait() keeps it there. */
 static bool comes(const struct cpu *c)
 {
 	return c != this_cpu() && c->state != CPU_ABSENT && !__atomic_load_n(&c->waits_itself, __ATOMIC_SEQ_CST);
@@ -39,7 +42,8 @@ void state_gather(void)
 {
 	uint64_t end = time_us() + GATHER_US;
 
-	__atomic_store_n(&closed, 1, __ATOMIC_SEQ_CST);
+	last = last + 1 ?: 1;
+	__atomic_store_n(&closed, last, __ATOMIC_SEQ_CST);
 	for (unsigned i = 0; i < ncpus; i++)
 		if (comes(cpus[i]))
 			smp_request(cpus[i], REQ_STATE);
@@ -70,19 +74,24 @@ void state_on(struct cpu *c, void (*call)(struct cpu *c, void *ctx), void *ctx)
 	}
 }
 
-/* The next gathering must not find the marks of this one. */
 void state_scatter(void)
 {
 	__atomic_store_n(&closed, 0, __ATOMIC_SEQ_CST);
 	for (unsigned i = 0; i < ncpus; i++)
-		while (is_here(cpus[i]))
+		while (__atomic_load_n(&here[cpus[i]->index], __ATOMIC_SEQ_CST) == last)
 			cpu_relax();
 }
 
+/*
+ * The mark is the number that this processor has seen: one that comes for the last gathering is not taken for gathered by the
+ * next, and leaves only when it has seen that its own is over.
+ */
 void state_wait(struct cpu *c)
 {
-	__atomic_store_n(&here[c->index], 1, __ATOMIC_SEQ_CST);
-	while (__atomic_load_n(&closed, __ATOMIC_SEQ_CST)) {
+	uint32_t now;
+
+	while ((now = __atomic_load_n(&closed, __ATOMIC_SEQ_CST))) {
+		__atomic_store_n(&here[c->index], now, __ATOMIC_SEQ_CST);
 		if (__atomic_load_n(&target, __ATOMIC_ACQUIRE) == c) {
 			fn(c, fn_ctx);
 			__atomic_store_n(&target, NULL, __ATOMIC_RELEASE);
@@ -90,4 +99,20 @@ void state_wait(struct cpu *c)
 		cpu_relax();
 	}
 	__atomic_store_n(&here[c->index], 0, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * Dekker's algorithm: a gatherer closes, then looks whether the processor waits by itself; this processor does not wait any
+ * more, then looks whether it is closed.  Either the gatherer asks it, or it waits here until the gathering is over.
+ */
+void state_leave_wait(struct cpu *c)
+{
+	for (;;) {
+		__atomic_store_n(&c->waits_itself, 0, __ATOMIC_SEQ_CST);
+		if (!__atomic_load_n(&closed, __ATOMIC_SEQ_CST))
+			return;
+		__atomic_store_n(&c->waits_itself, 1, __ATOMIC_SEQ_CST);
+		while (__atomic_load_n(&closed, __ATOMIC_SEQ_CST))
+			cpu_relax();
+	}
 }

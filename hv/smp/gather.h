@@ -21,4 +21,10 @@ void state_on(struct cpu *c, void (*call)(struct cpu *c, void *ctx), void *ctx);
 /* REQ_STATE: wait until the gathering ends. */
 void state_wait(struct cpu *c);
 
+/*
+ * A processor has waited for a real SIPI: let it wait so no more.  If others are gathered this takes until the gathering ends,
+ * and the SIPI has come after the state.
+ */
+void state_leave_wait(struct cpu *c);
+
 #endif

@@ -323,7 +323,10 @@ static bool wait_as_silicon(struct cpu *c)
 	__atomic_store_n(&c->waits_itself, 1, __ATOMIC_SEQ_CST);
 	if (vcpu_ops->wait_sipi && __atomic_load_n(&watched, __ATOMIC_SEQ_CST) == WATCH_OFF)
 		vector = vcpu_ops->wait_sipi(c->v);
-	__atomic_store_n(&c->waits_itself, 0, __ATOMIC_SEQ_CST);
+	if (IS_ENABLED(CONFIG_STATE))
+		state_leave_wait(c);
+	else
+		__atomic_store_n(&c->waits_itself, 0, __ATOMIC_SEQ_CST);
 	if (vector < 0)
 		return false;
 	/* The NMI of a poke from before the INIT has come meanwhile; the poke's request is still set. */

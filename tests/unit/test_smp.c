@@ -95,6 +95,7 @@ void machine_reset(void) { host_fail("machine_reset", 0, "the machine was reset"
 
 static unsigned answers;
 void intx_answer(void) { answers++; }
+void state_leave_wait(struct cpu *c) { c->waits_itself = 0; }
 void doorbell_leave(uint32_t cpu)
 {
 	/* No bell may be aimed at this processor any more. */
