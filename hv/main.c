@@ -168,6 +168,8 @@ static void start_guest(void)
 	v = vcpu_ops->vcpu_new(nested_root());
 	if (!v)
 		stop("no memory for the virtual CPU");
+	/* The parts of the state, which the check of a snapshot brings to rest, read its time. */
+	this_cpu()->v = v;
 	start_other_cpus();
 	bool disk = IS_ENABLED(CONFIG_BOOT_BIOS) && config.boot == BOOT_DISK;
 
@@ -177,7 +179,6 @@ static void start_guest(void)
 	else if (efi_stays() ? efi_start(&boot, &regs) :
 	    disk ? bios_start_disk(&boot, &regs) : loader_start_guest(&boot, &config, &regs))
 		stop("the guest cannot be started; see the line above");
-	this_cpu()->v = v;
 	vcpu_ops->set(v, &regs);
 	/* Firmware that stays first uses real INITs, to hand over its processors: hv/efi begins the watch. */
 	if (!(efi_stays() && acpi.ncpus > 1) && (acpi.ncpus > 1 || config.ap_trap == AP_TRAP_ALWAYS) && smp_watch_begin())
