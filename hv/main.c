@@ -140,14 +140,19 @@ static void stop_if_limited(void)
  */
 static bool keep_state(void)
 {
+	/* No part of the state holds what hv/efi and hv/bios know of their guests. */
+	bool on = config.state && config.boot != BOOT_DISK;
+
+	if (config.state && !on)
+		log_err("state: off: the guest uses the firmware (veneer,boot = \"disk\")");
+	/* To keep them costs time, and touches firmware's timer. */
+	if (!on && !IS_ENABLED(CONFIG_STATE_TEST))
+		return false;
 	if (state_cpus_keep() || lapics_keep(state_add) || (IS_ENABLED(CONFIG_INTX) && ioapic_keep(state_add)))
 		stop("no memory to keep the state of processors and interrupt controllers");
 	hpets_keep(state_add);
 	pmtimer_keep(state_add);
-	/* No part of the state holds what hv/efi and hv/bios know of their guests. */
-	if (config.state && config.boot == BOOT_DISK)
-		log_err("state: off: the guest uses the firmware (veneer,boot = \"disk\")");
-	if (!config.state || config.boot == BOOT_DISK)
+	if (!on)
 		return false;
 	/* What cannot be read back is watched from here on. */
 	if (IS_ENABLED(CONFIG_INTX))

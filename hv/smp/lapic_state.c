@@ -672,11 +672,12 @@ static uint32_t look(uint64_t *tsc)
 	return count;
 }
 
-/* Firmware's own use goes on with a new period. */
+/* If firmware's own use counts, it goes on with a new period; a timer that has expired stays so. */
 static uint32_t measure(void)
 {
 	uint32_t lvt = lapic_read(LAPIC_LVT_TIMER), divide = lapic_read(LAPIC_TIMER_DIV);
-	uint32_t initial = lapic_read(LAPIC_TIMER_INIT);
+	bool counts = lapic_read(LAPIC_TIMER_COUNT) || FIELD_GET(LVT_TIMER_MODE, lvt) == TIMER_PERIODIC;
+	uint32_t initial = counts ? lapic_read(LAPIC_TIMER_INIT) : 0;
 	uint64_t deadline = features.deadline ? rdmsr(MSR_TSC_DEADLINE) : 0, from, to;
 	uint32_t before, after;
 

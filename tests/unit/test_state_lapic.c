@@ -195,6 +195,25 @@ static void machine(void)
 	CHECK(nparts == 2 && !strcmp(part[1]->name, "lapic1") && part[0]->size == sizeof(struct lapic_image));
 }
 
+/* What firmware has used is as before; a timer that had expired does not expire once more. */
+TEST(the_timer_is_measured)
+{
+	machine();
+	ncpus = 0;
+	reg[LAPIC_SVR / 4] = SVR_ENABLE | 0xff;
+	for (unsigned i = 0; i < 3; i++) {
+		uint32_t entry = 0xec | (i == 2 ? PERIODIC : 0);
+
+		reg[LAPIC_LVT_TIMER / 4] = entry;
+		reg[LAPIC_TIMER_DIV / 4] = 3;
+		reg[LAPIC_TIMER_INIT / 4] = 5000;
+		reg[COUNT / 4] = i == 1 ? 3000 : 0;
+		CHECK_EQ(lapics_keep(add), 0);
+		CHECK_EQ(reg[COUNT / 4], i ? 5000 : 0);
+		CHECK(reg[LAPIC_LVT_TIMER / 4] == entry && reg[LAPIC_TIMER_DIV / 4] == 3);
+	}
+}
+
 /* As a guest has it in the middle of its work. */
 static void in_use(void)
 {
