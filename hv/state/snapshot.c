@@ -82,13 +82,33 @@ static int save(uint64_t *pages)
 NORETURN static void switch_off(void)
 {
 	machine_off();
-	log_err("state: the snapshot is whole, but the machine does not switch itself off; switch it off");
+	log_err("state: the machine does not switch itself off; switch it off");
 	halt_forever();
+}
+
+/* Say how the save ended.  True if the guest goes on. */
+static bool goes_on(int err, uint64_t pages, uint64_t start)
+{
+	const struct store *s = &snapshot.store;
+
+	if (!err) {
+		log_info("state: snapshot %lu: %lu KiB for %lu pages, in %lu ms", s->h[s->slot].generation, s->pos / 1024,
+			 pages, (time_us() - start) / 1000);
+		return flags & VENEER_SNAPSHOT_GO_ON;
+	}
+	log_err("state: no snapshot: %s after %lu KiB (%s)", err == -ERR_NOMEM ? "the partition is too small" :
+		"the disk failed", s->pos / 1024, err_name(err));
+	if (!s->unsure || !snapshot.writable)
+		return true;
+	/* The snapshot fits to the disks only if the guest does not go on. */
+	log_err("state: the disk may hold the snapshot all the same, and takes no other word: the machine switches itself off");
+	return false;
 }
 
 void snapshot_run(struct vcpu *v)
 {
 	uint64_t start = time_us(), pages = 0;
+	bool on;
 	int err;
 
 	if (__atomic_load_n(&asked, __ATOMIC_SEQ_CST) != this_cpu())
@@ -102,18 +122,12 @@ void snapshot_run(struct vcpu *v)
 	err = save(&pages);
 	v->gpr[GPR_RAX] = (uint64_t)(int64_t)err;
 	v->gpr[GPR_RBX] = 0;
-	if (err)
-		log_err("state: no snapshot: %s after %lu KiB (%s)", err == -ERR_NOMEM ? "the partition is too small" :
-			"the disk failed", snapshot.store.pos / 1024, err_name(err));
-	else
-		log_info("state: snapshot %lu: %lu KiB for %lu pages, in %lu ms",
-			 snapshot.store.h[snapshot.store.slot].generation, snapshot.store.pos / 1024, pages,
-			 (time_us() - start) / 1000);
-	if (err || (flags & VENEER_SNAPSHOT_GO_ON))
+	on = goes_on(err, pages, start);
+	if (on)
 		state_go_on();
 	trap_let_go();
 	state_let_go();
-	if (!err && !(flags & VENEER_SNAPSHOT_GO_ON))
+	if (!on)
 		switch_off();
 	state_scatter();
 	__atomic_store_n(&asked, NULL, __ATOMIC_SEQ_CST);

@@ -155,6 +155,7 @@ int store_use(struct store *s)
 int store_begin(struct store *s)
 {
 	s->slot = !highest(s);
+	s->unsure = false;
 	s->pos = s->sum = 0;
 	s->fill = 0;
 	s->err = header_write(s, s->slot, (struct store_header){ .state = STORE_WRITING });
@@ -203,8 +204,12 @@ int store_end(struct store *s)
 		write_out(s);
 	if (!s->err)
 		s->err = s->m->flush(s->m->ctx);
-	if (!s->err)
-		s->err = header_write(s, s->slot, h);
+	if (s->err)
+		return s->err;
+	s->err = header_write(s, s->slot, h);
+	/* The write or the flush failed, and the header may be there.  The guest goes on after an error: take it back. */
+	if (s->err)
+		s->unsure = header_write(s, s->slot, (struct store_header){ .state = STORE_WRITING });
 	return s->err;
 }
 

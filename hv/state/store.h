@@ -41,6 +41,7 @@ struct store {
 	uint64_t sum;
 	uint32_t fill, at;		/* bytes in the buffer, and taken of them */
 	int err;			/* the first */
+	bool unsure;			/* store_end() failed, and the snapshot may be good on the medium all the same */
 };
 
 /*
@@ -54,7 +55,7 @@ int store_newest(const struct store *s, unsigned n);
 
 /*
  * Write a snapshot into the slot that is not the newest good one's.  After an error, which all further calls return, too, that
- * one is as it was.  -ERR_NOMEM: the slot is full.
+ * one is as it was, and the new one is not good, unless store.unsure is set.  -ERR_NOMEM: the slot is full.
  */
 int store_begin(struct store *s);
 int store_put(struct store *s, const void *data, uint64_t n);

@@ -21,6 +21,7 @@ static uint8_t buffer[STORE_BUFFER];
 static unsigned writes, flushes, writes_left, reads_left;
 static bool power;				/* off: nothing happens any more */
 static bool refuses;				/* writes_left 0: -ERR_IO, not the power */
+static unsigned bad_flush, bad_flushes;		/* so many flushes fail, behind so many good ones */
 
 static int disk_read(void *ctx, uint64_t block, void *buf, uint32_t n)
 {
@@ -55,6 +56,8 @@ static int disk_flush(void *ctx)
 	if (!power)
 		return 0;
 	flushes++;
+	if (flushes > bad_flush && flushes <= bad_flush + bad_flushes)
+		return -ERR_IO;
 	memcpy(stable, now, SIZE);
 	memset(dirty, 0, sizeof(dirty));
 	return 0;
@@ -70,7 +73,7 @@ static void disk_new(uint32_t block_size, unsigned size)
 	medium.block_size = block_size;
 	medium.nblocks = size / block_size;
 	writes_left = reads_left = FOREVER;
-	writes = flushes = 0;
+	writes = flushes = bad_flushes = 0;
 	power = true;
 	refuses = false;
 }
@@ -224,6 +227,38 @@ TEST(an_error_at_each_write)
 		if (!err)
 			break;
 	}
+}
+
+/* The header is in the cache when its flush fails: the guest goes on, so the header is taken back, or this is unsure. */
+TEST(a_flush_that_fails)
+{
+	for (unsigned n = 0; n < 4; n++)
+		for (unsigned more = 1; more <= 2; more++) {
+			disk_new(512, SIZE);
+			struct store s = open_store();
+
+			bad_flush = n;
+			bad_flushes = more;
+			CHECK_EQ(save(&s, 1, 70000), n == 3 ? 0 : -ERR_IO);
+			CHECK_EQ(s.unsure, n == 2 && more == 2);
+			s = open_store();
+			CHECK_EQ(store_newest(&s, 0) >= 0, n == 3);
+			bad_flushes = 0;
+			CHECK_EQ(save(&s, 2, 70000), 0);
+			CHECK(!s.unsure && is(&s, store_newest(&s, 0), 2, 70000));
+		}
+}
+
+/* The header's write fails, and so does the write that takes it back. */
+TEST(a_write_of_the_header_that_fails)
+{
+	disk_new(512, SIZE);
+	struct store s = open_store();
+
+	writes_left = 3;
+	refuses = true;
+	CHECK_EQ(save(&s, 1, 70000), -ERR_IO);
+	CHECK(s.unsure);
 }
 
 TEST(a_full_slot)
