@@ -192,8 +192,10 @@ static void start_guest(void)
 		intx_start();
 	if (IS_ENABLED(CONFIG_POLL))
 		poll_init();
-	if (IS_ENABLED(CONFIG_STATE) && config.state && !resume)
-		snapshot_forget();
+	if (IS_ENABLED(CONFIG_STATE) && config.state && !resume && !snapshot_forget()) {
+		composition()->shutdown();
+		stop("write zeros to the partition \"veneer-state\", or give the guest no disk that it can write to");
+	}
 	log_info("guest: starts at %#lx; %lu of %lu KiB of heap in use", regs.rip, heap_in_use() / 1024, heap_size() / 1024);
 	config_end_start(&config);
 	if (IS_ENABLED(CONFIG_GHOST))

@@ -216,14 +216,42 @@ bool snapshot_start(bool resume)
 	return resume && find();
 }
 
-void snapshot_forget(void)
+/* Snapshots are off, and the partition has not been opened, or not to the end. */
+static int open_to_forget(struct store *s)
 {
-	if (!snapshot.on || !snapshot.writable || store_newest(&snapshot.store, 0) < 0)
-		return;
-	if (store_use(&snapshot.store))
-		log_err("state: the disk failed: a snapshot stays that does not fit to the disks once the guest has written");
-	else
-		log_warn("state: the guest starts anew and can write to its disks: the snapshot is dropped");
+	uint8_t *buffer = medium ? mem_alloc(STORE_BUFFER, PAGE_SIZE) : NULL;
+	int err = buffer ? store_open(s, medium, buffer) : -ERR_NOMEM;
+
+	if (err)
+		mem_free(buffer);
+	return err;
+}
+
+bool snapshot_forget(void)
+{
+	struct store *s = &snapshot.store;
+	int err;
+
+	if (!snapshot.writable)
+		return true;
+	err = snapshot.on ? 0 : open_to_forget(s);
+	if (err) {
+		/* A partition that is too small has none. */
+		if (err != -ERR_INVAL)
+			log_warn("state: if a disk has a snapshot, do not resume it: the guest starts anew, and can write");
+		return true;
+	}
+	if (store_newest(s, 0) >= 0) {
+		err = store_use(s);
+		if (err)
+			log_err("state: the disk failed: a snapshot stays that does not fit to the disks once the guest has "
+				"written");
+		else
+			log_warn("state: the guest starts anew and can write to its disks: the snapshot is dropped");
+	}
+	if (!snapshot.on)
+		mem_free(s->buf);
+	return !err;
 }
 
 /* --- the load --- */

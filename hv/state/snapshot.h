@@ -29,8 +29,11 @@ bool snapshot_start(bool resume);
  */
 void snapshot_resume(void);
 
-/* The guest starts anew.  Start only. */
-void snapshot_forget(void);
+/*
+ * The guest starts anew: drop what does not fit to its disks then, also if snapshots are off.  False after a line if a snapshot
+ * stays that can be resumed: the guest must not start.  Start only.
+ */
+bool snapshot_forget(void);
 
 /*
  * VENEER_CALL_SNAPSHOT of <veneer/hypercall.h>, on the guest's behalf: note the wish.  0, or a negative error: there will be no

@@ -122,6 +122,10 @@ static void setup(bool writable)
 		CHECK(!snapshot_start(true));
 		CHECK(host_log_has("no disk has a partition \"veneer-state\""));
 		CHECK_EQ(snapshot_ask(0), -ERR_NOTSUP);
+		/* Of several partitions none is used, and one may have a snapshot. */
+		snapshot.writable = true;
+		CHECK(snapshot_forget());
+		CHECK(host_log_has("if a disk has a snapshot, do not resume it"));
 		state_use_medium(&medium);
 		state_add_disk(&d);
 		added = true;
@@ -285,13 +289,50 @@ TEST(a_fresh_start_drops_it)
 	take();
 	CHECK(!snapshot_start(false));
 	snapshot.writable = false;
-	snapshot_forget();
+	CHECK(snapshot_forget());
 	memcpy(copy, disk, DISK);
 	CHECK(!memcmp(copy, disk, DISK));
 	snapshot.writable = true;
-	snapshot_forget();
+	CHECK(snapshot_forget());
 	CHECK(host_log_has("the snapshot is dropped"));
 	CHECK(!resumes(1));
+}
+
+TEST(a_snapshot_that_cannot_be_dropped)
+{
+	setup(true);
+	take();
+	CHECK(!snapshot_start(false));
+	writes_left = 0;
+	CHECK(!snapshot_forget());
+	CHECK(host_log_has("state: the disk failed: a snapshot stays"));
+	writes_left = 1000;
+	CHECK(resumes(1));
+	/* Without one the start goes on. */
+	CHECK(!snapshot_start(false));
+	writes_left = 0;
+	CHECK(snapshot_forget());
+}
+
+TEST(a_fresh_start_with_snapshots_off_drops_it)
+{
+	for (unsigned n = 0; n < 3; n++) {
+		setup(true);
+		take();
+		snapshot = (struct snapshot){ .writable = n };
+		host_heap_fail_at(1);
+		CHECK(!snapshot_start(false) && !snapshot.on);
+		uint64_t used = host_heap_used();
+
+		host_log_clear();
+		if (n == 2)
+			host_heap_fail_at(1);
+		CHECK(snapshot_forget());
+		CHECK_EQ(host_log_has("the snapshot is dropped"), n == 1);
+		CHECK_EQ(host_log_has("if a disk has a snapshot, do not resume it"), n == 2);
+		CHECK_EQ(host_heap_used(), used);
+		CHECK_EQ(resumes(1), n != 1);
+	}
 }
 
 TEST(another_machine)
