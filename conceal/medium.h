@@ -18,7 +18,7 @@ void medium_offer(struct disk *disk, const struct partition *part);
 /* All disks have been seen. */
 void medium_settle(void);
 
-/* Tell hv/state of a disk for which there is a twin. */
-void medium_disk(const char *twin, const struct disk *disk, bool writable);
+/* Tell hv/state of a disk for which there is a twin.  @disk lives for ever. */
+void medium_disk(const char *twin, struct disk *disk, bool writable);
 
 #endif

@@ -13,10 +13,8 @@
 #include "hv/state/snapshot.h"
 #include "hv/state/state.h"
 
-#define MAX_DISKS	32u
-
 static const struct state_medium *medium;
-static struct state_disk disks[MAX_DISKS] START_ONLY;
+static struct state_disk disks[STATE_MAX_DISKS] START_ONLY;
 static unsigned ndisks, slot;
 
 void state_use_medium(const struct state_medium *m)
@@ -26,7 +24,7 @@ void state_use_medium(const struct state_medium *m)
 
 void state_add_disk(const struct state_disk *d)
 {
-	if (ndisks < MAX_DISKS)
+	if (ndisks < STATE_MAX_DISKS)
 		disks[ndisks] = *d;
 	ndisks++;
 	snapshot.writable |= d->writable != 0;
@@ -206,8 +204,8 @@ bool snapshot_start(bool resume)
 		log_err("state: off: no disk has a partition \"veneer-state\" outside of what the guest sees");
 		return false;
 	}
-	if (ndisks > MAX_DISKS) {
-		log_err("state: off: %u disks, and %u is the limit for snapshots", ndisks, MAX_DISKS);
+	if (ndisks > STATE_MAX_DISKS) {
+		log_err("state: off: %u disks, and %u is the limit for snapshots", ndisks, STATE_MAX_DISKS);
 		return false;
 	}
 	if (take_memory())

@@ -57,8 +57,11 @@ struct state_medium {
 	int (*read)(void *ctx, uint64_t block, void *buf, uint32_t n);
 	int (*write)(void *ctx, uint64_t block, const void *buf, uint32_t n);
 	int (*flush)(void *ctx);	/* what has been written is on the medium */
+	int (*flush_guest)(void *ctx);	/* so is what the guest has written to any disk; a line names one that fails */
 	void *ctx;
 };
+
+#define STATE_MAX_DISKS	32u		/* with more, snapshots are off */
 
 /* The one partition of snapshots, which lives for ever.  Start only. */
 void state_use_medium(const struct state_medium *m);

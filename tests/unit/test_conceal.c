@@ -238,7 +238,7 @@ static unsigned looks, offers, settles, told;
 bool window_state(struct disk *d, struct partition *out) { looks++; return d == &disk[2]; }
 void medium_offer(struct disk *d, const struct partition *part) { CHECK(d == &disk[2]); offers++; }
 void medium_settle(void) { settles++; }
-void medium_disk(const char *name, const struct disk *d, bool writable)
+void medium_disk(const char *name, struct disk *d, bool writable)
 {
 	CHECK_EQ(writable, twin[ntwins - 1].writable);
 	told++;

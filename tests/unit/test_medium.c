@@ -19,8 +19,10 @@ static uint64_t lba_seen, first_seen, blocks_seen;
 static enum disk_op op_seen;
 static int answer;
 static bool silent, busy;
+static struct disk *flushed;
 
-void state_use_medium(const struct state_medium *m) { medium = m; }
+static const struct state_medium *flush_guest_of;
+void state_use_medium(const struct state_medium *m) { medium = flush_guest_of = m; }
 void state_add_disk(const struct state_disk *d) { told = *d; }
 unsigned disk_outstanding(const struct disk *d) { return busy; }
 void disk_kick(struct disk *d, unsigned q) { }
@@ -31,6 +33,7 @@ void disk_submit(struct disk *d, unsigned q, struct disk_req *req)
 {
 	CHECK(!d->client_batch_end);
 	submits++;
+	flushed = d;
 	op_seen = req->op;
 	lba_seen = req->lba;
 	first_seen = d->first_block;
@@ -149,6 +152,47 @@ TEST(what_the_snapshot_says_of_a_disk)
 	medium_disk("blk12", &disk, true);
 	CHECK(!strcmp(told.name, "blk12") && !strcmp(told.serial, disk.serial));
 	CHECK(told.first == 1000 && told.nblocks == 500 && told.block_size == 512 && told.writable == 1);
+}
+
+/* A flush for each disk whose writes may be in its cache, by the disk's own time; the first that fails ends it. */
+TEST(the_caches_of_the_guests_disks)
+{
+	static struct disk more[STATE_MAX_DISKS + 1];
+	static struct state_medium m;
+
+	setup();
+	m = *flush_guest_of;
+	submits = 0;
+	/* The disk of the test before. */
+	CHECK_EQ(m.flush_guest(m.ctx), 0);
+	CHECK(submits == 1 && flushed == &disk && op_seen == DISK_FLUSH && first_seen == 1000 && blocks_seen == 500);
+	CHECK(disk.client_batch_end == batch_end && !batches);
+	more[0] = more[1] = more[2] = disk;
+	more[0].write_cache = more[1].flush = false;
+	for (unsigned i = 0; i < 3; i++)
+		medium_disk("blk", &more[i], i < 2);
+	submits = 0;
+	CHECK_EQ(m.flush_guest(m.ctx), 0);
+	CHECK_EQ(submits, 1);
+	medium_disk("blk", &other, true);
+	strcpy(other.name, "fake1");
+	CHECK_EQ(m.flush_guest(m.ctx), 0);
+	CHECK(flushed == &other && submits == 3);
+	answer = -ERR_IO;
+	CHECK_EQ(m.flush_guest(m.ctx), -ERR_IO);
+	CHECK(flushed == &disk && host_log_has("state: fake0 does not write its cache"));
+	answer = 0;
+	silent = true;
+	CHECK_EQ(m.flush_guest(m.ctx), -ERR_TIMEOUT);
+	silent = false;
+	/* Any number: hv/state has switched snapshots off then. */
+	for (unsigned i = 0; i < STATE_MAX_DISKS + 1; i++) {
+		more[i] = disk;
+		medium_disk("blk", &more[i], true);
+	}
+	submits = 0;
+	CHECK_EQ(m.flush_guest(m.ctx), 0);
+	CHECK_EQ(submits, STATE_MAX_DISKS);
 }
 
 TEST_MAIN

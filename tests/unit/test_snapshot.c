@@ -75,8 +75,12 @@ static int disk_write(void *ctx, uint64_t block, const void *buf, uint32_t n)
 static unsigned flushes_left;
 static int disk_flush(void *ctx) { return flushes_left && flushes_left-- ? 0 : -ERR_IO; }
 
+static int cache_err;
+static int flush_guest(void *ctx) { CHECK(rests > goes); return cache_err; }
+
 static const struct state_medium medium = {
 	.block_size = 512, .nblocks = DISK / 512, .read = disk_read, .write = disk_write, .flush = disk_flush,
+	.flush_guest = flush_guest,
 };
 
 static void rest(void *ctx, uint32_t us) { rests++; }
@@ -269,6 +273,19 @@ TEST(a_device_of_the_guest_that_does_dma)
 	CHECK(host_log_has("state: no snapshot: pci 00:03.0 (0000:0000) is left to the guest and does DMA"));
 	commands[2] = 0;
 	CHECK(resumes(1));
+}
+
+/* What the saved memory takes for stable would be lost. */
+TEST(a_disk_of_the_guest_that_does_not_write_its_cache)
+{
+	setup(true);
+	CHECK_EQ(snapshot_ask(0), 0);
+	cache_err = -ERR_TIMEOUT;
+	snapshot_run(&v);
+	cache_err = 0;
+	CHECK(v.gpr[GPR_RAX] == (uint64_t)(int64_t)-ERR_TIMEOUT && goes == 1);
+	CHECK(host_log_has("state: no snapshot: the disk failed after 0 KiB"));
+	CHECK(!resumes(1));
 }
 
 /* The stub of INT 13h would call a Veneer that does not know of it. */
