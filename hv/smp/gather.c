@@ -8,10 +8,14 @@
 #include <veneer/log.h>
 #include <veneer/time.h>
 #include "hv/cpu/cpus.h"
+#include "hv/cpu/vcpu.h"
 #include "hv/smp/gather.h"
+#include "hv/smp/lapic_state.h"
 
 /* An exit takes microseconds; in an emulator whose threads wait for a processor, seconds. */
 #define GATHER_US	20000000u
+/* A save may take minutes, and SMIs must not wait so long for any processor. */
+#define BREATH_US	1000u
 
 static uint32_t here[MAX_CPUS];		/* shared: by index, the gathering for which the processor waits in state_wait() */
 static uint32_t closed;			/* shared: between state_gather() and state_scatter() the gathering's number, else 0 */
@@ -82,12 +86,33 @@ void state_scatter(void)
 			cpu_relax();
 }
 
+/* Let in what is held back here, if that is due at *@next.  NMIs that come so must have their exit later. */
+static void breathe(struct cpu *c, uint64_t *next)
+{
+	uint64_t nmis = c->nmi_count;
+
+	if (!vcpu_ops->breathe || time_us() < *next)
+		return;
+	vcpu_ops->breathe();
+	*next = time_us() + BREATH_US;
+	if (c->nmi_count != nmis)
+		lapic_state_nmis(c);
+}
+
+void state_breathe(void)
+{
+	static uint64_t next;	/* the gatherer's */
+
+	breathe(this_cpu(), &next);
+}
+
 /*
  * The mark is the number that this processor has seen: one that comes for the last gathering is not taken for gathered by the
  * next, and leaves only when it has seen that its own is over.
  */
 void state_wait(struct cpu *c)
 {
+	uint64_t next = time_us() + BREATH_US;
 	uint32_t now;
 
 	while ((now = __atomic_load_n(&closed, __ATOMIC_SEQ_CST))) {
@@ -96,6 +121,7 @@ void state_wait(struct cpu *c)
 			fn(c, fn_ctx);
 			__atomic_store_n(&target, NULL, __ATOMIC_RELEASE);
 		}
+		breathe(c, &next);
 		cpu_relax();
 	}
 	__atomic_store_n(&here[c->index], 0, __ATOMIC_SEQ_CST);

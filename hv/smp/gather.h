@@ -18,7 +18,10 @@ bool state_has(const struct cpu *c);
 /* While they are gathered: let @c, which state_has(), make this call, and wait for its end. */
 void state_on(struct cpu *c, void (*call)(struct cpu *c, void *ctx), void *ctx);
 
-/* REQ_STATE: wait until the gathering ends. */
+/* The gatherer calls this often during what takes long, once the guest has run here: vcpu_ops->breathe, each millisecond. */
+void state_breathe(void);
+
+/* REQ_STATE: wait until the gathering ends; then call lapic_state_settle(). */
 void state_wait(struct cpu *c);
 
 /*

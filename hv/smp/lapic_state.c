@@ -67,7 +67,7 @@ struct lapic_part {
 	struct cpu *c;
 	char name[16];
 	bool there;			/* at rest: its processor is gathered */
-	bool nmis;			/* NMIs came while it took interrupts: see lapic_state_settle() */
+	bool nmis;			/* NMIs came while it took interrupts, or breathed: see lapic_state_settle() */
 	bool lost;			/* or may be lost, by a change of mode */
 	struct lapic_image image;	/* at rest: what the state has of time, and which bits of IRR are its own */
 	/* The timer counts down @written, what was left of @initial. */
@@ -283,10 +283,16 @@ bool lapic_state_waits(const struct cpu *c)
 	return p->watch;
 }
 
+void lapic_state_nmis(struct cpu *c)
+{
+	if (parts[c->index])
+		parts[c->index]->nmis = true;
+}
+
 /*
- * Veneer's handler has taken an NMI while interrupts were open, and the entry does not exit for it (SVM): a poke, whose flag
- * would stay set, a doorbell, or the guest's.  Or a load has changed the mode, by which NMIs are lost.  Not during the load: a
- * doorbell on a pin waits for the device's owner, whom the gatherer holds.
+ * Veneer's handler has taken an NMI while interrupts or GIF were open, and the entry does not exit for it (SVM): a poke, whose
+ * flag would stay set, a doorbell, or the guest's.  Or a load has changed the mode, by which NMIs are lost.  Not during the
+ * load: a doorbell on a pin waits for the device's owner, whom the gatherer holds.
  */
 void lapic_state_settle(struct cpu *c)
 {

@@ -43,9 +43,12 @@ int lapics_keep(void (*add)(struct state_part *part));
 struct cpu;
 bool lapic_state_waits(const struct cpu *c);
 
+/* @c, which calls this, has taken NMIs during a gathering, and no exit will tell. */
+void lapic_state_nmis(struct cpu *c);
+
 /*
- * Call between exits, outside of a gathering: look after NMIs that came while a load took interrupts here, or were lost while
- * it changed the APIC's mode.
+ * Call between exits, outside of a gathering: look after NMIs that came during a gathering, or were lost while a load changed
+ * the APIC's mode.
  */
 void lapic_state_settle(struct cpu *c);
 

@@ -11,6 +11,7 @@
 #include "hv/cpu/features.h"
 #include "hv/cpu/msr.h"
 #include "hv/smp/gather.h"
+#include "hv/smp/lapic_state.h"
 #include "hv/smp/smp.h"
 #include "hv/cpu/vcpu.h"
 #include "hv/dev/power.h"
@@ -499,8 +500,11 @@ static void serve(struct cpu *c, uint32_t what)
 		give_nmi(c);
 	}
 	/* Last: all that was requested is done. */
-	if (IS_ENABLED(CONFIG_STATE) && (what & REQ_STATE))
+	if (IS_ENABLED(CONFIG_STATE) && (what & REQ_STATE)) {
 		state_wait(c);
+		/* One that waits for its SIPI sleeps next. */
+		lapic_state_settle(c);
+	}
 }
 
 void smp_serve(struct cpu *c)

@@ -8,6 +8,7 @@
 #include <veneer/string.h>
 #include "hv/mem/paging.h"
 #include "hv/mem/ram.h"
+#include "hv/smp/gather.h"
 #include "hv/state/ram.h"
 
 /* A walk over all pages; all zero is its beginning. */
@@ -78,6 +79,7 @@ int ram_save(struct store *s, struct ram_scratch *w, uint64_t *pages)
 
 	*pages = 0;
 	while (!err && walk_on(&at)) {
+		state_breathe();
 		if (is_zero(page_at(&at), at.bytes))
 			continue;
 		err = page_save(s, w, &at);

@@ -6,8 +6,6 @@
 #include <sched.h>
 #include <string.h>
 #include <unistd.h>
-#undef CONFIG_STATE
-#define CONFIG_STATE	1
 #include "host/cpu.h"
 #include "host/host.h"
 #include "hv/smp/smp.c"
@@ -48,6 +46,18 @@ static void get(struct vcpu *v, struct vcpu_regs *out) { memset(out, 0, sizeof(*
 static void set(struct vcpu *v, const struct vcpu_regs *in) { }
 static void init_state(struct vcpu *v) { }
 static bool safe(void) { return true; }
+
+/* --- what a processor lets in (SVM) --- */
+
+static uint32_t breaths, nmi, noted, settled;
+static void breathe(void)
+{
+	if (__atomic_exchange_n(&nmi, 0, __ATOMIC_SEQ_CST))
+		host_cpu.nmi_count++;
+	__atomic_add_fetch(&breaths, 1, __ATOMIC_SEQ_CST);
+}
+void lapic_state_nmis(struct cpu *c) { CHECK(c == &host_cpu); __atomic_add_fetch(&noted, 1, __ATOMIC_SEQ_CST); }
+void lapic_state_settle(struct cpu *c) { CHECK(c == &host_cpu); settled++; }
 static void trap_msr_write(uint32_t msr, bool on) { }
 
 /* --- the second processor waits for a SIPI, the third runs: threads --- */
@@ -75,6 +85,7 @@ static const struct vcpu_ops ops = {
 	.get = get, .set = set, .init_state = init_state, .init_is_safe = safe, .trap_msr_write = trap_msr_write,
 	.wait_sipi = wait_sipi,
 };
+static const struct vcpu_ops breathing = { .breathe = breathe };
 const struct vcpu_ops *vcpu_ops = &ops;
 
 static void serves(struct cpu *c)
@@ -173,6 +184,36 @@ TEST(a_sipi_that_comes_while_they_are_asked)
 	meanwhile = false;
 	CHECK(state_of(second) == CPU_WAITS && !state_has(second) && state_has(third));
 	end();
+}
+
+/* What NMIs came so have no exit: they are settled after the gathering, also on one that waits for its SIPI. */
+TEST(who_waits_for_long_lets_smis_in)
+{
+	machine();
+	vcpu_ops = &breathing;
+	breaths = noted = 0;
+	state_gather();
+	nmi = 1;
+	while (__atomic_load_n(&breaths, __ATOMIC_SEQ_CST) < 3)
+		sched_yield();
+	CHECK_EQ(__atomic_load_n(&noted, __ATOMIC_SEQ_CST), 1);
+	state_scatter();
+	/* The gatherer, not more than once in a millisecond. */
+	breaths = 0;
+	host_now_us += 1000;
+	for (unsigned i = 0; i < 20; i++)
+		state_breathe();
+	CHECK_EQ(breaths, 1);
+	nmi = 1;
+	host_now_us += 1000;
+	state_breathe();
+	CHECK(breaths == 2 && noted == 2);
+	serve(&host_cpu, REQ_STATE);
+	CHECK_EQ(settled, 1);
+	vcpu_ops = &ops;
+	tell(&sipi);
+	tell(&stop);
+	CHECK(!pthread_join(thread[0], NULL) && !pthread_join(thread[1], NULL));
 }
 
 TEST_MAIN

@@ -45,6 +45,8 @@ bool gmem_range(unsigned n, struct gmem_range *r)
 
 void state_gather(void) { CHECK_EQ(gathers++, 0); }
 void state_scatter(void) { CHECK_EQ(--gathers, 0); }
+static unsigned breaths;
+void state_breathe(void) { CHECK(gathers && holds && rests > goes); breaths++; }
 void trap_hold(void) { CHECK_EQ(holds++, 0); }
 void trap_let_go(void) { CHECK_EQ(--holds, 0); }
 void machine_off(void) { CHECK_EQ(holds, 0); longjmp(away, 1); }
@@ -148,10 +150,13 @@ static void take(void)
 {
 	CHECK_EQ(snapshot_ask(0), 0);
 	CHECK_EQ(snapshot_ask(0), -ERR_BUSY);
+	breaths = 0;
 	if (!setjmp(away)) {
 		snapshot_run(&v);
 		host_fail(__FILE__, __LINE__, "the machine is still on");
 	}
+	/* With each page, but the hole's: a save takes long. */
+	CHECK(breaths >= RAM_PAGES / 2);
 	/* Another machine from now on, without this wish. */
 	gathers = 0;
 	writes_left = 0;

@@ -28,6 +28,8 @@ __attribute__((weak)) void smp_stop_others(void) { }
 __attribute__((weak)) void guest_pause(void) { }
 __attribute__((weak)) void guest_resume(void) { }
 __attribute__((weak)) void state_wait(struct cpu *c) { }
+__attribute__((weak)) void lapic_state_nmis(struct cpu *c) { }
+__attribute__((weak)) void lapic_state_settle(struct cpu *c) { }
 
 /* Veneer's image: two pages. */
 __asm__(".data\n.balign 4096\n.globl veneer_start\nveneer_start: .skip 8192\n.globl veneer_end\nveneer_end: .skip 8\n.text");
