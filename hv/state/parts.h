@@ -11,6 +11,14 @@
 
 #define SNAPSHOT_VERSION	1u
 
+/* Classes of PCI functions, and with the subclass (PCI Code and ID Assignment 1.11). */
+#define CLASS_STORAGE		0x01u
+#define CLASS_NETWORK		0x02u
+#define CLASS_MULTIMEDIA	0x04u
+#define CLASS_WIRELESS		0x0du
+#define CLASS_SD_HOST		0x0805u
+#define CLASS_FIREWIRE		0x0c00u
+
 /*
  * The data begin with this: what must be equal on the machine that goes on.  Then @nranges of RAM, @ndisks, @parts bytes by
  * state_save(), and the pages.

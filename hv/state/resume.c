@@ -8,6 +8,7 @@
 #include "hv/dev/power.h"
 #include "hv/dev/trap.h"
 #include "hv/mem/ram.h"
+#include "hv/pci/pci.h"
 #include "hv/smp/gather.h"
 #include "hv/state/parts.h"
 #include "hv/state/snapshot.h"
@@ -54,6 +55,16 @@ static int make_head(void)
 	memcpy(at, disks, ndisks * sizeof(disks[0]));
 	snapshot.head = h;
 	return 0;
+}
+
+/* A disk controller that is the guest's own. */
+static void note_left_disks(void)
+{
+	const struct pci_dev *d;
+
+	for (unsigned i = 0; (d = pci_get(i)); i++)
+		snapshot.writable |= vpci_is_left(d->bdf) &&
+				     (d->class_code >> 16 == CLASS_STORAGE || d->class_code >> 8 == CLASS_SD_HOST);
 }
 
 static int note_masters(void)
@@ -200,6 +211,7 @@ static bool find(void)
 
 bool snapshot_start(bool resume)
 {
+	note_left_disks();
 	if (!medium) {
 		log_err("state: off: no disk has a partition \"veneer-state\" outside of what the guest sees");
 		return false;
@@ -230,6 +242,8 @@ bool snapshot_forget(void)
 	struct store *s = &snapshot.store;
 	int err;
 
+	if (!snapshot.on)
+		note_left_disks();
 	if (!snapshot.writable)
 		return true;
 	err = snapshot.on ? 0 : open_to_forget(s);

@@ -27,23 +27,37 @@ static struct cpu *asked;		/* shared: by this processor; NULL: by none */
 static uint64_t flags;
 
 /*
- * A function that is left to the guest, and to which the guest has allowed DMA: its state cannot be read, and it would write
- * into the memory that is being saved.  What the firmware has left on, such as a USB controller for the keyboard, many guests
- * never use.
+ * True if guests seldom drive such a function by DMA: then a bus master bit that the firmware has left on says nothing.
+ * USB for the keyboard, the screen, bridges, whose bit some chipsets hold at 1, and the chipset's other helpers.
  */
-static const struct pci_dev *new_master(void)
+static bool is_firmwares(const struct pci_dev *d)
+{
+	switch (d->class_code >> 16) {
+	case CLASS_STORAGE:
+	case CLASS_NETWORK:
+	case CLASS_MULTIMEDIA:
+	case CLASS_WIRELESS:
+		return false;
+	}
+	return d->class_code >> 8 != CLASS_SD_HOST && d->class_code >> 8 != CLASS_FIREWIRE;
+}
+
+/* A function that is left to the guest and can do DMA: its state cannot be read, and it writes into what is being saved. */
+static int check_masters(void)
 {
 	const struct pci_dev *d;
 
 	for (unsigned i = 0; i < snapshot.nmasters && (d = pci_get(i)); i++)
-		if (!snapshot.masters[i] && vpci_is_left(d->bdf) && is_master(d))
-			return d;
-	return NULL;
+		if (vpci_is_left(d->bdf) && is_master(d) && !(snapshot.masters[i] && is_firmwares(d))) {
+			log_err("state: no snapshot: pci " PCI_FMT " (%04x:%04x) is left to the guest and does DMA",
+				PCI_ARGS(d->bdf), d->vendor, d->device);
+			return -ERR_NOTSUP;
+		}
+	return 0;
 }
 
 int64_t snapshot_ask(uint64_t wish)
 {
-	const struct pci_dev *d = snapshot.on ? new_master() : NULL;
 	struct cpu *nobody = NULL;
 
 	if (!snapshot.on)
@@ -52,11 +66,8 @@ int64_t snapshot_ask(uint64_t wish)
 		log_err("state: no snapshot: the guest uses the firmware's services, whose state cannot be saved");
 		return -ERR_NOTSUP;
 	}
-	if (d) {
-		log_err("state: no snapshot: pci " PCI_FMT " (%04x:%04x) is left to the guest and does DMA", PCI_ARGS(d->bdf),
-			d->vendor, d->device);
+	if (check_masters())
 		return -ERR_NOTSUP;
-	}
 	if ((wish & ~(uint64_t)VENEER_SNAPSHOT_GO_ON) || ((wish & VENEER_SNAPSHOT_GO_ON) && snapshot.writable))
 		return -ERR_INVAL;
 	if (!__atomic_compare_exchange_n(&asked, &nobody, this_cpu(), false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
@@ -106,15 +117,13 @@ static bool goes_on(int err, uint64_t pages, uint64_t start)
 	return false;
 }
 
-void snapshot_run(struct vcpu *v)
+/* All processors are here.  True if the guest goes on. */
+static bool run(struct vcpu *v)
 {
 	uint64_t start = time_us(), pages = 0;
 	bool on;
 	int err;
 
-	if (__atomic_load_n(&asked, __ATOMIC_SEQ_CST) != this_cpu())
-		return;
-	state_gather();
 	state_hold();
 	trap_hold();
 	state_rest(PATIENCE_US);
@@ -128,7 +137,21 @@ void snapshot_run(struct vcpu *v)
 		state_go_on();
 	trap_let_go();
 	state_let_go();
-	if (!on)
+	return on;
+}
+
+void snapshot_run(struct vcpu *v)
+{
+	int err;
+
+	if (__atomic_load_n(&asked, __ATOMIC_SEQ_CST) != this_cpu())
+		return;
+	state_gather();
+	/* Once more: another processor may have let a function do DMA since the call. */
+	err = check_masters();
+	if (err)
+		v->gpr[GPR_RAX] = (uint64_t)(int64_t)err;
+	else if (!run(v))
 		switch_off();
 	state_scatter();
 	__atomic_store_n(&asked, NULL, __ATOMIC_SEQ_CST);

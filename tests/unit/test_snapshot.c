@@ -43,7 +43,13 @@ bool gmem_range(unsigned n, struct gmem_range *r)
 	return true;
 }
 
-void state_gather(void) { CHECK_EQ(gathers++, 0); }
+static void (*meanwhile)(void);		/* another processor, before it comes */
+void state_gather(void)
+{
+	CHECK_EQ(gathers++, 0);
+	if (meanwhile)
+		meanwhile();
+}
 void state_scatter(void) { CHECK_EQ(--gathers, 0); }
 static unsigned breaths;
 void state_breathe(void) { CHECK(gathers && holds && rests > goes); breaths++; }
@@ -277,6 +283,52 @@ TEST(a_device_of_the_guest_that_does_dma)
 	CHECK_EQ(snapshot_ask(0), -ERR_NOTSUP);
 	CHECK(host_log_has("state: no snapshot: pci 00:03.0 (0000:0000) is left to the guest and does DMA"));
 	commands[2] = 0;
+	CHECK(resumes(1));
+}
+
+/* What guests do drive by DMA counts also if the firmware has left the bit on. */
+TEST(a_controller_that_the_firmware_has_driven)
+{
+	static const struct { uint32_t class_code; bool counts, disk; } row[] = {
+		{ 0x010601, true, true }, { 0x010802, true, true }, { 0x080501, true, true }, { 0x020000, true, false },
+		{ 0x040300, true, false }, { 0x0d1100, true, false }, { 0x0c0010, true, false }, { 0x0c0330, false, false },
+		{ 0x030000, false, false }, { 0x060100, false, false }, { 0x078000, false, false },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(row); i++) {
+		functions[0].class_code = row[i].class_code;
+		setup(true);
+		host_log_clear();
+		if (row[i].counts) {
+			CHECK_EQ(snapshot_ask(0), -ERR_NOTSUP);
+			CHECK(host_log_has("is left to the guest and does DMA"));
+		} else {
+			take();
+		}
+		/* A disk that is the guest's own can be written to. */
+		snapshot.writable = false;
+		CHECK(!snapshot_start(false));
+		CHECK_EQ(snapshot.writable, row[i].disk);
+		snapshot = (struct snapshot){ 0 };
+		CHECK(snapshot_forget());
+		CHECK_EQ(snapshot.writable, row[i].disk);
+	}
+	functions[0].class_code = 0;
+}
+
+static void allow_dma(void) { commands[2] = 6; }
+
+TEST(dma_between_the_call_and_the_snapshot)
+{
+	setup(true);
+	CHECK_EQ(snapshot_ask(0), 0);
+	meanwhile = allow_dma;
+	snapshot_run(&v);
+	meanwhile = NULL;
+	commands[2] = 0;
+	CHECK(v.gpr[GPR_RAX] == (uint64_t)(int64_t)-ERR_NOTSUP && !gathers && !holds && !rests && !goes);
+	v = (struct vcpu){ 0 };
+	take();
 	CHECK(resumes(1));
 }
 
