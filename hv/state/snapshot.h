@@ -3,8 +3,9 @@
  * A snapshot of the running guest on a partition, and the start that goes on from it (CONFIG_STATE, veneer,state).
  *
  * A guest that writes to its disks after a snapshot makes it useless: then its memory does not fit to the disks.  So a snapshot
- * ends with the machine switched off, unless no disk is writable; and once the guest runs, resumed or started anew, with a disk
- * that it can write to, no snapshot is good any more.
+ * ends with the machine switched off, unless no disk is writable; once a guest has started anew with a disk that it can write
+ * to, no snapshot is good any more.  A resume makes all useless, also if no disk is writable: two guests that go on from one
+ * snapshot would have the same keys and give the same random numbers.
  */
 #ifndef HV_STATE_SNAPSHOT_H
 #define HV_STATE_SNAPSHOT_H

@@ -213,6 +213,17 @@ TEST(saved_and_resumed_once)
 	CHECK(host_log_has("there is no snapshot to resume"));
 }
 
+/* Also if no disk is writable: both guests would have the same keys. */
+TEST(resumed_once_with_disks_that_are_read_only)
+{
+	setup(false);
+	take();
+	snapshot.writable = false;
+	CHECK(resumes(1));
+	snapshot.writable = false;
+	CHECK(!resumes(1));
+}
+
 TEST(a_failed_snapshot_leaves_the_guest_running)
 {
 	setup(true);
