@@ -92,6 +92,7 @@ slots() { tail -c +$((20480 * 512 + 1)) disk | head -c $((300000 * 512)) | sha25
 	passed
 }
 
+# bats test_tags=slow
 @test "snapshot: refused on a machine with less memory, with another disk, and if it is damaged" {
 	machine save.dts ""
 	cp --sparse=always disk good
@@ -110,6 +111,7 @@ slots() { tail -c +$((20480 * 512 + 1)) disk | head -c $((300000 * 512)) | sha25
 	logged "error: state: snapshot 1 is refused: damaged: the checksum differs"
 }
 
+# bats test_tags=slow
 @test "snapshot: the same on NVMe, with two processors" {
 	for name in save resume; do
 		sed -i 's/veneer,optional;/veneer,partition = "PARTLABEL=guest";/' $name.dts
