@@ -171,7 +171,8 @@ menu() {
 	local slot
 	config 'veneer,partition = "PARTLABEL=veneer-data";' 'veneer,state = "on";' >own.dts
 	sed -i 's/veneer,log-level = "info";/& veneer,debug-exit-port = <0xf4>;/' own.dts
-	BUILD=$STATE_BUILD "$ROOT/installer/veneer-install" image image.img --kernel "$BUILD/guest/probe-snapshot.elf" \
+	env BUILD="$STATE_BUILD" "$ROOT/installer/veneer-install" image image.img \
+		--kernel "$BUILD/guest/probe-snapshot.elf" \
 		--name probe --veneer "$STATE_BUILD/veneer.elf" --config own.dts --menu-timeout 0 --data 8M --state 160M
 	sfdisk --dump image.img >parts
 	[ "$(sed -n 's/.*size= *\([0-9]*\),.*name="veneer-state".*/\1/p' parts)" = 327680 ]
