@@ -64,4 +64,17 @@ void disk_bounce_put(struct disk_queue *q, unsigned first, unsigned n);
 /* Forget all commands and requests.  The driver has no command of this queue any more. */
 void disk_queue_forget(struct disk_queue *q);
 
+/* A request that the caller waits for. */
+struct disk_waiter {
+	struct disk_req req;		/* without done() */
+	bool done;
+	int status;
+};
+
+/*
+ * Submit @w and wait for the end, at most twice the disk's timeout: then reset the disk, and say @what block was waited for.
+ * Returns the request's status.  The caller owns the controller; *@found grows by the completions that it saw.
+ */
+int disk_wait(struct disk *disk, struct disk_waiter *w, const char *what, unsigned *found);
+
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The disk layer at the start: a disk's queues and their memory, its window, synchronous reads.  Requests are in disk.c. */
+/*
+ * The disk layer at the start: a disk's queues and their memory, its window, synchronous reads.  Requests are in disk.c.
+ * disk_wait() alone serves snapshots, too (disk_rest.c).
+ */
 #include <veneer/counters.h>
 #include <veneer/err.h>
 #include <veneer/hwdev.h>
@@ -119,38 +122,39 @@ int disk_set_window(struct disk *disk, uint64_t first, uint64_t n)
 	return 0;
 }
 
-struct waiter {
-	struct disk_req req;
-	bool done;
-	int status;
-};
-
 static void waiter_done(struct disk_req *req, int status)
 {
-	struct waiter *w = container_of(req, struct waiter, req);
+	struct disk_waiter *w = container_of(req, struct disk_waiter, req);
 
 	w->done = true;
 	w->status = status;
 }
 
-int disk_read_now(struct disk *disk, uint64_t lba, void *buf, uint32_t n)
+int disk_wait(struct disk *disk, struct disk_waiter *w, const char *what, unsigned *found)
 {
-	struct sg sg = { mem_phys(buf), n * disk->block_size };
-	struct waiter w = { .req = { .op = DISK_READ, .lba = lba, .nblocks = n, .sg = &sg, .nsg = 1, .done = waiter_done } };
 	/* The driver's own deadline is shorter, and the driver recovers then; this deadline is for a driver that does not. */
 	uint64_t end = time_us() + 2ull * disk->timeout_us;
 
-	disk_submit(disk, 0, &w.req);
+	w->req.done = waiter_done;
+	disk_submit(disk, 0, &w->req);
 	disk_kick(disk, 0);
-	while (!w.done && time_us() < end) {
-		disk->ctrl->ops->poll(disk->ctrl);
-		if (!w.done && disk->ctrl->ops->tick)
-			disk->ctrl->ops->tick(disk->ctrl, time_us());
+	while (!w->done && time_us() < end) {
+		*found += disk->ctrl->ops->poll(disk->ctrl);
+		if (!w->done && disk->ctrl->ops->tick)
+			*found += disk->ctrl->ops->tick(disk->ctrl, time_us());
 	}
-	if (!w.done) {
-		log_err("%s: a read of block %#lx did not end within %u ms", disk->name, lba, 2 * (disk->timeout_us / 1000));
-		disk_reset(disk);
-		return -ERR_TIMEOUT;
-	}
-	return w.status;
+	if (w->done)
+		return w->status;
+	log_err("%s: %s block %#lx did not end within %u ms", disk->name, what, w->req.lba, 2 * (disk->timeout_us / 1000));
+	disk_reset(disk);
+	return -ERR_TIMEOUT;
+}
+
+int disk_read_now(struct disk *disk, uint64_t lba, void *buf, uint32_t n)
+{
+	struct sg sg = { mem_phys(buf), n * disk->block_size };
+	struct disk_waiter w = { .req = { .op = DISK_READ, .lba = lba, .nblocks = n, .sg = &sg, .nsg = 1 } };
+	unsigned found = 0;
+
+	return disk_wait(disk, &w, "a read of", &found);
 }
