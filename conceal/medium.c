@@ -21,30 +21,30 @@ static struct {
 static struct disk *cached[STATE_MAX_DISKS];
 static unsigned ncached;
 
-static int at_rest(enum disk_op op, uint64_t block, void *buf, uint32_t n)
+static int at_rest(struct disk *disk, const struct disk_range *range, enum disk_op op, uint64_t block, void *buf, uint32_t n)
 {
 	unsigned found = 0;
-	int err = disk_at_rest(at.disk, &at.range, op, block, buf, n, &found);
+	int err = disk_at_rest(disk, range, op, block, buf, n, &found);
 
 	/* Their NMIs are still to come. */
-	doorbell_credit(&at.disk->ctrl->owner, found);
+	doorbell_credit(&disk->ctrl->owner, found);
 	return err;
 }
 
 static int medium_read(void *ctx, uint64_t block, void *buf, uint32_t n)
 {
-	return at_rest(DISK_READ, block, buf, n);
+	return at_rest(at.disk, &at.range, DISK_READ, block, buf, n);
 }
 
 static int medium_write(void *ctx, uint64_t block, const void *buf, uint32_t n)
 {
-	return at_rest(DISK_WRITE, block, (void *)(uintptr_t)buf, n);
+	return at_rest(at.disk, &at.range, DISK_WRITE, block, (void *)(uintptr_t)buf, n);
 }
 
 static int medium_flush(void *ctx)
 {
 	/* A disk that has a cache and no flush command is refused below. */
-	return at.disk->flush ? at_rest(DISK_FLUSH, 0, NULL, 0) : 0;
+	return at.disk->flush ? at_rest(at.disk, &at.range, DISK_FLUSH, 0, NULL, 0) : 0;
 }
 
 /* The twins' own flushes get little time at the rest; these get the disk's. */
@@ -55,10 +55,8 @@ static int medium_flush_guest(void *ctx)
 	for (unsigned i = 0; i < ncached && !err; i++) {
 		struct disk *disk = cached[i];
 		struct disk_range range = { disk->first_block, disk->nblocks };
-		unsigned found = 0;
 
-		err = disk_at_rest(disk, &range, DISK_FLUSH, 0, NULL, 0, &found);
-		doorbell_credit(&disk->ctrl->owner, found);
+		err = at_rest(disk, &range, DISK_FLUSH, 0, NULL, 0);
 		if (err)
 			log_err("state: %s does not write its cache (%s)", disk->name, err_name(err));
 	}
