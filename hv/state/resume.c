@@ -180,10 +180,10 @@ static bool check(unsigned n)
 	err = store_check(s);
 	if (err)
 		why = err == -ERR_INVAL ? "damaged: the checksum differs" : "the disk cannot be read";
-	if (why)
+	if (why) {
 		log_err("state: snapshot %lu is refused: %s", s->h[n].generation, why);
-	if (why)
 		return false;
+	}
 	/* A processor's part asks whether the processor can be reached. */
 	machine_hold();
 	state_rest(0);
