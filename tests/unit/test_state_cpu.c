@@ -18,6 +18,7 @@
 #include "hv/state/format.h"
 #include "hv/state/state.h"
 #include "hv/svm/svm.h"
+#include "host/forever.h"
 
 #define AREA	832u
 #define TSC_AUX	0xc0000103u
@@ -43,19 +44,6 @@ const struct vcpu_ops *vcpu_ops;
 const struct vcpu_state_ops vmx_state_ops;
 static struct cpu *second;
 static bool stop, deaf;
-
-/* The parts live for ever: longer than a test's heap. */
-void *mem_alloc(size_t n, size_t align)
-{
-	static uint8_t heap[8192] __attribute__((aligned(64)));
-	static size_t used;
-	void *p = heap + ALIGN_UP(used, align);
-
-	used = ALIGN_UP(used, align) + n;
-	CHECK(used <= sizeof(heap));
-	return p;
-}
-void mem_free(void *p) { CHECK(!p); }
 
 void smp_request(struct cpu *c, uint32_t what) { __atomic_fetch_or(&c->requests, what, __ATOMIC_SEQ_CST); }
 

@@ -15,6 +15,7 @@
 #include "hv/dev/trap.h"
 #include "hv/mem/nested.h"
 #include "hv/state/state.h"
+#include "state_fixture.h"
 
 #define BLOCK		0xfed00000u
 #define CAP		((uint64_t)10000000 << 32 | BIT(15) | BIT(13) | 2 << 8 | 1)	/* 100 MHz, three comparators */
@@ -119,7 +120,7 @@ uint64_t state_age(void) { return age + delta; }
 uint64_t state_delta(void) { return delta; }
 uint64_t time_cycles(uint32_t us) { return us * 1000ull; }		/* 1 GHz */
 
-static struct state_part *part, *pm_part;
+static struct state_part *pm_part;
 static void add(struct state_part *p) { *(strcmp(p->name, "pmtimer") ? &part : &pm_part) = p; }
 
 static void put(uint32_t off, uint64_t v) { hpet_ops->write(hpet_ctx, off, 8, v); }
@@ -166,20 +167,6 @@ static void in_use(void)
 	put(0x148, 400000);
 	put(0x10, 3);
 	CHECK(chip.timer[0].match == 700000 && chip.timer[0].period == 300000);
-}
-
-static uint8_t one[256] __attribute__((aligned(16))), two[256] __attribute__((aligned(16)));
-static void rest(void) { part->ops->rest(part->ctx, 0); }
-static void save(void) { part->ops->save(part->ctx, one); }
-static void load(void)
-{
-	const char *why = part->ops->bad(part->ctx, one);
-
-	if (why)
-		host_fail(__FILE__, __LINE__, "refused: %s", why);
-	part->ops->load(part->ctx, one);
-	part->ops->save(part->ctx, two);
-	CHECK(!memcmp(one, two, part->size));
 }
 
 TEST(in_place_the_counter_goes_on)
@@ -248,15 +235,9 @@ TEST(a_halted_counter_stands)
 	CHECK(chip.counter == 500000 && !chip.config && chip.timer[1].match == 600000);
 }
 
-static void refused(unsigned at, uint64_t v, const char *why)
+static void refused64(unsigned at, uint64_t v, const char *why)
 {
-	const char *got;
-
-	memcpy(two, one, part->size);
-	memcpy(two + at, &v, 8);
-	got = part->ops->bad(part->ctx, two);
-	if (!got || strcmp(got, why))
-		host_fail(__FILE__, __LINE__, "bytes at %u: %s", at, got ?: "taken");
+	refused_bytes(at, &v, sizeof(v), why);
 }
 
 TEST(what_does_not_fit_is_refused)
@@ -267,16 +248,16 @@ TEST(what_does_not_fit_is_refused)
 	save();
 	writes = 0;
 	CHECK(!part->ops->bad(part->ctx, one));
-	refused(0, CAP + BIT(8), "another HPET");
-	refused(0, CAP & ~(uint64_t)BIT(13), "another HPET");
-	refused(0, CAP + (100000ull << 32), "another HPET");
-	refused(8, 4, "an impossible register");
-	refused(24, 1, "an impossible register");
-	refused(32, BIT(4), "a comparator that can do something else");
-	refused(32, T_CAN | BIT(4) | BIT(6), "an impossible comparator");
-	refused(32, T_CAN | BIT(4) | 3 << 9, "an interrupt that the comparator cannot send");
-	refused(32, T_CAN | BIT(4) | BIT(14), "a message that no guest may send");
-	refused(96 + 24, 0xfee00000ull << 32 | 0x541, "a message that no guest may send");
+	refused64(0, CAP + BIT(8), "another HPET");
+	refused64(0, CAP & ~(uint64_t)BIT(13), "another HPET");
+	refused64(0, CAP + (100000ull << 32), "another HPET");
+	refused64(8, 4, "an impossible register");
+	refused64(24, 1, "an impossible register");
+	refused64(32, BIT(4), "a comparator that can do something else");
+	refused64(32, T_CAN | BIT(4) | BIT(6), "an impossible comparator");
+	refused64(32, T_CAN | BIT(4) | 3 << 9, "an interrupt that the comparator cannot send");
+	refused64(32, T_CAN | BIT(4) | BIT(14), "a message that no guest may send");
+	refused64(96 + 24, 0xfee00000ull << 32 | 0x541, "a message that no guest may send");
 	CHECK(!writes);
 }
 

@@ -15,6 +15,9 @@
 #include "hv/smp/smp.h"
 #include "hv/state/state.h"
 
+#define FOREVER		4096	/* bytes of the parts */
+#include "host/forever.h"
+
 #define COUNT		0x390
 #define PERIODIC	BIT(17)
 #define DEADLINE	BIT(18)
@@ -143,19 +146,6 @@ static struct lapic_image one, two;
 static struct state_part *part[2];
 static unsigned nparts;
 static void add(struct state_part *p) { CHECK(nparts < 2); part[nparts++] = p; }
-
-/* The parts live for ever: longer than a test's heap. */
-void *mem_alloc(size_t n, size_t align)
-{
-	static uint8_t heap[4096] __attribute__((aligned(64)));
-	static size_t used;
-	void *p = heap + ALIGN_UP(used, align);
-
-	used = ALIGN_UP(used, align) + n;
-	CHECK(used <= sizeof(heap));
-	return p;
-}
-void mem_free(void *p) { CHECK(!p); }
 
 static void after_reset(void)
 {

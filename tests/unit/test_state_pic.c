@@ -11,6 +11,7 @@
 #include "hv/irq/pic.h"
 #include "hv/irq/pic_chip.h"
 #include "hv/irq/pirq.h"
+#include "state_fixture.h"
 
 /* --- the chips: what commands they got --- */
 
@@ -114,7 +115,6 @@ void intx_look(void) { looks++; }
 unsigned pirq_get(uint8_t out[PIRQ_MAX]) { memcpy(out, routes, PIRQ_MAX); return 4; }
 void pirq_set(const uint8_t in[PIRQ_MAX]) { memcpy(routes, in, PIRQ_MAX); }
 
-static struct state_part *part;
 static void add(struct state_part *p) { part = p; }
 
 static void reset_chips(void)
@@ -168,26 +168,6 @@ static void in_use(void)
 	chip[1].irr = BIT(2) | BIT(3);	/* level-triggered */
 	routes[0] = 0x0a;
 	routes[3] = 0x80;
-}
-
-static uint8_t one[128] __attribute__((aligned(16))), two[128] __attribute__((aligned(16)));
-
-static void rest(void) { part->ops->rest(NULL, 0); }
-static void load(void)
-{
-	const char *why = part->ops->bad(NULL, one);
-
-	if (why)
-		host_fail(__FILE__, __LINE__, "refused: %s", why);
-	part->ops->load(NULL, one);
-	part->ops->save(NULL, two);
-	CHECK(!memcmp(one, two, part->size));
-}
-
-static void save(void)
-{
-	CHECK(part->size <= sizeof(one));
-	part->ops->save(NULL, one);
 }
 
 TEST(chips_that_another_guest_has_initialized)
@@ -325,17 +305,6 @@ enum {
 	ICW1, BASE, ICW3, ICW4, LEFT, MASK, LEVEL, LOWEST, SELECT, SPECIAL, ROTATE, POLLED, SERVICE, REQUESTS, ZERO, CHIP = 16,
 	ROUTES = 32, PIRQS = 40, PAD = 44,
 };
-
-static void refused(unsigned at, uint8_t v, const char *why)
-{
-	const char *got;
-
-	memcpy(two, one, part->size);
-	two[at] = v;
-	got = part->ops->bad(NULL, two);
-	if (!got || strcmp(got, why))
-		host_fail(__FILE__, __LINE__, "byte %u: %s", at, got ?: "taken");
-}
 
 TEST(what_does_not_fit_is_refused)
 {

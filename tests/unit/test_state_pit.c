@@ -10,6 +10,7 @@
 #include "hv/dev/pit.h"
 #include "hv/dev/trap.h"
 #include "hv/state/state.h"
+#include "state_fixture.h"
 
 #define LOG	16u
 
@@ -87,7 +88,6 @@ uint64_t time_cycles(uint32_t us) { return us * 1000ull; }		/* 1 GHz */
 static void out(uint16_t port, uint8_t v) { trap.ops->write(NULL, port - 0x40u, 1, v); }
 static uint8_t in(uint16_t port) { return (uint8_t)trap.ops->read(NULL, port - 0x40u, 1); }
 
-static struct state_part *part;
 static void add(struct state_part *p) { part = p; }
 
 static void machine(void)
@@ -114,21 +114,6 @@ static void machine(void)
 	chan[1].count = 7;
 	chan[2].count = 0x300;
 	gate = 3;
-}
-
-static uint8_t one[128] __attribute__((aligned(16))), two[128] __attribute__((aligned(16)));
-
-static void rest(void) { part->ops->rest(NULL, 0); }
-static void save(void) { CHECK(part->size <= sizeof(one)); part->ops->save(NULL, one); }
-static void load(void)
-{
-	const char *why = part->ops->bad(NULL, one);
-
-	if (why)
-		host_fail(__FILE__, __LINE__, "refused: %s", why);
-	part->ops->load(NULL, one);
-	part->ops->save(NULL, two);
-	CHECK(!memcmp(one, two, part->size));
 }
 
 TEST(what_the_guest_reads)
@@ -259,17 +244,6 @@ enum {
 	CONTROL, WRITTEN, RELOAD, HALF = 4, LOW, HALF_READ, LATCHED, LATCH_0, OUT = 11, COUNT, NULL_COUNT = 14, HAS_STATUS,
 	GATE = 48, ZERO,
 };
-
-static void refused(unsigned at, uint8_t v, const char *why)
-{
-	const char *got;
-
-	memcpy(two, one, part->size);
-	two[at] = v;
-	got = part->ops->bad(NULL, two);
-	if (!got || strcmp(got, why))
-		host_fail(__FILE__, __LINE__, "byte %u: %s", at, got ?: "taken");
-}
 
 TEST(what_does_not_fit_is_refused)
 {

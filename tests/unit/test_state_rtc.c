@@ -8,6 +8,7 @@
 #include "host/host.h"
 #include "hv/dev/rtc.h"
 #include "hv/dev/trap.h"
+#include "state_fixture.h"
 
 static uint8_t reg[128], selected;
 static unsigned updates, writes;	/* updates: so often register A shows one */
@@ -55,7 +56,6 @@ int trap_place_system(struct trap *t, uint64_t base) { CHECK(t == &trap && base 
 static void out(uint16_t port, uint8_t v) { trap.ops->write(NULL, port - 0x70u, 1, v); }
 static uint8_t in(uint16_t port) { return (uint8_t)trap.ops->read(NULL, port - 0x70u, 1); }
 
-static struct state_part *part;
 static void add(struct state_part *p) { part = p; }
 
 static void machine(void)
@@ -71,20 +71,6 @@ static void machine(void)
 	CHECK(!strcmp(part->name, "rtc") && part->size == 16);
 	out(0x70, 0x0c);
 	(void)in(0x71);
-}
-
-static uint8_t one[16], two[16];
-static void rest(void) { part->ops->rest(NULL, 0); }
-static void save(void) { part->ops->save(NULL, one); }
-static void load(void)
-{
-	const char *why = part->ops->bad(NULL, one);
-
-	if (why)
-		host_fail(__FILE__, __LINE__, "refused: %s", why);
-	part->ops->load(NULL, one);
-	part->ops->save(NULL, two);
-	CHECK(!memcmp(one, two, part->size));
 }
 
 TEST(between_two_instructions_and_with_flags_that_were_not_read)
@@ -131,17 +117,6 @@ TEST(in_place_nothing_is_written)
 	CHECK(!writes && selected == 0x30);
 	out(0x71, 0x99);
 	CHECK(writes == 1 && reg[0x30] == 0x99 && in(0x71) == 0x99);
-}
-
-static void refused(unsigned at, uint8_t v, const char *why)
-{
-	const char *got;
-
-	memcpy(two, one, part->size);
-	two[at] = v;
-	got = part->ops->bad(NULL, two);
-	if (!got || strcmp(got, why))
-		host_fail(__FILE__, __LINE__, "byte %u: %s", at, got ?: "taken");
 }
 
 TEST(what_does_not_fit_is_refused)
