@@ -36,6 +36,18 @@ guest_start() {
 	GUEST_PID=$!
 }
 
+# ovmf_start ARGS...: start QEMU itself with OVMF, whose variables are in vars.fd; end with "guest_end 1", for the exit code of
+# the debug-exit port is twice the value, plus one
+ovmf_start() {
+	: >"$(serial)"
+	timeout --foreground "${GUEST_TIMEOUT:-800}" qemu-system-x86_64 -machine q35,smm=off -accel tcg -cpu max \
+		-m 1G -display none -vga std -nic none -no-reboot -serial "file:$(serial)" \
+		-device isa-debug-exit,iobase=0xf4,iosize=1 \
+		-drive if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd \
+		-drive if=pflash,format=raw,file=vars.fd "$@" </dev/null >"$BATS_TEST_TMPDIR/qemu.log" 2>&1 3>&- &
+	GUEST_PID=$!
+}
+
 # linux_start SCRIPT "CMDLINE" ARGS...: the Linux guest that runs tests/lib/linux-guest.d/SCRIPT.sh.
 linux_start() {
 	local script=$1 cmdline=${2:+ $2}
@@ -136,6 +148,27 @@ veneer_counters() {
 	rm -f "$BATS_TEST_TMPDIR/memory"
 	qmp pmemsave "{\"val\": $low, \"size\": $((high - low)), \"filename\": \"$BATS_TEST_TMPDIR/memory\"}" >/dev/null
 	"$LIB/counters" "$BUILD/veneer.elf.full" "$(serial)" "$BATS_TEST_TMPDIR/memory" "$low"
+}
+
+# image_with DIR OPTION...: build the hypervisor with these options (CONFIG_X=y) switched on, in DIR/build, by DIR/config.
+image_with() {
+	local dir=$1 option
+	shift
+	build_in "$dir" defconfig
+	for option; do
+		sed -i "/^# ${option%%=*} is not set\$/d" "$dir/config"
+		echo "$option" >>"$dir/config"
+	done
+	build_in "$dir" olddefconfig
+	for option; do
+		grep -qx "$option" "$dir/config" || { echo "not possible: $option"; return 1; }
+	done
+	build_in "$dir" "$dir/build/veneer.elf"
+}
+
+# build_in DIR TARGET...: make, with the build and the configuration of image_with
+build_in() {
+	make -s -C "$ROOT" -j2 --no-print-directory BUILD="$1/build" KCONFIG_CONFIG="$1/config" "${@:2}"
 }
 
 # counter_in FILE NAME: print one counter from the output of veneer_counters

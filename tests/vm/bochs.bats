@@ -77,18 +77,15 @@ linux() {
 
 # No guest can cause this: before an entry Bochs's debugger changes the registers in struct vcpu.
 @test "VMX: of an entry that fails the fields that are wrong are named" {
-	local run exited build=(make -s -C "$ROOT" -j2 BUILD="$PWD/v" KCONFIG_CONFIG="$PWD/config")
-	"${build[@]}" defconfig
-	sed -i 's/^# CONFIG_VMX_CHECK is not set/CONFIG_VMX_CHECK=y/' config
-	grep -x CONFIG_VMX_CHECK=y config
-	"${build[@]}" "$PWD/v/veneer.elf"
-	run=$(nm v/veneer.elf.full | sed -n 's/ t vmx_run$//p')
-	exited=$(nm v/veneer.elf.full | sed -n 's/ T vmx_exited$//p')
+	local run exited
+	image_with "$PWD" CONFIG_VMX_CHECK=y
+	run=$(nm build/veneer.elf.full | sed -n 's/ t vmx_run$//p')
+	exited=$(nm build/veneer.elf.full | sed -n 's/ T vmx_exited$//p')
 	[ -n "$run" ] && [ -n "$exited" ]
 	# Stop at an exit, to find Veneer's address, then at the next vmx_run(): set RFLAGS to 0, RIP to more than 32 bits.
 	printf '%s\n' vmexitbp c vmexitbp "lb rip-$((0x$exited - 0x$run))" c "setpmem rdi+136 4 0" "setpmem rdi+132 4 1" \
 		"del 1" >debugger
-	guest_start --veneer v/veneer.elf --kernel "$BUILD/guest/probe-idle.elf" --debugger debugger
+	guest_start --veneer build/veneer.elf --kernel "$BUILD/guest/probe-idle.elf" --debugger debugger
 	guest_end 120
 	grep -a "guest: died by" "$(serial)"
 	grep -a "the VM entry failed: exit reason 33, qualification 0" "$(serial)"

@@ -13,11 +13,7 @@ teardown() { guest_teardown; }
 # bats test_tags=slow
 @test "echo: the null device gives back what it got, with one exit for a batch" {
 	export BATS_TEST_TIMEOUT=600
-	mk() { make -s -C "$ROOT" -j2 --no-print-directory BUILD="$PWD/build" KCONFIG_CONFIG="$PWD/config" "$@"; }
-	mk defconfig
-	sed -i 's/^# CONFIG_VIRTIO_ECHO is not set/CONFIG_VIRTIO_ECHO=y/' config
-	grep -x CONFIG_VIRTIO_ECHO=y config
-	mk "$PWD/build/veneer.elf"
+	image_with "$PWD" CONFIG_VIRTIO_ECHO=y
 	guest_run --veneer "$PWD/build/veneer.elf" --kernel "$BUILD/guest/probe-cost.elf" --cmdline rounds=4 -- \
 		-device edu -icount shift=0
 	grep -aE "echo0: virtio-echo at .* for edu0" "$(serial)"

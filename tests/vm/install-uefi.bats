@@ -23,24 +23,13 @@ setup() {
 
 teardown() { guest_teardown; }
 
-# machine ARGS...: a machine with the firmware's variables in vars.fd
-machine() {
-	: >"$(serial)"
-	timeout --foreground "${GUEST_TIMEOUT:-800}" qemu-system-x86_64 -machine q35,smm=off -accel tcg -cpu max \
-		-m 1G -display none -vga std -nic none -no-reboot -serial "file:$(serial)" \
-		-device isa-debug-exit,iobase=0xf4,iosize=1 \
-		-drive if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd \
-		-drive if=pflash,format=raw,file=vars.fd "$@" </dev/null >"$BATS_TEST_TMPDIR/qemu.log" 2>&1 3>&- &
-	GUEST_PID=$!
-}
-
 # The debug exit port: QEMU's exit code is twice the value, plus one.
 ended() { guest_end 1; }
 
 # in_linux COMMANDS: run COMMANDS in a Linux on that machine, with INSTALL for the installer.
 in_linux() {
 	printf 'set -e\nINSTALL() { "/host%s" "$@"; }\n%s\n' "$ROOT/installer/veneer-install" "$1" >script
-	machine -kernel "$LINUX/vmlinuz" -initrd "$LINUX/initrd.gz" \
+	ovmf_start -kernel "$LINUX/vmlinuz" -initrd "$LINUX/initrd.gz" \
 		-append "$LINUX_ARGS veneer.run=uefi veneer.script=$PWD/script" \
 		-fsdev local,id=host,path=/,security_model=none,readonly=on,multidevs=remap \
 		-device virtio-9p-pci,fsdev=host,mount_tag=host \
@@ -52,7 +41,7 @@ in_linux() {
 # other disk's.
 behind_veneer() {
 	cp --sparse=always boot.img before
-	machine -drive if=none,id=own,file=debian.img,format=raw -device ide-hd,drive=own,bus=ide.0,serial="AHCI0$1" \
+	ovmf_start -drive if=none,id=own,file=debian.img,format=raw -device ide-hd,drive=own,bus=ide.0,serial="AHCI0$1" \
 		-drive if=none,id=guest,file=boot.img,format=raw -device nvme,drive=guest,serial=NVME0
 	ended
 	boot_image_kept boot.img before NVME0

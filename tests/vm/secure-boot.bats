@@ -36,15 +36,7 @@ stick() {
 
 # secure ARGS...: start a machine with these sticks.  Without SMM: QEMU's own emulation runs SMM inside the guest.
 secure() {
-	: >"$(serial)"
-	timeout --foreground "${GUEST_TIMEOUT:-800}" qemu-system-x86_64 -machine q35,smm=off -accel tcg -cpu max \
-		-m 1G -display none -vga std -nic none -no-reboot -serial "file:$(serial)" \
-		-device isa-debug-exit,iobase=0xf4,iosize=1 \
-		-drive if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd \
-		-drive if=pflash,format=raw,file=vars.fd -device qemu-xhci "${STICKS[@]}" "$@" \
-		</dev/null >"$BATS_TEST_TMPDIR/qemu.log" 2>&1 3>&- &
-	# shellcheck disable=SC2034 # for lib/guest
-	GUEST_PID=$!
+	ovmf_start -device qemu-xhci "${STICKS[@]}" "$@"
 }
 
 config() { # config BLOB PROPERTIES

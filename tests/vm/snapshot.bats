@@ -6,15 +6,9 @@ bats_require_minimum_version 1.5.0
 
 setup_file() {
 	export BATS_TEST_TIMEOUT=1000 GUEST_TIMEOUT=600
-	export STATE_BUILD=$BATS_FILE_TMPDIR/build STATE_CONFIG=$BATS_FILE_TMPDIR/config
-	mk() {
-		make -s -C "$ROOT" -j2 --no-print-directory BUILD="$STATE_BUILD" KCONFIG_CONFIG="$STATE_CONFIG" "$@"
-	}
-	mk defconfig
-	sed -i 's/^# CONFIG_STATE is not set/CONFIG_STATE=y/' "$STATE_CONFIG"
-	mk olddefconfig
-	grep -x CONFIG_STATE=y "$STATE_CONFIG"
-	mk "$STATE_BUILD/veneer.elf" tools
+	export STATE_BUILD=$BATS_FILE_TMPDIR/build
+	image_with "$BATS_FILE_TMPDIR" CONFIG_STATE=y
+	build_in "$BATS_FILE_TMPDIR" tools
 }
 
 setup() {
