@@ -3,7 +3,7 @@
 #ifndef HV_PIT_H
 #define HV_PIT_H
 
-/* Watch the ports for ever, and make the PIT a part of <veneer/state.h>, by @add.  Start only. */
+/* Watch the ports until the power-off, and make the PIT a part of <veneer/state.h>, by @add.  Start only. */
 struct state_part;
 void pit_keep(void (*add)(struct state_part *part));
 

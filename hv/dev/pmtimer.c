@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The state of the ACPI PM timer, which cannot be written: once a load has brought another value, its port is trapped for ever,
+ * The state of the ACPI PM timer, which cannot be written: once a load has brought another value, its port stays trapped,
  * and the guest reads the chip's value with an offset.  Until then the port is the guest's.
  */
 #include <veneer/counters.h>

@@ -3,7 +3,7 @@
 #ifndef HV_RTC_H
 #define HV_RTC_H
 
-/* Watch the ports for ever, and make the RTC a part of <veneer/state.h>, by @add.  Start only. */
+/* Watch the ports until the power-off, and make the RTC a part of <veneer/state.h>, by @add.  Start only. */
 struct state_part;
 void rtc_keep(void (*add)(struct state_part *part));
 

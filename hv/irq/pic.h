@@ -23,7 +23,7 @@ void pic_keep_masked(unsigned irq, bool on);
  */
 void pic_watch(bool on);
 
-/* Watch for ever, whatever pic_watch() is called with: priorities and modes cannot be read back.  Start only. */
+/* Watch until the power-off, whatever pic_watch() is called with: priorities and modes cannot be read back.  Start only. */
 void pic_keep_watched(void);
 
 /* True if a request that a load has brought (pic_state.c) has not been taken yet. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The state of the 8259s, ELCR, and the routing of PCI's lines.  What cannot be read back is known by pic.c's watch, which then
- * stands for ever.
+ * stands until the power-off.
  *
  * The chip's in-service bits cannot be set: a load makes them virtual ones, until their EOI.  Nor can its requests: those of
  * edges become virtual, too, for an initialization forgets them; a level-triggered line shows its own again.  Requests that

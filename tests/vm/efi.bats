@@ -113,6 +113,15 @@ nothing_comes_back() { # nothing_comes_back ARGS...
 	nothing_comes_back --mem 64G -- -object memory-backend-ram,id=ram,size=64G,reserve=off -machine memory-backend=ram
 }
 
+# The disk own.img starts, and by it the loader of an NVMe disk, whose Linux leaves the disk as it should.
+own_starts_nvme() {
+	boot_image boot.img bootdisk
+	cp --sparse=always boot.img before
+	guest_start --no-reboot --firmware uefi --image own.img --disk nvme:boot.img --nic e1000e
+	guest_end 0
+	boot_image_kept boot.img before NVME0
+}
+
 # Veneer's own disk is on a controller that Veneer takes, and is not started again.
 # bats test_tags=slow
 @test "efi disk: an installed image starts the loader of the other disk by veneer.efi, from GRUB's menu" {
@@ -120,11 +129,7 @@ nothing_comes_back() { # nothing_comes_back ARGS...
 	"$ROOT/installer/veneer-install" config disk.dts disk.dtb
 	fdtput -t x disk.dtb /chosen veneer,debug-exit-port f4
 	"$ROOT/installer/veneer-install" image own.img --config disk.dtb --menu-timeout 0 --veneer "$BUILD/veneer.elf"
-	boot_image boot.img bootdisk
-	cp --sparse=always boot.img before
-	guest_start --no-reboot --firmware uefi --image own.img --disk nvme:boot.img --nic e1000e
-	guest_end 0
-	boot_image_kept boot.img before NVME0
+	own_starts_nvme
 	logged "guest: the firmware goes on"
 }
 
@@ -136,11 +141,7 @@ nothing_comes_back() { # nothing_comes_back ARGS...
 	printf 'boot disk\nmodule config.dtb config\n' >veneer.conf
 	efi_image own.img "$BUILD/guest/efi/holes.efi" "$BUILD/veneer.efi=/EFI/BOOT/veneer.efi" \
 		"$BUILD/veneer.elf=/EFI/BOOT/veneer.elf" veneer.conf=/EFI/BOOT/veneer.conf config.dtb=/EFI/BOOT/config.dtb
-	boot_image boot.img bootdisk
-	cp --sparse=always boot.img before
-	guest_start --no-reboot --firmware uefi --image own.img --disk nvme:boot.img --nic e1000e
-	guest_end 0
-	boot_image_kept boot.img before NVME0
+	own_starts_nvme
 	said "holes, status 0, entries [34][0-9][0-9]"
 	# Many of the holes are there for the kernel, too; what needs single pages has filled others.  A kernel has 20 without.
 	[ "$(grep -ac '^GUEST: map: .*BIOS-e820: ' "$(serial)")" -gt 50 ]
